@@ -1,0 +1,263 @@
+"""The backend that keeps objects in this process."""
+
+import heapq
+import itertools
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from coatcheck.errors import ObjectTooLarge
+
+# One operation frees at most this many expired entries, a few milliseconds of work, so that a mass expiry does not
+# hold the event loop; the next operations go on with the rest.
+SWEEP_BATCH = 1_000
+_COMPACT_FROM = 64
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryStatistics:
+    """What an `InMemoryBackend` holds and what it let go.
+
+    Attributes:
+        objects: Number of objects held.
+        bytes: Their size in bytes, values only.
+        evictions: Live objects dropped to stay within a bound, since the start.
+        expirations: Objects dropped because their time was up, since the start.
+    """
+
+    objects: int
+    bytes: int
+    evictions: int
+    expirations: int
+
+
+@dataclass(slots=True)
+class _Entry:
+    value: bytes
+    namespace: str
+    expires_at: float | None
+    ticket: int  # tells this entry from an earlier one under the same key
+
+
+@dataclass(slots=True)
+class _Namespace:
+    size: int = 0
+    order: OrderedDict[str, None] = field(default_factory=OrderedDict)  # least recently used first
+
+
+class InMemoryBackend:
+    """Keeps objects in memory, with monotonic expiry and bounds that drop the least recently used first.
+
+    ``set`` and ``get`` count as use; ``head`` and ``scan`` do not, so that listing objects keeps none of them alive.
+    Expired objects are freed by whatever operation comes next, on any key (at most `SWEEP_BATCH` by one operation),
+    and always before a live object is dropped for a bound. Thread-safe; every operation takes O(log n) or less,
+    except ``scan``. The namespace of a key is what stands before its last ``:``.
+
+    Args:
+        max_objects: Most objects in total; 0 means no bound, as for the other three.
+        max_bytes: Most bytes in total, counting values only.
+        max_namespace_objects: Most objects in one namespace.
+        max_namespace_bytes: Most bytes in one namespace.
+        clock: Seconds from any origin, never going back.
+    """
+
+    blocking: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        max_objects: int = 0,
+        max_bytes: int = 0,
+        max_namespace_objects: int = 0,
+        max_namespace_bytes: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        bounds = (max_objects, max_bytes, max_namespace_objects, max_namespace_bytes)
+        if min(bounds) < 0:
+            raise ValueError(f"A bound is negative: {bounds}. Use 0 for no bound.")
+        self._max_objects = max_objects
+        self._max_bytes = max_bytes
+        self._max_namespace_objects = max_namespace_objects
+        self._max_namespace_bytes = max_namespace_bytes
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()  # least recently used first
+        self._namespaces: dict[str, _Namespace] = {}
+        self._deadlines: list[tuple[float, int, str]] = []  # heap of (expires_at, ticket, key); stale ones stay a while
+        self._expiring = 0  # entries that have a deadline
+        self._size = 0
+        self._evictions = 0
+        self._expirations = 0
+        self._ids = itertools.count(1)
+        self._tickets = itertools.count()
+
+    def generate_id(self) -> str:
+        """``obj_001``, ``obj_002`` and so on."""
+        with self._lock:
+            return f"obj_{next(self._ids):03d}"
+
+    def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
+        """Keep ``value``; raises `ObjectTooLarge`, leaving all as it was, if no room could ever be made for it."""
+        value = value if type(value) is bytes else bytes(memoryview(value))
+        for limit in (self._max_bytes, self._max_namespace_bytes):
+            if limit and len(value) > limit:
+                raise ObjectTooLarge(len(value), limit)
+        with self._lock:
+            now = self._clock()
+            self._sweep(now)
+            if key in self._entries:
+                self._remove(key)
+            expires_at = None if ttl_seconds is None else now + ttl_seconds
+            if expires_at is not None and not expires_at > now:
+                return
+            self._add(key, value, expires_at)
+            self._make_room(self._entries[key].namespace, now)
+            self._compact()
+
+    def get(self, key: str) -> bytes | None:
+        """The value under ``key``, now the most recently used, or ``None``."""
+        with self._lock:
+            entry = self._live(key)
+            if entry is None:
+                return None
+            self._entries.move_to_end(key)
+            self._namespaces[entry.namespace].order.move_to_end(key)
+            return entry.value
+
+    def delete(self, key: str) -> bool:
+        """Remove ``key``; whether a live object was there."""
+        with self._lock:
+            if self._live(key) is None:
+                return False
+            self._remove(key)
+            self._compact()
+            return True
+
+    def head(self, key: str, n: int) -> bytes | None:
+        """A copy of the first ``n`` bytes, or ``None``; does not count as use."""
+        with self._lock:
+            entry = self._live(key)
+            return None if entry is None else entry.value[: max(n, 0)]
+
+    def scan(self, prefix: str) -> Iterator[str]:
+        """The live keys that begin with ``prefix``, as they were at this call."""
+        with self._lock:
+            now = self._clock()
+            self._sweep(now)
+            found = [
+                key
+                for name, namespace in self._namespaces.items()
+                if _may_hold(name, prefix)
+                for key in namespace.order
+                if key.startswith(prefix) and not _expired(self._entries[key], now)
+            ]
+        return iter(found)
+
+    def ping(self) -> None:
+        """Memory is always there."""
+
+    def statistics(self) -> MemoryStatistics:
+        """What is held now and what was let go so far."""
+        with self._lock:
+            self._sweep(self._clock())
+            return MemoryStatistics(len(self._entries), self._size, self._evictions, self._expirations)
+
+    # What follows is called with the lock held.
+
+    def _live(self, key: str) -> _Entry | None:
+        now = self._clock()
+        self._sweep(now)
+        entry = self._entries.get(key)
+        return None if entry is None or _expired(entry, now) else entry
+
+    def _add(self, key: str, value: bytes, expires_at: float | None) -> None:
+        entry = _Entry(value, key.rpartition(":")[0], expires_at, next(self._tickets))
+        self._entries[key] = entry
+        namespace = self._namespaces.setdefault(entry.namespace, _Namespace())
+        namespace.order[key] = None
+        namespace.size += len(value)
+        self._size += len(value)
+        if expires_at is not None:
+            self._expiring += 1
+            heapq.heappush(self._deadlines, (expires_at, entry.ticket, key))
+
+    def _remove(self, key: str) -> None:
+        entry = self._entries.pop(key)
+        namespace = self._namespaces[entry.namespace]
+        del namespace.order[key]
+        namespace.size -= len(entry.value)
+        if not namespace.order:
+            del self._namespaces[entry.namespace]
+        self._size -= len(entry.value)
+        if entry.expires_at is not None:
+            self._expiring -= 1
+
+    def _sweep(self, now: float) -> None:
+        for _ in range(SWEEP_BATCH):
+            if not self._expire_next(now):
+                return
+
+    def _expire_next(self, now: float) -> bool:
+        """Take the earliest deadline off the heap if it has passed or is stale; whether there was one to take."""
+        if not self._deadlines:
+            return False
+        expires_at, ticket, key = self._deadlines[0]
+        entry = self._entries.get(key)
+        current = entry is not None and entry.ticket == ticket
+        if current and expires_at > now:
+            return False
+        heapq.heappop(self._deadlines)
+        if current:
+            self._remove(key)
+            self._expirations += 1
+        return True
+
+    def _make_room(self, name: str, now: float) -> None:
+        """Drop what has expired, then the least recently used, until all bounds hold; the newest entry stays."""
+        while self._over(name):
+            if self._expire_next(now):
+                continue
+            namespace = self._namespaces[name]
+            crowded = _exceeds(len(namespace.order), namespace.size, *self._namespace_bounds)
+            self._remove(next(iter(namespace.order if crowded else self._entries)))
+            self._evictions += 1
+
+    @property
+    def _namespace_bounds(self) -> tuple[int, int]:
+        return self._max_namespace_objects, self._max_namespace_bytes
+
+    def _over(self, name: str) -> bool:
+        namespace = self._namespaces[name]
+        return _exceeds(len(namespace.order), namespace.size, *self._namespace_bounds) or _exceeds(
+            len(self._entries), self._size, self._max_objects, self._max_bytes
+        )
+
+    def _compact(self) -> None:
+        """Rebuild the heap once most of it is stale, so that overwriting one key for ever needs no more memory.
+
+        Rare: stale deadlines leave at the top as they come up, so only mixed lifetimes let them gather below it.
+        """
+        if len(self._deadlines) > 2 * self._expiring + _COMPACT_FROM:
+            self._deadlines = [
+                (entry.expires_at, entry.ticket, key)
+                for key, entry in self._entries.items()
+                if entry.expires_at is not None
+            ]
+            heapq.heapify(self._deadlines)
+
+
+def _expired(entry: _Entry, now: float) -> bool:
+    return entry.expires_at is not None and entry.expires_at <= now
+
+
+def _exceeds(objects: int, size: int, max_objects: int, max_bytes: int) -> bool:
+    return bool((max_objects and objects > max_objects) or (max_bytes and size > max_bytes))
+
+
+def _may_hold(name: str, prefix: str) -> bool:
+    """Whether keys of the namespace ``name`` can begin with ``prefix``; spares looking at the others one by one."""
+    start = f"{name}:" if name else ""
+    return start.startswith(prefix) or prefix.startswith(start)

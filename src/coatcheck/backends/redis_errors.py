@@ -1,0 +1,153 @@
+"""What went wrong with Redis, in words that say what to do about it."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+from coatcheck.errors import ObjectStoreUnavailable, excerpt
+
+_DETAIL = 200
+
+# Trouble → what happened and what to do now.
+_TEXTS = {
+    "refused": "refused the connection: nothing listens there. Start the server or correct the address.",
+    "unknown_host": "cannot be found: the host name does not resolve. Correct the host in the Redis URL.",
+    "no_socket": "cannot be reached: there is no such socket. Start the server or correct the path.",
+    "not_permitted": "cannot be reached: this process may not open the socket. Check its permissions.",
+    "tls": "did not agree on TLS. Check that the server speaks TLS (rediss://) and that its certificate is trusted.",
+    "connect_timeout": "did not accept a connection in time. Check the address, the network and the firewall.",
+    "timeout": "did not answer in time. It may be overloaded or stuck; try again, or allow it more time.",
+    "busy": "has no free connection left in this process. Try again, or allow more connections.",
+    "dropped": "dropped the connection. Check that it is running, and that it speaks plain Redis on this port.",
+    "authentication": "did not accept the credentials. Check the user and password in the Redis URL.",
+    "permission": "does not let this user run the command or use the key. Check the user's rights.",
+    "full": "has no memory left (maxmemory). Let it evict old keys (maxmemory-policy), or give it more memory.",
+    "read_only": "is a read-only replica. Point the Redis URL at the primary.",
+    "loading": "is still loading its data. Try again in a moment.",
+    "disk": "refuses writes because it cannot save to disk. Look at its log and its disk.",
+    "cluster": "is a node of a cluster, which is not supported here. Use a single server or a proxy for the cluster.",
+    "database": "does not have the database number of the Redis URL. Correct the number.",
+    "failed": "could not do what was asked.",
+}
+
+# The first word of an error reply → trouble. https://redis.io/docs/latest/develop/reference/protocol-spec/
+_REPLIES = {
+    "NOAUTH": "authentication",
+    "WRONGPASS": "authentication",
+    "NOPERM": "permission",
+    "OOM": "full",
+    "READONLY": "read_only",
+    "MASTERDOWN": "loading",
+    "LOADING": "loading",
+    "MISCONF": "disk",
+    "MOVED": "cluster",
+    "ASK": "cluster",
+    "CLUSTERDOWN": "cluster",
+}
+
+# The client's own texts and those of replies whose first word it has cut off → trouble.
+_PHRASES = {
+    "no connection available": "busy",
+    "too many connections": "busy",
+    "max number of clients reached": "busy",
+    "timeout connecting": "connect_timeout",
+    "authentication required": "authentication",
+    "password": "authentication",
+    "auth": "authentication",
+    "is loading": "loading",
+    "read only": "read_only",
+    "command not allowed when used memory": "full",
+    "db index is out of range": "database",
+    "connection closed by server": "dropped",
+    "connection reset": "dropped",
+}
+
+
+class RedisUnavailable(ObjectStoreUnavailable):
+    """Redis does not do what was asked.
+
+    Attributes:
+        address: ``host:port`` or the path of the socket.
+        trouble: What kind, one word: refused, unknown_host, no_socket, not_permitted, tls, connect_timeout, timeout,
+            busy, dropped, authentication, permission, full, read_only, loading, disk, cluster, database, failed.
+    """
+
+    def __init__(self, address: str, trouble: str, detail: str = "") -> None:
+        self.address = address
+        self.trouble = trouble
+        text = f"The object store at {address} {_TEXTS[trouble]}"
+        super().__init__(f"{text} It said: {excerpt(detail, _DETAIL)}" if detail else text)
+
+
+def unavailable(error: Exception, address: str, secrets: tuple[str, ...]) -> RedisUnavailable:
+    """The `RedisUnavailable` that says what ``error``, raised by the redis package or a socket, means.
+
+    Args:
+        error: What was caught.
+        address: ``host:port`` or the path of the socket.
+        secrets: What the text must not show.
+    """
+    trouble = _trouble(error)
+    detail = str(error) if trouble == "failed" else ""
+    return RedisUnavailable(address, trouble, "" if shows(detail, secrets) else detail)
+
+
+def shows(text: str, secrets: tuple[str, ...]) -> bool:
+    """Whether ``text`` has one of ``secrets`` in it."""
+    return any(secret in text for secret in secrets if secret)
+
+
+def _trouble(error: Exception) -> str:
+    from redis import exceptions
+
+    text = str(error)
+    first_word = text.partition(" ")[0]
+    if first_word in _REPLIES:
+        return _REPLIES[first_word]
+    by_type: tuple[tuple[type[Exception], str], ...] = (
+        (exceptions.AuthenticationError, "authentication"),
+        (exceptions.NoPermissionError, "permission"),
+        (exceptions.ReadOnlyError, "read_only"),
+        (exceptions.BusyLoadingError, "loading"),
+        (exceptions.ClusterError, "cluster"),
+        (exceptions.AskError, "cluster"),
+    )
+    for kind, trouble in by_type:
+        if isinstance(error, kind):
+            return trouble
+    for phrase, trouble in _PHRASES.items():
+        if phrase in text.lower():
+            return trouble
+    for cause in _causes(error):
+        if isinstance(cause, OSError):
+            return _socket_trouble(cause)
+    if isinstance(error, exceptions.TimeoutError):
+        return "timeout"
+    return "dropped" if isinstance(error, exceptions.ConnectionError) else "failed"
+
+
+def _socket_trouble(error: OSError) -> str:
+    by_type: tuple[tuple[type[OSError], str], ...] = (
+        (ssl.SSLError, "tls"),
+        (socket.gaierror, "unknown_host"),
+        (ConnectionRefusedError, "refused"),
+        (FileNotFoundError, "no_socket"),
+        (PermissionError, "not_permitted"),
+        (TimeoutError, "timeout"),
+        (ConnectionError, "dropped"),
+    )
+    for kind, trouble in by_type:
+        if isinstance(error, kind):
+            return trouble
+    # asyncio joins the failures of several addresses of a host into one error without a number of its own.
+    return "refused" if "Connect call failed" in str(error) else "connect_timeout"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """``error`` and what led to it, the nearest first; bounded, since chains can be circular."""
+    current: BaseException | None = error
+    for _ in range(8):
+        if current is None:
+            return
+        yield current
+        current = current.__cause__ or current.__context__

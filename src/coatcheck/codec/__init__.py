@@ -1,0 +1,33 @@
+"""Python values to stored bytes and back; the only package that knows orjson."""
+
+from coatcheck.codec.decoding import decode, decode_result, load_exactly, load_json, open_json_text
+from coatcheck.codec.encoding import Encoded, dump_json, encode, json_length, json_type, pretty_json
+from coatcheck.codec.envelope import HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
+from coatcheck.codec.results import ToolResult, is_large_result, result_text, result_value
+from coatcheck.codec.slices import aencode
+
+__all__ = [
+    "HEAD_BYTES",
+    "Encoded",
+    "JsonType",
+    "Kind",
+    "Metadata",
+    "ToolResult",
+    "aencode",
+    "decode",
+    "decode_result",
+    "dump_json",
+    "encode",
+    "is_large_result",
+    "json_length",
+    "json_type",
+    "load_exactly",
+    "load_json",
+    "open_json_text",
+    "pack",
+    "pretty_json",
+    "result_text",
+    "result_value",
+    "unpack",
+    "unpack_metadata",
+]

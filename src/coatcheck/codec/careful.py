@@ -1,0 +1,158 @@
+"""The encoder for what the fast one refuses: it takes any Python value and gives JSON that loses nothing silently."""
+
+import base64
+import dataclasses
+import datetime
+import decimal
+import enum
+import json
+import os
+import uuid
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+
+MAX_DEPTH = 200
+"""Levels of nesting that are kept; the fast decoder's and jq's own limits lie above it."""
+
+MAX_REPR_CHARACTERS = 1000
+_INT64_MIN, _UINT64_MAX = -(2**63), 2**64 - 1
+
+
+def convert(value: Any) -> Any:
+    """Make one level of a Python object plain: the hook for what orjson does not know.
+
+    Raises:
+        TypeError: The object has no JSON form; the careful encoder then describes it.
+    """
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True)
+    if isinstance(value, (set, frozenset, Set)):
+        return list(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return {"$base64": base64.b64encode(value).decode("ascii"), "bytes": memoryview(value).nbytes}
+    if isinstance(value, decimal.Decimal):
+        return str(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if hasattr(type(value), "__attrs_attrs__"):
+        return {field.name: getattr(value, field.name) for field in type(value).__attrs_attrs__}
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    to_list = getattr(value, "tolist", None)
+    if callable(to_list) and hasattr(value, "dtype"):
+        return to_list()
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return list(value)
+    raise TypeError(type(value).__name__)
+
+
+def encode_carefully(value: Any) -> bytes:
+    """Encode any value; what has no JSON form becomes ``{"$repr": …, "type": …}``, bounded."""
+    return orjson.dumps(_plain(value, 0, set()))
+
+
+def _plain(value: Any, depth: int, inside: set[int]) -> Any:
+    if value is None or value is True or value is False:
+        return value
+    if isinstance(value, enum.Enum):
+        return _plain(value.value, depth, inside)
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, int):
+        return int(value) if _INT64_MIN <= value <= _UINT64_MAX else orjson.Fragment(digits(value))
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time, uuid.UUID)):
+        return value.isoformat() if not isinstance(value, uuid.UUID) else str(value)
+    if depth >= MAX_DEPTH or id(value) in inside:
+        return describe(value)
+    inside.add(id(value))
+    try:
+        return _container(value, depth, inside)
+    finally:
+        inside.discard(id(value))
+
+
+def _container(value: Any, depth: int, inside: set[int]) -> Any:
+    if isinstance(value, dict):
+        return _members(value, depth, inside)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, depth + 1, inside) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        members = {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
+        return _members(members, depth, inside)
+    try:
+        converted = convert(value)
+    except Exception:  # noqa: BLE001  # a foreign object may raise anything when it is asked for its contents
+        return describe(value)
+    # One more level, so that an object that converts to another of its kind comes to an end.
+    return _plain(converted, depth + 1, inside)
+
+
+def _members(value: dict[Any, Any], depth: int, inside: set[int]) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    for key, member in value.items():
+        name = _key(key)
+        while name in plain:  # {1: …, "1": …}: both are kept
+            name = f"{name} ({type(key).__name__})"
+        plain[name] = _plain(member, depth + 1, inside)
+    return plain
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, enum.Enum):
+        return _key(key.value)
+    if isinstance(key, str):
+        # A fragment cannot be a key: a lone surrogate becomes its escape, readable and unambiguous enough.
+        return str(key) if is_utf8(key) else key.encode("utf-8", "backslashreplace").decode()
+    if key is None or isinstance(key, bool):
+        return {None: "null", True: "true", False: "false"}[key]
+    if isinstance(key, int):
+        return digits(key)
+    if isinstance(key, (float, decimal.Decimal, uuid.UUID)):
+        return str(key)
+    if isinstance(key, (datetime.datetime, datetime.date, datetime.time)):
+        return key.isoformat()
+    if isinstance(key, os.PathLike):
+        return str(key)
+    return str(describe(key)["$repr"])
+
+
+def _text(value: str) -> Any:
+    text = str.__str__(value)
+    return text if is_utf8(text) else orjson.Fragment(json.dumps(text))
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text has no lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def digits(number: int) -> str:
+    """Write an integer of any size; Python itself refuses beyond 4300 digits."""
+    return str(number) if number.bit_length() < 10_000 else format(decimal.Decimal(number), "f")  # noqa: PLR2004
+
+
+def describe(value: Any) -> dict[str, str]:
+    """Describe an object that has no JSON form, within a bound."""
+    kind = type(value)
+    if isinstance(value, (dict, list, tuple, set, frozenset)):
+        text = f"<{kind.__name__} of {len(value)} items, nested too deeply or inside itself>"
+    else:
+        try:
+            text = repr(value)
+        except Exception as error:  # noqa: BLE001  # a foreign __repr__ may raise anything
+            text = f"<{kind.__qualname__}: its repr raised {type(error).__name__}>"
+    text = text.encode("utf-8", "backslashreplace").decode()
+    if len(text) > MAX_REPR_CHARACTERS:
+        text = f"{text[:MAX_REPR_CHARACTERS]}… (+{len(text) - MAX_REPR_CHARACTERS} characters)"
+    return {"$repr": text, "type": f"{kind.__module__}.{kind.__qualname__}"}

@@ -1,0 +1,58 @@
+"""Bytes back to values."""
+
+import decimal
+import json
+from typing import Any
+
+import orjson
+
+from coatcheck.codec.envelope import Metadata
+from coatcheck.codec.results import result_value
+
+MAX_TEXT_DEPTH = 200
+
+
+def decode(metadata: Metadata, payload: bytes | memoryview) -> Any:
+    """Give the value of a payload; of a tool result, the smallest JSON that loses nothing."""
+    if metadata.kind == "text":
+        return str(payload, "utf-8")
+    value = load_exactly(payload) if metadata.careful else orjson.loads(payload)
+    return result_value(value) if metadata.kind == "result" else value
+
+
+def decode_result(metadata: Metadata, payload: bytes | memoryview) -> dict[str, Any] | None:
+    """Give a tool result exactly as it was on the wire, or ``None`` where the object is no tool result."""
+    if metadata.kind != "result":
+        return None
+    result: dict[str, Any] = load_exactly(payload) if metadata.careful else orjson.loads(payload)
+    return result
+
+
+def load_json(text: str | bytes | bytearray | memoryview) -> Any:
+    """Decode JSON.
+
+    Raises:
+        ValueError: The text is no JSON.
+    """
+    return orjson.loads(text)
+
+
+def load_exactly(text: str | bytes | memoryview) -> Any:
+    """Decode JSON with integers of any size and lone surrogates kept, which the fast decoder changes or refuses."""
+    return json.loads(bytes(text) if isinstance(text, memoryview) else text, parse_int=_integer)
+
+
+def _integer(digits: str) -> int:
+    # int() refuses beyond 4300 digits; Decimal is exact at any length.
+    return int(digits) if len(digits) < 4000 else int(decimal.Decimal(digits))  # noqa: PLR2004
+
+
+def open_json_text(text: str) -> Any:
+    """Give the list or dict that a text spells out as JSON, or ``None`` where it is just text."""
+    stripped = text.strip() if text[:1].isspace() or text[-1:].isspace() else text
+    if len(stripped) < 2 or (stripped[0], stripped[-1]) not in {("{", "}"), ("[", "]")}:  # noqa: PLR2004
+        return None
+    try:
+        return orjson.loads(stripped)
+    except ValueError:
+        return None

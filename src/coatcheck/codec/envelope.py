@@ -1,0 +1,100 @@
+"""What is stored: one line of JSON metadata, then the payload.
+
+The metadata can be read from the first bytes alone, so that listing and looking never fetch or decode a payload.
+"""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+import orjson
+
+FORMAT_VERSION = 1
+HEAD_BYTES = 1024
+"""Bytes from the start of a stored value that are sure to hold its metadata."""
+
+MAX_TOOL_CHARACTERS = 200
+MAX_MEDIA_TYPE_CHARACTERS = 100
+
+Kind = Literal["json", "text", "result"]
+JsonType = Literal["object", "array", "string", "integer", "number", "boolean", "null"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What is known of a stored value without decoding it.
+
+    Attributes:
+        kind: ``json`` (the payload is JSON), ``text`` (UTF-8 text) or ``result`` (a tool result as it was on the wire).
+        size: Bytes of the payload.
+        type: JSON type of the value.
+        length: Items, keys or characters of the value; ``None`` for scalars.
+        created: When it was stored, in seconds since the epoch.
+        tool: The tool it came from.
+        media_type: Media type of the value where it is known to be other than JSON or plain text.
+        careful: The payload holds what the fast decoder would change (numbers over 64 bits, lone surrogates).
+        version: Version of this format.
+    """
+
+    kind: Kind
+    size: int
+    type: JsonType
+    length: int | None = None
+    created: float = 0.0
+    tool: str | None = None
+    media_type: str | None = None
+    careful: bool = False
+    version: int = FORMAT_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the metadata as a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, facts: dict[str, Any]) -> "Metadata":
+        """Read what ``to_dict`` gave; unknown fields of later versions are passed over."""
+        return cls(**{name: facts[name] for name in _FIELDS if name in facts})
+
+
+_FIELDS = tuple(f.name for f in fields(Metadata))
+
+
+def pack(metadata: Metadata, payload: bytes) -> bytes:
+    """Join metadata and payload into the bytes that a backend keeps."""
+    if metadata.tool is not None and len(metadata.tool) > MAX_TOOL_CHARACTERS:
+        metadata = Metadata.from_dict(metadata.to_dict() | {"tool": metadata.tool[:MAX_TOOL_CHARACTERS]})
+    line = orjson.dumps({key: value for key, value in metadata.to_dict().items() if value not in (None, False)})
+    return b"".join((line, b"\n", payload))
+
+
+def unpack(stored: bytes) -> tuple[Metadata, memoryview]:
+    """Take stored bytes apart; the payload is a view, not a copy.
+
+    Raises:
+        ValueError: The bytes are not of this format.
+    """
+    end = stored.find(b"\n", 0, HEAD_BYTES)
+    if end < 0:
+        raise ValueError("These bytes were not stored by coatcheck: no line of metadata at their start.")
+    return _metadata(stored[:end]), memoryview(stored)[end + 1 :]
+
+
+def unpack_metadata(head: bytes) -> Metadata:
+    """Read the metadata from the first ``HEAD_BYTES`` bytes of a stored value.
+
+    Raises:
+        ValueError: The bytes are not of this format.
+    """
+    return unpack(head)[0]
+
+
+def _metadata(line: bytes) -> Metadata:
+    try:
+        facts = orjson.loads(line)
+        metadata = Metadata.from_dict(facts)
+    except (orjson.JSONDecodeError, TypeError) as error:
+        raise ValueError("These bytes were not stored by coatcheck: their first line is no metadata.") from error
+    if metadata.version != FORMAT_VERSION:
+        raise ValueError(
+            f"This object was stored in format {metadata.version}; this version of coatcheck reads {FORMAT_VERSION}."
+        )
+    return metadata

@@ -1,0 +1,165 @@
+"""The errors of coatcheck: one tree, each with a message that a person or a model can act on.
+
+    CoatcheckError
+    ├── ReferenceSyntaxError      a path that does not parse
+    ├── PathNotFound              a path that leads nowhere in the object
+    ├── ObjectNotFound            an id without an object (or somebody else's: it reads the same)
+    ├── ObjectTooLarge            a value over the limit for one object
+    ├── ObjectStoreUnavailable    the store does not answer
+    ├── ListingUnsupported        this store, or this caller, cannot list objects
+    ├── ArgumentRejected          a tool argument that does not fit, after references were resolved
+    ├── PatternError              a regular expression that does not compile
+    ├── FilterError               a jq filter that does not compile or fails on the value
+    ├── SandboxError              work in the sandbox that broke a limit
+    │   ├── SandboxTimeout
+    │   ├── SandboxMemoryExceeded
+    │   ├── SandboxOutputExceeded
+    │   └── SandboxFailed
+    ├── UpstreamError             a wrapped server that does not start or went away
+    ├── SettingsError             settings that contradict each other or miss something
+    ├── MissingExtra              an optional package that is not installed
+    └── WiringError               a container that cannot work as it is wired
+
+Messages quote bounded excerpts only and never a secret.
+"""
+
+import functools
+import sys
+from typing import Any
+
+EXCERPT_LIMIT = 80
+
+
+class CoatcheckError(Exception):
+    """Base of all expected failures; ``str(error)`` is the text for a person or a model."""
+
+
+class ReferenceSyntaxError(CoatcheckError, ValueError):
+    """A path does not follow the grammar."""
+
+
+class PathNotFound(CoatcheckError, LookupError):
+    """A path leads nowhere in the object it was applied to."""
+
+
+class ObjectNotFound(CoatcheckError, LookupError):
+    """No object has this id in the caller's namespace.
+
+    Attributes:
+        object_id: The id that was asked for.
+    """
+
+    def __init__(self, object_id: str) -> None:
+        self.object_id = object_id
+        super().__init__(
+            f"Object {excerpt('@' + object_id)} not found: it has expired, was deleted, or never existed here. "
+            "Call the tool that produced it again; if the text is meant literally, write it with a second @ in front."
+        )
+
+
+class ObjectTooLarge(CoatcheckError):
+    """A value exceeds the limit for a single object.
+
+    Attributes:
+        size: Size of the encoded value in bytes.
+        limit: The limit in bytes.
+    """
+
+    def __init__(self, size: int, limit: int) -> None:
+        self.size = size
+        self.limit = limit
+        super().__init__(
+            f"The value has {size:,} bytes, more than the {limit:,} bytes an object may have; it was not kept. "
+            "Ask for less, for example with a filter, a smaller page or fewer fields."
+        )
+
+
+class ObjectStoreUnavailable(CoatcheckError):
+    """The object store does not answer at the moment."""
+
+
+class ListingUnsupported(CoatcheckError):
+    """Objects cannot be listed here."""
+
+
+class ArgumentRejected(CoatcheckError, ValueError):
+    """A tool argument does not fit its parameter."""
+
+
+class PatternError(CoatcheckError, ValueError):
+    """A regular expression or its replacement is malformed."""
+
+
+class FilterError(CoatcheckError, ValueError):
+    """A jq filter is malformed or failed on the value."""
+
+
+class SandboxError(CoatcheckError):
+    """Work in the sandbox broke one of its limits."""
+
+
+class SandboxTimeout(SandboxError):
+    """The work took longer than its deadline."""
+
+
+class SandboxMemoryExceeded(SandboxError):
+    """The work needed more memory than a worker may have."""
+
+
+class SandboxOutputExceeded(SandboxError):
+    """The result was larger than it may be."""
+
+
+class SandboxFailed(SandboxError):
+    """A worker died or could not be started."""
+
+
+class UpstreamError(CoatcheckError):
+    """A wrapped server did not start, or went away."""
+
+
+class SettingsError(CoatcheckError, ValueError):
+    """Settings contradict each other or something is missing."""
+
+
+class MissingExtra(CoatcheckError, ImportError):
+    """An optional package is needed and not installed."""
+
+
+class WiringError(CoatcheckError):
+    """A container cannot work as it is wired."""
+
+
+def excerpt(text: str, limit: int = EXCERPT_LIMIT) -> str:
+    """Quote at most ``limit`` characters of ``text`` on one line, both ends kept."""
+    if len(text) > limit:
+        half = max((limit - 1) // 2, 1)
+        text = f"{text[:half]}…{text[-half:]}"
+    return "".join(c if c.isprintable() else "�" for c in text)
+
+
+def as_tool_error(error: CoatcheckError) -> CoatcheckError:
+    """Give ``error`` a class whose text the mcp SDK shows to the model.
+
+    The SDK shows the text of its own ``ToolError`` only. Where the SDK is loaded, the answer is an instance of both
+    the error's class and ``ToolError``; elsewhere it is the error itself, so plain scripts never import the SDK.
+    """
+    if "mcp.server" not in sys.modules:
+        return error
+    crossed = _crossed_with_tool_error(type(error))
+    if crossed is type(error):
+        return error
+    copy = crossed.__new__(crossed)
+    copy.args = error.args
+    copy.__dict__.update(error.__dict__)
+    return copy
+
+
+@functools.cache
+def _crossed_with_tool_error(kind: type[CoatcheckError]) -> type[CoatcheckError]:
+    from mcp.server.mcpserver.exceptions import ToolError
+
+    if issubclass(kind, ToolError):
+        return kind
+    attributes: dict[str, Any] = {"__module__": kind.__module__, "__doc__": kind.__doc__}
+    return type(kind.__name__, (kind, ToolError), attributes)

@@ -1,0 +1,111 @@
+"""Two ways to the store and the sandbox: blocking, and on the event loop.
+
+The explorer's work is written once, as coroutines over an ``Access``. With ``BlockingAccess`` nothing in them ever waits
+for the event loop, so ``complete`` can run them to their end without one.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
+
+from coatcheck import codec
+from coatcheck.codec import Encoded
+from coatcheck.object_store import ObjectStore, ObjectSummary, StoredObject
+from coatcheck.operations import Answer
+from coatcheck.sandbox import Sandbox
+
+T = TypeVar("T")
+
+
+class Access(Protocol):
+    """What the explorer needs of the outside."""
+
+    async def encode(self, value: Any) -> Encoded:
+        """Encode any value."""
+        ...
+
+    async def keep(self, encoded: Encoded, tool: str | None) -> StoredObject:
+        """Store an encoded value."""
+        ...
+
+    async def read(self, object_id: str) -> StoredObject:
+        """Read an object."""
+        ...
+
+    async def peek(self, object_id: str, at_most: int) -> StoredObject:
+        """Read an object, without its payload where that is large."""
+        ...
+
+    async def list(self) -> list[ObjectSummary]:
+        """List the caller's objects."""
+        ...
+
+    async def run(self, operation: str, args: dict[str, Any], object_id: str) -> Answer:
+        """Run an operation on an object in the sandbox."""
+        ...
+
+
+class BlockingAccess:
+    """Calls that block until they are done."""
+
+    def __init__(self, store: ObjectStore, sandbox: Callable[[], Sandbox]) -> None:
+        self.store = store
+        self.sandbox = sandbox
+
+    async def encode(self, value: Any) -> Encoded:
+        return codec.encode(value)
+
+    async def keep(self, encoded: Encoded, tool: str | None) -> StoredObject:
+        return self.store.keep(encoded, tool=tool)
+
+    async def read(self, object_id: str) -> StoredObject:
+        return self.store.read(object_id)
+
+    async def peek(self, object_id: str, at_most: int) -> StoredObject:
+        return self.store.peek(object_id, at_most)
+
+    async def list(self) -> list[ObjectSummary]:
+        return self.store.list()
+
+    async def run(self, operation: str, args: dict[str, Any], object_id: str) -> Answer:
+        return self.sandbox().run(operation, args, **_task(self.store, object_id))
+
+
+class AsyncAccess(BlockingAccess):
+    """Calls that leave the event loop free while they wait."""
+
+    async def encode(self, value: Any) -> Encoded:
+        return await codec.aencode(value)
+
+    async def keep(self, encoded: Encoded, tool: str | None) -> StoredObject:
+        return await self.store.akeep(encoded, tool=tool)
+
+    async def read(self, object_id: str) -> StoredObject:
+        return await self.store.aread(object_id)
+
+    async def peek(self, object_id: str, at_most: int) -> StoredObject:
+        return await self.store.apeek(object_id, at_most)
+
+    async def list(self) -> list[ObjectSummary]:
+        return await self.store.alist()
+
+    async def run(self, operation: str, args: dict[str, Any], object_id: str) -> Answer:
+        return await self.sandbox().arun(operation, args, **_task(self.store, object_id))
+
+
+def _task(store: ObjectStore, object_id: str) -> dict[str, Any]:
+    def load() -> tuple[codec.Metadata, bytes | memoryview]:
+        stored = store.read(object_id)
+        return stored.metadata, stored.payload
+
+    return {"key": store.cache_key(object_id), "namespace": store.namespace(), "load": load}
+
+
+def complete(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never waits to its end."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    work.close()
+    raise RuntimeError("This coroutine waits for an event loop and cannot run without one.")

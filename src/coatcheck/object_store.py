@@ -1,0 +1,294 @@
+"""The object store: values in, ids out, each caller within a namespace of its own."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from coatcheck import codec
+from coatcheck.backends.base import AsyncFacade, ObjectStoreBackend, SyncFacade
+from coatcheck.codec import HEAD_BYTES, Encoded, Metadata
+from coatcheck.errors import ListingUnsupported, ObjectNotFound, ObjectTooLarge
+from coatcheck.references import OBJECT_ID
+
+DEFAULT_TTL = 3600.0
+LISTED_AT_MOST = 1000
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object as it was found in the store, not decoded yet.
+
+    Attributes:
+        object_id: Its id, without ``@``.
+        metadata: What is known of it without decoding.
+        payload: Its encoded value; see ``coatcheck.codec``.
+    """
+
+    object_id: str
+    metadata: Metadata
+    payload: memoryview
+
+    def value(self) -> Any:
+        """Decode the value; of a tool result, the smallest JSON that loses nothing."""
+        return codec.decode(self.metadata, self.payload)
+
+    def result(self) -> dict[str, Any] | None:
+        """Decode a tool result exactly as it was on the wire; ``None`` where the object is something else."""
+        return codec.decode_result(self.metadata, self.payload)
+
+    def text(self) -> str | None:
+        """Give the text byte for byte as it was stored; ``None`` where the object is no text."""
+        if self.metadata.kind == "text":
+            return str(self.payload, "utf-8")
+        result = self.result()
+        if result is not None:
+            return codec.result_text(result)
+        return str(self.value()) if self.metadata.type == "string" else None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSummary:
+    """One line of a listing."""
+
+    object_id: str
+    metadata: Metadata
+
+
+class ObjectStore:
+    """Keeps values in a backend and hands out ids.
+
+    Args:
+        backend: Where the bytes go.
+        ttl: Seconds that an object is kept; fractions hold, zero or less means that objects do not expire.
+        namespace: Asked at every operation for the caller's namespace; without it there is one, ``""``. What is stored
+            in one namespace does not exist in another.
+        generate_id: Makes ids in the backend's place.
+        may_list: Asked at every listing whether this caller may list.
+        max_object_bytes: Largest encoded value in bytes; 0 for no limit.
+
+    Attributes:
+        backend: The backend that keeps the bytes.
+        ttl: Seconds that an object is kept.
+        namespace: Gives the caller's namespace.
+
+    Every method has a twin for the event loop, with an ``a`` before its name. A backend that has no such twin itself is
+    called in a worker thread there.
+    """
+
+    def __init__(
+        self,
+        backend: ObjectStoreBackend,
+        ttl: float = DEFAULT_TTL,
+        *,
+        namespace: Callable[[], str] | None = None,
+        generate_id: Callable[[], str] | None = None,
+        may_list: Callable[[], bool] | None = None,
+        max_object_bytes: int = 0,
+    ) -> None:
+        self.backend = backend
+        self._blocking = SyncFacade(backend)
+        self._async = AsyncFacade(backend)
+        self.ttl = ttl
+        self.namespace: Callable[[], str] = namespace or (lambda: "")
+        self._generate_id = generate_id or backend.generate_id
+        self._may_list = may_list or (lambda: True)
+        self._max_object_bytes = max_object_bytes
+        self._number = next(_numbers)
+
+    def cache_key(self, object_id: str) -> str:
+        """A name for the caller's object that is unique in this process; objects never change, so it can be cached."""
+        return f"{self._number}/{self._key(object_id)}"
+
+    # Storing
+
+    def put(self, value: Any, *, tool: str | None = None, media_type: str | None = None) -> str:
+        """Store any value and give its id; see ``coatcheck.codec`` for what it comes back as.
+
+        Args:
+            value: Anything; encoding never fails because of a value.
+            tool: Name of the tool it came from, for listings.
+            media_type: Media type of the value where it is known.
+
+        Raises:
+            ObjectTooLarge: The encoded value is over the limit.
+            ObjectStoreUnavailable: The backend does not answer.
+        """
+        return self.keep(codec.encode(value), tool=tool, media_type=media_type).object_id
+
+    async def aput(self, value: Any, *, tool: str | None = None, media_type: str | None = None) -> str:
+        """Store any value without holding the event loop; see ``put``."""
+        return (await self.akeep(await codec.aencode(value), tool=tool, media_type=media_type)).object_id
+
+    def keep(self, encoded: Encoded, *, tool: str | None = None, media_type: str | None = None) -> StoredObject:
+        """Store an encoded value and give the object that it became; raises as ``put`` does."""
+        kept, stored = self._pack(encoded, tool, media_type)
+        self._blocking.set(self._key(kept.object_id), stored, self._ttl_seconds())
+        return kept
+
+    async def akeep(self, encoded: Encoded, *, tool: str | None = None, media_type: str | None = None) -> StoredObject:
+        """Store an encoded value and give the object that it became; raises as ``put`` does."""
+        kept, stored = self._pack(encoded, tool, media_type)
+        await self._async.aset(self._key(kept.object_id), stored, self._ttl_seconds())
+        return kept
+
+    # Reading
+
+    def get(self, object_id: str) -> Any | None:
+        """Give the value, or ``None`` where nothing is there; ``fetch`` tells a stored ``None`` apart."""
+        try:
+            return self.fetch(object_id)
+        except ObjectNotFound:
+            return None
+
+    async def aget(self, object_id: str) -> Any | None:
+        """Give the value, or ``None`` where nothing is there."""
+        try:
+            return await self.afetch(object_id)
+        except ObjectNotFound:
+            return None
+
+    def fetch(self, object_id: str) -> Any:
+        """Give the value.
+
+        Raises:
+            ObjectNotFound: Nothing is there for this caller.
+            ObjectStoreUnavailable: The backend does not answer.
+        """
+        return self.read(object_id).value()
+
+    async def afetch(self, object_id: str) -> Any:
+        """Give the value; see ``fetch``."""
+        return (await self.aread(object_id)).value()
+
+    def read(self, object_id: str) -> StoredObject:
+        """Give the object without decoding it; raises as ``fetch`` does."""
+        return self._open(object_id, self._blocking.get(self._key(object_id)))
+
+    async def aread(self, object_id: str) -> StoredObject:
+        """Give the object without decoding it; raises as ``fetch`` does."""
+        return self._open(object_id, await self._async.aget(self._key(object_id)))
+
+    def peek(self, object_id: str, at_most: int = 0) -> StoredObject:
+        """Give the object, without its payload (it is empty then) where that has more than ``at_most`` bytes."""
+        return self._peeked(object_id, self._blocking.head(self._key(object_id), HEAD_BYTES + at_most), at_most)
+
+    async def apeek(self, object_id: str, at_most: int = 0) -> StoredObject:
+        """Give the object, without its payload where that is large; see ``peek``."""
+        head = await self._async.ahead(self._key(object_id), HEAD_BYTES + at_most)
+        return self._peeked(object_id, head, at_most)
+
+    def metadata(self, object_id: str) -> Metadata:
+        """Give what is known of an object, reading its first bytes only; raises as ``fetch`` does."""
+        return self.peek(object_id).metadata
+
+    async def ametadata(self, object_id: str) -> Metadata:
+        """Give what is known of an object; see ``metadata``."""
+        return (await self.apeek(object_id)).metadata
+
+    # Removing, listing, ending
+
+    def delete(self, object_id: str) -> bool:
+        """Remove an object; whether there was one."""
+        return OBJECT_ID.fullmatch(object_id) is not None and self._blocking.delete(self._key(object_id))
+
+    async def adelete(self, object_id: str) -> bool:
+        """Remove an object; whether there was one."""
+        if OBJECT_ID.fullmatch(object_id) is None:
+            return False
+        return await self._async.adelete(self._key(object_id))
+
+    def list(self) -> list[ObjectSummary]:
+        """List the caller's objects, newest first, at most ``LISTED_AT_MOST``.
+
+        Raises:
+            ListingUnsupported: The backend cannot list, or this caller may not.
+        """
+        self._check_listing()
+        prefix = self._key("")
+        ids = [name for key in self._blocking.scan(prefix) if (name := _id_of(key, prefix))]
+        heads = [(name, self._blocking.head(prefix + name, HEAD_BYTES)) for name in ids[:LISTED_AT_MOST]]
+        return _newest_first(heads)
+
+    async def alist(self) -> "list[ObjectSummary]":
+        """List the caller's objects; see ``list``."""
+        self._check_listing()
+        prefix = self._key("")
+        ids = [name async for key in self._async.ascan(prefix) if (name := _id_of(key, prefix))]
+        heads = [(name, await self._async.ahead(prefix + name, HEAD_BYTES)) for name in ids[:LISTED_AT_MOST]]
+        return _newest_first(heads)
+
+    def ping(self) -> None:
+        """Ask the backend for a sign of life; raises ``ObjectStoreUnavailable`` without one."""
+        self._blocking.ping()
+
+    async def aping(self) -> None:
+        """Ask the backend for a sign of life; see ``ping``."""
+        await self._async.aping()
+
+    def close(self) -> None:
+        """Close the backend where it can be closed."""
+        self._blocking.close()
+
+    async def aclose(self) -> None:
+        """Close the backend where it can be closed."""
+        await self._async.aclose()
+
+    # What both twins share
+
+    def _key(self, object_id: str) -> str:
+        namespace = self.namespace()
+        return f"{namespace}:{object_id}" if namespace else object_id
+
+    def _ttl_seconds(self) -> float | None:
+        return self.ttl if self.ttl > 0 else None
+
+    def _pack(self, encoded: Encoded, tool: str | None, media_type: str | None) -> tuple[StoredObject, bytes]:
+        size = len(encoded.payload)
+        if 0 < self._max_object_bytes < size:
+            raise ObjectTooLarge(size, self._max_object_bytes)
+        metadata = Metadata(
+            kind=encoded.kind,
+            size=size,
+            type=encoded.type,
+            length=encoded.length,
+            created=round(time.time(), 3),
+            tool=tool,
+            media_type=media_type,
+            careful=encoded.careful,
+        )
+        kept = StoredObject(self._generate_id(), metadata, memoryview(encoded.payload))
+        return kept, codec.pack(metadata, encoded.payload)
+
+    def _open(self, object_id: str, stored: bytes | None) -> StoredObject:
+        # An id that is none never reaches another's key: "other:obj_1" is refused here, and reads as missing.
+        if stored is None or OBJECT_ID.fullmatch(object_id) is None:
+            raise ObjectNotFound(object_id)
+        metadata, payload = codec.unpack(stored)
+        return StoredObject(object_id, metadata, payload)
+
+    def _peeked(self, object_id: str, head: bytes | None, at_most: int) -> StoredObject:
+        opened = self._open(object_id, head)
+        if opened.metadata.size <= at_most and len(opened.payload) >= opened.metadata.size:
+            return opened
+        return StoredObject(object_id, opened.metadata, memoryview(b""))
+
+    def _check_listing(self) -> None:
+        if not self._may_list():
+            raise ListingUnsupported(
+                "Objects cannot be listed here: without authentication an object's id is its only protection. "
+                "Use the ids that previews show."
+            )
+
+
+def _id_of(key: str, prefix: str) -> str | None:
+    name = key.removeprefix(prefix)
+    return name if OBJECT_ID.fullmatch(name) else None
+
+
+def _newest_first(heads: Iterable[tuple[str, bytes | None]]) -> list[ObjectSummary]:
+    found = [ObjectSummary(name, codec.unpack_metadata(head)) for name, head in heads if head is not None]
+    return sorted(found, key=lambda summary: summary.metadata.created, reverse=True)

@@ -1,0 +1,215 @@
+"""The shape of a value without its contents: types, fields and lengths, merged over a bounded sample.
+
+Places are described level by level, so that a bound on their number costs the deepest ones.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from math import isfinite
+from typing import Any
+
+from coatcheck.previews.wording import NotPlain, kind_of
+
+SAMPLED = 20
+"""Values of one place that are looked at."""
+MOST_FIELDS = 40
+"""Fields of one object that are looked at."""
+MOST_VALUES = 3000
+"""Values that are looked at in all."""
+MOST_LEVELS = 6
+ALWAYS_A_MAP = 200
+"""An object with more keys is described as a map from keys to values of one type."""
+_RECORDS_MAKE_A_MAP = 8
+_SCALARS_MAKE_A_MAP = 25
+_SAME_SHAPE_LOOKED_AT = 6
+_ORDER = ("string", "integer", "number", "boolean", "null")
+
+
+@dataclass(slots=True)
+class Span:
+    """The least and the most of something counted."""
+
+    least: int
+    most: int
+
+
+@dataclass(slots=True)
+class Field:
+    """One field of the objects at a place: how many of them have it."""
+
+    shape: "Shape"
+    present: int
+
+
+@dataclass(slots=True)
+class Objects:
+    """The objects seen at one place: records with fields, or maps from keys to values of one shape."""
+
+    seen: int
+    keys: Span
+    fields: dict[str, Field] | None = None
+    hidden: int = 0
+    values: "Shape | None" = None
+    examples: tuple[str, ...] = ()
+    looked_at: int = 0
+    complete: bool = True
+
+
+@dataclass(slots=True)
+class Arrays:
+    """The arrays seen at one place and the shape of their items."""
+
+    lengths: Span
+    items: "Shape | None" = None
+    looked_at: int = 0
+    complete: bool = True
+
+
+@dataclass(slots=True)
+class Shape:
+    """What was seen at one place of a value."""
+
+    scalars: list[str] = field(default_factory=list)
+    objects: Objects | None = None
+    arrays: Arrays | None = None
+
+
+Pending = deque[tuple[Shape, Sequence[Any], int]]
+
+
+def describe(values: Sequence[Any]) -> Shape:
+    """Describe the values of one place and all that is below them, within fixed bounds.
+
+    Raises:
+        NotPlain: A value that was looked at is no JSON value.
+    """
+    pending: Pending = deque()
+    root = _place(values, 0, pending)
+    left = MOST_VALUES
+    while pending and left > 0:
+        shape, found, level = pending.popleft()
+        if shape.objects is not None:
+            records = [value for value in found if isinstance(value, dict)]
+            left -= _open_objects(shape.objects, records, level, pending)
+        if shape.arrays is not None:
+            arrays = [value for value in found if isinstance(value, (list, tuple))]
+            left -= _open_arrays(shape.arrays, arrays, level, pending)
+    return root
+
+
+def pick(items: Sequence[Any], count: int) -> Sequence[Any]:
+    """Take ``count`` items: the first ones, some spread over the rest, the last one."""
+    total = len(items)
+    if total <= count:
+        return items
+    first = (count + 1) // 2
+    spread = count - first
+    step = (total - first) / spread if spread else 0
+    return [*items[:first], *(items[total - 1 - int(place * step)] for place in reversed(range(spread)))]
+
+
+def _place(values: Sequence[Any], level: int, pending: Pending) -> Shape:
+    kinds = {kind_of(kind) for kind in set(map(type, values))}
+    shape = Shape()
+    if "number" in kinds:
+        # what is not finite has no JSON form but null
+        floats = [value for value in values if isinstance(value, float)]
+        finite = sum(map(isfinite, floats))
+        if finite < len(floats):
+            kinds.add("null")
+        if not finite:
+            kinds.discard("number")
+    if "object" in kinds:
+        sizes = [len(value) for value in values if isinstance(value, dict)]
+        shape.objects = Objects(len(sizes), Span(min(sizes), max(sizes)))
+    if "array" in kinds:
+        sizes = [len(value) for value in values if isinstance(value, (list, tuple))]
+        shape.arrays = Arrays(Span(min(sizes), max(sizes)))
+    if (shape.objects or shape.arrays) and level < MOST_LEVELS:
+        pending.append((shape, values, level))
+    shape.scalars = [kind for kind in _ORDER if kind in kinds]
+    return shape
+
+
+def _open_arrays(arrays: Arrays, found: list[Sequence[Any]], level: int, pending: Pending) -> int:
+    share = max(SAMPLED // len(found), 1)
+    items: list[Any] = []
+    for array in found:
+        items.extend(pick(array, share))
+    arrays.looked_at = len(items)
+    arrays.complete = len(items) == sum(map(len, found))
+    if items:
+        arrays.items = _place(items, level + 1, pending)
+    return len(items)
+
+
+def _open_objects(objects: Objects, records: list[dict[Any, Any]], level: int, pending: Pending) -> int:
+    columns = _columns(records)
+    for name in columns:
+        if not isinstance(name, str):
+            raise NotPlain(type(name))
+    if is_map(records, columns):
+        return _open_maps(objects, records, level, pending)
+    shown = columns if len(columns) <= MOST_FIELDS else dict(islice(columns.items(), MOST_FIELDS))
+    if objects.keys.most > MOST_FIELDS:
+        # Not every key was seen: ask for those that are shown, so that the counts are true.
+        shown = {name: [record[name] for record in records if name in record] for name in shown}
+    objects.fields = {
+        name: Field(_place(values, level + 1, pending), present=len(values)) for name, values in shown.items()
+    }
+    objects.hidden = max(len(columns), objects.keys.most) - len(shown)
+    return sum(map(len, columns.values()))
+
+
+def _columns(records: list[dict[Any, Any]]) -> dict[Any, list[Any]]:
+    columns: dict[Any, list[Any]] = {}
+    for record in records:
+        for name, value in islice(record.items(), MOST_FIELDS):
+            column = columns.get(name)
+            if column is None:
+                columns[name] = [value]
+            else:
+                column.append(value)
+    return columns
+
+
+def _open_maps(objects: Objects, records: list[dict[Any, Any]], level: int, pending: Pending) -> int:
+    share = max(SAMPLED // len(records), 1)
+    values: list[Any] = []
+    for record in records:
+        taken = list(islice(record.values(), share))
+        if len(record) > share > 1:
+            taken[-1] = record[next(reversed(record))]
+        values.extend(taken)
+    objects.examples = tuple(islice((name for record in records for name in islice(record, 2)), 2))
+    objects.looked_at = len(values)
+    objects.complete = len(values) == sum(map(len, records))
+    objects.values = _place(values, level + 1, pending)
+    return len(values)
+
+
+def is_map(records: list[dict[Any, Any]], columns: dict[Any, list[Any]]) -> bool:
+    """Whether objects are maps, whose keys are data (ids, dates), and not records, whose keys are field names."""
+    largest = max(map(len, records))
+    if largest > ALWAYS_A_MAP:
+        return True
+    entries = sum(map(len, columns.values()))
+    if len(columns) < _RECORDS_MAKE_A_MAP or len(columns) * 10 < entries * 6:
+        return False
+    if len(records) > 1:
+        # Keys seldom repeat from one object to the next: they are data if the values are alike.
+        return _alike([column[0] for column in islice(columns.values(), SAMPLED)])
+    values = [column[0] for column in islice(columns.values(), SAMPLED)]
+    return _alike(values) and (isinstance(values[0], dict) or largest >= _SCALARS_MAKE_A_MAP)
+
+
+def _alike(values: list[Any]) -> bool:
+    if len({kind_of(kind) for kind in set(map(type, values))}) > 1:
+        return False
+    if not isinstance(values[0], dict):
+        return True
+    looked_at = [set(islice(value, MOST_FIELDS)) for value in values[:_SAME_SHAPE_LOOKED_AT]]
+    everywhere = set.intersection(*looked_at)
+    return bool(everywhere) and 2 * len(everywhere) >= len(set.union(*looked_at))

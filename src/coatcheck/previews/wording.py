@@ -1,0 +1,145 @@
+"""How values, names and counts are written in a preview: short, printable, unambiguous."""
+
+import re
+from json.encoder import encode_basestring, encode_basestring_ascii  # type: ignore[attr-defined]
+from math import isfinite
+from typing import Any
+
+from coatcheck.errors import CoatcheckError
+
+INTEGER_BITS = 400
+"""Integers with more bits are described by their number of digits."""
+
+# What a terminal or a model must not receive raw: controls, lone surrogates, marks that reorder or hide text.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\U000e0000-\U000e007f]"
+)
+_KINDS: dict[type, str] = {
+    dict: "object",
+    list: "array",
+    tuple: "array",
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    type(None): "null",
+}
+
+
+class NotPlain(CoatcheckError, TypeError):
+    """The value holds a Python object that has no JSON form of its own; encode and decode it first.
+
+    Attributes:
+        found: The class that was met.
+    """
+
+    def __init__(self, found: type) -> None:
+        self.found = found
+        super().__init__(
+            f"A preview shows plain JSON values, and this one holds {found.__module__}.{found.__qualname__}: "
+            "encode and decode it first."
+        )
+
+
+def kind_of(kind: type) -> str:
+    """Give the JSON type of the values of a class; subclasses of the plain classes count as those.
+
+    Raises:
+        NotPlain: The class is none of them.
+    """
+    name = _KINDS.get(kind)
+    if name is None:
+        name = next((name for plain, name in _KINDS.items() if issubclass(kind, plain)), None)
+        # bool stands before int in the table, but nothing can subclass bool
+        if name is None:
+            raise NotPlain(kind)
+    return name
+
+
+def number(count: int) -> str:
+    """Write a count with thousands separated."""
+    return f"{count:,}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a count with its noun: ``1 item``, ``5,000 items``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def quote(text: str) -> str:
+    """Write a text as a JSON string; other scripts stay readable, what is not printable is escaped."""
+    if text.isascii():
+        quoted: str = encode_basestring_ascii(text)
+        return quoted
+    quoted = encode_basestring(text)
+    return quoted if quoted.isprintable() else _UNSAFE.sub(_escape, quoted)
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found.group()
+    escaped: str = encode_basestring_ascii(character)
+    return escaped[1:-1]
+
+
+def printable(text: str) -> str:
+    """Give a text of the same length without control characters, lone surrogates and invisible marks.
+
+    Line breaks and tabs stay. Controls become their pictures (``␛``), all else becomes ``�``.
+    """
+    if _UNSAFE.search(text) is None:
+        return text
+    return _UNSAFE.sub(_picture, text)
+
+
+def _picture(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    if code < 0x20:  # noqa: PLR2004
+        return chr(0x2400 + code)
+    return "␡" if code == 0x7F else "�"  # noqa: PLR2004
+
+
+def one_line(text: str, width: int) -> str:
+    """Give the printable start of a text on one line, at most ``width`` characters."""
+    cut = text[: max(width, 0)]
+    if len(text) > width > 0:
+        cut = f"{cut[:-1]}…"
+    return printable(cut).replace("\n", " ").replace("\t", " ")
+
+
+def write_integer(value: int) -> str:
+    """Write an integer; one of more than ``INTEGER_BITS`` bits as a description."""
+    if value.bit_length() > INTEGER_BITS:
+        return f"(integer of about {int(value.bit_length() * 0.30103) + 1:,} digits)"
+    return int.__repr__(value)
+
+
+def write_number(value: float) -> str:
+    """Write a float as JSON does: what is not finite is ``null``."""
+    return float.__repr__(value) if isfinite(value) else "null"
+
+
+def write_scalar(value: Any) -> str:
+    """Write anything but strings and containers as JSON.
+
+    Raises:
+        NotPlain: The value is neither.
+    """
+    if value is None:
+        return "null"
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if isinstance(value, int):
+        return write_integer(value)
+    if isinstance(value, float):
+        return write_number(value)
+    raise NotPlain(type(value))
+
+
+def duration(seconds: float) -> str:
+    """Write a time span in the unit that reads best: seconds, minutes, hours."""
+    for size, noun in ((3600, "hour"), (60, "minute")):
+        if seconds >= 2 * size:
+            return counted(round(seconds / size), noun)
+    return counted(max(round(seconds), 0), "second")

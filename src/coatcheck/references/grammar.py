@@ -1,0 +1,160 @@
+r"""The one grammar of references and paths, and its one parser.
+
+    reference = "@" id path
+    id        = "obj_" ( letter | digit | "_" | "-" )+              ASCII
+    path      = { "." key | "[" inside "]" }
+    key       = ( letter | digit | "_" | "-" | "$" | "@" )+         any script
+    inside    = integer | [ integer ] ":" [ integer ] | JSON string | the same in single quotes
+
+As an argument of its own a path may miss its first dot: ``items[3].name``. Only text that follows the grammar to its
+last character is a reference: ``@alice``, ``user@obj_1.com`` and ``@obj_1 is nice`` are plain text. ``@@obj_1`` stands
+for the text ``@obj_1``.
+"""
+
+import json
+import re
+
+from coatcheck.errors import ReferenceSyntaxError, excerpt
+from coatcheck.references.paths import PLAIN_KEY, Index, Key, Path, Reference, Slice, Step
+
+OBJECT_ID = re.compile(r"obj_[A-Za-z0-9_-]+")
+REFERENCE_PATTERN = "^@obj_[A-Za-z0-9_-]+"
+"""A JSON Schema pattern that every reference matches."""
+
+MAX_PATH_LENGTH = 4096
+MAX_INDEX_DIGITS = 15
+
+_SLICE_OR_INDEX = re.compile(r"(?P<start>-?[0-9]+)?(?P<colon>:)?(?P<stop>-?[0-9]+)?\]")
+_DOUBLE_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_SINGLE_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
+
+
+def parse_path(text: str) -> Path:
+    """Parse a path that stands alone; the first dot may be missing and ``""`` or ``"."`` is the root.
+
+    Raises:
+        ReferenceSyntaxError: The text does not follow the grammar; the message says where.
+    """
+    text = text.strip()
+    if text in {"", "."}:
+        return Path()
+    if text[0] not in ".[":
+        text = f".{text}"
+    return Path(tuple(_steps(text)))
+
+
+def parse_reference(text: str) -> Reference | None:
+    """Parse a reference, or give ``None`` where the text is anything else, however similar."""
+    if not text.startswith("@obj_"):
+        return None
+    found = OBJECT_ID.match(text, 1)
+    if found is None:
+        return None
+    rest = text[found.end() :]
+    if not rest:
+        return Reference(found.group())
+    try:
+        return Reference(found.group(), Path(tuple(_steps(rest))))
+    except ReferenceSyntaxError:
+        return None
+
+
+def parse_target(object_id: str, path: str = "") -> Reference:
+    """Read what a tool was given as ``object_id`` and ``path``: the id with or without ``@``, and maybe a path behind it.
+
+    Raises:
+        ReferenceSyntaxError: Neither an id nor a reference, or a malformed path.
+    """
+    given = object_id.strip().removeprefix("@")
+    found = OBJECT_ID.match(given)
+    if found is None:
+        raise ReferenceSyntaxError(
+            f'"{excerpt(object_id)}" is not an object id: give one such as "obj_001", as a preview shows it.'
+        )
+    rest = given[found.end() :]
+    inner = Path(tuple(_steps(rest))) if rest else Path()
+    return Reference(found.group(), inner.join(parse_path(path).steps))
+
+
+def unescape(text: str) -> str:
+    """Give the text that ``@@obj_1`` stands for, and all other text as it is."""
+    if text.startswith("@@obj_") or text.startswith("@@@"):
+        plain = text.lstrip("@")
+        if parse_reference(f"@{plain}") is not None:
+            return text[1:]
+    return text
+
+
+def _steps(text: str) -> list[Step]:
+    if len(text) > MAX_PATH_LENGTH:
+        raise ReferenceSyntaxError(f"The path has {len(text):,} characters; {MAX_PATH_LENGTH:,} are allowed.")
+    steps: list[Step] = []
+    position = 0
+    while position < len(text):
+        step, position = _step(text, position)
+        steps.append(step)
+    return steps
+
+
+def _step(text: str, position: int) -> tuple[Step, int]:
+    if text[position] == ".":
+        key = PLAIN_KEY.match(text, position + 1)
+        if key is None:
+            if text[position + 1 : position + 2] == "[":
+                return _bracket(text, position + 1)
+            raise _fault(text, position, 'a key after the dot; other keys go in brackets: ["my key"]')
+        return Key(key.group()), key.end()
+    if text[position] == "[":
+        return _bracket(text, position)
+    raise _fault(text, position, '".key", "[3]" or ["my key"]')
+
+
+def _bracket(text: str, position: int) -> tuple[Step, int]:
+    inside = position + 1
+    first = text[inside : inside + 1]
+    if first in {'"', "'"}:
+        quoted = (_DOUBLE_QUOTED if first == '"' else _SINGLE_QUOTED).match(text, inside)
+        if quoted is None or text[quoted.end() : quoted.end() + 1] != "]":
+            raise _fault(text, position, f"a closing {first}] behind the key")
+        return Key(_unquote(text, quoted.group(), position)), quoted.end() + 1
+    number = _SLICE_OR_INDEX.match(text, inside)
+    if number is None or not (number["start"] or number["colon"]):
+        raise _fault(text, position, 'a position, a range or a quoted key in the brackets: [3], [-1], [0:20], ["my key"]')
+    start, stop = _integer(text, position, number["start"]), _integer(text, position, number["stop"])
+    if number["colon"]:
+        return Slice(start, stop), number.end()
+    if start is None:
+        raise _fault(text, position, "a position in the brackets: [3]")
+    return Index(start), number.end()
+
+
+def _integer(text: str, position: int, digits: str | None) -> int | None:
+    if digits is None:
+        return None
+    if len(digits) > MAX_INDEX_DIGITS:
+        raise _fault(text, position, f"a position of at most {MAX_INDEX_DIGITS} digits")
+    return int(digits)
+
+
+def _unquote(text: str, quoted: str, position: int) -> str:
+    if quoted[0] == "'":
+        inner = re.sub(r"\\(.)|(\")", lambda m: _requote(m.group(1), m.group(2)), quoted[1:-1], flags=re.DOTALL)
+        quoted = f'"{inner}"'
+    try:
+        name: str = json.loads(quoted, strict=False)
+    except ValueError as error:
+        raise _fault(text, position, "a key with JSON's escapes in the quotes") from error
+    return name
+
+
+def _requote(escaped: str | None, bare: str | None) -> str:
+    if bare is not None:
+        return '\\"'
+    return "'" if escaped == "'" else f"\\{escaped}"
+
+
+def _fault(text: str, position: int, expected: str) -> ReferenceSyntaxError:
+    where = excerpt(text[position : position + 40])
+    return ReferenceSyntaxError(
+        f'The path "{excerpt(text)}" is malformed at character {position + 1} ("{where}"): expected {expected}.'
+    )

@@ -1,0 +1,116 @@
+"""Follow a path through a value."""
+
+import difflib
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any
+
+from coatcheck.errors import PathNotFound, excerpt
+from coatcheck.references.paths import Index, Key, Path, Slice, Step
+
+OpenText = Callable[[str], Any]
+"""Gives the list or dict that a text spells out, or ``None`` where it is just text."""
+
+SHOWN_KEYS = 12
+COMPARED_KEYS = 2000
+
+
+def walk(value: Any, path: Path, *, open_text: OpenText | None = None) -> Any:
+    """Give the part of ``value`` that ``path`` leads to.
+
+    Args:
+        value: JSON-like: dicts, lists, strings, numbers, booleans, ``None``.
+        path: Where to go; the empty path gives ``value`` itself.
+        open_text: Opens documents inside strings, so that a path can go on in them.
+
+    Raises:
+        PathNotFound: With how far the path got, and which keys or what length are there.
+    """
+    for depth, step in enumerate(path.steps):
+        if isinstance(value, str) and open_text is not None:
+            opened = open_text(value)
+            value = value if opened is None else opened
+        if isinstance(step, Key):
+            value = _member(value, step, path, depth)
+        elif isinstance(step, Index):
+            value = _item(value, step, path, depth)
+        else:
+            value = _part(value, step, path, depth)
+    return value
+
+
+def _member(value: Any, step: Key, path: Path, depth: int) -> Any:
+    if isinstance(value, dict):
+        try:
+            return value[step.name]
+        except KeyError:
+            raise _dead_end(path, depth, step, _no_such_key(value, step.name)) from None
+    advice = _shape(value)
+    if isinstance(value, list) and value:
+        advice += f"; take an item first, such as [0]{step}, or use jq for all of them"
+    raise _dead_end(path, depth, step, advice)
+
+
+def _item(value: Any, step: Index, path: Path, depth: int) -> Any:
+    if isinstance(value, (list, str)):
+        try:
+            return value[step.position]
+        except IndexError:
+            raise _dead_end(path, depth, step, _shape(value)) from None
+    advice = _shape(value)
+    if isinstance(value, dict):
+        if str(step.position) in value:
+            advice = f'an object, whose keys are quoted: ["{step.position}"]'
+        else:
+            advice += f". {_keys(value)}"
+    raise _dead_end(path, depth, step, advice)
+
+
+def _part(value: Any, step: Slice, path: Path, depth: int) -> Any:
+    if isinstance(value, (list, str)):
+        return value[step.start : step.stop]
+    raise _dead_end(path, depth, step, _shape(value) + ", which has no ranges")
+
+
+def _dead_end(path: Path, depth: int, step: Step, there: str) -> PathNotFound:
+    walked = str(Path(path.steps[:depth]))
+    place = f'at "{excerpt(walked)}"' if walked else "at the root"
+    return PathNotFound(f'"{excerpt(str(step))}" leads nowhere: {place} is {there}{"" if there.endswith("?") else "."}')
+
+
+def _shape(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, (int, float)):
+        return "a number"
+    if isinstance(value, str):
+        return f"a text of {len(value):,} characters"
+    if isinstance(value, list):
+        if not value:
+            return "an empty list"
+        return f"a list of {len(value):,} items ([0] to [{len(value) - 1}])"
+    return f"an object with {len(value):,} keys" if isinstance(value, dict) else f"a {type(value).__name__}"
+
+
+def _no_such_key(value: dict[Any, Any], name: str) -> str:
+    near = close_names(name, value)
+    hint = f". Did you mean {' or '.join(str(Key(key)) for key in near)}?" if near else ""
+    return f"an object without that key. {_keys(value)}{hint}"
+
+
+def _keys(value: dict[Any, Any]) -> str:
+    if not value:
+        return "It is empty"
+    shown = ", ".join(excerpt(str(key), 40) for key in islice(value, SHOWN_KEYS))
+    more = len(value) - SHOWN_KEYS
+    return f"Its keys: {shown}" + (f" and {more:,} more" if more > 0 else "")
+
+
+def close_names(name: str, known: Iterable[Any], count: int = 2) -> list[str]:
+    """The known names most like ``name``, best first; looks at a bounded number of them."""
+    candidates = [str(key)[:100] for key in islice(known, COMPARED_KEYS)]
+    folded = {candidate.casefold(): candidate for candidate in reversed(candidates)}
+    matches = difflib.get_close_matches(name[:100].casefold(), folded, n=count, cutoff=0.6)
+    return [folded[match] for match in matches]

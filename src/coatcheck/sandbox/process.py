@@ -1,0 +1,198 @@
+"""One worker process, seen from the parent: start it, give it work, end it."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coatcheck.codec import Metadata
+from coatcheck.errors import CoatcheckError
+from coatcheck.operations import Answer
+from coatcheck.sandbox import failures
+from coatcheck.sandbox.channel import Channel, DeadlinePassed, WorkerGone
+from coatcheck.sandbox.frames import BodyTooLarge, FrameError
+from coatcheck.sandbox.limits import STARTUP_SECONDS, Limits, hand_over_allowance
+
+BOOTSTRAP = (
+    "import json,sys;s=json.loads(sys.argv[1]);sys.path[:]=s['path'];"
+    "from coatcheck.sandbox.worker import main;main(s['limits'])"
+)
+DYING_SECONDS = 5.0
+
+Load = Callable[[], tuple[Metadata, bytes | memoryview]]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One operation on one object; ``load`` gives the object where the worker does not have it yet."""
+
+    operation: str
+    args: dict[str, Any]
+    key: str
+    load: Load
+
+
+class Spoiled(Exception):  # noqa: N818
+    """A task ended so that its worker must not be used again.
+
+    Attributes:
+        error: What to tell the caller.
+    """
+
+    def __init__(self, error: CoatcheckError) -> None:
+        self.error = error
+        super().__init__(str(error))
+
+
+class WorkerProcess:
+    """A worker: a clean interpreter with an empty environment and three descriptors, none of them ours.
+
+    Starting does not wait: the process warms up while the caller does something else.
+
+    Raises:
+        SandboxFailed: The process could not be started.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._ready = False
+        self._process = _start(limits)
+        if self._process.stdin is None or self._process.stdout is None:
+            raise failures.not_started("no pipes")
+        self._channel = Channel(self._process.stdin.fileno(), self._process.stdout.fileno())
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def perform(self, task: Task) -> Answer:
+        """Run a task.
+
+        Raises:
+            CoatcheckError: The task's own error; the worker is as good as before.
+            Spoiled: The worker broke a limit or answered nonsense, and must be ended.
+            WorkerGone: The worker died; ``cause_of_death`` tells more.
+        """
+        try:
+            self._become_ready()
+            header, body = self._converse(task)
+            if header.get("status") == "done":
+                return Answer.from_wire(header, body)
+        except DeadlinePassed:
+            raise Spoiled(failures.timed_out(self._limits)) from None
+        except BodyTooLarge:
+            raise Spoiled(failures.output_exceeded(self._limits)) from None
+        except (FrameError, ValueError):
+            raise Spoiled(failures.broken_answer()) from None
+        error = failures.revive(header, self._limits)
+        raise error if failures.is_expected(header) else Spoiled(error)
+
+    def _converse(self, task: Task) -> tuple[dict[str, Any], bytes]:
+        header = {"operation": task.operation, "args": task.args, "key": task.key}
+        patience = self._limits.timeout + hand_over_allowance(0)
+        self._channel.send(header, b"", time.monotonic() + patience)
+        answer, body = self._channel.receive(0, time.monotonic() + patience)
+        if answer.get("status") == "missing":
+            answer, body = self._hand_over(task)
+        if answer.get("status") == "started":
+            return self._channel.receive(self._limits.output_bytes, time.monotonic() + self._limits.timeout)
+        return answer, body
+
+    def _hand_over(self, task: Task) -> tuple[dict[str, Any], bytes]:
+        try:
+            metadata, payload = task.load()
+        except BaseException:
+            self._channel.send({"abandon": True}, b"", time.monotonic() + hand_over_allowance(0))
+            raise
+        deadline = time.monotonic() + hand_over_allowance(len(payload))
+        try:
+            complete = self._channel.send({"metadata": metadata.to_dict()}, payload, deadline)
+            answer, body = self._channel.receive(0, deadline)
+        except DeadlinePassed:
+            raise Spoiled(failures.hand_over_timed_out()) from None
+        if not complete:
+            raise Spoiled(failures.revive(answer, self._limits))
+        return answer, body
+
+    def _become_ready(self) -> None:
+        if self._ready:
+            return
+        try:
+            header, _ = self._channel.receive(0, time.monotonic() + STARTUP_SECONDS)
+        except DeadlinePassed:
+            raise Spoiled(failures.not_started(f"it was not ready within {STARTUP_SECONDS:g} s")) from None
+        if header.get("status") != "ready":
+            raise Spoiled(failures.not_started("it did not say that it is ready"))
+        self._ready = True
+
+    def cause_of_death(self) -> int | None:
+        """Give the return code of a process that has just closed its pipes; negative: the signal that ended it."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(timeout=1.0)
+        return None
+
+    def was_ready(self) -> bool:
+        """Whether the worker ever came up."""
+        return self._ready
+
+    def kill(self) -> None:
+        """End the process and wait for it, so that it leaves no zombie; safe while another thread waits for an answer."""
+        with contextlib.suppress(OSError):
+            self._process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=DYING_SECONDS)
+
+    def dispose(self) -> None:
+        """End the process and close the pipes; only for who uses it alone."""
+        self.kill()
+        self._close_pipes()
+
+    def forget(self) -> None:
+        """In a forked child: let go of a process that is the parent's."""
+        self._process.returncode = 0  # not ours to wait for
+        self._close_pipes()
+
+    def _close_pipes(self) -> None:
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+
+def _start(limits: Limits) -> subprocess.Popen[bytes]:
+    if not sys.executable:
+        raise failures.not_started("the path of the Python interpreter is unknown")
+    settings = json.dumps({"path": _import_path(), "limits": limits.to_dict()})
+    flags = ["-I", "-S", "-B"] if sys.dont_write_bytecode else ["-I", "-S"]
+    try:
+        return subprocess.Popen(  # noqa: S603  # our own interpreter and our own code
+            [sys.executable, *flags, "-c", BOOTSTRAP, settings],
+            env={},
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            close_fds=True,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise failures.not_started(error.strerror or type(error).__name__) from error
+
+
+def _import_path() -> list[str]:
+    """Where the parent finds modules, in absolute terms; the place of this package is last if it is not among them."""
+    own = str(Path(__file__).resolve().parents[2])
+    entries = [os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)]  # noqa: PTH100  # "" is here
+    return entries if own in entries else [*entries, own]

@@ -1,0 +1,131 @@
+"""The worker process: reads requests, runs operations, answers. Nothing else of coatcheck runs in here.
+
+The conversation, each line a frame (see ``frames``):
+
+    worker  {"status": "ready"}                                   once, when it is warm and hardened
+    parent  {"operation", "args", "key"}
+    worker  {"status": "missing"}                                 if it does not hold the object
+    parent  {"metadata"} and the payload, or {"abandon": true}
+    worker  {"status": "started"}                                 from here the deadline counts
+    worker  {"status": "done", …} and the answer, or {"status": "error", …}
+"""
+
+import gc
+import os
+import signal
+from typing import Any, BinaryIO
+
+from coatcheck.codec import Metadata
+from coatcheck.errors import SandboxOutputExceeded
+from coatcheck.operations import OPERATIONS, Answer, Document, preload
+from coatcheck.sandbox import hardening
+from coatcheck.sandbox.cache import DocumentCache
+from coatcheck.sandbox.failures import describe
+from coatcheck.sandbox.frames import PREFIX, frame_head, read_header, read_prefix
+from coatcheck.sandbox.limits import GRACE_SECONDS, Limits, hand_over_allowance
+
+MAX_PAYLOAD_BYTES = 2**40
+"""The parent is trusted; the memory limit is what bounds a payload."""
+
+READ_BUFFER_BYTES = 64 * 1024
+
+
+def main(settings: dict[str, Any]) -> None:
+    """Run until the parent closes the pipe."""
+    limits = Limits(**settings)
+    hardening.settle_signals()
+    hardening.limit_memory(limits.memory_bytes)
+    requests, answers = hardening.take_pipes()
+    preload()
+    hardening.close_the_doors()
+    # What lives now lives on, and decoded documents hold no cycles: collections over them are time for nothing.
+    gc.freeze()
+    gc.disable()
+    with os.fdopen(requests, "rb", buffering=READ_BUFFER_BYTES) as stream:
+        Worker(limits, stream, answers).serve()
+
+
+class Worker:
+    """The loop over requests."""
+
+    def __init__(self, limits: Limits, requests: BinaryIO, answers: int) -> None:
+        self._limits = limits
+        self._requests = requests
+        self._answers = answers
+        self._cache = DocumentCache(limits.cache_bytes, limits.memory_bytes // 2)
+
+    def serve(self) -> None:
+        """Answer requests until the pipe is closed."""
+        self._send({"status": "ready"})
+        while True:
+            request = self._read_header()
+            _arm(hand_over_allowance(0) + self._limits.timeout)
+            try:
+                header, parts = self._respond(request)
+            except BaseException as error:  # noqa: BLE001  # whatever it was, the parent gets an answer
+                header, parts = describe(error), []
+            _arm(hand_over_allowance(sum(map(len, parts))))
+            self._send(header, *parts)
+            del parts
+            _arm(None)
+            gc.collect(0)
+
+    def _respond(self, request: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        document = self._cache.get(request["key"])
+        if document is None:
+            document = self._fetch(request["key"])
+            if document is None:
+                return {"status": "abandoned"}, []
+        operation = OPERATIONS[request["operation"]]
+        if request["operation"] != "query" or request["args"].get("path"):
+            _arm(hand_over_allowance(len(document.payload)))
+            document.value  # noqa: B018  # decoding takes time by the object's size, not by what is asked of it
+        self._send({"status": "started"})
+        _arm(self._limits.timeout)
+        answer = operation(document, request["args"] | {"max_bytes": self._limits.output_bytes})
+        return self._wire(answer)
+
+    def _fetch(self, key: str) -> Document | None:
+        _arm(None)
+        self._send({"status": "missing"})
+        header, size = self._read_head()
+        if "metadata" not in header:
+            return None
+        _arm(hand_over_allowance(size))
+        self._cache.make_room(size)
+        document = Document(Metadata.from_dict(header["metadata"]), self._read(size))
+        self._cache.put(key, document)
+        return document
+
+    def _wire(self, answer: Answer) -> tuple[dict[str, Any], list[bytes]]:
+        header, parts = answer.to_wire()
+        if sum(map(len, parts)) > self._limits.output_bytes:
+            raise SandboxOutputExceeded
+        return {"status": "done"} | header, parts
+
+    def _read_header(self) -> dict[str, Any]:
+        return self._read_head()[0]
+
+    def _read_head(self) -> tuple[dict[str, Any], int]:
+        header_bytes, body_bytes = read_prefix(self._read(PREFIX.size), MAX_PAYLOAD_BYTES)
+        return read_header(self._read(header_bytes)), body_bytes
+
+    def _read(self, size: int) -> bytes:
+        read = self._requests.read(size)
+        if len(read) < size:
+            # The parent closed the pipe or is gone: nobody is left to answer, and nothing is left to tidy up.
+            os._exit(0)
+        return read
+
+    def _send(self, header: dict[str, Any], *parts: bytes) -> None:
+        for part in (frame_head(header, sum(map(len, parts))), *parts):
+            view = memoryview(part)
+            while view:
+                view = view[os.write(self._answers, view) :]
+
+
+def _arm(seconds: float | None) -> None:
+    """End this process by the alarm's default action unless it is armed anew in time, with no help from the parent."""
+    signal.setitimer(signal.ITIMER_REAL, 0.0 if seconds is None else seconds + GRACE_SECONDS)
+
+

@@ -1,0 +1,119 @@
+"""Settings, and the only place that reads the environment.
+
+A value given to the constructor (a flag of the command line) goes before a variable, a variable before the settings
+file, the file before the default. ``COATCHECK_…`` goes before the ``DEEPSET_…`` names that the first plan used.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from coatcheck.errors import SettingsError
+
+MEBIBYTE = 1024 * 1024
+CONFIG_VARIABLE = "COATCHECK_CONFIG"
+
+Limit = Annotated[int, Field(ge=0)]
+"""A count of characters, bytes or objects; 0 switches the limit off where that makes sense."""
+
+
+class PlanVariables(PydanticBaseSettingsSource):
+    """The variables of the first plan, ``DEEPSET_…``, for the three settings that it had."""
+
+    FIELDS = ("object_store_backend", "redis_url", "object_store_ttl")
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Read one variable."""
+        del field
+        return os.environ.get(f"DEEPSET_{field_name.upper()}") or None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Read all of them; an empty variable counts as not set."""
+        found = {name: os.environ.get(f"DEEPSET_{name.upper()}") for name in self.FIELDS}
+        return {name: value for name, value in found.items() if value}
+
+
+class Settings(BaseSettings):
+    """All settings of coatcheck. Limits are in characters unless said otherwise.
+
+    Raises:
+        SettingsError: A value that does not fit, with the setting's name; never with a secret's value.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="COATCHECK_",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        env_ignore_empty=True,
+    )
+
+    object_store_backend: Literal["memory", "redis"] = Field("memory", description="Where objects are kept.")
+    redis_url: SecretStr | None = Field(None, description="Redis: redis://, rediss:// or unix:// URL.")
+    redis_prefix: str = Field("coatcheck:", description="Redis: what every key begins with.")
+    redis_timeout: float = Field(5.0, gt=0, description="Redis: seconds until an operation is given up.")
+    object_store_ttl: float = Field(3600.0, allow_inf_nan=False, description="Seconds an object is kept; 0 or less: no expiry.")
+
+    inline_limit: Limit = Field(4000, description="A tool result up to this passes unchanged.")
+    preview_limit: Limit = Field(4000, description="Longest preview.")
+    response_limit: int = Field(20_000, ge=500, description="Longest answer of an object tool.")
+
+    max_object_bytes: Limit = Field(128 * MEBIBYTE, description="Largest object, in bytes.")
+    max_namespace_objects: Limit = Field(1000, description="Memory: most objects of one user.")
+    max_namespace_bytes: Limit = Field(512 * MEBIBYTE, description="Memory: most bytes of one user.")
+    max_total_bytes: Limit = Field(2048 * MEBIBYTE, description="Memory: most bytes of all users.")
+
+    sandbox_workers: int = Field(2, ge=1, le=64, description="Worker processes that are kept.")
+    sandbox_timeout: float = Field(2.0, gt=0, description="Seconds a pattern or filter may run.")
+    sandbox_memory: int = Field(1024 * MEBIBYTE, ge=128 * MEBIBYTE, description="Bytes of memory for each worker.")
+    sandbox_cache: Limit = Field(256 * MEBIBYTE, description="Bytes of decoded objects that each worker keeps.")
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise SettingsError(_explain(error)) from None
+
+    @model_validator(mode="after")
+    def _redis_needs_a_url(self) -> Self:
+        if self.object_store_backend == "redis" and self.redis_url is None:
+            raise ValueError("the redis backend needs a URL: --redis-url or COATCHECK_REDIS_URL=redis://host:6379")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Say what goes before what; ``COATCHECK_CONFIG`` names a TOML file."""
+        del dotenv_settings, file_secret_settings
+        plan = PlanVariables(settings_cls)
+        path = os.environ.get(CONFIG_VARIABLE)
+        if not path:
+            return init_settings, env_settings, plan
+        if not Path(path).is_file():
+            raise SettingsError(f"The settings file {path} ({CONFIG_VARIABLE}) does not exist.")
+        try:
+            return init_settings, env_settings, plan, TomlConfigSettingsSource(settings_cls, Path(path))
+        except ValueError as error:
+            raise SettingsError(f"The settings file {path} is no valid TOML: {error}.") from None
+
+
+def _explain(error: ValidationError) -> str:
+    problems = []
+    for fault in error.errors(include_input=False, include_url=False, include_context=False):
+        name = str(fault["loc"][0]).lower().removeprefix("coatcheck_") if fault["loc"] else ""
+        text = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            known = ", ".join(Settings.model_fields)
+            text = f"there is no such setting; there are: {known}"
+        problems.append(f"{name}: {text}" if name else text)
+    return "Settings: " + "; ".join(problems) + "."

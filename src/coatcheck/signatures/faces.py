@@ -1,0 +1,165 @@
+"""Reading the face of any callable and putting it on a wrapper."""
+
+import functools
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+UNCHANGED: Final[Any] = object()
+"""Marks an argument of `wear` that keeps what the face has."""
+
+# What `wear` sets itself, or what would let `inspect` see through the wrapper.
+_NOT_COPIED = frozenset({"__wrapped__", "__signature__"})
+
+
+@dataclass(frozen=True)
+class Face:
+    """What callers read of a function.
+
+    Attributes:
+        name: A name that is always there, also for partials and callable objects.
+        qualname: The qualified name.
+        module: The module the function says it is from.
+        doc: The docstring as written, or None.
+        signature: Parameters and return type; string annotations are evaluated where they can be.
+        is_async: Whether calling it gives a coroutine.
+        attributes: Whatever else was set on the function.
+    """
+
+    name: str
+    qualname: str
+    module: str
+    doc: str | None
+    signature: inspect.Signature
+    is_async: bool
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+def is_async(func: Callable[..., Any]) -> bool:
+    """Tell whether calling ``func`` gives a coroutine; partials and callable objects are looked into."""
+    inner = _without_partials(func)
+    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(inner, "__call__", None))  # noqa: B004
+
+
+def face_of(func: Callable[..., Any]) -> Face:
+    """Read the face of a function, a bound method, a partial or a callable object.
+
+    Raises:
+        TypeError: ``func`` cannot be called.
+        ValueError: ``func`` has no signature, as some built-in functions.
+    """
+    inner = _without_partials(func)
+    named = _named_function(inner)
+    is_object = named is not inner
+    name = getattr(inner, "__name__", None) or type(inner).__name__
+    doc = named.__doc__ if not is_object else named.__doc__ or inner.__doc__
+    attributes = {} if is_object else {k: v for k, v in vars(named).items() if k not in _NOT_COPIED}
+    return Face(
+        name=name,
+        qualname=getattr(inner, "__qualname__", None) or type(inner).__qualname__,
+        module=getattr(inner, "__module__", None) or __name__,
+        doc=doc,
+        signature=_evaluated(_raw_signature(func), named),
+        is_async=is_async(func),
+        attributes=attributes,
+    )
+
+
+def wear(
+    face: Face,
+    wrapper: Callable[..., Any],
+    *,
+    parameters: Sequence[inspect.Parameter] | None = None,
+    returns: Any = UNCHANGED,
+    doc: str | None = UNCHANGED,
+) -> Callable[..., Any]:
+    """Put ``face`` on ``wrapper``, a plain function, and return it.
+
+    Args:
+        face: What the wrapper shall look like.
+        wrapper: A function written with ``def`` or ``async def``; it is changed in place.
+        parameters: The parameters to show instead of the face's.
+        returns: The return annotation to show instead of the face's.
+        doc: The docstring to show instead of the face's.
+    """
+    signature = face.signature
+    if parameters is not None:
+        signature = signature.replace(parameters=parameters)
+    if returns is not UNCHANGED:
+        signature = signature.replace(return_annotation=returns)
+    function = typing.cast("types.FunctionType", wrapper)
+    function.__dict__.update(face.attributes)
+    function.__dict__.pop("__wrapped__", None)
+    function.__name__ = face.name
+    function.__qualname__ = face.qualname
+    function.__module__ = face.module
+    function.__doc__ = face.doc if doc is UNCHANGED else doc
+    function.__annotations__ = _annotations(signature)
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return function
+
+
+def _annotations(signature: inspect.Signature) -> dict[str, Any]:
+    found = {p.name: p.annotation for p in signature.parameters.values() if p.annotation is not inspect.Parameter.empty}
+    if signature.return_annotation is not inspect.Signature.empty:
+        found["return"] = signature.return_annotation
+    return found
+
+
+def _without_partials(func: Callable[..., Any]) -> Callable[..., Any]:
+    while isinstance(func, functools.partial):
+        func = func.func
+    return func
+
+
+def _named_function(inner: Callable[..., Any]) -> Any:
+    """The function behind ``inner``: itself, a method's function, or a callable object's ``__call__``."""
+    if inspect.isroutine(inner) or inspect.isclass(inner):
+        return inner
+    return type(inner).__call__
+
+
+def _raw_signature(func: Callable[..., Any]) -> inspect.Signature:
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        # Names that exist for type checkers only must not stop a function from being decorated.
+        return inspect.signature(func, annotation_format=annotationlib.Format.FORWARDREF)
+    return inspect.signature(func)
+
+
+def _evaluated(signature: inspect.Signature, named: Any) -> inspect.Signature:
+    """``signature`` with string annotations evaluated in the function's module; what cannot be stays a string."""
+    written = _annotations(signature)
+    hints = _hints(written, named)
+    parameters = [p.replace(annotation=hints.get(p.name, p.annotation)) for p in signature.parameters.values()]
+    returns = hints.get("return", signature.return_annotation)
+    return signature.replace(parameters=parameters, return_annotation=returns)
+
+
+def _hints(written: dict[str, Any], named: Any) -> dict[str, Any]:
+    inner = inspect.unwrap(named)
+    names = getattr(inner, "__globals__", None) or vars(sys.modules.get(getattr(inner, "__module__", ""), typing))
+    scope = {t.__name__: t for t in getattr(inner, "__type_params__", ())}
+    try:
+        return _resolve(written, names, scope)
+    except Exception:  # noqa: BLE001 - an annotation may hold any expression
+        return {name: _resolve_one(annotation, names, scope) for name, annotation in written.items()}
+
+
+def _resolve(written: dict[str, Any], names: dict[str, Any], scope: dict[str, Any]) -> dict[str, Any]:
+    def holder() -> None: ...
+
+    holder.__annotations__ = dict(written)
+    return typing.get_type_hints(holder, globalns=names, localns=scope, include_extras=True)
+
+
+def _resolve_one(annotation: Any, names: dict[str, Any], scope: dict[str, Any]) -> Any:
+    try:
+        return _resolve({"it": annotation}, names, scope)["it"]
+    except Exception:  # noqa: BLE001 - see `_hints`
+        return annotation

@@ -1,0 +1,96 @@
+"""How many characters of a result a model would see, counted only as far as needed."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+MEDIA_LIMIT = 1_000_000
+"""Characters of base64 up to which images and sounds of one result stay: a model sees the picture, not its encoding."""
+
+_DIGITS_PER_BIT = 0.30103
+_MEDIA = frozenset({"image", "audio"})
+
+
+def weigh(value: Any, limit: int) -> int:
+    """Count the characters of a value as compact JSON, before escapes, and stop once there are more than ``limit``.
+
+    The cost depends on ``limit``, not on the value.
+    """
+    total = 0
+    waiting: list[Iterator[Any]] = [iter((value,))]
+    while waiting:
+        for part in waiting[-1]:
+            if isinstance(part, str):
+                total += len(part) + 3
+            elif isinstance(part, (dict, list, tuple)):
+                # Brackets and the comma behind; the last part inside brings a comma too many, if there is a part.
+                total += 2 if part else 3
+                waiting.append(_members(part) if isinstance(part, dict) else iter(part))
+                break
+            else:
+                total += _scalar(part) + 1
+            if total > limit + 1:
+                return total - 1
+        else:
+            waiting.pop()
+    return max(total - 1, 0)
+
+
+def _members(mapping: dict[Any, Any]) -> Iterator[Any]:
+    for key, value in mapping.items():
+        yield str(key)
+        yield value
+
+
+def _scalar(part: Any) -> int:
+    if part is None or isinstance(part, bool):
+        return 5 if part is False else 4
+    if isinstance(part, int):
+        return int(part.bit_length() * _DIGITS_PER_BIT) + 1
+    return len(repr(part))
+
+
+def content_characters(blocks: Iterable[Any], limit: int) -> int:
+    """Count what a model sees of content blocks: text as it is, pictures and sounds only beyond ``MEDIA_LIMIT``."""
+    total = media = 0
+    for block in blocks:
+        if is_media(block):
+            media += len(block["data"])
+            if media > MEDIA_LIMIT:
+                total += len(block["data"])
+        else:
+            total += block_characters(block, limit - total)
+        if total > limit:
+            break
+    return total
+
+
+def block_characters(block: Any, limit: int) -> int:
+    """Count the characters of one block that is neither picture nor sound."""
+    text = text_of(block)
+    return weigh(block, limit) if text is None else len(text)
+
+
+def text_of(block: Any) -> str | None:
+    """Give the text of a text block or of an embedded text, or ``None``."""
+    if not isinstance(block, dict):
+        return None
+    holder = block.get("resource") if block.get("type") == "resource" else block if block.get("type") == "text" else None
+    text = holder.get("text") if isinstance(holder, dict) else None
+    return text if isinstance(text, str) else None
+
+
+def is_media(block: Any) -> bool:
+    """Whether a block is a picture or a sound."""
+    return isinstance(block, dict) and block.get("type") in _MEDIA and isinstance(block.get("data"), str)
+
+
+def exceeds(result: dict[str, Any], limit: int) -> bool:
+    """Whether content or ``structuredContent`` has more than ``limit`` characters.
+
+    They are measured apart: they repeat each other and a host shows one of them.
+    """
+    content = result.get("content")
+    if isinstance(content, list) and content_characters(content, limit) > limit:
+        return True
+    structured = result.get("structuredContent")
+    return structured is not None and weigh(structured, limit) > limit
