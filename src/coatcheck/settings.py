@@ -10,12 +10,19 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from coatcheck.errors import SettingsError
 
 MEBIBYTE = 1024 * 1024
 CONFIG_VARIABLE = "COATCHECK_CONFIG"
+_FILE = "_config_file"
 
 Limit = Annotated[int, Field(ge=0)]
 """A count of characters, bytes or objects; 0 switches the limit off where that makes sense."""
@@ -58,6 +65,8 @@ class Settings(BaseSettings):
     redis_timeout: float = Field(5.0, gt=0, description="Redis: seconds until an operation is given up.")
     object_store_ttl: float = Field(3600.0, allow_inf_nan=False, description="Seconds an object is kept; 0 or less: no expiry.")
 
+    namespace_secret: SecretStr | None = Field(None, description="Key of the hash that names a user's namespace.")
+
     inline_limit: Limit = Field(4000, description="A tool result up to this passes unchanged.")
     preview_limit: Limit = Field(4000, description="Longest preview.")
     response_limit: int = Field(20_000, ge=500, description="Longest answer of an object tool.")
@@ -78,6 +87,15 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise SettingsError(_explain(error)) from None
 
+    @classmethod
+    def load(cls, config: Path | None = None, **values: Any) -> "Settings":
+        """Make settings with a settings file (TOML); without one, the file that ``COATCHECK_CONFIG`` names.
+
+        Raises:
+            SettingsError: The file is missing or malformed, or a value does not fit.
+        """
+        return cls(**values, **({} if config is None else {_FILE: config}))
+
     @model_validator(mode="after")
     def _redis_needs_a_url(self) -> Self:
         if self.object_store_backend == "redis" and self.redis_url is None:
@@ -96,11 +114,12 @@ class Settings(BaseSettings):
         """Say what goes before what; ``COATCHECK_CONFIG`` names a TOML file."""
         del dotenv_settings, file_secret_settings
         plan = PlanVariables(settings_cls)
-        path = os.environ.get(CONFIG_VARIABLE)
+        given = init_settings.init_kwargs if isinstance(init_settings, InitSettingsSource) else {}
+        path = given.pop(_FILE, None) or os.environ.get(CONFIG_VARIABLE)
         if not path:
             return init_settings, env_settings, plan
         if not Path(path).is_file():
-            raise SettingsError(f"The settings file {path} ({CONFIG_VARIABLE}) does not exist.")
+            raise SettingsError(f"The settings file {path} does not exist (--config or {CONFIG_VARIABLE}).")
         try:
             return init_settings, env_settings, plan, TomlConfigSettingsSource(settings_cls, Path(path))
         except ValueError as error:

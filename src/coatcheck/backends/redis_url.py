@@ -2,12 +2,29 @@
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from coatcheck.backends.urls import redact_url
 from coatcheck.errors import SettingsError, excerpt
 
 SCHEMES = ("redis", "rediss", "unix")
+# Options after the ? that have a plain value; the redis package would take objects by name too and fail much later.
+OPTIONS = frozenset(
+    {
+        "client_name",
+        "db",
+        "health_check_interval",
+        "max_connections",
+        "password",
+        "protocol",
+        "socket_connect_timeout",
+        "socket_keepalive",
+        "socket_read_size",
+        "socket_timeout",
+        "timeout",
+        "username",
+    }
+)
 _ESCAPES = "In a user name or password write / as %2F, ? as %3F, # as %23, @ as %40 and : as %3A."
 
 
@@ -16,7 +33,7 @@ class RedisAddress:
     """Where a Redis URL leads.
 
     Attributes:
-        options: Keyword arguments for a connection of the redis package, among them the secrets.
+        options: Keyword arguments for a connection pool of the redis package, among them the secrets.
         where: ``host:port`` or the path of the socket, for messages.
         secrets: What messages must not show.
     """
@@ -35,22 +52,18 @@ def parse_redis_url(url: str) -> RedisAddress:
 
     _check(url)
     try:
-        options: dict[str, Any] = dict(parse_url(url))
+        options: dict[str, Any] = dict(parse_url(url))  # type: ignore[no-untyped-call]
     except ValueError:
         # The text of the error may quote a piece of the password.
-        raise _malformed(url, "an option after the ? has a value of the wrong type") from None
-    for name in ("decode_responses", "connection_class"):
-        if name in options and name != "connection_class":
-            raise _malformed(url, f"the option {name} cannot be set here")
-    secrets = tuple(str(options[name]) for name in ("password", "username", "ssl_password") if options.get(name))
+        raise malformed(url, "an option after the ? has a value of the wrong type") from None
+    options.pop("connection_class", None)  # the sync one; each client chooses its own by the scheme
+    secrets = tuple(str(options[name]) for name in ("password", "ssl_password") if options.get(name))
     return RedisAddress(options, _where(options), secrets)
 
 
-def unknown_option(url: str, error: TypeError) -> SettingsError:
-    """The error for an option in ``url`` that no connection has, from the ``TypeError`` it led to."""
-    names = [name for name, _ in parse_qsl(urlsplit(url).query) if f"'{name}'" in str(error)]
-    which = f"the option {excerpt(names[0])}" if names else "an option after the ?"
-    return _malformed(url, f"{which} is not known")
+def malformed(url: str, why: str) -> SettingsError:
+    """The error for a URL that cannot be used, and how to write special characters."""
+    return SettingsError(f"The Redis URL {redact_url(url)} is malformed: {why}. {_ESCAPES}")
 
 
 def _check(url: str) -> None:
@@ -63,17 +76,25 @@ def _check(url: str) -> None:
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018  (reading it is the check)
-        if parts.query:
-            parse_qsl(parts.query, strict_parsing=True)
+        options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:
-        raise _malformed(url, "the host, the port or an option after the ? cannot be read") from None
-    if parts.fragment or "@" in parts.query or "@" in parts.path:
-        raise _malformed(url, "it has a # or @ where none can be")
-    if scheme == "unix" and not parts.path.strip("/"):
-        raise _malformed(url, "the path of the socket is missing")
+        raise malformed(url, "the host, the port or an option after the ? cannot be read") from None
+    if parts.fragment or "@" in parts.query:
+        raise malformed(url, "it has a # or @ where none can be")
+    _check_path(url, parts)
+    for name, _value in options:
+        if name not in OPTIONS and not (scheme == "rediss" and name.startswith("ssl_")):
+            raise malformed(url, f"the option {excerpt(name)} is not known here")
+
+
+def _check_path(url: str, parts: SplitResult) -> None:
+    if parts.scheme == "unix":
+        if parts.hostname or not parts.path.strip("/"):
+            raise malformed(url, "the path of the socket must be absolute, as in unix:///path/to/socket")
+        return
     database = unquote(parts.path).strip("/")
-    if scheme != "unix" and database and not database.isdecimal():
-        raise _malformed(url, "the database after the last / is not a number")
+    if database and not (database.isascii() and database.isdecimal()):
+        raise malformed(url, "the database after the last / is not a number")
 
 
 def _where(options: dict[str, Any]) -> str:
@@ -81,7 +102,3 @@ def _where(options: dict[str, Any]) -> str:
         return excerpt(str(options["path"]))
     host = str(options.get("host", "localhost"))
     return excerpt(f"[{host}]" if ":" in host else host) + f":{options.get('port', 6379)}"
-
-
-def _malformed(url: str, why: str) -> SettingsError:
-    return SettingsError(f"The Redis URL {redact_url(url)} is malformed: {why}. {_ESCAPES}")

@@ -4,8 +4,8 @@ import re
 
 from coatcheck.errors import excerpt
 
-_SECRET_OPTION = re.compile(r"([?&;#][^=&;#?]*(?:pass|pwd|secret|token|auth|user|key)[^=&;#?]*=).*", re.I | re.S)
-_PORT = re.compile(r"[0-9]*([?#].*)?", re.S)
+_SECRET_OPTION = re.compile(r"(?is)([?&;#][^=&;#?]*(?:pass|pwd|secret|token|auth|user|key)[^=&;#?]*=).*")
+_PORT = re.compile(r"(?s)[0-9]*([?#].*)?")
 _HIDDEN = "***"
 _SHOWN = 200
 

@@ -13,11 +13,12 @@ NAME = 60
 """Longest field name, in characters, that an example uses."""
 TEXT = 30
 """Longest text, in characters, that an example compares with."""
+MOST_FIELDS = 20
+"""Fields among which one to select by is looked for."""
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # jq's own words; newer versions take them as names, older ones do not
 _WORDS = frozenset(
-    "and as break catch def elif else end foreach if import include label limit module not or reduce then try "
-    "__loc__".split()
+    "and as break catch def elif else end foreach if import include label limit module not or reduce then try __loc__".split()  # noqa: SIM905
 )
 
 
@@ -85,13 +86,15 @@ def _light_fields(objects: Objects) -> list[str]:
 def _selection(names: list[str], sampled: Sequence[Any]) -> str:
     """A condition that some but not all of the sampled items meet, on one of the fields; ``""`` without one."""
     records = [item for item in sampled if isinstance(item, dict)]
-    fields = dict.fromkeys([*names, *(name for name in islice(records[0], 20) if _usable(name))])
+    fields = dict.fromkeys([*names, *(name for name in islice(records[0], MOST_FIELDS) if _usable(name))])
     for name in fields:
-        values = [value for record in records if isinstance(value := record.get(name), str) and _comparable(value)]
-        counts = {value: values.count(value) for value in values}
-        repeated = [value for value, count in counts.items() if 1 < count < len(records)]
-        if repeated and 2 * len(counts) <= len(values):
-            return f"select({_field(name, first=True)} == {quote(repeated[0])}) | "
+        values = [value for record in records if isinstance(value := record.get(name), str)]
+        different = set(values)
+        if 2 * len(different) > len(values) or not all(map(_comparable, different)):
+            continue
+        for value in values:
+            if 1 < values.count(value) < len(records):
+                return f"select({_field(name, first=True)} == {quote(value)}) | "
     return ""
 
 

@@ -4,7 +4,6 @@ Three marks stand for what is not shown: ``"abc…(+1,234 characters)"`` a text 
 parts that are folded, ``…+7 keys`` and ``…+7 items`` the rest of an object or array.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -13,7 +12,7 @@ from coatcheck.previews.wording import INTEGER_BITS, NotPlain, counted, number, 
 
 MOST_MEMBERS = 60
 """Keys or items of one container that are shown."""
-FORMS = ((160, 2, 3), (80, 1, 3), (40, 1, 0), (16, 1, 0))
+FORMS = ((120, 2, 3), (60, 2, 3), (60, 1, 3), (30, 1, 0), (16, 1, 0))
 """Ways to show a value, fullest first: characters of a text, levels of objects, items of an inner array."""
 
 
@@ -26,6 +25,10 @@ class Cuts:
     keys: int = 0
     items: int = 0
 
+    def counts(self) -> tuple[int, int, int, int]:
+        """Give all four numbers."""
+        return self.texts, self.folded, self.keys, self.items
+
     def add(self, other: "Cuts") -> None:
         """Count another value's cuts too."""
         self.texts += other.texts
@@ -34,43 +37,72 @@ class Cuts:
         self.items += other.items
 
 
-def sample(value: Any, room: int) -> tuple[str, Cuts] | None:
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A value as text, how many of its own members that holds, and what is cut further inside."""
+
+    text: str
+    members: int
+    cuts: Cuts
+
+
+def sample(value: Any, room: int, *, open_arrays: bool = True) -> Sample | None:
     """Write a value in at most ``room`` characters, in the fullest form that loses no key; ``None`` if not even folded.
+
+    Args:
+        value: Any JSON value.
+        room: Characters.
+        open_arrays: Whether arrays inside the value show their first items.
 
     Raises:
         NotPlain: A part that would be shown is no JSON value.
     """
-    text, cuts = "", Cuts()
+    total = len(value) if isinstance(value, (dict, list, tuple)) else 0
+    found = None
     for width, levels, items in FORMS:
-        cuts = Cuts()
-        text = _Folding(width, items, cuts).write(value, room, levels, outermost=True)
-        if len(text) <= room and not cuts.keys:
-            return text, cuts
-    return (text, cuts) if len(text) <= room else None
+        folding = _Folding(width, items if open_arrays else 0)
+        text = folding.outermost(value, room, levels)
+        if len(text) <= room:
+            found = Sample(text, folding.members, folding.cuts)
+            if folding.cuts.keys == 0 and (folding.members == total or not isinstance(value, dict)):
+                break
+    return found
 
 
 class _Folding:
-    """One way to show a value; counts into ``cuts``."""
+    """One way to show a value: the length of texts and of inner arrays."""
 
-    def __init__(self, width: int, items: int, cuts: Cuts) -> None:
+    def __init__(self, width: int, items: int) -> None:
         self.width = width
         self.items = items
-        self.cuts = cuts
+        self.cuts = Cuts()
+        self.members = 0
 
-    def write(self, value: Any, room: int, levels: int, *, outermost: bool = False) -> str:
-        """Write a value; only a scalar, or a container's shortest form, may be longer than ``room``."""
+    def outermost(self, value: Any, room: int, levels: int) -> str:
+        """Write the value that a sample is of; of a long list, as many items as fit."""
+        if not isinstance(value, (dict, list, tuple)) or not value:
+            return self.write(value, room, levels)
+        text, self.members = self._container(value, room, levels, MOST_MEMBERS)
+        return text
+
+    def write(self, value: Any, room: int, levels: int) -> str:
+        """Write a value; only a scalar, or a container's folded form, may be longer than ``room``."""
         if isinstance(value, str):
             return self._string(value)
-        if isinstance(value, dict):
+        if isinstance(value, (dict, list, tuple)):
             if not value:
-                return "{}"
-            return self._fold(value, "{", "}") if levels == 0 else self._object(value, room, levels)
-        if isinstance(value, (list, tuple)):
-            if not value:
-                return "[]"
-            most = MOST_MEMBERS if outermost else self.items
-            return self._fold(value, "[", "]") if levels == 0 or not most else self._array(value, room, levels, most)
-        if type(value) is int and value.bit_length() > INTEGER_BITS:
+                return "{}" if isinstance(value, dict) else "[]"
+            most = MOST_MEMBERS if isinstance(value, dict) else self.items
+            if levels == 0 or most == 0:
+                return self._fold(value)
+            text, members = self._container(value, room, levels, most)
+            if members and members < len(value):
+                if isinstance(value, dict):
+                    self.cuts.keys += len(value) - members
+                else:
+                    self.cuts.items += len(value) - members
+            return text
+        if isinstance(value, int) and value.bit_length() > INTEGER_BITS:
             self.cuts.folded += 1
         return write_scalar(value)
 
@@ -81,51 +113,40 @@ class _Folding:
         self.cuts.texts += 1
         return f'{quote(value[: self.width])[:-1]}…(+{number(more)} characters)"'
 
-    def _fold(self, value: Any, left: str, right: str) -> str:
+    def _fold(self, value: Any) -> str:
         self.cuts.folded += 1
-        return f"{left}…{number(len(value))}{right}"
+        return f"{{…{number(len(value))}}}" if isinstance(value, dict) else f"[…{number(len(value))}]"
 
-    def _object(self, value: dict[Any, Any], room: int, levels: int) -> str:
+    def _container(self, value: Any, room: int, levels: int, most: int) -> tuple[str, int]:
+        """Write the first members that fit, and tell how many; without any, the container is folded."""
         total = len(value)
+        keyed = isinstance(value, dict)
+        noun = "key" if keyed else "item"
         room -= 2
-        end = len(f",…+{counted(total, 'key')}")
+        rest = len(f",…+{counted(total, noun)}")
         pieces: list[str] = []
-        for name, member in islice(value.items(), MOST_MEMBERS):
-            if not isinstance(name, str):
-                raise NotPlain(type(name))
-            before = (self.cuts.texts, self.cuts.folded, self.cuts.keys, self.cuts.items)
-            key = self._string(name)
-            needed = 0 if len(pieces) + 1 == total else end
-            piece = f"{key}:{self.write(member, room - len(key) - 2 - needed, levels - 1)}"
-            if len(piece) + 1 + needed > room:
-                self.cuts.texts, self.cuts.folded, self.cuts.keys, self.cuts.items = before
+        for member in islice(value.items() if keyed else value, most):
+            before = self.cuts.counts()
+            needed = 0 if len(pieces) + 1 == total else rest
+            if keyed:
+                key = self._key(member[0])
+                piece = f"{key}:{self.write(member[1], room - len(key) - 2 - needed, levels - 1)}"
+            else:
+                piece = self.write(member, room - 1 - needed, levels - 1)
+            if len(piece) + 1 + needed > room + 1:
+                self.cuts = Cuts(*before)
                 break
             room -= len(piece) + 1
             pieces.append(piece)
-        if not pieces:
-            return self._fold(value, "{", "}")
-        if len(pieces) < total:
-            self.cuts.keys += total - len(pieces)
-            pieces.append(f"…+{counted(total - len(pieces), 'key')}")
-        return f"{{{','.join(pieces)}}}"
+        shown = len(pieces)
+        if not shown:
+            return self._fold(value), 0
+        if shown < total:
+            pieces.append(f"…+{counted(total - shown, noun)}")
+        inside = ",".join(pieces)
+        return (f"{{{inside}}}" if keyed else f"[{inside}]"), shown
 
-    def _array(self, value: Sequence[Any], room: int, levels: int, most: int) -> str:
-        total = len(value)
-        room -= 2
-        end = len(f",…+{counted(total, 'item')}")
-        pieces: list[str] = []
-        for item in islice(value, most):
-            before = (self.cuts.texts, self.cuts.folded, self.cuts.keys, self.cuts.items)
-            needed = 0 if len(pieces) + 1 == total else end
-            piece = self.write(item, room - 1 - needed, levels - 1)
-            if len(piece) + 1 + needed > room:
-                self.cuts.texts, self.cuts.folded, self.cuts.keys, self.cuts.items = before
-                break
-            room -= len(piece) + 1
-            pieces.append(piece)
-        if not pieces:
-            return self._fold(value, "[", "]")
-        if len(pieces) < total:
-            self.cuts.items += total - len(pieces)
-            pieces.append(f"…+{counted(total - len(pieces), 'item')}")
-        return f"[{','.join(pieces)}]"
+    def _key(self, name: Any) -> str:
+        if not isinstance(name, str):
+            raise NotPlain(type(name))
+        return self._string(name)

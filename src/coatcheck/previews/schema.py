@@ -14,6 +14,8 @@ from coatcheck.previews.wording import NotPlain, kind_of
 
 SAMPLED = 20
 """Values of one place that are looked at."""
+LEAST_OF_EACH = 3
+"""Items of each array that are looked at where a place has many arrays."""
 MOST_FIELDS = 40
 """Fields of one object that are looked at."""
 MOST_VALUES = 3000
@@ -94,7 +96,7 @@ def describe(values: Sequence[Any]) -> Shape:
             records = [value for value in found if isinstance(value, dict)]
             left -= _open_objects(shape.objects, records, level, pending)
         if shape.arrays is not None:
-            arrays = [value for value in found if isinstance(value, (list, tuple))]
+            arrays: list[Sequence[Any]] = [value for value in found if isinstance(value, (list, tuple))]
             left -= _open_arrays(shape.arrays, arrays, level, pending)
     return root
 
@@ -134,7 +136,7 @@ def _place(values: Sequence[Any], level: int, pending: Pending) -> Shape:
 
 
 def _open_arrays(arrays: Arrays, found: list[Sequence[Any]], level: int, pending: Pending) -> int:
-    share = max(SAMPLED // len(found), 1)
+    share = max(SAMPLED // len(found), LEAST_OF_EACH)
     items: list[Any] = []
     for array in found:
         items.extend(pick(array, share))

@@ -1,7 +1,7 @@
 """How values, names and counts are written in a preview: short, printable, unambiguous."""
 
 import re
-from json.encoder import encode_basestring, encode_basestring_ascii  # type: ignore[attr-defined]
+from json.encoder import encode_basestring, encode_basestring_ascii
 from math import isfinite
 from typing import Any
 
@@ -26,7 +26,7 @@ _KINDS: dict[type, str] = {
 }
 
 
-class NotPlain(CoatcheckError, TypeError):
+class NotPlain(CoatcheckError, TypeError):  # noqa: N818  # named for what was met, like its siblings in errors
     """The value holds a Python object that has no JSON form of its own; encode and decode it first.
 
     Attributes:

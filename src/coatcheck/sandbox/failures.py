@@ -14,6 +14,7 @@ from coatcheck.errors import (
     SandboxOutputExceeded,
     SandboxTimeout,
 )
+from coatcheck.sandbox.frames import MAX_HEADER_BYTES
 from coatcheck.sandbox.limits import MEBIBYTE, Limits
 
 MAX_MESSAGE_CHARACTERS = 2000
@@ -92,6 +93,11 @@ def output_exceeded(limits: Limits) -> SandboxOutputExceeded:
         f"Stopped: the result is larger than the {limits.output_bytes // MEBIBYTE:,} MiB it may have. "
         "Ask for less, for example with a narrower filter or path."
     )
+
+
+def arguments_too_long() -> ArgumentRejected:
+    """Pattern, filter, replacement or path exceed what fits into one request."""
+    return ArgumentRejected(f"The arguments are longer than {MAX_HEADER_BYTES:,} bytes. Shorten the pattern or filter.")
 
 
 def died() -> SandboxFailed:

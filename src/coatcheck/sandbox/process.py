@@ -50,6 +50,18 @@ class Spoiled(Exception):  # noqa: N818
         super().__init__(str(error))
 
 
+class LoadFailed(Exception):  # noqa: N818
+    """The task's ``load`` raised; the worker was told and is as good as before.
+
+    Attributes:
+        error: What it raised.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+        super().__init__()
+
+
 class WorkerProcess:
     """A worker: a clean interpreter with an empty environment and three descriptors, none of them ours.
 
@@ -81,27 +93,31 @@ class WorkerProcess:
 
         Raises:
             CoatcheckError: The task's own error; the worker is as good as before.
+            LoadFailed: So is it here.
             Spoiled: The worker broke a limit or answered nonsense, and must be ended.
             WorkerGone: The worker died; ``cause_of_death`` tells more.
         """
         try:
             self._become_ready()
             header, body = self._converse(task)
-            if header.get("status") == "done":
-                return Answer.from_wire(header, body)
         except DeadlinePassed:
             raise Spoiled(failures.timed_out(self._limits)) from None
         except BodyTooLarge:
             raise Spoiled(failures.output_exceeded(self._limits)) from None
-        except (FrameError, ValueError):
+        except FrameError:
             raise Spoiled(failures.broken_answer()) from None
+        if header.get("status") == "done":
+            return _read_answer(header, body, task)
         error = failures.revive(header, self._limits)
         raise error if failures.is_expected(header) else Spoiled(error)
 
     def _converse(self, task: Task) -> tuple[dict[str, Any], bytes]:
         header = {"operation": task.operation, "args": task.args, "key": task.key}
         patience = self._limits.timeout + hand_over_allowance(0)
-        self._channel.send(header, b"", time.monotonic() + patience)
+        try:
+            self._channel.send(header, b"", time.monotonic() + patience)
+        except FrameError:
+            raise failures.arguments_too_long() from None
         answer, body = self._channel.receive(0, time.monotonic() + patience)
         if answer.get("status") == "missing":
             answer, body = self._hand_over(task)
@@ -112,9 +128,9 @@ class WorkerProcess:
     def _hand_over(self, task: Task) -> tuple[dict[str, Any], bytes]:
         try:
             metadata, payload = task.load()
-        except BaseException:
+        except BaseException as error:  # noqa: BLE001  # it is raised again by who called
             self._channel.send({"abandon": True}, b"", time.monotonic() + hand_over_allowance(0))
-            raise
+            raise LoadFailed(error) from None
         deadline = time.monotonic() + hand_over_allowance(len(payload))
         try:
             complete = self._channel.send({"metadata": metadata.to_dict()}, payload, deadline)
@@ -168,6 +184,17 @@ class WorkerProcess:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
+
+
+def _read_answer(header: dict[str, Any], body: bytes, task: Task) -> Answer:
+    try:
+        answer = Answer.from_wire(header, body)
+    except ValueError:
+        raise Spoiled(failures.broken_answer()) from None
+    limit = task.args.get("limit")
+    if isinstance(limit, int) and len(answer.text) > limit:
+        raise Spoiled(failures.broken_answer())
+    return answer
 
 
 def _start(limits: Limits) -> subprocess.Popen[bytes]:

@@ -38,11 +38,13 @@ def main(settings: dict[str, Any]) -> None:
     requests, answers = hardening.take_pipes()
     preload()
     hardening.close_the_doors()
-    # What lives now lives on, and decoded documents hold no cycles: collections over them are time for nothing.
     gc.freeze()
-    gc.disable()
     with os.fdopen(requests, "rb", buffering=READ_BUFFER_BYTES) as stream:
         Worker(limits, stream, answers).serve()
+
+
+class _Abandoned(Exception):  # noqa: N818
+    """The parent could not load the object that the request was about."""
 
 
 class Worker:
@@ -62,38 +64,37 @@ class Worker:
             _arm(hand_over_allowance(0) + self._limits.timeout)
             try:
                 header, parts = self._respond(request)
+            except _Abandoned:
+                continue
             except BaseException as error:  # noqa: BLE001  # whatever it was, the parent gets an answer
                 header, parts = describe(error), []
             _arm(hand_over_allowance(sum(map(len, parts))))
             self._send(header, *parts)
             del parts
             _arm(None)
-            gc.collect(0)
 
     def _respond(self, request: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         document = self._cache.get(request["key"])
         if document is None:
             document = self._fetch(request["key"])
-            if document is None:
-                return {"status": "abandoned"}, []
         operation = OPERATIONS[request["operation"]]
         if request["operation"] != "query" or request["args"].get("path"):
             _arm(hand_over_allowance(len(document.payload)))
-            document.value  # noqa: B018  # decoding takes time by the object's size, not by what is asked of it
+            _decode(document)
         self._send({"status": "started"})
         _arm(self._limits.timeout)
         answer = operation(document, request["args"] | {"max_bytes": self._limits.output_bytes})
         return self._wire(answer)
 
-    def _fetch(self, key: str) -> Document | None:
+    def _fetch(self, key: str) -> Document:
         _arm(None)
         self._send({"status": "missing"})
         header, size = self._read_head()
         if "metadata" not in header:
-            return None
+            raise _Abandoned
         _arm(hand_over_allowance(size))
         self._cache.make_room(size)
-        document = Document(Metadata.from_dict(header["metadata"]), self._read(size))
+        document = Document(Metadata.from_dict(header["metadata"]), self._read(size), allow_yaml=True)
         self._cache.put(key, document)
         return document
 
@@ -122,6 +123,16 @@ class Worker:
             view = memoryview(part)
             while view:
                 view = view[os.write(self._answers, view) :]
+
+
+def _decode(document: Document) -> None:
+    """Decode ahead of the operation: it takes time by the object's size, not by what is asked of it."""
+    gc.disable()
+    try:
+        document.value  # noqa: B018
+    finally:
+        gc.freeze()  # decoded documents hold no cycles: looking for some in them, again and again, is time for nothing
+        gc.enable()
 
 
 def _arm(seconds: float | None) -> None:

@@ -56,7 +56,7 @@ def with_return(func: Callable[..., Any], annotation: Any, *, doc: str | None = 
 def call_with(signature: inspect.Signature, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Arrange arguments by name as positional and keyword arguments for a function of this ``signature``."""
     ordered = {name: arguments[name] for name in signature.parameters if name in arguments}
-    bound = inspect.BoundArguments(signature, ordered)  # type: ignore[arg-type]  # any ordered mapping serves
+    bound = inspect.BoundArguments(signature, ordered)
     return bound.args, bound.kwargs
 
 
@@ -72,7 +72,7 @@ def _hidden(
 
     def given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         if swallows and not hidden.isdisjoint(kwargs):
-            name = sorted(hidden.intersection(kwargs))[0]
+            name = min(hidden.intersection(kwargs))
             raise TypeError(f"{face.name}() got an unexpected keyword argument {name!r}")
         try:
             return dict(shown.bind(*args, **kwargs).arguments)

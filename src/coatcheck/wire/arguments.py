@@ -136,7 +136,7 @@ async def _check(arguments: Any, schema: Schema, places: dict[Place, str]) -> No
 
 
 def _first_fault(arguments: Any, schema: Schema, places: dict[Place, str]) -> str | None:
-    """Describe the first way in which a resolved value does not fit; ``None`` where all fit, or the schema is unusable."""
+    """Describe how a resolved value does not fit; ``None`` where all fit or the schema is no help."""
     from jsonschema.exceptions import SchemaError, ValidationError
     from jsonschema.validators import validator_for
     from referencing import Registry

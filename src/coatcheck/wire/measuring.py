@@ -74,7 +74,9 @@ def text_of(block: Any) -> str | None:
     """Give the text of a text block or of an embedded text, or ``None``."""
     if not isinstance(block, dict):
         return None
-    holder = block.get("resource") if block.get("type") == "resource" else block if block.get("type") == "text" else None
+    holder = (
+        block.get("resource") if block.get("type") == "resource" else block if block.get("type") == "text" else None
+    )
     text = holder.get("text") if isinstance(holder, dict) else None
     return text if isinstance(text, str) else None
 

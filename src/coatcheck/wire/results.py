@@ -1,7 +1,6 @@
 """A large tool result and the short one that takes its place."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +16,8 @@ SMALL_BLOCK = 500
 SHORTEST_NOTICE = 200
 """Characters below which a notice could not say what it must; such a result passes as it is."""
 
+MOST_TEXTS_VISIBLE = 8
+
 LINKS_TOGETHER = 3
 """Links in a row from which on they become one line."""
 
@@ -28,30 +29,25 @@ class Plan:
     Attributes:
         original: The result as it came.
         limit: Characters that the text of the notice may have; ``structuredContent`` may have as many again.
+        structured: Whether ``structuredContent`` stands for the result as well.
         visible: Blocks that stay, by position.
         lines: Blocks, or rows of links, that become one typed line each: from first position to (end, description).
         covered: Positions of blocks that the preview covers.
-        structured: Whether ``structuredContent`` stands for the result as well.
+        room: Characters left for the preview beside the blocks that stay and the typed lines.
     """
 
     original: Result
     limit: int
+    structured: bool
     visible: dict[int, Any] = field(default_factory=dict)
     lines: dict[int, tuple[int, str]] = field(default_factory=dict)
-    covered: list[int] = field(default_factory=list)
-    structured: bool = False
+    covered: set[int] = field(default_factory=set)
+    room: int = 0
 
     @property
     def needs_preview(self) -> bool:
         """Whether anything is left out that no typed line speaks of."""
         return bool(self.covered) or self.structured
-
-    @property
-    def room(self) -> int:
-        """Characters left for the preview beside the blocks that stay and the typed lines."""
-        shown = content_characters(self.visible.values(), self.limit)
-        # A reference with its path stands behind each line.
-        return self.limit - shown - sum(len(line) + 60 for _, line in self.lines.values())
 
 
 def plan(result: Result, limit: int, *, has_output_schema: bool) -> Plan | None:
@@ -62,39 +58,55 @@ def plan(result: Result, limit: int, *, has_output_schema: bool) -> Plan | None:
         limit: Most characters of the notice.
         has_output_schema: Whether the tool promised ``structuredContent``.
     """
-    blocks = result.get("content")
-    blocks = blocks if isinstance(blocks, list) else []
-    structured = result.get("structuredContent") is not None or (has_output_schema and not result.get("isError"))
-    most = 2 * limit
-    size = total_characters(result, most)
+    structured = result.get("structuredContent")
+    promised = has_output_schema and not result.get("isError")
+    doubled = promised if structured is None else weigh(structured, SMALL_BLOCK) > SMALL_BLOCK
     # Never larger than what it replaces, and each of the two places gets its share.
-    made = Plan(result, min(limit, size // 2 if structured else size), structured=structured)
-    if made.limit < min(SHORTEST_NOTICE, limit):
+    size = total_characters(result, 2 * limit)
+    fair = min(limit, size // 2 if doubled else size)
+    if fair < min(SHORTEST_NOTICE, limit):
         return None
-    budget, media = made.limit // 4, MEDIA_LIMIT
-    position = 0
-    while position < len(blocks):
-        block = blocks[position]
-        end = _end_of_links(blocks, position)
-        if end - position >= LINKS_TOGETHER and weigh(blocks[position:end], budget) > budget:
-            made.lines[position] = (end, _describe_links(blocks[position:end]))
-            position = end
+    return _sort_blocks(Plan(result, fair, doubled, room=fair))
+
+
+def _sort_blocks(made: Plan) -> Plan:
+    blocks = blocks_of(made.original)
+    # Many texts are the items of one list, which the preview shows better than its first few would.
+    single_texts = sum(text_of(block) is not None for block in blocks) <= MOST_TEXTS_VISIBLE
+    small, media, end = made.limit // 4, MEDIA_LIMIT, 0
+    for position, block in enumerate(blocks):
+        if position < end:
             continue
+        end = _end_of_links(blocks, position)
+        if end - position >= LINKS_TOGETHER and weigh(blocks[position:end], small) > small:
+            _add_line(made, position, end, _describe_links(blocks[position:end]))
+            continue
+        end = position + 1
         if is_media(block):
             media -= len(block["data"])
-            fits = media >= 0
+            fits, characters = media >= 0, 0
         else:
             characters = block_characters(block, SMALL_BLOCK)
-            fits = characters <= min(SMALL_BLOCK, budget)
-            budget -= characters if fits else 0
+            fits = characters <= min(SMALL_BLOCK, small) and (single_texts or text_of(block) is None)
         if fits:
             made.visible[position] = block
-        elif text_of(block) is not None or made.room < made.limit // 3:
-            made.covered.append(position)
+            made.room -= characters
+            small -= characters
+        elif text_of(block) is not None:
+            made.covered.add(position)
         else:
-            made.lines[position] = (position + 1, describe(block))
-        position += 1
+            _add_line(made, position, end, describe(block))
     return made
+
+
+def _add_line(made: Plan, position: int, end: int, line: str) -> None:
+    # A reference with its path stands behind each line; where there are too many lines the preview speaks for the rest.
+    characters = len(line) + 60
+    if made.room - characters < made.limit // 2:
+        made.covered.update(range(position, end))
+    else:
+        made.lines[position] = (end, line)
+        made.room -= characters
 
 
 def build(made: Plan, reference: str | None, preview: str) -> Result:
@@ -108,19 +120,18 @@ def build(made: Plan, reference: str | None, preview: str) -> Result:
     original = made.original
     content: list[Any] = []
     told = not made.needs_preview and reference is not None
-    if not made.covered and not told:
-        content.append({"type": "text", "text": preview})
-        told = True
-    for position, block in _in_order(made):
+    for position, block in enumerate(blocks_of(original)):
         if position in made.visible:
             content.append(block)
         elif position in made.lines:
             end, line = made.lines[position]
             at = "" if reference is None else f" Kept: {reference}.content{_range(position, end)}"
             content.append({"type": "text", "text": f"[{line}.{at}]"})
-        elif not told:
+        elif position in made.covered and not told:
             content.append(_notice(block, preview))
             told = True
+    if not told:
+        content.append({"type": "text", "text": preview})
     replacement = {**original, "content": content}
     if made.structured:
         left = total_characters(original, 4 * made.limit) - content_characters(content, made.limit)
@@ -143,17 +154,24 @@ def error_text(text: str, limit: int, reference: str | None) -> str:
     return f"{text[:half]}{between}{text[len(text) - half :]}" if len(text) > limit else text
 
 
+def build_error(made: Plan, reference: str | None) -> Result:
+    """Put a short error together: the text with both of its ends, and the blocks that are no text and stay."""
+    content: list[Any] = [{"type": "text", "text": error_text(all_text(made.original), made.room, reference)}]
+    content += [block for block in made.visible.values() if text_of(block) is None]
+    replacement = {**made.original, "content": content}
+    if made.structured:
+        replacement["structuredContent"] = stored_marker(reference, content[0]["text"], made.limit)
+    return replacement
+
+
 def all_text(result: Result) -> str:
     """Join the texts of a result."""
-    blocks = result.get("content")
-    texts = [text_of(block) for block in blocks] if isinstance(blocks, list) else []
-    return "\n".join(text for text in texts if text is not None)
+    return "\n".join(text for text in map(text_of, blocks_of(result)) if text is not None)
 
 
 def total_characters(result: Result, limit: int) -> int:
     """Count content and ``structuredContent`` together, until there are more than ``limit``."""
-    blocks = result.get("content")
-    characters = content_characters(blocks, limit) if isinstance(blocks, list) else 0
+    characters = content_characters(blocks_of(result), limit)
     structured = result.get("structuredContent")
     return characters + (weigh(structured, limit) if structured is not None else 0)
 
@@ -192,9 +210,10 @@ def _range(start: int, end: int) -> str:
     return f"[{start}]" if end == start + 1 else f"[{start}:{end}]"
 
 
-def _in_order(made: Plan) -> Iterator[tuple[int, Any]]:
-    blocks = made.original.get("content")
-    return enumerate(blocks) if isinstance(blocks, list) else iter(())
+def blocks_of(result: Result) -> list[Any]:
+    """Give the content blocks of a result."""
+    blocks = result.get("content")
+    return blocks if isinstance(blocks, list) else []
 
 
 def _notice(block: Any, preview: str) -> Result:
@@ -218,3 +237,15 @@ def _sha256(encoded: str) -> str:
     except (binascii.Error, ValueError):
         data = encoded.encode("utf-8", "replace")
     return hashlib.sha256(data).hexdigest()
+
+
+def has_large_binaries(result: Result) -> bool:
+    """Whether describing the result would hash so much that others would have to wait."""
+    return any(
+        isinstance(holder, dict)
+        and isinstance(data := holder.get("data", holder.get("blob")), str)
+        and len(data) > MEDIA_LIMIT
+        for block in blocks_of(result)
+        if isinstance(block, dict)
+        for holder in (block, block.get("resource"))
+    )

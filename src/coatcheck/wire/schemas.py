@@ -28,7 +28,8 @@ def welcome_references(input_schema: Schema) -> Schema:
     A schema that takes any string stays as it is; every other becomes ``{"anyOf": [<itself>, <a reference>]}`` with
     title, description and default left outside. Applying it twice changes nothing more. The original is not touched.
     """
-    return _Welcome(input_schema).schema(input_schema, (), value=False)
+    welcomed: Schema = _Welcome(input_schema).schema(input_schema, (), value=False)
+    return welcomed
 
 
 def reference_schema() -> Schema:
@@ -116,7 +117,9 @@ class _Welcome:
         if not all(self.admits_text(part, depth + 1) for part in schema.get("allOf", ())):
             return False
         return all(
-            any(self.admits_text(part, depth + 1) for part in schema[key]) for key in ("anyOf", "oneOf") if key in schema
+            any(self.admits_text(part, depth + 1) for part in schema[key])
+            for key in ("anyOf", "oneOf")
+            if key in schema
         )
 
 

@@ -1,0 +1,289 @@
+"""The backend that keeps objects in Redis, or in Valkey and others that speak its protocol."""
+
+import asyncio
+import math
+import re
+import threading
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from coatcheck.backends.redis_errors import shows, unavailable
+from coatcheck.backends.redis_url import RedisAddress, malformed, parse_redis_url
+from coatcheck.errors import MissingExtra
+
+if TYPE_CHECKING:
+    import redis as redis_package
+    import redis.asyncio as redis_asyncio
+
+_SCAN_COUNT = 500
+_HEALTH_CHECK_SECONDS = 30
+_RETRIES = 1
+_RETRY_PAUSE_SECONDS = 0.02
+_LONGEST_TTL_MS = 10**15  # some 30 000 years; the server refuses what overflows its clock
+
+
+@dataclass(frozen=True, slots=True)
+class _LoopClient:
+    """The client of one event loop, and the generator whose end closes it."""
+
+    client: "redis_asyncio.Redis"
+    guard: AsyncGenerator[None, None]
+
+
+class _Names:
+    """Turns what SCAN names into keys, each once: SCAN may name one several times."""
+
+    def __init__(self, prefix_length: int) -> None:
+        self._prefix_length = prefix_length
+        self._seen: set[bytes] = set()
+
+    def new(self, found: Iterable[Any]) -> Iterator[str]:
+        for name in found:
+            if name not in self._seen:
+                self._seen.add(name)
+                yield name[self._prefix_length :].decode("utf-8", "surrogatepass")
+
+
+class RedisBackend:
+    """Keeps objects in Redis, with its own expiry; bounds are the server's ``maxmemory``.
+
+    Nothing connects before the first operation. An operation that Redis does not carry out raises `RedisUnavailable`,
+    an `ObjectStoreUnavailable` that names the address and the kind of trouble and never a password. A connection that
+    has died is replaced and the operation tried once more; one that timed out is not.
+
+    Synchronous and asynchronous operations have connections of their own, the asynchronous ones per event loop. Those
+    are closed by ``aclose()`` in their loop, and by themselves when the loop ends as ``asyncio.run`` ends it.
+
+    Args:
+        redis_url: ``redis://[[user]:password@]host[:port][/db]``, ``rediss://…`` for TLS, or
+            ``unix://[[user]:password@]/path/to/socket[?db=0]``. Connection options of the redis package with plain
+            values, such as ``socket_timeout``, may follow a ``?`` and go before the arguments below.
+        prefix: What stands before each key in Redis. Backends with different prefixes share a server; no prefix
+            should be the beginning of another.
+        max_connections: Most connections at a time, for the synchronous form and for each event loop; who needs one
+            more waits for up to ``timeout``.
+        timeout: Seconds to wait for an answer; allow for the largest value on the slowest network.
+        connect_timeout: Seconds to wait for a connection.
+
+    Raises:
+        SettingsError: The URL cannot be used.
+        MissingExtra: The redis package is not installed.
+    """
+
+    def __init__(
+        self,
+        redis_url: str,
+        *,
+        prefix: str = "coatcheck:",
+        max_connections: int = 32,
+        timeout: float = 5.0,
+        connect_timeout: float = 2.0,
+    ) -> None:
+        _require_redis()
+        self._address: RedisAddress = parse_redis_url(redis_url)
+        self._prefix = prefix.encode()
+        self._options: dict[str, Any] = {
+            "max_connections": max_connections,
+            "timeout": timeout,
+            "socket_timeout": timeout,
+            "socket_connect_timeout": connect_timeout,
+            "health_check_interval": _HEALTH_CHECK_SECONDS,
+            "protocol": 2,  # the older one is understood by old servers and by proxies too
+            **({} if "path" in self._address.options else {"socket_keepalive": True}),
+            **self._address.options,
+        }
+        self._tls = redis_url.startswith("rediss:")
+        self._client = self._sync_client(redis_url)
+        self._loop_clients: dict[asyncio.AbstractEventLoop, _LoopClient] = {}
+        self._loops = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"RedisBackend({self._address.where!r}, prefix={self._prefix.decode()!r})"
+
+    def generate_id(self) -> str:
+        """``obj_`` and a random UUID."""
+        return f"obj_{uuid.uuid4()}"
+
+    def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
+        """Keep ``value`` under ``key``; its time to live is rounded up to a millisecond."""
+        with self._translated():
+            self._client.set(self._name(key), value, px=_milliseconds(ttl_seconds))
+
+    def get(self, key: str) -> bytes | None:
+        """The value under ``key``, or ``None``."""
+        with self._translated():
+            return cast("bytes | None", self._client.get(self._name(key)))
+
+    def delete(self, key: str) -> bool:
+        """Remove ``key``; whether it was there. Redis frees the memory in the background."""
+        with self._translated():
+            return bool(self._client.unlink(self._name(key)))
+
+    def head(self, key: str, n: int) -> bytes | None:
+        """The first ``n`` bytes under ``key``, or ``None``."""
+        name = self._name(key)
+        with self._translated():
+            # The range of a missing key and that of an empty value are both empty; and 0 to -1 would be everything.
+            found = cast("bytes", self._client.getrange(name, 0, n - 1)) if n > 0 else b""
+            return found if found or self._client.exists(name) else None
+
+    def scan(self, prefix: str) -> Iterator[str]:
+        """The keys that begin with ``prefix``; Redis looks at every key it has for this, in steps."""
+        pattern, names, cursor = self._pattern(prefix), _Names(len(self._prefix)), 0
+        while True:
+            with self._translated():
+                cursor, found = self._client.scan(cursor, match=pattern, count=_SCAN_COUNT)
+            yield from names.new(found)
+            if int(cursor) == 0:
+                return
+
+    def ping(self) -> None:
+        """Return if Redis answers and accepts the credentials, else raise `RedisUnavailable`."""
+        with self._translated():
+            self._client.ping()
+
+    def close(self) -> None:
+        """Close the connections of the synchronous form; a later operation opens new ones."""
+        self._client.connection_pool.disconnect()
+
+    async def aset(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
+        """As ``set``."""
+        with self._translated():
+            await (await self._here()).set(self._name(key), value, px=_milliseconds(ttl_seconds))
+
+    async def aget(self, key: str) -> bytes | None:
+        """As ``get``."""
+        with self._translated():
+            return cast("bytes | None", await (await self._here()).get(self._name(key)))
+
+    async def adelete(self, key: str) -> bool:
+        """As ``delete``."""
+        with self._translated():
+            return bool(await (await self._here()).unlink(self._name(key)))
+
+    async def ahead(self, key: str, n: int) -> bytes | None:
+        """As ``head``."""
+        name = self._name(key)
+        with self._translated():
+            client = await self._here()
+            found = cast("bytes", await client.getrange(name, 0, n - 1)) if n > 0 else b""
+            return found if found or await client.exists(name) else None
+
+    async def ascan(self, prefix: str) -> AsyncIterator[str]:
+        """As ``scan``."""
+        pattern, names, cursor = self._pattern(prefix), _Names(len(self._prefix)), 0
+        while True:
+            with self._translated():
+                cursor, found = await (await self._here()).scan(cursor, match=pattern, count=_SCAN_COUNT)
+            for key in names.new(found):
+                yield key
+            if int(cursor) == 0:
+                return
+
+    async def aping(self) -> None:
+        """As ``ping``."""
+        with self._translated():
+            await (await self._here()).ping()
+
+    async def aclose(self) -> None:
+        """As ``close``, and also close the connections of the running event loop."""
+        self.close()
+        mine = self._loop_clients.get(asyncio.get_running_loop())
+        if mine:
+            await mine.guard.aclose()
+
+    async def _here(self) -> "redis_asyncio.Redis":
+        """The client of the running event loop: its connections cannot be used from another one."""
+        loop = asyncio.get_running_loop()
+        mine = self._loop_clients.get(loop)
+        if mine is None:
+            client = self._async_client()
+            mine = _LoopClient(client, self._until_closed(loop, client))
+            with self._loops:
+                for other in [other for other in self._loop_clients if other.is_closed()]:
+                    del self._loop_clients[other]
+                self._loop_clients[loop] = mine
+            # Started here, the generator is known to the loop, which closes what it knows when it shuts down.
+            await anext(mine.guard)
+        return mine.client
+
+    async def _until_closed(
+        self, loop: asyncio.AbstractEventLoop, client: "redis_asyncio.Redis"
+    ) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            with self._loops:
+                self._loop_clients.pop(loop, None)
+            await client.connection_pool.disconnect()
+
+    def _sync_client(self, url: str) -> "redis_package.Redis":
+        from redis import BlockingConnectionPool, Redis, RedisError
+        from redis import connection as kinds
+        from redis.backoff import ConstantBackoff
+        from redis.exceptions import ConnectionError as RedisConnectionError
+        from redis.retry import Retry
+
+        kind = kinds.SSLConnection if self._tls else kinds.Connection
+        try:
+            pool = BlockingConnectionPool(  # type: ignore[no-untyped-call]
+                connection_class=kinds.UnixDomainSocketConnection if "path" in self._options else kind,
+                retry=Retry(ConstantBackoff(_RETRY_PAUSE_SECONDS), _RETRIES, supported_errors=(RedisConnectionError,)),
+                **self._options,
+            )
+            pool.connection_class(**pool.connection_kwargs)  # opens nothing, but says now whether it could be made
+        except (TypeError, ValueError, RedisError):
+            raise malformed(url, "a connection cannot be made with the options after the ?") from None
+        return Redis(connection_pool=pool)
+
+    def _async_client(self) -> "redis_asyncio.Redis":
+        from redis.asyncio import BlockingConnectionPool, Redis
+        from redis.asyncio import connection as kinds
+        from redis.asyncio.retry import Retry
+        from redis.backoff import ConstantBackoff
+        from redis.exceptions import ConnectionError as RedisConnectionError
+
+        kind = kinds.SSLConnection if self._tls else kinds.Connection
+        return Redis(
+            connection_pool=BlockingConnectionPool(
+                connection_class=kinds.UnixDomainSocketConnection if "path" in self._options else kind,
+                retry=Retry(ConstantBackoff(_RETRY_PAUSE_SECONDS), _RETRIES, supported_errors=(RedisConnectionError,)),
+                **self._options,
+            )
+        )
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn what the redis package raises about the server into `RedisUnavailable`."""
+        from redis import RedisError
+
+        try:
+            yield
+        except (RedisError, OSError) as error:
+            translated = unavailable(error, self._address.where, self._address.secrets)
+            # A traceback shows the cause too, and an old server quotes a whole AUTH command in its error.
+            raise translated from None if shows(str(error), self._address.secrets) else error
+
+    def _name(self, key: str) -> bytes:
+        return self._prefix + key.encode("utf-8", "surrogatepass")
+
+    def _pattern(self, prefix: str) -> bytes:
+        return re.sub(rb"([\\*?\[\]])", rb"\\\1", self._name(prefix)) + b"*"
+
+
+def _milliseconds(ttl_seconds: float | None) -> int | None:
+    if ttl_seconds is None:
+        return None
+    return math.ceil(max(1.0, min(ttl_seconds * 1000, _LONGEST_TTL_MS)))
+
+
+def _require_redis() -> None:
+    try:
+        import redis  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra(
+            "The Redis backend needs the redis package. Install it with: pip install 'coatcheck[redis]'"
+        ) from error

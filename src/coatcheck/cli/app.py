@@ -1,0 +1,117 @@
+"""The commands and their help."""
+
+from typing import Annotated
+
+import typer
+
+from coatcheck import __version__
+from coatcheck.cli.options import Backend, Config, RedisUrl, Ttl
+
+app = typer.Typer(
+    name="coatcheck",
+    help="Keep large MCP tool results out of the model's context: bounded previews and references in their place.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say on stderr what happens.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"coatcheck {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def coatcheck(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Hold the options that stand before the command."""
+
+
+@app.command(
+    context_settings={"allow_interspersed_args": False},
+    short_help="Put coatcheck in front of any MCP server.",
+)
+def wrap(
+    command: Annotated[
+        list[str], typer.Argument(help="The server's command and its arguments, behind --.", metavar="-- COMMAND…")
+    ],
+    object_store_backend: Backend = None,
+    redis_url: RedisUrl = None,
+    object_store_ttl: Ttl = None,
+    config: Config = None,
+    verbose: Verbose = False,
+) -> None:
+    """Run an MCP server over stdio with coatcheck in front of it.
+
+    Its tools pass through; large results are kept, and references to them work as arguments of its tools:
+
+        coatcheck wrap -- npx -y @modelcontextprotocol/server-filesystem /data
+    """
+    from coatcheck.cli.wrap import run_wrap
+
+    settings = (object_store_backend, redis_url, object_store_ttl, config)
+    raise typer.Exit(run_wrap(command, settings, verbose=verbose))
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    short_help="Serve the object tools, and those of toolsets.",
+)
+def serve(
+    ctx: typer.Context,
+    transport: Annotated[str, typer.Option(help="stdio, streamable-http or sse.")] = "stdio",
+    host: Annotated[str, typer.Option(help="Address to listen on (HTTP).")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on (HTTP).", min=0, max=65535)] = 8000,
+    unprotected: Annotated[
+        bool,
+        typer.Option(
+            "--unprotected",
+            help="Listen on an address that others can reach although callers are not authenticated: "
+            "whoever knows an object's id can then read it.",
+        ),
+    ] = False,
+    toolset: Annotated[
+        list[str] | None, typer.Option(help="Toolset to serve: an installed one's name, or module:attribute. Repeatable.")
+    ] = None,
+    tool: Annotated[list[str] | None, typer.Option(help="Serve this tool only. Repeatable.")] = None,
+    object_store_backend: Backend = None,
+    redis_url: RedisUrl = None,
+    object_store_ttl: Ttl = None,
+    config: Config = None,
+    verbose: Verbose = False,
+) -> None:
+    """Serve the object tools over stdio, streamable HTTP or SSE, with the tools of toolsets beside them.
+
+    The settings of a toolset are flags too: --api-key for its field api_key.
+    """
+    from coatcheck.cli.serve import Listening, run_serve
+
+    settings = (object_store_backend, redis_url, object_store_ttl, config)
+    listening = Listening(transport, host, port, unprotected=unprotected)
+    run_serve(settings, listening, toolset or [], tool, ctx.args, verbose=verbose)
+
+
+@app.command(short_help="Check settings, wiring, store and sandbox, and show the container.")
+def doctor(
+    object_store_backend: Backend = None,
+    redis_url: RedisUrl = None,
+    object_store_ttl: Ttl = None,
+    config: Config = None,
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="Print the container's graph as a Mermaid drawing.")] = False,
+) -> None:
+    """Check settings, wiring, store and sandbox, and show the container's graph.
+
+    The exit code is 1 when something does not work.
+    """
+    from coatcheck.cli.doctor import run_doctor
+
+    raise typer.Exit(run_doctor((object_store_backend, redis_url, object_store_ttl, config), mermaid=mermaid))
+

@@ -1,0 +1,89 @@
+"""``coatcheck doctor``: does everything work, and how is it wired."""
+
+import asyncio
+import platform
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+
+import typer
+
+from coatcheck import __version__
+from coatcheck.cli.options import SettingsFlags, make_settings
+from coatcheck.containers import Container
+from coatcheck.drawing import mermaid as draw_mermaid
+from coatcheck.drawing import text as draw_text
+from coatcheck.errors import CoatcheckError
+from coatcheck.lifecycle import forget, validate
+
+
+def run_doctor(flags: SettingsFlags, *, mermaid: bool) -> int:
+    """Print what works and what does not; 1 when something does not."""
+    if mermaid:
+        typer.echo(draw_mermaid(Container()))
+        return 0
+    return asyncio.run(_examine(flags))
+
+
+async def _examine(flags: SettingsFlags) -> int:
+    packages = ", ".join(f"{name} {version(name)}" for name in ("mcp", "dependency-injector", "pydantic", "orjson"))
+    typer.echo(f"coatcheck {__version__}, Python {platform.python_version()}, {packages}\n")
+    report = Report()
+    container: Container | None = None
+    with report.line("settings") as line:
+        settings = make_settings(*flags)
+        container = Container(settings=settings)
+        line(f"backend {settings.object_store_backend}, objects kept for {settings.object_store_ttl:g} s")
+    if container is None:
+        return 1
+    with report.line("wiring") as line:
+        validate(container)
+        line(f"{len(container.providers)} providers")
+    stack = container.exit_stack()
+    try:
+        with report.line("backend") as line:
+            line(type(container.backend()).__name__)
+        with report.line("store") as line:
+            line(f"answers in {await _milliseconds(container.store().aping):.1f} ms")
+        with report.line("sandbox") as line:
+            line(f"a worker started and answered in {await _milliseconds(lambda: _query(container)):.0f} ms")
+    finally:
+        await stack.aclose()
+        forget(container)
+    typer.echo(f"\nProviders: name, kind ← what it is made from (what it looks up at each call)\n\n{draw_text(container)}")
+    return 1 if report.failed else 0
+
+
+async def _query(container: Container) -> None:
+    store, explorer = container.store(), container.explorer()
+    object_id = await store.aput({"answer": 42})
+    answer = await explorer.aquery(object_id, ".answer")
+    await store.adelete(object_id)
+    if answer.strip() != "42":
+        raise CoatcheckError(f"The sandbox answered {answer[:80]!r} where 42 was due.")
+
+
+async def _milliseconds(work: Callable[[], Awaitable[object]]) -> float:
+    start = time.perf_counter()
+    await work()
+    return (time.perf_counter() - start) * 1000
+
+
+class Report:
+    """Prints one line for each thing that is looked at."""
+
+    def __init__(self) -> None:
+        self.failed = False
+
+    @contextmanager
+    def line(self, name: str) -> Iterator[Callable[[str], None]]:
+        """Print ``ok`` with the text that is given, or ``failed`` with the error."""
+        said: list[str] = []
+        try:
+            yield said.append
+        except CoatcheckError as error:
+            self.failed = True
+            typer.echo(f"{name:<10}{typer.style('failed', fg='red')}  {error}")
+        else:
+            typer.echo(f"{name:<10}{typer.style('ok', fg='green')}  {' '.join(said)}")

@@ -1,0 +1,37 @@
+"""Flags of ``coatcheck serve`` that belong to toolsets: ``--api-key`` for the field ``api_key``."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from coatcheck.references import close_names
+from coatcheck.toolsets import Toolset
+
+
+def toolset_options(toolsets: Sequence[Toolset], extra: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Sort the flags that the command does not know into the settings of the toolsets, by the toolsets' names.
+
+    Raises:
+        typer.BadParameter: A flag that no toolset has, or one without its value.
+    """
+    owners = {
+        "--" + field.replace("_", "-"): (toolset.name, field)
+        for toolset in toolsets
+        for field in (toolset.settings.model_fields if toolset.settings else ())
+    }
+    options: dict[str, dict[str, Any]] = {}
+    rest = list(extra)
+    while rest:
+        flag, _, value = rest.pop(0).partition("=")
+        if flag not in owners:
+            near = close_names(flag, owners)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise typer.BadParameter(f"No such option: {flag}.{hint}")
+        if not value:
+            if not rest or rest[0].startswith("--"):
+                raise typer.BadParameter(f"Option {flag} requires a value.")
+            value = rest.pop(0)
+        toolset, field = owners[flag]
+        options.setdefault(toolset, {})[field] = value
+    return options

@@ -1,0 +1,157 @@
+"""The declarative container: what exists, how it is made, and what it is made of.
+
+Containers and providers only. It is customised by its constructor, ``Container(settings=…, backend=…)``, or on an
+instance, ``with container.store.override(fake): …``; see ``containers.md``. Nothing here is shared between two
+instances.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+from dependency_injector import containers, providers
+from dependency_injector.providers import Provider
+
+from coatcheck.backends import InMemoryBackend, ObjectStoreBackend, RedisBackend
+from coatcheck.decorators import explorable, explorable_and_referenceable, referenceable
+from coatcheck.errors import SettingsError
+from coatcheck.explorer import Explorer
+from coatcheck.object_store import ObjectStore
+from coatcheck.sandbox import Sandbox
+from coatcheck.scopes import Scopes
+from coatcheck.settings import Settings
+from coatcheck.tools.object_store import object_store_tools
+from coatcheck.tool_factory import build_tool
+from coatcheck.toolsets import ToolRegistry
+from coatcheck.wire.interceptor import Interceptor
+from coatcheck.wire.own_tools import OwnTool, own_tool
+
+
+def open_redis(settings: Settings, exit_stack: AsyncExitStack) -> RedisBackend:
+    """Make the Redis backend; it connects when it is first used and is closed with the exit stack."""
+    if settings.redis_url is None:
+        raise SettingsError("The redis backend needs a URL: --redis-url or COATCHECK_REDIS_URL=redis://host:6379.")
+    backend = RedisBackend(
+        settings.redis_url.get_secret_value(), prefix=settings.redis_prefix, timeout=settings.redis_timeout
+    )
+    exit_stack.push_async_callback(backend.aclose)
+    return backend
+
+
+def open_sandbox(settings: Settings, exit_stack: AsyncExitStack) -> Sandbox:
+    """Make the sandbox; its workers start when they are first needed and end with the exit stack."""
+    sandbox = Sandbox(
+        workers=settings.sandbox_workers,
+        timeout=settings.sandbox_timeout,
+        memory_bytes=settings.sandbox_memory,
+        cache_bytes=settings.sandbox_cache,
+    )
+    exit_stack.callback(sandbox.close)
+    return sandbox
+
+
+def open_scopes(settings: Settings) -> Scopes:
+    """Make the scopes; replicas over one Redis agree on namespaces by a common secret."""
+    secret = settings.namespace_secret or settings.redis_url
+    return Scopes(None if secret is None else secret.get_secret_value())
+
+
+def id_generator(scopes: Scopes, settings: Settings) -> Callable[[], str] | None:
+    """Ids as the caller's scope wants them; Redis makes its own, unique over all replicas."""
+    return None if settings.object_store_backend == "redis" else scopes.generate_id
+
+
+def merge_registries(registries: list[ToolRegistry]) -> dict[str, Any]:
+    """Put registries of tools together.
+
+    Raises:
+        SettingsError: Two of them have a tool of the same name.
+    """
+    merged: dict[str, Any] = {}
+    for registry in registries:
+        clashes = sorted(merged.keys() & registry.keys())
+        if clashes:
+            raise SettingsError(f"Two registries have tools of the same name: {', '.join(clashes)}.")
+        merged.update(registry)
+    return merged
+
+
+def build_own_tools(registry: ToolRegistry, store: Any, explorer: Any) -> Mapping[str, OwnTool]:
+    """Make the tools that coatcheck answers itself where it stands in front of another server."""
+    return {
+        name: own_tool(
+            build_tool(function, config, object_store=store, explorer=explorer),
+            name=name,
+            annotations=config.annotations,
+        )
+        for name, (function, config) in registry.items()
+    }
+
+
+def open_server(container: "Container", **options: Any) -> Any:
+    """Make an ``MCPServer`` with the container's tools; the SDK is imported here and not before."""
+    from coatcheck.server import build_server
+
+    return build_server(container, **options)
+
+
+class Container(containers.DeclarativeContainer):
+    """Everything that coatcheck is made of; give it ``settings``, or let it read them from the environment."""
+
+    __self__ = providers.Self()
+
+    settings: Provider[Settings] = providers.Dependency(
+        instance_of=Settings, default=providers.ThreadSafeSingleton(Settings)
+    )
+    exit_stack = providers.ThreadSafeSingleton(AsyncExitStack)
+    scopes = providers.ThreadSafeSingleton(open_scopes, settings)
+
+    backend: Provider[ObjectStoreBackend] = providers.Selector(
+        settings.provided.object_store_backend,
+        memory=providers.ThreadSafeSingleton(
+            InMemoryBackend,
+            max_bytes=settings.provided.max_total_bytes,
+            max_namespace_objects=settings.provided.max_namespace_objects,
+            max_namespace_bytes=settings.provided.max_namespace_bytes,
+        ),
+        redis=providers.ThreadSafeSingleton(open_redis, settings, exit_stack),
+    )
+    store = providers.ThreadSafeSingleton(
+        ObjectStore,
+        backend,
+        ttl=settings.provided.object_store_ttl,
+        namespace=scopes.provided.namespace,
+        generate_id=providers.Callable(id_generator, scopes, settings),
+        may_list=scopes.provided.may_list,
+        max_object_bytes=settings.provided.max_object_bytes,
+    )
+    sandbox = providers.ThreadSafeSingleton(open_sandbox, settings, exit_stack)
+    explorer = providers.Factory(
+        Explorer,
+        store.provider,
+        sandbox=sandbox.provider,
+        preview_limit=settings.provided.preview_limit,
+        response_limit=settings.provided.response_limit,
+    )
+
+    explorable = providers.Factory(explorable, object_store=store.provider, explorer=explorer.provider)
+    referenceable = providers.Factory(referenceable, object_store=store.provider, explorer=explorer.provider)
+    explorable_and_referenceable = providers.Factory(
+        explorable_and_referenceable, object_store=store.provider, explorer=explorer.provider
+    )
+
+    object_tools = providers.Callable(object_store_tools, store.provider, explorer.provider)
+    tools = providers.List(object_tools)
+    registry = providers.Callable(merge_registries, tools)
+
+    interceptor = providers.Factory(
+        Interceptor,
+        explorer.provider,
+        inline_limit=settings.provided.inline_limit,
+        preview_limit=settings.provided.preview_limit,
+        response_limit=settings.provided.response_limit,
+    )
+    proxy_interceptor = providers.Factory(
+        interceptor, own_tools=providers.Callable(build_own_tools, registry, store.provider, explorer.provider)
+    )
+    server = providers.ThreadSafeSingleton(open_server, __self__)

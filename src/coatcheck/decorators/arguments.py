@@ -1,0 +1,114 @@
+"""Putting resolved values in the place of references, wherever they stand in the arguments of a call.
+
+The work is written once, as generators that yield what they need resolved and get the value sent back; the caller
+drives them with a sync or an async explorer.
+"""
+
+import json
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from coatcheck.decorators.fitting import Expected
+from coatcheck.errors import ArgumentRejected, excerpt
+from coatcheck.references import parse_reference, unescape
+
+MAX_DEPTH = 100
+"""Levels of lists and dicts in one argument that are searched for references."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a call needs from the explorer: the value of a reference, as text where text is expected."""
+
+    object_id: str
+    path: str
+    as_text: bool = False
+
+
+T = TypeVar("T")
+Steps: TypeAlias = Generator[Request, Any, T]
+
+
+def settled(arguments: Mapping[str, Any], expected: Mapping[str, Expected]) -> Steps[dict[str, Any]]:
+    """The arguments of a call with references resolved, each validated against its parameter.
+
+    Raises:
+        ArgumentRejected: A value does not fit, or is nested deeper than ``MAX_DEPTH`` levels.
+    """
+    result: dict[str, Any] = {}
+    for name, value in arguments.items():
+        rule = expected.get(name)
+        if rule is None or rule.is_default(value):
+            result[name] = value
+        else:
+            result[name] = yield from _settled_one(value, rule)
+    return result
+
+
+def _settled_one(value: Any, rule: Expected) -> Steps[Any]:
+    sources: list[str] = []
+    if isinstance(value, str):
+        reference = parse_reference(value)
+        if reference is not None:
+            sources.append(value)
+            answer = yield Request(reference.object_id, str(reference.path), as_text=rule.is_text)
+            return rule.fit(answer, sources, open_text=True)
+        inner = None if rule.is_text or rule.accepts(value) else _container(value)
+        if inner is None:
+            return rule.fit(unescape(value), sources)
+        value = inner
+    if _mentions_objects(value, rule.name):
+        value = yield from _substituted(value, sources)
+    return rule.fit(value, sources)
+
+
+def _container(text: str) -> Any:
+    """The list or dict that ``text`` holds as JSON, or None: some hosts send structured arguments as text."""
+    if text.lstrip()[:1] not in {"[", "{"}:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _mentions_objects(value: Any, name: str, depth: int = 0) -> bool:
+    """Whether any string inside starts like a reference or its escape; a quick look before the thorough one."""
+    if type(value) is str:
+        return value.startswith("@")
+    if type(value) is dict:
+        parts: Any = value.values()
+    elif type(value) in {list, tuple}:
+        parts = value
+    else:
+        return False
+    if depth >= MAX_DEPTH:
+        raise ArgumentRejected(
+            f'Argument "{excerpt(name)}" is nested more than {MAX_DEPTH} levels deep. '
+            "Pass a flatter value, or store it with object_store_put as text and pass the reference."
+        )
+    return any(_mentions_objects(part, name, depth + 1) for part in parts)
+
+
+def _substituted(value: Any, sources: list[str]) -> Steps[Any]:
+    # Only the containers JSON knows, exactly: a subclass may mean something by being one.
+    if type(value) is str:
+        if not value.startswith("@"):
+            return value
+        reference = parse_reference(value)
+        if reference is None:
+            return unescape(value)
+        sources.append(value)
+        return (yield Request(reference.object_id, str(reference.path)))
+    if type(value) is dict:
+        entries = {}
+        for key, part in value.items():
+            entries[key] = yield from _substituted(part, sources)
+        return entries
+    if type(value) in {list, tuple}:
+        parts = []
+        for part in value:
+            parts.append((yield from _substituted(part, sources)))  # noqa: PERF401 - a comprehension cannot yield
+        return type(value)(parts)
+    return value

@@ -1,0 +1,203 @@
+"""What a parameter expects, and fitting values to it as the MCP SDK would."""
+
+import inspect
+import json
+import re
+import types
+import typing
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Union
+
+from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
+from pydantic.errors import PydanticUndefinedAnnotation
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from coatcheck.errors import ArgumentRejected, ReferenceSyntaxError, excerpt
+from coatcheck.references import parse_target
+
+_EMPTY = inspect.Parameter.empty
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+_PLAIN_DEFAULTS = (type(None), bool, int, float, str, list, dict)
+_FIELD_FACTS = ("title", "description", "examples", "deprecated", "json_schema_extra", "discriminator")
+_SHOWN_ERRORS = 3
+_EXPECTED_LIMIT = 120
+_LARGE = 10**40
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What one parameter expects.
+
+    Attributes:
+        name: The parameter's name.
+        annotation: Its type, with the constraints of a pydantic ``Field``; ``Any`` where nothing is declared.
+        default: Its default, or ``inspect.Parameter.empty``.
+        is_text: Whether it takes text and nothing else but ``None``.
+        declared: Whether the type can be declared to callers: not so for ``*args``, ``**kwargs`` and bare parameters.
+        adapter: What validates values, or None where every value fits.
+    """
+
+    name: str
+    annotation: Any
+    default: Any
+    is_text: bool
+    declared: bool
+    adapter: TypeAdapter[Any] | None
+
+    def is_default(self, value: Any) -> bool:
+        """Whether ``value`` is the parameter's default, which passes unvalidated: the SDK passes defaults on."""
+        if value is self.default:
+            return True
+        return type(value) is type(self.default) and type(value) in _PLAIN_DEFAULTS and bool(value == self.default)
+
+    def accepts(self, value: Any) -> bool:
+        """Whether ``value`` fits as it is."""
+        if self.adapter is None:
+            return True
+        try:
+            self.adapter.validate_python(value)
+        except ValidationError:
+            return False
+        return True
+
+    def fit(self, value: Any, sources: Sequence[str] = (), *, open_text: bool = False) -> Any:
+        """Give ``value`` as the parameter's type.
+
+        Args:
+            value: The argument, references resolved.
+            sources: The references it came from, for the message.
+            open_text: Whether text that does not fit may be opened as JSON.
+
+        Raises:
+            ArgumentRejected: It does not fit; the message names parameter, type and what came.
+        """
+        if self.adapter is None:
+            return value
+        try:
+            return self.adapter.validate_python(value)
+        except ValidationError as error:
+            if open_text and isinstance(value, str) and not self.is_text:
+                try:
+                    return self.adapter.validate_python(json.loads(value))
+                except (ValueError, RecursionError):
+                    pass
+            raise ArgumentRejected(self._refusal(value, sources, error)) from error
+
+    def _refusal(self, value: Any, sources: Sequence[str], error: ValidationError) -> str:
+        details = error.errors(include_url=False, include_context=False)
+        shown = "; ".join(_explained(detail) for detail in details[:_SHOWN_ERRORS])
+        more = f"; and {len(details) - _SHOWN_ERRORS} more" if len(details) > _SHOWN_ERRORS else ""
+        origin = f" It came from {', '.join(excerpt(source) for source in sources[:_SHOWN_ERRORS])}." if sources else ""
+        hint = _malformed(value) if not sources else ""
+        return (
+            f'Argument "{excerpt(self.name)}" does not fit {_type_name(self.annotation)}: {shown}{more}.{origin}{hint}'
+            " Pass a value of that type, or a reference to one."
+        )
+
+
+def expectations(signature: inspect.Signature, literal: Collection[str] = ()) -> dict[str, Expected]:
+    """What each parameter expects, but for those in ``literal`` and those that the MCP SDK fills itself."""
+    found: dict[str, Expected] = {}
+    for parameter in signature.parameters.values():
+        if parameter.name not in literal and not filled_by_sdk(parameter.annotation):
+            found[parameter.name] = _expected(parameter)
+    return found
+
+
+def filled_by_sdk(annotation: Any) -> bool:
+    """Whether the MCP SDK fills a parameter of this type: its ``Context``, or what a ``Resolve`` marks."""
+    if typing.get_origin(annotation) is Annotated and any(
+        _is_sdk_class(type(m), "Resolve") for m in annotation.__metadata__
+    ):
+        return True
+    parts = (annotation, typing.get_origin(annotation), *typing.get_args(annotation))
+    return any(_is_sdk_class(part, "Context") for part in parts)
+
+
+def _is_sdk_class(candidate: Any, name: str) -> bool:
+    # By name, so that the SDK need not be imported to tell that something is not its own.
+    bases = candidate.__mro__ if isinstance(candidate, type) else ()
+    return any(base.__name__.split("[")[0] == name and base.__module__.startswith("mcp.server.") for base in bases)
+
+
+def _expected(parameter: inspect.Parameter) -> Expected:
+    annotation, default = parameter.annotation, parameter.default
+    declared = annotation is not _EMPTY and parameter.kind not in _VARIADIC and not isinstance(annotation, str)
+    if not declared:
+        # The SDK passes *args and **kwargs as one argument each, so their element type says nothing about it.
+        return Expected(parameter.name, Any, default, is_text=False, declared=False, adapter=None)
+    if isinstance(default, FieldInfo):
+        annotation = _with_field(annotation, default)
+        default = default.get_default()
+    adapter = None if annotation is Any or annotation is object else _adapter(annotation)
+    return Expected(parameter.name, annotation, default, _is_text(annotation), declared=True, adapter=adapter)
+
+
+def _with_field(annotation: Any, declared: FieldInfo) -> Any:
+    """The type with what a ``Field(...)`` written as default says about it, but for the default."""
+    said = {name: getattr(declared, name) for name in _FIELD_FACTS if getattr(declared, name) is not None}
+    return Annotated[(annotation, *declared.metadata, Field(**said))]
+
+
+def _adapter(annotation: Any) -> TypeAdapter[Any] | None:
+    try:
+        return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    except PydanticUndefinedAnnotation:
+        return None
+    except PydanticUserError as error:
+        if error.code != "type-adapter-config-unused":
+            raise
+        # Models, dataclasses and typed dicts bring their own configuration.
+        return TypeAdapter(annotation)
+
+
+def _is_text(annotation: Any) -> bool:
+    while typing.get_origin(annotation) is Annotated:
+        annotation = typing.get_args(annotation)[0]
+    if typing.get_origin(annotation) in {Union, types.UnionType}:
+        arms = [arm for arm in typing.get_args(annotation) if arm is not type(None)]
+        return all(_is_text(arm) for arm in arms)
+    return annotation is str
+
+
+def _type_name(annotation: Any) -> str:
+    while typing.get_origin(annotation) is Annotated:
+        annotation = typing.get_args(annotation)[0]
+    if isinstance(annotation, type) and not typing.get_args(annotation):
+        return annotation.__name__
+    return excerpt(re.sub(r"\b(?:\w+\.)+(?=\w)", "", repr(annotation)), _EXPECTED_LIMIT)
+
+
+def _explained(detail: ErrorDetails) -> str:
+    steps = "".join(f"[{step}]" if isinstance(step, int) else f".{excerpt(step, 40)}" for step in detail["loc"])
+    where = f"at {excerpt(steps)}, " if steps else ""
+    message = excerpt(detail["msg"], 160)
+    return f"{where}{message[:1].lower()}{message[1:]} (got {_shown(detail['input'])})"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return f'the text "{excerpt(value)}"'
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, dict):
+        return f"an object with {len(value):,} keys"
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value):,} items"
+    if isinstance(value, int | float):
+        # Python refuses to write out an integer of thousands of digits.
+        return excerpt(f"{value:.17g}" if isinstance(value, float) else hex(value) if abs(value) > _LARGE else str(value))
+    return f"a {type(value).__name__}"
+
+
+def _malformed(value: Any) -> str:
+    """A word on text that was probably meant as a reference."""
+    if not isinstance(value, str) or not value.startswith("@obj_"):
+        return ""
+    try:
+        parse_target(value)
+    except ReferenceSyntaxError as error:
+        return f" As a reference: {error}"
+    return ""

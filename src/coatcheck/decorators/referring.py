@@ -1,0 +1,108 @@
+"""Taking references: the ``referenceable`` decorator."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar, cast
+
+from coatcheck.decorators.advertising import advertised
+from coatcheck.decorators.arguments import Steps, settled
+from coatcheck.decorators.fitting import Expected, expectations
+from coatcheck.decorators.providers import ExplorerSource, StoreSource, explorer_provider, with_note
+from coatcheck.decorators.telling import told_to_the_model
+from coatcheck.explorer import Explorer
+from coatcheck.signatures import Face, call_with, face_of, wear
+
+T = TypeVar("T")
+Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_NOTE = (
+    "Any argument, or a part of it, may be a reference such as @obj_001 or @obj_001.items[0]; "
+    "for that literal text write @@obj_001."
+)
+
+
+def referenceable(
+    *, object_store: StoreSource, explorer: ExplorerSource | None = None, literal: frozenset[str] = frozenset()
+) -> Decorator:
+    """Decorate a function so that references stand for the values they refer to.
+
+    ``"@obj_001"`` or ``"@obj_001.items[3].name"`` resolves as an argument and anywhere inside lists and dicts, up to
+    100 levels deep; ``"@@obj_001"`` is the literal text ``"@obj_001"``; other strings stay as they are. Resolved
+    values are not scanned again. Then each argument is validated against its annotation as the MCP SDK would, so the
+    function gets models, dates and numbers, and text that holds JSON where a list or an object is expected. Defaults
+    pass as they are.
+
+    The annotations say that references are welcome, and so does the JSON schema that pydantic makes of them.
+
+    Args:
+        object_store: The store, or a zero-argument provider of it.
+        explorer: The explorer, or a zero-argument provider of it; by default one over ``object_store``.
+        literal: Parameters whose values pass untouched: no references, no validation.
+
+    Calls raise:
+        ObjectNotFound: A reference to nothing.
+        PathNotFound: A reference whose path leads nowhere.
+        ArgumentRejected: A value that does not fit its parameter.
+    """
+    provide = explorer_provider(object_store, explorer)
+
+    def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
+        face = face_of(func)
+        expected = expectations(face.signature, literal)
+        wrapper = _async(func, face, expected, provide) if face.is_async else _sync(func, face, expected, provide)
+        parameters = [advertised(p, expected.get(p.name)) for p in face.signature.parameters.values()]
+        return wear(face, wrapper, parameters=parameters, doc=with_note(face.doc, _NOTE))
+
+    return decorate
+
+
+def _given(face: Face, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return dict(face.signature.bind(*args, **kwargs).arguments)
+    except TypeError as error:
+        raise TypeError(f"{face.name}() {error}") from None
+
+
+def _async(
+    func: Callable[..., Any], face: Face, expected: dict[str, Expected], provide: Callable[[], Explorer]
+) -> Callable[..., Any]:
+    async def call_async(*args: Any, **kwargs: Any) -> Any:
+        given = _given(face, args, kwargs)
+        with told_to_the_model():
+            arguments = await _resolved_async(settled(given, expected), provide)
+        positional, named = call_with(face.signature, arguments)
+        return await func(*positional, **named)
+
+    return call_async
+
+
+def _sync(
+    func: Callable[..., Any], face: Face, expected: dict[str, Expected], provide: Callable[[], Explorer]
+) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        given = _given(face, args, kwargs)
+        with told_to_the_model():
+            arguments = _resolved(settled(given, expected), provide)
+        positional, named = call_with(face.signature, arguments)
+        return func(*positional, **named)
+
+    return call
+
+
+def _resolved(steps: Steps[T], provide: Callable[[], Explorer]) -> T:
+    answer = None
+    while True:
+        try:
+            request = steps.send(answer)
+        except StopIteration as done:
+            return cast("T", done.value)
+        answer = provide().resolve(request.object_id, request.path, as_text=request.as_text)
+
+
+async def _resolved_async(steps: Steps[T], provide: Callable[[], Explorer]) -> T:
+    answer = None
+    while True:
+        try:
+            request = steps.send(answer)
+        except StopIteration as done:
+            return cast("T", done.value)
+        answer = await provide().aresolve(request.object_id, request.path, as_text=request.as_text)

@@ -1,0 +1,190 @@
+"""The explorer: every look at a stored object, each answer within its limit."""
+
+from collections.abc import Callable
+from typing import Any
+
+from coatcheck.explorer.access import AsyncAccess, BlockingAccess, complete
+from coatcheck.explorer.work import Kept, Work, target_of
+from coatcheck.object_store import ObjectStore
+from coatcheck.sandbox import Sandbox
+
+DEFAULT_PREVIEW_LIMIT = 4000
+DEFAULT_RESPONSE_LIMIT = 20_000
+
+
+class Explorer:
+    """Shows, searches and transforms stored objects in answers of bounded length.
+
+    Args:
+        store: The object store, or a function that gives it; a function is asked at every call.
+        sandbox: Where patterns, filters and large objects are dealt with; without one the explorer makes its own when
+            it first needs it.
+        preview_limit: Longest preview in characters.
+        response_limit: Longest answer of the other methods in characters.
+
+    ``obj_id`` is an id with or without ``@``, and may carry a path of its own; ``path`` leads to a part, such as
+    ``items[3].name``. All methods raise ``ObjectNotFound``, ``PathNotFound``, ``ReferenceSyntaxError`` and
+    ``ObjectStoreUnavailable``; each has a twin for the event loop, with an ``a`` before its name.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore | Callable[[], ObjectStore],
+        *,
+        sandbox: Sandbox | Callable[[], Sandbox] | None = None,
+        preview_limit: int = DEFAULT_PREVIEW_LIMIT,
+        response_limit: int = DEFAULT_RESPONSE_LIMIT,
+    ) -> None:
+        self._store = store
+        self._sandbox = sandbox
+        self.preview_limit = preview_limit
+        self.response_limit = response_limit
+
+    @property
+    def store(self) -> ObjectStore:
+        """The object store, asked anew at each call where a provider was given."""
+        return self._store if isinstance(self._store, ObjectStore) or not callable(self._store) else self._store()
+
+    def _blocking(self) -> Work:
+        return Work(BlockingAccess(self.store, self._open_sandbox), self.preview_limit, self.response_limit)
+
+    def _async(self) -> Work:
+        return Work(AsyncAccess(self.store, self._open_sandbox), self.preview_limit, self.response_limit)
+
+    def _open_sandbox(self) -> Sandbox:
+        if self._sandbox is None:
+            self._sandbox = Sandbox()
+        return self._sandbox if isinstance(self._sandbox, Sandbox) else self._sandbox()
+
+    # Showing
+
+    def preview(self, obj_id: str, path: str = "") -> str:
+        """Show what an object is: a headline and all of it where it is small, else its structure and samples."""
+        return complete(self._blocking().show(target_of(obj_id, path), self.preview_limit, headline=True))
+
+    async def apreview(self, obj_id: str, path: str = "") -> str:
+        """Show what an object is; see ``preview``."""
+        return await self._async().show(target_of(obj_id, path), self.preview_limit, headline=True)
+
+    def explore(self, obj_id: str, path: str = "") -> str:
+        """Show an object or a part of it: its bare value where that fits the response limit, else its preview."""
+        return complete(self._blocking().show(target_of(obj_id, path), self.response_limit))
+
+    async def aexplore(self, obj_id: str, path: str = "") -> str:
+        """Show an object or a part of it; see ``explore``."""
+        return await self._async().show(target_of(obj_id, path), self.response_limit)
+
+    def slice(self, obj_id: str, start: int | None = None, end: int | None = None, path: str = "") -> str:
+        """Show a range: items of a list, members of an object, lines of a text; the end is not included."""
+        args = {"start": start, "end": end}
+        return complete(self._blocking().run("slice", target_of(obj_id, path), args, self.response_limit)).text
+
+    async def aslice(self, obj_id: str, start: int | None = None, end: int | None = None, path: str = "") -> str:
+        """Show a range; see ``slice``."""
+        args = {"start": start, "end": end}
+        return (await self._async().run("slice", target_of(obj_id, path), args, self.response_limit)).text
+
+    def raw(self, obj_id: str, path: str = "", start: int = 0) -> str:
+        """Give one page of the exact text from character ``start`` on, at most the response limit."""
+        return complete(self._blocking().raw(target_of(obj_id, path), start))
+
+    async def araw(self, obj_id: str, path: str = "", start: int = 0) -> str:
+        """Give one page of the exact text; see ``raw``."""
+        return await self._async().raw(target_of(obj_id, path), start)
+
+    def list(self) -> str:
+        """List the caller's objects, newest first; raises ``ListingUnsupported`` where that is not possible."""
+        return complete(self._blocking().list())
+
+    async def alist(self) -> str:
+        """List the caller's objects; see ``list``."""
+        return await self._async().list()
+
+    # Searching and transforming, in the sandbox
+
+    def search(self, obj_id: str, pattern: str, path: str = "", case_sensitive: bool = False) -> str:
+        """Find a regular expression in a text's lines, or in the keys and values of a structure.
+
+        Raises:
+            PatternError: The pattern does not compile.
+            SandboxError: The search broke a limit.
+        """
+        args = {"pattern": pattern, "case_sensitive": case_sensitive}
+        return complete(self._blocking().run("search", target_of(obj_id, path), args, self.response_limit)).text
+
+    async def asearch(self, obj_id: str, pattern: str, path: str = "", case_sensitive: bool = False) -> str:
+        """Find a regular expression; see ``search``."""
+        args = {"pattern": pattern, "case_sensitive": case_sensitive}
+        return (await self._async().run("search", target_of(obj_id, path), args, self.response_limit)).text
+
+    def replace(
+        self,
+        obj_id: str,
+        pattern: str,
+        replacement: str,
+        path: str = "",
+        count: int = 0,
+        case_sensitive: bool = True,
+    ) -> str:
+        """Replace what a regular expression finds, in text or in all strings of a structure, and store the result.
+
+        The object itself stays as it is. ``count`` is the most replacements, 0 for all.
+
+        Raises:
+            PatternError: The pattern or the replacement is malformed.
+            SandboxError: The work broke a limit.
+        """
+        args = {"pattern": pattern, "replacement": replacement, "count": count, "case_sensitive": case_sensitive}
+        return complete(self._blocking().derive("replace", target_of(obj_id, path), args, store=True))
+
+    async def areplace(
+        self,
+        obj_id: str,
+        pattern: str,
+        replacement: str,
+        path: str = "",
+        count: int = 0,
+        case_sensitive: bool = True,
+    ) -> str:
+        """Replace what a regular expression finds; see ``replace``."""
+        args = {"pattern": pattern, "replacement": replacement, "count": count, "case_sensitive": case_sensitive}
+        return await self._async().derive("replace", target_of(obj_id, path), args, store=True)
+
+    def query(self, obj_id: str, filter: str, path: str = "", store: bool = False) -> str:  # noqa: A002
+        """Run a jq filter and show what it gives; a large result is stored and previewed, any with ``store``.
+
+        Raises:
+            FilterError: The filter is malformed, fails on the value, or reaches for what is closed to it.
+            SandboxError: The filter broke a limit.
+        """
+        return complete(self._blocking().derive("query", target_of(obj_id, path), {"filter": filter}, store=store))
+
+    async def aquery(self, obj_id: str, filter: str, path: str = "", store: bool = False) -> str:  # noqa: A002
+        """Run a jq filter and show what it gives; see ``query``."""
+        return await self._async().derive("query", target_of(obj_id, path), {"filter": filter}, store=store)
+
+    # Taking a value in and giving it out
+
+    def resolve(self, obj_id: str, path: str = "", *, as_text: bool = False) -> Any:
+        """Give the value that a reference stands for; with ``as_text`` the stored text, or the JSON of another value."""
+        return complete(self._blocking().resolve(target_of(obj_id, path), as_text=as_text))
+
+    async def aresolve(self, obj_id: str, path: str = "", *, as_text: bool = False) -> Any:
+        """Give the value that a reference stands for; see ``resolve``."""
+        return await self._async().resolve(target_of(obj_id, path), as_text=as_text)
+
+    def keep(self, value: Any, tool: str | None = None, limit: int | None = None) -> Kept:
+        """Store a value and preview it within ``limit``; what cannot be stored is shown all the same."""
+        return complete(self._blocking().keep(value, tool, self.preview_limit if limit is None else limit))
+
+    async def akeep(self, value: Any, tool: str | None = None, limit: int | None = None) -> Kept:
+        """Store a value and preview it; see ``keep``."""
+        return await self._async().keep(value, tool, self.preview_limit if limit is None else limit)
+
+    def put_and_preview(self, value: Any, tool: str | None = None) -> str:
+        """Store a value and give its preview; see ``keep``."""
+        return self.keep(value, tool).preview
+
+    async def aput_and_preview(self, value: Any, tool: str | None = None) -> str:
+        """Store a value and give its preview; see ``keep``."""
+        return (await self.akeep(value, tool)).preview

@@ -1,0 +1,197 @@
+"""What the explorer does, written once for both ways of access."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from coatcheck import codec
+from coatcheck.codec import Encoded, Metadata, ToolResult
+from coatcheck.errors import CoatcheckError, ObjectStoreUnavailable, ObjectTooLarge, ReferenceSyntaxError
+from coatcheck.explorer.access import Access
+from coatcheck.operations import OPERATIONS, Answer, Document
+from coatcheck.previews import NotPlain, Subject, render, render_whole
+from coatcheck.references import Path, Reference, parse_target
+
+INLINE_BYTES = 64 * 1024
+"""Payload up to which an object is decoded where it is asked for; larger ones are decoded in the sandbox."""
+
+HARMLESS = frozenset({"show", "slice", "resolve"})
+"""Operations that a stranger's arguments cannot make slow, so that small objects need no sandbox for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of a value that was to be kept.
+
+    Attributes:
+        reference: ``@`` and its id; ``None`` where it could not be kept, as the preview then says.
+        preview: What to show in its place.
+    """
+
+    reference: str | None
+    preview: str
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The explorer's operations as coroutines over an ``Access``; limits in characters."""
+
+    access: Access
+    preview_limit: int
+    response_limit: int
+
+    async def keep(self, value: Any, tool: str | None, limit: int) -> Kept:
+        """Store a value and preview it; where it cannot be stored the answer still shows it, as far as it goes."""
+        encoded = await self.access.encode(value)
+        try:
+            stored = await self.access.keep(encoded, tool)
+        except (ObjectStoreUnavailable, ObjectTooLarge) as error:
+            return Kept(None, self._unkept(value, encoded, error, limit))
+        reference = f"@{stored.object_id}"
+        characters = _characters(encoded)
+        shown = value.result if isinstance(value, ToolResult) else value
+        if isinstance(value, ToolResult) and not codec.is_large_result(value.result):
+            shown = codec.result_value(value.result)
+        elif isinstance(value, ToolResult) or _is_large_document(value):
+            return Kept(reference, await self.show(Reference(stored.object_id), limit, headline=True))
+        try:
+            return Kept(reference, preview_of(shown, Subject(reference, characters, tool=tool), limit))
+        except NotPlain:
+            return Kept(reference, await self.show(Reference(stored.object_id), limit, headline=True))
+
+    def _unkept(self, value: Any, encoded: Encoded, error: CoatcheckError, limit: int) -> str:
+        metadata = Metadata(encoded.kind, len(encoded.payload), encoded.type, encoded.length, careful=encoded.careful)
+        plain = codec.decode(metadata, encoded.payload)
+        note = f"This result was not kept: {error}"
+        whole = render_whole(plain, self.response_limit - len(note) - 2)
+        if whole is not None:
+            return f"{whole}\n\n{note}"
+        room = max(limit - len(note) - 2, 0)
+        preview = render(plain, Subject("", _characters(encoded)), room)
+        return f"{note}\n\n{preview}"[:limit]
+
+    async def show(self, target: Reference, limit: int, *, whole: bool = True, headline: bool = False) -> str:
+        """Show an object or a part of it: whole where it fits, else as a preview."""
+        answer = await self.run("show", target, {"whole": whole, "headline": headline}, limit)
+        return answer.text
+
+    async def run(self, operation: str, target: Reference, args: dict[str, Any], limit: int) -> Answer:
+        """Run an operation here where that is harmless and the object small, else in the sandbox."""
+        at_most = INLINE_BYTES if operation in HARMLESS else 0
+        stored = await self.access.peek(target.object_id, at_most)
+        args = {**args, "reference": f"@{target.object_id}", "path": str(target.path), "limit": limit}
+        if operation in HARMLESS and stored.metadata.size <= at_most:
+            return OPERATIONS[operation](Document(stored.metadata, bytes(stored.payload)), args)
+        return await self.access.run(operation, args, target.object_id)
+
+    async def derive(self, operation: str, target: Reference, args: dict[str, Any], *, store: bool) -> str:
+        """Run an operation that makes a new value, store that where asked or needed, and show it."""
+        answer = await self.run(operation, target, args, self.response_limit)
+        if answer.payload is None or not (store or answer.facts.get("large")):
+            return answer.text
+        encoded = encoded_of(answer)
+        made_by = f"{operation} of @{target.object_id}"
+        try:
+            stored = await self.access.keep(encoded, made_by)
+        except (ObjectStoreUnavailable, ObjectTooLarge) as error:
+            return f"{answer.text}\n\nThe new value was not kept: {error}"[: self.response_limit]
+        limit = min(self.preview_limit, self.response_limit - len(answer.text) - 2)
+        preview = await self.show(Reference(stored.object_id), max(limit, 0), headline=True)
+        return "\n\n".join(part for part in (answer.text, preview) if part)[: self.response_limit]
+
+    async def resolve(self, target: Reference, *, as_text: bool) -> Any:
+        """Give the value that a reference stands for, or its text."""
+        if not target.path:
+            stored = await self.access.read(target.object_id)
+            if not as_text:
+                return stored.value()
+            text = stored.text()
+            return codec.dump_json(stored.value()).decode() if text is None else text
+        answer = await self.run("resolve", target, {}, self.response_limit)
+        encoded = encoded_of(answer)
+        part = codec.decode(_metadata(encoded), encoded.payload)
+        return codec.dump_json(part).decode() if as_text and not isinstance(part, str) else part
+
+    async def raw(self, target: Reference, start: int) -> str:
+        """Give one page of an object's exact text, with where it stands and how to go on."""
+        text: str = await self.resolve(target, as_text=True)
+        total = len(text)
+        if start < 0 or (start >= total and start > 0):
+            return f"{target} has {total:,} characters: start must lie between 0 and {max(total - 1, 0)}."
+        if start == 0 and total <= self.response_limit:
+            return text
+        room = self.response_limit - 300
+        page = text[start : start + room]
+        end = start + len(page)
+        follow = f'; next: object_store_get(object_id="{target}", raw=true, start={end})' if end < total else "; the end"
+        return f"[characters {start:,} to {end:,} of {total:,} of {str(target)[:150]}{follow}]\n{page}"
+
+    async def list(self) -> str:
+        """List the caller's objects, one a line, newest first, as many as fit."""
+        summaries = await self.access.list()
+        if not summaries:
+            return "No objects are stored."
+        now = time.time()
+        lines = [f"{len(summaries):,} objects, newest first:"]
+        room = self.response_limit - len(lines[0]) - 80
+        for shown, summary in enumerate(summaries):
+            line = _listed(summary.object_id, summary.metadata, now)
+            room -= len(line) + 1
+            if room < 0:
+                lines.append(f"… {len(summaries) - shown:,} older objects are left out.")
+                break
+            lines.append(line)
+        return "\n".join(lines)
+
+
+def preview_of(value: Any, subject: Subject, limit: int) -> str:
+    """Preview a value in hand: a headline and the whole of it where both fit, else the bounded preview.
+
+    Raises:
+        NotPlain: The value holds objects that are no JSON; decode its stored form instead.
+    """
+    answer = OPERATIONS_SHOW_VALUE(value, subject, limit)
+    return answer
+
+
+def target_of(object_id: str, path: str | Path = "") -> Reference:
+    """Read an object id and a path as tools are given them."""
+    if isinstance(path, Path):
+        reference = parse_target(object_id)
+        return Reference(reference.object_id, reference.path.join(path.steps))
+    if not isinstance(object_id, str) or not isinstance(path, str):
+        raise ReferenceSyntaxError('object_id and path must be texts, such as "@obj_001" and "items[3].name".')
+    return parse_target(object_id, path)
+
+
+def encoded_of(answer: Answer) -> Encoded:
+    """Give the new value that an operation made, encoded."""
+    facts = Metadata.from_dict(answer.metadata or {})
+    return Encoded(facts.kind, answer.payload or b"", facts.type, facts.length, facts.careful)
+
+
+def _metadata(encoded: Encoded) -> Metadata:
+    return Metadata(encoded.kind, len(encoded.payload), encoded.type, encoded.length, careful=encoded.careful)
+
+
+def _characters(encoded: Encoded) -> int:
+    return encoded.length if encoded.kind == "text" and encoded.length is not None else len(encoded.payload)
+
+
+def _is_large_document(value: Any) -> bool:
+    """Whether a text is so large that what it spells out is looked for in the sandbox."""
+    return isinstance(value, str) and len(value) > INLINE_BYTES and value.lstrip()[:1] in {"{", "["}
+
+
+def _listed(object_id: str, metadata: Metadata, now: float) -> str:
+    length = "" if metadata.length is None else f" of {metadata.length:,}"
+    tool = f", from {metadata.tool}" if metadata.tool else ""
+    age = max(now - metadata.created, 0)
+    return f"@{object_id}: {metadata.type}{length}, {metadata.size:,} bytes{tool}, {_ago(age)}"
+
+
+def _ago(seconds: float) -> str:
+    for unit, size in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)} {unit} ago"
+    return f"{int(seconds)} seconds ago"

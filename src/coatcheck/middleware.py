@@ -1,0 +1,112 @@
+"""The middleware that makes somebody's server keep large results and take references."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.auth.provider import AccessToken, principal_components
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from coatcheck import codec
+from coatcheck.errors import CoatcheckError
+from coatcheck.scopes import Reach, Scope, Scopes
+from coatcheck.wire.interceptor import Interceptor
+
+
+def scope_of(ctx: ServerRequestContext[Any, Any]) -> Scope:
+    """Tell who sends a request: the verified identity, anybody over the network, or the one user of the process."""
+    token = get_access_token()
+    if token is not None:
+        return Scope(Reach.PRINCIPAL, _principal(token))
+    if ctx.request is not None:
+        return Scope(Reach.ANYBODY)
+    return Scope(Reach.LOCAL)
+
+
+def _principal(token: AccessToken) -> str:
+    client, issuer, subject = principal_components(token)
+    # Without a subject two users of one client look alike: then the token itself tells them apart.
+    parts = [client, issuer, subject] if subject is not None else [client, issuer, None, token.token]
+    return codec.dump_json(parts).decode()
+
+
+class ScopeMiddleware:
+    """Handles every request within its caller's scope.
+
+    Args:
+        scopes: Where the store asks for the namespace.
+    """
+
+    def __init__(self, scopes: Scopes) -> None:
+        self._scopes = scopes
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """Handle one message."""
+        with self._scopes.enter(scope_of(ctx)):
+            return await call_next(ctx)
+
+
+class ReferenceMiddleware:
+    """Resolves references in the arguments of a server's tools and keeps their large results.
+
+    Args:
+        interceptor: What does it, or a provider of it.
+        is_own: Tells the tools that deal with references themselves: they are left alone.
+        input_schema: Gives a tool's original input schema.
+    """
+
+    def __init__(
+        self,
+        interceptor: Interceptor | Callable[[], Interceptor],
+        *,
+        is_own: Callable[[str], bool],
+        input_schema: Callable[[str], Mapping[str, Any] | None],
+    ) -> None:
+        self._interceptor = interceptor
+        self._is_own = is_own
+        self._input_schema = input_schema
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """Handle one message."""
+        if ctx.method == "tools/call" and ctx.request_id is not None:
+            return await self._call(ctx, call_next)
+        result = await call_next(ctx)
+        if ctx.method == "tools/list" and isinstance(result, dict):
+            return await self._list(result)
+        return result
+
+    @property
+    def _current(self) -> Interceptor:
+        return self._interceptor if isinstance(self._interceptor, Interceptor) else self._interceptor()
+
+    async def _list(self, result: dict[str, Any]) -> dict[str, Any]:
+        own = {tool.get("name"): tool for tool in result.get("tools", []) if self._is_own(str(tool.get("name")))}
+        rewritten = await self._current.tools_list(result)
+        tools = [own.get(tool.get("name"), tool) for tool in rewritten.get("tools", [])]
+        return {**rewritten, "tools": tools}
+
+    async def _call(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        params = dict(ctx.params or {})
+        name = params.get("name")
+        if not isinstance(name, str) or self._is_own(name):
+            return await call_next(ctx)
+        interceptor = self._current
+        schema = self._input_schema(name)
+        if schema is not None and isinstance(params.get("arguments"), Mapping):
+            try:
+                params["arguments"] = await interceptor.arguments(name, params["arguments"], dict(schema))
+            except CoatcheckError as error:
+                return _error_result(str(error), ctx.protocol_version)
+            ctx = replace(ctx, params=params)
+        result = await call_next(ctx)
+        return await interceptor.result(name, result) if isinstance(result, dict) else result
+
+
+def _error_result(text: str, protocol_version: str) -> dict[str, Any]:
+    result: dict[str, Any] = {"content": [{"type": "text", "text": text}], "isError": True}
+    if protocol_version in MODERN_PROTOCOL_VERSIONS:
+        # What a middleware gives without calling on is sent as it is, so the envelope is ours to complete.
+        result["resultType"] = "complete"
+    return result

@@ -1,0 +1,185 @@
+"""``search``: where a pattern occurs, counted exactly, the first places shown."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from coatcheck.operations.answer import Answer
+from coatcheck.operations.document import Document, locate, place
+from coatcheck.operations.fitting import ELLIPSIS, Page, fill, one_line, scalar_json
+from coatcheck.operations.patterns import compile_pattern
+from coatcheck.references import Index, Key, Path, Step
+
+WHOLE_LINE_CHARACTERS = 240
+AROUND_CHARACTERS = 100
+"""Shown before and after a match in a line too long to be shown whole."""
+
+SHORTEST_HIT_CHARACTERS = 6
+MOST_KEYS_SHOWN = 20
+
+Link = tuple["Link", str | int] | None
+"""The way to a part: the way to what it is in, and its key or position there. Cheaper than a path while searching."""
+
+
+@dataclass(slots=True)
+class Hits:
+    """Matches: all of them counted, the first ones worded.
+
+    Attributes:
+        skip: Matches that are counted but not worded.
+        most: Matches that are worded at the most.
+    """
+
+    skip: int
+    most: int
+    count: int = 0
+    lines: list[str] = field(default_factory=list)
+
+    def wants_more(self) -> bool:
+        """Count one match, and say whether it is one to word."""
+        self.count += 1
+        return self.count > self.skip and len(self.lines) < self.most
+
+
+def search(document: Document, args: dict[str, Any]) -> Answer:
+    """Find a regular expression in a text's lines, or in all keys and scalar values of a structure.
+
+    Args:
+        document: The object.
+        args: ``pattern``, ``case_sensitive`` (default false), ``start`` (matches to pass over), and the common ones.
+
+    Raises:
+        PatternError: The pattern does not compile.
+    """
+    pattern = compile_pattern(args["pattern"], case_sensitive=bool(args.get("case_sensitive")))
+    value = locate(document, args.get("path") or "")
+    limit = args["limit"]
+    start = max(int(args.get("start") or 0), 0)
+    hits = Hits(start, limit // SHORTEST_HIT_CHARACTERS + 1)
+    keys = Hits(0, MOST_KEYS_SHOWN)
+    if isinstance(value, str):
+        matches = _search_text(pattern, value, "", hits)
+        head = f"{_count(matches, 'match', 'matches')} in {_count(hits.count, 'line', 'lines')} of {place(args)}"
+        head += " (lines and offsets counted from 0):" if hits.count else "."
+    else:
+        matches = _search_structure(pattern, value, hits, keys)
+        head = f"{_count(hits.count, 'value', 'values')} and {_count(keys.count, 'key', 'keys')} of {place(args)} match"
+        head += ":" if matches else "."
+    if not matches:
+        head += " " + _advice(args)
+    page = Page(limit, head)
+    lines = keys.lines + hits.lines if not start else hits.lines
+    text = fill(page, lines, lambda shown: _left_out(shown, hits, keys))
+    return Answer(text, facts={"matches": matches, "shown": page.count})
+
+
+def _left_out(shown: int, hits: Hits, keys: Hits) -> str:
+    shown_hits = max(shown - (0 if hits.skip else len(keys.lines)), 0)
+    left = hits.count - hits.skip - shown_hits
+    unnamed = 0 if hits.skip else keys.count - len(keys.lines)
+    words = []
+    if unnamed > 0:
+        words.append(f"{ELLIPSIS} {unnamed:,} more matching keys.")
+    if left > 0:
+        words.append(
+            f"{ELLIPSIS} {left:,} more: narrow the pattern or the path, or go on with start={hits.skip + shown_hits}."
+        )
+    return " ".join(words)
+
+
+def _advice(args: dict[str, Any]) -> str:
+    if args.get("case_sensitive"):
+        return "Upper and lower case were told apart; try without."
+    return "Try a shorter pattern, or one word of it."
+
+
+def _search_text(pattern: re.Pattern[str], text: str, prefix: str, hits: Hits) -> int:
+    """Add one hit for each line that matches; gives the number of matches."""
+    matches = 0
+    line_number, counted_to = 0, 0
+    line_end = -1
+    for match in pattern.finditer(text):
+        matches += 1
+        begin = match.start()
+        if begin <= line_end:
+            continue
+        line_end = text.find("\n", begin)
+        if line_end < 0:
+            line_end = len(text)
+        if hits.wants_more():
+            line_number += text.count("\n", counted_to, begin)
+            counted_to = begin
+            line_start = text.rfind("\n", 0, begin) + 1
+            hits.lines.append(prefix + f"{line_number}: " + _excerpt(text, line_start, line_end, match))
+    return matches
+
+
+def _excerpt(text: str, start: int, end: int, match: re.Match[str]) -> str:
+    if end - start <= WHOLE_LINE_CHARACTERS:
+        return one_line(text[start:end].removesuffix("\r"))
+    begin = max(start, match.start() - AROUND_CHARACTERS)
+    stop = min(end, max(min(match.end(), match.start() + WHOLE_LINE_CHARACTERS), match.start()) + AROUND_CHARACTERS)
+    before = ELLIPSIS if begin > start else ""
+    after = ELLIPSIS if stop < end else ""
+    return f"(offset {match.start()}) {before}{one_line(text[begin:stop])}{after}"
+
+
+def _search_structure(pattern: re.Pattern[str], value: Any, hits: Hits, keys: Hits) -> int:
+    """Search all keys and scalars, in the document's order, with no recursion and no path made before it is shown."""
+    found_keys: dict[str, bool] = {}
+    pending: list[tuple[Link, Iterator[tuple[str | int, Any]]]] = [(None, _members_of(value))]
+    if not isinstance(value, (dict, list)):
+        _search_scalar(pattern, value, None, hits)
+    find = pattern.search
+    while pending:
+        link, members = pending[-1]
+        for step, member in members:
+            if type(step) is str:
+                known = found_keys.get(step)
+                if known is None:
+                    known = found_keys[step] = find(step) is not None
+                if known and keys.wants_more():
+                    keys.lines.append(f"{_path((link, step))} (key)")
+            kind = type(member)
+            if kind is dict or kind is list:
+                pending.append(((link, step), _members_of(member)))
+                break
+            if kind is str and len(member) <= WHOLE_LINE_CHARACTERS:
+                if find(member) and hits.wants_more():
+                    hits.lines.append(f"{_path((link, step))}: {scalar_json(member, WHOLE_LINE_CHARACTERS)}")
+            elif member is not None:
+                _search_scalar(pattern, member, (link, step), hits)
+        else:
+            pending.pop()
+    return hits.count + keys.count
+
+
+def _search_scalar(pattern: re.Pattern[str], value: Any, link: Link, hits: Hits) -> None:
+    if isinstance(value, str):
+        if len(value) > WHOLE_LINE_CHARACTERS:
+            _search_text(pattern, value, f"{_path(link)} line ", hits)
+            return
+        text = value
+    else:
+        text = scalar_json(value, WHOLE_LINE_CHARACTERS)
+    if pattern.search(text) and hits.wants_more():
+        hits.lines.append(f"{_path(link)}: {scalar_json(value, WHOLE_LINE_CHARACTERS)}")
+
+
+def _members_of(value: Any) -> Iterator[tuple[str | int, Any]]:
+    if isinstance(value, dict):
+        return iter(value.items())
+    return iter(enumerate(value)) if isinstance(value, list) else iter(())
+
+
+def _path(link: Link) -> str:
+    steps: list[Step] = []
+    while link is not None:
+        link, step = link
+        steps.append(Key(step) if isinstance(step, str) else Index(step))
+    return str(Path(tuple(reversed(steps))))
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

@@ -1,0 +1,43 @@
+"""``show``: a bounded preview of a part, or the whole of it where that fits."""
+
+from typing import Any
+
+from coatcheck.codec import dump_json, json_type
+from coatcheck.operations.answer import Answer
+from coatcheck.operations.document import Document, locate, place
+
+
+def show(document: Document, args: dict[str, Any]) -> Answer:
+    """Render the part that ``path`` leads to.
+
+    Args:
+        document: The object.
+        args: ``reference``, ``path``, ``limit``; ``whole`` (give everything where it fits, default true);
+            ``expires_in`` (seconds until the object expires, or ``None``) and ``tool`` for the preview's words.
+    """
+    from coatcheck.previews import Subject, render, render_whole
+
+    path = args.get("path") or ""
+    value = locate(document, path)
+    limit = args["limit"]
+    facts = {"type": json_type(value)}
+    if args.get("whole", True):
+        text = render_whole(value, limit)
+        if text is not None:
+            return Answer(text, facts=facts | {"whole": True})
+    characters = _characters(document, value, is_root=value is document.value)
+    subject = Subject(
+        reference=place(args),
+        characters=characters,
+        expires_in=args.get("expires_in"),
+        tool=args.get("tool", document.metadata.tool),
+    )
+    return Answer(render(value, subject, limit), facts=facts | {"whole": False, "characters": characters})
+
+
+def _characters(document: Document, value: Any, *, is_root: bool) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if is_root and document.metadata.kind == "json":
+        return document.metadata.size
+    return len(dump_json(value))

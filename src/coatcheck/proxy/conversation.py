@@ -1,0 +1,368 @@
+"""Which messages between a client and a server are opened, and what is done with them; all others pass as they are."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+from coatcheck.errors import CoatcheckError
+from coatcheck.proxy.messages import (
+    LONG_LINE,
+    PROGRESS_TOKEN,
+    Id,
+    Message,
+    error_response,
+    glance_at_id,
+    id_of,
+    is_modern,
+    is_request,
+    is_response,
+    is_surely_no_response,
+    looks_like_json,
+    meta_of,
+    parse,
+    response,
+    to_line,
+)
+
+if TYPE_CHECKING:
+    from coatcheck.wire.interceptor import Interceptor
+
+logger = logging.getLogger(__name__)
+
+CALL, LIST, CANCELLED = "tools/call", "tools/list", "notifications/cancelled"
+GREETINGS = frozenset({"initialize", "server/discover"})
+LISTING_TIMEOUT = 20.0
+"""Seconds that a server has to list its tools when we ask for our own sake."""
+MOST_PAGES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that the server has not answered yet."""
+
+    method: str
+    tool: str = ""
+
+
+class Conversation:
+    """One client and one server. Lines go in by ``from_client`` and ``from_server`` and come out by the two callables.
+
+    Args:
+        to_client: Takes lines for the client.
+        to_server: Takes lines for the server.
+        interceptor: Becomes the interceptor; messages that need none pass before it is there.
+        on_noise: Takes what the server writes that is no message.
+        on_change: Called when work in hand grows or shrinks.
+    """
+
+    def __init__(
+        self,
+        to_client: Callable[[bytes], None],
+        to_server: Callable[[bytes], None],
+        interceptor: "asyncio.Future[Interceptor]",
+        *,
+        on_noise: Callable[[bytes], None],
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._to_client = to_client
+        self._to_server = to_server
+        self._interceptor = interceptor
+        self._on_noise = on_noise
+        self._on_change = on_change
+        self._asked: dict[Id, Asked] = {}
+        self._in_hand: dict[Id, asyncio.Task[None]] = {}
+        self._work: set[asyncio.Task[None]] = set()
+        self._own_questions: dict[Id, asyncio.Future[Message]] = {}
+        self._own_prefix = f"coatcheck/{token_hex(8)}/"
+        self._own_count = 0
+        self._listing: asyncio.Task[None] | None = None
+        self._listed = False
+        self._has_tools = True
+        self.bytes_in_hand = 0
+        self.heard_server = False
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the client waits for an answer."""
+        return bool(self._asked or self._work)
+
+    async def finish_work(self) -> None:
+        """Wait until what has been opened has been handed on."""
+        while self._work:
+            await asyncio.wait(set(self._work))
+
+    def give_up_questions(self) -> None:
+        """Wait no longer for what we asked the server ourselves."""
+        for question in self._own_questions.values():
+            if not question.done():
+                question.set_result({})
+
+    def fail_all(self, text: str) -> None:
+        """Answer every open request with an error: the server will not."""
+        for task in self._in_hand.values():
+            task.cancel()
+        for _, request_id in (*self._in_hand, *self._asked):
+            self._to_client(to_line(error_response(request_id, text)))
+        self._asked.clear()
+        self._in_hand.clear()
+
+    # From the client
+
+    def from_client(self, line: bytes) -> None:
+        """Take a line of the client's."""
+        if len(line) > LONG_LINE and glance_at_id(line) is not None:
+            self._to_server(line)  # An answer to the server, and a long one.
+            return
+        message = parse(line)
+        if isinstance(message, list):
+            self._batch_from_client(message, line)
+        elif isinstance(message, dict):
+            self._message_from_client(message, line)
+        else:
+            self._to_server(line)
+
+    def _batch_from_client(self, messages: list[Any], line: bytes) -> None:
+        calls = [part for part in messages if is_request(part) and part["method"] == CALL]
+        if any(self._must_open(call, line) for call in calls):
+            for part in messages:
+                self._message_from_client(part, to_line(part))
+            return
+        for part in messages:
+            self._note_request(part)
+        self._to_server(line)
+
+    def _message_from_client(self, message: Any, line: bytes) -> None:
+        if is_request(message):
+            key = id_of(message)
+            if key is not None and message["method"] == CALL and self._must_open(message, line):
+                self._in_hand[key] = self._start(self._open_call(key, message, line), len(line))
+                return
+            self._note_request(message)
+        elif isinstance(message, dict) and message.get("method") == CANCELLED and self._cancel(message):
+            return
+        self._to_server(line)
+
+    def _note_request(self, message: Any) -> None:
+        key = id_of(message) if is_request(message) else None
+        if key is not None:
+            self._asked[key] = Asked(message["method"], _tool_of(message))
+
+    def _cancel(self, message: Message) -> bool:
+        """Forget a cancelled request; say whether it ends here because the server never saw it."""
+        params = message.get("params")
+        key = id_of({"id": params.get("requestId")}) if isinstance(params, dict) else None
+        if key is None:
+            return False
+        self._asked.pop(key, None)
+        task = self._in_hand.pop(key, None)
+        return task is not None and task.cancel()
+
+    def _must_open(self, call: Message, line: bytes) -> bool:
+        if b'"@' in line or b"\\u0040" in line:
+            return True
+        if not self._has_tools:
+            return False
+        ready = _result_of(self._interceptor)
+        return ready is None or ready.is_own(_tool_of(call))
+
+    async def _open_call(self, key: Id, call: Message, line: bytes) -> None:
+        from coatcheck.wire.own_tools import error_result
+
+        try:
+            params = call.get("params")
+            interceptor = await asyncio.shield(self._interceptor)
+            if not isinstance(params, dict):
+                self._pass_call(key, call, line)
+                return
+            tool, given = _tool_of(call), params.get("arguments")
+            if not interceptor.knows(tool) and not self._listed:
+                # Only the list tells whose tool this is and what it takes.
+                await self._learn_tools(interceptor, call)
+            if self._has_tools and interceptor.is_own(tool):
+                self._to_client(to_line(response(call, await interceptor.own_tool_call(tool, given))))
+                return
+            arguments = await interceptor.arguments(tool, given)
+            if arguments is not given:
+                line = to_line({**call, "params": {**params, "arguments": arguments}})
+            self._pass_call(key, call, line)
+        except CoatcheckError as error:
+            self._to_client(to_line(response(call, error_result(str(error)))))
+        except Exception:
+            logger.exception("The arguments of a call could not be prepared")
+            self._to_client(
+                to_line(error_response(call["id"], "The references in the arguments could not be resolved."))
+            )
+        finally:
+            self._in_hand.pop(key, None)
+
+    def _pass_call(self, key: Id, call: Message, line: bytes) -> None:
+        self._asked[key] = Asked(CALL, _tool_of(call))
+        self._to_server(line)
+
+    # From the server
+
+    def from_server(self, line: bytes) -> None:
+        """Take a line of the server's."""
+        if not looks_like_json(line):
+            if line.strip():
+                self._on_noise(line)
+            return
+        if not self.heard_server or line.lstrip()[:1] == b"[":
+            self._careful_from_server(line)
+        elif len(line) > LONG_LINE and self._is_of_no_interest(line):
+            self._to_client(line)
+        else:
+            self._message_from_server(parse(line), line)
+
+    def _careful_from_server(self, line: bytes) -> None:
+        """Take a line that may be a log line which only begins like a message."""
+        message = parse(line)
+        batch = message if isinstance(message, list) else [message]
+        if not batch or not all(isinstance(part, dict) for part in batch):
+            self._on_noise(line)
+            return
+        self.heard_server = True
+        if isinstance(message, dict):
+            self._message_from_server(message, line)
+        elif any(self._concerns_us(part, line) for part in batch):
+            for part in batch:
+                self._message_from_server(part, to_line(part))
+        else:
+            for part in batch:
+                self._asked.pop(id_of(part) or ("", ""), None)
+            self._to_client(line)
+
+    def _is_of_no_interest(self, line: bytes) -> bool:
+        if not (self._asked or self._own_questions) or is_surely_no_response(line):
+            return True
+        key = glance_at_id(line)
+        if key is None or key in self._own_questions:
+            return False
+        asked = self._asked.get(key)
+        if asked is None or asked.method not in {CALL, LIST, *GREETINGS}:
+            self._asked.pop(key, None)
+            return True
+        return False
+
+    def _concerns_us(self, message: Message, line: bytes) -> bool:
+        key = id_of(message) if is_response(message) else None
+        if key is None or key in self._own_questions:
+            return key is not None
+        asked = self._asked.get(key)
+        if asked is None or asked.method not in {CALL, LIST, *GREETINGS} or not isinstance(message.get("result"), dict):
+            return False
+        return asked.method != CALL or not self._fits(line)
+
+    def _fits(self, line: bytes) -> bool:
+        """Whether a line is so short that no result in it can be too long."""
+        ready = _result_of(self._interceptor)
+        return ready is not None and len(line) <= ready.inline_limit
+
+    def _message_from_server(self, message: Any, line: bytes) -> None:
+        key = id_of(message) if is_response(message) else None
+        if key is None:
+            if isinstance(message, dict) and message.get("method") == "notifications/tools/list_changed":
+                self._listed = False
+            self._to_client(line)
+            return
+        question = self._own_questions.pop(key, None)
+        if question is not None:
+            if not question.done():
+                question.set_result(message)
+            return
+        concerns_us = self._concerns_us(message, line)
+        asked = self._asked.pop(key, None)
+        if asked is None or not concerns_us:
+            self._to_client(line)
+        else:
+            self._start(self._open_answer(asked, message, line), len(line))
+
+    async def _open_answer(self, asked: Asked, message: Message, line: bytes) -> None:
+        try:
+            result = message["result"]
+            interceptor = await asyncio.shield(self._interceptor)
+            if asked.method == CALL:
+                changed = await interceptor.result(asked.tool, result)
+            elif asked.method == LIST:
+                changed = await interceptor.tools_list(result) if self._has_tools else result
+                self._listed = self._listed or not result.get("nextCursor")
+            else:
+                changed = self._greeting(interceptor, result)
+            if changed is not result:
+                line = to_line({**message, "result": changed})
+        except Exception:
+            logger.exception("An answer could not be rewritten and passes as it came")
+        self._to_client(line)
+
+    def _greeting(self, interceptor: "Interceptor", result: dict[str, Any]) -> dict[str, Any]:
+        capabilities = result.get("capabilities")
+        self._has_tools = isinstance(capabilities, dict) and capabilities.get("tools") is not None
+        if not self._has_tools:
+            return result
+        return {**result, "instructions": interceptor.instructions(result.get("instructions"))}
+
+    # Questions of our own
+
+    async def _learn_tools(self, interceptor: "Interceptor", call: Message) -> None:
+        if self._listing is None or self._listing.done():
+            self._listing = asyncio.ensure_future(self._list_tools(interceptor, call))
+        await asyncio.shield(self._listing)
+
+    async def _list_tools(self, interceptor: "Interceptor", call: Message) -> None:
+        meta = (
+            {key: value for key, value in meta_of(call).items() if key != PROGRESS_TOKEN} if is_modern(call) else None
+        )
+        cursor: Any = None
+        for _ in range(MOST_PAGES):
+            params = ({} if meta is None else {"_meta": meta}) | ({} if cursor is None else {"cursor": cursor})
+            try:
+                answer = await asyncio.wait_for(self._ask(LIST, params), LISTING_TIMEOUT)
+            except TimeoutError:
+                return
+            result = answer.get("result")
+            if not isinstance(result, dict) or not isinstance(result.get("tools"), list):
+                return
+            interceptor.learn(result["tools"])
+            cursor = result.get("nextCursor")
+            if not cursor:
+                self._listed = True
+                return
+
+    async def _ask(self, method: str, params: dict[str, Any]) -> Message:
+        self._own_count += 1
+        request_id = f"{self._own_prefix}{self._own_count}"
+        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._own_questions["str", request_id] = answer
+        request = {"jsonrpc": "2.0", "id": request_id, "method": method} | ({"params": params} if params else {})
+        try:
+            self._to_server(to_line(request))
+            return await answer
+        finally:
+            self._own_questions.pop(("str", request_id), None)
+
+    def _start(self, work: Coroutine[Any, Any, None], size: int) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._work.add(task)
+        self.bytes_in_hand += size
+        self._on_change()
+
+        def ended(done: asyncio.Task[None]) -> None:
+            self._work.discard(done)
+            self.bytes_in_hand -= size
+            self._on_change()
+
+        task.add_done_callback(ended)
+        return task
+
+
+def _tool_of(call: Message) -> str:
+    params = call.get("params")
+    name = params.get("name") if isinstance(params, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def _result_of(future: "asyncio.Future[Interceptor]") -> "Interceptor | None":
+    return future.result() if future.done() and not future.cancelled() and future.exception() is None else None

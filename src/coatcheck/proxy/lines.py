@@ -1,0 +1,185 @@
+"""Lines of bytes from and to file descriptors, without copying a long line more than once and without waiting."""
+
+import asyncio
+import os
+import stat
+from collections import deque
+from collections.abc import Callable
+
+CHUNK = 1 << 20
+HIGH_WATER = 4 << 20
+"""Bytes waiting to be written from which on reading from the other side pauses."""
+
+
+class LineReader:
+    """Hands over each line, its newline included, as it arrives; the rest without one when the input ends."""
+
+    def __init__(self, descriptor: int, on_line: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
+        self._descriptor = descriptor
+        self._on_line = on_line
+        self._on_end = on_end
+        self._parts: list[bytes] = []
+        self._loop = asyncio.get_running_loop()
+        self._reading = False
+        self._ended = False
+        self.bytes_read = 0
+        # A regular file is always ready and cannot be watched.
+        self._is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+
+    def resume(self) -> None:
+        """Read, or go on reading."""
+        if self._reading or self._ended:
+            return
+        self._reading = True
+        if not self._is_file:
+            try:
+                self._loop.add_reader(self._descriptor, self._read)
+            except PermissionError:  # Nor can the null device.
+                self._is_file = True
+        if self._is_file:
+            self._loop.call_soon(self._read_file)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether it reads at the moment."""
+        return self._reading
+
+    def pause(self) -> None:
+        """Stop reading for a while."""
+        if self._reading:
+            self._reading = False
+            if not self._is_file:
+                self._loop.remove_reader(self._descriptor)
+
+    def stop(self) -> None:
+        """Stop reading for good."""
+        self.pause()
+        self._ended = True
+
+    def _read_file(self) -> None:
+        if self._reading:
+            self._read()
+            self._loop.call_soon(self._read_file)
+
+    def _read(self) -> None:
+        try:
+            chunk = os.read(self._descriptor, CHUNK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            chunk = b""
+        if not chunk:
+            self.stop()
+            if self._parts:
+                self._on_line(self._take(b""))
+            self._on_end()
+            return
+        self.bytes_read += len(chunk)
+        start = 0
+        while (end := chunk.find(b"\n", start) + 1) > 0:
+            line = chunk[start:end]
+            self._on_line(self._take(line) if self._parts else line)
+            start = end
+        if start < len(chunk):
+            self._parts.append(chunk[start:] if start else chunk)
+
+    def _take(self, last: bytes) -> bytes:
+        self._parts.append(last)
+        line = b"".join(self._parts)
+        self._parts.clear()
+        return line
+
+
+class LineWriter:
+    """Writes lines in order, at once where the other side takes them, else as soon as it does."""
+
+    def __init__(self, descriptor: int, on_pressure: Callable[[], None], on_broken: Callable[[], None]) -> None:
+        self._descriptor = descriptor
+        self._on_pressure = on_pressure
+        self._on_broken = on_broken
+        self._waiting: deque[memoryview] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self.waiting_bytes = 0
+        self.is_broken = False
+        # A terminal shares its mode with other programs and a file never keeps us waiting: both stay as they are.
+        mode = os.fstat(descriptor).st_mode
+        self._was_blocking = os.get_blocking(descriptor)
+        self._watched = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+        if self._watched:
+            os.set_blocking(descriptor, False)
+
+    def write(self, line: bytes) -> None:
+        """Write a line that ends with its newline."""
+        if self.is_broken:
+            return
+        if not self._waiting:
+            rest = self._write_some(memoryview(line))
+            if not rest or self.is_broken:
+                return
+            self._waiting.append(rest)
+            self.waiting_bytes = len(rest)
+            self._drained.clear()
+            self._loop.add_writer(self._descriptor, self._write_on)
+        else:
+            self._waiting.append(memoryview(line))
+            self.waiting_bytes += len(line)
+        self._on_pressure()
+
+    async def drain(self) -> None:
+        """Wait until everything has been written, or never can be."""
+        await self._drained.wait()
+
+    def close(self) -> None:
+        """Stop writing for good and leave the descriptor as it was found."""
+        if self.is_broken:
+            return
+        self.is_broken = True
+        self._forget()
+        if self._watched and self._was_blocking:
+            try:
+                os.set_blocking(self._descriptor, True)
+            except OSError:
+                return
+
+    def _write_some(self, data: memoryview) -> memoryview:
+        while data:
+            try:
+                data = data[os.write(self._descriptor, data) :]
+            except BlockingIOError:
+                break
+            except InterruptedError:
+                continue
+            except OSError:
+                self._break()
+                break
+        return data
+
+    def _write_on(self) -> None:
+        while self._waiting:
+            before = self._waiting[0]
+            rest = self._write_some(before)
+            if self.is_broken:
+                return
+            self.waiting_bytes -= len(before) - len(rest)
+            if rest:
+                self._waiting[0] = rest
+                break
+            self._waiting.popleft()
+        if not self._waiting:
+            self._loop.remove_writer(self._descriptor)
+            self._drained.set()
+        self._on_pressure()
+
+    def _break(self) -> None:
+        self.is_broken = True
+        self._forget()
+        self._on_broken()
+
+    def _forget(self) -> None:
+        if self._waiting:
+            self._loop.remove_writer(self._descriptor)
+        self._waiting.clear()
+        self.waiting_bytes = 0
+        self._drained.set()

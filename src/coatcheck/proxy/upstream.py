@@ -1,0 +1,129 @@
+"""The process of a wrapped server. Little is imported here: the server starts before we load what is slow."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from coatcheck.errors import UpstreamError, excerpt
+
+STDERR_TAIL = 2_000
+"""Bytes of the server's stderr that are remembered for the error message."""
+
+PIPE_BYTES = 1 << 20
+_SET_PIPE_SIZE = 1031
+_PR_SET_PDEATHSIG = 1
+
+
+class Upstream:
+    """A server's process in a process group of its own, with pipes to its stdin, stdout and stderr."""
+
+    def __init__(self, command: Sequence[str], process: subprocess.Popen[bytes]) -> None:
+        self.command = tuple(command)
+        self.process = process
+        self.stderr_tail = b""
+        # A thread, because stderr may block when nobody reads it, and that must not hold up messages.
+        self._stderr_copier = threading.Thread(target=self._copy_stderr, name="upstream-stderr", daemon=True)
+        self._stderr_copier.start()
+
+    @property
+    def name(self) -> str:
+        """The command as a person would recognise it."""
+        return excerpt(" ".join(self.command[:1]))
+
+    def remember(self, chunk: bytes) -> None:
+        """Keep the end of what the server says to people."""
+        self.stderr_tail = (self.stderr_tail + chunk)[-STDERR_TAIL:]
+
+    def _copy_stderr(self) -> None:
+        pipe = self.process.stderr
+        with suppress(OSError, ValueError):
+            while pipe is not None and (chunk := os.read(pipe.fileno(), 64 * 1024)):
+                self.remember(chunk)
+                write_to_stderr(chunk)
+
+    def stderr_words(self) -> str:
+        """Give the last lines of its stderr as one bounded line."""
+        self._stderr_copier.join(0.5)
+        lines = self.stderr_tail.decode("utf-8", "replace").strip().splitlines()
+        return excerpt(" | ".join(line.strip() for line in lines[-3:] if line.strip()), 400)
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """Send a signal to the server and all it has started."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, number)
+
+    def close(self) -> None:
+        """Close our ends of its pipes."""
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+
+
+def write_to_stderr(data: bytes) -> None:
+    """Write to our stderr, past any buffer; where it is closed the words are lost."""
+    with suppress(OSError):
+        while data:
+            data = data[os.write(2, data) :]
+
+
+def start_upstream(command: Sequence[str]) -> Upstream:
+    """Start a server that speaks MCP on its stdin and stdout; it inherits our environment and working directory.
+
+    Raises:
+        UpstreamError: The command is empty, does not exist or may not be run.
+    """
+    if not command:
+        raise UpstreamError("No command was given. Put the server's command behind --, as in: -- mcp-server-git")
+    try:
+        process = subprocess.Popen(  # noqa: S603  # running the user's command is the purpose
+            list(command),
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            process_group=0,
+            preexec_fn=_ties_to_parent(),  # noqa: PLW1509
+        )
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UpstreamError(
+            f'The server "{excerpt(command[0])}" could not be started: {reason}. '
+            "Check the command and that it can be found on the PATH."
+        ) from error
+    for pipe in (process.stdin, process.stdout):
+        _enlarge(pipe.fileno() if pipe is not None else -1)
+    return Upstream(command, process)
+
+
+def _enlarge(descriptor: int) -> None:
+    """Let a pipe hold more, so that large messages need fewer turns; where that is refused it stays as it is."""
+    if sys.platform == "linux":
+        import fcntl
+
+        with suppress(OSError):
+            fcntl.fcntl(descriptor, _SET_PIPE_SIZE, PIPE_BYTES)
+
+
+def _ties_to_parent() -> Callable[[], None] | None:
+    """Give what the child does first so that it ends when we are killed without a chance to end it; Linux only."""
+    if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
+        return None  # The tie is to the thread, so one that may end before the process must not make it.
+    import ctypes
+
+    try:
+        prctl = ctypes.CDLL(None).prctl
+    except (OSError, AttributeError):
+        return None
+    parent = os.getpid()
+
+    def tie() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return tie

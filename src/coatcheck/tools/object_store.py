@@ -1,0 +1,170 @@
+"""Tools with which a model looks into stored objects, transforms them, and stores its own.
+
+Plain async functions: what they need arrives as the keyword-only ``store`` or ``explorer``, which `object_store_tools`
+hides and fills. Every answer is within the explorer's response limit.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from coatcheck.errors import ArgumentRejected
+from coatcheck.explorer import Explorer
+from coatcheck.object_store import ObjectStore
+from coatcheck.references import parse_target
+from coatcheck.tool_factory import MemoryType, ToolConfig
+
+ObjectId = Annotated[str, Field(description='The object, such as "@obj_001" or "obj_001".')]
+PathInObject = Annotated[
+    str,
+    Field(description='A part of the object: items[3].name, items[-1], items[0:20], ["content-type"]. Default: all.'),
+]
+
+_READS: Final = {"readOnlyHint": True, "idempotentHint": True, "openWorldHint": False}
+_MAKES: Final = {"readOnlyHint": False, "destructiveHint": False, "openWorldHint": False}
+_DELETES: Final = {"readOnlyHint": False, "destructiveHint": True, "idempotentHint": True, "openWorldHint": False}
+
+
+async def object_store_get(
+    object_id: ObjectId,
+    path: PathInObject = "",
+    raw: Annotated[bool, Field(description="Give the exact text, page by page, instead of a rendering.")] = False,
+    start: Annotated[int, Field(ge=0, description="With raw: the character the page starts at.")] = 0,
+    *,
+    explorer: Explorer,
+) -> str:
+    """Show a stored object or a part of it: whole where it is small, else its structure with samples.
+
+    Example: object_id="@obj_001", path="items[3].name".
+    """
+    if raw:
+        return await explorer.araw(object_id, path, start)
+    if start:
+        raise ArgumentRejected("start goes with raw=true; for a range of items or lines use object_store_slice.")
+    return await explorer.aexplore(object_id, path)
+
+
+async def object_store_slice(
+    object_id: ObjectId,
+    start: Annotated[int | None, Field(description="First item or line, from 0; -20 counts from the end.")] = None,
+    end: Annotated[int | None, Field(description="The item or line to stop before. Default: the end.")] = None,
+    path: PathInObject = "",
+    *,
+    explorer: Explorer,
+) -> str:
+    """Show a range of a stored object: items of a list, entries of an object, or lines of a text.
+
+    Example: object_id="@obj_001", path="items", start=20, end=40.
+    """
+    return await explorer.aslice(object_id, start, end, path)
+
+
+async def object_store_grep(
+    object_id: ObjectId,
+    pattern: Annotated[str, Field(description="A regular expression, as in Python.")],
+    path: PathInObject = "",
+    case_sensitive: Annotated[bool, Field(description="Whether upper and lower case differ.")] = False,
+    *,
+    explorer: Explorer,
+) -> str:
+    """Search a stored object with a regular expression: lines of a text, keys and values of a structure with paths.
+
+    Example: object_id="@obj_001", pattern="error|failed".
+    """
+    return await explorer.asearch(object_id, pattern, path, case_sensitive)
+
+
+async def object_store_sed(  # noqa: PLR0917 - models name their arguments
+    object_id: ObjectId,
+    pattern: Annotated[str, Field(description="A regular expression, as in Python.")],
+    replacement: Annotated[str, Field(description=r"The text in its place; \1 stands for the first group.")],
+    path: PathInObject = "",
+    count: Annotated[int, Field(ge=0, description="The most replacements; 0: all.")] = 0,
+    case_sensitive: Annotated[bool, Field(description="Whether upper and lower case differ.")] = True,
+    *,
+    explorer: Explorer,
+) -> str:
+    r"""Replace text in a stored object and store the result as a new object; the original stays.
+
+    Example: object_id="@obj_001", pattern="(\d+) USD", replacement="$\1".
+    """
+    return await explorer.areplace(object_id, pattern, replacement, path, count, case_sensitive)
+
+
+async def object_store_query(
+    object_id: ObjectId,
+    filter: Annotated[str, Field(description="A jq filter.")],  # noqa: A002 - the name that models know
+    path: PathInObject = "",
+    *,
+    explorer: Explorer,
+) -> str:
+    """Run a jq filter on a stored object; a large result is stored as a new object and previewed.
+
+    Example: object_id="@obj_001", filter=".items | map(select(.price > 10)) | length".
+    """
+    return await explorer.aquery(object_id, filter, path)
+
+
+async def object_store_put(
+    value: Annotated[Any, Field(description="Any JSON value; references in it are replaced by what they refer to.")],
+    *,
+    store: ObjectStore,
+) -> str:
+    """Store a value and get its reference, to pass to other tools in the value's place.
+
+    Example: value={"ids": [1, 2], "rows": "@obj_001.items[0:10]"}.
+    """
+    object_id = await store.aput(value, tool="object_store_put")
+    return f"Stored as @{object_id}."
+
+
+async def object_store_delete(object_id: ObjectId, *, store: ObjectStore) -> str:
+    """Delete a stored object.
+
+    Example: object_id="@obj_001".
+    """
+    target = parse_target(object_id)
+    if target.path:
+        raise ArgumentRejected(
+            f"Objects are deleted whole; to delete @{target.object_id}, leave out the path. "
+            "To store an object without a part of it, use object_store_query with del(…)."
+        )
+    if await store.adelete(target.object_id):
+        return f"Deleted @{target.object_id}."
+    return f"Nothing to delete: there is no object @{target.object_id}; it may have expired."
+
+
+async def object_store_list(*, explorer: Explorer) -> str:
+    """List the stored objects, newest first: reference, type, size, the tool it is from, age."""
+    return await explorer.alist()
+
+
+def object_store_tools(
+    store_provider: Callable[[], ObjectStore], explorer_provider: Callable[[], Explorer]
+) -> dict[str, tuple[Callable[..., Any], ToolConfig]]:
+    """The object tools as a registry for `coatcheck.tool_factory.register_tools`.
+
+    Args:
+        store_provider: Gives the store; asked at every call.
+        explorer_provider: Gives the explorer; asked at every call.
+    """
+
+    def explores(title: str, annotations: Mapping[str, bool]) -> ToolConfig:
+        return ToolConfig(parameters={"explorer": explorer_provider}, title=title, annotations=annotations)
+
+    def stores(title: str, annotations: Mapping[str, bool], memory_type: MemoryType) -> ToolConfig:
+        return ToolConfig(
+            memory_type=memory_type, parameters={"store": store_provider}, title=title, annotations=annotations
+        )
+
+    return {
+        "object_store_get": (object_store_get, explores("Show a stored object", _READS)),
+        "object_store_slice": (object_store_slice, explores("Show a range of a stored object", _READS)),
+        "object_store_grep": (object_store_grep, explores("Search a stored object", _READS)),
+        "object_store_sed": (object_store_sed, explores("Replace text in a stored object", _MAKES)),
+        "object_store_query": (object_store_query, explores("Run jq on a stored object", _MAKES)),
+        "object_store_put": (object_store_put, stores("Store a value", _MAKES, MemoryType.REFERENCEABLE)),
+        "object_store_delete": (object_store_delete, stores("Delete a stored object", _DELETES, MemoryType.NO_MEMORY)),
+        "object_store_list": (object_store_list, explores("List stored objects", _READS)),
+    }

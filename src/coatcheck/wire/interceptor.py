@@ -1,0 +1,181 @@
+"""What happens to tool lists, calls and results on their way; no transport and no SDK in it."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from coatcheck.codec import ToolResult
+from coatcheck.errors import CoatcheckError
+from coatcheck.explorer import Explorer, Kept
+from coatcheck.wire.arguments import resolve_arguments
+from coatcheck.wire.measuring import exceeds
+from coatcheck.wire.own_tools import OwnTool
+from coatcheck.wire.results import (
+    Plan,
+    Result,
+    all_text,
+    build,
+    build_error,
+    error_text,
+    has_large_binaries,
+    plan,
+    total_characters,
+)
+from coatcheck.wire.schemas import Schema, welcome_references, widen_output
+
+PREFIX_ON_CLASH = "coatcheck_"
+
+INSTRUCTIONS = (
+    "Large tool results are kept outside the conversation: you see a preview and a reference such as @obj_001. "
+    "Give a reference, or a path into it such as @obj_001.items[3].name, as any argument of any tool, in place of the "
+    "value. Look closer with the object_store tools. Write @@obj_001 for the literal text @obj_001."
+)
+
+
+class Interceptor:
+    """Keeps large results, resolves references in arguments and offers our own tools, for one server.
+
+    It remembers the schemas of the tools that it has seen listed; it holds no result and no transport.
+
+    Args:
+        explorer: The explorer, or a provider of it that is asked at every use.
+        inline_limit: Characters up to which a result passes as the same object.
+        preview_limit: Most characters of what stands for a larger one.
+        response_limit: Characters up to which a result that could not be kept is passed whole.
+        own_tools: Tools to offer beside the server's, by name.
+    """
+
+    def __init__(
+        self,
+        explorer: Explorer | Callable[[], Explorer],
+        *,
+        inline_limit: int = 4_000,
+        preview_limit: int = 4_000,
+        response_limit: int = 20_000,
+        own_tools: Mapping[str, OwnTool] | None = None,
+    ) -> None:
+        self._explorer = explorer
+        self.inline_limit = inline_limit
+        self._preview_limit = preview_limit
+        self._response_limit = response_limit
+        self._own_tools = dict(own_tools or {})
+        self._inputs: dict[str, Schema] = {}
+        self._promised: set[str] = set()
+
+    @property
+    def explorer(self) -> Explorer:
+        """The explorer as it is now."""
+        return self._explorer if isinstance(self._explorer, Explorer) else self._explorer()
+
+    def learn(self, tools: Iterable[Any]) -> None:
+        """Remember the schemas of tools as the server lists them."""
+        for tool in tools:
+            if isinstance(tool, dict) and isinstance(tool.get("name"), str):
+                name = tool["name"]
+                schema = tool.get("inputSchema")
+                self._inputs[name] = schema if isinstance(schema, dict) else {}
+                (self._promised.add if isinstance(tool.get("outputSchema"), dict) else self._promised.discard)(name)
+
+    def knows(self, tool: str) -> bool:
+        """Whether the server's tool has been seen in a list."""
+        return tool in self._inputs
+
+    def schema_of(self, tool: str) -> Schema | None:
+        """Give the original input schema of the server's tool."""
+        return self._inputs.get(tool)
+
+    def instructions(self, original: str | None) -> str:
+        """Add what a model should know about references to a server's instructions."""
+        return f"{original}\n\n{INSTRUCTIONS}" if original else INSTRUCTIONS
+
+    async def tools_list(self, result: Result) -> Result:
+        """Rewrite a list of tools: references welcome, outputs widened, our own tools behind the last page."""
+        tools = result.get("tools")
+        if not isinstance(tools, list):
+            return result
+        self.learn(tools)
+        listed = [self._rewritten(tool) for tool in tools]
+        if not result.get("nextCursor"):
+            listed += [tool.advertise(name) for name, tool in self._offered().items()]
+        return {**result, "tools": listed}
+
+    def _rewritten(self, tool: Any) -> Any:
+        if not isinstance(tool, dict):
+            return tool
+        changed = dict(tool)
+        if isinstance(tool.get("inputSchema"), dict):
+            changed["inputSchema"] = welcome_references(tool["inputSchema"])
+        if isinstance(tool.get("outputSchema"), dict):
+            changed["outputSchema"] = widen_output(tool["outputSchema"])
+        return changed
+
+    def _offered(self) -> dict[str, OwnTool]:
+        """Our tools by the name they have beside the server's: a name that is taken gets a prefix."""
+        offered: dict[str, OwnTool] = {}
+        for name, tool in self._own_tools.items():
+            free = name
+            while free in self._inputs:
+                free = PREFIX_ON_CLASH + free
+            offered[free] = tool
+        return offered
+
+    def is_own(self, tool: str) -> bool:
+        """Whether a call of this name is answered here."""
+        return tool in self._offered()
+
+    async def own_tool_call(self, name: str, arguments: Mapping[str, Any] | None) -> Result | None:
+        """Answer a call of one of our own tools; ``None`` where the name is not ours."""
+        tool = self._offered().get(name)
+        return None if tool is None else await tool.call(arguments)
+
+    async def arguments(self, tool: str, arguments: Any, schema: Schema | None = None) -> Any:
+        """Resolve references in the arguments of a call; see ``resolve_arguments`` for the errors.
+
+        Args:
+            tool: The tool's name.
+            arguments: Its arguments.
+            schema: Its original input schema, where the caller knows better than the lists seen so far.
+        """
+        return await resolve_arguments(arguments, schema or self.schema_of(tool), self.explorer)
+
+    async def result(self, tool: str, result: Result, *, has_output_schema: bool | None = None) -> Result:
+        """Keep a large result and give what stands for it; every other comes back as the same object.
+
+        Args:
+            tool: The tool's name.
+            result: Its result.
+            has_output_schema: Whether it promised structured content, where the caller knows better.
+        """
+        if not self._is_plain(result) or not exceeds(result, self.inline_limit):
+            return result
+        promised = tool in self._promised if has_output_schema is None else has_output_schema
+        if has_large_binaries(result):
+            made = await asyncio.to_thread(plan, result, self._preview_limit, has_output_schema=promised)
+        else:
+            made = plan(result, self._preview_limit, has_output_schema=promised)
+        if made is None:
+            return result
+        kept = await self._keep(made, tool)
+        if kept.reference is None and not exceeds(result, self._response_limit):
+            return result
+        short = (
+            build_error(made, kept.reference) if result.get("isError") else build(made, kept.reference, kept.preview)
+        )
+        size = total_characters(result, 4 * self._preview_limit)
+        return short if total_characters(short, size) <= size else result
+
+    async def _keep(self, made: Plan, tool: str) -> Kept:
+        try:
+            return await self.explorer.akeep(ToolResult(made.original), tool=tool, limit=made.room)
+        except CoatcheckError as error:
+            text = error_text(all_text(made.original), made.room, None)
+            return Kept(None, f"This result was not kept: {error}\n\n{text}"[: made.room])
+
+    @staticmethod
+    def _is_plain(result: Any) -> bool:
+        """Whether this is a finished tool result, not a request for input and not a task."""
+        return (
+            isinstance(result, dict)
+            and isinstance(result.get("content"), list)
+            and result.get("resultType", "complete") == "complete"
+        )

@@ -1,0 +1,37 @@
+import pytest
+
+from coatcheck.testing import redis_server as start_redis
+from coatcheck.testing import valkey_server as start_valkey
+
+PASSWORD = "p@ss/w:rd?#%"
+
+
+@pytest.fixture(scope="session")
+def redis_server():
+    with start_redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_server():
+    with start_valkey() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_with_password():
+    with start_redis(password=PASSWORD) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_socket():
+    with start_redis(unix_socket=True, password=PASSWORD) as server:
+        yield server
+
+
+@pytest.fixture
+def own_redis():
+    """A server that the test may stop."""
+    with start_redis() as server:
+        yield server

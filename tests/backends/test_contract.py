@@ -1,0 +1,79 @@
+import pytest
+
+from coatcheck.backends import InMemoryBackend, RedisBackend
+from coatcheck.testing import BackendContract
+
+
+class FourMethods:
+    """A third party's backend that has the required methods and nothing else."""
+
+    def __init__(self):
+        self._inner = InMemoryBackend()
+        self.generate_id = self._inner.generate_id
+        self.set = self._inner.set
+        self.get = self._inner.get
+        self.delete = self._inner.delete
+
+
+class TestInMemoryBackend(BackendContract):
+    @pytest.fixture
+    def backend(self):
+        return InMemoryBackend()
+
+
+class TestBoundedInMemoryBackend(BackendContract):
+    @pytest.fixture
+    def backend(self):
+        return InMemoryBackend(max_objects=2000, max_bytes=2**26, max_namespace_objects=1000, max_namespace_bytes=2**25)
+
+
+class TestBackendWithTheRequiredMethodsOnly(BackendContract):
+    @pytest.fixture
+    def backend(self):
+        return FourMethods()
+
+
+class RedisContract(BackendContract):
+    @pytest.fixture
+    def backend(self, url):
+        backend = RedisBackend(url)
+        yield backend
+        backend.close()
+
+
+class TestRedis(RedisContract):
+    @pytest.fixture
+    def url(self, redis_server):
+        return redis_server.url
+
+
+class TestValkey(RedisContract):
+    @pytest.fixture
+    def url(self, valkey_server):
+        return valkey_server.url
+
+
+class TestRedisWithPassword(RedisContract):
+    @pytest.fixture
+    def url(self, redis_with_password):
+        return redis_with_password.url
+
+
+class TestRedisOnASocket(RedisContract):
+    @pytest.fixture
+    def url(self, redis_socket):
+        return redis_socket.url
+
+
+class TestRedisWithAnotherPrefix(BackendContract):
+    @pytest.fixture
+    def backend(self, redis_server):
+        backend = RedisBackend(redis_server.url, prefix="other*[prefix]:")
+        yield backend
+        backend.close()
+
+
+class TestRedisWithTheNewerProtocol(RedisContract):
+    @pytest.fixture
+    def url(self, redis_server):
+        return f"{redis_server.url}?protocol=3"

@@ -1,0 +1,251 @@
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import pytest
+
+from coatcheck.backends import InMemoryBackend
+from coatcheck.backends.memory import SWEEP_BATCH
+from coatcheck.errors import ObjectTooLarge
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def keys(backend):
+    return sorted(backend.scan(""))
+
+
+def test_ids_are_counted_with_at_least_three_digits():
+    backend = InMemoryBackend()
+    ids = [backend.generate_id() for _ in range(1000)]
+    assert [ids[0], ids[8], ids[99], ids[999]] == ["obj_001", "obj_009", "obj_100", "obj_1000"]
+    assert InMemoryBackend().generate_id() == "obj_001"
+
+
+def test_an_entry_lives_up_to_its_deadline_and_not_at_it(clock):
+    backend = InMemoryBackend(clock=clock)
+    backend.set("a", b"1", 0.5)
+    clock.now += 0.499
+    assert backend.get("a") == b"1"
+    clock.now += 0.001
+    assert backend.get("a") is None
+
+
+@pytest.mark.parametrize("ttl", [0, -1.0, float("nan")])
+def test_no_lifetime_at_all_removes_what_was_there(clock, ttl):
+    backend = InMemoryBackend(clock=clock)
+    backend.set("a", b"1", None)
+    backend.set("a", b"2", ttl)
+    assert backend.get("a") is None
+    assert backend.statistics().objects == 0
+
+
+def test_an_infinite_lifetime_never_ends(clock):
+    backend = InMemoryBackend(clock=clock)
+    backend.set("a", b"1", float("inf"))
+    clock.now += 1e12
+    assert backend.get("a") == b"1"
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda backend: backend.set("other", b"x", None),
+        lambda backend: backend.get("other"),
+        lambda backend: backend.head("other", 1),
+        lambda backend: backend.delete("other"),
+        lambda backend: list(backend.scan("none")),
+        lambda backend: backend.statistics(),
+    ],
+    ids=["set", "get", "head", "delete", "scan", "statistics"],
+)
+def test_any_operation_frees_expired_values_that_nobody_reads(clock, operation):
+    backend = InMemoryBackend(clock=clock)
+    value = bytes(1000)
+    references = sys.getrefcount(value)
+    backend.set("a", value, 1.0)
+    clock.now += 2
+    assert sys.getrefcount(value) == references + 1
+    operation(backend)
+    assert sys.getrefcount(value) == references
+    assert backend.statistics().expirations == 1
+
+
+def test_a_mass_expiry_is_spread_over_operations_and_none_of_it_can_be_seen(clock):
+    backend = InMemoryBackend(clock=clock)
+    for number in range(3 * SWEEP_BATCH):
+        backend.set(f"n:{number}", b"x", 1.0)
+    clock.now += 1
+    assert backend.get("n:2999") is None
+    assert len(backend._entries) == 2 * SWEEP_BATCH
+    assert list(backend.scan("n:")) == []
+    assert backend.delete(f"n:{3 * SWEEP_BATCH - 1}") is False
+    assert backend.statistics().objects == 0
+
+
+def test_the_least_recently_used_goes_first_and_get_counts_as_use(clock):
+    backend = InMemoryBackend(max_objects=3, clock=clock)
+    for name in "abc":
+        backend.set(name, name.encode(), None)
+    backend.get("a")
+    backend.set("b", b"again", None)
+    backend.set("d", b"d", None)
+    assert keys(backend) == ["a", "b", "d"]
+    assert backend.statistics().evictions == 1
+
+
+def test_head_and_scan_do_not_count_as_use():
+    backend = InMemoryBackend(max_objects=2)
+    backend.set("a", b"1", None)
+    backend.set("b", b"2", None)
+    backend.head("a", 1)
+    list(backend.scan(""))
+    backend.set("c", b"3", None)
+    assert keys(backend) == ["b", "c"]
+
+
+def test_bytes_are_bounded_in_total_and_given_back():
+    backend = InMemoryBackend(max_bytes=10)
+    backend.set("a", b"12345", None)
+    backend.set("b", b"12345", None)
+    assert backend.statistics().bytes == 10
+    backend.set("b", b"123", None)
+    backend.set("c", b"12", None)
+    assert keys(backend) == ["a", "b", "c"]
+    backend.set("d", b"123456", None)
+    assert keys(backend) == ["c", "d"]
+    assert backend.statistics().bytes == 8
+    backend.delete("d")
+    assert backend.statistics().bytes == 2
+
+
+def test_a_full_namespace_drops_its_own_objects_and_no_others():
+    backend = InMemoryBackend(max_namespace_objects=2, max_namespace_bytes=10)
+    for key in ("x:1", "y:1", "x:2", "y:2", "plain", "x:3"):
+        backend.set(key, b"1", None)
+    assert keys(backend) == ["plain", "x:2", "x:3", "y:1", "y:2"]
+    backend.set("y:3", b"1234567890", None)
+    assert keys(backend) == ["plain", "x:2", "x:3", "y:3"]
+
+
+def test_the_namespace_is_what_stands_before_the_last_colon():
+    backend = InMemoryBackend(max_namespace_objects=1)
+    for key in ("a:b:1", "a:1", "1", "a:b:2"):
+        backend.set(key, b"", None)
+    assert keys(backend) == ["1", "a:1", "a:b:2"]
+
+
+def test_what_has_expired_goes_before_anything_alive(clock):
+    backend = InMemoryBackend(max_objects=SWEEP_BATCH + 2, clock=clock)
+    backend.set("old but alive", b"1", None)
+    for number in range(SWEEP_BATCH + 1):
+        backend.set(f"short:{number}", b"1", 1.0)
+    clock.now += 1
+    backend.set("new", b"1", None)
+    assert backend.get("old but alive") == b"1"
+    assert backend.statistics().evictions == 0
+
+
+@pytest.mark.parametrize("bounds", [{"max_bytes": 10}, {"max_namespace_bytes": 10}])
+def test_a_value_for_which_no_room_can_be_made_is_refused_and_empties_nothing(bounds):
+    backend = InMemoryBackend(**bounds)
+    backend.set("a", b"old", None)
+    backend.set("b", b"other", None)
+    with pytest.raises(ObjectTooLarge) as refused:
+        backend.set("a", b"x" * 11, None)
+    assert (refused.value.size, refused.value.limit) == (11, 10)
+    assert (backend.get("a"), backend.get("b")) == (b"old", b"other")
+    backend.set("a", b"x" * 10, None)
+    assert keys(backend) == ["a"]
+
+
+def test_no_bound_means_no_bound():
+    backend = InMemoryBackend()
+    for number in range(5000):
+        backend.set(f"n:{number}", b"x" * 100, None)
+    assert backend.statistics().objects == 5000
+    assert backend.statistics().bytes == 500_000
+
+
+def test_a_negative_bound_is_refused():
+    with pytest.raises(ValueError, match="negative"):
+        InMemoryBackend(max_bytes=-1)
+
+
+def test_what_is_kept_does_not_change_with_what_was_given():
+    backend = InMemoryBackend()
+    given = bytearray(b"before")
+    backend.set("a", given, None)
+    given[:] = b"after!"
+    assert backend.get("a") == b"before"
+
+
+def test_something_that_is_not_bytes_is_refused():
+    backend = InMemoryBackend()
+    for wrong in ("text", 5, None):
+        with pytest.raises(TypeError):
+            backend.set("a", wrong, None)
+    assert backend.get("a") is None
+
+
+def test_overwriting_and_deleting_for_ever_needs_no_more_memory(clock):
+    backend = InMemoryBackend(clock=clock)
+    backend.set("first", b"x", 10.0)
+    for number in range(20_000):
+        backend.set("same", b"x", 100.0 + number % 7)
+        backend.set(f"n:{number}", b"x", 50.0)
+        backend.delete(f"n:{number}")
+    assert len(backend._deadlines) < 200
+    assert len(backend._namespaces) == 1
+    clock.now += 10.5
+    assert keys(backend) == ["same"]
+
+
+def test_an_old_deadline_does_not_end_a_new_value(clock):
+    backend = InMemoryBackend(clock=clock)
+    backend.set("a", b"1", 1.0)
+    backend.set("a", b"2", 10.0)
+    backend.set("b", b"1", 1.0)
+    backend.delete("b")
+    backend.set("b", b"2", None)
+    clock.now += 5
+    assert (backend.get("a"), backend.get("b")) == (b"2", b"2")
+
+
+def test_threads_leave_the_books_in_order():
+    ticks = count()
+    backend = InMemoryBackend(
+        max_objects=50, max_bytes=5000, max_namespace_objects=20, clock=lambda: next(ticks) / 1000
+    )
+
+    def work(thread):
+        for turn in range(1500):
+            key = f"{(thread + turn) % 4}:{turn % 31}"
+            backend.set(key, b"x" * (turn % 200), None if turn % 3 else 0.05)
+            backend.get(f"{turn % 4}:{thread}")
+            if turn % 5 == 0:
+                backend.delete(key)
+            if turn % 50 == 0:
+                list(backend.scan("1:"))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    statistics = backend.statistics()
+    left = keys(backend)
+    assert statistics.objects <= 50
+    assert statistics.bytes <= 5000
+    assert sum(len(backend.get(key) or b"") for key in left) <= statistics.bytes
+    for key in left:
+        backend.delete(key)
+    assert (backend.statistics().objects, backend.statistics().bytes, backend._namespaces) == (0, 0, {})

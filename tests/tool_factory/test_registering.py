@@ -1,0 +1,140 @@
+"""Registering tools on a real server, and what a real client then sees and can do."""
+
+import json
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp.server import MCPServer
+from mcp_types import TextContent
+
+from coatcheck.errors import ObjectNotFound, SettingsError
+from coatcheck.object_store import ObjectStore
+from coatcheck.tool_factory import MemoryType, Registry, ToolConfig, register_tools
+
+pytestmark = pytest.mark.anyio
+MODES = pytest.mark.parametrize("mode", ["auto", "legacy"])
+
+
+def whoami(tenant: str, question: str, **more: Any) -> str:
+    """Say who asks.
+
+    Args:
+        tenant: The tenant.
+        question: The question.
+    """
+    return f"{tenant} asks {question} {more}"
+
+
+async def awhoami(tenant: str, question: str = "nothing") -> str:
+    """Say who asks."""
+    return f"{tenant} asks {question}"
+
+
+def numbers(count: int) -> list[int]:
+    """Count."""
+    return list(range(count))
+
+
+def missing() -> str:
+    """Miss."""
+    raise ObjectNotFound("obj_gone")
+
+
+REGISTRY: Registry = {
+    "whoami": (whoami, ToolConfig(parameters={"tenant": lambda: "alice"})),
+    "awhoami": (awhoami, ToolConfig(custom_args={"tenant": "alice"}, title="Who", annotations={"readOnlyHint": True})),
+    "count_up": (numbers, ToolConfig(memory_type=MemoryType.BOTH)),
+    "missing": (missing, ToolConfig()),
+}
+
+
+async def call(server: MCPServer, mode: Any, name: str, arguments: dict[str, Any]) -> tuple[bool, str]:
+    async with Client(server, mode=mode) as client:
+        result = await client.call_tool(name, arguments)
+    assert isinstance(result.content[0], TextContent)
+    return bool(result.is_error), result.content[0].text
+
+
+async def tool_names(server: MCPServer) -> list[str]:
+    async with Client(server) as client:
+        return [tool.name for tool in (await client.list_tools()).tools]
+
+
+@MODES
+@pytest.mark.parametrize("name", ["whoami", "awhoami"])
+@pytest.mark.parametrize("sent", [{"tenant": "bob"}, {"more": {"tenant": "bob"}}, {}])
+async def test_a_client_that_names_a_hidden_parameter_changes_nothing(
+    store: ObjectStore, mode: Any, name: str, sent: dict[str, Any]
+) -> None:
+    server = MCPServer("test")
+    register_tools(server, REGISTRY, object_store=store)
+    arguments = {"question": "why", "more": {}} | sent
+    error, text = await call(server, mode, name, arguments)
+    assert not error, text
+    assert text.startswith("alice asks why")
+
+
+@MODES
+async def test_hidden_parameters_are_not_advertised(store: ObjectStore, mode: Any) -> None:
+    server = MCPServer("test")
+    register_tools(server, REGISTRY, object_store=store)
+    async with Client(server, mode=mode) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+    for name in ("whoami", "awhoami"):
+        assert "tenant" not in json.dumps(tools[name].model_dump())
+    assert tools["awhoami"].title == "Who"
+    assert tools["awhoami"].annotations is not None
+    assert tools["awhoami"].annotations.read_only_hint is True
+
+
+@MODES
+async def test_a_registered_tool_keeps_results_under_its_own_name(store: ObjectStore, mode: Any) -> None:
+    server = MCPServer("test")
+    assert register_tools(server, REGISTRY, ["count_up"], object_store=store) == ["count_up"]
+    store.put({"n": 4000})
+    error, text = await call(server, mode, "count_up", {"count": "@obj_001.n"})
+    assert not error, text
+    assert len(text) <= 4000
+    assert store.get("obj_002") == list(range(4000))
+    assert store.metadata("obj_002").tool == "count_up"
+
+
+@MODES
+async def test_expected_failures_of_a_tool_reach_the_model(mode: Any) -> None:
+    server = MCPServer("test")
+    register_tools(server, REGISTRY, {"missing"})
+    error, text = await call(server, mode, "missing", {})
+    assert error
+    assert "@obj_gone" in text
+
+
+async def test_only_the_tools_asked_for_are_registered_in_the_registrys_order(store: ObjectStore) -> None:
+    server = MCPServer("test")
+    assert register_tools(server, REGISTRY, {"missing", "whoami"}, object_store=store) == ["whoami", "missing"]
+    assert await tool_names(server) == ["whoami", "missing"]
+
+
+async def test_unknown_names_are_refused_with_the_known_ones_before_anything_is_registered(store: ObjectStore) -> None:
+    server = MCPServer("test")
+    with pytest.raises(SettingsError, match=r"whoam\b.*Did you mean whoami\?.*awhoami, count_up, missing, whoami"):
+        register_tools(server, REGISTRY, ["missing", "whoam"], object_store=store)
+    assert await tool_names(server) == []
+
+
+async def test_a_tool_that_cannot_be_built_leaves_the_server_as_it_was() -> None:
+    server = MCPServer("test")
+    with pytest.raises(SettingsError, match=r"count_up\(\).*object_store"):
+        register_tools(server, REGISTRY)
+    assert await tool_names(server) == []
+
+
+async def test_a_tool_that_the_server_refuses_leaves_it_as_it_was() -> None:
+    def private(_x: int) -> int:
+        """Refused by the SDK for its parameter's name."""
+        return _x
+
+    server = MCPServer("test")
+    with pytest.raises(Exception, match="_x"):
+        register_tools(server, {"missing": REGISTRY["missing"], "private": (private, ToolConfig())})
+    assert await tool_names(server) == []

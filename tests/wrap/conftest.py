@@ -1,0 +1,125 @@
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+PROXY = [sys.executable, str(HERE / "run_proxy.py")]
+SPECIAL = [sys.executable, str(HERE / "special_server.py")]
+PATIENCE = 30.0
+
+
+class RawClient:
+    """A client that speaks lines of bytes, so that a test sees exactly what is on the wire."""
+
+    def __init__(self, command: list[str]) -> None:
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.lines: queue.Queue[bytes] = queue.Queue()
+        self.errors: list[bytes] = []
+        self.threads = [
+            threading.Thread(target=self._read, daemon=True),
+            threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True),
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            self.lines.put(line)
+        self.lines.put(b"")
+
+    def send(self, message: object) -> None:
+        line = message if isinstance(message, bytes) else json.dumps(message).encode() + b"\n"
+        self.process.stdin.write(line)
+        self.process.stdin.flush()
+
+    def line(self) -> bytes:
+        return self.lines.get(timeout=PATIENCE)
+
+    def answer(self, request_id: object) -> bytes:
+        """Read on to the line that answers a request."""
+        while line := self.line():
+            message = json.loads(line)
+            if isinstance(message, dict) and message.get("id") == request_id and "method" not in message:
+                return line
+        raise AssertionError("the stream ended before the answer")
+
+    def ask(self, method: str, params: object = None, request_id: object = 1) -> dict:
+        message = {"jsonrpc": "2.0", "id": request_id, "method": method}
+        self.send(message if params is None else message | {"params": params})
+        return json.loads(self.answer(request_id))
+
+    def call(self, tool: str, request_id: object = 1, **arguments: object) -> dict:
+        return self.ask("tools/call", {"name": tool, "arguments": arguments}, request_id)
+
+    def close(self) -> int:
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        return self.ended()
+
+    def ended(self) -> int:
+        code = self.process.wait(PATIENCE)
+        for thread in self.threads:
+            thread.join(PATIENCE)
+        return code
+
+    @property
+    def stderr(self) -> str:
+        return b"".join(self.errors).decode()
+
+
+@pytest.fixture
+def connect():
+    """Connect to the special server, ``wrapped`` or directly, in one of its modes."""
+    clients = []
+
+    def start(*mode: str, wrapped: bool = True, command: list[str] | None = None, verbose: bool = False) -> RawClient:
+        target = command or [*SPECIAL, *mode]
+        proxy = [*PROXY, "--verbose"] if verbose else PROXY
+        clients.append(RawClient([*proxy, *target] if wrapped else target))
+        return clients[-1]
+
+    yield start
+    for client in clients:
+        with contextlib.suppress(OSError):
+            client.process.stdin.close()
+        try:
+            client.process.wait(5)
+        except subprocess.TimeoutExpired:
+            client.process.kill()
+            client.process.wait()
+        for thread in client.threads:
+            thread.join(5)
+        client.process.stdout.close()
+        client.process.stderr.close()
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory) -> Path:
+    """A git repository with 2 000 commits."""
+    path = tmp_path_factory.mktemp("history")
+    parts = []
+    for number in range(1, 2_001):
+        message, content = f"Change number {number}: tidy the shelves", f"shelf {number}\n" * 3
+        parts.append(
+            f"commit refs/heads/main\nmark :{number}\n"
+            f"author Ann Example <ann@example.org> {1_700_000_000 + number * 60} +0000\n"
+            f"committer Ann Example <ann@example.org> {1_700_000_000 + number * 60} +0000\n"
+            f"data {len(message)}\n{message}\n"
+            + (f"from :{number - 1}\n" if number > 1 else "")
+            + f"M 100644 inline shelf.txt\ndata {len(content)}\n{content}\n"
+        )
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
+    for command, given in (
+        (["git", "init", "-q", "-b", "main", str(path)], None),
+        (["git", "-C", str(path), "fast-import", "--quiet"], "".join(parts).encode()),
+        (["git", "-C", str(path), "reset", "-q", "--hard", "main"], None),
+    ):
+        subprocess.run(command, input=given, check=True, env=environment)
+    return path

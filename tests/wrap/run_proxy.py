@@ -1,0 +1,42 @@
+"""Runs the proxy in front of the command it is given, with a store in memory: ``python run_proxy.py COMMAND…``."""
+
+import asyncio
+import sys
+
+from coatcheck.errors import CoatcheckError
+from coatcheck.proxy.upstream import start_upstream
+
+
+def make_interceptor():
+    from coatcheck.backends.memory import InMemoryBackend
+    from coatcheck.explorer import Explorer
+    from coatcheck.object_store import ObjectStore
+    from coatcheck.tool_factory import build_tool
+    from coatcheck.tools.object_store import object_store_tools
+    from coatcheck.wire.interceptor import Interceptor
+    from coatcheck.wire.own_tools import own_tool
+
+    store = ObjectStore(InMemoryBackend())
+    explorer = Explorer(store)
+    registry = object_store_tools(lambda: store, lambda: explorer)
+    tools = {
+        name: own_tool(build_tool(function, config, object_store=store, explorer=explorer), name=name)
+        for name, (function, config) in registry.items()
+    }
+    return Interceptor(explorer, own_tools=tools)
+
+
+def main() -> int:
+    verbose = sys.argv[1:2] == ["--verbose"]
+    try:
+        upstream = start_upstream(sys.argv[2:] if verbose else sys.argv[1:])
+        from coatcheck.proxy.stdio import serve_stdio
+
+        return asyncio.run(serve_stdio(upstream, make_interceptor, verbose=verbose))
+    except CoatcheckError as error:
+        print(f"coatcheck: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
