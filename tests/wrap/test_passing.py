@@ -67,6 +67,7 @@ def test_a_slow_call_holds_up_no_other(connect):
 
 def test_a_cancelled_call_is_cancelled_at_the_server_and_forgotten(connect):
     client = connect()
+    client.call("echo", request_id=0)
     client.send({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "waits", "arguments": {}}})
     client.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})
     seen = json.loads(client.line())

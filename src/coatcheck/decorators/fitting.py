@@ -188,7 +188,9 @@ def _shown(value: Any) -> str:
         return f"a list of {len(value):,} items"
     if isinstance(value, int | float):
         # Python refuses to write out an integer of thousands of digits.
-        return excerpt(f"{value:.17g}" if isinstance(value, float) else hex(value) if abs(value) > _LARGE else str(value))
+        return excerpt(
+            f"{value:.17g}" if isinstance(value, float) else hex(value) if abs(value) > _LARGE else str(value)
+        )
     return f"a {type(value).__name__}"
 
 

@@ -41,5 +41,5 @@ def render(value: Any, subject: Subject, limit: int, opened: Any = None) -> str:
 
         opened = open_json_text(value)
     if isinstance(opened, (dict, list)):
-        return render_structure(opened, subject, limit, f"JSON text of {len(value):,} characters; paths work on it")
+        return render_structure(opened, subject, limit, text=value)
     return render_text(value, subject, limit)

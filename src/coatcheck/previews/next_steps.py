@@ -4,11 +4,11 @@ from coatcheck.previews.wording import quote
 from coatcheck.references import Path, Reference
 
 LONGEST = 400
-"""Characters of one suggested call; longer ones are not suggested."""
+"""Characters of one suggestion; longer ones are not made."""
 
 
 def call(tool: str, target: Reference, **arguments: str | int) -> str:
-    """Write a call of one of the object tools; the path of the target becomes an argument of its own.
+    """Write a call of one of the object tools, ``""`` where it gets too long; the target's path is an argument.
 
     Args:
         tool: The tool's name behind ``object_store_``.
@@ -20,12 +20,15 @@ def call(tool: str, target: Reference, **arguments: str | int) -> str:
         given["path"] = str(target.path)
     given.update(arguments)
     written = ", ".join(f"{name}={_argument(value)}" for name, value in given.items())
-    return f"object_store_{tool}({written})"
+    text = f"object_store_{tool}({written})"
+    return text if len(text) <= LONGEST else ""
 
 
 def passing(target: Reference, part: Path) -> str:
     """Say that the reference, or a part of it, stands for its value in any tool's argument."""
     whole = str(target)
+    if len(whole) > LONGEST:
+        return "Give the reference as an argument of any tool, in place of the value."
     example = Reference(target.object_id, target.path.join(part.steps))
     also = f" or a part such as {example}" if part and len(str(example)) <= LONGEST else ""
     return f"Give {whole}{also} as an argument of any tool, in place of the value."

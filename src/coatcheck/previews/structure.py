@@ -8,7 +8,7 @@ from typing import Any
 
 from coatcheck.previews import jq_filters
 from coatcheck.previews.budget import Sheet
-from coatcheck.previews.next_steps import call, passing
+from coatcheck.previews.next_steps import LONGEST, call, passing
 from coatcheck.previews.samples import Cuts, sample
 from coatcheck.previews.schema import SAMPLED, Shape, describe, pick
 from coatcheck.previews.shape_text import shape_text
@@ -54,8 +54,14 @@ class Shown:
     cuts: Cuts
 
 
-def render_structure(value: Any, subject: Subject, limit: int, note: str = "") -> str:
+def render_structure(value: Any, subject: Subject, limit: int, *, text: str | None = None) -> str:
     """Preview a value that is no text, in at most ``limit`` characters.
+
+    Args:
+        value: A list, object or scalar.
+        subject: Reference, size and origin.
+        limit: Characters.
+        text: The text that spells the value out in JSON, where the object is one.
 
     Raises:
         NotPlain: A part that would be looked at is no JSON value.
@@ -63,9 +69,10 @@ def render_structure(value: Any, subject: Subject, limit: int, note: str = "") -
     shape = describe([value])
     main = find_main(value, shape)
     sheet = Sheet(limit)
+    note = "" if text is None else f"JSON text of {counted(len(text), 'character')}; paths work on it"
     if not sheet.put_first("headline", headlines(subject, title(value), note)):
         return ""
-    steps = list(_steps(value, main, subject))
+    steps = list(filter(None, _steps(value, main, subject, in_text=text is not None)))
     if steps:
         sheet.put("next", f"Next: {steps[0]}") or sheet.put("next", steps[0])
     part = max(PART, limit // 5)
@@ -167,7 +174,10 @@ def _member_samples(main: Main, place: Path, room: int, shown: Shown) -> None:
 def _label(path: Path) -> str:
     """Write a path, or say what it leads to where a key in it is too long to be of use."""
     longest = max((len(step.name) for step in path.steps if isinstance(step, Key)), default=0)
-    return str(path) if longest <= KEY else f"(under a key of {counted(longest, 'character')})"
+    if longest > KEY:
+        return f"(under a key of {counted(longest, 'character')})"
+    text = str(path)
+    return text if len(text) <= LONGEST else f"(under a path of {counted(len(text), 'character')})"
 
 
 def _members(main: Main) -> Iterator[tuple[Step, Any]]:
@@ -180,7 +190,7 @@ def _members(main: Main) -> Iterator[tuple[Step, Any]]:
         for name in [*names, *([last] if total > len(names) else [])]:
             yield Key(name), container[name]
         return
-    if main.shape.objects is None and main.shape.arrays is None:
+    if _is_run(main):
         run = min(total, RUN)
         yield Slice(0, run), list(container[:run])
         if total > run:
@@ -212,7 +222,7 @@ def _left_out(value: Any, main: Main | None, shown: Shown) -> list[str]:
     return [f"Left out: {', '.join(everything)}.", *([short] if parts else [])]
 
 
-def _steps(value: Any, main: Main | None, subject: Subject) -> Iterator[str]:
+def _steps(value: Any, main: Main | None, subject: Subject, *, in_text: bool) -> Iterator[str]:
     """Next steps, the most useful first; none where the value was not kept."""
     target = subject.target
     if target is None:
@@ -233,10 +243,27 @@ def _steps(value: Any, main: Main | None, subject: Subject) -> Iterator[str]:
     word = _word(value, main)
     if word:
         yield call("grep", target, pattern=word)
-    if main is not None and not isinstance(main.container, dict) and len(main.container) > 3:  # noqa: PLR2004
-        there = Reference(target.object_id, target.path.join(main.place.steps))
-        start = 0 if main.shape.objects is None and main.shape.arrays is None else 2
-        yield call("slice", there, start=start, end=min(start + 20, len(main.container)))
+    if main is not None and len(main.container) > 3:  # noqa: PLR2004
+        yield _page(target, main, in_text=in_text)
+
+
+def _page(target: Reference, main: Main, *, in_text: bool) -> str:
+    """The call that gives the next members of the main part."""
+    there = target.path.join(main.place.steps)
+    start = RUN if _is_run(main) else 2
+    end = min(start + 20, len(main.container))
+    if start >= end:
+        return ""
+    if in_text and not main.place:
+        # Slicing the object itself would give lines of its text; a path opens the text first.
+        path = there.child(Slice(start, end))
+        return call("get", Reference(target.object_id, path)) if isinstance(main.container, list) else ""
+    return call("slice", Reference(target.object_id, there), start=start, end=end)
+
+
+def _is_run(main: Main) -> bool:
+    """Whether the main part is a list of scalars, which are shown many in a line."""
+    return not isinstance(main.container, dict) and main.shape.objects is None and main.shape.arrays is None
 
 
 def _part(value: Any, main: Main | None) -> Path:
@@ -253,7 +280,7 @@ def _part(value: Any, main: Main | None) -> Path:
         found = [name for name in islice(main.container, 3) if len(name) <= KEY]
         return main.place.child(Key(found[-1])) if found else main.place
     total = len(main.container)
-    if main.shape.objects is None and main.shape.arrays is None:
+    if _is_run(main):
         start = RUN if total > RUN + 1 else 0
         return main.place.child(Slice(start, min(start + 20, total)))
     return main.place.child(Index(2 if total > 3 else 0))  # noqa: PLR2004

@@ -1,4 +1,7 @@
-"""The preview of a text: first line, first and last lines with their numbers, what is left out, next steps."""
+"""The preview of a text: first line, first and last lines with their numbers, what is left out, next steps.
+
+Lines are counted from 0, as the tools that slice and search do.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -49,7 +52,7 @@ def render_text(text: str, subject: Subject, limit: int) -> str:
     looks = f"Looks like {form.name}" if form.name else ""
     if not sheet.put_first("headline", headlines(subject, f"text of {count}", looks)):
         return ""
-    steps = list(_steps(form, subject))
+    steps = list(filter(None, _steps(form, subject)))
     if steps:
         sheet.put("next", f"Next: {steps[0]}") or sheet.put("next", steps[0])
     reserve = min(sum(map(len, steps[1:])) + 260, sheet.room // 3)
@@ -72,7 +75,7 @@ def _by_lines(text: str, count: Count, head: int, tail: int, most: int) -> Shown
     width = max(min(WIDTH, head // 4), 16)
     shown = Shown(tail_start=len(text))
     for place, line in enumerate(first_lines(text, most)):
-        written = _write(text, line, f"{place + 1}| ", width)
+        written = _write(text, line, f"{place}| ", width)
         head -= len(written) + 1
         if head < 0:
             break
@@ -81,7 +84,7 @@ def _by_lines(text: str, count: Count, head: int, tail: int, most: int) -> Shown
         _count_cut(shown, line, width)
     lines = last_lines(text, max(most // 2, 1), shown.head_end) if shown.head_end < len(text) else []
     for place, line in enumerate(reversed(lines)):
-        label = f"{count.lines - place}| " if count.exact else f"-{place + 1}| "
+        label = f"{count.lines - 1 - place}| " if count.exact else f"-{place + 1}| "
         written = _write(text, line, label, width)
         tail -= len(written) + 1
         if tail < 0:
@@ -131,10 +134,10 @@ def _left_out(text: str, count: Count, shown: Shown) -> list[str]:
         return ["Nothing is left out."]
     parts = []
     if middle:
-        first, last = len(shown.head) + 1, count.lines - len(shown.tail)
+        first, last = len(shown.head), count.lines - len(shown.tail) - 1
         if count.exact and count.lines > FEW:
             lines = f"line {number(first)}" if first == last else f"lines {number(first)} to {number(last)}"
-            parts.append(f"{lines} ({counted(middle, 'character')})")
+            parts.append(f"{lines}, counted from 0 ({counted(middle, 'character')})")
         else:
             parts.append(f"characters {number(shown.head_end)} to {number(shown.tail_start)} of {number(len(text))}")
     if shown.cut_characters:

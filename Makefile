@@ -1,0 +1,44 @@
+# Everything a fresh machine needs: Python 3.11 or newer and make. Each target sets up .venv by itself.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test test-long check format bench docs clean
+
+demo: $(READY)  ## Run a real server behind coatcheck with a real client
+	$(BIN)/python examples/demo/demo.py
+
+test: $(READY)  ## Run the tests
+	$(BIN)/python -m pytest -q
+
+check: $(READY)  ## Lint, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/architecture
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)  ## Measure, side by side with a peer in an environment of its own
+	$(BIN)/python bench/run.py
+
+docs: $(READY)  ## Bring the drawing in containers.md up to date
+	$(BIN)/python docs/update_drawing.py
+
+$(READY): pyproject.toml
+	@if command -v uv >/dev/null 2>&1; then \
+		test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) $(VENV); \
+		uv pip install --quiet --python $(BIN)/python -e '.[dev]'; \
+	else \
+		test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'; \
+	fi
+	@touch $(READY)
+
+clean:
+	rm -rf $(VENV) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

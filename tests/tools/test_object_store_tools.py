@@ -1,0 +1,199 @@
+"""The object tools, used by a real client through a real server."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import jsonschema
+import pytest
+from mcp import Client
+from mcp.server import MCPServer
+from mcp_types import TextContent
+
+from coatcheck.backends import InMemoryBackend
+from coatcheck.explorer import Explorer
+from coatcheck.object_store import ObjectStore
+from coatcheck.sandbox import Sandbox
+from coatcheck.tool_factory import register_tools
+from coatcheck.tools import object_store_tools
+
+pytestmark = pytest.mark.anyio
+LIMIT = 3000
+RECORDS = {"items": [{"name": f"item {n}", "price": n} for n in range(500)], "note": "see @obj_001"}
+TEXT = "\n".join(f"line {n}: {'error' if n % 100 == 7 else 'fine'}" for n in range(1000))
+
+
+@pytest.fixture(params=["auto", "legacy"])
+def mode(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+async def client(store: ObjectStore, mode: Any) -> AsyncIterator[Client]:
+    store.put(RECORDS)
+    store.put(TEXT)
+    sandbox = Sandbox()
+    explorer = Explorer(store, sandbox=sandbox, response_limit=LIMIT, preview_limit=1000)
+    server = MCPServer("test")
+    register_tools(server, object_store_tools(lambda: store, lambda: explorer), object_store=lambda: store)
+    async with Client(server, mode=mode) as connected:
+        yield connected
+    sandbox.close()
+
+
+async def call(client: Client, name: str, **arguments: Any) -> str:
+    result = await client.call_tool(f"object_store_{name}", arguments)
+    assert isinstance(result.content[0], TextContent)
+    text = result.content[0].text
+    assert not result.is_error, text
+    assert len(text) <= LIMIT
+    return text
+
+
+async def refused(client: Client, name: str, **arguments: Any) -> str:
+    result = await client.call_tool(f"object_store_{name}", arguments)
+    assert isinstance(result.content[0], TextContent)
+    assert result.is_error, result.content[0].text
+    assert len(result.content[0].text) <= LIMIT
+    return result.content[0].text
+
+
+async def test_models_see_eight_tools_with_examples_and_without_their_insides(client: Client) -> None:
+    tools = (await client.list_tools()).tools
+    assert [tool.name.removeprefix("object_store_") for tool in tools] == [
+        "get",
+        "slice",
+        "grep",
+        "sed",
+        "query",
+        "put",
+        "delete",
+        "list",
+    ]
+    for tool in tools:
+        properties = tool.input_schema.get("properties", {})
+        assert not {"store", "explorer"} & properties.keys()
+        assert all(shape.get("description") for shape in properties.values()), tool.name
+        assert tool.description
+        assert "Example" in tool.description or not properties
+        assert len(tool.description) < 500
+        jsonschema.Draft202012Validator.check_schema(tool.input_schema)
+    hints = {tool.name.removeprefix("object_store_"): tool.annotations for tool in tools}
+    assert [name for name, hint in hints.items() if hint and hint.read_only_hint] == ["get", "slice", "grep", "list"]
+    assert [name for name, hint in hints.items() if hint and hint.destructive_hint] == ["delete"]
+
+
+@pytest.mark.parametrize("object_id", ["@obj_001", "obj_001"])
+async def test_get_shows_parts_with_and_without_the_at_sign(client: Client, object_id: str) -> None:
+    assert "item 3" in await call(client, "get", object_id=object_id, path="items[3].name")
+    assert "item 3" in await call(client, "get", object_id=f"{object_id}.items[3]", path="name")
+    assert "500" in await call(client, "get", object_id=object_id)
+
+
+async def test_get_of_a_text_that_mentions_an_object_shows_the_text(client: Client) -> None:
+    assert "see @obj_001" in await call(client, "get", object_id="@obj_001", path="note")
+
+
+async def test_raw_pages_give_the_exact_text(client: Client) -> None:
+    collected, start = "", 0
+    while start < len(TEXT):
+        page = (await call(client, "get", object_id="@obj_002", raw=True, start=start)).split("\n", 1)[1]
+        assert page
+        collected += page
+        start += len(page)
+    assert collected == TEXT
+
+
+async def test_start_without_raw_is_refused_with_what_to_use(client: Client) -> None:
+    assert "object_store_slice" in await refused(client, "get", object_id="@obj_002", start=5)
+
+
+async def test_slice_shows_items_and_lines(client: Client) -> None:
+    assert "item 20" in await call(client, "slice", object_id="@obj_001", path="items", start=20, end=22)
+    text = await call(client, "slice", object_id="@obj_002", start=-2)
+    assert "line 999" in text
+    assert "line 997" not in text
+
+
+async def test_grep_finds_lines_and_values(client: Client) -> None:
+    assert "line 107" in await call(client, "grep", object_id="@obj_002", pattern="ERROR")
+    assert "items[77]" in await call(client, "grep", object_id="@obj_001", pattern="^item 77$")
+    assert "line 107" not in await call(client, "grep", object_id="@obj_002", pattern="ERROR", case_sensitive=True)
+
+
+async def test_a_pattern_that_looks_like_a_reference_is_a_pattern(client: Client) -> None:
+    assert "note" in await call(client, "grep", object_id="@obj_001", pattern="@obj_001")
+
+
+async def test_sed_stores_a_new_object_and_leaves_the_old_one(client: Client, store: ObjectStore) -> None:
+    text = await call(client, "sed", object_id="@obj_002", pattern=r"line (\d+)", replacement=r"\1", count=1)
+    assert "@obj_003" in text
+    assert store.get("obj_003") == TEXT.replace("line 0", "0", 1)
+    assert store.get("obj_002") == TEXT
+
+
+async def test_query_runs_jq(client: Client) -> None:
+    assert "495" in await call(
+        client, "query", object_id="@obj_001", filter=".items | map(select(.price > 4)) | length"
+    )
+    assert "item 9" in await call(client, "query", object_id="@obj_001", path="items[9]", filter=".name")
+
+
+async def test_a_malformed_filter_is_a_clear_error(client: Client) -> None:
+    assert "Error executing tool object_store_query: " in await refused(
+        client, "query", object_id="@obj_001", filter=".items | nope("
+    )
+
+
+async def test_put_stores_a_value_and_resolves_references_in_it(client: Client, store: ObjectStore) -> None:
+    text = await call(client, "put", value={"first": "@obj_001.items[0].name", "literal": "@@obj_001"})
+    assert "@obj_003" in text
+    assert store.get("obj_003") == {"first": "item 0", "literal": "@obj_001"}
+
+
+async def test_delete_says_what_happened(client: Client, store: ObjectStore) -> None:
+    assert await call(client, "delete", object_id="@obj_002") == "Deleted @obj_002."
+    assert store.get("obj_002") is None
+    assert "Nothing to delete" in await call(client, "delete", object_id="obj_002")
+
+
+async def test_a_part_of_an_object_cannot_be_deleted(client: Client, store: ObjectStore) -> None:
+    assert "Objects are deleted whole" in await refused(client, "delete", object_id="@obj_001.items[0]")
+    assert store.get("obj_001") == RECORDS
+
+
+async def test_list_names_what_is_there(client: Client) -> None:
+    text = await call(client, "list")
+    assert "@obj_001" in text
+    assert "@obj_002" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("get", {}),
+        ("slice", {}),
+        ("grep", {"pattern": "x"}),
+        ("sed", {"pattern": "x", "replacement": "y"}),
+        ("query", {"filter": "."}),
+    ],
+)
+async def test_an_object_that_is_not_there_is_named(client: Client, name: str, arguments: dict[str, Any]) -> None:
+    assert "@obj_404" in await refused(client, name, object_id="@obj_404", **arguments)
+
+
+async def test_a_client_that_sends_a_store_changes_nothing(client: Client, store: ObjectStore) -> None:
+    await call(client, "put", value=1, store={"backend": "mine"})
+    assert store.get("obj_003") == 1
+
+
+async def test_an_override_of_the_provider_reaches_registered_tools(store: ObjectStore, mode: Any) -> None:
+    other = ObjectStore(InMemoryBackend())
+    current: list[ObjectStore] = [store]
+    provide: Callable[[], ObjectStore] = lambda: current[0]  # noqa: E731
+    server = MCPServer("test")
+    register_tools(server, object_store_tools(provide, lambda: Explorer(provide)), object_store=provide)
+    async with Client(server, mode=mode) as client:
+        await call(client, "put", value="one")
+        current[0] = other
+        await call(client, "put", value="two")
+    assert [store.get("obj_001"), other.get("obj_001")] == ["one", "two"]

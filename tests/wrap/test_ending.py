@@ -1,0 +1,98 @@
+"""How a wrapped session starts badly and ends well."""
+
+import json
+import os
+import signal
+import time
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def gone_within(pids: list[int], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while any(map(is_alive, pids)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_the_end_of_the_input_ends_the_server_and_gives_0(connect):
+    client = connect()
+    client.call("echo")
+    assert client.close() == 0
+    assert client.stderr == ""
+
+
+def test_a_server_that_ignores_every_hint_is_ended_with_all_it_started(connect):
+    client = connect("stubborn")
+    pids = json.loads(client.line())["params"]["pids"]
+    assert client.close() == 0
+    assert gone_within(pids, 1)
+
+
+def test_sigterm_and_sigint_end_server_and_proxy(connect):
+    for number in (signal.SIGTERM, signal.SIGINT):
+        client = connect("stubborn")
+        pids = json.loads(client.line())["params"]["pids"]
+        client.process.send_signal(number)
+        assert client.ended() == 128 + number
+        assert gone_within(pids, 1)
+        assert "Traceback" not in client.stderr
+
+
+def test_a_killed_proxy_leaves_no_server(connect):
+    client = connect()
+    client.call("echo")
+    children = os.popen(f"ps -o pid= --ppid {client.process.pid}").read().split()  # noqa: S605
+    assert children
+    client.process.kill()
+    assert gone_within([int(pid) for pid in children], 5)
+
+
+def test_a_client_that_closes_its_end_of_stdout_ends_the_session(connect):
+    client = connect()
+    client.call("echo")
+    os.close(os.dup(client.process.stdout.fileno()))
+    for thread in client.threads[:1]:
+        assert thread.is_alive()
+    client.process.send_signal(signal.SIGHUP)
+    assert client.ended() == 128 + signal.SIGHUP
+
+
+def test_open_requests_get_an_error_when_the_server_dies(connect):
+    client = connect()
+    client.call("echo")
+    client.send({"jsonrpc": "2.0", "id": "w", "method": "tools/call", "params": {"name": "waits", "arguments": {}}})
+    client.send({"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": {"name": "dies", "arguments": {}}})
+    answers = {message["id"]: message for message in (json.loads(client.line()), json.loads(client.line()))}
+    assert answers.keys() == {"w", 9}
+    for message in answers.values():
+        assert "exit code 7" in message["error"]["message"]
+        assert "the disk is full" in message["error"]["message"]
+    assert client.ended() == 7
+    assert client.stderr.count("coatcheck: ") == 1
+
+
+def test_a_server_that_does_not_start_gives_one_line_with_its_own_words(connect):
+    client = connect("broken")
+    client.send({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}})
+    assert "no such database: orders.db" in json.loads(client.line())["error"]["message"]
+    assert client.ended() == 1
+    said = [line for line in client.stderr.splitlines() if line.startswith("coatcheck: ")]
+    assert len(said) == 1
+    assert "exit code 3" in said[0]
+    assert "no such database: orders.db" in said[0]
+
+
+def test_a_command_that_does_not_exist_is_named(connect):
+    client = connect(command=["no-such-server-anywhere"])
+    assert client.ended() == 1
+    assert client.stderr.startswith('coatcheck: The server "no-such-server-anywhere" could not be started: No such file')
+    assert "Traceback" not in client.stderr
