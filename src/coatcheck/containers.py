@@ -21,10 +21,14 @@ from coatcheck.sandbox import Sandbox
 from coatcheck.scopes import Scopes
 from coatcheck.settings import Settings
 from coatcheck.tools.object_store import object_store_tools
-from coatcheck.tool_factory import build_tool
-from coatcheck.toolsets import ToolRegistry
+from coatcheck.tool_factory import Registry, build_tool
 from coatcheck.wire.interceptor import Interceptor
 from coatcheck.wire.own_tools import OwnTool, own_tool
+
+
+def open_exit_stack() -> AsyncExitStack:
+    """Make the stack that closes in reverse order what the other functions open."""
+    return AsyncExitStack()
 
 
 def open_redis(settings: Settings, exit_stack: AsyncExitStack) -> RedisBackend:
@@ -61,7 +65,7 @@ def id_generator(scopes: Scopes, settings: Settings) -> Callable[[], str] | None
     return None if settings.object_store_backend == "redis" else scopes.generate_id
 
 
-def merge_registries(registries: list[ToolRegistry]) -> dict[str, Any]:
+def merge_registries(registries: list[Registry]) -> dict[str, Any]:
     """Put registries of tools together.
 
     Raises:
@@ -76,7 +80,7 @@ def merge_registries(registries: list[ToolRegistry]) -> dict[str, Any]:
     return merged
 
 
-def build_own_tools(registry: ToolRegistry, store: Any, explorer: Any) -> Mapping[str, OwnTool]:
+def build_own_tools(registry: Registry, store: Any, explorer: Any) -> Mapping[str, OwnTool]:
     """Make the tools that coatcheck answers itself where it stands in front of another server."""
     return {
         name: own_tool(
@@ -103,7 +107,7 @@ class Container(containers.DeclarativeContainer):
     settings: Provider[Settings] = providers.Dependency(
         instance_of=Settings, default=providers.ThreadSafeSingleton(Settings)
     )
-    exit_stack = providers.ThreadSafeSingleton(AsyncExitStack)
+    exit_stack: Provider[AsyncExitStack] = providers.ThreadSafeSingleton(open_exit_stack)
     scopes = providers.ThreadSafeSingleton(open_scopes, settings)
 
     backend: Provider[ObjectStoreBackend] = providers.Selector(

@@ -146,8 +146,9 @@ def as_tool_error(error: CoatcheckError) -> CoatcheckError:
     """
     if "mcp.server" not in sys.modules:
         return error
-    crossed = _crossed_with_tool_error(type(error))
-    if crossed is type(error):
+    kind = type(error)
+    crossed = _crossed_with_tool_error(kind)
+    if crossed is kind:
         return error
     copy = crossed.__new__(crossed)
     copy.args = error.args
@@ -155,7 +156,7 @@ def as_tool_error(error: CoatcheckError) -> CoatcheckError:
     return copy
 
 
-@functools.cache
+@functools.lru_cache(maxsize=None)
 def _crossed_with_tool_error(kind: type[CoatcheckError]) -> type[CoatcheckError]:
     from mcp.server.mcpserver.exceptions import ToolError
 

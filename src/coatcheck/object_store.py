@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, TypeAlias
 
 from coatcheck import codec
 from coatcheck.backends.base import AsyncFacade, ObjectStoreBackend, SyncFacade
@@ -56,6 +56,10 @@ class ObjectSummary:
 
     object_id: str
     metadata: Metadata
+
+
+# The store has a method called list, which hides the type of that name in its annotations.
+Summaries: TypeAlias = list[ObjectSummary]
 
 
 class ObjectStore:
@@ -201,7 +205,7 @@ class ObjectStore:
             return False
         return await self._async.adelete(self._key(object_id))
 
-    def list(self) -> list[ObjectSummary]:
+    def list(self) -> Summaries:
         """List the caller's objects, newest first, at most ``LISTED_AT_MOST``.
 
         Raises:
@@ -213,7 +217,7 @@ class ObjectStore:
         heads = [(name, self._blocking.head(prefix + name, HEAD_BYTES)) for name in ids[:LISTED_AT_MOST]]
         return _newest_first(heads)
 
-    async def alist(self) -> "list[ObjectSummary]":
+    async def alist(self) -> Summaries:
         """List the caller's objects; see ``list``."""
         self._check_listing()
         prefix = self._key("")
@@ -289,6 +293,6 @@ def _id_of(key: str, prefix: str) -> str | None:
     return name if OBJECT_ID.fullmatch(name) else None
 
 
-def _newest_first(heads: Iterable[tuple[str, bytes | None]]) -> list[ObjectSummary]:
+def _newest_first(heads: Iterable[tuple[str, bytes | None]]) -> Summaries:
     found = [ObjectSummary(name, codec.unpack_metadata(head)) for name, head in heads if head is not None]
     return sorted(found, key=lambda summary: summary.metadata.created, reverse=True)

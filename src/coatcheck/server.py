@@ -8,8 +8,8 @@ from mcp.server import MCPServer
 from coatcheck.decorators import resolves_references
 from coatcheck.errors import SettingsError
 from coatcheck.middleware import ReferenceMiddleware, ScopeMiddleware
-from coatcheck.tool_factory import register_tools
-from coatcheck.toolsets import ToolRegistry, Toolset, load_toolset
+from coatcheck.tool_factory import Registry, register_tools
+from coatcheck.toolsets import Toolset, load_toolset
 from coatcheck.wire.interceptor import INSTRUCTIONS, Interceptor
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def build_server(container: "Container", name: str = "coatcheck", **options: Any
 
 def register(
     server: MCPServer[Any],
-    registry: ToolRegistry,
+    registry: Registry,
     container: "Container",
     tool_names: Collection[str] | None = None,
 ) -> list[str]:

@@ -6,7 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from coatcheck.backends import InMemoryBackend
 
-KEYS = st.sampled_from(["a:1", "a:2", "a:3", "b:1", "b:2", "a:b:1", "1", "2", ":1"])
+KEYS = st.sampled_from(["a:1", "a:2", "a:3", "a:4", "b:1", "b:2", "a:b:1", "1", "2", ":1"])
 TTLS = st.sampled_from([None, 0.5, 1.0, 2.0, 5.0])
 SIZES = st.integers(0, 8)
 MAX_OBJECTS, MAX_BYTES, MAX_NAMESPACE_OBJECTS, MAX_NAMESPACE_BYTES = 5, 20, 3, 12

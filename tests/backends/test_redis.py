@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import re
 import socket
 import subprocess
@@ -167,24 +168,42 @@ def test_a_server_that_never_answers_is_given_up_after_the_timeout():
         assert time.monotonic() - start < 2.0
 
 
-def test_what_is_no_redis_at_all_is_named():
-    with socket.create_server(("127.0.0.1", 0)) as web:
+@contextlib.contextmanager
+def answering(reply):
+    """A port where whatever is said gets the same reply."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve():
             while True:
                 try:
-                    connection, _ = web.accept()
+                    connection, _ = listener.accept()
                 except OSError:
                     return
-                with connection:
-                    connection.recv(1000)
-                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                with connection, contextlib.suppress(OSError):
+                    while connection.recv(1000):
+                        connection.sendall(reply)
 
-        threading.Thread(target=serve, daemon=True).start()
-        for error in both_ways(RedisBackend(f"redis://127.0.0.1:{web.getsockname()[1]}/0")):
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+def test_what_is_no_redis_at_all_is_named():
+    with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+        for error in both_ways(RedisBackend(f"redis://127.0.0.1:{port}/0")):
             assert error.trouble in {"failed", "dropped"}
+            assert f"127.0.0.1:{port}" in str(error)
             assert isinstance(error, RedisUnavailable)
-        web.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_server_that_quotes_the_password_in_its_error_does_not_make_it_show():
+    quoting = f"-ERR unknown command `AUTH`, with args beginning with: `{PASSWORD}`,\r\n".encode()
+    with answering(quoting) as port:
+        for error in both_ways(RedisBackend(f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/0")):
+            assert f"127.0.0.1:{port}" in str(error)
+            assert PASSWORD not in "".join(traceback.format_exception(error))
 
 
 def test_a_full_server_and_a_read_only_one_are_named(own_redis):
@@ -206,7 +225,7 @@ def test_a_full_server_and_a_read_only_one_are_named(own_redis):
 
 def test_a_user_who_may_not_is_told_so(own_redis):
     with redis.Redis.from_url(own_redis.url) as bare:
-        bare.execute_command("ACL", "SETUSER", "reader", "on", ">pw", "~*", "+get")
+        bare.execute_command("ACL", "SETUSER", "reader", "on", ">pw", "~*", "+getrange", "+exists")
     backend = RedisBackend(own_redis.url.replace("://", "://reader:pw@"))
     assert backend.get("a") is None
     with pytest.raises(RedisUnavailable) as refused:
@@ -242,6 +261,67 @@ def test_it_recovers_by_itself_when_the_server_comes_back(own_redis):
 
     asyncio.run(story())
     backend.close()
+
+
+@pytest.mark.parametrize("size", [2**22 - 1, 2**22, 2**22 + 1, 3 * 2**22, 3 * 2**22 + 5])
+def test_values_around_and_over_the_size_of_a_piece_stay_whole(backend, bare, size):
+    value = (b"0123456789abcdefghi\n" * (size // 20 + 1))[:size]
+    other = value[::-1]
+    backend.set("a", value, None)
+    assert backend.get("a") == value == bare.get("coatcheck:a")
+
+    async def asynchronous():
+        await backend.aset("a", other, None)
+        assert await backend.aget("a") == other
+        assert await backend.ahead("a", size + 1) == other
+        assert await backend.adelete("a") is True
+        assert await backend.aget("a") is None
+
+    asyncio.run(asynchronous())
+
+
+def test_a_large_value_is_of_one_moment_while_others_overwrite_it(redis_server, bare):
+    backend = RedisBackend(redis_server.url)
+    # Some of one size, since those could be mixed without a change of the length.
+    values = [bytes([65 + number]) * (3 * 2**22 + number // 3 * 2**21) for number in range(6)]
+    backend.set("a", values[0], None)
+    stop = threading.Event()
+
+    def overwrite():
+        while not stop.is_set():
+            for value in values:
+                backend.set("a", value, None)
+
+    thread = threading.Thread(target=overwrite)
+    thread.start()
+    try:
+        found = [backend.get("a") for _ in range(20)]
+    finally:
+        stop.set()
+        thread.join()
+    assert [each for each in found if each not in values] == []
+    backend.close()
+
+
+@pytest.mark.anyio
+async def test_the_event_loop_goes_on_while_a_large_value_comes_and_goes(backend, bare):
+    value = bytes(64 * 2**20)
+    pauses = []
+
+    async def beat():
+        while True:
+            start = time.perf_counter()
+            await asyncio.sleep(0.001)
+            pauses.append(time.perf_counter() - start)
+
+    heart = asyncio.create_task(beat())
+    await backend.aset("a", value, None)
+    assert len(await backend.aget("a")) == len(value)
+    heart.cancel()
+    await backend.aclose()
+    pauses.sort()
+    assert len(pauses) > 10
+    assert pauses[-1] < 0.05 or pauses[-2] < 0.05  # one may be the machine's, not ours
 
 
 def test_many_callers_share_few_connections(redis_server, bare):

@@ -25,7 +25,7 @@ class Filter(BaseModel):
     limit: int = 10
 
 
-def describe(
+def describe(  # noqa: PLR0917 - all arguments come by name
     rows: list[int],
     where: Filter,
     note: str | None = None,
@@ -35,12 +35,13 @@ def describe(
     order: Literal["up", "down"] = "up",
     extra: dict[str, Any] | None = None,
     anything: Any = None,
+    page: Annotated[int, Field(default=3, ge=1)] = 4,
 ) -> str:
     """Say what came."""
-    return repr([rows, where, note, text, limit, level, order, extra, anything])
+    return repr([rows, where, note, text, limit, level, order, extra, anything, page])
 
 
-async def adescribe(
+async def adescribe(  # noqa: PLR0917 - all arguments come by name
     rows: list[int],
     where: Filter,
     note: str | None = None,
@@ -50,9 +51,10 @@ async def adescribe(
     order: Literal["up", "down"] = "up",
     extra: dict[str, Any] | None = None,
     anything: Any = None,
+    page: Annotated[int, Field(default=3, ge=1)] = 4,
 ) -> str:
     """Say what came."""
-    return repr([rows, where, note, text, limit, level, order, extra, anything])
+    return repr([rows, where, note, text, limit, level, order, extra, anything, page])
 
 
 FUNCTIONS = pytest.mark.parametrize("func", [describe, adescribe], ids=["sync", "async"])
@@ -90,7 +92,7 @@ async def test_references_reach_the_function_as_values(store: ObjectStore, func:
         error, text = await call(client, "decorated", with_references)
     assert not error, text
     where = Filter(name="@obj_001", tags=["x", "y"], limit=2)
-    assert text == repr([[1, 2], where, '{"a": 1}', "@alice", 2, 1, "down", {"deep": [{"x": [1, 2]}]}, [1, 2]])
+    assert text == repr([[1, 2], where, '{"a": 1}', "@alice", 2, 1, "down", {"deep": [{"x": [1, 2]}]}, [1, 2], 4])
 
 
 @MODES
@@ -189,7 +191,9 @@ async def test_the_sdks_context_still_arrives_and_is_not_advertised(store: Objec
 
     store.put([3])
     server = MCPServer("test")
-    server.add_tool(explorable_and_referenceable(object_store=store)(tool))
+    decorated = explorable_and_referenceable(object_store=store)(tool)
+    assert decorated.__annotations__["ctx"] is Context
+    server.add_tool(decorated)
     async with Client(server, mode=mode) as client:
         listed = (await client.list_tools()).tools[0]
         assert list(listed.input_schema["properties"]) == ["x"]
@@ -279,3 +283,17 @@ class Tree(BaseModel):
 def grow(tree: Tree, others: list[Tree]) -> str:
     """Name the trees."""
     return " ".join([tree.name, *(child.name for child in tree.children), *(other.name for other in others)])
+
+
+async def test_a_default_within_the_annotation_stays_a_default(store: ObjectStore) -> None:
+    def tool(page: Annotated[int, Field(default=3, ge=1, description="The page.")], size: int) -> str:
+        """Show a page."""
+        return f"{page} {size}"
+
+    async with Client(serve(store, tool)) as client:
+        tools = {tool.name: tool.input_schema for tool in (await client.list_tools()).tools}
+        assert tools["decorated"]["required"] == tools["bare"]["required"] == ["size"]
+        assert await call(client, "decorated", {"size": 1}) == await call(client, "bare", {"size": 1}) == (False, "3 1")
+        error, text = await call(client, "decorated", {"size": 1, "page": 0})
+    assert error
+    assert "greater than or equal to 1" in text

@@ -1,6 +1,6 @@
 """References in arguments: where they resolve, what stays as it is, and what is refused."""
 
-import datetime
+import datetime as dt
 import inspect
 import typing
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from coatcheck.decorators import referenceable
 from coatcheck.errors import ArgumentRejected, ObjectNotFound, PathNotFound
 from coatcheck.object_store import ObjectStore
 
-RECORDS = {"items": [{"name": "a", "n": 1}, {"name": "b", "n": 2}], "note": "hello", "when": "2024-05-01T10:00:00"}
+RECORDS = {"items": [{"name": "a", "n": 1}, {"name": "b", "n": 2}], "note": "hello", "when": "2024-05-01T10:00:00Z"}
 
 
 class Filter(BaseModel):
@@ -115,6 +115,15 @@ def test_nesting_beyond_the_bound_is_refused(resolved: Callable[[Any], Any]) -> 
         resolved([deep])
 
 
+def test_a_value_without_references_may_be_nested_at_will_and_hold_itself(resolved: Callable[[Any], Any]) -> None:
+    deep: Any = ["@", "x"][1:]
+    for _ in range(5000):
+        deep = [deep]
+    assert resolved(deep) is deep
+    deep.append(deep)
+    assert resolved(deep) is deep
+
+
 @pytest.mark.parametrize(
     ("annotation", "given", "received"),
     [
@@ -127,8 +136,8 @@ def test_nesting_beyond_the_bound_is_refused(resolved: Callable[[Any], Any]) -> 
         (Filter, {"name": "@obj_001.note", "limit": "@obj_001.items[1].n"}, Filter(name="hello", limit=2)),
         (Filter, '{"name": "x"}', Filter(name="x")),
         (list[Filter], "@obj_001.items", [Filter(name="a"), Filter(name="b")]),
-        (datetime.datetime, "@obj_001.when", datetime.datetime(2024, 5, 1, 10)),
-        (datetime.date, "2024-05-01", datetime.date(2024, 5, 1)),
+        (dt.datetime, "@obj_001.when", dt.datetime(2024, 5, 1, 10, tzinfo=dt.UTC)),
+        (dt.date, "2024-05-01", dt.date(2024, 5, 1)),
         (dict[str, Any], "@obj_001", RECORDS),
         (dict, "@obj_001", RECORDS),
         (str | list[str], "[1]", "[1]"),

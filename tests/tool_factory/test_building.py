@@ -142,7 +142,7 @@ def test_memory_without_a_store_is_refused() -> None:
 
 
 def test_unknown_explorer_settings_are_refused(store: ObjectStore) -> None:
-    with pytest.raises(SettingsError, match="'max_depth'.*preview_limit"):
+    with pytest.raises(SettingsError, match=r"'max_depth'.*preview_limit"):
         apply_memory(find, ToolConfig(memory_type=MemoryType.BOTH, explorer_config={"max_depth": 3}), store)
 
 
@@ -176,7 +176,7 @@ def test_each_memory_type_does_what_it_says(store: ObjectStore, kind: MemoryType
 def test_the_plans_own_order_of_steps_works_too(store: ObjectStore) -> None:
     config = ToolConfig(memory_type=MemoryType.BOTH, needs_client=True, needs_workspace=True)
     tool = apply_memory(apply_custom_args(find, config), config, store)
-    tool = apply_client(apply_workspace(tool, config, WorkspaceMode.STATIC, "w"), config, lambda: FakeClient())
+    tool = apply_client(apply_workspace(tool, config, WorkspaceMode.STATIC, "w"), config, FakeClient)
     assert names(tool) == ["query", "limit", "tags"]
     assert "@obj_001" in tool("q")
     assert store.get("obj_001") == {"query": "q", "client": "fake", "workspace": "w", "limit": 10, "tags": None}

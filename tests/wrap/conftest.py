@@ -50,6 +50,16 @@ class RawClient:
                 return line
         raise AssertionError("the stream ended before the answer")
 
+    def answers(self, request_ids: list[object]) -> dict[object, bytes]:
+        """Read on until all these requests are answered, in whatever order."""
+        found: dict[object, bytes] = {}
+        while found.keys() < set(request_ids):
+            line = self.line()
+            message = json.loads(line)
+            if message.get("id") in request_ids and "method" not in message:
+                found[message["id"]] = line
+        return found
+
     def ask(self, method: str, params: object = None, request_id: object = 1) -> dict:
         message = {"jsonrpc": "2.0", "id": request_id, "method": method}
         self.send(message if params is None else message | {"params": params})

@@ -55,7 +55,11 @@ def call(name: str, arguments: dict, message: dict):
         return {"content": [text(json.dumps(arguments))], "_meta": {"vendor/x": [1, None, 2.50]}, "extra": {"é": "ü"}}
     if name == "rows":
         rows = [{"id": number, "name": f"row {number}"} for number in range(arguments["count"])]
-        return {"content": [text(json.dumps(row)) for row in rows], "structuredContent": {"result": rows}, "_meta": {"a": 1}}
+        return {
+            "content": [text(json.dumps(row)) for row in rows],
+            "structuredContent": {"result": rows},
+            "_meta": {"a": 1},
+        }
     if name == "measure":
         told = {key: [type(value).__name__, len(value)] for key, value in arguments.items()}
         return {"content": [text(json.dumps(told))]}
@@ -68,7 +72,9 @@ def call(name: str, arguments: dict, message: dict):
         links = [{"type": "resource_link", "uri": f"file:///{n}", "name": f"file {n}"} for n in range(300)]
         blob = {"uri": "file:///b", "mimeType": "application/pdf", "blob": base64.b64encode(bytes(9_000)).decode()}
         icon = {"type": "image", "data": "AAAA", "mimeType": "image/png"}
-        return {"content": [text("small"), icon, text("large " * 9_000), {"type": "resource", "resource": blob}, *links]}
+        return {
+            "content": [text("small"), icon, text("large " * 9_000), {"type": "resource", "resource": blob}, *links]
+        }
     if name == "fails":
         return {"content": [text("BEGIN" + "x" * 50_000 + "END")], "isError": True}
     if name == "object_store_list":
@@ -103,12 +109,20 @@ def handle(message: dict) -> None:
         if name == "waits":
             return
         if name == "asks":
-            write({"jsonrpc": "2.0", "id": message["id"], "method": "sampling/createMessage", "params": {"messages": []}})
+            write(
+                {"jsonrpc": "2.0", "id": message["id"], "method": "sampling/createMessage", "params": {"messages": []}}
+            )
             return
         write({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 0.5}})
         result = call(name, params.get("arguments", {}), message)
         if result is None:
-            write({"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32602, "message": "no tool", "data": {"n": name}}})
+            write(
+                {
+                    "jsonrpc": "2.0",
+                    "id": message["id"],
+                    "error": {"code": -32602, "message": "no tool", "data": {"n": name}},
+                }
+            )
             return
     else:
         result = {"method": method, "params": params}
@@ -122,7 +136,7 @@ def main() -> None:
         sys.exit(3)
     if mode == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        child = subprocess.Popen(["sleep", "300"], start_new_session=False)  # noqa: S607
+        child = subprocess.Popen(["sleep", "300"], start_new_session=False)
         write({"jsonrpc": "2.0", "method": "notifications/pids", "params": {"pids": [os.getpid(), child.pid]}})
     if mode == "noisy":
         sys.stdout.write("Starting up\n[INFO] ready\n{not json\n")

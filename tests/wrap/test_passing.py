@@ -19,8 +19,8 @@ def test_small_results_errors_pictures_and_unknown_methods_pass_byte_for_byte(co
         request = {"jsonrpc": "2.0", "id": f"n{number}", "method": method, "params": params}
         for client in (direct, wrapped):
             client.send(request)
-    for number in range(len(REQUESTS)):
-        assert wrapped.answer(f"n{number}") == direct.answer(f"n{number}")
+    ids = [f"n{number}" for number in range(len(REQUESTS))]
+    assert wrapped.answers(ids) == direct.answers(ids)
 
 
 def test_a_result_of_exactly_the_limit_passes_and_one_character_more_does_not(connect):
@@ -35,7 +35,9 @@ def test_a_result_of_exactly_the_limit_passes_and_one_character_more_does_not(co
 def test_string_and_integer_ids_are_kept_apart(connect):
     client = connect()
     client.send({"jsonrpc": "2.0", "id": "1", "method": "vendor/x"})
-    client.send({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "text", "arguments": {"size": 9_000}}})
+    client.send(
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "text", "arguments": {"size": 9_000}}}
+    )
     assert json.loads(client.answer("1"))["result"]["method"] == "vendor/x"
     assert "@obj_001" in json.loads(client.answer(1))["result"]["content"][0]["text"]
 
@@ -52,9 +54,22 @@ def test_notifications_and_requests_of_the_server_pass_both_ways(connect):
     assert json.loads(client.line())["params"]["message"]["result"] == {"role": "assistant"}
 
 
+def test_messages_that_are_not_opened_keep_their_order(connect):
+    client = connect()
+    client.call("echo", request_id=0)
+    for number in range(1, 200):
+        client.send(
+            {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": "echo", "arguments": {}}}
+        )
+    lines = [json.loads(client.line()) for _ in range(2 * 199)]
+    assert [message["id"] for message in lines if "id" in message] == list(range(1, 200))
+
+
 def test_progress_comes_before_the_result_it_belongs_to(connect):
     client = connect()
-    client.send({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "rows", "arguments": {"count": 900}}})
+    client.send(
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "rows", "arguments": {"count": 900}}}
+    )
     assert json.loads(client.line())["method"] == "notifications/progress"
     assert json.loads(client.line())["id"] == 1
 
@@ -80,7 +95,12 @@ def test_a_batch_is_answered(connect):
     client.send(
         [
             {"jsonrpc": "2.0", "id": 1, "method": "vendor/x"},
-            {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "text", "arguments": {"size": 9_000}}},
+            {
+                "jsonrpc": "2.0",
+                "id": 2,
+                "method": "tools/call",
+                "params": {"name": "text", "arguments": {"size": 9_000}},
+            },
         ]
     )
     assert json.loads(client.answer(1))["result"]["method"] == "vendor/x"
@@ -115,7 +135,9 @@ def test_a_result_of_20_mb_is_replaced_by_a_preview(connect):
 
 def test_requests_in_the_input_before_its_end_are_still_answered(connect):
     client = connect()
-    client.send({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "text", "arguments": {"size": 9_000}}})
+    client.send(
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "text", "arguments": {"size": 9_000}}}
+    )
     client.process.stdin.close()
     assert "@obj_001" in json.loads(client.answer(1))["result"]["content"][0]["text"]
     assert client.ended() == 0

@@ -1,6 +1,5 @@
 """The backend that keeps objects in this process."""
 
-import heapq
 import itertools
 import threading
 import time
@@ -9,12 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from coatcheck.backends.deadlines import Deadlines
 from coatcheck.errors import ObjectTooLarge
 
 # One operation frees at most this many expired entries, a few milliseconds of work, so that a mass expiry does not
 # hold the event loop; the next operations go on with the rest.
 SWEEP_BATCH = 1_000
-_COMPACT_FROM = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,6 @@ class _Entry:
     value: bytes
     namespace: str
     expires_at: float | None
-    ticket: int  # tells this entry from an earlier one under the same key
 
 
 @dataclass(slots=True)
@@ -86,13 +84,11 @@ class InMemoryBackend:
         self._lock = threading.Lock()
         self._entries: OrderedDict[str, _Entry] = OrderedDict()  # least recently used first
         self._namespaces: dict[str, _Namespace] = {}
-        self._deadlines: list[tuple[float, int, str]] = []  # heap of (expires_at, ticket, key); stale ones stay a while
-        self._expiring = 0  # entries that have a deadline
+        self._deadlines = Deadlines()
         self._size = 0
         self._evictions = 0
         self._expirations = 0
         self._ids = itertools.count(1)
-        self._tickets = itertools.count()
 
     def generate_id(self) -> str:
         """``obj_001``, ``obj_002`` and so on."""
@@ -115,7 +111,6 @@ class InMemoryBackend:
                 return
             self._add(key, value, expires_at)
             self._make_room(self._entries[key].namespace, now)
-            self._compact()
 
     def get(self, key: str) -> bytes | None:
         """The value under ``key``, now the most recently used, or ``None``."""
@@ -133,7 +128,6 @@ class InMemoryBackend:
             if self._live(key) is None:
                 return False
             self._remove(key)
-            self._compact()
             return True
 
     def head(self, key: str, n: int) -> bytes | None:
@@ -174,15 +168,14 @@ class InMemoryBackend:
         return None if entry is None or _expired(entry, now) else entry
 
     def _add(self, key: str, value: bytes, expires_at: float | None) -> None:
-        entry = _Entry(value, key.rpartition(":")[0], expires_at, next(self._tickets))
+        entry = _Entry(value, key.rpartition(":")[0], expires_at)
         self._entries[key] = entry
         namespace = self._namespaces.setdefault(entry.namespace, _Namespace())
         namespace.order[key] = None
         namespace.size += len(value)
         self._size += len(value)
         if expires_at is not None:
-            self._expiring += 1
-            heapq.heappush(self._deadlines, (expires_at, entry.ticket, key))
+            self._deadlines.add(key, expires_at)
 
     def _remove(self, key: str) -> None:
         entry = self._entries.pop(key)
@@ -192,8 +185,7 @@ class InMemoryBackend:
         if not namespace.order:
             del self._namespaces[entry.namespace]
         self._size -= len(entry.value)
-        if entry.expires_at is not None:
-            self._expiring -= 1
+        self._deadlines.discard(key)
 
     def _sweep(self, now: float) -> None:
         for _ in range(SWEEP_BATCH):
@@ -201,18 +193,12 @@ class InMemoryBackend:
                 return
 
     def _expire_next(self, now: float) -> bool:
-        """Take the earliest deadline off the heap if it has passed or is stale; whether there was one to take."""
-        if not self._deadlines:
+        """Remove the entry with the earliest deadline if that has passed; whether it had."""
+        earliest = self._deadlines.earliest()
+        if earliest is None or earliest[0] > now:
             return False
-        expires_at, ticket, key = self._deadlines[0]
-        entry = self._entries.get(key)
-        current = entry is not None and entry.ticket == ticket
-        if current and expires_at > now:
-            return False
-        heapq.heappop(self._deadlines)
-        if current:
-            self._remove(key)
-            self._expirations += 1
+        self._remove(earliest[1])
+        self._expirations += 1
         return True
 
     def _make_room(self, name: str, now: float) -> None:
@@ -234,19 +220,6 @@ class InMemoryBackend:
         return _exceeds(len(namespace.order), namespace.size, *self._namespace_bounds) or _exceeds(
             len(self._entries), self._size, self._max_objects, self._max_bytes
         )
-
-    def _compact(self) -> None:
-        """Rebuild the heap once most of it is stale, so that overwriting one key for ever needs no more memory.
-
-        Rare: stale deadlines leave at the top as they come up, so only mixed lifetimes let them gather below it.
-        """
-        if len(self._deadlines) > 2 * self._expiring + _COMPACT_FROM:
-            self._deadlines = [
-                (entry.expires_at, entry.ticket, key)
-                for key, entry in self._entries.items()
-                if entry.expires_at is not None
-            ]
-            heapq.heapify(self._deadlines)
 
 
 def _expired(entry: _Entry, now: float) -> bool:

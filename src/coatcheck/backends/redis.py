@@ -1,6 +1,7 @@
 """The backend that keeps objects in Redis, or in Valkey and others that speak its protocol."""
 
 import asyncio
+import io
 import math
 import re
 import threading
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+import anyio.to_thread
+
 from coatcheck.backends.redis_errors import shows, unavailable
 from coatcheck.backends.redis_url import RedisAddress, malformed, parse_redis_url
 from coatcheck.errors import MissingExtra
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     import redis as redis_package
     import redis.asyncio as redis_asyncio
 
+# Values over this go to and fro in a worker thread and in pieces of this size; see docs/decisions/backends.md.
+PIECE_BYTES = 4 * 2**20
 _SCAN_COUNT = 500
 _HEALTH_CHECK_SECONDS = 30
 _RETRIES = 1
@@ -54,6 +59,7 @@ class RedisBackend:
     an `ObjectStoreUnavailable` that names the address and the kind of trouble and never a password. A connection that
     has died is replaced and the operation tried once more; one that timed out is not.
 
+    Values over 4 MiB are read and written in a worker thread, in pieces, so that the event loop goes on meanwhile.
     Synchronous and asynchronous operations have connections of their own, the asynchronous ones per event loop. Those
     are closed by ``aclose()`` in their loop, and by themselves when the loop ends as ``asyncio.run`` ends it.
 
@@ -114,8 +120,10 @@ class RedisBackend:
 
     def get(self, key: str) -> bytes | None:
         """The value under ``key``, or ``None``."""
+        name = self._name(key)
         with self._translated():
-            return cast("bytes | None", self._client.get(self._name(key)))
+            found = self._first(name, PIECE_BYTES)
+            return self._whole(name) if found and len(found) == PIECE_BYTES else found
 
     def delete(self, key: str) -> bool:
         """Remove ``key``; whether it was there. Redis frees the memory in the background."""
@@ -124,11 +132,8 @@ class RedisBackend:
 
     def head(self, key: str, n: int) -> bytes | None:
         """The first ``n`` bytes under ``key``, or ``None``."""
-        name = self._name(key)
         with self._translated():
-            # The range of a missing key and that of an empty value are both empty; and 0 to -1 would be everything.
-            found = cast("bytes", self._client.getrange(name, 0, n - 1)) if n > 0 else b""
-            return found if found or self._client.exists(name) else None
+            return self._first(self._name(key), n)
 
     def scan(self, prefix: str) -> Iterator[str]:
         """The keys that begin with ``prefix``; Redis looks at every key it has for this, in steps."""
@@ -151,13 +156,16 @@ class RedisBackend:
 
     async def aset(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
         """As ``set``."""
+        if len(value) > PIECE_BYTES:
+            await anyio.to_thread.run_sync(self.set, key, value, ttl_seconds)
+            return
         with self._translated():
             await (await self._here()).set(self._name(key), value, px=_milliseconds(ttl_seconds))
 
     async def aget(self, key: str) -> bytes | None:
         """As ``get``."""
-        with self._translated():
-            return cast("bytes | None", await (await self._here()).get(self._name(key)))
+        found = await self.ahead(key, PIECE_BYTES)
+        return await anyio.to_thread.run_sync(self.get, key) if found and len(found) == PIECE_BYTES else found
 
     async def adelete(self, key: str) -> bool:
         """As ``delete``."""
@@ -194,6 +202,26 @@ class RedisBackend:
         mine = self._loop_clients.get(asyncio.get_running_loop())
         if mine:
             await mine.guard.aclose()
+
+    def _first(self, name: bytes, n: int) -> bytes | None:
+        # The range of a missing key and that of an empty value are both empty; and 0 to -1 would be everything.
+        found = cast("bytes", self._client.getrange(name, 0, n - 1)) if n > 0 else b""
+        return found if found or self._client.exists(name) else None
+
+    def _whole(self, name: bytes) -> bytes | None:
+        """A large value, read in pieces but at one moment: whole copies of it would stop all other threads."""
+        while size := self._client.strlen(name):
+            with self._client.pipeline(transaction=True) as pipeline:
+                for start in range(0, size, PIECE_BYTES):
+                    pipeline.getrange(name, start, start + PIECE_BYTES - 1)
+                pipeline.strlen(name)
+                *pieces, size_then = pipeline.execute()
+            if size_then == size:
+                joined = io.BytesIO()
+                for piece in pieces:  # one by one, so that other threads have their turn between two
+                    joined.write(piece)
+                return joined.getvalue()  # its own memory, not a copy
+        return self._first(name, 1)
 
     async def _here(self) -> "redis_asyncio.Redis":
         """The client of the running event loop: its connections cannot be used from another one."""

@@ -62,7 +62,7 @@ def pack(metadata: Metadata, payload: bytes) -> bytes:
     """Join metadata and payload into the bytes that a backend keeps."""
     if metadata.tool is not None and len(metadata.tool) > MAX_TOOL_CHARACTERS:
         metadata = Metadata.from_dict(metadata.to_dict() | {"tool": metadata.tool[:MAX_TOOL_CHARACTERS]})
-    line = orjson.dumps({key: value for key, value in metadata.to_dict().items() if value not in (None, False)})
+    line = orjson.dumps({key: value for key, value in metadata.to_dict().items() if value is not None and value is not False})
     return b"".join((line, b"\n", payload))
 
 

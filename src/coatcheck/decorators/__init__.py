@@ -10,10 +10,10 @@ made over the store. Sync functions stay sync, async functions stay async. The f
 """
 
 from coatcheck.decorators.keeping import explorable
-from coatcheck.decorators.providers import ExplorerSource, StoreSource
-from coatcheck.decorators.referring import Decorator, referenceable
+from coatcheck.decorators.providers import ExplorerSource, StoreSource, explorer_provider
+from coatcheck.decorators.referring import Decorator, referenceable, resolves_references
 
-__all__ = ["explorable", "explorable_and_referenceable", "referenceable"]
+__all__ = ["explorable", "explorable_and_referenceable", "referenceable", "resolves_references"]
 
 
 def explorable_and_referenceable(*, object_store: StoreSource, explorer: ExplorerSource | None = None) -> Decorator:
@@ -25,6 +25,7 @@ def explorable_and_referenceable(*, object_store: StoreSource, explorer: Explore
         object_store: The store, or a zero-argument provider of it.
         explorer: The explorer, or a zero-argument provider of it; by default one over ``object_store``.
     """
-    keep = explorable(object_store=object_store, explorer=explorer)
-    refer = referenceable(object_store=object_store, explorer=explorer)
+    provide = explorer_provider(object_store, explorer)
+    keep = explorable(object_store=object_store, explorer=provide)
+    refer = referenceable(object_store=object_store, explorer=provide)
     return lambda func: keep(refer(func))

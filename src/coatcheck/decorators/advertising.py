@@ -50,11 +50,13 @@ def advertised(parameter: inspect.Parameter, expected: Expected | None) -> inspe
     # The SDK opens text as JSON before it validates, unless the parameter says plain `str`: text for `str | None` that
     # happens to be JSON must arrive as it was sent.
     shown = str if expected.is_text else expected.annotation | str if _can_unite(expected.annotation) else Any
-    default = parameter.default
-    if isinstance(default, FieldInfo):
-        # Its constraints are for the resolved value and stand in `expected.annotation`.
-        default = _bare_field(default)
-    return parameter.replace(annotation=Annotated[shown, ReferenceOr(expected.annotation)], default=default)
+    annotation: Any = Annotated[shown, ReferenceOr(expected.annotation)]
+    if expected.field is None:
+        return parameter.replace(annotation=annotation)
+    # The field's constraints are for the resolved value and stand in `expected.annotation`; only the default is left.
+    if isinstance(parameter.default, FieldInfo):
+        return parameter.replace(annotation=annotation, default=_bare_field(expected.field))
+    return parameter.replace(annotation=Annotated[annotation, _bare_field(expected.field)])
 
 
 def _can_unite(annotation: Any) -> bool:

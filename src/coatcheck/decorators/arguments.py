@@ -16,6 +16,9 @@ from coatcheck.references import parse_reference, unescape
 MAX_DEPTH = 100
 """Levels of lists and dicts in one argument that are searched for references."""
 
+_CONTAINERS = frozenset({dict, list, tuple})
+"""The containers that are searched, exactly these: a subclass may mean something by being one."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -58,8 +61,8 @@ def _settled_one(value: Any, rule: Expected) -> Steps[Any]:
         if inner is None:
             return rule.fit(unescape(value), sources)
         value = inner
-    if _mentions_objects(value, rule.name):
-        value = yield from _substituted(value, sources)
+    if _mentions_objects(value):
+        value = yield from _substituted(value, sources, rule.name)
     return rule.fit(value, sources)
 
 
@@ -73,26 +76,25 @@ def _container(text: str) -> Any:
         return None
 
 
-def _mentions_objects(value: Any, name: str, depth: int = 0) -> bool:
+def _mentions_objects(value: Any) -> bool:
     """Whether any string inside starts like a reference or its escape; a quick look before the thorough one."""
-    if type(value) is str:
-        return value.startswith("@")
-    if type(value) is dict:
-        parts: Any = value.values()
-    elif type(value) in {list, tuple}:
-        parts = value
-    else:
-        return False
-    if depth >= MAX_DEPTH:
-        raise ArgumentRejected(
-            f'Argument "{excerpt(name)}" is nested more than {MAX_DEPTH} levels deep. '
-            "Pass a flatter value, or store it with object_store_put as text and pass the reference."
-        )
-    return any(_mentions_objects(part, name, depth + 1) for part in parts)
+    level, seen = [value], set()
+    while level:
+        below: list[Any] = []
+        for part in level:
+            kind = type(part)
+            if kind is str:
+                if part.startswith("@"):
+                    return True
+            elif kind in _CONTAINERS and id(part) not in seen:
+                # A value made in Python may hold itself.
+                seen.add(id(part))
+                below.extend(part.values() if kind is dict else part)
+        level = below
+    return False
 
 
-def _substituted(value: Any, sources: list[str]) -> Steps[Any]:
-    # Only the containers JSON knows, exactly: a subclass may mean something by being one.
+def _substituted(value: Any, sources: list[str], name: str, depth: int = 0) -> Steps[Any]:
     if type(value) is str:
         if not value.startswith("@"):
             return value
@@ -101,14 +103,19 @@ def _substituted(value: Any, sources: list[str]) -> Steps[Any]:
             return unescape(value)
         sources.append(value)
         return (yield Request(reference.object_id, str(reference.path)))
+    if type(value) not in _CONTAINERS:
+        return value
+    if depth >= MAX_DEPTH:
+        raise ArgumentRejected(
+            f'Argument "{excerpt(name)}" holds references and is nested more than {MAX_DEPTH} levels deep. '
+            "Pass a flatter value."
+        )
     if type(value) is dict:
         entries = {}
         for key, part in value.items():
-            entries[key] = yield from _substituted(part, sources)
+            entries[key] = yield from _substituted(part, sources, name, depth + 1)
         return entries
-    if type(value) in {list, tuple}:
-        parts = []
-        for part in value:
-            parts.append((yield from _substituted(part, sources)))  # noqa: PERF401 - a comprehension cannot yield
-        return type(value)(parts)
-    return value
+    parts = []
+    for part in value:
+        parts.append((yield from _substituted(part, sources, name, depth + 1)))  # noqa: PERF401 - a comprehension cannot yield
+    return type(value)(parts)

@@ -37,6 +37,7 @@ class Expected:
         is_text: Whether it takes text and nothing else but ``None``.
         declared: Whether the type can be declared to callers: not so for ``*args``, ``**kwargs`` and bare parameters.
         adapter: What validates values, or None where every value fits.
+        field: The pydantic ``Field`` that holds the default, where one does.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Expected:
     is_text: bool
     declared: bool
     adapter: TypeAdapter[Any] | None
+    field: FieldInfo | None = None
 
     def is_default(self, value: Any) -> bool:
         """Whether ``value`` is the parameter's default, which passes unvalidated: the SDK passes defaults on."""
@@ -128,15 +130,35 @@ def _expected(parameter: inspect.Parameter) -> Expected:
     if not declared:
         # The SDK passes *args and **kwargs as one argument each, so their element type says nothing about it.
         return Expected(parameter.name, Any, default, is_text=False, declared=False, adapter=None)
+    annotation, field = _without_default(annotation)
     if isinstance(default, FieldInfo):
         annotation = _with_field(annotation, default)
-        default = default.get_default()
+        field = default
+    if field is not None and (isinstance(default, FieldInfo) or default is _EMPTY):
+        default = field.get_default()
     adapter = None if annotation is Any or annotation is object else _adapter(annotation)
-    return Expected(parameter.name, annotation, default, _is_text(annotation), declared=True, adapter=adapter)
+    return Expected(
+        parameter.name, annotation, default, _is_text(annotation), declared=True, adapter=adapter, field=field
+    )
+
+
+def _without_default(annotation: Any) -> tuple[Any, FieldInfo | None]:
+    """The type without the defaults of the ``Field(...)`` in its metadata, and the field that had one."""
+    if typing.get_origin(annotation) is not Annotated:
+        return annotation, None
+    plain, *metadata = typing.get_args(annotation)
+    field = None
+    for fact in metadata:
+        if isinstance(fact, FieldInfo):
+            plain = _with_field(plain, fact)
+            field = field if fact.is_required() else fact
+        else:
+            plain = Annotated[plain, fact]
+    return plain, field
 
 
 def _with_field(annotation: Any, declared: FieldInfo) -> Any:
-    """The type with what a ``Field(...)`` written as default says about it, but for the default."""
+    """The type with what a ``Field(...)`` says about it, but for the default."""
     said = {name: getattr(declared, name) for name in _FIELD_FACTS if getattr(declared, name) is not None}
     return Annotated[(annotation, *declared.metadata, Field(**said))]
 

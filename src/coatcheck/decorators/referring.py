@@ -14,6 +14,7 @@ from coatcheck.signatures import Face, call_with, face_of, wear
 T = TypeVar("T")
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+_MARK = "__coatcheck_resolves_references__"
 _NOTE = (
     "Any argument, or a part of it, may be a reference such as @obj_001 or @obj_001.items[0]; "
     "for that literal text write @@obj_001."
@@ -50,9 +51,16 @@ def referenceable(
         expected = expectations(face.signature, literal)
         wrapper = _async(func, face, expected, provide) if face.is_async else _sync(func, face, expected, provide)
         parameters = [advertised(p, expected.get(p.name)) for p in face.signature.parameters.values()]
-        return wear(face, wrapper, parameters=parameters, doc=with_note(face.doc, _NOTE))
+        worn = wear(face, wrapper, parameters=parameters, doc=with_note(face.doc, _NOTE))
+        setattr(worn, _MARK, True)
+        return worn
 
     return decorate
+
+
+def resolves_references(func: object) -> bool:
+    """Whether a function resolves references in its arguments itself, so that nobody must do it before."""
+    return getattr(func, _MARK, False) is True
 
 
 def _given(face: Face, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,15 @@ class Explorer:
         """The object store, asked anew at each call where a provider was given."""
         return self._store if isinstance(self._store, ObjectStore) or not callable(self._store) else self._store()
 
+    def with_limits(self, *, preview_limit: int | None = None, response_limit: int | None = None) -> "Explorer":
+        """An explorer over the same store and sandbox with other limits, in characters."""
+        return Explorer(
+            self._store,
+            sandbox=self._open_sandbox,
+            preview_limit=self.preview_limit if preview_limit is None else preview_limit,
+            response_limit=self.response_limit if response_limit is None else response_limit,
+        )
+
     def _blocking(self) -> Work:
         return Work(BlockingAccess(self.store, self._open_sandbox), self.preview_limit, self.response_limit)
 

@@ -9,7 +9,7 @@ from coatcheck.codec import Encoded, Metadata, ToolResult
 from coatcheck.errors import CoatcheckError, ObjectStoreUnavailable, ObjectTooLarge, ReferenceSyntaxError
 from coatcheck.explorer.access import Access
 from coatcheck.operations import OPERATIONS, Answer, Document
-from coatcheck.previews import NotPlain, Subject, render, render_whole
+from coatcheck.previews import NotPlain, Subject, render, render_small, render_whole
 from coatcheck.references import Path, Reference, parse_target
 
 INLINE_BYTES = 64 * 1024
@@ -87,7 +87,8 @@ class Work:
     async def derive(self, operation: str, target: Reference, args: dict[str, Any], *, store: bool) -> str:
         """Run an operation that makes a new value, store that where asked or needed, and show it."""
         answer = await self.run(operation, target, args, self.response_limit)
-        if answer.payload is None or not (store or answer.facts.get("large")):
+        fits = answer.facts.get("fits", False)
+        if answer.payload is None or (fits and not store):
             return answer.text
         encoded = encoded_of(answer)
         made_by = f"{operation} of @{target.object_id}"
@@ -95,6 +96,8 @@ class Work:
             stored = await self.access.keep(encoded, made_by)
         except (ObjectStoreUnavailable, ObjectTooLarge) as error:
             return f"{answer.text}\n\nThe new value was not kept: {error}"[: self.response_limit]
+        if fits:
+            return f"{answer.text}\n\nStored as @{stored.object_id}."[: self.response_limit]
         limit = min(self.preview_limit, self.response_limit - len(answer.text) - 2)
         preview = await self.show(Reference(stored.object_id), max(limit, 0), headline=True)
         return "\n\n".join(part for part in (answer.text, preview) if part)[: self.response_limit]
@@ -150,8 +153,8 @@ def preview_of(value: Any, subject: Subject, limit: int) -> str:
     Raises:
         NotPlain: The value holds objects that are no JSON; decode its stored form instead.
     """
-    answer = OPERATIONS_SHOW_VALUE(value, subject, limit)
-    return answer
+    small = render_small(value, subject, limit)
+    return render(value, subject, limit) if small is None else small
 
 
 def target_of(object_id: str, path: str | Path = "") -> Reference:

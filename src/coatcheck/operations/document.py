@@ -21,6 +21,11 @@ class Document:
         self.payload = payload
         self.allow_yaml = allow_yaml
 
+    @property
+    def may_be_structured(self) -> bool:
+        """Whether it is JSON, or a text that looks like JSON from its first character."""
+        return self.metadata.kind != "text" or bytes(self.payload[:64]).lstrip()[:1] in {b"{", b"["}
+
     @cached_property
     def value(self) -> Any:
         """The decoded value."""

@@ -80,7 +80,7 @@ def fill(page: Page, lines: Iterable[str], left_out: Callable[[int], str]) -> st
 
 
 def bounded_json(value: Any, limit: int) -> tuple[str, bool]:
-    """Give the JSON of a value, or its first ``limit`` characters, and whether it is whole; costs no more than it shows."""
+    """Give the JSON of a value, or its first ``limit`` characters, and whether it is whole; costs what it shows."""
     pieces: list[str] = []
     length = 0
     for piece in _pieces(value, limit):

@@ -64,33 +64,37 @@ def refuse_reaching_out(program: str) -> None:
 
 
 def _words(program: str) -> list[str]:
+    """Give the names that jq would look up: functions, keywords, and variables with their ``$``."""
     words: list[str] = []
-    inside: list[str] = []  # brackets and strings that are open; "{" waits for a key, ":" stands for a member's value
+    inside: list[str] = []  # what is open: "{" waits for a key, ":" stands for a member's value
     position = 0
     while position < len(program):
         if inside and inside[-1] == _STRING:
             position = _string_part(program, position, inside)
             continue
         token = _TOKEN.match(program, position)
-        if token is None:  # "." matches anything but a line break, which is space: nothing is left
+        if token is None:
             break
         position = token.end()
         kind, text = token.lastgroup, token.group()
-        if kind == "comment" and text.rstrip("\r").endswith("\\"):
-            raise FilterError("A comment in the filter ends in a backslash; remove the comment.")
-        if kind == "string":
-            inside.append(_STRING)
-        elif kind == "open":
-            inside.append(text)
-        elif kind == "close":
-            _close(inside, text)
-        elif kind == "name":
-            name = re.sub(r"\s", "", text)
-            if name.startswith("$") or not (inside and inside[-1] == "{" and _SEPARATOR_AHEAD.match(program, position)):
-                words.append(name)
-        elif kind == "other":
-            _note_separator(inside, text)
+        if kind == "name":
+            if text.startswith("$") or not _is_key(program, position, inside):
+                words.append(re.sub(r"\s", "", text))
+        elif kind == "comment":
+            _refuse_continued_comment(text)
+        else:
+            _follow(kind, text, inside)
     return words
+
+
+def _is_key(program: str, position: int, inside: list[str]) -> bool:
+    return bool(inside and inside[-1] == "{" and _SEPARATOR_AHEAD.match(program, position))
+
+
+def _refuse_continued_comment(text: str) -> None:
+    # Versions of jq differ on where such a comment ends, so what follows may be code or not.
+    if text.rstrip("\r").endswith("\\"):
+        raise FilterError("A comment in the filter ends in a backslash; remove the comment.")
 
 
 def _string_part(program: str, position: int, inside: list[str]) -> int:
@@ -104,17 +108,17 @@ def _string_part(program: str, position: int, inside: list[str]) -> int:
     return part.end()
 
 
-def _close(inside: list[str], bracket: str) -> None:
-    if bracket == "}" and inside and inside[-1] == ":":
-        inside.pop()
-    if inside and inside[-1] != _STRING:
-        inside.pop()
-
-
-def _note_separator(inside: list[str], text: str) -> None:
-    if not inside:
-        return
-    if text == ":" and inside[-1] == "{":
+def _follow(kind: str | None, text: str, inside: list[str]) -> None:
+    if kind == "string":
+        inside.append(_STRING)
+    elif kind == "open":
+        inside.append(text)
+    elif kind == "close":
+        if text == "}" and inside and inside[-1] == ":":
+            inside.pop()
+        if inside and inside[-1] != _STRING:
+            inside.pop()
+    elif inside and (text, inside[-1]) == (":", "{"):
         inside.append(":")
-    elif text == "," and inside[-1] == ":":
+    elif inside and (text, inside[-1]) == (",", ":"):
         inside.pop()

@@ -1,5 +1,6 @@
 """``query``: a jq filter over an object. Only ever in a worker process: a filter may run, or grow, without end."""
 
+import functools
 import re
 from typing import Any
 
@@ -73,6 +74,7 @@ def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], co
     return Answer.of_encoded(text, describe_payload(value, result.encode(), careful=careful), facts)
 
 
+@functools.lru_cache(maxsize=16)
 def _compile(program: str) -> Any:
     try:
         # tojson, because jq keeps the digits of a number that it only passes on, and the binding does not. In
@@ -161,16 +163,16 @@ def _has_large_integer(value: Any) -> bool:
 
 def _tidy(message: str) -> str:
     lines = [line.strip() for line in message.splitlines()]
-    kept = [line for line in lines if line and set(line) != {"^"} and not re.fullmatch(r"jq: \d+ compile errors?", line)]
+    kept = [
+        line for line in lines if line and set(line) != {"^"} and not re.fullmatch(r"jq: \d+ compile errors?", line)
+    ]
     text = " / ".join(kept).removeprefix("jq: error: ").replace(" at <top-level>, line 1, column", " at column")
     return excerpt(text, MESSAGE_CHARACTERS) + "."
 
 
 def _hint(message: str) -> str:
-    if message.startswith("Cannot iterate over null") or message.startswith("Cannot iterate over string"):
+    if message.startswith(("Cannot iterate over null", "Cannot iterate over string")):
         return " Look at the structure first, with a path or `keys`; `.[]?` passes over what is no list."
     if message.startswith("Cannot index"):
         return " Look at the structure first; for each item of a list write `.[] | .name`."
     return ""
-
-

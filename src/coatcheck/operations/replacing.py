@@ -8,10 +8,11 @@ from coatcheck.operations.answer import Answer
 from coatcheck.operations.document import Document, locate, place
 from coatcheck.operations.fitting import Page, fill, one_line
 from coatcheck.operations.patterns import compile_pattern
-from coatcheck.references import Path
+from coatcheck.operations.searching import Link, path_of
 
 CHANGES_SHOWN = 5
 SIDE_CHARACTERS = 80
+_CONTAINERS = {list, dict}
 
 
 class _Replacer:
@@ -25,12 +26,12 @@ class _Replacer:
         self.count = 0
         self.changes: list[str] = []
 
-    def text(self, text: str, path: Path) -> str:
+    def text(self, text: str, link: Link) -> str:
         """Replace in one text."""
         if not self._endless and self._left <= 0:
             return text
         try:
-            self._show_changes(text, path)
+            self._show_changes(text, link)
             changed, count = self._pattern.subn(self._replacement, text, 0 if self._endless else self._left)
         except (re.error, IndexError) as error:
             raise PatternError(
@@ -41,35 +42,46 @@ class _Replacer:
         self._left -= count
         return changed
 
-    def structure(self, value: Any, path: Path) -> Any:
-        """Replace in all strings of a structure; what is not changed is shared with the original."""
+    def structure(self, value: Any, link: Link) -> Any:
+        """Replace in all strings of a structure; keys stay as they are."""
         if isinstance(value, str):
-            return self.text(value, path)
+            return self.text(value, link)
+        find = self._pattern.search  # asked first: most strings of a large structure match nothing
         if isinstance(value, list):
-            return [self.structure(item, path.child(position)) for position, item in enumerate(value)]
+            return [
+                self.structure(item, (link, position))
+                if type(item) in _CONTAINERS or (type(item) is str and find(item))
+                else item
+                for position, item in enumerate(value)
+            ]
         if isinstance(value, dict):
-            return {key: self.structure(member, path.child(key)) for key, member in value.items()}
+            return {
+                key: self.structure(member, (link, key))
+                if type(member) in _CONTAINERS or (type(member) is str and find(member))
+                else member
+                for key, member in value.items()
+            }
         return value
 
-    def _show_changes(self, text: str, path: Path) -> None:
+    def _show_changes(self, text: str, link: Link) -> None:
         if len(self.changes) >= CHANGES_SHOWN:
             return
         for match in self._pattern.finditer(text):
             before = one_line(excerpt(match.group(), SIDE_CHARACTERS))
             after = one_line(excerpt(match.expand(self._replacement), SIDE_CHARACTERS))
             line = text.count("\n", 0, match.start())
-            where = f"{path}: " if path else f"line {line}: "
+            where = f"line {line}: " if link is None else f"{path_of(link)}: "
             self.changes.append(f'{where}"{before}" -> "{after}"')
             if len(self.changes) >= min(CHANGES_SHOWN, CHANGES_SHOWN if self._endless else self._left):
                 return
 
 
 def replace(document: Document, args: dict[str, Any]) -> Answer:
-    """Replace a regular expression in a text, or in every string inside a structure; keys stay as they are.
+    r"""Replace a regular expression in a text, or in every string inside a structure; keys stay as they are.
 
     Args:
         document: The object.
-        args: ``pattern``, ``replacement`` (with ``\\1`` and ``\\g<name>``), ``count`` (0: all), ``case_sensitive``
+        args: ``pattern``, ``replacement`` (with ``\1`` and ``\g<name>``), ``count`` (0: all), ``case_sensitive``
             (default false), and the common ones. With a path the new object is that part alone.
 
     Raises:
@@ -80,7 +92,7 @@ def replace(document: Document, args: dict[str, Any]) -> Answer:
     if most < 0:
         raise ArgumentRejected("count must be 0 (replace all) or more.")
     replacer = _Replacer(pattern, args["replacement"], most)
-    value = replacer.structure(locate(document, args.get("path") or ""), Path())
+    value = replacer.structure(locate(document, args.get("path") or ""), None)
     facts = {"replacements": replacer.count}
     if not replacer.count:
         return Answer(f"Nothing in {place(args)} matches; there is no new object.", facts=facts)

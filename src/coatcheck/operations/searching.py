@@ -1,7 +1,7 @@
 """``search``: where a pattern occurs, counted exactly, the first places shown."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,13 +125,17 @@ def _excerpt(text: str, start: int, end: int, match: re.Match[str]) -> str:
     return f"(offset {match.start()}) {before}{one_line(text[begin:stop])}{after}"
 
 
-def _search_structure(pattern: re.Pattern[str], value: Any, hits: Hits, keys: Hits) -> int:
+def _search_structure(  # noqa: C901, PLR0912  # the hot loop: millions of members within the deadline
+    pattern: re.Pattern[str], value: Any, hits: Hits, keys: Hits
+) -> int:
     """Search all keys and scalars, in the document's order, with no recursion and no path made before it is shown."""
+    if not isinstance(value, (dict, list)):
+        if pattern.search(_SCALARS.get(type(value), _any_scalar)(value)) and hits.wants_more():
+            hits.lines.append(scalar_json(value, WHOLE_LINE_CHARACTERS))
+        return hits.count
     found_keys: dict[str, bool] = {}
     pending: list[tuple[Link, Iterator[tuple[str | int, Any]]]] = [(None, _members_of(value))]
-    if not isinstance(value, (dict, list)):
-        _search_scalar(pattern, value, None, hits)
-    find = pattern.search
+    find, as_text = pattern.search, _SCALARS
     while pending:
         link, members = pending[-1]
         for step, member in members:
@@ -140,31 +144,36 @@ def _search_structure(pattern: re.Pattern[str], value: Any, hits: Hits, keys: Hi
                 if known is None:
                     known = found_keys[step] = find(step) is not None
                 if known and keys.wants_more():
-                    keys.lines.append(f"{_path((link, step))} (key)")
+                    keys.lines.append(f"{path_of((link, step))} (key)")
             kind = type(member)
-            if kind is dict or kind is list:
+            if kind is str:
+                if len(member) > WHOLE_LINE_CHARACTERS:
+                    _search_text(pattern, member, f"{path_of((link, step))} line ", hits)
+                elif find(member) and hits.wants_more():
+                    hits.lines.append(f"{path_of((link, step))}: {scalar_json(member, WHOLE_LINE_CHARACTERS)}")
+            elif kind is dict or kind is list:
                 pending.append(((link, step), _members_of(member)))
                 break
-            if kind is str and len(member) <= WHOLE_LINE_CHARACTERS:
-                if find(member) and hits.wants_more():
-                    hits.lines.append(f"{_path((link, step))}: {scalar_json(member, WHOLE_LINE_CHARACTERS)}")
-            elif member is not None:
-                _search_scalar(pattern, member, (link, step), hits)
+            elif member is not None and find(as_text[kind](member)) and hits.wants_more():
+                hits.lines.append(f"{path_of((link, step))}: {scalar_json(member, WHOLE_LINE_CHARACTERS)}")
         else:
             pending.pop()
     return hits.count + keys.count
 
 
-def _search_scalar(pattern: re.Pattern[str], value: Any, link: Link, hits: Hits) -> None:
-    if isinstance(value, str):
-        if len(value) > WHOLE_LINE_CHARACTERS:
-            _search_text(pattern, value, f"{_path(link)} line ", hits)
-            return
-        text = value
-    else:
-        text = scalar_json(value, WHOLE_LINE_CHARACTERS)
-    if pattern.search(text) and hits.wants_more():
-        hits.lines.append(f"{_path(link)}: {scalar_json(value, WHOLE_LINE_CHARACTERS)}")
+_QUICK = 10**18
+
+
+def _any_scalar(value: Any) -> str:
+    return scalar_json(value, WHOLE_LINE_CHARACTERS)
+
+
+_SCALARS: dict[type, Callable[[Any], str]] = {
+    bool: {True: "true", False: "false"}.__getitem__,
+    float: float.__repr__,
+    int: lambda number: str(number) if -_QUICK < number < _QUICK else _any_scalar(number),
+}
+"""The JSON of scalars, the quick way where there is one; ``str`` refuses very long integers."""
 
 
 def _members_of(value: Any) -> Iterator[tuple[str | int, Any]]:
@@ -173,7 +182,8 @@ def _members_of(value: Any) -> Iterator[tuple[str | int, Any]]:
     return iter(enumerate(value)) if isinstance(value, list) else iter(())
 
 
-def _path(link: Link) -> str:
+def path_of(link: Link) -> str:
+    """Give the canonical path of a part."""
     steps: list[Step] = []
     while link is not None:
         link, step = link

@@ -12,27 +12,32 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
 
     Args:
         document: The object.
-        args: ``reference``, ``path``, ``limit``; ``whole`` (give everything where it fits, default true);
+        args: ``reference``, ``path``, ``limit``; ``whole`` (give everything where it fits, default true); ``headline``
+            (begin with the reference also then, default false);
             ``expires_in`` (seconds until the object expires, or ``None``) and ``tool`` for the preview's words.
     """
-    from coatcheck.previews import Subject, render, render_whole
+    from coatcheck.previews import Subject, render, render_small, render_whole
 
     path = args.get("path") or ""
     value = locate(document, path)
     limit = args["limit"]
     facts = {"type": json_type(value)}
     if args.get("whole", True):
-        text = render_whole(value, limit)
+        if args.get("headline", False):
+            text = render_small(value, Subject(place(args), 0), limit)
+        else:
+            text = render_whole(value, limit)
         if text is not None:
             return Answer(text, facts=facts | {"whole": True})
     characters = _characters(document, value, is_root=value is document.value)
+    opened = document.open_text(value) if isinstance(value, str) and document.allow_yaml else None
     subject = Subject(
         reference=place(args),
         characters=characters,
         expires_in=args.get("expires_in"),
         tool=args.get("tool", document.metadata.tool),
     )
-    return Answer(render(value, subject, limit), facts=facts | {"whole": False, "characters": characters})
+    return Answer(render(value, subject, limit, opened), facts=facts | {"whole": False, "characters": characters})
 
 
 def _characters(document: Document, value: Any, *, is_root: bool) -> int:

@@ -43,7 +43,7 @@ def _members(value: list[Any] | dict[str, Any], args: dict[str, Any]) -> Answer:
             text = scalar_json(cut_middle(member, page.room * 2 // 3), page.room)
         page.add(f"{label}{text[: max(page.room - len(label) - 2, 0)]} {ELLIPSIS}")
         path = f"{args.get('path') or ''}{name}"
-        remark = f'{ELLIPSIS} That {noun} is cut: it is longer than the answer may be. Look into it with path={_quoted(path)}'
+        remark = f"{ELLIPSIS} That {noun} is longer than the answer may be. Look into it with path={_quoted(path)}"
         if position + 1 < positions.stop:
             remark += f"; the next {noun}: start={position + 1}"
         return _answer(page.finish(f"{remark}."), 1, len(positions))
@@ -73,7 +73,7 @@ def _lines(text: str, args: dict[str, Any]) -> Answer:
             return _rest(page, "line", position, positions, args)
         page.add(label + cut_middle(text[begin:end], page.room - len(label)))
         path = f"{args.get('path') or ''}[{begin}:{end}]"
-        remark = f"{ELLIPSIS} That line is cut: it is longer than the answer may be. Look into it with path={_quoted(path)}"
+        remark = f"{ELLIPSIS} That line is longer than the answer may be. Look into it with path={_quoted(path)}"
         if position + 1 < positions.stop:
             remark += f"; the next line: start={position + 1}"
         return _answer(page.finish(f"{remark}."), 1, len(positions))
@@ -103,10 +103,12 @@ def _head(noun: str, positions: range, total: int, args: dict[str, Any]) -> str:
         return f"No {noun}s in that range: {place(args)} has {total:,}, counted from 0."
     if len(positions) == total:
         return f"All {total:,} {noun}s of {place(args)}, counted from 0:"
-    return f"{noun.capitalize()}s {positions.start:,} to {positions[-1]:,} of {total:,} (counted from 0) of {place(args)}:"
+    return (
+        f"{noun.capitalize()}s {positions.start:,} to {positions[-1]:,} of {total:,} (counted from 0) of {place(args)}:"
+    )
 
 
-def _rest(
+def _rest(  # noqa: PLR0917
     page: Page, noun: str, position: int, positions: range, args: dict[str, Any], shown: int | None = None
 ) -> Answer:
     end = "" if args.get("end") is None else f", end={positions.stop}"

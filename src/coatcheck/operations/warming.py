@@ -15,9 +15,17 @@ _TOOL_RESULT = ToolResult({"content": [{"type": "text", "text": '{"a": [1, 2]}'}
 
 def warm_up(operations: dict[str, Callable[[Document, dict[str, Any]], Answer]]) -> None:
     """Run all operations on small objects of every kind, faults included."""
-    values = [{"a": [1, None, 10**30, {"b": "x\ny\u2028" * 200}]}, "one\ntwo", "one", _YAML, '[{"a": 1}]', "\ud800", _TOOL_RESULT]
+    values = [
+        {"a": [1, None, 10**30, {"b": "x\ny\u2028" * 200}]},
+        "one\ntwo",
+        "one",
+        _YAML,
+        '[{"a": 1}]',
+        "\ud800",
+        _TOOL_RESULT,
+    ]
     for value in values:
-        for path in ("", "a", "a[0]", "nowhere", "]"):
+        for path in ("", "a[0]", "nowhere"):
             for limit in (80, 4000):
                 for name, operation in operations.items():
                     _try(operation, value, path, limit, whole=name == "show" and limit > 80)  # noqa: PLR2004

@@ -27,7 +27,9 @@ class _PlainLoader(_Base):  # type: ignore[misc]
 
 
 _PlainLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), [*"~nN", ""])
-_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), [*"tTfF"])
+_PlainLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), [*"tTfF"]
+)
 _PlainLoader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), [*"-+0123456789"])
 _PlainLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
@@ -47,10 +49,10 @@ def open_yaml_text(text: str) -> Any:
         return None
     try:
         _refuse_bombs(yaml.parse(text, Loader=_PlainLoader))
-        documents = list(yaml.load_all(text, Loader=_PlainLoader))  # noqa: S506  # a safe loader's subclass
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        if isinstance(error, ArgumentRejected):
-            raise
+        documents = list(yaml.load_all(text, Loader=_PlainLoader))
+    except ArgumentRejected:
+        raise
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
         return None
     if not documents or not all(isinstance(document, (dict, list)) for document in documents):
         return None
@@ -58,7 +60,7 @@ def open_yaml_text(text: str) -> Any:
 
 
 def looks_like_yaml(text: str) -> bool:
-    """Whether a text has the structure of YAML: every unindented line a ``key:`` or ``- ``, and at least two of them."""
+    """Whether a text has the structure of YAML: each unindented line is ``key:`` or ``- ``, and two or more are."""
     structural = 0
     for line in _first_lines(text):
         if _PASSED_OVER.match(line) or line.startswith("\t"):
@@ -83,29 +85,28 @@ def _first_lines(text: str) -> Iterable[str]:
 
 def _refuse_bombs(events: Iterable[Any]) -> None:
     """Count the nodes that a document has with all its aliases expanded, without expanding any."""
-    sizes: dict[str, int] = {}
+    sizes: dict[str | None, int] = {}
     open_nodes: list[tuple[str | None, int]] = []
     total = 0
     for event in events:
-        if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
-            open_nodes.append((event.anchor, total))
-            total += 1
-            if len(open_nodes) > MAX_DEPTH:
-                raise ArgumentRejected(f"The YAML text is nested deeper than {MAX_DEPTH} levels; it was not opened.")
-        elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
+        if isinstance(event, yaml.CollectionEndEvent):
             anchor, before = open_nodes.pop()
-            if anchor is not None:
-                sizes[anchor] = total - before
-        elif isinstance(event, yaml.ScalarEvent):
-            total += 1
-            if event.anchor is not None:
-                sizes[event.anchor] = 1
+            sizes[anchor] = total - before
         elif isinstance(event, yaml.AliasEvent):
-            if any(anchor == event.anchor for anchor, _ in open_nodes):
-                raise ArgumentRejected("The YAML text contains itself through an alias; it was not opened.")
+            _refuse_a_circle(event.anchor, open_nodes)
             total += sizes.get(event.anchor, 1)
-        if total > MAX_EXPANDED_NODES:
+        elif isinstance(event, yaml.NodeEvent):
+            sizes[event.anchor] = 1
+            if isinstance(event, yaml.CollectionStartEvent):
+                open_nodes.append((event.anchor, total))
+            total += 1
+        if total > MAX_EXPANDED_NODES or len(open_nodes) > MAX_DEPTH:
             raise ArgumentRejected(
-                f"The YAML text expands to more than {MAX_EXPANDED_NODES:,} nodes, by its aliases or by its length; "
-                "it was not opened. Work on it as plain text with search and slice."
+                f"The YAML text expands to more than {MAX_EXPANDED_NODES:,} nodes (by its aliases or its length), or "
+                f"is nested deeper than {MAX_DEPTH} levels; it was not opened. Use search and slice on its text."
             )
+
+
+def _refuse_a_circle(anchor: str | None, open_nodes: list[tuple[str | None, int]]) -> None:
+    if any(anchor == name for name, _ in open_nodes):
+        raise ArgumentRejected("The YAML text contains itself through an alias; it was not opened.")

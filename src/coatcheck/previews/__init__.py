@@ -6,13 +6,14 @@ on what is shown and not on the size of the value.
 
 from typing import Any
 
+from coatcheck.previews.kept import render_small
 from coatcheck.previews.structure import render_structure
 from coatcheck.previews.subject import Subject
 from coatcheck.previews.text import render_text
 from coatcheck.previews.whole import render_whole
 from coatcheck.previews.wording import NotPlain
 
-__all__ = ["OPENED_BY_ITSELF", "NotPlain", "Subject", "render", "render_whole"]
+__all__ = ["OPENED_BY_ITSELF", "NotPlain", "Subject", "render", "render_small", "render_whole"]
 
 OPENED_BY_ITSELF = 65_536
 """Characters up to which a text is tried as JSON; of longer ones the caller gives what they hold, if it knows."""

@@ -15,10 +15,15 @@ TEXT = 30
 """Longest text, in characters, that an example compares with."""
 MOST_FIELDS = 20
 """Fields among which one to select by is looked for."""
+TELLING = ("id", "number", "key", "name", "title", "path", "login", "state", "status", "type", "date", "created_at")
+"""Field names that identify or describe a record almost everywhere."""
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # jq's own words; newer versions take them as names, older ones do not
 _WORDS = frozenset(
-    "and as break catch def elif else end foreach if import include label limit module not or reduce then try __loc__".split()  # noqa: SIM905
+    {
+        *("and", "as", "break", "catch", "def", "elif", "else", "end", "foreach", "if", "import", "include", "label"),
+        *("limit", "module", "not", "or", "reduce", "then", "try", "__loc__"),
+    }
 )
 
 
@@ -79,8 +84,14 @@ def _light_fields(objects: Objects) -> list[str]:
     """Up to three fields worth a projection: those that all have first, scalars before containers."""
     fields = [(name, field) for name, field in (objects.fields or {}).items() if _usable(name)]
     plain = [pair for pair in fields if pair[1].shape.objects is None and pair[1].shape.arrays is None]
-    ranked = sorted(plain or fields, key=lambda pair: pair[1].present < objects.seen)
-    return [name for name, _ in ranked[:3]]
+    everywhere = [name for name, field in plain or fields if field.present == objects.seen]
+    return most_telling(everywhere or [name for name, _ in plain or fields])[:3]
+
+
+def most_telling(names: Sequence[str]) -> list[str]:
+    """Order field names: those by which people know records first, the others as they come."""
+    known = [name for name in TELLING if name in names]
+    return [*known, *(name for name in names if name not in known)]
 
 
 def _selection(names: list[str], sampled: Sequence[Any]) -> str:

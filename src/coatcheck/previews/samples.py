@@ -39,31 +39,33 @@ class Cuts:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A value as text, how many of its own members that holds, and what is cut further inside."""
+    """A value as text, how many of its own members that holds, what is cut further inside, and the form it took."""
 
     text: str
     members: int
     cuts: Cuts
+    form: int
 
 
-def sample(value: Any, room: int, *, open_arrays: bool = True) -> Sample | None:
+def sample(value: Any, room: int, *, open_arrays: bool = True, form: int = 0) -> Sample | None:
     """Write a value in at most ``room`` characters, in the fullest form that loses no key; ``None`` if not even folded.
 
     Args:
         value: Any JSON value.
         room: Characters.
         open_arrays: Whether arrays inside the value show their first items.
+        form: The fullest of ``FORMS`` to try, where it is known from a value of the same kind.
 
     Raises:
         NotPlain: A part that would be shown is no JSON value.
     """
     total = len(value) if isinstance(value, (dict, list, tuple)) else 0
     found = None
-    for width, levels, items in FORMS:
+    for place, (width, levels, items) in enumerate(FORMS[form:], form):
         folding = _Folding(width, items if open_arrays else 0)
         text = folding.outermost(value, room, levels)
         if len(text) <= room:
-            found = Sample(text, folding.members, folding.cuts)
+            found = Sample(text, folding.members, folding.cuts, place)
             if folding.cuts.keys == 0 and (folding.members == total or not isinstance(value, dict)):
                 break
     return found

@@ -3,10 +3,12 @@
     [5,000 x {id: integer, body? (in 12 of 20): string|null, labels: [0-4 x string]}]
     {<key>: {name: string}} (5,000 keys such as "a", "b"; 20 sampled)
 
-``{…3}`` and ``[…12]`` stand for an object of 3 keys and an array of 12 items that are not described further.
+``{…3}`` and ``[…12]`` stand for an object of 3 keys and an array of 12 items that are not described further;
+neighbouring fields of one type share a line.
 """
 
 import re
+from dataclasses import dataclass
 from itertools import islice
 
 from coatcheck.previews.schema import MOST_FIELDS, MOST_LEVELS, Arrays, Objects, Shape, Span
@@ -17,16 +19,35 @@ LINE = 100
 NAME = 60
 """Characters of a field's name that are shown."""
 _PLAIN_NAME = re.compile(r"[\w$@-]+")
-# levels, fields of one object, whether their types are told
-_STEPS = (
-    (MOST_LEVELS, MOST_FIELDS, True),
-    (3, MOST_FIELDS, True),
-    (2, MOST_FIELDS, True),
-    (1, MOST_FIELDS, True),
-    (1, MOST_FIELDS, False),
-    (1, 12, False),
-    (1, 4, False),
-    (0, 0, False),
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to write a shape.
+
+    Attributes:
+        levels: Levels of objects that are opened.
+        fields: Fields of one object.
+        types: Whether fields have their types.
+        inner: Fields of an object inside an object, named without their types; ``None``: as the outer ones.
+    """
+
+    levels: int
+    fields: int = MOST_FIELDS
+    types: bool = True
+    inner: int | None = None
+
+
+_FORMS = (
+    Form(MOST_LEVELS),
+    Form(3),
+    Form(2),
+    Form(2, inner=6),
+    Form(1),
+    Form(1, types=False),
+    Form(1, 12, types=False),
+    Form(1, 4, types=False),
+    Form(0),
 )
 
 
@@ -38,19 +59,20 @@ def shape_text(shape: Shape, room: int, *, note_sampling: bool = True) -> str:
         room: Characters.
         note_sampling: Whether the outermost array tells how many of its items were looked at.
     """
-    for levels, fields, types in _STEPS:
-        text = _Writing(fields, types=types).write(shape, levels, note_sampling=note_sampling)
-        if len(text) <= room:
+    for form in _FORMS:
+        writing = _Writing(form, room)
+        text = writing.write(shape, form.levels, note_sampling=note_sampling)
+        if writing.room >= 0 and len(text) <= room:
             return text
     return ""
 
 
 class _Writing:
-    """One way to write a shape: how many fields of an object, and whether with their types."""
+    """Writes in one form; ``room`` falls with every field and is negative once the text is too long to be of use."""
 
-    def __init__(self, fields: int, *, types: bool) -> None:
-        self.fields = fields
-        self.types = types
+    def __init__(self, form: Form, room: int) -> None:
+        self.form = form
+        self.room = room
 
     def write(self, shape: Shape, levels: int, *, note_sampling: bool = True) -> str:
         forms = list(shape.scalars)
@@ -89,21 +111,41 @@ class _Writing:
 
     def _record(self, objects: Objects, levels: int) -> str:
         known = objects.fields or {}
-        lines = []
-        for name, field in islice(known.items(), self.fields):
+        is_inner = self.form.inner is not None and levels < self.form.levels
+        most = self.form.inner if is_inner and self.form.inner is not None else self.form.fields
+        types = self.form.types and not is_inner
+        lines: list[tuple[str, str]] = []
+        for name, field in islice(known.items(), most):
+            if self.room < 0:
+                break
             line = _name(name)
+            self.room -= len(line)
             if field.present < objects.seen:
-                line += f"? (in {field.present} of {objects.seen})" if self.types else "?"
-            lines.append(f"{line}: {self.write(field.shape, levels - 1)}" if self.types else line)
+                line += f"? (in {field.present} of {objects.seen})" if types else "?"
+            lines.append((line, self.write(field.shape, levels - 1) if types else ""))
         hidden = objects.hidden + len(known) - len(lines)
         if hidden:
             exact = objects.keys.most <= MOST_FIELDS or objects.seen == 1
-            lines.append(f"…{'' if exact else 'at least '}{number(hidden)} more")
-        one_line = ", ".join(lines)
-        if not self.types or (len(one_line) <= LINE and "\n" not in one_line):
-            return f"{{{one_line}}}"
-        inside = "\n".join(lines).replace("\n", "\n  ")
-        return f"{{\n  {inside}\n}}"
+            lines.append((f"…{'' if exact else 'at least '}{number(hidden)} more", ""))
+        return _layout(lines, one_line=not types)
+
+
+def _layout(fields: list[tuple[str, str]], *, one_line: bool) -> str:
+    """Write names and types on one line, or on one line each; then neighbours of one scalar type share a line."""
+    pieces = [f"{name}: {kind}" if kind else name for name, kind in fields]
+    text = ", ".join(pieces)
+    if one_line or (len(text) <= LINE and "\n" not in text):
+        return f"{{{text}}}"
+    lines: list[str] = []
+    last = ""
+    for (name, kind), piece in zip(fields, pieces, strict=True):
+        if kind and kind == last and "?" not in name and len(lines[-1]) + len(name) < LINE:
+            lines[-1] = f"{lines[-1].removesuffix(f': {kind}')}, {piece}"
+        else:
+            lines.append(piece)
+        last = kind if kind.isalpha() and "?" not in name else ""
+    inside = "\n".join(lines).replace("\n", "\n  ")
+    return f"{{\n  {inside}\n}}"
 
 
 def _name(name: str, *, quoted: bool = False) -> str:

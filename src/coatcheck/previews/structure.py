@@ -9,7 +9,7 @@ from typing import Any
 from coatcheck.previews import jq_filters
 from coatcheck.previews.budget import Sheet
 from coatcheck.previews.next_steps import LONGEST, call, passing
-from coatcheck.previews.samples import Cuts, sample
+from coatcheck.previews.samples import Cuts, Sample, sample
 from coatcheck.previews.schema import SAMPLED, Shape, describe, pick
 from coatcheck.previews.shape_text import shape_text
 from coatcheck.previews.subject import Subject, headlines
@@ -154,11 +154,19 @@ def _samples(value: Any, main: Main | None, subject: Subject, room: int) -> Show
 def _member_samples(main: Main, place: Path, room: int, shown: Shown) -> None:
     members = list(_members(main))
     each = room // max(len(members), 1)
-    for step, member in members:
+    form = 0
+    while members:
+        step, member = members.pop(0)
         label = _label(place.child(step))
-        found = sample(member, each - len(label) - 3)
+        found = sample(member, each - len(label) - 3, form=form)
+        if found is not None and len(members) > 1 and _loses_keys(member, found):
+            # Two members with more of their keys tell more than three.
+            members = members[1:]
+            each = room // 2
+            found = sample(member, each - len(label) - 3, form=form)
         if found is None or (found.members == 0 and found.cuts.folded):
             continue  # a folded member tells nothing that the shape does not
+        form = found.form
         shown.lines.append(f"{label}: {found.text}")
         shown.cuts.add(found.cuts)
         if isinstance(step, Slice):
@@ -169,6 +177,10 @@ def _member_samples(main: Main, place: Path, room: int, shown: Shown) -> None:
             shown.cuts.keys += len(member) - found.members
         elif isinstance(member, (list, tuple)) and found.members:
             shown.cuts.items += len(member) - found.members
+
+
+def _loses_keys(member: Any, found: Sample) -> bool:
+    return isinstance(member, dict) and found.members < len(member)
 
 
 def _label(path: Path) -> str:
@@ -293,9 +305,10 @@ def _inner(value: Any, part: Path) -> Path:
             return Path((*part.steps[:-1], Index(step.start or 0)))
         value = value[step.name if isinstance(step, Key) else step.position]
     if isinstance(value, dict):
-        for name in islice(value, SAMPLED):
-            if len(name) <= KEY and not isinstance(value[name], (dict, list, tuple)):
-                return part.child(Key(name))
+        names = [name for name in islice(value, SAMPLED) if not isinstance(value[name], (dict, list, tuple))]
+        telling = jq_filters.most_telling([name for name in names if len(name) <= KEY])
+        if telling:
+            return part.child(Key(telling[0]))
     return part
 
 
@@ -307,7 +320,7 @@ def _word(value: Any, main: Main | None) -> str:
         member = container[next(iter(container))] if isinstance(container, dict) else container[0]
     for text in _texts(member):
         found = _WORD.search(text[:KEY])
-        if found is not None:
+        if found is not None and "://" not in text[:KEY]:
             return found.group()
     return ""
 
@@ -316,6 +329,7 @@ def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        yield from (text for text in islice(value.values(), SAMPLED) if isinstance(text, str))
+        texts = [name for name in islice(value, SAMPLED) if isinstance(value[name], str)]
+        yield from (value[name] for name in jq_filters.most_telling(texts))
     elif isinstance(value, (list, tuple)):
         yield from (text for text in islice(value, SAMPLED) if isinstance(text, str))

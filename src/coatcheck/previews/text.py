@@ -61,7 +61,9 @@ def render_text(text: str, subject: Subject, limit: int) -> str:
     if count.lines > FEW:
         shown = _by_lines(text, count, head, min(head // 2, room - head), max(LINES, limit // 160))
     else:
-        shown = _by_characters(text, head, min(head // 2, room - head))
+        shown = _by_characters(
+            text, subject.target.path if subject.target else Path(), head, min(head // 2, room - head)
+        )
     if shown.head and sheet.put("samples", "\n".join(shown.head + shown.tail)):
         sheet.put_first("left_out", _left_out(text, count, shown))
         steps.insert(1, _more(text, count, subject, shown))
@@ -111,19 +113,19 @@ def _count_cut(shown: Shown, line: Line, width: int) -> None:
         shown.cut_characters += line.length - width
 
 
-def _by_characters(text: str, head: int, tail: int) -> Shown:
-    """Take the beginning and the end of a text of few lines."""
-    label = len(f"[0:{len(text)}]: ") + 2
+def _by_characters(text: str, base: Path, head: int, tail: int) -> Shown:
+    """Take the beginning and the end of a text of few lines, each with its path."""
     total = len(text)
+    label = len(str(base.child(Slice(total, total)))) + 2
     if total <= head + tail - label:
-        return Shown([f"[0:{total}]: {printable(text)}"] if total else [], [], total, total)
+        return Shown([f"{base.child(Slice(0, total))}: {printable(text)}"] if total else [], [], total, total)
     head_end = head - label
     if head_end < FEW:
         return Shown(tail_start=total)
-    tail_start = max(total - max(tail - 2 * label, 0), head_end)
-    shown = Shown([f"[0:{head_end}]: {printable(text[:head_end])}"], [], head_end, tail_start)
+    tail_start = max(total - max(tail - label - 1, 0), head_end)
+    shown = Shown([f"{base.child(Slice(0, head_end))}: {printable(text[:head_end])}"], [], head_end, tail_start)
     if tail_start < total:
-        shown.tail.append(f"[{tail_start}:{total}]: {printable(text[tail_start:])}")
+        shown.tail.append(f"{base.child(Slice(tail_start, total))}: {printable(text[tail_start:])}")
     return shown
 
 

@@ -26,6 +26,7 @@ from coatcheck.proxy.messages import (
     response,
     to_line,
 )
+from coatcheck.wire.instructions import with_instructions
 
 if TYPE_CHECKING:
     from coatcheck.wire.interceptor import Interceptor
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 CALL, LIST, CANCELLED = "tools/call", "tools/list", "notifications/cancelled"
 GREETINGS = frozenset({"initialize", "server/discover"})
+_SIGNS_OF_REFERENCES = (b'"@obj_', b'"@@', b"\\u0040")
 LISTING_TIMEOUT = 20.0
 """Seconds that a server has to list its tools when we ask for our own sake."""
 MOST_PAGES = 100
@@ -161,7 +163,7 @@ class Conversation:
         return task is not None and task.cancel()
 
     def _must_open(self, call: Message, line: bytes) -> bool:
-        if b'"@' in line or b"\\u0040" in line:
+        if any(sign in line for sign in _SIGNS_OF_REFERENCES):
             return True
         if not self._has_tools:
             return False
@@ -277,6 +279,8 @@ class Conversation:
         asked = self._asked.pop(key, None)
         if asked is None or not concerns_us:
             self._to_client(line)
+        elif asked.method in GREETINGS:
+            self._to_client(self._greet(message, line))
         else:
             self._start(self._open_answer(asked, message, line), len(line))
 
@@ -286,23 +290,23 @@ class Conversation:
             interceptor = await asyncio.shield(self._interceptor)
             if asked.method == CALL:
                 changed = await interceptor.result(asked.tool, result)
-            elif asked.method == LIST:
+            else:
                 changed = await interceptor.tools_list(result) if self._has_tools else result
                 self._listed = self._listed or not result.get("nextCursor")
-            else:
-                changed = self._greeting(interceptor, result)
             if changed is not result:
                 line = to_line({**message, "result": changed})
         except Exception:
             logger.exception("An answer could not be rewritten and passes as it came")
         self._to_client(line)
 
-    def _greeting(self, interceptor: "Interceptor", result: dict[str, Any]) -> dict[str, Any]:
+    def _greet(self, message: Message, line: bytes) -> bytes:
+        """Add a word about references to the server's instructions, if it has tools to give them to."""
+        result = message["result"]
         capabilities = result.get("capabilities")
         self._has_tools = isinstance(capabilities, dict) and capabilities.get("tools") is not None
         if not self._has_tools:
-            return result
-        return {**result, "instructions": interceptor.instructions(result.get("instructions"))}
+            return line
+        return to_line({**message, "result": {**result, "instructions": with_instructions(result.get("instructions"))}})
 
     # Questions of our own
 

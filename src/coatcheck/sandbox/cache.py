@@ -52,5 +52,5 @@ class DocumentCache:
 
 def estimate(document: Document) -> int:
     """Bytes that a document takes in memory once it is decoded, roughly."""
-    factor = TEXT_FACTOR if document.metadata.kind == "text" else JSON_FACTOR
+    factor = JSON_FACTOR if document.may_be_structured else TEXT_FACTOR
     return len(document.payload) * factor + 1024

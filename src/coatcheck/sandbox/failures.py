@@ -55,7 +55,9 @@ def revive(header: dict[str, Any], limits: Limits) -> CoatcheckError:
     if name == OUTPUT_EXCEEDED:
         return output_exceeded(limits)
     if name == "RecursionError":
-        return SandboxFailed("The value or the argument is nested too deeply for this. Work on a part of it with a path.")
+        return SandboxFailed(
+            "The value or the argument is nested too deeply for this. Work on a part of it with a path."
+        )
     return SandboxFailed("The operation failed inside the sandbox. Try another way to get at the data.")
 
 
@@ -69,7 +71,9 @@ def timed_out(limits: Limits) -> SandboxTimeout:
 
 def hand_over_timed_out() -> SandboxTimeout:
     """The payload did not get through in time."""
-    return SandboxTimeout("The object could not be handed to the sandbox in time; the machine is overloaded. Try again.")
+    return SandboxTimeout(
+        "The object could not be handed to the sandbox in time; the machine is overloaded. Try again."
+    )
 
 
 def busy(seconds: float) -> SandboxTimeout:
@@ -117,4 +121,6 @@ def closed() -> SandboxFailed:
 
 def not_started(reason: str) -> SandboxFailed:
     """No worker could be started."""
-    return SandboxFailed(f"A sandbox process could not be started ({reason}). Patterns, filters and large objects need it.")
+    return SandboxFailed(
+        f"A sandbox process could not be started ({reason}). Patterns, filters and large objects need it."
+    )

@@ -18,7 +18,7 @@ class FrameError(Exception):
     """Bytes that are no frame, or a frame that is larger than its reader takes."""
 
 
-class BodyTooLarge(FrameError):
+class BodyTooLarge(FrameError):  # noqa: N818
     """A frame whose body is larger than its reader takes."""
 
 

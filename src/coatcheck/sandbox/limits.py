@@ -14,12 +14,16 @@ STARTUP_SECONDS = 20.0
 """A clean interpreter starts in about 0.1 s; a crowded machine may take far longer, and that is nobody's fault."""
 
 
+READING_BYTES_PER_SECOND = 20 * MEBIBYTE
+MOST_READING_SECONDS = 4.0
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The limits of one worker.
 
     Attributes:
-        timeout: Seconds for one operation, counted from when the worker begins it.
+        timeout: Seconds for one operation, counted from when the worker begins it; see also ``reading_allowance``.
         memory_bytes: Address space of the worker process; 0 for no limit.
         cache_bytes: Estimated bytes of decoded objects that the worker keeps.
         output_bytes: Largest answer.
@@ -38,3 +42,11 @@ class Limits:
 def hand_over_allowance(size: int) -> float:
     """Seconds that sending ``size`` bytes through a pipe and decoding them may take at the most."""
     return HAND_OVER_SECONDS + size / HAND_OVER_BYTES_PER_SECOND
+
+
+def reading_allowance(size: int) -> float:
+    """Seconds that an operation gets on top of its timeout for going through ``size`` bytes of JSON once.
+
+    jq read 26 MB a second on a slow machine, before its filter began; a small object earns nothing worth mentioning.
+    """
+    return min(size / READING_BYTES_PER_SECOND, MOST_READING_SECONDS)

@@ -90,8 +90,6 @@ class WorkerPool:
             healthy = False
             try:
                 answer = worker.perform(task)
-                healthy = True
-                return answer
             except Spoiled as spoiled:
                 raise spoiled.error from None
             except LoadFailed as failed:
@@ -104,6 +102,9 @@ class WorkerPool:
                 error = self._verdict(worker, last=attempt == ATTEMPTS)
                 if error is not None:
                     raise error from None
+            else:
+                healthy = True
+                return answer
             finally:
                 if not healthy:
                     self._end(slot)
@@ -167,11 +168,9 @@ class WorkerPool:
     def _free_slot(self, namespace: str) -> int | None:
         if self._running[namespace] >= self.tasks_per_namespace:
             return None
-        home = zlib.crc32(namespace.encode("utf-8", "surrogatepass")) % self._workers
-        for slot in (home, *range(self._workers), *range(self._workers, self.most_workers)):
-            if slot not in self._busy:
-                return slot
-        return None
+        home: int = zlib.crc32(namespace.encode("utf-8", "surrogatepass")) % self._workers
+        candidates: list[int] = [home, *range(self.most_workers)]
+        return next((slot for slot in candidates if slot not in self._busy), None)
 
     def _release(self, slot: int, namespace: str) -> None:
         replaced = slot < self._workers and slot not in self._processes and not self._closed

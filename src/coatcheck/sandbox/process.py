@@ -15,9 +15,9 @@ from coatcheck.codec import Metadata
 from coatcheck.errors import CoatcheckError
 from coatcheck.operations import Answer
 from coatcheck.sandbox import failures
-from coatcheck.sandbox.channel import Channel, DeadlinePassed, WorkerGone
+from coatcheck.sandbox.channel import Channel, DeadlinePassed
 from coatcheck.sandbox.frames import BodyTooLarge, FrameError
-from coatcheck.sandbox.limits import STARTUP_SECONDS, Limits, hand_over_allowance
+from coatcheck.sandbox.limits import MOST_READING_SECONDS, STARTUP_SECONDS, Limits, hand_over_allowance
 
 BOOTSTRAP = (
     "import json,sys;s=json.loads(sys.argv[1]);sys.path[:]=s['path'];"
@@ -122,7 +122,8 @@ class WorkerProcess:
         if answer.get("status") == "missing":
             answer, body = self._hand_over(task)
         if answer.get("status") == "started":
-            return self._channel.receive(self._limits.output_bytes, time.monotonic() + self._limits.timeout)
+            seconds = self._limits.timeout + _reading(answer)
+            return self._channel.receive(self._limits.output_bytes, time.monotonic() + seconds)
         return answer, body
 
     def _hand_over(self, task: Task) -> tuple[dict[str, Any], bytes]:
@@ -163,7 +164,7 @@ class WorkerProcess:
         return self._ready
 
     def kill(self) -> None:
-        """End the process and wait for it, so that it leaves no zombie; safe while another thread waits for an answer."""
+        """End the process and wait for it, so that no zombie stays; safe while a thread waits for its answer."""
         with contextlib.suppress(OSError):
             self._process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -184,6 +185,12 @@ class WorkerProcess:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
+
+
+def _reading(header: dict[str, Any]) -> float:
+    """What the worker claims it needs for going through its object; believed within a bound."""
+    claimed = header.get("reading")
+    return min(max(claimed, 0.0), MOST_READING_SECONDS) if isinstance(claimed, float) else 0.0
 
 
 def _read_answer(header: dict[str, Any], body: bytes, task: Task) -> Answer:

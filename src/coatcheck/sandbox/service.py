@@ -85,5 +85,3 @@ class Sandbox:
             self._pool.close()
             self._open_pool()
         return self._pool
-
-

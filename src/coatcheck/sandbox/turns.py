@@ -10,7 +10,6 @@ from coatcheck.sandbox.pool import WorkerPool
 from coatcheck.sandbox.process import Task
 
 if TYPE_CHECKING:
-    import anyio
     from anyio.lowlevel import RunVar
 
 

@@ -6,7 +6,7 @@ The conversation, each line a frame (see ``frames``):
     parent  {"operation", "args", "key"}
     worker  {"status": "missing"}                                 if it does not hold the object
     parent  {"metadata"} and the payload, or {"abandon": true}
-    worker  {"status": "started"}                                 from here the deadline counts
+    worker  {"status": "started", "reading": seconds}             from here the deadline counts
     worker  {"status": "done", …} and the answer, or {"status": "error", …}
 """
 
@@ -22,7 +22,7 @@ from coatcheck.sandbox import hardening
 from coatcheck.sandbox.cache import DocumentCache
 from coatcheck.sandbox.failures import describe
 from coatcheck.sandbox.frames import PREFIX, frame_head, read_header, read_prefix
-from coatcheck.sandbox.limits import GRACE_SECONDS, Limits, hand_over_allowance
+from coatcheck.sandbox.limits import GRACE_SECONDS, Limits, hand_over_allowance, reading_allowance
 
 MAX_PAYLOAD_BYTES = 2**40
 """The parent is trusted; the memory limit is what bounds a payload."""
@@ -60,7 +60,7 @@ class Worker:
         """Answer requests until the pipe is closed."""
         self._send({"status": "ready"})
         while True:
-            request = self._read_header()
+            request, _ = self._read_head()
             _arm(hand_over_allowance(0) + self._limits.timeout)
             try:
                 header, parts = self._respond(request)
@@ -81,8 +81,9 @@ class Worker:
         if request["operation"] != "query" or request["args"].get("path"):
             _arm(hand_over_allowance(len(document.payload)))
             _decode(document)
-        self._send({"status": "started"})
-        _arm(self._limits.timeout)
+        reading = reading_allowance(len(document.payload)) if document.may_be_structured else 0.0
+        self._send({"status": "started", "reading": reading})
+        _arm(self._limits.timeout + reading)
         answer = operation(document, request["args"] | {"max_bytes": self._limits.output_bytes})
         return self._wire(answer)
 
@@ -103,9 +104,6 @@ class Worker:
         if sum(map(len, parts)) > self._limits.output_bytes:
             raise SandboxOutputExceeded
         return {"status": "done"} | header, parts
-
-    def _read_header(self) -> dict[str, Any]:
-        return self._read_head()[0]
 
     def _read_head(self) -> tuple[dict[str, Any], int]:
         header_bytes, body_bytes = read_prefix(self._read(PREFIX.size), MAX_PAYLOAD_BYTES)
@@ -138,5 +136,3 @@ def _decode(document: Document) -> None:
 def _arm(seconds: float | None) -> None:
     """End this process by the alarm's default action unless it is armed anew in time, with no help from the parent."""
     signal.setitimer(signal.ITIMER_REAL, 0.0 if seconds is None else seconds + GRACE_SECONDS)
-
-

@@ -96,6 +96,7 @@ async def object_store_query(
     object_id: ObjectId,
     filter: Annotated[str, Field(description="A jq filter.")],  # noqa: A002 - the name that models know
     path: PathInObject = "",
+    store: Annotated[bool, Field(description="Store a small result too, to pass it on by reference.")] = False,
     *,
     explorer: Explorer,
 ) -> str:
@@ -103,7 +104,7 @@ async def object_store_query(
 
     Example: object_id="@obj_001", filter=".items | map(select(.price > 10)) | length".
     """
-    return await explorer.aquery(object_id, filter, path)
+    return await explorer.aquery(object_id, filter, path, store)
 
 
 async def object_store_put(

@@ -7,11 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from coatcheck.errors import SettingsError
-from coatcheck.tool_factory import ToolConfig
-
-ToolRegistry = Mapping[str, tuple[Callable[..., Any], ToolConfig]]
-"""Tools by name: the plain function, and how it becomes a tool."""
-
+from coatcheck.tool_factory import Registry
 
 @dataclass(frozen=True, slots=True)
 class Toolset:
@@ -26,11 +22,11 @@ class Toolset:
     """
 
     name: str
-    tools: Callable[..., ToolRegistry]
+    tools: Callable[..., Registry]
     settings: type[BaseModel] | None = None
     description: str = ""
 
-    def registry(self, options: Mapping[str, Any] | None = None) -> ToolRegistry:
+    def registry(self, options: Mapping[str, Any] | None = None) -> Registry:
         """Give the tools, with these settings.
 
         Raises:

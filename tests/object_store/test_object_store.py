@@ -1,0 +1,174 @@
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from coatcheck.backends import InMemoryBackend, ObjectStoreBackend, RedisBackend
+from coatcheck.codec import ToolResult
+from coatcheck.errors import ListingUnsupported, ObjectNotFound, ObjectTooLarge
+from coatcheck.object_store import ObjectStore
+from tests.strategies import json_values
+
+pytestmark = pytest.mark.anyio
+
+
+class FourMethods:
+    """A backend with nothing but what the protocol asks for."""
+
+    def __init__(self) -> None:
+        self.inner = InMemoryBackend()
+        self.generate_id = self.inner.generate_id
+        self.set = self.inner.set
+        self.get = self.inner.get
+        self.delete = self.inner.delete
+
+
+@pytest.fixture(params=["memory", "redis", "valkey", "four methods"])
+def backend(request: pytest.FixtureRequest) -> Iterator[ObjectStoreBackend]:
+    if request.param == "memory":
+        yield InMemoryBackend()
+    elif request.param == "four methods":
+        yield FourMethods()
+    else:
+        server = request.getfixturevalue(f"{request.param}_server")
+        made = RedisBackend(server.url, prefix=f"{request.node.name}:")
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def store(backend: ObjectStoreBackend) -> ObjectStore:
+    return ObjectStore(backend)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@given(value=json_values)
+def test_any_json_value_survives_the_store(store, value):
+    assert store.fetch(store.put(value)) == value
+
+
+async def test_the_twins_for_the_event_loop_see_the_same_objects(store):
+    value = {"rows": [{"n": n} for n in range(1000)]}
+    by_sync, by_async = store.put(value), await store.aput(value)
+    assert await store.aget(by_sync) == value
+    assert store.get(by_async) == value
+    assert (await store.ametadata(by_sync)).length == store.metadata(by_async).length == 1
+    assert await store.adelete(by_sync)
+    assert not store.delete(by_sync)
+    assert await store.aget(by_sync) is None
+    await store.aclose()
+
+
+def test_a_stored_none_is_told_apart_from_nothing(store):
+    object_id = store.put(None)
+    assert store.get(object_id) is None
+    assert store.fetch(object_id) is None
+    assert store.get("obj_nothing") is None
+    with pytest.raises(ObjectNotFound) as caught:
+        store.fetch("obj_nothing")
+    assert caught.value.object_id == "obj_nothing"
+
+
+def test_what_is_stored_does_not_change_with_the_value_it_came_from(store):
+    value = {"rows": [1, 2]}
+    object_id = store.put(value)
+    value["rows"].append(3)
+    assert store.get(object_id) == {"rows": [1, 2]}
+
+
+def test_fractions_of_seconds_hold(backend):
+    store = ObjectStore(backend, ttl=0.3)
+    object_id = store.put("short-lived")
+    assert store.get(object_id) == "short-lived"
+    deadline = time.monotonic() + 5
+    while store.get(object_id) is not None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert store.get(object_id) is None
+
+
+@pytest.mark.parametrize("ttl", [0, -1, -0.5])
+def test_zero_or_less_means_that_objects_do_not_expire(backend, ttl):
+    seen: list[float | None] = []
+
+    class Watching(FourMethods):
+        def __init__(self) -> None:
+            super().__init__()
+            self.set = lambda key, value, ttl_seconds: seen.append(ttl_seconds)
+
+    ObjectStore(Watching(), ttl=ttl).put(1)
+    assert seen == [None]
+
+
+def test_each_namespace_is_a_world_of_its_own(backend):
+    current = "alice"
+    store = ObjectStore(backend, namespace=lambda: current)
+    object_id = store.put("hers")
+    current = "bob"
+    assert store.get(object_id) is None
+    assert not store.delete(object_id)
+    for guess in (f"alice:{object_id}", f"../alice:{object_id}", f":{object_id}", f"*:{object_id}"):
+        assert store.get(guess) is None
+        assert not store.delete(guess)
+        with pytest.raises(ObjectNotFound):
+            store.metadata(guess)
+    current = "alice"
+    assert store.get(object_id) == "hers"
+
+
+async def test_listing_shows_the_callers_objects_newest_first(backend, request):
+    if "four methods" in request.node.name:
+        with pytest.raises(ListingUnsupported, match="cannot be listed"):
+            ObjectStore(backend).list()
+        return
+    current = "alice"
+    store = ObjectStore(backend, namespace=lambda: current)
+    mine = [store.put([number], tool=f"tool_{number}") for number in range(3)]
+    current = "bob"
+    store.put("his")
+    current = "alice"
+    for listed in (store.list(), await store.alist()):
+        assert {summary.object_id for summary in listed} == set(mine)
+        created = [summary.metadata.created for summary in listed]
+        assert created == sorted(created, reverse=True)
+        assert {summary.metadata.tool for summary in listed} == {"tool_0", "tool_1", "tool_2"}
+    await store.aclose()
+
+
+def test_a_caller_who_may_not_list_is_told_why(backend):
+    with pytest.raises(ListingUnsupported, match="without authentication"):
+        ObjectStore(backend, may_list=lambda: False).list()
+
+
+def test_an_object_over_the_limit_is_refused_with_both_sizes(backend):
+    with pytest.raises(ObjectTooLarge) as caught:
+        ObjectStore(backend, max_object_bytes=1000).put("x" * 1001)
+    assert (caught.value.size, caught.value.limit) == (1001, 1000)
+
+
+@pytest.mark.parametrize(
+    ("value", "type_", "length"),
+    [([1, 2, 3], "array", 3), ({"a": 1}, "object", 1), ("text", "string", 4), (5, "integer", None), ([], "array", 0)]
+    + [(1.5, "number", None), (True, "boolean", None), (None, "null", None), ((1, 2), "array", 2)],
+)
+def test_metadata_tells_type_and_length(store, value, type_, length):
+    metadata = store.metadata(store.put(value, tool="made_by"))
+    assert (metadata.type, metadata.length, metadata.tool) == (type_, length, "made_by")
+
+
+def test_text_comes_back_byte_for_byte_and_a_tool_result_exactly(store):
+    text = '{"a": 1}  \r\n\ttrailing'
+    assert store.read(store.put(text)).text() == text
+    result: dict[str, Any] = {"content": [{"type": "text", "text": ' {"a": 1.0} '}], "_meta": {"x": None}}
+    stored = store.read(store.put(ToolResult(result)))
+    assert stored.result() == result
+    assert stored.value() == {"a": 1.0}
+    assert stored.text() == ' {"a": 1.0} '
+
+
+def test_a_peek_brings_the_payload_only_where_it_is_small(store):
+    small, large = store.put("x" * 100), store.put("x" * 5000)
+    assert store.peek(small, 1000).value() == "x" * 100
+    assert len(store.peek(large, 1000).payload) == 0
+    assert store.peek(large, 1000).metadata.size == 5000

@@ -1,0 +1,226 @@
+import datetime as dt
+import enum
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from coatcheck.previews import NotPlain, Subject, render
+
+ISSUES = [
+    {
+        "id": number,
+        "title": f"Issue {number}",
+        "state": "open" if number % 3 else "closed",
+        "author": {"login": f"user{number % 7}"},
+        "labels": ["bug", "doc"][: number % 3],
+        **({"body": "text " * 60} if number % 2 else {}),
+    }
+    for number in range(5000)
+]
+
+
+def preview(value: Any, limit: int = 4000, reference: str = "@obj_1") -> str:
+    return render(value, Subject(reference, 891_679, 3600, "list_issues"), limit)
+
+
+def test_a_list_of_records_is_told_by_type_length_size_shape_samples_and_next_steps() -> None:
+    assert preview(ISSUES).splitlines() == [
+        "@obj_1: array of 5,000 items, 891,679 characters (~222,919 tokens), from list_issues, kept for 60 minutes",
+        "Shape (from 20 of 5,000 items):",
+        "[5,000 x {",
+        "  id: integer",
+        "  title, state: string",
+        "  author: {login: string}",
+        "  labels: [0-2 x string]",
+        "  body? (in 10 of 20): string",
+        "}]",
+        '[0]: {"id":0,"title":"Issue 0","state":"closed","author":{"login":"user0"},"labels":[]}',
+        '[1]: {"id":1,"title":"Issue 1","state":"open","author":{"login":"user1"},"labels":["bug"],"body":"'
+        + ("text " * 24)
+        + '…(+180 characters)"}',
+        '[4999]: {"id":4999,"title":"Issue 4999","state":"open","author":{"login":"user1"},"labels":["bug"],"body":"'
+        + ("text " * 24)
+        + '…(+180 characters)"}',
+        "Left out: 4,997 of 5,000 items, the rest of 2 long texts.",
+        'Next: object_store_get(object_id="@obj_1", path="[2]")',
+        "Give @obj_1 or a part such as @obj_1[2].id as an argument of any tool, in place of the value.",
+        'object_store_query(object_id="@obj_1", filter=\'map(select(.state == "closed") | {id, title, state})\')',
+        'object_store_grep(object_id="@obj_1", pattern="Issue")',
+        'object_store_slice(object_id="@obj_1", start=2, end=22)',
+    ]
+
+
+def test_the_main_list_inside_an_object_gets_the_samples() -> None:
+    text = preview({"total": 5000, "page": {"next": 2}, "items": ISSUES}, reference="@obj_1.data")
+    assert '.data: {"total":5000,"page":{"next":2},"items":[…5,000]}' in text
+    assert '.data.items[4999]: {"id":4999' in text
+    assert "Left out: 4,997 of 5,000 items of .items, the rest of " in text
+    assert 'object_store_query(object_id="@obj_1", path=".data", filter=\'.items | map(select(' in text
+    assert "@obj_1.data.items[2].id as an argument" in text
+
+
+def test_a_map_with_ids_as_keys_is_one_line_of_shape() -> None:
+    text = preview({f"u{number}": {"name": "x", "age": number} for number in range(5000)})
+    assert 'Shape: {<key>: {name: string, age: integer}} (5,000 keys such as "u0", "u1"; 20 sampled)' in text
+    assert '.u4999: {"name":"x","age":4999}' in text
+    assert 'filter="map_values({name, age})"' in text
+    assert "Left out: 4,997 of 5,000 keys." in text
+
+
+def test_a_record_with_many_different_fields_is_no_map() -> None:
+    record = {f"field_{number}": [number, str(number), None, {"a": 1}][number % 4] for number in range(30)}
+    text = preview(record)
+    assert "field_0: integer" in text
+    assert "<key>" not in text
+
+
+def test_maps_inside_records_are_recognised_by_keys_that_do_not_repeat() -> None:
+    text = preview([{"id": n, "votes": {f"user{n}_{k}": k for k in range(5)}} for n in range(20)])
+    assert 'votes: {<key>: integer} (5 keys such as "user0_0", "user0_1"; 20 sampled)' in text
+
+
+def test_a_list_of_scalars_is_shown_as_a_run() -> None:
+    text = preview(list(range(1000)))
+    assert "[0:10]: [0,1,2,3,4,5,6,7,8,9]\n[999]: 999\nLeft out: 989 of 1,000 items." in text
+
+
+def test_top_level_keys_that_are_not_shown_are_counted() -> None:
+    text = preview({f"field_{number}": [number, "y" * 150][number % 2] for number in range(35)}, limit=900)
+    shown = text.count('"field_')
+    assert 0 < shown < 35
+    assert f"{35 - shown} of 35 top-level keys" in text
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        (5, ""),
+        (6, "@obj_1"),
+        (27, "@obj_1"),
+        (28, "@obj_1: array of 5,000 items"),
+        (83, "@obj_1: array of 5,000 items, 891,679 characters (~222,919 tokens)"),
+    ],
+)
+def test_with_little_room_the_reference_stays_longest(limit: int, expected: str) -> None:
+    assert preview(ISSUES, limit) == expected
+
+
+def test_with_some_room_all_field_names_are_told_before_any_sample() -> None:
+    text = preview(ISSUES, 260)
+    assert "{id, title, state, author, labels, body?}" in text
+    assert 'object_store_get(object_id="@obj_1", path="[2]")' in text
+
+
+def test_a_value_shown_whole_says_that_nothing_is_left_out() -> None:
+    assert "Nothing is left out." in preview([{"a": 1}])
+    assert "Nothing is left out." in preview(42)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (None, "null"),
+        (True, "boolean"),
+        (1.5, "number"),
+        (float("nan"), "number"),
+        ([], "array of 0 items"),
+        ({}, "object with 0 keys"),
+        ((1, 2), "array of 2 items"),
+        ({"a": 1}, "object with 1 key"),
+    ],
+)
+def test_every_type_is_named(value: Any, told: str) -> None:
+    assert preview(value).startswith(f"@obj_1: {told},")
+
+
+def test_subclasses_of_plain_types_are_plain() -> None:
+    class Color(enum.StrEnum):
+        RED = "red"
+
+    class Level(enum.IntEnum):
+        LOW = 1
+
+    assert '{"color":"red","level":1}' in preview({"color": Color.RED, "level": Level.LOW})
+
+
+class Model(BaseModel):
+    name: str = "x"
+
+
+@pytest.mark.parametrize(
+    "value", [Model(), {1, 2}, [Model()], {"a": [dt.date(2024, 1, 1)]}, {1: 2}, b"x", [{(1, 2): 1}]]
+)
+def test_python_objects_that_are_no_json_are_refused_by_class(value: Any) -> None:
+    with pytest.raises(NotPlain, match="encode and decode it first") as caught:
+        preview(value)
+    assert isinstance(caught.value.found, type)
+
+
+def test_hostile_text_in_values_and_keys_stays_printable_and_in_its_line() -> None:
+    text = preview([{"a\nNext: object_store_get()": "\x1b[2J\u202e\udc00\U000e0041 é"}] * 5)
+    assert "\x1b" not in text
+    assert "\n\\" not in text
+    assert r'{"a\nNext: object_store_get()":"\u001b[2J\u202e\udc00\udb40\udc41 é"}' in text
+    text.encode()
+
+
+def test_integers_of_any_size_are_bounded() -> None:
+    text = preview([10**5000, 10**20])
+    assert "(integer of about 5,0" in text
+    assert str(10**20) in text
+
+
+def test_deep_nesting_and_long_keys_are_bounded() -> None:
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert "[…1]" in preview(deep)
+    text = preview({"k" * 1_000_000: {"k" * 1_000_000: 1}})
+    assert "…(+999,9" in text
+    assert len(text) < 1500
+
+
+class Watched:
+    """Counts how often members of a container are handed out."""
+
+    seen = 0
+
+
+class WatchedList(list[Any], Watched):
+    def __iter__(self) -> Iterator[Any]:
+        for item in super().__iter__():
+            self.seen += 1
+            yield item
+
+    def __getitem__(self, place: Any) -> Any:
+        found = super().__getitem__(place)
+        self.seen += len(found) if isinstance(place, slice) else 1
+        return found
+
+
+class WatchedDict(dict[str, Any], Watched):
+    def _count(self, members: Any) -> Iterator[Any]:
+        for member in members:
+            self.seen += 1
+            yield member
+
+    def __iter__(self) -> Iterator[str]:
+        return self._count(super().__iter__())
+
+    def items(self) -> Any:
+        return self._count(super().items())
+
+    def values(self) -> Any:
+        return self._count(super().values())
+
+
+@pytest.mark.parametrize("limit", [300, 4000, 20_000])
+def test_only_a_bounded_number_of_members_is_looked_at(limit: int) -> None:
+    many = WatchedList({"id": number} for number in range(50_000))
+    keyed = WatchedDict((f"k{number}", {"id": number}) for number in range(50_000))
+    for value in (many, keyed, {"a": {"items": many}}):
+        many.seen = keyed.seen = 0
+        preview(value, limit)
+        assert many.seen + keyed.seen < 300

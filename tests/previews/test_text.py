@@ -1,0 +1,130 @@
+import json
+
+import pytest
+
+from coatcheck.previews import Subject, render
+
+LOG = "".join(
+    f"commit {number:040x}\nAuthor: A {number % 5} <a@example.org>\n\n    Fix {number}\n\n" for number in range(2000)
+)
+
+
+def preview(value: str, limit: int = 4000, reference: str = "@obj_2", **given: object) -> str:
+    return render(value, Subject(reference, len(value), None, None), limit, **given)
+
+
+def test_a_text_shows_numbered_first_and_last_lines_and_says_exactly_what_is_between() -> None:
+    text = preview("".join(f"line {number}\n" for number in range(1000)), 700).splitlines()
+    first = [line for line in text if line[:1].isdigit()]
+    head = next(place for place, line in enumerate(first) if int(line.split("|")[0]) != place)
+    start = int(first[head].split("|")[0])
+    assert text[0] == "@obj_2: text of 1,000 lines, 8,890 characters (~2,222 tokens)"
+    assert all(line == f"{line.split('|')[0]}| line {line.split('|')[0]}" for line in first)
+    assert first[-1] == "999| line 999"
+    left_out = sum(len(f"line {number}\n") for number in range(head, start))
+    assert f"Left out: lines {head} to {start - 1}, counted from 0 ({left_out:,} characters)." in text
+    assert f'object_store_slice(object_id="@obj_2", start={head}, end={head + 40})' in text
+
+
+def test_a_git_log_is_recognised_and_its_commits_can_be_searched() -> None:
+    text = preview(LOG)
+    assert text.splitlines()[0].endswith("Looks like a git log")
+    assert "0| commit 0000" in text
+    assert 'Next: object_store_grep(object_id="@obj_2", pattern="^commit ")' in text
+    assert len(text) < 2000
+
+
+@pytest.mark.parametrize(
+    ("start", "name"),
+    [
+        ("a,b,c\n1,2,3\n4,5,6\n", "CSV with columns a, b, c"),
+        ('a,b\n"x, y",2\n"z",3\n', "CSV with columns a, b"),
+        ("a\tb\n1\t2\n3\t4\n", "tab-separated values with columns a, b"),
+        ("name: x\nitems:\n  - a\n  - b\n", "YAML"),
+        ("---\nname: x\n", "YAML"),
+        ("# Title\n\nSome text.\n", "Markdown"),
+        ("diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n", "a diff"),
+        ("2024-01-01 10:00:00 INFO started\n2024-01-01 10:00:01 ERROR no\n", "log lines"),
+        ("[2024-01-01T10:00:00Z] x\n[2024-01-01T10:00:00Z] y]\n", "log lines"),
+        ('{"a": 1}\n{"a": 2}\n', "JSON lines"),
+        ("Commit: 'abc1234'\nAuthor: x\n", "a git log"),
+        ("<?xml version='1.0'?>\n<a>\n</a>", "XML"),
+        ("<!DOCTYPE html>\n<html></html>", "HTML"),
+    ],
+)
+def test_formats_are_recognised_by_a_look(start: str, name: str) -> None:
+    assert preview(start).splitlines()[0].endswith(f"Looks like {name}")
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        "Dear all,\nthis is a letter,\nwith some commas.\n",
+        "one line",
+        "Note: hello there.\nThis is prose\nand more\n",
+        "1\n2\n3\n4\n",
+        "",
+    ],
+)
+def test_plain_text_is_called_nothing_else(plain: str) -> None:
+    assert "Looks like" not in preview(plain)
+
+
+def test_a_line_too_long_is_cut_with_its_number_of_characters() -> None:
+    text = preview("short\n" * 5 + "y" * 10_000 + "\n" + "end\n" * 5)
+    assert f"5| {'y' * 200}…(+9,800 characters)" in text
+    assert "Left out: 9,800 characters in 1 long line." in text
+
+
+def test_a_text_of_one_line_is_shown_by_characters_with_paths() -> None:
+    text = preview("ab " * 40_000, reference="@obj_2.body")
+    shown = [line.split(": ")[0] for line in text.splitlines() if line.startswith(".body[")]
+    head, tail = (part.removeprefix(".body[").removesuffix("]").split(":") for part in shown)
+    assert (head[0], tail[1]) == ("0", "120000")
+    assert f"Left out: characters {int(head[1]):,} to {int(tail[0]):,} of 120,000." in text
+    assert f'object_store_get(object_id="@obj_2", path=".body[{head[1]}:{int(head[1]) + 2000}]")' in text
+
+
+def test_lines_of_a_very_long_text_are_estimated_and_the_preview_says_so() -> None:
+    text = preview("a b c\n" * 5_000_000)
+    assert text.startswith("@obj_2: text of about 5,00")
+    assert "(estimated)" in text.splitlines()[0]
+    assert "\n0| a b c\n" in text
+    assert "\n-1| a b c\n" in text
+    assert " of 30,000,000." in text
+
+
+def test_very_long_lines_in_a_very_long_text_are_bounded() -> None:
+    text = preview("x\n" * 100 + "y" * 4_000_000 + "\n" + "z" * 1_000_000 + "END", 20_000)
+    assert "zEND\n" in text
+    assert len(text) < 10_000
+
+
+def test_a_short_text_is_shown_whole() -> None:
+    assert "[0:10]: short text\nNothing is left out." in preview("short text")
+
+
+def test_control_characters_become_pictures() -> None:
+    text = preview("\x1b[31mred\x00\x7f\u202e\ud800\r\nnext\n" * 3)
+    assert "0| ␛[31mred␀␡��\n" in text
+
+
+def test_json_text_is_previewed_by_what_it_holds() -> None:
+    written = json.dumps([{"id": number} for number in range(100)])
+    text = preview(written)
+    assert f"array of 100 items, {len(written):,} characters" in text
+    assert f"JSON text of {len(written):,} characters; paths work on it" in text
+    assert 'object_store_get(object_id="@obj_2", path="[2:22]")' in text
+    assert "object_store_slice" not in text
+
+
+def test_long_json_text_is_recognised_and_its_structure_shown_where_the_caller_opened_it() -> None:
+    value = [{"id": number} for number in range(10_000)]
+    written = json.dumps(value)
+    assert "Looks like JSON" in preview(written)
+    assert "array of 10,000 items" in preview(written, opened=value)
+
+
+def test_text_that_only_begins_like_json_is_text() -> None:
+    assert "Looks like JSON\n" in preview('{"a": 1, oops}')
+    assert "Shape" not in preview('{"a": 1, oops}')

@@ -1,0 +1,112 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coatcheck.errors import ReferenceSyntaxError
+from coatcheck.references import Index, Key, Path, Reference, Slice, parse_path, parse_reference, parse_target, unescape
+from tests.strategies import keys
+
+steps = st.one_of(
+    keys.map(Key),
+    st.integers(-1000, 10**6).map(Index),
+    st.builds(Slice, st.none() | st.integers(-99, 99), st.none() | st.integers(-99, 99)),
+)
+paths = st.lists(steps, max_size=6).map(lambda found: Path(tuple(found)))
+ids = st.from_regex(r"obj_[A-Za-z0-9_-]{1,30}", fullmatch=True)
+
+
+@given(ids, paths)
+def test_the_text_of_a_reference_parses_to_the_same_reference(object_id, path):
+    reference = Reference(object_id, path)
+    assert parse_reference(str(reference)) == reference
+
+
+@given(paths)
+def test_the_text_of_a_path_parses_to_the_same_path(path):
+    assert parse_path(str(path)) == path
+
+
+@given(paths)
+def test_the_text_of_a_path_is_one_printable_line(path):
+    assert str(path).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("@obj_001", Reference("obj_001")),
+        ("@obj_001.items[3].name", Reference("obj_001", Path((Key("items"), Index(3), Key("name"))))),
+        ('@obj_001["content-type"]', Reference("obj_001", Path((Key("content-type"),)))),
+        ("@obj_001['it\\'s \"x\"']", Reference("obj_001", Path((Key("it's \"x\""),)))),
+        ("@obj_001[-1][0:20]", Reference("obj_001", Path((Index(-1), Slice(0, 20))))),
+        ("@obj_001[:]", Reference("obj_001", Path((Slice(None, None),)))),
+        ("@obj_001._id.$ref", Reference("obj_001", Path((Key("_id"), Key("$ref"))))),
+        ("@obj_a1-B_2.größe", Reference("obj_a1-B_2", Path((Key("größe"),)))),
+    ],
+)
+def test_references_follow_the_grammar(text, expected):
+    assert parse_reference(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["@alice", "user@obj_1.com", "@obj_1 is nice", "obj_001", "@obj_", "@obj_1.", "@obj_1[", "@obj_1[]", "@obj_1[x]"]
+    + ["@obj_1..a", '@obj_1["a]', "@obj_1\n", " @obj_1", "@@obj_1", "@OBJ_1", "@obj_é", "", "@", "@obj_1[1]x"],
+)
+def test_everything_else_is_plain_text(text):
+    assert parse_reference(text) is None
+
+
+@given(st.text())
+def test_no_text_makes_the_parsers_fail_otherwise_than_they_say(text):
+    parse_reference(text)
+    parse_reference("@obj_1" + text)
+    unescape(text)
+    for parse in (parse_path, parse_target):
+        try:
+            parse(text)
+        except ReferenceSyntaxError as error:
+            assert len(str(error)) < 600
+
+
+@given(ids, paths)
+def test_two_at_signs_stand_for_the_literal_text_of_a_reference(object_id, path):
+    literal = str(Reference(object_id, path))
+    assert unescape("@" + literal) == literal
+    assert unescape("@@" + literal) == "@" + literal
+    assert unescape(literal) == literal
+
+
+@pytest.mark.parametrize("text", ["@@alice", "@@", "@@obj_1 and more", "mail@@obj_1"])
+def test_two_at_signs_before_anything_else_stay(text):
+    assert unescape(text) == text
+
+
+@pytest.mark.parametrize(
+    ("object_id", "path", "expected"),
+    [
+        ("obj_1", "", "@obj_1"),
+        ("@obj_1", "items[3]", "@obj_1.items[3]"),
+        (" @obj_1.items ", "[3].name", "@obj_1.items[3].name"),
+        ("obj_1", ".", "@obj_1"),
+    ],
+)
+def test_tools_take_an_id_with_or_without_the_sign_and_a_path_beside_it(object_id, path, expected):
+    assert str(parse_target(object_id, path)) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("a..b", 'malformed at character 3 ("..b"): expected a key after the dot'),
+        ("a[", "expected a position, a range or a quoted key"),
+        ("a b", 'malformed at character 3 (" b")'),
+        ("['x]", "expected a closing ']"),
+        ("[" + "9" * 30 + "]", "at most 15 digits"),
+        ("a" * 5000, "4,096 are allowed"),
+    ],
+)
+def test_a_malformed_path_says_where_and_what_was_expected(path, expected):
+    with pytest.raises(ReferenceSyntaxError) as caught:
+        parse_path(path)
+    assert expected in str(caught.value)

@@ -1,0 +1,70 @@
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coatcheck.codec import open_json_text
+from coatcheck.errors import PathNotFound
+from coatcheck.references import Path, parse_path, walk
+from tests.strategies import json_values
+
+
+def parts(value: Any, path: Path = Path()) -> Iterator[tuple[Path, Any]]:  # noqa: B008
+    yield path, value
+    if isinstance(value, dict):
+        for key, member in value.items():
+            yield from parts(member, path.child(key))
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            yield from parts(item, path.child(position))
+            yield path.child(position - len(value)), item
+
+
+@given(json_values)
+def test_any_path_made_from_a_value_leads_to_its_part(value):
+    for path, part in parts(value):
+        assert walk(value, path) is part
+        assert walk(value, parse_path(str(path))) is part
+
+
+@given(st.lists(st.integers(), max_size=9), st.integers(-12, 12), st.integers(-12, 12))
+def test_a_range_is_that_of_python(items, start, stop):
+    assert walk(items, parse_path(f"[{start}:{stop}]")) == items[start:stop]
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "expected"),
+    [
+        ({"items": [{"name": 1}]}, "items[3].name", '"[3]" leads nowhere: at ".items" is a list of 1 items'),
+        ({"name": 1, "size": 2}, "nmae", "Its keys: name, size. Did you mean .name?"),
+        ({"a": 1}, "b", "Its keys: a."),
+        ({"1": 2}, "[1]", 'quoted: ["1"]'),
+        ([{"a": 1}], "a", "take an item first, such as [0].a"),
+        ({"a": {"b": 5}}, "a.b.c", 'at ".a.b" is a number.'),
+        ({"a": None}, "a.b", 'at ".a" is null.'),
+        ({"a": []}, "a[0]", 'at ".a" is an empty list.'),
+        ("text", "a", "at the root is a text of 4 characters."),
+        ({}, "a", "It is empty."),
+    ],
+)
+def test_a_path_that_leads_nowhere_says_how_far_it_got_and_what_is_there(value, path, expected):
+    with pytest.raises(PathNotFound) as caught:
+        walk(value, parse_path(path))
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [dict.fromkeys(map(str, range(10**6))), {"k" * 10**6: 1}, ["x"] * 10**6])
+def test_the_message_stays_short_however_large_the_value(value):
+    with pytest.raises(PathNotFound) as caught:
+        walk(value, parse_path("missing"))
+    assert len(str(caught.value)) < 1500
+
+
+def test_a_path_goes_on_inside_text_that_is_json():
+    value = {"body": '{"items": [1, {"name": "x"}]}', "log": "[info] started"}
+    assert walk(value, parse_path("body.items[1].name"), open_text=open_json_text) == "x"
+    assert walk(value, parse_path("log[0:6]"), open_text=open_json_text) == "[info]"
+    with pytest.raises(PathNotFound):
+        walk(value, parse_path("body.items"))

@@ -1,0 +1,99 @@
+"""What was tried against the sandbox, and must be answered with a clear error while others notice nothing."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from coatcheck.errors import (
+    ArgumentRejected,
+    CoatcheckError,
+    FilterError,
+    PatternError,
+    SandboxMemoryExceeded,
+    SandboxOutputExceeded,
+    SandboxTimeout,
+)
+
+ALMOST = "a" * 40 + "!"
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+LIMITS = (SandboxTimeout, SandboxMemoryExceeded, SandboxOutputExceeded)
+
+HOSTILE = [
+    pytest.param("search", ALMOST, {"pattern": "(a+)+$"}, LIMITS, id="nested-repetition"),
+    pytest.param("search", "a" * 3000, {"pattern": ".*.*.*.*X"}, LIMITS, id="many-stars"),
+    pytest.param("search", "a" * 60 + "b" * 30, {"pattern": "(.*a){12}$"}, LIMITS, id="counted-stars"),
+    pytest.param("search", "x" * 60, {"pattern": "(x+x+)+y"}, LIMITS, id="nested-pairs"),
+    pytest.param("replace", ALMOST, {"pattern": "(a+)+$", "replacement": ""}, LIMITS, id="replacement"),
+    pytest.param("replace", "a" * 5000, {"pattern": "", "replacement": "y" * 900_000}, LIMITS, id="growing-text"),
+    pytest.param("query", 1, {"filter": "[range(1e9)]"}, LIMITS, id="range"),
+    pytest.param("query", 1, {"filter": "def f: f; f"}, LIMITS, id="recursion"),
+    pytest.param("query", 1, {"filter": '"x"*1000000000'}, LIMITS, id="long-string"),
+    pytest.param("query", 1, {"filter": "[limit(1000000000; repeat(1))]"}, LIMITS, id="repeat"),
+    pytest.param("query", 1, {"filter": "repeat(1)"}, LIMITS, id="endless-outputs"),
+    pytest.param("query", 1, {"filter": "last(range(1e12))"}, LIMITS, id="endless-work"),
+    pytest.param("query", 1, {"filter": "$ENV"}, FilterError, id="environment-variable"),
+    pytest.param("query", 1, {"filter": "env"}, FilterError, id="environment"),
+    pytest.param("query", 1, {"filter": 'import "x" as $d {search:"/etc"}; $d'}, FilterError, id="import"),
+    pytest.param("query", 1, {"filter": "[" * 100_000}, FilterError, id="deep-filter"),
+    pytest.param("query", 1, {"filter": ".", "path": "[" * 3000}, CoatcheckError, id="deep-path"),
+    pytest.param("query", "[" * 100_000 + "]" * 100_000, {"filter": ".[0]"}, FilterError, id="deep-text"),
+    pytest.param("search", "x", {"pattern": "(" * 100_000}, PatternError, id="deep-pattern"),
+    pytest.param("search", "x", {"pattern": "(?:a{1000}){1000}{999999999999}"}, PatternError, id="large-repeat"),
+    pytest.param("query", BOMB, {"filter": "."}, ArgumentRejected, id="yaml-bomb"),
+    pytest.param("show", BOMB, {"path": "i[0]"}, ArgumentRejected, id="yaml-bomb-by-path"),
+]
+
+
+@pytest.mark.parametrize(("operation", "value", "args", "expected"), HOSTILE)
+def test_hostile_input_is_refused_within_three_seconds_while_another_namespace_is_served(
+    ask, operation, value, args, expected
+):
+    ask("query", {"a": 1}, namespace="mallory", filter=".a")
+    over = threading.Event()
+
+    def attack():
+        try:
+            started = time.monotonic()
+            with pytest.raises(expected) as raised:
+                ask(operation, value, **args)
+            return time.monotonic() - started, str(raised.value)
+        finally:
+            over.set()
+
+    with ThreadPoolExecutor() as threads:
+        attacking = threads.submit(attack)
+        waits = []
+        while not over.is_set() or not waits:
+            started = time.monotonic()
+            assert ask("query", {"a": 1}, namespace="alice", filter=".a").text == "1"
+            waits.append(time.monotonic() - started)
+            over.wait(0.02)
+        took, message = attacking.result()
+
+    assert took < 3.0
+    assert max(waits) < 1.5  # the first may have to start a worker of its own
+    assert sorted(waits)[len(waits) // 2] < (0.1 if len(waits) > 4 else 1.5)
+    assert 20 < len(message) < 700
+    assert "Traceback" not in message
+    assert ask("search", "needle", namespace="mallory", pattern="need").facts["matches"] == 1
+
+
+def test_the_answer_to_a_timeout_names_the_limit_and_what_to_do(ask):
+    with pytest.raises(SandboxTimeout, match=r"2 s.*simpler pattern"):
+        ask("search", ALMOST, pattern="(a+)+$")
+
+
+def test_the_answer_to_an_exhausted_memory_names_the_limit_and_what_to_do(ask):
+    with pytest.raises(SandboxMemoryExceeded, match=r"1,024 MiB.*Ask for less"):
+        ask("query", 1, filter='[range(8) | "x" * 300000000]')
+
+
+def test_a_document_nested_a_hundred_thousand_levels_deep_is_shown_and_searched_as_text(ask):
+    deep = "[" * 100_000 + "]" * 100_000
+
+    assert len(ask("show", deep).text) <= 1000
+    assert ask("search", deep, pattern=r"\[\]").facts["matches"] == 1

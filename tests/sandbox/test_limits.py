@@ -1,0 +1,179 @@
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from coatcheck.codec import encode
+from coatcheck.errors import ObjectNotFound, SandboxFailed, SandboxMemoryExceeded, SandboxOutputExceeded, SandboxTimeout
+from coatcheck.operations.answer import metadata_of
+from coatcheck.sandbox import Sandbox
+
+MEBIBYTE = 1024 * 1024
+ARGS = {"reference": "@obj_1", "path": "", "limit": 1000}
+
+
+def query(sandbox, stored, program, value=None, key="k", namespace="n"):
+    return sandbox.run("query", ARGS | {"filter": program}, key=key, namespace=namespace, load=stored(value))
+
+
+def test_an_object_over_the_memory_limit_is_refused_and_the_next_call_works(stored):
+    sandbox = Sandbox(memory_bytes=300 * MEBIBYTE)
+    try:
+        with pytest.raises(SandboxMemoryExceeded, match="300 MiB"):
+            sandbox.run("show", ARGS, key="big", namespace="n", load=stored("x" * (400 * MEBIBYTE)))
+        assert query(sandbox, stored, ".a", {"a": 1}).text == "1"
+    finally:
+        sandbox.close()
+
+
+def test_a_result_over_the_output_limit_is_refused_and_the_next_call_works(stored):
+    sandbox = Sandbox(output_bytes=MEBIBYTE)
+    try:
+        with pytest.raises(SandboxOutputExceeded, match="1 MiB"):
+            query(sandbox, stored, '"x" * 3000000')
+        assert query(sandbox, stored, '"x" * 1000').payload == b"x" * 1000
+    finally:
+        sandbox.close()
+
+
+def test_a_memory_limit_too_low_to_start_is_an_error_that_says_so(stored):
+    sandbox = Sandbox(memory_bytes=8 * MEBIBYTE)
+    with pytest.raises(SandboxFailed, match="memory limit too low"):
+        query(sandbox, stored, ".")
+    sandbox.close()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
+def test_an_idle_worker_that_was_killed_from_outside_is_replaced(sandbox, stored, how):
+    query(sandbox, stored, ".")
+    (killed,) = sandbox.pids()
+    os.kill(killed, how)
+
+    assert query(sandbox, stored, ".a", {"a": 2}, key="other").text == "2"
+    assert killed not in sandbox.pids()
+
+
+def test_a_task_whose_worker_is_killed_from_outside_is_tried_again(sandbox, stored):
+    killed = []
+
+    def load():
+        if not killed:
+            killed.extend(sandbox.pids())
+            os.kill(killed[0], signal.SIGKILL)
+        encoded = encode([1, 2, 3])
+        return metadata_of(encoded), encoded.payload
+
+    answer = sandbox.run("query", ARGS | {"filter": "length"}, key="k", namespace="n", load=load)
+
+    assert answer.text == "3"
+    assert sandbox.pids() != killed
+
+
+def test_what_loading_an_object_raises_reaches_the_caller_and_the_worker_lives_on(sandbox, stored):
+    query(sandbox, stored, ".")
+    before = sandbox.pids()
+
+    def load():
+        raise ObjectNotFound("obj_gone")
+
+    with pytest.raises(ObjectNotFound, match="obj_gone"):
+        sandbox.run("query", ARGS | {"filter": "."}, key="gone", namespace="n", load=load)
+
+    assert query(sandbox, stored, ".a", {"a": 3}, key="x").text == "3"
+    assert sandbox.pids() == before
+
+
+def test_the_second_look_at_an_object_neither_loads_nor_sends_it(sandbox, stored):
+    load = stored([{"id": number, "name": f"user {number}"} for number in range(50_000)])
+    for _ in range(3):
+        answer = sandbox.run("show", ARGS | {"path": "[7].name"}, key="big", namespace="n", load=load)
+
+    assert answer.text == "user 7"
+    assert load.calls == 1
+
+
+def test_objects_beyond_the_cache_are_sent_again_and_the_recent_ones_are_kept(stored):
+    sandbox = Sandbox(workers=1, cache_bytes=MEBIBYTE, memory_bytes=300 * MEBIBYTE)
+    first, second = stored(["x" * 80_000]), stored(["y" * 80_000])
+    try:
+        for load, key in ((first, "1"), (second, "2"), (second, "2"), (first, "1")):
+            sandbox.run("show", ARGS, key=key, namespace="n", load=load)
+    finally:
+        sandbox.close()
+
+    assert (first.calls, second.calls) == (2, 1)
+
+
+def test_without_a_cache_every_look_loads(stored):
+    sandbox = Sandbox(cache_bytes=0)
+    load = stored([1])
+    for _ in range(2):
+        sandbox.run("show", ARGS, key="k", namespace="n", load=load)
+    sandbox.close()
+
+    assert load.calls == 2
+
+
+def test_a_namespace_waits_for_itself_and_no_longer_than_the_queue_allows(stored):
+    sandbox = Sandbox(timeout=0.2)
+    release = threading.Event()
+
+    def slow_load():
+        release.wait(20)
+        return stored(1)()
+
+    blocker = threading.Thread(
+        target=lambda: sandbox.run("show", ARGS, key="slow", namespace="n", load=slow_load), daemon=True
+    )
+    blocker.start()
+    while not sandbox.pids():
+        time.sleep(0.005)
+    with pytest.raises(SandboxTimeout, match=r"none ended within 1 s"):
+        query(sandbox, stored, ".")
+    release.set()
+    blocker.join()
+    assert query(sandbox, stored, ".").text == "null"
+    sandbox.close()
+
+
+def test_a_stuck_load_of_many_namespaces_takes_extra_workers_that_end_afterwards(stored):
+    sandbox = Sandbox(workers=1)
+    release, arrived = threading.Event(), threading.Barrier(4)
+
+    def slow_load():
+        arrived.wait(20)
+        release.wait(20)
+        return stored(1)()
+
+    threads = [
+        threading.Thread(
+            target=lambda name=name: sandbox.run("show", ARGS, key=name, namespace=name, load=slow_load), daemon=True
+        )
+        for name in ("a", "b", "c")
+    ]
+    for thread in threads:
+        thread.start()
+    arrived.wait(20)
+    assert len(sandbox.pids()) == 3
+    assert query(sandbox, stored, ".a", {"a": 1}, namespace="d").text == "1"
+    release.set()
+    for thread in threads:
+        thread.join()
+
+    assert len(sandbox.pids()) == 1
+    sandbox.close()
+
+
+def test_arguments_too_long_for_a_request_are_refused(sandbox, stored):
+    with pytest.raises(ValueError, match=r"arguments are longer than"):
+        query(sandbox, stored, "." + " " * 2_000_000)
+    assert query(sandbox, stored, ".a", {"a": 1}, key="x").text == "1"
+
+
+def test_an_unexpected_fault_in_a_worker_shows_nothing_of_the_inside(sandbox, stored):
+    with pytest.raises(SandboxFailed) as raised:
+        sandbox.run("no such operation", ARGS, key="k", namespace="n", load=stored(1))
+    assert "no such operation" not in str(raised.value)
+    assert "KeyError" not in str(raised.value)

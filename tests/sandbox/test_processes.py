@@ -1,0 +1,309 @@
+"""The worker processes as the operating system sees them (Linux)."""
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from coatcheck.errors import SandboxFailed, SandboxTimeout
+from coatcheck.sandbox import Sandbox
+
+ARGS = {"reference": "@obj_1", "path": "", "limit": 1000}
+
+CALL = """
+from coatcheck.codec import encode
+from coatcheck.operations.answer import metadata_of
+from coatcheck.sandbox import Sandbox
+encoded = encode({"a": 7})
+sandbox = Sandbox()
+def call(filter=".a"):
+    args = {"reference": "@obj_1", "path": "", "limit": 1000, "filter": filter}
+    return sandbox.run("query", args, key="k", namespace="n", load=lambda: (metadata_of(encoded), encoded.payload)).text
+"""
+
+
+def query(sandbox, stored, program=".", namespace="n"):
+    return sandbox.run("query", ARGS | {"filter": program}, key="k", namespace=namespace, load=stored({"a": 1}))
+
+
+def python(*arguments, text=None, cwd=None):
+    return subprocess.run(
+        [sys.executable, *arguments], input=text, capture_output=True, text=True, timeout=60, check=False, cwd=cwd
+    )
+
+
+def is_running(pid):
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def ends_within(pid, seconds):
+    deadline = time.monotonic() + seconds
+    while is_running(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def children():
+    return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
+
+
+def test_nothing_is_started_before_the_first_use(stored):
+    threads, processes = threading.active_count(), children()
+    sandbox = Sandbox()
+    assert (threading.active_count(), children(), sandbox.pids()) == (threads, processes, [])
+
+    query(sandbox, stored)
+    assert len(sandbox.pids()) == 1
+    assert threading.active_count() == threads
+    sandbox.close()
+
+
+def test_a_worker_inherits_no_environment(sandbox, stored, monkeypatch):
+    monkeypatch.setenv("COATCHECK_CANARY", "canary-5a1d")
+    query(sandbox, stored)
+    (pid,) = sandbox.pids()
+
+    assert Path(f"/proc/{pid}/environ").read_bytes() == b""
+    for program in ("$__loc__", "[builtins]", "now | localtime", "getpath([])"):
+        assert "canary" not in query(sandbox, stored, program).text
+
+
+def test_a_worker_has_only_the_null_device_and_its_two_pipes(sandbox, stored, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server, (tmp_path / "open").open("w") as file:
+        os.set_inheritable(server.fileno(), True)
+        os.set_inheritable(file.fileno(), True)
+        query(sandbox, stored)
+        (pid,) = sandbox.pids()
+        targets = {int(path.name): os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()}
+
+    assert [targets.pop(descriptor) for descriptor in (0, 1, 2)] == ["/dev/null"] * 3
+    assert len(targets) == 2
+    assert all(target.startswith("pipe:") for target in targets.values())
+
+
+def test_a_worker_can_open_no_file_and_no_socket_and_write_nothing(sandbox, stored):
+    query(sandbox, stored)
+    (pid,) = sandbox.pids()
+    limits = Path(f"/proc/{pid}/limits").read_text()
+    soft = {line[:25].strip(): line[25:].split()[0:2] for line in limits.splitlines()[1:]}
+    highest = max(int(path.name) for path in Path(f"/proc/{pid}/fd").iterdir())
+
+    assert soft["Max open files"] == [str(highest + 1)] * 2
+    assert soft["Max file size"] == ["0", "0"]
+    assert soft["Max core file size"] == ["0", "0"]
+    assert soft["Max address space"] == [str(1024**3)] * 2
+    assert soft["Max processes"] == ["0", "0"]
+
+
+def test_closing_leaves_no_process_and_no_zombie(stored):
+    sandbox = Sandbox()
+    query(sandbox, stored)
+    pids = sandbox.pids()
+    sandbox.close()
+
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    with pytest.raises(SandboxFailed, match="closed"):
+        query(sandbox, stored)
+
+
+def test_a_killed_worker_leaves_no_zombie(sandbox, stored):
+    query(sandbox, stored)
+    (pid,) = sandbox.pids()
+    with pytest.raises(SandboxTimeout, match="Stopped after"):
+        query(sandbox, stored, "def f: f; f")
+
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_closing_ends_a_task_that_runs(sandbox, stored):
+    query(sandbox, stored)
+    outcome = []
+
+    def work():
+        try:
+            query(sandbox, stored, "last(range(1e12))")
+        except Exception as error:  # noqa: BLE001
+            outcome.append(str(error))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    (pid,) = sandbox.pids()
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "R":
+        time.sleep(0.005)
+    sandbox.close()
+    thread.join(1.5)
+
+    assert not thread.is_alive()
+    assert "closed" in outcome[0]
+    assert sandbox.pids() == []
+
+
+def test_a_forgotten_sandbox_takes_its_workers_along(stored):
+    sandbox = Sandbox()
+    query(sandbox, stored)
+    (pid,) = sandbox.pids()
+    del sandbox
+    gc.collect()
+
+    assert ends_within(pid, 5)
+
+
+@pytest.mark.parametrize("how", ["file", "stdin", "command"])
+def test_it_works_without_a_main_guard_and_the_script_ends_by_itself(how, tmp_path):
+    script = CALL + "print('called', call(), sandbox.pids()[0])\n"
+    if how == "file":
+        path = tmp_path / "script.py"
+        path.write_text(script)
+        done = python(str(path))
+    elif how == "stdin":
+        done = python("-", text=script)
+    else:
+        done = python("-c", script)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    called, value, pid = done.stdout.split()
+    assert (called, value) == ("called", "7")
+    assert ends_within(int(pid), 5)
+
+
+def test_a_worker_does_not_run_the_main_module_or_import_it(tmp_path):
+    (tmp_path / "script.py").write_text("print('imported')\n" + CALL + "call()\n")
+    done = python("script.py", cwd=tmp_path)
+
+    assert done.stdout == "imported\n"
+
+
+@pytest.mark.parametrize("state", ["idle", "stuck"])
+def test_no_worker_outlives_a_parent_that_was_killed(state):
+    script = CALL + textwrap.dedent(
+        """
+        import threading
+        call()
+        if {stuck}:
+            threading.Thread(target=call, args=("last(range(1e12))",)).start()
+        print(sandbox.pids()[0], flush=True)
+        threading.Event().wait()
+        """
+    ).format(stuck=state == "stuck")
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        pid = int(parent.stdout.readline())
+        assert is_running(pid)
+        if state == "stuck":
+            while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "R":
+                time.sleep(0.005)
+        parent.send_signal(signal.SIGKILL)
+
+    assert ends_within(pid, 1 if state == "idle" else 4)
+
+
+def test_signals_that_the_parent_ignores_or_blocks_do_not_protect_a_stuck_worker():
+    script = (
+        "import signal\n"
+        "signal.signal(signal.SIGALRM, signal.SIG_IGN)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])\n" + CALL + "print(call())\n"
+        "from pathlib import Path\n"
+        "status = Path(f'/proc/{sandbox.pids()[0]}/status').read_text()\n"
+        "for line in status.splitlines():\n"
+        "    if line.startswith(('SigBlk', 'SigIgn')): print(line.split()[1])\n"
+    )
+    value, blocked, ignored = python("-c", script).stdout.split()
+
+    assert value == "7"
+    assert not int(blocked, 16) & (1 << (signal.SIGALRM - 1))
+    assert not int(ignored, 16) & (1 << (signal.SIGALRM - 1))
+    assert int(ignored, 16) & (1 << (signal.SIGINT - 1))
+
+
+def test_a_forked_child_uses_workers_of_its_own_and_leaves_the_parents_alone(sandbox, stored):
+    query(sandbox, stored)
+    (pid,) = sandbox.pids()
+    script = CALL + textwrap.dedent(
+        """
+        import os
+        call()
+        parents = sandbox.pids()
+        child = os.fork()
+        if child == 0:
+            assert call() == "7"
+            assert sandbox.pids() != parents
+            sandbox.close()
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert call() == "7"
+        assert sandbox.pids() == parents
+        print("done")
+        """
+    )
+    done = python("-c", script)
+
+    assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr
+    assert is_running(pid)
+
+
+@pytest.mark.anyio
+async def test_on_an_event_loop_callers_wait_without_holding_it_or_each_other(sandbox, stored):
+    async def call(program, namespace):
+        return await sandbox.arun(
+            "query", ARGS | {"filter": program}, key="k", namespace=namespace, load=stored({"a": 1})
+        )
+
+    await call(".", "alice")
+    hostile = [asyncio.create_task(call("last(range(1e12))", "mallory")) for _ in range(3)]
+    await asyncio.sleep(0)
+    longest_wait = longest_pause = 0.0
+    while not any(task.done() for task in hostile):
+        started = time.monotonic()
+        assert (await call(".a", "alice")).text == "1"
+        longest_wait = max(longest_wait, time.monotonic() - started)
+        started = time.monotonic()
+        await asyncio.sleep(0.01)
+        longest_pause = max(longest_pause, time.monotonic() - started - 0.01)
+    errors = await asyncio.gather(*hostile, return_exceptions=True)
+
+    assert all("Stopped after 2 s" in str(error) for error in errors)
+    assert longest_wait < 1.5
+    assert longest_pause < 0.2
+    assert len(sandbox.pids()) <= 2
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_call_does_not_keep_its_namespace_waiting_for_ever(sandbox, stored):
+    args = {"key": "k", "namespace": "n", "load": stored({"a": 1})}
+    await sandbox.arun("query", ARGS | {"filter": "."}, **args)
+    task = asyncio.create_task(sandbox.arun("query", ARGS | {"filter": "last(range(1e12))"}, **args))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert (await sandbox.arun("query", ARGS | {"filter": ".a"}, **args)).text == "1"
+
+
+def test_several_event_loops_and_threads_share_one_sandbox(sandbox, stored):
+    async def call():
+        answer = await sandbox.arun("query", ARGS | {"filter": ".a"}, key="k", namespace="n", load=stored({"a": 1}))
+        return answer.text
+
+    assert [asyncio.run(call()) for _ in range(3)] == ["1"] * 3
+    texts = []
+    threads = [threading.Thread(target=lambda: texts.append(asyncio.run(call()))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert texts == ["1"] * 4

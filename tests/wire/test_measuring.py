@@ -1,0 +1,41 @@
+import json
+import time
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coatcheck.wire.measuring import MEDIA_LIMIT, exceeds, weigh
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.floats(allow_nan=False, allow_infinity=False), st.text("aé ", max_size=9)),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text("ab", max_size=3), inner, max_size=4)),
+)
+
+
+@given(JSON)
+def test_the_weight_is_the_length_as_compact_json(value):
+    assert weigh(value, 10**9) == len(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
+
+
+@given(JSON, st.integers(0, 50))
+def test_a_limit_is_exceeded_exactly_when_the_whole_is_longer(value, limit):
+    assert (weigh(value, limit) > limit) == (weigh(value, 10**9) > limit)
+
+
+def test_measuring_does_not_walk_a_large_value():
+    rows = [{"id": number, "name": "x" * 20} for number in range(300_000)]
+    started = time.perf_counter()
+    assert exceeds({"content": [], "structuredContent": {"result": rows}}, 4_000)
+    assert time.perf_counter() - started < 0.01
+
+
+def test_content_and_its_structured_twin_are_measured_apart():
+    result = {"content": [{"type": "text", "text": "x" * 90}], "structuredContent": {"a": "x" * 90}}
+    assert not exceeds(result, 98)
+    assert exceeds(result, 89)
+
+
+def test_pictures_count_only_beyond_the_media_limit():
+    picture = {"type": "image", "mimeType": "image/png", "data": "A" * MEDIA_LIMIT}
+    assert not exceeds({"content": [picture]}, 4_000)
+    assert exceeds({"content": [picture, {**picture, "data": "AAAA" * 2_000}]}, 4_000)

@@ -1,0 +1,67 @@
+from typing import Annotated
+
+import pytest
+from pydantic import Field
+
+from coatcheck.errors import ObjectNotFound
+from coatcheck.wire.own_tools import own_tool
+
+
+async def look(object_id: Annotated[str, Field(description="Which.")], start: int = 0, *, raw: bool = False) -> str:
+    """Look at an object.
+
+    Closely.
+    """
+    if object_id == "gone":
+        raise ObjectNotFound("obj_1")
+    if object_id == "secret":
+        raise RuntimeError("password: swordfish")
+    return f"{object_id} {start} {raw}"
+
+
+def plainly(text: str) -> str:
+    return text.upper()
+
+
+def test_signature_and_docstring_become_the_entry_of_the_list():
+    entry = own_tool(look, annotations={"readOnlyHint": True}, title="Look").advertise("other_name")
+    assert entry == {
+        "name": "other_name",
+        "title": "Look",
+        "description": "Look at an object.\n\nClosely.",
+        "inputSchema": {
+            "type": "object",
+            "properties": {
+                "object_id": {"type": "string", "description": "Which."},
+                "start": {"type": "integer", "default": 0},
+                "raw": {"type": "boolean", "default": False},
+            },
+            "required": ["object_id"],
+        },
+        "annotations": {"readOnlyHint": True},
+    }
+
+
+@pytest.mark.anyio
+async def test_a_call_is_answered_with_text_and_unknown_arguments_change_nothing():
+    answer = await own_tool(look).call({"object_id": "a", "start": 2, "explorer": "mine"})
+    assert answer == {"content": [{"type": "text", "text": "a 2 False"}], "isError": False}
+    assert (await own_tool(plainly).call({"text": "a"}))["content"][0]["text"] == "A"
+
+
+@pytest.mark.anyio
+async def test_expected_errors_keep_their_text_and_others_show_nothing_of_the_inside():
+    gone = await own_tool(look).call({"object_id": "gone"})
+    assert gone["isError"] is True
+    assert "@obj_1" in gone["content"][0]["text"]
+    secret = await own_tool(look).call({"object_id": "secret"})
+    assert secret["isError"] is True
+    assert "swordfish" not in secret["content"][0]["text"]
+
+
+@pytest.mark.anyio
+async def test_arguments_that_do_not_fit_are_named():
+    refused = await own_tool(look).call({"start": "many"})
+    assert refused["isError"] is True
+    assert '"object_id"' in refused["content"][0]["text"]
+    assert '"start"' in refused["content"][0]["text"]

@@ -1,0 +1,104 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coatcheck.backends.memory import InMemoryBackend
+from coatcheck.codec import decode_result
+from coatcheck.errors import ObjectStoreUnavailable
+from coatcheck.explorer import Explorer, Kept
+from coatcheck.object_store import ObjectStore
+from coatcheck.wire.interceptor import Interceptor
+from coatcheck.wire.measuring import exceeds
+from coatcheck.wire.results import build, build_error, plan, total_characters
+
+BLOCKS = st.one_of(
+    st.builds(lambda n, c: {"type": "text", "text": c * n}, st.integers(0, 9_000), st.sampled_from("aé\n")),
+    st.builds(
+        lambda n: {"type": "image", "data": "A" * n, "mimeType": "image/png"}, st.sampled_from([4, 999_996, 1_200_000])
+    ),
+    st.builds(lambda n: {"type": "resource", "resource": {"uri": "x:y", "blob": "A" * n}}, st.integers(0, 9_000)),
+    st.builds(lambda n: {"type": "resource", "resource": {"uri": "x:y", "text": "t" * n}}, st.integers(0, 9_000)),
+    st.builds(lambda n: {"type": "resource_link", "uri": "x:" + "l" * n, "name": "n"}, st.integers(0, 900)),
+    st.builds(lambda n: {"type": "vendor", "payload": ["p"] * n}, st.integers(0, 3_000)),
+)
+RESULTS = st.builds(
+    lambda blocks, structured, error: (
+        {"content": blocks, "_meta": {"a": 1}, "vendor": [2]}
+        | ({"structuredContent": {"result": "s" * structured}} if structured is not None else {})
+        | ({"isError": True} if error else {})
+    ),
+    st.lists(BLOCKS, max_size=9),
+    st.none() | st.integers(0, 9_000),
+    st.booleans(),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(RESULTS, st.integers(0, 5_000), st.integers(0, 5_000), st.booleans())
+def test_a_notice_is_within_its_limit_and_loses_no_other_key(result, inline, limit, promised):
+    if not exceeds(result, inline):
+        return
+    made = plan(result, limit, has_output_schema=promised)
+    if made is None:
+        return
+    preview = "@obj_1".ljust(made.room, "p")[: made.room]
+    short = build_error(made, "@obj_1") if result.get("isError") else build(made, "@obj_1", preview)
+    texts = [block["text"] for block in short["content"] if block["type"] == "text"]
+    assert sum(map(len, texts)) <= max(made.limit, 100)
+    assert (short["_meta"], short["vendor"]) == ({"a": 1}, [2])
+    assert short.get("isError") == result.get("isError")
+
+
+@pytest.mark.anyio
+async def test_a_short_result_comes_back_as_the_same_object(explorer):
+    result = {"content": [{"type": "text", "text": "x" * 4_000}]}
+    assert await Interceptor(explorer).result("t", result) is result
+
+
+@pytest.mark.anyio
+async def test_a_large_one_is_never_larger_afterwards_and_can_be_rebuilt_exactly(explorer):
+    result = {"content": [{"type": "text", "text": "x" * 4_001}], "structuredContent": {"a": 1.5}, "_meta": {"é": None}}
+    short = await Interceptor(explorer).result("t", result)
+    assert total_characters(short, 10**9) <= total_characters(result, 10**9)
+    stored = explorer.store.read("obj_001")
+    assert decode_result(stored.metadata, stored.payload) == result
+
+
+@pytest.mark.anyio
+async def test_requests_for_input_and_tasks_pass(explorer):
+    interceptor = Interceptor(explorer)
+    for result in (
+        {"resultType": "input_required", "content": [{"type": "text", "text": "x" * 9_000}]},
+        {"task": {"taskId": "x" * 9_000}},
+    ):
+        assert await interceptor.result("t", result) is result
+
+
+class FailingBackend(InMemoryBackend):
+    def set(self, key, value, ttl_seconds):  # noqa: ARG002
+        raise ObjectStoreUnavailable("The object store does not answer at the moment.")
+
+
+@pytest.mark.anyio
+async def test_a_result_that_cannot_be_kept_arrives_whole_if_it_fits_and_else_says_so():
+    interceptor = Interceptor(Explorer(ObjectStore(FailingBackend())))
+    fits = {"content": [{"type": "text", "text": "x" * 9_000}]}
+    assert await interceptor.result("t", fits) is fits
+    large = {"content": [{"type": "text", "text": "word " * 9_000}]}
+    short = (await interceptor.result("t", large))["content"][0]["text"]
+    assert len(short) <= 4_000
+    assert "not kept" in short
+    assert "word" in short
+    assert "@obj" not in short
+
+
+@pytest.mark.anyio
+async def test_a_promised_structure_is_given_even_where_the_result_had_none(explorer):
+    interceptor = Interceptor(explorer)
+    await interceptor.tools_list({"tools": [{"name": "t", "inputSchema": {}, "outputSchema": {"type": "object"}}]})
+    short = await interceptor.result("t", {"content": [{"type": "text", "text": "x" * 90_000}]})
+    assert short["structuredContent"]["$stored"]["reference"] == "@obj_001"
+
+
+def test_kept_has_the_fields_that_are_used_here():
+    assert Kept("@obj_1", "p").reference == "@obj_1"
