@@ -101,7 +101,7 @@ class Demo:
     def compare(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Print how much a model has to read without and with coatcheck."""
         names = ["tools/list, once", *(f"{name} {spelled(arguments)}" for name, arguments in CALLS)]
-        sizes = [(len(plain), tokens(plain), len(kept), tokens(kept)) for plain, kept in pairs]
+        sizes: list[tuple[int, ...]] = [(len(plain), tokens(plain), len(kept), tokens(kept)) for plain, kept in pairs]
         sizes.append(tuple(map(sum, zip(*sizes, strict=True))))
         rows = [
             [name, *(f"{size:,}" for size in row), ratio(row[1], row[3])]
@@ -111,6 +111,7 @@ class Demo:
         self.terminal.line()
         heads = ["\ncall", "without\ncharacters", "\ntokens", "with coatcheck\ncharacters", "\ntokens", "\nratio"]
         self.terminal.table(heads, rows)
+        self.terminal.line("  (tokens of OpenAI's vocabulary o200k; ratio of tokens)")
         self.terminal.line()
 
     async def explore(self, client: Client, log: str, plain: str) -> None:

@@ -16,11 +16,14 @@ class Terminal:
     def __init__(self, out: TextIO | None = None, progress: TextIO | None = None) -> None:
         self._out = out or sys.stdout
         self._progress = progress or sys.stderr
+        self._under_way = False
         self._colours = self._out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def line(self, text: str = "") -> None:
         """Print a line."""
-        self.step("")
+        if self._under_way:
+            print("\r\x1b[K", end="", file=self._progress, flush=True)
+            self._under_way = False
         print(text, file=self._out, flush=True)
 
     def heading(self, text: str) -> None:
@@ -32,7 +35,8 @@ class Terminal:
         """Say what is going on: in place at a terminal, else on a line of its own."""
         if self._progress.isatty():
             print(f"\r\x1b[K{text}", end="", file=self._progress, flush=True)
-        elif text:
+            self._under_way = True
+        else:
             print(text, file=self._progress, flush=True)
 
     def table(self, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -42,7 +46,9 @@ class Terminal:
 
         def joined(row: Sequence[str]) -> str:
             first, *others = zip(row, widths, strict=True)
-            return "   ".join(["  " + first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)])
+            return "   ".join(
+                ["  " + first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+            ).rstrip()
 
         for head in heads:
             self.line(self._styled(joined(head), "2"))
@@ -51,7 +57,7 @@ class Terminal:
         self.line("  " + "-" * (sum(widths) + 3 * (len(widths) - 1)))
         self.line(self._styled(joined(rows[-1]), "1"))
 
-    def call(self, tool: str, arguments: Sequence[str], answer: str, lines: int = 3) -> None:
+    def call(self, tool: str, arguments: Sequence[str], answer: str, lines: int = 2) -> None:
         """Print a call and the first lines of its answer."""
         text = f"{tool}({', '.join(arguments)})"
         if len(text) > WIDTH:
@@ -59,7 +65,7 @@ class Terminal:
         for each in text.splitlines():
             for number, part in enumerate(wrap(each, WIDTH, drop_whitespace=False, break_long_words=False)):
                 self.line("  " + self._styled(("      " if number else "") + part.rstrip(), "36"))
-        shown = answer.splitlines()
+        shown = [line for line in answer.splitlines() if line.strip()]
         for each in shown[:lines]:
             self.line("    " + (each if len(each) <= WIDTH else each[: WIDTH - 1] + "…"))
         if len(shown) > lines:

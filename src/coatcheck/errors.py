@@ -23,7 +23,6 @@
 Messages quote bounded excerpts only and never a secret.
 """
 
-import functools
 import sys
 from typing import Any
 
@@ -156,11 +155,15 @@ def as_tool_error(error: CoatcheckError) -> CoatcheckError:
     return copy
 
 
-@functools.lru_cache(maxsize=None)
 def _crossed_with_tool_error(kind: type[CoatcheckError]) -> type[CoatcheckError]:
-    from mcp.server.mcpserver.exceptions import ToolError
+    """Make the class once for each kind of error, and keep it with that."""
+    made: type[CoatcheckError] | None = vars(kind).get("_crossed")
+    if made is None:
+        from mcp.server.mcpserver.exceptions import ToolError
 
-    if issubclass(kind, ToolError):
-        return kind
-    attributes: dict[str, Any] = {"__module__": kind.__module__, "__doc__": kind.__doc__}
-    return type(kind.__name__, (kind, ToolError), attributes)
+        if issubclass(kind, ToolError):
+            return kind
+        attributes: dict[str, Any] = {"__module__": kind.__module__, "__doc__": kind.__doc__}
+        made = type(kind.__name__, (kind, ToolError), attributes)
+        kind._crossed = made  # type: ignore[attr-defined]  # noqa: SLF001
+    return made

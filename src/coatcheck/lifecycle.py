@@ -101,9 +101,9 @@ def _named(container: Container) -> Iterator[tuple[str, providers.Provider[Any]]
             continue
         seen.add(id(provider))
         yield name, provider
-        pending.extend((f"{name} › {_label(related)}", related) for related in provider.related)
         if provider.last_overriding is not None:
-            pending.append((name, provider.last_overriding))
+            pending.insert(0, (name, provider.last_overriding))
+        pending.extend((f"{name} › {_label(related)}", related) for related in provider.related)
 
 
 def _missing(container: Container) -> Iterator[str]:

@@ -198,8 +198,9 @@ def test_what_is_no_redis_at_all_is_named():
             assert isinstance(error, RedisUnavailable)
 
 
-def test_a_server_that_quotes_the_password_in_its_error_does_not_make_it_show():
-    quoting = f"-ERR unknown command `AUTH`, with args beginning with: `{PASSWORD}`,\r\n".encode()
+@pytest.mark.parametrize("command", ["AUTH", "HELLO"])
+def test_a_server_that_quotes_the_password_in_its_error_does_not_make_it_show(command):
+    quoting = f"-ERR unknown command `{command}`, with args beginning with: `{PASSWORD}`,\r\n".encode()
     with answering(quoting) as port:
         for error in both_ways(RedisBackend(f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/0")):
             assert f"127.0.0.1:{port}" in str(error)

@@ -197,8 +197,8 @@ def test_every_path_of_a_sample_and_of_a_call_resolves(value: Any, base: str) ->
 @example(value={"content-type": {"and": [{"1st": 1, "if": 2, "\\(x)": 3}]}})
 @example(value=[{"__loc__": 1, "reduce": 2, 'a"b': 3}] * 3)
 def test_the_suggested_filter_is_jq_that_gives_output_for_the_value(value: Any) -> None:
-    # jq's parser refuses lone surrogates, whatever the filter
-    document = re.sub(r"\\ud[89a-f]..", "?", dump_json(value).decode())
+    document = dump_json(value).decode()
+    assume("\\ud" not in document)  # lone surrogates: jq's parser refuses them, whatever the filter
     for tool, arguments in calls(preview(value)):
         if tool == "object_store_query":
             assert jq.compile(arguments["filter"]).input_text(document).all()

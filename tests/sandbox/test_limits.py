@@ -28,6 +28,16 @@ def test_an_object_over_the_memory_limit_is_refused_and_the_next_call_works(stor
         sandbox.close()
 
 
+def test_a_filter_over_the_memory_limit_is_stopped_with_the_limit_and_what_to_do(stored):
+    sandbox = Sandbox(memory_bytes=300 * MEBIBYTE)
+    try:
+        with pytest.raises(SandboxMemoryExceeded, match=r"300 MiB.*Ask for less"):
+            query(sandbox, stored, '"x" * 400000000')
+        assert query(sandbox, stored, ".a", {"a": 1}).text == "1"
+    finally:
+        sandbox.close()
+
+
 def test_a_result_over_the_output_limit_is_refused_and_the_next_call_works(stored):
     sandbox = Sandbox(output_bytes=MEBIBYTE)
     try:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from coatcheck.backends.memory import InMemoryBackend
 from coatcheck.codec import decode_result
 from coatcheck.errors import ObjectStoreUnavailable
-from coatcheck.explorer import Explorer, Kept
+from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
 from coatcheck.wire.interceptor import Interceptor
 from coatcheck.wire.measuring import exceeds
@@ -98,7 +98,3 @@ async def test_a_promised_structure_is_given_even_where_the_result_had_none(expl
     await interceptor.tools_list({"tools": [{"name": "t", "inputSchema": {}, "outputSchema": {"type": "object"}}]})
     short = await interceptor.result("t", {"content": [{"type": "text", "text": "x" * 90_000}]})
     assert short["structuredContent"]["$stored"]["reference"] == "@obj_001"
-
-
-def test_kept_has_the_fields_that_are_used_here():
-    assert Kept("@obj_1", "p").reference == "@obj_1"

@@ -18,13 +18,6 @@ MOST_FIELDS = 20
 TELLING = ("id", "number", "key", "name", "title", "path", "login", "state", "status", "type", "date", "created_at")
 """Field names that identify or describe a record almost everywhere."""
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# jq's own words; newer versions take them as names, older ones do not
-_WORDS = frozenset(
-    {
-        *("and", "as", "break", "catch", "def", "elif", "else", "end", "foreach", "if", "import", "include", "label"),
-        *("limit", "module", "not", "or", "reduce", "then", "try", "__loc__"),
-    }
-)
 
 
 def jq_path(path: Path) -> str:
@@ -130,4 +123,4 @@ def _field(name: str, *, first: bool) -> str:
 
 
 def _is_identifier(name: str) -> bool:
-    return name not in _WORDS and _IDENTIFIER.fullmatch(name) is not None
+    return _IDENTIFIER.fullmatch(name) is not None

@@ -117,14 +117,16 @@ class WorkerPool:
             return failures.closed()
         if code == -signal.SIGALRM:
             return failures.timed_out(self._limits)
-        if code in _OWN_FAULT and worker.was_ready():
+        if code in _OWN_FAULT and worker.began:
             return failures.out_of_memory(self._limits)
         if not last:
             return None
         if not worker.was_ready():
             return failures.not_started(f"it ended with {code} while starting; is its memory limit too low?")
-        # Twice killed: nobody does that but a machine that runs out of memory.
-        return failures.out_of_memory(self._limits) if code == -signal.SIGKILL else failures.died()
+        # Killed twice: nobody does that but a machine that runs out of memory.
+        if code == -signal.SIGKILL or code in _OWN_FAULT:
+            return failures.out_of_memory(self._limits)
+        return failures.died()
 
     def _worker(self, slot: int) -> WorkerProcess:
         process = self._processes.get(slot)

@@ -67,6 +67,9 @@ class WorkerProcess:
 
     Starting does not wait: the process warms up while the caller does something else.
 
+    Attributes:
+        began: Whether the last task's operation began, so that its end may be the operation's fault.
+
     Raises:
         SandboxFailed: The process could not be started.
     """
@@ -74,6 +77,7 @@ class WorkerProcess:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._ready = False
+        self.began = False
         self._process = _start(limits)
         if self._process.stdin is None or self._process.stdout is None:
             raise failures.not_started("no pipes")
@@ -112,6 +116,7 @@ class WorkerProcess:
         raise error if failures.is_expected(header) else Spoiled(error)
 
     def _converse(self, task: Task) -> tuple[dict[str, Any], bytes]:
+        self.began = False
         header = {"operation": task.operation, "args": task.args, "key": task.key}
         patience = self._limits.timeout + hand_over_allowance(0)
         try:
@@ -122,6 +127,7 @@ class WorkerProcess:
         if answer.get("status") == "missing":
             answer, body = self._hand_over(task)
         if answer.get("status") == "started":
+            self.began = True
             seconds = self._limits.timeout + _reading(answer)
             return self._channel.receive(self._limits.output_bytes, time.monotonic() + seconds)
         return answer, body

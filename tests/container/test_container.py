@@ -1,0 +1,189 @@
+import asyncio
+import subprocess
+import sys
+import threading
+
+import pytest
+from dependency_injector import containers, providers
+
+from coatcheck.backends import InMemoryBackend, RedisBackend
+from coatcheck.containers import Container
+from coatcheck.errors import ObjectNotFound, SettingsError
+from coatcheck.explorer import Explorer
+from coatcheck.object_store import ObjectStore
+from coatcheck.scopes import Reach, Scope
+from coatcheck.settings import Settings
+
+
+def test_the_backend_is_selected_by_the_settings(redis_server):
+    assert isinstance(Container(settings=Settings()).backend(), InMemoryBackend)
+    container = Container(settings=Settings(object_store_backend="redis", redis_url=redis_server.url))
+    assert isinstance(container.backend(), RedisBackend)
+    assert container.store().fetch(container.store().put([1])) == [1]
+    container.store().close()
+
+
+def test_nothing_is_built_that_was_not_asked_for():
+    # A URL that leads nowhere: choosing memory must never look at it.
+    container = Container(settings=Settings(object_store_backend="memory", redis_url="redis://nowhere.invalid:1"))
+    assert isinstance(container.store().backend, InMemoryBackend)
+
+
+def test_an_unknown_backend_is_refused_where_the_settings_are_made():
+    with pytest.raises(SettingsError, match="object_store_backend: Input should be 'memory' or 'redis'"):
+        Settings(object_store_backend="memroy")
+
+
+def test_a_container_without_settings_reads_the_environment(monkeypatch):
+    monkeypatch.setenv("COATCHECK_OBJECT_STORE_TTL", "0.5")
+    assert Container().store().ttl == 0.5
+
+
+def test_the_store_is_one_and_the_explorer_is_made_for_each_user():
+    container = Container(settings=Settings())
+    assert container.store() is container.store()
+    assert container.explorer() is not container.explorer()
+    assert container.explorer(preview_limit=700).preview_limit == 700
+
+
+def test_many_threads_get_the_same_store():
+    container = Container(settings=Settings())
+    barrier, found = threading.Barrier(16), []
+
+    def ask() -> None:
+        barrier.wait()
+        found.append(container.store())
+
+    threads = [threading.Thread(target=ask) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(store) for store in found}) == 1
+
+
+def test_two_containers_in_one_process_share_nothing():
+    first, second = Container(settings=Settings()), Container(settings=Settings())
+    object_id = first.store().put("in the first")
+    with pytest.raises(ObjectNotFound):
+        second.store().fetch(object_id)
+    assert first.backend() is not second.backend()
+    assert first.scopes() is not second.scopes()
+    assert first.sandbox() is not second.sandbox()
+    with first.scopes().enter(Scope(Reach.PRINCIPAL, "alice")):
+        assert first.store().namespace() != ""
+        assert second.store().namespace() == ""
+
+
+def test_a_backend_of_ones_own_takes_the_place_of_ours():
+    backend = InMemoryBackend()
+    container = Container(settings=Settings(), backend=backend)
+    container.store().put("x")
+    assert backend.statistics().objects == 1
+
+
+def test_an_override_reaches_a_function_that_is_decorated_already():
+    container = Container(settings=Settings())
+
+    @container.explorable_and_referenceable()
+    def double(numbers: list[int]) -> list[int]:
+        return [2 * number for number in numbers]
+
+    fake = ObjectStore(InMemoryBackend())
+    with container.store.override(fake):
+        preview = double([1, 2])
+        assert "@obj_001" in preview
+        assert fake.fetch("obj_001") == [2, 4]
+        assert "8" in double("@obj_001[1:]")
+    assert container.store().list() == []
+
+
+def test_limits_of_the_settings_reach_explorer_and_store():
+    settings = Settings(preview_limit=900, response_limit=1000, max_object_bytes=100, object_store_ttl=7)
+    container = Container(settings=settings)
+    explorer = container.explorer()
+    assert (explorer.preview_limit, explorer.response_limit, container.store().ttl) == (900, 1000, 7)
+    assert "not kept" in explorer.put_and_preview("x" * 101)
+
+
+def test_a_hosts_container_embeds_ours_and_shares_the_store():
+    class Reports:
+        def __init__(self, store: ObjectStore) -> None:
+            self.store = store
+
+    class Host(containers.DeclarativeContainer):
+        config = providers.Configuration()
+        coatcheck = providers.Container(
+            Container, settings=providers.Singleton(Settings.model_validate, config.coatcheck)
+        )
+        reports = providers.Factory(Reports, store=coatcheck.store)
+
+    host = Host(config={"coatcheck": {"object_store_ttl": 11}})
+    assert host.reports().store is host.coatcheck().store()
+    assert host.reports().store.ttl == 11
+
+
+def test_ids_are_short_where_a_namespace_protects_them_and_long_where_nothing_does():
+    container = Container(settings=Settings())
+    store, scopes = container.store(), container.scopes()
+    assert len(store.put(1)) == len("obj_") + 6
+    with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
+        assert len(store.put(1)) == len("obj_") + 6
+    with scopes.enter(Scope(Reach.ANYBODY)):
+        assert len(store.put(1)) >= len("obj_") + 22
+
+
+def test_each_principal_has_a_namespace_of_its_own_that_does_not_show_who_it_is():
+    container = Container(settings=Settings())
+    store, scopes = container.store(), container.scopes()
+    with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
+        object_id = store.put("hers")
+        assert "alice" not in store.namespace()
+    with scopes.enter(Scope(Reach.PRINCIPAL, "bob")):
+        assert store.get(object_id) is None
+    assert store.get(object_id) is None
+
+
+def test_replicas_with_one_secret_agree_on_namespaces():
+    def namespace(**values: str) -> str:
+        scopes = Container(settings=Settings(**values)).scopes()
+        with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
+            return scopes.namespace()
+
+    assert namespace(namespace_secret="s") == namespace(namespace_secret="s") != namespace(namespace_secret="t")
+    assert namespace() != namespace()
+    url = "redis://:secret@localhost:6379"
+    assert namespace(redis_url=url) == namespace(redis_url=url)
+
+
+def test_a_scope_ends_with_its_task():
+    container = Container(settings=Settings())
+    scopes = container.scopes()
+
+    async def main() -> list[str]:
+        async def one(name: str) -> str:
+            with scopes.enter(Scope(Reach.PRINCIPAL, name)):
+                await asyncio.sleep(0)
+                return scopes.namespace()
+
+        return await asyncio.gather(one("a"), one("b"), one("a"))
+
+    first, second, third = asyncio.run(main())
+    assert first == third != second
+    assert scopes.namespace() == ""
+
+
+def test_the_explorer_of_a_container_uses_its_store_as_it_is_now():
+    container = Container(settings=Settings())
+    explorer: Explorer = container.explorer()
+    fake = ObjectStore(InMemoryBackend())
+    with container.store.override(fake):
+        explorer.put_and_preview("x")
+        assert fake.get("obj_001") == "x"
+
+
+@pytest.mark.parametrize("module", ["coatcheck", "coatcheck.containers", "coatcheck.explorer", "coatcheck.decorators"])
+def test_importing_loads_neither_the_sdk_nor_redis_nor_the_command_line(module):
+    script = f"import sys, {module}; print([m for m in ('mcp', 'redis', 'typer', 'jsonschema') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

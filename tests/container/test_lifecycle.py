@@ -1,0 +1,125 @@
+import pytest
+from dependency_injector import providers
+
+from coatcheck.backends import InMemoryBackend
+from coatcheck.containers import Container
+from coatcheck.errors import ObjectStoreUnavailable, WiringError
+from coatcheck.explorer import Explorer
+from coatcheck.lifecycle import running, validate
+from coatcheck.object_store import ObjectStore
+from coatcheck.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def container() -> Container:
+    return Container(settings=Settings())
+
+
+def test_a_container_as_it_comes_is_valid(container):
+    validate(container)
+    validate(Container())
+
+
+def test_validation_makes_nothing():
+    def explode() -> None:
+        raise AssertionError("made")
+
+    container = Container(settings=providers.Singleton(explode), backend=providers.Singleton(explode))
+    validate(container)
+
+
+def test_a_misspelt_argument_is_found_before_anything_runs(container):
+    container.store.override(providers.Singleton(ObjectStore, container.backend, tll=5))
+    with pytest.raises(WiringError, match=r"store: ObjectStore\(\) does not take what it is given: .*'tll'"):
+        validate(container)
+
+
+def test_a_missing_argument_is_found(container):
+    container.store.override(providers.Singleton(ObjectStore))
+    with pytest.raises(WiringError, match=r"store: ObjectStore\(\) is not given backend"):
+        validate(container)
+
+
+def test_a_cycle_is_shown_with_its_way(container):
+    first = providers.Singleton(ObjectStore)
+    second = providers.Singleton(ObjectStore, first)
+    first.add_args(second)
+    container.backend.override(first)
+    with pytest.raises(WiringError, match="a cycle: .* → .* → "):
+        validate(container)
+
+
+def test_a_shared_object_that_would_hold_a_value_of_each_call_is_found(container):
+    container.sandbox.override(providers.Singleton(Explorer, providers.Factory(dict)))
+    with pytest.raises(WiringError, match=r"shared but holds Factory\(dict\), which is made anew at each call"):
+        validate(container)
+
+
+def test_a_missing_input_is_named():
+    class Needing(Container):
+        pass
+
+    container = Container()
+    container.settings.reset_override()
+    container.settings.set_default(None)
+    with pytest.raises(WiringError, match="settings is missing: give it when the container is made"):
+        validate(container)
+
+
+async def test_running_closes_what_it_opened_in_reverse_and_forgets_it(container):
+    closed: list[str] = []
+    async with running(container) as entered:
+        assert entered is container
+        container.exit_stack().callback(closed.append, "first")
+        container.exit_stack().callback(closed.append, "second")
+        store = container.store()
+    assert closed == ["second", "first"]
+    assert container.store() is not store
+
+
+async def test_closing_goes_on_although_one_part_fails(container):
+    closed: list[str] = []
+
+    def fail() -> None:
+        raise RuntimeError("cannot close")
+
+    with pytest.raises(RuntimeError, match="cannot close"):
+        async with running(container):
+            container.exit_stack().callback(closed.append, "opened first")
+            container.exit_stack().callback(fail)
+    assert closed == ["opened first"]
+
+
+async def test_a_container_can_run_again(container, redis_server):
+    settings = Settings(object_store_backend="redis", redis_url=redis_server.url)
+    container = Container(settings=settings)
+    async with running(container):
+        object_id = await container.store().aput("kept")
+    async with running(container):
+        assert await container.store().aget(object_id) == "kept"
+
+
+async def test_running_says_where_a_redis_does_not_answer_and_shows_no_password():
+    settings = Settings(object_store_backend="redis", redis_url="redis://:hunter2@127.0.0.1:1", redis_timeout=1)
+    with pytest.raises(ObjectStoreUnavailable, match="127.0.0.1:1") as caught:
+        async with running(Container(settings=settings)):
+            pass
+    assert "hunter2" not in str(caught.value)
+
+
+async def test_the_workers_of_the_sandbox_end_with_the_container(container):
+    async with running(container):
+        object_id = await container.store().aput([1])
+        assert await container.explorer().aquery(object_id, ".[0]") == "1"
+        sandbox = container.sandbox()
+        assert sandbox.pids()
+    assert not sandbox.pids()
+
+
+async def test_a_container_of_ones_own_backend_runs():
+    backend = InMemoryBackend()
+    async with running(Container(settings=Settings(), backend=backend)) as container:
+        await container.store().aput("x")
+    assert backend.statistics().objects == 1

@@ -1,0 +1,101 @@
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DEMO = Path(__file__).parents[2] / "examples" / "demo"
+SECONDS = 60
+
+
+def run_demo(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the demo as ``make demo`` does, with ``folder`` as the place for temporary files."""
+    return subprocess.run(
+        [sys.executable, str(DEMO / "demo.py")],
+        env={**os.environ, "TMPDIR": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+@pytest.fixture
+def modules(monkeypatch):
+    """The demo's own modules, which find each other beside the script."""
+    monkeypatch.syspath_prepend(str(DEMO))
+    yield __import__("demo"), __import__("repository"), __import__("terminal")
+    for name in ("demo", "repository", "terminal"):
+        del sys.modules[name]
+
+
+def test_the_demo_ends_well_with_every_claim_checked_and_leaves_nothing_behind(tmp_path):
+    done = run_demo(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "All 7 claims hold" in done.stdout
+    assert "FAILED" not in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_demo_prints_plain_text_where_nobody_looks_and_progress_apart(tmp_path):
+    done = run_demo(tmp_path)
+    assert "\x1b" not in done.stdout + done.stderr
+    log = re.search(r"git_log max_count=2000 +([\d,]+) +([\d,]+) +([\d,]+) +([\d,]+) +([\d,]+) : 1", done.stdout)
+    characters, tokens, kept, kept_tokens, ratio = (int(figure.replace(",", "")) for figure in log.groups())
+    assert characters > 400_000
+    assert kept < 4_000
+    assert ratio == round(tokens / kept_tokens)
+    assert "Making a repository" in done.stderr
+    assert "Making a repository" not in done.stdout
+
+
+def test_without_git_the_demo_says_what_is_missing_and_fails(tmp_path):
+    done = run_demo(tmp_path, PATH="/nowhere")
+    assert done.returncode == 1
+    assert "The demo needs git" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.anyio
+async def test_a_server_that_keeps_nothing_fails_the_demo(modules, tmp_path):
+    demo, repository, terminal = modules
+    repository.make_repository(tmp_path, demo.COMMITS)
+    printed = io.StringIO()
+    run = demo.Demo(tmp_path, terminal.Terminal(printed, io.StringIO()))
+    command = [demo.program("mcp-server-git"), "--repository", str(tmp_path)]
+    await run.run(command, command)
+    assert [claim for claim in run.failures if "history was kept" in claim]
+    assert [claim for claim in run.failures if "more than 4,000 characters" in claim]
+    assert "FAILED" in printed.getvalue()
+
+
+def test_the_history_is_the_same_every_time(modules, tmp_path):
+    _, repository, _ = modules
+    heads = set()
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+        repository.make_repository(folder, 50)
+        heads.add(repository.git(folder, "rev-parse", "HEAD"))
+        assert repository.git(folder, "rev-list", "--count", "HEAD").strip() == "50"
+    assert len(heads) == 1
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_colours_unless_they_are_not_wanted(modules, monkeypatch):
+    _, _, terminal = modules
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    coloured, plain = Screen(), Screen()
+    terminal.Terminal(coloured, io.StringIO()).heading("Heading")
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal.Terminal(plain, io.StringIO()).heading("Heading")
+    assert "\x1b[1mHeading\x1b[0m" in coloured.getvalue()
+    assert plain.getvalue() == "\nHeading\n"

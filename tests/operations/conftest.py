@@ -1,0 +1,34 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from coatcheck.codec import Metadata, decode, encode
+from coatcheck.operations import OPERATIONS, Answer, Document
+from coatcheck.operations.answer import metadata_of
+
+Run = Callable[..., Answer]
+
+
+@pytest.fixture
+def do() -> Run:
+    """Runs an operation on a value, as a worker does."""
+
+    def run(operation: str, value: Any, **args: Any) -> Answer:
+        encoded = encode(value)
+        document = Document(metadata_of(encoded), encoded.payload, allow_yaml=True)
+        return OPERATIONS[operation](document, {"reference": "@obj_1", "path": "", "limit": 4000} | args)
+
+    return run
+
+
+@pytest.fixture
+def new_value() -> Callable[[Answer], Any]:
+    """Gives the value of an answer's payload."""
+
+    def decoded(answer: Answer) -> Any:
+        assert answer.metadata is not None
+        assert answer.payload is not None
+        return decode(Metadata.from_dict(answer.metadata), answer.payload)
+
+    return decoded

@@ -1,0 +1,310 @@
+import json
+import re
+from typing import Any
+
+import jsonschema
+import pytest
+from mcp import Client
+from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import ImageContent, TextContent
+from pydantic import BaseModel
+
+from coatcheck.backends import InMemoryBackend
+from coatcheck.containers import Container
+from coatcheck.errors import SettingsError
+from coatcheck.object_store import ObjectStore
+from coatcheck.scopes import Reach, Scope
+from coatcheck.server import attach
+from coatcheck.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+
+class Row(BaseModel):
+    number: int
+    name: str
+
+
+def somebodys_server() -> MCPServer[Any]:
+    server: MCPServer[Any] = MCPServer("somebody's")
+
+    @server.tool()
+    def rows(count: int) -> list[Row]:
+        """Give rows."""
+        return [Row(number=n, name=f"name {n}") for n in range(count)]
+
+    @server.tool()
+    async def total(rows: list[Row], bonus: int = 0) -> int:
+        """Add numbers."""
+        return sum(row.number for row in rows) + bonus
+
+    @server.tool()
+    def text(size: int) -> str:
+        """Give text."""
+        return "".join(f"line {n}\n" for n in range(size))
+
+    @server.tool()
+    def echo(value: str) -> str:
+        """Give the value back."""
+        return value
+
+    @server.tool()
+    def fail(size: int) -> str:
+        """Fail."""
+        raise ToolError("first " + "x" * size + " last")
+
+    @server.tool()
+    def picture(size: int) -> list[Any]:
+        """Give an image and a note."""
+        return [TextContent(type="text", text="a note"), ImageContent(type="image", data="A" * size, mime_type="image/png")]
+
+    return server
+
+
+def shown(result: Any) -> str:
+    return "\n".join(block.text for block in result.content if block.type == "text")
+
+
+def reference_in(text: str) -> str:
+    found = re.search(r"@obj_[A-Za-z0-9_-]+", text)
+    assert found, text
+    return found.group()
+
+
+async def test_small_results_pass_unchanged(container, mode):
+    plain, attached = somebodys_server(), somebodys_server()
+    attach(attached, container)
+    async with Client(plain, mode=mode) as direct, Client(attached, mode=mode) as through:
+        for name, arguments in [("rows", {"count": 3}), ("total", {"rows": [{"number": 4, "name": "x"}]}), ("text", {"size": 5})] + [
+            ("echo", {"value": "@alice"}),
+            ("picture", {"size": 100}),
+            ("fail", {"size": 10}),
+        ]:
+            want = await direct.call_tool(name, arguments)
+            got = await through.call_tool(name, arguments)
+            assert got.model_dump_json(by_alias=True) == want.model_dump_json(by_alias=True)
+    assert container.store().list() == []
+
+
+async def test_a_large_result_becomes_a_preview_that_keeps_the_output_schema_true(container, mode):
+    server = somebodys_server()
+    attach(server, container)
+    async with Client(server, mode=mode) as client:
+        schemas = {tool.name: tool.output_schema for tool in (await client.list_tools()).tools}
+        result = await client.call_tool("rows", {"count": 2000})
+        jsonschema.validate(result.structured_content, schemas["rows"])
+        jsonschema.validate((await client.call_tool("rows", {"count": 2})).structured_content, schemas["rows"])
+    assert len(shown(result)) < 4000
+    reference = reference_in(shown(result))
+    assert result.structured_content["$stored"]["reference"] == reference
+    assert container.store().fetch(reference[1:])[1999] == {"number": 1999, "name": "name 1999"}
+
+
+async def test_a_reference_goes_into_another_tool_in_place_of_the_value(container, mode):
+    server = somebodys_server()
+    attach(server, container)
+    async with Client(server, mode=mode) as client:
+        reference = reference_in(shown(await client.call_tool("rows", {"count": 2000})))
+        assert shown(await client.call_tool("total", {"rows": reference})) == str(sum(range(2000)))
+        assert shown(await client.call_tool("total", {"rows": f"{reference}[10:12]"})) == "21"
+        nested = {"rows": [f"{reference}[7]", {"number": f"{reference}[8].number", "name": "x"}], "bonus": f"{reference}[1].number"}
+        assert shown(await client.call_tool("total", nested)) == "16"
+        assert shown(await client.call_tool("echo", {"value": f"{reference}[3].name"})) == "name 3"
+        assert shown(await client.call_tool("echo", {"value": f"@{reference}"})) == reference
+
+
+async def test_text_arrives_byte_for_byte_by_reference(container, mode):
+    server = somebodys_server()
+    seen: list[str] = []
+
+    @server.tool()
+    def write(content: str) -> str:
+        """Write."""
+        seen.append(content)
+        return "written"
+
+    attach(server, container)
+    async with Client(server, mode=mode) as client:
+        reference = reference_in(shown(await client.call_tool("text", {"size": 5000})))
+        await client.call_tool("write", {"content": reference})
+    assert seen == ["".join(f"line {n}\n" for n in range(5000))]
+
+
+async def test_a_stored_text_that_looks_like_a_reference_is_not_followed(container, mode):
+    server = somebodys_server()
+    attach(server, container)
+    secret = container.store().put("secret")
+    holder = container.store().put({"value": f"@{secret}", "list": [f"@{secret}"]})
+    async with Client(server, mode=mode) as client:
+        assert shown(await client.call_tool("echo", {"value": f"@{holder}.value"})) == f"@{secret}"
+
+
+async def test_a_tool_that_takes_references_itself_gets_them_untouched(container, mode):
+    server = somebodys_server()
+    secret = container.store().put("secret")
+    holder = container.store().put({"value": f"@{secret}"})
+
+    @server.tool()
+    @container.referenceable()
+    def own_echo(value: str) -> str:
+        """Give the value back."""
+        return value
+
+    attach(server, container)
+    async with Client(server, mode=mode) as client:
+        # Resolved twice it would give "secret".
+        assert shown(await client.call_tool("own_echo", {"value": f"@{holder}.value"})) == f"@{secret}"
+
+
+async def test_wrong_references_are_errors_that_say_what_to_do(container, mode):
+    server = somebodys_server()
+    attach(server, container)
+    object_id = container.store().put({"items": [1, 2]})
+    async with Client(server, mode=mode) as client:
+        missing = await client.call_tool("echo", {"value": "@obj_nothing"})
+        assert missing.is_error
+        assert "not found" in shown(missing)
+        assert "second @" in shown(missing)
+        dead_end = await client.call_tool("echo", {"value": f"@{object_id}.item"})
+        assert dead_end.is_error
+        assert "Did you mean .items?" in shown(dead_end)
+        misfit = await client.call_tool("total", {"rows": f"@{object_id}.items"})
+        assert misfit.is_error
+        assert len(shown(misfit)) < 2000
+
+
+async def test_a_long_error_keeps_both_ends_and_the_whole_is_stored(container, mode):
+    server = somebodys_server()
+    attach(server, container)
+    async with Client(server, mode=mode) as client:
+        result = await client.call_tool("fail", {"size": 20_000})
+    assert result.is_error
+    text = shown(result)
+    assert len(text) < 4100
+    assert "first xxx" in text
+    assert "xxx last" in text
+    assert "x" * 20_000 in container.explorer().resolve(reference_in(text), as_text=True)
+
+
+async def test_an_object_tool_answers_the_model(container, mode):
+    server = somebodys_server()
+    added = attach(server, container)
+    async with Client(server, mode=mode) as client:
+        listed = [tool.name for tool in (await client.list_tools()).tools]
+        assert set(added) <= set(listed)
+        reference = reference_in(shown(await client.call_tool("rows", {"count": 2000})))
+        calls = {
+            "object_store_get": {"object_id": reference, "path": "[5].name"},
+            "object_store_slice": {"object_id": reference, "start": 5, "end": 6},
+            "object_store_grep": {"object_id": reference, "pattern": "^name 5$"},
+            "object_store_query": {"object_id": reference, "filter": ".[5].name"},
+        }
+        for name, arguments in calls.items():
+            answer = await client.call_tool(name, arguments)
+            assert not answer.is_error
+            assert "name 5" in shown(answer)
+        assert reference in shown(await client.call_tool("object_store_list", {}))
+        assert "Deleted" in shown(await client.call_tool("object_store_delete", {"object_id": reference}))
+        gone = await client.call_tool("object_store_get", {"object_id": reference})
+        assert gone.is_error
+        put = shown(await client.call_tool("object_store_put", {"value": {"a": [1, 2]}}))
+        assert shown(await client.call_tool("object_store_get", {"object_id": put.split()[-1].rstrip("."), "path": "a[1]"})) == "2"
+
+
+async def test_an_override_of_the_store_reaches_tools_that_are_registered_already(container, mode):
+    server = somebodys_server()
+    attach(server, container)
+    fake = ObjectStore(InMemoryBackend())
+    async with Client(server, mode=mode) as client:
+        with container.store.override(fake):
+            assert "@obj_001" in shown(await client.call_tool("rows", {"count": 2000}))
+            assert shown(await client.call_tool("object_store_get", {"object_id": "obj_001", "path": "[9].name"})) == "name 9"
+        assert (await client.call_tool("object_store_get", {"object_id": "obj_001"})).is_error
+
+
+async def test_a_client_that_names_a_hidden_parameter_changes_nothing(container, mode):
+    server = somebodys_server()
+    attach(server, container)
+    object_id = container.store().put([1, 2, 3])
+    async with Client(server, mode=mode) as client:
+        tool = next(tool for tool in (await client.list_tools()).tools if tool.name == "object_store_get")
+        assert "explorer" not in tool.input_schema["properties"]
+        answer = await client.call_tool("object_store_get", {"object_id": object_id, "path": "[1]", "explorer": "mine"})
+        assert shown(answer) == "2"
+
+
+async def test_the_input_schema_welcomes_references(container, mode):
+    server = somebodys_server()
+    attach(server, container)
+    async with Client(server, mode=mode) as client:
+        schema = next(t.input_schema for t in (await client.list_tools()).tools if t.name == "total")
+    jsonschema.validate({"rows": "@obj_1.items"}, schema)
+    jsonschema.validate({"rows": [{"number": 1, "name": "x"}], "bonus": "@obj_1"}, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"rows": "no reference"}, schema)
+
+
+async def test_two_attached_servers_share_nothing(mode):
+    servers, clients = [], []
+    for _ in range(2):
+        server = somebodys_server()
+        made = Container(settings=Settings())
+        attach(server, made)
+        servers.append(server)
+        clients.append(made)
+    async with Client(servers[0], mode=mode) as first, Client(servers[1], mode=mode) as second:
+        reference = reference_in(shown(await first.call_tool("rows", {"count": 2000})))
+        assert (await second.call_tool("object_store_get", {"object_id": reference})).is_error
+
+
+async def test_a_server_is_attached_once(container):
+    server = somebodys_server()
+    attach(server, container)
+    with pytest.raises(SettingsError, match="attached already"):
+        attach(server, container)
+
+
+async def test_a_server_that_has_a_tool_of_our_name_keeps_it(container):
+    server = somebodys_server()
+
+    @server.tool()
+    def object_store_get() -> str:
+        """Be somebody's own."""
+        return "own"
+
+    with pytest.raises(SettingsError, match="tools of these names already: object_store_get"):
+        attach(server, container)
+
+
+async def test_a_tool_added_later_is_covered(container, mode):
+    server = somebodys_server()
+    attach(server, container)
+
+    @server.tool()
+    def late() -> str:
+        """Come late."""
+        return "z" * 50_000
+
+    async with Client(server, mode=mode) as client:
+        assert len(shown(await client.call_tool("late", {}))) < 4100
+
+
+async def test_a_callers_scope_decides_the_namespace(container):
+    with container.scopes().enter(Scope(Reach.PRINCIPAL, "alice")):
+        object_id = container.store().put("hers")
+    server = somebodys_server()
+    attach(server, container)
+    async with Client(server) as client:
+        assert (await client.call_tool("object_store_get", {"object_id": object_id})).is_error
+
+
+async def test_a_threshold_of_ones_own_holds(mode):
+    container = Container(settings=Settings(inline_limit=50, preview_limit=400))
+    server = somebodys_server()
+    attach(server, container)
+    async with Client(server, mode=mode) as client:
+        text = shown(await client.call_tool("text", {"size": 500}))
+        assert len(text) <= 400
+        assert json.loads(container.explorer().query(reference_in(text), "length")) == 4390
+    container.sandbox().close()
