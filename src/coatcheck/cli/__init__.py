@@ -1,6 +1,11 @@
 """The command line: ``coatcheck serve``, ``wrap``, ``doctor``."""
 
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from coatcheck.proxy.upstream import Upstream
 
 EXIT_FAILURE = 1
 EXIT_INTERRUPTED = 130
@@ -8,11 +13,14 @@ EXIT_INTERRUPTED = 130
 
 def main() -> int:
     """Run the command line and give its exit code: 0, 1 for a failure, 2 for wrong usage, 130 when interrupted."""
-    from coatcheck.cli.app import app
     from coatcheck.errors import CoatcheckError
 
+    upstream: Upstream | None = None
     try:
-        code = app(standalone_mode=True)
+        upstream = _started_early(sys.argv[1:])
+        from coatcheck.cli.app import app
+
+        code = app(obj=upstream)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else EXIT_FAILURE
     except CoatcheckError as error:
@@ -20,4 +28,19 @@ def main() -> int:
         return EXIT_FAILURE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    finally:
+        if upstream is not None:
+            upstream.end()
     return code if isinstance(code, int) else 0
+
+
+def _started_early(arguments: Sequence[str]) -> "Upstream | None":
+    """Start the server of ``wrap … -- COMMAND`` before anything slow is imported: it loads while we do."""
+    if arguments[:1] != ["wrap"] or "--" not in arguments:
+        return None
+    own, command = arguments[1 : arguments.index("--")], arguments[arguments.index("--") + 1 :]
+    if not command or any(flag in {"-h", "--help"} for flag in own):
+        return None
+    from coatcheck.proxy.upstream import start_upstream
+
+    return start_upstream(command)

@@ -40,9 +40,8 @@ def coatcheck(
     short_help="Put coatcheck in front of any MCP server.",
 )
 def wrap(
-    command: Annotated[
-        list[str], typer.Argument(help="The server's command and its arguments, behind --.", metavar="-- COMMAND…")
-    ],
+    ctx: typer.Context,
+    command: Annotated[list[str], typer.Argument(help="The server's command and its arguments.", metavar="COMMAND")],
     object_store_backend: Backend = None,
     redis_url: RedisUrl = None,
     object_store_ttl: Ttl = None,
@@ -58,7 +57,7 @@ def wrap(
     from coatcheck.cli.wrap import run_wrap
 
     settings = (object_store_backend, redis_url, object_store_ttl, config)
-    raise typer.Exit(run_wrap(command, settings, verbose=verbose))
+    raise typer.Exit(run_wrap(ctx.obj or command, settings, verbose=verbose))
 
 
 @app.command(
@@ -93,10 +92,13 @@ def serve(
     The settings of a toolset are flags too: --api-key for its field api_key.
     """
     from coatcheck.cli.serve import Listening, run_serve
+    from coatcheck.cli.toolset_flags import ExtraFlags
 
     settings = (object_store_backend, redis_url, object_store_ttl, config)
     listening = Listening(transport, host, port, unprotected=unprotected)
-    run_serve(settings, listening, toolset or [], tool, ctx.args, verbose=verbose)
+    known = [flag for parameter in ctx.command.params for flag in parameter.opts]
+    extra = ExtraFlags(ctx.args, known)
+    run_serve(settings, listening, toolset or [], tool, extra, verbose=verbose)
 
 
 @app.command(short_help="Check settings, wiring, store and sandbox, and show the container.")

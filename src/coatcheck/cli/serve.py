@@ -12,7 +12,7 @@ from mcp.server import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 
 from coatcheck.cli.options import SettingsFlags, make_settings
-from coatcheck.cli.toolset_flags import toolset_options
+from coatcheck.cli.toolset_flags import ExtraFlags, toolset_options
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.lifecycle import running
@@ -52,7 +52,7 @@ def run_serve(
     listening: Listening,
     toolset_names: Sequence[str],
     tool_names: Sequence[str] | None,
-    extra: Sequence[str],
+    extra: ExtraFlags,
     *,
     verbose: bool,
 ) -> None:

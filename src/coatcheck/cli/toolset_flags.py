@@ -1,6 +1,7 @@
 """Flags of ``coatcheck serve`` that belong to toolsets: ``--api-key`` for the field ``api_key``."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import typer
@@ -9,7 +10,20 @@ from coatcheck.references import close_names
 from coatcheck.toolsets import Toolset
 
 
-def toolset_options(toolsets: Sequence[Toolset], extra: Sequence[str]) -> dict[str, dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class ExtraFlags:
+    """What stood on the command line that the command does not know.
+
+    Attributes:
+        words: Flags and their values.
+        known: The command's own flags, to compare misspelt ones with.
+    """
+
+    words: Sequence[str]
+    known: Sequence[str]
+
+
+def toolset_options(toolsets: Sequence[Toolset], extra: ExtraFlags) -> dict[str, dict[str, Any]]:
     """Sort the flags that the command does not know into the settings of the toolsets, by the toolsets' names.
 
     Raises:
@@ -21,11 +35,11 @@ def toolset_options(toolsets: Sequence[Toolset], extra: Sequence[str]) -> dict[s
         for field in (toolset.settings.model_fields if toolset.settings else ())
     }
     options: dict[str, dict[str, Any]] = {}
-    rest = list(extra)
+    rest = list(extra.words)
     while rest:
         flag, _, value = rest.pop(0).partition("=")
         if flag not in owners:
-            near = close_names(flag, owners)
+            near = close_names(flag, [*owners, *extra.known])
             hint = f" Did you mean {near[0]}?" if near else ""
             raise typer.BadParameter(f"No such option: {flag}.{hint}")
         if not value:

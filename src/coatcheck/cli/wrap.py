@@ -16,13 +16,10 @@ if TYPE_CHECKING:
     from coatcheck.wire.interceptor import Interceptor
 
 
-def run_wrap(command: Sequence[str], flags: SettingsFlags, *, verbose: bool) -> int:
-    """Run the server and carry messages until either side ends; give the exit code."""
+def run_wrap(command: Sequence[str] | Upstream, flags: SettingsFlags, *, verbose: bool) -> int:
+    """Carry messages between our client and a server, by its command or started already; give the exit code."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING)
-    if command and command[0] == "--":
-        command = command[1:]
-    # The server starts first: it loads while we do.
-    upstream = start_upstream(command)
+    upstream = command if isinstance(command, Upstream) else start_upstream(command)
     return asyncio.run(_carry(upstream, flags, verbose=verbose))
 
 

@@ -8,11 +8,10 @@ import enum
 import json
 import os
 import uuid
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import orjson
-from pydantic import BaseModel
 
 MAX_DEPTH = 200
 """Levels of nesting that are kept; the fast decoder's and jq's own limits lie above it."""
@@ -27,7 +26,7 @@ def convert(value: Any) -> Any:
     Raises:
         TypeError: The object has no JSON form; the careful encoder then describes it.
     """
-    if isinstance(value, BaseModel):
+    if hasattr(type(value), "__pydantic_serializer__") and hasattr(value, "model_dump"):
         return value.model_dump(mode="json", by_alias=True)
     if isinstance(value, (set, frozenset, Set)):
         return list(value)
@@ -51,9 +50,15 @@ def convert(value: Any) -> Any:
     raise TypeError(type(value).__name__)
 
 
-def encode_carefully(value: Any) -> bytes:
-    """Encode any value; what has no JSON form becomes ``{"$repr": …, "type": …}``, bounded."""
-    return orjson.dumps(_plain(value, 0, set()))
+def encode_carefully(value: Any, depth: int = 0, inside: Iterable[int] = ()) -> bytes:
+    """Encode any value; what has no JSON form becomes ``{"$repr": …, "type": …}``, bounded.
+
+    Args:
+        value: The value, or a part of one.
+        depth: Levels above it, where it is a part.
+        inside: The ``id`` of each container above it.
+    """
+    return orjson.dumps(_plain(value, depth, set(inside)))
 
 
 def _plain(value: Any, depth: int, inside: set[int]) -> Any:
@@ -97,11 +102,16 @@ def _container(value: Any, depth: int, inside: set[int]) -> Any:
 def _members(value: dict[Any, Any], depth: int, inside: set[int]) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for key, member in value.items():
-        name = _key(key)
-        while name in plain:  # {1: …, "1": …}: both are kept
-            name = f"{name} ({type(key).__name__})"
-        plain[name] = _plain(member, depth + 1, inside)
+        plain[key_name(key, plain)] = _plain(member, depth + 1, inside)
     return plain
+
+
+def key_name(key: Any, taken: Container[str]) -> str:
+    """Give the JSON name of a dict's key, another than those that are taken: of ``{1: …, "1": …}`` both are kept."""
+    name = _key(key)
+    while name in taken:
+        name = f"{name} ({type(key).__name__})"
+    return name
 
 
 def _key(key: Any) -> str:

@@ -1,6 +1,6 @@
 """Python values to bytes. Encoding never fails because of a value."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -9,18 +9,41 @@ from coatcheck.codec.careful import convert, encode_carefully
 from coatcheck.codec.envelope import JsonType, Kind
 from coatcheck.codec.results import ToolResult, is_large_result, result_value
 
+Pieces = Sequence[bytes | memoryview]
+
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 
 
-@dataclass(frozen=True, slots=True)
 class Encoded:
-    """A value's payload and what is known of it; see ``Metadata`` for the fields."""
+    """A value's payload and what is known of it; see ``Metadata`` for the fields.
 
-    kind: Kind
-    payload: bytes
-    type: JsonType
-    length: int | None
-    careful: bool = False
+    A payload that was made in pieces stays in pieces until somebody asks for the whole: a store joins them with what
+    it puts before them, and so copies them once.
+
+    Attributes:
+        pieces: The payload, to be read one after the other.
+        size: Bytes of the payload.
+    """
+
+    __slots__ = ("careful", "kind", "length", "pieces", "size", "type")
+
+    def __init__(
+        self, kind: Kind, payload: bytes | Pieces, type: JsonType, length: int | None, careful: bool = False  # noqa: A002
+    ) -> None:
+        self.kind: Kind = kind
+        self.pieces: Pieces = (payload,) if isinstance(payload, bytes) else payload
+        self.size = sum(map(len, self.pieces))
+        self.type: JsonType = type
+        self.length = length
+        self.careful = careful
+
+    @property
+    def payload(self) -> bytes:
+        """The payload in one piece."""
+        if len(self.pieces) != 1 or not isinstance(self.pieces[0], bytes):
+            self.pieces = (b"".join(self.pieces),)
+        whole: Any = self.pieces[0]
+        return bytes(whole)
 
 
 def dump_json(value: Any) -> bytes:
@@ -54,6 +77,11 @@ def encode(value: Any) -> Encoded:
 
 def _encode_result(result: dict[str, Any]) -> Encoded:
     payload, careful = try_dump(result)
+    return describe_result(result, payload, careful=careful)
+
+
+def describe_result(result: dict[str, Any], payload: bytes | Pieces, *, careful: bool) -> Encoded:
+    """Put the payload of a tool result together with the type and length of the value that paths walk in it."""
     if is_large_result(result):
         # What a large text spells out is found in the sandbox; until then it counts as text.
         return Encoded("result", payload, "string", None, careful)
@@ -69,13 +97,14 @@ def encode_text(text: str) -> Encoded | None:
         return None
 
 
-def describe_payload(value: Any, payload: bytes, *, careful: bool) -> Encoded:
+def describe_payload(value: Any, payload: bytes | Pieces, *, careful: bool) -> Encoded:
     """Put a JSON payload together with the type and length of the value it came from."""
     kind = json_type(value)
     if kind is None:
         # Not one of Python's plain types: what it became shows in the first byte.
-        kind = _TYPE_OF_FIRST_BYTE.get(payload[:1], "number")
-        if kind == "number" and payload.lstrip(b"-").isdigit():
+        whole = payload if isinstance(payload, bytes) else b"".join(payload)
+        kind = _TYPE_OF_FIRST_BYTE.get(whole[:1], "number")
+        if kind == "number" and whole.lstrip(b"-").isdigit():
             kind = "integer"
     return Encoded("json", payload, kind, json_length(value), careful)
 
@@ -118,6 +147,11 @@ def json_length(value: Any) -> int | None:
 def try_dump(value: Any) -> tuple[bytes, bool]:
     """Encode as JSON, and tell whether it took the careful encoder."""
     try:
-        return orjson.dumps(value, default=convert, option=_OPTIONS), False
+        return dump_fast(value), False
     except Exception:  # noqa: BLE001  # orjson's refusal, or whatever a foreign object's conversion raised
         return encode_carefully(value), True
+
+
+def dump_fast(value: Any, default: Callable[[Any], Any] = convert) -> bytes:
+    """Encode what the fast encoder takes; it raises whatever it or a foreign object raises at all else."""
+    return orjson.dumps(value, default=default, option=_OPTIONS)

@@ -3,7 +3,7 @@
 The metadata can be read from the first bytes alone, so that listing and looking never fetch or decode a payload.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import orjson
@@ -47,7 +47,7 @@ class Metadata:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the metadata as a JSON object."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in _FIELDS}
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> "Metadata":
@@ -58,12 +58,12 @@ class Metadata:
 _FIELDS = tuple(f.name for f in fields(Metadata))
 
 
-def pack(metadata: Metadata, payload: bytes) -> bytes:
-    """Join metadata and payload into the bytes that a backend keeps."""
+def pack(metadata: Metadata, *payload: bytes | memoryview) -> bytes:
+    """Join metadata and payload, given in one or more pieces, into the bytes that a backend keeps."""
+    facts = {name: value for name in _FIELDS if (value := getattr(metadata, name)) is not None and value is not False}
     if metadata.tool is not None and len(metadata.tool) > MAX_TOOL_CHARACTERS:
-        metadata = Metadata.from_dict(metadata.to_dict() | {"tool": metadata.tool[:MAX_TOOL_CHARACTERS]})
-    line = orjson.dumps({key: value for key, value in metadata.to_dict().items() if value is not None and value is not False})
-    return b"".join((line, b"\n", payload))
+        facts["tool"] = metadata.tool[:MAX_TOOL_CHARACTERS]
+    return b"".join((orjson.dumps(facts), b"\n", *payload))
 
 
 def unpack(stored: bytes) -> tuple[Metadata, memoryview]:
@@ -89,8 +89,7 @@ def unpack_metadata(head: bytes) -> Metadata:
 
 def _metadata(line: bytes) -> Metadata:
     try:
-        facts = orjson.loads(line)
-        metadata = Metadata.from_dict(facts)
+        metadata = _from_facts(orjson.loads(line))
     except (orjson.JSONDecodeError, TypeError) as error:
         raise ValueError("These bytes were not stored by coatcheck: their first line is no metadata.") from error
     if metadata.version != FORMAT_VERSION:
@@ -98,3 +97,10 @@ def _metadata(line: bytes) -> Metadata:
             f"This object was stored in format {metadata.version}; this version of coatcheck reads {FORMAT_VERSION}."
         )
     return metadata
+
+
+def _from_facts(facts: Any) -> Metadata:
+    try:
+        return Metadata(**facts)
+    except TypeError:  # fields of a later version, or no metadata at all
+        return Metadata.from_dict(facts)

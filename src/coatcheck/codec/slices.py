@@ -1,136 +1,237 @@
 """Encode a large value in slices, so that nothing else on the event loop waits for it."""
 
+import json
+from collections import defaultdict
 from collections.abc import Iterator
-from itertools import chain, islice
-from operator import length_hint
+from itertools import islice
 from time import perf_counter
 from typing import Any
 
 from anyio.lowlevel import checkpoint
 
-from coatcheck.codec.encoding import Encoded, describe_payload, encode, try_dump
+from coatcheck.codec.careful import MAX_DEPTH, convert, encode_carefully, is_utf8, key_name
+from coatcheck.codec.encoding import Encoded, Pieces, describe_payload, describe_result, dump_fast, encode
 from coatcheck.codec.results import ToolResult
+from coatcheck.codec.weighing import Scales, parts_of
 
-SLICE_NODES = 20_000
-"""Values that are encoded in one go; about 2 ms of work on the machine it was measured on."""
+SLICE_PARTS = 40_000
+"""Parts of a value that are encoded in one go; about 1 ms of work on the machine it was measured on."""
+
+SLICE_PARTS_CAREFULLY = 2_000
+"""The same for the careful encoder, which is written in Python; about 3 ms of work."""
 
 SLICE_BYTES = 1_000_000
-"""Encoded bytes that a slice aims at; about 2 ms of work on the machine it was measured on."""
+"""Encoded bytes that a slice aims at, and characters of a text that are encoded in one go."""
 
 PAUSE_AFTER = 0.004
 """Seconds of work after which the event loop gets its turn."""
 
-LONG_MEMBER = 1000
-"""Items, keys or characters from which on a part of an item is looked into before its slice is encoded."""
+LOOK_EVERY = 64
+"""Items of a slice between two looks at the clock."""
 
-CHARACTERS_PER_NODE = 100
+FAST_DEPTH = 254
+"""Levels that the fast encoder takes."""
+
 _FIRST_SLICE = 64
+_BLOCK = 8192
+_SLICED = frozenset({list, tuple, dict, defaultdict})
+
+
+class _NeedsCare(Exception):  # noqa: N818
+    """The fast encoder refuses a part, and so it would have refused the whole."""
+
+
+class _TakesLong(Exception):  # noqa: N818
+    """A slice takes longer than those before it."""
 
 
 async def aencode(value: Any) -> Encoded:
-    """Encode any value like ``encode``, giving the event loop its turn every few milliseconds.
+    """Encode any value exactly like ``encode``, giving the event loop its turn every few milliseconds.
 
-    Two things are encoded in one piece, however large: a single object that is no plain list or dict (a pydantic
-    model, a dataclass), and a part hidden at least two levels deep in one of many items that are small otherwise.
+    Lists, tuples, dicts and the texts in them are encoded in slices. An object of another class (a pydantic model, a
+    dataclass) is encoded in one go, and so is a single text that is much longer than what stands around it.
     """
-    if isinstance(value, (str, ToolResult)) or _is_light(value):
+    root = value.result if isinstance(value, ToolResult) else value
+    if isinstance(root, str) or parts_of(root, SLICE_PARTS) is not None:
         return encode(value)
-    pieces: list[bytes] = []
     careful = False
+    try:
+        try:
+            pieces = await _collect(_Slicer(careful=False), root)
+        except _NeedsCare:
+            careful = True
+            pieces = await _collect(_Slicer(careful=True), root)
+    except RuntimeError:  # a dict that somebody changes meanwhile; in one go nobody can
+        return encode(value)
+    if isinstance(value, ToolResult):
+        return describe_result(root, pieces, careful=careful)
+    return describe_payload(value, pieces, careful=careful)
+
+
+async def _collect(slicer: "_Slicer", value: Any) -> Pieces:
+    pieces: list[bytes | memoryview] = []
     started = perf_counter()
-    for piece, was_careful in _pieces(value, frozenset()):
+    for piece in slicer.encode(value, 0, frozenset()):
         pieces.append(piece)
-        careful = careful or was_careful
         if perf_counter() - started > PAUSE_AFTER:
             await checkpoint()
             started = perf_counter()
-    return describe_payload(value, b"".join(pieces), careful=careful)
+    return pieces
 
 
-def _pieces(value: Any, inside: frozenset[int]) -> Iterator[tuple[bytes, bool]]:
-    """Yield the JSON of ``value`` in pieces, each with whether it took the careful encoder."""
-    kind = type(value)
-    if id(value) in inside or _is_light(value):
-        yield try_dump(value)
-    elif kind is list or kind is tuple:
-        yield from _items(value, inside | {id(value)})
-    elif kind is dict and set(map(type, value)) == {str}:
-        yield from _members(value, inside | {id(value)})
-    else:
-        yield try_dump(value)
+class _Slicer:
+    """Yields the JSON of a value in pieces, each of them quickly made.
 
+    Like ``encode`` it works with one of two encoders, the careful one if the fast one refuses any part: the two differ
+    in more than what they refuse.
+    """
 
-def _items(value: list[Any] | tuple[Any, ...], inside: frozenset[int]) -> Iterator[tuple[bytes, bool]]:
-    start, size, comma = 0, _FIRST_SLICE, b"["
-    while start < len(value):
-        batch = value[start : start + size]
-        if _fits_one_slice(batch, first=start == 0):
-            piece, careful = try_dump(batch)
-            yield comma + piece[1:-1], careful
-            start += len(batch)
-            size = max(min(size * 2, SLICE_BYTES * len(batch) // len(piece)), 1)
-        elif len(batch) > 1:
-            size = max(len(batch) // 8, 1)
-            continue
+    def __init__(self, *, careful: bool) -> None:
+        self._careful = careful
+        self._most_parts = SLICE_PARTS_CAREFULLY if careful else SLICE_PARTS
+        self._scales = Scales(self._most_parts)
+        self._deadline = 0.0
+
+    def encode(self, value: Any, depth: int, inside: frozenset[int]) -> Iterator[bytes | memoryview]:
+        """Encode a value that stands under ``depth`` levels of containers, those ``inside``."""
+        kind = type(value)
+        if kind is str and len(value) > SLICE_BYTES:
+            yield from self._text(value)
+        elif kind not in _SLICED or self._ends_here(value, depth, inside) or self._is_light(value):
+            yield self._dump(value, depth, inside)
         else:
-            yield comma, False
-            yield from _pieces(batch[0], inside)
-            start += 1
-        comma = b","
-    yield b"]", False
+            yield from self._members(value, depth, inside | {id(value)})
+
+    def _ends_here(self, value: Any, depth: int, inside: frozenset[int]) -> bool:
+        """Whether a container inside itself, or nested too deeply, is described and not followed."""
+        ends = id(value) in inside or depth >= (MAX_DEPTH if self._careful else FAST_DEPTH)
+        if ends and not self._careful:
+            raise _NeedsCare
+        return ends
+
+    def _members(self, value: Any, depth: int, inside: frozenset[int]) -> Iterator[bytes | memoryview]:
+        """Encode a list, tuple or dict, as many members at once as earlier ones show to be quick."""
+        keyed = not isinstance(value, (list, tuple))
+        yield b"{" if keyed else b"["
+        size, comma = _FIRST_SLICE, b""
+        for block in self._blocks(value, keyed=keyed):
+            start = 0
+            while start < len(block):
+                members = block[start : start + size]
+                batch: Any = dict(members) if keyed else list(members)
+                weight = self._scales.weigh(batch)
+                piece = None if weight is None else self._dump_batch(batch, depth, inside)
+                if weight is not None and piece is not None:
+                    yield comma
+                    yield piece
+                    start += len(batch)
+                    size = self._next_size(len(batch), len(piece), weight)
+                elif len(batch) > 1:
+                    size = max(len(batch) // 8, 1)
+                    continue
+                else:
+                    yield comma
+                    if keyed:
+                        yield self._name(members[0][0])
+                    yield from self.encode(members[0][1] if keyed else members[0], depth + 1, inside)
+                    start += 1
+                comma = b","
+        yield b"}" if keyed else b"]"
+
+    def _is_light(self, value: Any) -> bool:
+        return parts_of(value, self._most_parts) is not None
+
+    def _blocks(self, value: Any, *, keyed: bool) -> Iterator[Any]:
+        """Give what the members are cut from: a list as it is, a dict as lists of its pairs."""
+        if not keyed:
+            yield value
+            return
+        pairs = iter(value.items())
+        taken: set[str] = set()
+        while block := list(islice(pairs, _BLOCK)):
+            if self._careful:
+                for position, (key, member) in enumerate(block):
+                    name = key_name(key, taken)
+                    taken.add(name)
+                    block[position] = (name, member)
+            yield block
+
+    def _next_size(self, members: int, size: int, parts: int) -> int:
+        """Choose how many members come next, from what the last ones took."""
+        return max(min(2 * members, SLICE_BYTES * members // size, self._most_parts * members // (2 * parts)), 1)
+
+    def _dump(self, value: Any, depth: int, inside: frozenset[int]) -> bytes | memoryview:
+        """Encode a value in one go."""
+        if self._careful:
+            return encode_carefully(value, depth, inside)
+        return _cut(_dump_fast(_nested(value, depth)), depth)
+
+    def _dump_batch(self, batch: Any, depth: int, inside: frozenset[int]) -> memoryview | None:
+        """Encode the members of a batch in one go, without the brackets around; ``None`` where it takes too long."""
+        if self._careful:
+            return _cut(encode_carefully(batch, depth, inside), 1)
+        watched = batch.copy()
+        places = list(islice(watched, LOOK_EVERY, None, LOOK_EVERY)) if isinstance(batch, dict) else range(
+            LOOK_EVERY, len(watched), LOOK_EVERY
+        )
+        for place in places:
+            watched[place] = _Watched(watched[place])
+        self._deadline = perf_counter() + PAUSE_AFTER
+        try:
+            return _cut(dump_fast(_nested(watched, depth), self._look), depth + 1)
+        except Exception:
+            if places and perf_counter() > self._deadline:
+                return None
+            return _cut(_dump_fast(_nested(batch, depth)), depth + 1)
+
+    def _look(self, value: Any) -> Any:
+        if type(value) is not _Watched:
+            return convert(value)
+        if perf_counter() > self._deadline:
+            raise _TakesLong
+        return value.item
+
+    def _name(self, name: Any) -> bytes:
+        if type(name) is not str:
+            raise _NeedsCare
+        return bytes(_dump_fast(name)) + b":"
+
+    def _text(self, text: str) -> Iterator[bytes | memoryview]:
+        """Encode a long text; JSON escapes each character by itself, so that it may be cut anywhere."""
+        write = _dump_fast if not self._careful or is_utf8(text) else _dump_escaped
+        yield b'"'
+        for start in range(0, len(text), SLICE_BYTES):
+            yield _cut(write(text[start : start + SLICE_BYTES]), 1)
+        yield b'"'
 
 
-def _members(value: dict[str, Any], inside: frozenset[int]) -> Iterator[tuple[bytes, bool]]:
-    rest: Iterator[tuple[str, Any]] = iter(value.items())
-    size, comma, first = _FIRST_SLICE, b"{", True
-    while batch := list(islice(rest, size)):
-        if _fits_one_slice([member for _, member in batch], first=first):
-            piece, careful = try_dump(dict(batch))
-            yield comma + piece[1:-1], careful
-            size = max(min(size * 2, SLICE_BYTES * len(batch) // len(piece)), 1)
-        elif len(batch) > 1:
-            rest, size = chain(batch, rest), max(len(batch) // 8, 1)
-            continue
-        else:
-            name, member = batch[0]
-            piece, careful = try_dump({name: None})
-            yield comma + piece[1 : -len(b"null}")], careful
-            yield from _pieces(member, inside)
-        comma, first = b",", False
-    yield b"}", False
+class _Watched:
+    """A member that looks at the clock when its turn to be encoded comes."""
+
+    __slots__ = ("item",)
+
+    def __init__(self, item: Any) -> None:
+        self.item = item
 
 
-def _fits_one_slice(batch: list[Any] | tuple[Any, ...], *, first: bool) -> bool:
-    """Whether a batch can be encoded in one go; its size was chosen by what earlier ones took."""
-    if first or len(batch) == 1:
-        return _is_light(batch)
-    kinds = set(map(type, batch))
-    if kinds == {dict}:
-        parts: Any = chain.from_iterable(map(dict.values, batch))
-    elif kinds == {list}:
-        parts = chain.from_iterable(batch)
-    else:
-        parts = batch
-    longest = max(map(length_hint, batch))
-    # C code alone from here to the answer: this runs for every item of every large value.
-    return (longest <= LONG_MEMBER and max(map(length_hint, parts), default=0) <= LONG_MEMBER) or _is_light(batch)
+def _dump_fast(value: Any) -> bytes:
+    try:
+        return dump_fast(value)
+    except Exception as error:
+        raise _NeedsCare from error
 
 
-def _is_light(value: Any) -> bool:
-    """Whether a value has at most ``SLICE_NODES`` parts; never looks at more than that, and goes level by level."""
-    level: list[Any] = [value]
-    weight = 0
-    while level:
-        weight += len(level)
-        below: list[Any] = []
-        for item in level:
-            if isinstance(item, (list, tuple)):
-                below.extend(item if len(item) <= SLICE_NODES else item[: SLICE_NODES + 1])
-            elif isinstance(item, dict):
-                below.extend(item.values() if len(item) <= SLICE_NODES else islice(item.values(), SLICE_NODES + 1))
-            elif isinstance(item, str):
-                weight += len(item) // CHARACTERS_PER_NODE
-            if weight + len(below) > SLICE_NODES:
-                return False
-        level = below
-    return True
+def _dump_escaped(text: str) -> bytes:
+    return json.dumps(text).encode()
+
+
+def _nested(value: Any, depth: int) -> Any:
+    """Put a part as deep as it stands in the whole, so that the fast encoder refuses what it refuses there."""
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def _cut(piece: bytes, ends: int) -> memoryview:
+    """Take off that many brackets at both ends, without a copy."""
+    return memoryview(piece)[ends : len(piece) - ends]

@@ -48,16 +48,25 @@ class Work:
         except (ObjectStoreUnavailable, ObjectTooLarge) as error:
             return Kept(None, self._unkept(value, encoded, error, limit))
         reference = f"@{stored.object_id}"
+        try:
+            return Kept(reference, await self._preview(value, encoded, stored.object_id, tool, limit))
+        except CoatcheckError as error:
+            # It is kept, whatever went wrong in showing it.
+            note = f"{reference}: {encoded.type}, {len(encoded.payload):,} bytes. No preview could be made: {error}"
+            return Kept(reference, note if len(note) <= limit else reference[:limit])
+
+    async def _preview(self, value: Any, encoded: Encoded, object_id: str, tool: str | None, limit: int) -> str:
+        reference = f"@{object_id}"
         characters = _characters(encoded)
         shown = value.result if isinstance(value, ToolResult) else value
         if isinstance(value, ToolResult) and not codec.is_large_result(value.result):
             shown = codec.result_value(value.result)
         elif isinstance(value, ToolResult) or _is_large_document(value):
-            return Kept(reference, await self.show(Reference(stored.object_id), limit, headline=True))
+            return await self.show(Reference(object_id), limit, headline=True)
         try:
-            return Kept(reference, preview_of(shown, Subject(reference, characters, tool=tool), limit))
+            return preview_of(shown, Subject(reference, characters, tool=tool), limit)
         except NotPlain:
-            return Kept(reference, await self.show(Reference(stored.object_id), limit, headline=True))
+            return await self.show(Reference(object_id), limit, headline=True)
 
     def _unkept(self, value: Any, encoded: Encoded, error: CoatcheckError, limit: int) -> str:
         metadata = Metadata(encoded.kind, len(encoded.payload), encoded.type, encoded.length, careful=encoded.careful)

@@ -30,7 +30,7 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
         if text is not None:
             return Answer(text, facts=facts | {"whole": True})
     characters = _characters(document, value, is_root=value is document.value)
-    opened = document.open_text(value) if isinstance(value, str) and document.allow_yaml else None
+    opened = document.open_text(value) if isinstance(value, str) else None
     subject = Subject(
         reference=place(args),
         characters=characters,

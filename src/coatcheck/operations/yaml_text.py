@@ -12,6 +12,9 @@ from coatcheck.errors import ArgumentRejected
 MAX_EXPANDED_NODES = 1_000_000
 MAX_DEPTH = 200
 MOST_LINES_JUDGED = 200
+MOST_CHARACTERS_JUDGED = 300
+"""Of each line: the key of a structural line ends before."""
+
 FEWEST_STRUCTURAL_LINES = 2
 
 _STRUCTURE = re.compile(r"""[ ]*(?:-(?:[ ]|$)|(?:[\w./$@-]+|"[^"\n]*"|'[^'\n]*')[ ]*:(?:[ ]|$))""")
@@ -77,9 +80,9 @@ def _first_lines(text: str) -> Iterable[str]:
     for _ in range(MOST_LINES_JUDGED):
         end = text.find("\n", position)
         if end < 0:
-            yield text[position:]
+            yield text[position : position + MOST_CHARACTERS_JUDGED]
             return
-        yield text[position:end].removesuffix("\r")
+        yield text[position : min(end, position + MOST_CHARACTERS_JUDGED)].removesuffix("\r")
         position = end + 1
 
 

@@ -24,6 +24,9 @@ MOST_IN_HAND = 64 << 20
 QUIET_GRACE, BUSY_GRACE, FLUSH_GRACE = 1.5, 30.0, 2.0
 """Seconds for the server to end once its stdin is closed, without and with open requests; for writing the rest."""
 
+BUILD_GRACE = 5.0
+"""Seconds to wait, when the client has left, for what could not be made to say why."""
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -110,6 +113,10 @@ class _Session:
             raise self.interceptor.exception() or CoatcheckError("The interceptor could not be made.")
         if cause is Cause.CLIENT_ENDED:
             await self._let_server_end()
+            # A client that left early must not hide that we could not have served it.
+            await asyncio.wait({self.interceptor}, timeout=BUILD_GRACE)
+            if self.interceptor.done() and (fault := self.interceptor.exception()) is not None:
+                raise fault
         if cause is Cause.SERVER_ENDED:
             return await self._report_death()
         return 128 + self.signal_number if cause is Cause.SIGNALLED else 0

@@ -56,6 +56,13 @@ class Upstream:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
 
+    def end(self) -> None:
+        """End a server that nothing has ended in an orderly way, and close our ends of its pipes."""
+        if self.process.poll() is None:
+            self.signal_group(signal.SIGKILL)
+            self.process.wait()
+        self.close()
+
     def close(self) -> None:
         """Close our ends of its pipes."""
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):

@@ -122,7 +122,9 @@ class WorkerPool:
         if not last:
             return None
         if not worker.was_ready():
-            return failures.not_started(f"it ended with {code} while starting; is its memory limit too low?")
+            return failures.not_started(
+                f"it ended with {code} while starting: its memory limit is too low, or a module is missing"
+            )
         # Killed twice: nobody does that but a machine that runs out of memory.
         if code == -signal.SIGKILL or code in _OWN_FAULT:
             return failures.out_of_memory(self._limits)

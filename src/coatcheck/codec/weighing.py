@@ -1,0 +1,68 @@
+"""How much work it will be to encode a value, found out for much less than that work."""
+
+import gc
+from collections import defaultdict
+from typing import Any
+
+CHARACTERS_PER_PART = 100
+"""Characters of a text that take as long as one more part."""
+
+_MOST_DOUBTS = 3
+
+
+def parts_of(value: Any, most: int) -> int | None:
+    """Count the parts of lists, tuples and dicts, long texts as several; ``None`` where there are more than ``most``.
+
+    An object of another class counts as one part. Goes level by level and never looks at more than ``most`` parts.
+    """
+    parts = 1
+    level: list[Any] = [value]
+    while level:
+        below: list[Any] = []
+        for item in level:
+            kind = type(item)
+            if kind is str:
+                parts += len(item) // CHARACTERS_PER_PART
+            elif kind is dict or kind is list or kind is tuple or kind is defaultdict:
+                parts += len(item)
+                if parts > most:
+                    return None
+                below.extend(item.values() if kind is dict or kind is defaultdict else item)
+        level = below
+    return parts if parts <= most else None
+
+
+class Scales:
+    """Weighs many batches of one value, most of them by a shortcut.
+
+    The garbage collector follows references faster than Python code can. It counts keys too, and knows nothing of the
+    length of texts. Of an instance of some class it would count the class and all that hangs on it; so where it finds
+    much too much, the parts are counted one by one, and where that happens again and again it is not asked any more.
+
+    Args:
+        most: Parts that a batch may have.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._doubts = 0
+
+    def weigh(self, batch: Any) -> int | None:
+        """Give the number of parts, roughly; ``None`` where there are more than ``most``."""
+        if self._doubts >= _MOST_DOUBTS:
+            return parts_of(batch, self._most)
+        reached = _reachable(batch, self._most)
+        if reached is None:
+            reached = parts_of(batch, self._most)
+            self._doubts += reached is not None
+        return reached
+
+
+def _reachable(batch: Any, most: int) -> int | None:
+    parts = 1
+    level = [batch]
+    while level := gc.get_referents(*level):
+        parts += len(level)
+        if parts > most:
+            return None
+    return parts

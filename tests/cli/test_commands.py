@@ -1,0 +1,262 @@
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+
+from coatcheck.cli.serve import Listening
+from coatcheck.errors import SettingsError
+
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+COATCHECK = [sys.executable, "-m", "coatcheck"]
+HERE = Path(__file__).parent
+
+
+def run(*arguments: str, env: dict[str, str] | None = None, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COATCHECK, *arguments],
+        capture_output=True,
+        text=True,
+        input=stdin,
+        timeout=60,
+        env={**os.environ, "NO_COLOR": "1", **(env or {})},
+    )
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["wrap"], ["doctor"]])
+def test_every_command_has_help(command):
+    done = run(*command, "--help")
+    assert done.returncode == 0
+    assert "Usage:" in done.stdout
+    assert done.stderr == ""
+
+
+def test_the_version_is_printed():
+    done = run("--version")
+    assert done.returncode == 0
+    assert re.fullmatch(r"coatcheck \d+\.\d+\.\d+\n", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["servee"], "No such command"),
+        (["serve", "--prot", "1"], "No such option: --prot. Did you mean --port?"),
+        (["serve", "--port", "x"], "should be a valid integer"),
+        (["doctor", "--nonsense"], "No such option"),
+        (["wrap"], "Missing argument"),
+    ],
+)
+def test_wrong_usage_is_told_on_stderr_with_exit_code_2(arguments, expected):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize("command", [["serve"], ["doctor"], ["wrap", "--", sys.executable, "-c", "import sys; sys.stdin.read()"]])
+@pytest.mark.parametrize(
+    ("flags", "env", "expected"),
+    [
+        (["--object-store-backend", "memroy"], {}, "object_store_backend: Input should be 'memory' or 'redis'"),
+        (["--object-store-backend", "redis"], {}, "needs a URL: --redis-url or COATCHECK_REDIS_URL"),
+        ([], {"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": f"redis://:{SECRET}@127.0.0.1:1"}, "127.0.0.1:1"),
+        ([], {"DEEPSET_OBJECT_STORE_BACKEND": "redis", "DEEPSET_REDIS_URL": f"redis://:{SECRET}@127.0.0.1:1"}, "127.0.0.1:1"),
+        (["--object-store-ttl", "soon"], {}, "should be a valid number"),
+        ([], {"COATCHECK_OBJECT_STORE_TTL": "soon"}, "object_store_ttl: Input should be a valid number"),
+        (["--config", "/nowhere.toml"], {}, "/nowhere.toml does not exist"),
+        (["--object-store-backend", "redis", "--redis-url", f"mysql://:{SECRET}@h"], {}, "unknown scheme"),
+    ],
+)
+def test_settings_that_do_not_work_are_told_without_traceback_or_secret(command, flags, env, expected):
+    position = command.index("--") if "--" in command else len(command)
+    done = run(*command[:position], *flags, *command[position:], env=env)
+    assert done.returncode in {1, 2}
+    said = " ".join((done.stdout + done.stderr).split())
+    assert expected in said.replace("│ ", "")
+    assert "Traceback" not in said
+    assert SECRET not in said
+    if command != ["doctor"]:
+        assert done.stdout == ""
+
+
+def test_a_flag_goes_before_a_variable_before_the_file_before_the_default(tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text("object_store_ttl = 11\n")
+    with_file = {"COATCHECK_CONFIG": str(file)}
+    both = {**with_file, "COATCHECK_OBJECT_STORE_TTL": "22", "DEEPSET_OBJECT_STORE_TTL": "33"}
+    assert "kept for 3600 s" in run("doctor").stdout
+    assert "kept for 11 s" in run("doctor", env=with_file).stdout
+    assert "kept for 11 s" in run("doctor", "--config", str(file)).stdout
+    assert "kept for 33 s" in run("doctor", env={**with_file, "DEEPSET_OBJECT_STORE_TTL": "33"}).stdout
+    assert "kept for 22 s" in run("doctor", env=both).stdout
+    assert "kept for 0.5 s" in run("doctor", "--object-store-ttl", "0.5", env=both).stdout
+
+
+def test_doctor_shows_the_graph_the_backend_and_how_fast_it_answers(redis_server):
+    done = run("doctor", env={"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": redis_server.url})
+    assert done.returncode == 0
+    assert re.search(r"backend +ok +RedisBackend", done.stdout)
+    assert re.search(r"store +ok +answers in [\d.]+ ms", done.stdout)
+    assert re.search(r"sandbox +ok +a worker started", done.stdout)
+    assert re.search(r"store +Singleton ObjectStore ← backend, scopes, settings", done.stdout)
+
+
+def test_doctor_says_what_does_not_work_and_fails():
+    done = run("doctor", env={"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": "redis://127.0.0.1:1"})
+    assert done.returncode == 1
+    assert re.search(r"store +failed .*127\.0\.0\.1:1", done.stdout)
+
+
+def test_a_password_on_the_command_line_is_warned_about_and_not_repeated():
+    done = run("doctor", "--object-store-backend", "redis", "--redis-url", f"redis://:{SECRET}@127.0.0.1:1")
+    assert "COATCHECK_REDIS_URL" in done.stderr
+    assert SECRET not in done.stdout + done.stderr
+
+
+async def _check_served(client: Client) -> None:
+    tools = {tool.name for tool in (await client.list_tools()).tools}
+    assert {"object_store_get", "object_store_query", "object_store_put"} <= tools
+    stored = await client.call_tool("object_store_put", {"value": {"a": [1, 2, 3]}})
+    reference = re.search(r"@obj_[A-Za-z0-9_-]+", stored.content[0].text)
+    assert reference
+    found = await client.call_tool("object_store_query", {"object_id": reference.group(), "filter": ".a | add"})
+    assert found.content[0].text == "6"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_serve_speaks_over_stdio_in_both_eras(mode):
+    parameters = StdioServerParameters(command=COATCHECK[0], args=[*COATCHECK[1:], "serve"])
+    async with Client(stdio_client(parameters), mode=mode) as client:
+        await _check_served(client)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_serve_speaks_over_http_in_both_eras(mode):
+    port = free_port()
+    process = await anyio.open_process(
+        [*COATCHECK, "serve", "--transport", "streamable-http", "--port", str(port)], stderr=subprocess.DEVNULL
+    )
+    try:
+        await _until_listening(port)
+        async with Client(streamable_http_client(f"http://127.0.0.1:{port}/mcp"), mode=mode) as client:
+            await _check_served(client)
+            # Nobody is authenticated here: an id is the only protection, so there is no listing.
+            listed = await client.call_tool("object_store_list", {})
+            assert listed.is_error
+            assert "without authentication" in listed.content[0].text
+    finally:
+        process.terminate()
+        assert await process.wait() in {0, -15, 143}
+        await process.aclose()
+
+
+async def _until_listening(port: int) -> None:
+    with anyio.fail_after(30):
+        while True:
+            try:
+                stream = await anyio.connect_tcp("127.0.0.1", port)
+            except OSError:
+                await anyio.sleep(0.05)
+            else:
+                await stream.aclose()
+                return
+
+
+def test_an_address_that_others_can_reach_needs_a_flag_that_says_so():
+    with pytest.raises(SettingsError, match="--unprotected"):
+        Listening("streamable-http", "0.0.0.0", 8000)
+    Listening("streamable-http", "0.0.0.0", 8000, unprotected=True)
+    Listening("streamable-http", "127.0.0.2", 8000)
+    Listening("sse", "localhost", 8000)
+    with pytest.raises(SettingsError, match="There is no transport"):
+        Listening("http", "127.0.0.1", 8000)
+
+
+TOOLSET = '''
+from pydantic import BaseModel
+from coatcheck.tool_factory import MemoryType, ToolConfig
+from coatcheck.toolsets import Toolset
+
+class Options(BaseModel):
+    greeting: str
+    times: int = 1
+
+def tools(options):
+    def greet(name: str) -> str:
+        """Greet somebody."""
+        return (options.greeting + " " + name + "! ") * options.times
+    return {"greet": (greet, ToolConfig(memory_type=MemoryType.BOTH))}
+
+toolset = Toolset("greetings", tools, Options)
+not_one = 5
+'''
+
+
+@pytest.fixture
+def own_module(tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "greetings_module.py").write_text(TOOLSET)
+    return {"PYTHONPATH": str(tmp_path)}
+
+
+@pytest.mark.anyio
+async def test_a_toolset_of_ones_own_is_served_with_its_settings_as_flags(own_module: dict[str, Any]):
+    flags = ["--toolset", "greetings_module:toolset", "--greeting", "Hello", "--times=2"]
+    parameters = StdioServerParameters(command=COATCHECK[0], args=[*COATCHECK[1:], "serve", *flags], env=own_module)
+    async with Client(stdio_client(parameters)) as client:
+        answer = await client.call_tool("greet", {"name": "Ann"})
+        assert "Hello Ann! Hello Ann! " in answer.content[0].text
+        assert "object_store_get" in {tool.name for tool in (await client.list_tools()).tools}
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["--toolset", "nowhere"], "There is no toolset nowhere"),
+        (["--toolset", "no_module:x"], "cannot be loaded: ModuleNotFoundError"),
+        (["--toolset", "greetings_module:not_one"], "is no toolset"),
+        (["--toolset", "greetings_module:toolset"], "greeting: Field required"),
+        (["--toolset", "greetings_module:toolset", "--greetin", "x"], "Did you mean --greeting?"),
+        (["--toolset", "greetings_module:toolset", "--greeting"], "requires a value"),
+        (["--toolset", "greetings_module:toolset", "--greeting", "x", "--times", "many"], "times: Input should be a valid integer"),
+        (["--tool", "object_store_gte"], "object_store_get"),
+    ],
+)
+def test_a_toolset_or_tool_that_does_not_fit_is_told_clearly(own_module, flags, expected):
+    done = run("serve", *flags, env=own_module)
+    assert done.returncode in {1, 2}
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.anyio
+async def test_only_the_tools_asked_for_are_served():
+    parameters = StdioServerParameters(command=COATCHECK[0], args=[*COATCHECK[1:], "serve", "--tool", "object_store_get"])
+    async with Client(stdio_client(parameters)) as client:
+        assert [tool.name for tool in (await client.list_tools()).tools] == ["object_store_get"]
+
+
+def test_serve_ends_with_its_input():
+    assert run("serve").returncode == 0

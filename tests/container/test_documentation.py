@@ -1,0 +1,42 @@
+"""containers.md is true: its drawing is the container's graph, and its code runs as it stands."""
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "containers.md").read_text()
+
+
+@pytest.fixture
+def updater() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("update_drawing", ROOT / "docs" / "update_drawing.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_drawing_is_the_containers_graph(updater):
+    assert updater.with_drawing(PAGE) == PAGE, "run: make docs"
+
+
+def test_every_provider_is_in_the_table():
+    from coatcheck.containers import Container
+
+    rows = "".join(line for line in PAGE.splitlines() if line.startswith("| `"))
+    for name in Container.providers:
+        assert f"`{name}`" in rows or name == "__self__", name
+
+
+def test_the_code_runs_as_it_stands():
+    namespace: dict[str, object] = {"__name__": "containers_md"}
+    blocks = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    assert len(blocks) >= 9
+    # A server can be attached once; the second one in the page stands for the same thing in another form.
+    for number, block in enumerate(blocks):
+        exec(compile(block, f"containers.md, block {number + 1}", "exec"), namespace)

@@ -1,0 +1,66 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mcp import Client, StdioServerParameters, stdio_client
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+COATCHECK = Path(sys.executable).parent / "coatcheck"
+MODES = pytest.mark.parametrize("mode", ["auto", "legacy"])
+LINES = ["INFO the tide comes in", "ERROR the lamp is out", "INFO a ship passes"] * 400
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "lighthouse.log").write_text("\n".join(LINES))
+    (tmp_path / "secret.txt").write_text("hidden")
+    return tmp_path
+
+
+def serve(*flags: str) -> list[str]:
+    return [str(COATCHECK), "serve", "--toolset", "custom_toolset:TOOLSET", *flags]
+
+
+def text_of(result) -> str:
+    return "".join(block.text for block in result.content)
+
+
+@pytest.mark.anyio
+@MODES
+async def test_the_toolset_is_served_with_its_settings(folder, mode):
+    command, *args = serve("--folder", str(folder))
+    server = StdioServerParameters(command=command, args=args, env={"PYTHONPATH": str(EXAMPLES)})
+    async with Client(stdio_client(server), mode=mode) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert {"list_logs", "read_log", "count_levels", "object_store_grep"} <= tools.keys()
+        assert list(tools["read_log"].input_schema["properties"]) == ["name"]
+        assert "lighthouse.log" in text_of(await client.call_tool("list_logs", {"folder": "/etc"}))
+
+        preview = text_of(await client.call_tool("read_log", {"name": "lighthouse.log"}))
+        reference = preview.partition(":")[0]
+        assert reference.startswith("@obj_")
+        assert len(preview) <= 4000
+        counted = await client.call_tool("count_levels", {"log": reference})
+        assert json.loads(text_of(counted)) == {"INFO": 800, "ERROR": 400}
+
+        refused = await client.call_tool("read_log", {"name": "secret.txt"})
+        assert refused.is_error
+        assert "There is no log of that name" in text_of(refused)
+
+
+def test_a_setting_that_does_not_fit_ends_it_with_a_reason(tmp_path):
+    done = subprocess.run(
+        serve("--folder", str(tmp_path / "nowhere")),
+        env={**os.environ, "PYTHONPATH": str(EXAMPLES)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "folder" in done.stderr
+    assert "Traceback" not in done.stderr
