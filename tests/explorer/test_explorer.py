@@ -248,3 +248,23 @@ def test_the_store_may_be_a_provider_that_is_asked_at_each_call(sandbox):
     stores.reverse()
     with pytest.raises(ObjectNotFound):
         explorer.preview(reference_in(first))
+
+
+def test_a_path_leads_into_text_that_is_yaml(explorer):
+    text = "services:\n  web:\n    image: nginx\n    ports:\n      - 80\n  db:\n    image: postgres\n"
+    object_id = explorer.store.put(text)
+    assert explorer.explore(object_id, "services.db.image") == "postgres"
+    assert explorer.query(object_id, ".services.web.ports[0]") == "80"
+    assert explorer.resolve(object_id, as_text=True) == text
+    with pytest.raises(PathNotFound, match="services"):
+        explorer.explore(object_id, "service.db")
+
+
+def test_a_long_list_of_matches_is_gone_on_with_where_it_ended(explorer):
+    object_id = explorer.store.put(records(5000))
+    first = explorer.search(object_id, "name")
+    start = int(re.search(r"start=(\d+)", first).group(1))
+    second = explorer.search(object_id, "name", start=start)
+    assert len(first) <= explorer.response_limit
+    assert f"[{start}].name" not in first
+    assert f"[{start}].name" in second

@@ -28,7 +28,12 @@ class Encoded:
     __slots__ = ("careful", "kind", "length", "pieces", "size", "type")
 
     def __init__(
-        self, kind: Kind, payload: bytes | Pieces, type: JsonType, length: int | None, careful: bool = False  # noqa: A002
+        self,
+        kind: Kind,
+        payload: bytes | Pieces,
+        type: JsonType,
+        length: int | None,
+        careful: bool = False,  # noqa: A002
     ) -> None:
         self.kind: Kind = kind
         self.pieces: Pieces = (payload,) if isinstance(payload, bytes) else payload

@@ -171,8 +171,10 @@ class _Slicer:
         if self._careful:
             return _cut(encode_carefully(batch, depth, inside), 1)
         watched = batch.copy()
-        places = list(islice(watched, LOOK_EVERY, None, LOOK_EVERY)) if isinstance(batch, dict) else range(
-            LOOK_EVERY, len(watched), LOOK_EVERY
+        places = (
+            list(islice(watched, LOOK_EVERY, None, LOOK_EVERY))
+            if isinstance(batch, dict)
+            else range(LOOK_EVERY, len(watched), LOOK_EVERY)
         )
         for place in places:
             watched[place] = _Watched(watched[place])

@@ -97,7 +97,8 @@ def _task(store: ObjectStore, object_id: str) -> dict[str, Any]:
         stored = store.read(object_id)
         return stored.metadata, stored.payload
 
-    return {"key": store.cache_key(object_id), "namespace": store.namespace(), "load": load}
+    # Where all callers share a namespace, one's filter on an object must not make another wait for a different one.
+    return {"key": store.cache_key(object_id), "namespace": store.namespace() or object_id, "load": load}
 
 
 def complete(work: Coroutine[Any, Any, T]) -> T:

@@ -111,19 +111,21 @@ class Explorer:
 
     # Searching and transforming, in the sandbox
 
-    def search(self, obj_id: str, pattern: str, path: str = "", case_sensitive: bool = False) -> str:
+    def search(self, obj_id: str, pattern: str, path: str = "", case_sensitive: bool = False, *, start: int = 0) -> str:
         """Find a regular expression in a text's lines, or in the keys and values of a structure.
+
+        ``start`` is the match to begin with, to go on where an answer ended.
 
         Raises:
             PatternError: The pattern does not compile.
             SandboxError: The search broke a limit.
         """
-        args = {"pattern": pattern, "case_sensitive": case_sensitive}
+        args = {"pattern": pattern, "case_sensitive": case_sensitive, "start": start}
         return complete(self._blocking().run("search", target_of(obj_id, path), args, self.response_limit)).text
 
-    async def asearch(self, obj_id: str, pattern: str, path: str = "", case_sensitive: bool = False) -> str:
+    async def asearch(self, obj_id: str, pattern: str, path: str = "", case_sensitive: bool = False, *, start: int = 0) -> str:
         """Find a regular expression; see ``search``."""
-        args = {"pattern": pattern, "case_sensitive": case_sensitive}
+        args = {"pattern": pattern, "case_sensitive": case_sensitive, "start": start}
         return (await self._async().run("search", target_of(obj_id, path), args, self.response_limit)).text
 
     def replace(

@@ -6,9 +6,10 @@ from typing import Any
 
 from coatcheck import codec
 from coatcheck.codec import Encoded, Metadata, ToolResult
-from coatcheck.errors import CoatcheckError, ObjectStoreUnavailable, ObjectTooLarge, ReferenceSyntaxError
+from coatcheck.errors import CoatcheckError, ObjectStoreUnavailable, ObjectTooLarge, PathNotFound, ReferenceSyntaxError
 from coatcheck.explorer.access import Access
 from coatcheck.operations import OPERATIONS, Answer, Document
+from coatcheck.operations.answer import metadata_of
 from coatcheck.previews import NotPlain, Subject, render, render_small, render_whole
 from coatcheck.references import Path, Reference, parse_target
 
@@ -69,8 +70,7 @@ class Work:
             return await self.show(Reference(object_id), limit, headline=True)
 
     def _unkept(self, value: Any, encoded: Encoded, error: CoatcheckError, limit: int) -> str:
-        metadata = Metadata(encoded.kind, len(encoded.payload), encoded.type, encoded.length, careful=encoded.careful)
-        plain = codec.decode(metadata, encoded.payload)
+        plain = codec.decode(metadata_of(encoded), encoded.payload)
         note = f"This result was not kept: {error}"
         whole = render_whole(plain, self.response_limit - len(note) - 2)
         if whole is not None:
@@ -90,7 +90,12 @@ class Work:
         stored = await self.access.peek(target.object_id, at_most)
         args = {**args, "reference": f"@{target.object_id}", "path": str(target.path), "limit": limit}
         if operation in HARMLESS and stored.metadata.size <= at_most:
-            return OPERATIONS[operation](Document(stored.metadata, bytes(stored.payload)), args)
+            try:
+                return OPERATIONS[operation](Document(stored.metadata, bytes(stored.payload)), args)
+            except PathNotFound:
+                if stored.metadata.type != "string":
+                    raise
+                # The text may be YAML, which is opened in the sandbox alone.
         return await self.access.run(operation, args, target.object_id)
 
     async def derive(self, operation: str, target: Reference, args: dict[str, Any], *, store: bool) -> str:
@@ -121,7 +126,7 @@ class Work:
             return codec.dump_json(stored.value()).decode() if text is None else text
         answer = await self.run("resolve", target, {}, self.response_limit)
         encoded = encoded_of(answer)
-        part = codec.decode(_metadata(encoded), encoded.payload)
+        part = codec.decode(metadata_of(encoded), encoded.payload)
         return codec.dump_json(part).decode() if as_text and not isinstance(part, str) else part
 
     async def raw(self, target: Reference, start: int) -> str:
@@ -180,10 +185,6 @@ def encoded_of(answer: Answer) -> Encoded:
     """Give the new value that an operation made, encoded."""
     facts = Metadata.from_dict(answer.metadata or {})
     return Encoded(facts.kind, answer.payload or b"", facts.type, facts.length, facts.careful)
-
-
-def _metadata(encoded: Encoded) -> Metadata:
-    return Metadata(encoded.kind, len(encoded.payload), encoded.type, encoded.length, careful=encoded.careful)
 
 
 def _characters(encoded: Encoded) -> int:

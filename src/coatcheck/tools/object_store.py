@@ -65,6 +65,7 @@ async def object_store_grep(
     pattern: Annotated[str, Field(description="A regular expression, as in Python.")],
     path: PathInObject = "",
     case_sensitive: Annotated[bool, Field(description="Whether upper and lower case differ.")] = False,
+    start: Annotated[int, Field(ge=0, description="The match to begin with, to go on where an answer ended.")] = 0,
     *,
     explorer: Explorer,
 ) -> str:
@@ -72,7 +73,7 @@ async def object_store_grep(
 
     Example: object_id="@obj_001", pattern="error|failed".
     """
-    return await explorer.asearch(object_id, pattern, path, case_sensitive)
+    return await explorer.asearch(object_id, pattern, path, case_sensitive, start=start)
 
 
 async def object_store_sed(  # noqa: PLR0917 - models name their arguments
@@ -96,7 +97,7 @@ async def object_store_query(
     object_id: ObjectId,
     filter: Annotated[str, Field(description="A jq filter.")],  # noqa: A002 - the name that models know
     path: PathInObject = "",
-    store: Annotated[bool, Field(description="Store a small result too, to pass it on by reference.")] = False,
+    keep: Annotated[bool, Field(description="Store a small result too, to pass it on by reference.")] = False,
     *,
     explorer: Explorer,
 ) -> str:
@@ -104,7 +105,7 @@ async def object_store_query(
 
     Example: object_id="@obj_001", filter=".items | map(select(.price > 10)) | length".
     """
-    return await explorer.aquery(object_id, filter, path, store)
+    return await explorer.aquery(object_id, filter, path, keep)
 
 
 async def object_store_put(
