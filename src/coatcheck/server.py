@@ -121,7 +121,7 @@ def register(
     if taken:
         raise SettingsError(f"The server {server.name} has tools of these names already: {', '.join(taken)}.")
     return register_tools(
-        server, registry, names, object_store=container.store.provider, explorer=container.explorer.provider
+        server, registry, names, object_store=container.store, explorer=container.explorer
     )
 
 

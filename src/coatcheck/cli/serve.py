@@ -58,6 +58,8 @@ def run_serve(
 ) -> None:
     """Serve until the client goes away or the process is told to end."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING)
+    if any(":" in name for name in toolset_names):
+        sys.path.insert(0, "")  # a module of one's own is looked for in the current folder first
     toolsets = [load_toolset(name) for name in toolset_names]
     options = toolset_options(toolsets, extra)
     container = Container(settings=make_settings(*flags))

@@ -31,9 +31,9 @@ class Encoded:
         self,
         kind: Kind,
         payload: bytes | Pieces,
-        type: JsonType,
+        type: JsonType,  # noqa: A002
         length: int | None,
-        careful: bool = False,  # noqa: A002
+        careful: bool = False,
     ) -> None:
         self.kind: Kind = kind
         self.pieces: Pieces = (payload,) if isinstance(payload, bytes) else payload

@@ -26,8 +26,11 @@ SLICE_BYTES = 1_000_000
 PAUSE_AFTER = 0.004
 """Seconds of work after which the event loop gets its turn."""
 
+LONG_AFTER = 0.004
+"""Seconds after which a slice is given up and cut shorter: its members are longer than those before them."""
+
 LOOK_EVERY = 64
-"""Items of a slice between two looks at the clock."""
+"""Members of a slice between two looks at the clock."""
 
 FAST_DEPTH = 254
 """Levels that the fast encoder takes."""
@@ -90,7 +93,6 @@ class _Slicer:
         self._careful = careful
         self._most_parts = SLICE_PARTS_CAREFULLY if careful else SLICE_PARTS
         self._scales = Scales(self._most_parts)
-        self._deadline = 0.0
 
     def encode(self, value: Any, depth: int, inside: frozenset[int]) -> Iterator[bytes | memoryview]:
         """Encode a value that stands under ``depth`` levels of containers, those ``inside``."""
@@ -119,7 +121,7 @@ class _Slicer:
             while start < len(block):
                 members = block[start : start + size]
                 batch: Any = dict(members) if keyed else list(members)
-                weight = self._scales.weigh(batch)
+                weight = self._scales.weigh(batch, closely=start == 0 or len(batch) == 1)
                 piece = None if weight is None else self._dump_batch(batch, depth, inside)
                 if weight is not None and piece is not None:
                     yield comma
@@ -172,26 +174,17 @@ class _Slicer:
             return _cut(encode_carefully(batch, depth, inside), 1)
         watched = batch.copy()
         places = (
-            list(islice(watched, LOOK_EVERY, None, LOOK_EVERY))
+            islice(batch, LOOK_EVERY, None, LOOK_EVERY)
             if isinstance(batch, dict)
-            else range(LOOK_EVERY, len(watched), LOOK_EVERY)
+            else range(len(batch))[LOOK_EVERY::LOOK_EVERY]
         )
         for place in places:
             watched[place] = _Watched(watched[place])
-        self._deadline = perf_counter() + PAUSE_AFTER
+        deadline = _Deadline()
         try:
-            return _cut(dump_fast(_nested(watched, depth), self._look), depth + 1)
-        except Exception:
-            if places and perf_counter() > self._deadline:
-                return None
-            return _cut(_dump_fast(_nested(batch, depth)), depth + 1)
-
-    def _look(self, value: Any) -> Any:
-        if type(value) is not _Watched:
-            return convert(value)
-        if perf_counter() > self._deadline:
-            raise _TakesLong
-        return value.item
+            return _cut(dump_fast(_nested(watched, depth), deadline.look), depth + 1)
+        except Exception:  # noqa: BLE001  # orjson's refusal, or whatever a foreign object's conversion raised
+            return None if deadline.missed else _cut(_dump_fast(_nested(batch, depth)), depth + 1)
 
     def _name(self, name: Any) -> bytes:
         if type(name) is not str:
@@ -208,12 +201,29 @@ class _Slicer:
 
 
 class _Watched:
-    """A member that looks at the clock when its turn to be encoded comes."""
+    """A member whose turn to be encoded is a time to look at the clock."""
 
-    __slots__ = ("item",)
+    __slots__ = ("member",)
 
-    def __init__(self, item: Any) -> None:
-        self.item = item
+    def __init__(self, member: Any) -> None:
+        self.member = member
+
+
+class _Deadline:
+    """Gives the fast encoder watched members and whatever else it asks for, until the time is over."""
+
+    def __init__(self) -> None:
+        self.missed = False
+        self._end = perf_counter() + LONG_AFTER
+
+    def look(self, value: Any) -> Any:
+        """Convert a value for the fast encoder."""
+        if type(value) is not _Watched:
+            return convert(value)
+        if perf_counter() > self._end:
+            self.missed = True
+            raise _TakesLong
+        return value.member
 
 
 def _dump_fast(value: Any) -> bytes:

@@ -47,9 +47,14 @@ class Scales:
         self._most = most
         self._doubts = 0
 
-    def weigh(self, batch: Any) -> int | None:
-        """Give the number of parts, roughly; ``None`` where there are more than ``most``."""
-        if self._doubts >= _MOST_DOUBTS:
+    def weigh(self, batch: Any, *, closely: bool) -> int | None:
+        """Give the number of parts; ``None`` where there are more than ``most``.
+
+        Args:
+            batch: A list or dict.
+            closely: Whether to count them one by one in any case, with the length of texts.
+        """
+        if closely or self._doubts >= _MOST_DOUBTS:
             return parts_of(batch, self._most)
         reached = _reachable(batch, self._most)
         if reached is None:

@@ -58,7 +58,7 @@ class Work:
 
     async def _preview(self, value: Any, encoded: Encoded, object_id: str, tool: str | None, limit: int) -> str:
         reference = f"@{object_id}"
-        characters = _characters(encoded)
+        characters = _characters(encoded, value)
         shown = value.result if isinstance(value, ToolResult) else value
         if isinstance(value, ToolResult) and not codec.is_large_result(value.result):
             shown = codec.result_value(value.result)
@@ -76,7 +76,7 @@ class Work:
         if whole is not None:
             return f"{whole}\n\n{note}"
         room = max(limit - len(note) - 2, 0)
-        preview = render(plain, Subject("", _characters(encoded)), room)
+        preview = render(plain, Subject("", _characters(encoded, value)), room)
         return f"{note}\n\n{preview}"[:limit]
 
     async def show(self, target: Reference, limit: int, *, whole: bool = True, headline: bool = False) -> str:
@@ -187,8 +187,14 @@ def encoded_of(answer: Answer) -> Encoded:
     return Encoded(facts.kind, answer.payload or b"", facts.type, facts.length, facts.careful)
 
 
-def _characters(encoded: Encoded) -> int:
-    return encoded.length if encoded.kind == "text" and encoded.length is not None else len(encoded.payload)
+def _characters(encoded: Encoded, value: Any) -> int:
+    """Characters of the value as the model would have seen it."""
+    if encoded.kind == "text" and encoded.length is not None:
+        return encoded.length
+    text = codec.result_text(value.result) if isinstance(value, ToolResult) else None
+    if text is not None:
+        return len(text)
+    return len(encoded.payload) if encoded.payload.isascii() else len(encoded.payload.decode())
 
 
 def _is_large_document(value: Any) -> bool:

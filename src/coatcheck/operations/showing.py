@@ -3,6 +3,7 @@
 from typing import Any
 
 from coatcheck.codec import dump_json, json_type
+from coatcheck.errors import ArgumentRejected
 from coatcheck.operations.answer import Answer
 from coatcheck.operations.document import Document, locate, place
 
@@ -30,7 +31,7 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
         if text is not None:
             return Answer(text, facts=facts | {"whole": True})
     characters = _characters(document, value, is_root=value is document.value)
-    opened = document.open_text(value) if isinstance(value, str) else None
+    opened = _opened(document, value)
     subject = Subject(
         reference=place(args),
         characters=characters,
@@ -40,9 +41,17 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
     return Answer(render(value, subject, limit, opened), facts=facts | {"whole": False, "characters": characters})
 
 
+def _opened(document: Document, value: Any) -> Any:
+    try:
+        return document.open_text(value) if isinstance(value, str) else None
+    except ArgumentRejected:
+        return None  # a document that is refused can still be shown as text
+
+
 def _characters(document: Document, value: Any, *, is_root: bool) -> int:
     if isinstance(value, str):
         return len(value)
     if is_root and document.metadata.kind == "json":
-        return document.metadata.size
-    return len(dump_json(value))
+        payload = bytes(document.payload)
+        return len(payload) if payload.isascii() else len(payload.decode())
+    return len(dump_json(value).decode())

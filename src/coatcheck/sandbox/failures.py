@@ -65,7 +65,8 @@ def timed_out(limits: Limits) -> SandboxTimeout:
     """The operation took too long."""
     return SandboxTimeout(
         f"Stopped after {limits.timeout:g} s, the most one operation may take. Use a simpler pattern or filter "
-        '(no nested repetition such as "(a+)+", no endless recursion), or narrow the work down with a path.'
+        '(no nested repetition such as "(a+)+", no endless recursion; in jq split a long text into lines first, '
+        r'split("\n") | map(…)), or narrow the work down with a path.'
     )
 
 

@@ -1,0 +1,212 @@
+import collections
+import datetime
+import decimal
+import enum
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from coatcheck.codec import Encoded, ToolResult, aencode, encode, slices
+from tests.strategies import keys, scalars
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Model(BaseModel):
+    name: str
+
+
+def records(count: int) -> list[dict[str, Any]]:
+    return [
+        {"id": n, "name": f"user {n}", "score": n / 4, "address": {"city": "Bern", "zip": [n, None]}} for n in range(count)
+    ]
+
+
+def nested(value: Any, levels: int, *, in_dicts: bool = False) -> Any:
+    for _ in range(levels):
+        value = {"in": value} if in_dicts else [value]
+    return value
+
+
+def facts(encoded: Encoded) -> tuple[Any, ...]:
+    return encoded.kind, encoded.payload, encoded.size, encoded.type, encoded.length, encoded.careful
+
+
+@contextmanager
+def tiny_slices() -> Iterator[None]:
+    """Slices so small that a value of some dozen parts takes many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slices, "SLICE_PARTS", 6)
+        patch.setattr(slices, "SLICE_PARTS_CAREFULLY", 4)
+        patch.setattr(slices, "SLICE_BYTES", 25)
+        patch.setattr(slices, "LOOK_EVERY", 2)
+        yield
+
+
+plain_keys = keys | st.sampled_from(["a", "b", "1", "null", "1 (str)"])
+strange_scalars = scalars | st.sampled_from(
+    [
+        2**64,
+        -(2**63) - 1,
+        float("nan"),
+        "\ud800",
+        "x" * 60 + "ü" * 40,
+        "x" * 60 + "\udfff" * 3,
+        b"bytes",
+        Colour.RED,
+        Model(name="m"),
+        uuid.UUID(int=5),
+        datetime.date(2020, 1, 2),
+        decimal.Decimal("1.5"),
+        print,
+        {1, 2},
+    ]
+)
+strange_keys = plain_keys | st.sampled_from([1, None, True, 2.5, "\ud800", "\\ud800", Colour.RED, (1, 2)])
+
+
+def containers_of(scalar: st.SearchStrategy[Any], key: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.recursive(
+        scalar,
+        lambda inner: (
+            st.lists(inner, max_size=12)
+            | st.lists(inner, max_size=5).map(tuple)
+            | st.dictionaries(key, inner, max_size=12)
+            | st.dictionaries(key, inner, max_size=4).map(lambda made: collections.defaultdict(list, made))
+        ),
+        max_leaves=60,
+    )
+
+
+@given(containers_of(scalars, plain_keys))
+@settings(max_examples=200)
+def test_a_json_value_in_slices_is_what_it_is_in_one_piece(value):
+    with tiny_slices():
+        assert facts(anyio.run(aencode, value)) == facts(encode(value))
+
+
+@given(containers_of(strange_scalars, strange_keys))
+@settings(max_examples=300)
+def test_any_other_value_in_slices_is_what_it_is_in_one_piece(value):
+    with tiny_slices():
+        assert facts(anyio.run(aencode, value)) == facts(encode(value))
+
+
+@given(containers_of(scalars, plain_keys), st.text(max_size=200))
+def test_a_tool_result_in_slices_is_what_it_is_in_one_piece(value, text):
+    result = ToolResult({"content": [{"type": "text", "text": text}], "structuredContent": {"result": value}})
+    with tiny_slices():
+        assert facts(anyio.run(aencode, result)) == facts(encode(result))
+
+
+LARGE = {
+    "records": records(30_000),
+    "a tuple": tuple(records(30_000)),
+    "a dict": {f"key {n}": record for n, record in enumerate(records(30_000))},
+    "a dict with strange keys": dict(enumerate(records(10_000))) | {"7": "another seven", None: 1},
+    "a list of lists": [[n / 7 for n in range(3000)] for _ in range(40)],
+    "lists in dicts in lists": [{"rows": [{"cells": list(range(20_000))}] * 3}] * 3,
+    "numbers": list(range(200_000)),
+    "texts": ["text " * 50] * 20_000,
+    "one integer too large": [*records(20_000), 2**70],
+    "one lone surrogate": [*records(20_000), {"name": "\ud800"}],
+    "objects": [{"id": uuid.UUID(int=n), "colour": Colour.RED} for n in range(20_000)],
+    "models": [Model(name=f"name {n}") for n in range(50_000)],
+    "large texts": ["long " * 500_000] * 5,
+    "a large text": {"text": 'quoted "ü"\n' * 500_000},
+    "a large text with a lone surrogate": ["ü" * 3_500_000 + "\ud800", "plain " * 300_000],
+}
+
+
+@pytest.mark.parametrize("value", LARGE.values(), ids=LARGE.keys())
+def test_a_large_value_in_slices_is_what_it_is_in_one_piece(value):
+    encoded = anyio.run(aencode, value)
+    assert len(encoded.pieces) > 3
+    assert facts(encoded) == facts(encode(value))
+
+
+@pytest.mark.parametrize("levels", [1, 50, 198, 199, 200, 201, 252, 253, 254, 300])
+@pytest.mark.parametrize("in_dicts", [False, True])
+def test_nesting_ends_at_the_same_level(levels, in_dicts):
+    value = [nested(list(range(30)), levels, in_dicts=in_dicts), "beside it"]
+    with tiny_slices():
+        assert facts(anyio.run(aencode, value)) == facts(encode(value))
+        assert facts(anyio.run(aencode, [value, 2**70])) == facts(encode([value, 2**70]))
+
+
+def test_cycles_end_at_the_same_place():
+    cycle: list[Any] = []
+    cycle.extend([{"again": cycle}, *range(60_000)])
+    twice: dict[str, Any] = {"in": {}, "rest": list(range(60_000))}
+    twice["in"]["out"] = twice
+    for value in (cycle, twice, [cycle, twice]):
+        assert facts(anyio.run(aencode, value)) == facts(encode(value))
+
+
+SURPRISES = {
+    "a long list": {"data": list(range(500_000))},
+    "a long list far inside": {"data": {"inner": [{"rows": list(range(500_000))}]}},
+    "a wide dict": {str(n): n for n in range(300_000)},
+    "many lists that are not so long": [[0] * 5000] * 100,
+}
+
+
+@pytest.mark.parametrize("surprise", SURPRISES.values(), ids=SURPRISES.keys())
+@pytest.mark.parametrize("small", [{"n": 1, "t": "x"}, {"id": uuid.UUID(int=1)}], ids=["plain", "objects"])
+def test_a_heavy_item_among_many_light_ones_is_encoded_in_pieces_too(small, surprise):
+    value = [*[small] * 20_000, surprise, *[small] * 20_000]
+    encoded = anyio.run(aencode, value)
+    assert max(map(len, encoded.pieces)) < 600_000
+    assert facts(encoded) == facts(encode(value))
+
+
+def test_a_slice_that_takes_longer_than_those_before_it_is_cut_shorter(monkeypatch):
+    monkeypatch.setattr(slices, "LONG_AFTER", -1.0)
+    value = [{"n": 1}] * 5000 + [{"text": "x" * 20_000}] * 1000
+    encoded = anyio.run(aencode, value)
+    assert max(map(len, encoded.pieces)) <= slices.LOOK_EVERY * 21_000
+    assert facts(encoded) == facts(encode(value))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("value", [records(30_000), [*records(20_000), 2**70], {"text": "x" * 20_000_000}], ids=["fast", "careful", "text"])
+async def test_the_event_loop_gets_its_turn(monkeypatch, value):
+    monkeypatch.setattr(slices, "PAUSE_AFTER", 0.0)
+    turns = 0
+    done = False
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while not done:
+            turns += 1
+            await checkpoint()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(count_turns)
+        await aencode(value)
+        done = True
+    assert turns >= 8
+
+
+@pytest.mark.anyio
+async def test_a_dict_that_changes_while_it_is_encoded_is_stored_all_the_same(monkeypatch):
+    monkeypatch.setattr(slices, "PAUSE_AFTER", 0.0)
+    value: dict[str, Any] = {str(n): n for n in range(100_000)}
+
+    async def change() -> None:
+        value["new"] = True
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(change)
+        encoded = await aencode(value)
+    assert facts(encoded) == facts(encode(value))
