@@ -10,7 +10,22 @@ scalars = (
     | st.text(st.characters(codec="utf-8"), max_size=30)
 )
 keys = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
-    ["_id", "$ref", "content-type", "a.b", 'qu"ote', "it's", "two words", "", "0", "[0]", "größe", "\n", "items", "@type"]
+    [
+        "_id",
+        "$ref",
+        "content-type",
+        "a.b",
+        'qu"ote',
+        "it's",
+        "two words",
+        "",
+        "0",
+        "[0]",
+        "größe",
+        "\n",
+        "items",
+        "@type",
+    ]
 )
 
 json_values = st.recursive(

@@ -20,8 +20,8 @@ from coatcheck.object_store import ObjectStore
 from coatcheck.sandbox import Sandbox
 from coatcheck.scopes import Scopes
 from coatcheck.settings import Settings
-from coatcheck.tools.object_store import object_store_tools
 from coatcheck.tool_factory import Registry, build_tool
+from coatcheck.tools.object_store import object_store_tools
 from coatcheck.wire.interceptor import Interceptor
 from coatcheck.wire.own_tools import OwnTool, own_tool
 

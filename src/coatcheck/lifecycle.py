@@ -103,7 +103,7 @@ def _named(container: Container) -> Iterator[tuple[str, providers.Provider[Any]]
         yield name, provider
         if provider.last_overriding is not None:
             pending.insert(0, (name, provider.last_overriding))
-        pending.extend((f"{name} › {_label(related)}", related) for related in provider.related)
+        pending.extend((f"{name} > {_label(related)}", related) for related in provider.related)
 
 
 def _missing(container: Container) -> Iterator[str]:
@@ -187,6 +187,3 @@ def _label(provider: providers.Provider[Any]) -> str:
 
 def _name_of(made: Any) -> str:
     return str(getattr(made, "__qualname__", None) or type(made).__name__)
-
-
-

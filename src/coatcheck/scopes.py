@@ -57,8 +57,10 @@ class Scopes:
     def __init__(self, secret: bytes | str | None = None) -> None:
         if isinstance(secret, str):
             secret = secret.encode()
-        self._secret = hashlib.sha256(b"coatcheck namespaces\0" + secret).digest() if secret else secrets.token_bytes(32)
-        self._current: ContextVar[Scope] = ContextVar("coatcheck_scope", default=Scope())
+        self._secret = (
+            hashlib.sha256(b"coatcheck namespaces\0" + secret).digest() if secret else secrets.token_bytes(32)
+        )
+        self._current: ContextVar[Scope | None] = ContextVar("coatcheck_scope", default=None)
 
     @contextmanager
     def enter(self, scope: Scope) -> Iterator[None]:
@@ -71,17 +73,20 @@ class Scopes:
 
     def namespace(self) -> str:
         """The current caller's namespace: ``""`` where there is no identity, else a keyed hash of it."""
-        scope = self._current.get()
+        scope = self._scope()
         if scope.reach is not Reach.PRINCIPAL:
             return ""
         return hmac.new(self._secret, scope.principal.encode(), hashlib.sha256).hexdigest()[:NAMESPACE_CHARACTERS]
 
     def generate_id(self) -> str:
         """A new id: short where a namespace protects the object, 128 random bits where the id alone does."""
-        if self._current.get().reach is Reach.ANYBODY:
+        if self._scope().reach is Reach.ANYBODY:
             return f"obj_{secrets.token_urlsafe(CAPABILITY_BYTES)}"
         return "obj_" + "".join(secrets.choice(_ALPHABET) for _ in range(SHORT_ID_CHARACTERS))
 
     def may_list(self) -> bool:
         """Whether the current caller may list objects."""
-        return self._current.get().reach is not Reach.ANYBODY
+        return self._scope().reach is not Reach.ANYBODY
+
+    def _scope(self) -> Scope:
+        return self._current.get() or Scope()

@@ -120,9 +120,7 @@ def register(
     taken = sorted(name for name in names if _function(server, name) is not None)
     if taken:
         raise SettingsError(f"The server {server.name} has tools of these names already: {', '.join(taken)}.")
-    return register_tools(
-        server, registry, names, object_store=container.store, explorer=container.explorer
-    )
+    return register_tools(server, registry, names, object_store=container.store, explorer=container.explorer)
 
 
 def _function(server: MCPServer[Any], name: str) -> Callable[..., Any] | None:

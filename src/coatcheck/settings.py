@@ -63,7 +63,9 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(None, description="Redis: redis://, rediss:// or unix:// URL.")
     redis_prefix: str = Field("coatcheck:", description="Redis: what every key begins with.")
     redis_timeout: float = Field(5.0, gt=0, description="Redis: seconds until an operation is given up.")
-    object_store_ttl: float = Field(3600.0, allow_inf_nan=False, description="Seconds an object is kept; 0 or less: no expiry.")
+    object_store_ttl: float = Field(
+        3600.0, allow_inf_nan=False, description="Seconds an object is kept; 0 or less: no expiry."
+    )
 
     namespace_secret: SecretStr | None = Field(None, description="Key of the hash that names a user's namespace.")
 

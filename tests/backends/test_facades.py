@@ -16,7 +16,7 @@ class FourMethods:
     def generate_id(self):
         return f"obj_{len(self.kept)}"
 
-    def set(self, key, value, ttl_seconds):  # noqa: ARG002
+    def set(self, key, value, ttl_seconds):
         self.threads.append(threading.get_ident())
         self.kept[key] = value
 
@@ -34,7 +34,7 @@ class NeverWaits(FourMethods):
 
 
 class OwnTwins(FourMethods):
-    async def aset(self, key, value, ttl_seconds):  # noqa: ARG002
+    async def aset(self, key, value, ttl_seconds):
         self.kept[key] = b"by the twin: " + value
 
     async def aget(self, key):

@@ -16,7 +16,6 @@ from coatcheck.cli.serve import Listening
 from coatcheck.errors import SettingsError
 
 
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -73,14 +72,24 @@ def test_wrong_usage_is_told_on_stderr_with_exit_code_2(arguments, expected):
 SECRET = "hunter2"
 
 
-@pytest.mark.parametrize("command", [["serve"], ["doctor"], ["wrap", "--", sys.executable, "-c", "import sys; sys.stdin.read()"]])
+@pytest.mark.parametrize(
+    "command", [["serve"], ["doctor"], ["wrap", "--", sys.executable, "-c", "import sys; sys.stdin.read()"]]
+)
 @pytest.mark.parametrize(
     ("flags", "env", "expected"),
     [
         (["--object-store-backend", "memroy"], {}, "object_store_backend: Input should be 'memory' or 'redis'"),
         (["--object-store-backend", "redis"], {}, "needs a URL: --redis-url or COATCHECK_REDIS_URL"),
-        ([], {"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": f"redis://:{SECRET}@127.0.0.1:1"}, "127.0.0.1:1"),
-        ([], {"DEEPSET_OBJECT_STORE_BACKEND": "redis", "DEEPSET_REDIS_URL": f"redis://:{SECRET}@127.0.0.1:1"}, "127.0.0.1:1"),
+        (
+            [],
+            {"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": f"redis://:{SECRET}@127.0.0.1:1"},
+            "127.0.0.1:1",
+        ),
+        (
+            [],
+            {"DEEPSET_OBJECT_STORE_BACKEND": "redis", "DEEPSET_REDIS_URL": f"redis://:{SECRET}@127.0.0.1:1"},
+            "127.0.0.1:1",
+        ),
         (["--object-store-ttl", "soon"], {}, "should be a valid number"),
         ([], {"COATCHECK_OBJECT_STORE_TTL": "soon"}, "object_store_ttl: Input should be a valid number"),
         (["--config", "/nowhere.toml"], {}, "/nowhere.toml does not exist"),
@@ -239,7 +248,10 @@ async def test_a_toolset_of_ones_own_is_served_with_its_settings_as_flags(own_mo
         (["--toolset", "greetings_module:toolset"], "greeting: Field required"),
         (["--toolset", "greetings_module:toolset", "--greetin", "x"], "Did you mean --greeting?"),
         (["--toolset", "greetings_module:toolset", "--greeting"], "requires a value"),
-        (["--toolset", "greetings_module:toolset", "--greeting", "x", "--times", "many"], "times: Input should be a valid integer"),
+        (
+            ["--toolset", "greetings_module:toolset", "--greeting", "x", "--times", "many"],
+            "times: Input should be a valid integer",
+        ),
         (["--tool", "object_store_gte"], "object_store_get"),
     ],
 )
@@ -253,7 +265,9 @@ def test_a_toolset_or_tool_that_does_not_fit_is_told_clearly(own_module, flags, 
 
 @pytest.mark.anyio
 async def test_only_the_tools_asked_for_are_served():
-    parameters = StdioServerParameters(command=COATCHECK[0], args=[*COATCHECK[1:], "serve", "--tool", "object_store_get"])
+    parameters = StdioServerParameters(
+        command=COATCHECK[0], args=[*COATCHECK[1:], "serve", "--tool", "object_store_get"]
+    )
     async with Client(stdio_client(parameters)) as client:
         assert [tool.name for tool in (await client.list_tools()).tools] == ["object_store_get"]
 

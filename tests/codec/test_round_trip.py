@@ -99,7 +99,9 @@ def test_an_integer_of_five_thousand_digits_survives():
 
 
 def test_what_has_no_json_form_is_described_within_a_bound():
-    found = there_and_back({"o": object(), "h": Hostile(), "f": print, "long": type("X", (), {"__repr__": lambda _: "x" * 10**6})()})
+    found = there_and_back(
+        {"o": object(), "h": Hostile(), "f": print, "long": type("X", (), {"__repr__": lambda _: "x" * 10**6})()}
+    )
     assert found["o"]["$repr"].startswith("<object object")
     assert found["o"]["type"] == "builtins.object"
     assert "RuntimeError" in found["h"]["$repr"]
@@ -135,7 +137,9 @@ def test_metadata_is_read_from_the_first_bytes_alone():
     assert unpack_metadata(stored[:1024]).length == 1
 
 
-@pytest.mark.parametrize("stored", [b"", b"{}", b"not json\npayload", b"[1]\n", b'{"kind":"json","size":1,"type":"null","version":99}\nx'])
+@pytest.mark.parametrize(
+    "stored", [b"", b"{}", b"not json\npayload", b"[1]\n", b'{"kind":"json","size":1,"type":"null","version":99}\nx']
+)
 def test_foreign_bytes_are_refused_clearly(stored):
     with pytest.raises(ValueError, match="coatcheck"):
         unpack(stored)

@@ -28,7 +28,8 @@ class Model(BaseModel):
 
 def records(count: int) -> list[dict[str, Any]]:
     return [
-        {"id": n, "name": f"user {n}", "score": n / 4, "address": {"city": "Bern", "zip": [n, None]}} for n in range(count)
+        {"id": n, "name": f"user {n}", "score": n / 4, "address": {"city": "Bern", "zip": [n, None]}}
+        for n in range(count)
     ]
 
 
@@ -179,7 +180,9 @@ def test_a_slice_that_takes_longer_than_those_before_it_is_cut_shorter(monkeypat
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("value", [records(30_000), [*records(20_000), 2**70], {"text": "x" * 20_000_000}], ids=["fast", "careful", "text"])
+@pytest.mark.parametrize(
+    "value", [records(30_000), [*records(20_000), 2**70], {"text": "x" * 20_000_000}], ids=["fast", "careful", "text"]
+)
 async def test_the_event_loop_gets_its_turn(monkeypatch, value):
     monkeypatch.setattr(slices, "PAUSE_AFTER", 0.0)
     turns = 0

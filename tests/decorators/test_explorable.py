@@ -18,7 +18,7 @@ ROWS = [{"id": n, "name": f"row {n}"} for n in range(5000)]
 
 
 class BrokenBackend(InMemoryBackend):
-    def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:  # noqa: ARG002
+    def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
         raise ObjectStoreUnavailable("the store is unavailable, try again")
 
 

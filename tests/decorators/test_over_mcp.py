@@ -25,7 +25,7 @@ class Filter(BaseModel):
     limit: int = 10
 
 
-def describe(  # noqa: PLR0917 - all arguments come by name
+def describe(
     rows: list[int],
     where: Filter,
     note: str | None = None,
@@ -41,7 +41,7 @@ def describe(  # noqa: PLR0917 - all arguments come by name
     return repr([rows, where, note, text, limit, level, order, extra, anything, page])
 
 
-async def adescribe(  # noqa: PLR0917 - all arguments come by name
+async def adescribe(
     rows: list[int],
     where: Filter,
     note: str | None = None,

@@ -98,9 +98,7 @@ def test_a_small_value_is_shown_whole_behind_its_reference(explorer):
     end=st.none() | st.integers(-(10**12), 10**12),
 )
 def test_every_answer_is_within_its_limit_whatever_the_arguments(sandbox, value, limit, path, start, end):
-    explorer = Explorer(
-        ObjectStore(InMemoryBackend()), sandbox=sandbox, preview_limit=limit // 2, response_limit=limit
-    )
+    explorer = Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox, preview_limit=limit // 2, response_limit=limit)
     object_id = explorer.store.put(value)
     looks = [
         lambda: explorer.explore(object_id, path),

@@ -18,6 +18,7 @@ def test_a_document_whose_aliases_multiply_is_still_shown_as_text():
     )
     encoded = encode(text * 20)
     shown = OPERATIONS["show"](
-        Document(metadata_of(encoded), encoded.payload, allow_yaml=True), {"reference": "@obj_1", "path": "", "limit": 900}
+        Document(metadata_of(encoded), encoded.payload, allow_yaml=True),
+        {"reference": "@obj_1", "path": "", "limit": 900},
     )
     assert "@obj_1" in shown.text

@@ -37,7 +37,7 @@ def test_the_text_of_a_path_is_one_printable_line(path):
         ("@obj_001", Reference("obj_001")),
         ("@obj_001.items[3].name", Reference("obj_001", Path((Key("items"), Index(3), Key("name"))))),
         ('@obj_001["content-type"]', Reference("obj_001", Path((Key("content-type"),)))),
-        ("@obj_001['it\\'s \"x\"']", Reference("obj_001", Path((Key("it's \"x\""),)))),
+        ("@obj_001['it\\'s \"x\"']", Reference("obj_001", Path((Key('it\'s "x"'),)))),
         ("@obj_001[-1][0:20]", Reference("obj_001", Path((Index(-1), Slice(0, 20))))),
         ("@obj_001[:]", Reference("obj_001", Path((Slice(None, None),)))),
         ("@obj_001._id.$ref", Reference("obj_001", Path((Key("_id"), Key("$ref"))))),

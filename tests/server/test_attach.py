@@ -57,7 +57,10 @@ def somebodys_server() -> MCPServer[Any]:
     @server.tool()
     def picture(size: int) -> list[Any]:
         """Give an image and a note."""
-        return [TextContent(type="text", text="a note"), ImageContent(type="image", data="A" * size, mime_type="image/png")]
+        return [
+            TextContent(type="text", text="a note"),
+            ImageContent(type="image", data="A" * size, mime_type="image/png"),
+        ]
 
     return server
 
@@ -76,7 +79,11 @@ async def test_small_results_pass_unchanged(container, mode):
     plain, attached = somebodys_server(), somebodys_server()
     attach(attached, container)
     async with Client(plain, mode=mode) as direct, Client(attached, mode=mode) as through:
-        for name, arguments in [("rows", {"count": 3}), ("total", {"rows": [{"number": 4, "name": "x"}]}), ("text", {"size": 5})] + [
+        for name, arguments in [
+            ("rows", {"count": 3}),
+            ("total", {"rows": [{"number": 4, "name": "x"}]}),
+            ("text", {"size": 5}),
+        ] + [
             ("echo", {"value": "@alice"}),
             ("picture", {"size": 100}),
             ("fail", {"size": 10}),
@@ -108,7 +115,10 @@ async def test_a_reference_goes_into_another_tool_in_place_of_the_value(containe
         reference = reference_in(shown(await client.call_tool("rows", {"count": 2000})))
         assert shown(await client.call_tool("total", {"rows": reference})) == str(sum(range(2000)))
         assert shown(await client.call_tool("total", {"rows": f"{reference}[10:12]"})) == "21"
-        nested = {"rows": [f"{reference}[7]", {"number": f"{reference}[8].number", "name": "x"}], "bonus": f"{reference}[1].number"}
+        nested = {
+            "rows": [f"{reference}[7]", {"number": f"{reference}[8].number", "name": "x"}],
+            "bonus": f"{reference}[1].number",
+        }
         assert shown(await client.call_tool("total", nested)) == "16"
         assert shown(await client.call_tool("echo", {"value": f"{reference}[3].name"})) == "name 3"
         assert shown(await client.call_tool("echo", {"value": f"@{reference}"})) == reference
@@ -209,7 +219,12 @@ async def test_an_object_tool_answers_the_model(container, mode):
         gone = await client.call_tool("object_store_get", {"object_id": reference})
         assert gone.is_error
         put = shown(await client.call_tool("object_store_put", {"value": {"a": [1, 2]}}))
-        assert shown(await client.call_tool("object_store_get", {"object_id": put.split()[-1].rstrip("."), "path": "a[1]"})) == "2"
+        assert (
+            shown(
+                await client.call_tool("object_store_get", {"object_id": put.split()[-1].rstrip("."), "path": "a[1]"})
+            )
+            == "2"
+        )
 
 
 async def test_an_override_of_the_store_reaches_tools_that_are_registered_already(container, mode):
@@ -219,7 +234,10 @@ async def test_an_override_of_the_store_reaches_tools_that_are_registered_alread
     async with Client(server, mode=mode) as client:
         with container.store.override(fake):
             assert "@obj_001" in shown(await client.call_tool("rows", {"count": 2000}))
-            assert shown(await client.call_tool("object_store_get", {"object_id": "obj_001", "path": "[9].name"})) == "name 9"
+            assert (
+                shown(await client.call_tool("object_store_get", {"object_id": "obj_001", "path": "[9].name"}))
+                == "name 9"
+            )
         assert (await client.call_tool("object_store_get", {"object_id": "obj_001"})).is_error
 
 

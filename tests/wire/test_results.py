@@ -75,7 +75,7 @@ async def test_requests_for_input_and_tasks_pass(explorer):
 
 
 class FailingBackend(InMemoryBackend):
-    def set(self, key, value, ttl_seconds):  # noqa: ARG002
+    def set(self, key, value, ttl_seconds):
         raise ObjectStoreUnavailable("The object store does not answer at the moment.")
 
 

@@ -78,7 +78,8 @@ def serve(
         ),
     ] = False,
     toolset: Annotated[
-        list[str] | None, typer.Option(help="Toolset to serve: an installed one's name, or module:attribute. Repeatable.")
+        list[str] | None,
+        typer.Option(help="Toolset to serve: an installed one's name, or module:attribute. Repeatable."),
     ] = None,
     tool: Annotated[list[str] | None, typer.Option(help="Serve this tool only. Repeatable.")] = None,
     object_store_backend: Backend = None,
@@ -107,7 +108,9 @@ def doctor(
     redis_url: RedisUrl = None,
     object_store_ttl: Ttl = None,
     config: Config = None,
-    mermaid: Annotated[bool, typer.Option("--mermaid", help="Print the container's graph as a Mermaid drawing.")] = False,
+    mermaid: Annotated[
+        bool, typer.Option("--mermaid", help="Print the container's graph as a Mermaid drawing.")
+    ] = False,
 ) -> None:
     """Check settings, wiring, store and sandbox, and show the container's graph.
 
@@ -116,4 +119,3 @@ def doctor(
     from coatcheck.cli.doctor import run_doctor
 
     raise typer.Exit(run_doctor((object_store_backend, redis_url, object_store_ttl, config), mermaid=mermaid))
-

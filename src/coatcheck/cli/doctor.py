@@ -51,7 +51,9 @@ async def _examine(flags: SettingsFlags) -> int:
     finally:
         await stack.aclose()
         forget(container)
-    typer.echo(f"\nProviders: name, kind ← what it is made from (what it looks up at each call)\n\n{draw_text(container)}")
+    typer.echo(
+        f"\nProviders: name, kind ← what it is made from (what it looks up at each call)\n\n{draw_text(container)}"
+    )
     return 1 if report.failed else 0
 
 

@@ -42,5 +42,3 @@ async def _carry(upstream: Upstream, flags: SettingsFlags, *, verbose: bool) -> 
         await stop_upstream(upstream)
         for container in made:
             await container.exit_stack().aclose()
-
-

@@ -8,7 +8,7 @@ import enum
 import json
 import os
 import uuid
-from collections.abc import Container, Iterable, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -20,7 +20,7 @@ MAX_REPR_CHARACTERS = 1000
 _INT64_MIN, _UINT64_MAX = -(2**63), 2**64 - 1
 
 
-def convert(value: Any) -> Any:
+def convert(value: Any) -> Any:  # noqa: C901  # one branch for each kind of value
     """Make one level of a Python object plain: the hook for what orjson does not know.
 
     Raises:
@@ -28,7 +28,7 @@ def convert(value: Any) -> Any:
     """
     if hasattr(type(value), "__pydantic_serializer__") and hasattr(value, "model_dump"):
         return value.model_dump(mode="json", by_alias=True)
-    if isinstance(value, (set, frozenset, Set)):
+    if isinstance(value, AbstractSet):
         return list(value)
     if isinstance(value, Mapping):
         return dict(value)

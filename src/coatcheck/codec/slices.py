@@ -40,11 +40,11 @@ _BLOCK = 8192
 _SLICED = frozenset({list, tuple, dict, defaultdict})
 
 
-class _NeedsCare(Exception):  # noqa: N818
+class _NeedsCare(Exception):
     """The fast encoder refuses a part, and so it would have refused the whole."""
 
 
-class _TakesLong(Exception):  # noqa: N818
+class _TakesLong(Exception):
     """A slice takes longer than those before it."""
 
 

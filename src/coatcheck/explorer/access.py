@@ -52,21 +52,27 @@ class BlockingAccess:
         self.sandbox = sandbox
 
     async def encode(self, value: Any) -> Encoded:
+        """Encode any value."""
         return codec.encode(value)
 
     async def keep(self, encoded: Encoded, tool: str | None) -> StoredObject:
+        """Store an encoded value."""
         return self.store.keep(encoded, tool=tool)
 
     async def read(self, object_id: str) -> StoredObject:
+        """Read an object."""
         return self.store.read(object_id)
 
     async def peek(self, object_id: str, at_most: int) -> StoredObject:
+        """Read an object, without its payload where that is large."""
         return self.store.peek(object_id, at_most)
 
     async def list(self) -> list[ObjectSummary]:
+        """List the caller's objects."""
         return self.store.list()
 
     async def run(self, operation: str, args: dict[str, Any], object_id: str) -> Answer:
+        """Run an operation on an object in the sandbox."""
         return self.sandbox().run(operation, args, **_task(self.store, object_id))
 
 
@@ -74,21 +80,27 @@ class AsyncAccess(BlockingAccess):
     """Calls that leave the event loop free while they wait."""
 
     async def encode(self, value: Any) -> Encoded:
+        """Encode any value."""
         return await codec.aencode(value)
 
     async def keep(self, encoded: Encoded, tool: str | None) -> StoredObject:
+        """Store an encoded value."""
         return await self.store.akeep(encoded, tool=tool)
 
     async def read(self, object_id: str) -> StoredObject:
+        """Read an object."""
         return await self.store.aread(object_id)
 
     async def peek(self, object_id: str, at_most: int) -> StoredObject:
+        """Read an object, without its payload where that is large."""
         return await self.store.apeek(object_id, at_most)
 
     async def list(self) -> list[ObjectSummary]:
+        """List the caller's objects."""
         return await self.store.alist()
 
     async def run(self, operation: str, args: dict[str, Any], object_id: str) -> Answer:
+        """Run an operation on an object in the sandbox."""
         return await self.sandbox().arun(operation, args, **_task(self.store, object_id))
 
 

@@ -123,7 +123,9 @@ class Explorer:
         args = {"pattern": pattern, "case_sensitive": case_sensitive, "start": start}
         return complete(self._blocking().run("search", target_of(obj_id, path), args, self.response_limit)).text
 
-    async def asearch(self, obj_id: str, pattern: str, path: str = "", case_sensitive: bool = False, *, start: int = 0) -> str:
+    async def asearch(
+        self, obj_id: str, pattern: str, path: str = "", case_sensitive: bool = False, *, start: int = 0
+    ) -> str:
         """Find a regular expression; see ``search``."""
         args = {"pattern": pattern, "case_sensitive": case_sensitive, "start": start}
         return (await self._async().run("search", target_of(obj_id, path), args, self.response_limit)).text

@@ -140,7 +140,9 @@ class Work:
         room = self.response_limit - 300
         page = text[start : start + room]
         end = start + len(page)
-        follow = f'; next: object_store_get(object_id="{target}", raw=true, start={end})' if end < total else "; the end"
+        follow = (
+            f'; next: object_store_get(object_id="{target}", raw=true, start={end})' if end < total else "; the end"
+        )
         return f"[characters {start:,} to {end:,} of {total:,} of {str(target)[:150]}{follow}]\n{page}"
 
     async def list(self) -> str:

@@ -93,7 +93,7 @@ def _compile_error(program: str) -> str | None:
     return None
 
 
-class _BadSource(Exception):  # noqa: N818
+class _BadSource(Exception):
     """jq cannot read the object's text."""
 
 

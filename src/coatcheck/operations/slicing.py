@@ -108,7 +108,7 @@ def _head(noun: str, positions: range, total: int, args: dict[str, Any]) -> str:
     )
 
 
-def _rest(  # noqa: PLR0917
+def _rest(
     page: Page, noun: str, position: int, positions: range, args: dict[str, Any], shown: int | None = None
 ) -> Answer:
     end = "" if args.get("end") is None else f", end={positions.stop}"

@@ -26,7 +26,7 @@ _KINDS: dict[type, str] = {
 }
 
 
-class NotPlain(CoatcheckError, TypeError):  # noqa: N818  # named for what was met, like its siblings in errors
+class NotPlain(CoatcheckError, TypeError):  # named for what was met, like its siblings in errors
     """The value holds a Python object that has no JSON form of its own; encode and decode it first.
 
     Attributes:

@@ -78,7 +78,7 @@ def parse_target(object_id: str, path: str = "") -> Reference:
 
 def unescape(text: str) -> str:
     """Give the text that ``@@obj_1`` stands for, and all other text as it is."""
-    if text.startswith("@@obj_") or text.startswith("@@@"):
+    if text.startswith(("@@obj_", "@@@")):
         plain = text.lstrip("@")
         if parse_reference(f"@{plain}") is not None:
             return text[1:]
@@ -119,7 +119,9 @@ def _bracket(text: str, position: int) -> tuple[Step, int]:
         return Key(_unquote(text, quoted.group(), position)), quoted.end() + 1
     number = _SLICE_OR_INDEX.match(text, inside)
     if number is None or not (number["start"] or number["colon"]):
-        raise _fault(text, position, 'a position, a range or a quoted key in the brackets: [3], [-1], [0:20], ["my key"]')
+        raise _fault(
+            text, position, 'a position, a range or a quoted key in the brackets: [3], [-1], [0:20], ["my key"]'
+        )
     start, stop = _integer(text, position, number["start"]), _integer(text, position, number["stop"])
     if number["colon"]:
         return Slice(start, stop), number.end()

@@ -16,11 +16,11 @@ PIPE_BYTES = 1024 * 1024
 READ_BYTES = 1024 * 1024
 
 
-class WorkerGone(Exception):  # noqa: N818
+class WorkerGone(Exception):
     """The worker closed its end: it has died."""
 
 
-class DeadlinePassed(Exception):  # noqa: N818
+class DeadlinePassed(Exception):
     """The worker neither read nor answered in time."""
 
 

@@ -18,7 +18,7 @@ class FrameError(Exception):
     """Bytes that are no frame, or a frame that is larger than its reader takes."""
 
 
-class BodyTooLarge(FrameError):  # noqa: N818
+class BodyTooLarge(FrameError):
     """A frame whose body is larger than its reader takes."""
 
 

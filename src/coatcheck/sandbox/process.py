@@ -38,7 +38,7 @@ class Task:
     load: Load
 
 
-class Spoiled(Exception):  # noqa: N818
+class Spoiled(Exception):
     """A task ended so that its worker must not be used again.
 
     Attributes:
@@ -50,7 +50,7 @@ class Spoiled(Exception):  # noqa: N818
         super().__init__(str(error))
 
 
-class LoadFailed(Exception):  # noqa: N818
+class LoadFailed(Exception):
     """The task's ``load`` raised; the worker was told and is as good as before.
 
     Attributes:

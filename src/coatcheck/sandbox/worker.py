@@ -43,7 +43,7 @@ def main(settings: dict[str, Any]) -> None:
         Worker(limits, stream, answers).serve()
 
 
-class _Abandoned(Exception):  # noqa: N818
+class _Abandoned(Exception):
     """The parent could not load the object that the request was about."""
 
 

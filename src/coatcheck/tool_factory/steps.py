@@ -8,7 +8,6 @@ from typing import Any
 from coatcheck.decorators import explorable, referenceable
 from coatcheck.decorators.providers import ExplorerSource, StoreSource, explorer_provider
 from coatcheck.errors import SettingsError, excerpt
-from coatcheck.explorer import Explorer
 from coatcheck.signatures import bind, face_of
 from coatcheck.tool_factory.config import MemoryType, Tool, ToolConfig, WorkspaceMode
 

@@ -15,10 +15,10 @@ from coatcheck.object_store import ObjectStore
 from coatcheck.references import parse_target
 from coatcheck.tool_factory import MemoryType, ToolConfig
 
-ObjectId = Annotated[str, Field(description='The object, such as "@obj_001" or "obj_001".')]
+ObjectId = Annotated[str, Field(description='E.g. "@obj_001".')]
 PathInObject = Annotated[
     str,
-    Field(description='A part of the object: items[3].name, items[-1], items[0:20], ["content-type"]. Default: all.'),
+    Field(description='A part of it: items[3].name, [-1], [0:20], ["content-type"].'),
 ]
 
 _READS: Final = {"readOnlyHint": True, "idempotentHint": True, "openWorldHint": False}
@@ -29,12 +29,12 @@ _DELETES: Final = {"readOnlyHint": False, "destructiveHint": True, "idempotentHi
 async def object_store_get(
     object_id: ObjectId,
     path: PathInObject = "",
-    raw: Annotated[bool, Field(description="Give the exact text, page by page, instead of a rendering.")] = False,
-    start: Annotated[int, Field(ge=0, description="With raw: the character the page starts at.")] = 0,
+    raw: Annotated[bool, Field(description="The exact text, page by page.")] = False,
+    start: Annotated[int, Field(ge=0, description="With raw: first character.")] = 0,
     *,
     explorer: Explorer,
 ) -> str:
-    """Show a stored object or a part of it: whole where it is small, else its structure with samples.
+    """Show a stored object or a part of it: whole if small, else structure and samples.
 
     Example: object_id="@obj_001", path="items[3].name".
     """
@@ -47,8 +47,8 @@ async def object_store_get(
 
 async def object_store_slice(
     object_id: ObjectId,
-    start: Annotated[int | None, Field(description="First item or line, from 0; -20 counts from the end.")] = None,
-    end: Annotated[int | None, Field(description="The item or line to stop before. Default: the end.")] = None,
+    start: Annotated[int | None, Field(description="From 0; -20 counts from the end.")] = None,
+    end: Annotated[int | None, Field(description="The one to stop before.")] = None,
     path: PathInObject = "",
     *,
     explorer: Explorer,
@@ -62,31 +62,31 @@ async def object_store_slice(
 
 async def object_store_grep(
     object_id: ObjectId,
-    pattern: Annotated[str, Field(description="A regular expression, as in Python.")],
+    pattern: Annotated[str, Field(description="Regular expression (Python).")],
     path: PathInObject = "",
-    case_sensitive: Annotated[bool, Field(description="Whether upper and lower case differ.")] = False,
-    start: Annotated[int, Field(ge=0, description="The match to begin with, to go on where an answer ended.")] = 0,
+    case_sensitive: bool = False,
+    start: Annotated[int, Field(ge=0, description="The match to begin with.")] = 0,
     *,
     explorer: Explorer,
 ) -> str:
-    """Search a stored object with a regular expression: lines of a text, keys and values of a structure with paths.
+    """Search a stored object: lines of a text, keys and values of a structure, with their paths.
 
     Example: object_id="@obj_001", pattern="error|failed".
     """
     return await explorer.asearch(object_id, pattern, path, case_sensitive, start=start)
 
 
-async def object_store_sed(  # noqa: PLR0917 - models name their arguments
+async def object_store_sed(
     object_id: ObjectId,
-    pattern: Annotated[str, Field(description="A regular expression, as in Python.")],
-    replacement: Annotated[str, Field(description=r"The text in its place; \1 stands for the first group.")],
+    pattern: Annotated[str, Field(description="Regular expression (Python).")],
+    replacement: Annotated[str, Field(description=r"\1: the first group.")],
     path: PathInObject = "",
-    count: Annotated[int, Field(ge=0, description="The most replacements; 0: all.")] = 0,
-    case_sensitive: Annotated[bool, Field(description="Whether upper and lower case differ.")] = True,
+    count: Annotated[int, Field(ge=0, description="Most replacements; 0: all.")] = 0,
+    case_sensitive: bool = True,
     *,
     explorer: Explorer,
 ) -> str:
-    r"""Replace text in a stored object and store the result as a new object; the original stays.
+    r"""Replace text in a stored object; the result is a new object, the original stays.
 
     Example: object_id="@obj_001", pattern="(\d+) USD", replacement="$\1".
     """
@@ -95,9 +95,9 @@ async def object_store_sed(  # noqa: PLR0917 - models name their arguments
 
 async def object_store_query(
     object_id: ObjectId,
-    filter: Annotated[str, Field(description="A jq filter.")],  # noqa: A002 - the name that models know
+    filter: Annotated[str, Field(description="jq filter.")],  # noqa: A002 - the name that models know
     path: PathInObject = "",
-    keep: Annotated[bool, Field(description="Store a small result too, to pass it on by reference.")] = False,
+    keep: Annotated[bool, Field(description="Store a small result too.")] = False,
     *,
     explorer: Explorer,
 ) -> str:
@@ -109,11 +109,11 @@ async def object_store_query(
 
 
 async def object_store_put(
-    value: Annotated[Any, Field(description="Any JSON value; references in it are replaced by what they refer to.")],
+    value: Annotated[Any, Field(description="JSON; references in it are resolved.")],
     *,
     store: ObjectStore,
 ) -> str:
-    """Store a value and get its reference, to pass to other tools in the value's place.
+    """Store a value and get a reference to pass to other tools in its place.
 
     Example: value={"ids": [1, 2], "rows": "@obj_001.items[0:10]"}.
     """

@@ -42,4 +42,6 @@ def _unknown(name: str) -> str:
     near = close_names(name, known)
     hint = f" Did you mean {near[0]}?" if near else ""
     listed = ", ".join(known) if known else "none is installed"
-    return f"There is no toolset {excerpt(name)}; installed: {listed}.{hint} One of your own is given as module:attribute."
+    return (
+        f"There is no toolset {excerpt(name)}; installed: {listed}.{hint} One of your own is given as module:attribute."
+    )

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from coatcheck.errors import SettingsError
 from coatcheck.tool_factory import Registry
 
+
 @dataclass(frozen=True, slots=True)
 class Toolset:
     """Tools that are installed together.

@@ -1,0 +1,40 @@
+"""The README is true: its code runs, and its table has every setting with its default."""
+
+import re
+from pathlib import Path
+
+from coatcheck.settings import MEBIBYTE, Settings
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+def test_the_code_runs_as_it_stands(capsys):
+    namespace: dict[str, object] = {"__name__": "readme"}
+    for block in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL):
+        exec(compile(block, "README.md", "exec"), namespace)
+    said = capsys.readouterr().out
+    assert "@obj_001: array of 3 items" in said
+    assert "8,\n  12" in said
+
+
+def test_every_setting_is_in_the_table_with_its_default():
+    rows = {
+        name: defaults.strip().split(", ")[position] if len(names) > 1 else defaults
+        for first, defaults in re.findall(r"^\| (`[^|]+`) \|([^|]*)\|", README, flags=re.MULTILINE)
+        for names in [re.findall(r"`(\w+)`", first)]
+        for position, name in enumerate(names)
+    }
+    assert rows.keys() == Settings.model_fields.keys()
+    for name, field in Settings.model_fields.items():
+        written = rows[name].strip().strip("`").removesuffix(" s")
+        default = field.default
+        if written.endswith("MiB"):
+            assert int(written[:-4]) * MEBIBYTE == default
+        elif written.endswith("GiB"):
+            assert int(written[:-4]) * 1024 * MEBIBYTE == default
+        elif default is None:
+            assert written == ""
+        elif isinstance(default, str):
+            assert written == default
+        else:
+            assert float(written) == default
