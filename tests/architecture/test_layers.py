@@ -78,7 +78,7 @@ def test_a_module_imports_only_from_its_own_and_lower_layers(path: Path):
     for name, for_types in imports(path):
         if name.startswith("coatcheck.") and not for_types:
             part = name.split(".")[1]
-            if part in {"__version__"}:
+            if part == "__version__":
                 continue
             assert layer_of(part) <= here or (part_of(path), part) in LAZY_UPWARD, f"{path.name} imports {name}"
 

@@ -43,7 +43,7 @@ class Listening:
         if self.transport != "stdio" and not self.unprotected and not _is_loopback(self.host):
             raise SettingsError(
                 f"--host {self.host} lets other machines in, and callers are not authenticated: whoever knows an "
-                "object's id could read it. Listen on 127.0.0.1 behind a proxy that authenticates, or say --unprotected."
+                "object's id could read it. Listen on 127.0.0.1 behind one that authenticates, or add --unprotected."
             )
 
 

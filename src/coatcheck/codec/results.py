@@ -11,7 +11,7 @@ PARSED_AT_ONCE = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """A ``CallToolResult`` as a wire dict; storing one keeps every block, ``structuredContent``, ``_meta``, ``isError``."""
+    """A ``CallToolResult`` as a wire dict; storing one keeps all of it: blocks, ``structuredContent``, ``_meta``, errors."""
 
     result: dict[str, Any]
 
@@ -19,8 +19,8 @@ class ToolResult:
 def result_value(result: dict[str, Any]) -> Any:
     """Give the smallest JSON that loses nothing of a result.
 
-    A sole text block gives its parsed JSON, or the text; so does ``structuredContent`` that only repeats the text, be it
-    as it is, wrapped as ``{"result": …}`` (with one text block for each item of a list) or as ``{"content": "<text>"}``.
+    A sole text block gives its parsed JSON, or the text. So does ``structuredContent`` that only repeats the text: as
+    it is, wrapped as ``{"result": …}`` (with one text block for each item of a list), or as ``{"content": "<text>"}``.
     Anything else gives ``{"content": […], "structured": …}``.
     """
     blocks, texts = _blocks(result)

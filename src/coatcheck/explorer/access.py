@@ -1,7 +1,7 @@
 """Two ways to the store and the sandbox: blocking, and on the event loop.
 
-The explorer's work is written once, as coroutines over an ``Access``. With ``BlockingAccess`` nothing in them ever waits
-for the event loop, so ``complete`` can run them to their end without one.
+The explorer's work is written once, as coroutines over an ``Access``. With ``BlockingAccess`` nothing in them ever
+waits for the event loop, so ``complete`` can run them to their end without one.
 """
 
 from collections.abc import Callable, Coroutine

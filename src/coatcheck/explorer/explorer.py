@@ -179,7 +179,7 @@ class Explorer:
     # Taking a value in and giving it out
 
     def resolve(self, obj_id: str, path: str = "", *, as_text: bool = False) -> Any:
-        """Give the value that a reference stands for; with ``as_text`` the stored text, or the JSON of another value."""
+        """Give the value that a reference stands for; with ``as_text`` its text, or its JSON where it is no text."""
         return complete(self._blocking().resolve(target_of(obj_id, path), as_text=as_text))
 
     async def aresolve(self, obj_id: str, path: str = "", *, as_text: bool = False) -> Any:

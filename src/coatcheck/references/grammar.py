@@ -60,7 +60,7 @@ def parse_reference(text: str) -> Reference | None:
 
 
 def parse_target(object_id: str, path: str = "") -> Reference:
-    """Read what a tool was given as ``object_id`` and ``path``: the id with or without ``@``, and maybe a path behind it.
+    """Read a tool's ``object_id`` and ``path``: the id with or without ``@``, and maybe a path behind it.
 
     Raises:
         ReferenceSyntaxError: Neither an id nor a reference, or a malformed path.

@@ -1,0 +1,171 @@
+"""What coatcheck takes for a value in hand: previews, storing, reading parts."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from time import perf_counter
+from typing import Any
+
+import orjson
+from measuring import in_turn, median, ratio
+from table import Figure
+from values import one_kilobyte, twelve_megabytes
+
+from coatcheck.backends import InMemoryBackend
+from coatcheck.decorators import referenceable
+from coatcheck.explorer import Explorer
+from coatcheck.object_store import ObjectStore
+from coatcheck.previews import Subject, render
+from coatcheck.sandbox import Sandbox
+
+Peer = dict[str, float]
+PREVIEW_LIMIT = 4000
+PATH = "[5000].name"
+
+
+def new_explorer(sandbox: Sandbox | None = None) -> Explorer:
+    """An explorer over a store of its own."""
+    return Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox, preview_limit=PREVIEW_LIMIT)
+
+
+def small(peer: Peer) -> list[Figure]:
+    """1 kB of records: previews, and what the store adds."""
+    value = one_kilobyte()
+    explorer = new_explorer()
+    store = explorer.store
+    stored = store.put(value)
+    subject = Subject("@obj_001", len(orjson.dumps(value)), 3600.0, "list_users")
+    with asyncio.Runner() as runner:
+        times = in_turn(
+            {
+                "preview": lambda: render(value, subject, PREVIEW_LIMIT),
+                "keep": lambda: explorer.put_and_preview(value),
+                "stored": lambda: explorer.preview(stored),
+                "put": lambda: store.put(value),
+                "get": lambda: store.get(stored),
+                "aput": lambda: runner.run(store.aput(value)),
+                "nothing": lambda: runner.run(_nothing()),
+            },
+            rounds=15,
+            calls=100,
+        )
+    aput = max(median(times["aput"]) - median(times["nothing"]), 0)
+    section = "1 kB of records"
+    return [
+        Figure(section, "preview of the value in hand", "µs", median(times["preview"]), None, 150e-6),
+        Figure(section, "preview of the stored object", "µs", median(times["stored"]), peer.get("preview 1 kB")),
+        Figure(section, "put and preview", "µs", median(times["keep"]), peer.get("put and preview 1 kB")),
+        Figure(section, "put", "µs", median(times["put"]), peer.get("put 1 kB")),
+        Figure(section, "aput", "µs", aput),
+        Figure(section, "get", "µs", median(times["get"]), peer.get("get 1 kB")),
+    ]
+
+
+async def _nothing() -> None:
+    """What running a coroutine costs by itself."""
+
+
+def large(peer: Peer) -> list[Figure]:
+    """A list of 12 MB: storing and previewing it beside its bare encoding."""
+    value = twelve_megabytes()
+    with asyncio.Runner() as runner:
+        times = in_turn(
+            {
+                "encode": lambda: orjson.dumps(value),
+                "put": lambda: new_explorer().put_and_preview(value),
+                "aput": lambda: runner.run(new_explorer().aput_and_preview(value)),
+            },
+            rounds=21,
+        )
+        runner.run(_longest_hold(lambda: new_explorer().aput_and_preview(value)))
+        held = [runner.run(_longest_hold(lambda: new_explorer().aput_and_preview(value))) for _ in range(7)]
+    section = f"{len(value):,} records, {len(orjson.dumps(value)) / 1e6:.0f} MB"
+    put, aput = ratio(times["put"], times["encode"]), ratio(times["aput"], times["encode"])
+    return [
+        Figure(section, "bare encoding (orjson.dumps)", "ms", median(times["encode"])),
+        Figure(section, "put and preview", "ms", median(times["put"]), peer.get("put and preview 12 MB")),
+        Figure(section, "put and preview, in bare encodings", "x", put, None, 1.3),
+        Figure(section, "aput and preview", "ms", median(times["aput"])),
+        Figure(section, "aput and preview, in bare encodings", "x", aput, None, 2.5),
+        # Where the peer is asynchronous it stores and previews on the event loop, which waits all that time.
+        Figure(
+            section,
+            "longest hold of the event loop meanwhile",
+            "ms",
+            median(held),
+            peer.get("put and preview 12 MB"),
+            0.05,
+        ),
+    ]
+
+
+async def _longest_hold(work: Callable[[], Coroutine[Any, Any, object]]) -> float:
+    """Give the longest time in seconds that a callback had to wait for its turn while the work was done."""
+    loop = asyncio.get_running_loop()
+    longest, last, running = 0.0, perf_counter(), True
+
+    def tick() -> None:
+        nonlocal longest, last
+        now = perf_counter()
+        longest, last = max(longest, now - last), now
+        if running:
+            loop.call_soon(tick)
+
+    loop.call_soon(tick)
+    await asyncio.sleep(0)
+    await work()
+    running = False
+    await asyncio.sleep(0)
+    return longest
+
+
+def paths(peer: Peer) -> list[Figure]:
+    """A path into the list of 12 MB: the first time, and again."""
+    sandbox = Sandbox()
+    try:
+        explorer = new_explorer(sandbox)
+        value = twelve_megabytes()
+        first = [_first_look(explorer, value) for _ in range(6)]
+        stored = explorer.store.put(value)
+
+        @referenceable(object_store=explorer.store, explorer=explorer)
+        def take(value: str) -> str:
+            return value
+
+        assert "user number 5000" in explorer.explore(stored, PATH)
+        assert take(value=f"@{stored}{PATH}") == "user number 5000"
+        with asyncio.Runner() as runner:
+            times = in_turn(
+                {
+                    "again": lambda: explorer.explore(stored, PATH),
+                    "aagain": lambda: runner.run(explorer.aexplore(stored, PATH)),
+                    "argument": lambda: take(value=f"@{stored}{PATH}"),
+                },
+                rounds=21,
+                calls=20,
+            )
+    finally:
+        sandbox.close()
+    section = "a path into it"
+    each_time = peer.get("path again")
+    return [
+        Figure(section, "explore, first time, starting the sandbox", "ms", first[0], each_time),
+        Figure(section, "explore, first time, sandbox running", "ms", median(first[1:]), each_time),
+        Figure(section, "explore again", "ms", median(times["again"]), each_time, 1e-3),
+        Figure(section, "aexplore again", "ms", median(times["aagain"]), None, 1e-3),
+        Figure(
+            section,
+            "reference as a tool's argument, again",
+            "ms",
+            median(times["argument"]),
+            peer.get("argument again"),
+        ),
+    ]
+
+
+def _first_look(explorer: Explorer, value: object) -> float:
+    stored = explorer.store.put(value)
+    started = perf_counter()
+    explorer.explore(stored, PATH)
+    seconds = perf_counter() - started
+    explorer.store.delete(stored)
+    return seconds

@@ -1,0 +1,61 @@
+"""Measure coatcheck against its targets and beside deepset-mcp; see docs/benchmarks.md."""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable
+
+from in_process import Peer, large, paths, small
+from peer import PeerMissing, peer_figures
+from table import Figure, print_table
+from wrapping import wrapping
+
+BENCHMARKS: dict[str, Callable[[Peer], list[Figure]]] = {
+    "small": small,
+    "large": large,
+    "paths": paths,
+    "wrap": lambda _: wrapping(),
+}
+PEERLESS = frozenset({"wrap"})
+
+
+def main() -> None:
+    """Run what is asked for and print the figures. A target that is missed is marked; it is no failure."""
+    options = _options()
+    names = [options.only] if options.only else list(BENCHMARKS)
+    peer: Peer = {}
+    if not options.no_peer and not PEERLESS.issuperset(names):
+        try:
+            peer = peer_figures()
+        except PeerMissing as missing:
+            print(f"{missing}\nGoing on without it.", file=sys.stderr)
+    figures = [figure for name in names for figure in BENCHMARKS[name](peer)]
+    if options.json:
+        print(json.dumps({"machine": machine(), "figures": [figure.as_json() for figure in figures]}, indent=2))
+        return
+    print(machine())
+    print("Medians of rounds in which everything takes its turn; ratios are medians of the ratios within a round.\n")
+    print_table(figures)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=BENCHMARKS, help="run one benchmark")
+    parser.add_argument("--json", action="store_true", help="print JSON, times in seconds")
+    parser.add_argument("--no-peer", action="store_true", help="leave deepset-mcp out")
+    return parser.parse_args()
+
+
+def machine() -> str:
+    """Say what the figures were measured on."""
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("coatcheck", "orjson", "pydantic", "mcp")]
+    load = f"load {os.getloadavg()[0]:.1f}"
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return ", ".join([f"{os.cpu_count()} cores, {platform.machine()}", load, python, *versions])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Figures, their targets, and the table that people read."""
+
+from dataclasses import dataclass
+from typing import Any
+
+_UNITS = {"µs": 1e6, "ms": 1e3, "x": 1.0}
+_WIDTHS = (58, 12, 12, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table.
+
+    Attributes:
+        section: The benchmark that it belongs to.
+        name: What was measured.
+        unit: ``µs`` or ``ms`` for seconds that are shown so, ``x`` for a ratio.
+        ours: Seconds, or the ratio; ``None`` where it could not be measured.
+        peer: The same of deepset-mcp, where that does the same thing.
+        target: The most that ``ours`` should be.
+    """
+
+    section: str
+    name: str
+    unit: str
+    ours: float | None
+    peer: float | None = None
+    target: float | None = None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is met; ``None`` without one."""
+        return None if self.target is None else self.ours is not None and self.ours <= self.target
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the figure as a JSON object, times in seconds."""
+        return {
+            "section": self.section,
+            "name": self.name,
+            "unit": "ratio" if self.unit == "x" else "seconds",
+            "coatcheck": self.ours,
+            "deepset-mcp": self.peer,
+            "target": self.target,
+            "met": self.met,
+        }
+
+
+def print_table(figures: list[Figure]) -> None:
+    """Print figures under the headings of their sections."""
+    _print_row("", "coatcheck", "deepset-mcp", "ratio", "target")
+    section = ""
+    for figure in figures:
+        if figure.section != section:
+            section = figure.section
+            print(f"\n{section}")
+        quotient = f"{figure.peer / figure.ours:,.1f}x" if figure.peer and figure.ours else ""
+        _print_row(
+            f"  {figure.name}", _shown(figure, figure.ours), _shown(figure, figure.peer), quotient, _verdict(figure)
+        )
+    met = [figure.met for figure in figures if figure.met is not None]
+    print(
+        f"\n{sum(met)} of {len(met)} targets met. The ratio says how many times deepset-mcp takes what coatcheck takes."
+    )
+
+
+def _print_row(name: str, ours: str, peer: str, quotient: str, verdict: str) -> None:
+    name_width, *widths = _WIDTHS
+    cells = "".join(f"{cell:>{width}}" for cell, width in zip((ours, peer, quotient), widths, strict=True))
+    print(f"{name:<{name_width}}{cells}  {verdict}".rstrip())
+
+
+def _shown(figure: Figure, value: float | None) -> str:
+    if value is None:
+        return "-" if figure.peer is not None or figure.ours is None else ""
+    return f"{value * _UNITS[figure.unit]:,.2f} {figure.unit}" if figure.unit != "x" else f"{value:.2f}x"
+
+
+def _verdict(figure: Figure) -> str:
+    if figure.target is None:
+        return ""
+    limit = f"{figure.target * _UNITS[figure.unit]:g}{'' if figure.unit == 'x' else ' '}{figure.unit}"
+    return f"{'met' if figure.met else 'NOT met'} (at most {limit})"
