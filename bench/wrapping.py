@@ -6,7 +6,6 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from time import perf_counter
 from types import TracebackType
 from typing import Any
 

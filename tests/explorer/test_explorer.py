@@ -112,11 +112,11 @@ def test_every_answer_is_within_its_limit_whatever_the_arguments(sandbox, value,
         try:
             assert len(look()) <= limit
         except CoatcheckError as error:
-            assert len(str(error)) <= 1500  # noqa: PT017
+            assert len(str(error)) <= 1500
     try:
         assert len(explorer.preview(object_id, path)) <= limit // 2
     except CoatcheckError as error:
-        assert len(str(error)) <= 1500  # noqa: PT017
+        assert len(str(error)) <= 1500
 
 
 @pytest.mark.parametrize("look", ["explore", "slice", "search", "query", "raw"])

@@ -9,6 +9,7 @@ import json
 import os
 import uuid
 from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import orjson

@@ -11,7 +11,7 @@ PARSED_AT_ONCE = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """A ``CallToolResult`` as a wire dict; storing one keeps all of it: blocks, ``structuredContent``, ``_meta``, errors."""
+    """A ``CallToolResult`` as a wire dict; storing one keeps all of it."""
 
     result: dict[str, Any]
 
