@@ -1,0 +1,94 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+COATCHECK = [sys.executable, "-m", "coatcheck"]
+GIT_SERVER = str(Path(sys.executable).with_name("mcp-server-git"))
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    def git(*arguments: str) -> None:
+        names = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", "-C", str(tmp_path), *names, *arguments], check=True, capture_output=True)
+
+    git("init")
+    for number in range(60):
+        (tmp_path / "file.txt").write_text(f"{number}\n" * 50)
+        git("add", "file.txt")
+        git("commit", "-m", f"Change number {number} " + "and more words " * 10)
+    return tmp_path
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_real_server_passes_through_and_its_large_result_becomes_a_reference(repository, mode):
+    command = ["wrap", "--", GIT_SERVER, "--repository", str(repository)]
+    parameters = StdioServerParameters(command=COATCHECK[0], args=[*COATCHECK[1:], *command])
+    async with Client(stdio_client(parameters), mode=mode) as client:
+        arguments = {"repo_path": str(repository), "max_count": 60}
+        shown = (await client.call_tool("git_log", arguments)).content[0].text
+        assert len(shown) <= 4000
+        reference = re.search(r"@obj_\w+", shown).group()
+        found = await client.call_tool("object_store_grep", {"object_id": reference, "pattern": "number 42 "})
+        assert "Change number 42 " in found.content[0].text
+        first = await client.call_tool(
+            "object_store_query",
+            {"object_id": reference, "filter": 'split("Commit: ")[18][0:40]', "keep": True},
+        )
+        new = re.search(r"Stored as (@obj_\w+)", first.content[0].text).group(1)
+        handed_on = await client.call_tool("git_show", {"repo_path": str(repository), "revision": new})
+        assert "Change number 42 " in handed_on.content[0].text
+
+
+def test_stdout_carries_json_rpc_alone_and_everything_ends_with_the_input(repository):
+    greeting = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    messages = [
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": greeting},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
+    ]
+    done = subprocess.run(
+        [*COATCHECK, "wrap", "--verbose", "--", GIT_SERVER, "--repository", str(repository)],
+        input="".join(json.dumps(message) + "\n" for message in messages),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["id"] for answer in answers] == [1, 2]
+    assert "references" in answers[0]["result"]["instructions"] or "reference" in answers[0]["result"]["instructions"]
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (["no-such-command"], 'The server "no-such-command" could not be started'),
+        ([sys.executable, "-c", "import sys; sys.exit('my own words')"], "my own words"),
+        ([str(Path(__file__))], "could not be started: Permission denied"),
+    ],
+)
+def test_a_server_that_does_not_start_gives_one_clear_line(command, expected):
+    process = subprocess.Popen(
+        [*COATCHECK, "wrap", "--", *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+    process.wait(timeout=60)  # the client is still there
+    out, err = process.communicate()
+    assert process.returncode == 1
+    assert out == ""
+    assert expected in err
+    assert len([line for line in err.splitlines() if line.startswith("coatcheck: ")]) == 1
+    assert "Traceback" not in err
