@@ -55,17 +55,20 @@ def test_stdout_carries_json_rpc_alone_and_everything_ends_with_the_input(reposi
         {"jsonrpc": "2.0", "method": "notifications/initialized"},
         {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
     ]
-    done = subprocess.run(
-        [*COATCHECK, "wrap", "--verbose", "--", GIT_SERVER, "--repository", str(repository)],
-        input="".join(json.dumps(message) + "\n" for message in messages),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    command = [*COATCHECK, "wrap", "--verbose", "--", GIT_SERVER, "--repository", str(repository)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write("".join(json.dumps(message) + "\n" for message in messages))
+        process.stdin.flush()
+        answers = [json.loads(process.stdout.readline()) for _ in range(2)]
+        process.stdin.close()
+        assert process.stdout.read() == ""
+        assert process.wait(timeout=60) == 0
     assert [answer["id"] for answer in answers] == [1, 2]
-    assert "references" in answers[0]["result"]["instructions"] or "reference" in answers[0]["result"]["instructions"]
+    assert "reference such as @obj_001" in answers[0]["result"]["instructions"]
 
 
 @pytest.mark.parametrize(
