@@ -62,7 +62,7 @@ def test_an_overridden_store_reaches_a_server_that_runs_already(container: Conta
 def test_a_result_reaches_the_caller_although_the_backend_is_away() -> None:
     container = Container(settings=Settings(), backend=BrokenBackend())
     shown = container.explorable()(count)(3)
-    assert shown.split()[:5] == ["[", "0,", "1,", "2", "]"]
+    assert shown.startswith("[0,1,2]")
     assert "not kept: The store at test:6379 does not answer." in shown
 
 

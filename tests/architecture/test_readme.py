@@ -14,7 +14,7 @@ def test_the_code_runs_as_it_stands(capsys):
         exec(compile(block, "README.md", "exec"), namespace)
     said = capsys.readouterr().out
     assert "@obj_001: array of 3 items" in said
-    assert "8,\n  12" in said
+    assert "[8,12]" in said
 
 
 def test_every_setting_is_in_the_table_with_its_default():

@@ -85,7 +85,7 @@ def test_a_question_about_a_dict_is_answered_with_one_further_call(explorer):
 def test_a_small_value_is_shown_whole_behind_its_reference(explorer):
     preview = explorer.put_and_preview({"answer": 42})
     assert reference_in(preview)
-    assert '"answer": 42' in preview
+    assert '"answer":42' in preview
     assert explorer.put_and_preview("just text").endswith("\njust text")
 
 

@@ -8,14 +8,20 @@ import pytest
 from coatcheck.previews import NotPlain, render_whole
 
 
-def test_structure_is_indented_where_that_fits_and_compact_where_only_that_does() -> None:
-    value = {"name": "é", "ids": [1, 2]}
-    indented = '{\n  "name": "é",\n  "ids": [\n    1,\n    2\n  ]\n}'
-    compact = '{"name":"é","ids":[1,2]}'
-    assert render_whole(value, len(indented)) == indented
-    assert render_whole(value, len(indented) - 1) == compact
+def test_a_short_structure_stands_in_one_line_and_a_longer_one_has_a_line_for_each_member() -> None:
+    assert render_whole({"name": "é", "ids": [1, 2]}, 24) == '{"name":"é","ids":[1,2]}'
+    value = {"names": ["a" * 40, "b" * 40], "ids": {"x": [1, 2]}}
+    compact = json.dumps(value, separators=(",", ":"))
+    lines = f'{{\n"names":["{"a" * 40}","{"b" * 40}"],\n"ids":{{"x":[1,2]}}\n}}'
+    assert render_whole(value, len(lines)) == lines
+    assert render_whole(value, len(lines) - 1) == compact
     assert render_whole(value, len(compact)) == compact
     assert render_whole(value, len(compact) - 1) is None
+
+
+def test_records_stand_a_line_each_and_scalars_together() -> None:
+    assert render_whole([{"n": number} for number in range(20)], 1000).splitlines()[1:3] == ['{"n":0},', '{"n":1},']
+    assert len(render_whole(list(range(200)), 1000).splitlines()) == 1
 
 
 def test_text_is_given_as_it_is() -> None:

@@ -84,7 +84,7 @@ async def test_toolsets_bring_their_tools_and_only_those_asked_for_are_registere
         answer = (await client.call_tool("total", {"rows": [1, 2]})).content[0].text
         reference = re.search(r"@obj_\w+", answer).group()
         again = await client.call_tool("total", {"rows": [f"{reference}.total", 4]})
-        assert '"total": 7' in again.content[0].text
+        assert '"total":7' in again.content[0].text
 
 
 async def test_a_container_is_a_servers_lifespan(redis_server, mode):

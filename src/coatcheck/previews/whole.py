@@ -4,6 +4,9 @@ from typing import Any
 
 from coatcheck.previews.wording import NotPlain, kind_of
 
+ONE_LINE = 100
+"""Characters of JSON that are read well enough in one line."""
+
 MOST_LEVELS = 200
 """Levels of nesting beyond which a value is not shown whole: no reader follows, and no decoder either."""
 
@@ -11,39 +14,44 @@ MOST_LEVELS = 200
 def render_whole(value: Any, limit: int) -> str | None:
     """Give a value's full text if it has at most ``limit`` characters, else ``None``.
 
-    A text is given as it is; all else as JSON, indented where that fits, else compact. The cost depends on the limit
-    and not on the value's size.
+    A text is given as it is; all else as JSON: in one line where that is short, else with a line for each member of
+    the outermost list or object, where that fits. Indentation would cost a model tokens and tell it nothing more. The
+    cost depends on the limit and not on the value's size.
 
     Raises:
         NotPlain: The value holds a Python object that has no JSON form of its own.
     """
-    from coatcheck.codec import dump_json, pretty_json
+    from coatcheck.codec import dump_json
 
     if isinstance(value, str):
         return str.__str__(value) if len(value) <= limit else None
-    compact, indented = _weigh(value, limit)
-    if compact > limit:
+    if _weigh(value, limit) > limit:
         return None
-    if indented <= limit:
-        text = _encodable(pretty_json, value)
-        if text is not None and len(text) <= limit:
-            return text
     text = dump_json(value).decode()
+    if len(text) > limit:
+        return None
+    return (_in_lines(value, limit) or text) if len(text) > ONE_LINE else text
+
+
+def _in_lines(value: Any, limit: int) -> str | None:
+    """Write each member of a list or object in a line of its own, where that helps and fits."""
+    from coatcheck.codec import dump_json
+
+    if isinstance(value, dict):
+        members = [dump_json({name: member})[1:-1] for name, member in value.items()]
+        brackets = "{}"
+    elif isinstance(value, (list, tuple)) and any(isinstance(item, (dict, list, tuple)) for item in value):
+        members = [dump_json(item) for item in value]
+        brackets = "[]"
+    else:
+        return None
+    text = "\n".join((brackets[0], b",\n".join(members).decode(), brackets[1]))
     return text if len(text) <= limit else None
 
 
-def _encodable(write: Any, value: Any) -> str | None:
-    try:
-        text: str = write(value)
-        text.encode()
-    except ValueError:
-        return None  # an integer or a text that only the compact form can hold
-    return text
-
-
-def _weigh(value: Any, limit: int) -> tuple[int, int]:
-    """Give lower bounds of a value's length as compact and as indented JSON; stops once the first is over the limit."""
-    compact = indented = 0
+def _weigh(value: Any, limit: int) -> int:
+    """Give a lower bound of a value's length as compact JSON; stops once it is over the limit."""
+    compact = 0
     pending: list[tuple[Any, int]] = [(value, 0)]
     while pending:
         if compact > limit:
@@ -54,8 +62,7 @@ def _weigh(value: Any, limit: int) -> tuple[int, int]:
         elif isinstance(item, dict):
             compact += 2 * len(item) + 1 + (not item)
             if level >= MOST_LEVELS or compact > limit:
-                return limit + 1, indented
-            indented += len(item) * (2 * level + 4) + 2 * level if item else 0
+                return limit + 1
             for name in item:
                 if not isinstance(name, str):
                     raise NotPlain(type(name))
@@ -64,10 +71,9 @@ def _weigh(value: Any, limit: int) -> tuple[int, int]:
         elif isinstance(item, (list, tuple)):
             compact += len(item) + 1 + (not item)
             if level >= MOST_LEVELS or compact > limit:
-                return limit + 1, indented
-            indented += len(item) * (2 * level + 3) + 2 * level if item else 0
+                return limit + 1
             pending.extend((member, level + 1) for member in item)
         else:
             kind_of(type(item))
             compact += max(int(item.bit_length() * 0.3), 1) if isinstance(item, int) else 3
-    return compact, compact + indented
+    return compact
