@@ -74,7 +74,7 @@ def large(peer: Peer) -> list[Figure]:
                 "put": lambda: new_explorer().put_and_preview(value),
                 "aput": lambda: runner.run(new_explorer().aput_and_preview(value)),
             },
-            rounds=21,
+            rounds=31,
         )
         runner.run(_longest_hold(lambda: new_explorer().aput_and_preview(value)))
         held = [runner.run(_longest_hold(lambda: new_explorer().aput_and_preview(value))) for _ in range(7)]

@@ -32,13 +32,21 @@ def main() -> None:
             peer = peer_figures()
         except PeerMissing as missing:
             print(f"{missing}\nGoing on without it.", file=sys.stderr)
-    figures = [figure for name in names for figure in BENCHMARKS[name](peer)]
+    figures = [figure for name in names for figure in _measured(name, peer)]
     if options.json:
         print(json.dumps({"machine": machine(), "figures": [figure.as_json() for figure in figures]}, indent=2))
         return
     print(machine())
     print("Medians of rounds in which everything takes its turn; ratios are medians of the ratios within a round.\n")
     print_table(figures)
+
+
+def _measured(name: str, peer: Peer) -> list[Figure]:
+    try:
+        return BENCHMARKS[name](peer)
+    except Exception as error:  # noqa: BLE001  # one benchmark that breaks leaves the others their figures
+        print(f"{name}: could not be measured: {type(error).__name__}: {error}", file=sys.stderr)
+        return []
 
 
 def _options() -> argparse.Namespace:

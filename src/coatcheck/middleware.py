@@ -17,12 +17,15 @@ from coatcheck.wire.interceptor import Interceptor
 
 def scope_of(ctx: ServerRequestContext[Any, Any]) -> Scope:
     """Tell who sends a request: the verified identity, anybody over the network, or the one user of the process."""
+    return scope_of_caller(over_network=ctx.request is not None)
+
+
+def scope_of_caller(*, over_network: bool) -> Scope:
+    """Tell who sends the request that is being handled, where no context of the SDK is at hand."""
     token = get_access_token()
     if token is not None:
         return Scope(Reach.PRINCIPAL, _principal(token))
-    if ctx.request is not None:
-        return Scope(Reach.ANYBODY)
-    return Scope(Reach.LOCAL)
+    return Scope(Reach.ANYBODY if over_network else Reach.LOCAL)
 
 
 def _principal(token: AccessToken) -> str:

@@ -107,6 +107,10 @@ class ObjectStore:
         """A name for the caller's object that is unique in this process; objects never change, so it can be cached."""
         return f"{self._number}/{self._key(object_id)}"
 
+    def owner(self) -> str:
+        """The namespace of a caller who can be told from others; ``""`` where many share one."""
+        return self.namespace() if self._may_list() else ""
+
     # Storing
 
     def put(self, value: Any, *, tool: str | None = None, media_type: str | None = None) -> str:
@@ -263,7 +267,7 @@ class ObjectStore:
             media_type=media_type,
             careful=encoded.careful,
         )
-        stored = codec.pack(metadata, *encoded.pieces)
+        stored = codec.pack(metadata, encoded.content)
         payload = memoryview(stored)[len(stored) - encoded.size :]
         return StoredObject(self._generate_id(), metadata, payload), stored
 

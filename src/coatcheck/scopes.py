@@ -17,6 +17,9 @@ CAPABILITY_BYTES = 16
 """Random bytes of an id that is an object's only protection: 128 bits."""
 
 NAMESPACE_CHARACTERS = 24
+SHARED_NAMESPACE = "anybody"
+"""Where the objects of all callers without an identity are."""
+
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -30,7 +33,11 @@ class Reach(Enum):
     """A request with a verified identity."""
 
     ANYBODY = "anybody"
-    """A request over the network without one: an object's id is its only protection, so nothing can be listed."""
+    """A request over the network without one: an object's id is its only protection, so nothing can be listed.
+
+    All of them share a namespace that is no other's: the short ids of the process's own objects are no protection
+    against strangers who may guess as long as they like.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +79,12 @@ class Scopes:
             self._current.reset(token)
 
     def namespace(self) -> str:
-        """The current caller's namespace: ``""`` where there is no identity, else a keyed hash of it."""
+        """The current caller's namespace: ``""`` for the process's one user, else a keyed hash of the identity."""
         scope = self._scope()
-        if scope.reach is not Reach.PRINCIPAL:
+        if scope.reach is Reach.LOCAL:
             return ""
+        if scope.reach is Reach.ANYBODY:
+            return SHARED_NAMESPACE
         return hmac.new(self._secret, scope.principal.encode(), hashlib.sha256).hexdigest()[:NAMESPACE_CHARACTERS]
 
     def generate_id(self) -> str:

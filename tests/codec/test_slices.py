@@ -8,13 +8,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import anyio
+import orjson
 import pytest
 from anyio.lowlevel import checkpoint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from coatcheck.codec import Encoded, ToolResult, aencode, encode, slices
+from coatcheck.backends import InMemoryBackend
+from coatcheck.codec import Encoded, Metadata, ToolResult, aencode, encode, pack, slices, slicing, unpack
+from coatcheck.codec.careful import encode_carefully
+from coatcheck.object_store import ObjectStore
 from tests.strategies import keys, scalars
 
 
@@ -40,17 +44,25 @@ def nested(value: Any, levels: int, *, in_dicts: bool = False) -> Any:
 
 
 def facts(encoded: Encoded) -> tuple[Any, ...]:
-    return encoded.kind, encoded.payload, encoded.size, encoded.type, encoded.length, encoded.careful
+    found = encoded.kind, encoded.payload, encoded.type, encoded.length, encoded.careful
+    assert (encoded.size, encoded.characters) == (len(encoded.payload), len(encoded.payload.decode()))
+    return found
+
+
+def piece_sizes(value: Any, *, careful: bool = False) -> list[int]:
+    return [len(piece) for piece in slicing.Slicer(careful=careful).encode(value)]
 
 
 @contextmanager
 def tiny_slices() -> Iterator[None]:
     """Slices so small that a value of some dozen parts takes many."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(slicing, "SLICE_PARTS", 6)
         patch.setattr(slices, "SLICE_PARTS", 6)
-        patch.setattr(slices, "SLICE_PARTS_CAREFULLY", 4)
-        patch.setattr(slices, "SLICE_BYTES", 25)
-        patch.setattr(slices, "LOOK_EVERY", 2)
+        patch.setattr(slicing, "TEXT_CHARACTERS", 25)
+        patch.setattr(slicing, "SLICE_PARTS_CAREFULLY", 4)
+        patch.setattr(slicing, "SLICE_BYTES", 25)
+        patch.setattr(slicing, "LOOK_EVERY", 2)
         yield
 
 
@@ -132,7 +144,7 @@ LARGE = {
 @pytest.mark.parametrize("value", LARGE.values(), ids=LARGE.keys())
 def test_a_large_value_in_slices_is_what_it_is_in_one_piece(value):
     encoded = anyio.run(aencode, value)
-    assert len(encoded.pieces) > 3
+    assert len(piece_sizes(value, careful=encoded.careful)) > 3
     assert facts(encoded) == facts(encode(value))
 
 
@@ -167,15 +179,15 @@ SURPRISES = {
 def test_a_heavy_item_among_many_light_ones_is_encoded_in_pieces_too(small, surprise):
     value = [*[small] * 20_000, surprise, *[small] * 20_000]
     encoded = anyio.run(aencode, value)
-    assert max(map(len, encoded.pieces)) < 600_000
+    assert max(piece_sizes(value)) < 600_000
     assert facts(encoded) == facts(encode(value))
 
 
 def test_a_slice_that_takes_longer_than_those_before_it_is_cut_shorter(monkeypatch):
-    monkeypatch.setattr(slices, "LONG_AFTER", -1.0)
+    monkeypatch.setattr(slicing, "LONG_AFTER", -1.0)
     value = [{"n": 1}] * 5000 + [{"text": "x" * 20_000}] * 1000
     encoded = anyio.run(aencode, value)
-    assert max(map(len, encoded.pieces)) <= slices.LOOK_EVERY * 21_000
+    assert max(piece_sizes(value)) <= slicing.LOOK_EVERY * 21_000
     assert facts(encoded) == facts(encode(value))
 
 
@@ -206,10 +218,44 @@ async def test_a_dict_that_changes_while_it_is_encoded_is_stored_all_the_same(mo
     monkeypatch.setattr(slices, "PAUSE_AFTER", 0.0)
     value: dict[str, Any] = {str(n): n for n in range(100_000)}
 
+    done = False
+
     async def change() -> None:
-        value["new"] = True
+        while not done:
+            value[f"new {len(value)}"] = True
+            await checkpoint()
 
     async with anyio.create_task_group() as group:
         group.start_soon(change)
         encoded = await aencode(value)
-    assert facts(encoded) == facts(encode(value))
+        encoded_whole = encode(value)
+        done = True
+    assert facts(encoded) == facts(encoded_whole)
+
+
+@pytest.mark.parametrize("value", LARGE.values(), ids=LARGE.keys())
+def test_a_large_value_is_the_same_json_however_it_is_encoded(value):
+    try:
+        expected = orjson.dumps(value, default=slicing.convert)
+    except TypeError:
+        expected = encode_carefully(value)
+    assert encode(value).payload == expected
+
+
+@pytest.mark.parametrize("tool", [None, "list_issues", "ü" * 200])
+@pytest.mark.parametrize("value", [records(10), records(20_000)], ids=["in one go", "in slices"])
+def test_metadata_stands_before_a_payload_however_it_was_made(value, tool):
+    encoded = encode(value)
+    metadata = Metadata("json", encoded.size, "array", len(value), 1.5, tool)
+    found, payload = unpack(pack(metadata, encoded.content))
+    assert found == metadata
+    assert payload == encoded.payload
+    assert pack(metadata, encoded.content) == pack(metadata, encoded.content)
+
+
+@pytest.mark.parametrize("value", [records(10), records(20_000)], ids=["in one go", "in slices"])
+def test_what_the_store_kept_is_read_without_asking_the_backend(value):
+    store = ObjectStore(InMemoryBackend())
+    kept = store.keep(encode(value))
+    assert kept.value() == value
+    assert store.get(kept.object_id) == value

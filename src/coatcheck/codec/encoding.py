@@ -1,54 +1,60 @@
 """Python values to bytes. Encoding never fails because of a value."""
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
 
 from coatcheck.codec.careful import convert, encode_carefully
-from coatcheck.codec.envelope import JsonType, Kind
+from coatcheck.codec.envelope import JsonType, Kind, Parcel
+from coatcheck.codec.fast import OPTIONS, dump_fast
 from coatcheck.codec.results import ToolResult, is_large_result, result_value
+from coatcheck.codec.slicing import FIRST_SLICE, SLICE_BYTES
 
-Pieces = Sequence[bytes | memoryview]
-
-_OPTIONS = orjson.OPT_SERIALIZE_NUMPY
+LONG_VALUE = 5000
+"""Items from which on a list is encoded in slices, so that its payload is not in memory twice."""
 
 
 class Encoded:
     """A value's payload and what is known of it; see ``Metadata`` for the fields.
 
-    A payload that was made in pieces stays in pieces until somebody asks for the whole: a store joins them with what
-    it puts before them, and so copies them once.
-
     Attributes:
-        pieces: The payload, to be read one after the other.
+        content: The payload, or the parcel that it was written into.
         size: Bytes of the payload.
     """
 
-    __slots__ = ("careful", "kind", "length", "pieces", "size", "type")
+    __slots__ = ("_payload", "careful", "content", "kind", "length", "size", "type")
 
     def __init__(
         self,
         kind: Kind,
-        payload: bytes | Pieces,
+        payload: bytes | Parcel,
         type: JsonType,  # noqa: A002
         length: int | None,
         careful: bool = False,
     ) -> None:
         self.kind: Kind = kind
-        self.pieces: Pieces = (payload,) if isinstance(payload, bytes) else payload
-        self.size = sum(map(len, self.pieces))
+        self.content = payload
+        self.size = len(payload) if isinstance(payload, bytes) else payload.size
         self.type: JsonType = type
         self.length = length
         self.careful = careful
+        self._payload = payload if isinstance(payload, bytes) else None
 
     @property
     def payload(self) -> bytes:
-        """The payload in one piece."""
-        if len(self.pieces) != 1 or not isinstance(self.pieces[0], bytes):
-            self.pieces = (b"".join(self.pieces),)
-        whole: Any = self.pieces[0]
-        return bytes(whole)
+        """The payload; a copy of it where it was written into a parcel, so ask for less where that will do."""
+        if self._payload is None:
+            self._payload = self.content if isinstance(self.content, bytes) else self.content.payload()
+        return self._payload
+
+    @property
+    def characters(self) -> int:
+        """Characters of the payload."""
+        if self.kind == "text" and self.length is not None:
+            return self.length
+        if isinstance(self.content, Parcel):
+            return self.content.characters
+        return self.size if self.content.isascii() else len(self.content.decode())
 
 
 def dump_json(value: Any) -> bytes:
@@ -59,7 +65,7 @@ def dump_json(value: Any) -> bytes:
 def pretty_json(value: Any) -> str:
     """Encode any value as JSON with two spaces of indentation, non-ASCII characters as they are."""
     try:
-        return orjson.dumps(value, default=convert, option=_OPTIONS | orjson.OPT_INDENT_2).decode()
+        return orjson.dumps(value, default=convert, option=OPTIONS | orjson.OPT_INDENT_2).decode()
     except TypeError:
         import json
 
@@ -76,8 +82,29 @@ def encode(value: Any) -> Encoded:
             return encoded
     if isinstance(value, ToolResult):
         return _encode_result(value.result)
-    payload, careful = try_dump(value)
+    payload, careful = _dump_sliced(value) if _is_long(value) else try_dump(value)
     return describe_payload(value, payload, careful=careful)
+
+
+def _is_long(value: Any) -> bool:
+    # Not a dict: to cut one in slices costs as much as it saves.
+    return type(value) in {list, tuple} and len(value) >= LONG_VALUE
+
+
+def _dump_sliced(items: list[Any] | tuple[Any, ...]) -> tuple[bytes | Parcel, bool]:
+    parcel = Parcel()
+    start, size = 0, FIRST_SLICE
+    try:
+        while start < len(items):
+            piece = dump_fast(items[start : start + size])
+            parcel.write(b"," if start else b"[")
+            parcel.write(memoryview(piece)[1:-1])
+            start += size
+            size = max(SLICE_BYTES * size // len(piece), 1)
+    except Exception:  # noqa: BLE001  # orjson's refusal, or whatever a foreign object's conversion raised
+        return encode_carefully(items), True
+    parcel.write(b"]")
+    return parcel, False
 
 
 def _encode_result(result: dict[str, Any]) -> Encoded:
@@ -85,7 +112,7 @@ def _encode_result(result: dict[str, Any]) -> Encoded:
     return describe_result(result, payload, careful=careful)
 
 
-def describe_result(result: dict[str, Any], payload: bytes | Pieces, *, careful: bool) -> Encoded:
+def describe_result(result: dict[str, Any], payload: bytes | Parcel, *, careful: bool) -> Encoded:
     """Put the payload of a tool result together with the type and length of the value that paths walk in it."""
     if is_large_result(result):
         # What a large text spells out is found in the sandbox; until then it counts as text.
@@ -102,12 +129,12 @@ def encode_text(text: str) -> Encoded | None:
         return None
 
 
-def describe_payload(value: Any, payload: bytes | Pieces, *, careful: bool) -> Encoded:
+def describe_payload(value: Any, payload: bytes | Parcel, *, careful: bool) -> Encoded:
     """Put a JSON payload together with the type and length of the value it came from."""
     kind = json_type(value)
     if kind is None:
         # Not one of Python's plain types: what it became shows in the first byte.
-        whole = payload if isinstance(payload, bytes) else b"".join(payload)
+        whole = payload.payload() if isinstance(payload, Parcel) else payload
         kind = _TYPE_OF_FIRST_BYTE.get(whole[:1], "number")
         if kind == "number" and whole.lstrip(b"-").isdigit():
             kind = "integer"
@@ -155,8 +182,3 @@ def try_dump(value: Any) -> tuple[bytes, bool]:
         return dump_fast(value), False
     except Exception:  # noqa: BLE001  # orjson's refusal, or whatever a foreign object's conversion raised
         return encode_carefully(value), True
-
-
-def dump_fast(value: Any, default: Callable[[Any], Any] = convert) -> bytes:
-    """Encode what the fast encoder takes; it raises whatever it or a foreign object raises at all else."""
-    return orjson.dumps(value, default=default, option=_OPTIONS)

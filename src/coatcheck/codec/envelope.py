@@ -4,6 +4,7 @@ The metadata can be read from the first bytes alone, so that listing and looking
 """
 
 from dataclasses import dataclass, fields
+from io import BytesIO
 from typing import Any, Literal
 
 import orjson
@@ -11,6 +12,9 @@ import orjson
 FORMAT_VERSION = 1
 HEAD_BYTES = 1024
 """Bytes from the start of a stored value that are sure to hold its metadata."""
+
+ROOM_BYTES = 256
+"""Bytes that a payload made in pieces leaves for its metadata; with more of that it is copied after all."""
 
 MAX_TOOL_CHARACTERS = 200
 MAX_MEDIA_TYPE_CHARACTERS = 100
@@ -58,12 +62,47 @@ class Metadata:
 _FIELDS = tuple(f.name for f in fields(Metadata))
 
 
-def pack(metadata: Metadata, *payload: bytes | memoryview) -> bytes:
-    """Join metadata and payload, given in one or more pieces, into the bytes that a backend keeps."""
+class Parcel:
+    """A payload that is written piece by piece, behind room for its metadata, so that storing it needs no copy.
+
+    Attributes:
+        size: Bytes written so far.
+        characters: Characters written so far; the payload is UTF-8.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.characters = 0
+        self._buffer = BytesIO()
+        self._buffer.write(b" " * ROOM_BYTES)
+
+    def write(self, piece: bytes | memoryview) -> None:
+        """Add a piece of whole characters at the end."""
+        self.size += len(piece)
+        whole = piece.obj if isinstance(piece, memoryview) else piece
+        self.characters += len(piece) if isinstance(whole, bytes) and whole.isascii() else len(str(piece, "utf-8"))
+        self._buffer.write(piece)
+
+    def payload(self) -> bytes:
+        """Give a copy of what was written."""
+        return bytes(self._buffer.getbuffer()[ROOM_BYTES:])
+
+    def close(self, line: bytes) -> bytes:
+        """Put the line of metadata in its place and give the whole; nothing is to be written after that."""
+        if len(line) >= ROOM_BYTES:
+            return b"".join((line, b"\n", self._buffer.getbuffer()[ROOM_BYTES:]))
+        self._buffer.seek(0)
+        self._buffer.write(line.ljust(ROOM_BYTES - 1) + b"\n")
+        return self._buffer.getvalue()
+
+
+def pack(metadata: Metadata, payload: bytes | Parcel) -> bytes:
+    """Join metadata and payload into the bytes that a backend keeps."""
     facts = {name: value for name in _FIELDS if (value := getattr(metadata, name)) is not None and value is not False}
     if metadata.tool is not None and len(metadata.tool) > MAX_TOOL_CHARACTERS:
         facts["tool"] = metadata.tool[:MAX_TOOL_CHARACTERS]
-    return b"".join((orjson.dumps(facts), b"\n", *payload))
+    line = orjson.dumps(facts)
+    return payload.close(line) if isinstance(payload, Parcel) else b"".join((line, b"\n", payload))
 
 
 def unpack(stored: bytes) -> tuple[Metadata, memoryview]:

@@ -110,7 +110,7 @@ def _task(store: ObjectStore, object_id: str) -> dict[str, Any]:
         return stored.metadata, stored.payload
 
     # Where all callers share a namespace, one's filter on an object must not make another wait for a different one.
-    return {"key": store.cache_key(object_id), "namespace": store.namespace() or object_id, "load": load}
+    return {"key": store.cache_key(object_id), "namespace": store.owner() or object_id, "load": load}
 
 
 def complete(work: Coroutine[Any, Any, T]) -> T:

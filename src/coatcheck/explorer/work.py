@@ -53,7 +53,7 @@ class Work:
             return Kept(reference, await self._preview(value, encoded, stored.object_id, tool, limit))
         except CoatcheckError as error:
             # It is kept, whatever went wrong in showing it.
-            note = f"{reference}: {encoded.type}, {len(encoded.payload):,} bytes. No preview could be made: {error}"
+            note = f"{reference}: {encoded.type}, {encoded.size:,} bytes. No preview could be made: {error}"
             return Kept(reference, note if len(note) <= limit else reference[:limit])
 
     async def _preview(self, value: Any, encoded: Encoded, object_id: str, tool: str | None, limit: int) -> str:
@@ -123,6 +123,8 @@ class Work:
             if not as_text:
                 return stored.value()
             text = stored.text()
+            if text is None and stored.metadata.kind == "json":
+                return str(stored.payload, "utf-8")  # its JSON already: decoding it would hold up others
             return codec.dump_json(stored.value()).decode() if text is None else text
         answer = await self.run("resolve", target, {}, self.response_limit)
         encoded = encoded_of(answer)
@@ -191,12 +193,12 @@ def encoded_of(answer: Answer) -> Encoded:
 
 def _characters(encoded: Encoded, value: Any) -> int:
     """Characters of the value as the model would have seen it."""
-    if encoded.kind == "text" and encoded.length is not None:
-        return encoded.length
-    text = codec.result_text(value.result) if isinstance(value, ToolResult) else None
-    if text is not None:
-        return len(text)
-    return len(encoded.payload) if encoded.payload.isascii() else len(encoded.payload.decode())
+    if isinstance(value, ToolResult) and not codec.is_large_result(value.result):
+        # Of a large one, finding out whether it says everything twice would hold up others: its JSON is counted.
+        text = codec.result_text(value.result)
+        if text is not None:
+            return len(text)
+    return encoded.characters
 
 
 def _is_large_document(value: Any) -> bool:

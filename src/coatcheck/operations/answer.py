@@ -68,7 +68,7 @@ def metadata_of(encoded: Encoded) -> Metadata:
     """What is known of an encoded value before it is stored."""
     return Metadata(
         kind=encoded.kind,
-        size=len(encoded.payload),
+        size=encoded.size,
         type=encoded.type,
         length=encoded.length,
         careful=encoded.careful,
