@@ -137,12 +137,13 @@ def paths(peer: Peer) -> list[Figure]:
             times = in_turn(
                 {
                     "again": lambda: explorer.explore(stored, PATH),
-                    "aagain": lambda: runner.run(explorer.aexplore(stored, PATH)),
                     "argument": lambda: take(value=f"@{stored}{PATH}"),
                 },
                 rounds=21,
                 calls=20,
             )
+            # Within one running loop, as in a server: starting a loop is not part of a look.
+            times["aagain"] = runner.run(_again(explorer, stored, 400))
     finally:
         sandbox.close()
     section = "a path into it"
@@ -160,6 +161,15 @@ def paths(peer: Peer) -> list[Figure]:
             peer.get("argument again"),
         ),
     ]
+
+
+async def _again(explorer: Explorer, stored: str, times: int) -> list[float]:
+    taken = []
+    for _ in range(times):
+        started = perf_counter()
+        await explorer.aexplore(stored, PATH)
+        taken.append(perf_counter() - started)
+    return taken
 
 
 def _first_look(explorer: Explorer, value: object) -> float:

@@ -5,7 +5,7 @@ The metadata can be read from the first bytes alone, so that listing and looking
 
 from dataclasses import dataclass, fields
 from io import BytesIO
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import orjson
 
@@ -60,6 +60,8 @@ class Metadata:
 
 
 _FIELDS = tuple(f.name for f in fields(Metadata))
+_KINDS, _TYPES = get_args(Kind), get_args(JsonType)
+_LABELS = {"tool": MAX_TOOL_CHARACTERS, "media_type": MAX_MEDIA_TYPE_CHARACTERS}
 
 
 class Parcel:
@@ -99,10 +101,16 @@ class Parcel:
 def pack(metadata: Metadata, payload: bytes | Parcel) -> bytes:
     """Join metadata and payload into the bytes that a backend keeps."""
     facts = {name: value for name in _FIELDS if (value := getattr(metadata, name)) is not None and value is not False}
-    if metadata.tool is not None and len(metadata.tool) > MAX_TOOL_CHARACTERS:
-        facts["tool"] = metadata.tool[:MAX_TOOL_CHARACTERS]
+    for name, most in _LABELS.items():
+        if name in facts:
+            facts[name] = _label(facts[name], most)
     line = orjson.dumps(facts)
     return payload.close(line) if isinstance(payload, Parcel) else b"".join((line, b"\n", payload))
+
+
+def _label(text: str, most: int) -> str:
+    """Cut a text that others wrote so that the line has room for it, whatever is in it."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text[:most])
 
 
 def unpack(stored: bytes) -> tuple[Metadata, memoryview]:
@@ -129,13 +137,30 @@ def unpack_metadata(head: bytes) -> Metadata:
 def _metadata(line: bytes) -> Metadata:
     try:
         metadata = _from_facts(orjson.loads(line))
-    except (orjson.JSONDecodeError, TypeError) as error:
+    except (orjson.JSONDecodeError, TypeError, KeyError) as error:
         raise ValueError("These bytes were not stored by coatcheck: their first line is no metadata.") from error
     if metadata.version != FORMAT_VERSION:
         raise ValueError(
             f"This object was stored in format {metadata.version}; this version of coatcheck reads {FORMAT_VERSION}."
         )
+    if not _is_sound(metadata):
+        raise ValueError("These bytes were not stored by coatcheck: their first line is no metadata.")
     return metadata
+
+
+def _is_sound(metadata: Metadata) -> bool:
+    """Whether every field is what it must be: who can write to the store may have put anything there."""
+    return (
+        metadata.kind in _KINDS
+        and metadata.type in _TYPES
+        and type(metadata.size) is int
+        and metadata.size >= 0
+        and (metadata.length is None or type(metadata.length) is int)
+        and type(metadata.created) in {int, float}
+        and isinstance(metadata.tool, str | None)
+        and isinstance(metadata.media_type, str | None)
+        and isinstance(metadata.careful, bool)
+    )
 
 
 def _from_facts(facts: Any) -> Metadata:

@@ -8,16 +8,23 @@ CHARACTERS_PER_PART = 100
 """Characters of a text that take as long as one more part."""
 
 _MOST_DOUBTS = 3
+_MOST_LEVELS = 300
 
 
 def parts_of(value: Any, most: int) -> int | None:
     """Count the parts of lists, tuples and dicts, long texts as several; ``None`` where there are more than ``most``.
 
-    An object of another class counts as one part. Goes level by level and never looks at more than ``most`` parts.
+    An object of another class counts as one part. Goes level by level and never looks at more than ``most`` parts. What
+    is nested deeper than any encoder takes it counts as too much: asked again at every level of its own, it would be
+    walked to its bottom each time.
     """
     parts = 1
     level: list[Any] = [value]
+    levels = 0
     while level:
+        levels += 1
+        if levels > _MOST_LEVELS:
+            return None
         below: list[Any] = []
         for item in level:
             kind = type(item)

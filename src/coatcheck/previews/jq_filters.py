@@ -92,6 +92,8 @@ def _selection(names: list[str], sampled: Sequence[Any]) -> str:
     records = [item for item in sampled if isinstance(item, dict)]
     fields = dict.fromkeys([*names, *(name for name in islice(records[0], MOST_FIELDS) if _usable(name))])
     for name in fields:
+        if not isinstance(records[0].get(name), str):
+            continue
         values = [value for record in records if isinstance(value := record.get(name), str)]
         different = set(values)
         if 2 * len(different) > len(values) or not all(map(_comparable, different)):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from coatcheck.previews.whole import render_line
 from coatcheck.previews.wording import INTEGER_BITS, NotPlain, counted, number, quote, write_scalar
 
 MOST_MEMBERS = 60
@@ -37,6 +38,10 @@ class Cuts:
         self.items += other.items
 
 
+SHORT = 240
+"""Characters of a member that is shown as it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """A value as text, how many of its own members that holds, what is cut further inside, and the form it took."""
@@ -60,6 +65,11 @@ def sample(value: Any, room: int, *, open_arrays: bool = True, form: int = 0) ->
         NotPlain: A part that would be shown is no JSON value.
     """
     total = len(value) if isinstance(value, (dict, list, tuple)) else 0
+    if total and open_arrays and form == 0:
+        # Nothing is cut in a short member, so nothing has to be weighed against anything.
+        line = render_line(value, min(room, SHORT))
+        if line is not None:
+            return Sample(line, total, Cuts(), 0)
     found = None
     for place, (width, levels, items) in enumerate(FORMS[form:], form):
         folding = _Folding(width, items if open_arrays else 0)

@@ -33,6 +33,21 @@ def render_whole(value: Any, limit: int) -> str | None:
     return (_in_lines(value, limit) or text) if len(text) > ONE_LINE else text
 
 
+def render_line(value: Any, limit: int) -> str | None:
+    """Give a value as one printable line of JSON if that has at most ``limit`` characters, else ``None``.
+
+    Raises:
+        NotPlain: The value holds a Python object that has no JSON form of its own.
+    """
+    from coatcheck.codec import dump_json
+
+    if _weigh(value, limit) > limit:
+        return None
+    text = dump_json(value).decode()
+    # A lone surrogate makes the encoder escape all of its text; whoever needs that is better off with another form.
+    return text if len(text) <= limit and text.isprintable() and "\\ud" not in text else None
+
+
 def _in_lines(value: Any, limit: int) -> str | None:
     """Write each member of a list or object in a line of its own, where that helps and fits."""
     from coatcheck.codec import dump_json
@@ -63,10 +78,9 @@ def _weigh(value: Any, limit: int) -> int:
             compact += 2 * len(item) + 1 + (not item)
             if level >= MOST_LEVELS or compact > limit:
                 return limit + 1
-            for name in item:
-                if not isinstance(name, str):
-                    raise NotPlain(type(name))
-                compact += len(name) + 2
+            if item and set(map(type, item)) != {str}:
+                _refuse_odd_keys(item)
+            compact += 2 * len(item) + sum(map(len, item))
             pending.extend((member, level + 1) for member in item.values())
         elif isinstance(item, (list, tuple)):
             compact += len(item) + 1 + (not item)
@@ -77,3 +91,9 @@ def _weigh(value: Any, limit: int) -> int:
             kind_of(type(item))
             compact += max(int(item.bit_length() * 0.3), 1) if isinstance(item, int) else 3
     return compact
+
+
+def _refuse_odd_keys(item: dict[Any, Any]) -> None:
+    for name in item:
+        if not isinstance(name, str):
+            raise NotPlain(type(name))
