@@ -12,7 +12,8 @@ from typing import Any
 from dependency_injector import containers, providers
 from dependency_injector.providers import Provider
 
-from coatcheck.backends import InMemoryBackend, ObjectStoreBackend, RedisBackend
+from coatcheck.backends import BreakerBackend, InMemoryBackend, ObjectStoreBackend, RedisBackend, SQLiteBackend
+from coatcheck.backends.sqlite_file import kept_secret
 from coatcheck.decorators import explorable, explorable_and_referenceable, referenceable
 from coatcheck.errors import SettingsError
 from coatcheck.explorer import Explorer
@@ -31,14 +32,33 @@ def open_exit_stack() -> AsyncExitStack:
     return AsyncExitStack()
 
 
-def open_redis(settings: Settings, exit_stack: AsyncExitStack) -> RedisBackend:
-    """Make the Redis backend; it connects when it is first used and is closed with the exit stack."""
+def open_redis(settings: Settings, exit_stack: AsyncExitStack) -> BreakerBackend:
+    """Make the Redis backend behind a circuit breaker; it connects at first use and is closed with the exit stack."""
     if settings.redis_url is None:
         raise SettingsError("The redis backend needs a URL: --redis-url or COATCHECK_REDIS_URL=redis://host:6379.")
     backend = RedisBackend(
-        settings.redis_url.get_secret_value(), prefix=settings.redis_prefix, timeout=settings.redis_timeout
+        settings.redis_url.get_secret_value(),
+        prefix=settings.redis_prefix,
+        timeout=settings.redis_timeout,
+        ca_file=settings.redis_ca_file,
+        client_certificate=settings.redis_client_certificate,
+        client_key=settings.redis_client_key,
     )
     exit_stack.push_async_callback(backend.aclose)
+    guarded = BreakerBackend(backend)
+    exit_stack.callback(guarded.stop)
+    return guarded
+
+
+def open_sqlite(settings: Settings, exit_stack: AsyncExitStack) -> SQLiteBackend:
+    """Make the SQLite backend; it opens its file at first use and closes it with the exit stack."""
+    backend = SQLiteBackend(
+        settings.sqlite_file(),
+        max_bytes=settings.max_total_bytes,
+        max_namespace_objects=settings.max_namespace_objects,
+        max_namespace_bytes=settings.max_namespace_bytes,
+    )
+    exit_stack.callback(backend.close)
     return backend
 
 
@@ -55,8 +75,10 @@ def open_sandbox(settings: Settings, exit_stack: AsyncExitStack) -> Sandbox:
 
 
 def open_scopes(settings: Settings) -> Scopes:
-    """Make the scopes; replicas over one Redis agree on namespaces by a common secret."""
+    """Make the scopes; all processes over one store agree on namespaces by a common secret."""
     secret = settings.namespace_secret or settings.redis_url
+    if secret is None and settings.object_store_backend == "sqlite":
+        return Scopes(kept_secret(settings.sqlite_file()))
     return Scopes(None if secret is None else secret.get_secret_value())
 
 
@@ -119,6 +141,7 @@ class Container(containers.DeclarativeContainer):
             max_namespace_objects=settings.provided.max_namespace_objects,
             max_namespace_bytes=settings.provided.max_namespace_bytes,
         ),
+        sqlite=providers.ThreadSafeSingleton(open_sqlite, settings, exit_stack),
         redis=providers.ThreadSafeSingleton(open_redis, settings, exit_stack),
     )
     store = providers.ThreadSafeSingleton(

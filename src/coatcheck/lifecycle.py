@@ -1,16 +1,21 @@
 """A container's life: checked before anything runs, opened, closed in reverse, forgotten."""
 
 import inspect
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 from dependency_injector import providers
 
 from coatcheck.containers import Container
-from coatcheck.errors import WiringError
+from coatcheck.errors import ObjectStoreUnavailable, WiringError
+from coatcheck.object_store import ObjectStore
 
 SINGLETONS = (providers.BaseSingleton,)
+WAITING_PAUSE_SECONDS = 0.2
+
 PER_CALL = (providers.Factory,)
 
 
@@ -44,13 +49,37 @@ async def running(container: Container) -> AsyncIterator[Container]:
     validate(container)
     stack = container.exit_stack()
     try:
-        await container.store().aping()
+        await afind_store(container)
         yield container
     finally:
         try:
             await stack.aclose()
         finally:
             forget(container)
+
+
+async def afind_store(container: Container) -> ObjectStore:
+    """Give the store once it answers; it is waited for as long as the settings say.
+
+    Raises:
+        ObjectStoreUnavailable: It has not answered in this time.
+    """
+    until = time.monotonic() + container.settings().wait_for_store
+    store: ObjectStore = container.store()
+    while True:
+        try:
+            await store.aping()
+        except ObjectStoreUnavailable:
+            if time.monotonic() >= until:
+                raise
+            await anyio.sleep(WAITING_PAUSE_SECONDS)
+        else:
+            return store
+
+
+def find_store(container: Container) -> ObjectStore:
+    """Give the store once it answers, as ``afind_store`` does, from a thread without an event loop."""
+    return anyio.run(afind_store, container)
 
 
 def forget(container: Container) -> None:

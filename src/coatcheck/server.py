@@ -65,7 +65,7 @@ def configure_mcp_server(
     Args:
         mcp_server_instance: The server to configure.
         tools_to_register: Names of the tools to register; all by default.
-        object_store_backend: ``memory`` or ``redis``.
+        object_store_backend: ``memory``, ``sqlite`` or ``redis``.
         redis_url: URL of the Redis, needed for ``redis``.
         object_store_ttl: Seconds that objects are kept; zero or less: for ever.
         toolsets: Toolsets, or their names.

@@ -5,6 +5,7 @@ file, the file before the default. ``COATCHECK_â€¦`` goes before the ``DEEPSET_â
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -59,13 +60,19 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
     )
 
-    object_store_backend: Literal["memory", "redis"] = Field("memory", description="Where objects are kept.")
+    object_store_backend: Literal["memory", "sqlite", "redis"] = Field("memory", description="Where objects are kept.")
+    sqlite_path: Path | None = Field(None, description="SQLite: the file; without it, one in the user's cache folder.")
     redis_url: SecretStr | None = Field(None, description="Redis: redis://, rediss:// or unix:// URL.")
+    redis_ca_file: Path | None = Field(None, description="Redis: who signs its certificate (PEM; rediss://).")
+    redis_client_certificate: Path | None = Field(None, description="Redis: our certificate for it (PEM; rediss://).")
+    redis_client_key: Path | None = Field(None, description="Redis: the key of that, if it is in a file of its own.")
     redis_prefix: str = Field("coatcheck:", description="Redis: what every key begins with.")
-    redis_timeout: float = Field(5.0, gt=0, description="Redis: seconds until an operation is given up.")
+    redis_timeout: float = Field(0.8, gt=0, description="Redis: seconds until an operation is given up.")
     object_store_ttl: float = Field(
         3600.0, allow_inf_nan=False, description="Seconds an object is kept; 0 or less: no expiry."
     )
+
+    wait_for_store: float = Field(0.0, ge=0, description="Seconds to wait at start for a store that does not answer.")
 
     namespace_secret: SecretStr | None = Field(None, description="Key of the hash that names a user's namespace.")
 
@@ -74,9 +81,9 @@ class Settings(BaseSettings):
     response_limit: int = Field(20_000, ge=500, description="Longest answer of an object tool.")
 
     max_object_bytes: Limit = Field(128 * MEBIBYTE, description="Largest object, in bytes.")
-    max_namespace_objects: Limit = Field(1000, description="Memory: most objects of one user.")
-    max_namespace_bytes: Limit = Field(512 * MEBIBYTE, description="Memory: most bytes of one user.")
-    max_total_bytes: Limit = Field(2048 * MEBIBYTE, description="Memory: most bytes of all users.")
+    max_namespace_objects: Limit = Field(1000, description="Memory, SQLite: most objects of one user.")
+    max_namespace_bytes: Limit = Field(512 * MEBIBYTE, description="Memory, SQLite: most bytes of one user.")
+    max_total_bytes: Limit = Field(2048 * MEBIBYTE, description="Memory, SQLite: most bytes of all users.")
 
     sandbox_workers: int = Field(2, ge=1, le=64, description="Worker processes that are kept.")
     sandbox_timeout: float = Field(2.0, gt=0, description="Seconds a pattern or filter may run.")
@@ -97,6 +104,10 @@ class Settings(BaseSettings):
             SettingsError: The file is missing or malformed, or a value does not fit.
         """
         return cls(**values, **({} if config is None else {_FILE: config}))
+
+    def sqlite_file(self) -> Path:
+        """The file of the SQLite store: what was set, else ``coatcheck/objects.sqlite`` in the user's cache folder."""
+        return self.sqlite_path or _cache_folder() / "coatcheck" / "objects.sqlite"
 
     @model_validator(mode="after")
     def _redis_needs_a_url(self) -> Self:
@@ -126,6 +137,13 @@ class Settings(BaseSettings):
             return init_settings, env_settings, plan, TomlConfigSettingsSource(settings_cls, Path(path))
         except ValueError as error:
             raise SettingsError(f"The settings file {path} is no valid TOML: {error}.") from None
+
+
+def _cache_folder() -> Path:
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    return Path(named) if named.startswith("/") else Path.home() / ".cache"  # the XDG rules: only an absolute path
 
 
 def _explain(error: ValidationError) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from coatcheck.backends import InMemoryBackend, RedisBackend
+from coatcheck.backends import InMemoryBackend, RedisBackend, SQLiteBackend
 from coatcheck.testing import BackendContract
 
 
@@ -31,6 +31,24 @@ class TestBackendWithTheRequiredMethodsOnly(BackendContract):
     @pytest.fixture
     def backend(self):
         return FourMethods()
+
+
+class TestSQLite(BackendContract):
+    @pytest.fixture
+    def backend(self, tmp_path):
+        backend = SQLiteBackend(tmp_path / "objects.sqlite")
+        yield backend
+        backend.close()
+
+
+class TestBoundedSQLite(BackendContract):
+    @pytest.fixture
+    def backend(self, tmp_path):
+        backend = SQLiteBackend(
+            tmp_path / "objects.sqlite", max_bytes=2**26, max_namespace_objects=1000, max_namespace_bytes=2**25
+        )
+        yield backend
+        backend.close()
 
 
 class RedisContract(BackendContract):

@@ -18,7 +18,7 @@ from coatcheck.settings import Settings
 def test_the_backend_is_selected_by_the_settings(redis_server):
     assert isinstance(Container(settings=Settings()).backend(), InMemoryBackend)
     container = Container(settings=Settings(object_store_backend="redis", redis_url=redis_server.url))
-    assert isinstance(container.backend(), RedisBackend)
+    assert isinstance(container.backend().backend, RedisBackend)
     assert container.store().fetch(container.store().put([1])) == [1]
     container.store().close()
 
@@ -30,7 +30,7 @@ def test_nothing_is_built_that_was_not_asked_for():
 
 
 def test_an_unknown_backend_is_refused_where_the_settings_are_made():
-    with pytest.raises(SettingsError, match="object_store_backend: Input should be 'memory' or 'redis'"):
+    with pytest.raises(SettingsError, match="object_store_backend: Input should be 'memory', 'sqlite' or 'redis'"):
         Settings(object_store_backend="memroy")
 
 

@@ -1,4 +1,4 @@
-"""Where objects are kept: in memory, in Redis, or in a backend of your own (see `coatcheck.backends.base`)."""
+"""Where objects are kept: memory, a file, Redis, or a backend of your own (see `coatcheck.backends.base`)."""
 
 from coatcheck.backends.base import (
     AsyncBackend,
@@ -16,9 +16,12 @@ from coatcheck.backends.base import (
     redact_url,
     require_backend,
 )
+from coatcheck.backends.breaker import BreakerBackend, CircuitBreaker
 from coatcheck.backends.memory import InMemoryBackend, MemoryStatistics
 from coatcheck.backends.redis import RedisBackend
 from coatcheck.backends.redis_errors import RedisUnavailable
+from coatcheck.backends.sqlite import SQLiteBackend
+from coatcheck.backends.sqlite_errors import SQLiteUnavailable
 
 __all__ = [
     "AsyncBackend",
@@ -27,6 +30,8 @@ __all__ = [
     "AsyncHeadBackend",
     "AsyncPingBackend",
     "AsyncScanBackend",
+    "BreakerBackend",
+    "CircuitBreaker",
     "CloseBackend",
     "HeadBackend",
     "InMemoryBackend",
@@ -35,6 +40,8 @@ __all__ = [
     "PingBackend",
     "RedisBackend",
     "RedisUnavailable",
+    "SQLiteBackend",
+    "SQLiteUnavailable",
     "ScanBackend",
     "SyncFacade",
     "redact_url",

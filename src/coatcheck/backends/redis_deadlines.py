@@ -1,0 +1,79 @@
+"""How long an operation on Redis may take altogether: connecting, handshake, retries and answer."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_PIECE_BYTES = 2**20
+_LEAST_SECONDS = 0.001  # 0 would mean "do not block"
+
+
+class Budget(threading.local):
+    """The seconds that the running operation of each thread still has.
+
+    Args:
+        seconds: What an operation has at its start, and again after each mebibyte that came through: a large value may
+            take its time as long as it moves.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until: float | None = None
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count from now."""
+        self._until = time.monotonic() + self._seconds
+        try:
+            yield
+        finally:
+            self._until = None
+
+    def renew(self) -> None:
+        """Count from now again."""
+        if self._until is not None:
+            self._until = time.monotonic() + self._seconds
+
+    def left(self) -> float | None:
+        """Seconds that are left, more than 0; ``None`` outside of an operation."""
+        return None if self._until is None else max(self._until - time.monotonic(), _LEAST_SECONDS)
+
+
+def keeping_to(budget: Budget, kind: type) -> type:  # noqa: C901  (four short methods)
+    """The synchronous connection class ``kind`` of the redis package, made to keep to ``budget``.
+
+    Its own timeout counts anew for each step of an operation, and for a large value as one for all of it.
+    """
+
+    class Keeping(kind):  # type: ignore[misc]
+        def send_packed_command(self, command: Any, check_health: bool = True) -> Any:
+            if self._sock is None:
+                self.connect()
+            items = [command] if isinstance(command, bytes) else command
+            return super().send_packed_command(self._in_pieces(items), check_health)
+
+        def read_response(self, *args: Any, **options: Any) -> Any:
+            self._limit()
+            response = super().read_response(*args, **options)
+            if isinstance(response, bytes) and len(response) >= _PIECE_BYTES:
+                budget.renew()
+            return response
+
+        def _in_pieces(self, items: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+            for item in items:
+                whole = memoryview(item)
+                for start in range(0, len(whole), _PIECE_BYTES):
+                    self._limit()
+                    yield whole[start : start + _PIECE_BYTES]
+                    if start:
+                        budget.renew()
+
+        def _limit(self) -> None:
+            left = budget.left()
+            if left is not None and self._sock is not None:
+                self._sock.settimeout(left)
+
+    Keeping.__name__ = Keeping.__qualname__ = kind.__name__
+    return Keeping

@@ -1,0 +1,74 @@
+"""What went wrong with the file of a SQLite store, in words that say what to do about it."""
+
+import sqlite3
+from pathlib import Path
+
+from coatcheck.errors import ObjectStoreUnavailable, excerpt
+
+_DETAIL = 200
+
+# Trouble → what happened and what to do now.
+_TEXTS = {
+    "full": "cannot grow: the disk or the quota is full. Free some space, or lower max_total_bytes.",
+    "read_only": "cannot be written: the file, its folder or the disk is read-only. Correct the rights or the path.",
+    "disk": "cannot be read or written: the disk reports an error. Look at its state and its free space.",
+    "busy": "is locked by another process for too long. Try again in a moment.",
+    "cannot_open": "cannot be opened: the folder is missing or not accessible. Correct the path (sqlite_path).",
+    "foreign": "is a file that coatcheck did not make. Choose another path (sqlite_path); it was left as it is.",
+    "not_ours": "belongs to another user. Choose a path of your own (sqlite_path).",
+    "later": "was made by a later version of coatcheck. Update this one, or choose another path (sqlite_path).",
+    "damaged": "is damaged and could not be set aside. Move the file away.",
+    "failed": "could not do what was asked.",
+}
+
+_CODES = {
+    sqlite3.SQLITE_FULL: "full",
+    sqlite3.SQLITE_READONLY: "read_only",
+    sqlite3.SQLITE_IOERR: "disk",
+    sqlite3.SQLITE_BUSY: "busy",
+    sqlite3.SQLITE_LOCKED: "busy",
+    sqlite3.SQLITE_PROTOCOL: "busy",
+    sqlite3.SQLITE_PERM: "cannot_open",
+    sqlite3.SQLITE_CANTOPEN: "cannot_open",
+    sqlite3.SQLITE_CORRUPT: "damaged",
+    sqlite3.SQLITE_NOTADB: "damaged",
+}
+_PRIMARY_CODE = 0xFF  # an extended code has the primary one in its lowest byte
+
+
+class SQLiteUnavailable(ObjectStoreUnavailable):
+    """The file of a SQLite store does not do what was asked.
+
+    Attributes:
+        path: The file.
+        trouble: What kind, one word: full, read_only, disk, busy, cannot_open, foreign, not_ours, later, damaged or
+            failed.
+    """
+
+    def __init__(self, path: Path, trouble: str, detail: str = "") -> None:
+        self.path = path
+        self.trouble = trouble
+        text = f"The object store in {excerpt(str(path), _DETAIL)} {_TEXTS[trouble]}"
+        super().__init__(f"{text} It said: {excerpt(detail, _DETAIL)}" if detail else text)
+
+
+class Damaged(sqlite3.DatabaseError):
+    """What was read is not what was written, although SQLite finds nothing wrong."""
+
+
+def trouble_of(error: Exception) -> str:
+    """The kind of trouble that an error of sqlite3 or of a file means; one word of `SQLiteUnavailable`."""
+    if isinstance(error, Damaged):
+        return "damaged"
+    if isinstance(error, PermissionError):
+        return "read_only"
+    if isinstance(error, OSError):
+        return "cannot_open"
+    code = getattr(error, "sqlite_errorcode", None)
+    return "failed" if code is None else _CODES.get(code & _PRIMARY_CODE, "failed")
+
+
+def unavailable(error: Exception, path: Path) -> SQLiteUnavailable:
+    """The `SQLiteUnavailable` that says what ``error`` means for the file ``path``."""
+    trouble = trouble_of(error)
+    return SQLiteUnavailable(path, trouble, str(error) if trouble in {"failed", "cannot_open"} else "")

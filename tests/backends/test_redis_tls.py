@@ -1,0 +1,108 @@
+import asyncio
+import ssl
+
+import pytest
+
+from coatcheck.backends import RedisBackend, RedisUnavailable
+from coatcheck.containers import Container
+from coatcheck.errors import SettingsError
+from coatcheck.settings import Settings
+from coatcheck.testing import BackendContract, fault_proxy
+from tests.backends.certificates import Authority
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("certificates"), "authority")
+
+
+@pytest.fixture(scope="module")
+def our_own(authority):
+    return authority.issue("client")
+
+
+@pytest.fixture(scope="module")
+def make_front(redis_server, authority):
+    """A TLS front before the server, whose certificate is for a name; it may ask clients for theirs."""
+
+    def make(name="127.0.0.1", *, asks=False):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*authority.issue(name))
+        if asks:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(authority.path)
+        return fault_proxy(redis_server.port, tls=context)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def strict_front(make_front):
+    with make_front(asks=True) as front:
+        yield front
+
+
+class TestRedisOverTLS(BackendContract):
+    @pytest.fixture
+    def backend(self, strict_front, authority, our_own):
+        backend = RedisBackend(
+            f"rediss://127.0.0.1:{strict_front.port}/0",
+            ca_file=authority.path,
+            client_certificate=our_own[0],
+            client_key=our_own[1],
+            timeout=5.0,
+        )
+        yield backend
+        backend.close()
+
+
+def refused(url, **options):
+    backend = RedisBackend(url, **options)
+    found = []
+    for call in (lambda: backend.get("a"), lambda: asyncio.run(backend.aget("a"))):
+        with pytest.raises(RedisUnavailable) as caught:
+            call()
+        found.append(caught.value.trouble)
+    backend.close()
+    return found
+
+
+def test_an_authority_that_nobody_named_is_not_trusted(make_front):
+    with make_front() as front:
+        assert refused(f"rediss://127.0.0.1:{front.port}/0") == ["tls", "tls"]
+
+
+def test_a_certificate_for_another_name_is_refused_unless_the_url_says_otherwise(make_front, authority):
+    with make_front("elsewhere.example") as front:
+        url = f"rediss://127.0.0.1:{front.port}/0"
+        assert refused(url, ca_file=authority.path) == ["tls", "tls"]
+        backend = RedisBackend(f"{url}?ssl_check_hostname=false", ca_file=authority.path)
+        backend.ping()
+        backend.close()
+
+
+def test_without_the_certificate_that_the_server_asks_for_the_error_is_clear(make_front, authority):
+    with make_front(asks=True) as front:
+        troubles = refused(f"rediss://127.0.0.1:{front.port}/0", ca_file=authority.path)
+        assert set(troubles) <= {"tls", "dropped"}  # with TLS 1.3 the server's word may come after its closing
+
+
+def test_the_settings_reach_the_connection(make_front, authority, our_own):
+    with make_front(asks=True) as front:
+        settings = Settings(
+            object_store_backend="redis",
+            redis_url=f"rediss://127.0.0.1:{front.port}/0",
+            redis_ca_file=authority.path,
+            redis_client_certificate=our_own[0],
+            redis_client_key=our_own[1],
+        )
+        container = Container(settings=settings)
+        assert container.store().fetch(container.store().put([1])) == [1]
+        asyncio.run(container.exit_stack().aclose())
+
+
+def test_files_that_cannot_be_meant_are_refused_at_once(authority, tmp_path):
+    with pytest.raises(SettingsError, match="without TLS"):
+        RedisBackend("redis://127.0.0.1/0", ca_file=authority.path)
+    with pytest.raises(SettingsError, match="does not exist"):
+        RedisBackend("rediss://127.0.0.1/0", ca_file=tmp_path / "none.pem")

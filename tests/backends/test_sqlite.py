@@ -1,0 +1,497 @@
+import contextlib
+import logging
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from coatcheck.backends import SQLiteBackend, SQLiteUnavailable, sqlite_file
+from coatcheck.backends.sqlite_file import connect
+from coatcheck.errors import ObjectStoreUnavailable, ObjectTooLarge
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1_000_000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "cache" / "objects.sqlite"
+
+
+@pytest.fixture
+def make(path, clock):
+    made = []
+
+    def backend(**bounds):
+        made.append(SQLiteBackend(path, clock=clock, **bounds))
+        return made[-1]
+
+    yield backend
+    for each in made:
+        each.close()
+
+
+def keys(backend):
+    return sorted(backend.scan(""))
+
+
+def damage(path, position=None, length=2000):
+    """Overwrite bytes of the file as a failing disk would."""
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2 if position is None else position)
+        file.write(os.urandom(length))
+
+
+def settle(path):
+    """Have everything in the file itself."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def test_nothing_is_made_before_the_first_operation(make, path):
+    make()
+    assert not path.parent.exists()
+
+
+def test_file_and_folder_can_be_read_by_the_owner_alone_whatever_the_umask(make, path):
+    before = os.umask(0)
+    try:
+        backend = make()
+        backend.set("a", b"1", None)
+        modes = {each.name: each.stat().st_mode & 0o777 for each in path.parent.iterdir()}
+    finally:
+        os.umask(before)
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert modes.pop("objects.sqlite-wal") == 0o600
+    assert set(modes.values()) == {0o600}
+
+
+def test_rights_that_others_have_on_the_file_are_taken_back(make, path):
+    make().set("a", b"1", None)
+    path.chmod(0o644)
+    assert make().get("a") == b"1"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_objects_are_there_after_a_restart_with_the_rest_of_their_time(make, clock):
+    make().set("a", b"1", 10.0)
+    clock.now += 9.9
+    later = make()
+    assert later.get("a") == b"1"
+    clock.now += 0.2
+    assert later.get("a") is None
+
+
+def test_an_infinite_lifetime_never_ends_and_none_at_all_removes_what_was_there(make, clock):
+    backend = make()
+    backend.set("a", b"1", float("inf"))
+    backend.set("b", b"1", None)
+    backend.set("b", b"2", 0.0)
+    clock.now += 1e12
+    assert keys(backend) == ["a"]
+
+
+def test_what_has_expired_is_freed_by_a_later_set(make, path, clock):
+    backend = make()
+    for number in range(10):
+        backend.set(f"n:{number}", b"x" * 100_000, 1.0)
+    clock.now += 2
+    backend.set("new", b"x", None)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM objects").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM pieces").fetchone() == (1,)
+        assert connection.execute("SELECT * FROM namespaces").fetchall() == [(b"", 1, 1)]
+
+
+def test_the_least_recently_used_goes_first_and_get_counts_as_use(make, clock):
+    backend = make(max_namespace_objects=3)
+    for name in ("n:a", "n:b", "n:c"):
+        backend.set(name, b"x", None)
+        clock.now += 2
+    backend.get("n:a")
+    backend.head("n:b", 1)
+    clock.now += 2
+    backend.set("n:d", b"x", None)
+    assert keys(backend) == ["n:a", "n:c", "n:d"]
+
+
+def test_a_full_namespace_drops_its_own_objects_and_no_others(make, clock):
+    backend = make(max_namespace_objects=2, max_namespace_bytes=10)
+    for key in ("x:1", "y:1", "x:2", "y:2", "plain", "x:3"):
+        backend.set(key, b"1", None)
+        clock.now += 1
+    assert keys(backend) == ["plain", "x:2", "x:3", "y:1", "y:2"]
+    backend.set("y:3", b"1234567890", None)
+    assert keys(backend) == ["plain", "x:2", "x:3", "y:3"]
+
+
+def test_bytes_are_bounded_in_total_and_the_expired_go_before_the_living(make, clock):
+    backend = make(max_bytes=10)
+    backend.set("a", b"12345", None)
+    clock.now += 1
+    backend.set("b", b"12345", 1.0)
+    clock.now += 2
+    backend.set("c", b"12345", None)
+    assert keys(backend) == ["a", "c"]
+    backend.set("d", b"123456", None)
+    assert keys(backend) == ["d"]
+
+
+def test_a_clock_that_goes_back_does_not_make_the_newest_object_go_first(make, clock):
+    backend = make(max_namespace_objects=2)
+    for name in ("n:a", "n:b"):
+        backend.set(name, b"x", None)
+    clock.now -= 1000
+    backend.set("n:c", b"x", None)
+    assert backend.get("n:c") == b"x"
+
+
+def test_a_value_that_could_never_fit_is_refused_and_changes_nothing(make):
+    backend = make(max_bytes=10)
+    backend.set("a", b"12345", None)
+    with pytest.raises(ObjectTooLarge):
+        backend.set("a", bytes(11), None)
+    assert backend.get("a") == b"12345"
+
+
+@pytest.mark.parametrize("size", [2**22 - 1, 2**22, 2**22 + 1, 3 * 2**22 + 5])
+def test_values_around_and_over_the_size_of_a_piece_stay_whole(make, size):
+    backend = make()
+    value = (b"0123456789abcdefghi\n" * (size // 20 + 1))[:size]
+    backend.set("before", b"x", None)
+    backend.set("a", value, None)
+    backend.set("after", b"y", None)
+    assert backend.get("a") == value
+    assert backend.head("a", 2**22 + 1) == value[: 2**22 + 1]
+    assert (backend.get("before"), backend.get("after")) == (b"x", b"y")
+    assert backend.delete("a") is True
+    assert backend.get("a") is None
+
+
+def test_the_file_grows_smaller_again(make, path, clock):
+    backend = make()
+    backend.set("big", bytes(120 * 2**20), None)
+    settle(path)
+    grown = path.stat().st_size
+    backend.delete("big")
+    for number in range(10):
+        backend.set(str(number), b"x", None)
+    settle(path)
+    assert grown > 120 * 2**20
+    assert path.stat().st_size < 40 * 2**20
+
+
+WORK = """
+import sys
+from coatcheck.backends import SQLiteBackend
+path, name = sys.argv[1:]
+backend = SQLiteBackend(path, timeout=20)
+for turn in range(150):
+    backend.set(f"n:{name}-{turn}", f"{name}-{turn};".encode() * (turn * 40 + 1), 60)
+    backend.set("n:shared", f"{name}-{turn};".encode() * (turn * 40 + 1), 60)
+    assert backend.get(f"n:{name}-{turn}") == f"{name}-{turn};".encode() * (turn * 40 + 1)
+    found = backend.get("n:shared")
+    assert len(set(found.rstrip(b";").split(b";"))) == 1, "a mixture"
+    print(backend.generate_id(), flush=True)
+backend.close()
+"""
+
+
+def test_processes_share_the_file_from_the_very_first_moment(path):
+    workers = [
+        subprocess.Popen([sys.executable, "-c", WORK, str(path), str(number)], stdout=subprocess.PIPE, text=True)
+        for number in range(3)
+    ]
+    ids = [line for worker in workers for line in worker.communicate(timeout=60)[0].split()]
+    assert [worker.returncode for worker in workers] == [0, 0, 0]
+    assert len(set(ids)) == len(ids) == 450
+    backend = SQLiteBackend(path)
+    assert len(keys(backend)) == 451
+    backend.close()
+
+
+def test_what_one_process_stored_is_there_although_it_was_killed(path):
+    program = (
+        "import os, signal, sys; from coatcheck.backends import SQLiteBackend; b = SQLiteBackend(sys.argv[1]);"
+        "b.set('a', b'x' * 10_000_000, None); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", program, str(path)]).returncode == -9
+    backend = SQLiteBackend(path)
+    assert backend.get("a") == b"x" * 10_000_000
+    backend.close()
+
+
+def test_a_child_process_after_a_fork_uses_connections_of_its_own(make):
+    backend = make()
+    backend.set("a", b"1", None)
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            backend.set("b", backend.get("a"), None)
+            os._exit(0)
+        os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert (backend.get("a"), backend.get("b")) == (b"1", b"1")
+
+
+def test_another_writer_is_waited_for_and_reading_goes_on_meanwhile(path):
+    backend = SQLiteBackend(path, timeout=0.3)
+    backend.set("a", b"1", None)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert backend.get("a") == b"1"
+        start = time.monotonic()
+        with pytest.raises(SQLiteUnavailable, match="locked by another process") as busy:
+            backend.set("b", b"1", None)
+        assert 0.2 < time.monotonic() - start < 2
+        assert busy.value.trouble == "busy"
+        other.execute("COMMIT")
+    backend.set("b", b"1", None)
+    backend.close()
+
+
+def aside(path):
+    return sorted(
+        each.name for each in path.parent.glob("objects.sqlite.damaged-*") if each.name[-4:] not in {"-wal", "-shm"}
+    )
+
+
+@pytest.mark.parametrize("position", [0, 100, 4096, 8192, None])
+def test_a_damaged_file_is_set_aside_with_a_message_and_a_new_one_made(make, path, caplog, position):
+    backend = make()
+    for number in range(50):
+        backend.set(f"n:{number}", bytes(3000) + str(number).encode(), None)
+    backend.close()
+    settle(path)
+    damage(path, position, 3 * 4096)
+    before = path.read_bytes()
+    later = make()
+    with caplog.at_level(logging.WARNING):
+        found = [later.get(f"n:{number}") for number in range(50)]
+        later.set("n:new", b"new", None)
+    assert {value[3000:] for value in found if value} <= {str(number).encode() for number in range(50)}
+    assert None in found
+    assert later.get("n:new") == b"new"
+    assert len(aside(path)) == 1
+    assert "was set aside as objects.sqlite.damaged-" in caplog.text
+    assert (path.parent / aside(path)[0]).read_bytes() == before
+
+
+def test_a_value_with_a_flipped_bit_is_not_given_out(make, path):
+    backend = make()
+    backend.set("a", b"A" * 1_000_000, None)
+    backend.close()
+    settle(path)
+    content = path.read_bytes()
+    at = content.rindex(b"A" * 2000) + 1000
+    damage(path, at, 1)
+    while path.read_bytes()[at : at + 1] == b"A":
+        damage(path, at, 1)
+    assert make().get("a") is None
+    assert len(aside(path)) == 1
+
+
+def test_a_process_that_has_the_damaged_file_open_goes_over_to_the_new_one(make, path):
+    one, other = make(), make()
+    for number in range(50):
+        one.set(f"n:{number}", bytes(3000), None)
+    assert other.get("n:1") == bytes(3000)
+    one.close()
+    settle(path)
+    damage(path, 0, path.stat().st_size // 2)
+    fresh = make()
+    fresh.set("a", b"1", None)
+    assert other.get("a") == b"1"
+    other.set("b", b"2", None)
+    assert fresh.get("b") == b"2"
+    assert len(aside(path)) == 1
+
+
+def test_who_notices_damage_too_late_does_not_set_the_new_file_aside(make, path):
+    make().set("a", b"1", None)
+    old = sqlite_file.identity_of(path)
+    for _ in range(2):
+        sqlite_file.set_aside(path, old, "damaged for a test", 1.0)
+        make().set("a", b"2", None)
+    assert make().get("a") == b"2"
+    assert len(aside(path)) == 1
+
+
+def test_a_file_that_somebody_removed_is_made_anew(make, path):
+    backend = make()
+    backend.set("a", b"1", None)
+    for each in path.parent.iterdir():
+        each.unlink()
+    path.parent.rmdir()
+    assert backend.get("a") is None
+    backend.set("a", b"2", None)
+    assert make().get("a") == b"2"
+
+
+def test_a_file_of_somebody_else_is_refused_and_left_as_it_is(tmp_path):
+    text, database = tmp_path / "notes.txt", tmp_path / "other.sqlite"
+    text.write_text("my notes, longer than the header of a database\n" * 10)
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    for path in (text, database):
+        before = path.read_bytes()
+        for _ in range(2):
+            backend = SQLiteBackend(path)
+            with pytest.raises(SQLiteUnavailable, match="did not make") as refused:
+                backend.set("a", b"1", None)
+            assert refused.value.trouble == "foreign"
+        assert path.read_bytes() == before
+
+
+def test_a_link_is_not_followed(tmp_path):
+    (tmp_path / "target").write_bytes(b"")
+    (tmp_path / "objects.sqlite").symlink_to(tmp_path / "target")
+    with pytest.raises(SQLiteUnavailable):
+        SQLiteBackend(tmp_path / "objects.sqlite").set("a", b"1", None)
+    assert (tmp_path / "target").read_bytes() == b""
+
+
+def test_a_file_of_a_later_version_is_refused(make, path):
+    make().set("a", b"1", None)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(SQLiteUnavailable, match="later version") as refused:
+        make().get("a")
+    assert refused.value.trouble == "later"
+
+
+AS_NOBODY = """
+import os, sys
+from coatcheck.backends import SQLiteBackend
+from coatcheck.errors import ObjectStoreUnavailable
+if os.geteuid() == 0:
+    os.setegid(65534); os.seteuid(65534)
+backend = SQLiteBackend(sys.argv[1])
+try:
+    exec(sys.argv[2])
+except ObjectStoreUnavailable as error:
+    print(error.trouble, error)
+backend.close()
+"""
+
+
+def as_nobody(path: Path, statement: str) -> str:
+    done = subprocess.run([sys.executable, "-c", AS_NOBODY, str(path), statement], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that another user can reach."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+def test_a_read_only_file_or_folder_is_named_as_such(open_folder):
+    path = open_folder / "own" / "objects.sqlite"
+    assert as_nobody(path, "backend.set('a', b'1', None)") == ""
+    path.chmod(0o400)
+    path.parent.chmod(0o500)
+    assert as_nobody(path, "backend.set('b', b'1', None)").startswith("read_only ")
+    assert as_nobody(path, "backend.ping()").startswith("read_only ")
+    path.parent.chmod(0o700)
+    path.chmod(0o600)
+    assert as_nobody(path, "print(backend.get('a'))") == "b'1'\n"
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SQLiteUnavailable, match="cannot be opened"):
+        SQLiteBackend(tmp_path / "file" / "objects.sqlite").ping()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another user's file")
+def test_another_user_s_file_is_refused(make, path):
+    make().set("a", b"1", None)
+    os.chown(path, 65534, 65534)
+    with pytest.raises(SQLiteUnavailable, match="belongs to another user"):
+        make().get("a")
+
+
+FULL = """
+import resource, sys
+from coatcheck.backends import SQLiteBackend
+from coatcheck.errors import ObjectStoreUnavailable
+backend = SQLiteBackend(sys.argv[1])
+backend.set("a", b"1", None)
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+try:
+    backend.set("b", bytes(10_000_000), None)
+except ObjectStoreUnavailable as error:
+    print(error)
+print(backend.get("a"), backend.get("b"))
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+backend.set("b", b"2", None)
+print(backend.get("b"))
+backend.close()
+"""
+
+
+def test_a_write_that_the_disk_refuses_is_an_error_that_loses_nothing_and_passes(path):
+    done = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    said, *found = done.stdout.splitlines()
+    assert said.startswith(f"The object store in {path} cannot be read or written: the disk reports an error.")
+    assert found == ["b'1' None", "b'2'"]
+
+
+def test_a_full_disk_is_named_as_such(make, monkeypatch):
+    def connect_to_a_small_disk(path, timeout):
+        connection = connect(path, timeout)
+        connection.execute("PRAGMA max_page_count = 40")  # SQLite says of this what it says of a full disk
+        return connection
+
+    monkeypatch.setattr(sqlite_file, "connect", connect_to_a_small_disk)
+    backend = make()
+    backend.set("a", b"1", None)
+    with pytest.raises(SQLiteUnavailable, match="disk or the quota is full") as full:
+        backend.set("b", bytes(1_000_000), None)
+    assert full.value.trouble == "full"
+    assert (backend.get("a"), backend.get("b")) == (b"1", None)
+
+
+def test_threads_that_write_and_read_at_once_never_fail(make):
+    backend = make(max_namespace_objects=20)
+    errors = []
+
+    def work(thread):
+        try:
+            for turn in range(40):
+                backend.set(f"n:{thread}-{turn}", bytes(5000), 60.0)
+                backend.get(f"n:{thread}-{turn - 1}")
+                backend.head(f"n:{thread}-{turn}", 10)
+                list(backend.scan("n:"))
+        except ObjectStoreUnavailable as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert len(keys(backend)) == 20

@@ -1,0 +1,21 @@
+"""A server with one tool that gives much and one that takes anything."""
+
+from mcp.server import MCPServer
+
+server = MCPServer("small")
+
+
+@server.tool()
+def lines(count: int) -> str:
+    """Give lines."""
+    return "".join(f"line {number}\n" for number in range(count))
+
+
+@server.tool()
+def length(text: str) -> int:
+    """Count characters."""
+    return len(text)
+
+
+if __name__ == "__main__":
+    server.run("stdio")

@@ -1,0 +1,194 @@
+import threading
+import time
+
+import pytest
+
+from coatcheck.backends import (
+    AsyncBackend,
+    AsyncFacade,
+    BreakerBackend,
+    CircuitBreaker,
+    HeadBackend,
+    InMemoryBackend,
+    RedisBackend,
+    ScanBackend,
+)
+from coatcheck.backends.base import AsyncHeadBackend, AsyncPingBackend, AsyncScanBackend
+from coatcheck.errors import ObjectStoreUnavailable
+from coatcheck.testing import BackendContract
+
+
+class Refused(ObjectStoreUnavailable):
+    answered = True
+
+
+class Flaky(InMemoryBackend):
+    """Answers while nothing is wrong; counts what reaches it."""
+
+    def __init__(self):
+        super().__init__()
+        self.wrong = None
+        self.calls = 0
+        self.pings = 0
+
+    def get(self, key):
+        self.calls += 1
+        if self.wrong:
+            raise self.wrong
+        return super().get(key)
+
+    def ping(self):
+        self.pings += 1
+        if self.wrong:
+            raise self.wrong
+
+
+@pytest.fixture
+def flaky():
+    return Flaky()
+
+
+@pytest.fixture
+def guarded(flaky):
+    guarded = BreakerBackend(flaky, failures=3, first_pause=0.01, longest_pause=0.02)
+    yield guarded
+    guarded.stop()
+
+
+def fail(guarded, times):
+    for _ in range(times):
+        with pytest.raises(ObjectStoreUnavailable):
+            guarded.get("a")
+
+
+def until(condition, seconds=5.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+class TestMemoryBehindABreaker(BackendContract):
+    @pytest.fixture
+    def backend(self):
+        return BreakerBackend(InMemoryBackend())
+
+
+class TestRedisBehindABreaker(BackendContract):
+    @pytest.fixture
+    def backend(self, redis_server):
+        backend = BreakerBackend(RedisBackend(redis_server.url))
+        yield backend
+        backend.close()
+
+
+def test_it_offers_what_the_backend_inside_offers_and_nothing_else():
+    redis, memory = BreakerBackend(RedisBackend("redis://127.0.0.1:1")), BreakerBackend(InMemoryBackend())
+    for protocol in (AsyncBackend, AsyncHeadBackend, AsyncScanBackend, AsyncPingBackend):
+        assert isinstance(redis, protocol)
+        assert not isinstance(memory, protocol)
+    assert isinstance(memory, HeadBackend)
+    assert isinstance(memory, ScanBackend)
+    assert (memory.blocking, redis.blocking) == (False, True)
+    assert redis.generate_id() != redis.generate_id()
+
+
+def test_after_failures_in_a_row_the_store_is_left_alone(guarded, flaky):
+    flaky.wrong = ObjectStoreUnavailable("It is away.")
+    fail(guarded, 3)
+    assert guarded.breaker.is_open
+    with pytest.raises(
+        ObjectStoreUnavailable, match=r"unavailable at the moment; try again in a few seconds\. It is away"
+    ):
+        guarded.get("a")
+    assert flaky.calls == 3
+
+
+def test_a_success_in_between_starts_the_count_anew(guarded, flaky):
+    for _ in range(3):
+        flaky.wrong = ObjectStoreUnavailable("It is away.")
+        fail(guarded, 2)
+        flaky.wrong = None
+        guarded.get("a")
+    assert not guarded.breaker.is_open
+
+
+def test_what_the_store_itself_refuses_never_opens_it(guarded, flaky):
+    flaky.wrong = Refused("No memory left.")
+    fail(guarded, 20)
+    assert (guarded.breaker.is_open, flaky.calls) == (False, 20)
+
+
+def test_it_closes_by_itself_when_the_store_answers_again(guarded, flaky):
+    guarded.set("a", b"1", None)
+    flaky.wrong = ObjectStoreUnavailable("It is away.")
+    fail(guarded, 3)
+    until(lambda: flaky.pings >= 3)
+    assert guarded.breaker.is_open
+    flaky.wrong = None
+    until(lambda: not guarded.breaker.is_open)
+    assert guarded.get("a") == b"1"
+
+
+def test_a_ping_from_outside_goes_through_and_closes_it_too(flaky):
+    guarded = BreakerBackend(flaky, first_pause=60)
+    flaky.wrong = ObjectStoreUnavailable("It is away.")
+    fail(guarded, 3)
+    with pytest.raises(ObjectStoreUnavailable):
+        guarded.ping()
+    assert guarded.breaker.is_open
+    flaky.wrong = None
+    guarded.ping()
+    assert not guarded.breaker.is_open
+
+
+def test_a_store_that_refuses_the_probe_is_there_again(guarded, flaky):
+    flaky.wrong = ObjectStoreUnavailable("It is away.")
+    fail(guarded, 3)
+    flaky.wrong = Refused("Read-only.")
+    until(lambda: not guarded.breaker.is_open)
+
+
+def test_many_threads_open_it_once_and_its_thread_ends_with_it(guarded, flaky):
+    flaky.wrong = ObjectStoreUnavailable("It is away.")
+    threads = [threading.Thread(target=fail, args=(guarded, 20)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(thread.name == "coatcheck-breaker" for thread in threading.enumerate()) == 1
+    guarded.stop()
+    until(lambda: all(thread.name != "coatcheck-breaker" for thread in threading.enumerate()))
+
+
+def test_a_probe_that_fails_in_an_unforeseen_way_is_repeated():
+    answers = iter([RuntimeError("unforeseen"), None])
+
+    def probe():
+        answer = next(answers)
+        if answer:
+            raise answer
+
+    breaker = CircuitBreaker(probe, failures=1, first_pause=0.01, longest_pause=0.01)
+    breaker.note(ObjectStoreUnavailable("away"))
+    until(lambda: not breaker.is_open)
+
+
+@pytest.mark.anyio
+async def test_asynchronous_calls_and_listings_are_refused_too():
+    guarded = BreakerBackend(RedisBackend("redis://127.0.0.1:1"), first_pause=60)
+    face = AsyncFacade(guarded)
+    for _ in range(3):
+        with pytest.raises(ObjectStoreUnavailable, match="refused the connection"):
+            await face.aget("a")
+    for call in (lambda: face.aset("a", b"", None), lambda: face.adelete("a"), lambda: face.ahead("a", 1)):
+        start = time.perf_counter()
+        with pytest.raises(ObjectStoreUnavailable, match="at the moment"):
+            await call()
+        assert time.perf_counter() - start < 0.05
+    with pytest.raises(ObjectStoreUnavailable, match="at the moment"):
+        [key async for key in face.ascan("")]
+    with pytest.raises(ObjectStoreUnavailable, match="at the moment"):
+        list(guarded.scan(""))
+    guarded.stop()
+    await face.aclose()

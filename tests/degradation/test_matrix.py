@@ -1,0 +1,225 @@
+"""What a caller of the store sees while Redis, or the way to it, is in trouble; with a real server each time."""
+
+import time
+from contextlib import contextmanager
+
+import anyio
+import pytest
+import redis
+
+from coatcheck.backends import RedisBackend
+from coatcheck.containers import Container
+from coatcheck.errors import ObjectStoreUnavailable
+from coatcheck.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+LARGE = list(range(2000))
+WHOLE, PIECE = "This result was not kept: ", "[0,1,2"
+
+
+@contextmanager
+def within(seconds):
+    start = time.perf_counter()
+    yield
+    assert time.perf_counter() - start < seconds
+
+
+async def look(container, object_id, *, at_most=1.0):
+    """Both ways to read, each within its time; the errors."""
+    store, errors = container.store(), []
+    for call in (
+        lambda: store.afetch(object_id),
+        lambda: anyio.to_thread.run_sync(store.fetch, object_id),
+    ):
+        with within(at_most), pytest.raises(ObjectStoreUnavailable) as caught:
+            await call()
+        errors.append(str(caught.value))
+    return errors
+
+
+async def keep(container, *, at_most=1.0):
+    """A result goes to the model, kept or not."""
+    with within(at_most):
+        return await container.explorer().aput_and_preview(LARGE)
+
+
+async def recovers(container, *, seconds=5.0):
+    """Seconds until a value can be stored and read again."""
+    start = time.monotonic()
+    store = container.store()
+    while True:
+        try:
+            with within(1.0):
+                object_id = await store.aput(LARGE)
+            assert await store.afetch(object_id) == LARGE
+            assert await anyio.to_thread.run_sync(store.fetch, object_id) == LARGE
+            return time.monotonic() - start
+        except ObjectStoreUnavailable:
+            assert time.monotonic() - start < seconds
+            await anyio.sleep(0.05)
+
+
+async def away(container, object_id):
+    """The store is away: results reach the model, reads say so, and soon all of that at once."""
+    for _ in range(2):
+        kept = await keep(container)
+        assert WHOLE in kept
+        assert "1999" in kept  # it fits into an answer, so it is there as a whole
+        for error in await look(container, object_id):
+            assert "unavailable" in error
+            assert "try again" in error
+    assert container.backend().breaker.is_open
+    await look(container, object_id, at_most=0.05)
+    with within(0.25):  # encoding and rendering are in it
+        await keep(container)
+
+
+@pytest.fixture
+async def object_id(container):
+    return await container.store().aput(LARGE)
+
+
+async def test_stopped_and_started_again(container, object_id, network, own_redis):
+    own_redis.stop()
+    network.refuse()
+    await away(container, object_id)
+    own_redis.start()
+    network.heal()
+    assert await recovers(container) < 5
+
+
+async def test_restarted_between_two_calls_goes_unnoticed(container, object_id, own_redis):
+    await look_once(container, object_id)
+    own_redis.restart()
+    new = await container.store().aput(LARGE)
+    assert await container.store().afetch(new) == LARGE
+    assert await anyio.to_thread.run_sync(container.store().fetch, new) == LARGE
+
+
+async def look_once(container, object_id):
+    assert await container.store().afetch(object_id) == LARGE
+    assert await anyio.to_thread.run_sync(container.store().fetch, object_id) == LARGE
+
+
+async def test_half_a_second_slow_still_works(container, object_id, network):
+    await look_once(container, object_id)
+    network.delay(0.5)
+    with within(1.0):
+        assert await container.store().afetch(object_id) == LARGE
+    kept = await keep(container)
+    assert WHOLE not in kept
+    network.heal()
+    assert await recovers(container) < 5
+
+
+async def test_five_seconds_slow_is_as_good_as_away(container, object_id, network):
+    network.delay(5)
+    await away(container, object_id)
+    network.heal()
+    network.cut()
+    assert await recovers(container) < 5
+
+
+async def test_connections_that_fell_silent(container, object_id, network):
+    await look_once(container, object_id)
+    network.silence()
+    await away(container, object_id)
+    network.heal()
+    assert await recovers(container) < 5
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+async def test_connections_cut_between_two_calls_go_unnoticed(container, object_id, network, reset):
+    for _ in range(5):
+        await look_once(container, object_id)
+        network.cut(reset=reset)
+        assert WHOLE not in await keep(container)
+
+
+@pytest.mark.parametrize("count", [1, 5, 3000])
+async def test_connections_cut_in_the_middle_of_an_answer(container, object_id, network, count):
+    await look_once(container, object_id)
+    network.cut_after(count)
+    with within(1.0), pytest.raises(ObjectStoreUnavailable, match="try again"):
+        await container.store().afetch(object_id)
+    with within(1.0), pytest.raises(ObjectStoreUnavailable, match="try again"):
+        await anyio.to_thread.run_sync(container.store().fetch, object_id)
+    network.heal()
+    assert await recovers(container) < 5
+    await look_once(container, object_id)
+
+
+async def test_out_of_memory_loses_no_result_and_reads_go_on(container, object_id, own_redis):
+    with redis.Redis.from_url(own_redis.url) as bare:
+        bare.config_set("maxmemory-policy", "noeviction")
+        bare.config_set("maxmemory", "100kb")
+        for _ in range(5):
+            kept = await keep(container)
+            assert "no memory left" in kept
+            assert "1999" in kept
+            await look_once(container, object_id)
+        assert not container.backend().breaker.is_open
+        bare.config_set("maxmemory", "0")
+    assert await recovers(container) < 1
+
+
+async def test_a_read_only_replica_loses_no_result_and_reads_go_on(container, object_id, own_redis):
+    with redis.Redis.from_url(own_redis.url) as bare:
+        bare.replicaof("127.0.0.1", "1")
+        for _ in range(5):
+            kept = await keep(container)
+            assert "read-only replica" in kept
+            assert "1999" in kept
+            await look_once(container, object_id)
+        bare.execute_command("REPLICAOF", "NO", "ONE")
+    assert await recovers(container) < 1
+
+
+async def test_a_wrong_password_is_named_each_time_and_never_shown(own_redis):
+    url = f"redis://:wr0ng-secret@127.0.0.1:{own_redis.port}/0"
+    with redis.Redis.from_url(own_redis.url) as bare:
+        bare.config_set("requirepass", "right")
+    container = Container(settings=Settings(object_store_backend="redis", redis_url=url))
+    for _ in range(4):
+        kept = await keep(container)
+        assert "did not accept the credentials" in kept
+        assert "1999" in kept
+        for error in await look(container, "obj_1"):
+            assert "did not accept the credentials" in error
+            assert "wr0ng" not in error + kept
+    await container.exit_stack().aclose()
+
+
+async def test_a_password_changed_while_connections_are_open(container, object_id, own_redis, network):
+    with redis.Redis.from_url(own_redis.url) as bare:
+        bare.config_set("requirepass", "right")
+    network.cut()
+    assert "did not accept the credentials" in await keep(container)
+    with redis.Redis.from_url(own_redis.url, password="right") as bare:
+        bare.config_set("requirepass", "")
+    assert await recovers(container) < 5
+
+
+async def test_many_callers_at_once_all_end_in_time(container, object_id, network):
+    await look_once(container, object_id)
+    network.silence()
+
+    async def call():
+        with within(1.3), pytest.raises(ObjectStoreUnavailable):
+            await container.store().afetch(object_id)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(100):
+            group.start_soon(call)
+
+
+def test_a_large_value_may_take_longer_than_an_answer_while_it_moves(network):
+    backend = RedisBackend(f"redis://127.0.0.1:{network.port}/0", timeout=0.8)
+    value = bytes(5 * 2**20)
+    backend.set("a", value, None)
+    network.delay(0.015)  # for each 64 KiB at most: over the timeout for the first 4 MiB already
+    start = time.monotonic()
+    assert backend.get("a") == value
+    assert time.monotonic() - start > 1.0
+    backend.close()
