@@ -1,0 +1,256 @@
+"""Signed tokens (JWT) of an identity provider, verified with its published keys (JWKS)."""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+import anyio
+import anyio.to_thread
+import jwt
+from mcp.server.auth.provider import AccessToken
+
+from coatcheck.errors import CoatcheckError, SettingsError, excerpt
+
+logger = logging.getLogger(__name__)
+
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+"""Signatures that are accepted: public keys alone, so that nobody can sign with what is published; never ``none``."""
+
+_BY_TYPE = {"RSA": ALGORITHMS[:6], "EC": ALGORITHMS[6:9], "OKP": ALGORITHMS[9:]}
+_PRIVATE_PARTS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+
+REQUIRED_CLAIMS = ("exp", "iss", "aud")
+LEEWAY = 10.0
+"""Seconds that clocks may differ."""
+
+LONGEST_TOKEN = 16_384
+KEYS_KEPT = 600.0
+"""Seconds after which keys are fetched again."""
+
+FETCH_AGAIN_AFTER = 30.0
+"""Seconds between two fetches: tokens with unknown keys must not make us ask the provider at every call."""
+
+FETCH_TIMEOUT = 5.0
+LARGEST_KEYS = 1024 * 1024
+"""Bytes of the largest answer that is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A public key and the only signatures it is for."""
+
+    key: Any
+    algorithms: tuple[str, ...]
+
+
+Keys = dict[str | None, Key]
+
+
+class KeysUnavailable(CoatcheckError):
+    """The keys cannot be had at the moment."""
+
+
+class KeySource:
+    """The keys of an identity provider, from a file or URL, read when they are first needed and kept for a while.
+
+    Args:
+        read: Gives the text of the key set; it may block.
+        name: What messages call it, without secrets.
+    """
+
+    def __init__(self, read: Callable[[], bytes], name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.name = name
+        self._read = read
+        self._clock = clock
+        self._keys: Keys = {}
+        self._tried: float | None = None
+        self._read_at: float | None = None
+        self._lock = anyio.Lock()
+
+    async def key(self, key_id: str | None) -> Key | None:
+        """Find a key by its id; a token without one may use the only key there is."""
+        if key_id not in self._keys or self._is_old():
+            async with self._lock:
+                if self._may_fetch(key_id):
+                    await self._fetch()
+        if key_id is None and len(self._keys) == 1:
+            return next(iter(self._keys.values()))
+        return self._keys.get(key_id)
+
+    def load(self) -> None:
+        """Read the keys now.
+
+        Raises:
+            KeysUnavailable: They cannot be read, or are no keys.
+        """
+        self._tried = self._clock()
+        self._keys = _parse(self._read(), self.name)
+        self._read_at = self._clock()
+
+    def _is_old(self) -> bool:
+        return self._read_at is None or self._clock() - self._read_at > KEYS_KEPT
+
+    def _may_fetch(self, key_id: str | None) -> bool:
+        # Asked again behind the lock: whoever waited for another's fetch has its keys.
+        wanted = key_id not in self._keys or self._is_old()
+        return wanted and (self._tried is None or self._clock() - self._tried >= FETCH_AGAIN_AFTER)
+
+    async def _fetch(self) -> None:
+        try:
+            await anyio.to_thread.run_sync(self.load)
+        except KeysUnavailable as error:
+            # The keys that were read before stay good until new ones can be had.
+            logger.warning("%s", error)
+
+
+class SignedTokens:
+    """Verifies signed tokens: signature, expiry, issuer and audience.
+
+    Args:
+        keys: Where the keys are from.
+        issuer: Who must have issued a token.
+        audience: Whom a token must be meant for.
+    """
+
+    def __init__(self, keys: KeySource, *, issuer: str, audience: str) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+
+    def __repr__(self) -> str:
+        return f"SignedTokens(keys={self._keys.name!r}, issuer={self._issuer!r}, audience={self._audience!r})"
+
+    @classmethod
+    def open(cls, keys: str, *, issuer: str, audience: str) -> "SignedTokens":
+        """Make one with the keys in a file, which is read at once, or behind a URL, which is fetched when needed.
+
+        Raises:
+            SettingsError: An address that is not safe, or a file without keys.
+        """
+        if "://" in keys:
+            return cls(_from_url(keys), issuer=issuer, audience=audience)
+        source = KeySource(lambda: _read_file(Path(keys)), str(keys))
+        try:
+            source.load()
+        except KeysUnavailable as error:
+            raise SettingsError(str(error)) from None
+        return cls(source, issuer=issuer, audience=audience)
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """Say whose a token is; ``None`` where anything about it is not as it must be."""
+        try:
+            claims = await self._claims(token)
+            return None if claims is None else _access_token(token, claims)
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            logger.info("A token was refused: %s.", type(error).__name__)
+            return None
+
+    async def _claims(self, token: str) -> dict[str, Any] | None:
+        if len(token) > LONGEST_TOKEN:
+            return None
+        header = jwt.get_unverified_header(token)
+        key_id, algorithm = header.get("kid"), header.get("alg")
+        if algorithm not in ALGORITHMS or not isinstance(key_id, str | None):
+            logger.info("A token was refused: its algorithm is not one of those accepted.")
+            return None
+        key = await self._keys.key(key_id)
+        if key is None:
+            logger.info("A token was refused: its key is not among those of the issuer.")
+            return None
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key.key,
+            algorithms=key.algorithms,
+            issuer=self._issuer,
+            audience=self._audience,
+            leeway=LEEWAY,
+            options={"require": list(REQUIRED_CLAIMS)},
+        )
+        return claims
+
+
+def _access_token(token: str, claims: dict[str, Any]) -> AccessToken:
+    client = claims.get("client_id", claims.get("azp"))
+    subject, scope = claims.get("sub"), claims.get("scope", claims.get("scp"))
+    scopes = scope.split() if isinstance(scope, str) else scope if isinstance(scope, list) else []
+    return AccessToken(
+        token=token,
+        client_id=client if isinstance(client, str) else "",
+        scopes=[each for each in scopes if isinstance(each, str)],
+        expires_at=int(claims["exp"]),
+        # An empty subject is nobody: the token then tells its bearer apart.
+        subject=subject if isinstance(subject, str) and subject else None,
+        claims=claims,
+    )
+
+
+def _parse(text: bytes, name: str) -> Keys:
+    try:
+        listed = json.loads(text)["keys"]
+        keys = {facts.get("kid"): key for facts in listed if (key := _key(facts)) is not None}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise KeysUnavailable(f"The keys in {name} cannot be used: it is no JSON Web Key Set.") from None
+    if not keys:
+        raise KeysUnavailable(f"The keys in {name} cannot be used: there is no public key for signatures among them.")
+    return keys
+
+
+def _key(facts: dict[str, Any]) -> Key | None:
+    """Read one key; ``None`` for one of a kind, or for a use, that is not ours."""
+    algorithm = facts.get("alg")
+    if facts.get("use", "sig") != "sig" or facts.get("kty") not in _BY_TYPE or algorithm not in {None, *ALGORITHMS}:
+        return None
+    try:
+        public = jwt.PyJWK({name: value for name, value in facts.items() if name not in _PRIVATE_PARTS}).key
+    except jwt.PyJWTError:
+        return None
+    return Key(public, (algorithm,) if algorithm else _BY_TYPE[facts["kty"]])
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise KeysUnavailable(f"The keys in {path} cannot be read: {error.strerror}.") from None
+
+
+def _from_url(url: str) -> KeySource:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    shown = urlunsplit((parts.scheme, host + (f":{parts.port}" if parts.port else ""), parts.path, "", ""))
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in {"localhost", "127.0.0.1", "::1"}):
+        raise SettingsError(
+            f"--auth-jwks {excerpt(shown)}: keys are fetched by https:// alone, or whoever stands between could put "
+            "keys of their own there (http:// is for this machine only)."
+        )
+    return KeySource(lambda: _fetch_url(url, shown), shown)
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """A redirect could lead to an address without TLS, or into the operator's own network."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> Request | None:
+        return None
+
+
+def _fetch_url(url: str, shown: str) -> bytes:
+    request = Request(url, headers={"Accept": "application/json"})  # noqa: S310 - the scheme was checked
+    try:
+        with build_opener(_NoRedirects).open(request, timeout=FETCH_TIMEOUT) as answer:
+            text: bytes = answer.read(LARGEST_KEYS + 1)
+    except HTTPError as error:
+        error.close()
+        raise KeysUnavailable(f"The keys at {shown} cannot be fetched: the answer is {error.code}.") from None
+    except (URLError, HTTPException, OSError, ValueError) as error:
+        raise KeysUnavailable(f"The keys at {shown} cannot be fetched: {type(error).__name__}.") from None
+    if len(text) > LARGEST_KEYS:
+        raise KeysUnavailable(f"The keys at {shown} cannot be used: the answer is larger than {LARGEST_KEYS:,} bytes.")
+    return text

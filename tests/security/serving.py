@@ -1,0 +1,73 @@
+"""Servers on a port of this machine, and clients of theirs."""
+
+import contextlib
+import re
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+import httpx2
+import uvicorn
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.server import MCPServer
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def until_listening(port: int) -> None:
+    with anyio.fail_after(60):
+        while True:
+            try:
+                stream = await anyio.connect_tcp("127.0.0.1", port)
+            except OSError:
+                await anyio.sleep(0.02)
+            else:
+                await stream.aclose()
+                return
+
+
+@contextlib.asynccontextmanager
+async def over_http(server: MCPServer[Any]) -> AsyncIterator[str]:
+    """Serve, and give the URL."""
+    port = free_port()
+    web = uvicorn.Server(
+        uvicorn.Config(server.streamable_http_app(host="127.0.0.1"), host="127.0.0.1", port=port, log_level="error")
+    )
+
+    async def serve() -> None:
+        with anyio.CancelScope(shield=True):  # a failed test ends it as it ends after a good one
+            await web.serve()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(serve)
+        try:
+            await until_listening(port)
+            yield f"http://127.0.0.1:{port}/mcp"
+        finally:
+            web.should_exit = True
+
+
+@contextlib.asynccontextmanager
+async def client_of(url: str, token: str | None, mode: Any) -> AsyncIterator[Client]:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=60) as http,
+        Client(streamable_http_client(url, http_client=http), mode=mode) as client,
+    ):
+        yield client
+
+
+def shown(result: Any) -> str:
+    return "\n".join(block.text for block in result.content if block.type == "text")
+
+
+def id_in(text: str) -> str:
+    found = re.search(r"@(obj_[A-Za-z0-9_-]+)", text)
+    assert found, text
+    return found.group(1)

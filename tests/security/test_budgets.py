@@ -1,0 +1,187 @@
+"""Values that are made to exhaust: an answer within three seconds, memory within bounds, nothing lost without a word."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+from coatcheck.containers import Container
+from coatcheck.errors import CoatcheckError
+from coatcheck.object_store import StoredObject
+from coatcheck.settings import Settings
+from tests.security.serving import id_in, shown
+
+pytestmark = pytest.mark.anyio
+
+MEBIBYTE = 1024 * 1024
+SECONDS = 3.0
+SECONDS_FOR_JQ = 7.0
+"""jq reads 17 to 26 MB a second; large objects get up to four seconds for that, on top of the two of every operation."""
+
+FACTOR = 1.5
+
+
+@pytest.fixture
+def container():
+    made = Container(settings=Settings())
+    yield made
+    made.sandbox().close()
+
+
+def resident(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def family(pid: int) -> list[int]:
+    """A process and its children."""
+    tasks = Path(f"/proc/{pid}/task")
+    return [pid, *(int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split())]
+
+
+def nested(depth: int) -> Any:
+    value: Any = "bottom"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def bomb() -> str:
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)]
+    return "\n".join(lines)
+
+
+HOSTILE: dict[str, Any] = {
+    "nested 100,000 levels": lambda: nested(100_000),
+    "text nested 100,000 levels": lambda: "[" * 100_000 + "]" * 100_000,
+    "a million keys": lambda: {f"key {n}": n for n in range(1_000_000)},
+    "a text of 100 MB": lambda: "x" * 100_000_000,
+    "a list with a text of 100 MB": lambda: ["x" * 100_000_000],
+    "one key of 10 MB": lambda: {"k" * 10_000_000: 1},
+    "an alias bomb": bomb,
+}
+
+
+def drop_nested(value: Any) -> None:
+    """Take a deeply nested list apart, which the interpreter would do by recursion."""
+    while isinstance(value, list) and value:
+        value = value.pop()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_a_hostile_value_is_kept_and_looked_at_in_time(container, name):
+    value, explorer = HOSTILE[name](), container.explorer()
+    await explorer.aquery(await explorer.store.aput(1), ".")  # a worker is there
+    looks = {
+        "keep": lambda: explorer.akeep(value),
+        "preview": lambda: explorer.apreview(kept),
+        "explore": lambda: explorer.aexplore(kept),
+        "slice": lambda: explorer.aslice(kept, 0, 3),
+        "grep": lambda: explorer.asearch(kept, "key 77$"),
+        "query": lambda: explorer.aquery(kept, "length"),
+        "path": lambda: explorer.aexplore(kept, "i[0][0]"),
+    }
+    kept, slow = "", {}
+    for look, work in looks.items():
+        took = []
+        for _ in range(2):  # others use the machine too
+            started = time.monotonic()
+            try:
+                answer: Any = await work()
+            except CoatcheckError as error:
+                answer = str(error)
+            took.append(time.monotonic() - started)
+            allowed = SECONDS_FOR_JQ if look == "query" else SECONDS
+            if took[-1] < allowed:
+                break
+        if look == "keep":
+            assert answer.reference
+            kept, answer = answer.reference, answer.preview
+        assert len(answer) <= 20_000, look
+        assert "Traceback" not in answer, look
+        if min(took) >= allowed:
+            slow[look] = took
+    drop_nested(value)
+    assert not slow
+
+
+async def test_what_is_nested_too_deeply_to_keep_is_said_where_it_ends(container):
+    value = nested(100_000)
+    name = await container.store().aput(value)
+    drop_nested(value)
+    stored: StoredObject = await container.store().aread(name)
+    assert b"nested too deeply" in bytes(stored.payload)
+
+
+async def test_a_result_of_a_gigabyte_is_refused_with_the_limit_and_the_workers_stay_within_theirs(container):
+    explorer = container.explorer()
+    name = await explorer.store.aput(1)
+    for program in ('"x" * 1000000000', "[range(1e9)]", "[limit(1000000000; repeat(1))]"):
+        started = time.monotonic()
+        with pytest.raises(CoatcheckError, match=r"Stopped|limit|MiB|memory"):
+            await explorer.aquery(name, program)
+        assert time.monotonic() - started < SECONDS
+    for pid in container.sandbox().pids():
+        assert resident(pid) < Settings().sandbox_memory
+    assert await explorer.aquery(name, ".") == "1"
+
+
+async def test_a_servers_own_memory_stays_within_half_more_than_it_keeps():
+    """Through the door that strangers have: values put by a client, into a server of its own."""
+    env = {"COATCHECK_MAX_NAMESPACE_BYTES": str(64 * MEBIBYTE)}
+    parameters = StdioServerParameters(command=sys.executable, args=["-m", "coatcheck", "serve"], env=env)
+    before = set(family(os.getpid()))
+    async with Client(stdio_client(parameters)) as client:
+        (server,) = set(family(os.getpid())) - before
+        await client.call_tool("object_store_put", {"value": "small"})
+        empty = resident(server)
+        names = [
+            id_in(shown(await client.call_tool("object_store_put", {"value": [f"{n}" + "x" * 2_000_000]})))
+            for n in range(50)
+        ]
+        listed = shown(await client.call_tool("object_store_list", {}))
+        kept = sum(name in listed for name in names)
+        assert 20 <= kept <= 34  # 64 MiB of 2 MB each: the oldest made room
+        assert names[-1] in listed
+        assert (await client.call_tool("object_store_get", {"object_id": names[0]})).is_error
+        # What a request itself takes while it is read comes on top, once.
+        assert resident(server) - empty < FACTOR * 64 * MEBIBYTE + 32 * MEBIBYTE
+        huge = await client.call_tool("object_store_query", {"object_id": names[-1], "filter": '"x" * 1000000000'})
+        assert huge.is_error
+        assert all(resident(pid) < 1024 * MEBIBYTE for pid in family(server))
+
+
+async def test_a_deep_or_wide_argument_of_a_tool_is_answered(mode):
+    parameters = StdioServerParameters(command=sys.executable, args=["-m", "coatcheck", "serve"])
+    async with Client(stdio_client(parameters), mode=mode) as client:
+        for value in (nested(190), {f"k{n}": n for n in range(100_000)}, [nested(50)] * 1000):
+            started = time.monotonic()
+            answer = await client.call_tool("object_store_put", {"value": value})
+            assert time.monotonic() - started < SECONDS
+            assert not answer.is_error
+        deep = await client.call_tool("object_store_put", {"value": [nested(150), "@obj_nothing1"]})
+        assert deep.is_error
+        assert len(shown(deep)) < 1000
+        assert not (await client.call_tool("object_store_put", {"value": 1})).is_error
+
+
+def test_an_object_over_its_limit_is_refused_with_what_it_was_and_what_to_do():
+    container = Container(settings=Settings(max_object_bytes=10_000))
+    explorer = container.explorer()
+    kept = explorer.keep({"rows": ["row"] * 5000})
+    assert kept.reference is None
+    assert "10,000 bytes an object may have" in kept.preview
+    assert "row" in kept.preview
+    with pytest.raises(CoatcheckError, match="10,000"):
+        explorer.store.put("x" * 10_001)
+    assert json.loads(explorer.explore(explorer.store.put(["x"]))) == ["x"]
+    container.sandbox().close()

@@ -1,0 +1,26 @@
+"""Every promise of ``docs/security.md`` names a test, and every test that it names exists."""
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "security.md").read_text()
+PROMISES, _, _ = PAGE.partition("## What is not promised")
+
+
+def names_in(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    return {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
+
+
+def test_every_promise_names_its_test():
+    promises = re.findall(r"^- (.*?)(?=^- |^## |\Z)", PROMISES, flags=re.MULTILINE | re.DOTALL)
+    assert len(promises) > 25
+    assert [promise for promise in promises if "::test_" not in promise] == []
+
+
+def test_every_test_that_is_named_exists():
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", PAGE)
+    assert len(named) == PAGE.count("::test_")
+    assert [f"{file}::{name}" for file, name in named if name not in names_in(ROOT / "tests" / file)] == []

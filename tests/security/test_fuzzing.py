@@ -1,0 +1,215 @@
+"""Hostile bytes for everything that reads what others wrote; the same targets as ``make fuzz``."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from coatcheck.backends import InMemoryBackend
+from coatcheck.object_store import ObjectStore
+
+FUZZ = Path(__file__).parents[2] / "fuzz"
+sys.path.insert(0, str(FUZZ))
+
+from targets import TARGETS  # noqa: E402
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.just("@obj_001.items[0]"),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=20,
+)
+blocks = st.fixed_dictionaries(
+    {"type": st.sampled_from(["text", "image", "resource", "resource_link", "other"]) | json_values},
+    optional={"text": st.text() | json_values, "data": st.text() | json_values, "resource": json_values},
+)
+results = st.fixed_dictionaries(
+    {"content": st.lists(blocks | json_values, max_size=6) | json_values},
+    optional={
+        "structuredContent": json_values,
+        "isError": json_values,
+        "_meta": json_values,
+        "resultType": json_values,
+    },
+)
+sound_facts = st.fixed_dictionaries(
+    {
+        "kind": st.sampled_from(["json", "text", "result"]),
+        "size": st.integers(0, 10),
+        "type": st.sampled_from(["object", "array", "string", "null"]),
+        "version": st.just(1),
+    },
+    optional={"careful": st.booleans(), "tool": st.text(max_size=300), "media_type": st.text(max_size=300)},
+)
+envelopes = st.builds(
+    lambda facts, payload: json.dumps(facts).encode() + b"\n" + payload,
+    sound_facts
+    | st.fixed_dictionaries(
+        {"kind": st.sampled_from(["json", "text", "result"]) | json_values, "version": st.just(1) | json_values},
+        optional=dict.fromkeys(
+            ("size", "type", "length", "created", "tool", "media_type", "careful", "unknown"), json_values
+        )
+        | {"careful": st.booleans()},
+    ),
+    st.binary(max_size=60) | json_values.map(lambda value: json.dumps(value).encode()),
+)
+paths = st.text("@obj_1.items[]\"'\\:-0123 näme$", max_size=40).map(str.encode)
+LIKELY: dict[str, Any] = {
+    "grammar": paths,
+    "walking": paths,
+    "envelope": envelopes,
+    "codec": json_values.map(lambda value: json.dumps(value).encode()),
+    "arguments": json_values.map(lambda value: json.dumps(value).encode()),
+    "results": results.map(lambda value: json.dumps(value).encode()),
+}
+KEPT = [(name, path) for name in TARGETS for path in sorted((FUZZ / "corpus" / name).iterdir())]
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_hostile_bytes_are_refused_or_read_and_never_crash(name):
+    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.binary(max_size=300) | LIKELY[name])
+    def check(data: bytes) -> None:
+        TARGETS[name](data)
+
+    check()
+
+
+@pytest.mark.parametrize(("name", "path"), KEPT, ids=lambda part: part if isinstance(part, str) else part.name)
+def test_every_input_of_the_corpus_passes(name, path):
+    TARGETS[name](path.read_bytes())
+
+
+GREETING = {
+    "jsonrpc": "2.0",
+    "id": "hello",
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
+}
+LAST = {"jsonrpc": "2.0", "id": "last", "method": "tools/list"}
+
+
+def call(name: Any, arguments: Any, number: Any = 5) -> bytes:
+    params = {"name": name, "arguments": arguments}
+    return json.dumps({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}).encode()
+
+
+MALFORMED = [
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    b"5",
+    b'"text"',
+    b"\x00\xff\xfe",
+    b"[" * 100_000,
+    b"[" * 100_000 + b"]" * 100_000,
+    b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":'
+    + b"[" * 5000
+    + b"]" * 5000
+    + b"}}",
+    b'{"jsonrpc":"1.0","id":1,"method":"x"}',
+    b'{"jsonrpc":"2.0"}',
+    b'{"jsonrpc":"2.0","id":{},"method":"tools/list"}',
+    b'{"jsonrpc":"2.0","id":null,"method":"tools/list"}',
+    b'{"jsonrpc":"2.0","id":1e999,"method":"tools/list"}',
+    b'{"jsonrpc":"2.0","id":1,"method":5}',
+    b'{"jsonrpc":"2.0","id":1,"method":"tools/call"}',
+    b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":[]}',
+    b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":{},"arguments":[]}}',
+    b'{"jsonrpc":"2.0","id":7,"result":{}}',
+    b'{"jsonrpc":"2.0","id":8,"error":{"code":"x"}}',
+    b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{}}}',
+    b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"nobody"}}',
+    b'{"jsonrpc":"2.0","method":"notifications/progress","params":null}',
+    b'{"jsonrpc":"2.0","id":9,"method":"resources/read","params":{"uri":"coatcheck://objects/../x"}}',
+    b'{"jsonrpc":"2.0","id":10,"method":"resources/read","params":{"uri":5}}',
+    b'{"jsonrpc":"2.0","id":11,"method":"\xed\xa0\x80"}',
+    b'{"jsonrpc":"2.0","id":"\\ud800","method":"tools/list"}',
+    call("object_store_get", {"object_id": "@obj_1" + "[0]" * 2000}),
+    call("object_store_get", {"object_id": 5, "path": {}}),
+    call("object_store_get", {"object_id": "\ud800"}),
+    call("object_store_put", {"value": {"x": ["@obj_missing"] * 1000}}),
+    call("object_store_grep", {"object_id": "@obj_x", "pattern": "(" * 10_000}),
+    call("\x00" * 1000, {}),
+    b'{"jsonrpc":"2.0","id":12,"method":"tools/list","params":{"cursor":' + b"9" * 5000 + b"}}",
+    b"x" * 3_000_000,
+]
+QUIET_SERVER = """
+import json, sys
+for line in sys.stdin.buffer:
+    try:
+        message = json.loads(line)
+        method, number = message["method"], message["id"]
+    except Exception:
+        continue
+    if method == "initialize":
+        result = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": {"name": "q", "version": "1"}}
+    elif method == "tools/list":
+        result = {"tools": [{"name": "t", "inputSchema": {"type": "object"}}]}
+    else:
+        result = {}
+    print(json.dumps({"jsonrpc": "2.0", "id": number, "result": result}), flush=True)
+"""
+SERVERS = {"serve": ["serve"], "wrap": ["wrap", "--", sys.executable, "-c", QUIET_SERVER]}
+
+
+def talk(arguments: list[str], lines: list[bytes]) -> subprocess.CompletedProcess[bytes]:
+    said = [json.dumps(GREETING).encode(), b'{"jsonrpc":"2.0","method":"notifications/initialized"}']
+    return subprocess.run(
+        [sys.executable, "-m", "coatcheck", *arguments],
+        input=b"\n".join([*said, *lines, json.dumps(LAST).encode(), b""]),
+        capture_output=True,
+        timeout=120,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+
+
+def check_answers(done: subprocess.CompletedProcess[bytes]) -> None:
+    answers = [json.loads(line) for line in done.stdout.splitlines()]  # nothing but JSON on stdout
+    assert "last" in [answer.get("id") for answer in answers if isinstance(answer, dict)]
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_malformed_lines_neither_stop_nor_hang_a_server(server):
+    check_answers(talk(SERVERS[server], MALFORMED))
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_random_lines_neither_stop_nor_hang_a_server(server):
+    messages = st.fixed_dictionaries(
+        {},
+        optional={
+            "jsonrpc": st.just("2.0") | json_values,
+            "id": st.integers() | st.text(max_size=5) | json_values,
+            "method": st.sampled_from(["tools/call", "tools/list", "ping", "resources/read"]) | json_values,
+            "params": st.fixed_dictionaries({}, optional={"name": json_values, "arguments": json_values}) | json_values,
+            "result": json_values,
+            "error": json_values,
+        },
+    )
+    lines = st.binary(max_size=100).map(lambda data: data.replace(b"\n", b""))
+
+    @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(st.lists(lines | messages.map(lambda message: json.dumps(message).encode()), min_size=20, max_size=60))
+    def check(said: list[bytes]) -> None:
+        check_answers(talk(SERVERS[server], said))
+
+    check()
+
+
+@given(st.text(min_size=1, max_size=3), st.text(min_size=1, max_size=3))
+@settings(max_examples=100, deadline=None)
+def test_whatever_a_tool_and_a_media_type_are_called_the_object_comes_back(tool, media_type):
+    store = ObjectStore(InMemoryBackend())
+    for name, kind in ((tool, media_type), (tool * 2000, media_type * 2000), ("\U0001f600" * 500, "\ud800" * 500)):
+        object_id = store.put({"a": 1}, tool=name, media_type=kind)
+        assert store.fetch(object_id) == {"a": 1}
+        assert store.metadata(object_id).size == len(b'{"a":1}')

@@ -1,0 +1,333 @@
+"""Who may see whose objects: every way to an object, through every kind of server, store, transport and era."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.server import MCPServer
+from mcp.shared.exceptions import MCPError
+
+from coatcheck.authentication import Authentication
+from coatcheck.backends import InMemoryBackend
+from coatcheck.containers import Container
+from coatcheck.errors import CoatcheckError
+from coatcheck.lifecycle import running
+from coatcheck.scopes import Reach, Scope
+from coatcheck.server import attach, configure_mcp_server
+from coatcheck.settings import Settings
+from coatcheck.signed_tokens import SignedTokens
+from coatcheck.tool_factory import MemoryType, ToolConfig
+from coatcheck.toolsets import Toolset
+from tests.security.identity_provider import AUDIENCE, ISSUER
+from tests.security.serving import client_of, id_in, over_http, shown
+
+pytestmark = pytest.mark.anyio
+
+SECRET = "the-secret-of-alice"
+MISSING = "obj_neverThere1"
+
+WAYS: dict[str, Callable[[str], tuple[str, dict[str, Any]]]] = {
+    "get": lambda name: ("object_store_get", {"object_id": name}),
+    "get with a path": lambda name: ("object_store_get", {"object_id": f"@{name}", "path": "name"}),
+    "get with a wrong path": lambda name: ("object_store_get", {"object_id": name, "path": "nowhere"}),
+    "get the raw text": lambda name: ("object_store_get", {"object_id": name, "raw": True}),
+    "slice": lambda name: ("object_store_slice", {"object_id": name, "start": 0, "end": 1}),
+    "grep": lambda name: ("object_store_grep", {"object_id": name, "pattern": "secret"}),
+    "grep with a wrong pattern": lambda name: ("object_store_grep", {"object_id": name, "pattern": "("}),
+    "sed": lambda name: ("object_store_sed", {"object_id": name, "pattern": "a", "replacement": "b"}),
+    "query": lambda name: ("object_store_query", {"object_id": name, "filter": "."}),
+    "query with a wrong filter": lambda name: ("object_store_query", {"object_id": name, "filter": "|"}),
+    "query and keep": lambda name: ("object_store_query", {"object_id": name, "filter": ".name", "keep": True}),
+    "a reference in what is stored": lambda name: ("object_store_put", {"value": {"x": [f"@{name}"]}}),
+    "a reference as argument": lambda name: ("echo", {"value": f"@{name}"}),
+    "a reference with a path as argument": lambda name: ("echo", {"value": f"@{name}.name"}),
+    "delete": lambda name: ("object_store_delete", {"object_id": name}),
+}
+
+
+def echo(value: Any) -> str:
+    """Give the value back."""
+    return str(value)
+
+
+def ours(container: Container, authentication: Authentication | None) -> MCPServer[Any]:
+    server: MCPServer[Any] = MCPServer("ours", **(authentication.server_options() if authentication else {}))
+    tools = Toolset("echoing", lambda: {"echo": (echo, ToolConfig(memory_type=MemoryType.REFERENCEABLE))})
+    configure_mcp_server(server, toolsets=[tools], container=container)
+    return server
+
+
+def attached(container: Container, authentication: Authentication | None) -> MCPServer[Any]:
+    server: MCPServer[Any] = MCPServer("theirs", **(authentication.server_options() if authentication else {}))
+    server.add_tool(echo)
+    attach(server, container)
+    return server
+
+
+async def read(client: Client, name: str) -> str:
+    """How a resource is answered, whether it is read or refused."""
+    try:
+        return str(await client.read_resource(f"coatcheck://objects/{name}")).replace(name, "ID")
+    except MCPError as error:
+        return f"{error.error.code} {error} {error.error.data}".replace(name, "ID")
+
+
+SERVERS = pytest.mark.parametrize("build", [ours, attached], ids=["ours", "attached"])
+
+
+@pytest.fixture
+def authentication(provider, tmp_path) -> Authentication:
+    keys = str(provider.publish(tmp_path / "jwks.json"))
+    return Authentication(SignedTokens.open(keys, issuer=ISSUER, audience=AUDIENCE), ISSUER, AUDIENCE)
+
+
+async def answer(client: Client, way: str, name: str) -> tuple[bool | None, str]:
+    """How a call is answered, with the object's id taken out of the text."""
+    tool, arguments = WAYS[way](name)
+    result = await client.call_tool(tool, arguments)
+    return result.is_error, shown(result).replace(name, "ID")
+
+
+@SERVERS
+@pytest.mark.parametrize("subjects", [("alice", "bob"), (None, None)], ids=["two-users", "one-client-without-subject"])
+async def test_another_users_object_is_answered_like_one_that_never_was(
+    container, build, authentication, provider, subjects, mode
+):
+    alices, bobs = (provider.token(subject, jti=f"{number}") for number, subject in enumerate(subjects))
+    async with (
+        running(container),
+        over_http(build(container, authentication)) as url,
+        client_of(url, alices, mode) as alice,
+        client_of(url, bobs, mode) as bob,
+    ):
+        name = id_in(shown(await alice.call_tool("object_store_put", {"value": {"name": SECRET}})))
+        assert SECRET in shown(await alice.call_tool("echo", {"value": f"@{name}"}))
+        for way in WAYS:
+            foreign, missing = await answer(bob, way, name), await answer(bob, way, MISSING)
+            assert foreign == missing, way
+            assert foreign[0] or way == "delete", way
+            assert SECRET not in foreign[1], way
+        assert await read(bob, name) == await read(bob, MISSING)
+        assert SECRET not in await read(bob, name)
+        assert (SECRET in await read(alice, name)) == (build is attached)
+        assert "No objects are stored" in shown(await bob.call_tool("object_store_list", {}))
+        # Nothing of it was lost by what bob tried, and alice's own list has it alone.
+        listed = shown(await alice.call_tool("object_store_list", {}))
+        assert f"1 objects, newest first:\n@{name}" in listed
+        assert SECRET in shown(await alice.call_tool("object_store_get", {"object_id": name}))
+
+
+@SERVERS
+async def test_without_authentication_ids_cannot_be_guessed_and_nothing_is_listed(container, build, mode):
+    # What the process itself keeps has a short id, which is no protection against strangers.
+    own = container.store().put({"name": SECRET})
+    async with (
+        running(container),
+        over_http(build(container, None)) as url,
+        client_of(url, None, mode) as alice,
+        client_of(url, None, mode) as bob,
+    ):
+        names = {
+            id_in(shown(await alice.call_tool("object_store_put", {"value": {"name": "hers", "n": number}})))
+            for number in range(3)
+        }
+        assert len(names) == 3
+        assert all(len(name.removeprefix("obj_").replace("-", "")) >= 20 for name in names)
+        for client in (alice, bob):
+            listed = await client.call_tool("object_store_list", {})
+            assert listed.is_error
+            assert not any(name in shown(listed) for name in (*names, own))
+        for way in WAYS:
+            assert await answer(bob, way, own) == await answer(bob, way, MISSING), way
+        # Who knows an id may read: that is what it means, and what --unprotected says.
+        assert "hers" in shown(await bob.call_tool("object_store_get", {"object_id": names.pop()}))
+
+
+@SERVERS
+async def test_a_token_that_is_not_accepted_reaches_no_tool(container, build, authentication, provider):
+    import httpx2
+
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "object_store_list"}}
+    headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2026-07-28"}
+    refused = [None, "nonsense", provider.token("alice", iss="https://other.example"), "\u00e4" * 10]
+    async with running(container), over_http(build(container, authentication)) as url, httpx2.AsyncClient() as http:
+        for token in refused:
+            said = headers if token is None else {**headers, "Authorization": f"Bearer {token}".encode("latin-1")}
+            response = await http.post(url, json=call, headers=said)
+            assert response.status_code == 401
+            assert "object" not in response.text
+        metadata = await http.get(url.removesuffix("/mcp") + "/.well-known/oauth-protected-resource/mcp")
+        assert metadata.json()["authorization_servers"] == [ISSUER]
+
+
+async def test_a_session_id_of_somebody_else_gives_nothing(container, authentication, provider):
+    """With one client and no subject the SDK cannot tell two users of a session apart; the token still does."""
+    import httpx2
+
+    alices, bobs = provider.token(None, jti="a"), provider.token(None, jti="b")
+
+    async def post(http: Any, url: str, token: str, method: str, params: Any, session: str | None = None) -> Any:
+        headers = {"Accept": "application/json, text/event-stream", "Authorization": f"Bearer {token}"}
+        if session:
+            headers |= {"Mcp-Session-Id": session, "MCP-Protocol-Version": "2025-06-18"}
+        message: dict[str, Any] = {"jsonrpc": "2.0", "method": method, "params": params}
+        if not method.startswith("notifications/"):
+            message["id"] = 1
+        return await http.post(url, json=message, headers=headers)
+
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    async with running(container), over_http(ours(container, authentication)) as url, httpx2.AsyncClient() as http:
+        session = (await post(http, url, alices, "initialize", hello)).headers["mcp-session-id"]
+        await post(http, url, alices, "notifications/initialized", {}, session)
+        call = {"name": "object_store_put", "arguments": {"value": {"name": SECRET}}}
+        name = id_in((await post(http, url, alices, "tools/call", call, session)).text)
+        look = {"name": "object_store_get", "arguments": {"object_id": name}}
+        assert SECRET in (await post(http, url, alices, "tools/call", look, session)).text
+        assert SECRET not in (await post(http, url, bobs, "tools/call", look, session)).text
+        listed = await post(http, url, bobs, "tools/call", {"name": "object_store_list"}, session)
+        assert name not in listed.text
+
+
+async def test_a_wrapping_proxy_keeps_two_callers_apart_if_it_has_two(container):
+    interceptor = container.proxy_interceptor()
+    scopes = container.scopes()
+    interceptor.learn([{"name": "echo", "inputSchema": {"type": "object", "properties": {"value": {}}}}])
+
+    async def said(way: str, name: str) -> str:
+        tool, arguments = WAYS[way](name)
+        try:
+            result = await interceptor.own_tool_call(tool, arguments)
+            if result is None:
+                result = await interceptor.arguments(tool, arguments)
+        except CoatcheckError as error:
+            result = str(error)
+        return str(result).replace(name, "ID")
+
+    async def read(name: str) -> str:
+        try:
+            return str(await interceptor.read_object(f"coatcheck://objects/{name}")).replace(name, "ID")
+        except CoatcheckError as error:
+            return str(error).replace(name, "ID")
+
+    with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
+        name = await container.store().aput({"name": SECRET})
+        assert SECRET in await said("a reference as argument", name)
+        assert SECRET in await read(name)
+    with scopes.enter(Scope(Reach.PRINCIPAL, "bob")):
+        for way in WAYS:
+            assert await said(way, name) == await said(way, MISSING), way
+        assert await read(name) == await read(MISSING)
+        assert "not found" in await read(name)
+    with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
+        assert SECRET in await said("get", name)
+
+
+async def test_two_processes_over_stdio_share_nothing_in_memory(mode):
+    parameters = StdioServerParameters(command=sys.executable, args=["-m", "coatcheck", "serve"])
+    async with (
+        Client(stdio_client(parameters), mode=mode) as alice,
+        Client(stdio_client(parameters), mode=mode) as bob,
+    ):
+        name = id_in(shown(await alice.call_tool("object_store_put", {"value": {"name": SECRET}})))
+        assert name in shown(await alice.call_tool("object_store_list", {}))
+        for way in WAYS:
+            if WAYS[way](name)[0] != "echo":
+                assert await answer(bob, way, name) == await answer(bob, way, MISSING), way
+        assert "No objects are stored" in shown(await bob.call_tool("object_store_list", {}))
+
+
+async def test_two_processes_over_stdio_share_a_redis_only_under_one_prefix(redis_server):
+    def serving(prefix: str) -> Any:
+        env = {"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": redis_server.url}
+        env["COATCHECK_REDIS_PREFIX"] = prefix
+        return stdio_client(StdioServerParameters(command=sys.executable, args=["-m", "coatcheck", "serve"], env=env))
+
+    async with (
+        Client(serving("stdio-alice:")) as alice,
+        Client(serving("stdio-bob:")) as bob,
+        Client(serving("stdio-alice:")) as alices_other,
+    ):
+        name = id_in(shown(await alice.call_tool("object_store_put", {"value": {"name": SECRET}})))
+        assert SECRET in shown(await alices_other.call_tool("object_store_get", {"object_id": name}))
+        for way in WAYS:
+            if WAYS[way](name)[0] != "echo":
+                assert await answer(bob, way, name) == await answer(bob, way, MISSING), way
+        assert "No objects are stored" in shown(await bob.call_tool("object_store_list", {}))
+
+
+async def test_asking_for_anothers_object_never_touches_its_key():
+    """The same time, too: a foreign object and a missing one are looked for at the same place, and not found there."""
+    asked: list[str] = []
+
+    class Watched(InMemoryBackend):
+        def get(self, key: str) -> bytes | None:
+            asked.append(key)
+            return super().get(key)
+
+        def head(self, key: str, n: int) -> bytes | None:
+            asked.append(key)
+            return super().head(key, n)
+
+        def delete(self, key: str) -> bool:
+            asked.append(key)
+            return super().delete(key)
+
+    container = Container(settings=Settings(), backend=Watched())
+    scopes, interceptor = container.scopes(), container.proxy_interceptor()
+    with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
+        name = await container.store().aput({"name": SECRET})
+        hers = container.store().namespace()
+    with scopes.enter(Scope(Reach.PRINCIPAL, "bob")):
+        his = container.store().namespace()
+        for way, call in WAYS.items():
+            asked.clear()
+            tool, arguments = call(name)
+            if tool == "echo":
+                with pytest.raises(CoatcheckError):
+                    await interceptor.arguments("echo", arguments)
+            else:
+                await interceptor.own_tool_call(tool, arguments)
+            assert asked, way
+            assert all(key.startswith(f"{his}:") for key in asked), way
+            assert not any(hers in key for key in asked), way
+    container.sandbox().close()
+
+
+@pytest.mark.parametrize("name", ["HERS:obj_1", "../obj_1", "obj_1:HERS", "*", "obj_*", "obj_1\nobj_2", "HERS", ""])
+async def test_an_id_that_is_none_leads_out_of_no_namespace(container, name):
+    store, scopes = container.store(), container.scopes()
+    with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
+        stored = store.put(SECRET)
+        name = name.replace("HERS", store.namespace()).replace("obj_1", stored)
+    for scope in (Scope(), Scope(Reach.ANYBODY), Scope(Reach.PRINCIPAL, "bob")):
+        with scopes.enter(scope):
+            assert store.get(name) is None
+            assert await store.aget(name) is None
+            assert not store.delete(name)
+            assert not await store.adelete(name)
+    with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
+        assert store.get(stored) == SECRET
+    await store.aclose()
+
+
+async def test_without_authentication_nobody_waits_for_a_strangers_filter():
+    container = Container(settings=Settings())
+    explorer = container.explorer()
+    with container.scopes().enter(Scope(Reach.ANYBODY)):
+        theirs, mine = [await container.store().aput([number]) for number in range(2)]
+        await explorer.aquery(mine, ".")
+        async with anyio.create_task_group() as tasks:
+
+            async def attack() -> None:
+                with pytest.raises(CoatcheckError, match="2 s"):
+                    await explorer.aquery(theirs, "def f: f; f")
+
+            tasks.start_soon(attack)
+            await anyio.sleep(0.3)  # the attack has begun, and lasts 2 s
+            with anyio.fail_after(1.2):
+                assert await explorer.aquery(mine, ".[0]") == "1"
+    container.sandbox().close()
