@@ -58,7 +58,7 @@ def test_the_version_is_printed():
         (["serve", "--prot", "1"], "No such option: --prot. Did you mean --port?"),
         (["serve", "--port", "x"], "should be a valid integer"),
         (["doctor", "--nonsense"], "No such option"),
-        (["wrap"], "Missing argument"),
+        (["wrap"], "Say which server to wrap"),
     ],
 )
 def test_wrong_usage_is_told_on_stderr_with_exit_code_2(arguments, expected):
@@ -78,7 +78,11 @@ SECRET = "hunter2"
 @pytest.mark.parametrize(
     ("flags", "env", "expected"),
     [
-        (["--object-store-backend", "memroy"], {}, "object_store_backend: Input should be 'memory' or 'redis'"),
+        (
+            ["--object-store-backend", "memroy"],
+            {},
+            "object_store_backend: Input should be 'memory', 'sqlite' or 'redis'",
+        ),
         (["--object-store-backend", "redis"], {}, "needs a URL: --redis-url or COATCHECK_REDIS_URL"),
         (
             [],

@@ -117,3 +117,16 @@ def test_an_output_schema_that_refers_to_its_own_root_stays_true():
     jsonschema.validate({"n": 1, "child": {"n": 2}}, widened)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"n": 1, "child": {"$stored": {}}}, widened)
+
+
+def test_a_parameter_that_travels_in_a_header_stays_as_strict_clients_want_it():
+    from mcp.shared.inbound import find_invalid_x_mcp_header
+
+    schema = {
+        "type": "object",
+        "properties": {"count": {"type": "integer", "x-mcp-header": "Count"}, "other": {"type": "integer"}},
+    }
+    welcomed = welcome_references(schema)
+    assert find_invalid_x_mcp_header(welcomed) is None
+    assert welcomed["properties"]["count"] == schema["properties"]["count"]
+    assert welcomed["properties"]["other"] != schema["properties"]["other"]

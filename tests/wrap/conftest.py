@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.wrap.running import free_port, serving
+
 HERE = Path(__file__).parent
 PROXY = [sys.executable, str(HERE / "run_proxy.py")]
 SPECIAL = [sys.executable, str(HERE / "special_server.py")]
@@ -133,3 +135,17 @@ def repository(tmp_path_factory) -> Path:
     ):
         subprocess.run(command, input=given, check=True, env=environment)
     return path
+
+
+@pytest.fixture(scope="session")
+def feature_url():
+    port = free_port()
+    with serving("streamable-http", port=port):
+        yield f"http://127.0.0.1:{port}/mcp"
+
+
+@pytest.fixture(scope="session")
+def sse_url():
+    port = free_port()
+    with serving("sse", port=port):
+        yield f"http://127.0.0.1:{port}/sse"

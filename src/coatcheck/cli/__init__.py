@@ -39,7 +39,8 @@ def _started_early(arguments: Sequence[str]) -> "Upstream | None":
     if arguments[:1] != ["wrap"] or "--" not in arguments:
         return None
     own, command = arguments[1 : arguments.index("--")], arguments[arguments.index("--") + 1 :]
-    if not command or any(flag in {"-h", "--help"} for flag in own):
+    # Over HTTP every session starts a server of its own.
+    if not command or any(flag in {"-h", "--help"} or flag.startswith(("--transport", "--url")) for flag in own):
         return None
     from coatcheck.proxy.upstream import start_upstream
 

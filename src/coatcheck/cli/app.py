@@ -1,11 +1,14 @@
 """The commands and their help."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from coatcheck import __version__
-from coatcheck.cli.options import Backend, Config, RedisUrl, Ttl
+from coatcheck.cli.install import install, status, uninstall
+from coatcheck.cli.options import Backend, Config, RedisUrl, Ttl, WaitForStore
+from coatcheck.cli.wrap_command import wrap
 
 app = typer.Typer(
     name="coatcheck",
@@ -35,29 +38,14 @@ def coatcheck(
     """Hold the options that stand before the command."""
 
 
-@app.command(
+app.command(
     context_settings={"allow_interspersed_args": False},
     short_help="Put coatcheck in front of any MCP server.",
-)
-def wrap(
-    ctx: typer.Context,
-    command: Annotated[list[str], typer.Argument(help="The server's command and its arguments.", metavar="COMMAND")],
-    object_store_backend: Backend = None,
-    redis_url: RedisUrl = None,
-    object_store_ttl: Ttl = None,
-    config: Config = None,
-    verbose: Verbose = False,
-) -> None:
-    """Run an MCP server over stdio with coatcheck in front of it.
+)(wrap)
 
-    Its tools pass through; large results are kept, and references to them work as arguments of its tools:
-
-        coatcheck wrap -- npx -y @modelcontextprotocol/server-filesystem /data
-    """
-    from coatcheck.cli.wrap import run_wrap
-
-    settings = (object_store_backend, redis_url, object_store_ttl, config)
-    raise typer.Exit(run_wrap(ctx.obj or command, settings, verbose=verbose))
+app.command(short_help="Put coatcheck in front of the servers that an MCP client has.")(install)
+app.command(short_help="Take it away from there again.")(uninstall)
+app.command(short_help="Tell which servers of which clients it stands in front of.")(status)
 
 
 @app.command(
@@ -77,6 +65,21 @@ def serve(
             "whoever knows an object's id can then read it.",
         ),
     ] = False,
+    auth_tokens: Annotated[
+        Path | None,
+        typer.Option(help="Let in whose bearer token is in this list (HTTP): lines of a name and the token's SHA-256."),
+    ] = None,
+    auth_jwks: Annotated[
+        str | None,
+        typer.Option(help="Let in who has a JWT signed with one of these keys (HTTP): file or https:// URL of a JWKS."),
+    ] = None,
+    auth_issuer: Annotated[str | None, typer.Option(help="With --auth-jwks: who must have issued the token.")] = None,
+    auth_audience: Annotated[
+        str | None, typer.Option(help="With --auth-jwks: whom it must be meant for, best this server's own URL.")
+    ] = None,
+    auth: Annotated[
+        str | None, typer.Option(help="Let in whom a TokenVerifier of your own lets in (HTTP): module:attribute.")
+    ] = None,
     toolset: Annotated[
         list[str] | None,
         typer.Option(help="Toolset to serve: an installed one's name, or module:attribute. Repeatable."),
@@ -85,6 +88,7 @@ def serve(
     object_store_backend: Backend = None,
     redis_url: RedisUrl = None,
     object_store_ttl: Ttl = None,
+    wait_for_store: WaitForStore = None,
     config: Config = None,
     verbose: Verbose = False,
 ) -> None:
@@ -92,14 +96,15 @@ def serve(
 
     The settings of a toolset are flags too: --api-key for its field api_key.
     """
-    from coatcheck.cli.serve import Listening, run_serve
+    from coatcheck.cli.serve import AuthFlags, Listening, run_serve
     from coatcheck.cli.toolset_flags import ExtraFlags
 
-    settings = (object_store_backend, redis_url, object_store_ttl, config)
-    listening = Listening(transport, host, port, unprotected=unprotected)
+    settings = (object_store_backend, redis_url, object_store_ttl, config, wait_for_store)
+    authentication = AuthFlags(auth_tokens, auth_jwks, auth_issuer, auth_audience, auth).open()
+    listening = Listening(transport, host, port, unprotected=unprotected, authenticated=authentication is not None)
     known = [flag for parameter in ctx.command.params for flag in parameter.opts]
     extra = ExtraFlags(ctx.args, known)
-    run_serve(settings, listening, toolset or [], tool, extra, verbose=verbose)
+    run_serve(settings, listening, toolset or [], tool, extra, authentication=authentication, verbose=verbose)
 
 
 @app.command(short_help="Check settings, wiring, store and sandbox, and show the container.")

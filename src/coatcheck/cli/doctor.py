@@ -43,7 +43,8 @@ async def _examine(flags: SettingsFlags) -> int:
     stack = container.exit_stack()
     try:
         with report.line("backend") as line:
-            line(type(container.backend()).__name__)
+            backend = container.backend()
+            line(type(getattr(backend, "backend", backend)).__name__)
         with report.line("store") as line:
             line(f"answers in {await _milliseconds(container.store().aping):.1f} ms")
         with report.line("sandbox") as line:

@@ -13,7 +13,7 @@ Backend = Annotated[
     str | None,
     typer.Option(
         "--object-store-backend",
-        help="Where objects are kept: memory or redis. [env: COATCHECK_OBJECT_STORE_BACKEND; default: memory]",
+        help="Where objects are kept: memory, sqlite or redis. [env: COATCHECK_OBJECT_STORE_BACKEND; default: memory]",
         show_default=False,
     ),
 ]
@@ -33,21 +33,40 @@ Ttl = Annotated[
         show_default=False,
     ),
 ]
+WaitForStore = Annotated[
+    float | None,
+    typer.Option(
+        "--wait-for-store",
+        help="Seconds to wait at start for a store that does not answer. [env: COATCHECK_WAIT_FOR_STORE; default: 0]",
+        show_default=False,
+        metavar="SECONDS",
+    ),
+]
 Config = Annotated[
     Path | None,
     typer.Option("--config", help="Settings file (TOML). [env: COATCHECK_CONFIG]", show_default=False),
 ]
 
 
-SettingsFlags = tuple[str | None, str | None, float | None, Path | None]
-"""Backend, Redis URL, seconds to keep, settings file, as the flags gave them."""
+SettingsFlags = (
+    tuple[str | None, str | None, float | None, Path | None]
+    | tuple[str | None, str | None, float | None, Path | None, float | None]
+)
+"""Backend, Redis URL, seconds to keep, settings file, seconds to wait for the store, as the flags gave them."""
 
 
-def make_settings(backend: str | None, redis_url: str | None, ttl: float | None, config: Path | None) -> "Settings":
+def make_settings(
+    backend: str | None,
+    redis_url: str | None,
+    ttl: float | None,
+    config: Path | None,
+    wait_for_store: float | None = None,
+) -> "Settings":
     """Make the settings: a flag goes before a variable, a variable before the file, the file before the default."""
     from coatcheck.settings import Settings
 
     given: dict[str, Any] = {"object_store_backend": backend, "redis_url": redis_url, "object_store_ttl": ttl}
+    given["wait_for_store"] = wait_for_store
     if redis_url is not None and urlsplit(redis_url).password:
         typer.echo(
             "coatcheck: the password in --redis-url shows in the process list; "

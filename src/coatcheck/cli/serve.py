@@ -5,12 +5,14 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anyio
 from mcp.server import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 
+from coatcheck.authentication import Authentication, open_authentication
 from coatcheck.cli.options import SettingsFlags, make_settings
 from coatcheck.cli.toolset_flags import ExtraFlags, toolset_options
 from coatcheck.containers import Container
@@ -20,6 +22,8 @@ from coatcheck.server import configure_mcp_server
 from coatcheck.toolsets import load_toolset
 from coatcheck.wire.interceptor import INSTRUCTIONS
 
+logger = logging.getLogger(__name__)
+
 TRANSPORTS = ("stdio", "streamable-http", "sse")
 
 
@@ -28,23 +32,53 @@ class Listening:
     """How a server listens.
 
     Raises:
-        SettingsError: An unknown transport, or an address that others can reach without the flag that says so.
+        SettingsError: An unknown transport, or an address that others can reach although nobody asks them who they are
+            and no flag says that this is meant.
     """
 
     transport: str
     host: str
     port: int
     unprotected: bool = False
+    authenticated: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
         if self.transport not in TRANSPORTS:
             raise SettingsError(f'There is no transport "{self.transport}"; there are: {", ".join(TRANSPORTS)}.')
-        if self.transport != "stdio" and not self.unprotected and not _is_loopback(self.host):
+        if self.transport == "stdio":
+            if self.authenticated:
+                raise SettingsError("Over stdio there are no tokens: --auth… goes with --transport streamable-http.")
+            return
+        if not (self.unprotected or self.authenticated or is_loopback(self.host)):
             raise SettingsError(
                 f"--host {self.host} lets other machines in, and callers are not authenticated: whoever knows an "
-                "object's id could read it. Listen on 127.0.0.1 behind one that authenticates, or add --unprotected."
+                "object's id could read it. Authenticate them (--auth-tokens, --auth-jwks, --auth), listen on "
+                "127.0.0.1 behind one that does, or add --unprotected."
             )
+
+
+@dataclass(frozen=True, slots=True)
+class AuthFlags:
+    """What the command line says about who may call."""
+
+    tokens: Path | None = None
+    jwks: str | None = None
+    issuer: str | None = None
+    audience: str | None = None
+    verifier: str | None = None
+
+    def open(self) -> Authentication | None:
+        """Make the verifier; ``None`` where no flag was given."""
+        if self.verifier is not None:
+            sys.path.insert(0, "")  # a module of one's own is looked for in the current folder first
+        return open_authentication(
+            tokens=self.tokens,
+            jwks=self.jwks,
+            issuer=self.issuer,
+            audience=self.audience,
+            verifier=self.verifier,
+        )
 
 
 def run_serve(
@@ -54,10 +88,13 @@ def run_serve(
     tool_names: Sequence[str] | None,
     extra: ExtraFlags,
     *,
+    authentication: Authentication | None = None,
     verbose: bool,
 ) -> None:
     """Serve until the client goes away or the process is told to end."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING)
+    if authentication is not None and not is_loopback(listening.host):
+        logger.warning("Tokens travel as they are: put a proxy that speaks TLS in front of %s.", listening.host)
     if any(":" in name for name in toolset_names):
         sys.path.insert(0, "")  # a module of one's own is looked for in the current folder first
     toolsets = [load_toolset(name) for name in toolset_names]
@@ -65,7 +102,10 @@ def run_serve(
     container = Container(settings=make_settings(*flags))
     # The SDK configures logging by itself when a server is made; it writes to stderr as well.
     server: MCPServer[Any] = MCPServer(
-        "coatcheck", instructions=INSTRUCTIONS, log_level="INFO" if verbose else "WARNING"
+        "coatcheck",
+        instructions=INSTRUCTIONS,
+        log_level="INFO" if verbose else "WARNING",
+        **(authentication.server_options() if authentication else {}),
     )
     configure_mcp_server(server, tool_names, toolsets=toolsets, toolset_options=options, container=container)
     anyio.run(_serve, server, container, listening)
@@ -77,7 +117,7 @@ async def _serve(server: MCPServer[Any], container: Container, listening: Listen
             await server.run_stdio_async()
             return
         security = None
-        if not _is_loopback(listening.host):
+        if not is_loopback(listening.host):
             # Any Host header: the address was opened to others on purpose, and by names that only they know.
             security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
         if listening.transport == "sse":
@@ -88,7 +128,8 @@ async def _serve(server: MCPServer[Any], container: Container, listening: Listen
             )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to an address."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:

@@ -1,44 +1,109 @@
-"""``coatcheck wrap``: a server over stdio with coatcheck in front of it."""
+"""``coatcheck wrap``: servers with coatcheck in front of them."""
 
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from coatcheck.cli.options import SettingsFlags, make_settings
+from coatcheck.cli.shaping import Shaping
 from coatcheck.proxy.stdio import serve_stdio
 from coatcheck.proxy.stopping import stop_upstream
 from coatcheck.proxy.upstream import Upstream, start_upstream
 
 if TYPE_CHECKING:
+    from coatcheck.cli.serve import AuthFlags, Listening
     from coatcheck.containers import Container
+    from coatcheck.proxy.links import Link
     from coatcheck.wire.interceptor import Interceptor
 
 
-def run_wrap(command: Sequence[str] | Upstream, flags: SettingsFlags, *, verbose: bool) -> int:
-    """Carry messages between our client and a server, by its command or started already; give the exit code."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING)
+@dataclass(frozen=True, slots=True)
+class WrapFlags:
+    """What the command line says besides which servers are wrapped."""
+
+    settings: SettingsFlags
+    shaping: Shaping = field(default_factory=Shaping)
+    verbose: bool = False
+
+
+def run_wrap(command: Sequence[str] | Upstream, flags: WrapFlags) -> int:
+    """Carry messages between our stdin and stdout and a server, by its command or started already."""
+    _log(flags)
     upstream = command if isinstance(command, Upstream) else start_upstream(command)
-    return asyncio.run(_carry(upstream, flags, verbose=verbose))
+    return asyncio.run(_carry_process(upstream, flags))
 
 
-async def _carry(upstream: Upstream, flags: SettingsFlags, *, verbose: bool) -> int:
-    made: list[Container] = []
+def run_wrap_link(make_link: Callable[[], "Link"], flags: WrapFlags) -> int:
+    """Carry messages between our stdin and stdout and a link."""
+    _log(flags)
+    return asyncio.run(_carry_link(make_link, flags))
 
-    def make_interceptor() -> "Interceptor":
-        from coatcheck.containers import Container
-        from coatcheck.lifecycle import validate
 
-        container = Container(settings=make_settings(*flags))
-        made.append(container)
-        validate(container)
-        container.store().ping()
-        return container.proxy_interceptor()
+def run_wrap_http(
+    make_link: Callable[[], "Link"], flags: WrapFlags, listening: "Listening", authentication: "AuthFlags"
+) -> int:
+    """Serve a link over HTTP until we are told to end."""
+    _log(flags)
+    from coatcheck.cli.wrap_http import serve_http
 
-    try:
-        return await serve_stdio(upstream, make_interceptor, verbose=verbose)
-    finally:
-        await stop_upstream(upstream)
-        for container in made:
-            await container.exit_stack().aclose()
+    container = make_container(flags)
+    return asyncio.run(serve_http(make_link, container, flags, listening, authentication))
+
+
+def _log(flags: WrapFlags) -> None:
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO if flags.verbose else logging.WARNING)
+
+
+async def _carry_process(upstream: Upstream, flags: WrapFlags) -> int:
+    async with _Built(flags) as built:
+        try:
+            return await serve_stdio(
+                upstream, built.interceptor, verbose=flags.verbose, offer_resources=flags.shaping.resource_links
+            )
+        finally:
+            await stop_upstream(upstream)
+
+
+async def _carry_link(make_link: Callable[[], "Link"], flags: WrapFlags) -> int:
+    from coatcheck.proxy.stdio_to_link import serve_link
+
+    async with _Built(flags) as built:
+        return await serve_link(make_link(), built.interceptor, offer_resources=flags.shaping.resource_links)
+
+
+class _Built(AsyncExitStack):
+    """Makes the interceptor when it is asked, in a thread, and closes what that opened."""
+
+    def __init__(self, flags: WrapFlags) -> None:
+        super().__init__()
+        self._flags = flags
+
+    def interceptor(self) -> "Interceptor":
+        from coatcheck.lifecycle import find_store
+
+        container = make_container(self._flags)
+        self.push_async_callback(container.exit_stack().aclose)
+        find_store(container)
+        return make_interceptor(container, self._flags)
+
+
+def make_container(flags: WrapFlags) -> "Container":
+    """Make the container that the flags ask for; slow to import."""
+    from coatcheck.containers import Container
+    from coatcheck.lifecycle import validate
+
+    container = Container(settings=make_settings(*flags.settings))
+    validate(container)
+    return container
+
+
+def make_interceptor(container: "Container", flags: WrapFlags) -> "Interceptor":
+    """Make what is done with lists, arguments and results."""
+    made: Interceptor = container.proxy_interceptor(
+        limits=flags.shaping.make(container.settings().inline_limit), resource_links=flags.shaping.resource_links
+    )
+    return made

@@ -4,13 +4,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from coatcheck.errors import CoatcheckError
 from coatcheck.proxy.messages import (
     LONG_LINE,
-    PROGRESS_TOKEN,
     Id,
     Message,
     error_response,
@@ -21,24 +19,24 @@ from coatcheck.proxy.messages import (
     is_response,
     is_surely_no_response,
     looks_like_json,
-    meta_of,
     parse,
     response,
     to_line,
 )
+from coatcheck.proxy.objects import LISTS, answer_read, mention_objects, reads_object
+from coatcheck.proxy.questions import LIST, Questions
 from coatcheck.wire.instructions import with_instructions
+from coatcheck.wire.limits import Round
 
 if TYPE_CHECKING:
     from coatcheck.wire.interceptor import Interceptor
 
 logger = logging.getLogger(__name__)
 
-CALL, LIST, CANCELLED = "tools/call", "tools/list", "notifications/cancelled"
+CALL, CANCELLED = "tools/call", "notifications/cancelled"
 GREETINGS = frozenset({"initialize", "server/discover"})
 _SIGNS_OF_REFERENCES = (b'"@obj_', b'"@@', b"\\u0040")
-LISTING_TIMEOUT = 20.0
-"""Seconds that a server has to list its tools when we ask for our own sake."""
-MOST_PAGES = 100
+_OF_INTEREST = frozenset({CALL, LIST, *GREETINGS, *LISTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +45,7 @@ class Asked:
 
     method: str
     tool: str = ""
+    modern: bool = False
 
 
 class Conversation:
@@ -58,6 +57,7 @@ class Conversation:
         interceptor: Becomes the interceptor; messages that need none pass before it is there.
         on_noise: Takes what the server writes that is no message.
         on_change: Called when work in hand grows or shrinks.
+        offer_resources: Say that there are resources although the server has none: stored objects are.
     """
 
     def __init__(
@@ -68,21 +68,20 @@ class Conversation:
         *,
         on_noise: Callable[[bytes], None],
         on_change: Callable[[], None] = lambda: None,
+        offer_resources: bool = False,
     ) -> None:
         self._to_client = to_client
         self._to_server = to_server
         self._interceptor = interceptor
         self._on_noise = on_noise
         self._on_change = on_change
+        self._offer_resources = offer_resources
         self._asked: dict[Id, Asked] = {}
         self._in_hand: dict[Id, asyncio.Task[None]] = {}
         self._work: set[asyncio.Task[None]] = set()
-        self._own_questions: dict[Id, asyncio.Future[Message]] = {}
-        self._own_prefix = f"coatcheck/{token_hex(8)}/"
-        self._own_count = 0
-        self._listing: asyncio.Task[None] | None = None
-        self._listed = False
+        self._questions = Questions(to_server)
         self._has_tools = True
+        self._round = Round()
         self.bytes_in_hand = 0
         self.heard_server = False
 
@@ -98,9 +97,7 @@ class Conversation:
 
     def give_up_questions(self) -> None:
         """Wait no longer for what we asked the server ourselves."""
-        for question in self._own_questions.values():
-            if not question.done():
-                question.set_result({})
+        self._questions.give_up()
 
     def fail_all(self, text: str) -> None:
         """Answer every open request with an error: the server will not."""
@@ -142,6 +139,9 @@ class Conversation:
             if key is not None and message["method"] == CALL and self._must_open(message, line):
                 self._in_hand[key] = self._start(self._open_call(key, message, line), len(line))
                 return
+            if key is not None and self._has_tools and reads_object(message):
+                self._in_hand[key] = self._start(self._read_object(key, message), len(line))
+                return
             self._note_request(message)
         elif isinstance(message, dict) and message.get("method") == CANCELLED and self._cancel(message):
             return
@@ -150,7 +150,15 @@ class Conversation:
     def _note_request(self, message: Any) -> None:
         key = id_of(message) if is_request(message) else None
         if key is not None:
-            self._asked[key] = Asked(message["method"], _tool_of(message))
+            self._asked[key] = Asked(message["method"], _tool_of(message), is_modern(message))
+            if message["method"] == CALL:
+                self._round.asked()
+
+    def _answered(self, key: Id) -> Asked | None:
+        asked = self._asked.pop(key, None)
+        if asked is not None and asked.method == CALL:
+            self._round.answered()
+        return asked
 
     def _cancel(self, message: Message) -> bool:
         """Forget a cancelled request; say whether it ends here because the server never saw it."""
@@ -158,7 +166,7 @@ class Conversation:
         key = id_of({"id": params.get("requestId")}) if isinstance(params, dict) else None
         if key is None:
             return False
-        self._asked.pop(key, None)
+        self._answered(key)
         task = self._in_hand.pop(key, None)
         return task is not None and task.cancel()
 
@@ -180,9 +188,9 @@ class Conversation:
                 self._pass_call(key, call, line)
                 return
             tool, given = _tool_of(call), params.get("arguments")
-            if not interceptor.knows(tool) and not self._listed:
+            if not interceptor.knows(tool) and not self._questions.listed:
                 # Only the list tells whose tool this is and what it takes.
-                await self._learn_tools(interceptor, call)
+                await self._questions.learn_tools(interceptor, call)
             if self._has_tools and interceptor.is_own(tool):
                 self._to_client(to_line(response(call, await interceptor.own_tool_call(tool, given))))
                 return
@@ -202,7 +210,18 @@ class Conversation:
 
     def _pass_call(self, key: Id, call: Message, line: bytes) -> None:
         self._asked[key] = Asked(CALL, _tool_of(call))
+        self._round.asked()
         self._to_server(line)
+
+    async def _read_object(self, key: Id, request: Message) -> None:
+        try:
+            interceptor = await asyncio.shield(self._interceptor)
+            self._to_client(to_line(await answer_read(request, interceptor)))
+        except Exception:
+            logger.exception("A stored object could not be read")
+            self._to_client(to_line(error_response(request["id"], "The object could not be read.")))
+        finally:
+            self._in_hand.pop(key, None)
 
     # From the server
 
@@ -234,51 +253,62 @@ class Conversation:
                 self._message_from_server(part, to_line(part))
         else:
             for part in batch:
-                self._asked.pop(id_of(part) or ("", ""), None)
+                self._answered(id_of(part) or ("", ""))
             self._to_client(line)
 
     def _is_of_no_interest(self, line: bytes) -> bool:
-        if not (self._asked or self._own_questions) or is_surely_no_response(line):
+        if not (self._asked or self._questions) or is_surely_no_response(line):
             return True
         key = glance_at_id(line)
-        if key is None or key in self._own_questions:
+        if key is None or key in self._questions:
             return False
         asked = self._asked.get(key)
-        if asked is None or asked.method not in {CALL, LIST, *GREETINGS}:
-            self._asked.pop(key, None)
+        if asked is None or asked.method not in _OF_INTEREST:
+            self._answered(key)
             return True
         return False
 
     def _concerns_us(self, message: Message, line: bytes) -> bool:
         key = id_of(message) if is_response(message) else None
-        if key is None or key in self._own_questions:
+        if key is None or key in self._questions:
             return key is not None
         asked = self._asked.get(key)
-        if asked is None or asked.method not in {CALL, LIST, *GREETINGS} or not isinstance(message.get("result"), dict):
+        if asked is None or asked.method not in _OF_INTEREST:
             return False
-        return asked.method != CALL or not self._fits(line)
+        if asked.method in LISTS:
+            return self._has_tools
+        if not isinstance(message.get("result"), dict):
+            return False
+        return asked.method != CALL or not self._fits(asked.tool, line)
 
-    def _fits(self, line: bytes) -> bool:
+    def _fits(self, tool: str, line: bytes) -> bool:
         """Whether a line is so short that no result in it can be too long."""
         ready = _result_of(self._interceptor)
-        return ready is not None and len(line) <= ready.inline_limit
+        if ready is None or not ready.passes_unseen(tool, len(line), self._room(ready)):
+            return False
+        self._round.spent += len(line)
+        return True
+
+    def _room(self, interceptor: "Interceptor") -> int | None:
+        """Characters that are left in this round."""
+        limit = interceptor.limits.per_round
+        return max(limit - self._round.spent, 0) if limit else None
 
     def _message_from_server(self, message: Any, line: bytes) -> None:
         key = id_of(message) if is_response(message) else None
         if key is None:
             if isinstance(message, dict) and message.get("method") == "notifications/tools/list_changed":
-                self._listed = False
+                self._questions.listed = False
             self._to_client(line)
             return
-        question = self._own_questions.pop(key, None)
-        if question is not None:
-            if not question.done():
-                question.set_result(message)
+        if self._questions.take(key, message):
             return
         concerns_us = self._concerns_us(message, line)
-        asked = self._asked.pop(key, None)
+        asked = self._answered(key)
         if asked is None or not concerns_us:
             self._to_client(line)
+        elif asked.method in LISTS:
+            self._to_client(to_line(mention_objects(asked.method, message, modern=asked.modern)))
         elif asked.method in GREETINGS:
             self._to_client(self._greet(message, line))
         else:
@@ -289,15 +319,27 @@ class Conversation:
             result = message["result"]
             interceptor = await asyncio.shield(self._interceptor)
             if asked.method == CALL:
-                changed = await interceptor.result(asked.tool, result)
+                changed = await self._shorten(asked.tool, result, interceptor)
             else:
                 changed = await interceptor.tools_list(result) if self._has_tools else result
-                self._listed = self._listed or not result.get("nextCursor")
+                self._questions.listed = self._questions.listed or not result.get("nextCursor")
             if changed is not result:
                 line = to_line({**message, "result": changed})
         except Exception:
             logger.exception("An answer could not be rewritten and passes as it came")
         self._to_client(line)
+
+    async def _shorten(self, tool: str, result: dict[str, Any], interceptor: "Interceptor") -> dict[str, Any]:
+        limit = interceptor.limits.per_round
+        if not limit or interceptor.limits.of(tool) is None:
+            return await interceptor.result(tool, result)
+        room = self._room(interceptor)
+        # Counted before anything is waited for, so that results that come at once see one another.
+        expected = min(size_of(result, limit), interceptor.preview_limit)
+        self._round.spent += expected
+        changed = await interceptor.result(tool, result, room=room)
+        self._round.spent += size_of(changed, limit) - expected
+        return changed
 
     def _greet(self, message: Message, line: bytes) -> bytes:
         """Add a word about references to the server's instructions, if it has tools to give them to."""
@@ -306,46 +348,10 @@ class Conversation:
         self._has_tools = isinstance(capabilities, dict) and capabilities.get("tools") is not None
         if not self._has_tools:
             return line
-        return to_line({**message, "result": {**result, "instructions": with_instructions(result.get("instructions"))}})
-
-    # Questions of our own
-
-    async def _learn_tools(self, interceptor: "Interceptor", call: Message) -> None:
-        if self._listing is None or self._listing.done():
-            self._listing = asyncio.ensure_future(self._list_tools(interceptor, call))
-        await asyncio.shield(self._listing)
-
-    async def _list_tools(self, interceptor: "Interceptor", call: Message) -> None:
-        meta = (
-            {key: value for key, value in meta_of(call).items() if key != PROGRESS_TOKEN} if is_modern(call) else None
-        )
-        cursor: Any = None
-        for _ in range(MOST_PAGES):
-            params = ({} if meta is None else {"_meta": meta}) | ({} if cursor is None else {"cursor": cursor})
-            try:
-                answer = await asyncio.wait_for(self._ask(LIST, params), LISTING_TIMEOUT)
-            except TimeoutError:
-                return
-            result = answer.get("result")
-            if not isinstance(result, dict) or not isinstance(result.get("tools"), list):
-                return
-            interceptor.learn(result["tools"])
-            cursor = result.get("nextCursor")
-            if not cursor:
-                self._listed = True
-                return
-
-    async def _ask(self, method: str, params: dict[str, Any]) -> Message:
-        self._own_count += 1
-        request_id = f"{self._own_prefix}{self._own_count}"
-        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self._own_questions["str", request_id] = answer
-        request = {"jsonrpc": "2.0", "id": request_id, "method": method} | ({"params": params} if params else {})
-        try:
-            self._to_server(to_line(request))
-            return await answer
-        finally:
-            self._own_questions.pop(("str", request_id), None)
+        changed = {**result, "instructions": with_instructions(result.get("instructions"))}
+        if self._offer_resources and capabilities.get("resources") is None:
+            changed["capabilities"] = {**capabilities, "resources": {}}
+        return to_line({**message, "result": changed})
 
     def _start(self, work: Coroutine[Any, Any, None], size: int) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -360,6 +366,15 @@ class Conversation:
 
         task.add_done_callback(ended)
         return task
+
+
+def size_of(result: dict[str, Any], limit: int) -> int:
+    """Characters of a result as a model would see it, counted up to a limit."""
+    from coatcheck.wire.measuring import content_characters, weigh
+
+    content, structured = result.get("content"), result.get("structuredContent")
+    shown = content_characters(content, limit) if isinstance(content, list) else 0
+    return max(shown, 0 if structured is None else weigh(structured, limit))
 
 
 def _tool_of(call: Message) -> str:

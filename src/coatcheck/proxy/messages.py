@@ -11,6 +11,7 @@ Id = tuple[str, str | int | float]
 
 LONG_LINE = 64 * 1024
 INTERNAL_ERROR = -32603
+METHOD_NOT_FOUND = -32601
 
 _EXACT_UP_TO = 1 << 20
 _MANY_DIGITS = re.compile(rb"[0-9]{19}")
@@ -23,6 +24,12 @@ _ID_LAST = re.compile(rb',\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*' + _ID + r
 _METHOD_FIRST = re.compile(rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*(?:"id"\s*:\s*' + _ID + rb'\s*,\s*)?"method"\s*:')
 _ENDS = 1_000
 
+SESSION_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+"""The revisions that begin with a greeting, oldest first."""
+
+UNSUPPORTED_VERSION = -32022
+SUBSCRIPTION_ID = "io.modelcontextprotocol/subscriptionId"
+LOG_LEVEL = "io.modelcontextprotocol/logLevel"
 PROTOCOL_VERSION = "io.modelcontextprotocol/protocolVersion"
 PROGRESS_TOKEN = "progressToken"  # noqa: S105
 

@@ -1,17 +1,16 @@
 """A server on our stdin and stdout in front of another one: bytes pass, and a few messages are opened."""
 
 import asyncio
-import os
 import signal
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from coatcheck.errors import CoatcheckError, UpstreamError
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.lines import HIGH_WATER, LineReader, LineWriter
+from coatcheck.proxy.own_stdio import own_stdout, signals
 from coatcheck.proxy.stopping import has_ended, stop_upstream
 from coatcheck.proxy.upstream import Upstream, start_upstream, write_to_stderr
 
@@ -26,8 +25,6 @@ QUIET_GRACE, BUSY_GRACE, FLUSH_GRACE = 1.5, 30.0, 2.0
 
 BUILD_GRACE = 5.0
 """Seconds to wait, when the client has left, for what could not be made to say why."""
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Cause(Enum):
@@ -45,12 +42,14 @@ async def serve_stdio(
     make_interceptor: Callable[[], "Interceptor"],
     *,
     verbose: bool = False,
+    offer_resources: bool = False,
 ) -> int:
     """Carry messages between our stdin and stdout and a server, until either ends.
 
     Args:
         command: The server's command, or a server that was started already.
         make_interceptor: Called once, in a thread, while the server starts; what is slow to import belongs in there.
+        offer_resources: Say that there are resources although the server has none: stored objects are.
         verbose: Also write to stderr what the server writes to stdout that is no message.
 
     Returns:
@@ -61,14 +60,14 @@ async def serve_stdio(
         CoatcheckError: The interceptor could not be made.
     """
     upstream = command if isinstance(command, Upstream) else start_upstream(command)
-    with _own_stdout() as stdout:
-        return await _Session(upstream, stdout, verbose=verbose).run(make_interceptor)
+    with own_stdout() as stdout:
+        return await _Session(upstream, stdout, verbose=verbose, offer_resources=offer_resources).run(make_interceptor)
 
 
 class _Session:
     """One run of the pump."""
 
-    def __init__(self, upstream: Upstream, stdout: int, *, verbose: bool) -> None:
+    def __init__(self, upstream: Upstream, stdout: int, *, verbose: bool, offer_resources: bool) -> None:
         stdin, source = upstream.process.stdin, upstream.process.stdout
         if stdin is None or source is None:
             raise UpstreamError("The server was started without pipes.")
@@ -87,6 +86,7 @@ class _Session:
             self.interceptor,
             on_noise=self._noise,
             on_change=self._balance,
+            offer_resources=offer_resources,
         )
         self.client = LineReader(0, self.conversation.from_client, lambda: self._end(Cause.CLIENT_ENDED))
         self.server = LineReader(source.fileno(), self.conversation.from_server, self._server_ended)
@@ -95,7 +95,7 @@ class _Session:
         building = asyncio.ensure_future(self._build(make_interceptor))
         watching = asyncio.ensure_future(self._watch_process())
         try:
-            with self._signals():
+            with signals(self._signalled):
                 self._balance()
                 cause = await self.cause
                 self.client.stop()
@@ -214,23 +214,9 @@ class _Session:
         if self.verbose:
             write_to_stderr(line)
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        def received(number: int) -> None:
-            self.signal_number = number
-            self._end(Cause.SIGNALLED)
-
-        handled = []
-        for number in _SIGNALS:
-            # Outside the main thread signals belong to somebody else.
-            with suppress(ValueError, RuntimeError):
-                self.loop.add_signal_handler(number, received, number)
-                handled.append(number)
-        try:
-            yield
-        finally:
-            for number in handled:
-                self.loop.remove_signal_handler(number)
+    def _signalled(self, number: int) -> None:
+        self.signal_number = number
+        self._end(Cause.SIGNALLED)
 
 
 def _read_while(reader: LineReader, wanted: bool) -> None:
@@ -238,17 +224,3 @@ def _read_while(reader: LineReader, wanted: bool) -> None:
         reader.resume()
     else:
         reader.pause()
-
-
-@contextmanager
-def _own_stdout() -> Iterator[int]:
-    """Give a descriptor that leads to our stdout while all else that prints there goes to stderr."""
-    sys.stdout.flush()
-    ours = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield ours
-    finally:
-        sys.stdout.flush()
-        os.dup2(ours, 1)
-        os.close(ours)

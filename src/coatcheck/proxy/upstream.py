@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from coatcheck.errors import UpstreamError, excerpt
@@ -16,6 +16,7 @@ STDERR_TAIL = 2_000
 PIPE_BYTES = 1 << 20
 _SET_PIPE_SIZE = 1031
 _PR_SET_PDEATHSIG = 1
+_COERCED_LOCALES = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
 
 
 class Upstream:
@@ -78,8 +79,15 @@ def write_to_stderr(data: bytes) -> None:
             data = data[os.write(2, data) :]
 
 
-def start_upstream(command: Sequence[str]) -> Upstream:
-    """Start a server that speaks MCP on its stdin and stdout; it inherits our environment and working directory.
+def start_upstream(
+    command: Sequence[str], *, environment: Mapping[str, str] | None = None, folder: str | None = None
+) -> Upstream:
+    """Start a server that speaks MCP on its stdin and stdout.
+
+    Args:
+        command: The program and its arguments.
+        environment: Variables that it gets beside ours.
+        folder: Its working directory; ours by default.
 
     Raises:
         UpstreamError: The command is empty, does not exist or may not be run.
@@ -94,6 +102,8 @@ def start_upstream(command: Sequence[str]) -> Upstream:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             process_group=0,
+            env={**_environment_as_given(), **(environment or {})},
+            cwd=folder,
             preexec_fn=_ties_to_parent(),  # noqa: PLW1509
         )
     except (OSError, ValueError) as error:
@@ -105,6 +115,16 @@ def start_upstream(command: Sequence[str]) -> Upstream:
     for pipe in (process.stdin, process.stdout):
         _enlarge(pipe.fileno() if pipe is not None else -1)
     return Upstream(command, process)
+
+
+def _environment_as_given() -> dict[str, str]:
+    """Give our environment without the variable that Python adds to its own where the locale is C."""
+    ours = dict(os.environ)
+    if ours.get("LC_CTYPE") in _COERCED_LOCALES:
+        with suppress(OSError), open("/proc/self/environ", "rb") as given:  # noqa: PTH123  # pathlib is slow to load
+            if not any(variable.startswith(b"LC_CTYPE=") for variable in given.read().split(b"\0")):
+                del ours["LC_CTYPE"]
+    return ours
 
 
 def _enlarge(descriptor: int) -> None:

@@ -9,8 +9,10 @@ from coatcheck.errors import CoatcheckError
 from coatcheck.explorer import Explorer, Kept
 from coatcheck.wire.arguments import resolve_arguments
 from coatcheck.wire.instructions import INSTRUCTIONS, with_instructions
+from coatcheck.wire.limits import ALWAYS_FREE, Limits
 from coatcheck.wire.measuring import exceeds
 from coatcheck.wire.own_tools import OwnTool
+from coatcheck.wire.resources import object_link, read_object
 from coatcheck.wire.results import (
     Plan,
     Result,
@@ -28,6 +30,9 @@ __all__ = ["INSTRUCTIONS", "Interceptor"]
 
 PREFIX_ON_CLASH = "coatcheck_"
 
+SHORTEST_PREVIEW = 500
+"""Characters that a preview may have although its tool or round has less: below, it could not say what it must."""
+
 
 class Interceptor:
     """Keeps large results, resolves references in arguments and offers our own tools, for one server.
@@ -36,10 +41,12 @@ class Interceptor:
 
     Args:
         explorer: The explorer, or a provider of it that is asked at every use.
-        inline_limit: Characters up to which a result passes as the same object.
+        inline_limit: Characters up to which a result passes as the same object, where ``limits`` says nothing else.
         preview_limit: Most characters of what stands for a larger one.
         response_limit: Characters up to which a result that could not be kept is passed whole.
         own_tools: Tools to offer beside the server's, by name.
+        limits: Limits by tool and by round, in place of ``inline_limit``.
+        resource_links: Also give what was kept as a resource link, for hosts that read resources.
     """
 
     def __init__(
@@ -50,10 +57,13 @@ class Interceptor:
         preview_limit: int = 4_000,
         response_limit: int = 20_000,
         own_tools: Mapping[str, OwnTool] | None = None,
+        limits: Limits | None = None,
+        resource_links: bool = False,
     ) -> None:
         self._explorer = explorer
-        self.inline_limit = inline_limit
-        self._preview_limit = preview_limit
+        self.limits = limits or Limits(inline_limit)
+        self.resource_links = resource_links
+        self.preview_limit = preview_limit
         self._response_limit = response_limit
         self._own_tools = dict(own_tools or {})
         self._inputs: dict[str, Schema] = {}
@@ -135,21 +145,42 @@ class Interceptor:
         """
         return await resolve_arguments(arguments, schema or self.schema_of(tool), self.explorer)
 
-    async def result(self, tool: str, result: Result, *, has_output_schema: bool | None = None) -> Result:
+    async def read_object(self, uri: str) -> Result:
+        """Answer ``resources/read`` for a stored object; see ``coatcheck.wire.resources`` for the errors."""
+        return await read_object(uri, self.explorer)
+
+    def passes_unseen(self, tool: str, characters: int, room: int | None = None) -> bool:
+        """Whether a result of at most so many characters passes as it is, so that nobody needs to look into it."""
+        limit = self.limits.of(tool)
+        if limit is None:
+            return True
+        return characters <= _narrowed(limit, room) and not self.limits.keeps_always(tool)
+
+    async def result(
+        self, tool: str, result: Result, *, has_output_schema: bool | None = None, room: int | None = None
+    ) -> Result:
         """Keep a large result and give what stands for it; every other comes back as the same object.
 
         Args:
             tool: The tool's name.
             result: Its result.
             has_output_schema: Whether it promised structured content, where the caller knows better.
+            room: Characters that are left for it in its round; ``None`` for any number.
         """
-        if not self._is_plain(result) or not exceeds(result, self.inline_limit):
+        limit = self.limits.of(tool)
+        if limit is None or not self._is_plain(result):
             return result
+        limit = _narrowed(limit, room)
+        if not exceeds(result, limit):
+            return await self._with_reference(tool, result) if self.limits.keeps_always(tool) else result
         promised = tool in self._promised if has_output_schema is None else has_output_schema
+        preview_limit = self.preview_limit
+        if room is not None or self.limits.own_of(tool) is not None:
+            preview_limit = min(preview_limit, max(limit, SHORTEST_PREVIEW))
         if has_large_binaries(result):
-            made = await asyncio.to_thread(plan, result, self._preview_limit, has_output_schema=promised)
+            made = await asyncio.to_thread(plan, result, preview_limit, has_output_schema=promised)
         else:
-            made = plan(result, self._preview_limit, has_output_schema=promised)
+            made = plan(result, preview_limit, has_output_schema=promised)
         if made is None:
             return result
         kept = await self._keep(made, tool)
@@ -158,8 +189,25 @@ class Interceptor:
         short = (
             build_error(made, kept.reference) if result.get("isError") else build(made, kept.reference, kept.preview)
         )
-        size = total_characters(result, 4 * self._preview_limit)
+        if self.resource_links and kept.reference is not None:
+            short = {**short, "content": [*short["content"], object_link(kept.reference, tool)]}
+        size = total_characters(result, 4 * self.preview_limit)
         return short if total_characters(short, size) <= size else result
+
+    async def _with_reference(self, tool: str, result: Result) -> Result:
+        """Keep a result that passes whole, and add its reference."""
+        if result.get("isError"):
+            return result
+        try:
+            kept = await self.explorer.akeep(ToolResult(result), tool=tool, limit=SHORTEST_PREVIEW)
+        except CoatcheckError:
+            return result  # The model has the whole of it.
+        if kept.reference is None:
+            return result
+        added = [{"type": "text", "text": f"[Kept: {kept.reference}]"}]
+        if self.resource_links:
+            added.append(object_link(kept.reference, tool))
+        return {**result, "content": [*result["content"], *added]}
 
     async def _keep(self, made: Plan, tool: str) -> Kept:
         try:
@@ -176,3 +224,7 @@ class Interceptor:
             and isinstance(result.get("content"), list)
             and result.get("resultType", "complete") == "complete"
         )
+
+
+def _narrowed(limit: int, room: int | None) -> int:
+    return limit if room is None else min(limit, max(room, ALWAYS_FREE))

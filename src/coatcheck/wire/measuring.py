@@ -7,7 +7,7 @@ MEDIA_LIMIT = 1_000_000
 """Characters of base64 up to which images and sounds of one result stay: a model sees the picture, not its encoding."""
 
 _DIGITS_PER_BIT = 0.30103
-_MEDIA = frozenset({"image", "audio"})
+_MEDIA = ("image", "audio")  # no set: what a server calls a type need not be hashable
 
 
 def weigh(value: Any, limit: int) -> int:

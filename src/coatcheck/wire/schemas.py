@@ -17,6 +17,7 @@ _MAPS = ("properties", "patternProperties", "$defs", "definitions")
 _SINGLE = ("items", "additionalProperties")
 _LISTS = ("prefixItems", "anyOf", "oneOf", "allOf")
 _PLACES_OF_VALUES = frozenset({"properties", "patternProperties", "items", "additionalProperties", "prefixItems"})
+_IN_HEADER = "x-mcp-header"
 _DEFINITIONS = ("$defs", "definitions")
 _KEPT_OUTSIDE = ("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly")
 _NARROWS_STRINGS = frozenset({"enum", "const", "pattern", "format", "maxLength", "minLength", "not", "if"})
@@ -88,7 +89,8 @@ class _Welcome:
         if any(branch == reference_schema() for branch in _branches(schema)):
             return schema
         inner = {key: self._keyword(key, content, (*pointer, key)) for key, content in schema.items()}
-        if not value or pointer in self.passed_through or self.admits_text(schema):
+        # A parameter that travels in a header must stay a plain one, or strict clients drop the whole tool.
+        if not value or _IN_HEADER in schema or pointer in self.passed_through or self.admits_text(schema):
             return inner
         outside = {key: inner.pop(key) for key in _KEPT_OUTSIDE if key in inner}
         return {**outside, "anyOf": [inner, reference_schema()]}

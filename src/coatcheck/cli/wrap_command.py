@@ -1,0 +1,159 @@
+"""The command ``coatcheck wrap`` and its help."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from coatcheck.cli.options import Backend, RedisUrl, Ttl, WaitForStore
+from coatcheck.errors import SettingsError
+
+if TYPE_CHECKING:
+    from coatcheck.proxy.links import Link
+
+UPSTREAM, DOWNSTREAM, SIZE, AUTH = "Which server", "Who connects", "What is shortened", "Who may call (HTTP)"
+
+
+def wrap(
+    ctx: typer.Context,
+    command: Annotated[
+        list[str] | None, typer.Argument(help="The server's command and its arguments.", metavar="COMMAND")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="Wrap the server at this URL.", rich_help_panel=UPSTREAM)] = None,
+    sse: Annotated[
+        bool, typer.Option("--sse", help="The URL is one of the older transport.", rich_help_panel=UPSTREAM)
+    ] = False,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(help="Header for the URL, 'Name: $VARIABLE'. Repeatable.", rich_help_panel=UPSTREAM),
+    ] = None,
+    token_variable: Annotated[
+        str | None,
+        typer.Option(help="Name of the variable that holds a bearer token for the URL.", rich_help_panel=UPSTREAM),
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(help="Certificates to trust for the URL (PEM).", rich_help_panel=UPSTREAM)
+    ] = None,
+    config: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--config",
+            help="File of servers to wrap together (JSON with mcpServers), or of settings (TOML). Repeatable.",
+            rich_help_panel=UPSTREAM,
+        ),
+    ] = None,
+    transport: Annotated[
+        str, typer.Option(help="How clients connect: stdio or streamable-http.", rich_help_panel=DOWNSTREAM)
+    ] = "stdio",
+    host: Annotated[str, typer.Option(help="Address to listen on (HTTP).", rich_help_panel=DOWNSTREAM)] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="Port to listen on (HTTP).", min=0, max=65535, rich_help_panel=DOWNSTREAM)
+    ] = 8000,
+    unprotected: Annotated[
+        bool,
+        typer.Option(
+            "--unprotected",
+            help="Listen on an address that others can reach although callers are not authenticated.",
+            rich_help_panel=DOWNSTREAM,
+        ),
+    ] = False,
+    auth_tokens: Annotated[
+        Path | None, typer.Option(help="List of bearer tokens, as for serve.", rich_help_panel=AUTH)
+    ] = None,
+    auth_jwks: Annotated[
+        str | None, typer.Option(help="Keys of signed tokens, as for serve.", rich_help_panel=AUTH)
+    ] = None,
+    auth_issuer: Annotated[str | None, typer.Option(help="Who must have issued them.", rich_help_panel=AUTH)] = None,
+    auth_audience: Annotated[str | None, typer.Option(help="Whom they are meant for.", rich_help_panel=AUTH)] = None,
+    auth: Annotated[
+        str | None, typer.Option(help="A TokenVerifier of your own: module:attribute.", rich_help_panel=AUTH)
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Results up to this pass unchanged: a number for all tools, PATTERN=NUMBER for some. Repeatable.",
+            rich_help_panel=SIZE,
+        ),
+    ] = None,
+    never: Annotated[
+        list[str] | None, typer.Option(help="Tools whose results always pass unchanged. Repeatable.")
+    ] = None,
+    always: Annotated[
+        list[str] | None, typer.Option(help="Tools whose results are kept even when small. Repeatable.")
+    ] = None,
+    tokens: Annotated[bool, typer.Option("--tokens", help="Limits are in tokens (4 characters each).")] = False,
+    round_limit: Annotated[
+        int | None,
+        typer.Option(help="What the results of calls made at once may have together; 0: no limit. [default: 4 limits]"),
+    ] = None,
+    resource_links: Annotated[
+        bool,
+        typer.Option("--resource-links", help="Also give kept results as resource links, for hosts that read them."),
+    ] = False,
+    object_store_backend: Backend = None,
+    redis_url: RedisUrl = None,
+    object_store_ttl: Ttl = None,
+    wait_for_store: WaitForStore = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say on stderr what happens.")] = False,
+) -> None:
+    """Run MCP servers with coatcheck in front of them.
+
+    Their tools pass through; large results are kept, and references to them work as arguments of their tools:
+
+        coatcheck wrap -- npx -y @modelcontextprotocol/server-filesystem /data
+
+        coatcheck wrap --url https://example.com/mcp --token-variable EXAMPLE_TOKEN
+
+        coatcheck wrap --config mcp.json
+    """
+    from coatcheck.cli.shaping import Shaping
+    from coatcheck.cli.upstreams import UpstreamFlags
+    from coatcheck.cli.wrap import WrapFlags, run_wrap, run_wrap_http, run_wrap_link
+    from coatcheck.proxy.targets import CommandTarget, make_link
+
+    servers, settings_file = _sorted(config or [])
+    shaping = Shaping(limit or [], never or [], always or [], round_limit, tokens, resource_links)
+    shaping.check()
+    flags = WrapFlags(
+        (object_store_backend, redis_url, object_store_ttl, settings_file, wait_for_store), shaping, verbose
+    )
+    target = UpstreamFlags(command or [], url, sse, header or [], token_variable, ca_file).target()
+    if (target is None) == (not servers):
+        raise typer.BadParameter(
+            "Say which server to wrap: a command behind --, --url, or --config with a file of several; one of them."
+        )
+    if transport == "stdio" and isinstance(target, CommandTarget):
+        raise typer.Exit(run_wrap(ctx.obj or target.command, flags))
+    if target is not None:
+        single = target
+
+        def open_upstream() -> "Link":
+            return make_link(single)
+    else:
+        from coatcheck.cli.servers_file import read_servers
+        from coatcheck.proxy.gateway import Gateway
+
+        targets = read_servers(servers)
+
+        def open_upstream() -> "Link":
+            return Gateway(targets)
+
+    if transport == "stdio":
+        raise typer.Exit(run_wrap_link(open_upstream, flags))
+    from coatcheck.cli.serve import AuthFlags, Listening
+
+    authentication = AuthFlags(auth_tokens, auth_jwks, auth_issuer, auth_audience, auth)
+    protected = any(given is not None for given in (auth_tokens, auth_jwks, auth))
+    listening = Listening(transport, host, port, unprotected=unprotected, authenticated=protected)
+    if transport != "streamable-http":
+        raise SettingsError("Clients of wrap connect by stdio or streamable-http.")
+    raise typer.Exit(run_wrap_http(open_upstream, flags, listening, authentication))
+
+
+def _sorted(files: list[Path]) -> tuple[list[Path], Path | None]:
+    """Tell files of servers from the file of settings."""
+    servers = [path for path in files if path.suffix.lower() in {".json", ".jsonc"}]
+    settings = [path for path in files if path not in servers]
+    if len(settings) > 1:
+        raise SettingsError("There is one file of settings; files of servers end in .json.")
+    return servers, settings[0] if settings else None

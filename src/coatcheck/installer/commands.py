@@ -1,0 +1,97 @@
+"""Wrapping a server that has a command: a few words in front of its arguments, and back."""
+
+import re
+from collections.abc import Sequence
+
+from coatcheck.installer.entries import Entry, LeftAlone
+from coatcheck.installer.spans import Edit, Member, Tree, quoted
+
+_LEADING = re.compile(r"\r?\n[ \t]*\Z")
+
+
+def wrap_command(tree: Tree, entry: Entry, launcher: Sequence[str]) -> list[Edit]:
+    """Give the edits that put ``LAUNCHER wrap --`` in front of a command.
+
+    The command goes into the arguments as it is written, so that it can come back as it was.
+
+    Raises:
+        LeftAlone: Command or arguments are no texts.
+    """
+    command, args = entry.node.find("command"), entry.node.find("args")
+    if command is None or command.node.kind != "string" or not command.node.scalar:
+        raise LeftAlone("its command is no text")
+    words = ", ".join([*map(quoted, [*launcher[1:], "wrap", "--"]), tree.raw(command.node)])
+    edits = [Edit(command.node.start, command.node.end, quoted(launcher[0]))]
+    if args is None:
+        text = f"{separator(tree, command)}{key_beside(tree, command, 'args')}[{words}]"
+        return [*edits, Edit(command.node.end, command.node.end, text)]
+    items = args.node.items
+    if args.node.kind != "array" or any(item.kind != "string" for item in items):
+        raise LeftAlone("its args are no list of texts")
+    if not items:
+        return [*edits, Edit(args.node.start + 1, args.node.start + 1, words)]
+    first = items[0].start
+    leading = _LEADING.search(tree.text, args.node.start, first)
+    return [*edits, Edit(first, first, f"{words},{leading.group() if leading else ' '}")]
+
+
+def unwrap_command(tree: Tree, entry: Entry, original: Entry | None) -> list[Edit]:
+    """Give the edits that take coatcheck away again.
+
+    Args:
+        tree: The file as it is.
+        entry: The server in it, wrapped.
+        original: The server as it was before, as far as that is known.
+
+    Raises:
+        LeftAlone: It was wrapped with options of its own, which nobody but a person can judge.
+    """
+    command, args = entry.node.find("command"), entry.node.find("args")
+    position = entry.wrap_position
+    if command is None or args is None or position is None:
+        raise LeftAlone("it is not wrapped")
+    if entry.words[position + 1 : position + 2] != ["--"] or len(entry.words) <= position + 2:
+        raise LeftAlone("it is wrapped with options of its own")
+    items = args.node.items
+    if any(item.kind != "string" for item in items):
+        raise LeftAlone("its args are no list of texts")
+    moved = items[position + 1]  # the words begin with the command, the items do not
+    edits = [Edit(command.node.start, command.node.end, tree.raw(moved))]
+    rest = items[position + 2 :]
+    had_args = original is None or original.node.find("args") is not None
+    if not rest and not had_args and _follows(tree, args, command):
+        return [*edits, Edit(command.node.end, args.node.end, "")]
+    return [*edits, Edit(items[0].start, _end_of_words(tree, moved.end, rest[0].start if rest else None), "")]
+
+
+def _end_of_words(tree: Tree, end: int, following: int | None) -> int:
+    """Tell up to where our words go: to the next argument, but not past a comment."""
+    if following is None:
+        return end
+    between = tree.text[end:following]
+    if between.strip() == ",":
+        return following
+    return end + len(between) - len(between.lstrip()) + 1 if between.lstrip().startswith(",") else end
+
+
+def _follows(tree: Tree, second: Member, first: Member) -> bool:
+    """Whether a member stands right behind another."""
+    return first.node.end <= second.key_start and tree.text[first.node.end : second.key_start].strip() in {"", ","}
+
+
+def separator(tree: Tree, member: Member) -> str:
+    """Give what goes between a member and one that is put behind it."""
+    leading = _LEADING.search(tree.text, 0, member.key_start)
+    if not member.on_line:
+        return f",{leading.group() if leading else ' '}"
+    newline = "\r\n" if "\r\n" in tree.text else "\n"
+    return leading.group() if leading else newline
+
+
+def key_beside(tree: Tree, member: Member, name: str) -> str:
+    """Write a key, and what stands between it and its value, as it is done in the member beside it."""
+    quote = tree.text[member.key_end - 1]
+    between = tree.text[member.key_end : member.node.start]
+    if between.strip() not in {":", "="}:
+        between = ": "  # a comment stands there; TOML has none in this place
+    return f"{member.prefix}{quote}{name}{quote}{between}" if quote in "\"'" else f"{member.prefix}{name}{between}"

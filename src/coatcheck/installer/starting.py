@@ -1,0 +1,156 @@
+"""Does a server start: it is started as its client would do it, and asked to introduce itself."""
+
+import json
+import os
+import re
+import selectors
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from coatcheck.errors import excerpt
+from coatcheck.installer.states import ServerState
+
+TIMEOUT = 30.0
+"""Seconds that a server has to introduce itself; ``npx`` and ``uvx`` may have to fetch it first."""
+
+_QUESTION = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "coatcheck status", "version": "1"},
+    },
+}
+_VARIABLE = re.compile(r"\$\{(?:env:)?([A-Za-z_]\w*)(?::-([^}]*))?\}")
+_UNKNOWN = re.compile(r"\$\{[^}]*\}")
+_MOST_OUTPUT = 1 << 22
+_TAIL = 2_000
+_GRACE = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a start went.
+
+    Attributes:
+        works: Whether the server introduced itself; ``None``: it could not be tried.
+        says: As whom, or what went wrong; no secret is in it.
+    """
+
+    works: bool | None
+    says: str
+
+
+def try_start(state: ServerState, timeout: float = TIMEOUT) -> Start:
+    """Start a server, ask ``initialize``, and end it.
+
+    Args:
+        state: The server.
+        timeout: Seconds that it has to answer.
+    """
+    words = [_filled(word) for word in state.command]
+    environment = {name: _filled(value) for name, value in state.environment.items()}
+    folder = _filled(state.folder) if state.folder is not None else None
+    given = [*words, *environment.values(), *([folder] if folder else [])]
+    if unknown := next((found for text in given if (found := _UNKNOWN.search(text))), None):
+        return Start(None, f"only the client knows what {unknown.group()} is")
+    try:
+        process = subprocess.Popen(  # noqa: S603  # the client runs the same
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **environment},
+            cwd=folder,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        return Start(False, f"{excerpt(words[0])} could not be started: {reason}")
+    try:
+        start = _ask(process, timeout)
+    finally:
+        _end(process)
+    return Start(start.works, _without(start.says, environment))
+
+
+def _ask(process: "subprocess.Popen[bytes]", timeout: float) -> Start:
+    """Write the question and read until it is answered, the output ends or the time is up."""
+    assert process.stdin is not None  # noqa: S101  # both were asked for
+    with suppress(OSError):
+        process.stdin.write(json.dumps(_QUESTION).encode() + b"\n")
+        process.stdin.flush()
+    deadline = time.monotonic() + timeout
+    output = {"stdout": b"", "stderr": b""}
+    with selectors.DefaultSelector() as selector:
+        for name in output:
+            selector.register(getattr(process, name), selectors.EVENT_READ, name)
+        while selector.get_map() and (left := deadline - time.monotonic()) > 0:
+            for key, _ in selector.select(left):
+                chunk = os.read(key.fd, 1 << 16)
+                if not chunk:
+                    selector.unregister(key.fileobj)
+                output[key.data] += chunk
+            if (answer := _answer(output["stdout"])) is not None:
+                return answer
+            output["stderr"] = output["stderr"][-_TAIL:]
+            if len(output["stdout"]) > _MOST_OUTPUT:
+                break
+        ended = not selector.get_map()
+    words = excerpt(" | ".join(output["stderr"].decode("utf-8", "replace").strip().splitlines()[-3:]), 300)
+    reason = "it ended without an answer" if ended else f"it did not answer in {timeout:g} s"
+    return Start(False, f"{reason}{': ' if words else ''}{words}")
+
+
+def _answer(output: bytes) -> Start | None:
+    for line in output.split(b"\n")[:-1]:
+        try:
+            message: Any = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(message, dict) and message.get("id") == 1:
+            result, error = message.get("result"), message.get("error")
+            if isinstance(result, dict):
+                server = result.get("serverInfo")
+                server = server if isinstance(server, dict) else {}
+                named = f"{server.get('name', '')} {server.get('version', '')}".strip()
+                return Start(True, excerpt(named) or "it has no name")
+            text = error.get("message", "") if isinstance(error, dict) else ""
+            return Start(False, f"it answered with an error: {excerpt(str(text), 200)}")
+    return None
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Let it end by itself, then end it with all it has started."""
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_GRACE)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _filled(text: str) -> str:
+    """Put variables in their places, in the ways in which clients write them."""
+
+    def value(found: re.Match[str]) -> str:
+        known = os.environ.get(found.group(1), found.group(2))
+        return found.group() if known is None else known
+
+    return _VARIABLE.sub(value, text)
+
+
+def _without(text: str, environment: dict[str, str]) -> str:
+    for value in environment.values():
+        if len(value) > 3:  # noqa: PLR2004  # shorter ones are in any text
+            text = text.replace(value, "•••")
+    return text

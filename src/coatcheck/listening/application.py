@@ -1,0 +1,94 @@
+"""The application that a web server runs: routes, authentication, and what begins and ends with it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
+from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend, RequireAuthMiddleware
+from mcp.server.transport_security import RequestBodyLimitMiddleware, TransportSecuritySettings
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from coatcheck.listening.requests import Requests
+from coatcheck.listening.sessions import Sessions
+from coatcheck.listening.sharing import SharedLink
+from coatcheck.proxy.links import Link
+from coatcheck.scopes import Scopes
+from coatcheck.wire.interceptor import Interceptor
+
+if TYPE_CHECKING:
+    from mcp.server.auth.provider import TokenVerifier
+
+PATH = "/mcp"
+LARGEST_BODY = 64 << 20
+"""Bytes of a request's body."""
+
+_LOOPBACK = ("127.0.0.1:*", "localhost:*", "[::1]:*")
+
+
+class Application:
+    """An ASGI application in front of one upstream.
+
+    Args:
+        make_link: Gives a new link to the upstream; called for each session, and once for all requests without one.
+        interceptor: What is done with lists, arguments and results.
+        scopes: Where the store asks for the namespace.
+        loopback: Whether only this machine can connect; then foreign host and origin headers are refused.
+        verifier: Says whose a bearer token is; without one everybody is let in.
+    """
+
+    def __init__(
+        self,
+        make_link: Callable[[], Link],
+        interceptor: Interceptor,
+        scopes: Scopes,
+        *,
+        loopback: bool,
+        verifier: "TokenVerifier | None" = None,
+    ) -> None:
+        security = TransportSecuritySettings(
+            enable_dns_rebinding_protection=loopback,
+            allowed_hosts=list(_LOOPBACK),
+            allowed_origins=[f"http://{host}" for host in _LOOPBACK],
+        )
+        self._sessions = Sessions(make_link, interceptor, scopes, security)
+        self._shared = SharedLink(make_link)
+        self._requests = Requests(self._shared, interceptor, scopes, security)
+        self._endpoint = _guarded(RequestBodyLimitMiddleware(self._route, LARGEST_BODY), verifier)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve within this; at its end all sessions and upstreams are closed."""
+        try:
+            async with self._sessions.running():
+                yield
+        finally:
+            await self._shared.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        if scope["path"].rstrip("/") != PATH:
+            await PlainTextResponse(f"MCP is served at {PATH}.\n", 404)(scope, receive, send)
+            return
+        await self._endpoint(scope, receive, send)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        version = next(
+            (value.decode("latin-1") for name, value in scope["headers"] if name == b"mcp-protocol-version"), ""
+        )
+        if version and version not in HANDSHAKE_PROTOCOL_VERSIONS:
+            await self._requests.handle(scope, receive, send)
+        else:
+            await self._sessions.handle(scope, receive, send)
+
+
+def _guarded(endpoint: ASGIApp, verifier: "TokenVerifier | None") -> ASGIApp:
+    if verifier is None:
+        return endpoint
+    guarded: Any = RequireAuthMiddleware(endpoint, required_scopes=[])
+    return AuthenticationMiddleware(AuthContextMiddleware(guarded), backend=BearerAuthBackend(verifier))

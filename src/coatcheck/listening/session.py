@@ -1,0 +1,214 @@
+"""One session over HTTP: the SDK's transport on one side, a link on the other, a conversation between them."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterable, Awaitable, Callable
+from contextlib import suppress
+
+import anyio
+from mcp.server.streamable_http import StreamableHTTPServerTransport
+from mcp.shared.message import ServerMessageMetadata, SessionMessage
+from mcp_types import jsonrpc_message_adapter
+from pydantic import ValidationError
+
+from coatcheck.errors import UpstreamError
+from coatcheck.proxy.conversation import Conversation
+from coatcheck.proxy.links import Link
+from coatcheck.proxy.messages import (
+    PROGRESS_TOKEN,
+    Id,
+    Message,
+    error_response,
+    id_of,
+    is_request,
+    is_response,
+    meta_of,
+    parse,
+    to_line,
+)
+from coatcheck.scopes import Scope, Scopes
+from coatcheck.wire.interceptor import Interceptor
+
+logger = logging.getLogger(__name__)
+
+CANCELLED = "notifications/cancelled"
+LAST_WORDS_SECONDS = 0.5
+"""Seconds in which the responses that say why the session ends go out to the client."""
+
+_OF_NO_REQUEST = frozenset(
+    {
+        "notifications/tools/list_changed",
+        "notifications/prompts/list_changed",
+        "notifications/resources/list_changed",
+        "notifications/resources/updated",
+    }
+)
+
+
+class Session:
+    """A client's session, with an upstream of its own that starts with the client's first message.
+
+    Args:
+        transport: The SDK's side; not connected yet.
+        make_link: Gives the link to the upstream.
+        interceptor: What is done with lists, arguments and results.
+        scopes: Where the store asks for the namespace.
+        caller: Whose session it is.
+    """
+
+    def __init__(
+        self,
+        transport: StreamableHTTPServerTransport,
+        make_link: Callable[[], Link],
+        interceptor: Interceptor,
+        scopes: Scopes,
+        caller: Scope,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.transport = transport
+        self.connected = asyncio.Event()
+        self._link = make_link()
+        self._started = False
+        self._lost = ""
+        self._scopes = scopes
+        self._caller = caller
+        self._open: dict[Id, Message] = {}
+        self._unanswered: dict[Id, ServerMessageMetadata] = {}
+        self._related: Id | None = None
+        self._outbox: asyncio.Queue[SessionMessage | None] = asyncio.Queue()
+        ready: asyncio.Future[Interceptor] = loop.create_future()
+        ready.set_result(interceptor)
+        self._conversation = Conversation(
+            self._to_client,
+            self._to_server,
+            ready,
+            on_noise=lambda _line: None,
+            offer_resources=interceptor.resource_links,
+        )
+
+    async def run(self) -> None:
+        """Carry messages until the client ends the session, leaves it alone for long, or the upstream goes away."""
+        try:
+            with self._scopes.enter(self._caller):
+                async with self.transport.connect() as (received, sent):
+                    self.connected.set()
+                    writing = asyncio.ensure_future(self._write(sent.send))
+                    reading = asyncio.ensure_future(self._read(received))
+                    with self.transport.idle_scope or anyio.CancelScope():
+                        await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
+                    for task in (reading, writing):
+                        task.cancel()
+                    await asyncio.gather(reading, writing, return_exceptions=True)
+        finally:
+            self.connected.set()
+            with anyio.CancelScope(shield=True):
+                if self._started:
+                    await self._link.close()
+                await self.transport.terminate()
+
+    # From the client
+
+    async def _read(self, received: AsyncIterable[SessionMessage | Exception]) -> None:
+        with suppress(anyio.ClosedResourceError):
+            async for item in received:
+                if not isinstance(item, Exception):
+                    await self._take(item)
+
+    async def _take(self, item: SessionMessage) -> None:
+        line = item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
+        message = parse(line)
+        key = id_of(message) if is_request(message) else None
+        if self._lost:
+            if key is not None:
+                self._post(to_line(error_response(message["id"], self._lost)))
+            return
+        if key is not None:
+            self._open[key] = message
+            if isinstance(item.metadata, ServerMessageMetadata):
+                self._unanswered[key] = item.metadata
+        self._conversation.from_client(line)
+        if message.get("method") == CANCELLED:
+            await self._end_stream(message)
+
+    def _to_server(self, line: bytes) -> None:
+        if not self._started:
+            try:
+                self._link.start(self._from_server, self._link_ended)
+            except UpstreamError as error:
+                self._link_ended(str(error))
+                return
+            self._started = True
+        self._link.send(line)
+
+    async def _end_stream(self, cancelled: Message) -> None:
+        """Close the response of a request that will not be answered."""
+        params = cancelled.get("params")
+        key = id_of({"id": params.get("requestId")}) if isinstance(params, dict) else None
+        if key is None:
+            return
+        self._open.pop(key, None)
+        metadata = self._unanswered.pop(key, None)
+        if metadata is not None and metadata.on_request_unanswered is not None:
+            await metadata.on_request_unanswered()
+
+    # From the server
+
+    def _from_server(self, line: bytes, related: Id | None) -> None:
+        self._related = related
+        with self._scopes.enter(self._caller):
+            self._conversation.from_server(line)
+        self._related = None
+
+    def _link_ended(self, text: str) -> None:
+        logger.warning("%s", text)
+        self._lost = text
+        self._conversation.give_up_questions()
+        self._conversation.fail_all(text)
+        # The client learns from the missing session that it must open a new one, with a new upstream.
+        self._outbox.put_nowait(None)
+
+    def _to_client(self, line: bytes) -> None:
+        self._post(line)
+
+    def _post(self, line: bytes) -> None:
+        message = parse(line)
+        if not isinstance(message, dict):
+            return
+        related: Id | None = None
+        if is_response(message):
+            key = id_of(message)
+            if key is not None:
+                self._open.pop(key, None)
+                self._unanswered.pop(key, None)
+        else:
+            related = self._request_of(message)
+        try:
+            item = jsonrpc_message_adapter.validate_python(message, by_name=False)
+        except ValidationError:
+            logger.warning("The server sent what is no message; it is dropped")
+            return
+        metadata = None
+        if related is not None and isinstance(related[1], (str, int)):
+            metadata = ServerMessageMetadata(related_request_id=related[1])
+        self._outbox.put_nowait(SessionMessage(item, metadata))
+
+    def _request_of(self, message: Message) -> Id | None:
+        """Find the request in whose response a message of the server's belongs; ``None``: in no one's.
+
+        Where the transport does not tell, progress is known by its token, and anything else is given to the request
+        that came last: it reaches the client in any case.
+        """
+        if message["method"] in _OF_NO_REQUEST or not self._open:
+            return None
+        if self._related in self._open:
+            return self._related
+        params = message.get("params")
+        token = params.get(PROGRESS_TOKEN) if isinstance(params, dict) else None
+        if token is not None:
+            return next((key for key, asked in self._open.items() if meta_of(asked).get(PROGRESS_TOKEN) == token), None)
+        return next(reversed(self._open))
+
+    async def _write(self, send: Callable[[SessionMessage], Awaitable[None]]) -> None:
+        while (item := await self._outbox.get()) is not None:
+            await send(item)
+        await asyncio.sleep(LAST_WORDS_SECONDS)

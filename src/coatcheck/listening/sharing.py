@@ -1,0 +1,237 @@
+"""One upstream for all requests that know no session: each under an id of its own, each answer to who asked."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from coatcheck.errors import UpstreamError
+from coatcheck.proxy.links import Link
+from coatcheck.proxy.messages import (
+    INTERNAL_ERROR,
+    LOG_LEVEL,
+    METHOD_NOT_FOUND,
+    PROGRESS_TOKEN,
+    PROTOCOL_VERSION,
+    SESSION_VERSIONS,
+    SUBSCRIPTION_ID,
+    UNSUPPORTED_VERSION,
+    Id,
+    Message,
+    error_response,
+    id_of,
+    is_request,
+    is_response,
+    meta_of,
+    parse,
+    to_line,
+)
+
+logger = logging.getLogger(__name__)
+
+DISCOVER = "server/discover"
+PROBE_TIMEOUT = 20.0
+"""Seconds that an upstream has to say whether it speaks a revision without sessions."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A request that is under way upstream."""
+
+    lane: "Lane"
+    message: Message
+
+
+class Lane:
+    """What one downstream request has of the shared upstream."""
+
+    def __init__(self, shared: "SharedLink", take: Callable[[bytes], None]) -> None:
+        self._shared = shared
+        self.take = take
+        self.numbers: set[int] = set()
+
+    def send(self, line: bytes) -> None:
+        """Send a line upstream."""
+        self._shared.send(self, parse(line))
+
+    def close(self) -> None:
+        """Cancel what is not answered yet."""
+        self._shared.forget(self)
+
+
+class SharedLink:
+    """A link that many requests of 2026-07-28 share. It opens with the first, and anew when the upstream went away.
+
+    Args:
+        make_link: Gives a new link to the upstream.
+    """
+
+    def __init__(self, make_link: Callable[[], Link]) -> None:
+        self._make_link = make_link
+        self._link: Link | None = None
+        self._open: dict[int, _Open] = {}
+        self._count = 0
+        self._probing: asyncio.Task[str | None] | None = None
+
+    def lane(self, take: Callable[[bytes], None]) -> Lane:
+        """Give a request its way upstream; ``take`` gets the lines that concern it."""
+        return Lane(self, take)
+
+    async def refusal(self, request: Message) -> Message | None:
+        """Say that the upstream speaks no such revision, if so; asked once for each upstream.
+
+        Raises:
+            UpstreamError: The upstream cannot be started.
+        """
+        if self._probing is None or (self._probing.done() and self._link is None):
+            self._started()
+            self._probing = asyncio.ensure_future(self._probe(request))
+        fault = await asyncio.shield(self._probing)
+        if fault is None:
+            return None
+        failure = error_response(request["id"], fault, UNSUPPORTED_VERSION)
+        requested = meta_of(request).get(PROTOCOL_VERSION)
+        failure["error"]["data"] = {"supported": list(SESSION_VERSIONS), "requested": requested}
+        return failure
+
+    async def _probe(self, request: Message) -> str | None:
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        lane = self.lane(lambda line: None if answer.done() else answer.set_result(line))
+        meta = {key: value for key, value in meta_of(request).items() if key != PROGRESS_TOKEN}
+        lane.send(to_line({"jsonrpc": "2.0", "id": 0, "method": DISCOVER, "params": {"_meta": meta}}))
+        try:
+            said = parse(await asyncio.wait_for(answer, PROBE_TIMEOUT))
+        except TimeoutError:
+            said = {}
+        finally:
+            lane.close()
+        result, error = said.get("result"), said.get("error")
+        if isinstance(result, dict) and set(result.get("supportedVersions") or ()) - set(SESSION_VERSIONS):
+            return None
+        link = self._link
+        if link is None or (isinstance(error, dict) and error.get("code") == INTERNAL_ERROR):
+            # It went away or cannot be reached, which says nothing of what it speaks.
+            self._probing = None
+            raise UpstreamError(str(error.get("message")) if isinstance(error, dict) else "The server went away.")
+        if not said:
+            self._probing = None  # It may only be slow to start.
+            return f'The server "{link.name}" did not answer within {PROBE_TIMEOUT:g} s.'
+        # It is of no use for requests without a session.
+        await link.close()
+        name = link.name
+        self._link = _Closed(name)
+        return (
+            f'The server "{name}" speaks only revisions of MCP with sessions ({SESSION_VERSIONS[-1]} and before): '
+            "connect with initialize."
+        )
+
+    def send(self, lane: Lane, message: Message) -> None:
+        """Send a message upstream for a request."""
+        key = id_of(message) if is_request(message) else None
+        try:
+            link = self._started()
+        except UpstreamError as error:
+            if key is not None:
+                lane.take(to_line(error_response(message["id"], str(error))))
+            return
+        if key is None:
+            return  # No message but requests exists from client to server.
+        self._count += 1
+        self._open[self._count] = _Open(lane, message)
+        lane.numbers.add(self._count)
+        meta = meta_of(message)
+        if PROGRESS_TOKEN in meta:
+            message = {**message, "params": {**message["params"], "_meta": {**meta, PROGRESS_TOKEN: self._count}}}
+        link.send(to_line({**message, "id": self._count}))
+
+    def forget(self, lane: Lane) -> None:
+        """Cancel what a lane still has under way."""
+        for number in lane.numbers:
+            if self._open.pop(number, None) is not None and self._link is not None:
+                cancelled = {"method": "notifications/cancelled", "params": {"requestId": number}}
+                self._link.send(to_line({"jsonrpc": "2.0", **cancelled}))
+        lane.numbers.clear()
+
+    async def close(self) -> None:
+        """Close the upstream."""
+        link, self._link = self._link, None
+        if link is not None:
+            await link.close()
+
+    def _started(self) -> Link:
+        if self._link is None:
+            link = self._make_link()
+            link.start(self._take, lambda text: self._ended(link, text))
+            self._link = link
+        return self._link
+
+    def _ended(self, link: Link, text: str) -> None:
+        if self._link is not link:
+            return
+        self._link = None
+        logger.warning("%s", text)
+        under_way, self._open = self._open, {}
+        for each in under_way.values():
+            each.lane.take(to_line(error_response(each.message["id"], text)))
+
+    def _take(self, line: bytes, related: Id | None) -> None:
+        message = parse(line)
+        if not isinstance(message, dict):
+            return
+        if is_response(message):
+            answered = self._open.pop(_number(message.get("id")), None)
+            if answered is not None:
+                answered.lane.numbers.discard(_number(message.get("id")))
+                answered.lane.take(to_line({**message, "id": answered.message["id"]}))
+        elif is_request(message):
+            text = "There are no requests from server to client in this revision."
+            if self._link is not None:
+                self._link.send(to_line(error_response(message["id"], text, METHOD_NOT_FOUND)))
+        else:
+            self._notify(message, related)
+
+    def _notify(self, message: Message, related: Id | None) -> None:
+        """Bring a notification to the request that it belongs to; whose it may be is not guessed."""
+        params = message.get("params")
+        params = params if isinstance(params, dict) else {}
+        meta = meta_of(message)
+        token, subscription = params.get(PROGRESS_TOKEN), meta.get(SUBSCRIPTION_ID)
+        found = self._open.get(_number(token) or _number(subscription) or (_number(related[1]) if related else 0))
+        if found is None and message.get("method") == "notifications/message":
+            wanting = [each for each in self._open.values() if LOG_LEVEL in meta_of(each.message)]
+            found = wanting[0] if len(wanting) == 1 else None
+        if found is None:
+            logger.debug("A notification %s belongs to no request and is dropped", message.get("method"))
+            return
+        if token is not None:
+            params = {**params, PROGRESS_TOKEN: meta_of(found.message).get(PROGRESS_TOKEN)}
+        if subscription is not None:
+            params = {**params, "_meta": {**meta, SUBSCRIPTION_ID: found.message["id"]}}
+        found.lane.take(to_line({**message, "params": params} if params else message))
+
+
+class _Closed:
+    """Stands for an upstream that is not used in this era."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def start(self, on_message: Any, on_end: Any) -> None:
+        """Do nothing."""
+
+    def send(self, line: bytes) -> None:
+        """Do nothing."""
+
+    async def finish(self, seconds: float) -> None:
+        """Do nothing."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+def _number(value: Any) -> int:
+    """Give one of our own ids; 0, which is none, for anything else."""
+    if isinstance(value, str) and value.isdecimal() and len(value) < 18:  # noqa: PLR2004
+        return int(value)  # Some servers make texts of ids.
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -1,0 +1,400 @@
+"""A gateway: to the conversation it is one server, to each server behind it, it is a client."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any
+
+from coatcheck.errors import UpstreamError, excerpt
+from coatcheck.proxy.gateway.member import Asked, Member, State, request_key, without_envelope
+from coatcheck.proxy.gateway.merging import (
+    LISTS,
+    NOT_CACHED,
+    SERVERS_TOOL,
+    merged_capabilities,
+    merged_instructions,
+    renamed,
+    server_info,
+    servers_text,
+    servers_tool,
+)
+from coatcheck.proxy.gateway.names import joined_uri, plain_names, scheme_of, split, split_uri, with_joined_uris
+from coatcheck.proxy.gateway.subscriptions import LIST_CHANGES, Subscriptions
+from coatcheck.proxy.links import OnEnd, OnMessage
+from coatcheck.proxy.messages import (
+    INTERNAL_ERROR,
+    METHOD_NOT_FOUND,
+    PROTOCOL_VERSION,
+    SESSION_VERSIONS,
+    UNSUPPORTED_VERSION,
+    Id,
+    Message,
+    error_response,
+    id_of,
+    is_modern,
+    is_response,
+    meta_of,
+    parse,
+    response,
+    to_line,
+)
+from coatcheck.proxy.targets import Target, make_link
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = 15.0
+"""Seconds that the client's greeting waits for servers to start; later ones come in by a changed list."""
+
+MOST_PAGES = 100
+INVALID_PARAMS = -32602
+
+
+class _RefusedError(Exception):
+    """A request that ends here, as a JSON-RPC error."""
+
+    def __init__(self, code: int, text: str, data: Any = None) -> None:
+        super().__init__(text)
+        self.error = {"code": code, "message": text} | ({} if data is None else {"data": data})
+
+
+class Gateway:
+    """Several servers as one link.
+
+    Args:
+        targets: What each server is, by its name in the file.
+
+    Raises:
+        SettingsError: Two servers have names that cannot be told apart.
+    """
+
+    def __init__(self, targets: Mapping[str, Target]) -> None:
+        self.name = "coatcheck gateway"
+        plain = plain_names(targets)
+        self._members = {
+            plain[name]: Member(plain[name], partial(make_link, target), self) for name, target in targets.items()
+        }
+        self._schemes = {scheme_of(name): member for name, member in self._members.items()}
+        self._work: dict[Id, asyncio.Task[None]] = {}
+        self._asked_client: dict[Id, tuple[Member, Any]] = {}
+        self._asked_count = 0
+        self._subscriptions = Subscriptions(self._running, self._schemes, self._tell)
+        self._modern = False
+        self._ready = False
+        self._waited = False
+
+    def start(self, on_message: OnMessage, on_end: OnEnd) -> None:
+        """Start all servers; see ``Link``. A gateway does not end by itself."""
+        del on_end
+        self._on_message = on_message
+        for member in self._members.values():
+            member.open()
+
+    async def finish(self, seconds: float) -> None:
+        """Wait until what was asked is answered; see ``Link``."""
+        open_work = [task for key, task in self._work.items() if key not in self._subscriptions.open]
+        if open_work:
+            await asyncio.wait(open_work, timeout=seconds)
+
+    async def close(self) -> None:
+        """End all servers; see ``Link``."""
+        for task in list(self._work.values()):
+            task.cancel()
+        await asyncio.gather(*(member.close() for member in self._members.values()), return_exceptions=True)
+
+    # From the client
+
+    def send(self, line: bytes) -> None:
+        """Take a line of the client's; see ``Link``."""
+        message = parse(line)
+        for part in message if isinstance(message, list) else [message]:
+            if isinstance(part, dict):
+                self._take(part)
+
+    def _take(self, message: Message) -> None:
+        key = request_key(message)
+        if key is not None:
+            task = asyncio.get_running_loop().create_task(self._serve(message, key))
+            self._work[key] = task
+            task.add_done_callback(lambda done: self._work.get(key) is done and self._work.pop(key))
+        elif is_response(message):
+            member, original = self._asked_client.pop(id_of(message) or ("", ""), (None, None))
+            if member is not None:
+                member.answer({**message, "id": original})
+        elif message.get("method") == "notifications/cancelled":
+            params = message.get("params")
+            cancelled = id_of({"id": params.get("requestId")}) if isinstance(params, dict) else None
+            task_or_none = self._work.get(cancelled) if cancelled is not None else None
+            if task_or_none is not None:
+                task_or_none.cancel()
+        elif message.get("method") == "notifications/initialized":
+            self._ready = True  # Each server hears it as soon as it has greeted.
+        else:
+            for member in self._running():
+                member.notify(str(message.get("method")), message.get("params"))
+
+    async def _serve(self, message: Message, key: Id) -> None:
+        try:
+            answer = response(message, await self._result(message))
+        except _RefusedError as refused:
+            answer = {"jsonrpc": "2.0", "id": message["id"], "error": refused.error}
+        except UpstreamError as error:
+            answer = error_response(message["id"], str(error))
+        except Exception:
+            logger.exception("A request could not be passed on")
+            answer = error_response(message["id"], "The request could not be passed on.")
+        self._on_message(to_line(answer), key)
+
+    async def _result(self, message: Message) -> dict[str, Any]:
+        """Answer a request.
+
+        Raises:
+            UpstreamError: The server that it is meant for is down.
+        """
+        method = message["method"]
+        handlers: dict[str, Callable[[Message], Coroutine[Any, Any, dict[str, Any]]]] = {
+            "initialize": self._initialize,
+            "server/discover": self._discover,
+            "tools/call": self._call,
+            "prompts/get": self._prompt,
+            "resources/read": self._read,
+            "resources/subscribe": self._to_resource,
+            "resources/unsubscribe": self._to_resource,
+            "completion/complete": self._complete,
+            "logging/setLevel": self._set_level,
+            "subscriptions/listen": self._subscriptions.listen,
+            **dict.fromkeys(LISTS, self._list),
+        }
+        if method == "ping":
+            return {}
+        handler = handlers.get(method)
+        if handler is None:
+            raise _RefusedError(
+                METHOD_NOT_FOUND, f'"{excerpt(method)}" is for one server, and there are several behind this one.'
+            )
+        if is_modern(message) and method != "server/discover":
+            await self._greet_all(message)
+        return await handler(message)
+
+    # Greetings
+
+    async def _greet_all(self, message: Message) -> None:
+        self._modern = is_modern(message)
+        waiting = [
+            member.greet(message)
+            for member in self._members.values()
+            if not (self._modern and member.state is State.RUNNING)
+        ]
+        if waiting:
+            # What takes longer than this once is not waited for at every request.
+            patience = 0 if self._waited and message["method"] not in {"initialize", "server/discover"} else PATIENCE
+            await asyncio.wait(waiting, timeout=patience)
+            self._waited = message["method"] != "server/discover"
+
+    async def _initialize(self, message: Message) -> dict[str, Any]:
+        await self._greet_all(message)
+        asked = (message.get("params") or {}).get("protocolVersion")
+        spoken = [str(member.greeting.get("protocolVersion")) for member in self._running()]
+        version = max(spoken, default=asked if asked in SESSION_VERSIONS else SESSION_VERSIONS[-1])
+        return {"protocolVersion": version, **self._introduction(), "serverInfo": server_info()}
+
+    async def _discover(self, message: Message) -> dict[str, Any]:
+        await self._greet_all(message)
+        older = [member.name for member in self._members.values() if member.is_older]
+        version = meta_of(message).get(PROTOCOL_VERSION)
+        if older:
+            raise _RefusedError(
+                UNSUPPORTED_VERSION,
+                f"Not all servers speak {version}: {', '.join(older)} only {SESSION_VERSIONS[-1]} and before. "
+                "Connect with initialize.",
+                {"supported": list(SESSION_VERSIONS), "requested": version},
+            )
+        return {
+            **NOT_CACHED,
+            "supportedVersions": [version],
+            **self._introduction(),
+            "_meta": {"io.modelcontextprotocol/serverInfo": server_info()},
+        }
+
+    def _introduction(self) -> dict[str, Any]:
+        members = list(self._members.values())
+        return {"capabilities": merged_capabilities(members), "instructions": merged_instructions(members)}
+
+    # Lists
+
+    async def _list(self, message: Message) -> dict[str, Any]:
+        method = message["method"]
+        capability, key = LISTS[method]
+        members = [member for member in self._running() if member.has(capability)]
+        found = await asyncio.gather(*(self._pages(member, message, key) for member in members))
+        entries = [renamed(member, method, entry) for member, own in zip(members, found, strict=True) for entry in own]
+        if method == "tools/list":
+            entries.append(servers_tool())
+        return {**(NOT_CACHED if is_modern(message) else {}), key: entries}
+
+    async def _pages(self, member: Member, message: Message, key: str) -> list[Any]:
+        """Give all that a server lists; one that cannot list now has nothing to offer."""
+        entries: list[Any] = []
+        params = dict(message.get("params") or {})
+        for _ in range(MOST_PAGES):
+            try:
+                result = await self._ask(member, message, params)
+            except (UpstreamError, _RefusedError) as error:
+                if getattr(error, "error", {}).get("code") != METHOD_NOT_FOUND:
+                    logger.warning("%s could not list: %s", member.name, error)
+                break
+            page = result.get(key)
+            entries += page if isinstance(page, list) else []
+            if not result.get("nextCursor"):
+                break
+            params["cursor"] = result["nextCursor"]
+        return entries
+
+    # What one server is asked
+
+    async def _ask(self, member: Member, message: Message, params: Any) -> dict[str, Any]:
+        """Ask a server in its own era and give its result in the client's."""
+        await member.running(PATIENCE)
+        modern = is_modern(message)
+        if modern and not member.modern:
+            params = without_envelope(params)
+        answer = await member.ask(message["method"], params, message["id"])
+        error, result = answer.get("error"), answer.get("result")
+        if isinstance(error, dict):
+            refused = _RefusedError(INTERNAL_ERROR, str(error.get("message")))
+            refused.error = error
+            raise refused
+        if not isinstance(result, dict):
+            raise UpstreamError(f'The server "{member.name}" answered with something that is no result.')
+        if modern and not member.modern and message["method"] in {*LISTS, "resources/read"}:
+            return {**NOT_CACHED, **result}
+        return result
+
+    async def _call(self, message: Message) -> dict[str, Any]:
+        params = dict(message.get("params") or {})
+        name = params.get("name")
+        if name == SERVERS_TOOL:
+            return {"content": [{"type": "text", "text": servers_text(list(self._members.values()))}], "isError": False}
+        server, own = split(name)
+        member = self._members.get(server)
+        if member is None:
+            raise _RefusedError(INVALID_PARAMS, f'There is no tool "{excerpt(str(name))}".')
+        try:
+            result = await self._ask(member, message, {**params, "name": own})
+        except UpstreamError as error:
+            # The model is to know, not only the host.
+            return {"content": [{"type": "text", "text": str(error)}], "isError": True}
+        content = with_joined_uris(member.name, result.get("content"))
+        return result if content is result.get("content") else {**result, "content": content}
+
+    async def _prompt(self, message: Message) -> dict[str, Any]:
+        params = dict(message.get("params") or {})
+        server, own = split(params.get("name"))
+        member = self._members.get(server)
+        if member is None:
+            raise _RefusedError(INVALID_PARAMS, f'There is no prompt "{excerpt(str(params.get("name")))}".')
+        result = await self._ask(member, message, {**params, "name": own})
+        return {**result, "messages": with_joined_uris(member.name, result.get("messages"))}
+
+    async def _read(self, message: Message) -> dict[str, Any]:
+        params = dict(message.get("params") or {})
+        scheme, own = split_uri(params.get("uri"))
+        member = self._schemes.get(scheme)
+        if member is None:
+            return await self._read_anywhere(message, params)
+        result = await self._ask(member, message, {**params, "uri": own})
+        contents = result.get("contents")
+        if not isinstance(contents, list):
+            return result
+        known = [part for part in contents if isinstance(part, dict)]
+        return {**result, "contents": [{**part, "uri": joined_uri(member.name, part.get("uri"))} for part in known]}
+
+    async def _read_anywhere(self, message: Message, params: dict[str, Any]) -> dict[str, Any]:
+        """Read an address that bears no server's name, as it may stand in a text: the first that knows it answers."""
+        refused = _RefusedError(INVALID_PARAMS, f'There is no resource "{excerpt(str(params.get("uri")))}".')
+        for member in filter(lambda each: each.has("resources"), self._running()):
+            try:
+                return await self._ask(member, message, params)
+            except _RefusedError as error:
+                refused = error
+        raise refused
+
+    async def _to_resource(self, message: Message) -> dict[str, Any]:
+        params = dict(message.get("params") or {})
+        scheme, own = split_uri(params.get("uri"))
+        member = self._schemes.get(scheme)
+        if member is None:
+            raise _RefusedError(INVALID_PARAMS, f'There is no resource "{excerpt(str(params.get("uri")))}".')
+        return await self._ask(member, message, {**params, "uri": own})
+
+    async def _complete(self, message: Message) -> dict[str, Any]:
+        params = dict(message.get("params") or {})
+        reference = dict(params.get("ref") or {})
+        member: Member | None
+        if reference.get("type") == "ref/prompt":
+            server, reference["name"] = split(reference.get("name"))
+            member = self._members.get(server)
+        else:
+            scheme, reference["uri"] = split_uri(reference.get("uri"))
+            member = self._schemes.get(scheme)
+        if member is None:
+            raise _RefusedError(INVALID_PARAMS, "There is no such prompt or resource to complete for.")
+        return await self._ask(member, message, {**params, "ref": reference})
+
+    async def _set_level(self, message: Message) -> dict[str, Any]:
+        for member in self._running():
+            if member.has("logging"):
+                await self._ask(member, message, message.get("params"))
+        return {}
+
+    # From the servers
+
+    def said(self, member: Member, message: Message, asked: Asked | None) -> None:
+        """Take what a server says of its own accord."""
+        method, params = message["method"], message.get("params")
+        related = id_of({"id": asked.client_id}) if asked is not None else None
+        if "id" in message:
+            self._ask_client(member, message, related)
+        elif method == "notifications/subscriptions/acknowledged":
+            return
+        elif method == "notifications/cancelled" and isinstance(params, dict):
+            for key, known in list(self._asked_client.items()):
+                if known == (member, params.get("requestId")):
+                    self._tell(method, {**params, "requestId": key[1]}, related)
+        elif method == "notifications/resources/updated" and isinstance(params, dict):
+            self._announce(method, {**params, "uri": joined_uri(member.name, params.get("uri"))})
+        elif any(method == name for name, _ in LIST_CHANGES.values()):
+            self._announce(method, None)
+        else:
+            self._tell(method, params, related)
+
+    def _ask_client(self, member: Member, message: Message, related: Id | None) -> None:
+        if self._modern:
+            text = "The client speaks a revision without requests from server to client."
+            member.answer(error_response(message["id"], text, METHOD_NOT_FOUND))
+            return
+        self._asked_count += 1
+        own = f"{member.name}/{self._asked_count}"
+        self._asked_client["str", own] = (member, message["id"])
+        self._on_message(to_line({**message, "id": own}), related)
+
+    def changed(self, member: Member) -> None:
+        """Tell the client that there are other tools now, once it can hear that."""
+        if self._ready or self._subscriptions.open:
+            for capability, (method, _) in LIST_CHANGES.items():
+                if capability == "tools" or capability in member.capabilities:
+                    self._announce(method, None)
+
+    def _announce(self, method: str, params: dict[str, Any] | None) -> None:
+        """Tell of a change: to the session, or to the subscriptions that want to know."""
+        if not self._modern:
+            self._tell(method, params, None)
+            return
+        self._subscriptions.announce(method, params)
+
+    def _tell(self, method: str, params: Any, related: Id | None) -> None:
+        message: Message = {"jsonrpc": "2.0", "method": method}
+        self._on_message(to_line(message if params is None else {**message, "params": params}), related)
+
+    def _running(self) -> list[Member]:
+        return [member for member in self._members.values() if member.state is State.RUNNING]

@@ -1,0 +1,339 @@
+"""One of the servers behind a gateway: opened, spoken to, and opened again when it goes away."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+from coatcheck.errors import UpstreamError
+from coatcheck.proxy.links import Link
+from coatcheck.proxy.messages import (
+    PROTOCOL_VERSION,
+    SESSION_VERSIONS,
+    Id,
+    Message,
+    id_of,
+    is_modern,
+    is_request,
+    is_response,
+    meta_of,
+    parse,
+    to_line,
+)
+
+logger = logging.getLogger(__name__)
+
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+"""Seconds until a server that went away is started again: twice as many each time, up to the longest."""
+
+STEADY_SECONDS = 60.0
+"""A server that ran so long starts again from the first wait."""
+
+GREETING_SECONDS = 60.0
+"""Seconds that a server has to greet; the client is not kept waiting so long."""
+
+_ENVELOPE = "io.modelcontextprotocol/"
+
+
+class State(Enum):
+    """What a server is doing."""
+
+    WAITING = "not started yet"
+    STARTING = "starting"
+    RUNNING = "running"
+    DOWN = "down"
+
+
+class Owner(Protocol):
+    """What a member tells about itself."""
+
+    def said(self, member: "Member", message: Message, asked: "Asked | None") -> None:
+        """Take a request or notification of the server's, and the question that it belongs to if that is known."""
+        ...
+
+    def changed(self, member: "Member") -> None:
+        """Hear that a server came up or went down."""
+        ...
+
+
+@dataclass(slots=True)
+class Asked:
+    """A question that is open at a server.
+
+    Attributes:
+        answer: Where the answer goes.
+        client_id: The client's request that it serves, if any.
+    """
+
+    answer: asyncio.Future[Message]
+    client_id: Any = None
+
+
+class Member:
+    """One server.
+
+    Args:
+        name: Its plain name.
+        make_link: Gives a new link to it.
+        owner: Hears what the server says of its own accord.
+    """
+
+    def __init__(self, name: str, make_link: Callable[[], Link], owner: Owner) -> None:
+        self.name = name
+        self.state = State.WAITING
+        self.reason = ""
+        self.retry_at = 0.0
+        self.modern = False
+        self.is_older = False
+        self.greeting: dict[str, Any] = {}
+        self._make_link = make_link
+        self._owner = owner
+        self._link: Link | None = None
+        self._client_greeting: Message | None = None
+        self._open: dict[int, Asked] = {}
+        self._count = 0
+        self._failures = 0
+        self._up_since = 0.0
+        self._greeted: asyncio.Task[None] | None = None
+        self._has_greeted = False
+        self._retrying: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def capabilities(self) -> dict[str, Any]:
+        """What the server can do, as it said itself."""
+        found = self.greeting.get("capabilities")
+        return found if isinstance(found, dict) else {}
+
+    def has(self, capability: str) -> bool:
+        """Whether the server runs and has a capability."""
+        return self.state is State.RUNNING and self.capabilities.get(capability) is not None
+
+    def describe(self) -> str:
+        """Say in a sentence how the server is."""
+        if self.state is not State.DOWN:
+            return str(self.state.value)
+        wait = max(self.retry_at - time.monotonic(), 0)
+        return f"down, tried again in {wait:.0f} s. {self.reason}"
+
+    def open(self) -> None:
+        """Start the process or make ready to connect, without greeting yet."""
+        if self._link is not None or self._closed:
+            return
+        link = self._make_link()
+        try:
+            link.start(self._take, lambda text: self._ended(link, text))
+        except UpstreamError as error:
+            self._went_down(str(error))
+        else:
+            self._link = link
+
+    # Greeting
+
+    def greet(self, client: Message) -> asyncio.Task[None]:
+        """Greet as the client greeted us, or as its first request asks; again only where the era has changed."""
+        again = self._client_greeting is None or _is_greeting(client) != _is_greeting(self._client_greeting)
+        if self._greeted is None or again or (self._greeted.done() and self.state is State.WAITING):
+            before, self._client_greeting = self._greeted, client
+            self._greeted = asyncio.ensure_future(self._greet(client, before))
+        return self._greeted
+
+    async def _greet(self, client: Message, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+            if self._has_greeted:
+                await self._drop_link()  # What has spoken the one era may refuse the other.
+        if self.state is State.DOWN:
+            return  # It is tried again in its time, with this greeting.
+        self.state = State.STARTING
+        self.open()
+        if self._link is None:
+            return
+        try:
+            await asyncio.wait_for(self._exchange_greetings(client), GREETING_SECONDS)
+        except TimeoutError:
+            await self._drop_link()
+            self._went_down(f"It did not greet within {GREETING_SECONDS:g} s.")
+        except UpstreamError as error:
+            await self._drop_link()
+            self._went_down(str(error))
+        else:
+            if not self._has_greeted:
+                self.state = State.WAITING
+                return
+            self.state, self.reason, self._up_since = State.RUNNING, "", time.monotonic()
+            self._owner.changed(self)
+
+    async def _exchange_greetings(self, client: Message) -> None:
+        self.modern = False
+        params = client.get("params")
+        if is_modern(client) and not self.is_older:
+            answer = await self.ask("server/discover", {"_meta": _envelope(client)})
+            result = answer.get("result")
+            version = meta_of(client)[PROTOCOL_VERSION]
+            if isinstance(result, dict) and version in (result.get("supportedVersions") or ()):
+                self.modern, self.greeting, self._has_greeted = True, result, True
+                return
+            self.is_older = True
+        if is_modern(client):
+            if client["method"] == "server/discover":
+                return  # The client will come again with the older greeting, and that is better than one of ours.
+            params = {"protocolVersion": SESSION_VERSIONS[-1], "capabilities": {}, "clientInfo": _client_info(client)}
+        answer = await self.ask("initialize", params if isinstance(params, dict) else {})
+        result = answer.get("result")
+        if not isinstance(result, dict):
+            error = answer.get("error")
+            words = error.get("message") if isinstance(error, dict) else "it gave no answer"
+            raise UpstreamError(f"It refused the greeting: {words}")
+        self.greeting, self._has_greeted = result, True
+        self.notify("notifications/initialized", None)
+
+    async def running(self, patience: float) -> None:
+        """Wait for a server that is starting.
+
+        Raises:
+            UpstreamError: It does not run, and when it is tried again.
+        """
+        if self.state is State.STARTING and self._greeted is not None:
+            await asyncio.wait({self._greeted}, timeout=patience)
+        if self.state is not State.RUNNING:
+            raise UpstreamError(f'The server "{self.name}" is {self.describe()}')
+
+    # Talking
+
+    async def ask(self, method: str, params: Any, client_id: Any = None) -> Message:
+        """Ask the server; when the waiting is cancelled, the server hears of it.
+
+        Raises:
+            UpstreamError: The server is down, or goes away before it has answered.
+        """
+        if self._link is None:
+            raise UpstreamError(f'The server "{self.name}" is {self.describe()}')
+        self._count += 1
+        number = self._count
+        asked = self._open[number] = Asked(asyncio.get_running_loop().create_future(), client_id)
+        self._link.send(to_line({"jsonrpc": "2.0", "id": number, "method": method} | _given(params)))
+        try:
+            return await asked.answer
+        except asyncio.CancelledError:
+            if number in self._open and method not in {"initialize", "server/discover"}:
+                self.notify("notifications/cancelled", {"requestId": number})
+            raise
+        finally:
+            self._open.pop(number, None)
+
+    def notify(self, method: str, params: Any) -> None:
+        """Tell the server something, if it is there."""
+        if self._link is not None:
+            self._link.send(to_line({"jsonrpc": "2.0", "method": method} | _given(params)))
+
+    def answer(self, message: Message) -> None:
+        """Bring the server an answer to a request of its own."""
+        if self._link is not None:
+            self._link.send(to_line(message))
+
+    def _take(self, line: bytes, related: Id | None) -> None:
+        message = parse(line)
+        for part in message if isinstance(message, list) else [message]:
+            if not isinstance(part, dict):
+                continue
+            if is_response(part):
+                asked = self._open.get(_number(part.get("id")))
+                if asked is not None and not asked.answer.done():
+                    asked.answer.set_result(part)
+            elif isinstance(part.get("method"), str):
+                self._owner.said(self, part, self._open.get(_number(related[1])) if related else None)
+
+    # Going away and coming back
+
+    def _ended(self, link: Link, text: str) -> None:
+        if self._link is link:
+            self._link, self._has_greeted = None, False
+            self._went_down(text)
+
+    def _went_down(self, reason: str) -> None:
+        if self._closed:
+            return
+        if reason != self.reason:  # Each further try would only say the same.
+            logger.warning("%s", reason if self.name in reason else f"{self.name}: {reason}")
+        if self.state is State.RUNNING and time.monotonic() - self._up_since > STEADY_SECONDS:
+            self._failures = 0
+        wait = min(FIRST_WAIT * 2**self._failures, LONGEST_WAIT)
+        self._failures += 1
+        was_running, self.state, self.reason = self.state is State.RUNNING, State.DOWN, reason
+        self.retry_at = time.monotonic() + wait
+        for asked in list(self._open.values()):
+            if not asked.answer.done():
+                asked.answer.set_exception(UpstreamError(f'The server "{self.name}" is {self.describe()}'))
+        self._retrying = asyncio.ensure_future(self._retry(wait))
+        if was_running:
+            self._owner.changed(self)
+
+    async def _retry(self, wait: float) -> None:
+        await asyncio.sleep(wait)
+        self.state = State.WAITING
+        if self._client_greeting is None:
+            self.open()
+        else:
+            self._greeted = asyncio.ensure_future(self._greet(self._client_greeting, None))
+
+    async def _drop_link(self) -> None:
+        link, self._link, self._has_greeted = self._link, None, False
+        if link is not None:
+            await link.close()
+
+    async def close(self) -> None:
+        """End the server for good."""
+        self._closed = True
+        for task in (self._retrying, self._greeted):
+            if task is not None:
+                task.cancel()
+        await self._drop_link()
+
+
+def _is_greeting(message: Message) -> bool:
+    return message.get("method") == "initialize"
+
+
+def _given(params: Any) -> dict[str, Any]:
+    return {} if params is None else {"params": params}
+
+
+def _envelope(client: Message) -> dict[str, Any]:
+    return {key: value for key, value in meta_of(client).items() if key.startswith(_ENVELOPE)}
+
+
+def _client_info(client: Message) -> Any:
+    return meta_of(client).get(f"{_ENVELOPE}clientInfo") or {"name": "coatcheck", "version": "0"}
+
+
+def without_envelope(params: Any) -> Any:
+    """Give parameters as a server of a session era wants them."""
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    if not isinstance(meta, dict):
+        return params
+    kept = {key: value for key, value in meta.items() if not key.startswith(_ENVELOPE)}
+    return {key: value for key, value in params.items() if key != "_meta"} | ({"_meta": kept} if kept else {})
+
+
+def _number(value: Any) -> int:
+    if isinstance(value, str) and value.isdecimal() and len(value) < 18:  # noqa: PLR2004
+        return int(value)  # Some servers make texts of ids.
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def info_of(member: Member) -> dict[str, Any]:
+    """Give the name and version that a server told of itself."""
+    meta = member.greeting.get("_meta")
+    found = member.greeting.get("serverInfo") or (
+        meta.get(f"{_ENVELOPE}serverInfo") if isinstance(meta, dict) else None
+    )
+    return found if isinstance(found, dict) else {}
+
+
+def request_key(message: Message) -> Id | None:
+    """Give the id of a request, or ``None`` for everything else."""
+    return id_of(message) if is_request(message) else None

@@ -1,0 +1,87 @@
+"""Names and addresses of several servers side by side: ``server__tool``, ``server+file:///x``."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from coatcheck.errors import SettingsError, excerpt
+
+BETWEEN = "__"
+LONGEST_NAME = 128
+"""Characters that hosts accept in a tool's name."""
+
+_OTHER = re.compile(r"[^A-Za-z0-9_-]+")
+_SEVERAL = re.compile(r"_{2,}")
+
+
+def plain_name(name: str) -> str:
+    """Give a server's name as it stands before its tools' names: letters, digits, ``-`` and single ``_``."""
+    return _SEVERAL.sub("_", _OTHER.sub("_", name)).strip("_")
+
+
+def plain_names(names: Iterable[str]) -> dict[str, str]:
+    """Give the plain name of each server.
+
+    Raises:
+        SettingsError: Two servers would have the same one, or one would have none.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        plain = plain_name(name)
+        taken = {scheme_of(other): original for original, other in found.items()}
+        if not plain or scheme_of(plain) in taken:
+            other = taken.get(scheme_of(plain), "")
+            same = f' is too like "{excerpt(other)}"' if other else " has no letter or digit"
+            raise SettingsError(f'The server name "{excerpt(name)}"{same}: choose another one.')
+        found[name] = plain
+    return found
+
+
+def joined(server: str, name: str) -> str:
+    """Give the name that a server's tool or prompt has here."""
+    return f"{server}{BETWEEN}{name}"
+
+
+def split(name: Any) -> tuple[str, str]:
+    """Give server and own name; both empty where a name is none of ours."""
+    server, between, own = str(name).partition(BETWEEN)
+    return (server, own) if between else ("", "")
+
+
+def scheme_of(server: str) -> str:
+    """Give what stands before the addresses of a server's resources, in the characters that a URL allows there."""
+    scheme = server.lower().replace("_", "-")
+    return scheme if scheme[:1].isalpha() else f"s-{scheme}"
+
+
+def joined_uri(server: str, uri: Any) -> Any:
+    """Give the address that a server's resource has here."""
+    return f"{scheme_of(server)}+{uri}" if isinstance(uri, str) else uri
+
+
+def split_uri(uri: Any) -> tuple[str, str]:
+    """Give the scheme of a server and the resource's own address; both empty where an address is none of ours."""
+    scheme, between, own = str(uri).partition("+")
+    return (scheme.lower(), own) if between and ":" in own and "/" not in scheme else ("", "")
+
+
+def with_joined_uris(server: str, blocks: Any) -> Any:
+    """Rewrite the addresses in content blocks; the same list where there are none."""
+    if not isinstance(blocks, list):
+        return blocks
+    changed = [_with_joined_uri(server, block) for block in blocks]
+    return changed if any(new is not old for new, old in zip(changed, blocks, strict=True)) else blocks
+
+
+def _with_joined_uri(server: str, block: Any) -> Any:
+    if not isinstance(block, dict):
+        return block
+    if isinstance(block.get("content"), (dict, list)):  # a prompt's message
+        inner = block["content"]
+        changed = with_joined_uris(server, inner if isinstance(inner, list) else [inner])
+        return {**block, "content": changed if isinstance(inner, list) else changed[0]}
+    if block.get("type") == "resource_link" and "uri" in block:
+        return {**block, "uri": joined_uri(server, block["uri"])}
+    if block.get("type") == "resource" and isinstance(block.get("resource"), dict):
+        return {**block, "resource": {**block["resource"], "uri": joined_uri(server, block["resource"].get("uri"))}}
+    return block

@@ -1,0 +1,78 @@
+"""Subscriptions of 2026-07-28 at a gateway: one stream for the client, one at each server."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from coatcheck.errors import UpstreamError
+from coatcheck.proxy.gateway.member import Member
+from coatcheck.proxy.gateway.names import split_uri
+from coatcheck.proxy.messages import SUBSCRIPTION_ID, Id, Message, id_of
+
+LIST_CHANGES = {
+    "tools": ("notifications/tools/list_changed", "toolsListChanged"),
+    "prompts": ("notifications/prompts/list_changed", "promptsListChanged"),
+    "resources": ("notifications/resources/list_changed", "resourcesListChanged"),
+}
+"""For each capability: the notification that its list has changed, and what a subscription calls it."""
+
+_ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
+_URIS = "resourceSubscriptions"
+
+
+class Subscriptions:
+    """The client's open subscriptions.
+
+    Args:
+        running: Gives the servers that run.
+        schemes: The servers by what stands before their resources' addresses.
+        tell: Sends the client a notification that belongs to one of its requests.
+    """
+
+    def __init__(
+        self,
+        running: Callable[[], Sequence[Member]],
+        schemes: Mapping[str, Member],
+        tell: Callable[[str, Any, Id | None], None],
+    ) -> None:
+        self._running = running
+        self._schemes = schemes
+        self._tell = tell
+        self.open: dict[Id, tuple[Any, dict[str, Any]]] = {}
+
+    async def listen(self, message: Message) -> dict[str, Any]:
+        """Listen at all servers until the client leaves, which cancels this: servers may come and go."""
+        key, params = id_of(message), dict(message.get("params") or {})
+        wanted = dict(params.get("notifications") or {})
+        if key is None:
+            return {}
+        self.open[key] = (message["id"], wanted)
+        self._tell(_ACKNOWLEDGED, {"notifications": wanted, "_meta": {SUBSCRIPTION_ID: message["id"]}}, key)
+        listening = [asyncio.ensure_future(self._listen_at(member, message, wanted)) for member in self._running()]
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self.open.pop(key, None)
+            for task in listening:
+                task.cancel()
+        return {}
+
+    async def _listen_at(self, member: Member, message: Message, wanted: dict[str, Any]) -> None:
+        uris = [split_uri(uri) for uri in wanted.get(_URIS) or ()]
+        own = [uri for scheme, uri in uris if self._schemes.get(scheme) is member]
+        asked = {key: value for key, value in wanted.items() if key != _URIS} | ({_URIS: own} if own else {})
+        if member.modern:
+            params = {**(message.get("params") or {}), "notifications": asked}
+            try:
+                await member.ask(message["method"], params, message["id"])
+            except UpstreamError:
+                return  # That it went away is told by a changed list.
+
+    def announce(self, method: str, params: dict[str, Any] | None) -> None:
+        """Tell the subscriptions that want to know of a change."""
+        given = params or {}
+        field = next((field for name, field in LIST_CHANGES.values() if name == method), "")
+        for key, (request_id, wanted) in self.open.items():
+            if wanted.get(field) or given.get("uri") in (wanted.get(_URIS) or ()):
+                meta = {**(given.get("_meta") or {}), SUBSCRIPTION_ID: request_id}
+                self._tell(method, {**given, "_meta": meta}, key)

@@ -1,0 +1,69 @@
+"""The headers in which a request of 2026-07-28 repeats what its body says."""
+
+import base64
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from coatcheck.proxy.messages import Message, parse
+
+MARK = "x-mcp-header"
+NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+_PLAIN = re.compile(r"[\x20-\x7e]*")
+_ENCODED = re.compile(r"=\?base64\?.*\?=")
+
+
+class RequestHeaders:
+    """Gives a request its headers; learns from listed tools which arguments want one of their own."""
+
+    def __init__(self) -> None:
+        self._marked: dict[str, dict[tuple[str, ...], str]] = {}
+
+    def learn(self, request: Message, answer: bytes) -> None:
+        """Look at the answer to a request for a list of tools."""
+        if request.get("method") != "tools/list" or MARK.encode() not in answer:
+            return
+        parsed = parse(answer)
+        result = parsed.get("result") if isinstance(parsed, dict) else None
+        for tool in result.get("tools", []) if isinstance(result, dict) else []:
+            if isinstance(tool, dict) and isinstance(tool.get("name"), str):
+                self._marked[tool["name"]] = dict(_marked(tool.get("inputSchema"), ()))
+
+    def of(self, request: Message) -> dict[str, str]:
+        """Give the headers of a request."""
+        method = str(request.get("method", ""))
+        params = request.get("params")
+        params = params if isinstance(params, dict) else {}
+        headers = {"mcp-method": method}
+        name = params.get(NAMES.get(method, ""))
+        if isinstance(name, str):
+            headers["mcp-name"] = encoded(name)
+        if method == "tools/call":
+            for path, token in self._marked.get(str(name), {}).items():
+                value = _at(params.get("arguments"), path)
+                if isinstance(value, (str, int, float)):
+                    shown = str(value).lower() if isinstance(value, bool) else str(value)
+                    headers[f"mcp-param-{token}"] = encoded(shown)
+        return headers
+
+
+def encoded(value: str) -> str:
+    """Give a value as a header can carry it: as it is, or in base64 with a mark."""
+    if _PLAIN.fullmatch(value) and value == value.strip() and not _ENCODED.fullmatch(value):
+        return value
+    return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
+
+
+def _marked(schema: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    for key, part in properties.items() if isinstance(properties, dict) else ():
+        if isinstance(part, dict):
+            if isinstance(part.get(MARK), str):
+                yield (*path, key), part[MARK]
+            yield from _marked(part, (*path, key))
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,83 @@
+"""How much of a result passes unchanged: by tool, and for the results of one round together."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+CHARACTERS_PER_TOKEN = 4
+"""What a token counts for where limits are given in tokens; no tokenizer runs on the way of a call."""
+
+ROUND_FACTOR = 4
+"""A round may have so many times what a single result may have, where nobody says otherwise."""
+
+ROUND_WINDOW = 0.5
+"""Seconds after an answer in which a call still belongs to its round: a model needs longer to think."""
+
+ALWAYS_FREE = 1_000
+"""Characters up to which a result passes although its round has used up its budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits by tool name. A pattern is that of a shell: ``*_log``, ``git_*``; case matters.
+
+    Attributes:
+        default: Characters up to which a result passes unchanged, where no pattern says otherwise.
+        by_tool: Patterns with limits of their own, in characters; the first that fits counts.
+        never: Patterns of tools whose results always pass unchanged; they go before all others.
+        always: Patterns of tools whose results are kept even when they are small.
+        per_round: Characters that the results of one round may have together; 0 for no such limit.
+    """
+
+    default: int = 4_000
+    by_tool: tuple[tuple[str, int], ...] = ()
+    never: tuple[str, ...] = ()
+    always: tuple[str, ...] = ()
+    per_round: int = 0
+
+    def of(self, tool: str) -> int | None:
+        """Characters up to which a tool's result passes unchanged; ``None`` for any number."""
+        if _fits(tool, self.never):
+            return None
+        own = self.own_of(tool)
+        return self.default if own is None else own
+
+    def own_of(self, tool: str) -> int | None:
+        """The limit that a pattern gives a tool, or ``None``."""
+        return next((limit for pattern, limit in self.by_tool if fnmatchcase(tool, pattern)), None)
+
+    def keeps_always(self, tool: str) -> bool:
+        """Whether a tool's results are kept even when they are small."""
+        return bool(self.always) and _fits(tool, self.always) and not _fits(tool, self.never)
+
+
+def _fits(tool: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(tool, pattern) for pattern in patterns)
+
+
+class Round:
+    """The calls that a model makes at once: those that overlap, and those that follow within the window.
+
+    Args:
+        window: Seconds after the last answer in which the round still lasts.
+        clock: Gives seconds.
+    """
+
+    def __init__(self, window: float = ROUND_WINDOW, clock: Callable[[], float] = time.monotonic) -> None:
+        self._window = window
+        self._clock = clock
+        self._open = 0
+        self._last_answer = float("-inf")
+        self.spent = 0
+
+    def asked(self) -> None:
+        """Count a call; it begins a new round where none is under way."""
+        if not self._open and self._clock() - self._last_answer > self._window:
+            self.spent = 0
+        self._open += 1
+
+    def answered(self) -> None:
+        """Count an answer, or a call that nobody waits for any more."""
+        self._open = max(self._open - 1, 0)
+        self._last_answer = self._clock()

@@ -1,0 +1,49 @@
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from coatcheck.installer import CLIENTS, Place
+
+SAMPLES = Path(__file__).parent / "samples"
+
+FILES = {
+    "claude-desktop": "claude_desktop_config.json",
+    "claude-code": "claude_code.claude.json",
+    "cursor": "cursor.mcp.json",
+    "vscode": "vscode.mcp.json",
+    "windsurf": "windsurf.mcp_config.json",
+    "codex": "codex.config.toml",
+    "gemini-cli": "gemini.settings.json",
+}
+
+LAUNCHER = ("/opt/coat check/bin/coatcheck",)
+
+
+@pytest.fixture(params=sorted(FILES))
+def client_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Callable[[str], Place]:
+    """Copies the sample of a client into a folder of its own."""
+
+    def copy(name: str) -> Place:
+        path = tmp_path / name / FILES[name]
+        path.parent.mkdir()
+        shutil.copyfile(SAMPLES / FILES[name], path)
+        return Place(CLIENTS[name], path)
+
+    return copy
+
+
+def secrets_in(text: str) -> set[str]:
+    """All that is called a secret in a sample."""
+    return set(re.findall(r"[\w-]*secret[\w-]*", text))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

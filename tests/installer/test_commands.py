@@ -1,0 +1,210 @@
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from typer.testing import CliRunner
+
+from coatcheck.cli.app import app
+from coatcheck.installer import CLIENTS, Place
+from coatcheck.installer.starting import try_start
+from coatcheck.installer.states import ServerState, states_of
+from tests.installer.conftest import contents, secrets_in
+
+SECRET = "tok-very-secret-0123456789"
+
+
+def run(*arguments, home, folder=None, stdin=subprocess.DEVNULL):
+    environment = {**os.environ, "HOME": str(home), "NO_COLOR": "1"}
+    for name in ("XDG_CONFIG_HOME", "CODEX_HOME", "CLAUDE_CONFIG_DIR"):
+        environment.pop(name, None)
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("coatcheck")), *arguments],
+        stdin=stdin, capture_output=True, text=True, timeout=60, env=environment, cwd=folder or home,
+    )  # fmt: skip
+
+
+def invoke(*arguments):
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_a_dry_run_shows_the_difference_and_touches_nothing(client_name, sample, tmp_path):
+    place = sample(client_name)
+    before, modified = contents(tmp_path), place.path.stat().st_mtime_ns
+    shown = invoke("install", client_name, "--file", str(place.path), "--dry-run")
+    assert f"--- {place.path}\n+++ {place.path} (new)\n@@" in shown
+    assert '"wrap", "--", "' in shown
+    assert contents(tmp_path) == before
+    assert place.path.stat().st_mtime_ns == modified
+
+
+def test_no_secret_is_shown_or_moved_into_an_argument(client_name, sample, tmp_path):
+    place = sample(client_name)
+    secrets = secrets_in(place.path.read_text("utf-8"))
+    arguments = {word for state in states_of(place) for word in state.command}
+    shown = ""
+    for words in (["install", client_name, "--yes"], ["status", client_name], ["uninstall", client_name, "--yes"]):
+        shown += invoke(*words, "--file", str(place.path))
+        for state in states_of(place):
+            assert not [word for word in state.command if word in secrets - arguments]
+    assert secrets
+    assert not [secret for secret in secrets if secret in shown]
+
+
+def test_nothing_happens_without_a_yes(sample, tmp_path):
+    place = sample("cursor")
+    before = contents(tmp_path)
+    done = run("install", "cursor", "--file", str(place.path), home=tmp_path)
+    assert done.returncode == 1
+    assert "add --yes" in done.stderr
+    assert contents(tmp_path) == before
+
+
+def test_a_malformed_file_is_told_in_one_line(tmp_path):
+    (tmp_path / ".cursor").mkdir()
+    (tmp_path / ".cursor" / "mcp.json").write_text('{"mcpServers": {"a": }}')
+    done = run("install", "cursor", "--yes", home=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"coatcheck: {tmp_path}/.cursor/mcp.json, line 1, column 22: a value is missing")
+    assert done.stderr.count("\n") == 1
+
+
+def test_status_tells_of_every_client_and_the_project_in_the_folder(tmp_path):
+    project = tmp_path / "shop"
+    project.mkdir()
+    (tmp_path / ".codex").mkdir()
+    (tmp_path / ".codex" / "config.toml").write_text('[mcp_servers.git]\ncommand = "uvx"\nargs = ["mcp-server-git"]\n')
+    (project / ".mcp.json").write_text('{"mcpServers": {"docs": {"url": "https://example.com/mcp"}}}')
+    assert run("install", "codex", "--yes", home=tmp_path).returncode == 0
+    done = run("status", home=tmp_path, folder=project)
+    assert done.returncode == 0, done.stderr
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    assert [
+        client.title for client in CLIENTS.values() if not any(line.startswith(client.title) for line in lines)
+    ] == []
+    assert "git  wrapped" in lines
+    assert "docs  not wrapped (at a URL)" in lines
+    assert f"Windsurf: no file {tmp_path}/.codeium/windsurf/mcp_config.json" in lines
+
+
+def git_entry(folder):
+    return {"command": sys.executable, "args": ["-m", "mcp_server_git"], "cwd": str(folder), "env": {"TOKEN": SECRET}}
+
+
+def installed(tmp_path, servers):
+    """Write a file of servers, install, and give the entries."""
+    path = tmp_path / "mcp.json"
+    path.write_text(json.dumps({"mcpServers": servers}, indent=2))
+    done = run("install", "cursor", "--file", str(path), "--yes", home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert SECRET not in done.stdout + done.stderr
+    return path, json.loads(path.read_text())["mcpServers"]
+
+
+async def tools_of(entry):
+    parameters = StdioServerParameters(
+        command=entry["command"], args=entry["args"], env=entry.get("env"), cwd=entry.get("cwd")
+    )
+    async with Client(stdio_client(parameters)) as client:
+        return {tool.name for tool in (await client.list_tools()).tools}
+
+
+@pytest.mark.anyio
+async def test_a_wrapped_entry_starts_as_the_client_would_start_it(tmp_path):
+    _, entries = installed(tmp_path, {"git": git_entry(tmp_path)})
+    assert SECRET not in " ".join(entries["git"]["args"])
+    assert entries["git"]["env"] == {"TOKEN": SECRET}
+    names = await tools_of(entries["git"])
+    assert {"git_log", "git_status", "object_store_get"} <= names
+
+
+@contextmanager
+def guarded_server(tmp_path):
+    """A server over HTTP that lets in nobody without the token."""
+    tokens = tmp_path / "tokens"
+    tokens.write_text(f"zoe {hashlib.sha256(SECRET.encode()).hexdigest()}\n")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = ["serve", "--transport", "streamable-http", "--port", str(port), "--auth-tokens", str(tokens)]
+    process = subprocess.Popen([sys.executable, "-m", "coatcheck", *command], stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.mark.anyio
+async def test_a_wrapped_url_sends_the_headers_that_are_now_variables(tmp_path):
+    with guarded_server(tmp_path) as url:
+        server = {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {SECRET}"}}
+        path, entries = installed(tmp_path, {"far": server})
+        assert SECRET not in " ".join(entries["far"]["args"])
+        assert "coatcheck_object_store_get" in await tools_of(entries["far"])
+        state = next(state for state in states_of(Place(CLIENTS["cursor"], path)) if state.label == "far")
+        assert try_start(state).works
+        state.environment["COATCHECK_HEADER_AUTHORIZATION"] = "Bearer wrong"
+        refused = try_start(state)
+        assert refused.works is False
+        assert SECRET not in refused.says
+
+
+def test_status_starts_what_is_wrapped_when_it_is_asked_to(tmp_path):
+    path, _ = installed(
+        tmp_path,
+        {
+            "git": git_entry(tmp_path),
+            "gone": {"command": "no-such-server", "env": {"TOKEN": SECRET}},
+            "talks": {"command": sys.executable, "args": ["-c", f"import sys; sys.exit('bad token {SECRET}')"], "env": {"TOKEN": SECRET}},
+            "asks": {"command": "x", "env": {"TOKEN": "${input:token}"}},
+        },
+    )  # fmt: skip
+    done = run("status", "cursor", "--file", str(path), "--check", home=tmp_path)
+    assert done.returncode == 1
+    lines = {line.split()[0]: line for line in done.stdout.splitlines()[2:]}
+    assert "wrapped, starts: mcp-git" in lines["git"]
+    assert "does not start" in lines["gone"]
+    assert "no-such-server" in lines["gone"]
+    assert "bad token •••" in lines["talks"]
+    assert "was not started: only the client knows what ${input:token} is" in lines["asks"]
+    assert SECRET not in done.stdout + done.stderr
+
+
+def test_a_server_that_says_nothing_is_ended_with_all_it_has_started(tmp_path):
+    lock, script = tmp_path / "lock", tmp_path / "mute.py"
+    script.write_text(f"import fcntl, time\nfcntl.flock(open({str(lock)!r}, 'w'), fcntl.LOCK_EX)\ntime.sleep(600)\n")
+    state = ServerState("mute", "command", True, ("sh", "-c", f"{sys.executable} {script}; true"), {})
+    start = try_start(state, timeout=2.0)
+    assert (start.works, start.says) == (False, "it did not answer in 2 s")
+    with lock.open() as file:
+        deadline = time.monotonic() + 5
+        while not is_free(file):
+            assert time.monotonic() < deadline, "a process still holds the lock"
+            time.sleep(0.02)
+
+
+def is_free(file):
+    """Whether the process that locked a file has ended; one that nobody has waited for yet counts as ended."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,179 @@
+import json
+import tomllib
+
+import pytest
+
+from coatcheck.installer import carry_out, plan_install, plan_uninstall, states_of
+from coatcheck.installer.editing import parse, unwrap_text, wrap_text
+from coatcheck.installer.entries import entries_of
+from tests.installer.conftest import FILES, LAUNCHER, SAMPLES, contents, secrets_in
+
+WRAPPED = {
+    "claude-desktop": ["filesystem", "git", "github", "bare"],
+    "claude-code": ["memory", "boldsign", "memory (in /home/zoe/shop)"],
+    "cursor": ["search", "empty-args", "spaces", "remote"],
+    "vscode": ["perplexity", "docs"],
+    "windsurf": ["figma", "ollama"],
+    "codex": ["context7", "my server", "indented", "inline", "dotted"],
+    "gemini-cli": ["git", "github", "events", "python"],
+}
+
+
+def install(place, only=()):
+    plan = plan_install(place, LAUNCHER, only)
+    return plan, carry_out(plan)
+
+
+def values_of(place):
+    return parse(place.path.read_text("utf-8"), place.client).root.value()
+
+
+def test_install_status_and_uninstall_leave_a_file_byte_for_byte_as_it_was(client_name, sample):
+    place = sample(client_name)
+    before = contents(place.path.parent)
+    install(place)
+    assert place.path.read_bytes() != before[place.path.name]
+    assert [state.label for state in states_of(place) if state.wrapped] == WRAPPED[client_name]
+    carry_out(plan_uninstall(place))
+    assert contents(place.path.parent) == before
+
+
+def test_the_backup_holds_the_file_as_it_was(client_name, sample):
+    place = sample(client_name)
+    before = place.path.read_bytes()
+    _, said = install(place)
+    backup = place.path.with_name(place.path.name + ".coatcheck-backup")
+    assert backup.read_bytes() == before
+    assert str(backup) in said[0]
+
+
+def test_taking_the_words_away_again_gives_the_same_text_without_help_of_the_backups_bytes(client_name, sample):
+    place = sample(client_name)
+    text = place.path.read_bytes().decode()
+    wrapped = wrap_text(text, place.client, lambda _: LAUNCHER)
+    assert unwrap_text(wrapped.text, place.client, text, lambda _: True).text == text
+
+
+def test_installing_twice_changes_nothing_more(client_name, sample):
+    place = sample(client_name)
+    install(place)
+    once = contents(place.path.parent)
+    plan, _ = install(place)
+    assert not plan.changes
+    assert {outcome.did for outcome in plan.outcomes} <= {"unchanged", "left alone"}
+    assert contents(place.path.parent) == once
+
+
+def test_every_command_keeps_its_words_behind_ours(client_name, sample):
+    place = sample(client_name)
+    before = {
+        entry.way: entry for entry in entries_of(parse(place.path.read_text("utf-8"), place.client), place.client)
+    }
+    install(place)
+    for entry in entries_of(parse(place.path.read_text("utf-8"), place.client), place.client):
+        if entry.wrap_position is not None and before[entry.way].words:
+            assert entry.words == [*LAUNCHER, "wrap", "--", *before[entry.way].words]
+
+
+def test_the_new_file_is_what_the_format_wants_and_says_the_same_elsewhere(sample):
+    desktop, codex = sample("claude-desktop"), sample("codex")
+    old_desktop, old_codex = json.loads(desktop.path.read_text()), tomllib.loads(codex.path.read_text())
+    install(desktop)
+    install(codex)
+    new_desktop, new_codex = json.loads(desktop.path.read_text()), tomllib.loads(codex.path.read_text())
+    assert list(new_desktop["mcpServers"]) == list(old_desktop["mcpServers"])
+    old_desktop["mcpServers"]["bare"] |= {"command": LAUNCHER[0], "args": ["wrap", "--", "/usr/local/bin/bare-server"]}
+    assert new_desktop["mcpServers"]["bare"] == old_desktop["mcpServers"]["bare"]
+    assert {**new_desktop, "mcpServers": 0} == {**old_desktop, "mcpServers": 0}
+    mine = {"command": LAUNCHER[0], "args": ["wrap", "--", "npx", "-y", "@upstash/context7-mcp"]}
+    assert new_codex["mcp_servers"]["context7"] == old_codex["mcp_servers"]["context7"] | mine
+    assert new_codex["mcp_servers"]["figma"] == old_codex["mcp_servers"]["figma"]
+    assert {**new_codex, "mcp_servers": 0} == {**old_codex, "mcp_servers": 0}
+
+
+def test_comments_ends_of_lines_and_the_byte_order_mark_survive(client_name, sample):
+    place = sample(client_name)
+    before = place.path.read_bytes()
+    old = parse(before.decode(), place.client)
+    install(place)
+    after = place.path.read_bytes()
+    new = parse(after.decode(), place.client)
+    assert [new.text[a:b] for a, b in new.comments] == [old.text[a:b] for a, b in old.comments]
+    assert after.startswith(b"\xef\xbb\xbf") == before.startswith(b"\xef\xbb\xbf")
+    assert (after.count(b"\r\n") == after.count(b"\n")) == (before.count(b"\r\n") == before.count(b"\n"))
+    assert len(after) - len(after.rstrip()) == len(before) - len(before.rstrip())
+
+
+def test_the_samples_have_what_is_hard():
+    raw = {name: (SAMPLES / file).read_bytes() for name, file in FILES.items()}
+    assert raw["vscode"].count(b"\r\n") == raw["vscode"].count(b"\n") > 10
+    assert raw["windsurf"].startswith(b"\xef\xbb\xbf")
+    assert not raw["claude-desktop"].endswith(b"\n")
+    assert b'"mcpServers": {}' in raw["claude-code"]
+    assert all(secrets_in(text.decode()) for name, text in raw.items())
+
+
+def test_a_url_becomes_a_command_whose_headers_are_variables(sample):
+    place = sample("claude-code")
+    install(place)
+    assert values_of(place)["mcpServers"]["boldsign"] == {
+        "type": "stdio",
+        "command": LAUNCHER[0],
+        "args": [
+            *("wrap", "--url", "https://mcp.example.com/mcp"),
+            *("--header", "X-API-Key: $COATCHECK_HEADER_X_API_KEY"),
+            *("--header", "Authorization: $COATCHECK_HEADER_AUTHORIZATION"),
+        ],
+        "env": {
+            "COATCHECK_HEADER_X_API_KEY": "boldsign-secret-key",
+            "COATCHECK_HEADER_AUTHORIZATION": "Bearer ${BOLDSIGN_TOKEN}",
+        },
+    }
+
+
+def test_the_older_transport_is_asked_for_where_the_client_would_use_it(sample):
+    vscode, gemini = sample("vscode"), sample("gemini-cli")
+    install(vscode)
+    install(gemini)
+    assert values_of(vscode)["servers"]["docs"]["args"] == ["wrap", "--url", "http://127.0.0.1:8123/sse", "--sse"]
+    assert values_of(gemini)["mcpServers"]["events"]["args"] == ["wrap", "--url", "http://localhost:3001/sse", "--sse"]
+    assert "--sse" not in values_of(gemini)["mcpServers"]["github"]["args"]
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "reason"),
+    [
+        ("claude-code", "sentry", "may have to sign in"),
+        ("vscode", "odd", "no text"),
+        ("vscode", "socket", 'type is "ws"'),
+        ("windsurf", "query", "may carry a secret"),
+        ("codex", "figma", "ways of its own"),
+        ("gemini-cli", "adc", "signs in to it"),
+    ],
+)
+def test_a_server_that_cannot_be_wrapped_stays_as_it_is_and_is_told(sample, client, server, reason):
+    place = sample(client)
+    before = next(
+        entry.node.value()
+        for entry in entries_of(parse(place.path.read_text("utf-8"), place.client), place.client)
+        if entry.name == server
+    )
+    plan, _ = install(place)
+    assert [outcome.did for outcome in plan.outcomes if outcome.label == server] == ["left alone"]
+    assert reason in next(outcome.reason for outcome in plan.outcomes if outcome.label == server)
+    after = next(
+        entry.node.value()
+        for entry in entries_of(parse(place.path.read_text("utf-8"), place.client), place.client)
+        if entry.name == server
+    )
+    assert after == before
+
+
+def test_a_url_that_may_want_a_sign_in_is_wrapped_when_it_is_named(sample):
+    place = sample("claude-code")
+    before = place.path.read_bytes()
+    install(place, ["sentry"])
+    assert values_of(place)["mcpServers"]["sentry"]["args"] == ["wrap", "--url", "https://mcp.sentry.dev/mcp"]
+    assert [state.label for state in states_of(place) if state.wrapped] == ["sentry"]
+    carry_out(plan_uninstall(place))
+    assert place.path.read_bytes() == before

@@ -1,0 +1,228 @@
+"""Several servers behind one entry."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+from mcp_types import CreateMessageResult, TextContent
+
+from tests.wrap.running import FEATURES, HERE, WRAP, is_alive, reference_in, words, wrap_on_stdio, wrapped_over_http
+
+pytestmark = pytest.mark.anyio
+
+FEATURE = {"command": FEATURES[0], "args": [FEATURES[1], "stdio"]}
+OLD = {"command": sys.executable, "args": [str(HERE / "special_server.py")]}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(**servers) -> str:
+        path = tmp_path / "mcp.json"
+        path.write_text(json.dumps({"mcpServers": servers}))
+        return str(path)
+
+    return write
+
+
+async def sample(_context, _params) -> CreateMessageResult:
+    return CreateMessageResult(role="assistant", content=TextContent(type="text", text="me"), model="m")
+
+
+def client_of(path: str, mode: str = "auto", **options) -> Client:
+    return Client(wrap_on_stdio("--config", path, **options), mode=mode, sampling_callback=sample)
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy", "2026-07-28"])
+async def test_a_result_of_one_server_goes_into_a_tool_of_another(write, feature_url, mode):
+    path = write(one=FEATURE, web={"type": "http", "url": feature_url})
+    progress = []
+
+    async def on_progress(done, _total, _message) -> None:
+        progress.append(done)
+
+    with anyio.fail_after(60):
+        async with client_of(path, mode) as client:
+            tools = {tool.name for tool in (await client.list_tools()).tools}
+            assert {"one__text", "web__text", "coatcheck_servers", "object_store_get"} <= tools
+            assert "text" not in tools
+            large = words(await client.call_tool("one__text", {"size": 20_000}))
+            assert len(large) <= 4_000
+            assert words(await client.call_tool("web__length", {"value": reference_in(large)})) == "20000"
+            await client.call_tool("one__steps", {}, progress_callback=on_progress)
+            assert progress == [1, 2, 3]
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_prompts_and_resources_are_kept_apart(write, mode):
+    path = write(one=FEATURE, My_Two={**FEATURE, "env": {"A": "b"}})
+    with anyio.fail_after(60):
+        async with client_of(path, mode) as client:
+            assert {prompt.name for prompt in (await client.list_prompts()).prompts} == {
+                "one__summary",
+                "My_Two__summary",
+            }
+            said = (await client.get_prompt("My_Two__summary", {"subject": "it"})).messages[0].content.text
+            assert said == "Summarise it."
+            uris = {resource.uri for resource in (await client.list_resources()).resources}
+            assert uris == {"one+demo://greeting", "my-two+demo://greeting"}
+            read = (await client.read_resource("my-two+demo://people/Ann")).contents[0]
+            assert (read.uri, read.text) == ("my-two+demo://people/Ann", "This is Ann.")
+            # An address may stand in a text as the server wrote it.
+            assert (await client.read_resource("demo://greeting")).contents[0].text == "Hello."
+            with pytest.raises(MCPError):
+                await client.read_resource("nobody+demo://greeting")
+            with pytest.raises(MCPError, match="nobody__text"):
+                await client.call_tool("nobody__text", {})
+
+
+async def test_a_tool_that_bears_the_name_of_ours_is_kept_apart_too(write):
+    with anyio.fail_after(60):
+        async with client_of(write(old=OLD)) as client:
+            assert words(await client.call_tool("old__object_store_list", {})) == "the server's own"
+            assert words(await client.call_tool("object_store_list", {})) == "No objects are stored."
+
+
+@pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
+async def test_where_one_server_is_older_the_client_is_led_to_the_older_revision_and_loses_nothing(write):
+    with anyio.fail_after(60):
+        async with client_of(write(new=FEATURE, old=OLD)) as client:
+            assert client.protocol_version == "2025-11-25"
+            tools = {tool.name for tool in (await client.list_tools()).tools}
+            assert {"new__text", "old__echo", "old__object_store_list"} <= tools
+            assert words(await client.call_tool("new__samples", {})) == "the model says me"
+
+
+async def test_variables_are_filled_in_from_the_environment(write):
+    path = write(one={**FEATURE, "env": {"GIVEN": "<${OUTER}> <${MISSING:-default}> $PLAIN"}})
+    with anyio.fail_after(60):
+        async with client_of(path, OUTER="inner") as client:
+            assert words(await client.call_tool("one__variable", {"name": "GIVEN"})) == "<inner> <default> $PLAIN"
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_server_that_does_not_start_takes_no_other_along_and_says_why(write, mode):
+    path = write(good=FEATURE, bad={"command": "/no/such/program"}, silent={"command": "false"})
+    with anyio.fail_after(60):
+        async with client_of(path, mode) as client:
+            assert words(await client.call_tool("good__length", {"value": "abc"})) == "3"
+            states = dict(
+                line.split(": ", 1) for line in words(await client.call_tool("coatcheck_servers", {})).split("\n")
+            )
+            assert states["good"].startswith("running")
+            assert "/no/such/program" in states["bad"]
+            assert "tried again in" in states["bad"]
+            assert states["silent"].startswith(("down", "starting"))
+            refused = await client.call_tool("bad__anything", {})
+            assert refused.is_error
+            assert "tried again in" in words(refused)
+            assert "bad is down" in client.instructions
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_server_that_dies_is_started_again_and_objects_outlive_it(write, mode):
+    with anyio.fail_after(60):
+        async with client_of(write(one=FEATURE, two=FEATURE), mode) as client:
+            reference = reference_in(words(await client.call_tool("one__text", {"size": 20_000})))
+            before = int(words(await client.call_tool("one__process", {})))
+            died = await client.call_tool("one__die", {})
+            assert died.is_error
+            assert "exit code 3" in words(died)
+            assert words(await client.call_tool("two__length", {"value": reference})) == "20000"
+            while (again := await client.call_tool("one__process", {})).is_error:
+                assert "one" in words(again)
+                await anyio.sleep(0.1)
+            assert int(words(again)) != before
+            assert words(await client.call_tool("one__length", {"value": reference})) == "20000"
+
+
+async def test_the_client_hears_that_there_are_other_tools_when_a_server_comes_back(write):
+    changes = []
+
+    async def on_message(message) -> None:
+        changes.append(getattr(message, "method", ""))
+
+    with anyio.fail_after(60):
+        transport = wrap_on_stdio("--config", write(one=FEATURE))
+        async with Client(transport, mode="legacy", message_handler=on_message) as client:
+            await client.call_tool("one__die", {})
+            while changes.count("notifications/tools/list_changed") < 2:  # noqa: ASYNC110
+                await anyio.sleep(0.05)
+            assert not (await client.call_tool("one__process", {})).is_error
+
+
+async def test_every_server_ends_with_the_client(write):
+    with anyio.fail_after(60):
+        async with client_of(write(one=FEATURE, two=FEATURE)) as client:
+            processes = [int(words(await client.call_tool(f"{name}__process", {}))) for name in ("one", "two")]
+        assert not any(map(is_alive, processes))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_every_server_ends_with_a_signal(write, number):
+    path = write(one=FEATURE)
+    process = subprocess.Popen(  # noqa: ASYNC220
+        [*WRAP, "--config", path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONWARNINGS": ""},
+    )
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    for request in (
+        {"id": 1, "method": "initialize", "params": hello},
+        {"id": 2, "method": "tools/call", "params": {"name": "one__process", "arguments": {}}},
+    ):
+        process.stdin.write(json.dumps({"jsonrpc": "2.0", **request}).encode() + b"\n")
+        process.stdin.flush()
+        answer = json.loads(process.stdout.readline())
+    server = int(answer["result"]["content"][0]["text"])
+    assert is_alive(server)
+    process.send_signal(number)
+    assert process.wait(20) == 128 + number
+    assert not is_alive(server)
+    process.stdin.close()
+    process.stdout.close()
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_gateway_serves_many_clients_over_http(write, mode):
+    path = write(one=FEATURE, two=FEATURE)
+    with wrapped_over_http("--config", path) as (_, url, _said), anyio.fail_after(60):
+        async with Client(url, mode=mode) as first, Client(url, mode=mode) as second:
+            assert first.protocol_version == ("2026-07-28" if mode == "auto" else "2025-11-25")
+            reference = reference_in(words(await first.call_tool("one__text", {"size": 20_000})))
+            assert words(await first.call_tool("two__length", {"value": reference})) == "20000"
+            processes = {words(await client.call_tool("one__process", {})) for client in (first, second)}
+            assert len(processes) == (1 if mode == "auto" else 2)
+
+
+@pytest.mark.parametrize(
+    ("servers", "said"),
+    [
+        ({"a b": FEATURE, "a_b": FEATURE}, "too like"),
+        ({"one": {"args": []}}, "neither command nor url"),
+        ({"one": {"command": "x", "args": "y"}}, "args"),
+        ({"one": {"command": "x", "env": {"A": "${NOT_SET_HERE}"}}}, "NOT_SET_HERE"),
+        ({"one": {"url": "https://example.org", "type": "carrier-pigeon"}}, "carrier-pigeon"),
+        ({"one": {**FEATURE, "disabled": True}}, "no server"),
+        ({}, "no server"),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused(write, servers, said):
+    command = [*WRAP, "--config", write(**servers)]
+    ended = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
+    assert ended.returncode == 1
+    assert said in ended.stderr
+
+
+def test_comments_and_a_comma_too_many_are_read_over(tmp_path):
+    path = tmp_path / "mcp.json"
+    path.write_text('{ // servers\n "mcpServers": {"one": {"command": "cat", /* x */ "args": ["//", ",}"],},}}')
+    from coatcheck.cli.servers_file import read_servers
+
+    assert read_servers([path])["one"].command == ("cat", "//", ",}")

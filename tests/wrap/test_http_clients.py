@@ -1,0 +1,230 @@
+"""Wrapped servers over streamable HTTP, many clients at once, in both eras."""
+
+import contextlib
+import hashlib
+import subprocess
+
+import anyio
+import httpx2
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
+from mcp_types import CreateMessageResult, ListRootsResult, Root, TextContent
+
+from tests.wrap.running import (
+    FEATURES,
+    HERE,
+    WRAP,
+    appears,
+    ends,
+    is_alive,
+    reference_in,
+    words,
+    wrapped_over_http,
+)
+
+pytestmark = pytest.mark.anyio
+COMMAND = ["--", *FEATURES, "stdio"]
+
+
+@pytest.fixture(scope="module")
+def command_url():
+    with wrapped_over_http(*COMMAND) as (_, url, _said):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def url_url(feature_url):
+    with wrapped_over_http("--url", feature_url) as (_, url, _said):
+        yield url
+
+
+async def sample(_context, _params) -> CreateMessageResult:
+    return CreateMessageResult(role="assistant", content=TextContent(type="text", text="me"), model="m")
+
+
+async def list_roots(_context) -> ListRootsResult:
+    return ListRootsResult(roots=[Root(uri="file:///home")])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::mcp.shared.exceptions.MCPDeprecationWarning")
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.parametrize("upstream", ["command", "url"])
+async def test_everything_passes_over_http(command_url, url_url, upstream, mode):
+    progress, logged = [], []
+
+    async def on_progress(done, _total, _message) -> None:
+        progress.append(done)
+
+    async def on_log(params) -> None:
+        logged.append(params.data)
+
+    asked = {"sampling_callback": sample, "list_roots_callback": list_roots}
+    url = command_url if upstream == "command" else url_url
+    with anyio.fail_after(60):
+        async with Client(url, mode=mode, logging_callback=on_log, log_level="info", **asked) as client:
+            assert client.protocol_version == ("2026-07-28" if mode == "auto" else "2025-11-25")
+            assert "Use with care." in client.instructions
+            assert {"text", "object_store_get"} <= {tool.name for tool in (await client.list_tools()).tools}
+            large = words(await client.call_tool("text", {"size": 20_000}))
+            assert len(large) <= 4_000
+            assert words(await client.call_tool("length", {"value": reference_in(large)})) == "20000"
+            await client.call_tool("steps", {}, progress_callback=on_progress)
+            assert progress == [1, 2, 3]
+            await client.call_tool("logs", {})
+            assert logged == ["a word for the log"]
+            assert (await client.read_resource("demo://people/Ann")).contents[0].text == "This is Ann."
+            assert (await client.get_prompt("summary", {"subject": "it"})).messages[0].content.text == "Summarise it."
+            with pytest.raises(MCPError):
+                await client.read_resource("demo://nothing")
+            if mode == "legacy":
+                assert words(await client.call_tool("samples", {})) == "the model says me"
+                assert words(await client.call_tool("roots", {})) == "file:///home"
+
+
+async def test_each_session_has_a_server_of_its_own_and_requests_without_session_share_one(command_url):
+    async def process_of(mode: str, found: list[str]) -> None:
+        async with Client(command_url, mode=mode) as client:
+            found.append(words(await client.call_tool("process", {})))
+
+    for mode, number in (("legacy", 3), ("auto", 1)):
+        found: list[str] = []
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as group:
+                for _ in range(3):
+                    group.start_soon(process_of, mode, found)
+        assert len(set(found)) == number
+
+
+async def test_the_server_of_a_session_ends_with_it(command_url):
+    with anyio.fail_after(60):
+        async with Client(command_url, mode="legacy") as client:
+            process = int(words(await client.call_tool("process", {})))
+            assert is_alive(process)
+        await ends(process)
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_answers_go_to_who_asked(command_url, mode):
+    async def ask(number: int) -> None:
+        async with Client(command_url, mode=mode) as client:
+            for _ in range(5):
+                steps: list[float] = []
+
+                async def on_progress(done, _total, _message, steps=steps) -> None:
+                    steps.append(done)
+
+                value = "x" * number
+                assert words(await client.call_tool("length", {"value": value})) == str(number)
+                await client.call_tool("steps", {"count": number}, progress_callback=on_progress)
+                assert steps == list(range(1, number + 1))
+
+    with anyio.fail_after(90):
+        async with anyio.create_task_group() as group:
+            for number in range(1, 5):
+                group.start_soon(ask, number)
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_without_authentication_an_id_is_long_and_nothing_is_listed(command_url, mode):
+    with anyio.fail_after(60):
+        async with Client(command_url, mode=mode) as client:
+            reference = reference_in(words(await client.call_tool("text", {"size": 20_000})))
+            assert len(reference) >= len("@obj_") + 22
+            listed = await client.call_tool("object_store_list", {})
+            assert listed.is_error
+            assert reference not in words(listed)
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_with_authentication_users_never_see_each_others_objects(tmp_path, mode):
+    hashes = {name: hashlib.sha256(f"token of {name}".encode()).hexdigest() for name in ("ann", "bob")}
+    tokens = tmp_path / "tokens.txt"
+    tokens.write_text("".join(f"{name} {digest}\n" for name, digest in hashes.items()))
+
+    @contextlib.asynccontextmanager
+    async def client_of(url, name):
+        http = httpx2.AsyncClient(headers={"authorization": f"Bearer token of {name}"}, timeout=30)
+        async with http, Client(streamable_http_client(url, http_client=http), mode=mode) as client:
+            yield client
+
+    with wrapped_over_http("--auth-tokens", str(tokens), *COMMAND) as (_, url, _said), anyio.fail_after(60):
+        async with client_of(url, "ann") as ann, client_of(url, "bob") as bob:
+            reference = reference_in(words(await ann.call_tool("text", {"size": 20_000})))
+            assert words(await ann.call_tool("length", {"value": reference})) == "20000"
+            assert reference in words(await ann.call_tool("object_store_list", {}))
+            stolen = await bob.call_tool("length", {"value": reference})
+            assert stolen.is_error
+            assert "not found" in words(stolen)
+            assert reference not in words(await bob.call_tool("object_store_list", {}))
+            with pytest.raises(MCPError):
+                await bob.read_resource(f"coatcheck://objects/{reference[1:]}")
+        async with httpx2.AsyncClient() as nobody:
+            refused = await nobody.post(url, json={"jsonrpc": "2.0", "id": 1, "method": "ping"})
+            assert refused.status_code == 401
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_cancelled_call_is_cancelled_at_the_server(tmp_path, mode):
+    mark = tmp_path / "mark"
+    with wrapped_over_http(*COMMAND, FEATURE_MARK=str(mark)) as (_, url, _said), anyio.fail_after(60):
+        async with Client(url, mode=mode) as client:
+            await client.list_tools()
+            with anyio.move_on_after(1):
+                await client.call_tool("waits", {})
+            await appears(mark)
+            assert words(await client.call_tool("length", {"value": "abc"})) == "3"
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_server_that_dies_is_told_of_and_the_next_client_gets_a_new_one(mode):
+    with wrapped_over_http(*COMMAND) as (_, url, _said), anyio.fail_after(60):
+        async with Client(url, mode=mode) as client:
+            with pytest.raises(MCPError, match="exit code 3"):
+                await client.call_tool("die", {})
+        async with Client(url, mode=mode) as client:
+            assert words(await client.call_tool("length", {"value": "abc"})) == "3"
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_no_process_is_left_when_it_is_told_to_end(mode):
+    with wrapped_over_http(*COMMAND) as (proxy, url, _said), anyio.fail_after(60):
+        async with httpx2.AsyncClient(timeout=30) as http:
+            # A client that stays: nobody ends its session in an orderly way.
+            client = Client(streamable_http_client(url, http_client=http, terminate_on_close=False), mode=mode)
+            async with client:
+                process = int(words(await client.call_tool("process", {})))
+        proxy.terminate()
+        assert await anyio.to_thread.run_sync(proxy.wait) == 128 + 15
+        await ends(process)
+
+
+async def test_a_server_of_the_older_revisions_says_so_to_a_client_that_speaks_the_new_one_alone():
+    old = [FEATURES[0], str(HERE / "special_server.py")]
+    with wrapped_over_http("--", *old) as (_, url, _said), anyio.fail_after(60):
+        async with Client(url, mode="auto") as client:
+            # One that speaks both is led to the older one and misses nothing.
+            assert client.protocol_version == "2025-11-25"
+            assert "echo" in {tool.name for tool in (await client.list_tools()).tools}
+        async with Client(url, mode="2026-07-28") as client:
+            with pytest.raises(MCPError, match="2025-11-25 and before"):
+                await client.list_tools()
+
+
+def test_an_address_that_others_reach_must_be_meant():
+    command = [*WRAP, "--transport", "streamable-http", "--host", "0.0.0.0", *COMMAND]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 1
+    assert "--unprotected" in ended.stderr
+
+
+async def test_foreign_hosts_and_origins_are_refused_on_the_loopback_address(command_url):
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {}}
+    async with httpx2.AsyncClient() as http:
+        for version in ("2025-11-25", "2026-07-28"):
+            given = {"accept": "application/json, text/event-stream", "mcp-protocol-version": version}
+            foreign = await http.post(command_url, json=hello, headers={**given, "host": "evil.example"})
+            assert foreign.status_code == 421
+            foreign = await http.post(command_url, json=hello, headers={**given, "origin": "http://evil.example"})
+            assert foreign.status_code == 403
