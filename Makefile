@@ -6,13 +6,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-long check format bench docs clean
+.PHONY: demo test test-long check format bench conformance fuzz docs clean
 
 demo: $(READY)  ## Run a real server behind coatcheck with a real client
 	$(BIN)/python examples/demo/demo.py
 
 test: $(READY)  ## Run the tests
 	$(BIN)/python -m pytest -q
+
+test-long: $(READY)  ## Run the tests that take long
+	$(BIN)/python -m pytest -q -m long
 
 check: $(READY)  ## Lint, types, layers
 	$(BIN)/ruff check .
@@ -26,6 +29,15 @@ format: $(READY)
 
 bench: $(READY)  ## Measure, side by side with a peer in an environment of its own
 	$(BIN)/python bench/run.py
+
+conformance: $(READY)  ## Run the official conformance suite, directly and behind coatcheck, and compare with the baseline
+	$(BIN)/python -m conformance.run
+
+fuzz: $(READY)  ## Fuzz for ten minutes, guided by coverage; SECONDS_TO_FUZZ=60 for another time
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || \
+		if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python -e '.[fuzz]'; \
+		else $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'; fi
+	$(BIN)/python fuzz/run.py $(if $(SECONDS_TO_FUZZ),--seconds $(SECONDS_TO_FUZZ))
 
 docs: $(READY)  ## Bring the drawing in containers.md up to date
 	$(BIN)/python docs/update_drawing.py

@@ -7,12 +7,17 @@ from typing import Any
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken, principal_components
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from coatcheck import codec
-from coatcheck.errors import CoatcheckError
+from coatcheck.errors import CoatcheckError, ObjectNotFound
 from coatcheck.scopes import Reach, Scope, Scopes
 from coatcheck.wire.interceptor import Interceptor
+from coatcheck.wire.resources import is_object
+
+_RESOURCE_NOT_FOUND = -32002
 
 
 def scope_of(ctx: ServerRequestContext[Any, Any]) -> Scope:
@@ -75,6 +80,8 @@ class ReferenceMiddleware:
         """Handle one message."""
         if ctx.method == "tools/call" and ctx.request_id is not None:
             return await self._call(ctx, call_next)
+        if ctx.method == "resources/read" and ctx.request_id is not None and is_object((ctx.params or {}).get("uri")):
+            return await self._read(str((ctx.params or {})["uri"]), ctx.protocol_version)
         result = await call_next(ctx)
         if ctx.method == "tools/list" and isinstance(result, dict):
             return await self._list(result)
@@ -89,6 +96,17 @@ class ReferenceMiddleware:
         rewritten = await self._current.tools_list(result)
         tools = [own.get(tool.get("name"), tool) for tool in rewritten.get("tools", [])]
         return {**rewritten, "tools": tools}
+
+    async def _read(self, uri: str, protocol_version: str) -> HandlerResult:
+        """Answer for a stored object as for a resource of the server's."""
+        modern = protocol_version in MODERN_PROTOCOL_VERSIONS
+        try:
+            result = await self._current.read_object(uri)
+        except ObjectNotFound as error:
+            raise MCPError(INVALID_PARAMS if modern else _RESOURCE_NOT_FOUND, str(error), {"uri": uri}) from None
+        except CoatcheckError as error:
+            raise MCPError(INTERNAL_ERROR, str(error)) from None
+        return {**result, "resultType": "complete", "ttlMs": 0, "cacheScope": "private"} if modern else result
 
     async def _call(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         params = dict(ctx.params or {})

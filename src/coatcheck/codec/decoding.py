@@ -13,18 +13,30 @@ MAX_TEXT_DEPTH = 200
 
 
 def decode(metadata: Metadata, payload: bytes | memoryview) -> Any:
-    """Give the value of a payload; of a tool result, the smallest JSON that loses nothing."""
+    """Give the value of a payload; of a tool result, the smallest JSON that loses nothing.
+
+    Raises:
+        ValueError: The payload is not what its metadata says.
+    """
     if metadata.kind == "text":
         return str(payload, "utf-8")
-    value = load_exactly(payload) if metadata.careful else orjson.loads(payload)
-    return result_value(value) if metadata.kind == "result" else value
+    result = decode_result(metadata, payload)
+    if result is not None:
+        return result_value(result)
+    return load_exactly(payload) if metadata.careful else orjson.loads(payload)
 
 
 def decode_result(metadata: Metadata, payload: bytes | memoryview) -> dict[str, Any] | None:
-    """Give a tool result exactly as it was on the wire, or ``None`` where the object is no tool result."""
+    """Give a tool result exactly as it was on the wire, or ``None`` where the object is no tool result.
+
+    Raises:
+        ValueError: The payload is not what its metadata says.
+    """
     if metadata.kind != "result":
         return None
-    result: dict[str, Any] = load_exactly(payload) if metadata.careful else orjson.loads(payload)
+    result = load_exactly(payload) if metadata.careful else orjson.loads(payload)
+    if not isinstance(result, dict):
+        raise ValueError("This object says that it is a tool result, and is none.")  # noqa: TRY004 - bad bytes
     return result
 
 
@@ -38,8 +50,15 @@ def load_json(text: str | bytes | bytearray | memoryview) -> Any:
 
 
 def load_exactly(text: str | bytes | memoryview) -> Any:
-    """Decode JSON with integers of any size and lone surrogates kept, which the fast decoder changes or refuses."""
-    return json.loads(bytes(text) if isinstance(text, memoryview) else text, parse_int=_integer)
+    """Decode JSON with integers of any size and lone surrogates kept, which the fast decoder changes or refuses.
+
+    Raises:
+        ValueError: The text is no JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(bytes(text) if isinstance(text, memoryview) else text, parse_int=_integer)
+    except RecursionError:
+        raise ValueError("This JSON is nested too deeply.") from None
 
 
 def _integer(digits: str) -> int:

@@ -110,7 +110,8 @@ def pack(metadata: Metadata, payload: bytes | Parcel) -> bytes:
 
 def _label(text: str, most: int) -> str:
     """Cut a text that others wrote so that the line has room for it, whatever is in it."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in text[:most])
+    clean = "".join(c if c.isprintable() else "?" for c in text[:most])
+    return clean.encode()[: 3 * most].decode("utf-8", "ignore")
 
 
 def unpack(stored: bytes) -> tuple[Metadata, memoryview]:

@@ -1,0 +1,141 @@
+"""Run the official conformance suite against the SDK's own server, directly and with coatcheck in front of it.
+
+    python -m conformance.run            compare with baseline.json; the exit code is 1 where something differs
+    python -m conformance.run --update   write baseline.json
+
+The baseline holds the passed and failed checks of each scenario of the server alone, and beside them those scenarios
+only that are different behind coatcheck. A scenario that no longer runs is a difference too.
+"""
+
+import argparse
+import contextlib
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.real_servers import packages
+from tests.real_servers.serving import free_port, serving
+
+HERE = Path(__file__).parent
+BASELINE = HERE / "baseline.json"
+NODE = 22
+SUITE_SECONDS = 300.0
+SUITES: dict[str, list[str]] = {
+    "2025-11-25": ["--spec-version", "2025-11-25"],
+    "2025-11-25 all": ["--spec-version", "2025-11-25", "--suite", "all"],
+    "2026-07-28 all": ["--spec-version", "2026-07-28", "--suite", "all"],
+}
+DIRECT = "direct"
+WAYS = (DIRECT, "in front of a URL", "in front of a command")
+
+Checks = dict[str, tuple[int, int]]
+"""Passed and failed checks by scenario."""
+
+_LINE = re.compile(r"^[✓✗] (\S+): (\d+) passed, (\d+) failed", re.MULTILINE)
+
+
+class SuiteBroken(Exception):
+    """The suite did not run; the message holds the end of what it said."""
+
+
+def main() -> int:
+    """Run what the command line asks for, print the scores, and say whether they are as they should be."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--update", action="store_true", help="write the baseline instead of comparing with it")
+    parser.add_argument("--way", action="append", choices=WAYS, help="only this way; repeatable")
+    parser.add_argument("--suite", action="append", choices=list(SUITES), help="only this suite; repeatable")
+    given = parser.parse_args()
+    ways, suites = given.way or list(WAYS), given.suite or list(SUITES)
+    scores: dict[str, dict[str, Checks]] = {}
+    for way in ways:
+        scores[way] = measure(way, suites)
+        for suite, checks in scores[way].items():
+            print(f"{way:<22} {suite:<15} {total(checks)}", flush=True)
+    if given.update:
+        if set(ways) != set(WAYS) or set(suites) != set(SUITES):
+            parser.error("a baseline needs all ways and suites")
+        written = json.dumps(_only_differences(scores), indent=1)
+        BASELINE.write_text(re.sub(r"\[\s+(\d+),\s+(\d+)\s+\]", r"[\1, \2]", written) + "\n")
+        return 0
+    complaints = differences(scores, json.loads(BASELINE.read_text()))
+    print("\n".join(complaints) or "As in the baseline.")
+    return 1 if complaints else 0
+
+
+def total(checks: Checks) -> str:
+    """Give the score as one line."""
+    passed, failed = (sum(check[side] for check in checks.values()) for side in (0, 1))
+    return f"{passed} of {passed + failed} checks in {len(checks)} scenarios"
+
+
+def _only_differences(scores: dict[str, dict[str, Checks]]) -> dict[str, dict[str, Checks]]:
+    direct = scores[DIRECT]
+    return {
+        way: {
+            suite: {name: check for name, check in checks.items() if way == DIRECT or check != direct[suite].get(name)}
+            for suite, checks in suites.items()
+        }
+        for way, suites in scores.items()
+    }
+
+
+def differences(scores: dict[str, dict[str, Checks]], baseline: dict[str, dict[str, Checks]]) -> list[str]:
+    """Say where the scores differ from the baseline."""
+    complaints = []
+    for way, suites in scores.items():
+        for suite, checks in suites.items():
+            expected = {**baseline[DIRECT][suite], **baseline[way].get(suite, {})}
+            for scenario in sorted(checks.keys() | expected.keys()):
+                now, then = (found.get(scenario, (0, 0)) for found in (checks, expected))
+                if tuple(now) != tuple(then):
+                    complaints.append(
+                        f"{way}, {suite}, {scenario}: {now[0]} passed and {now[1]} failed, not {then[0]} and {then[1]}"
+                    )
+    return complaints
+
+
+def measure(way: str, suites: Sequence[str]) -> dict[str, Checks]:
+    """Give the checks of each suite for a way to reach the server; every suite meets a fresh one."""
+    return {suite: _measure(way, SUITES[suite]) for suite in suites}
+
+
+def _measure(way: str, options: Sequence[str]) -> Checks:
+    with contextlib.ExitStack() as stack:
+        source = packages.everything_of_the_sdk()
+        port = free_port()
+        wrap = [sys.executable, "-m", "coatcheck", "wrap", "--transport", "streamable-http", "--port", str(port)]
+        if way == WAYS[2]:
+            stack.enter_context(serving([*wrap, "--", *packages.everything_of_the_sdk_over_stdio()], port))
+        else:
+            served = port if way == DIRECT else free_port()
+            command = [sys.executable, "-m", "mcp_everything_server", "--port", str(served)]
+            stack.enter_context(serving(command, served, folder=source))
+            if way != DIRECT:
+                stack.enter_context(serving([*wrap, "--url", f"http://127.0.0.1:{served}/mcp"], port))
+        return run_suite(port, options)
+
+
+def run_suite(port: int, options: Sequence[str]) -> Checks:
+    """Run the suite against what listens on a port of this machine."""
+    program = [packages.node(NODE), packages.npm_script("conformance")]
+    with tempfile.TemporaryDirectory() as results:
+        done = subprocess.run(
+            [*program, "server", "--url", f"http://localhost:{port}/mcp", *options],
+            capture_output=True,
+            text=True,
+            timeout=SUITE_SECONDS,
+            check=False,
+            cwd=results,
+        )
+    checks = {name: (int(passed), int(failed)) for name, passed, failed in _LINE.findall(done.stdout)}
+    if not checks:
+        raise SuiteBroken(f"The suite found nothing to check:\n{(done.stderr or done.stdout)[-2_000:]}")
+    return checks
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""The official server, which speaks stdio here, reached over HTTP through coatcheck: what is heard is the same."""
+
+import json
+import sys
+from collections import Counter
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.real_servers.serving import free_port, serving
+from tests.real_servers.sessions import Session, connected, connected_to, normal
+from tests.real_servers.test_everything import ASKING_BACK, CLIENT, STEPS
+
+pytestmark = [pytest.mark.npm, pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")]
+# The list of tools is asked for by the client itself, and told to have changed, at no certain moment.
+BY_ITSELF = {"notifications/tools/list_changed", "ping"}
+# Over HTTP the SDK ends the stream of a cancelled request with this; the client has stopped listening.
+CANCELLED = -32_800
+LATE_SECONDS = 10.0
+"""How long what is said outside of an answer may be under way: it takes another connection than answers do."""
+
+
+async def answers(session: Session, steps: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    if "roots" in steps:
+        await session.until(lambda message: "Roots updated" in str(message))
+    heard = {name: await session.heard_during(step) for name, step in steps.items()}
+    return {
+        name: [
+            {key: value for key, value in message.items() if key != "id"}
+            for message in messages
+            if "method" not in message
+            and "tools" not in message.get("result", {})
+            and message.get("error", {}).get("code") != CANCELLED
+        ]
+        for name, messages in heard.items()
+    }
+
+
+def said_by_itself(session: Session) -> Counter[str]:
+    """Count the notifications and requests of the server; they may overtake one another."""
+    return Counter(
+        json.dumps({key: value for key, value in normal(message).items() if key != "id"}, sort_keys=True)
+        for message in session.said
+        if "method" in message and message["method"] not in BY_ITSELF
+    )
+
+
+class Heard:
+    """What a client heard of the server: answers by step, and what the server said by itself."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, list[dict[str, Any]]] = {}
+        self.said: Counter[str] = Counter()
+        self.done = anyio.Event()
+
+    async def listen(self, session: Session, steps: dict[str, Any], until: "Heard | None" = None) -> None:
+        self.answers = await answers(session, steps)
+        if until is not None:
+            await until.done.wait()
+            with anyio.move_on_after(LATE_SECONDS):
+                await session.until(lambda _: said_by_itself(session) == until.said)
+        self.said = said_by_itself(session)
+        self.done.set()
+
+
+async def hear_both(command: list[str], url: str, steps: dict[str, Any], client: dict[str, Any]) -> tuple[Heard, Heard]:
+    direct, wrapped = Heard(), Heard()
+
+    async def hear_directly() -> None:
+        async with connected(command, wrapped=False, **client) as session:
+            await direct.listen(session, steps)
+
+    async def hear_over_http() -> None:
+        async with connected_to(url, **client) as session:
+            await wrapped.listen(session, steps, direct)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(hear_directly)
+        group.start_soon(hear_over_http)
+    return direct, wrapped
+
+
+@pytest.mark.parametrize(("steps", "client"), [(STEPS, {}), (ASKING_BACK, CLIENT)], ids=["bare", "able"])
+def test_the_same_is_heard_over_http(everything, steps, client):
+    port = free_port()
+    wrap = [sys.executable, "-m", "coatcheck", "wrap", "--transport", "streamable-http", "--port", str(port)]
+    # The server's environment is that of the service, not that which a client gives.
+    steps = {name: step for name, step in steps.items() if name != "environment"}
+    with serving([*wrap, "--", *everything], port):
+        url = f"http://127.0.0.1:{port}/mcp"
+        direct, wrapped = anyio.run(hear_both, everything, url, steps, client)
+    assert wrapped.answers.keys() == direct.answers.keys() == steps.keys()
+    different = {
+        name: (wrapped.answers[name], heard) for name, heard in direct.answers.items() if wrapped.answers[name] != heard
+    }
+    assert different == {}
+    assert wrapped.said == direct.said

@@ -1,0 +1,75 @@
+"""The Inspector, a client of its own in TypeScript that checks structured results against the schema of the tool."""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.real_servers import packages
+from tests.real_servers.sessions import coatcheck
+from tests.real_servers.test_servers import OWN, everything, filesystem, git, memory, sqlite, time
+
+pytestmark = pytest.mark.npm
+PATIENCE = 60
+
+
+def inspect(command: list[str], *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    inspector = [packages.node(), packages.npm_script("inspector", "clients/launcher/build/index.js"), "--cli"]
+    variables = [word for name, value in (env or {}).items() for word in ("-e", f"{name}={value}")]
+    return subprocess.run(
+        [*inspector, *command, *variables, *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+
+
+def words_of(call: Any) -> list[str]:
+    tool, arguments = call
+    words = ["--method", "tools/call", "--tool-name", tool]
+    for name, value in arguments.items():
+        words += ["--tool-arg", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
+    return words
+
+
+def outcome(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("server", [git, filesystem, everything, memory, sqlite, time])
+def test_the_inspector_lists_and_calls_the_tools_of_a_wrapped_server(server, request):
+    case = server(request.getfixturevalue)
+    command = coatcheck(*case.command)
+    if case.prepare:
+        outcome(inspect(command, *words_of(case.prepare), env=case.env))
+    questions = [["--method", "tools/list"], words_of(case.large)]
+    with ThreadPoolExecutor() as pool:
+        answers = pool.map(lambda words: inspect(command, *words, env=case.env), questions)
+    listed, large = [outcome(answer) for answer in answers]
+    assert {case.large[0], OWN + "get"} <= {tool["name"] for tool in listed["tools"]}
+    text = "\n".join(block["text"] for block in large["content"] if block["type"] == "text")
+    assert "@obj_" in text
+    assert len(text) <= case.limit
+
+
+def test_the_inspector_finds_a_short_structured_result_in_order(request):
+    case = filesystem(request.getfixturevalue)
+    direct, wrapped = [
+        outcome(inspect(command, *words_of(case.small))) for command in (case.command, coatcheck(*case.command))
+    ]
+    assert wrapped == direct
+    assert "structuredContent" in wrapped
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_inspector_minds_when_a_server_breaks_its_own_schema(wrapped):
+    command = [sys.executable, str(Path(__file__).with_name("lying_server.py"))]
+    done = inspect(coatcheck(*command) if wrapped else command, *words_of(("lie", {})))
+    assert done.returncode != 0
+    assert "count must be number" in done.stderr
