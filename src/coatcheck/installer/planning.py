@@ -147,7 +147,7 @@ def _check_edited(place: Place, text: str, edited: Edited) -> None:
         same = same_but_for_wrapping(text, edited.text, place.client)
     except SyntaxFault:
         same = False
-    if False:
+    if not same:
         raise ConfigurationFault(
             f"{place.path} is written in a way that cannot be changed safely; it was left as it is. "
             "Please report this, with a file of the same form and no secrets."
