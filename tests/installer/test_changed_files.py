@@ -6,7 +6,7 @@ import pytest
 
 from coatcheck.errors import SettingsError
 from coatcheck.installer import CLIENTS, ConfigurationFault, Place, carry_out, plan_install, plan_uninstall, states_of
-from coatcheck.installer.editing import parse
+from coatcheck.installer.editing import parse, same_but_for_wrapping, wrap_text
 from coatcheck.installer.files import backup_path
 from tests.installer.conftest import LAUNCHER, contents
 from tests.installer.test_round_trip import install, values_of
@@ -216,3 +216,21 @@ def test_a_launcher_of_several_words_comes_and_goes_too(client_name, sample):
     assert parse(place.path.read_text("utf-8"), place.client)
     carry_out(plan_uninstall(place))
     assert place.path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"-y"', '"-n"'),
+        ("ghp_secret0123456789", "ghp_other"),
+        ("Ctrl+Space", "Alt+Space"),
+        ('"git"', '"gut"'),
+        ('"uvx"', '"uvy"'),
+    ],
+)
+def test_a_new_text_that_says_anything_else_than_the_old_is_told_apart(sample, old, new):
+    place = sample("claude-desktop")
+    text = place.path.read_text()
+    wrapped = wrap_text(text, place.client, lambda _: LAUNCHER).text
+    assert same_but_for_wrapping(text, wrapped, place.client)
+    assert not same_but_for_wrapping(text, wrapped.replace(old, new, 1), place.client)

@@ -190,7 +190,9 @@ def test_status_starts_what_is_wrapped_when_it_is_asked_to(tmp_path):
 
 def test_a_server_that_says_nothing_is_ended_with_all_it_has_started(tmp_path):
     lock, script = tmp_path / "lock", tmp_path / "mute.py"
-    script.write_text(f"import fcntl, time\nfcntl.flock(open({str(lock)!r}, 'w'), fcntl.LOCK_EX)\ntime.sleep(600)\n")
+    script.write_text(
+        f"import fcntl, time\nf = open({str(lock)!r}, 'w')\nfcntl.flock(f, fcntl.LOCK_EX)\ntime.sleep(600)\n"
+    )
     state = ServerState("mute", "command", True, ("sh", "-c", f"{sys.executable} {script}; true"), {})
     start = try_start(state, timeout=2.0)
     assert (start.works, start.says) == (False, "it did not answer in 2 s")

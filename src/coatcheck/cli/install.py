@@ -84,7 +84,7 @@ def _difference(plan: "Plan") -> str:
 
 
 def status(
-    client: Annotated[str | None, typer.Argument(help=f"{_CLIENTS}; by default all.", metavar="[CLIENT]")] = None,
+    client: Annotated[str | None, typer.Argument(help=f"{_CLIENTS}; by default all.", metavar="CLIENT")] = None,
     check: Annotated[bool, typer.Option("--check", help="Start each wrapped server to see whether it does.")] = False,
     file: File = None,
 ) -> None:
