@@ -1,7 +1,7 @@
 """Python values to stored bytes and back; the only package that knows orjson."""
 
 from coatcheck.codec.decoding import decode, decode_result, load_exactly, load_json, open_json_text
-from coatcheck.codec.encoding import Encoded, dump_json, encode, json_length, json_type, pretty_json
+from coatcheck.codec.encoding import Encoded, dump_json, encode, json_length, json_type
 from coatcheck.codec.envelope import HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
 from coatcheck.codec.results import ToolResult, is_large_result, result_text, result_value
 from coatcheck.codec.slices import aencode
@@ -25,7 +25,6 @@ __all__ = [
     "load_json",
     "open_json_text",
     "pack",
-    "pretty_json",
     "result_text",
     "result_value",
     "unpack",

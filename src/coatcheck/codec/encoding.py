@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import orjson
-
-from coatcheck.codec.careful import convert, encode_carefully
+from coatcheck.codec.careful import encode_carefully
 from coatcheck.codec.envelope import JsonType, Kind, Parcel
-from coatcheck.codec.fast import OPTIONS, dump_fast
+from coatcheck.codec.fast import dump_fast
 from coatcheck.codec.results import ToolResult, is_large_result, result_value
 from coatcheck.codec.slicing import FIRST_SLICE, SLICE_BYTES
 
@@ -60,18 +58,6 @@ class Encoded:
 def dump_json(value: Any) -> bytes:
     """Encode any value as compact JSON."""
     return try_dump(value)[0]
-
-
-def pretty_json(value: Any) -> str:
-    """Encode any value as JSON with two spaces of indentation, non-ASCII characters as they are."""
-    try:
-        return orjson.dumps(value, default=convert, option=OPTIONS | orjson.OPT_INDENT_2).decode()
-    except TypeError:
-        import json
-
-        from coatcheck.codec.decoding import load_exactly
-
-        return json.dumps(load_exactly(encode_carefully(value)), indent=2, ensure_ascii=False)
 
 
 def encode(value: Any) -> Encoded:
