@@ -17,6 +17,7 @@ from coatcheck.backends.sqlite_file import kept_secret
 from coatcheck.decorators import explorable, explorable_and_referenceable, referenceable
 from coatcheck.errors import SettingsError
 from coatcheck.explorer import Explorer
+from coatcheck.monitoring import Health
 from coatcheck.object_store import ObjectStore
 from coatcheck.sandbox import Sandbox
 from coatcheck.scopes import Scopes
@@ -153,6 +154,7 @@ class Container(containers.DeclarativeContainer):
         may_list=scopes.provided.may_list,
         max_object_bytes=settings.provided.max_object_bytes,
     )
+    health = providers.ThreadSafeSingleton(Health, store.provider)
     sandbox = providers.ThreadSafeSingleton(open_sandbox, settings, exit_stack)
     explorer = providers.Factory(
         Explorer,

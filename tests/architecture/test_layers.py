@@ -14,7 +14,7 @@ LAYERS = [
     {"object_store", "previews", "operations", "sandbox", "explorer"},
     {"signatures", "scopes", "decorators"},
     {"tool_factory", "tools", "toolsets"},
-    {"wire", "server", "middleware", "proxy", "listening", "authentication", "signed_tokens"},
+    {"wire", "server", "middleware", "proxy", "listening", "authentication", "signed_tokens", "monitoring"},
     {"containers", "lifecycle", "drawing"},
     {"cli", "installer", "testing", "__main__"},
 ]
@@ -30,6 +30,7 @@ RESERVED = {
     "jsonschema": {"wire"},
     "typer": {"cli"},
     "mcp": {
+        "monitoring",
         "errors",
         "decorators",
         "signatures",

@@ -18,6 +18,7 @@ from coatcheck.cli.toolset_flags import ExtraFlags, toolset_options
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.lifecycle import running
+from coatcheck.monitoring.routes import add_monitoring
 from coatcheck.server import configure_mcp_server
 from coatcheck.toolsets import load_toolset
 from coatcheck.wire.interceptor import INSTRUCTIONS
@@ -116,6 +117,7 @@ async def _serve(server: MCPServer[Any], container: Container, listening: Listen
         if listening.transport == "stdio":
             await server.run_stdio_async()
             return
+        add_monitoring(server, container)
         security = None
         if not is_loopback(listening.host):
             # Any Host header: the address was opened to others on purpose, and by names that only they know.

@@ -12,6 +12,7 @@ from coatcheck.cli.wrap import WrapFlags, make_interceptor
 from coatcheck.errors import SettingsError
 from coatcheck.lifecycle import running
 from coatcheck.listening.application import PATH, Application
+from coatcheck.monitoring.routes import Monitored, monitoring_routes
 from coatcheck.proxy.own_stdio import signals
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ async def serve_http(
         host, port = bound.getsockname()[:2]
         sys.stderr.write(f"coatcheck: listening on http://{f'[{host}]' if ':' in host else host}:{port}{PATH}\n")
         config = uvicorn.Config(
-            application,
+            Monitored(application, monitoring_routes(container)),
             log_level="info" if flags.verbose else "warning",
             lifespan="off",
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
