@@ -42,11 +42,14 @@ class Listening:
     port: int
     unprotected: bool = False
     authenticated: bool = False
+    stateless: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
         if self.transport not in TRANSPORTS:
             raise SettingsError(f'There is no transport "{self.transport}"; there are: {", ".join(TRANSPORTS)}.')
+        if self.stateless and self.transport != "streamable-http":
+            raise SettingsError("--stateless goes with --transport streamable-http.")
         if self.transport == "stdio":
             if self.authenticated:
                 raise SettingsError("Over stdio there are no tokens: --auth… goes with --transport streamable-http.")
@@ -126,7 +129,10 @@ async def _serve(server: MCPServer[Any], container: Container, listening: Listen
             await server.run_sse_async(host=listening.host, port=listening.port, transport_security=security)
         else:
             await server.run_streamable_http_async(
-                host=listening.host, port=listening.port, transport_security=security
+                host=listening.host,
+                port=listening.port,
+                transport_security=security,
+                stateless_http=listening.stateless,
             )
 
 
