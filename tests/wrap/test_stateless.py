@@ -145,7 +145,7 @@ async def test_a_server_that_cannot_start_is_told_of():
     with wrapped_over_http("--stateless", "--", FEATURES[0], "-c", "raise SystemExit('no disk')") as (_, url, _said):
         for method in ("initialize", "tools/list"):
             answer = await ask(url, method)
-            assert "no disk" in answer.json()["error"]["message"]
+            assert "did not start: it ended with exit code 1" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("command", [[*WRAP, *COMMAND], [*WRAP[:-1], "serve", "--stateless"]])
