@@ -1,6 +1,5 @@
 """``/metrics``: of the real commands with real clients, and of servers of one's own."""
 
-import contextlib
 import hashlib
 import subprocess
 import sys
@@ -8,11 +7,8 @@ import time
 from uuid import uuid4
 
 import anyio
-import httpx2
 import pytest
 from mcp import Client
-from mcp.client.sse import sse_client
-from mcp.client.streamable_http import streamable_http_client
 from mcp.server import MCPServer
 
 from coatcheck.backends import InMemoryBackend, RedisBackend, SQLiteBackend
@@ -22,31 +18,14 @@ from coatcheck.monitoring.metrics import LONGEST_NAME, MOST_TOOLS, Metrics
 from coatcheck.server import attach
 from coatcheck.settings import Settings
 from coatcheck.testing import fault_proxy
-from tests.monitoring.running import KINDS, Served, served
+from tests.monitoring.connecting import client_of, flags_of
+from tests.monitoring.running import KINDS, served
 from tests.monitoring.scraping import samples_of, value_of
 from tests.wrap.running import reference_in, words
 
 pytestmark = pytest.mark.anyio
 
 TOKEN = "canary-token-Qm7t9"
-
-
-@contextlib.asynccontextmanager
-async def client_of(server: Served, token: str | None = None, mode="auto"):
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    if server.mcp.endswith("/sse"):
-        async with Client(sse_client(server.mcp, headers=headers), mode="legacy") as client:
-            yield client
-    else:
-        async with (
-            httpx2.AsyncClient(headers=headers, timeout=60) as http,
-            Client(streamable_http_client(server.mcp, http_client=http), mode=mode) as client,
-        ):
-            yield client
-
-
-def flags_of(kind: str) -> list[str]:
-    return [] if kind == "wrap" else ["--toolset", "slow_server:toolset"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
