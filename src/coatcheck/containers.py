@@ -19,6 +19,7 @@ from coatcheck.errors import SettingsError
 from coatcheck.explorer import Explorer
 from coatcheck.monitoring import Health
 from coatcheck.object_store import ObjectStore
+from coatcheck.observing import Observation
 from coatcheck.sandbox import Sandbox
 from coatcheck.scopes import Scopes
 from coatcheck.settings import Settings
@@ -123,6 +124,19 @@ def open_server(container: "Container", **options: Any) -> Any:
     return build_server(container, **options)
 
 
+def open_metrics(observation: Observation, backend: Callable[[], ObjectStoreBackend]) -> Any:
+    """Begin to count what happens in the store; Prometheus's package is imported here and not before.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
+    from coatcheck.monitoring.metrics import Metrics
+
+    metrics = Metrics(backend)
+    observation.observer = metrics
+    return metrics
+
+
 class Container(containers.DeclarativeContainer):
     """Everything that coatcheck is made of; give it ``settings``, or let it read them from the environment."""
 
@@ -145,6 +159,7 @@ class Container(containers.DeclarativeContainer):
         sqlite=providers.ThreadSafeSingleton(open_sqlite, settings, exit_stack),
         redis=providers.ThreadSafeSingleton(open_redis, settings, exit_stack),
     )
+    observation = providers.ThreadSafeSingleton(Observation)
     store = providers.ThreadSafeSingleton(
         ObjectStore,
         backend,
@@ -153,8 +168,10 @@ class Container(containers.DeclarativeContainer):
         generate_id=providers.Callable(id_generator, scopes, settings),
         may_list=scopes.provided.may_list,
         max_object_bytes=settings.provided.max_object_bytes,
+        observation=observation,
     )
     health = providers.ThreadSafeSingleton(Health, store.provider)
+    metrics = providers.ThreadSafeSingleton(open_metrics, observation, backend.provider)
     sandbox = providers.ThreadSafeSingleton(open_sandbox, settings, exit_stack)
     explorer = providers.Factory(
         Explorer,

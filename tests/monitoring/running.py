@@ -2,15 +2,17 @@
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 
-from tests.wrap.running import QUIET, WRAP, free_port, wait_for_port
+from tests.wrap.running import QUIET, WRAP, free_port
 
 SLOW_SERVER = Path(__file__).parent / "slow_server.py"
 SERVE = [sys.executable, "-m", "coatcheck", "serve"]
@@ -56,9 +58,19 @@ def served(kind: str, folder: Path, *flags: str, **environment: str) -> Iterator
     with errors.open("wb") as said:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=said, env=environment)
     try:
-        wait_for_port(port)
+        _until_listening(port, process, errors)
         base = f"http://127.0.0.1:{port}"
         yield Served(base, base + ("/sse" if kind == "sse" else "/mcp"), process, errors)
     finally:
         process.kill()
         process.wait(PATIENCE)
+
+
+def _until_listening(port: int, process: subprocess.Popen[bytes], errors: Path) -> None:
+    ends = time.monotonic() + PATIENCE
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        assert process.poll() is None, errors.read_text()
+        assert time.monotonic() < ends, errors.read_text()
+        time.sleep(0.02)

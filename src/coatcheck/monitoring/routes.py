@@ -1,4 +1,4 @@
-"""The routes for those who run a server: ``/healthz`` and ``/readyz``.
+"""The routes for those who run a server: ``/healthz``, ``/readyz`` and ``/metrics``.
 
 They stand outside authentication, and tell nothing that belongs to a user: no names, ids, namespaces, hosts, passwords.
 """
@@ -6,31 +6,37 @@ They stand outside authentication, and tell nothing that belongs to a user: no n
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from anyio import to_thread
 from mcp.server import MCPServer
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from coatcheck.errors import MissingExtra
 from coatcheck.monitoring.health import Health
 
 if TYPE_CHECKING:
     from coatcheck.containers import Container
 
-ALIVE_PATH, READY_PATH = "/healthz", "/readyz"
+ALIVE_PATH, READY_PATH, METRICS_PATH = "/healthz", "/readyz", "/metrics"
 
 _FRESH = {"Cache-Control": "no-store"}
 
 
 def monitoring_routes(container: "Container") -> list[Route]:
-    """Give the routes for a server of one's own; they need no authentication.
+    """Give the routes for a server of one's own, and begin to count; the routes need no authentication.
 
     For a Starlette application, among its ``routes``; for an ``MCPServer``, see ``add_monitoring``.
 
     Args:
-        container: Whose store is asked.
+        container: Whose store is asked and whose metrics are shown.
     """
     health: Health = container.health()
+    try:
+        metrics = container.metrics()
+    except MissingExtra as missing:
+        metrics, instead = None, str(missing)
 
     async def alive(_request: Request) -> Response:
         return PlainTextResponse("alive\n", headers=_FRESH)
@@ -41,7 +47,14 @@ def monitoring_routes(container: "Container") -> list[Route]:
             f"not ready: {reason}\n" if reason else "ready\n", 503 if reason else 200, headers=_FRESH
         )
 
-    return [Route(ALIVE_PATH, alive), Route(READY_PATH, ready)]
+    async def measured(_request: Request) -> Response:
+        if metrics is None:
+            return PlainTextResponse(f"{instead}\n", 501, headers=_FRESH)
+        # Asking a file for what it holds may take its time.
+        text = await to_thread.run_sync(metrics.exposition)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8", headers=_FRESH)
+
+    return [Route(ALIVE_PATH, alive), Route(READY_PATH, ready), Route(METRICS_PATH, measured)]
 
 
 def add_monitoring(server: MCPServer[Any], container: "Container") -> None:
