@@ -7,6 +7,8 @@ from typing import Any, Self
 import anyio
 import httpx2
 
+from tests.replicas.deployment import port_in
+
 OLDER, NEWER = "2025-11-25", "2026-07-28"
 AWAY = frozenset({502, 503, 504})
 RETRY_SECONDS = 0.05
@@ -27,11 +29,11 @@ class Caller:
         token: Its bearer token, if it needs one.
 
     Attributes:
-        repeated: How many calls had to be made again.
+        answered_by: The ports of the replicas that answered, in order.
     """
 
     def __init__(self, url: str, version: str = OLDER, token: str | None = None) -> None:
-        self.repeated = 0
+        self.answered_by: list[int] = []
         self._url = url
         self._version = version
         self._count = 0
@@ -69,7 +71,6 @@ class Caller:
                 except (httpx2.TransportError, _AwayError):
                     if not again:
                         raise
-                self.repeated += 1
                 await anyio.sleep(RETRY_SECONDS)
 
     async def _call(self, tool: str, arguments: dict[str, Any]) -> str:
@@ -85,6 +86,7 @@ class Caller:
         answer = await self._http.post(self._url, content=json.dumps(message), headers=headers)
         if answer.status_code in AWAY:
             raise _AwayError(f"HTTP {answer.status_code}: {answer.text[:300]}")
+        self.answered_by.append(port_in(answer.headers))
         result = self._result_in(answer)
         text = "\n".join(block["text"] for block in result["content"] if block["type"] == "text")
         if result.get("isError"):

@@ -20,6 +20,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "replicas"
 EXAMPLE_PORTS = (8001, 8002, 8003)
 EXAMPLE_LISTEN = 8000
 EXAMPLE_LOG = "/var/log/nginx/coatcheck.log"
+ANSWERED_BY = "X-Answered-By"
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 COATCHECK = [sys.executable, "-W", "ignore", "-m", "coatcheck"]
@@ -35,6 +36,11 @@ class Replica:
         at = ["--transport", "streamable-http", "--stateless", "--port", str(self.port)]
         self._command = [*COATCHECK, command[0], *at, *command[1:]]
         self._environment = {**os.environ, **environment}
+
+    @property
+    def pid(self) -> int:
+        """The number of its process, 0 while there is none."""
+        return 0 if self.process is None else self.process.pid
 
     def start(self) -> None:
         """Start it; it is not ready yet."""
@@ -71,20 +77,16 @@ class Deployment:
     Attributes:
         url: Where clients connect.
         replicas: Those behind it.
-        log: nginx's log, which names the replica that answered each request.
     """
 
-    def __init__(self, url: str, replicas: list[Replica], log: Path) -> None:
+    def __init__(self, url: str, replicas: list[Replica]) -> None:
         self.url = url
         self.replicas = replicas
-        self.log = log
 
-    def ports_that_answered(self, requests: int) -> list[int]:
-        """Give the ports of the replicas that answered the last requests, in order."""
-        lines = self.log.read_text().splitlines()[-requests:]
-        # Several where nginx asked some in vain; the last one answered.
-        asked = [line.split("replica=")[1].split(" said=")[0].split(", ") for line in lines]
-        return [int(addresses[-1].rpartition(":")[2]) for addresses in asked]
+    @property
+    def ports(self) -> set[int]:
+        """The ports of all replicas."""
+        return {replica.port for replica in self.replicas}
 
 
 @contextlib.contextmanager
@@ -104,8 +106,6 @@ def deployed(command: Sequence[str], **environment: str) -> Iterator[Deployment]
             "COATCHECK_OBJECT_STORE_BACKEND": "redis",
             "COATCHECK_REDIS_URL": redis.url,
             "COATCHECK_NAMESPACE_SECRET": "the same for all",
-            # A machine with more to do than it can must not look like a Redis that is away.
-            "COATCHECK_REDIS_TIMEOUT": "15",
             **environment,
         }
         replicas = [Replica(command, variables, folder / f"replica-{number}.log") for number in range(3)]
@@ -115,7 +115,7 @@ def deployed(command: Sequence[str], **environment: str) -> Iterator[Deployment]
             with _nginx(folder, [replica.port for replica in replicas]) as port:
                 for replica in replicas:
                     replica.wait_until_ready()
-                yield Deployment(f"http://127.0.0.1:{port}/mcp", replicas, folder / "coatcheck.log")
+                yield Deployment(f"http://127.0.0.1:{port}/mcp", replicas)
         finally:
             for replica in replicas:
                 if replica.process is not None:
@@ -127,7 +127,8 @@ def deployed(command: Sequence[str], **environment: str) -> Iterator[Deployment]
 def nginx_config(folder: Path, ports: Sequence[int], port: int) -> Path:
     """Write the example's config with other addresses into a folder, and a main file around it; give that file.
 
-    What the main file says is what the one of a distribution says: where files are, how many processes there are.
+    The main file says what that of a distribution does: where files are, how many processes there are. Beside that it
+    has each answer name the replica that gave it.
     """
     text = (EXAMPLE / "nginx.conf").read_text()
     for example, own in ((EXAMPLE_LISTEN, port), *zip(EXAMPLE_PORTS, ports, strict=True)):
@@ -141,7 +142,7 @@ def nginx_config(folder: Path, ports: Sequence[int], port: int) -> Path:
     main = folder / "nginx.conf"
     main.write_text(
         f"pid {folder / 'nginx.pid'};\nerror_log stderr warn;\nworker_processes 2;\n"
-        f"events {{ worker_connections 2048; }}\nhttp {{\n    access_log off;\n{places}\n    include {folder / 'coatcheck.conf'};\n}}\n"
+        f"events {{ worker_connections 2048; }}\nhttp {{\n    access_log off;\n    add_header {ANSWERED_BY} $upstream_addr always;\n{places}\n    include {folder / 'coatcheck.conf'};\n}}\n"
     )
     return main
 
@@ -172,6 +173,11 @@ def _nginx(folder: Path, ports: Sequence[int]) -> Iterator[int]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(STOP_SECONDS)
+
+
+def port_in(headers: Mapping[str, str]) -> int:
+    """Find the port of the replica that gave an answer, among those that nginx asked; 0 where none did."""
+    return int(headers.get(ANSWERED_BY, "").rpartition(":")[2] or 0)
 
 
 def _is_ready(port: int) -> bool:
