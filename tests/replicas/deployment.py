@@ -57,12 +57,16 @@ class Replica:
                 raise NotServing(f"A replica did not start:\n{self.log.read_text(errors='replace')[-2_000:]}")
             time.sleep(0.03)
 
-    def end(self, number: int = signal.SIGTERM) -> int:
-        """Send it a signal and wait until it has ended; give its exit code. Nothing if it does not run."""
+    def tell(self, number: int) -> None:
+        """Send it a signal, if it runs."""
+        if self.process is not None:
+            self.process.send_signal(number)
+
+    def wait_until_ended(self) -> int:
+        """Wait until it has ended as it was told to; give its exit code, 0 if it did not run."""
         process, self.process = self.process, None
         if process is None:
             return 0
-        process.send_signal(number)
         try:
             return process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -118,10 +122,9 @@ def deployed(command: Sequence[str], **environment: str) -> Iterator[Deployment]
                 yield Deployment(f"http://127.0.0.1:{port}/mcp", replicas)
         finally:
             for replica in replicas:
-                if replica.process is not None:
-                    replica.process.terminate()
+                replica.tell(signal.SIGTERM)
             for replica in replicas:
-                replica.end()
+                replica.wait_until_ended()
 
 
 def nginx_config(folder: Path, ports: Sequence[int], port: int) -> Path:

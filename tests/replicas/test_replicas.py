@@ -142,7 +142,8 @@ class Load:
 
 async def ends(replica, number: int) -> None:
     """End a replica by a signal."""
-    code = await anyio.to_thread.run_sync(replica.end, number)
+    replica.tell(number)
+    code = await anyio.to_thread.run_sync(replica.wait_until_ended)
     assert code in ({-signal.SIGKILL} if number == signal.SIGKILL else {-signal.SIGTERM, 128 + 15})
 
 
