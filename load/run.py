@@ -37,6 +37,9 @@ LAST = 0.9
 TOLERANCE = 0.10
 """Part of the memory by which it may have grown from there to the end: the allocator's, which returns it in steps."""
 
+CACHE = 16 * MEBIBYTE
+"""What each worker of a sandbox may keep."""
+
 SHORTEST = 20.0
 """Seconds that a run must last for its memory to say anything."""
 
@@ -46,7 +49,8 @@ def main() -> int:
     options = _options()
     command, tools = KINDS[options.kind]
     os.environ["PYTHONPATH"] = str(ROOT)
-    with deployed(command) as deployment:
+    # Workers keep decoded objects in memory up to a bound, which this load reaches at once if it is low.
+    with deployed(command, COATCHECK_SANDBOX_CACHE=str(CACHE)) as deployment:
         tally, memory, seconds = anyio.run(_loaded, deployment, options.clients, options.seconds, tools)
     faults = _faults(tally, memory, seconds)
     _print(options, tally, memory, seconds)
