@@ -1,7 +1,6 @@
 """The backend that keeps objects in Redis, or in Valkey and others that speak its protocol."""
 
 import asyncio
-import inspect
 import io
 import math
 import re
@@ -15,21 +14,25 @@ from typing import TYPE_CHECKING, Any, cast
 
 import anyio.to_thread
 
-from coatcheck.backends.redis_deadlines import Budget, keeping_to
-from coatcheck.backends.redis_errors import shows, unavailable
+from coatcheck.backends.redis_clients import RedisClients, SentinelClients, ServerClients, unnamed
+from coatcheck.backends.redis_cluster import ClusterClients
+from coatcheck.backends.redis_deadlines import Budget
+from coatcheck.backends.redis_errors import RedisUnavailable, shows, unavailable
 from coatcheck.backends.redis_url import RedisAddress, malformed, parse_redis_url
 from coatcheck.errors import MissingExtra, SettingsError
 
 if TYPE_CHECKING:
-    import redis as redis_package
     import redis.asyncio as redis_asyncio
 
 # Values over this go to and fro in a worker thread and in pieces of this size; see docs/decisions/backends.md.
 PIECE_BYTES = 4 * 2**20
 _SCAN_COUNT = 500
 _HEALTH_CHECK_SECONDS = 30
-_RETRIES = 2
-_PAUSES = (0.2, 0.02)  # seconds before a retry, the longest and the first; they double
+_KINDS: dict[str, type[RedisClients]] = {
+    "server": ServerClients,
+    "sentinel": SentinelClients,
+    "cluster": ClusterClients,
+}
 _LONGEST_TTL_MS = 10**15  # some 30 000 years; the server refuses what overflows its clock
 
 
@@ -100,9 +103,11 @@ class RedisBackend:
         client_key: Path | None = None,
     ) -> None:
         _require_redis()
+        from redis import RedisError
+
         self._address: RedisAddress = parse_redis_url(redis_url)
         self._prefix = prefix.encode()
-        self._options: dict[str, Any] = {
+        options: dict[str, Any] = {
             "max_connections": max_connections,
             "timeout": timeout / 2,
             "socket_timeout": timeout,
@@ -110,14 +115,17 @@ class RedisBackend:
             "health_check_interval": _HEALTH_CHECK_SECONDS,
             "protocol": 2,  # the older one is understood by old servers and by proxies too
             **({} if "path" in self._address.options else {"socket_keepalive": True}),
-            **_unnamed(),
-            **_tls_options(redis_url, ca_file, client_certificate, client_key),
+            **unnamed(),
+            **_tls_options(ca_file, client_certificate, client_key, tls=self._address.tls),
             **self._address.options,
         }
-        self._timeout = float(self._options["socket_timeout"])
+        self._timeout = float(options["socket_timeout"])
         self._budget = Budget(self._timeout)
-        self._tls = redis_url.startswith("rediss:")
-        self._client = self._sync_client(redis_url)
+        self._clients = _KINDS[self._address.topology](self._address, options, self._budget)
+        try:
+            self._clients.check()
+        except (TypeError, ValueError, RedisError):
+            raise malformed(redis_url, "a connection cannot be made with the options after the ?") from None
         self._loop_clients: dict[asyncio.AbstractEventLoop, _LoopClient] = {}
         self._loops = threading.Lock()
 
@@ -131,7 +139,7 @@ class RedisBackend:
     def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
         """Keep ``value`` under ``key``; its time to live is rounded up to a millisecond."""
         with self._operation():
-            self._client.set(self._name(key), value, px=_milliseconds(ttl_seconds))
+            self._clients.client().set(self._name(key), value, px=_milliseconds(ttl_seconds))
 
     def get(self, key: str) -> bytes | None:
         """The value under ``key``, or ``None``."""
@@ -143,7 +151,7 @@ class RedisBackend:
     def delete(self, key: str) -> bool:
         """Remove ``key``; whether it was there. Redis frees the memory in the background."""
         with self._operation():
-            return bool(self._client.unlink(self._name(key)))
+            return bool(self._clients.client().unlink(self._name(key)))
 
     def head(self, key: str, n: int) -> bytes | None:
         """The first ``n`` bytes under ``key``, or ``None``."""
@@ -155,7 +163,7 @@ class RedisBackend:
         pattern, names, cursor = self._pattern(prefix), _Names(len(self._prefix)), 0
         while True:
             with self._operation():
-                cursor, found = self._client.scan(cursor, match=pattern, count=_SCAN_COUNT)
+                cursor, found = self._clients.client().scan(cursor, match=pattern, count=_SCAN_COUNT)
             yield from names.new(found)
             if int(cursor) == 0:
                 return
@@ -163,11 +171,11 @@ class RedisBackend:
     def ping(self) -> None:
         """Return if Redis answers and accepts the credentials, else raise `RedisUnavailable`."""
         with self._operation():
-            self._client.ping()
+            self._clients.client().ping()
 
     def close(self) -> None:
         """Close the connections of the synchronous form; a later operation opens new ones."""
-        self._client.connection_pool.disconnect()
+        self._clients.close()
 
     async def aset(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
         """As ``set``."""
@@ -220,13 +228,13 @@ class RedisBackend:
 
     def _first(self, name: bytes, n: int) -> bytes | None:
         # The range of a missing key and that of an empty value are both empty; and 0 to -1 would be everything.
-        found = cast("bytes", self._client.getrange(name, 0, n - 1)) if n > 0 else b""
-        return found if found or self._client.exists(name) else None
+        found = cast("bytes", self._clients.client().getrange(name, 0, n - 1)) if n > 0 else b""
+        return found if found or self._clients.client().exists(name) else None
 
     def _whole(self, name: bytes) -> bytes | None:
         """A large value, read in pieces but at one moment: whole copies of it would stop all other threads."""
-        while size := self._client.strlen(name):
-            with self._client.pipeline(transaction=True) as pipeline:
+        while size := self._clients.client().strlen(name):
+            with self._clients.client().pipeline(transaction=True) as pipeline:
                 for start in range(0, size, PIECE_BYTES):
                     pipeline.getrange(name, start, start + PIECE_BYTES - 1)
                 pipeline.strlen(name)
@@ -243,7 +251,7 @@ class RedisBackend:
         loop = asyncio.get_running_loop()
         mine = self._loop_clients.get(loop)
         if mine is None:
-            client = self._async_client()
+            client = self._clients.new_async()
             mine = _LoopClient(client, self._until_closed(loop, client))
             with self._loops:
                 for other in [other for other in self._loop_clients if other.is_closed()]:
@@ -261,44 +269,7 @@ class RedisBackend:
         finally:
             with self._loops:
                 self._loop_clients.pop(loop, None)
-            await client.connection_pool.disconnect()
-
-    def _sync_client(self, url: str) -> "redis_package.Redis":
-        from redis import BlockingConnectionPool, Redis, RedisError
-        from redis import connection as kinds
-        from redis.backoff import ExponentialBackoff
-        from redis.exceptions import ConnectionError as RedisConnectionError
-        from redis.retry import Retry
-
-        kind = kinds.SSLConnection if self._tls else kinds.Connection
-        try:
-            pool = BlockingConnectionPool(  # type: ignore[no-untyped-call]
-                connection_class=keeping_to(
-                    self._budget, kinds.UnixDomainSocketConnection if "path" in self._options else kind
-                ),
-                retry=Retry(ExponentialBackoff(*_PAUSES), _RETRIES, supported_errors=(RedisConnectionError,)),
-                **self._options,
-            )
-            pool.connection_class(**pool.connection_kwargs)  # opens nothing, but says now whether it could be made
-        except (TypeError, ValueError, RedisError):
-            raise malformed(url, "a connection cannot be made with the options after the ?") from None
-        return Redis(connection_pool=pool)
-
-    def _async_client(self) -> "redis_asyncio.Redis":
-        from redis.asyncio import BlockingConnectionPool, Redis
-        from redis.asyncio import connection as kinds
-        from redis.asyncio.retry import Retry
-        from redis.backoff import ExponentialBackoff
-        from redis.exceptions import ConnectionError as RedisConnectionError
-
-        kind = kinds.SSLConnection if self._tls else kinds.Connection
-        return Redis(
-            connection_pool=BlockingConnectionPool(
-                connection_class=kinds.UnixDomainSocketConnection if "path" in self._options else kind,
-                retry=Retry(ExponentialBackoff(*_PAUSES), _RETRIES, supported_errors=(RedisConnectionError,)),
-                **self._options,
-            )
-        )
+            await self._clients.aclose(client)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -339,11 +310,11 @@ def _milliseconds(ttl_seconds: float | None) -> int | None:
 
 
 def _tls_options(
-    url: str, ca_file: Path | None, client_certificate: Path | None, client_key: Path | None
+    ca_file: Path | None, client_certificate: Path | None, client_key: Path | None, *, tls: bool
 ) -> dict[str, Any]:
     given = {"ssl_ca_certs": ca_file, "ssl_certfile": client_certificate, "ssl_keyfile": client_key}
     files = {name: path.expanduser() for name, path in given.items() if path is not None}
-    if not url.startswith("rediss:"):
+    if not tls:
         if files:
             raise SettingsError("A CA file or client certificate goes with a rediss:// URL: this one is without TLS.")
         return {}
@@ -351,14 +322,6 @@ def _tls_options(
         if not path.is_file():
             raise SettingsError(f"The file {path} for TLS with Redis does not exist.")
     return {"ssl_check_hostname": True, **{name: str(path) for name, path in files.items()}}
-
-
-def _unnamed() -> dict[str, None]:
-    """What keeps connections from introducing themselves, which takes two more answers and a right of its own."""
-    from redis.connection import AbstractConnection
-
-    names = inspect.signature(AbstractConnection.__init__).parameters
-    return {"driver_info": None} if "driver_info" in names else {"lib_name": None, "lib_version": None}
 
 
 def _require_redis() -> None:
