@@ -160,13 +160,17 @@ class RedisBackend:
 
     def scan(self, prefix: str) -> Iterator[str]:
         """The keys that begin with ``prefix``; Redis looks at every key it has for this, in steps."""
-        pattern, names, cursor = self._pattern(prefix), _Names(len(self._prefix)), 0
-        while True:
-            with self._operation():
-                cursor, found = self._clients.client().scan(cursor, match=pattern, count=_SCAN_COUNT)
-            yield from names.new(found)
-            if int(cursor) == 0:
-                return
+        pattern, names = self._pattern(prefix), _Names(len(self._prefix))
+        with self._operation():
+            places = self._clients.places()
+        for place in places:
+            cursor = 0
+            while True:
+                with self._operation():
+                    cursor, found = self._clients.scan(place, cursor, match=pattern, count=_SCAN_COUNT)
+                yield from names.new(found)
+                if cursor == 0:
+                    break
 
     def ping(self) -> None:
         """Return if Redis answers and accepts the credentials, else raise `RedisUnavailable`."""
@@ -205,14 +209,19 @@ class RedisBackend:
 
     async def ascan(self, prefix: str) -> AsyncIterator[str]:
         """As ``scan``."""
-        pattern, names, cursor = self._pattern(prefix), _Names(len(self._prefix)), 0
-        while True:
-            async with self._aoperation():
-                cursor, found = await (await self._here()).scan(cursor, match=pattern, count=_SCAN_COUNT)
-            for key in names.new(found):
-                yield key
-            if int(cursor) == 0:
-                return
+        pattern, names = self._pattern(prefix), _Names(len(self._prefix))
+        async with self._aoperation():
+            places = await self._clients.aplaces(await self._here())
+        for place in places:
+            cursor = 0
+            while True:
+                async with self._aoperation():
+                    client = await self._here()
+                    cursor, found = await self._clients.ascan(client, place, cursor, match=pattern, count=_SCAN_COUNT)
+                for key in names.new(found):
+                    yield key
+                if cursor == 0:
+                    break
 
     async def aping(self) -> None:
         """As ``ping``."""
@@ -274,11 +283,11 @@ class RedisBackend:
     @contextmanager
     def _translated(self) -> Iterator[None]:
         """Turn what the redis package raises about the server into `RedisUnavailable`."""
-        from redis import RedisError
+        from redis.exceptions import RedisClusterException, RedisError
 
         try:
             yield
-        except (RedisError, OSError) as error:
+        except (RedisError, RedisClusterException, OSError) as error:
             translated = unavailable(error, self._address.where, self._address.secrets)
             # A traceback shows the cause too, and an old server quotes a whole AUTH command in its error.
             raise translated from None if shows(str(error), self._address.secrets) else error
