@@ -36,12 +36,18 @@ _KINDS: dict[str, type[RedisClients]] = {
 _LONGEST_TTL_MS = 10**15  # some 30 000 years; the server refuses what overflows its clock
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _LoopClient:
-    """The client of one event loop, and the generator whose end closes it."""
+    """The client of one event loop, the generator whose end closes it, and who closes idle connections just now."""
 
     client: "redis_asyncio.Redis"
     guard: AsyncGenerator[None, None]
+    healing: "asyncio.Task[None] | None" = None
+
+    def heal(self, clients: RedisClients) -> None:
+        """Close idle connections, in the background: whoever waited for an answer has waited long enough."""
+        if self.healing is None or self.healing.done():
+            self.healing = asyncio.create_task(clients.aheal(self.client))
 
 
 class _Names:
@@ -295,15 +301,25 @@ class RedisBackend:
     @contextmanager
     def _operation(self) -> Iterator[None]:
         """One synchronous operation: within its time, with errors of ours."""
-        with self._translated(), self._budget.running():
-            yield
+        try:
+            with self._translated(), self._budget.running():
+                yield
+        except RedisUnavailable as error:
+            if error.trouble == "timeout":
+                self._clients.heal()
+            raise
 
     @asynccontextmanager
     async def _aoperation(self) -> AsyncIterator[None]:
         """One asynchronous operation: within its time, with errors of ours."""
-        with self._translated():
-            async with asyncio.timeout(self._timeout):
-                yield
+        try:
+            with self._translated():
+                async with asyncio.timeout(self._timeout):
+                    yield
+        except RedisUnavailable as error:
+            if error.trouble == "timeout" and (mine := self._loop_clients.get(asyncio.get_running_loop())):
+                mine.heal(self._clients)
+            raise
 
     def _name(self, key: str) -> bytes:
         return self._prefix + key.encode("utf-8", "surrogatepass")

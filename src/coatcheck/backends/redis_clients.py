@@ -4,6 +4,7 @@ Each kind says how to make, close and heal the synchronous client and those of t
 names. Nothing here connects before the first operation.
 """
 
+import contextlib
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -122,7 +123,8 @@ class PooledClients(RedisClients):
 
     async def aheal(self, client: "redis_asyncio.Redis") -> None:
         """Close idle connections."""
-        await client.connection_pool.disconnect(inuse_connections=False)
+        with contextlib.suppress(OSError):  # which is the end of a connection too
+            await client.connection_pool.disconnect(inuse_connections=False)
 
 
 class ServerClients(PooledClients):
