@@ -76,8 +76,9 @@ class RedisBackend:
     are closed by ``aclose()`` in their loop, and by themselves when the loop ends as ``asyncio.run`` ends it.
 
     Args:
-        redis_url: ``redis://[[user]:password@]host[:port][/db]``, ``rediss://…`` for TLS, or
-            ``unix://[[user]:password@]/path/to/socket[?db=0]``. Connection options of the redis package with plain
+        redis_url: ``redis://[[user]:password@]host[:port][/db]``, ``unix://[[user]:password@]/path/to/socket[?db=0]``,
+            ``redis+sentinel://[[user]:password@]host[:port][,host[:port]…]/service[/db]`` or
+            ``redis+cluster://[[user]:password@]host[:port][,host[:port]…]``; ``rediss…`` for TLS. Connection options of the redis package with plain
             values, such as ``socket_timeout``, may follow a ``?`` and go before the arguments below.
         prefix: What stands before each key in Redis. Backends with different prefixes share a server; no prefix
             should be the beginning of another.
@@ -86,9 +87,11 @@ class RedisBackend:
         timeout: Seconds an operation may take altogether, retries included; one on a value over 4 MiB may go on for as
             long as each MiB comes through in this time.
         connect_timeout: Seconds to wait for a connection, of these; without it half of them.
-        ca_file: With ``rediss://``, the certificates (PEM) that sign the server's; without it, those the system trusts.
+        sentinel_username: With ``redis+sentinel://``, our name at the sentinels; ``?sentinel_username=`` goes before it.
+        sentinel_password: With ``redis+sentinel://``, our password at the sentinels, likewise.
+        ca_file: With ``rediss…``, the certificates (PEM) that sign the server's; without it, those the system trusts.
             The server's name is checked too; only ``?ssl_check_hostname=false`` in the URL leaves that out.
-        client_certificate: With ``rediss://``, our own certificate (PEM).
+        client_certificate: With ``rediss…``, our own certificate (PEM).
         client_key: The key of ``client_certificate``, if it is not in the same file.
 
     Raises:
@@ -104,6 +107,8 @@ class RedisBackend:
         max_connections: int = 32,
         timeout: float = 0.8,
         connect_timeout: float | None = None,
+        sentinel_username: str | None = None,
+        sentinel_password: str | None = None,
         ca_file: Path | None = None,
         client_certificate: Path | None = None,
         client_key: Path | None = None,
@@ -111,7 +116,7 @@ class RedisBackend:
         _require_redis()
         from redis import RedisError
 
-        self._address: RedisAddress = parse_redis_url(redis_url)
+        self._address: RedisAddress = parse_redis_url(redis_url, sentinel_username, sentinel_password)
         self._prefix = prefix.encode()
         options: dict[str, Any] = {
             "max_connections": max_connections,

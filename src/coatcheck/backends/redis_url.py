@@ -70,8 +70,16 @@ class RedisAddress:
         return f"RedisAddress(where={self.where!r})"
 
 
-def parse_redis_url(url: str) -> RedisAddress:
-    """Take a URL of one of the `SCHEMES` apart; raises `SettingsError`, without the password."""
+def parse_redis_url(
+    url: str, sentinel_username: str | None = None, sentinel_password: str | None = None
+) -> RedisAddress:
+    """Take a URL of one of the `SCHEMES` apart; raises `SettingsError`, without the password.
+
+    Args:
+        url: The URL.
+        sentinel_username: Our name at the sentinels, if the URL has none.
+        sentinel_password: Our password there, likewise.
+    """
     from redis.connection import parse_url
 
     scheme, separator, rest = url.partition("://")
@@ -91,7 +99,12 @@ def parse_redis_url(url: str) -> RedisAddress:
         # The text of the error may quote a piece of the password.
         raise malformed(url, "an option after the ? has a value of the wrong type") from None
     options.pop("connection_class", None)  # the sync one; each client chooses its own by the scheme
-    sentinel_options = {name.removeprefix("sentinel_"): options.pop(name) for name in SENTINEL_OPTIONS & options.keys()}
+    given = {"sentinel_username": sentinel_username, "sentinel_password": sentinel_password}
+    if topology != "sentinel" and any(given.values()):
+        raise SettingsError("A user or password for sentinels goes with a redis+sentinel:// URL: this one is another.")
+    sentinel_options = {
+        name.removeprefix("sentinel_"): value for name in given if (value := options.pop(name, given[name]))
+    }
     if topology == "cluster" and options.get("db"):
         raise malformed(url, "a cluster has no databases but 0")
     if topology != "server":
