@@ -253,12 +253,18 @@ class RedisBackend:
 
     def _whole(self, name: bytes) -> bytes | None:
         """A large value, read in pieces but at one moment: whole copies of it would stop all other threads."""
-        while size := self._clients.client().strlen(name):
-            with self._clients.client().pipeline(transaction=True) as pipeline:
-                for start in range(0, size, PIECE_BYTES):
-                    pipeline.getrange(name, start, start + PIECE_BYTES - 1)
-                pipeline.strlen(name)
-                *pieces, size_then = pipeline.execute()
+        from redis.exceptions import AskError
+
+        client = self._clients.client()
+        while size := client.strlen(name):
+            try:
+                with client.pipeline(transaction=True) as pipeline:
+                    for start in range(0, size, PIECE_BYTES):
+                        pipeline.getrange(name, start, start + PIECE_BYTES - 1)
+                    pipeline.strlen(name)
+                    *pieces, size_then = pipeline.execute()
+            except AskError:  # its slot is on its way to another node, where only a single command can follow
+                return cast("bytes", client.getrange(name, 0, -1)) or self._first(name, 1)
             if size_then == size:
                 joined = io.BytesIO()
                 for piece in pieces:  # one by one, so that other threads have their turn between two

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import anyio.to_thread
+
 from coatcheck.backends.redis_clients import RedisClients, new_async_retry, new_retry
 from coatcheck.backends.redis_deadlines import Budget, keeping_to
 from coatcheck.backends.redis_url import RedisAddress
@@ -88,12 +90,13 @@ class ClusterClients(RedisClients):
         """Make a client for the running event loop."""
         from redis.asyncio import RedisCluster
         from redis.asyncio.cluster import ClusterNode
-        from redis.exceptions import MaxConnectionsError
+        from redis.exceptions import ClusterError, MaxConnectionsError
 
         most, patience = int(self.options["max_connections"]), float(self.options["timeout"])
+        in_a_thread = self._execute_in_time
 
         class Waiting(RedisCluster):
-            """Waits for a free connection instead of failing at once."""
+            """Waits for a free connection instead of failing at once, and finds keys that are on their way."""
 
             def __init__(self, **options: Any) -> None:
                 super().__init__(max_connections=most + _EXTRA_CONNECTIONS, **options)
@@ -107,6 +110,11 @@ class ClusterClients(RedisClients):
                     raise MaxConnectionsError("Too many connections") from None
                 try:
                     return await super().execute_command(*args, **options)
+                except ClusterError as error:
+                    # It says ASKING and the command on two connections, which goes on until it has said so too often.
+                    if "TTL" not in str(error):
+                        raise
+                    return await anyio.to_thread.run_sync(in_a_thread, args, options)
                 finally:
                     self._free.release()
 
@@ -117,6 +125,10 @@ class ClusterClients(RedisClients):
             ssl=self.address.tls,
             **self._node_options,
         )
+
+    def _execute_in_time(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        with self.budget.running():
+            return self.client().execute_command(*args, **options)
 
     async def aclose(self, client: Any) -> None:
         """Close the connections."""
