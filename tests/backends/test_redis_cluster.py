@@ -99,8 +99,7 @@ def test_many_callers_share_few_connections(redis_cluster):
 
     async def many():
         await asyncio.gather(*(backend.aset(f"few:{number}", b"x", None) for number in range(200)))
-        listed = await (await backend._here()).client_list(target_nodes="primaries")
-        return listed
+        return await backend._loops.run(lambda client: client.client_list(target_nodes="primaries"))
 
     listed = asyncio.run(many())
     assert len(listed) == 3

@@ -1,14 +1,11 @@
 """The backend that keeps objects in Redis, or in Valkey and others that speak its protocol."""
 
-import asyncio
 import io
 import math
 import re
-import threading
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +14,8 @@ import anyio.to_thread
 from coatcheck.backends.redis_clients import RedisClients, SentinelClients, ServerClients, unnamed
 from coatcheck.backends.redis_cluster import ClusterClients
 from coatcheck.backends.redis_deadlines import Budget
-from coatcheck.backends.redis_errors import RedisUnavailable, shows, unavailable
+from coatcheck.backends.redis_errors import Troubles
+from coatcheck.backends.redis_loops import LoopClients
 from coatcheck.backends.redis_url import RedisAddress, malformed, parse_redis_url
 from coatcheck.errors import MissingExtra, SettingsError
 
@@ -34,20 +32,6 @@ _KINDS: dict[str, type[RedisClients]] = {
     "cluster": ClusterClients,
 }
 _LONGEST_TTL_MS = 10**15  # some 30 000 years; the server refuses what overflows its clock
-
-
-@dataclass(slots=True)
-class _LoopClient:
-    """The client of one event loop, the generator whose end closes it, and who closes idle connections just now."""
-
-    client: "redis_asyncio.Redis"
-    guard: AsyncGenerator[None, None]
-    healing: "asyncio.Task[None] | None" = None
-
-    def heal(self, clients: RedisClients) -> None:
-        """Close idle connections, in the background: whoever waited for an answer has waited long enough."""
-        if self.healing is None or self.healing.done():
-            self.healing = asyncio.create_task(clients.aheal(self.client))
 
 
 class _Names:
@@ -130,15 +114,21 @@ class RedisBackend:
             **_tls_options(ca_file, client_certificate, client_key, tls=self._address.tls),
             **self._address.options,
         }
-        self._timeout = float(options["socket_timeout"])
-        self._budget = Budget(self._timeout)
+        timeout = float(options["socket_timeout"])
+        self._budget = Budget(timeout)
         self._clients = _KINDS[self._address.topology](self._address, options, self._budget)
         try:
             self._clients.check()
         except (TypeError, ValueError, RedisError):
             raise malformed(redis_url, "a connection cannot be made with the options after the ?") from None
-        self._loop_clients: dict[asyncio.AbstractEventLoop, _LoopClient] = {}
-        self._loops = threading.Lock()
+        self._troubles = Troubles(self._address.where, self._address.secrets)
+        self._loops = LoopClients(
+            self._clients,
+            self._troubles,
+            most=int(options["max_connections"]),
+            timeout=timeout,
+            patience=float(options["timeout"]),
+        )
 
     def __repr__(self) -> str:
         return f"RedisBackend({self._address.where!r}, prefix={self._prefix.decode()!r})"
@@ -178,7 +168,7 @@ class RedisBackend:
             cursor = 0
             while True:
                 with self._operation():
-                    cursor, found = self._clients.scan(place, cursor, match=pattern, count=_SCAN_COUNT)
+                    cursor, found = self._clients.scan(place, cursor, pattern, _SCAN_COUNT)
                 yield from names.new(found)
                 if cursor == 0:
                     break
@@ -197,8 +187,8 @@ class RedisBackend:
         if len(value) > PIECE_BYTES:
             await anyio.to_thread.run_sync(self.set, key, value, ttl_seconds)
             return
-        async with self._aoperation():
-            await (await self._here()).set(self._name(key), value, px=_milliseconds(ttl_seconds))
+        lifetime = () if ttl_seconds is None else ("PX", _milliseconds(ttl_seconds))
+        await self._loops.run(_execute, "SET", self._name(key), value, *lifetime)
 
     async def aget(self, key: str) -> bytes | None:
         """As ``get``."""
@@ -207,28 +197,20 @@ class RedisBackend:
 
     async def adelete(self, key: str) -> bool:
         """As ``delete``."""
-        async with self._aoperation():
-            return bool(await (await self._here()).unlink(self._name(key)))
+        return bool(await self._loops.run(_execute, "UNLINK", self._name(key)))
 
     async def ahead(self, key: str, n: int) -> bytes | None:
         """As ``head``."""
-        name = self._name(key)
-        async with self._aoperation():
-            client = await self._here()
-            found = cast("bytes", await client.getrange(name, 0, n - 1)) if n > 0 else b""
-            return found if found or await client.exists(name) else None
+        return await self._loops.run(_afirst, self._name(key), n)
 
     async def ascan(self, prefix: str) -> AsyncIterator[str]:
         """As ``scan``."""
         pattern, names = self._pattern(prefix), _Names(len(self._prefix))
-        async with self._aoperation():
-            places = await self._clients.aplaces(await self._here())
+        places = await self._loops.run(self._clients.aplaces)
         for place in places:
             cursor = 0
             while True:
-                async with self._aoperation():
-                    client = await self._here()
-                    cursor, found = await self._clients.ascan(client, place, cursor, match=pattern, count=_SCAN_COUNT)
+                cursor, found = await self._loops.run(self._clients.ascan, place, cursor, pattern, _SCAN_COUNT)
                 for key in names.new(found):
                     yield key
                 if cursor == 0:
@@ -236,15 +218,12 @@ class RedisBackend:
 
     async def aping(self) -> None:
         """As ``ping``."""
-        async with self._aoperation():
-            await (await self._here()).ping()
+        await self._loops.run(_execute, "PING")
 
     async def aclose(self) -> None:
         """As ``close``, and also close the connections of the running event loop."""
         self.close()
-        mine = self._loop_clients.get(asyncio.get_running_loop())
-        if mine:
-            await mine.guard.aclose()
+        await self._loops.aclose()
 
     def _first(self, name: bytes, n: int) -> bytes | None:
         # The range of a missing key and that of an empty value are both empty; and 0 to -1 would be everything.
@@ -272,71 +251,33 @@ class RedisBackend:
                 return joined.getvalue()  # its own memory, not a copy
         return self._first(name, 1)
 
-    async def _here(self) -> "redis_asyncio.Redis":
-        """The client of the running event loop: its connections cannot be used from another one."""
-        loop = asyncio.get_running_loop()
-        mine = self._loop_clients.get(loop)
-        if mine is None:
-            client = self._clients.new_async()
-            mine = _LoopClient(client, self._until_closed(loop, client))
-            with self._loops:
-                for other in [other for other in self._loop_clients if other.is_closed()]:
-                    del self._loop_clients[other]
-                self._loop_clients[loop] = mine
-            # Started here, the generator is known to the loop, which closes what it knows when it shuts down.
-            await anext(mine.guard)
-        return mine.client
-
-    async def _until_closed(
-        self, loop: asyncio.AbstractEventLoop, client: "redis_asyncio.Redis"
-    ) -> AsyncGenerator[None, None]:
-        try:
-            yield
-        finally:
-            with self._loops:
-                self._loop_clients.pop(loop, None)
-            await self._clients.aclose(client)
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turn what the redis package raises about the server into `RedisUnavailable`."""
-        from redis.exceptions import RedisClusterException, RedisError
-
-        try:
-            yield
-        except (RedisError, RedisClusterException, OSError) as error:
-            translated = unavailable(error, self._address.where, self._address.secrets)
-            # A traceback shows the cause too, and an old server quotes a whole AUTH command in its error.
-            raise translated from None if shows(str(error), self._address.secrets) else error
-
     @contextmanager
     def _operation(self) -> Iterator[None]:
         """One synchronous operation: within its time, with errors of ours."""
         try:
-            with self._translated(), self._budget.running():
+            with self._budget.running():
                 yield
-        except RedisUnavailable as error:
-            if error.trouble == "timeout":
+        except self._troubles.errors as error:
+            unavailable = self._troubles.translate(error)
+            if unavailable.trouble == "timeout":
                 self._clients.heal()
-            raise
-
-    @asynccontextmanager
-    async def _aoperation(self) -> AsyncIterator[None]:
-        """One asynchronous operation: within its time, with errors of ours."""
-        try:
-            with self._translated():
-                async with asyncio.timeout(self._timeout):
-                    yield
-        except RedisUnavailable as error:
-            if error.trouble == "timeout" and (mine := self._loop_clients.get(asyncio.get_running_loop())):
-                mine.heal(self._clients)
-            raise
+            raise unavailable from self._troubles.shown(error)
 
     def _name(self, key: str) -> bytes:
         return self._prefix + key.encode("utf-8", "surrogatepass")
 
     def _pattern(self, prefix: str) -> bytes:
         return re.sub(rb"([\\*?\[\]])", rb"\\\1", self._name(prefix)) + b"*"
+
+
+async def _execute(client: "redis_asyncio.Redis", *command: Any) -> Any:
+    # The client's methods for each command check and translate what is right here from the start, at some cost.
+    return await client.execute_command(*command)
+
+
+async def _afirst(client: "redis_asyncio.Redis", name: bytes, n: int) -> bytes | None:
+    found: bytes = await client.execute_command("GETRANGE", name, 0, n - 1) if n > 0 else b""
+    return found if found or await client.execute_command("EXISTS", name) else None
 
 
 def _milliseconds(ttl_seconds: float | None) -> int | None:

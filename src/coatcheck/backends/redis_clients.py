@@ -38,6 +38,10 @@ class RedisClients(ABC):
         self.address = address
         self.options = options
         self.budget = budget
+        # Asynchronous operations have a deadline around all of them, and take turns before they ask for a connection:
+        # what the package does for each step of them by itself would only take time.
+        self.async_options = {name: value for name, value in options.items() if name != "timeout"}
+        self.async_options["socket_timeout"] = None
 
     @abstractmethod
     def check(self) -> None:
@@ -74,18 +78,18 @@ class RedisClients(ABC):
         del client
         return (None,)
 
-    def scan(self, place: Any, cursor: int, **options: Any) -> tuple[int, list[bytes]]:
+    def scan(self, place: Any, cursor: int, pattern: bytes, count: int) -> tuple[int, list[bytes]]:
         """One step of SCAN: the next cursor, and names."""
         del place
-        cursor, found = self.client().scan(cursor, **options)
+        cursor, found = self.client().scan(cursor, match=pattern, count=count)
         return int(cursor), found
 
     async def ascan(
-        self, client: "redis_asyncio.Redis", place: Any, cursor: int, **options: Any
+        self, client: "redis_asyncio.Redis", place: Any, cursor: int, pattern: bytes, count: int
     ) -> tuple[int, list[bytes]]:
         """As ``scan``."""
         del place
-        cursor, found = await client.scan(cursor, **options)
+        cursor, found = await client.scan(cursor, match=pattern, count=count)
         return int(cursor), found
 
 
@@ -143,12 +147,12 @@ class ServerClients(PooledClients):
 
     def new_async(self) -> "redis_asyncio.Redis":
         """Make a client for the running event loop."""
-        from redis.asyncio import BlockingConnectionPool, Redis
+        from redis.asyncio import ConnectionPool, Redis
         from redis.asyncio import connection as kinds
 
         return Redis(
-            connection_pool=BlockingConnectionPool(
-                connection_class=self._kind(kinds), retry=new_async_retry(), **self.options
+            connection_pool=ConnectionPool(
+                connection_class=self._kind(kinds), retry=new_async_retry(), **self.async_options
             )
         )
 
@@ -214,9 +218,6 @@ class SentinelClients(PooledClients):
         from redis.asyncio import connection as kinds
         from redis.asyncio import sentinel as sentinels
 
-        class Pool(sentinels.SentinelConnectionPool, BlockingConnectionPool):
-            """Asks sentinels, and waits for a free connection."""
-
         asking = kinds.SSLConnection if self.address.tls else kinds.Connection
         manager = sentinels.Sentinel([])
         manager.sentinels = [
@@ -228,14 +229,14 @@ class SentinelClients(PooledClients):
             for host, port in self.address.nodes
         ]
         return Redis(
-            connection_pool=Pool(
+            connection_pool=sentinels.SentinelConnectionPool(
                 self.address.service,
                 manager,
                 connection_class=(
                     sentinels.SentinelManagedSSLConnection if self.address.tls else sentinels.SentinelManagedConnection
                 ),
                 retry=new_async_retry(),
-                **self.options,
+                **self.async_options,
             )
         )
 

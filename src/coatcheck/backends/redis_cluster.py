@@ -1,6 +1,5 @@
 """Clients of the redis package for a cluster: each key is looked for at the node that has its slot."""
 
-import asyncio
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -90,24 +89,14 @@ class ClusterClients(RedisClients):
         """Make a client for the running event loop."""
         from redis.asyncio import RedisCluster
         from redis.asyncio.cluster import ClusterNode
-        from redis.exceptions import ClusterError, MaxConnectionsError
+        from redis.exceptions import ClusterError
 
-        most, patience = int(self.options["max_connections"]), float(self.options["timeout"])
         in_a_thread = self._execute_in_time
 
-        class Waiting(RedisCluster):
-            """Waits for a free connection instead of failing at once, and finds keys that are on their way."""
-
-            def __init__(self, **options: Any) -> None:
-                super().__init__(max_connections=most + _EXTRA_CONNECTIONS, **options)
-                self._free = asyncio.Semaphore(most)
+        class Following(RedisCluster):
+            """Finds keys that are on their way to another node, too."""
 
             async def execute_command(self, *args: Any, **options: Any) -> Any:
-                try:
-                    async with asyncio.timeout(patience):
-                        await self._free.acquire()
-                except TimeoutError:
-                    raise MaxConnectionsError("Too many connections") from None
                 try:
                     return await super().execute_command(*args, **options)
                 except ClusterError as error:
@@ -115,10 +104,9 @@ class ClusterClients(RedisClients):
                     if "TTL" not in str(error):
                         raise
                     return await anyio.to_thread.run_sync(in_a_thread, args, options)
-                finally:
-                    self._free.release()
 
-        return Waiting(
+        return Following(
+            max_connections=int(self.options["max_connections"]) + _EXTRA_CONNECTIONS,
             startup_nodes=[ClusterNode(host, port) for host, port in self.address.nodes],
             retry=new_async_retry(),
             require_full_coverage=False,
@@ -145,13 +133,17 @@ class ClusterClients(RedisClients):
         await client.initialize()
         return [node.name for node in client.get_primaries()]
 
-    def scan(self, place: Any, cursor: int, **options: Any) -> tuple[int, list[bytes]]:
+    def scan(self, place: Any, cursor: int, pattern: bytes, count: int) -> tuple[int, list[bytes]]:
         """One step of SCAN at one primary."""
         client = self.client()
-        cursors, found = client.scan(cursor, target_nodes=client.get_node(node_name=place), **options)
+        node = client.get_node(node_name=place)
+        cursors, found = client.scan(cursor, match=pattern, count=count, target_nodes=node)
         return int(cursors[place]), found
 
-    async def ascan(self, client: Any, place: Any, cursor: int, **options: Any) -> tuple[int, list[bytes]]:
+    async def ascan(
+        self, client: Any, place: Any, cursor: int, pattern: bytes, count: int
+    ) -> tuple[int, list[bytes]]:
         """As ``scan``."""
-        cursors, found = await client.scan(cursor, target_nodes=client.get_node(node_name=place), **options)
+        node = client.get_node(node_name=place)
+        cursors, found = await client.scan(cursor, match=pattern, count=count, target_nodes=node)
         return int(cursors[place]), found

@@ -108,22 +108,35 @@ class RedisUnavailable(ObjectStoreUnavailable):
         super().__init__(f"{text} It said: {excerpt(detail, _DETAIL)}" if detail else text)
 
 
-def unavailable(error: Exception, address: str, secrets: tuple[str, ...]) -> RedisUnavailable:
-    """The `RedisUnavailable` that says what ``error``, raised by the redis package or a socket, means.
+class Troubles:
+    """Turns the errors of the redis package into ours.
 
     Args:
-        error: What was caught.
         address: As in `RedisUnavailable`.
-        secrets: What the text must not show.
+        secrets: What texts must not show.
+
+    Attributes:
+        address: As in `RedisUnavailable`.
+        errors: What to catch.
     """
-    trouble = _trouble(error)
-    detail = str(error) if trouble == "failed" else ""
-    return RedisUnavailable(address, trouble, "" if shows(detail, secrets) else detail)
 
+    def __init__(self, address: str, secrets: tuple[str, ...]) -> None:
+        from redis.exceptions import RedisClusterException, RedisError
 
-def shows(text: str, secrets: tuple[str, ...]) -> bool:
-    """Whether ``text`` has one of ``secrets`` in it."""
-    return any(secret in text for secret in secrets if secret)
+        self.address = address
+        self.errors = (RedisError, RedisClusterException, OSError)
+        self._secrets = tuple(secret for secret in secrets if secret)
+
+    def translate(self, error: Exception) -> RedisUnavailable:
+        """What ``error`` means."""
+        trouble = _trouble(error)
+        detail = str(error) if trouble == "failed" and self.shown(error) else ""
+        return RedisUnavailable(self.address, trouble, detail)
+
+    def shown(self, error: Exception) -> Exception | None:
+        """``error``, if it may be seen: a traceback shows causes, and old servers quote a whole AUTH in their errors."""
+        text = str(error)
+        return None if any(secret in text for secret in self._secrets) else error
 
 
 def _trouble(error: BaseException) -> str:
