@@ -123,7 +123,7 @@ def test_connections_close_with_their_event_loop(redis_cluster, backend):
     deadline = time.monotonic() + 5
     while connected() > before and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert connected() == before
+    assert connected() <= before
 
 
 @pytest.fixture(scope="module")

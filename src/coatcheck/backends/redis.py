@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import anyio.to_thread
 
@@ -18,9 +18,6 @@ from coatcheck.backends.redis_errors import Troubles
 from coatcheck.backends.redis_loops import LoopClients
 from coatcheck.backends.redis_url import RedisAddress, malformed, parse_redis_url
 from coatcheck.errors import MissingExtra, SettingsError
-
-if TYPE_CHECKING:
-    import redis.asyncio as redis_asyncio
 
 # Values over this go to and fro in a worker thread and in pieces of this size; see docs/decisions/backends.md.
 PIECE_BYTES = 4 * 2**20
@@ -270,12 +267,11 @@ class RedisBackend:
         return re.sub(rb"([\\*?\[\]])", rb"\\\1", self._name(prefix)) + b"*"
 
 
-async def _execute(client: "redis_asyncio.Redis", *command: Any) -> Any:
-    # The client's methods for each command check and translate what is right here from the start, at some cost.
+async def _execute(client: Any, *command: Any) -> Any:
     return await client.execute_command(*command)
 
 
-async def _afirst(client: "redis_asyncio.Redis", name: bytes, n: int) -> bytes | None:
+async def _afirst(client: Any, name: bytes, n: int) -> bytes | None:
     found: bytes = await client.execute_command("GETRANGE", name, 0, n - 1) if n > 0 else b""
     return found if found or await client.execute_command("EXISTS", name) else None
 

@@ -4,20 +4,18 @@ Each kind says how to make, close and heal the synchronous client and those of t
 names. Nothing here connects before the first operation.
 """
 
-import contextlib
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from coatcheck.backends.redis_connections import RETRIES, Connections
 from coatcheck.backends.redis_deadlines import Budget, keeping_to
 from coatcheck.backends.redis_url import RedisAddress
 
 if TYPE_CHECKING:
     import redis as redis_package
-    import redis.asyncio as redis_asyncio
 
-RETRIES = 2
 PAUSES = (0.2, 0.02)
 """Seconds before a retry, the longest and the first; they double."""
 
@@ -59,21 +57,21 @@ class RedisClients(ABC):
         """Close idle connections after one did not answer: the others may be as dead."""
 
     @abstractmethod
-    def new_async(self) -> "redis_asyncio.Redis":
-        """A client for the running event loop."""
+    def new_async(self) -> Any:
+        """A client for the running event loop: it has ``execute_command``."""
 
     @abstractmethod
-    async def aclose(self, client: "redis_asyncio.Redis") -> None:
+    async def aclose(self, client: Any) -> None:
         """Close the connections of a client of the running event loop."""
 
-    async def aheal(self, client: "redis_asyncio.Redis") -> None:
+    async def aheal(self, client: Any) -> None:
         """As ``heal``, for a client of the running event loop."""
 
     def places(self) -> Sequence[Any]:
         """Where to look for names; `scan` takes one of them."""
         return (None,)
 
-    async def aplaces(self, client: "redis_asyncio.Redis") -> Sequence[Any]:
+    async def aplaces(self, client: Any) -> Sequence[Any]:
         """As ``places``."""
         del client
         return (None,)
@@ -85,11 +83,11 @@ class RedisClients(ABC):
         return int(cursor), found
 
     async def ascan(
-        self, client: "redis_asyncio.Redis", place: Any, cursor: int, pattern: bytes, count: int
+        self, client: Any, place: Any, cursor: int, pattern: bytes, count: int
     ) -> tuple[int, list[bytes]]:
         """As ``scan``."""
         del place
-        cursor, found = await client.scan(cursor, match=pattern, count=count)
+        cursor, found = await client.execute_command("SCAN", cursor, "MATCH", pattern, "COUNT", count)
         return int(cursor), found
 
 
@@ -121,14 +119,13 @@ class PooledClients(RedisClients):
         """Close idle connections."""
         self.client().connection_pool.disconnect(inuse_connections=False)
 
-    async def aclose(self, client: "redis_asyncio.Redis") -> None:
+    async def aclose(self, client: Any) -> None:
         """Close the connections."""
-        await client.connection_pool.disconnect()
+        await client.close()
 
-    async def aheal(self, client: "redis_asyncio.Redis") -> None:
+    async def aheal(self, client: Any) -> None:
         """Close idle connections."""
-        with contextlib.suppress(OSError):  # which is the end of a connection too
-            await client.connection_pool.disconnect(inuse_connections=False)
+        await client.close_idle()
 
 
 class ServerClients(PooledClients):
@@ -145,15 +142,13 @@ class ServerClients(PooledClients):
             )
         )
 
-    def new_async(self) -> "redis_asyncio.Redis":
+    def new_async(self) -> Connections:
         """Make a client for the running event loop."""
-        from redis.asyncio import ConnectionPool, Redis
+        from redis.asyncio import ConnectionPool
         from redis.asyncio import connection as kinds
 
-        return Redis(
-            connection_pool=ConnectionPool(
-                connection_class=self._kind(kinds), retry=new_async_retry(), **self.async_options
-            )
+        return Connections(
+            ConnectionPool(connection_class=self._kind(kinds), retry=new_async_retry(0), **self.async_options)
         )
 
     def _kind(self, kinds: Any) -> Any:
@@ -212,7 +207,7 @@ class SentinelClients(PooledClients):
             )
         )
 
-    def new_async(self) -> "redis_asyncio.Redis":
+    def new_async(self) -> Connections:
         """Make a client for the running event loop."""
         from redis.asyncio import BlockingConnectionPool, Redis
         from redis.asyncio import connection as kinds
@@ -228,14 +223,14 @@ class SentinelClients(PooledClients):
             )
             for host, port in self.address.nodes
         ]
-        return Redis(
-            connection_pool=sentinels.SentinelConnectionPool(
+        return Connections(
+            sentinels.SentinelConnectionPool(
                 self.address.service,
                 manager,
                 connection_class=(
                     sentinels.SentinelManagedSSLConnection if self.address.tls else sentinels.SentinelManagedConnection
                 ),
-                retry=new_async_retry(),
+                retry=new_async_retry(0),
                 **self.async_options,
             )
         )
@@ -247,11 +242,10 @@ class SentinelClients(PooledClients):
         for sentinel in pool.sentinel_manager.sentinels:
             sentinel.connection_pool.disconnect()
 
-    async def aclose(self, client: "redis_asyncio.Redis") -> None:
+    async def aclose(self, client: Any) -> None:
         """Close the connections, also those to the sentinels."""
         await super().aclose(client)
-        pool: Any = client.connection_pool
-        for sentinel in pool.sentinel_manager.sentinels:
+        for sentinel in client.pool.sentinel_manager.sentinels:
             await sentinel.connection_pool.disconnect()
 
 

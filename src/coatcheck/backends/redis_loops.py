@@ -3,14 +3,11 @@
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from coatcheck.backends.redis_clients import RedisClients
 from coatcheck.backends.redis_errors import RedisUnavailable, Troubles
-
-if TYPE_CHECKING:
-    import redis.asyncio as redis_asyncio
 
 Result = TypeVar("Result")
 
@@ -23,13 +20,11 @@ class _Mine:
         client: Its client.
         guard: The generator whose end closes the client.
         turns: Lets in as many operations at a time as there may be connections.
-        healing: Who closes idle connections just now.
     """
 
-    client: "redis_asyncio.Redis"
+    client: Any
     guard: AsyncGenerator[None, None]
     turns: asyncio.Semaphore
-    healing: "asyncio.Task[None] | None" = field(default=None)
 
 
 class LoopClients:
@@ -70,7 +65,7 @@ class LoopClients:
         except self._troubles.errors as error:
             unavailable = self._troubles.translate(error)
             if unavailable.trouble == "timeout":
-                self._heal(mine)
+                await self._clients.aheal(mine.client)
             raise unavailable from self._troubles.shown(error)
 
     async def aclose(self) -> None:
@@ -86,11 +81,6 @@ class LoopClients:
         except TimeoutError:
             raise RedisUnavailable(self._troubles.address, "busy") from None
 
-    def _heal(self, mine: _Mine) -> None:
-        """Close idle connections, in the background: whoever waited for an answer has waited long enough."""
-        if mine.healing is None or mine.healing.done():
-            mine.healing = asyncio.create_task(self._clients.aheal(mine.client))
-
     async def _new(self) -> _Mine:
         loop = asyncio.get_running_loop()
         client = self._clients.new_async()
@@ -104,7 +94,7 @@ class LoopClients:
         return mine
 
     async def _until_closed(
-        self, loop: asyncio.AbstractEventLoop, client: "redis_asyncio.Redis"
+        self, loop: asyncio.AbstractEventLoop, client: Any
     ) -> AsyncGenerator[None, None]:
         try:
             yield
