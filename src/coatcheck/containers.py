@@ -14,6 +14,7 @@ from dependency_injector import containers, providers
 from dependency_injector.providers import Provider
 
 from coatcheck.backends import BreakerBackend, InMemoryBackend, ObjectStoreBackend, RedisBackend, SQLiteBackend
+from coatcheck.backends.redis_url import is_on_this_machine
 from coatcheck.backends.sqlite_file import kept_secret
 from coatcheck.decorators import explorable, explorable_and_referenceable, referenceable
 from coatcheck.errors import SettingsError
@@ -26,6 +27,9 @@ from coatcheck.tool_factory import Registry, build_tool
 from coatcheck.tools.object_store import object_store_tools
 from coatcheck.wire.interceptor import Interceptor
 from coatcheck.wire.own_tools import OwnTool, own_tool
+
+COMPRESS_ABOVE = 16 * 1024
+"""Bytes; see docs/decisions/degradation.md for what compressing takes and saves."""
 
 
 def open_exit_stack() -> AsyncExitStack:
@@ -94,6 +98,15 @@ def id_generator(scopes: Scopes, settings: Settings) -> Callable[[], str]:
     return partial(scopes.generate_id, uuid_id if settings.redis_ids == "uuid" else replicas_id)
 
 
+def compression_threshold(settings: Settings) -> int:
+    """Bytes above which objects are compressed: it pays where there is a network on the way."""
+    if settings.object_store_backend != "redis" or settings.redis_url is None:
+        return 0
+    if settings.redis_compress_above is not None:
+        return settings.redis_compress_above
+    return 0 if is_on_this_machine(settings.redis_url.get_secret_value()) else COMPRESS_ABOVE
+
+
 def merge_registries(registries: list[Registry]) -> dict[str, Any]:
     """Put registries of tools together.
 
@@ -159,6 +172,7 @@ class Container(containers.DeclarativeContainer):
         generate_id=providers.Callable(id_generator, scopes, settings),
         may_list=scopes.provided.may_list,
         max_object_bytes=settings.provided.max_object_bytes,
+        compress_above=providers.Callable(compression_threshold, settings),
     )
     sandbox = providers.ThreadSafeSingleton(open_sandbox, settings, exit_stack)
     explorer = providers.Factory(

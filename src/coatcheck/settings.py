@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     redis_prefix: str = Field("coatcheck:", description="Redis: what every key begins with.")
     redis_timeout: float = Field(0.8, gt=0, description="Redis: seconds until an operation is given up.")
     redis_max_connections: int = Field(32, ge=1, description="Redis: most connections at a time, for each event loop.")
+    redis_compress_above: Limit | None = Field(
+        None, description="Redis: bytes above which objects are compressed; 0: never."
+    )
     redis_ids: Literal["uuid", "short"] = Field("uuid", description="Redis: ids of 36 characters, or of 10.")
     object_store_ttl: float = Field(
         3600.0, allow_inf_nan=False, description="Seconds an object is kept; 0 or less: no expiry."

@@ -20,7 +20,10 @@ from tests.server_fixtures import PASSWORD
 SENTINELS = "for sentinels"
 
 
-def address(service, *, nodes=None, name="mymaster", option=f"?sentinel_password={quote(SENTINELS)}", password=PASSWORD):
+SENTINEL_OPTION = f"?sentinel_password={quote(SENTINELS)}"
+
+
+def address(service, *, nodes=None, name="mymaster", option=SENTINEL_OPTION, password=PASSWORD):
     nodes = nodes or ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in service.sentinels)
     return f"redis+sentinel://:{quote(password, safe='')}@{nodes}/{name}{option}"
 

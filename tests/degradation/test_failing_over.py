@@ -111,7 +111,7 @@ async def test_a_lost_primary_is_replaced_and_nothing_is_lost(group):
 @pytest.mark.parametrize("group", [sentinels, cluster], ids=["sentinel", "cluster"])
 async def test_load_while_a_primary_is_lost(group):
     """Redis copies to replicas after it has answered: what it took in the last tenth of a second may be lost with it."""
-    with group() as (url, lost, lose, wait, come_back):
+    with group() as (url, _, lose, wait, come_back):
         container = Container(settings=Settings(object_store_backend="redis", redis_url=url))
         store, chance, kept, unavailable = container.store(), random.Random(1), {}, [0]
         slowest, end, lost_at = [0.0], time.monotonic() + 40, [0.0, 0.0]

@@ -59,8 +59,9 @@ class RedisBackend:
     Args:
         redis_url: ``redis://[[user]:password@]host[:port][/db]``, ``unix://[[user]:password@]/path/to/socket[?db=0]``,
             ``redis+sentinel://[[user]:password@]host[:port][,host[:port]…]/service[/db]`` or
-            ``redis+cluster://[[user]:password@]host[:port][,host[:port]…]``; ``rediss…`` for TLS. Connection options of the redis package with plain
-            values, such as ``socket_timeout``, may follow a ``?`` and go before the arguments below.
+            ``redis+cluster://[[user]:password@]host[:port][,host[:port]…]``; ``rediss…`` for TLS. Connection options of
+            the redis package with plain values, such as ``socket_timeout``, may follow a ``?`` and go before the
+            arguments below.
         prefix: What stands before each key in Redis. Backends with different prefixes share a server; no prefix
             should be the beginning of another.
         max_connections: Most connections at a time, for the synchronous form and for each event loop; who needs one
@@ -68,8 +69,8 @@ class RedisBackend:
         timeout: Seconds an operation may take altogether, retries included; one on a value over 4 MiB may go on for as
             long as each MiB comes through in this time.
         connect_timeout: Seconds to wait for a connection, of these; without it half of them.
-        sentinel_username: With ``redis+sentinel://``, our name at the sentinels; ``?sentinel_username=`` goes before it.
-        sentinel_password: With ``redis+sentinel://``, our password at the sentinels, likewise.
+        sentinel_username: With ``redis+sentinel://``, our name at the sentinels.
+        sentinel_password: With ``redis+sentinel://``, our password at the sentinels.
         ca_file: With ``rediss…``, the certificates (PEM) that sign the server's; without it, those the system trusts.
             The server's name is checked too; only ``?ssl_check_hostname=false`` in the URL leaves that out.
         client_certificate: With ``rediss…``, our own certificate (PEM).

@@ -53,7 +53,7 @@ class RedisClients(ABC):
     def close(self) -> None:
         """Close the connections of the synchronous client; it opens new ones when it is used again."""
 
-    def heal(self) -> None:  # noqa: B027  (most that can be done is nothing, where the client heals itself)
+    def heal(self) -> None:  # noqa: B027  (a cluster's client does it by itself)
         """Close idle connections after one did not answer: the others may be as dead."""
 
     @abstractmethod
@@ -64,7 +64,7 @@ class RedisClients(ABC):
     async def aclose(self, client: Any) -> None:
         """Close the connections of a client of the running event loop."""
 
-    async def aheal(self, client: Any) -> None:
+    async def aheal(self, client: Any) -> None:  # noqa: B027
         """As ``heal``, for a client of the running event loop."""
 
     def places(self) -> Sequence[Any]:
@@ -79,12 +79,10 @@ class RedisClients(ABC):
     def scan(self, place: Any, cursor: int, pattern: bytes, count: int) -> tuple[int, list[bytes]]:
         """One step of SCAN: the next cursor, and names."""
         del place
-        cursor, found = self.client().scan(cursor, match=pattern, count=count)
-        return int(cursor), found
+        answer: Any = self.client().scan(cursor, match=pattern, count=count)
+        return int(answer[0]), answer[1]
 
-    async def ascan(
-        self, client: Any, place: Any, cursor: int, pattern: bytes, count: int
-    ) -> tuple[int, list[bytes]]:
+    async def ascan(self, client: Any, place: Any, cursor: int, pattern: bytes, count: int) -> tuple[int, list[bytes]]:
         """As ``scan``."""
         del place
         cursor, found = await client.execute_command("SCAN", cursor, "MATCH", pattern, "COUNT", count)
@@ -177,16 +175,15 @@ class SentinelClients(PooledClients):
 
     def new_client(self) -> "redis_package.Redis":
         """Make the synchronous client."""
-        from redis import BlockingConnectionPool, Redis
+        from redis import BlockingConnectionPool, Redis, sentinel
         from redis import connection as kinds
-        from redis import sentinel as sentinels
 
-        class Pool(sentinels.SentinelConnectionPool, BlockingConnectionPool):
+        sentinels: Any = sentinel
+
+        class Pool(sentinels.SentinelConnectionPool, BlockingConnectionPool):  # type: ignore[misc]
             """Asks sentinels, and waits for a free connection."""
 
-        managed = (
-            sentinels.SentinelManagedSSLConnection if self.address.tls else sentinels.SentinelManagedConnection
-        )
+        managed = sentinels.SentinelManagedSSLConnection if self.address.tls else sentinels.SentinelManagedConnection
         asking = keeping_to(self.budget, kinds.SSLConnection if self.address.tls else kinds.Connection)
         manager = sentinels.Sentinel([])
         manager.sentinels = [
@@ -198,7 +195,7 @@ class SentinelClients(PooledClients):
             for host, port in self.address.nodes
         ]
         return Redis(
-            connection_pool=Pool(
+            connection_pool=Pool(  # type: ignore[no-untyped-call]
                 self.address.service,
                 manager,
                 connection_class=keeping_to(self.budget, managed),
@@ -209,10 +206,10 @@ class SentinelClients(PooledClients):
 
     def new_async(self) -> Connections:
         """Make a client for the running event loop."""
-        from redis.asyncio import BlockingConnectionPool, Redis
+        from redis.asyncio import BlockingConnectionPool, Redis, sentinel
         from redis.asyncio import connection as kinds
-        from redis.asyncio import sentinel as sentinels
 
+        sentinels: Any = sentinel
         asking = kinds.SSLConnection if self.address.tls else kinds.Connection
         manager = sentinels.Sentinel([])
         manager.sentinels = [

@@ -12,10 +12,9 @@ from coatcheck.backends.redis_url import RedisAddress
 
 if TYPE_CHECKING:
     import redis as redis_package
-    import redis.asyncio as redis_asyncio
 
 NODE_SHARE = 0.7
-"""How much of an operation's time one node may take, so that one that hangs leaves enough to ask who has replaced it."""
+"""How much of an operation's time one node may take, so that one that hangs leaves enough to ask for its successor."""
 
 _EXTRA_CONNECTIONS = 2  # of each node, for learning which node has which slot
 
@@ -140,9 +139,7 @@ class ClusterClients(RedisClients):
         cursors, found = client.scan(cursor, match=pattern, count=count, target_nodes=node)
         return int(cursors[place]), found
 
-    async def ascan(
-        self, client: Any, place: Any, cursor: int, pattern: bytes, count: int
-    ) -> tuple[int, list[bytes]]:
+    async def ascan(self, client: Any, place: Any, cursor: int, pattern: bytes, count: int) -> tuple[int, list[bytes]]:
         """As ``scan``."""
         node = client.get_node(node_name=place)
         cursors, found = await client.scan(cursor, match=pattern, count=count, target_nodes=node)

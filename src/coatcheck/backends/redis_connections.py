@@ -11,8 +11,8 @@ class Connections:
     """Sends commands over connections of the redis package, and keeps those for the next ones.
 
     It does what the package's own client does with its pool, in half the time, since there are no subscriptions,
-    transactions and observers to think of. A command whose connection was refused or lost is sent again; the caller
-    sees to it that commands can be repeated, that not too many are on their way at a time, and that none takes too long.
+    transactions and observers to think of. A command whose connection was refused or lost is sent again. The caller
+    sees to it that commands can be repeated, that few are on their way at a time, and that none takes too long.
 
     Args:
         pool: A pool of the package, which makes the connections and is not used for anything else.

@@ -51,12 +51,12 @@ def keeping_to(budget: Budget, kind: type) -> type:  # noqa: C901  (four short m
     class Keeping(kind):  # type: ignore[misc]
         def __init__(self, **options: Any) -> None:
             super().__init__(**options)
-            self._longest = self.socket_timeout, self.socket_connect_timeout
+            self._longest: tuple[float | None, float | None] = (self.socket_timeout, self.socket_connect_timeout)
 
         def _connect(self) -> Any:
             left = budget.left()
             if left is not None:
-                self.socket_connect_timeout = min(left, self._longest[1] or left)
+                self.socket_connect_timeout: float | None = min(left, self._longest[1] or left)
             return super()._connect()
 
         def send_packed_command(self, command: Any, check_health: bool = True) -> Any:

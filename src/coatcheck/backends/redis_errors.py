@@ -30,7 +30,7 @@ _TEXTS = {
     "no_cluster": "is not in cluster mode. Write redis:// in the Redis URL.",
     "slots": "has slots without a node at the moment: a node is away, and no replica has taken its place yet.",
     "moving": "is moving the slot of this key to another node.",
-    "no_primary": "is not there: no sentinel names a working primary. Check the service's name, or wait for a failover.",
+    "no_primary": "is not there: no sentinel names a working primary. Check the service's name, or the primary.",
     "no_sentinel": "cannot be found: no sentinel answers. Start them or correct their addresses.",
     "sentinel_authentication": (
         "cannot be found: the sentinels did not accept the credentials. "
@@ -134,7 +134,7 @@ class Troubles:
         return RedisUnavailable(self.address, trouble, detail)
 
     def shown(self, error: Exception) -> Exception | None:
-        """``error``, if it may be seen: a traceback shows causes, and old servers quote a whole AUTH in their errors."""
+        """``error``, if it may be seen: a traceback shows causes, and old servers quote a whole AUTH in theirs."""
         text = str(error)
         return None if any(secret in text for secret in self._secrets) else error
 

@@ -39,7 +39,9 @@ class LoopClients:
         timeout: Seconds that an operation may take; it waits for up to half of them for its turn.
     """
 
-    def __init__(self, clients: RedisClients, troubles: Troubles, *, most: int, timeout: float, patience: float) -> None:
+    def __init__(
+        self, clients: RedisClients, troubles: Troubles, *, most: int, timeout: float, patience: float
+    ) -> None:
         self._clients = clients
         self._troubles = troubles
         self._most = most
@@ -93,9 +95,7 @@ class LoopClients:
         await anext(mine.guard)
         return mine
 
-    async def _until_closed(
-        self, loop: asyncio.AbstractEventLoop, client: Any
-    ) -> AsyncGenerator[None, None]:
+    async def _until_closed(self, loop: asyncio.AbstractEventLoop, client: Any) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:

@@ -38,6 +38,7 @@ OPTIONS = frozenset(
 )
 SENTINEL_OPTIONS = frozenset({"sentinel_username", "sentinel_password"})
 _PORTS = {"server": 6379, "sentinel": 26379, "cluster": 6379}
+_LOCAL = re.compile(r"(?i)(localhost|127(\.[0-9]+){3}|\[::1\])?(:[0-9]+)?")
 _ESCAPES = "In a user name or password write / as %2F, ? as %3F, # as %23, @ as %40 and : as %3A."
 
 
@@ -89,7 +90,8 @@ def parse_redis_url(
             "redis+sentinel://host:port,host:port/service or redis+cluster://host:port,host:port; "
             "rediss in place of redis for TLS."
         )
-    topology, plain, nodes, service = SCHEMES[scheme], url, (), ""
+    topology, plain, service = SCHEMES[scheme], url, ""
+    nodes: tuple[tuple[str, int], ...] = ()
     if topology != "server":
         plain, nodes, service = _take_nodes_out(url, scheme, rest)
     _check(url, plain)
@@ -116,7 +118,18 @@ def parse_redis_url(
         if found.get(name)
     )
     where = _where(topology, options, nodes, service)
-    return RedisAddress(topology, scheme.startswith("rediss"), options, nodes, service, sentinel_options, where, secrets)
+    return RedisAddress(
+        topology, scheme.startswith("rediss"), options, nodes, service, sentinel_options, where, secrets
+    )
+
+
+def is_on_this_machine(url: str) -> bool:
+    """Whether the way to Redis is no network: a socket, or addresses of this machine alone."""
+    scheme, _, rest = url.partition("://")
+    if scheme == "unix":
+        return True
+    hosts = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")[2].split(",")
+    return all(_LOCAL.fullmatch(host) for host in hosts)
 
 
 def malformed(url: str, why: str) -> SettingsError:

