@@ -95,3 +95,15 @@ class TestRedisWithTheNewerProtocol(RedisContract):
     @pytest.fixture
     def url(self, redis_server):
         return f"{redis_server.url}?protocol=3"
+
+
+class TestRedisBehindSentinels(RedisContract):
+    @pytest.fixture
+    def url(self, sentinel_service):
+        return sentinel_service.url
+
+
+class TestRedisCluster(RedisContract):
+    @pytest.fixture
+    def url(self, redis_cluster):
+        return redis_cluster.url

@@ -1,5 +1,6 @@
 """Python values to stored bytes and back; the only package that knows orjson."""
 
+from coatcheck.codec.compression import expand, shrink
 from coatcheck.codec.decoding import decode, decode_result, load_exactly, load_json, open_json_text
 from coatcheck.codec.encoding import Encoded, dump_json, encode, json_length, json_type
 from coatcheck.codec.envelope import HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
@@ -18,6 +19,7 @@ __all__ = [
     "decode_result",
     "dump_json",
     "encode",
+    "expand",
     "is_large_result",
     "json_length",
     "json_type",
@@ -27,6 +29,7 @@ __all__ = [
     "pack",
     "result_text",
     "result_value",
+    "shrink",
     "unpack",
     "unpack_metadata",
 ]
