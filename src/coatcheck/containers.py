@@ -19,7 +19,9 @@ from coatcheck.backends.sqlite_file import kept_secret
 from coatcheck.decorators import explorable, explorable_and_referenceable, referenceable
 from coatcheck.errors import SettingsError
 from coatcheck.explorer import Explorer
+from coatcheck.monitoring import Health
 from coatcheck.object_store import ObjectStore
+from coatcheck.observing import Observation
 from coatcheck.sandbox import Sandbox
 from coatcheck.scopes import Scopes, replicas_id, uuid_id
 from coatcheck.settings import Settings
@@ -142,6 +144,19 @@ def open_server(container: "Container", **options: Any) -> Any:
     return build_server(container, **options)
 
 
+def open_metrics(observation: Observation, backend: Callable[[], ObjectStoreBackend]) -> Any:
+    """Begin to count what happens in the store; Prometheus's package is imported here and not before.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
+    from coatcheck.monitoring.metrics import Metrics
+
+    metrics = Metrics(backend)
+    observation.observer = metrics
+    return metrics
+
+
 class Container(containers.DeclarativeContainer):
     """Everything that coatcheck is made of; give it ``settings``, or let it read them from the environment."""
 
@@ -164,6 +179,7 @@ class Container(containers.DeclarativeContainer):
         sqlite=providers.ThreadSafeSingleton(open_sqlite, settings, exit_stack),
         redis=providers.ThreadSafeSingleton(open_redis, settings, exit_stack),
     )
+    observation = providers.ThreadSafeSingleton(Observation)
     store = providers.ThreadSafeSingleton(
         ObjectStore,
         backend,
@@ -173,7 +189,10 @@ class Container(containers.DeclarativeContainer):
         may_list=scopes.provided.may_list,
         max_object_bytes=settings.provided.max_object_bytes,
         compress_above=providers.Callable(compression_threshold, settings),
+        observation=observation,
     )
+    health = providers.ThreadSafeSingleton(Health, store.provider)
+    metrics = providers.ThreadSafeSingleton(open_metrics, observation, backend.provider)
     sandbox = providers.ThreadSafeSingleton(open_sandbox, settings, exit_stack)
     explorer = providers.Factory(
         Explorer,

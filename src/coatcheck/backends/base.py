@@ -15,6 +15,7 @@ Words used below:
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 import anyio.to_thread
@@ -29,11 +30,13 @@ __all__ = [
     "AsyncHeadBackend",
     "AsyncPingBackend",
     "AsyncScanBackend",
+    "BackendStatistics",
     "CloseBackend",
     "HeadBackend",
     "ObjectStoreBackend",
     "PingBackend",
     "ScanBackend",
+    "StatisticsBackend",
     "SyncFacade",
     "redact_url",
     "require_backend",
@@ -159,6 +162,32 @@ class AsyncCloseBackend(Protocol):
 
     async def aclose(self) -> None:
         """As ``close``; also for what belongs to the running event loop."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BackendStatistics:
+    """What a backend holds and what it let go.
+
+    Attributes:
+        objects: Number of objects held.
+        bytes: Their size in bytes, values only.
+        evictions: Live objects that this process dropped to stay within a bound, since its start.
+        expirations: Objects that this process dropped because their time was up, since its start.
+    """
+
+    objects: int
+    bytes: int
+    evictions: int
+    expirations: int
+
+
+@runtime_checkable
+class StatisticsBackend(Protocol):
+    """Knows what it holds without looking for it."""
+
+    def statistics(self) -> BackendStatistics:
+        """What is held now and what was let go so far."""
         ...
 
 

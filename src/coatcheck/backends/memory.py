@@ -8,29 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from coatcheck.backends.base import BackendStatistics
 from coatcheck.backends.deadlines import Deadlines
 from coatcheck.errors import ObjectTooLarge
 
 # One operation frees at most this many expired entries, a few milliseconds of work, so that a mass expiry does not
 # hold the event loop; the next operations go on with the rest.
 SWEEP_BATCH = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryStatistics:
-    """What an `InMemoryBackend` holds and what it let go.
-
-    Attributes:
-        objects: Number of objects held.
-        bytes: Their size in bytes, values only.
-        evictions: Live objects dropped to stay within a bound, since the start.
-        expirations: Objects dropped because their time was up, since the start.
-    """
-
-    objects: int
-    bytes: int
-    evictions: int
-    expirations: int
 
 
 @dataclass(slots=True)
@@ -153,11 +137,11 @@ class InMemoryBackend:
     def ping(self) -> None:
         """Memory is always there."""
 
-    def statistics(self) -> MemoryStatistics:
+    def statistics(self) -> BackendStatistics:
         """What is held now and what was let go so far."""
         with self._lock:
             self._sweep(self._clock())
-            return MemoryStatistics(len(self._entries), self._size, self._evictions, self._expirations)
+            return BackendStatistics(len(self._entries), self._size, self._evictions, self._expirations)
 
     # What follows is called with the lock held.
 

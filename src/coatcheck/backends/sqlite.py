@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from coatcheck.backends.base import BackendStatistics
 from coatcheck.backends.sqlite_connections import Connections
 from coatcheck.backends.sqlite_errors import Damaged, SQLiteUnavailable, trouble_of, unavailable
 from coatcheck.backends.sqlite_file import PIECES_BITS
@@ -79,6 +80,8 @@ class SQLiteBackend:
         self._clock = clock
         self._connections = Connections(self._path, timeout)
         self._writing = threading.Lock()
+        self._evictions = 0  # changed while writing, so by one thread at a time
+        self._expirations = 0
 
     def __repr__(self) -> str:
         return f"SQLiteBackend({str(self._path)!r})"
@@ -120,6 +123,12 @@ class SQLiteBackend:
         """Return if the file can be read and written, else raise `SQLiteUnavailable`."""
         with self._turn():
             self._run(_look)
+
+    def statistics(self) -> BackendStatistics:
+        """What the file holds now, and what this process let go so far."""
+        query = "SELECT coalesce(sum(objects), 0), coalesce(sum(bytes), 0) FROM namespaces"
+        objects, size = self._run(lambda connection: connection.execute(query).fetchone())
+        return BackendStatistics(objects, size, self._evictions, self._expirations)
 
     def close(self) -> None:
         """Close the connections that are idle; a later operation opens new ones."""
@@ -164,7 +173,7 @@ class SQLiteBackend:
             if expires is None or expires > now:
                 namespace = name.rpartition(b":")[0]
                 number = _insert(connection, (name, namespace, expires, now), value)
-                _sweep(connection, now)
+                self._sweep(connection, now)
                 self._make_room(connection, namespace, number, now)
         _give_back(connection)
 
@@ -172,13 +181,25 @@ class SQLiteBackend:
         """Drop what has expired, then the least recently used, until all bounds hold; the newest object stays."""
         while True:
             if self._is_crowded(connection, namespace):
-                dropped = _sweep(connection, now) or _changed(connection, _OLDEST_OF_ONE, (namespace, newest))
+                dropped = self._sweep(connection, now) or self._evict(connection, _OLDEST_OF_ONE, (namespace, newest))
             elif self._max_bytes and self._total(connection) > self._max_bytes:
-                dropped = _sweep(connection, now) or _changed(connection, _OLDEST, (newest,))
+                dropped = self._sweep(connection, now) or self._evict(connection, _OLDEST, (newest,))
             else:
                 return
             if not dropped:
                 raise Damaged("the sums of its namespaces are wrong")
+
+    def _sweep(self, connection: sqlite3.Connection, now: float) -> int:
+        """Free some of what has expired; how many."""
+        query = "DELETE FROM objects WHERE id IN (SELECT id FROM objects WHERE expires <= ? ORDER BY expires LIMIT ?)"
+        freed = _changed(connection, query, (now, SWEEP_BATCH))
+        self._expirations += freed
+        return freed
+
+    def _evict(self, connection: sqlite3.Connection, query: str, values: tuple[object, ...]) -> int:
+        dropped = _changed(connection, query, values)
+        self._evictions += dropped
+        return dropped
 
     def _is_crowded(self, connection: sqlite3.Connection, namespace: bytes) -> bool:
         if not (self._max_namespace_objects or self._max_namespace_bytes):
@@ -275,12 +296,6 @@ def _insert(connection: sqlite3.Connection, facts: tuple[bytes, bytes, float | N
         ),
     )
     return number
-
-
-def _sweep(connection: sqlite3.Connection, now: float) -> int:
-    """Free some of what has expired; how many."""
-    query = "DELETE FROM objects WHERE id IN (SELECT id FROM objects WHERE expires <= ? ORDER BY expires LIMIT ?)"
-    return _changed(connection, query, (now, SWEEP_BATCH))
 
 
 def _give_back(connection: sqlite3.Connection) -> None:

@@ -24,7 +24,9 @@ def main() -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else EXIT_FAILURE
     except CoatcheckError as error:
-        sys.stderr.write(f"coatcheck: {error}\n")
+        from coatcheck.cli.logs import announce
+
+        announce(str(error))
         return EXIT_FAILURE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

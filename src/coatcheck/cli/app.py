@@ -7,7 +7,7 @@ import typer
 
 from coatcheck import __version__
 from coatcheck.cli.install import install, status, uninstall
-from coatcheck.cli.options import Backend, Config, RedisUrl, Ttl, WaitForStore
+from coatcheck.cli.options import Backend, Config, LogFormat, RedisUrl, ShutdownTimeout, Ttl, WaitForStore
 from coatcheck.cli.wrap_command import wrap
 
 app = typer.Typer(
@@ -89,17 +89,22 @@ def serve(
     redis_url: RedisUrl = None,
     object_store_ttl: Ttl = None,
     wait_for_store: WaitForStore = None,
+    shutdown_timeout: ShutdownTimeout = None,
     config: Config = None,
+    log_format: LogFormat = None,
     verbose: Verbose = False,
 ) -> None:
     """Serve the object tools over stdio, streamable HTTP or SSE, with the tools of toolsets beside them.
 
     The settings of a toolset are flags too: --api-key for its field api_key.
     """
+    from coatcheck.cli.logs import configure_logging
     from coatcheck.cli.serve import AuthFlags, Listening, run_serve
     from coatcheck.cli.toolset_flags import ExtraFlags
 
-    settings = (object_store_backend, redis_url, object_store_ttl, config, wait_for_store)
+    configure_logging(log_format, verbose=verbose)
+    others = {"shutdown_timeout": shutdown_timeout, "log_format": log_format}
+    settings = (object_store_backend, redis_url, object_store_ttl, config, wait_for_store, others)
     authentication = AuthFlags(auth_tokens, auth_jwks, auth_issuer, auth_audience, auth).open()
     listening = Listening(transport, host, port, unprotected=unprotected, authenticated=authentication is not None)
     known = [flag for parameter in ctx.command.params for flag in parameter.opts]

@@ -1,10 +1,13 @@
 """Options that several commands share, and the settings that they make."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import typer
+
+from coatcheck.cli.logs import announce, write_logs_as
 
 if TYPE_CHECKING:
     from coatcheck.settings import Settings
@@ -42,6 +45,25 @@ WaitForStore = Annotated[
         metavar="SECONDS",
     ),
 ]
+ShutdownTimeout = Annotated[
+    float | None,
+    typer.Option(
+        "--shutdown-timeout",
+        help="Most seconds for calls in flight when it is told to end (HTTP). "
+        "[env: COATCHECK_SHUTDOWN_TIMEOUT; default: 10]",
+        show_default=False,
+        metavar="SECONDS",
+        min=0,
+    ),
+]
+LogFormat = Annotated[
+    Literal["text", "json"] | None,
+    typer.Option(
+        "--log-format",
+        help="How logs are written to stderr. [env: COATCHECK_LOG_FORMAT; default: text]",
+        show_default=False,
+    ),
+]
 Config = Annotated[
     Path | None,
     typer.Option("--config", help="Settings file (TOML). [env: COATCHECK_CONFIG]", show_default=False),
@@ -51,8 +73,10 @@ Config = Annotated[
 SettingsFlags = (
     tuple[str | None, str | None, float | None, Path | None]
     | tuple[str | None, str | None, float | None, Path | None, float | None]
+    | tuple[str | None, str | None, float | None, Path | None, float | None, Mapping[str, Any]]
 )
-"""Backend, Redis URL, seconds to keep, settings file, seconds to wait for the store, as the flags gave them."""
+"""Backend, Redis URL, seconds to keep, settings file, seconds to wait for the store, as the flags gave them; others by
+the setting's name, ``None`` for those that were not given."""
 
 
 def make_settings(
@@ -61,16 +85,19 @@ def make_settings(
     ttl: float | None,
     config: Path | None,
     wait_for_store: float | None = None,
+    others: Mapping[str, Any] | None = None,
 ) -> "Settings":
     """Make the settings: a flag goes before a variable, a variable before the file, the file before the default."""
     from coatcheck.settings import Settings
 
     given: dict[str, Any] = {"object_store_backend": backend, "redis_url": redis_url, "object_store_ttl": ttl}
-    given["wait_for_store"] = wait_for_store
+    given |= {"wait_for_store": wait_for_store, **(others or {})}
+    settings = Settings.load(config, **{name: value for name, value in given.items() if value is not None})
+    if "log_format" in given:  # a command that writes logs
+        write_logs_as(settings.log_format)
     if redis_url is not None and urlsplit(redis_url).password:
-        typer.echo(
-            "coatcheck: the password in --redis-url shows in the process list; "
-            "put the URL into COATCHECK_REDIS_URL or a settings file (--config).",
-            err=True,
+        announce(
+            "the password in --redis-url shows in the process list; "
+            "put the URL into COATCHECK_REDIS_URL or a settings file (--config)."
         )
-    return Settings.load(config, **{name: value for name, value in given.items() if value is not None})
+    return settings

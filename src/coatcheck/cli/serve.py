@@ -1,7 +1,9 @@
 """``coatcheck serve``: a server with the object tools and those of toolsets."""
 
+import asyncio
 import ipaddress
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +15,15 @@ from mcp.server import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 
 from coatcheck.authentication import Authentication, open_authentication
+from coatcheck.cli.logs import announce
 from coatcheck.cli.options import SettingsFlags, make_settings
 from coatcheck.cli.toolset_flags import ExtraFlags, toolset_options
+from coatcheck.cli.web_server import address_of, bind, run_web_server
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.lifecycle import running
+from coatcheck.listening.draining import Draining
+from coatcheck.monitoring.routes import Monitored, monitoring_routes
 from coatcheck.server import configure_mcp_server
 from coatcheck.toolsets import load_toolset
 from coatcheck.wire.interceptor import INSTRUCTIONS
@@ -92,7 +98,6 @@ def run_serve(
     verbose: bool,
 ) -> None:
     """Serve until the client goes away or the process is told to end."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING)
     if authentication is not None and not is_loopback(listening.host):
         logger.warning("Tokens travel as they are: put a proxy that speaks TLS in front of %s.", listening.host)
     if any(":" in name for name in toolset_names):
@@ -108,24 +113,44 @@ def run_serve(
         **(authentication.server_options() if authentication else {}),
     )
     configure_mcp_server(server, tool_names, toolsets=toolsets, toolset_options=options, container=container)
-    anyio.run(_serve, server, container, listening)
+    if listening.transport == "stdio":
+        anyio.run(_serve_stdio, server, container)
+        return
+    told = asyncio.run(_serve_http(server, container, listening, verbose=verbose))
+    if told is not None:
+        # All is closed: end as every process does that is told to.
+        signal.raise_signal(told)
 
 
-async def _serve(server: MCPServer[Any], container: Container, listening: Listening) -> None:
+async def _serve_stdio(server: MCPServer[Any], container: Container) -> None:
     async with running(container):
-        if listening.transport == "stdio":
-            await server.run_stdio_async()
-            return
-        security = None
-        if not is_loopback(listening.host):
-            # Any Host header: the address was opened to others on purpose, and by names that only they know.
-            security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+        await server.run_stdio_async()
+
+
+async def _serve_http(
+    server: MCPServer[Any], container: Container, listening: Listening, *, verbose: bool
+) -> int | None:
+    """Serve until a signal ends it; give the signal."""
+    # Any Host header: the address was opened to others on purpose, and by names that only they know.
+    security = None if is_loopback(listening.host) else TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    async with running(container):
         if listening.transport == "sse":
-            await server.run_sse_async(host=listening.host, port=listening.port, transport_security=security)
+            path, application = "/sse", server.sse_app(host=listening.host, transport_security=security)
         else:
-            await server.run_streamable_http_async(
-                host=listening.host, port=listening.port, transport_security=security
-            )
+            path, application = "/mcp", server.streamable_http_app(host=listening.host, transport_security=security)
+        draining = Draining(application)
+        server.middleware.insert(0, draining.watch)
+        bound = bind(listening)
+        announce(f"listening on {address_of(bound)}{path}")
+        return await run_web_server(
+            Monitored(draining, monitoring_routes(container)),
+            draining,
+            bound,
+            container.health(),
+            shutdown_seconds=container.settings().shutdown_timeout,
+            lifespan=True,
+            verbose=verbose,
+        )
 
 
 def is_loopback(host: str) -> bool:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import typer
-
+from coatcheck.cli.logs import announce
 from coatcheck.errors import SettingsError, excerpt
 from coatcheck.proxy.targets import CommandTarget, Target, UrlTarget
 
@@ -78,10 +77,9 @@ def _header(given: str) -> tuple[str, str]:
         raise SettingsError("--header wants 'Name: value', such as 'X-Api-Key: $MY_KEY'.")
     value = value.strip()
     if _VARIABLE.search(value) is None and (_SECRET_NAMES.search(name) or _LONG_WORD.search(value)):
-        typer.echo(
-            f"coatcheck: the value of the header {excerpt(name)} shows in the process list; put it into a variable "
-            f"and write --header '{excerpt(name)}: $VARIABLE'.",
-            err=True,
+        announce(
+            f"the value of the header {excerpt(name)} shows in the process list; put it into a variable "
+            f"and write --header '{excerpt(name)}: $VARIABLE'."
         )
     return name.strip(), expand(value, f"The header {excerpt(name)}", bare=True)
 

@@ -1,8 +1,6 @@
 """``coatcheck wrap``: servers with coatcheck in front of them."""
 
 import asyncio
-import logging
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -32,14 +30,12 @@ class WrapFlags:
 
 def run_wrap(command: Sequence[str] | Upstream, flags: WrapFlags) -> int:
     """Carry messages between our stdin and stdout and a server, by its command or started already."""
-    _log(flags)
     upstream = command if isinstance(command, Upstream) else start_upstream(command)
     return asyncio.run(_carry_process(upstream, flags))
 
 
 def run_wrap_link(make_link: Callable[[], "Link"], flags: WrapFlags) -> int:
     """Carry messages between our stdin and stdout and a link."""
-    _log(flags)
     return asyncio.run(_carry_link(make_link, flags))
 
 
@@ -47,15 +43,10 @@ def run_wrap_http(
     make_link: Callable[[], "Link"], flags: WrapFlags, listening: "Listening", authentication: "AuthFlags"
 ) -> int:
     """Serve a link over HTTP until we are told to end."""
-    _log(flags)
     from coatcheck.cli.wrap_http import serve_http
 
     container = make_container(flags)
     return asyncio.run(serve_http(make_link, container, flags, listening, authentication))
-
-
-def _log(flags: WrapFlags) -> None:
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO if flags.verbose else logging.WARNING)
 
 
 async def _carry_process(upstream: Upstream, flags: WrapFlags) -> int:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coatcheck.cli.options import Backend, RedisUrl, Ttl, WaitForStore
+from coatcheck.cli.options import Backend, LogFormat, RedisUrl, ShutdownTimeout, Ttl, WaitForStore
 from coatcheck.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ def wrap(
     redis_url: RedisUrl = None,
     object_store_ttl: Ttl = None,
     wait_for_store: WaitForStore = None,
+    shutdown_timeout: ShutdownTimeout = None,
+    log_format: LogFormat = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say on stderr what happens.")] = False,
 ) -> None:
     """Run MCP servers with coatcheck in front of them.
@@ -106,16 +108,19 @@ def wrap(
 
         coatcheck wrap --config mcp.json
     """
+    from coatcheck.cli.logs import configure_logging
     from coatcheck.cli.shaping import Shaping
     from coatcheck.cli.upstreams import UpstreamFlags
     from coatcheck.cli.wrap import WrapFlags, run_wrap, run_wrap_http, run_wrap_link
     from coatcheck.proxy.targets import CommandTarget, make_link
 
+    configure_logging(log_format, verbose=verbose)
     servers, settings_file = _sorted(config or [])
     shaping = Shaping(limit or [], never or [], always or [], round_limit, tokens, resource_links)
     shaping.check()
+    others = {"shutdown_timeout": shutdown_timeout, "log_format": log_format}
     flags = WrapFlags(
-        (object_store_backend, redis_url, object_store_ttl, settings_file, wait_for_store), shaping, verbose
+        (object_store_backend, redis_url, object_store_ttl, settings_file, wait_for_store, others), shaping, verbose
     )
     target = UpstreamFlags(command or [], url, sse, header or [], token_variable, ca_file).target()
     if (target is None) == (not servers):

@@ -4,11 +4,13 @@ The explorer's work is written once, as coroutines over an ``Access``. With ``Bl
 waits for the event loop, so ``complete`` can run them to their end without one.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from coatcheck import codec
 from coatcheck.codec import Encoded
+from coatcheck.errors import SandboxError
 from coatcheck.object_store import ObjectStore, ObjectSummary, StoredObject
 from coatcheck.operations import Answer
 from coatcheck.sandbox import Sandbox
@@ -73,7 +75,17 @@ class BlockingAccess:
 
     async def run(self, operation: str, args: dict[str, Any], object_id: str) -> Answer:
         """Run an operation on an object in the sandbox."""
-        return self.sandbox().run(operation, args, **_task(self.store, object_id))
+        with self._told():
+            return self.sandbox().run(operation, args, **_task(self.store, object_id))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Let who watches the store know of work that was stopped."""
+        try:
+            yield
+        except SandboxError as error:
+            self.store.observation.sandbox_stopped(error)
+            raise
 
 
 class AsyncAccess(BlockingAccess):
@@ -101,7 +113,8 @@ class AsyncAccess(BlockingAccess):
 
     async def run(self, operation: str, args: dict[str, Any], object_id: str) -> Answer:
         """Run an operation on an object in the sandbox."""
-        return await self.sandbox().arun(operation, args, **_task(self.store, object_id))
+        with self._told():
+            return await self.sandbox().arun(operation, args, **_task(self.store, object_id))
 
 
 def _task(store: ObjectStore, object_id: str) -> dict[str, Any]:

@@ -195,9 +195,14 @@ class Explorer:
         return await self._async().keep(value, tool, self.preview_limit if limit is None else limit)
 
     def put_and_preview(self, value: Any, tool: str | None = None) -> str:
-        """Store a value and give its preview; see ``keep``."""
-        return self.keep(value, tool).preview
+        """Store a value and give its preview in place of it; see ``keep``."""
+        return self._shown(self.keep(value, tool), tool)
 
     async def aput_and_preview(self, value: Any, tool: str | None = None) -> str:
-        """Store a value and give its preview; see ``keep``."""
-        return (await self.akeep(value, tool)).preview
+        """Store a value and give its preview in place of it; see ``keep``."""
+        return self._shown(await self.akeep(value, tool), tool)
+
+    def _shown(self, kept: Kept, tool: str | None) -> str:
+        told = self.store.observation.tool_result
+        told(tool, kept=kept.reference is not None, characters=kept.characters, shown=len(kept.preview))
+        return kept.preview

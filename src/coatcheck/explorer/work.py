@@ -27,10 +27,12 @@ class Kept:
     Attributes:
         reference: ``@`` and its id; ``None`` where it could not be kept, as the preview then says.
         preview: What to show in its place.
+        characters: Characters of the value as the model would have seen it.
     """
 
     reference: str | None
     preview: str
+    characters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,39 +46,39 @@ class Work:
     async def keep(self, value: Any, tool: str | None, limit: int) -> Kept:
         """Store a value and preview it; where it cannot be stored the answer still shows it, as far as it goes."""
         encoded = await self.access.encode(value)
+        characters = _characters(encoded, value)
         try:
             stored = await self.access.keep(encoded, tool)
         except (ObjectStoreUnavailable, ObjectTooLarge) as error:
-            return Kept(None, self._unkept(value, encoded, error, limit))
+            return Kept(None, self._unkept(encoded, characters, error, limit), characters)
         reference = f"@{stored.object_id}"
+        subject = Subject(reference, characters, tool=tool)
         try:
-            return Kept(reference, await self._preview(value, encoded, stored.object_id, tool, limit))
+            return Kept(reference, await self._preview(value, stored.object_id, subject, limit), characters)
         except CoatcheckError as error:
             # It is kept, whatever went wrong in showing it.
             note = f"{reference}: {encoded.type}, {encoded.size:,} bytes. No preview could be made: {error}"
-            return Kept(reference, note if len(note) <= limit else reference[:limit])
+            return Kept(reference, note if len(note) <= limit else reference[:limit], characters)
 
-    async def _preview(self, value: Any, encoded: Encoded, object_id: str, tool: str | None, limit: int) -> str:
-        reference = f"@{object_id}"
-        characters = _characters(encoded, value)
+    async def _preview(self, value: Any, object_id: str, subject: Subject, limit: int) -> str:
         shown = value.result if isinstance(value, ToolResult) else value
         if isinstance(value, ToolResult) and not codec.is_large_result(value.result):
             shown = codec.result_value(value.result)
         elif isinstance(value, ToolResult) or _is_large_document(value):
             return await self.show(Reference(object_id), limit, headline=True)
         try:
-            return preview_of(shown, Subject(reference, characters, tool=tool), limit)
+            return preview_of(shown, subject, limit)
         except NotPlain:
             return await self.show(Reference(object_id), limit, headline=True)
 
-    def _unkept(self, value: Any, encoded: Encoded, error: CoatcheckError, limit: int) -> str:
+    def _unkept(self, encoded: Encoded, characters: int, error: CoatcheckError, limit: int) -> str:
         plain = codec.decode(metadata_of(encoded), encoded.payload)
         note = f"This result was not kept: {error}"
         whole = render_whole(plain, self.response_limit - len(note) - 2)
         if whole is not None:
             return f"{whole}\n\n{note}"
         room = max(limit - len(note) - 2, 0)
-        preview = render(plain, Subject("", _characters(encoded, value)), room)
+        preview = render(plain, Subject("", characters), room)
         return f"{note}\n\n{preview}"[:limit]
 
     async def show(self, target: Reference, limit: int, *, whole: bool = True, headline: bool = False) -> str:

@@ -94,8 +94,13 @@ class Session:
                     self.connected.set()
                     writing = asyncio.ensure_future(self._write(sent.send))
                     reading = asyncio.ensure_future(self._read(received))
-                    with self.transport.idle_scope or anyio.CancelScope():
-                        await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
+                    try:
+                        with self.transport.idle_scope or anyio.CancelScope():
+                            await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
+                    except asyncio.CancelledError:
+                        with anyio.CancelScope(shield=True):
+                            await self.transport.terminate()  # else its streams look as if they had broken
+                        raise
                     for task in (reading, writing):
                         task.cancel()
                     await asyncio.gather(reading, writing, return_exceptions=True)

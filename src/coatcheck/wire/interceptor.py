@@ -10,7 +10,7 @@ from coatcheck.explorer import Explorer, Kept
 from coatcheck.wire.arguments import resolve_arguments
 from coatcheck.wire.instructions import INSTRUCTIONS, with_instructions
 from coatcheck.wire.limits import ALWAYS_FREE, Limits
-from coatcheck.wire.measuring import exceeds
+from coatcheck.wire.measuring import content_characters, exceeds, seen_characters
 from coatcheck.wire.own_tools import OwnTool
 from coatcheck.wire.resources import object_link, read_object
 from coatcheck.wire.results import (
@@ -157,7 +157,13 @@ class Interceptor:
         return characters <= _narrowed(limit, room) and not self.limits.keeps_always(tool)
 
     async def result(
-        self, tool: str, result: Result, *, has_output_schema: bool | None = None, room: int | None = None
+        self,
+        tool: str,
+        result: Result,
+        *,
+        has_output_schema: bool | None = None,
+        listed: bool | None = None,
+        room: int | None = None,
     ) -> Result:
         """Keep a large result and give what stands for it; every other comes back as the same object.
 
@@ -165,6 +171,7 @@ class Interceptor:
             tool: The tool's name.
             result: Its result.
             has_output_schema: Whether it promised structured content, where the caller knows better.
+            listed: Whether the server has a tool of this name, where the caller knows better.
             room: Characters that are left for it in its round; ``None`` for any number.
         """
         limit = self.limits.of(tool)
@@ -192,7 +199,16 @@ class Interceptor:
         if self.resource_links and kept.reference is not None:
             short = {**short, "content": [*short["content"], object_link(kept.reference, tool)]}
         size = total_characters(result, 4 * self.preview_limit)
-        return short if total_characters(short, size) <= size else result
+        shown = total_characters(short, size)
+        if shown > size:
+            return result
+        self.explorer.store.observation.tool_result(
+            tool if (self.knows(tool) if listed is None else listed) else None,
+            kept=kept.reference is not None,
+            characters=seen_characters(result, kept.characters),
+            shown=content_characters(short["content"], size),
+        )
+        return short
 
     async def _with_reference(self, tool: str, result: Result) -> Result:
         """Keep a result that passes whole, and add its reference."""
@@ -213,8 +229,9 @@ class Interceptor:
         try:
             return await self.explorer.akeep(ToolResult(made.original), tool=tool, limit=made.room)
         except CoatcheckError as error:
-            text = error_text(all_text(made.original), made.room, None)
-            return Kept(None, f"This result was not kept: {error}\n\n{text}"[: made.room])
+            everything = all_text(made.original)
+            text = error_text(everything, made.room, None)
+            return Kept(None, f"This result was not kept: {error}\n\n{text}"[: made.room], len(everything))
 
     @staticmethod
     def _is_plain(result: Any) -> bool:

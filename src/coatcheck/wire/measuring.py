@@ -64,6 +64,21 @@ def content_characters(blocks: Iterable[Any], limit: int) -> int:
     return total
 
 
+def seen_characters(result: dict[str, Any], stored: int) -> int:
+    """Estimate what a model would have seen of a whole result, without going through it.
+
+    Args:
+        result: The result.
+        stored: Characters of all of it as JSON, or of its text alone where it has nothing else.
+    """
+    content = result.get("content")
+    texts = sum(len(text_of(block) or "") for block in content) if isinstance(content, list) else 0
+    if result.get("structuredContent") is None:
+        return texts or stored
+    # As a rule the texts spell out the structured content, and a host shows one of them.
+    return texts if texts >= stored // 10 else stored - texts
+
+
 def block_characters(block: Any, limit: int) -> int:
     """Count the characters of one block that is neither picture nor sound."""
     text = text_of(block)

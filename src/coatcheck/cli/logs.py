@@ -1,0 +1,60 @@
+"""Logs on stderr, as text for people or as JSON for machines."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from types import TracebackType
+
+logger = logging.getLogger("coatcheck")
+
+
+class JsonLines(logging.Formatter):
+    """Formats a record as one JSON object on one line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give time (UTC), level, logger, message, and the exception where there is one."""
+        entry = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry)
+
+
+def configure_logging(log_format: str | None, *, verbose: bool) -> None:
+    """Have everything that is logged, by whichever package, written to stderr in one format."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING)
+    write_logs_as(log_format)
+
+
+def write_logs_as(log_format: str | None) -> None:
+    """Change to JSON where that is the format; text is how it begins."""
+    if log_format == "json":
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(JsonLines())
+        logging.captureWarnings(True)
+        sys.excepthook = _log_exception
+
+
+def announce(text: str) -> None:
+    """Say on stderr what whoever started us must know, whatever the level of the logs."""
+    if _logs_json():
+        record = logger.makeRecord(logger.name, logging.INFO, "", 0, text, (), None)
+        logger.handle(record)
+    else:
+        sys.stderr.write(f"coatcheck: {text}\n")
+
+
+def _logs_json() -> bool:
+    return any(isinstance(handler.formatter, JsonLines) for handler in logging.getLogger().handlers)
+
+
+def _log_exception(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, traceback)
+        return
+    logger.critical("%s ended it", kind.__name__, exc_info=(kind, error, traceback))

@@ -1,0 +1,112 @@
+"""The web server of ``serve`` and ``wrap``: where it listens, and how it ends when it is told to."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from coatcheck.errors import SettingsError
+from coatcheck.listening.draining import Draining
+from coatcheck.proxy.own_stdio import signals
+
+if TYPE_CHECKING:
+    from coatcheck.cli.serve import Listening
+    from coatcheck.monitoring import Health
+
+logger = logging.getLogger(__name__)
+
+BACKLOG = 256
+
+
+class WebServer(uvicorn.Server):
+    """A web server that leaves signals to who runs it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle none."""
+        yield
+
+
+async def run_web_server(
+    application: ASGIApp,
+    draining: Draining,
+    bound: socket.socket,
+    health: "Health",
+    *,
+    shutdown_seconds: float,
+    lifespan: bool,
+    verbose: bool,
+) -> int | None:
+    """Serve until a signal; then take no new connections, answer the calls in flight, and give the signal.
+
+    A second signal ends them at once.
+
+    Args:
+        application: What answers requests.
+        draining: Knows which of them are in flight.
+        bound: Where to listen.
+        health: Is told that the server ends.
+        shutdown_seconds: Most seconds for calls in flight.
+        lifespan: Whether the application wants to know of the server's beginning and end.
+        verbose: Whether to log requests.
+    """
+    server = WebServer(
+        uvicorn.Config(
+            application,
+            log_config=None,
+            log_level="info" if verbose else "warning",
+            lifespan="on" if lifespan else "off",
+            timeout_graceful_shutdown=shutdown_seconds,  # type: ignore[arg-type]  # fractions hold
+        )
+    )
+    serving = asyncio.ensure_future(server.serve(sockets=[bound]))
+    told: list[int] = []
+
+    def end(number: int) -> None:
+        told.append(number)
+        if len(told) > 1:
+            serving.cancel()
+            return
+        logger.info("%s: ending, once the calls in flight are answered", signal.Signals(number).name)
+        health.end()
+        draining.begin()
+        server.should_exit = True
+
+    with signals(end):
+        try:
+            await serving
+        except asyncio.CancelledError:
+            if not told:  # we are ended from within
+                raise
+    return told[0] if told else None
+
+
+def bind(listening: "Listening") -> socket.socket:
+    """Listen where the flags say.
+
+    Raises:
+        SettingsError: That is not possible.
+    """
+    family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
+    # The event loop sends small answers at once only on sockets that say that they are TCP.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((listening.host.strip("[]"), listening.port))
+        bound.listen(BACKLOG)
+    except OSError as error:
+        bound.close()
+        raise SettingsError(f"Cannot listen on {listening.host}:{listening.port}: {error.strerror}.") from None
+    return bound
+
+
+def address_of(bound: socket.socket) -> str:
+    """Give the URL of a socket that listens, without a path."""
+    host, port = bound.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

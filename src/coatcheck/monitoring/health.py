@@ -1,0 +1,62 @@
+"""Whether a server is ready: its store answers, and nobody has told it to end."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from coatcheck.errors import CoatcheckError
+from coatcheck.object_store import ObjectStore
+
+logger = logging.getLogger(__name__)
+
+READY_SECONDS = 2.0
+"""Seconds in which the store must answer."""
+
+
+class Health:
+    """Says whether new requests are welcome.
+
+    Args:
+        store: Gives the object store; asked at every look.
+        seconds: Seconds in which the store must answer.
+    """
+
+    def __init__(self, store: Callable[[], ObjectStore], *, seconds: float = READY_SECONDS) -> None:
+        self._store = store
+        self._seconds = seconds
+        self._ending = False
+        self._pending: asyncio.Task[None] | None = None
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the server has been told to end."""
+        return self._ending
+
+    def end(self) -> None:
+        """Note that the server ends: from now on it is not ready."""
+        self._ending = True
+
+    async def why_not_ready(self) -> str:
+        """Say in a few words why new requests are not welcome; ``""`` where they are. It names no host and nobody."""
+        if self._ending:
+            return "the server is ending"
+        # All who ask at the same time wait for one sign of life, so that asking often costs the store nothing.
+        pending = self._pending
+        if pending is None or pending.done() or pending.get_loop() is not asyncio.get_running_loop():
+            pending = self._pending = asyncio.ensure_future(self._ping())
+        done, _ = await asyncio.wait({pending}, timeout=self._seconds)
+        if self._ending:
+            return "the server is ending"
+        if not done:
+            return f"the store has not answered for {self._seconds:g} s"
+        return "the store does not answer" if pending.cancelled() or pending.exception() is not None else ""
+
+    async def _ping(self) -> None:
+        try:
+            await self._store().aping()
+        except CoatcheckError as error:
+            logger.info("Not ready: %s", error)
+            raise
+        except Exception:
+            logger.exception("The store cannot be asked")
+            raise

@@ -1,0 +1,183 @@
+"""What the store and those around it tell of their work, to whoever listens; nobody does at first.
+
+Who listens is set once for each store (``Observation.observer``). Where nobody does and tracing is off, an operation
+pays for two looks and no more.
+"""
+
+import sys
+from contextlib import AbstractContextManager
+from time import perf_counter
+from types import ModuleType, TracebackType
+from typing import Any, Final, Protocol, Self
+
+from coatcheck.errors import (
+    ObjectNotFound,
+    ObjectStoreUnavailable,
+    ObjectTooLarge,
+    SandboxError,
+    SandboxMemoryExceeded,
+    SandboxOutputExceeded,
+    SandboxTimeout,
+)
+
+OK, MISSING, REFUSED, UNAVAILABLE, FAILED = "ok", "missing", "refused", "unavailable", "failed"
+OUTCOMES: Final = (OK, MISSING, REFUSED, UNAVAILABLE, FAILED)
+
+PUT, GET, PEEK, DELETE, LIST = "put", "get", "peek", "delete", "list"
+OPERATIONS: Final = (PUT, GET, PEEK, DELETE, LIST)
+
+TRACER = "coatcheck"
+_TRACE = "opentelemetry.trace"
+
+
+class Observer(Protocol):
+    """Hears of what happened. It must be quick, safe to call from several threads, and must not raise."""
+
+    def store_operation(self, operation: str, outcome: str, seconds: float, size: int) -> None:
+        """An operation of the store ended; ``size`` is the bytes that it carried."""
+        ...
+
+    def tool_result(self, tool: str | None, *, kept: bool, saved: int) -> None:
+        """A result was replaced by a preview.
+
+        Args:
+            tool: Its tool; ``None`` where that is a name that anybody may have thought of.
+            kept: Whether it was kept in the store.
+            saved: Characters that the model did not see because of it.
+        """
+        ...
+
+    def sandbox_stopped(self, reason: str) -> None:
+        """Work in the sandbox broke a limit: ``timeout``, ``memory``, ``output`` or ``failed``."""
+        ...
+
+
+class Observation:
+    """Passes on what happens in one store.
+
+    Attributes:
+        observer: Who listens; ``None`` for nobody.
+    """
+
+    def __init__(self) -> None:
+        self.observer: Observer | None = None
+        self._traced: tuple[Any, Any] = (None, None)
+
+    def watch(self, operation: str) -> "Watch":
+        """Give the context in which an operation of the store is to be done."""
+        tracer = self._tracer() if _TRACE in sys.modules else None
+        if tracer is None and self.observer is None:
+            return UNWATCHED
+        return _Watching(operation, self.observer, tracer)
+
+    def tool_result(self, tool: str | None, *, kept: bool, characters: int, shown: int) -> None:
+        """Tell that ``shown`` characters stand for a result of so many; see ``Observer.tool_result``."""
+        if self.observer is not None:
+            self.observer.tool_result(tool, kept=kept, saved=max(characters - shown, 0))
+
+    def sandbox_stopped(self, error: SandboxError) -> None:
+        """Tell that work in the sandbox was stopped."""
+        if self.observer is not None:
+            self.observer.sandbox_stopped(_reason(error))
+
+    def _tracer(self) -> Any:
+        """The tracer, where the host has set up tracing for the SDK and everybody else; it imports nothing."""
+        trace: ModuleType = sys.modules[_TRACE]
+        provider = trace.get_tracer_provider()
+        if isinstance(provider, trace.ProxyTracerProvider):  # nobody has set one
+            return None
+        known, tracer = self._traced
+        if known is not provider:
+            tracer = trace.get_tracer(TRACER)
+            self._traced = (provider, tracer)
+        return tracer
+
+
+class Watch:
+    """The context of an operation that nobody watches."""
+
+    __slots__ = ()
+
+    def carried(self, size: int) -> None:
+        """Note the bytes that the operation carried."""
+
+    def missed(self) -> None:
+        """Note that nothing was there."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        return None
+
+
+UNWATCHED: Final = Watch()
+
+
+class _Watching(Watch):
+    """The context of an operation that is measured, traced or both."""
+
+    __slots__ = ("_began", "_observer", "_operation", "_outcome", "_size", "_span", "_spanning", "_tracer")
+
+    def __init__(self, operation: str, observer: Observer | None, tracer: Any) -> None:
+        self._operation = operation
+        self._observer = observer
+        self._tracer = tracer
+        self._size = 0
+        self._outcome = OK
+        self._spanning: AbstractContextManager[Any] | None = None
+
+    def carried(self, size: int) -> None:
+        self._size = size
+
+    def missed(self) -> None:
+        self._outcome = MISSING
+
+    def __enter__(self) -> Self:
+        if self._tracer is not None:
+            # What an error says is for its caller: it may name a host or an object.
+            self._spanning = self._tracer.start_as_current_span(
+                f"object_store {self._operation}", record_exception=False, set_status_on_exception=False
+            )
+            self._span = self._spanning.__enter__()
+        self._began = perf_counter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        seconds = perf_counter() - self._began
+        if kind is not None:
+            self._outcome = _outcome(kind)
+        if self._observer is not None:
+            self._observer.store_operation(self._operation, self._outcome, seconds, self._size)
+        if self._spanning is not None:
+            self._describe(self._span, kind)
+            self._spanning.__exit__(None, None, None)
+
+    def _describe(self, span: Any, kind: type[BaseException] | None) -> None:
+        span.set_attributes(
+            {
+                "coatcheck.operation": self._operation,
+                "coatcheck.outcome": self._outcome,
+                "coatcheck.bytes": self._size,
+            }
+        )
+        if kind is not None and self._outcome != MISSING:
+            span.set_attribute("error.type", kind.__qualname__)
+            span.set_status(sys.modules[_TRACE].StatusCode.ERROR)
+
+
+def _outcome(kind: type[BaseException]) -> str:
+    if issubclass(kind, ObjectNotFound):
+        return MISSING
+    if issubclass(kind, ObjectTooLarge):
+        return REFUSED
+    return UNAVAILABLE if issubclass(kind, ObjectStoreUnavailable) else FAILED
+
+
+def _reason(error: SandboxError) -> str:
+    kinds = {SandboxTimeout: "timeout", SandboxMemoryExceeded: "memory", SandboxOutputExceeded: "output"}
+    return next((reason for kind, reason in kinds.items() if isinstance(error, kind)), "failed")

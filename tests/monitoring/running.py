@@ -1,0 +1,76 @@
+"""The real commands over HTTP, each in a process of its own."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+from tests.wrap.running import QUIET, WRAP, free_port
+
+SLOW_SERVER = Path(__file__).parent / "slow_server.py"
+SERVE = [sys.executable, "-m", "coatcheck", "serve"]
+KINDS = ["serve", "sse", "wrap"]
+PATIENCE = 30.0
+
+
+@dataclass
+class Served:
+    """A server that runs.
+
+    Attributes:
+        base: Its address, ``http://127.0.0.1:8000``.
+        mcp: Where it speaks MCP.
+        process: Its process.
+    """
+
+    base: str
+    mcp: str
+    process: subprocess.Popen[bytes]
+    errors: Path
+
+    def get(self, path: str) -> httpx2.Response:
+        return httpx2.get(self.base + path, timeout=PATIENCE)
+
+    @property
+    def said(self) -> str:
+        return self.errors.read_text()
+
+
+@contextlib.contextmanager
+def served(kind: str, folder: Path, *flags: str, **environment: str) -> Iterator[Served]:
+    """Run ``serve`` over streamable HTTP or SSE, or ``wrap`` in front of the slow server."""
+    port = free_port()
+    if kind == "wrap":
+        command = [*WRAP, "--transport", "streamable-http", *flags, "--port", str(port)]
+        command += ["--", sys.executable, str(SLOW_SERVER)]
+    else:
+        transport = "sse" if kind == "sse" else "streamable-http"
+        command = [*SERVE, "--transport", transport, *flags, "--port", str(port)]
+    errors = folder / f"{kind}-{port}.stderr"
+    environment = {**os.environ, **QUIET, "PYTHONPATH": str(SLOW_SERVER.parent), **environment}
+    with errors.open("wb") as said:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=said, env=environment)
+    try:
+        _until_listening(port, process, errors)
+        base = f"http://127.0.0.1:{port}"
+        yield Served(base, base + ("/sse" if kind == "sse" else "/mcp"), process, errors)
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
+
+
+def _until_listening(port: int, process: subprocess.Popen[bytes], errors: Path) -> None:
+    ends = time.monotonic() + PATIENCE
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        assert process.poll() is None, errors.read_text()
+        assert time.monotonic() < ends, errors.read_text()
+        time.sleep(0.02)

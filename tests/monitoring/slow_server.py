@@ -1,0 +1,37 @@
+"""A server, and a toolset, with a tool that takes its time and tells when it began."""
+
+from pathlib import Path
+
+import anyio
+from mcp.server import MCPServer
+
+from coatcheck.tool_factory import MemoryType, ToolConfig
+from coatcheck.toolsets import Toolset
+
+
+async def slow(seconds: float, began: str) -> str:
+    """Wait."""
+    Path(began).touch()  # noqa: ASYNC240
+    await anyio.sleep(seconds)
+    return "waited"
+
+
+async def many(rows: int) -> list[dict[str, int]]:
+    """Give rows."""
+    return [{"row": number} for number in range(rows)]
+
+
+server = MCPServer("slow", log_level="WARNING")
+server.tool()(slow)
+server.tool()(many)
+
+toolset = Toolset(
+    "slow",
+    lambda: {
+        "slow": (slow, ToolConfig(MemoryType.NO_MEMORY)),
+        "many": (many, ToolConfig(MemoryType.BOTH)),
+    },
+)
+
+if __name__ == "__main__":
+    server.run()

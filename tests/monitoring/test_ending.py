@@ -1,0 +1,129 @@
+"""Told to end, a server over HTTP answers the calls in flight first; seen with the real commands and a slow call."""
+
+import contextlib
+import signal
+import time
+
+import anyio
+import httpx2
+import pytest
+from mcp.client.subscriptions import SubscriptionLost
+from mcp.shared.exceptions import MCPError
+
+from tests.monitoring.connecting import client_of, flags_of
+from tests.monitoring.running import served
+from tests.wrap.running import appears, words
+
+pytestmark = pytest.mark.anyio
+
+EXIT = {"wrap": 128 + signal.SIGTERM, "serve": -signal.SIGTERM, "sse": -signal.SIGTERM}
+MODES = [("serve", "auto"), ("serve", "legacy"), ("sse", "legacy"), ("wrap", "auto"), ("wrap", "legacy")]
+
+
+async def until_ended(process, seconds: float = 20.0) -> int:
+    with anyio.fail_after(seconds):
+        while process.poll() is None:  # noqa: ASYNC110
+            await anyio.sleep(0.02)
+    return process.returncode
+
+
+async def listen(client, *, task_status) -> None:
+    """Hold a stream open that would stand for ever."""
+    with contextlib.suppress(MCPError, SubscriptionLost):
+        async with client.listen(tools_list_changed=True) as events:
+            task_status.started()
+            async for _ in events:
+                pass
+
+
+@contextlib.asynccontextmanager
+async def ending_well(connecting):
+    """A client whose server may have gone when it leaves: what it then says does not matter."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield await stack.enter_async_context(connecting)
+        with contextlib.suppress(Exception, BaseExceptionGroup):
+            await stack.aclose()
+
+
+@pytest.mark.parametrize(("kind", "mode"), MODES)
+async def test_a_call_in_flight_is_answered_new_connections_are_refused_and_it_is_never_ready_again(
+    kind, mode, tmp_path
+):
+    began = tmp_path / "began"
+    answers = []
+    with served(kind, tmp_path, *flags_of(kind)) as server:
+        assert server.get("/readyz").status_code == 200
+        async with ending_well(client_of(server, mode=mode)) as client, anyio.create_task_group() as tasks:
+            if mode == "auto":  # the older clients listen from the start
+                await tasks.start(listen, client)
+            await client.list_tools()  # else it asks for the result's schema when it cannot any more
+
+            async def call() -> None:
+                answers.append(await client.call_tool("slow", {"seconds": 1.0, "began": str(began)}))
+
+            tasks.start_soon(call)
+            await appears(began)
+            server.process.send_signal(signal.SIGTERM)
+            told = time.monotonic()
+            await anyio.sleep(0.05)
+            refused = False
+            while not refused and not answers:
+                try:
+                    assert httpx2.get(server.base + "/readyz").status_code == 503
+                except httpx2.ConnectError:
+                    refused = True
+            assert refused
+            code = await until_ended(server.process)
+            took = time.monotonic() - told
+        assert words(answers[0]) == "waited"
+        assert code == EXIT[kind]
+        assert took < 5  # of the ten seconds that calls have: nothing else is waited for
+        assert "Traceback" not in server.said
+        assert "ERROR" not in server.said
+
+
+async def call_in_vain(server, began) -> None:
+    """Make a call that is never answered; what becomes of the client does not matter."""
+    with contextlib.suppress(Exception, BaseExceptionGroup):
+        async with client_of(server, mode="legacy") as client:
+            await client.call_tool("slow", {"seconds": 60.0, "began": str(began)})
+
+
+SHORT_AND_LONG = ["serve", "wrap", pytest.param("sse", marks=pytest.mark.long)]
+
+
+@pytest.mark.parametrize("kind", SHORT_AND_LONG)
+async def test_a_call_that_takes_longer_than_calls_may_is_given_up(kind, tmp_path):
+    began = tmp_path / "began"
+    with served(kind, tmp_path, *flags_of(kind), "--shutdown-timeout", "0.5") as server:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call_in_vain, server, began)
+            await appears(began)
+            server.process.send_signal(signal.SIGTERM)
+            assert await until_ended(server.process) == EXIT[kind]
+            tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("kind", SHORT_AND_LONG)
+async def test_a_second_signal_ends_it_at_once(kind, tmp_path):
+    began = tmp_path / "began"
+    with served(kind, tmp_path, *flags_of(kind), "--shutdown-timeout", "60") as server:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call_in_vain, server, began)
+            await appears(began)
+            server.process.send_signal(signal.SIGTERM)
+            await anyio.sleep(0.3)
+            assert server.process.poll() is None
+            server.process.send_signal(signal.SIGTERM)
+            again = time.monotonic()
+            assert await until_ended(server.process) == EXIT[kind]
+            assert time.monotonic() - again < 3
+            tasks.cancel_scope.cancel()
+
+
+def test_an_idle_server_ends_at_once_and_an_interrupt_is_told_as_one(tmp_path):
+    with served("serve", tmp_path) as server, httpx2.Client() as client:
+        client.get(server.base + "/healthz")  # a connection that stays open
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(5) == 130
+        assert server.said == f"coatcheck: listening on {server.mcp}\n"

@@ -1,0 +1,104 @@
+"""``/healthz`` and ``/readyz``: of the real commands, with a real Redis that goes away and comes back."""
+
+import asyncio
+import hashlib
+import time
+from uuid import uuid4
+
+import httpx2
+import pytest
+from mcp.server import MCPServer
+from starlette.applications import Starlette
+
+from coatcheck.backends import InMemoryBackend
+from coatcheck.containers import Container
+from coatcheck.monitoring import Health
+from coatcheck.monitoring.routes import add_monitoring, monitoring_routes
+from coatcheck.object_store import ObjectStore
+from coatcheck.settings import Settings
+from coatcheck.testing import fault_proxy
+from tests.monitoring.running import KINDS, served
+
+pytestmark = pytest.mark.anyio
+
+
+async def ask(application, path: str, method: str = "GET") -> httpx2.Response:
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=application), base_url="http://anything.example"
+    ) as client:
+        return await client.request(method, path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_server_is_alive_and_ready_without_a_token_and_tells_nothing_else(kind, tmp_path):
+    tokens = tmp_path / "tokens"
+    tokens.write_text(f"alice {hashlib.sha256(b'secret').hexdigest()}\n")
+    with served(kind, tmp_path, "--auth-tokens", str(tokens)) as server:
+        assert httpx2.get(server.mcp, timeout=10).status_code == 401
+        alive, ready = server.get("/healthz"), server.get("/readyz")
+        assert (alive.status_code, alive.text) == (200, "alive\n")
+        assert (ready.status_code, ready.text) == (200, "ready\n")
+        assert httpx2.head(server.base + "/readyz").status_code == 200
+        assert httpx2.post(server.base + "/readyz").status_code == 405
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_readiness_follows_the_store_within_seconds_and_names_no_host(kind, own_redis, tmp_path):
+    with fault_proxy(own_redis.port) as network:
+        environment = {
+            "COATCHECK_OBJECT_STORE_BACKEND": "redis",
+            "COATCHECK_REDIS_URL": f"redis://127.0.0.1:{network.port}/0",
+            "COATCHECK_REDIS_PREFIX": f"{uuid4()}:",
+        }
+        with served(kind, tmp_path, **environment) as server:
+            assert server.get("/readyz").status_code == 200
+            for trouble in (network.refuse, network.silence):
+                trouble()
+                began = time.monotonic()
+                answer = server.get("/readyz")
+                assert time.monotonic() - began < 3
+                assert (answer.status_code, answer.text) == (503, "not ready: the store does not answer\n")
+                assert server.get("/healthz").status_code == 200
+                network.heal()
+                assert server.get("/readyz").status_code == 200
+
+
+class Hanging(InMemoryBackend):
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    async def aping(self) -> None:
+        self.asked += 1
+        await asyncio.sleep(60)
+
+
+async def test_a_store_that_hangs_is_asked_once_however_many_want_to_know():
+    backend = Hanging()
+    health = Health(lambda: ObjectStore(backend), seconds=0.05)
+    answers = await asyncio.gather(*(health.why_not_ready() for _ in range(20)))
+    assert set(answers) == {"the store has not answered for 0.05 s"}
+    assert await health.why_not_ready() == answers[0]
+    assert backend.asked == 1
+
+
+async def test_a_server_of_ones_own_gets_the_routes():
+    container = Container(settings=Settings())
+    server = MCPServer("mine")
+    add_monitoring(server, container)
+    for application in (Starlette(routes=monitoring_routes(container)), server.streamable_http_app()):
+        assert (await ask(application, "/healthz")).text == "alive\n"
+        assert (await ask(application, "/readyz")).text == "ready\n"
+    container.health().end()
+    assert (await ask(server.streamable_http_app(), "/readyz")).text == "not ready: the server is ending\n"
+    assert (await ask(server.streamable_http_app(), "/healthz")).status_code == 200
+
+
+async def test_what_a_broken_store_says_is_not_passed_on(caplog):
+    class Broken(InMemoryBackend):
+        def ping(self) -> None:
+            raise RuntimeError("password at host.example")
+
+    container = Container(settings=Settings(), backend=Broken())
+    answer = await ask(Starlette(routes=monitoring_routes(container)), "/readyz")
+    assert (answer.status_code, answer.text) == (503, "not ready: the store does not answer\n")

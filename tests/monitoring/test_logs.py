@@ -1,0 +1,101 @@
+"""``--log-format json``: everything on stderr is one JSON object a line, whoever logs it, and none has a secret."""
+
+import datetime
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import httpx2
+import pytest
+
+from tests.monitoring.connecting import client_of, flags_of
+from tests.monitoring.running import SERVE, served
+from tests.wrap.running import QUIET
+
+pytestmark = pytest.mark.anyio
+
+CANARY = "canary-Qm7t9"
+
+
+def entries(said: str) -> list[dict[str, str]]:
+    return [json.loads(line) for line in said.splitlines()]
+
+
+@pytest.mark.parametrize("kind", ["serve", "wrap"])
+async def test_every_line_is_an_object_also_of_the_web_server_and_the_sdk(kind, tmp_path):
+    environment = {"COATCHECK_REDIS_URL": f"redis://:{CANARY}@127.0.0.1:1", "COATCHECK_NAMESPACE_SECRET": CANARY}
+    with served(kind, tmp_path, "--log-format", "json", "--verbose", *flags_of(kind), **environment) as server:
+        async with client_of(server, mode="legacy") as client:
+            await client.call_tool("many", {"rows": 2})
+        server.get("/healthz")
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(10)
+        found = entries(server.said)
+    assert {"coatcheck", "uvicorn.access", "uvicorn.error"} <= {entry["logger"] for entry in found}
+    assert any(entry["logger"].startswith("mcp") for entry in found)
+    assert any(entry["message"] == f"listening on {server.mcp}" for entry in found)
+    for entry in found:
+        assert entry.keys() - {"exception"} == {"time", "level", "logger", "message"}
+        assert datetime.datetime.fromisoformat(entry["time"]).utcoffset() == datetime.timedelta(0)
+        assert entry["level"] in {"info", "warning", "error"}
+    assert CANARY not in server.said
+
+
+def test_an_exception_is_in_its_line(tmp_path):
+    (tmp_path / "breaking.py").write_text(
+        "class Verifier:\n    async def verify_token(self, token):\n        raise RuntimeError('two\\nlines')\n"
+    )
+    flags = ["--auth", "breaking:Verifier"]
+    with served("serve", tmp_path, *flags, PYTHONPATH=str(tmp_path), COATCHECK_LOG_FORMAT="json") as server:
+        answer = httpx2.post(server.mcp, headers={"Authorization": f"Bearer {CANARY}"}, json={}, timeout=10)
+        assert answer.status_code == 500
+        while "Traceback" not in server.said:  # it is written once the answer has gone
+            time.sleep(0.02)
+        (entry,) = [entry for entry in entries(server.said) if "exception" in entry]
+    assert entry["level"] == "error"
+    assert "RuntimeError: two\nlines" in entry["exception"]
+    assert CANARY not in server.said
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "words"),
+    [
+        (["--host", "0.0.0.0", "--transport", "sse"], 1, "--unprotected"),
+        (
+            ["--redis-url", f"redis://:{CANARY}@127.0.0.1:1", "--object-store-backend", "redis"],
+            1,
+            "refused the connection",
+        ),
+    ],
+)
+def test_why_it_did_not_start_is_an_object_too(flags, code, words):
+    done = subprocess.run(
+        [*SERVE, "--log-format", "json", *flags], capture_output=True, text=True, timeout=60, env={**QUIET}
+    )
+    assert done.returncode == code
+    assert words in entries(done.stderr)[-1]["message"]
+    assert done.stdout == ""
+    assert CANARY not in done.stderr
+
+
+def test_another_format_is_wrong_usage():
+    done = subprocess.run([*SERVE, "--log-format", "xml"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "'text', 'json'" in done.stderr
+
+
+def test_warnings_and_what_nobody_caught_are_objects_too():
+    program = (
+        "import warnings; from coatcheck.cli.logs import configure_logging\n"
+        "configure_logging('json', verbose=False)\n"
+        "warnings.warn('careful', stacklevel=1)\n"
+        "raise KeyError('lost')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    warned, broke = entries(done.stderr)
+    assert (warned["level"], warned["logger"]) == ("warning", "py.warnings")
+    assert "careful" in warned["message"]
+    assert broke["level"] == "critical"
+    assert "KeyError: 'lost'" in broke["exception"]

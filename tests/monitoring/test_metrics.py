@@ -1,0 +1,240 @@
+"""``/metrics``: of the real commands with real clients, and of servers of one's own."""
+
+import hashlib
+import subprocess
+import sys
+import time
+from uuid import uuid4
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.server import MCPServer
+
+from coatcheck.backends import InMemoryBackend, RedisBackend, SQLiteBackend
+from coatcheck.containers import Container
+from coatcheck.errors import ObjectNotFound, ObjectTooLarge, SandboxTimeout
+from coatcheck.monitoring.metrics import LONGEST_NAME, MOST_TOOLS, Metrics
+from coatcheck.server import attach
+from coatcheck.settings import Settings
+from coatcheck.testing import fault_proxy
+from tests.monitoring.connecting import client_of, flags_of
+from tests.monitoring.running import KINDS, served
+from tests.monitoring.scraping import samples_of, value_of
+from tests.wrap.running import reference_in, words
+
+pytestmark = pytest.mark.anyio
+
+TOKEN = "canary-token-Qm7t9"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_is_kept_and_read_is_counted(kind, tmp_path):
+    with served(kind, tmp_path, *flags_of(kind)) as server:
+        async with client_of(server) as client:
+            await client.list_tools()
+            answer = words(await client.call_tool("many", {"rows": 2000}))
+            reference = reference_in(answer)
+            await client.call_tool("object_store_get", {"object_id": reference})
+            await client.call_tool("object_store_get", {"object_id": "@obj_nothing"})
+            if kind == "wrap":
+                await client.call_tool("nobody_lists_this", {"rows": 2})
+        text = server.get("/metrics").text
+        assert value_of(text, "coatcheck_store_operations_total", operation="put", outcome="ok") == 1
+        assert value_of(text, "coatcheck_store_operation_seconds_count", operation="put") == 1
+        assert value_of(text, "coatcheck_store_hits_total") >= 1
+        assert value_of(text, "coatcheck_store_misses_total") >= 1
+        assert value_of(text, "coatcheck_store_written_bytes_total") > 20_000
+        assert value_of(text, "coatcheck_store_read_bytes_total") > 500
+        assert value_of(text, "coatcheck_store_objects") == 1
+        assert value_of(text, "coatcheck_store_bytes") > 20_000
+        assert value_of(text, "coatcheck_store_evictions_total") == 0
+        assert value_of(text, "coatcheck_results_total", tool="many", outcome="kept") == 1
+        saved = value_of(text, "coatcheck_context_saved_characters_total", tool="many")
+        # The SDK writes each row on lines of its own, ours does not; the preview is what is left.
+        written = sum(
+            len(f'{{\n  "row": {number}\n}}' if kind == "wrap" else f'{{"row":{number}}},') for number in range(2000)
+        )
+        assert written - 4_500 < saved < written
+        assert value_of(text, "coatcheck_context_saved_tokens_total", tool="many") == saved / 4
+        assert {sample.labels["tool"] for sample in samples_of(text) if "tool" in sample.labels} == {"many"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_routes_reveal_nothing_that_is_a_users_or_the_stores(kind, redis_with_password, tmp_path):
+    tokens = tmp_path / "tokens"
+    tokens.write_text(f"alice-canary {hashlib.sha256(TOKEN.encode()).hexdigest()}\n")
+    prefix = f"prefix-canary-{uuid4()}:"
+    environment = {
+        "COATCHECK_OBJECT_STORE_BACKEND": "redis",
+        "COATCHECK_REDIS_URL": redis_with_password.url,
+        "COATCHECK_REDIS_PREFIX": prefix,
+    }
+    with served(kind, tmp_path, "--auth-tokens", str(tokens), *flags_of(kind), **environment) as server:
+        async with client_of(server, TOKEN) as client:
+            await client.list_tools()
+            reference = reference_in(words(await client.call_tool("many", {"rows": 2000})))
+        backend = RedisBackend(redis_with_password.url, prefix=prefix)
+        (key,) = backend.scan("")
+        backend.close()
+        namespace = key.split(":")[0]
+        assert key == f"{namespace}:{reference[1:]}"
+        said = "".join(server.get(path).text for path in ("/healthz", "/readyz", "/metrics"))
+        assert 'tool="many"' in said
+        port = redis_with_password.url.rpartition(":")[2].split("/")[0]
+        for secret in ("canary", reference[1:], namespace, "127.0.0.1", "localhost", "p@ss", f":{port}"):
+            assert secret not in said
+
+
+async def test_strangers_cannot_make_the_metrics_grow():
+    container = Container(settings=Settings(inline_limit=10))
+    server = MCPServer("mine")
+
+    @server.tool()
+    def listed() -> str:
+        return "long enough to be kept " * 100
+
+    attach(server, container)
+    metrics = container.metrics()
+    async with Client(server) as client:
+        await client.call_tool("listed", {})
+        for number in range(20):
+            await client.call_tool(f"thought_of_{number}", {})
+    interceptor = container.interceptor()
+    large = {"content": [{"type": "text", "text": "x" * 5000}]}
+    for number in range(20):
+        await interceptor.result(f"thought_of_{number}", large)
+    for number in range(2 * MOST_TOOLS):
+        metrics.tool_result(f"listed_{number}", kept=True, saved=1)
+    metrics.tool_result("n" * (LONGEST_NAME + 1), kept=True, saved=1)
+    text = metrics.exposition().decode()
+    tools = {sample.labels["tool"] for sample in samples_of(text) if "tool" in sample.labels}
+    assert len(tools) == MOST_TOOLS + 1
+    assert "listed" in tools
+    assert not any("thought_of" in tool or "nnn" in tool for tool in tools)
+    assert value_of(text, "coatcheck_results_total", tool="other", outcome="kept") == 20 + MOST_TOOLS + 1 + 1
+
+
+async def test_failures_have_outcomes_of_their_own():
+    container = Container(settings=Settings(max_object_bytes=100))
+    metrics, store = container.metrics(), container.store()
+    for _ in range(2):
+        with pytest.raises(ObjectTooLarge):
+            store.put("x" * 200)
+    with pytest.raises(ObjectNotFound):
+        await store.aread("obj_nothing")
+    assert not store.delete("obj_nothing")
+    name = await store.aput("small")
+    assert await store.adelete(name)
+    await store.alist()
+    text = metrics.exposition().decode()
+    for operation, outcome, count in (
+        ("put", "refused", 2),
+        ("put", "ok", 1),
+        ("get", "missing", 1),
+        ("delete", "missing", 1),
+        ("delete", "ok", 1),
+        ("list", "ok", 1),
+    ):
+        assert value_of(text, "coatcheck_store_operations_total", operation=operation, outcome=outcome) == count
+    assert value_of(text, "coatcheck_store_misses_total") == 1
+    assert value_of(text, "coatcheck_store_hits_total") == 0
+
+
+async def test_a_result_that_the_store_refuses_counts_as_not_kept():
+    container = Container(settings=Settings(max_object_bytes=100))
+    metrics = container.metrics()
+    container.explorable()(lambda: "x" * 50_000)()
+    text = metrics.exposition().decode()
+    assert [
+        (sample.labels["outcome"], sample.value)
+        for sample in samples_of(text)
+        if sample.name == "coatcheck_results_total"
+    ] == [("not_kept", 1)]
+
+
+async def test_the_breaker_shows_and_closes_again(own_redis):
+    with fault_proxy(own_redis.port) as network:
+        container = Container(
+            settings=Settings(object_store_backend="redis", redis_url=f"redis://127.0.0.1:{network.port}/0")
+        )
+        metrics, store = container.metrics(), container.store()
+
+        def is_open() -> float | None:
+            return value_of(metrics.exposition().decode(), "coatcheck_store_breaker_open")
+
+        await store.aput(1)
+        assert is_open() == 0
+        network.refuse()
+        for _ in range(4):
+            await container.explorer().akeep("x", "tool")
+        assert is_open() == 1
+        text = metrics.exposition().decode()
+        assert value_of(text, "coatcheck_store_operations_total", operation="put", outcome="unavailable") == 4
+        assert value_of(text, "coatcheck_store_objects") is None
+        network.heal()
+        with anyio.fail_after(10):
+            while is_open():  # noqa: ASYNC110
+                await anyio.sleep(0.05)
+        await container.exit_stack().aclose()
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_evictions_and_expirations_are_those_of_the_backend(kind, tmp_path):
+    backend = (
+        InMemoryBackend(max_namespace_objects=2)
+        if kind == "memory"
+        else SQLiteBackend(tmp_path / "objects.sqlite", max_namespace_objects=2)
+    )
+    container = Container(settings=Settings(), backend=backend)
+    metrics = container.metrics()
+    backend.set("obj_0", b"soon gone", 0.01)
+    time.sleep(0.02)
+    for number in range(1, 5):
+        backend.set(f"obj_{number}", b"12345", None)
+    text = metrics.exposition().decode()
+    assert value_of(text, "coatcheck_store_objects") == 2
+    assert value_of(text, "coatcheck_store_bytes") == 10
+    assert value_of(text, "coatcheck_store_evictions_total") == 2
+    assert value_of(text, "coatcheck_store_expirations_total") == 1
+
+
+async def test_work_that_the_sandbox_stops_is_counted():
+    container = Container(settings=Settings(sandbox_timeout=0.2))
+    metrics = container.metrics()
+    name = container.store().put([1])
+    with pytest.raises(SandboxTimeout):
+        await container.explorer().aquery(name, "[range(1e9)]")
+    container.sandbox().close()
+    assert value_of(metrics.exposition().decode(), "coatcheck_sandbox_stopped_total", reason="timeout") == 1
+
+
+def test_nothing_is_counted_and_nothing_imported_before_somebody_asks():
+    program = (
+        "import sys; from coatcheck.containers import Container; from coatcheck.settings import Settings\n"
+        "container = Container(settings=Settings()); container.store().put(1)\n"
+        "assert container.observation().observer is None\n"
+        "assert not {'prometheus_client', 'opentelemetry.trace'} & set(sys.modules), sys.modules.keys()\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_two_containers_share_nothing_and_a_part_can_be_exchanged():
+    one, other = Container(settings=Settings()), Container(settings=Settings())
+    one_metrics, other_metrics = one.metrics(), other.metrics()
+    one.store().put(1)
+    name = "coatcheck_store_operations_total"
+    assert value_of(one_metrics.exposition().decode(), name, operation="put") == 1
+    assert value_of(other_metrics.exposition().decode(), name, operation="put") is None
+    mine = Metrics(one.backend)
+    with one.metrics.override(mine):
+        assert one.metrics() is mine
+
+
+def test_without_the_package_the_route_says_what_to_install(tmp_path):
+    (tmp_path / "prometheus_client.py").write_text("raise ImportError('not here')\n")
+    with served("serve", tmp_path, PYTHONPATH=str(tmp_path)) as server:
+        answer = server.get("/metrics")
+        assert answer.status_code == 501
+        assert "pip install 'coatcheck[metrics]'" in answer.text
+        assert server.get("/readyz").status_code == 200

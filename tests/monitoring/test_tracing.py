@@ -1,0 +1,95 @@
+"""Spans around the store's operations, where the host has set up tracing, seen by a real exporter."""
+
+import subprocess
+import sys
+
+import pytest
+from mcp import Client
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from coatcheck.backends import InMemoryBackend
+from coatcheck.containers import Container
+from coatcheck.errors import ObjectNotFound, ObjectStoreUnavailable, ObjectTooLarge
+from coatcheck.object_store import ObjectStore
+from coatcheck.settings import Settings
+from tests.wrap.running import reference_in, words
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def exporter():
+    """What a host does; it can do it once in a process, so all tests of this one share it."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    yield exporter
+    provider.shutdown()
+
+
+@pytest.fixture
+def spans(exporter):
+    exporter.clear()
+    return exporter.get_finished_spans
+
+
+async def test_an_operation_is_a_span_within_that_of_the_sdks_request(spans):
+    container = Container(settings=Settings())
+    async with Client(container.server()) as client:
+        stored = await client.call_tool("object_store_put", {"value": [1]})
+        await client.call_tool("object_store_get", {"object_id": reference_in(words(stored))})
+    found = {span.name: span for span in spans()}
+    request = found["tools/call object_store_put"]
+    put = found["object_store put"]
+    assert put.parent.span_id == request.context.span_id
+    assert put.instrumentation_scope.name == "coatcheck"
+    assert dict(put.attributes) == {
+        "coatcheck.operation": "put",
+        "coatcheck.outcome": "ok",
+        "coatcheck.bytes": put.attributes["coatcheck.bytes"],
+    }
+    assert put.attributes["coatcheck.bytes"] > 0
+    assert put.status.is_unset
+    assert found["object_store peek"].parent.span_id in {
+        span.context.span_id for span in spans() if span.name == "tools/call object_store_get"
+    }
+
+
+async def test_what_fails_is_marked_without_what_the_error_says(spans):
+    class Away(InMemoryBackend):
+        def get(self, key: str) -> bytes | None:
+            raise ObjectStoreUnavailable("redis-canary.example:6379 does not answer")
+
+    store = ObjectStore(Away(), max_object_bytes=10)
+    with pytest.raises(ObjectStoreUnavailable):
+        await store.aread("obj_canary")
+    with pytest.raises(ObjectTooLarge):
+        store.put("x" * 100)
+    with pytest.raises(ObjectNotFound):
+        ObjectStore(InMemoryBackend()).read("obj_canary")
+    away, large, missing = spans()
+    assert away.attributes["error.type"] == "ObjectStoreUnavailable"
+    assert large.attributes["error.type"] == "ObjectTooLarge"
+    assert not away.status.is_ok
+    assert not away.status.is_unset
+    assert missing.attributes["coatcheck.outcome"] == "missing"
+    assert missing.status.is_unset
+    assert "canary" not in "".join(span.to_json() for span in spans())
+
+
+def test_where_tracing_is_not_set_up_there_is_no_span_to_pay_for():
+    program = (
+        "from opentelemetry import trace\n"
+        "from coatcheck.observing import Observation, UNWATCHED\n"
+        "assert Observation().watch('put') is UNWATCHED\n"
+        "from opentelemetry.sdk.trace import TracerProvider\n"
+        "observation = Observation()\n"
+        "assert observation.watch('put') is UNWATCHED\n"
+        "trace.set_tracer_provider(TracerProvider())\n"
+        "assert observation.watch('put') is not UNWATCHED\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
