@@ -47,11 +47,14 @@ class Listening:
     port: int
     unprotected: bool = False
     authenticated: bool = False
+    stateless: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
         if self.transport not in TRANSPORTS:
             raise SettingsError(f'There is no transport "{self.transport}"; there are: {", ".join(TRANSPORTS)}.')
+        if self.stateless and self.transport != "streamable-http":
+            raise SettingsError("--stateless goes with --transport streamable-http.")
         if self.transport == "stdio":
             if self.authenticated:
                 raise SettingsError("Over stdio there are no tokens: --auth… goes with --transport streamable-http.")
@@ -137,7 +140,10 @@ async def _serve_http(
         if listening.transport == "sse":
             path, application = "/sse", server.sse_app(host=listening.host, transport_security=security)
         else:
-            path, application = "/mcp", server.streamable_http_app(host=listening.host, transport_security=security)
+            application = server.streamable_http_app(
+                host=listening.host, transport_security=security, stateless_http=listening.stateless
+            )
+            path = "/mcp"
         draining = Draining(application)
         server.middleware.insert(0, draining.watch)
         bound = bind(listening)
