@@ -1,8 +1,8 @@
 """The plain path that a jq filter begins with, followed here, so that jq reads only the part that it leads to.
 
 jq reads 17 to 40 MB of JSON a second, and nearly all of a filter's time on a large object is that. In
-``.rows[0:1000] | map(.name)`` a path comes first and everything else is said of what it leads to: what stands before the
-first ``|`` can be walked on the decoded value, which a worker keeps, for next to nothing.
+``.rows[0:1000] | map(.name)`` a path comes first and everything else is said of what it leads to: what stands before
+the first ``|`` can be walked on the decoded value, which a worker keeps, for next to nothing.
 """
 
 import json

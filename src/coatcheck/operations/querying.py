@@ -88,7 +88,7 @@ def measure_pace() -> float:
 
 
 def _narrowed(document: Document, program: str) -> tuple[Any, str] | None:
-    """Follow the filter's leading path; gives the rest of the filter, compiled, and the JSON of the part it works on."""
+    """Follow the filter's leading path; gives the rest of the filter, compiled, and the JSON that it works on."""
     value, is_text = document.value, False
     if isinstance(value, str):
         value, is_text = document.open_text(value), True

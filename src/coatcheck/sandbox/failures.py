@@ -67,9 +67,7 @@ def timed_out(limits: Limits, size: float) -> SandboxTimeout:
     """The operation took too long, on an object of so many bytes."""
     part = ""
     if size > LARGE_BYTES:
-        part = (
-            f" Of the object's {size:,.0f} bytes, work on a part: a path behind the id, such as [0:10000], names one."
-        )
+        part = f" Of the object's {size:,.0f} bytes, work on a part: name it by a path such as [0:10000]."
     return SandboxTimeout(
         f"Stopped after {limits.timeout:g} s, the most one operation may take.{part} Use a simpler pattern or filter "
         '(no nested repetition such as "(a+)+", no endless recursion; in jq split a long text into lines first, '

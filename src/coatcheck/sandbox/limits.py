@@ -5,7 +5,7 @@ from typing import Any
 
 MEBIBYTE = 1024 * 1024
 
-HAND_OVER_SECONDS = 0.7
+HAND_OVER_SECONDS = 0.5
 """What handing an object over, decoding it, going through a large one and giving the answer back may add to the
 timeout, all together: with the default timeout, every answer is there within three seconds."""
 
