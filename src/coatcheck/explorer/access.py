@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from coatcheck import codec
-from coatcheck.codec import Encoded
+from coatcheck.codec import Encoded, Metadata
 from coatcheck.object_store import ObjectStore, ObjectSummary, StoredObject
 from coatcheck.operations import Answer
 from coatcheck.sandbox import Sandbox
@@ -21,6 +21,10 @@ class Access(Protocol):
 
     async def encode(self, value: Any) -> Encoded:
         """Encode any value."""
+        ...
+
+    async def decode(self, metadata: Metadata, payload: bytes | memoryview) -> Any:
+        """Decode a payload."""
         ...
 
     async def keep(self, encoded: Encoded, tool: str | None) -> StoredObject:
@@ -55,6 +59,10 @@ class BlockingAccess:
         """Encode any value."""
         return codec.encode(value)
 
+    async def decode(self, metadata: Metadata, payload: bytes | memoryview) -> Any:
+        """Decode a payload."""
+        return codec.decode(metadata, payload)
+
     async def keep(self, encoded: Encoded, tool: str | None) -> StoredObject:
         """Store an encoded value."""
         return self.store.keep(encoded, tool=tool)
@@ -82,6 +90,10 @@ class AsyncAccess(BlockingAccess):
     async def encode(self, value: Any) -> Encoded:
         """Encode any value."""
         return await codec.aencode(value)
+
+    async def decode(self, metadata: Metadata, payload: bytes | memoryview) -> Any:
+        """Decode a payload."""
+        return await codec.adecode(metadata, payload)
 
     async def keep(self, encoded: Encoded, tool: str | None) -> StoredObject:
         """Store an encoded value."""
