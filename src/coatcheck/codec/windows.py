@@ -207,9 +207,13 @@ class Windows:
         """Find a place in a text where no escape and no character is cut in two."""
         latest = min(self._at + size, len(self._text) - 1)
         for stop in range(latest, max(latest - _SEARCHED, self._at), -1):
+            before = self._text[max(stop - _LONGEST_ESCAPE, self._at) : stop]
+            backslashes = len(before) - len(before.rstrip(b"\\"))
             if (
                 self._text[stop] & _FIRST_TWO_BITS != _INSIDE_A_CHARACTER
-                and b"\\" not in self._text[max(stop - _LONGEST_ESCAPE, self._at) : stop]
+                and b"\\u" not in before
+                and backslashes % 2 == 0
+                and backslashes < len(before)
             ):
                 return stop
         raise ValueError("a text that is all escapes")
