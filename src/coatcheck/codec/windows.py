@@ -29,6 +29,9 @@ _FIRST_TWO_BITS, _INSIDE_A_CHARACTER = 0xC0, 0x80
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _SCALAR = re.compile(rb"[^\s,\]}]*+")
 _REST_OF_TEXT = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_PIECE_OF_TEXT = re.compile(
+    rb'(?:[^"\\\x80-\xff]++|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4}|\\u(?![dD][89abAB])[0-9a-fA-F]{4}|\\[^u])*+'
+)
 _KEY_OF_FIRST_MEMBER = re.compile(rb'\{[ \t\r\n]*+"[^"\\]{0,100}+"')
 _OPENING, _CLOSING = b"[{", b"]}"
 
@@ -216,7 +219,11 @@ class Windows:
                 and backslashes < len(before)
             ):
                 return stop
-        raise ValueError("a text that is all escapes")
+        # It is all escapes: they are followed one by one, which is slower.
+        pieces = _PIECE_OF_TEXT.match(self._text, self._at, self._at + min(size, self._window))
+        if pieces is None or pieces.end() == self._at:
+            raise ValueError("a text that cannot be cut")
+        return pieces.end()
 
     def _skip_space(self) -> None:
         space = _SPACE.match(self._text, self._at)
