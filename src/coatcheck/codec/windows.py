@@ -190,7 +190,7 @@ class Windows:
         parts: list[str] = []
         self._at += 1
         size = min(self._window, self._text_window)
-        while True:
+        while self._text[self._at : self._at + 1] != b'"':
             stop = self._end_of_piece(size)
             try:
                 parts.append(self._load(b'"%b"' % self._text[self._at : stop]))
