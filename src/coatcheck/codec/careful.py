@@ -21,12 +21,27 @@ MAX_REPR_CHARACTERS = 1000
 _INT64_MIN, _UINT64_MAX = -(2**63), 2**64 - 1
 
 
+class Spliced:
+    """JSON that is put as it is in the place of a value, which is never decoded for that.
+
+    Attributes:
+        json: The JSON of one value.
+    """
+
+    __slots__ = ("json",)
+
+    def __init__(self, json: bytes | memoryview) -> None:
+        self.json = bytes(json)
+
+
 def convert(value: Any) -> Any:  # noqa: C901  # one branch for each kind of value
     """Make one level of a Python object plain: the hook for what orjson does not know.
 
     Raises:
         TypeError: The object has no JSON form; the careful encoder then describes it.
     """
+    if isinstance(value, Spliced):
+        return orjson.Fragment(value.json)
     if hasattr(type(value), "__pydantic_serializer__") and hasattr(value, "model_dump"):
         return value.model_dump(mode="json", by_alias=True)
     if isinstance(value, AbstractSet):
@@ -73,6 +88,8 @@ def _plain(value: Any, depth: int, inside: set[int]) -> Any:
         return int(value) if _INT64_MIN <= value <= _UINT64_MAX else orjson.Fragment(digits(value))
     if isinstance(value, float):
         return float(value)
+    if isinstance(value, Spliced):
+        return orjson.Fragment(value.json)
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time, uuid.UUID)):
         return value.isoformat() if not isinstance(value, uuid.UUID) else str(value)
     if depth >= MAX_DEPTH or id(value) in inside:
