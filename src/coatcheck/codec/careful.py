@@ -56,7 +56,7 @@ def convert(value: Any) -> Any:  # noqa: C901  # one branch for each kind of val
 
 
 def _model_members(model: Any) -> Any:
-    """Give a pydantic model as JSON-like values; where it has none for a member, as Python's, so that the rest stays."""
+    """Give a pydantic model as JSON-like values; or as Python's where it has none for a member."""
     try:
         return model.model_dump(mode="json", by_alias=True, warnings=False)
     except ValueError:
