@@ -3,7 +3,7 @@ import tomllib
 
 import pytest
 
-from coatcheck.installer import carry_out, plan_install, plan_uninstall, states_of
+from coatcheck.installer import CLIENTS, Place, carry_out, plan_install, plan_uninstall, states_of
 from coatcheck.installer.editing import parse, unwrap_text, wrap_text
 from coatcheck.installer.entries import entries_of
 from tests.installer.conftest import FILES, LAUNCHER, SAMPLES, WRAPPING, contents, secrets_in
@@ -197,3 +197,14 @@ def test_a_url_that_may_want_a_sign_in_is_wrapped_when_it_is_named(sample):
     assert [state.label for state in states_of(place) if state.wrapped] == ["sentry"]
     carry_out(plan_uninstall(place))
     assert place.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("url", ["http://[::1/mcp", "http://[x]/sse"])
+def test_a_server_at_a_malformed_url_is_left_alone(tmp_path, url):
+    path = tmp_path / "mcp.json"
+    path.write_text(json.dumps({"mcpServers": {"a": {"url": url, "headers": {"A": "b"}}, "b": {"command": "x"}}}))
+    plan, _ = install(Place(CLIENTS["cursor"], path))
+    assert [(outcome.did, outcome.reason) for outcome in plan.outcomes] == [
+        ("left alone", "its URL is malformed"),
+        ("wrapped", ""),
+    ]

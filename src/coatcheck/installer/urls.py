@@ -78,6 +78,8 @@ def _check(entry: Entry, member: Member, *, named: bool) -> None:
         raise LeftAlone("it has a URL, and env or args too")
     if any(entry.node.find(key) is not None for key in _SIGN_IN):
         raise LeftAlone("the client signs in to it")
+    if not _is_well_formed(member.node.scalar):
+        raise LeftAlone("its URL is malformed")
     if any(sign in member.node.scalar for sign in "?$@#"):
         raise LeftAlone("its URL may carry a secret, which would show in the process list")
     has_headers = entry.node.find("headers") is not None
@@ -176,6 +178,14 @@ def _is_older(entry: Entry, client: Client, member: Member) -> bool:
     if kind is not None:
         return kind == "sse"
     return member.name == client.sse_key or urlsplit(member.node.scalar).path.endswith("/sse")
+
+
+def _is_well_formed(url: str) -> bool:
+    try:
+        urlsplit(url)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_here(url: str) -> bool:
