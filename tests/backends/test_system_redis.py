@@ -11,6 +11,7 @@ import pytest
 
 from coatcheck.backends import RedisBackend
 from coatcheck.testing import BackendContract, RunningServer, redis_cluster, sentinel_service
+from coatcheck.testing.redis_servers import running
 from tests.backends.certificates import Authority
 
 EXECUTABLE = shutil.which("redis-server")
@@ -48,41 +49,52 @@ class Contract(BackendContract):
         backend.close()
 
 
+@pytest.fixture(scope="module")
+def server():
+    with running(RunningServer(Path(EXECUTABLE))) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def tls_server(tls_arguments):
+    with running(RunningServer(Path(EXECUTABLE), tls=tls_arguments)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def tls_cluster(tls_arguments):
+    with redis_cluster(Path(EXECUTABLE), tls=tls_arguments) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def tls_service(tls_arguments):
+    with sentinel_service(Path(EXECUTABLE), tls=tls_arguments) as service:
+        yield service
+
+
 # Where it is missing there are no tests, rather than tests that are skipped.
 if EXECUTABLE is not None:
 
     class TestSystemRedis(Contract):
-        @pytest.fixture(scope="class")
-        def url(self):
-            server = RunningServer(Path(EXECUTABLE))
-            server.start()
-            yield server.url
-            server.remove()
+        @pytest.fixture
+        def url(self, server):
+            return server.url
 
 
 if speaks_tls():
 
     class TestSystemRedisOverTLS(Contract):
-        @pytest.fixture(scope="class")
-        def url(self, tls_arguments):
-            # It listens without TLS too, which is what shows that it is up.
-            server = RunningServer(Path(EXECUTABLE))
-            server.start()
-            port = server.port + 1
-            server.stop()
-            server = RunningServer(Path(EXECUTABLE), arguments=["--tls-port", str(port), *tls_arguments])
-            server.start()
-            yield f"rediss://127.0.0.1:{port}/0"
-            server.remove()
+        @pytest.fixture
+        def url(self, tls_server):
+            return tls_server.url
 
     class TestSystemClusterOverTLS(Contract):
-        @pytest.fixture(scope="class")
-        def url(self, tls_arguments):
-            with redis_cluster(Path(EXECUTABLE), tls=tls_arguments) as cluster:
-                yield cluster.url
+        @pytest.fixture
+        def url(self, tls_cluster):
+            return tls_cluster.url
 
     class TestSystemSentinelsOverTLS(Contract):
-        @pytest.fixture(scope="class")
-        def url(self, tls_arguments):
-            with sentinel_service(Path(EXECUTABLE), tls=tls_arguments) as service:
-                yield service.url
+        @pytest.fixture
+        def url(self, tls_service):
+            return tls_service.url
