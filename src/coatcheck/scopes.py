@@ -111,7 +111,7 @@ class Scopes:
         return hmac.new(self._secret, scope.principal.encode(), hashlib.sha256).hexdigest()[:NAMESPACE_CHARACTERS]
 
     def generate_id(self, protected: Callable[[], str] = short_id) -> str:
-        """A new id: from ``protected`` where a namespace protects the object, 128 random bits where the id alone does."""
+        """A new id: from ``protected`` where a namespace protects the object, else 128 random bits."""
         if self._scope().reach is Reach.ANYBODY:
             return f"obj_{secrets.token_urlsafe(CAPABILITY_BYTES)}"
         return protected()

@@ -175,7 +175,10 @@ class RunningCluster:
         options = ["--cluster-enabled", "yes", "--cluster-node-timeout", str(int(node_timeout * 1000))]
         options += ["--repl-diskless-sync-delay", "0", *(("--masterauth", password) if password else ()), *arguments]
         options += ["--tls-cluster", "yes"] if tls else []
-        servers = [RunningServer(executable, password=password, arguments=options, tls=tls) for _ in range(_PRIMARIES + replica)]
+        servers = [
+            RunningServer(executable, password=password, arguments=options, tls=tls)
+            for _ in range(_PRIMARIES + replica)
+        ]
         self.primaries = tuple(servers[:_PRIMARIES])
         self.replica = servers[-1] if replica else None
 
