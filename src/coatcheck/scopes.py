@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import secrets
 import string
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -39,11 +38,6 @@ def short_id(characters: int = SHORT_ID_CHARACTERS) -> str:
 def replicas_id() -> str:
     """A short id for a store that replicas share."""
     return short_id(REPLICAS_ID_CHARACTERS)
-
-
-def uuid_id() -> str:
-    """An id of a random UUID: 122 random bits."""
-    return f"obj_{uuid.uuid4()}"
 
 
 class Reach(Enum):
