@@ -14,6 +14,7 @@ from dependency_injector import containers, providers
 from dependency_injector.providers import Provider
 
 from coatcheck.backends import BreakerBackend, InMemoryBackend, ObjectStoreBackend, RedisBackend, SQLiteBackend
+from coatcheck.backends.redis import uuid_id
 from coatcheck.backends.redis_url import is_on_this_machine
 from coatcheck.backends.sqlite_file import kept_secret
 from coatcheck.decorators import explorable, explorable_and_referenceable, referenceable
@@ -23,7 +24,7 @@ from coatcheck.monitoring import Health
 from coatcheck.object_store import ObjectStore
 from coatcheck.observing import Observation
 from coatcheck.sandbox import Sandbox
-from coatcheck.scopes import Scopes, replicas_id, uuid_id
+from coatcheck.scopes import Scopes, replicas_id
 from coatcheck.settings import Settings
 from coatcheck.tool_factory import Registry, build_tool
 from coatcheck.tools.object_store import object_store_tools

@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import secrets
 import string
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -39,11 +38,6 @@ def short_id(characters: int = SHORT_ID_CHARACTERS) -> str:
 def replicas_id() -> str:
     """A short id for a store that replicas share."""
     return short_id(REPLICAS_ID_CHARACTERS)
-
-
-def uuid_id() -> str:
-    """An id of a random UUID: 122 random bits."""
-    return f"obj_{uuid.uuid4()}"
 
 
 class Reach(Enum):
@@ -111,7 +105,7 @@ class Scopes:
         return hmac.new(self._secret, scope.principal.encode(), hashlib.sha256).hexdigest()[:NAMESPACE_CHARACTERS]
 
     def generate_id(self, protected: Callable[[], str] = short_id) -> str:
-        """A new id: from ``protected`` where a namespace protects the object, 128 random bits where the id alone does."""
+        """A new id: from ``protected`` where a namespace protects the object, else 128 random bits."""
         if self._scope().reach is Reach.ANYBODY:
             return f"obj_{secrets.token_urlsafe(CAPABILITY_BYTES)}"
         return protected()

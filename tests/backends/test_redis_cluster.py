@@ -33,7 +33,7 @@ def both_ways(backend):
         start = time.perf_counter()
         with pytest.raises(RedisUnavailable) as caught:
             call()
-        assert time.perf_counter() - start < 1.0
+        assert time.perf_counter() - start < 1.3  # 0.8, and what a busy machine adds
         found.append(caught.value)
     backend.close()
     return found
@@ -95,7 +95,7 @@ def test_a_single_server_is_no_cluster_and_a_node_is_no_single_server(redis_serv
 
 
 def test_many_callers_share_few_connections(redis_cluster):
-    backend = RedisBackend(redis_cluster.url, max_connections=3)
+    backend = RedisBackend(f"{redis_cluster.url}?client_name=few", max_connections=3)
 
     async def many():
         await asyncio.gather(*(backend.aset(f"few:{number}", b"x", None) for number in range(200)))
@@ -103,8 +103,8 @@ def test_many_callers_share_few_connections(redis_cluster):
 
     listed = asyncio.run(many())
     assert len(listed) == 3
-    # Those for commands, those for learning the slots, and those of the nodes to each other.
-    assert all(len(clients) <= 3 + 2 + 3 for clients in listed.values())
+    ours = [[client for client in clients if client["name"] == "few"] for clients in listed.values()]
+    assert all(1 <= len(clients) <= 3 + 2 for clients in ours)  # two are for learning which node has which slot
     assert len(list(backend.scan("few:"))) == 200
     backend.close()
 

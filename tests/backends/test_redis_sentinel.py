@@ -34,7 +34,7 @@ def both_ways(backend):
         start = time.perf_counter()
         with pytest.raises(RedisUnavailable) as caught:
             call()
-        assert time.perf_counter() - start < 1.0
+        assert time.perf_counter() - start < 1.3  # 0.8, and what a busy machine adds
         found.append(caught.value)
     backend.close()
     return found

@@ -1,5 +1,6 @@
 """Clients of the redis package for a cluster: each key is looked for at the node that has its slot."""
 
+import asyncio
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 NODE_SHARE = 0.7
 """How much of an operation's time one node may take, so that one that hangs leaves enough to ask for its successor."""
 
+_RETRIES = 4  # a node that fails costs one, and so does each connection that is closed because it failed
 _EXTRA_CONNECTIONS = 2  # of each node, for learning which node has which slot
 
 
@@ -68,7 +70,7 @@ class ClusterClients(RedisClients):
             startup_nodes=[ClusterNode(host, port) for host, port in self.address.nodes[1:]],  # type: ignore[no-untyped-call]
             connection_class=keeping_to(self.budget, kind),
             connection_pool_class=Pool,
-            retry=new_retry(),
+            retry=new_retry(_RETRIES),
             require_full_coverage=False,
             **{
                 **self._node_options,
@@ -93,7 +95,13 @@ class ClusterClients(RedisClients):
         in_a_thread = self._execute_in_time
 
         class Following(RedisCluster):
-            """Finds keys that are on their way to another node, too."""
+            """Finds keys that are on their way to another node, too, and learns the slots for all callers."""
+
+            async def initialize(self, *args: Any, **options: Any) -> Any:
+                # One who is cancelled meanwhile would close the connections of all the others.
+                learning = asyncio.ensure_future(super().initialize(*args, **options))
+                learning.add_done_callback(lambda done: done.cancelled() or done.exception())
+                return await asyncio.shield(learning)
 
             async def execute_command(self, *args: Any, **options: Any) -> Any:
                 try:
@@ -107,7 +115,7 @@ class ClusterClients(RedisClients):
         return Following(
             max_connections=int(self.options["max_connections"]) + _EXTRA_CONNECTIONS,
             startup_nodes=[ClusterNode(host, port) for host, port in self.address.nodes],
-            retry=new_async_retry(),
+            retry=new_async_retry(_RETRIES),
             require_full_coverage=False,
             ssl=self.address.tls,
             **self._node_options,

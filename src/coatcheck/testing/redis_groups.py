@@ -30,9 +30,16 @@ class RunningService:
     """
 
     def __init__(
-        self, executable: Path, *, password: str = "", sentinel_password: str = "", down_after: float = 0.5
+        self,
+        executable: Path,
+        *,
+        password: str = "",
+        sentinel_password: str = "",
+        down_after: float = 0.5,
+        tls: Sequence[str] = (),
     ) -> None:
         self._executable = executable
+        self._tls = tls
         self._password = password
         self._sentinel_password = sentinel_password
         self._down_after = down_after
@@ -44,13 +51,11 @@ class RunningService:
         """Start all, and wait until the sentinels know of each other and of both servers."""
         executable, password = self._executable, self._password
         both = ("--masterauth", password) if password else ()
-        first = RunningServer(executable, password=password, arguments=(*both, "--repl-diskless-sync-delay", "0"))
+        both = (*both, "--repl-diskless-sync-delay", "0")
+        first = RunningServer(executable, password=password, arguments=both, tls=self._tls)
         self._start(first)
-        second = RunningServer(
-            executable,
-            password=password,
-            arguments=(*both, "--repl-diskless-sync-delay", "0", "--replicaof", "127.0.0.1", str(first.port)),
-        )
+        of_first = ("--replicaof", "127.0.0.1", str(first.public_port))
+        second = RunningServer(executable, password=password, arguments=(*both, *of_first), tls=self._tls)
         self._start(second)
         self.servers = (first, second)
         ids = [f"{number:040x}" for number in range(1, _SENTINELS + 1)]
@@ -61,11 +66,16 @@ class RunningService:
                 password=self._sentinel_password,
                 arguments=("--sentinel",),
                 configuration=self._sentinel_configuration(mine, dict(zip(ids, ports, strict=True))),
+                tls=self._tls,
             )
             for mine in ids
         )
         for sentinel, port in zip(self.sentinels, ports, strict=True):
-            sentinel.port = port  # the others have been told
+            # The others have been told.
+            if self._tls:
+                sentinel.tls_port = port
+            else:
+                sentinel.port = port
             self._start(sentinel)
         self._hurry()
         _until(lambda: all(self._sees_all(sentinel) for sentinel in self.sentinels), "the sentinels see all")
@@ -74,16 +84,16 @@ class RunningService:
     def url(self) -> str:
         """Where clients connect."""
         credentials = f":{quote(self._password, safe='')}@" if self._password else ""
-        nodes = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+        nodes = ",".join(f"127.0.0.1:{sentinel.public_port}" for sentinel in self.sentinels)
         option = f"?sentinel_password={quote(self._sentinel_password, safe='')}" if self._sentinel_password else ""
-        return f"redis+sentinel://{credentials}{nodes}/{SERVICE}{option}"
+        return f"{'rediss' if self._tls else 'redis'}+sentinel://{credentials}{nodes}/{SERVICE}{option}"
 
     def primary(self) -> RunningServer:
         """The server that the first sentinel to answer takes for the primary."""
         for sentinel in self.sentinels:
             if sentinel.process is not None:
                 port = int(_ask(sentinel, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
-                return next(server for server in self.servers if server.port == port)
+                return next(server for server in self.servers if server.public_port == port)
         raise RuntimeError("No sentinel runs.")
 
     def wait_for_another(self, old: RunningServer) -> RunningServer:
@@ -95,7 +105,7 @@ class RunningService:
                 for sentinel in self.sentinels
                 if sentinel.process is not None
             }
-            return ports == {other.port} and _ask(other, "ROLE")[0] == b"master"
+            return ports == {other.public_port} and _ask(other, "ROLE")[0] == b"master"
 
         other = next(server for server in self.servers if server is not old)
         _until(agreed, "another primary")
@@ -113,12 +123,12 @@ class RunningService:
         first, second = self.servers
         lines = [
             f"sentinel myid {mine}",
-            f"sentinel monitor {SERVICE} 127.0.0.1 {first.port} 2",
+            f"sentinel monitor {SERVICE} 127.0.0.1 {first.public_port} 2",
             f"sentinel down-after-milliseconds {SERVICE} {int(self._down_after * 1000)}",
             f"sentinel failover-timeout {SERVICE} 3000",
             *([f'sentinel auth-pass {SERVICE} "{self._password}"'] if self._password else []),
             *([f'sentinel sentinel-pass "{self._sentinel_password}"'] if self._sentinel_password else []),
-            f"sentinel known-replica {SERVICE} 127.0.0.1 {second.port}",
+            f"sentinel known-replica {SERVICE} 127.0.0.1 {second.public_port}",
             *(
                 f"sentinel known-sentinel {SERVICE} 127.0.0.1 {port} {id_}"
                 for id_, port in ports.items()
@@ -157,12 +167,18 @@ class RunningCluster:
         replica: bool = False,
         node_timeout: float = 1.0,
         arguments: Sequence[str] = (),
+        tls: Sequence[str] = (),
     ) -> None:
+        self._tls = tls
         self._password = password
         self._stack = contextlib.ExitStack()
         options = ["--cluster-enabled", "yes", "--cluster-node-timeout", str(int(node_timeout * 1000))]
         options += ["--repl-diskless-sync-delay", "0", *(("--masterauth", password) if password else ()), *arguments]
-        servers = [RunningServer(executable, password=password, arguments=options) for _ in range(_PRIMARIES + replica)]
+        options += ["--tls-cluster", "yes"] if tls else []
+        servers = [
+            RunningServer(executable, password=password, arguments=options, tls=tls)
+            for _ in range(_PRIMARIES + replica)
+        ]
         self.primaries = tuple(servers[:_PRIMARIES])
         self.replica = servers[-1] if replica else None
 
@@ -178,8 +194,8 @@ class RunningCluster:
     def url(self) -> str:
         """Where clients connect."""
         credentials = f":{quote(self._password, safe='')}@" if self._password else ""
-        nodes = ",".join(f"127.0.0.1:{server.port}" for server in self.primaries)
-        return f"redis+cluster://{credentials}{nodes}"
+        nodes = ",".join(f"127.0.0.1:{server.public_port}" for server in self.primaries)
+        return f"{'rediss' if self._tls else 'redis'}+cluster://{credentials}{nodes}"
 
     def move_slot(self, slot: int, source: RunningServer, target: RunningServer, *, finish: bool = True) -> None:
         """Move a slot with all its keys, as ``redis-cli --cluster reshard`` does.
@@ -219,7 +235,7 @@ class RunningCluster:
             _ask(server, "CLUSTER", "ADDSLOTS", *range(number * share, min((number + 1) * share, _SLOTS)))
             _ask(server, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
         for server in servers[1:]:
-            _ask(server, "CLUSTER", "MEET", "127.0.0.1", servers[0].port)
+            _ask(server, "CLUSTER", "MEET", "127.0.0.1", servers[0].public_port)
         if self.replica is not None:
             first = self._id(self.primaries[0]).encode()
             _until(lambda: first in _ask(self.replica, "CLUSTER", "NODES"), "the replica knows the primary")
@@ -239,7 +255,12 @@ class RunningCluster:
 
 @contextlib.contextmanager
 def sentinel_service(
-    executable: Path | None = None, *, password: str = "", sentinel_password: str = "", down_after: float = 0.5
+    executable: Path | None = None,
+    *,
+    password: str = "",
+    sentinel_password: str = "",
+    down_after: float = 0.5,
+    tls: Sequence[str] = (),
 ) -> Iterator[RunningService]:
     """A running service with sentinels, removed at the end.
 
@@ -248,12 +269,14 @@ def sentinel_service(
         password: What clients of the servers must give; empty for none.
         sentinel_password: What clients of the sentinels must give; empty for none.
         down_after: Seconds after which the sentinels take a silent primary for gone.
+        tls: Arguments that name certificates, for an executable that can speak TLS.
     """
     service = RunningService(
         executable or redis_executable(),
         password=password,
         sentinel_password=sentinel_password,
         down_after=down_after,
+        tls=tls,
     )
     try:
         service.start()
@@ -270,6 +293,7 @@ def redis_cluster(
     replica: bool = False,
     node_timeout: float = 1.0,
     arguments: Sequence[str] = (),
+    tls: Sequence[str] = (),
 ) -> Iterator[RunningCluster]:
     """A running cluster, removed at the end.
 
@@ -279,6 +303,7 @@ def redis_cluster(
         replica: Whether the first primary has a replica.
         node_timeout: Seconds after which the nodes take a silent one for gone.
         arguments: More of the servers' command line.
+        tls: Arguments that name certificates, for an executable that can speak TLS.
     """
     cluster = RunningCluster(
         executable or redis_executable(),
@@ -286,6 +311,7 @@ def redis_cluster(
         replica=replica,
         node_timeout=node_timeout,
         arguments=arguments,
+        tls=tls,
     )
     try:
         cluster.start()

@@ -26,10 +26,19 @@ _ANSWERS = (b"+PONG", b"-NOAUTH", b"-NOPERM")
 class RunningServer:
     """A server of our own, on a free port of 127.0.0.1 or on a socket in its own directory; keeps nothing on disk.
 
+    Args:
+        executable: What to run.
+        password: What clients must give; empty for none.
+        unix_socket: Whether it listens on a socket instead of a port.
+        arguments: More of the command line.
+        configuration: What a configuration file says, for what needs one.
+        tls: Arguments that name certificates, for a server that can speak TLS; it then does so on another port.
+
     Attributes:
         url: A ``redis://`` or ``unix://`` URL with the password, if there is one.
         host: ``127.0.0.1``, or an empty string for a socket.
         port: The port, or 0 for a socket.
+        tls_port: A second port, which speaks TLS, or 0.
         password: What clients must give; empty for none.
         socket_path: The path of the socket, or ``None``.
         process: The server's process; ``None`` while it is stopped.
@@ -43,12 +52,15 @@ class RunningServer:
         unix_socket: bool = False,
         arguments: Sequence[str] = (),
         configuration: str = "",
+        tls: Sequence[str] = (),
     ) -> None:
         self._executable = executable
         self.password = password
         self._arguments = tuple(arguments)
         self._directory = Path(tempfile.mkdtemp(prefix="coatcheck-server-"))
         self._configuration = configuration
+        self._tls = tuple(tls)
+        self.tls_port = free_port() if tls else 0
         self.socket_path = self._directory / "server.sock" if unix_socket else None
         self.host = "" if unix_socket else "127.0.0.1"
         self.port = 0
@@ -61,7 +73,14 @@ class RunningServer:
         credentials = f":{quote(self.password, safe='')}@" if self.password else ""
         if self.socket_path:
             return f"unix://{credentials}{self.socket_path}"
+        if self.tls_port:
+            return f"rediss://{credentials}{self.host}:{self.tls_port}/0"
         return f"redis://{credentials}{self.host}:{self.port}/0"
+
+    @property
+    def public_port(self) -> int:
+        """The port that clients and other servers are told of."""
+        return self.tls_port or self.port
 
     def start(self) -> None:
         """Start and wait until it answers; nothing if it runs. The port stays the same from the first start on."""
@@ -107,6 +126,8 @@ class RunningServer:
                 path.write_text(self._configuration)
             command.append(str(path))
         command += ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(self._directory)]
+        if self._tls:
+            command += ["--tls-port", str(self.tls_port), "--tls-replication", "yes", *self._tls]
         command += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
         if self.socket_path:
             command += ["--unixsocket", str(self.socket_path), "--unixsocketperm", "700"]
