@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 
 from in_process import Peer, large, paths, small
+from in_redis import in_redis
 from peer import PeerMissing, peer_figures
 from table import Figure, print_table
 from wrapping import wrapping
@@ -17,9 +18,10 @@ BENCHMARKS: dict[str, Callable[[Peer], list[Figure]]] = {
     "small": small,
     "large": large,
     "paths": paths,
+    "redis": in_redis,
     "wrap": lambda _: wrapping(),
 }
-PEERLESS = frozenset({"wrap"})
+PEERLESS = frozenset({"redis", "wrap"})
 
 
 def main() -> None:

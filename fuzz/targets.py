@@ -7,17 +7,26 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from coatcheck import codec
 from coatcheck.backends import InMemoryBackend
 from coatcheck.codec import ToolResult
-from coatcheck.errors import CoatcheckError
+from coatcheck.codec.windows import Windows
+from coatcheck.errors import CoatcheckError, FilterError
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
+from coatcheck.operations.jq_words import refuse_reaching_out
+from coatcheck.operations.leading_path import narrow
+from coatcheck.operations.sampling import sample_of
 from coatcheck.previews import Subject, render
+from coatcheck.proxy.conversation import Conversation
 from coatcheck.references import Reference, parse_path, parse_reference, parse_target, unescape, walk
+from coatcheck.tool_factory import build_tool
+from coatcheck.tools.object_store import object_store_tools
 from coatcheck.wire.interceptor import Interceptor
+from coatcheck.wire.own_tools import OwnTool, own_tool
 
 LONGEST_ERROR = 3_000
 
@@ -172,6 +181,117 @@ async def _replace(result: Any) -> None:
     assert encoded is None or encoded.kind == "result"
 
 
+def fuzz_windows(data: bytes) -> None:
+    """JSON that is decoded in windows, however narrow, is what it is in one go; what is no JSON is refused."""
+    if len(data) < 2:  # noqa: PLR2004
+        return
+    window, text_window, text = data[0] % 100 + 1, data[1] % 100 + 1, data[2:]
+    try:
+        decoded = codec.dump_json(_read(Windows(text, codec.load_json, window=window, text_window=text_window)))
+    except ValueError:
+        return
+    assert decoded == codec.dump_json(codec.load_json(text))
+
+
+def _read(windows: Windows) -> Any:
+    reading = windows.read()
+    while True:
+        try:
+            next(reading)
+        except StopIteration as end:
+            return end.value
+
+
+def fuzz_filters(data: bytes) -> None:
+    """A filter is refused with a bounded error or followed along its path; what is left of it is no longer than it."""
+    program = text_of(data)
+    try:
+        refuse_reaching_out(program)
+    except FilterError as error:
+        assert len(str(error)) <= LONGEST_ERROR  # noqa: PT017
+    rest, _ = narrow(program, DOCUMENT)
+    assert len(rest) <= len(program) + 1
+
+
+def fuzz_samples(data: bytes) -> None:
+    """A sample is bounded, whatever it is of, and everything is in it of a value that is small."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    sample = sample_of(value)
+    assert sample.cut or json.dumps(sample.value) == json.dumps(value)
+    assert len(sample.cut) <= 2_001  # noqa: PLR2004
+
+
+GREETING = {"jsonrpc": "2.0", "id": 0, "result": {"capabilities": {"tools": {}, "resources": {}}}}
+LISTED = {"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": "tool", "inputSchema": SCHEMA, "outputSchema": {}}]}}
+OPENING = (("c", {"jsonrpc": "2.0", "id": 0, "method": "initialize"}), ("s", GREETING))
+LISTING = (("c", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}), ("s", LISTED))
+
+
+def fuzz_wire(data: bytes) -> None:
+    """Any lines from a client and from a server, in any order: each is handed on, answered or dropped, none raises.
+
+    A line that begins with ``s`` is the server's, every other the client's.
+    """
+    asyncio.run(_converse(data))
+
+
+async def _converse(data: bytes) -> None:
+    to_client: list[bytes] = []
+    to_server: list[bytes] = []
+    store = ObjectStore(InMemoryBackend())
+    await store.aput(DOCUMENT)
+    shelf = _shelf()
+    shelf.store = store
+    ready: asyncio.Future[Interceptor] = asyncio.get_running_loop().create_future()
+    ready.set_result(Interceptor(Explorer(store), inline_limit=200, preview_limit=400, own_tools=shelf.tools))
+    conversation = Conversation(to_client.append, to_server.append, ready, on_noise=lambda _line: None)
+    for side, message in (*OPENING, *LISTING):
+        _say(conversation, side, json.dumps(message).encode() + b"\n")
+        await conversation.finish_work()
+    for line in data.split(b"\n"):
+        _say(conversation, "s" if line[:1] == b"s" else "c", (line[1:] if line[:1] in b"cs" else line) + b"\n")
+    conversation.give_up_questions()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    conversation.fail_all("It ended.")
+    async with asyncio.timeout(5):
+        await conversation.finish_work()
+    for line in (*to_client, *to_server):
+        assert line.endswith(b"\n")
+        assert b"Traceback" not in line or b"Traceback" in data
+    assert not conversation.bytes_in_hand
+
+
+def _say(conversation: Conversation, side: str, line: bytes) -> None:
+    (conversation.from_server if side == "s" else conversation.from_client)(line)
+
+
+class _Shelf:
+    """Those of our tools that need no worker, made once, over one store after the other."""
+
+    names = ("object_store_get", "object_store_put", "object_store_delete", "object_store_list", "object_store_slice")
+
+    def __init__(self) -> None:
+        self.store = ObjectStore(InMemoryBackend())
+        registry = object_store_tools(lambda: self.store, self._explorer)
+        self.tools: dict[str, OwnTool] = {}
+        for name in self.names:
+            function, config = registry[name]
+            made = build_tool(function, config, object_store=lambda: self.store, explorer=self._explorer)
+            self.tools[name] = own_tool(made, name=name)
+
+    def _explorer(self) -> Explorer:
+        return Explorer(self.store)
+
+
+@cache
+def _shelf() -> _Shelf:
+    return _Shelf()
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "grammar": fuzz_grammar,
     "walking": fuzz_walking,
@@ -179,4 +299,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "codec": fuzz_codec,
     "arguments": fuzz_arguments,
     "results": fuzz_results,
+    "windows": fuzz_windows,
+    "filters": fuzz_filters,
+    "samples": fuzz_samples,
+    "wire": fuzz_wire,
 }

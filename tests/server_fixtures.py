@@ -1,6 +1,8 @@
 import pytest
 
+from coatcheck.testing import redis_cluster as start_cluster
 from coatcheck.testing import redis_server as start_redis
+from coatcheck.testing import sentinel_service as start_service
 from coatcheck.testing import valkey_server as start_valkey
 
 PASSWORD = "p@ss/w:rd?#%"
@@ -28,6 +30,18 @@ def redis_with_password():
 def redis_socket():
     with start_redis(unix_socket=True, password=PASSWORD) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def sentinel_service():
+    with start_service(password=PASSWORD, sentinel_password="for sentinels") as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def redis_cluster():
+    with start_cluster(password=PASSWORD) as cluster:
+        yield cluster
 
 
 @pytest.fixture

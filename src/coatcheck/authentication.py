@@ -129,7 +129,7 @@ class TokenList:
             SettingsError: The file is missing, malformed or empty; no part of it is shown but names.
         """
         try:
-            text = path.read_text("utf-8")
+            text = path.read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
             raise SettingsError(f"The list of tokens {path} cannot be read: {reason}.") from None

@@ -7,12 +7,15 @@ instances.
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 from dependency_injector import containers, providers
 from dependency_injector.providers import Provider
 
 from coatcheck.backends import BreakerBackend, InMemoryBackend, ObjectStoreBackend, RedisBackend, SQLiteBackend
+from coatcheck.backends.redis import uuid_id
+from coatcheck.backends.redis_url import is_on_this_machine
 from coatcheck.backends.sqlite_file import kept_secret
 from coatcheck.decorators import explorable, explorable_and_referenceable, referenceable
 from coatcheck.errors import SettingsError
@@ -21,12 +24,15 @@ from coatcheck.monitoring import Health
 from coatcheck.object_store import ObjectStore
 from coatcheck.observing import Observation
 from coatcheck.sandbox import Sandbox
-from coatcheck.scopes import Scopes
+from coatcheck.scopes import Scopes, replicas_id
 from coatcheck.settings import Settings
 from coatcheck.tool_factory import Registry, build_tool
 from coatcheck.tools.object_store import object_store_tools
 from coatcheck.wire.interceptor import Interceptor
 from coatcheck.wire.own_tools import OwnTool, own_tool
+
+COMPRESS_ABOVE = 16 * 1024
+"""Bytes; see docs/decisions/degradation.md for what compressing takes and saves."""
 
 
 def open_exit_stack() -> AsyncExitStack:
@@ -38,10 +44,14 @@ def open_redis(settings: Settings, exit_stack: AsyncExitStack) -> BreakerBackend
     """Make the Redis backend behind a circuit breaker; it connects at first use and is closed with the exit stack."""
     if settings.redis_url is None:
         raise SettingsError("The redis backend needs a URL: --redis-url or COATCHECK_REDIS_URL=redis://host:6379.")
+    sentinel_password = settings.redis_sentinel_password
     backend = RedisBackend(
         settings.redis_url.get_secret_value(),
         prefix=settings.redis_prefix,
+        max_connections=settings.redis_max_connections,
         timeout=settings.redis_timeout,
+        sentinel_username=settings.redis_sentinel_username,
+        sentinel_password=None if sentinel_password is None else sentinel_password.get_secret_value(),
         ca_file=settings.redis_ca_file,
         client_certificate=settings.redis_client_certificate,
         client_key=settings.redis_client_key,
@@ -84,9 +94,20 @@ def open_scopes(settings: Settings) -> Scopes:
     return Scopes(None if secret is None else secret.get_secret_value())
 
 
-def id_generator(scopes: Scopes, settings: Settings) -> Callable[[], str] | None:
-    """Ids as the caller's scope wants them; Redis makes its own, unique over all replicas."""
-    return None if settings.object_store_backend == "redis" else scopes.generate_id
+def id_generator(scopes: Scopes, settings: Settings) -> Callable[[], str]:
+    """Ids as the caller's scope wants them; in Redis, long enough to be unique over all replicas."""
+    if settings.object_store_backend != "redis":
+        return scopes.generate_id
+    return partial(scopes.generate_id, uuid_id if settings.redis_ids == "uuid" else replicas_id)
+
+
+def compression_threshold(settings: Settings) -> int:
+    """Bytes above which objects are compressed: it pays where there is a network on the way."""
+    if settings.object_store_backend != "redis" or settings.redis_url is None:
+        return 0
+    if settings.redis_compress_above is not None:
+        return settings.redis_compress_above
+    return 0 if is_on_this_machine(settings.redis_url.get_secret_value()) else COMPRESS_ABOVE
 
 
 def merge_registries(registries: list[Registry]) -> dict[str, Any]:
@@ -168,6 +189,7 @@ class Container(containers.DeclarativeContainer):
         generate_id=providers.Callable(id_generator, scopes, settings),
         may_list=scopes.provided.may_list,
         max_object_bytes=settings.provided.max_object_bytes,
+        compress_above=providers.Callable(compression_threshold, settings),
         observation=observation,
     )
     health = providers.ThreadSafeSingleton(Health, store.provider)

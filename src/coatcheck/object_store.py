@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
+
+import anyio.to_thread
 
 from coatcheck import codec
 from coatcheck.backends.base import AsyncFacade, ObjectStoreBackend, SyncFacade
@@ -15,8 +17,12 @@ from coatcheck.references import OBJECT_ID
 
 DEFAULT_TTL = 3600.0
 LISTED_AT_MOST = 1000
+COMPRESSED_AT_ONCE = 256 * 1024
+"""Bytes up to which a payload is compressed or expanded on the event loop; it takes less than a millisecond."""
+
 
 _numbers = count(1)
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ class ObjectStore:
         generate_id: Makes ids in the backend's place.
         may_list: Asked at every listing whether this caller may list.
         max_object_bytes: Largest encoded value in bytes; 0 for no limit.
+        compress_above: Bytes above which an encoded value is compressed, where that makes it smaller; 0 for never.
         observation: Whom to tell of what happens.
 
     Attributes:
@@ -95,6 +102,7 @@ class ObjectStore:
         generate_id: Callable[[], str] | None = None,
         may_list: Callable[[], bool] | None = None,
         max_object_bytes: int = 0,
+        compress_above: int = 0,
         observation: Observation | None = None,
     ) -> None:
         self.backend = backend
@@ -107,6 +115,7 @@ class ObjectStore:
         self._generate_id = generate_id or backend.generate_id
         self._may_list = may_list or (lambda: True)
         self._max_object_bytes = max_object_bytes
+        self._compress_above = compress_above
         self._number = next(_numbers)
 
     def cache_key(self, object_id: str) -> str:
@@ -141,6 +150,8 @@ class ObjectStore:
         """Store an encoded value and give the object that it became; raises as ``put`` does."""
         with self._watch(PUT) as watch:
             kept, stored = self._pack(encoded, tool, media_type)
+            if self._is_long(kept):
+                stored = codec.shrink(kept.metadata, kept.payload) or stored
             watch.carried(len(stored))
             self._blocking.set(self._key(kept.object_id), stored, self._ttl_seconds())
         return kept
@@ -149,6 +160,8 @@ class ObjectStore:
         """Store an encoded value and give the object that it became; raises as ``put`` does."""
         with self._watch(PUT) as watch:
             kept, stored = self._pack(encoded, tool, media_type)
+            if self._is_long(kept):
+                stored = await _in_turn(codec.shrink, kept.metadata, kept.payload) or stored
             watch.carried(len(stored))
             await self._async.aset(self._key(kept.object_id), stored, self._ttl_seconds())
         return kept
@@ -185,12 +198,17 @@ class ObjectStore:
     def read(self, object_id: str) -> StoredObject:
         """Give the object without decoding it; raises as ``fetch`` does."""
         with self._watch(GET) as watch:
-            return self._open(object_id, self._blocking.get(self._key(object_id)), watch)
+            opened = self._open(object_id, self._blocking.get(self._key(object_id)), watch)
+            return self._expanded(opened)
 
     async def aread(self, object_id: str) -> StoredObject:
         """Give the object without decoding it; raises as ``fetch`` does."""
         with self._watch(GET) as watch:
-            return self._open(object_id, await self._async.aget(self._key(object_id)), watch)
+            opened = self._open(object_id, await self._async.aget(self._key(object_id)), watch)
+            if opened.metadata.zstd is None:
+                return opened
+            arguments = opened.metadata, opened.payload, self._max_object_bytes
+            return replace(opened, payload=await _in_turn(codec.expand, *arguments))
 
     def peek(self, object_id: str, at_most: int = 0) -> StoredObject:
         """Give the object, without its payload (it is empty then) where that has more than ``at_most`` bytes."""
@@ -305,9 +323,19 @@ class ObjectStore:
 
     def _peeked(self, object_id: str, head: bytes | None, at_most: int, watch: Watch) -> StoredObject:
         opened = self._open(object_id, head, watch)
-        if opened.metadata.size <= at_most and len(opened.payload) >= opened.metadata.size:
+        metadata = opened.metadata
+        taken = metadata.size if metadata.zstd is None else metadata.zstd
+        if metadata.size <= at_most and len(opened.payload) >= taken:
+            return self._expanded(opened)
+        return replace(opened, payload=memoryview(b""))
+
+    def _is_long(self, kept: StoredObject) -> bool:
+        return 0 < self._compress_above < kept.metadata.size
+
+    def _expanded(self, opened: StoredObject) -> StoredObject:
+        if opened.metadata.zstd is None:
             return opened
-        return StoredObject(object_id, opened.metadata, memoryview(b""))
+        return replace(opened, payload=codec.expand(opened.metadata, opened.payload, self._max_object_bytes))
 
     def _check_listing(self) -> None:
         if not self._may_list():
@@ -315,6 +343,13 @@ class ObjectStore:
                 "Objects cannot be listed here: without authentication an object's id is its only protection. "
                 "Use the ids that previews show."
             )
+
+
+async def _in_turn(work: Callable[..., Result], metadata: Metadata, *args: Any) -> Result:
+    """Call ``work(metadata, …)`` here, or in a worker thread where it takes long."""
+    if metadata.size <= COMPRESSED_AT_ONCE:
+        return work(metadata, *args)
+    return await anyio.to_thread.run_sync(work, metadata, *args)
 
 
 def _id_of(key: str, prefix: str) -> str | None:

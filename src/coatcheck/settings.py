@@ -62,12 +62,21 @@ class Settings(BaseSettings):
 
     object_store_backend: Literal["memory", "sqlite", "redis"] = Field("memory", description="Where objects are kept.")
     sqlite_path: Path | None = Field(None, description="SQLite: the file; without it, one in the user's cache folder.")
-    redis_url: SecretStr | None = Field(None, description="Redis: redis://, rediss:// or unix:// URL.")
+    redis_url: SecretStr | None = Field(
+        None, description="Redis: redis://, unix://, redis+sentinel:// or redis+cluster:// URL; rediss… for TLS."
+    )
+    redis_sentinel_username: str | None = Field(None, description="Redis: our name at the sentinels.")
+    redis_sentinel_password: SecretStr | None = Field(None, description="Redis: our password at the sentinels.")
     redis_ca_file: Path | None = Field(None, description="Redis: who signs its certificate (PEM; rediss://).")
     redis_client_certificate: Path | None = Field(None, description="Redis: our certificate for it (PEM; rediss://).")
     redis_client_key: Path | None = Field(None, description="Redis: the key of that, if it is in a file of its own.")
     redis_prefix: str = Field("coatcheck:", description="Redis: what every key begins with.")
     redis_timeout: float = Field(0.8, gt=0, description="Redis: seconds until an operation is given up.")
+    redis_max_connections: int = Field(32, ge=1, description="Redis: most connections at a time, for each event loop.")
+    redis_compress_above: Limit | None = Field(
+        None, description="Redis: bytes above which objects are compressed; 0: never."
+    )
+    redis_ids: Literal["uuid", "short"] = Field("uuid", description="Redis: ids of 36 characters, or of 10.")
     object_store_ttl: float = Field(
         3600.0, allow_inf_nan=False, description="Seconds an object is kept; 0 or less: no expiry."
     )

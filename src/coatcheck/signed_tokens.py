@@ -185,7 +185,8 @@ def _access_token(token: str, claims: dict[str, Any]) -> AccessToken:
         token=token,
         client_id=client if isinstance(client, str) else "",
         scopes=[each for each in scopes if isinstance(each, str)],
-        expires_at=int(claims["exp"]),
+        # The SDK compares this with its clock once more, and knows of no leeway.
+        expires_at=int(claims["exp"] + LEEWAY),
         # An empty subject is nobody: the token then tells its bearer apart.
         subject=subject if isinstance(subject, str) and subject else None,
         claims=claims,

@@ -22,7 +22,7 @@ LAYERS = [
 # Who may import what, beside the standard library, anyio and pydantic.
 RESERVED = {
     "orjson": {"codec"},
-    "redis": {"backends"},
+    "redis": {"backends", "testing"},
     "dependency_injector": {"containers", "lifecycle", "drawing"},
     "pydantic_settings": {"settings"},
     "jq": {"operations", "sandbox"},

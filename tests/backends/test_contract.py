@@ -52,9 +52,11 @@ class TestBoundedSQLite(BackendContract):
 
 
 class RedisContract(BackendContract):
+    timeout = 0.8
+
     @pytest.fixture
     def backend(self, url):
-        backend = RedisBackend(url)
+        backend = RedisBackend(url, timeout=self.timeout)
         yield backend
         backend.close()
 
@@ -95,3 +97,19 @@ class TestRedisWithTheNewerProtocol(RedisContract):
     @pytest.fixture
     def url(self, redis_server):
         return f"{redis_server.url}?protocol=3"
+
+
+class TestRedisBehindSentinels(RedisContract):
+    timeout = 5.0  # many servers share the machine with the tests
+
+    @pytest.fixture
+    def url(self, sentinel_service):
+        return sentinel_service.url
+
+
+class TestRedisCluster(RedisContract):
+    timeout = 5.0
+
+    @pytest.fixture
+    def url(self, redis_cluster):
+        return redis_cluster.url

@@ -8,24 +8,71 @@ import redis
 
 from coatcheck.backends import RedisBackend, RedisUnavailable
 from coatcheck.testing import BackendContract
+from coatcheck.testing import redis_cluster as start_cluster
 from coatcheck.testing import redis_server as start_redis
+from coatcheck.testing import sentinel_service as start_service
 
 OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+
+
+def grant(port, section):
+    """Make the user, or give it more, as a section of the documentation says."""
+    text = OPERATIONS.partition(f"### {section}\n")[2].partition("\n### ")[0]
+    command = re.search(r"^ACL SETUSER coatcheck .*$", text, flags=re.MULTILINE)[0]
+    command = re.sub(r">[A-Z-]*PASSWORD", ">pw", command)
+    with redis.Redis(port=port) as bare:
+        bare.execute_command(*command.split())
 
 
 @pytest.fixture(scope="module")
 def server():
     with start_redis() as server:
-        with redis.Redis.from_url(server.url) as bare:
-            command = re.search(r"^ACL SETUSER coatcheck .*$", OPERATIONS, flags=re.MULTILINE)[0]
-            bare.execute_command(*command.replace(">PASSWORD", ">pw").split())
+        grant(server.port, "The least rights")
         yield server
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with start_cluster() as cluster:
+        for node in cluster.primaries:
+            grant(node.port, "The least rights")
+            grant(node.port, "In a cluster")
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def service():
+    with start_service() as service:
+        for server in service.servers:
+            grant(server.port, "The least rights")
+        for sentinel in service.sentinels:
+            grant(sentinel.port, "Behind sentinels")
+            with redis.Redis(port=sentinel.port) as bare:
+                bare.execute_command("ACL", "SETUSER", "default", "off")
+        yield service
 
 
 class TestRedisWithTheLeastRights(BackendContract):
     @pytest.fixture
     def backend(self, server):
         backend = RedisBackend(server.url.replace("://", "://coatcheck:pw@"))
+        yield backend
+        backend.close()
+
+
+class TestClusterWithTheLeastRights(BackendContract):
+    @pytest.fixture
+    def backend(self, cluster):
+        backend = RedisBackend(cluster.url.replace("://", "://coatcheck:pw@"), timeout=5.0)
+        yield backend
+        backend.close()
+
+
+class TestSentinelsWithTheLeastRights(BackendContract):
+    @pytest.fixture
+    def backend(self, service):
+        url = service.url.replace("://", "://coatcheck:pw@")
+        backend = RedisBackend(url, timeout=5.0, sentinel_username="coatcheck", sentinel_password="pw")
         yield backend
         backend.close()
 

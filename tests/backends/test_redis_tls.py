@@ -50,7 +50,8 @@ class TestRedisOverTLS(BackendContract):
             ca_file=authority.path,
             client_certificate=our_own[0],
             client_key=our_own[1],
-            timeout=5.0,
+            max_connections=8,
+            timeout=20.0,  # a handshake takes its time on a busy machine
         )
         yield backend
         backend.close()

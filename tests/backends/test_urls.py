@@ -15,6 +15,8 @@ from coatcheck.errors import SettingsError
         ("unix://:hunter2@/run/redis.sock", "unix://***@/run/redis.sock"),
         ("redis://h/0?PassWord=hunter2&db=1", "redis://h/0?PassWord=***"),
         ("redis://h", "redis://h"),
+        ("redis+sentinel://u:hunter2@h:1,i:2/mymaster", "redis+sentinel://***@h:1,i:2/mymaster"),
+        ("redis+cluster://h:1?sentinel_password=x", "redis+cluster://h:1?sentinel_password=***"),
         ("", ""),
     ],
 )
@@ -43,6 +45,15 @@ def test_a_url_is_shown_without_its_secrets(url, shown):
         "redis:user:hunter2@h:1",
         "redis://:hun\nter2@h:1/0",
         "redis://:hun://ter2@h:1/0",
+        "redis+sentinel://:hunter2",
+        "redis+sentinel://:hun/ter2@h:1/mymaster",
+        "redis+sentinel://:hun?ter2@h:1,h:2/mymaster",
+        "redis+sentinel://:hun,ter2@h:1,h:2",
+        "redis+sentinel://h:1,h:2/mymaster?sentinel_password=hun@ter2",
+        "redis+sentinel://h:1/mymaster?sentinel_password=hunter2&colour=red",
+        "redis+cluster://:hun#ter2@h:1,h:2",
+        "redis+cluster://user:hun@ter2@h:1,h:port",
+        "redis+cluster://h:1,h:2:hunter2",
     ],
 )
 def test_a_password_shows_from_no_url_however_badly_written(url):

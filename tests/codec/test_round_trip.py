@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import pytest
 from hypothesis import given
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from coatcheck.codec import Metadata, decode, encode, pack, unpack, unpack_metadata
 from tests.strategies import json_values
@@ -45,6 +45,34 @@ class Attributes:
     number: int
 
 
+@dataclasses.dataclass
+class Private:
+    shown: int = 1
+    _kept: int = 2
+    fixed: int = dataclasses.field(default=3, init=False)
+
+
+@dataclasses.dataclass(slots=True)
+class Slotted:
+    _kept: int = 2
+
+
+@attrs.define
+class HalfMade:
+    number: int = 1
+    later: int = attrs.field(init=False)
+
+
+class Mixed(BaseModel):
+    """A model of which pydantic itself cannot make JSON."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    name: str = Field("x", alias="Name")
+    raw: bytes = b"\xff"
+    secret: SecretStr = SecretStr("open sesame")
+    handle: object = None
+
+
 class Hostile:
     def __repr__(self) -> str:
         raise RuntimeError("no")
@@ -70,7 +98,12 @@ def test_any_json_value_survives(value):
         (MappingProxyType({"a": 1}), {"a": 1}),
         (Model(name="x", when=datetime.date(2020, 1, 2)), {"name": "x", "when": "2020-01-02"}),
         (Record(1, {2}), {"number": 1, "more": [2]}),
+        (Private(), {"shown": 1, "_kept": 2, "fixed": 3}),
+        ([Private()], [{"shown": 1, "_kept": 2, "fixed": 3}]),
+        (Slotted(), {"_kept": 2}),
         (Attributes(3), {"number": 3}),
+        (HalfMade(), {"number": 1}),
+        ({"a": 1, "b": 2}.values(), [1, 2]),
         (datetime.datetime(2020, 1, 2, 3, tzinfo=datetime.UTC), "2020-01-02T03:00:00+00:00"),
         (datetime.timedelta(minutes=1), 60.0),
         (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
@@ -104,6 +137,28 @@ def test_what_has_no_json_form_is_described_within_a_bound():
     assert found["o"]["type"] == "builtins.object"
     assert "RuntimeError" in found["h"]["$repr"]
     assert len(found["long"]["$repr"]) < 1100
+
+
+def test_a_model_with_one_strange_member_keeps_the_others():
+    found = there_and_back(Mixed(handle=len, raw=b"\xff\xfe" * 5000))
+    assert found["Name"] == "x"
+    assert found["raw"]["bytes"] == 10_000
+    assert found["handle"]["$repr"] == "<built-in function len>"
+    assert "open sesame" not in str(found)
+
+
+def test_bytes_that_do_not_lie_side_by_side_are_kept():
+    assert there_and_back(memoryview(b"abcd")[::2]) == {"$base64": "YWM=", "bytes": 2}
+
+
+def test_a_key_that_is_a_tuple_can_be_told_from_others():
+    deep: Any = ()
+    for _ in range(2_000):
+        deep = (deep,)
+    found = there_and_back({(1, 2): "a", (1, 3): "b", ("x" * 9999,): "c", deep: "d"})
+    assert list(found.values()) == ["a", "b", "c", "d"]
+    assert list(found)[:2] == ["(1, 2)", "(1, 3)"]
+    assert all(len(name) < 1100 for name in found)
 
 
 def test_cycles_end():

@@ -2,14 +2,14 @@
 
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 from mcp_types import CallToolResult, InputRequiredResult, TextContent
 
 from coatcheck.backends import InMemoryBackend
-from coatcheck.decorators import explorable, explorable_and_referenceable
+from coatcheck.decorators import explorable, explorable_and_referenceable, referenceable
 from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
@@ -149,3 +149,47 @@ def test_both_keep_the_result_and_take_references(store: ObjectStore) -> None:
     assert store.metadata("obj_002").tool == "total"
     assert typing.get_type_hints(decorated)["return"] is str
     assert typing.get_type_hints(decorated)["numbers"] == list[int] | str
+
+
+def test_a_generator_function_is_kept_as_the_list_of_what_it_yields(store: ObjectStore) -> None:
+    def numbers(count: int) -> Iterator[int]:
+        yield from range(count)
+
+    assert "[0,1,2]" in explorable_and_referenceable(object_store=store)(numbers)(3)
+    assert store.get("obj_001") == [0, 1, 2]
+
+
+def test_what_a_generator_raises_reaches_the_caller(store: ObjectStore) -> None:
+    def numbers() -> Iterator[int]:
+        yield 1
+        raise LookupError("no more")
+
+    with pytest.raises(LookupError, match="no more"):
+        explorable(object_store=store)(numbers)()
+    assert store.list() == []
+
+
+@pytest.mark.anyio
+async def test_an_async_generator_is_refused_with_what_to_write_instead(store: ObjectStore) -> None:
+    async def numbers() -> AsyncIterator[int]:
+        yield 1
+
+    with pytest.raises(TypeError, match=r"numbers\(\) gives an async generator.*return a list"):
+        explorable(object_store=store)(numbers)()
+    assert store.list() == []
+
+
+def test_a_builtin_can_be_decorated(store: ObjectStore) -> None:
+    assert explorable(object_store=store)(len)("abc").endswith("\n3")
+
+
+@pytest.mark.parametrize("kind", [classmethod, property])
+def test_what_belongs_above_the_decorator_is_named(store: ObjectStore, kind: Any) -> None:
+    with pytest.raises(TypeError, match=rf"@{kind.__name__} goes above"):
+        explorable(object_store=store)(kind(rows))
+
+
+@pytest.mark.parametrize("decorator", [explorable, referenceable, explorable_and_referenceable])
+def test_a_backend_in_the_place_of_a_store_is_refused_with_what_to_write_instead(decorator: Any) -> None:
+    with pytest.raises(TypeError, match=r"InMemoryBackend.*ObjectStore\(backend\)"):
+        decorator(object_store=InMemoryBackend())

@@ -129,6 +129,23 @@ async def test_connections_that_fell_silent(container, object_id, network):
     assert await recovers(container) < 5
 
 
+async def test_half_open_connections_cost_one_call_each_way(container, object_id, network):
+    backend = container.backend().backend
+
+    async def many():
+        async with anyio.create_task_group() as group:
+            for _ in range(5):
+                group.start_soon(backend.aget, "a")
+                group.start_soon(anyio.to_thread.run_sync, backend.get, "a")
+
+    await many()
+    network.forget()
+    await look(container, object_id)
+    await many()
+    await look_once(container, object_id)
+    assert WHOLE not in await keep(container)
+
+
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
 async def test_connections_cut_between_two_calls_go_unnoticed(container, object_id, network, reset):
     for _ in range(5):

@@ -8,7 +8,7 @@ from coatcheck.errors import SettingsError
 from coatcheck.installer import CLIENTS, ConfigurationFault, Place, carry_out, plan_install, plan_uninstall, states_of
 from coatcheck.installer.editing import parse, same_but_for_wrapping, wrap_text
 from coatcheck.installer.files import backup_path
-from tests.installer.conftest import LAUNCHER, contents
+from tests.installer.conftest import LAUNCHER, WRAPPING, contents
 from tests.installer.test_round_trip import install, values_of
 
 
@@ -133,6 +133,8 @@ def test_a_comment_among_our_words_survives(tmp_path):
         ("cursor", "[" * 100_000, "line 1, column 1", "too deeply"),
         ("codex", '[mcp_servers.a]\ncommand = "x"\nargs = ["y"\n', "line 4", "Unclosed array"),
         ("codex", "[mcp_servers.a]\ncommand = 'x'\ncommand = 'topsecret'\n", "line 3, column 22", "overwrite"),
+        ("codex", "# one\u2028line\n[mcp_servers.a]\ncommand = 1x\n", "line 3, column 12", "newline"),
+        ("codex", "\ufeffcommand = 1x\n", "line 1, column 13", "newline"),
     ],
 )
 def test_a_malformed_file_is_refused_untouched_with_the_place_of_the_fault(tmp_path, client, text, place, reason):
@@ -146,6 +148,17 @@ def test_a_malformed_file_is_refused_untouched_with_the_place_of_the_fault(tmp_p
         assert str(path) in str(caught.value)
         assert "topsecret" not in str(caught.value)
     assert contents(tmp_path) == {"file": text.encode()}
+
+
+def test_numbers_that_equal_nothing_are_no_reason_to_refuse_a_file(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text('odd = [nan, -inf, 1e999, 1.50]\n[mcp_servers.a]\ncommand = "x"\n')
+    before = path.read_bytes()
+    place = Place(CLIENTS["codex"], path)
+    install(place)
+    assert [state.wrapped for state in states_of(place)] == [True]
+    carry_out(plan_uninstall(place))
+    assert path.read_bytes() == before
 
 
 def test_a_file_in_another_encoding_is_refused_untouched(tmp_path):
@@ -231,6 +244,6 @@ def test_a_launcher_of_several_words_comes_and_goes_too(client_name, sample):
 def test_a_new_text_that_says_anything_else_than_the_old_is_told_apart(sample, old, new):
     place = sample("claude-desktop")
     text = place.path.read_text()
-    wrapped = wrap_text(text, place.client, lambda _: LAUNCHER).text
+    wrapped = wrap_text(text, place.client, lambda _: WRAPPING).text
     assert same_but_for_wrapping(text, wrapped, place.client)
     assert not same_but_for_wrapping(text, wrapped.replace(old, new, 1), place.client)

@@ -62,6 +62,41 @@ def test_no_secret_is_shown_or_moved_into_an_argument(client_name, sample, tmp_p
     assert not [secret for secret in secrets if secret in shown]
 
 
+def shown_change(tmp_path, text):
+    path = tmp_path / "mcp.json"
+    path.write_text(text)
+    return invoke("install", "cursor", "--file", str(path), "--dry-run")
+
+
+def test_comments_are_masked_from_end_to_end(tmp_path):
+    server = '{ // mine\n "command": /* which */ "x" /* one\n * two\nthree */, "args": []}'
+    shown = shown_change(tmp_path, '{"mcpServers": {"a": ' + server + "}}")
+    assert '+ "command": /* ••• */ "' in shown
+    assert "/* •••\n  * •••\n" in shown
+    assert "\n-••• */, " in shown
+    assert not [word for word in ("mine", "which", "one", "two", "three") if word in shown]
+
+
+def test_half_a_character_in_an_argument_can_be_shown(tmp_path):
+    assert '"\\ud83d"' in shown_change(tmp_path, r'{"mcpServers": {"a": {"command": "x", "args": ["\ud83d"]}}}')
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-H", "Authorization: Bearer topsecret"],
+        ["X-Api-Key:topsecret"],
+        ["-e", "GITHUB_PAT=ghp_topsecret0123456789"],
+        ["sk-topsecret-0123456789"],
+        ["--pwd", "topsecret"],
+    ],
+)
+def test_what_looks_secret_in_an_argument_is_masked(tmp_path, arguments):
+    shown = shown_change(tmp_path, json.dumps({"mcpServers": {"a": {"command": "x", "args": arguments}}}))
+    assert "•••" in shown
+    assert "topsecret" not in shown
+
+
 def test_nothing_happens_without_a_yes(sample, tmp_path):
     place = sample("cursor")
     before = contents(tmp_path)
@@ -193,7 +228,7 @@ def test_a_server_that_says_nothing_is_ended_with_all_it_has_started(tmp_path):
     script.write_text(
         f"import fcntl, time\nf = open({str(lock)!r}, 'w')\nfcntl.flock(f, fcntl.LOCK_EX)\ntime.sleep(600)\n"
     )
-    state = ServerState("mute", "command", True, ("sh", "-c", f"{sys.executable} {script}; true"), {})
+    state = ServerState("mute", "command", True, False, ("sh", "-c", f"{sys.executable} {script}; true"), {})
     start = try_start(state, timeout=2.0)
     assert (start.works, start.says) == (False, "it did not answer in 2 s")
     with lock.open() as file:

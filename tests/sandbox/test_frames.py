@@ -3,7 +3,7 @@ import os
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coatcheck.operations import Answer
@@ -106,6 +106,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(st.sampled_from(["text_bytes", "has_payload", "metadata", "facts", "x"]), json_values),
     st.binary(max_size=40),

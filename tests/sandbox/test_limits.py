@@ -5,8 +5,15 @@ import time
 
 import pytest
 
-from coatcheck.codec import encode
-from coatcheck.errors import ObjectNotFound, SandboxFailed, SandboxMemoryExceeded, SandboxOutputExceeded, SandboxTimeout
+from coatcheck.codec import Metadata, encode
+from coatcheck.errors import (
+    CoatcheckError,
+    ObjectNotFound,
+    SandboxFailed,
+    SandboxMemoryExceeded,
+    SandboxOutputExceeded,
+    SandboxTimeout,
+)
 from coatcheck.operations.answer import metadata_of
 from coatcheck.sandbox import Sandbox
 
@@ -187,3 +194,47 @@ def test_an_unexpected_fault_in_a_worker_shows_nothing_of_the_inside(sandbox, st
         sandbox.run("no such operation", ARGS, key="k", namespace="n", load=stored(1))
     assert "no such operation" not in str(raised.value)
     assert "KeyError" not in str(raised.value)
+
+
+ROWS = b"[" + b",".join(b'{"id":%d,"name":"user %d"}' % (n, n) for n in range(50_000)) + b"]"
+
+
+def many_rows(times):
+    payload = b'{"rows":[' + b",".join([ROWS] * times) + b"]}"
+    metadata = Metadata(kind="json", size=len(payload), type="object", length=1)
+    return f"{times} times", lambda: (metadata, payload)
+
+
+def ask_for(sandbox, program, rows):
+    key, load = rows
+    started = time.monotonic()
+    try:
+        answer = sandbox.run("query", ARGS | {"filter": program}, key=key, namespace="n", load=load).text
+    except CoatcheckError as error:
+        answer = str(error)
+    return answer, time.monotonic() - started
+
+
+def test_what_a_filter_could_not_read_in_its_time_is_refused_at_once_with_what_to_do(sandbox):
+    rows = many_rows(48)  # 80 MB, for which jq takes 5 s
+    ask_for(sandbox, "1", many_rows(1))
+    answer, took = ask_for(sandbox, "[.rows[][].id] | add", rows)
+    assert "characters of JSON" in answer
+    assert ".[0:10000] |" in answer
+    assert took < 1.5  # sending it included; it would take its whole time otherwise
+
+
+def test_a_filter_that_begins_with_a_path_reads_only_what_that_leads_to(sandbox):
+    rows = many_rows(20)
+    answer, took = ask_for(sandbox, ".rows[19][49000:49003] | map(.id)", rows)
+    assert answer == "[49000,49001,49002]"
+    again = min(ask_for(sandbox, ".rows[3] | length", rows)[1] for _ in range(2))
+    assert took < 3.0
+    assert again < 1.0
+
+
+def test_an_answer_comes_before_three_seconds_are_over_however_large_the_object(sandbox):
+    ask_for(sandbox, "1", many_rows(1))
+    answer, took = ask_for(sandbox, "[.rows[][].id] | add", many_rows(18))  # 29 MB: tried, and perhaps not done
+    assert took < 3.0
+    assert answer == "22499550000" or "Stopped after 2 s" in answer or "characters of JSON" in answer

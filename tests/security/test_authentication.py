@@ -51,6 +51,14 @@ async def test_a_token_of_the_list_is_its_owners_and_every_other_is_nobodys(toke
         assert await listed.verify_token(token) is None
 
 
+@pytest.mark.parametrize("ending", ["", ".toml"])
+async def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path, ending):
+    path = tmp_path / f"tokens{ending}"
+    text = f"[tokens]\nalice = '{hashed('one')}'\n" if ending else f"alice {hashed('one')}\n"
+    path.write_text(text, encoding="utf-8-sig")
+    assert (await TokenList.load(path).verify_token("one")).subject == "alice"
+
+
 async def test_a_list_may_be_toml_with_several_tokens_for_a_name(tmp_path):
     path = tmp_path / "tokens.toml"
     path.write_text(
@@ -100,6 +108,13 @@ async def test_a_signed_token_is_its_subjects(signed, provider):
     for algorithm in ("RS512", "PS256"):
         unnamed = await signed.verify_token(provider.token("alice", algorithm=algorithm))
         assert unnamed.subject == "alice"
+
+
+async def test_clocks_may_differ_a_little(signed, provider):
+    now = int(time.time())
+    found = await signed.verify_token(provider.token("alice", exp=now - 4, nbf=now + 4))
+    # The SDK refuses what says that its time is over, so that must allow for the difference too.
+    assert found.expires_at >= now
 
 
 async def test_a_signed_token_that_is_not_right_in_every_way_is_nobodys(signed, provider, caplog):

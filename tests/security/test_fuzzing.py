@@ -58,6 +58,26 @@ envelopes = st.builds(
     ),
     st.binary(max_size=60) | json_values.map(lambda value: json.dumps(value).encode()),
 )
+messages: dict[str, Any] = {
+    "id": st.integers(0, 3) | json_values,
+    "method": st.sampled_from(
+        ["tools/call", "tools/list", "initialize", "resources/read", "resources/list", "notifications/cancelled"]
+    )
+    | json_values,
+    "params": st.fixed_dictionaries(
+        {},
+        optional={
+            "name": st.sampled_from(["tool", "object_store_get", "object_store_put"]) | json_values,
+            "arguments": json_values,
+            "uri": st.just("coatcheck://objects/obj_001") | json_values,
+            "requestId": st.integers(0, 3) | json_values,
+            "_meta": json_values,
+        },
+    )
+    | json_values,
+    "result": results | json_values,
+    "error": json_values,
+}
 paths = st.text("@obj_1.items[]\"'\\:-0123 näme$", max_size=40).map(str.encode)
 LIKELY: dict[str, Any] = {
     "grammar": paths,
@@ -66,6 +86,22 @@ LIKELY: dict[str, Any] = {
     "codec": json_values.map(lambda value: json.dumps(value).encode()),
     "arguments": json_values.map(lambda value: json.dumps(value).encode()),
     "results": results.map(lambda value: json.dumps(value).encode()),
+    "windows": st.builds(
+        lambda sizes, value, indent: sizes + json.dumps(value, indent=indent).encode(),
+        st.binary(min_size=2, max_size=2),
+        json_values,
+        st.none() | st.just(1),
+    ),
+    "filters": st.text(".itemsnv[]\"'\\\\:-01 |$(){}=#,@\n", max_size=40).map(str.encode),
+    "samples": json_values.map(lambda value: json.dumps(value).encode()),
+    "wire": st.lists(
+        st.builds(
+            lambda side, message: side + json.dumps(message).encode(),
+            st.sampled_from([b"c", b"s"]),
+            st.fixed_dictionaries({"jsonrpc": st.just("2.0")}, optional=messages),
+        ),
+        max_size=6,
+    ).map(b"\n".join),
 }
 KEPT = [(name, path) for name in TARGETS for path in sorted((FUZZ / "corpus" / name).iterdir())]
 

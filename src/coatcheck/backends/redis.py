@@ -1,44 +1,34 @@
 """The backend that keeps objects in Redis, or in Valkey and others that speak its protocol."""
 
-import asyncio
-import inspect
 import io
 import math
 import re
-import threading
-import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+import secrets
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import anyio.to_thread
 
-from coatcheck.backends.redis_deadlines import Budget, keeping_to
-from coatcheck.backends.redis_errors import shows, unavailable
+from coatcheck.backends.redis_clients import RedisClients, SentinelClients, ServerClients, unnamed
+from coatcheck.backends.redis_cluster import ClusterClients
+from coatcheck.backends.redis_deadlines import Budget
+from coatcheck.backends.redis_errors import Troubles
+from coatcheck.backends.redis_loops import LoopClients
 from coatcheck.backends.redis_url import RedisAddress, malformed, parse_redis_url
 from coatcheck.errors import MissingExtra, SettingsError
-
-if TYPE_CHECKING:
-    import redis as redis_package
-    import redis.asyncio as redis_asyncio
 
 # Values over this go to and fro in a worker thread and in pieces of this size; see docs/decisions/backends.md.
 PIECE_BYTES = 4 * 2**20
 _SCAN_COUNT = 500
 _HEALTH_CHECK_SECONDS = 30
-_RETRIES = 2
-_PAUSES = (0.2, 0.02)  # seconds before a retry, the longest and the first; they double
+_KINDS: dict[str, type[RedisClients]] = {
+    "server": ServerClients,
+    "sentinel": SentinelClients,
+    "cluster": ClusterClients,
+}
 _LONGEST_TTL_MS = 10**15  # some 30 000 years; the server refuses what overflows its clock
-
-
-@dataclass(frozen=True, slots=True)
-class _LoopClient:
-    """The client of one event loop, and the generator whose end closes it."""
-
-    client: "redis_asyncio.Redis"
-    guard: AsyncGenerator[None, None]
 
 
 class _Names:
@@ -67,9 +57,11 @@ class RedisBackend:
     are closed by ``aclose()`` in their loop, and by themselves when the loop ends as ``asyncio.run`` ends it.
 
     Args:
-        redis_url: ``redis://[[user]:password@]host[:port][/db]``, ``rediss://…`` for TLS, or
-            ``unix://[[user]:password@]/path/to/socket[?db=0]``. Connection options of the redis package with plain
-            values, such as ``socket_timeout``, may follow a ``?`` and go before the arguments below.
+        redis_url: ``redis://[[user]:password@]host[:port][/db]``, ``unix://[[user]:password@]/path/to/socket[?db=0]``,
+            ``redis+sentinel://[[user]:password@]host[:port][,host[:port]…]/service[/db]`` or
+            ``redis+cluster://[[user]:password@]host[:port][,host[:port]…]``; ``rediss…`` for TLS. Connection options of
+            the redis package with plain values, such as ``socket_timeout``, may follow a ``?`` and go before the
+            arguments below.
         prefix: What stands before each key in Redis. Backends with different prefixes share a server; no prefix
             should be the beginning of another.
         max_connections: Most connections at a time, for the synchronous form and for each event loop; who needs one
@@ -77,9 +69,11 @@ class RedisBackend:
         timeout: Seconds an operation may take altogether, retries included; one on a value over 4 MiB may go on for as
             long as each MiB comes through in this time.
         connect_timeout: Seconds to wait for a connection, of these; without it half of them.
-        ca_file: With ``rediss://``, the certificates (PEM) that sign the server's; without it, those the system trusts.
+        sentinel_username: With ``redis+sentinel://``, our name at the sentinels.
+        sentinel_password: With ``redis+sentinel://``, our password at the sentinels.
+        ca_file: With ``rediss…``, the certificates (PEM) that sign the server's; without it, those the system trusts.
             The server's name is checked too; only ``?ssl_check_hostname=false`` in the URL leaves that out.
-        client_certificate: With ``rediss://``, our own certificate (PEM).
+        client_certificate: With ``rediss…``, our own certificate (PEM).
         client_key: The key of ``client_certificate``, if it is not in the same file.
 
     Raises:
@@ -95,14 +89,18 @@ class RedisBackend:
         max_connections: int = 32,
         timeout: float = 0.8,
         connect_timeout: float | None = None,
+        sentinel_username: str | None = None,
+        sentinel_password: str | None = None,
         ca_file: Path | None = None,
         client_certificate: Path | None = None,
         client_key: Path | None = None,
     ) -> None:
         _require_redis()
-        self._address: RedisAddress = parse_redis_url(redis_url)
+        from redis import RedisError
+
+        self._address: RedisAddress = parse_redis_url(redis_url, sentinel_username, sentinel_password)
         self._prefix = prefix.encode()
-        self._options: dict[str, Any] = {
+        options: dict[str, Any] = {
             "max_connections": max_connections,
             "timeout": timeout / 2,
             "socket_timeout": timeout,
@@ -110,28 +108,37 @@ class RedisBackend:
             "health_check_interval": _HEALTH_CHECK_SECONDS,
             "protocol": 2,  # the older one is understood by old servers and by proxies too
             **({} if "path" in self._address.options else {"socket_keepalive": True}),
-            **_unnamed(),
-            **_tls_options(redis_url, ca_file, client_certificate, client_key),
+            **unnamed(),
+            **_tls_options(ca_file, client_certificate, client_key, tls=self._address.tls),
             **self._address.options,
         }
-        self._timeout = float(self._options["socket_timeout"])
-        self._budget = Budget(self._timeout)
-        self._tls = redis_url.startswith("rediss:")
-        self._client = self._sync_client(redis_url)
-        self._loop_clients: dict[asyncio.AbstractEventLoop, _LoopClient] = {}
-        self._loops = threading.Lock()
+        timeout = float(options["socket_timeout"])
+        self._budget = Budget(timeout)
+        self._clients = _KINDS[self._address.topology](self._address, options, self._budget)
+        try:
+            self._clients.check()
+        except (TypeError, ValueError, RedisError):
+            raise malformed(redis_url, "a connection cannot be made with the options after the ?") from None
+        self._troubles = Troubles(self._address.where, self._address.secrets)
+        self._loops = LoopClients(
+            self._clients,
+            self._troubles,
+            most=int(options["max_connections"]),
+            timeout=timeout,
+            patience=float(options["timeout"]),
+        )
 
     def __repr__(self) -> str:
         return f"RedisBackend({self._address.where!r}, prefix={self._prefix.decode()!r})"
 
     def generate_id(self) -> str:
         """``obj_`` and a random UUID."""
-        return f"obj_{uuid.uuid4()}"
+        return uuid_id()
 
     def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
         """Keep ``value`` under ``key``; its time to live is rounded up to a millisecond."""
         with self._operation():
-            self._client.set(self._name(key), value, px=_milliseconds(ttl_seconds))
+            self._clients.client().set(self._name(key), value, px=_milliseconds(ttl_seconds))
 
     def get(self, key: str) -> bytes | None:
         """The value under ``key``, or ``None``."""
@@ -143,7 +150,7 @@ class RedisBackend:
     def delete(self, key: str) -> bool:
         """Remove ``key``; whether it was there. Redis frees the memory in the background."""
         with self._operation():
-            return bool(self._client.unlink(self._name(key)))
+            return bool(self._clients.client().unlink(self._name(key)))
 
     def head(self, key: str, n: int) -> bytes | None:
         """The first ``n`` bytes under ``key``, or ``None``."""
@@ -152,30 +159,34 @@ class RedisBackend:
 
     def scan(self, prefix: str) -> Iterator[str]:
         """The keys that begin with ``prefix``; Redis looks at every key it has for this, in steps."""
-        pattern, names, cursor = self._pattern(prefix), _Names(len(self._prefix)), 0
-        while True:
-            with self._operation():
-                cursor, found = self._client.scan(cursor, match=pattern, count=_SCAN_COUNT)
-            yield from names.new(found)
-            if int(cursor) == 0:
-                return
+        pattern, names = self._pattern(prefix), _Names(len(self._prefix))
+        with self._operation():
+            places = self._clients.places()
+        for place in places:
+            cursor = 0
+            while True:
+                with self._operation():
+                    cursor, found = self._clients.scan(place, cursor, pattern, _SCAN_COUNT)
+                yield from names.new(found)
+                if cursor == 0:
+                    break
 
     def ping(self) -> None:
         """Return if Redis answers and accepts the credentials, else raise `RedisUnavailable`."""
         with self._operation():
-            self._client.ping()
+            self._clients.client().ping()
 
     def close(self) -> None:
         """Close the connections of the synchronous form; a later operation opens new ones."""
-        self._client.connection_pool.disconnect()
+        self._clients.close()
 
     async def aset(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
         """As ``set``."""
         if len(value) > PIECE_BYTES:
             await anyio.to_thread.run_sync(self.set, key, value, ttl_seconds)
             return
-        async with self._aoperation():
-            await (await self._here()).set(self._name(key), value, px=_milliseconds(ttl_seconds))
+        lifetime = () if ttl_seconds is None else ("PX", _milliseconds(ttl_seconds))
+        await self._loops.run(_execute, "SET", self._name(key), value, *lifetime)
 
     async def aget(self, key: str) -> bytes | None:
         """As ``get``."""
@@ -184,53 +195,53 @@ class RedisBackend:
 
     async def adelete(self, key: str) -> bool:
         """As ``delete``."""
-        async with self._aoperation():
-            return bool(await (await self._here()).unlink(self._name(key)))
+        return bool(await self._loops.run(_execute, "UNLINK", self._name(key)))
 
     async def ahead(self, key: str, n: int) -> bytes | None:
         """As ``head``."""
-        name = self._name(key)
-        async with self._aoperation():
-            client = await self._here()
-            found = cast("bytes", await client.getrange(name, 0, n - 1)) if n > 0 else b""
-            return found if found or await client.exists(name) else None
+        return await self._loops.run(_afirst, self._name(key), n)
 
     async def ascan(self, prefix: str) -> AsyncIterator[str]:
         """As ``scan``."""
-        pattern, names, cursor = self._pattern(prefix), _Names(len(self._prefix)), 0
-        while True:
-            async with self._aoperation():
-                cursor, found = await (await self._here()).scan(cursor, match=pattern, count=_SCAN_COUNT)
-            for key in names.new(found):
-                yield key
-            if int(cursor) == 0:
-                return
+        pattern, names = self._pattern(prefix), _Names(len(self._prefix))
+        places = await self._loops.run(self._clients.aplaces)
+        for place in places:
+            cursor = 0
+            while True:
+                cursor, found = await self._loops.run(self._clients.ascan, place, cursor, pattern, _SCAN_COUNT)
+                for key in names.new(found):
+                    yield key
+                if cursor == 0:
+                    break
 
     async def aping(self) -> None:
         """As ``ping``."""
-        async with self._aoperation():
-            await (await self._here()).ping()
+        await self._loops.run(_execute, "PING")
 
     async def aclose(self) -> None:
         """As ``close``, and also close the connections of the running event loop."""
         self.close()
-        mine = self._loop_clients.get(asyncio.get_running_loop())
-        if mine:
-            await mine.guard.aclose()
+        await self._loops.aclose()
 
     def _first(self, name: bytes, n: int) -> bytes | None:
         # The range of a missing key and that of an empty value are both empty; and 0 to -1 would be everything.
-        found = cast("bytes", self._client.getrange(name, 0, n - 1)) if n > 0 else b""
-        return found if found or self._client.exists(name) else None
+        found = cast("bytes", self._clients.client().getrange(name, 0, n - 1)) if n > 0 else b""
+        return found if found or self._clients.client().exists(name) else None
 
     def _whole(self, name: bytes) -> bytes | None:
         """A large value, read in pieces but at one moment: whole copies of it would stop all other threads."""
-        while size := self._client.strlen(name):
-            with self._client.pipeline(transaction=True) as pipeline:
-                for start in range(0, size, PIECE_BYTES):
-                    pipeline.getrange(name, start, start + PIECE_BYTES - 1)
-                pipeline.strlen(name)
-                *pieces, size_then = pipeline.execute()
+        from redis.exceptions import AskError
+
+        client = self._clients.client()
+        while size := client.strlen(name):
+            try:
+                with client.pipeline(transaction=True) as pipeline:
+                    for start in range(0, size, PIECE_BYTES):
+                        pipeline.getrange(name, start, start + PIECE_BYTES - 1)
+                    pipeline.strlen(name)
+                    *pieces, size_then = pipeline.execute()
+            except AskError:  # its slot is on its way to another node, where only a single command can follow
+                return cast("bytes", client.getrange(name, 0, -1)) or self._first(name, 1)
             if size_then == size:
                 joined = io.BytesIO()
                 for piece in pieces:  # one by one, so that other threads have their turn between two
@@ -238,98 +249,39 @@ class RedisBackend:
                 return joined.getvalue()  # its own memory, not a copy
         return self._first(name, 1)
 
-    async def _here(self) -> "redis_asyncio.Redis":
-        """The client of the running event loop: its connections cannot be used from another one."""
-        loop = asyncio.get_running_loop()
-        mine = self._loop_clients.get(loop)
-        if mine is None:
-            client = self._async_client()
-            mine = _LoopClient(client, self._until_closed(loop, client))
-            with self._loops:
-                for other in [other for other in self._loop_clients if other.is_closed()]:
-                    del self._loop_clients[other]
-                self._loop_clients[loop] = mine
-            # Started here, the generator is known to the loop, which closes what it knows when it shuts down.
-            await anext(mine.guard)
-        return mine.client
-
-    async def _until_closed(
-        self, loop: asyncio.AbstractEventLoop, client: "redis_asyncio.Redis"
-    ) -> AsyncGenerator[None, None]:
-        try:
-            yield
-        finally:
-            with self._loops:
-                self._loop_clients.pop(loop, None)
-            await client.connection_pool.disconnect()
-
-    def _sync_client(self, url: str) -> "redis_package.Redis":
-        from redis import BlockingConnectionPool, Redis, RedisError
-        from redis import connection as kinds
-        from redis.backoff import ExponentialBackoff
-        from redis.exceptions import ConnectionError as RedisConnectionError
-        from redis.retry import Retry
-
-        kind = kinds.SSLConnection if self._tls else kinds.Connection
-        try:
-            pool = BlockingConnectionPool(  # type: ignore[no-untyped-call]
-                connection_class=keeping_to(
-                    self._budget, kinds.UnixDomainSocketConnection if "path" in self._options else kind
-                ),
-                retry=Retry(ExponentialBackoff(*_PAUSES), _RETRIES, supported_errors=(RedisConnectionError,)),
-                **self._options,
-            )
-            pool.connection_class(**pool.connection_kwargs)  # opens nothing, but says now whether it could be made
-        except (TypeError, ValueError, RedisError):
-            raise malformed(url, "a connection cannot be made with the options after the ?") from None
-        return Redis(connection_pool=pool)
-
-    def _async_client(self) -> "redis_asyncio.Redis":
-        from redis.asyncio import BlockingConnectionPool, Redis
-        from redis.asyncio import connection as kinds
-        from redis.asyncio.retry import Retry
-        from redis.backoff import ExponentialBackoff
-        from redis.exceptions import ConnectionError as RedisConnectionError
-
-        kind = kinds.SSLConnection if self._tls else kinds.Connection
-        return Redis(
-            connection_pool=BlockingConnectionPool(
-                connection_class=kinds.UnixDomainSocketConnection if "path" in self._options else kind,
-                retry=Retry(ExponentialBackoff(*_PAUSES), _RETRIES, supported_errors=(RedisConnectionError,)),
-                **self._options,
-            )
-        )
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turn what the redis package raises about the server into `RedisUnavailable`."""
-        from redis import RedisError
-
-        try:
-            yield
-        except (RedisError, OSError) as error:
-            translated = unavailable(error, self._address.where, self._address.secrets)
-            # A traceback shows the cause too, and an old server quotes a whole AUTH command in its error.
-            raise translated from None if shows(str(error), self._address.secrets) else error
-
     @contextmanager
     def _operation(self) -> Iterator[None]:
         """One synchronous operation: within its time, with errors of ours."""
-        with self._translated(), self._budget.running():
-            yield
-
-    @asynccontextmanager
-    async def _aoperation(self) -> AsyncIterator[None]:
-        """One asynchronous operation: within its time, with errors of ours."""
-        with self._translated():
-            async with asyncio.timeout(self._timeout):
+        try:
+            with self._budget.running():
                 yield
+        except self._troubles.errors as error:
+            unavailable = self._troubles.translate(error)
+            if unavailable.trouble == "timeout":
+                self._clients.heal()
+            raise unavailable from self._troubles.shown(error)
 
     def _name(self, key: str) -> bytes:
         return self._prefix + key.encode("utf-8", "surrogatepass")
 
     def _pattern(self, prefix: str) -> bytes:
         return re.sub(rb"([\\*?\[\]])", rb"\\\1", self._name(prefix)) + b"*"
+
+
+def uuid_id() -> str:
+    """``obj_`` and a random UUID: 122 random bits. The standard class, which can do more, takes twice as long."""
+    text = secrets.token_hex(16)
+    variant = "89ab"[int(text[16], 16) & 3]
+    return f"obj_{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+
+
+async def _execute(client: Any, *command: Any) -> Any:
+    return await client.execute_command(*command)
+
+
+async def _afirst(client: Any, name: bytes, n: int) -> bytes | None:
+    found: bytes = await client.execute_command("GETRANGE", name, 0, n - 1) if n > 0 else b""
+    return found if found or await client.execute_command("EXISTS", name) else None
 
 
 def _milliseconds(ttl_seconds: float | None) -> int | None:
@@ -339,11 +291,11 @@ def _milliseconds(ttl_seconds: float | None) -> int | None:
 
 
 def _tls_options(
-    url: str, ca_file: Path | None, client_certificate: Path | None, client_key: Path | None
+    ca_file: Path | None, client_certificate: Path | None, client_key: Path | None, *, tls: bool
 ) -> dict[str, Any]:
     given = {"ssl_ca_certs": ca_file, "ssl_certfile": client_certificate, "ssl_keyfile": client_key}
     files = {name: path.expanduser() for name, path in given.items() if path is not None}
-    if not url.startswith("rediss:"):
+    if not tls:
         if files:
             raise SettingsError("A CA file or client certificate goes with a rediss:// URL: this one is without TLS.")
         return {}
@@ -351,14 +303,6 @@ def _tls_options(
         if not path.is_file():
             raise SettingsError(f"The file {path} for TLS with Redis does not exist.")
     return {"ssl_check_hostname": True, **{name: str(path) for name, path in files.items()}}
-
-
-def _unnamed() -> dict[str, None]:
-    """What keeps connections from introducing themselves, which takes two more answers and a right of its own."""
-    from redis.connection import AbstractConnection
-
-    names = inspect.signature(AbstractConnection.__init__).parameters
-    return {"driver_info": None} if "driver_info" in names else {"lib_name": None, "lib_version": None}
 
 
 def _require_redis() -> None:

@@ -44,10 +44,21 @@ class Budget(threading.local):
 def keeping_to(budget: Budget, kind: type) -> type:  # noqa: C901  (four short methods)
     """The synchronous connection class ``kind`` of the redis package, made to keep to ``budget``.
 
-    Its own timeout counts anew for each step of an operation, and for a large value as one for all of it.
+    Its own timeouts count anew for each step of an operation, and for a large value as one for all of it. They hold
+    besides, where they are shorter.
     """
 
     class Keeping(kind):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self._longest: tuple[float | None, float | None] = (self.socket_timeout, self.socket_connect_timeout)
+
+        def _connect(self) -> Any:
+            left = budget.left()
+            if left is not None:
+                self.socket_connect_timeout: float | None = min(left, self._longest[1] or left)
+            return super()._connect()
+
         def send_packed_command(self, command: Any, check_health: bool = True) -> Any:
             if self._sock is None:
                 self.connect()
@@ -73,7 +84,7 @@ def keeping_to(budget: Budget, kind: type) -> type:  # noqa: C901  (four short m
         def _limit(self) -> None:
             left = budget.left()
             if left is not None and self._sock is not None:
-                self._sock.settimeout(left)
+                self._sock.settimeout(min(left, self._longest[0] or left))
 
     Keeping.__name__ = Keeping.__qualname__ = kind.__name__
     return Keeping

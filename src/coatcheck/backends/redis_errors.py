@@ -26,7 +26,16 @@ _TEXTS = {
     "read_only": "is a read-only replica. Point the Redis URL at the primary.",
     "loading": "is still loading its data.",
     "disk": "refuses writes because it cannot save to disk. Look at its log and its disk.",
-    "cluster": "is a node of a cluster, which is not supported here. Use a single server or a proxy for the cluster.",
+    "cluster": "is a node of a cluster. Write redis+cluster:// in the Redis URL.",
+    "no_cluster": "is not in cluster mode. Write redis:// in the Redis URL.",
+    "slots": "has slots without a node at the moment: a node is away, and no replica has taken its place yet.",
+    "moving": "is moving the slot of this key to another node.",
+    "no_primary": "is not there: no sentinel names a working primary. Check the service's name, or the primary.",
+    "no_sentinel": "cannot be found: no sentinel answers. Start them or correct their addresses.",
+    "sentinel_authentication": (
+        "cannot be found: the sentinels did not accept the credentials. "
+        "Check redis_sentinel_username and redis_sentinel_password."
+    ),
     "database": "does not have the database number of the Redis URL. Correct the number.",
     "failed": "could not do what was asked.",
 }
@@ -35,12 +44,15 @@ _TEXTS = {
 _PASSING = frozenset(
     {
         *("refused", "unknown_host", "no_socket", "connect_timeout", "timeout", "busy", "dropped"),
-        *("full", "read_only", "loading", "disk"),
+        *("full", "read_only", "loading", "disk", "slots", "moving", "no_primary", "no_sentinel"),
     }
 )
 # What the server itself has said, so that it is there and answers quickly.
 _ANSWERED = frozenset(
-    {"authentication", "permission", "full", "read_only", "loading", "disk", "cluster", "database", "failed", "busy"}
+    {
+        *("authentication", "permission", "full", "read_only", "loading", "disk", "database", "failed", "busy"),
+        *("cluster", "no_cluster", "moving", "sentinel_authentication"),
+    }
 )
 
 # The first word of an error reply → trouble. https://redis.io/docs/latest/develop/reference/protocol-spec/
@@ -55,7 +67,8 @@ _REPLIES = {
     "MISCONF": "disk",
     "MOVED": "cluster",
     "ASK": "cluster",
-    "CLUSTERDOWN": "cluster",
+    "TRYAGAIN": "moving",
+    "CLUSTERDOWN": "slots",
 }
 
 # The client's own texts and those of replies whose first word it has cut off → trouble.
@@ -80,9 +93,10 @@ class RedisUnavailable(ObjectStoreUnavailable):
     """Redis does not do what was asked.
 
     Attributes:
-        address: ``host:port`` or the path of the socket.
+        address: ``host:port``, the path of the socket, or the names of the sentinels or nodes.
         trouble: What kind, one word: refused, unknown_host, no_socket, not_permitted, tls, connect_timeout, timeout,
-            busy, dropped, authentication, permission, full, read_only, loading, disk, cluster, database, failed.
+            busy, dropped, authentication, permission, full, read_only, loading, disk, cluster, no_cluster, slots,
+            moving, no_primary, no_sentinel, sentinel_authentication, database, failed.
         answered: Whether Redis itself has refused, or we never asked it, rather than not answered.
     """
 
@@ -94,27 +108,42 @@ class RedisUnavailable(ObjectStoreUnavailable):
         super().__init__(f"{text} It said: {excerpt(detail, _DETAIL)}" if detail else text)
 
 
-def unavailable(error: Exception, address: str, secrets: tuple[str, ...]) -> RedisUnavailable:
-    """The `RedisUnavailable` that says what ``error``, raised by the redis package or a socket, means.
+class Troubles:
+    """Turns the errors of the redis package into ours.
 
     Args:
-        error: What was caught.
-        address: ``host:port`` or the path of the socket.
-        secrets: What the text must not show.
+        address: As in `RedisUnavailable`.
+        secrets: What texts must not show.
+
+    Attributes:
+        address: As in `RedisUnavailable`.
+        errors: What to catch.
     """
-    trouble = _trouble(error)
-    detail = str(error) if trouble == "failed" else ""
-    return RedisUnavailable(address, trouble, "" if shows(detail, secrets) else detail)
+
+    def __init__(self, address: str, secrets: tuple[str, ...]) -> None:
+        from redis.exceptions import RedisClusterException, RedisError
+
+        self.address = address
+        self.errors = (RedisError, RedisClusterException, OSError)
+        self._secrets = tuple(secret for secret in secrets if secret)
+
+    def translate(self, error: Exception) -> RedisUnavailable:
+        """What ``error`` means."""
+        trouble = _trouble(error)
+        detail = str(error) if trouble == "failed" and self.shown(error) else ""
+        return RedisUnavailable(self.address, trouble, detail)
+
+    def shown(self, error: Exception) -> Exception | None:
+        """``error``, if it may be seen: a traceback shows causes, and old servers quote a whole AUTH in theirs."""
+        text = str(error)
+        return None if any(secret in text for secret in self._secrets) else error
 
 
-def shows(text: str, secrets: tuple[str, ...]) -> bool:
-    """Whether ``text`` has one of ``secrets`` in it."""
-    return any(secret in text for secret in secrets if secret)
-
-
-def _trouble(error: Exception) -> str:
+def _trouble(error: BaseException) -> str:
     from redis import exceptions
 
+    if trouble := _trouble_of_group(error):
+        return trouble
     text = str(error)
     first_word = text.partition(" ")[0]
     if first_word in _REPLIES:
@@ -124,7 +153,9 @@ def _trouble(error: Exception) -> str:
         (exceptions.NoPermissionError, "permission"),
         (exceptions.ReadOnlyError, "read_only"),
         (exceptions.BusyLoadingError, "loading"),
-        (exceptions.ClusterError, "cluster"),
+        (exceptions.ClusterDownError, "slots"),
+        (exceptions.TryAgainError, "moving"),
+        (exceptions.ClusterError, "moving"),  # followed as often as it may be
         (exceptions.AskError, "cluster"),
     )
     for kind, trouble in by_type:
@@ -139,6 +170,25 @@ def _trouble(error: Exception) -> str:
     if isinstance(error, exceptions.TimeoutError):
         return "timeout"
     return "dropped" if isinstance(error, exceptions.ConnectionError) else "failed"
+
+
+def _trouble_of_group(error: BaseException) -> str | None:
+    """What the clients for sentinels and clusters say; the texts are the package's own."""
+    from redis import exceptions
+
+    text = str(error)
+    if text.startswith("No master found"):
+        _, told, reasons = text.partition(" : ")
+        if not told:
+            return "no_primary"
+        return "sentinel_authentication" if "Authentication" in reasons or "auth" in reasons else "no_sentinel"
+    if not isinstance(error, exceptions.RedisClusterException):
+        return None
+    if isinstance(error, exceptions.SlotNotCoveredError) or "not covered" in text:
+        return "slots"
+    if "not enabled" in text:
+        return "no_cluster"
+    return None if error.__cause__ is None else _trouble(error.__cause__)
 
 
 def _socket_trouble(error: OSError) -> str:

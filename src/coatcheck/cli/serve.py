@@ -143,12 +143,10 @@ async def _serve_http(
         if listening.transport == "sse":
             path, application = "/sse", server.sse_app(host=listening.host, transport_security=security)
         else:
-            path, application = (
-                "/mcp",
-                server.streamable_http_app(
-                    host=listening.host, transport_security=security, stateless_http=listening.stateless
-                ),
+            application = server.streamable_http_app(
+                host=listening.host, transport_security=security, stateless_http=listening.stateless
             )
+            path = "/mcp"
         if listening.stateless:
             application = PostOnly(application, path)
         draining = Draining(application)

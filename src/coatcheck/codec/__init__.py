@@ -1,23 +1,30 @@
 """Python values to stored bytes and back; the only package that knows orjson."""
 
+from coatcheck.codec.careful import Spliced
+from coatcheck.codec.compression import expand, shrink
 from coatcheck.codec.decoding import decode, decode_result, load_exactly, load_json, open_json_text
 from coatcheck.codec.encoding import Encoded, dump_json, encode, json_length, json_type
 from coatcheck.codec.envelope import HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
 from coatcheck.codec.results import ToolResult, is_large_result, result_text, result_value
-from coatcheck.codec.slices import aencode
+from coatcheck.codec.slices import DECODED_AT_ONCE, adecode, aencode, aload_json, splice_text
 
 __all__ = [
+    "DECODED_AT_ONCE",
     "HEAD_BYTES",
     "Encoded",
     "JsonType",
     "Kind",
     "Metadata",
+    "Spliced",
     "ToolResult",
+    "adecode",
     "aencode",
+    "aload_json",
     "decode",
     "decode_result",
     "dump_json",
     "encode",
+    "expand",
     "is_large_result",
     "json_length",
     "json_type",
@@ -27,6 +34,8 @@ __all__ = [
     "pack",
     "result_text",
     "result_value",
+    "shrink",
+    "splice_text",
     "unpack",
     "unpack_metadata",
 ]

@@ -8,7 +8,7 @@ import enum
 import json
 import os
 import uuid
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -21,26 +21,45 @@ MAX_REPR_CHARACTERS = 1000
 _INT64_MIN, _UINT64_MAX = -(2**63), 2**64 - 1
 
 
+class Spliced:
+    """JSON that is put as it is in the place of a value, which is never decoded for that.
+
+    Attributes:
+        json: The JSON of one value.
+    """
+
+    __slots__ = ("json",)
+
+    def __init__(self, json: bytes | memoryview) -> None:
+        self.json = bytes(json)
+
+
 def convert(value: Any) -> Any:  # noqa: C901  # one branch for each kind of value
     """Make one level of a Python object plain: the hook for what orjson does not know.
 
     Raises:
         TypeError: The object has no JSON form; the careful encoder then describes it.
     """
+    if isinstance(value, Spliced):
+        return orjson.Fragment(value.json)
     if hasattr(type(value), "__pydantic_serializer__") and hasattr(value, "model_dump"):
-        return value.model_dump(mode="json", by_alias=True)
-    if isinstance(value, AbstractSet):
+        return _model_members(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        # orjson's own way with them leaves out fields that begin with an underscore.
+        return _fields(value, [field.name for field in dataclasses.fields(value)])
+    if isinstance(value, (AbstractSet, ValuesView)):
         return list(value)
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return {"$base64": base64.b64encode(value).decode("ascii"), "bytes": memoryview(value).nbytes}
+        whole = bytes(value)
+        return {"$base64": base64.b64encode(whole).decode("ascii"), "bytes": len(whole)}
     if isinstance(value, decimal.Decimal):
         return str(value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if hasattr(type(value), "__attrs_attrs__"):
-        return {field.name: getattr(value, field.name) for field in type(value).__attrs_attrs__}
+        return _fields(value, [field.name for field in type(value).__attrs_attrs__])
     if isinstance(value, datetime.timedelta):
         return value.total_seconds()
     to_list = getattr(value, "tolist", None)
@@ -49,6 +68,19 @@ def convert(value: Any) -> Any:  # noqa: C901  # one branch for each kind of val
     if isinstance(value, Sequence) and not isinstance(value, str):
         return list(value)
     raise TypeError(type(value).__name__)
+
+
+def _model_members(model: Any) -> Any:
+    """Give a pydantic model as JSON-like values; or as Python's where it has none for a member."""
+    try:
+        return model.model_dump(mode="json", by_alias=True, warnings=False)
+    except ValueError:
+        return model.model_dump(mode="python", by_alias=True, warnings=False)
+
+
+def _fields(value: Any, names: Iterable[str]) -> dict[str, Any]:
+    """Give the fields of an object that are set."""
+    return {name: getattr(value, name) for name in names if hasattr(value, name)}
 
 
 def encode_carefully(value: Any, depth: int = 0, inside: Iterable[int] = ()) -> bytes:
@@ -73,6 +105,8 @@ def _plain(value: Any, depth: int, inside: set[int]) -> Any:
         return int(value) if _INT64_MIN <= value <= _UINT64_MAX else orjson.Fragment(digits(value))
     if isinstance(value, float):
         return float(value)
+    if isinstance(value, Spliced):
+        return orjson.Fragment(value.json)
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time, uuid.UUID)):
         return value.isoformat() if not isinstance(value, uuid.UUID) else str(value)
     if depth >= MAX_DEPTH or id(value) in inside:
@@ -89,9 +123,6 @@ def _container(value: Any, depth: int, inside: set[int]) -> Any:
         return _members(value, depth, inside)
     if isinstance(value, (list, tuple)):
         return [_plain(item, depth + 1, inside) for item in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        members = {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
-        return _members(members, depth, inside)
     try:
         converted = convert(value)
     except Exception:  # noqa: BLE001  # a foreign object may raise anything when it is asked for its contents
@@ -131,7 +162,7 @@ def _key(key: Any) -> str:
         return key.isoformat()
     if isinstance(key, os.PathLike):
         return str(key)
-    return str(describe(key)["$repr"])
+    return _bounded_repr(key)
 
 
 def _text(value: str) -> Any:
@@ -159,11 +190,16 @@ def describe(value: Any) -> dict[str, str]:
     if isinstance(value, (dict, list, tuple, set, frozenset)):
         text = f"<{kind.__name__} of {len(value)} items, nested too deeply or inside itself>"
     else:
-        try:
-            text = repr(value)
-        except Exception as error:  # noqa: BLE001  # a foreign __repr__ may raise anything
-            text = f"<{kind.__qualname__}: its repr raised {type(error).__name__}>"
+        text = _bounded_repr(value)
+    return {"$repr": text, "type": f"{kind.__module__}.{kind.__qualname__}"}
+
+
+def _bounded_repr(value: Any) -> str:
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001  # a foreign __repr__ may raise anything
+        text = f"<{type(value).__qualname__}: its repr raised {type(error).__name__}>"
     text = text.encode("utf-8", "backslashreplace").decode()
     if len(text) > MAX_REPR_CHARACTERS:
         text = f"{text[:MAX_REPR_CHARACTERS]}… (+{len(text) - MAX_REPR_CHARACTERS} characters)"
-    return {"$repr": text, "type": f"{kind.__module__}.{kind.__qualname__}"}
+    return text

@@ -10,6 +10,9 @@ from typing import Any, Literal, get_args
 import orjson
 
 FORMAT_VERSION = 1
+COMPRESSED_VERSION = 2
+"""The same with a compressed payload, which would otherwise be taken for one that is not."""
+
 HEAD_BYTES = 1024
 """Bytes from the start of a stored value that are sure to hold its metadata."""
 
@@ -37,6 +40,7 @@ class Metadata:
         media_type: Media type of the value where it is known to be other than JSON or plain text.
         careful: The payload holds what the fast decoder would change (numbers over 64 bits, lone surrogates).
         version: Version of this format.
+        zstd: Bytes that the payload takes as it is kept, compressed; ``None`` where it is kept as it is.
     """
 
     kind: Kind
@@ -48,6 +52,7 @@ class Metadata:
     media_type: str | None = None
     careful: bool = False
     version: int = FORMAT_VERSION
+    zstd: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Give the metadata as a JSON object."""
@@ -61,6 +66,7 @@ class Metadata:
 
 _FIELDS = tuple(f.name for f in fields(Metadata))
 _KINDS, _TYPES = get_args(Kind), get_args(JsonType)
+_VERSIONS = (FORMAT_VERSION, COMPRESSED_VERSION)
 _LABELS = {"tool": MAX_TOOL_CHARACTERS, "media_type": MAX_MEDIA_TYPE_CHARACTERS}
 
 
@@ -140,9 +146,10 @@ def _metadata(line: bytes) -> Metadata:
         metadata = _from_facts(orjson.loads(line))
     except (orjson.JSONDecodeError, TypeError, KeyError) as error:
         raise ValueError("These bytes were not stored by coatcheck: their first line is no metadata.") from error
-    if metadata.version != FORMAT_VERSION:
+    if metadata.version not in _VERSIONS:
         raise ValueError(
-            f"This object was stored in format {metadata.version}; this version of coatcheck reads {FORMAT_VERSION}."
+            f"This object was stored in format {metadata.version}; "
+            f"this version of coatcheck reads {FORMAT_VERSION} and {COMPRESSED_VERSION}."
         )
     if not _is_sound(metadata):
         raise ValueError("These bytes were not stored by coatcheck: their first line is no metadata.")
@@ -161,6 +168,11 @@ def _is_sound(metadata: Metadata) -> bool:
         and isinstance(metadata.tool, str | None)
         and isinstance(metadata.media_type, str | None)
         and isinstance(metadata.careful, bool)
+        and (
+            metadata.zstd is None
+            if metadata.version == FORMAT_VERSION
+            else type(metadata.zstd) is int and metadata.zstd >= 0
+        )
     )
 
 

@@ -7,7 +7,7 @@ import orjson
 
 from coatcheck.codec.careful import convert
 
-OPTIONS = orjson.OPT_SERIALIZE_NUMPY
+OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 def dump_fast(value: Any, default: Callable[[Any], Any] = convert) -> bytes:

@@ -1,18 +1,24 @@
-"""Encode a large value on the event loop, so that nothing else there waits for it."""
+"""Encode and decode a large value on the event loop, so that nothing else there waits for it."""
 
 from time import perf_counter
 from typing import Any
 
 from anyio.lowlevel import checkpoint
 
-from coatcheck.codec.encoding import Encoded, describe_payload, describe_result, encode
-from coatcheck.codec.envelope import Parcel
+from coatcheck.codec.careful import Spliced
+from coatcheck.codec.decoding import decode, load_exactly, load_json
+from coatcheck.codec.encoding import Encoded, describe_payload, describe_result, dump_json, encode
+from coatcheck.codec.envelope import Metadata, Parcel
 from coatcheck.codec.results import ToolResult
-from coatcheck.codec.slicing import SLICE_PARTS, NeedsCare, Slicer
+from coatcheck.codec.slicing import SLICE_PARTS, TEXT_CHARACTERS, NeedsCare, Slicer
 from coatcheck.codec.weighing import parts_of
+from coatcheck.codec.windows import Load, Windows
 
 PAUSE_AFTER = 0.004
 """Seconds of work after which the event loop gets its turn."""
+
+DECODED_AT_ONCE = 1024 * 1024
+"""Bytes of JSON that are decoded in one go; some 8 ms of work."""
 
 
 async def aencode(value: Any) -> Encoded:
@@ -47,3 +53,51 @@ async def _collect(slicer: Slicer, value: Any) -> Parcel:
             await checkpoint()
             started = perf_counter()
     return parcel
+
+
+async def adecode(metadata: Metadata, payload: bytes | memoryview) -> Any:
+    """Decode a payload exactly like ``decode``, giving the event loop its turn every few milliseconds.
+
+    JSON is decoded in windows. A tool result is decoded in one go: let a worker say what its value is.
+
+    Raises:
+        ValueError: The payload is not what its metadata says.
+    """
+    if metadata.kind != "json" or len(payload) <= DECODED_AT_ONCE:
+        return decode(metadata, payload)
+    return await _read(bytes(payload), load_exactly if metadata.careful else load_json)
+
+
+async def aload_json(text: bytes) -> Any:
+    """Decode JSON exactly like ``load_json``, giving the event loop its turn every few milliseconds.
+
+    Raises:
+        ValueError: The text is no JSON.
+    """
+    return load_json(text) if len(text) <= DECODED_AT_ONCE else await _read(text, load_json)
+
+
+async def _read(text: bytes, load: Load) -> Any:
+    reading = Windows(text, load).read()
+    started = perf_counter()
+    while True:
+        try:
+            next(reading)
+        except StopIteration as end:
+            return end.value
+        except ValueError:
+            return load(text)
+        if perf_counter() - started > PAUSE_AFTER:
+            await checkpoint()
+            started = perf_counter()
+
+
+async def splice_text(text: str) -> Spliced:
+    """Give a text as JSON that is ready for its place, however long it is."""
+    if len(text) <= TEXT_CHARACTERS:
+        return Spliced(dump_json(text))
+    try:
+        parcel = await _collect(Slicer(careful=False), text)
+    except NeedsCare:
+        parcel = await _collect(Slicer(careful=True), text)
+    return Spliced(parcel.payload())

@@ -1,6 +1,6 @@
 """Putting resolved values in the place of references, wherever they stand in the arguments of a call.
 
-The work is written once, as generators that yield what they need resolved and get the value sent back; the caller
+The work is written once, as generators that yield what they need resolved and get what was found sent back; the caller
 drives them with a sync or an async explorer.
 """
 
@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from coatcheck.decorators.fitting import Expected
 from coatcheck.errors import ArgumentRejected, excerpt
+from coatcheck.explorer import Allowance, Found
 from coatcheck.references import parse_reference, unescape
 
 MAX_DEPTH = 100
@@ -30,7 +31,7 @@ class Request:
 
 
 T = TypeVar("T")
-Steps: TypeAlias = Generator[Request, Any, T]
+Steps: TypeAlias = Generator[Request, Found, T]
 
 
 def settled(arguments: Mapping[str, Any], expected: Mapping[str, Expected]) -> Steps[dict[str, Any]]:
@@ -40,29 +41,31 @@ def settled(arguments: Mapping[str, Any], expected: Mapping[str, Expected]) -> S
         ArgumentRejected: A value does not fit, or is nested deeper than ``MAX_DEPTH`` levels.
     """
     result: dict[str, Any] = {}
+    allowance = Allowance()
     for name, value in arguments.items():
         rule = expected.get(name)
         if rule is None or rule.is_default(value):
             result[name] = value
         else:
-            result[name] = yield from _settled_one(value, rule)
+            result[name] = yield from _settled_one(value, rule, allowance)
     return result
 
 
-def _settled_one(value: Any, rule: Expected) -> Steps[Any]:
+def _settled_one(value: Any, rule: Expected, allowance: Allowance) -> Steps[Any]:
     sources: list[str] = []
     if isinstance(value, str):
         reference = parse_reference(value)
         if reference is not None:
             sources.append(value)
-            answer = yield Request(reference.object_id, str(reference.path), as_text=rule.is_text)
-            return rule.fit(answer, sources, open_text=True)
+            found = yield Request(reference.object_id, str(reference.path), as_text=rule.is_text)
+            allowance.take(found, value)
+            return rule.fit(found.value, sources, open_text=True)
         inner = None if rule.is_text or rule.accepts(value) else _container(value)
         if inner is None:
             return rule.fit(unescape(value), sources)
         value = inner
     if _mentions_objects(value):
-        value = yield from _substituted(value, sources, rule.name)
+        value = yield from _substituted(value, _Place(sources, rule.name, allowance))
     return rule.fit(value, sources)
 
 
@@ -94,28 +97,39 @@ def _mentions_objects(value: Any) -> bool:
     return False
 
 
-def _substituted(value: Any, sources: list[str], name: str, depth: int = 0) -> Steps[Any]:
+@dataclass(frozen=True)
+class _Place:
+    """The argument whose parts are settled."""
+
+    sources: list[str]
+    name: str
+    allowance: Allowance
+
+
+def _substituted(value: Any, argument: _Place, depth: int = 0) -> Steps[Any]:
     if type(value) is str:
         if not value.startswith("@"):
             return value
         reference = parse_reference(value)
         if reference is None:
             return unescape(value)
-        sources.append(value)
-        return (yield Request(reference.object_id, str(reference.path)))
+        argument.sources.append(value)
+        found = yield Request(reference.object_id, str(reference.path))
+        argument.allowance.take(found, value)
+        return found.value
     if type(value) not in _CONTAINERS:
         return value
     if depth >= MAX_DEPTH:
         raise ArgumentRejected(
-            f'Argument "{excerpt(name)}" holds references and is nested more than {MAX_DEPTH} levels deep. '
+            f'Argument "{excerpt(argument.name)}" holds references and is nested more than {MAX_DEPTH} levels deep. '
             "Pass a flatter value."
         )
     if type(value) is dict:
         entries = {}
         for key, part in value.items():
-            entries[key] = yield from _substituted(part, sources, name, depth + 1)
+            entries[key] = yield from _substituted(part, argument, depth + 1)
         return entries
     parts = []
     for part in value:
-        parts.append((yield from _substituted(part, sources, name, depth + 1)))  # noqa: PERF401 - a comprehension cannot yield
+        parts.append((yield from _substituted(part, argument, depth + 1)))  # noqa: PERF401 - a comprehension cannot yield
     return type(value)(parts)

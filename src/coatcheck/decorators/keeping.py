@@ -1,5 +1,6 @@
 """Keeping results: the ``explorable`` decorator."""
 
+import inspect
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,8 @@ def explorable(*, object_store: StoreSource, explorer: ExplorerSource | None = N
     which holds a small value whole, with the reference to the stored result. Where the store does not take the
     result, the text says so and shows what fits. Exceptions of the function pass through untouched.
 
+    What a generator yields is kept as a list, as the SDK makes one of it; an async generator is refused.
+
     Of MCP's own result types, a ``CallToolResult`` is kept with everything in it; one that reports an error, and a
     request for more input, are no results and pass through as they are.
 
@@ -35,7 +38,7 @@ def explorable(*, object_store: StoreSource, explorer: ExplorerSource | None = N
         if face.is_async:
 
             async def call_async(*args: Any, **kwargs: Any) -> Any:
-                result = await func(*args, **kwargs)
+                result = _collected(await func(*args, **kwargs), face)
                 if _passes(result):
                     return result
                 with told_to_the_model():
@@ -49,13 +52,23 @@ def explorable(*, object_store: StoreSource, explorer: ExplorerSource | None = N
 
 def _sync(func: Callable[..., Any], face: Face, provide: Callable[[], Any]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
-        result = func(*args, **kwargs)
+        result = _collected(func(*args, **kwargs), face)
         if _passes(result):
             return result
         with told_to_the_model():
             return provide().put_and_preview(_to_keep(result), tool=face.name)
 
     return call
+
+
+def _collected(result: Any, face: Face) -> Any:
+    """Run a generator to its end here, where its exceptions are still those of the function."""
+    if inspect.isasyncgen(result):
+        raise TypeError(
+            f"{face.name}() gives an async generator, which cannot be kept: make it collect what it yields "
+            "and return a list."
+        )
+    return list(result) if inspect.isgenerator(result) else result
 
 
 def _mcp_types() -> Any:

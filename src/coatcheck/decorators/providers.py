@@ -13,7 +13,16 @@ ExplorerSource: TypeAlias = Explorer | Callable[[], Explorer]
 
 
 def explorer_provider(object_store: StoreSource, explorer: ExplorerSource | None) -> Callable[[], Explorer]:
-    """A provider of the explorer to use: the given one, the provided one, or one made over the store at first use."""
+    """A provider of the explorer to use: the given one, the provided one, or one made over the store at first use.
+
+    Raises:
+        TypeError: What is given for a store is neither one nor a provider of one.
+    """
+    if not isinstance(object_store, ObjectStore) and not callable(object_store):
+        raise TypeError(
+            f"object_store wants an ObjectStore or a provider of one, not {type(object_store).__name__}; "
+            "over a backend one is made by ObjectStore(backend)."
+        )
     if explorer is None:
         return _made_once(object_store)
     if callable(explorer):

@@ -97,20 +97,20 @@ def _sync(
 
 
 def _resolved(steps: Steps[T], provide: Callable[[], Explorer]) -> T:
-    answer = None
+    found: Any = None
     while True:
         try:
-            request = steps.send(answer)
+            request = steps.send(found)
         except StopIteration as done:
             return cast("T", done.value)
-        answer = provide().resolve(request.object_id, request.path, as_text=request.as_text)
+        found = provide().find(request.object_id, request.path, as_text=request.as_text)
 
 
 async def _resolved_async(steps: Steps[T], provide: Callable[[], Explorer]) -> T:
-    answer = None
+    found: Any = None
     while True:
         try:
-            request = steps.send(answer)
+            request = steps.send(found)
         except StopIteration as done:
             return cast("T", done.value)
-        answer = await provide().aresolve(request.object_id, request.path, as_text=request.as_text)
+        found = await provide().afind(request.object_id, request.path, as_text=request.as_text)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from coatcheck import codec
-from coatcheck.codec import Encoded
+from coatcheck.codec import Encoded, Metadata
 from coatcheck.errors import SandboxError
 from coatcheck.object_store import ObjectStore, ObjectSummary, StoredObject
 from coatcheck.operations import Answer
@@ -23,6 +23,10 @@ class Access(Protocol):
 
     async def encode(self, value: Any) -> Encoded:
         """Encode any value."""
+        ...
+
+    async def decode(self, metadata: Metadata, payload: bytes | memoryview) -> Any:
+        """Decode a payload."""
         ...
 
     async def keep(self, encoded: Encoded, tool: str | None) -> StoredObject:
@@ -56,6 +60,10 @@ class BlockingAccess:
     async def encode(self, value: Any) -> Encoded:
         """Encode any value."""
         return codec.encode(value)
+
+    async def decode(self, metadata: Metadata, payload: bytes | memoryview) -> Any:
+        """Decode a payload."""
+        return codec.decode(metadata, payload)
 
     async def keep(self, encoded: Encoded, tool: str | None) -> StoredObject:
         """Store an encoded value."""
@@ -94,6 +102,10 @@ class AsyncAccess(BlockingAccess):
     async def encode(self, value: Any) -> Encoded:
         """Encode any value."""
         return await codec.aencode(value)
+
+    async def decode(self, metadata: Metadata, payload: bytes | memoryview) -> Any:
+        """Decode a payload."""
+        return await codec.adecode(metadata, payload)
 
     async def keep(self, encoded: Encoded, tool: str | None) -> StoredObject:
         """Store an encoded value."""

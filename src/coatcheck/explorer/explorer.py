@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from coatcheck.explorer.access import AsyncAccess, BlockingAccess, complete
+from coatcheck.explorer.finding import Found
 from coatcheck.explorer.work import Kept, Work, target_of
 from coatcheck.object_store import ObjectStore
 from coatcheck.sandbox import Sandbox
@@ -180,11 +181,25 @@ class Explorer:
 
     def resolve(self, obj_id: str, path: str = "", *, as_text: bool = False) -> Any:
         """Give the value that a reference stands for; with ``as_text`` its text, or its JSON where it is no text."""
-        return complete(self._blocking().resolve(target_of(obj_id, path), as_text=as_text))
+        return self.find(obj_id, path, as_text=as_text).value
 
     async def aresolve(self, obj_id: str, path: str = "", *, as_text: bool = False) -> Any:
         """Give the value that a reference stands for; see ``resolve``."""
-        return await self._async().resolve(target_of(obj_id, path), as_text=as_text)
+        return (await self.afind(obj_id, path, as_text=as_text)).value
+
+    def find(self, obj_id: str, path: str = "", *, as_text: bool = False) -> Found:
+        """Give what a reference stands for, and how large that is; see ``resolve``."""
+        finding = self._blocking().find(target_of(obj_id, path))
+        return complete(finding.text() if as_text else finding.value())
+
+    async def afind(self, obj_id: str, path: str = "", *, as_text: bool = False) -> Found:
+        """Give what a reference stands for, and how large that is; see ``resolve``."""
+        finding = self._async().find(target_of(obj_id, path))
+        return await (finding.text() if as_text else finding.value())
+
+    async def afind_json(self, obj_id: str, path: str = "", *, sampled: bool = False) -> Found:
+        """Give what a reference stands for; of a large value the JSON, with a sample where one is asked for."""
+        return await self._async().find(target_of(obj_id, path)).json(sampled=sampled)
 
     def keep(self, value: Any, tool: str | None = None, limit: int | None = None) -> Kept:
         """Store a value and preview it within ``limit``; what cannot be stored is shown all the same."""

@@ -8,6 +8,7 @@ from coatcheck import codec
 from coatcheck.codec import Encoded, Metadata, ToolResult
 from coatcheck.errors import CoatcheckError, ObjectStoreUnavailable, ObjectTooLarge, PathNotFound, ReferenceSyntaxError
 from coatcheck.explorer.access import Access
+from coatcheck.explorer.finding import Finding
 from coatcheck.operations import OPERATIONS, Answer, Document
 from coatcheck.operations.answer import metadata_of
 from coatcheck.previews import NotPlain, Subject, render, render_small, render_whole
@@ -118,24 +119,17 @@ class Work:
         preview = await self.show(Reference(stored.object_id), max(limit, 0), headline=True)
         return "\n\n".join(part for part in (answer.text, preview) if part)[: self.response_limit]
 
-    async def resolve(self, target: Reference, *, as_text: bool) -> Any:
-        """Give the value that a reference stands for, or its text."""
-        if not target.path:
-            stored = await self.access.read(target.object_id)
-            if not as_text:
-                return stored.value()
-            text = stored.text()
-            if text is None and stored.metadata.kind == "json":
-                return str(stored.payload, "utf-8")  # its JSON already: decoding it would hold up others
-            return codec.dump_json(stored.value()).decode() if text is None else text
-        answer = await self.run("resolve", target, {}, self.response_limit)
-        encoded = encoded_of(answer)
-        part = codec.decode(metadata_of(encoded), encoded.payload)
-        return codec.dump_json(part).decode() if as_text and not isinstance(part, str) else part
+    def find(self, target: Reference) -> Finding:
+        """Find what a reference stands for."""
+
+        async def run(args: dict[str, Any]) -> Answer:
+            return await self.run("resolve", target, args, self.response_limit)
+
+        return Finding(self.access, target, run)
 
     async def raw(self, target: Reference, start: int) -> str:
         """Give one page of an object's exact text, with where it stands and how to go on."""
-        text: str = await self.resolve(target, as_text=True)
+        text: str = (await self.find(target).text()).value
         total = len(text)
         if start < 0 or (start >= total and start > 0):
             return f"{target} has {total:,} characters: start must lie between 0 and {max(total - 1, 0)}."

@@ -14,7 +14,10 @@ MASK = "•••"
 _LEAST_SECRET = 6
 """Shorter values are words such as ``true`` and ``debug``, and in any text."""
 _SHOWN = {"command", "args", "type", "url", "httpUrl", "serverUrl", "cwd"}
-_SECRET_WORD = re.compile(r"key|token|secret|passw|auth|credential|bearer|header|cookie", re.IGNORECASE)
+_SECRET_WORD = re.compile(r"key|token|secret|passw|pwd|auth|credential|bearer|header|cookie", re.IGNORECASE)
+_KNOWN_TOKEN = re.compile(r"\b(?:gh[a-z]_|github_pat_|glpat-|sk-|xox[a-z]-|eyJ)[\w.-]{8,}")
+"""Tokens that show what they are by how they begin."""
+_COMMENT_START = re.compile(r"//|/\*|[#*](?!/)|")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 _VARIABLE_HEADER = re.compile(r"[^:]+: \$COATCHECK_HEADER_\w+")
 
@@ -36,10 +39,7 @@ def mask(text: str, client: Client) -> str:
     shown = {id(node) for node in _shown(tree, client)}
     secrets = _secrets(tree, client)
     arguments = {id(node): _without(text, secrets) for node, text in _arguments(tree, client)}
-    edits = [
-        Edit(start, end, f"{text[start : start + 2 if text[start] == '/' else start + 1]} {MASK}")
-        for start, end in _one_line(text, tree.comments)
-    ]
+    edits = [Edit(start, end, _masked_comment(text[start:end])) for start, end in _one_line(text, tree.comments)]
     for node in tree.root.walk():
         if id(node) in arguments:
             edits.append(Edit(node.start, node.end, quoted(arguments[id(node)])))
@@ -62,6 +62,14 @@ def _without(text: str, secrets: Sequence[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, MASK)
     return text
+
+
+def _masked_comment(piece: str) -> str:
+    """Mask a line of a comment; the signs in which it begins and ends stay."""
+    found = _COMMENT_START.match(piece)
+    start = found.group() if found else ""
+    end = "*/" if start != "//" and piece.endswith("*/") else ""
+    return " ".join(part for part in (start, MASK, end) if part)
 
 
 def _one_line(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -101,10 +109,11 @@ def _argument(text: str, previous: str) -> str:
         return text
     if previous.startswith("-") and "=" not in previous and _SECRET_WORD.search(previous):
         return MASK
-    name, separator, _ = text.partition("=")
-    if separator and _SECRET_WORD.search(name):
-        return f"{name}={MASK}"
-    return _address(text)
+    for sign in "=:":
+        name, separator, _ = text.partition(sign)
+        if separator and _SECRET_WORD.search(name):
+            return f"{name}{sign}{MASK}"
+    return _KNOWN_TOKEN.sub(MASK, _address(text))
 
 
 def _address(text: str) -> str:

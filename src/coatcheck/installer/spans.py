@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from coatcheck.codec.careful import is_utf8
 from coatcheck.installer.faults import SyntaxFault
 
 Kind = Literal["object", "array", "string", "other"]
@@ -111,4 +112,4 @@ def apply(text: str, edits: Sequence[Edit]) -> str:
 
 def quoted(text: str) -> str:
     """Write a text as a string that JSON and TOML both read."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(text, ensure_ascii=not is_utf8(text)).replace("\x7f", "\\u007f")

@@ -27,9 +27,10 @@ def parse_toml(text: str) -> Tree:
     """
     offset = 1 if text.startswith("\ufeff") else 0
     try:
-        expected = tomllib.loads(text[offset:])
+        # Numbers stay as they are written: one that is not a number equals nothing, not even itself.
+        expected = tomllib.loads(text[offset:], parse_float=str)
     except tomllib.TOMLDecodeError as error:
-        raise _fault(str(error), text) from None
+        raise _fault(str(error), text, offset) from None
     except RecursionError:
         raise SyntaxFault("it is nested too deeply", text, 0) from None
     reader = _Reader(text)
@@ -39,15 +40,14 @@ def parse_toml(text: str) -> Tree:
     return Tree(text, reader.root, reader.comments)
 
 
-def _fault(message: str, text: str) -> SyntaxFault:
+def _fault(message: str, text: str, offset: int) -> SyntaxFault:
     """Take the place out of a message of the standard library."""
     place = _PLACE.search(message)
     reason = message[: place.start()] if place else message
     if place is None or place.group(1) is None:
         return SyntaxFault(reason, text, len(text))
-    lines = text.splitlines(keepends=True)
-    position = sum(len(line) for line in lines[: int(place.group(1)) - 1]) + int(place.group(2)) - 1
-    return SyntaxFault(reason, text, position)
+    before = text[offset:].split("\n")[: int(place.group(1)) - 1]
+    return SyntaxFault(reason, text, offset + sum(len(line) + 1 for line in before) + int(place.group(2)) - 1)
 
 
 class _Reader:
@@ -133,7 +133,7 @@ class _Reader:
         return Node("other", start, end, self._scalar(start, end))
 
     def _scalar(self, start: int, end: int) -> Any:
-        return tomllib.loads("x=" + self.text[start:end])["x"]
+        return tomllib.loads("x=" + self.text[start:end], parse_float=str)["x"]
 
     def _array(self, start: int) -> Node:
         node = Node("array", start)

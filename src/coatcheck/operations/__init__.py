@@ -18,7 +18,7 @@ from coatcheck.operations.searching import search
 from coatcheck.operations.showing import show
 from coatcheck.operations.slicing import slice_part
 
-__all__ = ["OPERATIONS", "Answer", "Document", "Operation", "locate", "preload"]
+__all__ = ["OPERATIONS", "Answer", "Document", "Operation", "locate", "preload", "reads_value"]
 
 Operation = Callable[[Document, dict[str, Any]], Answer]
 
@@ -51,8 +51,23 @@ OPERATIONS: dict[str, Operation] = {
 }
 
 
-def preload() -> None:
-    """Import all that the operations may ever need and run each once: a worker cannot import any more later."""
+def reads_value(operation: str, document: Document, args: dict[str, Any]) -> bool:
+    """Whether an operation needs the decoded object; a filter on the whole of it reads the JSON itself."""
+    if operation != "query" or args.get("path"):
+        return True
+    from coatcheck.operations.querying import can_narrow
+
+    return can_narrow(document, args)
+
+
+def preload() -> float:
+    """Import all that the operations may ever need and run each once: a worker cannot import any more later.
+
+    Returns:
+        How many times longer jq takes here than where its times were taken.
+    """
+    from coatcheck.operations.querying import measure_pace
     from coatcheck.operations.warming import warm_up
 
     warm_up(OPERATIONS)
+    return measure_pace()

@@ -2,6 +2,7 @@
 
 import functools
 import re
+import time
 from typing import Any
 
 import jq
@@ -12,6 +13,8 @@ from coatcheck.errors import FilterError, SandboxOutputExceeded, excerpt
 from coatcheck.operations.answer import Answer
 from coatcheck.operations.document import Document, locate, place
 from coatcheck.operations.jq_words import refuse_reaching_out
+from coatcheck.operations.leading_path import begins_with_path, narrow
+from coatcheck.operations.reading_time import MARGIN, measured_pace, seconds_to_read
 from coatcheck.references import parse_path
 
 DEFAULT_MAX_BYTES = 128 * 1024 * 1024
@@ -19,8 +22,12 @@ EXACT_INTEGER = 2**53
 ROUNDED_NAMED = 5
 MESSAGE_CHARACTERS = 300
 
+READ_AT_ONCE = 1024 * 1024
+"""Size up to which jq reads an object so quickly that nothing is gained by looking at what the filter needs of it."""
+
 _LONG_NUMBER = re.compile(r"\d{16}")
 _BEYOND_64_BITS = re.compile(r"\d{19}")
+_MAY_HAVE_BEEN_ROUNDED = re.compile(r"[0-9][eE][+-]?[0-9]")
 _LONE_SURROGATE = re.compile(
     r"(?<!\\)((?:\\\\)*)(?:\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
     r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2})"
@@ -43,8 +50,15 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
     """
     program = args["filter"]
     refuse_reaching_out(program)
+    started = time.monotonic()
     compiled = _compile(program)
-    source = _source(document, args.get("path") or "")
+    narrowed = _narrowed(document, program) if can_narrow(document, args) else None
+    if narrowed is None:
+        source = _source(document, args.get("path") or "")
+    else:
+        compiled, source = narrowed
+    if "seconds" in args:
+        _refuse_what_takes_too_long(source, args, started)
     notes: list[str] = []
     try:
         outputs = _outputs(compiled, source, args.get("max_bytes") or DEFAULT_MAX_BYTES)
@@ -55,6 +69,55 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
         notes.append("The filter gave no output." if not outputs else f"{len(outputs):,} outputs, given as a list.")
     result = outputs[0] if len(outputs) == 1 else f"[{','.join(outputs)}]"
     return _answer(result, source, notes, args, len(outputs))
+
+
+def can_narrow(document: Document, args: dict[str, Any]) -> bool:
+    """Whether the filter begins with a plain path that is better followed here, for the object is large."""
+    return (
+        not args.get("path")
+        and len(document.payload) > READ_AT_ONCE
+        and document.may_be_structured
+        and begins_with_path(args["filter"])
+    )
+
+
+def measure_pace() -> float:
+    """Say how many times longer than estimated jq takes on this machine to read a text."""
+    compiled = _compile("length")
+    return measured_pace(lambda source: list(compiled.input_text(source)))
+
+
+def _narrowed(document: Document, program: str) -> tuple[Any, str] | None:
+    """Follow the filter's leading path; gives the rest of the filter, compiled, and the JSON that it works on."""
+    value, is_text = document.value, False
+    if isinstance(value, str):
+        value, is_text = document.open_text(value), True
+    rest, part = narrow(program, value)
+    if rest == program or _alone_error(program) is not None:
+        return None
+    source = dump_json(part).decode()
+    if is_text and _MAY_HAVE_BEEN_ROUNDED.search(source):
+        return None  # The digits of such a number are in the text, and only there.
+    return _compile(rest), source
+
+
+def _refuse_what_takes_too_long(source: str, args: dict[str, Any], started: float) -> None:
+    """Refuse at once what jq could not even read in the time there is.
+
+    Raises:
+        FilterError: With the size, the time, and what to do.
+    """
+    if len(source) <= READ_AT_ONCE:
+        return
+    estimate = seconds_to_read(source) * args["pace"]
+    left = args["seconds"] - (time.monotonic() - started)
+    if estimate > left * MARGIN:
+        raise FilterError(
+            f"The filter would have to read {len(source):,} characters of JSON, which takes it some {estimate:.0f} s; "
+            f"an operation has {args['seconds']:.1f} s here. Begin the filter with a path to a part (for example "
+            f".[0:10000] | … or .items[3] | …), name a part behind the id ({args['reference']}[0:10000]), or use grep "
+            "or slice."
+        )
 
 
 def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], count: int) -> Answer:
@@ -81,11 +144,11 @@ def _compile(program: str) -> Any:
         # parentheses, because no import can stand there. On its own line: the filter may end in a comment.
         return jq.compile(f"({program}\n)|tojson")
     except ValueError as error:
-        message = _compile_error(program) or str(error)
+        message = _alone_error(program) or str(error)
         raise FilterError(f'The filter "{excerpt(program)}" is no jq: {_tidy(message)}') from None
 
 
-def _compile_error(program: str) -> str | None:
+def _alone_error(program: str) -> str | None:
     try:
         jq.compile(program)
     except ValueError as error:

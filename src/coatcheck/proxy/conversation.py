@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from coatcheck.errors import CoatcheckError
 from coatcheck.proxy.messages import (
     LONG_LINE,
+    PARSED_AT_ONCE,
     Id,
     Message,
     error_response,
@@ -20,6 +21,7 @@ from coatcheck.proxy.messages import (
     is_surely_no_response,
     looks_like_json,
     parse,
+    parse_long,
     response,
     to_line,
 )
@@ -114,8 +116,16 @@ class Conversation:
         """Take a line of the client's."""
         if len(line) > LONG_LINE and glance_at_id(line) is not None:
             self._to_server(line)  # An answer to the server, and a long one.
-            return
-        message = parse(line)
+        elif len(line) > PARSED_AT_ONCE:
+            self._start(self._parsed_slowly(line, self._parsed_from_client), len(line))
+        else:
+            self._parsed_from_client(parse(line), line)
+
+    async def _parsed_slowly(self, line: bytes, take: Callable[[Any, bytes], None]) -> None:
+        """Parse a long line, and let others have their turn meanwhile."""
+        take(await parse_long(line), line)
+
+    def _parsed_from_client(self, message: Any, line: bytes) -> None:
         if isinstance(message, list):
             self._batch_from_client(message, line)
         elif isinstance(message, dict):
@@ -194,7 +204,7 @@ class Conversation:
             if self._has_tools and interceptor.is_own(tool):
                 self._to_client(to_line(response(call, await interceptor.own_tool_call(tool, given))))
                 return
-            arguments = await interceptor.arguments(tool, given)
+            arguments = await interceptor.arguments(tool, given, as_json=True)
             if arguments is not given:
                 line = to_line({**call, "params": {**params, "arguments": arguments}})
             self._pass_call(key, call, line)
@@ -235,6 +245,8 @@ class Conversation:
             self._careful_from_server(line)
         elif len(line) > LONG_LINE and self._is_of_no_interest(line):
             self._to_client(line)
+        elif len(line) > PARSED_AT_ONCE:
+            self._start(self._parsed_slowly(line, self._message_from_server), len(line))
         else:
             self._message_from_server(parse(line), line)
 

@@ -3,13 +3,16 @@
 import re
 from typing import Any
 
-from coatcheck.codec import dump_json, load_exactly, load_json
+from coatcheck.codec import aload_json, dump_json, load_exactly, load_json
 
 Message = dict[str, Any]
 Id = tuple[str, str | int | float]
 """A request id with the name of its type: ``1``, ``"1"`` and ``1.0`` are three ids."""
 
 LONG_LINE = 64 * 1024
+PARSED_AT_ONCE = 1 << 20
+"""Bytes of a line that are parsed in one go."""
+
 INTERNAL_ERROR = -32603
 METHOD_NOT_FOUND = -32601
 
@@ -44,6 +47,14 @@ def parse(line: bytes) -> Any:
         if len(line) <= _EXACT_UP_TO and _MANY_DIGITS.search(line) is not None:
             return load_exactly(line)
         return load_json(line)
+    except ValueError:
+        return _parse_leniently(line)
+
+
+async def parse_long(line: bytes) -> Any:
+    """Decode a line like ``parse``, giving the event loop its turn meanwhile."""
+    try:
+        return await aload_json(line)
     except ValueError:
         return _parse_leniently(line)
 

@@ -10,7 +10,6 @@ import time
 from typing import Any
 
 from coatcheck.sandbox.frames import PREFIX, FrameError, frame_head, read_header, read_prefix
-from coatcheck.sandbox.limits import hand_over_allowance
 
 PIPE_BYTES = 1024 * 1024
 READ_BYTES = 1024 * 1024
@@ -56,7 +55,7 @@ class Channel:
         return self._write(memoryview(head), deadline) and self._write(memoryview(body), deadline)
 
     def receive(self, max_body_bytes: int, deadline: float) -> tuple[dict[str, Any], bytes]:
-        """Read a frame. The deadline is for its beginning: for the rest there is an allowance by its length.
+        """Read a frame, all of it before the deadline.
 
         Raises:
             DeadlinePassed: No answer in time.
@@ -65,7 +64,6 @@ class Channel:
         """
         prefix = self._read(PREFIX.size, deadline)
         header_bytes, body_bytes = read_prefix(prefix, max_body_bytes)
-        deadline = time.monotonic() + hand_over_allowance(header_bytes + body_bytes)
         header = read_header(self._read(header_bytes, deadline))
         return header, self._read(body_bytes, deadline)
 

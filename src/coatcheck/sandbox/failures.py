@@ -18,6 +18,8 @@ from coatcheck.sandbox.frames import MAX_HEADER_BYTES
 from coatcheck.sandbox.limits import MEBIBYTE, Limits
 
 MAX_MESSAGE_CHARACTERS = 2000
+LARGE_BYTES = 5 * MEBIBYTE
+"""From here on an object's size is a likely reason for a timeout."""
 
 OUT_OF_MEMORY = "SandboxMemoryExceeded"
 OUTPUT_EXCEEDED = "SandboxOutputExceeded"
@@ -61,19 +63,23 @@ def revive(header: dict[str, Any], limits: Limits) -> CoatcheckError:
     return SandboxFailed("The operation failed inside the sandbox. Try another way to get at the data.")
 
 
-def timed_out(limits: Limits) -> SandboxTimeout:
-    """The operation took too long."""
+def timed_out(limits: Limits, size: float) -> SandboxTimeout:
+    """The operation took too long, on an object of so many bytes."""
+    part = ""
+    if size > LARGE_BYTES:
+        part = f" Of the object's {size:,.0f} bytes, work on a part: name it by a path such as [0:10000]."
     return SandboxTimeout(
-        f"Stopped after {limits.timeout:g} s, the most one operation may take. Use a simpler pattern or filter "
+        f"Stopped after {limits.timeout:g} s, the most one operation may take.{part} Use a simpler pattern or filter "
         '(no nested repetition such as "(a+)+", no endless recursion; in jq split a long text into lines first, '
         r'split("\n") | map(…)), or narrow the work down with a path.'
     )
 
 
-def hand_over_timed_out() -> SandboxTimeout:
-    """The payload did not get through in time."""
+def slow() -> SandboxTimeout:
+    """The operation did not even begin in time."""
     return SandboxTimeout(
-        "The object could not be handed to the sandbox in time; the machine is overloaded. Try again."
+        "The object could not be handed to the sandbox and decoded in time; the machine is overloaded or slow. Try "
+        "again; if it stays so, whoever runs this can raise the sandbox's timeout."
     )
 
 

@@ -5,17 +5,17 @@ from typing import Any
 
 MEBIBYTE = 1024 * 1024
 
-HAND_OVER_SECONDS = 2.0
-HAND_OVER_BYTES_PER_SECOND = 25 * MEBIBYTE
+HAND_OVER_SECONDS = 0.5
+"""What handing an object over, decoding it, going through a large one and giving the answer back may add to the
+timeout, all together: with the default timeout, every answer is there within three seconds."""
+
 GRACE_SECONDS = 1.0
 """How long after its deadline a worker ends itself, should the parent not have done it."""
 
+READING_BYTES_PER_SECOND = 20 * MEBIBYTE
+
 STARTUP_SECONDS = 20.0
 """A clean interpreter starts in about 0.1 s; a crowded machine may take far longer, and that is nobody's fault."""
-
-
-READING_BYTES_PER_SECOND = 20 * MEBIBYTE
-MOST_READING_SECONDS = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Limits:
     """The limits of one worker.
 
     Attributes:
-        timeout: Seconds for one operation, counted from when the worker begins it; see also ``reading_allowance``.
+        timeout: Seconds for one operation, counted from when the worker begins it; a large object earns it some more.
         memory_bytes: Address space of the worker process; 0 for no limit.
         cache_bytes: Estimated bytes of decoded objects that the worker keeps.
         output_bytes: Largest answer.
@@ -34,19 +34,19 @@ class Limits:
     cache_bytes: int
     output_bytes: int
 
+    @property
+    def total(self) -> float:
+        """Seconds from the request to the whole of the answer."""
+        return self.timeout + HAND_OVER_SECONDS
+
     def to_dict(self) -> dict[str, Any]:
         """Give the limits as a JSON object."""
         return asdict(self)
 
 
-def hand_over_allowance(size: int) -> float:
-    """Seconds that sending ``size`` bytes through a pipe and decoding them may take at the most."""
-    return HAND_OVER_SECONDS + size / HAND_OVER_BYTES_PER_SECOND
+def operation_seconds(limits: Limits, size: int, spent: float) -> float:
+    """Seconds for an operation on ``size`` bytes of JSON when ``spent`` are gone since the request.
 
-
-def reading_allowance(size: int) -> float:
-    """Seconds that an operation gets on top of its timeout for going through ``size`` bytes of JSON once.
-
-    jq read 26 MB a second on a slow machine, before its filter began; a small object earns nothing worth mentioning.
+    An object has to be gone through once, whatever is asked; a small one earns nothing worth mentioning by that.
     """
-    return min(size / READING_BYTES_PER_SECOND, MOST_READING_SECONDS)
+    return max(min(limits.timeout + size / READING_BYTES_PER_SECOND, limits.total - spent), 0.05)

@@ -85,11 +85,13 @@ class WorkerPool:
             process.dispose()
 
     def _perform(self, task: Task, slot: int) -> Answer:
+        seconds = self._limits.total
         for attempt in range(1, ATTEMPTS + 1):
             worker = self._worker(slot)
             healthy = False
+            started = time.monotonic()
             try:
-                answer = worker.perform(task)
+                answer = worker.perform(task, seconds)
             except Spoiled as spoiled:
                 raise spoiled.error from None
             except LoadFailed as failed:
@@ -100,6 +102,7 @@ class WorkerPool:
                 raise
             except WorkerGone:
                 error = self._verdict(worker, last=attempt == ATTEMPTS)
+                seconds = max(seconds - (time.monotonic() - started), 0.0) if worker.was_ready() else seconds
                 if error is not None:
                     raise error from None
             else:
@@ -116,7 +119,7 @@ class WorkerPool:
         if self._closed:
             return failures.closed()
         if code == -signal.SIGALRM:
-            return failures.timed_out(self._limits)
+            return failures.timed_out(self._limits, 0)
         if code in _OWN_FAULT and worker.began:
             return failures.out_of_memory(self._limits)
         if not last:

@@ -17,13 +17,14 @@ from coatcheck.operations import Answer
 from coatcheck.sandbox import failures
 from coatcheck.sandbox.channel import Channel, DeadlinePassed
 from coatcheck.sandbox.frames import BodyTooLarge, FrameError
-from coatcheck.sandbox.limits import MOST_READING_SECONDS, STARTUP_SECONDS, Limits, hand_over_allowance
+from coatcheck.sandbox.limits import STARTUP_SECONDS, Limits
 
 BOOTSTRAP = (
     "import json,sys;s=json.loads(sys.argv[1]);sys.path[:]=s['path'];"
     "from coatcheck.sandbox.worker import main;main(s['limits'])"
 )
 DYING_SECONDS = 5.0
+MOST_CLAIMED = 1e15
 
 Load = Callable[[], tuple[Metadata, bytes | memoryview]]
 
@@ -77,6 +78,7 @@ class WorkerProcess:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._ready = False
+        self._size = 0.0
         self.began = False
         self._process = _start(limits)
         if self._process.stdin is None or self._process.stdout is None:
@@ -92,8 +94,8 @@ class WorkerProcess:
         """Whether the process still runs."""
         return self._process.poll() is None
 
-    def perform(self, task: Task) -> Answer:
-        """Run a task.
+    def perform(self, task: Task, seconds: float) -> Answer:
+        """Run a task, within ``seconds`` from when the worker is ready; loading the object does not count.
 
         Raises:
             CoatcheckError: The task's own error; the worker is as good as before.
@@ -101,11 +103,12 @@ class WorkerProcess:
             Spoiled: The worker broke a limit or answered nonsense, and must be ended.
             WorkerGone: The worker died; ``cause_of_death`` tells more.
         """
+        self.began = False
         try:
             self._become_ready()
-            header, body = self._converse(task)
+            header, body = self._converse(task, time.monotonic() + seconds)
         except DeadlinePassed:
-            raise Spoiled(failures.timed_out(self._limits)) from None
+            raise Spoiled(failures.timed_out(self._limits, self._size) if self.began else failures.slow()) from None
         except BodyTooLarge:
             raise Spoiled(failures.output_exceeded(self._limits)) from None
         except FrameError:
@@ -115,38 +118,34 @@ class WorkerProcess:
         error = failures.revive(header, self._limits)
         raise error if failures.is_expected(header) else Spoiled(error)
 
-    def _converse(self, task: Task) -> tuple[dict[str, Any], bytes]:
-        self.began = False
+    def _converse(self, task: Task, deadline: float) -> tuple[dict[str, Any], bytes]:
         header = {"operation": task.operation, "args": task.args, "key": task.key}
-        patience = self._limits.timeout + hand_over_allowance(0)
         try:
-            self._channel.send(header, b"", time.monotonic() + patience)
+            self._channel.send(header, b"", deadline)
         except FrameError:
             raise failures.arguments_too_long() from None
-        answer, body = self._channel.receive(0, time.monotonic() + patience)
+        answer, body = self._channel.receive(0, deadline)
         if answer.get("status") == "missing":
-            answer, body = self._hand_over(task)
+            metadata, payload, took = self._load(task)
+            deadline += took
+            if not self._channel.send({"metadata": metadata.to_dict()}, payload, deadline):
+                answer, _ = self._channel.receive(0, deadline)
+                raise Spoiled(failures.revive(answer, self._limits))
+            answer, body = self._channel.receive(0, deadline)
         if answer.get("status") == "started":
             self.began = True
-            seconds = self._limits.timeout + _reading(answer)
-            return self._channel.receive(self._limits.output_bytes, time.monotonic() + seconds)
+            self._size, seconds = _number(answer.get("size")), _number(answer.get("seconds"))
+            return self._channel.receive(self._limits.output_bytes, min(deadline, time.monotonic() + seconds))
         return answer, body
 
-    def _hand_over(self, task: Task) -> tuple[dict[str, Any], bytes]:
+    def _load(self, task: Task) -> tuple[Metadata, bytes | memoryview, float]:
+        started = time.monotonic()
         try:
             metadata, payload = task.load()
         except BaseException as error:  # noqa: BLE001  # it is raised again by who called
-            self._channel.send({"abandon": True}, b"", time.monotonic() + hand_over_allowance(0))
+            self._channel.send({"abandon": True}, b"", time.monotonic() + self._limits.total)
             raise LoadFailed(error) from None
-        deadline = time.monotonic() + hand_over_allowance(len(payload))
-        try:
-            complete = self._channel.send({"metadata": metadata.to_dict()}, payload, deadline)
-            answer, body = self._channel.receive(0, deadline)
-        except DeadlinePassed:
-            raise Spoiled(failures.hand_over_timed_out()) from None
-        if not complete:
-            raise Spoiled(failures.revive(answer, self._limits))
-        return answer, body
+        return metadata, payload, time.monotonic() - started
 
     def _become_ready(self) -> None:
         if self._ready:
@@ -193,10 +192,9 @@ class WorkerProcess:
                     pipe.close()
 
 
-def _reading(header: dict[str, Any]) -> float:
-    """What the worker claims it needs for going through its object; believed within a bound."""
-    claimed = header.get("reading")
-    return min(max(claimed, 0.0), MOST_READING_SECONDS) if isinstance(claimed, float) else 0.0
+def _number(claimed: Any) -> float:
+    """What the worker claims in figures; a deadline of ours bounds what comes of it."""
+    return float(claimed) if isinstance(claimed, (int, float)) and 0 <= claimed < MOST_CLAIMED else 0.0
 
 
 def _read_answer(header: dict[str, Any], body: bytes, task: Task) -> Answer:

@@ -6,23 +6,24 @@ The conversation, each line a frame (see ``frames``):
     parent  {"operation", "args", "key"}
     worker  {"status": "missing"}                                 if it does not hold the object
     parent  {"metadata"} and the payload, or {"abandon": true}
-    worker  {"status": "started", "reading": seconds}             from here the deadline counts
+    worker  {"status": "started", "seconds", "size"}              what the operation may take from here
     worker  {"status": "done", …} and the answer, or {"status": "error", …}
 """
 
 import gc
 import os
 import signal
+import time
 from typing import Any, BinaryIO
 
 from coatcheck.codec import Metadata
 from coatcheck.errors import SandboxOutputExceeded
-from coatcheck.operations import OPERATIONS, Answer, Document, preload
+from coatcheck.operations import OPERATIONS, Answer, Document, preload, reads_value
 from coatcheck.sandbox import hardening
 from coatcheck.sandbox.cache import DocumentCache
 from coatcheck.sandbox.failures import describe
 from coatcheck.sandbox.frames import PREFIX, frame_head, read_header, read_prefix
-from coatcheck.sandbox.limits import GRACE_SECONDS, Limits, hand_over_allowance, reading_allowance
+from coatcheck.sandbox.limits import GRACE_SECONDS, Limits, operation_seconds
 
 MAX_PAYLOAD_BYTES = 2**40
 """The parent is trusted; the memory limit is what bounds a payload."""
@@ -36,11 +37,11 @@ def main(settings: dict[str, Any]) -> None:
     hardening.settle_signals()
     hardening.limit_memory(limits.memory_bytes)
     requests, answers = hardening.take_pipes()
-    preload()
+    pace = preload()
     hardening.close_the_doors()
     gc.freeze()
     with os.fdopen(requests, "rb", buffering=READ_BUFFER_BYTES) as stream:
-        Worker(limits, stream, answers).serve()
+        Worker(limits, stream, answers, pace).serve()
 
 
 class _Abandoned(Exception):
@@ -50,10 +51,12 @@ class _Abandoned(Exception):
 class Worker:
     """The loop over requests."""
 
-    def __init__(self, limits: Limits, requests: BinaryIO, answers: int) -> None:
+    def __init__(self, limits: Limits, requests: BinaryIO, answers: int, pace: float) -> None:
         self._limits = limits
         self._requests = requests
         self._answers = answers
+        self._pace = pace
+        self._began = 0.0
         self._cache = DocumentCache(limits.cache_bytes, limits.memory_bytes // 2)
 
     def serve(self) -> None:
@@ -61,14 +64,15 @@ class Worker:
         self._send({"status": "ready"})
         while True:
             request, _ = self._read_head()
-            _arm(hand_over_allowance(0) + self._limits.timeout)
+            self._began = time.monotonic()
+            _arm(self._limits.total)
             try:
                 header, parts = self._respond(request)
             except _Abandoned:
                 continue
             except BaseException as error:  # noqa: BLE001  # whatever it was, the parent gets an answer
                 header, parts = describe(error), []
-            _arm(hand_over_allowance(sum(map(len, parts))))
+            _arm(self._limits.total)
             self._send(header, *parts)
             del parts
             _arm(None)
@@ -77,14 +81,16 @@ class Worker:
         document = self._cache.get(request["key"])
         if document is None:
             document = self._fetch(request["key"])
-        operation = OPERATIONS[request["operation"]]
-        if request["operation"] != "query" or request["args"].get("path"):
-            _arm(hand_over_allowance(len(document.payload)))
+        operation, args = request["operation"], request["args"]
+        size = len(document.payload)
+        if reads_value(operation, document, args):
             _decode(document)
-        reading = reading_allowance(len(document.payload)) if document.may_be_structured else 0.0
-        self._send({"status": "started", "reading": reading})
-        _arm(self._limits.timeout + reading)
-        answer = operation(document, request["args"] | {"max_bytes": self._limits.output_bytes})
+        spent = time.monotonic() - self._began
+        seconds = operation_seconds(self._limits, size if document.may_be_structured else 0, spent)
+        self._send({"status": "started", "seconds": seconds, "size": size})
+        _arm(seconds)
+        more = {"max_bytes": self._limits.output_bytes, "seconds": seconds, "pace": self._pace}
+        answer = OPERATIONS[operation](document, args | more)
         return self._wire(answer)
 
     def _fetch(self, key: str) -> Document:
@@ -93,7 +99,8 @@ class Worker:
         header, size = self._read_head()
         if "metadata" not in header:
             raise _Abandoned
-        _arm(hand_over_allowance(size))
+        self._began = time.monotonic()
+        _arm(self._limits.total)
         self._cache.make_room(size)
         document = Document(Metadata.from_dict(header["metadata"]), self._read(size), allow_yaml=True)
         self._cache.put(key, document)

@@ -49,15 +49,17 @@ def face_of(func: Callable[..., Any]) -> Face:
     """Read the face of a function, a bound method, a partial or a callable object.
 
     Raises:
-        TypeError: ``func`` cannot be called.
+        TypeError: ``func`` cannot be called; of a classmethod or property the message says how to write it.
         ValueError: ``func`` has no signature, as some built-in functions.
     """
     inner = _without_partials(func)
+    if isinstance(inner, (classmethod, property)):
+        raise TypeError(f"@{type(inner).__name__} goes above this decorator, not below it.")
     named = _named_function(inner)
     is_object = named is not inner
     name = getattr(inner, "__name__", None) or type(inner).__name__
     doc = named.__doc__ if not is_object else named.__doc__ or inner.__doc__
-    attributes = {} if is_object else {k: v for k, v in vars(named).items() if k not in _NOT_COPIED}
+    attributes = {} if is_object else {k: v for k, v in getattr(named, "__dict__", {}).items() if k not in _NOT_COPIED}
     return Face(
         name=name,
         qualname=getattr(inner, "__qualname__", None) or type(inner).__qualname__,

@@ -10,14 +10,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from coatcheck.testing.backend_contract import BackendContract
     from coatcheck.testing.faults import FaultProxy, fault_proxy
+    from coatcheck.testing.redis_groups import RunningCluster, RunningService, redis_cluster, sentinel_service
     from coatcheck.testing.redis_servers import RunningServer, redis_server, valkey_server
 
-__all__ = ["BackendContract", "FaultProxy", "RunningServer", "fault_proxy", "redis_server", "valkey_server"]
+__all__ = [
+    "BackendContract",
+    "FaultProxy",
+    "RunningCluster",
+    "RunningServer",
+    "RunningService",
+    "fault_proxy",
+    "redis_cluster",
+    "redis_server",
+    "sentinel_service",
+    "valkey_server",
+]
 
 _MODULES = {
     "BackendContract": "coatcheck.testing.backend_contract",
     "FaultProxy": "coatcheck.testing.faults",
     "fault_proxy": "coatcheck.testing.faults",
+    "RunningCluster": "coatcheck.testing.redis_groups",
+    "RunningService": "coatcheck.testing.redis_groups",
+    "redis_cluster": "coatcheck.testing.redis_groups",
+    "sentinel_service": "coatcheck.testing.redis_groups",
     "RunningServer": "coatcheck.testing.redis_servers",
     "redis_server": "coatcheck.testing.redis_servers",
     "valkey_server": "coatcheck.testing.redis_servers",

@@ -29,6 +29,7 @@ class FaultProxy:
         self._delay = 0.0
         self._left: int | None = None
         self._silent = False
+        self._forgotten: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
@@ -52,8 +53,15 @@ class FaultProxy:
         self._delay = seconds
 
     def silence(self) -> None:
-        """Pass nothing on any more, in open connections and in new ones, as when a cable is pulled (half-open)."""
+        """Pass nothing on any more, in open connections and in new ones, as when a cable is pulled."""
         self._silent = True
+
+    def forget(self) -> None:
+        """Pass nothing on in the connections that are open now, as a router that has forgotten them (half-open).
+
+        New ones work, and these stay open until `cut` or the end.
+        """
+        self._call(self._forget())
 
     def cut_after(self, count: int) -> None:
         """Close every connection once it has carried ``count`` more bytes of answers, wherever that is."""
@@ -84,6 +92,9 @@ class FaultProxy:
         if self._server is None:
             self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self._tls)
             self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _forget(self) -> None:
+        self._forgotten |= self._connections
 
     async def _refuse(self) -> None:
         if self._server is not None:
@@ -125,6 +136,7 @@ class FaultProxy:
             for end in (writer, there):
                 if end is not None:
                     self._connections.discard(end)
+                    self._forgotten.discard(end)
                     end.close()
 
     async def _pump(
@@ -137,7 +149,7 @@ class FaultProxy:
         while chunk := await reader.read(_CHUNK_BYTES):
             if self._delay:
                 await asyncio.sleep(self._delay * slowness)
-            if self._silent:
+            if self._silent or writer in self._forgotten:
                 continue
             writer.write(shorten(chunk))
             await writer.drain()

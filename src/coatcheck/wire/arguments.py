@@ -1,11 +1,15 @@
 """References in the arguments of a tool call: found, resolved, and checked against the tool's own schema."""
 
 import asyncio
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
+from coatcheck.codec import DECODED_AT_ONCE, splice_text
 from coatcheck.errors import ArgumentRejected, excerpt
-from coatcheck.explorer import Explorer
+from coatcheck.explorer import Allowance, Explorer, Found
+from coatcheck.operations.sampling import sample_of
 from coatcheck.references import Reference, parse_reference, unescape
 from coatcheck.wire.measuring import weigh
 from coatcheck.wire.schemas import Schema, follow
@@ -18,28 +22,62 @@ CHECKED_AT_ONCE = 20_000
 
 _COMBINED = ("anyOf", "oneOf", "allOf")
 _AT_PARENTS = frozenset({*_COMBINED, "not"})
+_LOOKS_INSIDE = frozenset({*_AT_PARENTS, "if", "contains", "enum", "const", "uniqueItems", "dependentSchemas"})
 
 Place = tuple[str | int, ...]
 
 
-async def resolve_arguments(arguments: Any, input_schema: Schema | None, explorer: Explorer) -> Any:
+async def resolve_arguments(
+    arguments: Any, input_schema: Schema | None, explorer: Explorer, *, as_json: bool = False
+) -> Any:
     """Put values in the place of references, at any level, and literal text in the place of what is escaped.
 
     A parameter declared as a string gets the text of the object as it was, every other the value. Where no string
-    begins with ``@`` the same arguments come back, not a copy. What was put in is not scanned again.
+    begins with ``@`` the same arguments come back, not a copy. What was put in is not scanned again. Of a value over a
+    megabyte a sample is checked against the schema; the tool itself checks the rest.
+
+    Args:
+        arguments: The arguments of a call.
+        input_schema: The tool's own schema.
+        explorer: What knows the objects.
+        as_json: Put large values in as ``Spliced``, for who only passes the arguments on as JSON.
 
     Raises:
         ObjectNotFound: A reference leads to no object.
         PathNotFound: A path leads nowhere in its object.
-        ArgumentRejected: A resolved value does not fit the tool's schema; the message says which and what would.
+        ArgumentRejected: A resolved value does not fit the tool's schema; the message says which and what would. Or all
+            of them together are too large.
     """
     if not _has_candidates(arguments):
         return arguments
-    resolution = _Resolution(input_schema, explorer)
-    resolved = await resolution.value(arguments, input_schema, ())
+    resolution = _Resolution(input_schema, explorer, as_json=as_json)
+    settled = await resolution.value(arguments, input_schema, ())
     if resolution.places and input_schema is not None:
-        await _check(resolved, input_schema, resolution.places)
-    return resolved
+        await _check(_filled_in(settled, sampled=True), input_schema, resolution.places)
+    return _filled_in(settled)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """Where a reference stood, and what it stands for."""
+
+    text: str
+    found: Found
+    cut: frozenset[Place] = field(default=frozenset())
+
+
+def _filled_in(settled: Any, *, sampled: bool = False) -> Any:
+    """Put values, or samples of the large ones, in the place of references."""
+    if isinstance(settled, _Reference):
+        sample = settled.found.sample
+        return sample.value if sampled and sample is not None else settled.found.value
+    if isinstance(settled, dict):
+        parts = {key: _filled_in(part, sampled=sampled) for key, part in settled.items()}
+        return parts if any(parts[key] is not part for key, part in settled.items()) else settled
+    if isinstance(settled, list):
+        items = [_filled_in(part, sampled=sampled) for part in settled]
+        return items if any(new is not old for new, old in zip(items, settled, strict=True)) else settled
+    return settled
 
 
 def _has_candidates(arguments: Any) -> bool:
@@ -58,11 +96,14 @@ def _has_candidates(arguments: Any) -> bool:
 class _Resolution:
     """One call's references; each is resolved once, however often it is used."""
 
-    def __init__(self, root: Schema | None, explorer: Explorer) -> None:
+    def __init__(self, root: Schema | None, explorer: Explorer, *, as_json: bool) -> None:
         self.root = root or {}
         self.explorer = explorer
-        self.places: dict[Place, str] = {}
-        self.known: dict[tuple[Reference, bool], Any] = {}
+        self.as_json = as_json
+        self.has_schema = root is not None
+        self.allowance = Allowance()
+        self.places: dict[Place, _Reference] = {}
+        self.known: dict[tuple[Reference, bool], Found] = {}
 
     async def value(self, value: Any, schema: Any, place: Place) -> Any:
         if isinstance(value, str):
@@ -82,12 +123,23 @@ class _Resolution:
         if reference is None:
             return unescape(text)
         as_text = self.takes_text_alone(schema)
-        if (reference, as_text) not in self.known:
-            self.known[reference, as_text] = await self.explorer.aresolve(
-                reference.object_id, str(reference.path), as_text=as_text
-            )
-        self.places[place] = text
-        return self.known[reference, as_text]
+        found = self.known.get((reference, as_text))
+        if found is None:
+            found = self.known[reference, as_text] = await self._find(reference, as_text=as_text)
+        self.allowance.take(found, text)
+        cut = frozenset() if found.sample is None else found.sample.cut
+        self.places[place] = _Reference(text, found, frozenset((*place, *inside) for inside in cut))
+        return self.places[place]
+
+    async def _find(self, reference: Reference, *, as_text: bool) -> Found:
+        path = str(reference.path)
+        if self.as_json and not as_text:
+            return await self.explorer.afind_json(reference.object_id, path, sampled=self.has_schema)
+        found = await self.explorer.afind(reference.object_id, path, as_text=as_text)
+        if not as_text or found.size <= DECODED_AT_ONCE:
+            return found
+        value = await splice_text(found.value) if self.as_json else found.value
+        return Found(value, found.size, sample_of(found.value))
 
     def branches(self, schema: Any, depth: int = 0) -> Iterator[Schema]:
         """Give the schema and what it is combined of, local references followed."""
@@ -126,8 +178,9 @@ def _lists_text(schema: Schema) -> bool:
     return bool(options) and all(isinstance(option, str) for option in options)
 
 
-async def _check(arguments: Any, schema: Schema, places: dict[Place, str]) -> None:
-    if weigh(arguments, CHECKED_AT_ONCE) > CHECKED_AT_ONCE:
+async def _check(arguments: Any, schema: Schema, places: dict[Place, _Reference]) -> None:
+    # In a thread the first time too: importing the validator takes a tenth of a second.
+    if "jsonschema.validators" not in sys.modules or weigh(arguments, CHECKED_AT_ONCE) > CHECKED_AT_ONCE:
         fault = await asyncio.to_thread(_first_fault, arguments, schema, places)
     else:
         fault = _first_fault(arguments, schema, places)
@@ -135,7 +188,7 @@ async def _check(arguments: Any, schema: Schema, places: dict[Place, str]) -> No
         raise ArgumentRejected(fault)
 
 
-def _first_fault(arguments: Any, schema: Schema, places: dict[Place, str]) -> str | None:
+def _first_fault(arguments: Any, schema: Schema, places: dict[Place, _Reference]) -> str | None:
     """Describe how a resolved value does not fit; ``None`` where all fit or the schema is no help."""
     from jsonschema.exceptions import SchemaError, ValidationError
     from jsonschema.validators import validator_for
@@ -152,11 +205,20 @@ def _first_fault(arguments: Any, schema: Schema, places: dict[Place, str]) -> st
             for resolved, reference in places.items():
                 inside = place[: len(resolved)] == resolved
                 around = resolved[: len(place)] == place and error.validator in _AT_PARENTS
-                if inside or around:
-                    return _describe(error, resolved, reference)
+                if (inside or around) and not _may_be_the_samples(error, place, reference.cut):
+                    return _describe(error, resolved, reference.text)
     except (SchemaError, Unresolvable, RecursionError):
         return None  # The server that owns the schema will judge.
     return None
+
+
+def _may_be_the_samples(error: Any, place: Place, cut: frozenset[Place]) -> bool:
+    """Whether an error may only come of what a sample leaves out."""
+    if not cut or error.validator == "type":
+        return False
+    if error.validator in _LOOKS_INSIDE:
+        return any(where[: len(place)] == place for where in cut)
+    return place in cut
 
 
 def _describe(error: Any, resolved: Place, reference: str) -> str:

@@ -135,15 +135,16 @@ class Interceptor:
         tool = self._offered().get(name)
         return None if tool is None else await tool.call(arguments)
 
-    async def arguments(self, tool: str, arguments: Any, schema: Schema | None = None) -> Any:
+    async def arguments(self, tool: str, arguments: Any, schema: Schema | None = None, *, as_json: bool = False) -> Any:
         """Resolve references in the arguments of a call; see ``resolve_arguments`` for the errors.
 
         Args:
             tool: The tool's name.
             arguments: Its arguments.
             schema: Its original input schema, where the caller knows better than the lists seen so far.
+            as_json: Give large values as JSON that is ready for its place.
         """
-        return await resolve_arguments(arguments, schema or self.schema_of(tool), self.explorer)
+        return await resolve_arguments(arguments, schema or self.schema_of(tool), self.explorer, as_json=as_json)
 
     async def read_object(self, uri: str) -> Result:
         """Answer ``resources/read`` for a stored object; see ``coatcheck.wire.resources`` for the errors."""

@@ -1,0 +1,154 @@
+"""Clients of the redis package for a cluster: each key is looked for at the node that has its slot."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+
+from coatcheck.backends.redis_clients import RedisClients, new_async_retry, new_retry
+from coatcheck.backends.redis_deadlines import Budget, keeping_to
+from coatcheck.backends.redis_url import RedisAddress
+
+if TYPE_CHECKING:
+    import redis as redis_package
+
+NODE_SHARE = 0.7
+"""How much of an operation's time one node may take, so that one that hangs leaves enough to ask for its successor."""
+
+_RETRIES = 4  # a node that fails costs one, and so does each connection that is closed because it failed
+_EXTRA_CONNECTIONS = 2  # of each node, for learning which node has which slot
+
+
+class ClusterClients(RedisClients):
+    """Clients of a cluster. They learn which node has which slot, and follow slots that move or fail over."""
+
+    def __init__(self, address: RedisAddress, options: dict[str, Any], budget: Budget) -> None:
+        super().__init__(address, options, budget)
+        self._made: redis_package.RedisCluster | None = None
+        self._making = threading.Lock()
+        self._node_options = {
+            **{name: value for name, value in options.items() if name not in {"db", "timeout", "max_connections"}},
+            "socket_timeout": NODE_SHARE * float(options["socket_timeout"]),
+        }
+
+    def check(self) -> None:
+        """Make a connection that is not opened."""
+        from redis import connection as kinds
+
+        kind = kinds.SSLConnection if self.address.tls else kinds.Connection
+        kind(**self._node_options)
+        if not int(self.options["max_connections"]) > 0:
+            raise ValueError("max_connections must be positive")
+
+    def client(self) -> Any:
+        """The synchronous client; making it asks a node of the cluster for all others."""
+        with self._making:
+            if self._made is None:
+                self._made = self._new_client()
+            return self._made
+
+    def _new_client(self) -> "redis_package.RedisCluster":
+        from redis import BlockingConnectionPool, RedisCluster
+        from redis import connection as kinds
+        from redis.cluster import ClusterNode
+
+        health_check_interval = self.options["health_check_interval"]
+
+        class Pool(BlockingConnectionPool):
+            """Waits for a free connection, and looks after idle ones: the cluster passes no such option on."""
+
+            def __init__(self, **options: Any) -> None:
+                super().__init__(health_check_interval=health_check_interval, **options)  # type: ignore[no-untyped-call]
+
+        kind = kinds.SSLConnection if self.address.tls else kinds.Connection
+        host, port = self.address.nodes[0]
+        return RedisCluster(
+            # It takes classes of ours only beside a URL; everything else of that is in the options.
+            url=f"redis://{f'[{host}]' if ':' in host else host}:{port}",
+            startup_nodes=[ClusterNode(host, port) for host, port in self.address.nodes[1:]],  # type: ignore[no-untyped-call]
+            connection_class=keeping_to(self.budget, kind),
+            connection_pool_class=Pool,
+            retry=new_retry(_RETRIES),
+            require_full_coverage=False,
+            **{
+                **self._node_options,
+                "max_connections": self.options["max_connections"],
+                "timeout": self.options["timeout"],
+            },
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        with self._making:
+            made, self._made = self._made, None
+        if made is not None:
+            made.close()
+
+    def new_async(self) -> Any:
+        """Make a client for the running event loop."""
+        from redis.asyncio import RedisCluster
+        from redis.asyncio.cluster import ClusterNode
+        from redis.exceptions import ClusterError
+
+        in_a_thread = self._execute_in_time
+
+        class Following(RedisCluster):
+            """Finds keys that are on their way to another node, too, and learns the slots for all callers."""
+
+            async def initialize(self, *args: Any, **options: Any) -> Any:
+                # One who is cancelled meanwhile would close the connections of all the others.
+                learning = asyncio.ensure_future(super().initialize(*args, **options))
+                learning.add_done_callback(lambda done: done.cancelled() or done.exception())
+                return await asyncio.shield(learning)
+
+            async def execute_command(self, *args: Any, **options: Any) -> Any:
+                try:
+                    return await super().execute_command(*args, **options)
+                except ClusterError as error:
+                    # It says ASKING and the command on two connections, which goes on until it has said so too often.
+                    if "TTL" not in str(error):
+                        raise
+                    return await anyio.to_thread.run_sync(in_a_thread, args, options)
+
+        return Following(
+            max_connections=int(self.options["max_connections"]) + _EXTRA_CONNECTIONS,
+            startup_nodes=[ClusterNode(host, port) for host, port in self.address.nodes],
+            retry=new_async_retry(_RETRIES),
+            require_full_coverage=False,
+            ssl=self.address.tls,
+            **self._node_options,
+        )
+
+    def _execute_in_time(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        with self.budget.running():
+            return self.client().execute_command(*args, **options)
+
+    async def aclose(self, client: Any) -> None:
+        """Close the connections."""
+        await client.aclose()
+        for nodes in ("nodes_cache", "startup_nodes"):  # it passes them over when it is about to learn them anew
+            await client.nodes_manager.aclose(nodes)
+
+    def places(self) -> Sequence[Any]:
+        """The primaries: each has names of its own."""
+        return [node.name for node in self.client().get_primaries()]
+
+    async def aplaces(self, client: Any) -> Sequence[Any]:
+        """As ``places``."""
+        await client.initialize()
+        return [node.name for node in client.get_primaries()]
+
+    def scan(self, place: Any, cursor: int, pattern: bytes, count: int) -> tuple[int, list[bytes]]:
+        """One step of SCAN at one primary."""
+        client = self.client()
+        node = client.get_node(node_name=place)
+        cursors, found = client.scan(cursor, match=pattern, count=count, target_nodes=node)
+        return int(cursors[place]), found
+
+    async def ascan(self, client: Any, place: Any, cursor: int, pattern: bytes, count: int) -> tuple[int, list[bytes]]:
+        """As ``scan``."""
+        node = client.get_node(node_name=place)
+        cursors, found = await client.scan(cursor, match=pattern, count=count, target_nodes=node)
+        return int(cursors[place]), found

@@ -1,0 +1,69 @@
+"""Payloads made smaller for the way to a store and for its memory.
+
+The metadata stays readable and says so (``Metadata.zstd``), in a version of the format that coatcheck refused before it
+could read it. zstd comes with Python since 3.14, and before with the package ``backports.zstd``.
+"""
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+from coatcheck.codec.envelope import COMPRESSED_VERSION, Metadata, pack
+from coatcheck.errors import MissingExtra
+
+LEVEL = 1
+WORTH_IT = 0.7
+"""The most of its size that a payload may keep; else it stays as it is. Base64 keeps 0.75 and is slow to expand."""
+
+
+def shrink(metadata: Metadata, payload: bytes | memoryview) -> bytes | None:
+    """Give the bytes that a backend keeps, or ``None`` where compressing does not pay or cannot be done."""
+    try:
+        zstd = _zstd()
+    except MissingExtra:
+        return None
+    compressor = zstd.ZstdCompressor(level=LEVEL)
+    compressed: bytes = compressor.compress(payload, zstd.ZstdCompressor.FLUSH_FRAME)
+    if len(compressed) > WORTH_IT * metadata.size:
+        return None
+    return pack(replace(metadata, zstd=len(compressed), version=COMPRESSED_VERSION), compressed)
+
+
+def expand(metadata: Metadata, payload: memoryview, most: int) -> memoryview:
+    """Give the payload as it was; it takes no more memory than its metadata says, and that is looked at first.
+
+    Args:
+        metadata: What the object says of itself.
+        payload: What it has.
+        most: Bytes that an object may have; 0 for no limit.
+
+    Raises:
+        ValueError: It has more, or is not what its metadata says.
+        MissingExtra: There is no zstd here.
+    """
+    zstd = _zstd()
+    if 0 < most < metadata.size:
+        raise ValueError(f"This object says that it has {metadata.size:,} bytes, more than the {most:,} allowed here.")
+    try:
+        declared = zstd.get_frame_info(payload).decompressed_size
+        if declared == metadata.size and len(payload) == metadata.zstd:
+            decompressor = zstd.ZstdDecompressor()
+            plain: bytes = decompressor.decompress(payload, max_length=metadata.size + 1)
+            if decompressor.eof and len(plain) == metadata.size:
+                return memoryview(plain)
+    except zstd.ZstdError:
+        pass
+    raise ValueError("This object says that it is compressed, and its payload is not what its metadata says.")
+
+
+def _zstd() -> Any:
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+    except ImportError:
+        raise MissingExtra(
+            "Compressed objects need zstd. Install it with: pip install 'coatcheck[redis]', or backports.zstd alone."
+        ) from None
+    return zstd

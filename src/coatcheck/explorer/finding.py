@@ -1,0 +1,129 @@
+"""What references stand for: as Python values, as text, or as JSON that is ready for its place."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from coatcheck import codec
+from coatcheck.codec import DECODED_AT_ONCE, Metadata, Spliced
+from coatcheck.errors import ArgumentRejected, excerpt
+from coatcheck.explorer.access import Access
+from coatcheck.object_store import StoredObject
+from coatcheck.operations import Answer
+from coatcheck.operations.sampling import Sample, sample_of
+from coatcheck.references import Reference
+
+MOST_BYTES_FOR_A_CALL = 256 * 1024 * 1024
+"""What all references in the arguments of a call may stand for: one that is repeated counts each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a reference stands for.
+
+    Attributes:
+        value: The value; ``Spliced`` where JSON was asked for and it is large.
+        size: Its bytes as they are stored.
+        sample: Of a large value, a sample of it.
+    """
+
+    value: Any
+    size: int
+    sample: Sample | None = None
+
+
+class Allowance:
+    """What the references of one call may still stand for."""
+
+    def __init__(self, left: int = MOST_BYTES_FOR_A_CALL) -> None:
+        self._most = self._left = left
+
+    def take(self, found: Found, reference: str) -> None:
+        """Count what a reference stands for.
+
+        Raises:
+            ArgumentRejected: It is too much, all together.
+        """
+        self._left -= found.size
+        if self._left < 0:
+            raise ArgumentRejected(
+                f"The references in these arguments stand for more than {self._most:,} bytes together, "
+                f"{excerpt(reference)} alone for {found.size:,}. Use each large object once, or "
+                "paths that lead to smaller parts."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Finds what a reference stands for.
+
+    Attributes:
+        access: The way to the store and the sandbox.
+        target: The reference.
+        run: Runs an operation on it.
+    """
+
+    access: Access
+    target: Reference
+    run: Any
+
+    async def value(self) -> Found:
+        """Give the value."""
+        if not self.target.path:
+            stored = await self.access.read(self.target.object_id)
+            if not _is_for_a_worker(stored):
+                return _found(await self.access.decode(stored.metadata, stored.payload), stored.metadata.size)
+        answer = await self.run({})
+        metadata, payload = _payload_of(answer)
+        return _found(await self.access.decode(metadata, payload), metadata.size)
+
+    async def text(self) -> Found:
+        """Give the text as it was stored, or the JSON of what is no text."""
+        if not self.target.path:
+            stored = await self.access.read(self.target.object_id)
+            if not _is_for_a_worker(stored):
+                text = stored.text()
+                if text is None and stored.metadata.kind == "json":
+                    text = str(stored.payload, "utf-8")  # its JSON already: decoding it would hold up others
+                if text is None:
+                    text = codec.dump_json(stored.value()).decode()
+                return Found(text, stored.metadata.size)
+        metadata, payload = _payload_of(await self.run({"as_text": True}))
+        return Found(codec.decode(metadata, payload), metadata.size)
+
+    async def json(self, *, sampled: bool) -> Found:
+        """Give the value of a small object, and of a large one its JSON, with a sample where one is asked for."""
+        if not self.target.path:
+            stored = await self.access.read(self.target.object_id)
+            if stored.metadata.size <= DECODED_AT_ONCE:
+                return _found(stored.value(), stored.metadata.size)
+            if stored.metadata.kind == "text":
+                return await self._spliced(stored.metadata, stored.payload, None)
+            if stored.metadata.kind == "json":
+                asked = {"sample": True, "sample_alone": True}
+                answer = await self.run(asked) if sampled else None
+                return await self._spliced(stored.metadata, stored.payload, answer)
+        answer = await self.run({"sample": sampled})
+        metadata, payload = _payload_of(answer)
+        return await self._spliced(metadata, payload, answer)
+
+    async def _spliced(self, metadata: Metadata, payload: bytes | memoryview, answer: Answer | None) -> Found:
+        if metadata.size <= DECODED_AT_ONCE:
+            return _found(codec.decode(metadata, payload), metadata.size)
+        if metadata.kind == "text":
+            text = str(payload, "utf-8")
+            return Found(await codec.splice_text(text), metadata.size, sample_of(text))
+        sample = None if answer is None else Sample.from_facts(answer.facts.get("sample"))
+        return Found(Spliced(payload), metadata.size, sample)
+
+
+def _found(value: Any, size: int) -> Found:
+    return Found(value, size, sample_of(value) if size > DECODED_AT_ONCE else None)
+
+
+def _is_for_a_worker(stored: StoredObject) -> bool:
+    """Whether finding out what a tool result says would hold up others."""
+    return stored.metadata.kind == "result" and stored.metadata.size > DECODED_AT_ONCE
+
+
+def _payload_of(answer: Answer) -> tuple[Metadata, bytes]:
+    return Metadata.from_dict(answer.metadata or {}), answer.payload or b""

@@ -1,0 +1,203 @@
+"""A cluster: what is peculiar to it; the contract and the failing over are tested elsewhere."""
+
+import asyncio
+import re
+import socket
+import time
+import traceback
+from urllib.parse import quote
+
+import pytest
+from redis.crc import key_slot
+
+from coatcheck.backends import RedisBackend, RedisUnavailable
+from coatcheck.containers import Container
+from coatcheck.errors import SettingsError
+from coatcheck.settings import Settings
+from coatcheck.testing import redis_cluster as start_cluster
+from tests.server_fixtures import PASSWORD
+
+LARGE = b"0123456789" * 500_000  # 5 MB: read in pieces, in a transaction
+
+
+@pytest.fixture
+def backend(redis_cluster):
+    backend = RedisBackend(redis_cluster.url)
+    yield backend
+    backend.close()
+
+
+def both_ways(backend):
+    found = []
+    for call in (lambda: backend.get("a"), lambda: asyncio.run(backend.aget("a"))):
+        start = time.perf_counter()
+        with pytest.raises(RedisUnavailable) as caught:
+            call()
+        assert time.perf_counter() - start < 1.3  # 0.8, and what a busy machine adds
+        found.append(caught.value)
+    backend.close()
+    return found
+
+
+def owner(cluster, slot):
+    share = -(-16384 // 3)
+    return cluster.primaries[slot // share]
+
+
+def test_keys_are_spread_over_all_primaries_and_one_listing_names_them_all(redis_cluster, backend):
+    names = {f"spread:{number}" for number in range(60)}
+    for name in names:
+        backend.set(name, b"x", 60.0)
+    owners = {owner(redis_cluster, key_slot(f"coatcheck:{name}".encode())).port for name in names}
+    assert owners == {server.port for server in redis_cluster.primaries}
+    assert sorted(backend.scan("spread:")) == sorted(names)
+
+    async def listed():
+        return sorted([name async for name in backend.ascan("spread:")])
+
+    assert asyncio.run(listed()) == sorted(names)
+
+
+def test_one_node_that_answers_is_enough(redis_cluster):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        credentials = f":{quote(PASSWORD, safe='')}@"
+        nodes = f"127.0.0.1:{taken.getsockname()[1]},127.0.0.1:{redis_cluster.primaries[2].port}"
+        backend = RedisBackend(f"redis+cluster://{credentials}{nodes}")
+        for number in range(10):
+            backend.set(f"a:{number}", b"1", None)
+            assert asyncio.run(backend.aget(f"a:{number}")) == b"1"
+        backend.close()
+
+
+def test_nodes_that_are_away_and_wrong_passwords_are_named(redis_cluster):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        for error in both_ways(RedisBackend(f"redis+cluster://127.0.0.1:{port}")):
+            assert error.trouble == "refused"
+            assert f"cluster 127.0.0.1:{port}" in str(error)
+    port = redis_cluster.primaries[0].port
+    for error in both_ways(RedisBackend(f"redis+cluster://:wr0ng@127.0.0.1:{port}")):
+        assert error.trouble == "authentication"
+        assert "wr0ng" not in "".join(traceback.format_exception(error))
+
+
+def test_a_single_server_is_no_cluster_and_a_node_is_no_single_server(redis_server, redis_cluster):
+    for error in both_ways(RedisBackend(f"redis+cluster://127.0.0.1:{redis_server.port}")):
+        assert error.trouble == "no_cluster"
+        assert "redis://" in str(error)
+    slot = key_slot(b"coatcheck:a")
+    other = next(server for server in redis_cluster.primaries if server is not owner(redis_cluster, slot))
+    for error in both_ways(RedisBackend(other.url)):
+        assert error.trouble == "cluster"
+        assert "redis+cluster://" in str(error)
+
+
+def test_many_callers_share_few_connections(redis_cluster):
+    backend = RedisBackend(f"{redis_cluster.url}?client_name=few", max_connections=3)
+
+    async def many():
+        await asyncio.gather(*(backend.aset(f"few:{number}", b"x", None) for number in range(200)))
+        return await backend._loops.run(lambda client: client.client_list(target_nodes="primaries"))
+
+    listed = asyncio.run(many())
+    assert len(listed) == 3
+    ours = [[client for client in clients if client["name"] == "few"] for clients in listed.values()]
+    assert all(1 <= len(clients) <= 3 + 2 for clients in ours)  # two are for learning which node has which slot
+    assert len(list(backend.scan("few:"))) == 200
+    backend.close()
+
+
+def test_connections_close_with_their_event_loop(redis_cluster, backend):
+    async def use():
+        await asyncio.gather(*(backend.aset(f"a:{number}", b"x", None) for number in range(20)))
+
+    def connected():
+        counts = backend._clients.client().info("clients", target_nodes="primaries")
+        return sum(int(count["connected_clients"]) for count in counts.values())
+
+    backend.set("a", b"", None)
+    before = connected()
+    asyncio.run(use())
+    deadline = time.monotonic() + 5
+    while connected() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert connected() <= before
+
+
+@pytest.fixture(scope="module")
+def moving():
+    """A cluster whose slots may move."""
+    with start_cluster() as cluster:
+        yield cluster
+
+
+@pytest.mark.parametrize("finish", [True, False], ids=["moved", "on its way"])
+def test_a_slot_that_moves_is_followed(moving, finish):
+    name = f"moves:{finish}"
+    slot = key_slot(f"coatcheck:{name}".encode())
+    source = owner(moving, slot)
+    target = next(server for server in moving.primaries if server is not source)
+    backend = RedisBackend(moving.url)
+
+    async def story():
+        async def several():
+            return await asyncio.gather(*(backend.aget(name) for _ in range(4)))
+
+        backend.set(name, LARGE, None)
+        assert await several() == [LARGE] * 4
+        moving.move_slot(slot, source, target, finish=finish)
+        assert backend.head(name, 10) == LARGE[:10]
+        assert await asyncio.gather(*(backend.ahead(name, 10) for _ in range(4))) == [LARGE[:10]] * 4
+        for _ in range(4):
+            assert await backend.ahead(name, 10) == LARGE[:10]
+        assert backend.get(name) == LARGE
+        assert await several() == [LARGE] * 4
+        backend.set(name, b"1", None)
+        assert await several() == [b"1"] * 4
+        for _ in range(4):
+            await backend.aset(name, b"2", None)
+        assert backend.get(name) == b"2"
+        assert [found async for found in backend.ascan("moves:") if found == name] == [name]
+        assert await backend.adelete(name) is True
+        assert backend.get(name) is None
+
+    asyncio.run(story())
+    backend.close()
+
+
+def test_the_settings_reach_the_cluster(redis_cluster):
+    container = Container(settings=Settings(object_store_backend="redis", redis_url=redis_cluster.url))
+    store = container.store()
+
+    async def story():
+        object_id = await store.aput([1])
+        assert await store.afetch(object_id) == [1]
+        await container.exit_stack().aclose()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("redis+cluster://", "host"),
+        ("redis+cluster://h:1,:2", "host"),
+        ("redis+cluster://h:1/2", "database"),
+        ("redis+cluster://h:1/name", "database"),
+        ("redis+cluster://h:1?sentinel_password=x", "sentinel_password"),
+        ("redis+cluster://h?max_connections=-1", "options after the ?"),
+        ("rediss+cluster://h?ssl_cert_reqs=perhaps", "options after the ?"),
+        ("rediss+cluster://h?ssl_colour=red", "options after the ?"),
+    ],
+)
+def test_an_address_that_cannot_be_meant_is_refused(url, reason):
+    with pytest.raises(SettingsError) as refused:
+        RedisBackend(url)
+    assert reason in str(refused.value)
+
+
+def test_addresses_of_all_kinds_are_understood():
+    shown = repr(RedisBackend("redis+cluster://u:p@h,[::1]:2/0?client_name=me"))
+    assert re.search(r"'cluster h:6379, \[::1\]:2'", shown)

@@ -1,0 +1,178 @@
+"""Redis behind sentinels: what is peculiar to it; the contract and the failing over are tested elsewhere."""
+
+import asyncio
+import re
+import signal
+import socket
+import time
+import traceback
+from urllib.parse import quote
+
+import pytest
+
+from coatcheck.backends import RedisBackend, RedisUnavailable
+from coatcheck.containers import Container
+from coatcheck.errors import SettingsError
+from coatcheck.settings import Settings
+from coatcheck.testing import fault_proxy
+from tests.server_fixtures import PASSWORD
+
+SENTINELS = "for sentinels"
+
+
+SENTINEL_OPTION = f"?sentinel_password={quote(SENTINELS)}"
+
+
+def address(service, *, nodes=None, name="mymaster", option=SENTINEL_OPTION, password=PASSWORD):
+    nodes = nodes or ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in service.sentinels)
+    return f"redis+sentinel://:{quote(password, safe='')}@{nodes}/{name}{option}"
+
+
+def both_ways(backend):
+    found = []
+    for call in (lambda: backend.get("a"), lambda: asyncio.run(backend.aget("a"))):
+        start = time.perf_counter()
+        with pytest.raises(RedisUnavailable) as caught:
+            call()
+        assert time.perf_counter() - start < 1.3  # 0.8, and what a busy machine adds
+        found.append(caught.value)
+    backend.close()
+    return found
+
+
+def unused_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_the_address_of_the_sentinels_is_shown_without_passwords(sentinel_service):
+    shown = repr(RedisBackend(address(sentinel_service)))
+    ports = [sentinel.port for sentinel in sentinel_service.sentinels]
+    nodes = ", ".join(f"127.0.0.1:{port}" for port in ports)
+    assert shown == f"RedisBackend('mymaster of sentinels {nodes}', prefix='coatcheck:')"
+
+
+@pytest.mark.parametrize(
+    ("options", "trouble"),
+    [
+        ({"name": "nobody"}, "no_primary"),
+        ({"option": "?sentinel_password=wr0ng"}, "sentinel_authentication"),
+        ({"option": ""}, "sentinel_authentication"),
+        ({"password": "wr0ng"}, "authentication"),
+    ],
+)
+def test_what_is_wrong_with_the_address_is_told_apart(sentinel_service, options, trouble):
+    for error in both_ways(RedisBackend(address(sentinel_service, **options))):
+        assert error.trouble == trouble
+        assert f"127.0.0.1:{sentinel_service.sentinels[0].port}" in str(error)
+        text = "".join(traceback.format_exception(error))
+        assert [secret for secret in ("wr0ng", PASSWORD, SENTINELS) if secret in text] == []
+
+
+def test_sentinels_that_are_away_are_named():
+    port = unused_port()
+    for error in both_ways(RedisBackend(f"redis+sentinel://127.0.0.1:{port}/mymaster")):
+        assert error.trouble == "no_sentinel"
+        assert f"127.0.0.1:{port}" in str(error)
+
+
+def test_one_sentinel_that_answers_is_enough(sentinel_service):
+    with fault_proxy(sentinel_service.sentinels[0].port) as hanging:
+        hanging.silence()
+        nodes = f"127.0.0.1:{unused_port()},127.0.0.1:{hanging.port},127.0.0.1:{sentinel_service.sentinels[1].port}"
+        backend = RedisBackend(address(sentinel_service, nodes=nodes))
+        backend.set("a", b"1", None)
+        assert asyncio.run(backend.aget("a")) == b"1"
+        backend.close()
+
+
+def test_sentinels_that_all_hang_do_not_take_longer_than_an_operation_may(sentinel_service):
+    with fault_proxy(sentinel_service.sentinels[0].port) as hanging:
+        hanging.silence()
+        nodes = ",".join([f"127.0.0.1:{hanging.port}"] * 8)
+        for error in both_ways(RedisBackend(address(sentinel_service, nodes=nodes))):
+            assert error.trouble in {"no_sentinel", "timeout"}
+
+
+def test_the_settings_reach_the_sentinels(sentinel_service):
+    url = address(sentinel_service, option="")
+    container = Container(
+        settings=Settings(object_store_backend="redis", redis_url=url, redis_sentinel_password=SENTINELS)
+    )
+    assert container.store().fetch(container.store().put([1])) == [1]
+    asyncio.run(container.exit_stack().aclose())
+    with pytest.raises(SettingsError, match=r"redis\+sentinel"):
+        RedisBackend("redis://127.0.0.1/0", sentinel_password=SENTINELS)
+
+
+def test_connections_to_sentinels_and_primary_are_bounded_and_close_with_their_loop(sentinel_service):
+    backend = RedisBackend(address(sentinel_service), max_connections=3)
+
+    async def many():
+        await asyncio.gather(*(backend.aset(f"a:{number}", b"x", None) for number in range(100)))
+
+    def clients():
+        # Those of ours: sentinels and replicas keep theirs.
+        listed = backend._clients.client().client_list()
+        return len([each for each in listed if each["cmd"].startswith(("set", "client"))])
+
+    backend.set("a", b"", None)
+    asyncio.run(many())
+    deadline = time.monotonic() + 5
+    while clients() > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert clients() == 1
+    backend.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("redis+sentinel://h:1", "service"),
+        ("redis+sentinel://h:1/", "service"),
+        ("redis+sentinel:///mymaster", "host"),
+        ("redis+sentinel://h:1,,h:2/mymaster", "host"),
+        ("redis+sentinel://h:port/mymaster", "port"),
+        ("redis+sentinel://h:1/mymaster/zero", "database"),
+        ("redis+sentinel://h:1/mymaster/0/1", "database"),
+        ("redis+sentinel://h:1/mymaster?colour=red", "colour"),
+        ("redis://h:1/0?sentinel_password=x", "sentinel_password"),
+        ("redis+sentinel://h/mymaster?max_connections=-1", "options after the ?"),
+    ],
+)
+def test_an_address_that_cannot_be_meant_is_refused(url, reason):
+    with pytest.raises(SettingsError) as refused:
+        RedisBackend(url)
+    assert reason in str(refused.value)
+
+
+def test_the_database_and_addresses_of_all_kinds_are_understood():
+    shown = repr(RedisBackend("redis+sentinel://u:p@h,[::1]:2,i:3/my%20service/4?socket_timeout=0.5"))
+    assert re.search(r"'my service of sentinels h:26379, \[::1\]:2, i:3'", shown)
+
+
+def test_a_primary_that_hangs_is_replaced(sentinel_service):
+    """The operating system still takes connections and data for it, so that nothing but time tells."""
+    backend = RedisBackend(address(sentinel_service))
+    backend.set("before", b"1", None)
+    old = sentinel_service.primary()
+    old.process.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(RedisUnavailable) as caught:
+            backend.get("before")
+        assert caught.value.trouble == "timeout"
+        sentinel_service.wait_for_another(old)
+        failed_over = time.monotonic()
+        while True:
+            try:
+                assert backend.get("before") == b"1"
+                assert asyncio.run(backend.aget("before")) == b"1"
+                break
+            except RedisUnavailable:
+                assert time.monotonic() - failed_over < 5
+    finally:
+        old.process.send_signal(signal.SIGCONT)
+    backend.set("after", b"2", None)
+    assert asyncio.run(backend.aget("after")) == b"2"
+    backend.close()

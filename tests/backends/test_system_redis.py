@@ -1,0 +1,100 @@
+"""The contract over the Redis that the system has, where it has one, with TLS of its own: alone, in a cluster, watched.
+
+The servers of the wheels speak no TLS. Debian's do: ``apt-get install redis-server``.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from coatcheck.backends import RedisBackend
+from coatcheck.testing import BackendContract, RunningServer, redis_cluster, sentinel_service
+from coatcheck.testing.redis_servers import running
+from tests.backends.certificates import Authority
+
+EXECUTABLE = shutil.which("redis-server")
+
+
+def speaks_tls() -> bool:
+    # Asked for TLS without certificates, one that can says so and ends; one that cannot does not know the word.
+    if EXECUTABLE is None:
+        return False
+    done = subprocess.run([EXECUTABLE, "--port", "0", "--tls-port", "1"], capture_output=True, text=True, timeout=20)
+    return "tls-cert-file" in done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("certificates"), "authority")
+
+
+@pytest.fixture(scope="module")
+def tls_arguments(authority):
+    """Of a server that asks clients for certificates, and has one itself for other servers."""
+    certificate, key = authority.issue("127.0.0.1")
+    return ["--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-ca-cert-file", str(authority.path)]
+
+
+class Contract(BackendContract):
+    @pytest.fixture
+    def backend(self, url, authority):
+        tls = {}
+        if url.startswith("rediss"):
+            certificate, key = authority.issue("client")
+            tls = {"ca_file": authority.path, "client_certificate": certificate, "client_key": key}
+        backend = RedisBackend(url, timeout=20.0, max_connections=8, **tls)
+        yield backend
+        backend.close()
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running(RunningServer(Path(EXECUTABLE))) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def tls_server(tls_arguments):
+    with running(RunningServer(Path(EXECUTABLE), tls=tls_arguments)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def tls_cluster(tls_arguments):
+    with redis_cluster(Path(EXECUTABLE), tls=tls_arguments) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def tls_service(tls_arguments):
+    with sentinel_service(Path(EXECUTABLE), tls=tls_arguments) as service:
+        yield service
+
+
+# Where it is missing there are no tests, rather than tests that are skipped.
+if EXECUTABLE is not None:
+
+    class TestSystemRedis(Contract):
+        @pytest.fixture
+        def url(self, server):
+            return server.url
+
+
+if speaks_tls():
+
+    class TestSystemRedisOverTLS(Contract):
+        @pytest.fixture
+        def url(self, tls_server):
+            return tls_server.url
+
+    class TestSystemClusterOverTLS(Contract):
+        @pytest.fixture
+        def url(self, tls_cluster):
+            return tls_cluster.url
+
+    class TestSystemSentinelsOverTLS(Contract):
+        @pytest.fixture
+        def url(self, tls_service):
+            return tls_service.url

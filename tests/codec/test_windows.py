@@ -1,0 +1,127 @@
+"""Decoding in windows gives what decoding in one go gives, or refuses; wherever the windows end."""
+
+import asyncio
+import json
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from coatcheck import codec
+from coatcheck.codec import encode, slices
+from coatcheck.codec.windows import Windows
+from coatcheck.operations.answer import metadata_of
+
+texts = st.text(max_size=30) | st.sampled_from(['},{"', '":"', "]},{", "\\", '\\"', "\U0001f600" * 20, "x" * 200])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | texts,
+    lambda inner: st.lists(inner, max_size=8) | st.dictionaries(texts, inner, max_size=6),
+    max_leaves=40,
+)
+spelled = [
+    orjson.dumps,
+    lambda value: json.dumps(value).encode(),
+    lambda value: orjson.dumps(value, option=orjson.OPT_INDENT_2),
+]
+
+
+def read(text, **sizes):
+    pieces = 0
+    reading = Windows(text, orjson.loads, **sizes).read()
+    while True:
+        try:
+            next(reading)
+        except StopIteration as end:
+            return end.value, pieces
+        pieces += 1
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=300)
+@given(values, st.sampled_from(spelled), st.integers(1, 90), st.integers(1, 60))
+def test_whatever_is_decoded_in_windows_is_what_it_is_in_one_go(value, spell, window, text_window):
+    text = spell(value)
+    try:
+        decoded, _ = read(text, window=window, text_window=text_window)
+    except ValueError:
+        return  # it is too odd for such narrow windows, and is decoded in one go
+    assert orjson.dumps(decoded) == orjson.dumps(orjson.loads(text))
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=300)
+@given(values, st.data())
+def test_what_is_no_json_is_refused(value, data):
+    text = orjson.dumps(value)
+    at = data.draw(st.integers(0, len(text)))
+    text = (
+        text[:at]
+        + data.draw(st.sampled_from([b"", b",", b"]", b"}", b'"', b"\\", b"[", b"0", b"\xff"]))
+        + text[at + 1 :]
+    )
+    try:
+        expected = orjson.loads(text)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"."):
+            read(text, window=20, text_window=20)
+        return
+    try:
+        decoded, _ = read(text, window=20, text_window=20)
+    except ValueError:
+        return
+    assert orjson.dumps(decoded) == orjson.dumps(expected)
+
+
+SHAPES = {
+    "rows": [{"id": n, "name": f"user {n}"} for n in range(60_000)],
+    "wrapped rows": {"id": 1, "result": {"content": [], "structured": [{"id": n} for n in range(90_000)]}, "x": 1},
+    "rows by key": {f"k{n}": {"id": n} for n in range(60_000)},
+    "numbers": list(range(300_000)),
+    "lists": [[n, [n, "x"]] for n in range(90_000)],
+    "a text": 'a\\"b\u00e4' * 400_000,
+    "texts": ["x" * 200_000] * 20,
+    "large members": [{"values": list(range(20_000))} for _ in range(20)],
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("spell", spelled)
+def test_a_large_value_is_read_in_many_pieces(name, spell):
+    text = spell(SHAPES[name])
+    decoded, pieces = read(text)
+    assert decoded == SHAPES[name]
+    assert pieces > len(text) // 1_100_000 + 2
+
+
+async def _turns(work):
+    turns = 0
+
+    async def watch():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    watching = asyncio.ensure_future(watch())
+    await asyncio.sleep(0)
+    decoded = await work
+    watching.cancel()
+    return decoded, turns
+
+
+@pytest.mark.parametrize("value", [SHAPES["rows"], [10**30, *SHAPES["rows"]]], ids=["fast", "careful"])
+def test_others_have_their_turn_while_a_payload_is_decoded(monkeypatch, value):
+    monkeypatch.setattr(slices, "PAUSE_AFTER", 0.0)
+    encoded = encode(value)
+    work = codec.adecode(metadata_of(encoded), encoded.payload)
+    decoded, turns = asyncio.run(_turns(work))
+    assert decoded == value
+    assert turns > 20
+
+
+def test_a_text_of_escapes_is_cut_too_and_what_is_no_json_is_refused():
+    small = json.dumps("\u00e4" * 400_000).encode()  # nothing but escapes
+    assert asyncio.run(codec.aload_json(small)) == "\u00e4" * 400_000
+    with pytest.raises(ValueError, match=r"."):
+        read(b"[0," + b"[" * 70_000)
+    with pytest.raises(ValueError, match=r"."):
+        asyncio.run(codec.aload_json(small[:-1]))

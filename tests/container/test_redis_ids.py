@@ -1,0 +1,49 @@
+"""Ids in a Redis that replicas share: a UUID or short, and 128 random bits where nothing else protects an object."""
+
+import re
+
+import pytest
+
+from coatcheck.containers import Container
+from coatcheck.scopes import Reach, Scope
+from coatcheck.settings import Settings
+
+UUID = r"obj_[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+SHORT = r"obj_[A-Za-z0-9]{10}"
+CAPABILITY = r"obj_[A-Za-z0-9_-]{22}"  # 22 characters of 6 bits hold 128
+
+
+@pytest.fixture
+def new_ids(redis_server):
+    def new_ids(reach, count=20, **settings):
+        settings = Settings(object_store_backend="redis", redis_url=redis_server.url, **settings)
+        container = Container(settings=settings)
+        with container.scopes().enter(Scope(reach, "somebody")):
+            ids = [container.store().put(number) for number in range(count)]
+            assert [container.store().get(object_id) for object_id in ids] == list(range(count))
+        container.backend().close()
+        return ids
+
+    return new_ids
+
+
+@pytest.mark.parametrize("reach", [Reach.LOCAL, Reach.PRINCIPAL])
+@pytest.mark.parametrize(
+    ("settings", "form"), [({}, UUID), ({"redis_ids": "uuid"}, UUID), ({"redis_ids": "short"}, SHORT)]
+)
+def test_a_namespace_protects_the_object_so_that_its_id_may_be_short(new_ids, reach, settings, form):
+    ids = new_ids(reach, **settings)
+    assert [each for each in ids if not re.fullmatch(form, each)] == []
+
+
+@pytest.mark.parametrize("settings", [{}, {"redis_ids": "short"}])
+def test_where_the_id_is_the_only_protection_it_has_128_random_bits(new_ids, settings):
+    ids = new_ids(Reach.ANYBODY, **settings)
+    assert [each for each in ids if not re.fullmatch(CAPABILITY, each)] == []
+
+
+def test_two_replicas_do_not_give_the_same_short_id(new_ids):
+    ids = [object_id for _ in range(2) for object_id in new_ids(Reach.LOCAL, 1000, redis_ids="short")]
+    assert len(set(ids)) == 2000
+    # Each place takes each of its 62 characters: with fewer of them ids would meet much sooner.
+    assert all(len({each[4 + place] for each in ids}) == 62 for place in range(10))
