@@ -107,6 +107,7 @@ def deployed(command: Sequence[str], **environment: str) -> Iterator[Deployment]
     ):
         folder = Path(name)
         variables = {
+            **{name: value for name, value in example_environment().items() if name.startswith("MALLOC_")},
             "COATCHECK_OBJECT_STORE_BACKEND": "redis",
             "COATCHECK_REDIS_URL": redis.url,
             "COATCHECK_NAMESPACE_SECRET": "the same for all",
@@ -125,6 +126,12 @@ def deployed(command: Sequence[str], **environment: str) -> Iterator[Deployment]
                 replica.tell(signal.SIGTERM)
             for replica in replicas:
                 replica.wait_until_ended()
+
+
+def example_environment() -> dict[str, str]:
+    """Give the variables of the example."""
+    lines = (EXAMPLE / "environment").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
 def nginx_config(folder: Path, ports: Sequence[int], port: int) -> Path:

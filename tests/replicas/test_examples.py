@@ -16,7 +16,14 @@ from coatcheck.monitoring.routes import ALIVE_PATH, READY_PATH
 from coatcheck.settings import Settings
 from tests.backends.certificates import Authority
 from tests.debian_packages import debian_program
-from tests.replicas.deployment import EXAMPLE, EXAMPLE_LISTEN, EXAMPLE_PORTS, nginx_command, nginx_config
+from tests.replicas.deployment import (
+    EXAMPLE,
+    EXAMPLE_LISTEN,
+    EXAMPLE_PORTS,
+    example_environment,
+    nginx_command,
+    nginx_config,
+)
 
 NGINX = (EXAMPLE / "nginx.conf").read_text()
 UNIT = (EXAMPLE / "coatcheck@.service").read_text()
@@ -25,9 +32,7 @@ KUBERNETES = {each["kind"]: each for each in yaml.safe_load_all((EXAMPLE / "kube
 POD = KUBERNETES["Deployment"]["spec"]["template"]["spec"]
 CONTAINER = POD["containers"][0]
 REPLICAS = {name: service for name, service in COMPOSE["services"].items() if name.startswith("replica")}
-ENVIRONMENT = dict(
-    line.split("=", 1) for line in (EXAMPLE / "environment").read_text().splitlines() if not line.startswith("#")
-)
+ENVIRONMENT = example_environment()
 UNITS = "lib/systemd/system"
 COMMANDS = {
     "systemd": shlex.split(re.search(r"^ExecStart=(.*)", UNIT, re.MULTILINE)[1].replace("%i", "8001"))[1:],
@@ -64,7 +69,9 @@ def test_coatcheck_understands_the_command(place):
 @pytest.mark.parametrize("place", VARIABLES)
 def test_variables_are_settings_and_the_store_and_the_key_are_shared(place):
     known = {f"COATCHECK_{name.upper()}" for name in Settings.model_fields}
-    given = VARIABLES[place]
+    allocator = {name: value for name, value in VARIABLES[place].items() if name.startswith("MALLOC_")}
+    assert allocator == {name: value for name, value in ENVIRONMENT.items() if name.startswith("MALLOC_")}
+    given = {name: value for name, value in VARIABLES[place].items() if name not in allocator}
     assert given.keys() <= known
     assert given.keys() >= {"COATCHECK_REDIS_URL", "COATCHECK_NAMESPACE_SECRET"}
     assert given["COATCHECK_OBJECT_STORE_BACKEND"] == "redis"
