@@ -1,6 +1,6 @@
 """Looking at stored objects: previews, ranges, searches, filters, references, each answer bounded."""
 
 from coatcheck.explorer.explorer import DEFAULT_PREVIEW_LIMIT, DEFAULT_RESPONSE_LIMIT, Explorer
-from coatcheck.explorer.work import Kept
+from coatcheck.explorer.work import Kept, ago
 
-__all__ = ["DEFAULT_PREVIEW_LIMIT", "DEFAULT_RESPONSE_LIMIT", "Explorer", "Kept"]
+__all__ = ["DEFAULT_PREVIEW_LIMIT", "DEFAULT_RESPONSE_LIMIT", "Explorer", "Kept", "ago"]
