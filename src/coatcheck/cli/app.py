@@ -59,6 +59,13 @@ def serve(
     transport: Annotated[str, typer.Option(help="stdio, streamable-http or sse.")] = "stdio",
     host: Annotated[str, typer.Option(help="Address to listen on (HTTP).")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on (HTTP).", min=0, max=65535)] = 8000,
+    stateless: Annotated[
+        bool,
+        typer.Option(
+            "--stateless",
+            help="Answer each request by itself, without sessions (streamable-http): for replicas behind a balancer.",
+        ),
+    ] = False,
     unprotected: Annotated[
         bool,
         typer.Option(
@@ -108,7 +115,8 @@ def serve(
     others = {"shutdown_timeout": shutdown_timeout, "log_format": log_format}
     settings = (object_store_backend, redis_url, object_store_ttl, config, wait_for_store, others)
     authentication = AuthFlags(auth_tokens, auth_jwks, auth_issuer, auth_audience, auth).open()
-    listening = Listening(transport, host, port, unprotected=unprotected, authenticated=authentication is not None)
+    protected = authentication is not None
+    listening = Listening(transport, host, port, unprotected=unprotected, authenticated=protected, stateless=stateless)
     known = [flag for parameter in ctx.command.params for flag in parameter.opts]
     extra = ExtraFlags(ctx.args, known)
     run_serve(settings, listening, toolset or [], tool, extra, authentication=authentication, verbose=verbose)

@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 from mcp.server import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
+from starlette.types import ASGIApp
 
 from coatcheck.authentication import Authentication, open_authentication
 from coatcheck.cli.logs import announce
@@ -23,6 +24,7 @@ from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.lifecycle import running
 from coatcheck.listening.draining import Draining
+from coatcheck.listening.post_only import PostOnly
 from coatcheck.monitoring.routes import Monitored, monitoring_routes
 from coatcheck.server import configure_mcp_server
 from coatcheck.toolsets import load_toolset
@@ -47,11 +49,14 @@ class Listening:
     port: int
     unprotected: bool = False
     authenticated: bool = False
+    stateless: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
         if self.transport not in TRANSPORTS:
             raise SettingsError(f'There is no transport "{self.transport}"; there are: {", ".join(TRANSPORTS)}.')
+        if self.stateless and self.transport != "streamable-http":
+            raise SettingsError("--stateless goes with --transport streamable-http.")
         if self.transport == "stdio":
             if self.authenticated:
                 raise SettingsError("Over stdio there are no tokens: --auth… goes with --transport streamable-http.")
@@ -133,11 +138,19 @@ async def _serve_http(
     """Serve until a signal ends it; give the signal."""
     # Any Host header: the address was opened to others on purpose, and by names that only they know.
     security = None if is_loopback(listening.host) else TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    application: ASGIApp
     async with running(container):
         if listening.transport == "sse":
             path, application = "/sse", server.sse_app(host=listening.host, transport_security=security)
         else:
-            path, application = "/mcp", server.streamable_http_app(host=listening.host, transport_security=security)
+            path, application = (
+                "/mcp",
+                server.streamable_http_app(
+                    host=listening.host, transport_security=security, stateless_http=listening.stateless
+                ),
+            )
+        if listening.stateless:
+            application = PostOnly(application, path)
         draining = Draining(application)
         server.middleware.insert(0, draining.watch)
         bound = bind(listening)

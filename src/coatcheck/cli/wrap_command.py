@@ -49,6 +49,15 @@ def wrap(
     port: Annotated[
         int, typer.Option(help="Port to listen on (HTTP).", min=0, max=65535, rich_help_panel=DOWNSTREAM)
     ] = 8000,
+    stateless: Annotated[
+        bool,
+        typer.Option(
+            "--stateless",
+            help="Answer each request by itself, without sessions, as replicas behind a balancer must: all clients "
+            "share one server, which can ask them nothing.",
+            rich_help_panel=DOWNSTREAM,
+        ),
+    ] = False,
     unprotected: Annotated[
         bool,
         typer.Option(
@@ -127,6 +136,8 @@ def wrap(
         raise typer.BadParameter(
             "Say which server to wrap: a command behind --, --url, or --config with a file of several; one of them."
         )
+    if stateless and transport == "stdio":
+        raise SettingsError("--stateless goes with --transport streamable-http.")
     if transport == "stdio" and isinstance(target, CommandTarget):
         raise typer.Exit(run_wrap(ctx.obj or target.command, flags))
     if target is not None:
@@ -149,7 +160,7 @@ def wrap(
 
     authentication = AuthFlags(auth_tokens, auth_jwks, auth_issuer, auth_audience, auth)
     protected = any(given is not None for given in (auth_tokens, auth_jwks, auth))
-    listening = Listening(transport, host, port, unprotected=unprotected, authenticated=protected)
+    listening = Listening(transport, host, port, unprotected=unprotected, authenticated=protected, stateless=stateless)
     if transport != "streamable-http":
         raise SettingsError("Clients of wrap connect by stdio or streamable-http.")
     raise typer.Exit(run_wrap_http(open_upstream, flags, listening, authentication))

@@ -32,6 +32,7 @@ async def serve_http(
             make_interceptor(container, flags),
             container.scopes(),
             loopback=is_loopback(listening.host),
+            stateless=listening.stateless,
             verifier=None if verifier is None else verifier.verifier,
         )
         draining = Draining(application)

@@ -12,7 +12,8 @@ from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from coatcheck.listening.requests import Requests
+from coatcheck.listening.enveloped import EnvelopedRequests
+from coatcheck.listening.greeted import GreetedRequests
 from coatcheck.listening.sessions import Sessions
 from coatcheck.listening.sharing import SharedLink
 from coatcheck.proxy.links import Link
@@ -36,6 +37,7 @@ class Application:
         make_link: Gives a new link to the upstream; called for each session, and once for all requests without one.
         interceptor: What is done with lists, arguments and results.
         scopes: Where the store asks for the namespace.
+        stateless: Whether the 2025 revisions do without sessions too, as replicas behind a balancer need it.
         loopback: Whether only this machine can connect; then foreign host and origin headers are refused.
         verifier: Says whose a bearer token is; without one everybody is let in.
     """
@@ -47,6 +49,7 @@ class Application:
         scopes: Scopes,
         *,
         loopback: bool,
+        stateless: bool = False,
         verifier: "TokenVerifier | None" = None,
     ) -> None:
         security = TransportSecuritySettings(
@@ -54,18 +57,20 @@ class Application:
             allowed_hosts=list(_LOOPBACK),
             allowed_origins=[f"http://{host}" for host in _LOOPBACK],
         )
-        self._sessions = Sessions(make_link, interceptor, scopes, security)
         self._shared = SharedLink(make_link)
-        self._requests = Requests(self._shared, interceptor, scopes, security)
+        self._enveloped = EnvelopedRequests(self._shared, interceptor, scopes, security)
+        self._greeted: GreetedRequests | Sessions = (GreetedRequests if stateless else Sessions)(
+            make_link, interceptor, scopes, security
+        )
         self._endpoint = _guarded(RequestBodyLimitMiddleware(self._route, LARGEST_BODY), verifier)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Serve within this; at its end all sessions and upstreams are closed."""
         try:
-            async with self._sessions.running():
-                yield
+            yield
         finally:
+            await self._greeted.close()
             await self._shared.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,9 +87,9 @@ class Application:
             (value.decode("latin-1") for name, value in scope["headers"] if name == b"mcp-protocol-version"), ""
         )
         if version and version not in HANDSHAKE_PROTOCOL_VERSIONS:
-            await self._requests.handle(scope, receive, send)
+            await self._enveloped.handle(scope, receive, send)
         else:
-            await self._sessions.handle(scope, receive, send)
+            await self._greeted.handle(scope, receive, send)
 
 
 def _guarded(endpoint: ASGIApp, verifier: "TokenVerifier | None") -> ASGIApp:

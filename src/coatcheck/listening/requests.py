@@ -1,32 +1,24 @@
-"""Requests of 2026-07-28 over HTTP: each is complete in itself, and its response is JSON or a stream of events."""
+"""Requests over HTTP that know no session: each is complete in itself, its response is JSON or a stream of events."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 from mcp.server.streamable_http import check_accept_headers
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
-from mcp.shared.inbound import (
-    ERROR_CODE_HTTP_STATUS,
-    InboundLadderRejection,
-    classify_inbound_request,
-    find_duplicated_routing_header,
-    unsupported_protocol_version_rejection,
-    validate_mcp_param_headers,
-)
-from mcp_types import HEADER_MISMATCH, INVALID_REQUEST, PARSE_ERROR
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from coatcheck.codec import dump_json
-from coatcheck.errors import CoatcheckError
 from coatcheck.listening.sharing import Lane, SharedLink
 from coatcheck.middleware import scope_of_caller
 from coatcheck.proxy.conversation import Conversation
-from coatcheck.proxy.messages import Message, error_response, id_of, is_request, is_response, parse, to_line
+from coatcheck.proxy.messages import Message, id_of, is_response, parse, to_line
 from coatcheck.scopes import Scopes
 from coatcheck.wire.interceptor import Interceptor
 
@@ -41,20 +33,22 @@ _STREAM_HEADERS = [
 ]
 
 
-class Requests:
-    """Answers requests that know no session.
+class Requests(ABC):
+    """Answers requests that know no session; what a revision of the protocol wants is for its subclass to say.
 
     Args:
-        shared: The upstream.
         interceptor: What is done with lists, arguments and results.
         scopes: Where the store asks for the namespace.
         security: Which host and origin headers are accepted.
     """
 
-    def __init__(
-        self, shared: SharedLink, interceptor: Interceptor, scopes: Scopes, security: TransportSecuritySettings
-    ) -> None:
-        self._shared = shared
+    statuses: Mapping[int, int] = MappingProxyType({})
+    """The HTTP status of an upstream's error, by its code; 200 for all others."""
+
+    own_statuses: Mapping[int, int] = MappingProxyType({})
+    """The same for an error of ours."""
+
+    def __init__(self, interceptor: Interceptor, scopes: Scopes, security: TransportSecuritySettings) -> None:
         self._interceptor = interceptor
         self._scopes = scopes
         self._security = TransportSecurityMiddleware(security)
@@ -77,47 +71,21 @@ class Requests:
         answer = await self._judged(message, request)
         if answer is None:
             with self._scopes.enter(scope_of_caller(over_network=True)):
-                await self._exchange(message, receive, send)
+                await self._exchange(message, self._shared_by(message, request), receive, send)
         elif answer:
-            await _respond(answer, send)
+            await _respond(dump_json(answer), send, self.own_statuses)
         else:
             await Response(status_code=202)(scope, receive, send)
 
+    @abstractmethod
     async def _judged(self, message: Any, request: Request) -> Message | None:
         """Give the answer that a message gets here, ``{}`` for one that gets none, ``None`` for one that passes on."""
-        if message is None:
-            return error_response(None, "Parse error", PARSE_ERROR)
-        if isinstance(message, dict) and "id" not in message and isinstance(message.get("method"), str):
-            # Notifications are accepted and go nowhere: this revision has none from client to server.
-            version = request.headers.get("mcp-protocol-version", "")
-            rejected = unsupported_protocol_version_rejection(version)
-            return {} if rejected is None else _rejection(rejected, None)
-        if not is_request(message) or id_of(message) is None:
-            return error_response(None, "The body must be one JSON-RPC request or notification.", INVALID_REQUEST)
-        twice = find_duplicated_routing_header(request.headers.items())
-        if twice is not None:
-            return error_response(message["id"], f"The header {twice} appears more than once", HEADER_MISMATCH)
-        verdict = classify_inbound_request(message, headers=dict(request.headers))
-        if isinstance(verdict, InboundLadderRejection):
-            return _rejection(verdict, message["id"])
-        try:
-            return await self._shared.refusal(message) or await self._mismatch(message, request)
-        except CoatcheckError as error:
-            return error_response(message["id"], str(error))
 
-    async def _mismatch(self, message: Message, request: Request) -> Message | None:
-        """Refuse a call whose headers say other than its arguments, where the tool's schema is known."""
-        params = message["params"]
-        name, arguments = params.get("name"), params.get("arguments")
-        if message["method"] != "tools/call" or not isinstance(name, str) or not isinstance(arguments or {}, dict):
-            return None
-        schema = self._interceptor.schema_of(name)
-        if schema is None:
-            return None
-        rejected = validate_mcp_param_headers(schema, arguments or {}, request.headers)
-        return None if rejected is None else _rejection(rejected, message["id"])
+    @abstractmethod
+    def _shared_by(self, message: Message, request: Request) -> SharedLink:
+        """Give the upstream of a request that passes on."""
 
-    async def _exchange(self, message: Message, receive: Receive, send: Send) -> None:
+    async def _exchange(self, message: Message, shared: SharedLink, receive: Receive, send: Send) -> None:
         lines: asyncio.Queue[bytes] = asyncio.Queue()
         ready: asyncio.Future[Interceptor] = asyncio.get_running_loop().create_future()
         ready.set_result(self._interceptor)
@@ -129,7 +97,7 @@ class Requests:
             with self._scopes.enter(scope):
                 conversation.from_server(line)
 
-        lane = self._shared.lane(take)
+        lane = shared.lane(take)
         conversation = Conversation(
             lines.put_nowait,
             lane.send,
@@ -139,7 +107,7 @@ class Requests:
         )
         conversation.heard_server = True
         leaving = asyncio.ensure_future(_left(receive))
-        answering = asyncio.ensure_future(_answer(lines, message, send))
+        answering = asyncio.ensure_future(_answer(lines, message, send, self.statuses))
         try:
             conversation.from_client(to_line(message))
             await asyncio.wait({leaving, answering}, return_when=asyncio.FIRST_COMPLETED)
@@ -159,13 +127,13 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-async def _answer(lines: asyncio.Queue[bytes], request: Message, send: Send) -> None:
+async def _answer(lines: asyncio.Queue[bytes], request: Message, send: Send, statuses: Mapping[int, int]) -> None:
     """Send what comes: a sole answer as JSON, else events until the answer is among them."""
     first = None
     with suppress(TimeoutError):
         first = await asyncio.wait_for(lines.get(), PING_SECONDS)
     if first is not None and _is_answer(first, request) and request["method"] != LISTEN:
-        await _respond_line(first, send)
+        await _respond(first, send, statuses)
         return
     await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
     async for line in _with_pings(first, lines):
@@ -193,25 +161,14 @@ def _is_answer(line: bytes, request: Message) -> bool:
     return is_response(message) and id_of(message) == id_of(request)
 
 
-def _rejection(rejected: InboundLadderRejection, request_id: Any) -> Message:
-    failure = error_response(request_id, rejected.message, rejected.code)
-    if rejected.data is not None:
-        failure["error"]["data"] = rejected.data
-    return failure
-
-
-async def _respond(message: Message, send: Send) -> None:
-    await _respond_line(dump_json(message), send)
-
-
-async def _respond_line(line: bytes, send: Send) -> None:
+async def _respond(line: bytes, send: Send, statuses: Mapping[int, int]) -> None:
     """Answer with JSON, under the status that belongs to an error's code."""
     status = 200
     if b'"error"' in line[:400]:
         parsed = parse(line)
         error = parsed.get("error") if isinstance(parsed, dict) else None
         code = error.get("code") if isinstance(error, dict) else None
-        status = ERROR_CODE_HTTP_STATUS.get(code, 200) if isinstance(code, int) else 200
+        status = statuses.get(code, 200) if isinstance(code, int) else 200
     headers = [(b"content-type", b"application/json")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": line.rstrip(), "more_body": False})

@@ -185,11 +185,15 @@ class SharedLink:
                 answered.lane.numbers.discard(_number(message.get("id")))
                 answered.lane.take(to_line({**message, "id": answered.message["id"]}))
         elif is_request(message):
-            text = "There are no requests from server to client in this revision."
             if self._link is not None:
-                self._link.send(to_line(error_response(message["id"], text, METHOD_NOT_FOUND)))
+                self._link.send(to_line(self._reply(message)))
         else:
             self._notify(message, related)
+
+    def _reply(self, question: Message) -> Message:
+        """Answer what the upstream wants of a client."""
+        text = "There are no requests from server to client in this revision."
+        return error_response(question["id"], text, METHOD_NOT_FOUND)
 
     def _notify(self, message: Message, related: Id | None) -> None:
         """Bring a notification to the request that it belongs to; whose it may be is not guessed."""

@@ -1,0 +1,86 @@
+"""Requests of 2026-07-28: each says in its envelope and in its headers which revision it speaks and what it wants."""
+
+from typing import Any
+
+from mcp.server.transport_security import TransportSecuritySettings
+from mcp.shared.inbound import (
+    ERROR_CODE_HTTP_STATUS,
+    InboundLadderRejection,
+    classify_inbound_request,
+    find_duplicated_routing_header,
+    unsupported_protocol_version_rejection,
+    validate_mcp_param_headers,
+)
+from mcp_types import HEADER_MISMATCH, INVALID_REQUEST, PARSE_ERROR
+from starlette.requests import Request
+
+from coatcheck.errors import CoatcheckError
+from coatcheck.listening.requests import Requests
+from coatcheck.listening.sharing import SharedLink
+from coatcheck.proxy.messages import Message, error_response, id_of, is_request
+from coatcheck.scopes import Scopes
+from coatcheck.wire.interceptor import Interceptor
+
+
+class EnvelopedRequests(Requests):
+    """Answers requests of 2026-07-28.
+
+    Args:
+        shared: The upstream.
+        interceptor: What is done with lists, arguments and results.
+        scopes: Where the store asks for the namespace.
+        security: Which host and origin headers are accepted.
+    """
+
+    statuses = own_statuses = ERROR_CODE_HTTP_STATUS
+
+    def __init__(
+        self, shared: SharedLink, interceptor: Interceptor, scopes: Scopes, security: TransportSecuritySettings
+    ) -> None:
+        super().__init__(interceptor, scopes, security)
+        self._shared = shared
+
+    def _shared_by(self, message: Message, request: Request) -> SharedLink:
+        del message, request
+        return self._shared
+
+    async def _judged(self, message: Any, request: Request) -> Message | None:
+        """Give the answer that a message gets here, ``{}`` for one that gets none, ``None`` for one that passes on."""
+        if message is None:
+            return error_response(None, "Parse error", PARSE_ERROR)
+        if isinstance(message, dict) and "id" not in message and isinstance(message.get("method"), str):
+            # Notifications are accepted and go nowhere: this revision has none from client to server.
+            version = request.headers.get("mcp-protocol-version", "")
+            rejected = unsupported_protocol_version_rejection(version)
+            return {} if rejected is None else _rejection(rejected, None)
+        if not is_request(message) or id_of(message) is None:
+            return error_response(None, "The body must be one JSON-RPC request or notification.", INVALID_REQUEST)
+        twice = find_duplicated_routing_header(request.headers.items())
+        if twice is not None:
+            return error_response(message["id"], f"The header {twice} appears more than once", HEADER_MISMATCH)
+        verdict = classify_inbound_request(message, headers=dict(request.headers))
+        if isinstance(verdict, InboundLadderRejection):
+            return _rejection(verdict, message["id"])
+        try:
+            return await self._shared.refusal(message) or await self._mismatch(message, request)
+        except CoatcheckError as error:
+            return error_response(message["id"], str(error))
+
+    async def _mismatch(self, message: Message, request: Request) -> Message | None:
+        """Refuse a call whose headers say other than its arguments, where the tool's schema is known."""
+        params = message["params"]
+        name, arguments = params.get("name"), params.get("arguments")
+        if message["method"] != "tools/call" or not isinstance(name, str) or not isinstance(arguments or {}, dict):
+            return None
+        schema = self._interceptor.schema_of(name)
+        if schema is None:
+            return None
+        rejected = validate_mcp_param_headers(schema, arguments or {}, request.headers)
+        return None if rejected is None else _rejection(rejected, message["id"])
+
+
+def _rejection(rejected: InboundLadderRejection, request_id: Any) -> Message:
+    failure = error_response(request_id, rejected.message, rejected.code)
+    if rejected.data is not None:
+        failure["error"]["data"] = rejected.data
+    return failure

@@ -1,0 +1,100 @@
+"""Programs from Debian's packages, without root: the machine's own, else unpacked once into the ignored ``.debian/``."""
+
+import functools
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.installing import InstallFailed, made_once, run
+
+FOLDER = Path(__file__).parents[1] / ".debian"
+SYSTEM_PATHS = ("/usr/sbin", "/usr/local/sbin", "/sbin")
+"""Where servers are, beside the folders of ``PATH``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that can be started.
+
+    Attributes:
+        path: Where it is.
+        environment: Variables that it needs beside the usual ones.
+    """
+
+    path: str
+    environment: dict[str, str]
+
+
+@functools.cache
+def debian_program(package: str, path: str) -> Program:
+    """Give a program of one of Debian's packages.
+
+    Args:
+        package: The package that holds it.
+        path: Its path there, such as ``usr/sbin/nginx``.
+
+    Raises:
+        InstallFailed: The machine does not have it, and it cannot be had.
+    """
+    name = Path(path).name
+    found = shutil.which(name) or shutil.which(name, path=":".join(SYSTEM_PATHS))
+    if found is not None:
+        return Program(found, {})
+    folder = FOLDER / package
+    program = folder / path
+    with made_once(folder, package) as to_make:
+        if to_make:
+            try:
+                _unpack([package], folder)
+                if libraries := _missing_libraries(program):
+                    _unpack(_library_packages(folder), folder)
+                    if libraries := _missing_libraries(program, _library_path(folder)):
+                        raise InstallFailed(f"Its libraries are not there: {', '.join(libraries)}.")  # noqa: TRY301
+            except InstallFailed as failed:
+                raise InstallFailed(
+                    f"These tests need {name}: install it (apt-get install {package}), or let them unpack Debian's "
+                    f"package into {folder}, which failed. {failed}"
+                ) from None
+    library_path = _library_path(folder)
+    return Program(str(program), {"LD_LIBRARY_PATH": library_path} if library_path else {})
+
+
+def _unpack(packages: Sequence[str], folder: Path) -> None:
+    downloads = folder / "downloads"
+    downloads.mkdir(parents=True, exist_ok=True)
+    before = set(downloads.glob("*.deb"))
+    try:
+        run(["apt-get", "--quiet", "download", *packages], downloads)
+    except InstallFailed:
+        # The machine's lists of packages are missing or old; new ones of our own need no root.
+        run(["apt-get", "--quiet", *_own_lists(), "update"], downloads)
+        run(["apt-get", "--quiet", *_own_lists(), "download", *packages], downloads)
+    for archive in set(downloads.glob("*.deb")) - before:
+        run(["dpkg-deb", "--extract", str(archive), str(folder)], downloads)
+
+
+def _own_lists() -> list[str]:
+    state, cache = FOLDER / "lists", FOLDER / "cache"
+    for each in (state, cache):
+        (each / "partial").mkdir(parents=True, exist_ok=True)
+    return ["-o", f"Dir::State::lists={state}", "-o", f"Dir::Cache={cache}"]
+
+
+def _library_packages(folder: Path) -> list[str]:
+    archive = next((folder / "downloads").glob("*.deb"))
+    depends = run(["dpkg-deb", "--field", str(archive), "Depends"], folder)
+    return re.findall(r"(?:^|, )(lib[a-z0-9.+-]+)", depends)
+
+
+def _library_path(folder: Path) -> str:
+    return ":".join(sorted({str(library.parent) for library in folder.rglob("*.so.*")}))
+
+
+def _missing_libraries(program: Path, library_path: str = "") -> list[str]:
+    said = subprocess.run(
+        ["ldd", str(program)], capture_output=True, text=True, check=False, env={"LD_LIBRARY_PATH": library_path}
+    ).stdout
+    return re.findall(r"(\S+) => not found", said)

@@ -1,0 +1,155 @@
+"""Wrapped servers over stateless HTTP: each request is answered by itself, in both eras."""
+
+import subprocess
+
+import anyio
+import httpx2
+import pytest
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+
+from tests.wrap.running import FEATURES, HERE, WRAP, is_alive, reference_in, words, wrapped_over_http
+
+pytestmark = pytest.mark.anyio
+COMMAND = ["--stateless", "--", *FEATURES, "stdio"]
+HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
+
+
+@pytest.fixture(scope="module")
+def url(feature_url):
+    with wrapped_over_http(*COMMAND) as (_, url, _said):
+        yield url
+
+
+@pytest.fixture(scope="module", params=["command", "url"])
+def either_url(request, url, feature_url):
+    if request.param == "command":
+        yield url
+        return
+    with wrapped_over_http("--stateless", "--url", feature_url) as (_, wrapped, _said):
+        yield wrapped
+
+
+async def ask(url: str, method: str, params: dict | None = None, **headers: str) -> httpx2.Response:
+    message = {"jsonrpc": "2.0", "id": 7, "method": method, "params": params or {}}
+    async with httpx2.AsyncClient(timeout=30) as http:
+        return await http.post(url, json=message, headers={**HEADERS, **headers})
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_clients_of_both_eras_work_and_what_one_keeps_another_uses(either_url, mode):
+    steps: list[float] = []
+
+    async def on_progress(done, _total, _message) -> None:
+        steps.append(done)
+
+    with anyio.fail_after(60):
+        async with Client(either_url, mode=mode) as one, Client(either_url, mode=mode) as other:
+            assert "@obj_" in one.instructions
+            assert {"length", "object_store_get"} <= {tool.name for tool in (await one.list_tools()).tools}
+            reference = reference_in(words(await one.call_tool("text", {"size": 20_000})))
+            assert words(await other.call_tool("length", {"value": reference})) == "20000"
+            assert words(await one.call_tool("steps", {"count": 3}, progress_callback=on_progress)) == "done"
+            assert steps == [1, 2, 3]
+            assert (await other.read_resource("demo://greeting")).contents[0].text == "Hello."
+            assert "whales" in str((await one.get_prompt("summary", {"subject": "whales"})).messages)
+
+
+async def test_a_request_needs_no_greeting_and_gets_no_session(url):
+    greeting = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    for answer in (
+        await ask(url, "tools/call", {"name": "length", "arguments": {"value": "abc"}}),
+        await ask(url, "initialize", greeting),
+        await ask(url, "ping", **{"mcp-session-id": "forgotten"}),
+    ):
+        assert answer.status_code == 200
+        assert answer.json()["id"] == 7
+        assert "result" in answer.json()
+        assert "mcp-session-id" not in answer.headers
+
+
+async def test_there_is_no_stream_and_no_session_to_end(url):
+    async with httpx2.AsyncClient(timeout=30) as http:
+        for method in ("GET", "DELETE"):
+            refused = await http.request(method, url, headers={**HEADERS, "accept": "text/event-stream"})
+            assert refused.status_code == 405
+            assert refused.headers["allow"] == "POST"
+
+
+async def test_all_clients_of_a_revision_share_one_server(url):
+    async with Client(url, mode="legacy") as one, Client(url, mode="legacy") as other:
+        process = words(await one.call_tool("process", {}))
+        assert words(await other.call_tool("process", {})) == process
+    assert is_alive(int(process))
+
+
+async def test_what_only_a_session_could_do_is_not_promised_and_is_refused_in_words(url):
+    async with Client(url, mode="legacy") as client:
+        capabilities = client.server_capabilities
+        assert capabilities.tools is not None
+        assert not capabilities.tools.list_changed
+        assert not capabilities.resources.subscribe
+        assert capabilities.logging is None
+        for tool in ("samples", "roots"):
+            with pytest.raises(MCPError, match="cannot be asked: this server runs without sessions"):
+                await client.call_tool(tool, {})
+            assert words(await client.call_tool("length", {"value": "abc"})) == "3"
+    for method in ("resources/subscribe", "logging/setLevel", "tasks/list"):
+        refused = await ask(url, method, {"uri": "demo://greeting", "level": "info"})
+        assert refused.status_code == 200  # a client would take 404 for the end of its session
+        assert "without sessions (--stateless)" in refused.json()["error"]["message"]
+
+
+async def test_what_is_no_request_is_told_from_what_needs_no_answer(url):
+    async with httpx2.AsyncClient(timeout=30, headers=HEADERS) as http:
+        ready = await http.post(url, json={"jsonrpc": "2.0", "method": "notifications/initialized"})
+        assert ready.status_code == 202
+        for body in ({"jsonrpc": "2.0", "id": 1, "result": {}}, [{"jsonrpc": "2.0", "id": 1, "method": "ping"}]):
+            refused = await http.post(url, json=body)
+            assert refused.status_code == 400
+            assert "one JSON-RPC request" in refused.json()["error"]["message"]
+        assert (await http.post(url, content=b"{", headers={"content-type": "application/json"})).status_code == 400
+
+
+async def test_the_answers_of_clients_that_ask_under_the_same_id_are_not_mixed_up(url):
+    found: dict[int, str] = {}
+
+    async def measure(size: int) -> None:
+        answer = await ask(url, "tools/call", {"name": "length", "arguments": {"value": "x" * size}})
+        found[size] = answer.json()["result"]["content"][0]["text"]
+
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as group:
+            for size in range(1, 20):
+                group.start_soon(measure, size)
+    assert found == {size: str(size) for size in range(1, 20)}
+
+
+async def test_a_server_that_dies_is_told_of_and_started_again():
+    with wrapped_over_http(*COMMAND) as (_, url, _said), anyio.fail_after(60):
+        async with Client(url, mode="legacy") as client:
+            with pytest.raises(MCPError, match="exit code 3"):
+                await client.call_tool("die", {})
+            assert words(await client.call_tool("length", {"value": "abc"})) == "3"
+
+
+async def test_a_server_of_the_older_revisions_serves_clients_that_know_both():
+    old = [FEATURES[0], str(HERE / "special_server.py")]
+    with wrapped_over_http("--stateless", "--", *old) as (_, url, _said), anyio.fail_after(60):
+        async with Client(url, mode="auto") as client:
+            assert client.protocol_version == "2025-11-25"
+            assert "echo" in {tool.name for tool in (await client.list_tools()).tools}
+
+
+async def test_a_server_that_cannot_start_is_told_of():
+    with wrapped_over_http("--stateless", "--", FEATURES[0], "-c", "raise SystemExit('no disk')") as (_, url, _said):
+        for method in ("initialize", "tools/list"):
+            answer = await ask(url, method)
+            assert "did not start: it ended with exit code 1" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("command", [[*WRAP, *COMMAND], [*WRAP[:-1], "serve", "--stateless"]])
+def test_over_stdio_there_is_nothing_to_be_stateless_about(command):
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 1
+    assert "--transport streamable-http" in ended.stderr
