@@ -11,8 +11,8 @@ READY := $(VENV)/.ready
 demo: $(READY)  ## Run a real server behind coatcheck with a real client
 	$(BIN)/python examples/demo/demo.py
 
-test: $(READY)  ## Run the tests
-	$(BIN)/python -m pytest -q
+test: $(READY)  ## Run the tests, several files at a time
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 test-long: $(READY)  ## Run the tests that take long
 	$(BIN)/python -m pytest -q -m long

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from tests.server_fixtures import (  # noqa: F401  # fixtures
@@ -8,6 +10,13 @@ from tests.server_fixtures import (  # noqa: F401  # fixtures
     redis_with_password,
     valkey_server,
 )
+
+MOST_WORKERS = 8
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: many tests wait, for a deadline or for a process that ends."""
+    return min((os.cpu_count() or 1) + 1, MOST_WORKERS)
 
 
 @pytest.fixture

@@ -33,6 +33,10 @@ class Authority:
             .not_valid_before(now - WEEK)
             .not_valid_after(now + WEEK)
             .add_extension(constraints, critical=True)
+            # Python 3.13 and newer ask for these.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
+            .add_extension(_uses(signs=bool(constraints.ca)), critical=True)
         )
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -57,3 +61,19 @@ class Authority:
             )
         )
         return paths
+
+
+def _uses(*, signs: bool) -> x509.KeyUsage:
+    """What a key is for: an authority's signs certificates, another's signs handshakes."""
+    never = dict.fromkeys(
+        (
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    )
+    return x509.KeyUsage(digital_signature=not signs, key_cert_sign=signs, crl_sign=signs, **never)

@@ -20,6 +20,7 @@ FILES = {
 }
 
 LAUNCHER = ("/opt/coat check/bin/coatcheck",)
+WRAPPING = (*LAUNCHER, "wrap")
 
 
 @pytest.fixture(params=sorted(FILES))

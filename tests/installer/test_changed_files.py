@@ -8,7 +8,7 @@ from coatcheck.errors import SettingsError
 from coatcheck.installer import CLIENTS, ConfigurationFault, Place, carry_out, plan_install, plan_uninstall, states_of
 from coatcheck.installer.editing import parse, same_but_for_wrapping, wrap_text
 from coatcheck.installer.files import backup_path
-from tests.installer.conftest import LAUNCHER, contents
+from tests.installer.conftest import LAUNCHER, WRAPPING, contents
 from tests.installer.test_round_trip import install, values_of
 
 
@@ -231,6 +231,6 @@ def test_a_launcher_of_several_words_comes_and_goes_too(client_name, sample):
 def test_a_new_text_that_says_anything_else_than_the_old_is_told_apart(sample, old, new):
     place = sample("claude-desktop")
     text = place.path.read_text()
-    wrapped = wrap_text(text, place.client, lambda _: LAUNCHER).text
+    wrapped = wrap_text(text, place.client, lambda _: WRAPPING).text
     assert same_but_for_wrapping(text, wrapped, place.client)
     assert not same_but_for_wrapping(text, wrapped.replace(old, new, 1), place.client)

@@ -193,7 +193,7 @@ def test_a_server_that_says_nothing_is_ended_with_all_it_has_started(tmp_path):
     script.write_text(
         f"import fcntl, time\nf = open({str(lock)!r}, 'w')\nfcntl.flock(f, fcntl.LOCK_EX)\ntime.sleep(600)\n"
     )
-    state = ServerState("mute", "command", True, ("sh", "-c", f"{sys.executable} {script}; true"), {})
+    state = ServerState("mute", "command", True, False, ("sh", "-c", f"{sys.executable} {script}; true"), {})
     start = try_start(state, timeout=2.0)
     assert (start.works, start.says) == (False, "it did not answer in 2 s")
     with lock.open() as file:

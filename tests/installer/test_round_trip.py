@@ -6,7 +6,7 @@ import pytest
 from coatcheck.installer import carry_out, plan_install, plan_uninstall, states_of
 from coatcheck.installer.editing import parse, unwrap_text, wrap_text
 from coatcheck.installer.entries import entries_of
-from tests.installer.conftest import FILES, LAUNCHER, SAMPLES, contents, secrets_in
+from tests.installer.conftest import FILES, LAUNCHER, SAMPLES, WRAPPING, contents, secrets_in
 
 WRAPPED = {
     "claude-desktop": ["filesystem", "git", "github", "bare"],
@@ -19,8 +19,8 @@ WRAPPED = {
 }
 
 
-def install(place, only=()):
-    plan = plan_install(place, LAUNCHER, only)
+def install(place, only=(), *, shared_store=False):
+    plan = plan_install(place, LAUNCHER, only, shared_store=shared_store)
     return plan, carry_out(plan)
 
 
@@ -28,10 +28,11 @@ def values_of(place):
     return parse(place.path.read_text("utf-8"), place.client).root.value()
 
 
-def test_install_status_and_uninstall_leave_a_file_byte_for_byte_as_it_was(client_name, sample):
+@pytest.mark.parametrize("shared_store", [False, True])
+def test_install_status_and_uninstall_leave_a_file_byte_for_byte_as_it_was(client_name, sample, shared_store):
     place = sample(client_name)
     before = contents(place.path.parent)
-    install(place)
+    install(place, shared_store=shared_store)
     assert place.path.read_bytes() != before[place.path.name]
     assert [state.label for state in states_of(place) if state.wrapped] == WRAPPED[client_name]
     carry_out(plan_uninstall(place))
@@ -50,8 +51,27 @@ def test_the_backup_holds_the_file_as_it_was(client_name, sample):
 def test_taking_the_words_away_again_gives_the_same_text_without_help_of_the_backups_bytes(client_name, sample):
     place = sample(client_name)
     text = place.path.read_bytes().decode()
-    wrapped = wrap_text(text, place.client, lambda _: LAUNCHER)
+    wrapped = wrap_text(text, place.client, lambda _: WRAPPING)
     assert unwrap_text(wrapped.text, place.client, text, lambda _: True).text == text
+
+
+def test_with_a_shared_store_every_server_keeps_its_objects_in_the_users_file(client_name, sample):
+    place = sample(client_name)
+    install(place, shared_store=True)
+    wrapped = [state for state in states_of(place) if state.wrapped]
+    assert {state.command[:4] for state in wrapped} == {(*WRAPPING, "--object-store-backend", "sqlite")}
+    assert {state.command[4] for state in wrapped} <= {"--", "--url"}
+    assert all(state.shares_store for state in wrapped)
+
+
+def test_a_server_that_is_wrapped_without_the_shared_store_is_told_how_to_get_it(sample):
+    place = sample("cursor")
+    install(place)
+    plan, _ = install(place, shared_store=True)
+    assert not plan.changes
+    assert {outcome.reason for outcome in plan.outcomes if outcome.did == "unchanged"} == {
+        "it is wrapped already, without the shared store: uninstall it first"
+    }
 
 
 def test_installing_twice_changes_nothing_more(client_name, sample):

@@ -22,11 +22,24 @@ File = Annotated[
     Path | None,
     typer.Option("--file", help="The client's file; by default the user's own.", show_default=False),
 ]
+SharedStore = Annotated[
+    bool,
+    typer.Option(
+        "--shared-store",
+        help="Let these servers keep their objects in one file, so that a result of one goes into tools of another "
+        "and outlives a restart.",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def install(
-    client: ClientName, server: Servers = None, dry_run: DryRun = False, file: File = None, yes: Yes = False
+    client: ClientName,
+    server: Servers = None,
+    shared_store: SharedStore = False,
+    dry_run: DryRun = False,
+    file: File = None,
+    yes: Yes = False,
 ) -> None:
     """Put coatcheck in front of the servers that a client has.
 
@@ -37,7 +50,8 @@ def install(
     from coatcheck.installer import find_client, find_launcher, place_of, plan_install
 
     place = place_of(find_client(client), file)
-    _go_on(plan_install(place, find_launcher(shared=place.shared), server or []), dry_run=dry_run, yes=yes)
+    launcher = find_launcher(shared=place.shared)
+    _go_on(plan_install(place, launcher, server or [], shared_store=shared_store), dry_run=dry_run, yes=yes)
 
 
 def uninstall(
@@ -125,7 +139,10 @@ def _tell(place: "Place", *, check: bool) -> bool:
 
 
 def _tell_server(state: "ServerState", width: int, *, check: bool) -> bool:
-    what = "wrapped" if state.wrapped else "not wrapped" + (" (at a URL)" if state.kind == "url" else "")
+    if state.wrapped:
+        what = "wrapped, shared store" if state.shares_store else "wrapped"
+    else:
+        what = "not wrapped (at a URL)" if state.kind == "url" else "not wrapped"
     line = f"    {state.label:<{width}}  {what}"
     if not (check and state.wrapped):
         typer.echo(line)

@@ -9,8 +9,8 @@ from coatcheck.installer.spans import Edit, Member, Tree, quoted
 _LEADING = re.compile(r"\r?\n[ \t]*\Z")
 
 
-def wrap_command(tree: Tree, entry: Entry, launcher: Sequence[str]) -> list[Edit]:
-    """Give the edits that put ``LAUNCHER wrap --`` in front of a command.
+def wrap_command(tree: Tree, entry: Entry, wrapping: Sequence[str]) -> list[Edit]:
+    """Give the edits that put ``LAUNCHER wrap … --`` in front of a command.
 
     The command goes into the arguments as it is written, so that it can come back as it was.
 
@@ -20,8 +20,8 @@ def wrap_command(tree: Tree, entry: Entry, launcher: Sequence[str]) -> list[Edit
     command, args = entry.node.find("command"), entry.node.find("args")
     if command is None or command.node.kind != "string" or not command.node.scalar:
         raise LeftAlone("its command is no text")
-    words = ", ".join([*map(quoted, [*launcher[1:], "wrap", "--"]), tree.raw(command.node)])
-    edits = [Edit(command.node.start, command.node.end, quoted(launcher[0]))]
+    words = ", ".join([*map(quoted, [*wrapping[1:], "--"]), tree.raw(command.node)])
+    edits = [Edit(command.node.start, command.node.end, quoted(wrapping[0]))]
     if args is None:
         text = f"{separator(tree, command)}{key_beside(tree, command, 'args')}[{words}]"
         return [*edits, Edit(command.node.end, command.node.end, text)]
@@ -47,17 +47,17 @@ def unwrap_command(tree: Tree, entry: Entry, original: Entry | None) -> list[Edi
         LeftAlone: It was wrapped with options of its own, which nobody but a person can judge.
     """
     command, args = entry.node.find("command"), entry.node.find("args")
-    position = entry.wrap_position
-    if command is None or args is None or position is None:
+    ours = len(entry.wrapping)
+    if command is None or args is None or not ours:
         raise LeftAlone("it is not wrapped")
-    if entry.words[position + 1 : position + 2] != ["--"] or len(entry.words) <= position + 2:
+    if entry.words[ours : ours + 1] != ["--"] or len(entry.words) <= ours + 1:
         raise LeftAlone("it is wrapped with options of its own")
     items = args.node.items
     if any(item.kind != "string" for item in items):
         raise LeftAlone("its args are no list of texts")
-    moved = items[position + 1]  # the words begin with the command, the items do not
+    moved = items[ours]  # the words begin with the command, the items do not
     edits = [Edit(command.node.start, command.node.end, tree.raw(moved))]
-    rest = items[position + 2 :]
+    rest = items[ours + 1 :]
     had_args = original is None or original.node.find("args") is not None
     if not rest and not had_args and _follows(tree, args, command):
         return [*edits, Edit(command.node.end, args.node.end, "")]

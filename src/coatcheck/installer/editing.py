@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from coatcheck.installer.clients import Client
 from coatcheck.installer.commands import unwrap_command, wrap_command
-from coatcheck.installer.entries import Entry, LeftAlone, entries_of
+from coatcheck.installer.entries import SHARED_STORE, Entry, LeftAlone, entries_of
 from coatcheck.installer.json_spans import parse_json
 from coatcheck.installer.spans import Edit, Member, Node, Tree, apply
 from coatcheck.installer.toml_spans import parse_toml
@@ -38,8 +38,8 @@ class Edited:
     outcomes: Sequence[Outcome]
 
 
-Launchers = Callable[[Entry], Sequence[str] | None]
-"""Gives the words that start coatcheck for a server, or ``None`` where it is to stay as it is."""
+Wrappings = Callable[[Entry], Sequence[str] | None]
+"""Gives the words that wrap a server, up to ``wrap`` and its options, or ``None`` where it is to stay as it is."""
 
 
 def parse(text: str, client: Client) -> Tree:
@@ -51,13 +51,13 @@ def parse(text: str, client: Client) -> Tree:
     return parse_toml(text) if client.syntax == "toml" else parse_json(text)
 
 
-def wrap_text(text: str, client: Client, launchers: Launchers, named: Collection[str] = ()) -> Edited:
+def wrap_text(text: str, client: Client, wrappings: Wrappings, named: Collection[str] = ()) -> Edited:
     """Put coatcheck in front of servers.
 
     Args:
         text: A whole file.
         client: Whose file it is.
-        launchers: Which servers, and what starts coatcheck for them.
+        wrappings: Which servers, and the words that wrap them.
         named: Servers that a person asked for by name.
 
     Raises:
@@ -66,18 +66,25 @@ def wrap_text(text: str, client: Client, launchers: Launchers, named: Collection
     tree = parse(text, client)
 
     def edit(entry: Entry) -> tuple[Sequence[Edit], Outcome] | None:
-        launcher = launchers(entry)
-        if launcher is None:
+        wrapping = wrappings(entry)
+        if wrapping is None:
             return None
         if entry.wrap_position is not None:
-            return (), Outcome(entry.label, "unchanged", "it is wrapped already")
+            return (), Outcome(entry.label, "unchanged", _already(entry, wrapping))
         if entry.node.find("command") is not None:
-            edits = wrap_command(tree, entry, launcher)
+            edits = wrap_command(tree, entry, wrapping)
         else:
-            edits = wrap_url(tree, entry, client, launcher, named=entry.name in named)
+            edits = wrap_url(tree, entry, client, wrapping, named=entry.name in named)
         return edits, Outcome(entry.label, "wrapped")
 
     return _edit_each(tree, client, edit)
+
+
+def _already(entry: Entry, wrapping: Sequence[str]) -> str:
+    """Say that a server is wrapped, and what to do where it was to be wrapped with the shared store."""
+    if entry.shares_store or tuple(wrapping[-len(SHARED_STORE) :]) != SHARED_STORE:
+        return "it is wrapped already"
+    return "it is wrapped already, without the shared store: uninstall it first"
 
 
 def unwrap_text(text: str, client: Client, original: str | None, chosen: Callable[[Entry], bool]) -> Edited:
@@ -101,7 +108,7 @@ def unwrap_text(text: str, client: Client, original: str | None, chosen: Callabl
         old = before.get(entry.way)
         if old is not None and old.wrap_position is not None:
             return (), Outcome(entry.label, "unchanged", "it was wrapped before install")
-        if entry.words[entry.wrap_position + 1 : entry.wrap_position + 2] == ["--url"]:
+        if entry.words[len(entry.wrapping) :][:1] == ["--url"]:
             edits = unwrap_url(tree, entry, client, old)
         else:
             edits = unwrap_command(tree, entry, old)

@@ -8,6 +8,9 @@ from coatcheck.errors import excerpt
 from coatcheck.installer.clients import ANY, Client
 from coatcheck.installer.spans import Member, Node, Tree
 
+SHARED_STORE = ("--object-store-backend", "sqlite")
+"""Options of ``wrap`` with which all servers of a user keep their objects in one file."""
+
 _LAUNCHER_WORDS = 8
 """Within so many words ``wrap`` is looked for: ``uvx --from coatcheck[redis] coatcheck wrap`` has five."""
 
@@ -57,6 +60,20 @@ class Entry:
             return None
         position = words.index("wrap", 1)
         return position if any(_names_coatcheck(word) for word in words[:position]) else None
+
+    @property
+    def shares_store(self) -> bool:
+        """Whether it is wrapped, and keeps its objects in the file that all servers of a user share."""
+        position = self.wrap_position
+        return position is not None and tuple(self.words[position + 1 :][: len(SHARED_STORE)]) == SHARED_STORE
+
+    @property
+    def wrapping(self) -> list[str]:
+        """The words that wrap it, as install writes them: up to ``wrap`` and its options; empty where it is not."""
+        position = self.wrap_position
+        if position is None:
+            return []
+        return self.words[: position + 1 + (len(SHARED_STORE) if self.shares_store else 0)]
 
 
 def _names_coatcheck(word: str) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from coatcheck.errors import SettingsError, excerpt
 from coatcheck.installer.clients import Client
 from coatcheck.installer.editing import Edited, Outcome, parse, same_but_for_wrapping, unwrap_text, wrap_text
-from coatcheck.installer.entries import Entry, entries_of
+from coatcheck.installer.entries import SHARED_STORE, Entry, entries_of
 from coatcheck.installer.faults import ConfigurationFault, SyntaxFault
 from coatcheck.installer.files import backup_path, decode, read_bytes, replace, set_aside, write_beside
 from coatcheck.installer.places import Place
@@ -40,23 +40,27 @@ class Plan:
         return self.after != self.before
 
 
-def plan_install(place: Place, launcher: Sequence[str], only: Collection[str] = ()) -> Plan:
+def plan_install(
+    place: Place, launcher: Sequence[str], only: Collection[str] = (), *, shared_store: bool = False
+) -> Plan:
     """Work out how coatcheck comes in front of a file's servers.
 
     Args:
         place: The file.
         launcher: The words that start coatcheck.
         only: Names of the servers; empty: all.
+        shared_store: Whether they keep their objects in the file that all servers of a user share.
 
     Raises:
         ConfigurationFault: The file cannot be read or understood.
         SettingsError: A named server is not in it.
     """
     before = read_bytes(place.path)
+    wrapping = (*launcher, "wrap", *(SHARED_STORE if shared_store else ()))
     with _Faults(place):
         text = decode(before, place.path)
         _check_names(place, text, only)
-        edited = wrap_text(text, place.client, lambda entry: launcher if _chosen(entry, only) else None, only)
+        edited = wrap_text(text, place.client, lambda entry: wrapping if _chosen(entry, only) else None, only)
         _check_edited(place, text, edited)
         without = _without_ours(place, text)
     new_backup = None if _backup_of(place) == without else without
@@ -183,10 +187,10 @@ def _made_from(text: str, original: str, client: Client) -> bool:
     """Whether a text is what install makes of the original: then nobody has changed it since."""
     now = {entry.way: entry for entry in entries_of(parse(text, client), client)}
 
-    def launcher(entry: Entry) -> Sequence[str] | None:
+    def wrapping(entry: Entry) -> Sequence[str] | None:
         wrapped = now.get(entry.way)
         if wrapped is None or wrapped.wrap_position is None or entry.wrap_position is not None:
             return None
-        return wrapped.words[: wrapped.wrap_position]
+        return wrapped.wrapping
 
-    return wrap_text(original, client, launcher, [way[-1] for way in now]).text == text
+    return wrap_text(original, client, wrapping, [way[-1] for way in now]).text == text

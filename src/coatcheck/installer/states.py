@@ -18,6 +18,7 @@ class ServerState:
         label: Its name for people.
         kind: Whether it is started by a command or reached at a URL.
         wrapped: Whether coatcheck stands in front of it.
+        shares_store: Whether it then keeps its objects in the file that all servers of a user share.
         command: What starts it.
         environment: Variables that it gets; their values may be secret.
         folder: Its working directory.
@@ -26,6 +27,7 @@ class ServerState:
     label: str
     kind: Literal["command", "url", "other"]
     wrapped: bool
+    shares_store: bool
     command: tuple[str, ...] = field(repr=False)
     environment: dict[str, str] = field(repr=False)
     folder: str | None = None
@@ -57,6 +59,7 @@ def _state(entry: Entry) -> ServerState:
         entry.label,
         kind,
         entry.wrap_position is not None,
+        entry.shares_store,
         tuple(entry.words),
         {name: str(value) for name, value in values.items()},
         entry.text("cwd"),

@@ -30,14 +30,14 @@ def url_member(entry: Entry, client: Client) -> Member | None:
     return next((found for key in keys if (found := entry.node.find(key)) is not None), None)
 
 
-def wrap_url(tree: Tree, entry: Entry, client: Client, launcher: Sequence[str], *, named: bool) -> list[Edit]:
+def wrap_url(tree: Tree, entry: Entry, client: Client, wrapping: Sequence[str], *, named: bool) -> list[Edit]:
     """Give the edits that make a server at a URL one that is wrapped by a command.
 
     Args:
         tree: The file as it is.
         entry: The server.
         client: Whose file it is.
-        launcher: The words that start coatcheck.
+        wrapping: The words that start coatcheck, up to ``wrap`` and its options.
         named: Whether a person asked for this server by its name.
 
     Raises:
@@ -50,7 +50,7 @@ def wrap_url(tree: Tree, entry: Entry, client: Client, launcher: Sequence[str], 
         raise LeftAlone(f"it is at a URL, and {client.title} signs in to those in ways of its own")
     _check(entry, member, named=named)
     headers = _headers(entry)
-    words = [*launcher[1:], "wrap", "--url"]
+    words = [*wrapping[1:], "--url"]
     arguments = [*map(quoted, words), tree.raw(member.node)]
     if _is_older(entry, client, member):
         arguments.append(quoted("--sse"))
@@ -62,7 +62,7 @@ def wrap_url(tree: Tree, entry: Entry, client: Client, launcher: Sequence[str], 
             arguments += [quoted("--header"), quoted(f"{header.name}: ${variable}")]
             edits.append(_rename(header, variable))
     args = f"{separator(tree, member)}{key_beside(tree, member, 'args')}[{', '.join(arguments)}]"
-    edits += [_rename(member, "command"), Edit(member.node.start, member.node.end, quoted(launcher[0]) + args)]
+    edits += [_rename(member, "command"), Edit(member.node.start, member.node.end, quoted(wrapping[0]) + args)]
     kind = entry.node.find("type")
     if kind is not None:
         edits.append(Edit(kind.node.start, kind.node.end, quoted("stdio")))
@@ -111,11 +111,11 @@ def unwrap_url(tree: Tree, entry: Entry, client: Client, original: Entry | None)
     Raises:
         LeftAlone: It was wrapped with options of its own, or has got variables that a URL cannot have.
     """
-    position = entry.wrap_position
+    ours = entry.wrapping
     command, args = entry.node.find("command"), entry.node.find("args")
-    if position is None or command is None or args is None:
+    if not ours or command is None or args is None:
         raise LeftAlone("it is not wrapped")
-    url, older, names = _understand(entry.words[position + 1 :])
+    url, older, names = _understand(entry.words[len(ours) :])
     before = url_member(original, client) if original is not None else None
     old = before if before is not None and before.node.scalar == url else None
     key = client.sse_key if older and client.sse_key else client.url_keys[0]
