@@ -7,7 +7,9 @@ import typer
 
 from coatcheck import __version__
 from coatcheck.cli.install import install, status, uninstall
+from coatcheck.cli.objects import app as objects
 from coatcheck.cli.options import Backend, Config, LogFormat, RedisUrl, ShutdownTimeout, Ttl, WaitForStore
+from coatcheck.cli.stats import stats
 from coatcheck.cli.wrap_command import wrap
 
 app = typer.Typer(
@@ -118,6 +120,10 @@ def serve(
     known = [flag for parameter in ctx.command.params for flag in parameter.opts]
     extra = ExtraFlags(ctx.args, known)
     run_serve(settings, listening, toolset or [], tool, extra, authentication=authentication, verbose=verbose)
+
+
+app.add_typer(objects, name="objects", short_help="Look at stored objects: ls, show, get, grep, query, rm.")
+app.command(short_help="Say what the store holds, and what a running server has counted.")(stats)
 
 
 @app.command(short_help="Check settings, wiring, store and sandbox, and show the container.")

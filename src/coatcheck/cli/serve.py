@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 from mcp.server import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
+from starlette.types import ASGIApp
 
 from coatcheck.authentication import Authentication, open_authentication
 from coatcheck.cli.logs import announce
@@ -23,6 +24,7 @@ from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.lifecycle import running
 from coatcheck.listening.draining import Draining
+from coatcheck.listening.post_only import PostOnly
 from coatcheck.monitoring.routes import Monitored, monitoring_routes
 from coatcheck.server import configure_mcp_server
 from coatcheck.toolsets import load_toolset
@@ -136,14 +138,17 @@ async def _serve_http(
     """Serve until a signal ends it; give the signal."""
     # Any Host header: the address was opened to others on purpose, and by names that only they know.
     security = None if is_loopback(listening.host) else TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    application: ASGIApp
     async with running(container):
         if listening.transport == "sse":
             path, application = "/sse", server.sse_app(host=listening.host, transport_security=security)
         else:
+            path = "/mcp"
             application = server.streamable_http_app(
                 host=listening.host, transport_security=security, stateless_http=listening.stateless
             )
-            path = "/mcp"
+        if listening.stateless:
+            application = PostOnly(application, path)
         draining = Draining(application)
         server.middleware.insert(0, draining.watch)
         bound = bind(listening)
