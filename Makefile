@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-long check format bench conformance fuzz docs clean
+.PHONY: demo test test-long check format bench load conformance fuzz docs clean
 
 demo: $(READY)  ## Run a real server behind coatcheck with a real client
 	$(BIN)/python examples/demo/demo.py
@@ -29,6 +29,9 @@ format: $(READY)
 
 bench: $(READY)  ## Measure, side by side with a peer in an environment of its own
 	$(BIN)/python bench/run.py
+
+load: $(READY)  ## Load three replicas behind nginx with one Redis; SECONDS_OF_LOAD=60 CLIENTS=200 KIND=serve
+	$(BIN)/python -m load.run $(if $(SECONDS_OF_LOAD),--seconds $(SECONDS_OF_LOAD)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(KIND),--kind $(KIND))
 
 conformance: $(READY)  ## Run the official conformance suite, directly and behind coatcheck, and compare with the baseline
 	$(BIN)/python -m conformance.run

@@ -22,10 +22,12 @@ class Program:
     Attributes:
         path: Where it is.
         environment: Variables that it needs beside the usual ones.
+        root: Where its package is unpacked; the machine's own root for a program of the machine's.
     """
 
     path: str
     environment: dict[str, str]
+    root: Path = Path("/")
 
 
 @functools.cache
@@ -59,7 +61,7 @@ def debian_program(package: str, path: str) -> Program:
                     f"package into {folder}, which failed. {failed}"
                 ) from None
     library_path = _library_path(folder)
-    return Program(str(program), {"LD_LIBRARY_PATH": library_path} if library_path else {})
+    return Program(str(program), {"LD_LIBRARY_PATH": library_path} if library_path else {}, folder)
 
 
 def _unpack(packages: Sequence[str], folder: Path) -> None:
@@ -90,7 +92,8 @@ def _library_packages(folder: Path) -> list[str]:
 
 
 def _library_path(folder: Path) -> str:
-    return ":".join(sorted({str(library.parent) for library in folder.rglob("*.so.*")}))
+    libraries = (file for file in folder.rglob("*.so*") if re.search(r"\.so(\.\d|$)", file.name))
+    return ":".join(sorted({str(library.parent) for library in libraries}))
 
 
 def _missing_libraries(program: Path, library_path: str = "") -> list[str]:

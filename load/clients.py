@@ -1,0 +1,84 @@
+"""Clients that make objects of all sizes and use them, as fast as they are answered."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import anyio
+
+from tests.replicas.calling import NEWER, OLDER, Caller, CallFailed, reference_in
+
+SIZES, SHARES = (500, 20_000, 200_000, 2_000_000), (40, 40, 18, 2)
+"""Characters of the results, and how many of a hundred are of that size."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has been seen.
+
+    Attributes:
+        latencies: Seconds of each answered call, by the tool.
+        errors: How often which fault was met.
+        characters: Characters that the tools have given.
+    """
+
+    latencies: list[float] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+    characters: int = 0
+
+
+@dataclass(slots=True)
+class Tools:
+    """Names of the tools that are called.
+
+    Attributes:
+        make: Gives a text of ``size`` characters.
+        measure: Gives the number of characters of a ``value``, as the first word of its answer.
+    """
+
+    make: str
+    measure: str
+
+
+async def run_clients(url: str, clients: int, seconds: float, tools: Tools, tally: Tally) -> None:
+    """Run clients for a time; half of them speak the older revision of the protocol, half the newer one."""
+    end = time.monotonic() + seconds
+    async with anyio.create_task_group() as tasks:
+        for number in range(clients):
+            tasks.start_soon(_client, number, url, end, tools, tally)
+
+
+async def _client(number: int, url: str, end: float, tools: Tools, tally: Tally) -> None:
+    chance = random.Random(number)  # noqa: S311  (sizes are no secret)
+    async with Caller(url, (OLDER, NEWER)[number % 2]) as caller:
+
+        async def call(tool: str, **arguments: object) -> str:
+            began = time.perf_counter()
+            text = await caller.call(tool, arguments)
+            tally.latencies.append(time.perf_counter() - began)
+            return text
+
+        while time.monotonic() < end:
+            size = chance.choices(SIZES, SHARES)[0]
+            try:
+                await _make_and_use(call, size, tools)
+                tally.characters += size
+            except Exception as error:  # noqa: BLE001  (whatever it is, it is an error of this load)
+                tally.errors[f"{type(error).__name__}: {error}"[:200]] += 1
+
+
+async def _make_and_use(call: Callable[..., Awaitable[str]], size: int, tools: Tools) -> None:
+    text = await call(tools.make, size=size)
+    if "@obj_" not in text:
+        if len(text) != size:
+            raise CallFailed(f"A text of {size} characters came as one of {len(text)}.")
+        return
+    reference = reference_in(text)
+    said = await call(tools.measure, value=reference)
+    if said.split()[0] != str(size):
+        raise CallFailed(f"{size} characters came back as {said[:50]}.")
+    part = await call("object_store_slice", object_id=reference, start=size - 100, end=size)
+    if not part.strip():
+        raise CallFailed("A part of an object is empty.")

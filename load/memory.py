@@ -1,0 +1,55 @@
+"""Memory of processes and of what they have started, from ``/proc``."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+MEBIBYTE = 1 << 20
+
+
+@dataclass(slots=True)
+class Memory:
+    """Resident bytes over time, of some processes and all that they have started.
+
+    Attributes:
+        samples: Seconds since the start of a run, and the bytes at that time.
+    """
+
+    pids: list[int]
+    samples: list[tuple[float, int]] = field(default_factory=list)
+
+    def sample(self, seconds: float) -> None:
+        """Look now."""
+        self.samples.append((seconds, sum(resident(pid) for root in self.pids for pid in (root, *descendants(root)))))
+
+    def between(self, first: float, last: float) -> float:
+        """Give the mean of the samples of a time."""
+        found = [size for seconds, size in self.samples if first <= seconds <= last]
+        return sum(found) / len(found)
+
+    @property
+    def peak(self) -> int:
+        """The most there was."""
+        return max(size for _, size in self.samples)
+
+
+def resident(pid: int) -> int:
+    """Give the resident bytes of a process; 0 for one that has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def descendants(pid: int) -> Iterable[int]:
+    """Give the processes that a process has started, and those that they have."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:
+        return
+    for child in children:
+        yield child
+        yield from descendants(child)

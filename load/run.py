@@ -1,0 +1,137 @@
+"""Load three replicas behind nginx, with one Redis, and print how they bear it; exit code 1 if they do not.
+
+The clients share the machine with what they load, so the figures are of this machine's cores all together. They speak
+the protocol as it is on the wire, without the SDK, so that they take little of it; how much is printed too.
+"""
+
+import argparse
+import math
+import os
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+from load.clients import Tally, Tools, run_clients
+from load.memory import MEBIBYTE, Memory
+
+from tests.replicas.deployment import Deployment, deployed
+
+ROOT = Path(__file__).parents[1]
+KINDS = {
+    "serve": (["serve", "--toolset", "tests.replicas.toolset:TOOLSET"], Tools("text", "measure")),
+    "wrap": (
+        ["wrap", "--", sys.executable, str(ROOT / "tests" / "wrap" / "feature_server.py"), "stdio"],
+        Tools("text", "length"),
+    ),
+}
+WARM = 1 / 3
+"""Part of the time after which caches are full and all has been imported: memory should not grow from there on."""
+
+LAST = 0.9
+"""Part of the time from which on the memory counts as that of the end."""
+
+TOLERANCE = 0.10
+"""Part of the memory by which it may have grown from there to the end: the allocator's, which returns it in steps."""
+
+CACHE = 16 * MEBIBYTE
+"""What each worker of a sandbox may keep."""
+
+SHORTEST = 20.0
+"""Seconds that a run must last for its memory to say anything."""
+
+
+def main() -> int:
+    """Run the load, print the figures, and give the exit code."""
+    options = _options()
+    command, tools = KINDS[options.kind]
+    os.environ["PYTHONPATH"] = str(ROOT)
+    # Workers keep decoded objects in memory up to a bound, which this load reaches at once if it is low.
+    with deployed(command, COATCHECK_SANDBOX_CACHE=str(CACHE)) as deployment:
+        tally, memory, seconds = anyio.run(_loaded, deployment, options.clients, options.seconds, tools)
+    faults = _faults(tally, memory, seconds)
+    _print(options, tally, memory, seconds)
+    for fault in faults:
+        print(f"FAILED: {fault}")
+    return 1 if faults else 0
+
+
+async def _loaded(deployment: Deployment, clients: int, seconds: float, tools: Tools) -> tuple[Tally, Memory, float]:
+    memory = Memory([replica.pid for replica in deployment.replicas])
+    began = time.monotonic()
+    memory.sample(0.0)
+    tally = Tally()
+
+    async def watch() -> None:
+        while True:
+            await anyio.sleep(0.5)
+            taken = time.monotonic() - began
+            await to_thread.run_sync(memory.sample, taken)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(watch)
+        await run_clients(deployment.url, clients, seconds, tools, tally)
+        tasks.cancel_scope.cancel()
+    taken = time.monotonic() - began
+    memory.sample(taken)
+    return tally, memory, taken
+
+
+def _faults(tally: Tally, memory: Memory, seconds: float) -> list[str]:
+    faults = [f"{count} times {error}" for error, count in tally.errors.most_common(10)]
+    if not tally.latencies:
+        faults.append("no call was answered")
+    if seconds >= SHORTEST:
+        grown = memory.between(LAST * seconds, seconds) / memory.between(WARM * seconds, WARM * seconds + 5) - 1
+        if grown > TOLERANCE:
+            faults.append(f"memory grew by {grown:.0%}, more than {TOLERANCE:.0%}")
+    return faults
+
+
+def _print(options: argparse.Namespace, tally: Tally, memory: Memory, seconds: float) -> None:
+    calls = len(tally.latencies)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    rows = [
+        (
+            "load",
+            f"{options.clients} clients for {seconds:.0f} s on {os.cpu_count()} cores, 3 replicas of {options.kind}",
+        ),
+        ("calls", f"{calls}, {calls / seconds:.0f} per second"),
+        ("results", f"{tally.characters / 1e6:.0f} million characters"),
+        ("p50, p99", f"{_quantile(tally.latencies, 0.5):.3f} s, {_quantile(tally.latencies, 0.99):.3f} s"),
+        ("errors", str(sum(tally.errors.values()))),
+        ("memory idle", _mebibytes(memory.samples[0][1])),
+        ("peak", _mebibytes(memory.peak)),
+        ("clients' CPU", f"{(used.ru_utime + used.ru_stime) / seconds:.0%} of a core"),
+    ]
+    if seconds >= SHORTEST:
+        rows[6:6] = [
+            ("warm", _mebibytes(memory.between(WARM * seconds, WARM * seconds + 5))),
+            ("at the end", _mebibytes(memory.between(LAST * seconds, seconds))),
+        ]
+    for name, value in rows:
+        print(f"{name:<14}{value}")
+
+
+def _quantile(values: Sequence[float], part: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(int(part * len(ordered)), len(ordered) - 1)] if ordered else math.nan
+
+
+def _mebibytes(size: float) -> str:
+    return f"{size / MEBIBYTE:.0f} MiB"
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clients", type=int, default=200, help="how many at once (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="for how long (default: %(default)g)")
+    parser.add_argument("--kind", choices=KINDS, default="serve", help="what the replicas are (default: %(default)s)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

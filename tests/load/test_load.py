@@ -1,0 +1,18 @@
+"""``make load`` in its shortest form."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_short_load_meets_no_error():
+    command = [sys.executable, "-m", "load.run", "--seconds", "2", "--clients", "20"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = dict(re.findall(r"^(.{14})(.*)", done.stdout, re.MULTILINE))
+    figures = {name.strip(): value for name, value in figures.items()}
+    assert figures["errors"] == "0"
+    assert int(figures["calls"].split(",")[0]) >= 20

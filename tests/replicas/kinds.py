@@ -1,0 +1,71 @@
+"""What the replicas of a test serve: how something large is made there, and how it is used."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Call = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A command of coatcheck and two calls.
+
+    Attributes:
+        command: The command, without how it listens.
+        make: Gives a call whose result is kept, and a text that stands in every answer to its use.
+        use: Gives a call that takes a reference to what was kept.
+    """
+
+    command: list[str]
+    make: Callable[[int], tuple[Call, str]]
+    use: Callable[[str], Call]
+
+
+def serve() -> Kind:
+    """``coatcheck serve`` with a toolset."""
+
+    def make(number: int) -> tuple[Call, str]:
+        size, word = 5_000 + 997 * (number % 40), f"word-{number}"
+        return ("text", {"size": size, "word": word}), f"{size} {word}"
+
+    return Kind(
+        ["serve", "--toolset", "tests.replicas.toolset:TOOLSET"],
+        make,
+        lambda reference: ("measure", {"value": reference}),
+    )
+
+
+def wrap(folder: Path) -> Kind:
+    """``coatcheck wrap`` of the git server, in front of a repository with large commits."""
+    commits = _repository(folder)
+
+    def make(number: int) -> tuple[Call, str]:
+        commit = commits[number % len(commits)]
+        return ("git_show", {"repo_path": str(folder), "revision": commit}), commit
+
+    def use(reference: str) -> Call:
+        # The result begins with "commit " and the name of the commit.
+        return "git_show", {"repo_path": str(folder), "revision": f"{reference}[7:47]"}
+
+    server = str(Path(sys.executable).with_name("mcp-server-git"))
+    return Kind(["wrap", "--", server, "--repository", str(folder)], make, use)
+
+
+def _repository(folder: Path) -> list[str]:
+    def git(*arguments: str) -> str:
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
+        command = ["git", "-C", str(folder), *identity, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "--quiet")
+    commits = []
+    for number in range(4):
+        (folder / "file.txt").write_text("".join(f"line {line} of version {number}\n" for line in range(400)))
+        git("add", "file.txt")
+        git("commit", "--quiet", "-m", f"version {number}")
+        commits.append(git("rev-parse", "HEAD"))
+    return commits

@@ -1,0 +1,26 @@
+"""Tools for replicas: one whose results are large, one that takes a value."""
+
+from coatcheck.tool_factory import MemoryType, Registry, ToolConfig
+from coatcheck.toolsets import Toolset
+
+
+def text(size: int, word: str = "line") -> str:
+    """Give a text of so many characters."""
+    line = f"{word} of a text that is long enough to be kept\n"
+    return (line * (size // len(line) + 1))[:size]
+
+
+def measure(value: str) -> str:
+    """Give the length of a text and its first word."""
+    return f"{len(value)} {value.partition(' ')[0]}"
+
+
+def make_tools() -> Registry:
+    """Say which functions are tools, and how."""
+    return {
+        "text": (text, ToolConfig(MemoryType.EXPLORABLE, annotations={"readOnlyHint": True})),
+        "measure": (measure, ToolConfig(MemoryType.REFERENCEABLE, annotations={"readOnlyHint": True})),
+    }
+
+
+TOOLSET = Toolset("texts", make_tools, description="Texts of any size.")
