@@ -51,7 +51,10 @@ def wrapped(provider, tmp_path_factory) -> Iterator[Callable[..., str]]:
             if kind not in urls:
                 variables = {"COATCHECK_OBJECT_STORE_BACKEND": known.object_store_backend}
                 if known.redis_url:
-                    variables |= {"COATCHECK_REDIS_URL": known.redis_url.get_secret_value(), "COATCHECK_REDIS_PREFIX": f"{uuid4()}:"}
+                    variables |= {
+                        "COATCHECK_REDIS_URL": known.redis_url.get_secret_value(),
+                        "COATCHECK_REDIS_PREFIX": f"{uuid4()}:",
+                    }
                 flags = [*(asking if authenticated else []), "--", *ECHO_SERVER]
                 urls[kind] = running.enter_context(wrapped_over_http(*flags, **variables))[1]
             return urls[kind]
