@@ -10,7 +10,7 @@ from coatcheck import codec
 from coatcheck.backends.base import AsyncFacade, ObjectStoreBackend, SyncFacade
 from coatcheck.codec import HEAD_BYTES, Encoded, Metadata
 from coatcheck.errors import ListingUnsupported, ObjectNotFound, ObjectTooLarge
-from coatcheck.references import OBJECT_ID
+from coatcheck.references import is_object_id
 
 DEFAULT_TTL = 3600.0
 LISTED_AT_MOST = 1000
@@ -174,19 +174,19 @@ class ObjectStore:
 
     def read(self, object_id: str) -> StoredObject:
         """Give the object without decoding it; raises as ``fetch`` does."""
-        return self._open(object_id, self._blocking.get(self._key(object_id)))
+        return self._open(object_id, self._blocking.get(self._key_of(object_id)))
 
     async def aread(self, object_id: str) -> StoredObject:
         """Give the object without decoding it; raises as ``fetch`` does."""
-        return self._open(object_id, await self._async.aget(self._key(object_id)))
+        return self._open(object_id, await self._async.aget(self._key_of(object_id)))
 
     def peek(self, object_id: str, at_most: int = 0) -> StoredObject:
         """Give the object, without its payload (it is empty then) where that has more than ``at_most`` bytes."""
-        return self._peeked(object_id, self._blocking.head(self._key(object_id), HEAD_BYTES + at_most), at_most)
+        return self._peeked(object_id, self._blocking.head(self._key_of(object_id), HEAD_BYTES + at_most), at_most)
 
     async def apeek(self, object_id: str, at_most: int = 0) -> StoredObject:
         """Give the object, without its payload where that is large; see ``peek``."""
-        head = await self._async.ahead(self._key(object_id), HEAD_BYTES + at_most)
+        head = await self._async.ahead(self._key_of(object_id), HEAD_BYTES + at_most)
         return self._peeked(object_id, head, at_most)
 
     def metadata(self, object_id: str) -> Metadata:
@@ -201,11 +201,11 @@ class ObjectStore:
 
     def delete(self, object_id: str) -> bool:
         """Remove an object; whether there was one."""
-        return OBJECT_ID.fullmatch(object_id) is not None and self._blocking.delete(self._key(object_id))
+        return is_object_id(object_id) and self._blocking.delete(self._key(object_id))
 
     async def adelete(self, object_id: str) -> bool:
         """Remove an object; whether there was one."""
-        if OBJECT_ID.fullmatch(object_id) is None:
+        if not is_object_id(object_id):
             return False
         return await self._async.adelete(self._key(object_id))
 
@@ -251,6 +251,12 @@ class ObjectStore:
         namespace = self.namespace()
         return f"{namespace}:{object_id}" if namespace else object_id
 
+    def _key_of(self, object_id: str) -> str:
+        """Give the key to look for; an id that is none ("other:obj_1") reads as missing, and nobody is asked for it."""
+        if not is_object_id(object_id):
+            raise ObjectNotFound(object_id)
+        return self._key(object_id)
+
     def _ttl_seconds(self) -> float | None:
         return self.ttl if self.ttl > 0 else None
 
@@ -272,8 +278,7 @@ class ObjectStore:
         return StoredObject(self._generate_id(), metadata, payload), stored
 
     def _open(self, object_id: str, stored: bytes | None) -> StoredObject:
-        # An id that is none never reaches another's key: "other:obj_1" is refused here, and reads as missing.
-        if stored is None or OBJECT_ID.fullmatch(object_id) is None:
+        if stored is None:
             raise ObjectNotFound(object_id)
         metadata, payload = codec.unpack(stored)
         return StoredObject(object_id, metadata, payload)
@@ -294,7 +299,7 @@ class ObjectStore:
 
 def _id_of(key: str, prefix: str) -> str | None:
     name = key.removeprefix(prefix)
-    return name if OBJECT_ID.fullmatch(name) else None
+    return name if is_object_id(name) else None
 
 
 def _newest_first(heads: Iterable[tuple[str, bytes | None]]) -> Summaries:

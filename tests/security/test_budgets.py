@@ -118,7 +118,7 @@ async def test_a_hostile_result_of_a_wrapped_server_is_kept_and_looked_at_in_tim
 
         async def asked(tool: str, **arguments: Any) -> tuple[str, bool]:
             slowest = []
-            for _ in range(2):  # others use the machine too
+            for _ in range(4):  # others use the machine too
                 started = time.monotonic()
                 answer = await client.ask("tools/call", {"name": tool, "arguments": arguments})
                 slowest.append(time.monotonic() - started)

@@ -18,6 +18,7 @@ from coatcheck.backends import InMemoryBackend
 from coatcheck.containers import Container
 from coatcheck.errors import CoatcheckError
 from coatcheck.lifecycle import running
+from coatcheck.proxy.objects import answer_read
 from coatcheck.scopes import Reach, Scope
 from coatcheck.server import attach, configure_mcp_server
 from coatcheck.settings import Settings
@@ -316,7 +317,13 @@ async def test_asking_for_anothers_object_never_touches_its_key():
     container.sandbox().close()
 
 
-@pytest.mark.parametrize("name", ["HERS:obj_1", "../obj_1", "obj_1:HERS", "*", "obj_*", "obj_1\nobj_2", "HERS", ""])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("HERS:obj_1", "../obj_1", "obj_1:HERS", "*", "obj_*", "obj_1\nobj_2", "HERS", "", "obj%5F1", "obj_1%00"),
+        *("obj_1/", "obj_1?x", "obj_1#x", "OBJ_1", "obj_\u0661", "@obj_1", "obj_" + "x" * 1_000_000),
+    ],
+)
 async def test_an_id_that_is_none_leads_out_of_no_namespace(container, name):
     store, scopes = container.store(), container.scopes()
     with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
@@ -350,3 +357,23 @@ async def test_without_authentication_nobody_waits_for_a_strangers_filter():
             with anyio.fail_after(1.2):
                 assert await explorer.aquery(mine, ".[0]") == "1"
     container.sandbox().close()
+
+
+@pytest.mark.parametrize(
+    "name", ["HERS:obj_1", "obj%5F1", "obj_1%0a", "../obj_1", "obj_" + "x" * 100_000, "\u2028" * 500]
+)
+async def test_an_address_that_is_none_asks_for_no_key_and_is_answered_within_bounds(name):
+    asked: list[str] = []
+
+    class Watched(InMemoryBackend):
+        def get(self, key: str) -> bytes | None:
+            asked.append(key)
+            return super().get(key)
+
+    interceptor = Container(settings=Settings(), backend=Watched()).proxy_interceptor()
+    request = {"jsonrpc": "2.0", "id": 1, "params": {"uri": f"coatcheck://objects/{name}"}}
+    answered = await answer_read(request, interceptor)
+    assert "not found" in answered["error"]["message"]
+    assert len(str(answered)) < 2_000
+    assert "\u2028" not in str(answered)
+    assert asked == []

@@ -10,6 +10,9 @@ from coatcheck.object_store import StoredObject
 Result = dict[str, Any]
 
 OBJECTS = "coatcheck://objects/"
+LONGEST_URI = 1_000
+"""Characters of an address that an error repeats."""
+
 OPENED_AT_ONCE = 1 << 20
 """Bytes up to which an object is opened on the event loop, not in a thread."""
 
