@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-from coatcheck import codec
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import StoredObject
 
@@ -64,6 +63,4 @@ def _original(stored: StoredObject) -> tuple[str, str]:
     text = stored.text()
     if text is not None:
         return stored.metadata.media_type or "text/plain", text
-    result = stored.result()
-    value = stored.value() if result is None else result
-    return "application/json", codec.dump_json(value).decode()
+    return "application/json", str(stored.payload, "utf-8")  # its JSON already
