@@ -12,10 +12,10 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from coatcheck import codec
-from coatcheck.errors import CoatcheckError, ObjectNotFound
+from coatcheck.errors import CoatcheckError, ObjectNotFound, excerpt
 from coatcheck.scopes import Reach, Scope, Scopes
 from coatcheck.wire.interceptor import Interceptor
-from coatcheck.wire.resources import is_object
+from coatcheck.wire.resources import LONGEST_URI, is_object
 
 _RESOURCE_NOT_FOUND = -32002
 
@@ -103,7 +103,8 @@ class ReferenceMiddleware:
         try:
             result = await self._current.read_object(uri)
         except ObjectNotFound as error:
-            raise MCPError(INVALID_PARAMS if modern else _RESOURCE_NOT_FOUND, str(error), {"uri": uri}) from None
+            code = INVALID_PARAMS if modern else _RESOURCE_NOT_FOUND
+            raise MCPError(code, str(error), {"uri": excerpt(uri, LONGEST_URI)}) from None
         except CoatcheckError as error:
             raise MCPError(INTERNAL_ERROR, str(error)) from None
         return {**result, "resultType": "complete", "ttlMs": 0, "cacheScope": "private"} if modern else result

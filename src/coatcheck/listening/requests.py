@@ -18,7 +18,7 @@ from coatcheck.codec import dump_json
 from coatcheck.listening.sharing import Lane, SharedLink
 from coatcheck.middleware import scope_of_caller
 from coatcheck.proxy.conversation import Conversation
-from coatcheck.proxy.messages import Message, id_of, is_response, parse, to_line
+from coatcheck.proxy.messages import Message, id_of, is_response, parse, parse_long, to_line
 from coatcheck.scopes import Scopes
 from coatcheck.wire.interceptor import Interceptor
 
@@ -67,7 +67,7 @@ class Requests(ABC):
         if not takes_json or not takes_events:
             await Response(status_code=406)(scope, receive, send)
             return
-        message = parse(await request.body())
+        message = await parse_long(await request.body())
         answer = await self._judged(message, request)
         if answer is None:
             with self._scopes.enter(scope_of_caller(over_network=True)):

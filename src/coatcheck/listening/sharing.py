@@ -206,7 +206,7 @@ class SharedLink:
             wanting = [each for each in self._open.values() if LOG_LEVEL in meta_of(each.message)]
             found = wanting[0] if len(wanting) == 1 else None
         if found is None:
-            logger.debug("A notification %s belongs to no request and is dropped", message.get("method"))
+            logger.debug("A notification %.100r belongs to no request and is dropped", message.get("method"))
             return
         if token is not None:
             params = {**params, PROGRESS_TOKEN: meta_of(found.message).get(PROGRESS_TOKEN)}

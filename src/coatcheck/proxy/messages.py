@@ -53,6 +53,8 @@ def parse(line: bytes) -> Any:
 
 async def parse_long(line: bytes) -> Any:
     """Decode a line like ``parse``, giving the event loop its turn meanwhile."""
+    if len(line) <= PARSED_AT_ONCE:
+        return parse(line)
     try:
         return await aload_json(line)
     except ValueError:

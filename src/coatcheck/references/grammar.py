@@ -18,6 +18,9 @@ from coatcheck.errors import ReferenceSyntaxError, excerpt
 from coatcheck.references.paths import PLAIN_KEY, Index, Key, Path, Reference, Slice, Step
 
 OBJECT_ID = re.compile(r"obj_[A-Za-z0-9_-]+")
+LONGEST_ID = 200
+"""Characters of an id; no backend gives one as long, and what is longer is none."""
+
 REFERENCE_PATTERN = "^@obj_[A-Za-z0-9_-]+"
 """A JSON Schema pattern that every reference matches."""
 
@@ -74,6 +77,11 @@ def parse_target(object_id: str, path: str = "") -> Reference:
     rest = given[found.end() :]
     inner = Path(tuple(_steps(rest))) if rest else Path()
     return Reference(found.group(), inner.join(parse_path(path).steps))
+
+
+def is_object_id(text: str) -> bool:
+    """Whether a text has the form of an object's id."""
+    return len(text) <= LONGEST_ID and OBJECT_ID.fullmatch(text) is not None
 
 
 def unescape(text: str) -> str:

@@ -3,13 +3,15 @@
 import asyncio
 from typing import Any
 
-from coatcheck import codec
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import StoredObject
 
 Result = dict[str, Any]
 
 OBJECTS = "coatcheck://objects/"
+LONGEST_URI = 1_000
+"""Characters of an address that an error repeats."""
+
 OPENED_AT_ONCE = 1 << 20
 """Bytes up to which an object is opened on the event loop, not in a thread."""
 
@@ -61,6 +63,4 @@ def _original(stored: StoredObject) -> tuple[str, str]:
     text = stored.text()
     if text is not None:
         return stored.metadata.media_type or "text/plain", text
-    result = stored.result()
-    value = stored.value() if result is None else result
-    return "application/json", codec.dump_json(value).decode()
+    return "application/json", str(stored.payload, "utf-8")  # its JSON already

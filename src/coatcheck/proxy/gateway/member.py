@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
-from coatcheck.errors import UpstreamError
+from coatcheck.errors import UpstreamError, excerpt
 from coatcheck.proxy.links import Link
 from coatcheck.proxy.messages import (
     PROTOCOL_VERSION,
@@ -187,7 +187,7 @@ class Member:
         if not isinstance(result, dict):
             error = answer.get("error")
             words = error.get("message") if isinstance(error, dict) else "it gave no answer"
-            raise UpstreamError(f"It refused the greeting: {words}")
+            raise UpstreamError(f"It refused the greeting: {excerpt(str(words), 300)}")
         self.greeting, self._has_greeted = result, True
         self.notify("notifications/initialized", None)
 
