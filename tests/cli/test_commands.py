@@ -223,6 +223,8 @@ def tools(options):
     return {"greet": (greet, ToolConfig(memory_type=MemoryType.BOTH))}
 
 toolset = Toolset("greetings", tools, Options)
+class Inside:
+    toolset = toolset
 not_one = 5
 '''
 
@@ -249,6 +251,9 @@ async def test_a_toolset_of_ones_own_is_served_with_its_settings_as_flags(own_mo
         (["--toolset", "nowhere"], "There is no toolset nowhere"),
         (["--toolset", "no_module:x"], "cannot be loaded: ModuleNotFoundError"),
         (["--toolset", "greetings_module:not_one"], "is no toolset"),
+        (["--toolset", "greetings_module:"], "is given as module:attribute"),
+        (["--toolset", "two words:x"], "is given as module:attribute"),
+        (["--toolset", "greetings_module:Inside.toolset"], "greeting: Field required"),
         (["--toolset", "greetings_module:toolset"], "greeting: Field required"),
         (["--toolset", "greetings_module:toolset", "--greetin", "x"], "Did you mean --greeting?"),
         (["--toolset", "greetings_module:toolset", "--greeting"], "requires a value"),
