@@ -37,7 +37,7 @@ def test_a_range_is_that_of_python(items, start, stop):
 @pytest.mark.parametrize(
     ("value", "path", "expected"),
     [
-        ({"items": [{"name": 1}]}, "items[3].name", '"[3]" leads nowhere: at ".items" is a list of 1 items'),
+        ({"items": [{"name": 1}]}, "items[3].name", '"[3]" leads nowhere: at ".items" is a list of 1 item ('),
         ({"name": 1, "size": 2}, "nmae", "Its keys: name, size. Did you mean .name?"),
         ({"a": 1}, "b", "Its keys: a."),
         ({"1": 2}, "[1]", 'quoted: ["1"]'),
