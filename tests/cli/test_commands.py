@@ -138,6 +138,7 @@ def test_doctor_says_what_does_not_work_and_fails():
     done = run("doctor", env={"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": "redis://127.0.0.1:1"})
     assert done.returncode == 1
     assert re.search(r"store +failed .*127\.0\.0\.1:1", done.stdout)
+    assert re.search(r"sandbox +ok", done.stdout)
 
 
 def test_a_password_on_the_command_line_is_warned_about_and_not_repeated():
