@@ -68,3 +68,11 @@ def test_a_path_goes_on_inside_text_that_is_json():
     assert walk(value, parse_path("log[0:6]"), open_text=open_json_text) == "[info]"
     with pytest.raises(PathNotFound):
         walk(value, parse_path("body.items"))
+
+
+def test_the_message_is_one_printable_line_whatever_the_keys_are():
+    odd = "red\x1b[31m\nnext\u202eline\ud800"
+    for value in ({odd: 1}, {"a": {odd: {}}}):
+        with pytest.raises(PathNotFound) as caught:
+            walk(value, Path().child("a").child(odd).child(odd + "x"))
+        assert str(caught.value).isprintable()
