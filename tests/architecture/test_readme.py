@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from coatcheck.settings import MEBIBYTE, Settings
+from coatcheck.settings import MEBIBYTE, PlanVariables, Settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
@@ -38,3 +38,9 @@ def test_every_setting_is_in_the_table_with_its_default():
             assert written == default
         else:
             assert float(written) == default
+
+
+def test_the_settings_with_a_second_name_are_named():
+    said = re.search(r"those of ([^.]*) also answer to the names `DEEPSET_…`", README)
+    assert said is not None
+    assert set(re.findall(r"`(\w+)`", said[1])) == set(PlanVariables.FIELDS)

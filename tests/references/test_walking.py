@@ -39,7 +39,7 @@ def test_a_range_is_that_of_python(items, start, stop):
 @pytest.mark.parametrize(
     ("value", "path", "expected"),
     [
-        ({"items": [{"name": 1}]}, "items[3].name", '"[3]" leads nowhere: at ".items" is a list of 1 items'),
+        ({"items": [{"name": 1}]}, "items[3].name", '"[3]" leads nowhere: at ".items" is a list of 1 item ('),
         ({"name": 1, "size": 2}, "nmae", "Its keys: name, size. Did you mean .name?"),
         ({"a": 1}, "b", "Its keys: a."),
         ({"1": 2}, "[1]", 'quoted: ["1"]'),
@@ -84,3 +84,11 @@ def test_looking_for_names_like_a_wrong_one_takes_next_to_no_time_whatever_the_n
     assert min(took) < 0.25  # 2 s were measured for 600 names of 90 characters
     assert close_names("nmae", ["size", "name"]) == ["name"]
     assert close_names("x" * 41, ["x" * 41]) == []
+
+
+def test_the_message_is_one_printable_line_whatever_the_keys_are():
+    odd = "red\x1b[31m\nnext\u202eline\ud800"
+    for value in ({odd: 1}, {"a": {odd: {}}}):
+        with pytest.raises(PathNotFound) as caught:
+            walk(value, Path().child("a").child(odd).child(odd + "x"))
+        assert str(caught.value).isprintable()

@@ -326,3 +326,26 @@ async def test_a_threshold_of_ones_own_holds(mode):
         assert len(text) <= 400
         assert json.loads(container.explorer().query(reference_in(text), "length")) == 4390
     container.sandbox().close()
+
+
+class Careless(InMemoryBackend):
+    """Fails with an error of its own kind."""
+
+    def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
+        raise OSError("no space left on device")
+
+    def get(self, key: str) -> bytes | None:
+        raise OSError("the disk is gone")
+
+
+async def test_a_result_reaches_the_model_although_somebodys_backend_fails(mode):
+    server = somebodys_server()
+    attach(server, Container(settings=Settings(), backend=Careless()))
+    async with Client(server, mode=mode) as client:
+        answer = await client.call_tool("rows", {"count": 3000})
+        assert not answer.is_error
+        assert "name 0" in answer.content[0].text
+        assert "not kept" in answer.content[0].text
+        refused = await client.call_tool("echo", {"value": "@obj_000000"})
+        assert refused.is_error
+        assert "unavailable" in refused.content[0].text

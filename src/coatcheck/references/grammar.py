@@ -41,9 +41,10 @@ def parse_path(text: str) -> Path:
     text = text.strip()
     if text in {"", "."}:
         return Path()
-    if text[0] not in ".[":
-        text = f".{text}"
-    return Path(tuple(_steps(text)))
+    first = PLAIN_KEY.match(text)
+    if first is None:
+        return Path(tuple(_steps(text)))
+    return Path((Key(first.group()), *_steps(text, first.end())))
 
 
 def parse_reference(text: str) -> Reference | None:
@@ -93,11 +94,10 @@ def unescape(text: str) -> str:
     return text
 
 
-def _steps(text: str) -> list[Step]:
+def _steps(text: str, position: int = 0) -> list[Step]:
     if len(text) > MAX_PATH_LENGTH:
         raise ReferenceSyntaxError(f"The path has {len(text):,} characters; {MAX_PATH_LENGTH:,} are allowed.")
     steps: list[Step] = []
-    position = 0
     while position < len(text):
         step, position = _step(text, position)
         steps.append(step)

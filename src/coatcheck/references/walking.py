@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
-from coatcheck.errors import PathNotFound, excerpt
+from coatcheck.errors import PathNotFound, counted, excerpt
 from coatcheck.references.paths import Index, Key, Path, Slice, Step
 
 OpenText = Callable[[str], Any]
@@ -91,12 +91,12 @@ def _shape(value: Any) -> str:
     if isinstance(value, (int, float)):
         return "a number"
     if isinstance(value, str):
-        return f"a text of {len(value):,} characters"
+        return f"a text of {counted(len(value), 'character')}"
     if isinstance(value, list):
         if not value:
             return "an empty list"
-        return f"a list of {len(value):,} items ([0] to [{len(value) - 1}])"
-    return f"an object with {len(value):,} keys" if isinstance(value, dict) else f"a {type(value).__name__}"
+        return f"a list of {counted(len(value), 'item')} ([0] to [{len(value) - 1}])"
+    return f"an object with {counted(len(value), 'key')}" if isinstance(value, dict) else f"a {type(value).__name__}"
 
 
 def _no_such_key(value: dict[Any, Any], name: str) -> str:
