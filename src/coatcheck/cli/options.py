@@ -1,6 +1,8 @@
 """Options that several commands share, and the settings that they make."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
@@ -61,11 +63,16 @@ def make_settings(
     ttl: float | None,
     config: Path | None,
     wait_for_store: float | None = None,
+    *,
+    said: Mapping[str, Any] = MappingProxyType({}),
 ) -> "Settings":
-    """Make the settings: a flag goes before a variable, a variable before the file, the file before the default."""
+    """Make the settings: a flag goes before a variable, a variable before the file, the file before the default.
+
+    ``said`` are settings that a command has flags of its own for.
+    """
     from coatcheck.settings import Settings
 
-    given: dict[str, Any] = {"object_store_backend": backend, "redis_url": redis_url, "object_store_ttl": ttl}
+    given: dict[str, Any] = {**said, "object_store_backend": backend, "redis_url": redis_url, "object_store_ttl": ttl}
     given["wait_for_store"] = wait_for_store
     if redis_url is not None and urlsplit(redis_url).password:
         typer.echo(

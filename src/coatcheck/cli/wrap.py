@@ -96,14 +96,12 @@ def make_container(flags: WrapFlags) -> "Container":
     from coatcheck.containers import Container
     from coatcheck.lifecycle import validate
 
-    container = Container(settings=make_settings(*flags.settings))
+    container = Container(settings=make_settings(*flags.settings, said=flags.shaping.settings()))
     validate(container)
     return container
 
 
 def make_interceptor(container: "Container", flags: WrapFlags) -> "Interceptor":
     """Make what is done with lists, arguments and results."""
-    made: Interceptor = container.proxy_interceptor(
-        limits=flags.shaping.make(container.settings().inline_limit), resource_links=flags.shaping.resource_links
-    )
+    made: Interceptor = container.proxy_interceptor(resource_links=flags.shaping.resource_links)
     return made

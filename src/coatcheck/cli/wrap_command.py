@@ -113,7 +113,7 @@ def wrap(
 
     servers, settings_file = _sorted(config or [])
     shaping = Shaping(limit or [], never or [], always or [], round_limit, tokens, resource_links)
-    shaping.check()
+    shaping.settings()  # What cannot be meant is refused before anything starts.
     flags = WrapFlags(
         (object_store_backend, redis_url, object_store_ttl, settings_file, wait_for_store), shaping, verbose
     )

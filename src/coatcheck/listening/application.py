@@ -56,7 +56,7 @@ class Application:
         )
         self._sessions = Sessions(make_link, interceptor, scopes, security)
         self._shared = SharedLink(make_link)
-        self._requests = Requests(self._shared, interceptor, scopes, security)
+        self._requests = Requests(self._shared, interceptor, scopes, security, loopback=loopback)
         self._endpoint = _guarded(RequestBodyLimitMiddleware(self._route, LARGEST_BODY), verifier)
 
     @asynccontextmanager

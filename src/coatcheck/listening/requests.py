@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import suppress
 from typing import Any
 
@@ -26,9 +26,21 @@ from coatcheck.errors import CoatcheckError
 from coatcheck.listening.sharing import Lane, SharedLink
 from coatcheck.middleware import scope_of_caller
 from coatcheck.proxy.conversation import Conversation
-from coatcheck.proxy.messages import Message, error_response, id_of, is_request, is_response, parse, to_line
-from coatcheck.scopes import Scopes
+from coatcheck.proxy.messages import (
+    CLIENT_INFO,
+    Message,
+    error_response,
+    id_of,
+    is_request,
+    is_response,
+    meta_of,
+    parse,
+    to_line,
+)
+from coatcheck.scopes import Reach, Scopes
+from coatcheck.scopes import Scope as Caller
 from coatcheck.wire.interceptor import Interceptor
+from coatcheck.wire.rounds import Rounds
 
 logger = logging.getLogger(__name__)
 
@@ -49,15 +61,24 @@ class Requests:
         interceptor: What is done with lists, arguments and results.
         scopes: Where the store asks for the namespace.
         security: Which host and origin headers are accepted.
+        loopback: Whether only this machine can connect.
     """
 
     def __init__(
-        self, shared: SharedLink, interceptor: Interceptor, scopes: Scopes, security: TransportSecuritySettings
+        self,
+        shared: SharedLink,
+        interceptor: Interceptor,
+        scopes: Scopes,
+        security: TransportSecuritySettings,
+        *,
+        loopback: bool,
     ) -> None:
         self._shared = shared
         self._interceptor = interceptor
         self._scopes = scopes
         self._security = TransportSecurityMiddleware(security)
+        self._loopback = loopback
+        self._rounds = Rounds()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -77,7 +98,7 @@ class Requests:
         answer = await self._judged(message, request)
         if answer is None:
             with self._scopes.enter(scope_of_caller(over_network=True)):
-                await self._exchange(message, receive, send)
+                await self._exchange(message, request.client.host if request.client else "", receive, send)
         elif answer:
             await _respond(answer, send)
         else:
@@ -117,7 +138,20 @@ class Requests:
         rejected = validate_mcp_param_headers(schema, arguments or {}, request.headers)
         return None if rejected is None else _rejection(rejected, message["id"])
 
-    async def _exchange(self, message: Message, receive: Receive, send: Send) -> None:
+    def _maker_of_rounds(self, message: Message, caller: Caller, peer: str) -> Hashable:
+        """Say whose calls count together, for want of a session: those of one application of one user.
+
+        Who is not known, over a network, shares a budget with nobody: a stranger could use it up, or learn from
+        what is left that others call.
+        """
+        info = meta_of(message).get(CLIENT_INFO)
+        info = info if isinstance(info, dict) else {}
+        application = (str(info.get("name")), str(info.get("version")))
+        if caller.reach is Reach.PRINCIPAL:
+            return (caller.principal, *application)
+        return (peer, *application) if self._loopback else None
+
+    async def _exchange(self, message: Message, peer: str, receive: Receive, send: Send) -> None:
         lines: asyncio.Queue[bytes] = asyncio.Queue()
         ready: asyncio.Future[Interceptor] = asyncio.get_running_loop().create_future()
         ready.set_result(self._interceptor)
@@ -136,6 +170,7 @@ class Requests:
             ready,
             on_noise=lambda _line: None,
             offer_resources=self._interceptor.resource_links,
+            calls_at_once=self._rounds.of(self._maker_of_rounds(message, scope, peer)),
         )
         conversation.heard_server = True
         leaving = asyncio.ensure_future(_left(receive))
@@ -147,6 +182,7 @@ class Requests:
                 answering.result()
         finally:
             lane.close()
+            conversation.leave()
             for task in (leaving, answering):
                 task.cancel()
             with suppress(asyncio.CancelledError):

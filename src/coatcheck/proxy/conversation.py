@@ -26,7 +26,7 @@ from coatcheck.proxy.messages import (
 from coatcheck.proxy.objects import LISTS, answer_read, mention_objects, reads_object
 from coatcheck.proxy.questions import LIST, Questions
 from coatcheck.wire.instructions import with_instructions
-from coatcheck.wire.limits import Round
+from coatcheck.wire.rounds import Round
 
 if TYPE_CHECKING:
     from coatcheck.wire.interceptor import Interceptor
@@ -58,6 +58,7 @@ class Conversation:
         on_noise: Takes what the server writes that is no message.
         on_change: Called when work in hand grows or shrinks.
         offer_resources: Say that there are resources although the server has none: stored objects are.
+        calls_at_once: The round that calls count in, where other conversations share it.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Conversation:
         on_noise: Callable[[bytes], None],
         on_change: Callable[[], None] = lambda: None,
         offer_resources: bool = False,
+        calls_at_once: Round | None = None,
     ) -> None:
         self._to_client = to_client
         self._to_server = to_server
@@ -81,7 +83,7 @@ class Conversation:
         self._work: set[asyncio.Task[None]] = set()
         self._questions = Questions(to_server)
         self._has_tools = True
-        self._round = Round()
+        self._round = Round() if calls_at_once is None else calls_at_once
         self.bytes_in_hand = 0
         self.heard_server = False
 
@@ -94,6 +96,11 @@ class Conversation:
         """Wait until what has been opened has been handed on."""
         while self._work:
             await asyncio.wait(set(self._work))
+
+    def leave(self) -> None:
+        """Forget what is open: nobody waits for it any more."""
+        for key in list(self._asked):
+            self._answered(key)
 
     def give_up_questions(self) -> None:
         """Wait no longer for what we asked the server ourselves."""
@@ -284,15 +291,10 @@ class Conversation:
     def _fits(self, tool: str, line: bytes) -> bool:
         """Whether a line is so short that no result in it can be too long."""
         ready = _result_of(self._interceptor)
-        if ready is None or not ready.passes_unseen(tool, len(line), self._room(ready)):
+        if ready is None or not ready.passes_unseen(tool, len(line), self._round.room(ready.limits.per_round)):
             return False
         self._round.spent += len(line)
         return True
-
-    def _room(self, interceptor: "Interceptor") -> int | None:
-        """Characters that are left in this round."""
-        limit = interceptor.limits.per_round
-        return max(limit - self._round.spent, 0) if limit else None
 
     def _message_from_server(self, message: Any, line: bytes) -> None:
         key = id_of(message) if is_response(message) else None
@@ -319,7 +321,7 @@ class Conversation:
             result = message["result"]
             interceptor = await asyncio.shield(self._interceptor)
             if asked.method == CALL:
-                changed = await self._shorten(asked.tool, result, interceptor)
+                changed = await self._round.shorten(interceptor, asked.tool, result)
             else:
                 changed = await interceptor.tools_list(result) if self._has_tools else result
                 self._questions.listed = self._questions.listed or not result.get("nextCursor")
@@ -328,18 +330,6 @@ class Conversation:
         except Exception:
             logger.exception("An answer could not be rewritten and passes as it came")
         self._to_client(line)
-
-    async def _shorten(self, tool: str, result: dict[str, Any], interceptor: "Interceptor") -> dict[str, Any]:
-        limit = interceptor.limits.per_round
-        if not limit or interceptor.limits.of(tool) is None:
-            return await interceptor.result(tool, result)
-        room = self._room(interceptor)
-        # Counted before anything is waited for, so that results that come at once see one another.
-        expected = min(size_of(result, limit), interceptor.preview_limit)
-        self._round.spent += expected
-        changed = await interceptor.result(tool, result, room=room)
-        self._round.spent += size_of(changed, limit) - expected
-        return changed
 
     def _greet(self, message: Message, line: bytes) -> bytes:
         """Add a word about references to the server's instructions, if it has tools to give them to."""
@@ -366,15 +356,6 @@ class Conversation:
 
         task.add_done_callback(ended)
         return task
-
-
-def size_of(result: dict[str, Any], limit: int) -> int:
-    """Characters of a result as a model would see it, counted up to a limit."""
-    from coatcheck.wire.measuring import content_characters, weigh
-
-    content, structured = result.get("content"), result.get("structuredContent")
-    shown = content_characters(content, limit) if isinstance(content, list) else 0
-    return max(shown, 0 if structured is None else weigh(structured, limit))
 
 
 def _tool_of(call: Message) -> str:
