@@ -109,9 +109,8 @@ def handle(message: dict) -> None:
         if name == "waits":
             return
         if name == "asks":
-            write(
-                {"jsonrpc": "2.0", "id": message["id"], "method": "sampling/createMessage", "params": {"messages": []}}
-            )
+            asked = {"messages": []} | ({"_meta": {"progressToken": 1}} if params.get("arguments") else {})
+            write({"jsonrpc": "2.0", "id": message["id"], "method": "sampling/createMessage", "params": asked})
             return
         write({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 0.5}})
         result = call(name, params.get("arguments", {}), message)
@@ -124,6 +123,8 @@ def handle(message: dict) -> None:
                 }
             )
             return
+    elif method == "tasks/result":
+        result = call("text", {"size": 50_000}, message)
     else:
         result = {"method": method, "params": params}
     write({"jsonrpc": "2.0", "id": message["id"], "result": result})

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CALL, CANCELLED = "tools/call", "notifications/cancelled"
+TASK_RESULT = "tasks/result"
+"""Gives the result of a call that was made as a task; which tool's is not told."""
 GREETINGS = frozenset({"initialize", "server/discover"})
 _SIGNS_OF_REFERENCES = (b'"@obj_', b'"@@', b"\\u0040")
 _OF_INTEREST = frozenset({CALL, LIST, *GREETINGS, *LISTS})
@@ -157,8 +159,9 @@ class Conversation:
     def _note_request(self, message: Any) -> None:
         key = id_of(message) if is_request(message) else None
         if key is not None:
-            self._asked[key] = Asked(message["method"], _tool_of(message), is_modern(message))
-            if message["method"] == CALL:
+            method = CALL if message["method"] == TASK_RESULT else message["method"]
+            self._asked[key] = Asked(method, _tool_of(message), is_modern(message))
+            if method == CALL:
                 self._round.asked()
 
     def _answered(self, key: Id) -> Asked | None:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from coatcheck.errors import UpstreamError, excerpt
+from coatcheck.proxy.gateway.asking import CANCELLED, ServerRequests
 from coatcheck.proxy.gateway.member import Asked, Member, State, request_key, without_envelope
 from coatcheck.proxy.gateway.merging import (
     LISTS,
@@ -19,8 +20,10 @@ from coatcheck.proxy.gateway.merging import (
     servers_text,
     servers_tool,
 )
-from coatcheck.proxy.gateway.names import joined_uri, plain_names, scheme_of, split, split_uri, with_joined_uris
+from coatcheck.proxy.gateway.names import joined_uri, plain_names, scheme_of, split_uri, with_joined_uris
+from coatcheck.proxy.gateway.routing import Routes
 from coatcheck.proxy.gateway.subscriptions import LIST_CHANGES, Subscriptions
+from coatcheck.proxy.gateway.tasks import with_joined_tasks, with_own_tasks
 from coatcheck.proxy.links import OnEnd, OnMessage
 from coatcheck.proxy.messages import (
     INTERNAL_ERROR,
@@ -48,6 +51,15 @@ PATIENCE = 15.0
 
 MOST_PAGES = 100
 INVALID_PARAMS = -32602
+_OF_ONE = {
+    "resources/subscribe": "resource",
+    "resources/unsubscribe": "resource",
+    "completion/complete": "prompt or resource to complete for",
+    "tasks/get": "task",
+    "tasks/result": "task",
+    "tasks/cancel": "task",
+}
+"""Methods that always name what they are about."""
 
 
 class _RefusedError(Exception):
@@ -76,8 +88,7 @@ class Gateway:
         }
         self._schemes = {scheme_of(name): member for name, member in self._members.items()}
         self._work: dict[Id, asyncio.Task[None]] = {}
-        self._asked_client: dict[Id, tuple[Member, Any]] = {}
-        self._asked_count = 0
+        self._routes = Routes(self._members, self._schemes)
         self._subscriptions = Subscriptions(self._running, self._schemes, self._tell)
         self._modern = False
         self._ready = False
@@ -87,6 +98,7 @@ class Gateway:
         """Start all servers; see ``Link``. A gateway does not end by itself."""
         del on_end
         self._on_message = on_message
+        self._requests = ServerRequests(on_message)
         for member in self._members.values():
             member.open()
 
@@ -118,10 +130,8 @@ class Gateway:
             self._work[key] = task
             task.add_done_callback(lambda done: self._work.get(key) is done and self._work.pop(key))
         elif is_response(message):
-            member, original = self._asked_client.pop(id_of(message) or ("", ""), (None, None))
-            if member is not None:
-                member.answer({**message, "id": original})
-        elif message.get("method") == "notifications/cancelled":
+            self._requests.answered(message)
+        elif message.get("method") == CANCELLED:
             params = message.get("params")
             cancelled = id_of({"id": params.get("requestId")}) if isinstance(params, dict) else None
             task_or_none = self._work.get(cancelled) if cancelled is not None else None
@@ -129,9 +139,10 @@ class Gateway:
                 task_or_none.cancel()
         elif message.get("method") == "notifications/initialized":
             self._ready = True  # Each server hears it as soon as it has greeted.
-        else:
-            for member in self._running():
-                member.notify(str(message.get("method")), message.get("params"))
+        elif not self._requests.noticed(message):
+            routed = self._routes.of(message.get("params"))
+            for member in [routed[0]] if routed is not None else self._running():
+                member.notify(str(message.get("method")), routed[1] if routed is not None else message.get("params"))
 
     async def _serve(self, message: Message, key: Id) -> None:
         try:
@@ -158,20 +169,13 @@ class Gateway:
             "tools/call": self._call,
             "prompts/get": self._prompt,
             "resources/read": self._read,
-            "resources/subscribe": self._to_resource,
-            "resources/unsubscribe": self._to_resource,
-            "completion/complete": self._complete,
             "logging/setLevel": self._set_level,
             "subscriptions/listen": self._subscriptions.listen,
             **dict.fromkeys(LISTS, self._list),
         }
         if method == "ping":
             return {}
-        handler = handlers.get(method)
-        if handler is None:
-            raise _RefusedError(
-                METHOD_NOT_FOUND, f'"{excerpt(method)}" is for one server, and there are several behind this one.'
-            )
+        handler = handlers.get(method, self._pass_on)
         if is_modern(message) and method != "server/discover":
             await self._greet_all(message)
         return await handler(message)
@@ -226,6 +230,8 @@ class Gateway:
         method = message["method"]
         capability, key = LISTS[method]
         members = [member for member in self._running() if member.has(capability)]
+        if capability == "tasks" and not members:
+            raise _RefusedError(METHOD_NOT_FOUND, "None of the servers has tasks.")
         found = await asyncio.gather(*(self._pages(member, message, key) for member in members))
         entries = [renamed(member, method, entry) for member, own in zip(members, found, strict=True) for entry in own]
         if method == "tools/list":
@@ -258,7 +264,7 @@ class Gateway:
         modern = is_modern(message)
         if modern and not member.modern:
             params = without_envelope(params)
-        answer = await member.ask(message["method"], params, message["id"])
+        answer = await member.ask(message["method"], with_own_tasks(params), message["id"])
         error, result = answer.get("error"), answer.get("result")
         if isinstance(error, dict):
             refused = _RefusedError(INTERNAL_ERROR, str(error.get("message")))
@@ -266,6 +272,7 @@ class Gateway:
             raise refused
         if not isinstance(result, dict):
             raise UpstreamError(f'The server "{member.name}" answered with something that is no result.')
+        result = with_joined_tasks(member.name, result)
         if modern and not member.modern and message["method"] in {*LISTS, "resources/read"}:
             return {**NOT_CACHED, **result}
         return result
@@ -275,12 +282,12 @@ class Gateway:
         name = params.get("name")
         if name == SERVERS_TOOL:
             return {"content": [{"type": "text", "text": servers_text(list(self._members.values()))}], "isError": False}
-        server, own = split(name)
-        member = self._members.get(server)
-        if member is None:
+        routed = self._routes.of({"name": name})
+        if routed is None:
             raise _RefusedError(INVALID_PARAMS, f'There is no tool "{excerpt(str(name))}".')
+        member, own = routed
         try:
-            result = await self._ask(member, message, {**params, "name": own})
+            result = await self._ask(member, message, {**params, **own})
         except UpstreamError as error:
             # The model is to know, not only the host.
             return {"content": [{"type": "text", "text": str(error)}], "isError": True}
@@ -289,11 +296,11 @@ class Gateway:
 
     async def _prompt(self, message: Message) -> dict[str, Any]:
         params = dict(message.get("params") or {})
-        server, own = split(params.get("name"))
-        member = self._members.get(server)
-        if member is None:
+        routed = self._routes.of({"name": params.get("name")})
+        if routed is None:
             raise _RefusedError(INVALID_PARAMS, f'There is no prompt "{excerpt(str(params.get("name")))}".')
-        result = await self._ask(member, message, {**params, "name": own})
+        member, own = routed
+        result = await self._ask(member, message, {**params, **own})
         return {**result, "messages": with_joined_uris(member.name, result.get("messages"))}
 
     async def _read(self, message: Message) -> dict[str, Any]:
@@ -319,27 +326,20 @@ class Gateway:
                 refused = error
         raise refused
 
-    async def _to_resource(self, message: Message) -> dict[str, Any]:
-        params = dict(message.get("params") or {})
-        scheme, own = split_uri(params.get("uri"))
-        member = self._schemes.get(scheme)
-        if member is None:
-            raise _RefusedError(INVALID_PARAMS, f'There is no resource "{excerpt(str(params.get("uri")))}".')
-        return await self._ask(member, message, {**params, "uri": own})
-
-    async def _complete(self, message: Message) -> dict[str, Any]:
-        params = dict(message.get("params") or {})
-        reference = dict(params.get("ref") or {})
-        member: Member | None
-        if reference.get("type") == "ref/prompt":
-            server, reference["name"] = split(reference.get("name"))
-            member = self._members.get(server)
-        else:
-            scheme, reference["uri"] = split_uri(reference.get("uri"))
-            member = self._schemes.get(scheme)
-        if member is None:
-            raise _RefusedError(INVALID_PARAMS, "There is no such prompt or resource to complete for.")
-        return await self._ask(member, message, {**params, "ref": reference})
+    async def _pass_on(self, message: Message) -> dict[str, Any]:
+        """Pass a request of whatever method to the server that its parameters name."""
+        routed = self._routes.of(message.get("params")) or self._routes.sole(message.get("params"))
+        if routed is None:
+            method = message["method"]
+            if method in _OF_ONE:
+                raise _RefusedError(INVALID_PARAMS, f"There is no such {_OF_ONE[method]}.", message.get("params"))
+            raise _RefusedError(
+                METHOD_NOT_FOUND,
+                f'"{excerpt(method)}" is for one server, and there are several behind this one: name a tool, prompt, '
+                "resource or task of that server in the parameters, with what it begins with here (server__name).",
+            )
+        member, params = routed
+        return await self._ask(member, message, params)
 
     async def _set_level(self, message: Message) -> dict[str, Any]:
         for member in self._running():
@@ -357,29 +357,27 @@ class Gateway:
             self._ask_client(member, message, related)
         elif method == "notifications/subscriptions/acknowledged":
             return
-        elif method == "notifications/cancelled" and isinstance(params, dict):
-            for key, known in list(self._asked_client.items()):
-                if known == (member, params.get("requestId")):
-                    self._tell(method, {**params, "requestId": key[1]}, related)
+        elif method == CANCELLED and isinstance(params, dict):
+            self._requests.withdraw(member, params)
         elif method == "notifications/resources/updated" and isinstance(params, dict):
             self._announce(method, {**params, "uri": joined_uri(member.name, params.get("uri"))})
         elif any(method == name for name, _ in LIST_CHANGES.values()):
             self._announce(method, None)
         else:
-            self._tell(method, params, related)
+            joined = with_joined_tasks(member.name, params) if isinstance(params, dict) else params
+            self._tell(method, joined, related)
 
     def _ask_client(self, member: Member, message: Message, related: Id | None) -> None:
         if self._modern:
             text = "The client speaks a revision without requests from server to client."
             member.answer(error_response(message["id"], text, METHOD_NOT_FOUND))
             return
-        self._asked_count += 1
-        own = f"{member.name}/{self._asked_count}"
-        self._asked_client["str", own] = (member, message["id"])
-        self._on_message(to_line({**message, "id": own}), related)
+        self._requests.ask(member, message, related)
 
     def changed(self, member: Member) -> None:
         """Tell the client that there are other tools now, once it can hear that."""
+        if member.state is not State.RUNNING:
+            self._requests.forget(member)
         if self._ready or self._subscriptions.open:
             for capability, (method, _) in LIST_CHANGES.items():
                 if capability == "tools" or capability in member.capabilities:
