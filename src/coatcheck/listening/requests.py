@@ -28,14 +28,15 @@ from coatcheck.middleware import scope_of_caller
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.messages import (
     CLIENT_INFO,
+    LONG_LINE,
     Message,
     error_response,
+    glance_at_id,
     id_of,
     is_request,
     is_response,
     meta_of,
     parse,
-    to_line,
 )
 from coatcheck.scopes import Reach, Scopes
 from coatcheck.scopes import Scope as Caller
@@ -45,6 +46,9 @@ from coatcheck.wire.rounds import Rounds
 logger = logging.getLogger(__name__)
 
 PING_SECONDS = 15.0
+MOST_WAITING = 16 << 20
+"""Bytes that may wait for a client beside the largest message."""
+
 LISTEN = "subscriptions/listen"
 _STREAM_HEADERS = [
     (b"content-type", b"text/event-stream"),
@@ -94,11 +98,12 @@ class Requests:
         if not takes_json or not takes_events:
             await Response(status_code=406)(scope, receive, send)
             return
-        message = parse(await request.body())
+        body = await request.body()
+        message = parse(body)
         answer = await self._judged(message, request)
         if answer is None:
             with self._scopes.enter(scope_of_caller(over_network=True)):
-                await self._exchange(message, request.client.host if request.client else "", receive, send)
+                await self._exchange(message, body, request.client.host if request.client else "", receive, send)
         elif answer:
             await _respond(answer, send)
         else:
@@ -151,8 +156,9 @@ class Requests:
             return (caller.principal, *application)
         return (peer, *application) if self._loopback else None
 
-    async def _exchange(self, message: Message, peer: str, receive: Receive, send: Send) -> None:
-        lines: asyncio.Queue[bytes] = asyncio.Queue()
+    async def _exchange(self, message: Message, line: bytes, peer: str, receive: Receive, send: Send) -> None:
+        await self._shared.has_room()
+        lines = Waiting()
         ready: asyncio.Future[Interceptor] = asyncio.get_running_loop().create_future()
         ready.set_result(self._interceptor)
         # What the upstream says comes from another task; the caller's scope must hold for it as well.
@@ -163,9 +169,9 @@ class Requests:
             with self._scopes.enter(scope):
                 conversation.from_server(line)
 
-        lane = self._shared.lane(take)
+        lane = self._shared.lane(take, (message, line))
         conversation = Conversation(
-            lines.put_nowait,
+            lines.put,
             lane.send,
             ready,
             on_noise=lambda _line: None,
@@ -176,8 +182,8 @@ class Requests:
         leaving = asyncio.ensure_future(_left(receive))
         answering = asyncio.ensure_future(_answer(lines, message, send))
         try:
-            conversation.from_client(to_line(message))
-            await asyncio.wait({leaving, answering}, return_when=asyncio.FIRST_COMPLETED)
+            conversation.message_from_client(message, line)
+            await asyncio.wait({leaving, answering, lines.too_many}, return_when=asyncio.FIRST_COMPLETED)
             if answering.done():
                 answering.result()
         finally:
@@ -189,13 +195,39 @@ class Requests:
                 await asyncio.gather(leaving, answering, return_exceptions=True)
 
 
+class Waiting:
+    """Lines that wait for a client to take them. One that does not read is left: its upstream is that of others too."""
+
+    def __init__(self) -> None:
+        self._lines: asyncio.Queue[bytes] = asyncio.Queue()
+        self._bytes = 0
+        self._largest = 0
+        self.too_many: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def put(self, line: bytes) -> None:
+        """Add a line; a single one may be of any size."""
+        self._bytes += len(line)
+        self._largest = max(self._largest, len(line))
+        if self._bytes - self._largest > MOST_WAITING and not self.too_many.done():
+            logger.warning("A client that does not read what it asked for is left")
+            self.too_many.set_result(None)
+        if not self.too_many.done():
+            self._lines.put_nowait(line)
+
+    async def get(self) -> bytes:
+        """Take the next line."""
+        line = await self._lines.get()
+        self._bytes -= len(line)
+        return line
+
+
 async def _left(receive: Receive) -> None:
     """Wait until the client has closed the connection."""
     while (await receive()).get("type") != "http.disconnect":
         pass
 
 
-async def _answer(lines: asyncio.Queue[bytes], request: Message, send: Send) -> None:
+async def _answer(lines: "Waiting", request: Message, send: Send) -> None:
     """Send what comes: a sole answer as JSON, else events until the answer is among them."""
     first = None
     with suppress(TimeoutError):
@@ -215,7 +247,7 @@ async def _answer(lines: asyncio.Queue[bytes], request: Message, send: Send) -> 
             return
 
 
-async def _with_pings(first: bytes | None, lines: asyncio.Queue[bytes]) -> AsyncIterator[bytes | None]:
+async def _with_pings(first: bytes | None, lines: "Waiting") -> AsyncIterator[bytes | None]:
     yield first
     while True:
         try:
@@ -225,6 +257,9 @@ async def _with_pings(first: bytes | None, lines: asyncio.Queue[bytes]) -> Async
 
 
 def _is_answer(line: bytes, request: Message) -> bool:
+    key = glance_at_id(line) if len(line) > LONG_LINE else None
+    if key is not None:
+        return key == id_of(request)
     message = parse(line)
     return is_response(message) and id_of(message) == id_of(request)
 

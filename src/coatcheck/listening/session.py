@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from coatcheck.errors import UpstreamError
 from coatcheck.proxy.conversation import Conversation
+from coatcheck.proxy.lines import HIGH_WATER
 from coatcheck.proxy.links import Link
 from coatcheck.proxy.messages import (
     PROGRESS_TOKEN,
@@ -26,6 +27,7 @@ from coatcheck.proxy.messages import (
     parse,
     to_line,
 )
+from coatcheck.proxy.stdio import MOST_IN_HAND
 from coatcheck.scopes import Scope, Scopes
 from coatcheck.wire.interceptor import Interceptor
 
@@ -75,7 +77,10 @@ class Session:
         self._open: dict[Id, Message] = {}
         self._unanswered: dict[Id, ServerMessageMetadata] = {}
         self._related: Id | None = None
-        self._outbox: asyncio.Queue[SessionMessage | None] = asyncio.Queue()
+        self._outbox: asyncio.Queue[tuple[SessionMessage, int] | None] = asyncio.Queue()
+        self._outbox_bytes = 0
+        self._taken = asyncio.Event()
+        self._taken.set()
         ready: asyncio.Future[Interceptor] = loop.create_future()
         ready.set_result(interceptor)
         self._conversation = Conversation(
@@ -83,6 +88,7 @@ class Session:
             self._to_server,
             ready,
             on_noise=lambda _line: None,
+            on_change=self._balance,
             offer_resources=interceptor.resource_links,
         )
 
@@ -126,19 +132,32 @@ class Session:
             self._open[key] = message
             if isinstance(item.metadata, ServerMessageMetadata):
                 self._unanswered[key] = item.metadata
-        self._conversation.from_client(line)
+        self._conversation.message_from_client(message, line)
         if message.get("method") == CANCELLED:
             await self._end_stream(message)
+        await self._taken.wait()
 
     def _to_server(self, line: bytes) -> None:
         if not self._started:
             try:
-                self._link.start(self._from_server, self._link_ended)
+                self._link.start(self._from_server, self._link_ended, self._balance)
             except UpstreamError as error:
                 self._link_ended(str(error))
                 return
             self._started = True
         self._link.send(line)
+
+    def _balance(self) -> None:
+        """Take from each side only while the other takes what is meant for it."""
+        if not self._started or self._lost:
+            self._taken.set()
+            return
+        in_hand = self._conversation.bytes_in_hand > MOST_IN_HAND
+        self._link.hold(held=in_hand or self._outbox_bytes >= HIGH_WATER)
+        if in_hand or self._link.waiting_bytes >= HIGH_WATER:
+            self._taken.clear()
+        else:
+            self._taken.set()
 
     async def _end_stream(self, cancelled: Message) -> None:
         """Close the response of a request that will not be answered."""
@@ -190,7 +209,9 @@ class Session:
         metadata = None
         if related is not None and isinstance(related[1], (str, int)):
             metadata = ServerMessageMetadata(related_request_id=related[1])
-        self._outbox.put_nowait(SessionMessage(item, metadata))
+        self._outbox_bytes += len(line)
+        self._outbox.put_nowait((SessionMessage(item, metadata), len(line)))
+        self._balance()
 
     def _request_of(self, message: Message) -> Id | None:
         """Find the request in whose response a message of the server's belongs; ``None``: in no one's.
@@ -209,6 +230,9 @@ class Session:
         return next(reversed(self._open))
 
     async def _write(self, send: Callable[[SessionMessage], Awaitable[None]]) -> None:
-        while (item := await self._outbox.get()) is not None:
+        while (waiting := await self._outbox.get()) is not None:
+            item, size = waiting
             await send(item)
+            self._outbox_bytes -= size
+            self._balance()
         await asyncio.sleep(LAST_WORDS_SECONDS)

@@ -128,7 +128,7 @@ class Conversation:
         if isinstance(message, list):
             self._batch_from_client(message, line)
         elif isinstance(message, dict):
-            self._message_from_client(message, line)
+            self.message_from_client(message, line)
         else:
             self._to_server(line)
 
@@ -136,13 +136,14 @@ class Conversation:
         calls = [part for part in messages if is_request(part) and part["method"] == CALL]
         if any(self._must_open(call, line) for call in calls):
             for part in messages:
-                self._message_from_client(part, to_line(part))
+                self.message_from_client(part, to_line(part))
             return
         for part in messages:
             self._note_request(part)
         self._to_server(line)
 
-    def _message_from_client(self, message: Any, line: bytes) -> None:
+    def message_from_client(self, message: Any, line: bytes) -> None:
+        """Take a message of the client's that has been parsed already."""
         if is_request(message):
             key = id_of(message)
             if key is not None and message["method"] == CALL and self._must_open(message, line):

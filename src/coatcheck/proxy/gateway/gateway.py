@@ -21,10 +21,11 @@ from coatcheck.proxy.gateway.merging import (
     servers_tool,
 )
 from coatcheck.proxy.gateway.names import joined_uri, plain_names, scheme_of, split_uri, with_joined_uris
+from coatcheck.proxy.gateway.refusing import INVALID_PARAMS, RefusedError, of_no_server
 from coatcheck.proxy.gateway.routing import Routes
 from coatcheck.proxy.gateway.subscriptions import LIST_CHANGES, Subscriptions
 from coatcheck.proxy.gateway.tasks import with_joined_tasks, with_own_tasks
-from coatcheck.proxy.links import OnEnd, OnMessage
+from coatcheck.proxy.links import OnEnd, OnMessage, OnPressure, no_pressure
 from coatcheck.proxy.messages import (
     INTERNAL_ERROR,
     METHOD_NOT_FOUND,
@@ -50,24 +51,6 @@ PATIENCE = 15.0
 """Seconds that the client's greeting waits for servers to start; later ones come in by a changed list."""
 
 MOST_PAGES = 100
-INVALID_PARAMS = -32602
-_OF_ONE = {
-    "resources/subscribe": "resource",
-    "resources/unsubscribe": "resource",
-    "completion/complete": "prompt or resource to complete for",
-    "tasks/get": "task",
-    "tasks/result": "task",
-    "tasks/cancel": "task",
-}
-"""Methods that always name what they are about."""
-
-
-class _RefusedError(Exception):
-    """A request that ends here, as a JSON-RPC error."""
-
-    def __init__(self, code: int, text: str, data: Any = None) -> None:
-        super().__init__(text)
-        self.error = {"code": code, "message": text} | ({} if data is None else {"data": data})
 
 
 class Gateway:
@@ -94,10 +77,20 @@ class Gateway:
         self._ready = False
         self._waited = False
 
-    def start(self, on_message: OnMessage, on_end: OnEnd) -> None:
+    @property
+    def waiting_bytes(self) -> int:
+        """What the servers have not taken yet; see ``Link``."""
+        return sum(member.waiting_bytes for member in self._members.values())
+
+    def hold(self, *, held: bool) -> None:
+        """Take nothing from any server, or go on; see ``Link``."""
+        for member in self._members.values():
+            member.hold(held=held)
+
+    def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
         """Start all servers; see ``Link``. A gateway does not end by itself."""
         del on_end
-        self._on_message = on_message
+        self._on_message, self.pressed = on_message, on_pressure
         self._requests = ServerRequests(on_message)
         for member in self._members.values():
             member.open()
@@ -147,7 +140,7 @@ class Gateway:
     async def _serve(self, message: Message, key: Id) -> None:
         try:
             answer = response(message, await self._result(message))
-        except _RefusedError as refused:
+        except RefusedError as refused:
             answer = {"jsonrpc": "2.0", "id": message["id"], "error": refused.error}
         except UpstreamError as error:
             answer = error_response(message["id"], str(error))
@@ -207,7 +200,7 @@ class Gateway:
         older = [member.name for member in self._members.values() if member.is_older]
         version = meta_of(message).get(PROTOCOL_VERSION)
         if older:
-            raise _RefusedError(
+            raise RefusedError(
                 UNSUPPORTED_VERSION,
                 f"Not all servers speak {version}: {', '.join(older)} only {SESSION_VERSIONS[-1]} and before. "
                 "Connect with initialize.",
@@ -231,7 +224,7 @@ class Gateway:
         capability, key = LISTS[method]
         members = [member for member in self._running() if member.has(capability)]
         if capability == "tasks" and not members:
-            raise _RefusedError(METHOD_NOT_FOUND, "None of the servers has tasks.")
+            raise RefusedError(METHOD_NOT_FOUND, "None of the servers has tasks.")
         found = await asyncio.gather(*(self._pages(member, message, key) for member in members))
         entries = [renamed(member, method, entry) for member, own in zip(members, found, strict=True) for entry in own]
         if method == "tools/list":
@@ -245,7 +238,7 @@ class Gateway:
         for _ in range(MOST_PAGES):
             try:
                 result = await self._ask(member, message, params)
-            except (UpstreamError, _RefusedError) as error:
+            except (UpstreamError, RefusedError) as error:
                 if getattr(error, "error", {}).get("code") != METHOD_NOT_FOUND:
                     logger.warning("%s could not list: %s", member.name, error)
                 break
@@ -267,7 +260,7 @@ class Gateway:
         answer = await member.ask(message["method"], with_own_tasks(params), message["id"])
         error, result = answer.get("error"), answer.get("result")
         if isinstance(error, dict):
-            refused = _RefusedError(INTERNAL_ERROR, str(error.get("message")))
+            refused = RefusedError(INTERNAL_ERROR, str(error.get("message")))
             refused.error = error
             raise refused
         if not isinstance(result, dict):
@@ -284,7 +277,7 @@ class Gateway:
             return {"content": [{"type": "text", "text": servers_text(list(self._members.values()))}], "isError": False}
         routed = self._routes.of({"name": name})
         if routed is None:
-            raise _RefusedError(INVALID_PARAMS, f'There is no tool "{excerpt(str(name))}".')
+            raise RefusedError(INVALID_PARAMS, f'There is no tool "{excerpt(str(name))}".')
         member, own = routed
         try:
             result = await self._ask(member, message, {**params, **own})
@@ -298,7 +291,7 @@ class Gateway:
         params = dict(message.get("params") or {})
         routed = self._routes.of({"name": params.get("name")})
         if routed is None:
-            raise _RefusedError(INVALID_PARAMS, f'There is no prompt "{excerpt(str(params.get("name")))}".')
+            raise RefusedError(INVALID_PARAMS, f'There is no prompt "{excerpt(str(params.get("name")))}".')
         member, own = routed
         result = await self._ask(member, message, {**params, **own})
         return {**result, "messages": with_joined_uris(member.name, result.get("messages"))}
@@ -318,11 +311,11 @@ class Gateway:
 
     async def _read_anywhere(self, message: Message, params: dict[str, Any]) -> dict[str, Any]:
         """Read an address that bears no server's name, as it may stand in a text: the first that knows it answers."""
-        refused = _RefusedError(INVALID_PARAMS, f'There is no resource "{excerpt(str(params.get("uri")))}".')
+        refused = RefusedError(INVALID_PARAMS, f'There is no resource "{excerpt(str(params.get("uri")))}".')
         for member in filter(lambda each: each.has("resources"), self._running()):
             try:
                 return await self._ask(member, message, params)
-            except _RefusedError as error:
+            except RefusedError as error:
                 refused = error
         raise refused
 
@@ -330,14 +323,7 @@ class Gateway:
         """Pass a request of whatever method to the server that its parameters name."""
         routed = self._routes.of(message.get("params")) or self._routes.sole(message.get("params"))
         if routed is None:
-            method = message["method"]
-            if method in _OF_ONE:
-                raise _RefusedError(INVALID_PARAMS, f"There is no such {_OF_ONE[method]}.", message.get("params"))
-            raise _RefusedError(
-                METHOD_NOT_FOUND,
-                f'"{excerpt(method)}" is for one server, and there are several behind this one: name a tool, prompt, '
-                "resource or task of that server in the parameters, with what it begins with here (server__name).",
-            )
+            raise of_no_server(message)
         member, params = routed
         return await self._ask(member, message, params)
 
