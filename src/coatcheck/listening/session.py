@@ -12,6 +12,7 @@ from mcp_types import jsonrpc_message_adapter
 from pydantic import ValidationError
 
 from coatcheck.errors import UpstreamError
+from coatcheck.listening.events import SentEvents
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.lines import HIGH_WATER
 from coatcheck.proxy.links import Link
@@ -52,6 +53,7 @@ class Session:
 
     Args:
         transport: The SDK's side; not connected yet.
+        events: What it keeps of what was sent.
         make_link: Gives the link to the upstream.
         interceptor: What is done with lists, arguments and results.
         scopes: Where the store asks for the namespace.
@@ -61,6 +63,7 @@ class Session:
     def __init__(
         self,
         transport: StreamableHTTPServerTransport,
+        events: SentEvents,
         make_link: Callable[[], Link],
         interceptor: Interceptor,
         scopes: Scopes,
@@ -68,6 +71,7 @@ class Session:
     ) -> None:
         loop = asyncio.get_running_loop()
         self.transport = transport
+        self._events = events
         self.connected = asyncio.Event()
         self._link = make_link()
         self._started = False
@@ -209,6 +213,7 @@ class Session:
         metadata = None
         if related is not None and isinstance(related[1], (str, int)):
             metadata = ServerMessageMetadata(related_request_id=related[1])
+        self._events.expect(item, len(line))
         self._outbox_bytes += len(line)
         self._outbox.put_nowait((SessionMessage(item, metadata), len(line)))
         self._balance()
