@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coatcheck.cli.options import Backend, RedisUrl, Ttl, WaitForStore
-from coatcheck.errors import SettingsError
+from coatcheck.errors import SettingsError, excerpt
 
 if TYPE_CHECKING:
     from coatcheck.proxy.links import Link
@@ -111,6 +111,8 @@ def wrap(
     from coatcheck.cli.wrap import WrapFlags, run_wrap, run_wrap_http, run_wrap_link
     from coatcheck.proxy.targets import CommandTarget, make_link
 
+    if transport not in {"stdio", "streamable-http"}:
+        raise SettingsError(f'Clients of wrap connect by stdio or streamable-http, not by "{excerpt(transport)}".')
     servers, settings_file = _sorted(config or [])
     shaping = Shaping(limit or [], never or [], always or [], round_limit, tokens, resource_links)
     shaping.settings()  # What cannot be meant is refused before anything starts.
@@ -145,8 +147,6 @@ def wrap(
     authentication = AuthFlags(auth_tokens, auth_jwks, auth_issuer, auth_audience, auth)
     protected = any(given is not None for given in (auth_tokens, auth_jwks, auth))
     listening = Listening(transport, host, port, unprotected=unprotected, authenticated=protected)
-    if transport != "streamable-http":
-        raise SettingsError("Clients of wrap connect by stdio or streamable-http.")
     raise typer.Exit(run_wrap_http(open_upstream, flags, listening, authentication))
 
 

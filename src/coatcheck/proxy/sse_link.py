@@ -8,7 +8,7 @@ from httpx2 import EventSource
 
 from coatcheck.proxy.links import OnEnd, OnMessage, OnPressure, no_pressure
 from coatcheck.proxy.messages import error_response, is_request, parse, to_line
-from coatcheck.proxy.web import WebLink, refusal, same_origin
+from coatcheck.proxy.web import WebLink, no_mcp, refusal, same_origin, unreachable
 
 
 class SseLink(WebLink):
@@ -47,6 +47,10 @@ class SseLink(WebLink):
                 if response.is_error or response.is_redirect:
                     self._end(refusal(self.name, response))
                     return
+                kind = response.headers.get("content-type", "").partition(";")[0].strip()
+                if kind.lower() != "text/event-stream":
+                    self._end(no_mcp(self.name, kind))
+                    return
                 async for event in EventSource(response, max_event_size=None):
                     await self._flowing.wait()
                     if event.event == "endpoint" and not self._endpoint.done():
@@ -55,7 +59,7 @@ class SseLink(WebLink):
                         self._on_message(to_line(parse(event.data.encode())), None)
             self._end(f"The server {self.name} closed the connection.")
         except (httpx2.HTTPError, OSError, ValueError) as error:
-            self._end(f"The server {self.name} cannot be reached: {str(error) or type(error).__name__}.")
+            self._end(unreachable(self.name, error))
 
     def _checked(self, endpoint: str) -> str:
         if not same_origin(str(self._url), endpoint):
@@ -73,7 +77,7 @@ class SseLink(WebLink):
                 if response.is_error or response.is_redirect:
                     self._fail(parse(line), refusal(self.name, response))
             except (httpx2.HTTPError, OSError) as error:
-                self._fail(parse(line), f"The server {self.name} cannot be reached: {error}.")
+                self._fail(parse(line), unreachable(self.name, error))
             finally:
                 self._waiting.task_done()
                 self._waits(-len(line))

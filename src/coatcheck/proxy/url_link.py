@@ -31,7 +31,7 @@ from coatcheck.proxy.messages import (
     to_line,
 )
 from coatcheck.proxy.request_headers import RequestHeaders
-from coatcheck.proxy.web import WebLink, refusal, same_origin
+from coatcheck.proxy.web import WebLink, no_mcp, refusal, same_origin, unreachable
 
 logger = logging.getLogger(__name__)
 
@@ -140,8 +140,7 @@ class UrlLink(WebLink):
         except _SessionLostError:
             self._fail(message, f"The server {self.name} ended the session. Connect to it anew.")
         except (httpx2.HTTPError, OSError, ValueError) as error:
-            reason = str(error) or type(error).__name__
-            self._fail(message, f"The server {self.name} cannot be reached: {reason}.")
+            self._fail(message, unreachable(self.name, error))
 
     async def _exchange(self, message: Any, body: bytes, key: Id | None) -> None:
         if isinstance(message, dict) and message.get("method") == "initialize":
@@ -204,7 +203,7 @@ class UrlLink(WebLink):
         elif kind == "text/event-stream":
             await self._read_stream(response, message, key)
         else:
-            self._fail(message, f'The server {self.name} answered with "{kind}", which is no MCP.')
+            self._fail(message, no_mcp(self.name, kind))
 
     async def _read_stream(self, response: httpx2.Response, message: Message, key: Id) -> None:
         """Read what belongs to a request; where the stream breaks off and can be resumed, resume it."""
@@ -263,7 +262,8 @@ class UrlLink(WebLink):
     def _fail(self, message: Any, text: str, code: int = INTERNAL_ERROR) -> None:
         if is_request(message):
             self._on_message(to_line(error_response(message["id"], text, code)), id_of(message))
-        else:
+        if not is_request(message) or message["method"] == "initialize":
+            # Clients tell people little of why a greeting failed.
             logger.warning("%s", text)
 
     # The session

@@ -19,7 +19,19 @@ _HINTS = {
     403: "The token or address is not allowed there.",
     404: "Check the path of the URL; it often ends in /mcp.",
     405: "Check the URL; the older transport is chosen by --sse.",
+    501: "Check the URL: what answers there is no MCP server.",
 }
+
+_REASONS = (
+    ("All connection attempts failed", "nothing listens at that address. Check host and port, and that it runs"),
+    ("not known", "there is no such host. Check the URL"),
+    ("WRONG_VERSION_NUMBER", "it speaks no TLS there. If that is right, the URL begins with http://"),
+    (
+        "CERTIFICATE_VERIFY_FAILED",
+        "its certificate is not trusted. If it is the right server, --ca-file names who signed it",
+    ),
+)
+"""Words of the libraries below us, and what they mean to a person."""
 
 
 class WebLink:
@@ -82,6 +94,18 @@ def same_origin(one: str, other: str) -> bool:
     """Whether two URLs lead to the same server."""
     first, second = urlsplit(one), urlsplit(other)
     return (first.scheme, first.hostname, first.port) == (second.scheme, second.hostname, second.port)
+
+
+def unreachable(name: str, error: Exception) -> str:
+    """Say that and why a server cannot be reached."""
+    words = str(error) or type(error).__name__
+    reason = next((meaning for sign, meaning in _REASONS if sign in words), words.rstrip("."))
+    return f"The server {name} cannot be reached: {reason}."
+
+
+def no_mcp(name: str, kind: str) -> str:
+    """Say that what came is nothing that an MCP server answers with."""
+    return f'The server {name} answered with "{kind}", which is no MCP. Check the path of the URL.'
 
 
 def refusal(name: str, response: httpx2.Response) -> str:
