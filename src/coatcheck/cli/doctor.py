@@ -34,7 +34,7 @@ async def _examine(flags: SettingsFlags) -> int:
     report = Report()
     container: Container | None = None
     with report.line("settings") as line:
-        settings = make_settings(*flags)
+        settings = make_settings(flags)
         container = Container(settings=settings)
         line(f"backend {settings.object_store_backend}, objects kept for {settings.object_store_ttl:g} s")
     if container is None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from coatcheck.cli.options import Backend, Config, RedisUrl, SettingsFlags, make_settings
+from coatcheck.cli.options import Backend, Config, RedisUrl, SettingsFlags, make_settings, store_flags
 from coatcheck.cli.printing import print_data, print_table, say
 
 NOT_FOUND, USAGE = 1, 2
@@ -52,7 +52,7 @@ def ls(
     from coatcheck.explorer import ago
     from coatcheck.inventory import inventory
 
-    with opened((object_store_backend, redis_url, None, config)) as container:
+    with opened(store_flags(config, object_store_backend, redis_url)) as container:
         wanted = None if all_namespaces else namespace or ""
         found = sorted(inventory(container.backend(), wanted), key=lambda held: -held.metadata.created)
     now = time.time()
@@ -97,7 +97,7 @@ def show(
     config: Config = None,
 ) -> None:
     """Show what an object or a part of it is: all of it where it is small, else its structure and samples."""
-    with _exploring((object_store_backend, redis_url, None, config), namespace) as explorer:
+    with _exploring(store_flags(config, object_store_backend, redis_url), namespace) as explorer:
         print_data(explorer.preview(target) + "\n")
 
 
@@ -113,7 +113,7 @@ def get(
     """Print an object or a part of it, raw and whole: a text as it is, everything else as JSON; nothing is added."""
     from coatcheck.codec import dump_json
 
-    with _exploring((object_store_backend, redis_url, None, config), namespace) as explorer:
+    with _exploring(store_flags(config, object_store_backend, redis_url), namespace) as explorer:
         if as_json:
             print_data(dump_json(explorer.resolve(target)))
         else:
@@ -134,7 +134,7 @@ def grep(
 
     The exit code is 1 when nothing matches.
     """
-    with _exploring((object_store_backend, redis_url, None, config), namespace) as explorer:
+    with _exploring(store_flags(config, object_store_backend, redis_url), namespace) as explorer:
         answer = explorer.run("search", target, pattern=pattern, case_sensitive=not ignore_case)
     if not answer.facts.get("matches"):
         say(answer.text)
@@ -152,7 +152,7 @@ def query(
     config: Config = None,
 ) -> None:
     """Run a jq filter on an object or a part of it and print what it gives, whole; a text as it is."""
-    with _exploring((object_store_backend, redis_url, None, config), namespace) as explorer:
+    with _exploring(store_flags(config, object_store_backend, redis_url), namespace) as explorer:
         answer = explorer.run("query", target, filter=filter)
     for note in answer.facts.get("notes", []):
         say(note)
@@ -169,7 +169,7 @@ def rm(
 ) -> None:
     """Remove objects. The exit code is 1 when one of them was not there; the others are removed all the same."""
     missing = 0
-    with _exploring((object_store_backend, redis_url, None, config), namespace) as explorer:
+    with _exploring(store_flags(config, object_store_backend, redis_url), namespace) as explorer:
         from coatcheck.references import parse_target
 
         references = [parse_target(target) for target in targets]
@@ -194,7 +194,7 @@ def opened(flags: SettingsFlags) -> Iterator[Any]:
     from coatcheck.containers import Container
     from coatcheck.errors import FilterError, PatternError, ReferenceSyntaxError, SettingsError
 
-    settings = make_settings(*flags)
+    settings = make_settings(flags)
     if settings.object_store_backend == "memory":
         raise SettingsError(
             "Objects in memory can be seen by the process that keeps them alone. Run the server with "

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import typer
 
 from coatcheck.cli.objects import opened
-from coatcheck.cli.options import Backend, Config, RedisUrl, SettingsFlags, make_settings
+from coatcheck.cli.options import Backend, Config, RedisUrl, SettingsFlags, make_settings, store_flags
 from coatcheck.cli.printing import print_data, print_table
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ def stats(
 
     A store in memory is known to its server alone: ask that one, with --url.
     """
-    flags = (object_store_backend, redis_url, None, config)
+    flags = store_flags(config, object_store_backend, redis_url)
     found: Figures = {}
-    if url is None or make_settings(*flags).object_store_backend != "memory":
+    if url is None or make_settings(flags).object_store_backend != "memory":
         found["store"] = _holdings(flags)
     if url is not None:
         found["server"] = _counted(url)

@@ -1,10 +1,11 @@
 """Stored objects as MCP resources, for hosts that read resources themselves: the exact original, whatever its size."""
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from coatcheck.explorer import Explorer
-from coatcheck.object_store import StoredObject
+if TYPE_CHECKING:  # What a proxy needs for its first messages is loaded without these.
+    from coatcheck.explorer import Explorer
+    from coatcheck.object_store import StoredObject
 
 Result = dict[str, Any]
 
@@ -41,7 +42,7 @@ def object_link(reference: str, tool: str) -> Result:
     }
 
 
-async def read_object(uri: str, explorer: Explorer) -> Result:
+async def read_object(uri: str, explorer: "Explorer") -> Result:
     """Give the result of ``resources/read`` for a stored object.
 
     A text comes as it was; so does a tool result that was one text. Any other tool result comes as the JSON that was on
@@ -59,7 +60,7 @@ async def read_object(uri: str, explorer: Explorer) -> Result:
     return {"contents": [{"uri": uri, "mimeType": kind, "text": text}]}
 
 
-def _original(stored: StoredObject) -> tuple[str, str]:
+def _original(stored: "StoredObject") -> tuple[str, str]:
     text = stored.text()
     if text is not None:
         return stored.metadata.media_type or "text/plain", text
