@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+from coatcheck.backends.loop_timeout import LoopTimeout
+
 RETRIES = 2
 FIRST_PAUSE_SECONDS = 0.02
 
@@ -21,12 +23,14 @@ class Connections:
     def __init__(self, pool: Any) -> None:
         from redis.exceptions import AuthenticationError
         from redis.exceptions import ConnectionError as RedisConnectionError
+        from redis.exceptions import TimeoutError as RedisTimeoutError
 
         self.pool = pool
         self._idle: list[Any] = []
         self._all: list[Any] = []
         self._primary: Any = None
         self._lost, self._refused = RedisConnectionError, AuthenticationError
+        self._timed_out = RedisTimeoutError
 
     async def execute_command(self, *command: Any) -> Any:
         """Send a command and give the answer as it comes."""
@@ -65,7 +69,15 @@ class Connections:
         return connection
 
     async def _connect(self, connection: Any) -> None:
-        await connection.connect()
+        # The package's own timeout would take a loop that lags for a server that accepts no connections.
+        seconds, connection.socket_connect_timeout = connection.socket_connect_timeout, None
+        try:
+            async with LoopTimeout(seconds):
+                await connection.connect()
+        except TimeoutError:
+            raise self._timed_out("Timeout connecting to server") from None
+        finally:
+            connection.socket_connect_timeout = seconds
         primary = getattr(self.pool, "master_address", None)
         if primary != self._primary:  # sentinels have named another one: who is still connected to the last is not
             self._primary = primary

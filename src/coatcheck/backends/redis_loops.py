@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from coatcheck.backends.loop_timeout import LoopTimeout
 from coatcheck.backends.redis_clients import RedisClients
 from coatcheck.backends.redis_errors import RedisUnavailable, Troubles
 
@@ -55,7 +56,7 @@ class LoopClients:
         mine = self._loops.get(asyncio.get_running_loop()) or await self._new()
         turns = mine.turns
         try:
-            async with asyncio.timeout(self._timeout):
+            async with LoopTimeout(self._timeout):
                 if turns.locked():
                     await self._wait_for_turn(turns)
                 else:
@@ -78,7 +79,7 @@ class LoopClients:
 
     async def _wait_for_turn(self, turns: asyncio.Semaphore) -> None:
         try:
-            async with asyncio.timeout(self._patience):
+            async with LoopTimeout(self._patience):
                 await turns.acquire()
         except TimeoutError:
             raise RedisUnavailable(self._troubles.address, "busy") from None
