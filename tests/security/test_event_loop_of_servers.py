@@ -121,7 +121,7 @@ async def test_small_calls_are_answered_at_once_while_large_results_and_referenc
             return shown
 
         def look(tool: str, **arguments: Any) -> Any:
-            return lambda: client.call(tool, object_id=kept[0], **arguments)
+            return lambda: client.call(tool, object_id=kept[-1], **arguments)
 
         rows = "result" if server == "wrapped" else ""
         steps = {
@@ -130,8 +130,8 @@ async def test_small_calls_are_answered_at_once_while_large_results_and_referenc
             "looked into": look("object_store_get", path=f"{rows}[299999].name"),
             "searched": look("object_store_grep", pattern=r"user 29999\d"),
             "queried": look("object_store_query", filter=f".{rows}[0:1000] | length"),
-            "referenced by path": lambda: client.call("count", value=f"{kept[0]}{rows and '.result'}[0:1000]"),
-            "referenced as a whole": lambda: client.call("count", value=f"{kept[0]}{rows and '.result'}"),
+            "referenced by path": lambda: client.call("count", value=f"{kept[-1]}{rows and '.result'}[0:1000]"),
+            "referenced as a whole": lambda: client.call("count", value=f"{kept[-1]}{rows and '.result'}"),
         }
         if server == "wrapped":
             steps["a result of text is kept"] = lambda: result_of("text")
