@@ -13,6 +13,7 @@ from values import one_kilobyte, twelve_megabytes
 from coatcheck.backends import InMemoryBackend
 from coatcheck.decorators import referenceable
 from coatcheck.explorer import Explorer
+from coatcheck.monitoring.metrics import Metrics
 from coatcheck.object_store import ObjectStore
 from coatcheck.previews import Subject, render
 from coatcheck.sandbox import Sandbox
@@ -33,6 +34,8 @@ def small(peer: Peer) -> list[Figure]:
     explorer = new_explorer()
     store = explorer.store
     stored = store.put(value)
+    measured = new_explorer().store
+    measured.observation.observer = Metrics(lambda: measured.backend)
     subject = Subject("@obj_001", len(orjson.dumps(value)), 3600.0, "list_users")
     with asyncio.Runner() as runner:
         times = in_turn(
@@ -42,6 +45,8 @@ def small(peer: Peer) -> list[Figure]:
                 "stored": lambda: explorer.preview(stored),
                 "put": lambda: store.put(value),
                 "get": lambda: store.get(stored),
+                "both": lambda: store.get(store.put(value)),
+                "both, measured": lambda: measured.get(measured.put(value)),
                 "aput": lambda: runner.run(store.aput(value)),
                 "nothing": lambda: runner.run(_nothing()),
             },
@@ -57,6 +62,7 @@ def small(peer: Peer) -> list[Figure]:
         Figure(section, "put", "µs", median(times["put"]), peer.get("put 1 kB")),
         Figure(section, "aput", "µs", aput),
         Figure(section, "get", "µs", median(times["get"]), peer.get("get 1 kB")),
+        Figure(section, "put and get with metrics, in bare ones", "x", ratio(times["both, measured"], times["both"])),
     ]
 
 

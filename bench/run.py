@@ -1,4 +1,4 @@
-"""Measure coatcheck against its targets and beside deepset-mcp; see docs/benchmarks.md."""
+"""Measure coatcheck against its targets and beside peers; see docs/benchmarks.md."""
 
 import argparse
 import importlib.metadata
@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from in_process import Peer, large, paths, small
 from in_redis import in_redis
-from peer import PeerMissing, peer_figures
+from peers import PeerMissing, peer_figures
 from table import Figure, print_table
 from wrapping import wrapping
+from wrapping_http import wrapping_http
 
 BENCHMARKS: dict[str, Callable[[Peer], list[Figure]]] = {
     "small": small,
@@ -20,8 +21,9 @@ BENCHMARKS: dict[str, Callable[[Peer], list[Figure]]] = {
     "paths": paths,
     "redis": in_redis,
     "wrap": lambda _: wrapping(),
+    "http": lambda _: wrapping_http(),
 }
-PEERLESS = frozenset({"redis", "wrap"})
+WITHOUT_DEEPSET = frozenset({"redis", "wrap", "http"})
 
 
 def main() -> None:
@@ -29,7 +31,7 @@ def main() -> None:
     options = _options()
     names = [options.only] if options.only else list(BENCHMARKS)
     peer: Peer = {}
-    if not options.no_peer and not PEERLESS.issuperset(names):
+    if not options.no_peer and not WITHOUT_DEEPSET.issuperset(names):
         try:
             peer = peer_figures()
         except PeerMissing as missing:
@@ -55,7 +57,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=BENCHMARKS, help="run one benchmark")
     parser.add_argument("--json", action="store_true", help="print JSON, times in seconds")
-    parser.add_argument("--no-peer", action="store_true", help="leave deepset-mcp out")
+    parser.add_argument("--no-peer", action="store_true", help="leave deepset-mcp out; ctxtual is part of wrap")
     return parser.parse_args()
 
 

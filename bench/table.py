@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-_UNITS = {"µs": 1e6, "ms": 1e3, "x": 1.0}
+_UNITS = {"µs": 1e6, "ms": 1e3, "x": 1.0, "characters": 1.0}
 _WIDTHS = (58, 12, 12, 10)
 
 
@@ -14,9 +14,9 @@ class Figure:
     Attributes:
         section: The benchmark that it belongs to.
         name: What was measured.
-        unit: ``µs`` or ``ms`` for seconds that are shown so, ``x`` for a ratio.
-        ours: Seconds, or the ratio; ``None`` where it could not be measured.
-        peer: The same of deepset-mcp, where that does the same thing.
+        unit: ``µs`` or ``ms`` for seconds that are shown so, ``x`` for a ratio, or ``characters``.
+        ours: Seconds, or the ratio or number; ``None`` where it could not be measured.
+        peer: The same of the peer, where that does the same thing: ctxtual for wrapping, else deepset-mcp.
         target: The most that ``ours`` should be.
     """
 
@@ -37,9 +37,9 @@ class Figure:
         return {
             "section": self.section,
             "name": self.name,
-            "unit": "ratio" if self.unit == "x" else "seconds",
+            "unit": {"x": "ratio", "characters": "characters"}.get(self.unit, "seconds"),
             "coatcheck": self.ours,
-            "deepset-mcp": self.peer,
+            "peer": self.peer,
             "target": self.target,
             "met": self.met,
         }
@@ -47,7 +47,7 @@ class Figure:
 
 def print_table(figures: list[Figure]) -> None:
     """Print figures under the headings of their sections."""
-    _print_row("", "coatcheck", "deepset-mcp", "ratio", "target")
+    _print_row("", "coatcheck", "peer", "ratio", "target")
     section = ""
     for figure in figures:
         if figure.section != section:
@@ -58,9 +58,8 @@ def print_table(figures: list[Figure]) -> None:
             f"  {figure.name}", _shown(figure, figure.ours), _shown(figure, figure.peer), quotient, _verdict(figure)
         )
     met = [figure.met for figure in figures if figure.met is not None]
-    print(
-        f"\n{sum(met)} of {len(met)} targets met. The ratio says how many times deepset-mcp takes what coatcheck takes."
-    )
+    print(f"\n{sum(met)} of {len(met)} targets met. The ratio says how many times the peer takes what coatcheck takes;")
+    print("the peer is ctxtual for wrapping, else deepset-mcp.")
 
 
 def _print_row(name: str, ours: str, peer: str, quotient: str, verdict: str) -> None:
@@ -72,6 +71,8 @@ def _print_row(name: str, ours: str, peer: str, quotient: str, verdict: str) -> 
 def _shown(figure: Figure, value: float | None) -> str:
     if value is None:
         return "-" if figure.peer is not None or figure.ours is None else ""
+    if figure.unit == "characters":
+        return f"{value:,.0f}"
     return f"{value * _UNITS[figure.unit]:,.2f} {figure.unit}" if figure.unit != "x" else f"{value:.2f}x"
 
 

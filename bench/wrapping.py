@@ -1,110 +1,138 @@
-"""What ``coatcheck wrap`` adds to a real server: seconds at start, and to a small call."""
+"""What ``coatcheck wrap`` adds to servers over stdio, beside ctxtual, which stands in front of servers too."""
 
-import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from time import perf_counter
+from typing import Any
 
-from measuring import in_turn, median
+from clients import StdioClient
+from measuring import Times, in_turn, median, ratio
+from peers import PeerMissing, programs_of
 from table import Figure
 
 BIN = Path(sys.executable).parent
-STARTS = 5
-PROTOCOL = "2025-06-18"
-
-
-class Server:
-    """A server over stdio and the simplest of clients: it writes a line and reads lines until the answer is there."""
-
-    def __init__(self, command: list[str]) -> None:
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        self._last_id = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def open(self) -> None:
-        """Shake hands and list the tools."""
-        client = {"protocolVersion": PROTOCOL, "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}
-        self.request("initialize", client)
-        self._write({"jsonrpc": "2.0", "method": "notifications/initialized"})
-        self.request("tools/list", {})
-
-    def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Send a request and give its result."""
-        self._last_id += 1
-        self._write({"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params})
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            message = json.loads(line)
-            if message.get("id") == self._last_id and "method" not in message:
-                result: dict[str, Any] = message["result"]
-                return result
-        raise RuntimeError(f"The server ended before it answered {method}.")
-
-    def _write(self, message: dict[str, Any]) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(message).encode() + b"\n")
-        self._process.stdin.flush()
+PLAIN = [sys.executable, str(Path(__file__).with_name("plain_server.py")), "stdio"]
+WRAP = [str(BIN / "coatcheck"), "wrap"]
+STARTS, CALLS, LARGE_CALLS = 7, 150, 7
+COMMITS = 2_000
+LARGE = 20_000_000
+ADDED_TO_A_CALL, ADDED_TO_THE_START, LARGE_RATIO = 1e-3, 0.7, 1.5
 
 
 def wrapping() -> list[Figure]:
-    """mcp-server-git directly and behind coatcheck, in turn."""
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        _make_repository(folder)
-        direct = [str(BIN / "mcp-server-git"), "--repository", folder]
-        wrapped = [str(BIN / "coatcheck"), "wrap", "--", *direct]
-        starts = in_turn({"direct": lambda: _start(direct), "wrapped": lambda: _start(wrapped)}, rounds=STARTS)
-        servers = {"direct": stack.enter_context(Server(direct)), "wrapped": stack.enter_context(Server(wrapped))}
-        for server in servers.values():
-            server.open()
-        call = {"name": "git_status", "arguments": {"repo_path": folder}}
-        answers = [server.request("tools/call", call)["content"] for server in servers.values()]
-        assert answers[0] == answers[1], "a small result must pass unchanged"
-        calls = in_turn(
-            {name: lambda server=server: server.request("tools/call", call) for name, server in servers.items()},
-            rounds=100,
-        )
-    section = "mcp-server-git, directly and behind coatcheck wrap"
-    start, call_time = _medians(starts), _medians(calls)
-    added = median([one - other for one, other in zip(calls["wrapped"], calls["direct"], strict=True)])
+    """Servers directly, behind coatcheck and behind ctxtual, in turn."""
+    in_front = {"direct": [], "wrapped": [*WRAP, "--"]}
+    try:
+        in_front["peer"] = [str(programs_of("ctxtual") / "ctxtual"), "wrap", "--log-level", "error", "--"]
+    except PeerMissing as missing:
+        print(f"{missing}\nGoing on without it.", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        _make_history(folder)
+        return [*_real_server(in_front, folder), *_large_messages(in_front)]
+
+
+def _real_server(in_front: dict[str, list[str]], folder: str) -> list[Figure]:
+    section = f"mcp-server-git over stdio, {COMMITS:,} commits"
+    server = [str(BIN / "mcp-server-git"), "--repository", folder]
+    commands = {name: [*front, *server] for name, front in in_front.items()}
+    starts = in_turn(
+        {name: lambda command=command: _start(command) for name, command in commands.items()}, rounds=STARTS
+    )
+    status = {"name": "git_status", "arguments": {"repo_path": folder}}
+    log = {"name": "git_log", "arguments": {"repo_path": folder, "max_count": COMMITS}}
+    with ExitStack() as stack:
+        clients = {name: stack.enter_context(StdioClient(command)) for name, command in commands.items()}
+        for client in clients.values():
+            client.open()
+        calls = in_turn(_asking(clients, "tools/call", status), rounds=CALLS)
+        answers = {name: client.request("tools/call", status)["content"] for name, client in clients.items()}
+        assert answers["wrapped"] == answers["direct"], "a small result must pass unchanged"
+        seen = {name: _characters(client.request("tools/call", log)) for name, client in clients.items()}
     return [
-        Figure(section, "start to first tools/list, directly", "ms", start["direct"]),
-        Figure(section, "start to first tools/list, wrapped", "ms", start["wrapped"]),
-        Figure(section, "git_status, directly", "ms", call_time["direct"]),
-        Figure(section, "git_status, wrapped", "ms", call_time["wrapped"]),
-        Figure(section, "added to a small call", "ms", added),
+        Figure(section, "start to first tools/list, directly", "ms", median(starts["direct"])),
+        _added(section, "added to the start", starts, ADDED_TO_THE_START),
+        Figure(section, "git_status, directly", "ms", median(calls["direct"])),
+        _added(section, "added to git_status", calls, ADDED_TO_A_CALL),
+        Figure(section, "characters of git_log, directly", "characters", seen["direct"]),
+        Figure(section, "characters of git_log that a model sees", "characters", seen["wrapped"], seen.get("peer")),
     ]
 
 
-def _medians(times: dict[str, list[float]]) -> dict[str, float]:
-    return {name: median(found) for name, found in times.items()}
+def _large_messages(in_front: dict[str, list[str]]) -> list[Figure]:
+    section = "20 MB over stdio, a server without an SDK"
+    asked: dict[str, tuple[str, dict[str, Any]]] = {
+        "an argument": ("tools/call", {"name": "length", "arguments": {"value": "x" * LARGE}}),
+        "a resource": ("resources/read", {"uri": f"plain://text/{LARGE}"}),
+        "a result, kept and previewed": ("tools/call", {"name": "text", "arguments": {"size": LARGE}}),
+    }
+    figures = []
+    for name, (method, params) in asked.items():
+        with ExitStack() as stack:
+            clients = {way: stack.enter_context(StdioClient([*front, *PLAIN])) for way, front in in_front.items()}
+            for client in clients.values():
+                client.open()
+            # The peer takes many seconds, so it is asked once; it gives resources only where a server lists them.
+            asking = _asking(clients, method, params)
+            peer = asking.pop("peer", None)
+            times = in_turn(asking, rounds=LARGE_CALLS)
+            once = _seconds(peer) if peer is not None and method == "tools/call" else None
+        figures += [
+            Figure(section, f"{name}, directly", "ms", median(times["direct"])),
+            Figure(
+                section,
+                f"{name}, in direct times",
+                "x",
+                ratio(times["wrapped"], times["direct"]),
+                once and once / median(times["direct"]),
+                LARGE_RATIO,
+            ),
+        ]
+    return figures
+
+
+def _seconds(thing: Callable[[], object]) -> float:
+    started = perf_counter()
+    thing()
+    return perf_counter() - started
+
+
+def _asking(
+    clients: dict[str, StdioClient], method: str, params: dict[str, Any]
+) -> dict[str, Callable[[], dict[str, Any]]]:
+    return {name: lambda client=client: client.request(method, params) for name, client in clients.items()}
+
+
+def _added(section: str, name: str, times: Times, target: float) -> Figure:
+    def added(way: str) -> float:
+        return median([one - other for one, other in zip(times[way], times["direct"], strict=True)])
+
+    return Figure(section, name, "ms", added("wrapped"), added("peer") if "peer" in times else None, target)
+
+
+def _characters(result: dict[str, Any]) -> int:
+    return sum(len(block.get("text", "")) for block in result["content"])
 
 
 def _start(command: list[str]) -> None:
-    with Server(command) as server:
-        server.open()
+    with StdioClient(command) as client:
+        client.open()
 
 
-def _make_repository(folder: str) -> None:
-    (Path(folder) / "a.txt").write_text("one\n")
-    git = ["git", "-C", folder, "-c", "user.name=bench", "-c", "user.email=bench@example.org"]
-    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "First"]):
-        subprocess.run([*git, *command], check=True, capture_output=True)
+def _make_history(folder: str) -> None:
+    """Make a repository with many commits."""
+    stream = "".join(
+        f"commit refs/heads/main\nmark :{number}\n"
+        f"committer Ann Example <ann@example.org> {1_700_000_000 + number * 60} +0000\n"
+        f"data <<END\nChange number {number}: tidy the shelves\nEND\n"
+        + (f"from :{number - 1}\n" if number > 1 else "")
+        + f"M 100644 inline shelf.txt\ndata <<END\nshelf {number}\nEND\n"
+        for number in range(1, COMMITS + 1)
+    )
+    git = ["git", "-C", folder]
+    subprocess.run([*git, "init", "--quiet", "-b", "main"], check=True, capture_output=True)
+    subprocess.run([*git, "fast-import", "--quiet"], input=stream.encode(), check=True, capture_output=True)
+    subprocess.run([*git, "reset", "--quiet", "--hard", "main"], check=True, capture_output=True)

@@ -1,5 +1,6 @@
 import os
 
+import hypothesis
 import pytest
 
 from tests.server_fixtures import (  # noqa: F401  # fixtures
@@ -14,6 +15,10 @@ from tests.server_fixtures import (  # noqa: F401  # fixtures
 )
 
 MOST_WORKERS = 8
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("coatcheck", deadline=None)
+hypothesis.settings.load_profile("coatcheck")
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -29,6 +29,7 @@ from coatcheck.settings import Settings
 from coatcheck.tool_factory import Registry, build_tool
 from coatcheck.tools.object_store import object_store_tools
 from coatcheck.wire.interceptor import Interceptor
+from coatcheck.wire.limits import CHARACTERS_PER_TOKEN, ROUND_FACTOR, Limits
 from coatcheck.wire.own_tools import OwnTool, own_tool
 
 COMPRESS_ABOVE = 16 * 1024
@@ -108,6 +109,19 @@ def compression_threshold(settings: Settings) -> int:
     if settings.redis_compress_above is not None:
         return settings.redis_compress_above
     return 0 if is_on_this_machine(settings.redis_url.get_secret_value()) else COMPRESS_ABOVE
+
+
+def open_limits(settings: Settings) -> Limits:
+    """Make the limits that the settings ask for; what they say in tokens counts four characters each."""
+    factor = CHARACTERS_PER_TOKEN if settings.limits_in_tokens else 1
+    inline = settings.inline_limit * (factor if "inline_limit" in settings.model_fields_set else 1)
+    return Limits(
+        inline,
+        tuple((pattern, limit * factor) for pattern, limit in settings.tool_limits),
+        settings.never_keep,
+        settings.always_keep,
+        ROUND_FACTOR * inline if settings.round_limit is None else settings.round_limit * factor,
+    )
 
 
 def merge_registries(registries: list[Registry]) -> dict[str, Any]:
@@ -213,10 +227,11 @@ class Container(containers.DeclarativeContainer):
     tools = providers.List(object_tools)
     registry = providers.Callable(merge_registries, tools)
 
+    limits = providers.Callable(open_limits, settings)
     interceptor = providers.Factory(
         Interceptor,
         explorer.provider,
-        inline_limit=settings.provided.inline_limit,
+        limits=limits,
         preview_limit=settings.provided.preview_limit,
         response_limit=settings.provided.response_limit,
     )

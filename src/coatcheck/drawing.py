@@ -65,9 +65,9 @@ def _handed(provider: Provider, named: dict[int, str]) -> list[str]:
     found: list[str] = []
     pending = [provider]
     while pending:
-        current = pending.pop(0)
-        found += [named[id(handed)] for handed in hands_on(current) if id(handed) in named]
-        pending += [related for related in depends_on(current) if id(related) not in named]
+        here = pending.pop(0)
+        found += [named[id(handed)] for handed in hands_on(here) if id(handed) in named]
+        pending += [related for related in depends_on(here) if id(related) not in named]
     return sorted(set(found))
 
 

@@ -137,6 +137,11 @@ def excerpt(text: str, limit: int = EXCERPT_LIMIT) -> str:
     return "".join(c if c.isprintable() else "�" for c in text)
 
 
+def counted(count: int, noun: str) -> str:
+    """Write a count with its noun: ``1 item``, ``5,000 items``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def as_tool_error(error: CoatcheckError) -> CoatcheckError:
     """Give ``error`` a class whose text the mcp SDK shows to the model.
 

@@ -12,10 +12,11 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from coatcheck import codec
-from coatcheck.errors import CoatcheckError, ObjectNotFound
+from coatcheck.errors import CoatcheckError, ObjectNotFound, excerpt
 from coatcheck.scopes import Reach, Scope, Scopes
 from coatcheck.wire.interceptor import Interceptor
-from coatcheck.wire.resources import is_object
+from coatcheck.wire.resources import LONGEST_URI, is_object
+from coatcheck.wire.rounds import Rounds
 
 _RESOURCE_NOT_FOUND = -32002
 
@@ -75,6 +76,7 @@ class ReferenceMiddleware:
         self._interceptor = interceptor
         self._is_own = is_own
         self._input_schema = input_schema
+        self._rounds = Rounds()
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Handle one message."""
@@ -103,7 +105,8 @@ class ReferenceMiddleware:
         try:
             result = await self._current.read_object(uri)
         except ObjectNotFound as error:
-            raise MCPError(INVALID_PARAMS if modern else _RESOURCE_NOT_FOUND, str(error), {"uri": uri}) from None
+            code = INVALID_PARAMS if modern else _RESOURCE_NOT_FOUND
+            raise MCPError(code, str(error), {"uri": excerpt(uri, LONGEST_URI)}) from None
         except CoatcheckError as error:
             raise MCPError(INTERNAL_ERROR, str(error)) from None
         return {**result, "resultType": "complete", "ttlMs": 0, "cacheScope": "private"} if modern else result
@@ -121,10 +124,21 @@ class ReferenceMiddleware:
             except CoatcheckError as error:
                 return _error_result(str(error), ctx.protocol_version)
             ctx = replace(ctx, params=params)
-        result = await call_next(ctx)
-        if not isinstance(result, dict):
-            return result
-        return await interceptor.result(name, result, listed=schema is not None)
+        calls = self._rounds.of(_maker_of_rounds(ctx))
+        calls.asked()
+        try:
+            result = await call_next(ctx)
+            if not isinstance(result, dict):
+                return result
+            return await calls.shorten(interceptor, name, result, listed=schema is not None)
+        finally:
+            calls.answered()
+
+
+def _maker_of_rounds(ctx: ServerRequestContext[Any, Any]) -> Scope | None:
+    """Say whose calls share a budget: a user's, but not those of strangers, who could use up each other's."""
+    scope = scope_of(ctx)
+    return None if scope.reach is Reach.ANYBODY else scope
 
 
 def _error_result(text: str, protocol_version: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from coatcheck.backends.base import AsyncFacade, ObjectStoreBackend, SyncFacade
 from coatcheck.codec import HEAD_BYTES, Encoded, Metadata
 from coatcheck.errors import ListingUnsupported, ObjectNotFound, ObjectTooLarge
 from coatcheck.observing import DELETE, GET, LIST, PEEK, PUT, Observation, Watch
-from coatcheck.references import OBJECT_ID
+from coatcheck.references import is_object_id
 
 DEFAULT_TTL = 3600.0
 LISTED_AT_MOST = 1000
@@ -161,7 +161,8 @@ class ObjectStore:
         with self._watch(PUT) as watch:
             kept, stored = self._pack(encoded, tool, media_type)
             if self._is_long(kept):
-                stored = await _in_turn(codec.shrink, kept.metadata, kept.payload) or stored
+                shrunk = await _in_turn(codec.shrink, kept.metadata, kept.payload)
+                stored = shrunk or stored
             watch.carried(len(stored))
             await self._async.aset(self._key(kept.object_id), stored, self._ttl_seconds())
         return kept
@@ -198,13 +199,13 @@ class ObjectStore:
     def read(self, object_id: str) -> StoredObject:
         """Give the object without decoding it; raises as ``fetch`` does."""
         with self._watch(GET) as watch:
-            opened = self._open(object_id, self._blocking.get(self._key(object_id)), watch)
+            opened = self._open(object_id, self._blocking.get(self._key_of(object_id)), watch)
             return self._expanded(opened)
 
     async def aread(self, object_id: str) -> StoredObject:
         """Give the object without decoding it; raises as ``fetch`` does."""
         with self._watch(GET) as watch:
-            opened = self._open(object_id, await self._async.aget(self._key(object_id)), watch)
+            opened = self._open(object_id, await self._async.aget(self._key_of(object_id)), watch)
             if opened.metadata.zstd is None:
                 return opened
             arguments = opened.metadata, opened.payload, self._max_object_bytes
@@ -213,13 +214,13 @@ class ObjectStore:
     def peek(self, object_id: str, at_most: int = 0) -> StoredObject:
         """Give the object, without its payload (it is empty then) where that has more than ``at_most`` bytes."""
         with self._watch(PEEK) as watch:
-            head = self._blocking.head(self._key(object_id), HEAD_BYTES + at_most)
+            head = self._blocking.head(self._key_of(object_id), HEAD_BYTES + at_most)
             return self._peeked(object_id, head, at_most, watch)
 
     async def apeek(self, object_id: str, at_most: int = 0) -> StoredObject:
         """Give the object, without its payload where that is large; see ``peek``."""
         with self._watch(PEEK) as watch:
-            head = await self._async.ahead(self._key(object_id), HEAD_BYTES + at_most)
+            head = await self._async.ahead(self._key_of(object_id), HEAD_BYTES + at_most)
             return self._peeked(object_id, head, at_most, watch)
 
     def metadata(self, object_id: str) -> Metadata:
@@ -235,7 +236,7 @@ class ObjectStore:
     def delete(self, object_id: str) -> bool:
         """Remove an object; whether there was one."""
         with self._watch(DELETE) as watch:
-            removed = OBJECT_ID.fullmatch(object_id) is not None and self._blocking.delete(self._key(object_id))
+            removed = is_object_id(object_id) and self._blocking.delete(self._key(object_id))
             if not removed:
                 watch.missed()
         return removed
@@ -243,7 +244,7 @@ class ObjectStore:
     async def adelete(self, object_id: str) -> bool:
         """Remove an object; whether there was one."""
         with self._watch(DELETE) as watch:
-            valid = OBJECT_ID.fullmatch(object_id) is not None
+            valid = is_object_id(object_id)
             removed = valid and await self._async.adelete(self._key(object_id))
             if not removed:
                 watch.missed()
@@ -293,6 +294,12 @@ class ObjectStore:
         namespace = self.namespace()
         return f"{namespace}:{object_id}" if namespace else object_id
 
+    def _key_of(self, object_id: str) -> str:
+        """Give the key to look for; an id that is none ("other:obj_1") reads as missing, and nobody is asked for it."""
+        if not is_object_id(object_id):
+            raise ObjectNotFound(object_id)
+        return self._key(object_id)
+
     def _ttl_seconds(self) -> float | None:
         return self.ttl if self.ttl > 0 else None
 
@@ -314,8 +321,7 @@ class ObjectStore:
         return StoredObject(self._generate_id(), metadata, payload), stored
 
     def _open(self, object_id: str, stored: bytes | None, watch: Watch) -> StoredObject:
-        # An id that is none never reaches another's key: "other:obj_1" is refused here, and reads as missing.
-        if stored is None or OBJECT_ID.fullmatch(object_id) is None:
+        if stored is None:
             raise ObjectNotFound(object_id)
         watch.carried(len(stored))
         metadata, payload = codec.unpack(stored)
@@ -354,7 +360,7 @@ async def _in_turn(work: Callable[..., Result], metadata: Metadata, *args: Any) 
 
 def _id_of(key: str, prefix: str) -> str | None:
     name = key.removeprefix(prefix)
-    return name if OBJECT_ID.fullmatch(name) else None
+    return name if is_object_id(name) else None
 
 
 def _newest_first(heads: Iterable[tuple[str, bytes | None]]) -> Summaries:

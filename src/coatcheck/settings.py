@@ -6,14 +6,16 @@ file, the file before the default. ``COATCHECK_â€¦`` goes before the ``DEEPSET_â
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -27,6 +29,35 @@ _FILE = "_config_file"
 
 Limit = Annotated[int, Field(ge=0)]
 """A count of characters, bytes or objects; 0 switches the limit off where that makes sense."""
+
+
+def _listed(given: Any) -> Any:
+    """Read a list as a variable holds it: parts between commas."""
+    return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
+
+
+def _limits_by_pattern(given: Any) -> Any:
+    """Read limits by pattern: a table, or ``PATTERN=NUMBER`` between commas or in a list."""
+    if isinstance(given, Mapping):
+        return tuple(given.items())
+    parts = _listed(given)
+    if not isinstance(parts, (list, tuple)):
+        return parts
+    return tuple(_limit_of_pattern(part) if isinstance(part, str) else part for part in parts)
+
+
+def _limit_of_pattern(given: str) -> tuple[str, str]:
+    pattern, separator, number = given.rpartition("=")
+    if not separator or not pattern.strip() or not number.strip().isdecimal():
+        raise ValueError("each part is PATTERN=NUMBER, as in git_*=8000, *_log=2000")
+    return pattern.strip(), number.strip()
+
+
+Patterns = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+"""Names of tools; a pattern is that of a shell, such as ``git_*``."""
+
+LimitsByPattern = Annotated[tuple[tuple[str, Limit], ...], NoDecode, BeforeValidator(_limits_by_pattern)]
+"""Patterns of tool names, each with a limit; the first that fits counts."""
 
 
 class PlanVariables(PydanticBaseSettingsSource):
@@ -89,6 +120,16 @@ class Settings(BaseSettings):
     namespace_secret: SecretStr | None = Field(None, description="Key of the hash that names a user's namespace.")
 
     inline_limit: Limit = Field(4000, description="A tool result up to this passes unchanged.")
+    tool_limits: LimitsByPattern = Field((), description="The same for some tools: PATTERN=NUMBER, with commas.")
+    never_keep: Patterns = Field((), description="Tools whose results always pass unchanged: patterns, with commas.")
+    always_keep: Patterns = Field((), description="Tools whose results are kept even when small.")
+    round_limit: Limit | None = Field(
+        None, description="What results of calls made at once may have together; 0: no limit; default: 4 inline limits."
+    )
+    limits_in_tokens: bool = Field(
+        default=False,
+        description="inline_limit, tool_limits and round_limit, where they are set, are in tokens of 4 characters.",
+    )
     preview_limit: Limit = Field(4000, description="Longest preview.")
     response_limit: int = Field(20_000, ge=500, description="Longest answer of an object tool.")
 

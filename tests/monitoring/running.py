@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from tests.wrap.running import QUIET, WRAP, free_port
 
 SLOW_SERVER = Path(__file__).parent / "slow_server.py"
 SERVE = [sys.executable, "-m", "coatcheck", "serve"]
-KINDS = ["serve", "sse", "wrap"]
+KINDS = ["serve", "wrap", pytest.param("sse", marks=pytest.mark.long)]
+"""All are made of the same parts, so two of them do for every day."""
+
+TOKEN = "canary-token-Qm7t9"
 PATIENCE = 30.0
 
 

@@ -1,7 +1,6 @@
 """``/healthz`` and ``/readyz``: of the real commands, with a real Redis that goes away and comes back."""
 
 import asyncio
-import hashlib
 import time
 from uuid import uuid4
 
@@ -29,17 +28,13 @@ async def ask(application, path: str, method: str = "GET") -> httpx2.Response:
         return await client.request(method, path)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_server_is_alive_and_ready_without_a_token_and_tells_nothing_else(kind, tmp_path):
-    tokens = tmp_path / "tokens"
-    tokens.write_text(f"alice {hashlib.sha256(b'secret').hexdigest()}\n")
-    with served(kind, tmp_path, "--auth-tokens", str(tokens)) as server:
-        assert httpx2.get(server.mcp, timeout=10).status_code == 401
-        alive, ready = server.get("/healthz"), server.get("/readyz")
-        assert (alive.status_code, alive.text) == (200, "alive\n")
-        assert (ready.status_code, ready.text) == (200, "ready\n")
-        assert httpx2.head(server.base + "/readyz").status_code == 200
-        assert httpx2.post(server.base + "/readyz").status_code == 405
+def test_a_server_is_alive_and_ready_without_a_token_and_tells_nothing_else(protected):
+    assert httpx2.get(protected.mcp, timeout=10).status_code == 401
+    alive, ready = protected.get("/healthz"), protected.get("/readyz")
+    assert (alive.status_code, alive.text) == (200, "alive\n")
+    assert (ready.status_code, ready.text) == (200, "ready\n")
+    assert httpx2.head(protected.base + "/readyz").status_code == 200
+    assert httpx2.post(protected.base + "/readyz").status_code == 405
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -56,7 +51,7 @@ def test_readiness_follows_the_store_within_seconds_and_names_no_host(kind, own_
                 trouble()
                 began = time.monotonic()
                 answer = server.get("/readyz")
-                assert time.monotonic() - began < 3
+                assert time.monotonic() - began < 10
                 assert (answer.status_code, answer.text) == (503, "not ready: the store does not answer\n")
                 assert server.get("/healthz").status_code == 200
                 network.heal()

@@ -262,10 +262,12 @@ def test_the_lines_of_a_text_shown_and_left_out_add_up(lines: list[str], limit: 
 
 
 @THOROUGH
-@given(value=VALUES, limit=LIMITS)
-def test_a_whole_rendering_is_the_value_or_nothing(value: Any, limit: int) -> None:
-    text = render_whole(value, limit)
+@given(value=VALUES, limit=LIMITS, tight=st.booleans())
+@example(value=[{"name": "x" * 30}] * 5, limit=0, tight=True)
+def test_a_whole_rendering_is_the_value_or_nothing(value: Any, limit: int, tight: bool) -> None:
     exact = value if isinstance(value, str) else dump_json(value).decode()
+    limit = len(exact) if tight else limit
+    text = render_whole(value, limit)
     if text is None:
         assert len(exact) > limit
     else:

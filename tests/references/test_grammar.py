@@ -98,9 +98,10 @@ def test_tools_take_an_id_with_or_without_the_sign_and_a_path_beside_it(object_i
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("a..b", 'malformed at character 3 ("..b"): expected a key after the dot'),
+        ("a..b", 'The path "a..b" is malformed at character 2 ("..b"): expected a key after the dot'),
         ("a[", "expected a position, a range or a quoted key"),
-        ("a b", 'malformed at character 3 (" b")'),
+        ("a b", 'malformed at character 2 (" b")'),
+        ("!", 'The path "!" is malformed at character 1 ("!")'),
         ("['x]", "expected a closing ']"),
         ("[" + "9" * 30 + "]", "at most 15 digits"),
         ("a" * 5000, "4,096 are allowed"),

@@ -1,4 +1,6 @@
+import time
 from collections.abc import Iterator
+from itertools import islice, product
 from typing import Any
 
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from coatcheck.codec import open_json_text
 from coatcheck.errors import PathNotFound
-from coatcheck.references import Path, parse_path, walk
+from coatcheck.references import Path, close_names, parse_path, walk
 from tests.strategies import json_values
 
 
@@ -37,7 +39,7 @@ def test_a_range_is_that_of_python(items, start, stop):
 @pytest.mark.parametrize(
     ("value", "path", "expected"),
     [
-        ({"items": [{"name": 1}]}, "items[3].name", '"[3]" leads nowhere: at ".items" is a list of 1 items'),
+        ({"items": [{"name": 1}]}, "items[3].name", '"[3]" leads nowhere: at ".items" is a list of 1 item ('),
         ({"name": 1, "size": 2}, "nmae", "Its keys: name, size. Did you mean .name?"),
         ({"a": 1}, "b", "Its keys: a."),
         ({"1": 2}, "[1]", 'quoted: ["1"]'),
@@ -68,3 +70,25 @@ def test_a_path_goes_on_inside_text_that_is_json():
     assert walk(value, parse_path("log[0:6]"), open_text=open_json_text) == "[info]"
     with pytest.raises(PathNotFound):
         walk(value, parse_path("body.items"))
+
+
+def test_looking_for_names_like_a_wrong_one_takes_next_to_no_time_whatever_the_names_are():
+    names = ["".join(letters) for letters in islice(product("ab", repeat=40), 600)]
+    with pytest.raises(PathNotFound, match="without that key"):
+        walk(dict.fromkeys(names), parse_path("ab" * 20))
+    took = []
+    for _ in range(5):
+        started = time.perf_counter()
+        close_names("ab" * 20, names)
+        took.append(time.perf_counter() - started)
+    assert min(took) < 0.25  # 2 s were measured for 600 names of 90 characters
+    assert close_names("nmae", ["size", "name"]) == ["name"]
+    assert close_names("x" * 41, ["x" * 41]) == []
+
+
+def test_the_message_is_one_printable_line_whatever_the_keys_are():
+    odd = "red\x1b[31m\nnext\u202eline\ud800"
+    for value in ({odd: 1}, {"a": {odd: {}}}):
+        with pytest.raises(PathNotFound) as caught:
+            walk(value, Path().child("a").child(odd).child(odd + "x"))
+        assert str(caught.value).isprintable()

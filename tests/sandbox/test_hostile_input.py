@@ -28,6 +28,21 @@ HOSTILE = [
     pytest.param("search", "a" * 60 + "b" * 30, {"pattern": "(.*a){12}$"}, LIMITS, id="counted-stars"),
     pytest.param("search", "x" * 60, {"pattern": "(x+x+)+y"}, LIMITS, id="nested-pairs"),
     pytest.param("replace", ALMOST, {"pattern": "(a+)+$", "replacement": ""}, LIMITS, id="replacement"),
+    *(
+        pytest.param(
+            "replace",
+            text,
+            {"pattern": pattern, "replacement": ""},
+            LIMITS,
+            id=f"replace-{name}",
+            marks=pytest.mark.long,
+        )
+        for name, text, pattern in (
+            ("many-stars", "a" * 3000, ".*.*.*.*X"),
+            ("counted-stars", "a" * 60 + "b" * 30, "(.*a){12}$"),
+            ("nested-pairs", "x" * 60, "(x+x+)+y"),
+        )
+    ),
     pytest.param("replace", "a" * 5000, {"pattern": "", "replacement": "y" * 900_000}, LIMITS, id="growing-text"),
     pytest.param("query", 1, {"filter": "[range(1e9)]"}, LIMITS, id="range"),
     pytest.param("query", 1, {"filter": "def f: f; f"}, LIMITS, id="recursion"),

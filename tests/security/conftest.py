@@ -1,11 +1,17 @@
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from coatcheck.containers import Container
 from coatcheck.settings import Settings
-from tests.security.identity_provider import IdentityProvider
+from tests.security.identity_provider import AUDIENCE, ISSUER, IdentityProvider
+from tests.wrap.running import wrapped_over_http
+
+ECHO_SERVER = [sys.executable, str(Path(__file__).parent / "echo_server.py")]
 
 
 @pytest.fixture(params=["auto", "legacy"])
@@ -29,3 +35,28 @@ def container(request: pytest.FixtureRequest) -> Iterator[Container]:
         made = Container(settings=Settings())
     yield made
     made.sandbox().close()
+
+
+@pytest.fixture(scope="session")
+def wrapped(provider, tmp_path_factory) -> Iterator[Callable[..., str]]:
+    """Gives the URL of a server behind ``coatcheck wrap``, a process for each kind of store, with and without tokens."""
+    urls: dict[tuple[str, bool], str] = {}
+    keys = provider.publish(tmp_path_factory.mktemp("keys") / "jwks.json")
+    asking = ["--auth-jwks", str(keys), "--auth-issuer", ISSUER, "--auth-audience", AUDIENCE]
+    with ExitStack() as running:
+
+        def url_of(container: Container, *, authenticated: bool) -> str:
+            known = container.settings()
+            kind = (known.object_store_backend, authenticated)
+            if kind not in urls:
+                variables = {"COATCHECK_OBJECT_STORE_BACKEND": known.object_store_backend}
+                if known.redis_url:
+                    variables |= {
+                        "COATCHECK_REDIS_URL": known.redis_url.get_secret_value(),
+                        "COATCHECK_REDIS_PREFIX": f"{uuid4()}:",
+                    }
+                flags = [*(asking if authenticated else []), "--", *ECHO_SERVER]
+                urls[kind] = running.enter_context(wrapped_over_http(*flags, **variables))[1]
+            return urls[kind]
+
+        yield url_of

@@ -15,13 +15,16 @@ from coatcheck.containers import Container
 from coatcheck.errors import CoatcheckError
 from coatcheck.object_store import StoredObject
 from coatcheck.settings import Settings
+from tests.security.hostile_server import HOSTILE, nested
 from tests.security.serving import id_in, shown
+from tests.security.test_event_loop_of_servers import client_of
 
 pytestmark = pytest.mark.anyio
 
 MEBIBYTE = 1024 * 1024
 SECONDS = 3.0
 FACTOR = 1.5
+HERE = Path(__file__).parent
 
 
 @pytest.fixture
@@ -44,27 +47,11 @@ def family(pid: int) -> list[int]:
     return [pid, *(int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split())]
 
 
-def nested(depth: int) -> Any:
-    value: Any = "bottom"
-    for _ in range(depth):
-        value = [value]
-    return value
-
-
-def bomb() -> str:
-    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
-    lines += [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)]
-    return "\n".join(lines)
-
-
-HOSTILE: dict[str, Any] = {
-    "nested 100,000 levels": lambda: nested(100_000),
-    "text nested 100,000 levels": lambda: "[" * 100_000 + "]" * 100_000,
-    "a million keys": lambda: {f"key {n}": n for n in range(1_000_000)},
-    "a text of 100 MB": lambda: "x" * 100_000_000,
-    "a list with a text of 100 MB": lambda: ["x" * 100_000_000],
-    "one key of 10 MB": lambda: {"k" * 10_000_000: 1},
-    "an alias bomb": bomb,
+LOOKS: dict[str, dict[str, Any]] = {
+    "object_store_get": {"path": "i[0][0]"},
+    "object_store_slice": {"start": 0, "end": 3},
+    "object_store_grep": {"pattern": "key 77$"},
+    "object_store_query": {"filter": "length"},
 }
 
 
@@ -108,6 +95,51 @@ async def test_a_hostile_value_is_kept_and_looked_at_in_time(container, name):
             slow[look] = took
     drop_nested(value)
     assert not slow
+
+
+HOSTILE_SERVER = [
+    sys.executable,
+    "-m",
+    "coatcheck",
+    "wrap",
+    "--always",
+    "give",
+    "--",
+    sys.executable,
+    str(HERE / "hostile_server.py"),
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_a_hostile_result_of_a_wrapped_server_is_kept_and_looked_at_in_time(name):
+    async with client_of(HOSTILE_SERVER) as client:
+        small = id_in(await client.call("object_store_put", value=1))
+        await client.call("object_store_query", object_id=small, filter=".")  # a worker is there
+
+        async def asked(tool: str, **arguments: Any) -> tuple[str, bool]:
+            slowest = []
+            for _ in range(4):  # others use the machine too
+                started = time.monotonic()
+                answer = await client.ask("tools/call", {"name": tool, "arguments": arguments})
+                slowest.append(time.monotonic() - started)
+                if slowest[-1] < SECONDS:
+                    break
+            assert min(slowest) < SECONDS, (tool, slowest)
+            text = "\n".join(block["text"] for block in answer["result"]["content"])
+            assert len(text) <= 20_000
+            assert "Traceback" not in text
+            return text, answer["result"].get("isError", False)
+
+        shown, is_error = await asked("give", what=name)
+        assert not is_error
+        kept = id_in(shown)
+        for tool, arguments in LOOKS.items():
+            await asked(tool, object_id=kept, **arguments)
+        refused, is_error = await asked("object_store_query", object_id=kept, filter='"x" * 1000000000')
+        assert is_error or "null" in refused
+        assert await client.call("object_store_get", object_id=small) == "1"
+        for pid in family(client.process.pid)[1:]:
+            assert resident(pid) < Settings().sandbox_memory
 
 
 async def test_what_is_nested_too_deeply_to_keep_is_said_where_it_ends(container):

@@ -1,7 +1,7 @@
 """While one caller works with an object of 300 000 rows, another's small call waits no longer than 50 ms.
 
-What is not claimed: a reference to the whole of a large object, as a value, is decoded in one go; and where a tool of
-an attached server returns a large typed value, the SDK itself converts it on the event loop before we see it.
+What is not claimed: where a tool of an attached server returns a large typed value, the SDK itself converts it on the
+event loop before we see it.
 """
 
 import asyncio
@@ -64,6 +64,11 @@ WORK: dict[str, Callable[[Any, Any, str], Awaitable[Any]]] = {
     "paged through": lambda explorer, _, name: explorer.araw(name),
     "referenced by path": lambda explorer, _, name: explorer.aresolve(name, "[1000:2000]"),
     "an argument, by path": lambda _, interceptor, name: interceptor.arguments("t", {"rows": f"@{name}[0:500]"}),
+    "referenced as a whole": lambda explorer, _, name: explorer.aresolve(name),
+    "an argument, as a whole": lambda _, interceptor, name: interceptor.arguments("t", {"rows": f"@{name}"}),
+    "an argument that is passed on": lambda _, interceptor, name: interceptor.arguments(
+        "t", {"rows": f"@{name}"}, as_json=True
+    ),
     "the text of a tool's result": lambda _, interceptor, __: interceptor.result(
         "t", {"content": [{"type": "text", "text": AS_TEXT}]}
     ),

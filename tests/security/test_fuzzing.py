@@ -108,7 +108,9 @@ KEPT = [(name, path) for name in TARGETS for path in sorted((FUZZ / "corpus" / n
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_hostile_bytes_are_refused_or_read_and_never_crash(name):
-    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+    many = 50 if name == "wire" else 200  # a whole conversation each time
+
+    @settings(max_examples=many, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.binary(max_size=300) | LIKELY[name])
     def check(data: bytes) -> None:
         TARGETS[name](data)

@@ -1,8 +1,10 @@
 """Who may see whose objects: every way to an object, through every kind of server, store, transport and era."""
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
+from uuid import uuid4
 
 import anyio
 import pytest
@@ -16,6 +18,7 @@ from coatcheck.backends import InMemoryBackend
 from coatcheck.containers import Container
 from coatcheck.errors import CoatcheckError
 from coatcheck.lifecycle import running
+from coatcheck.proxy.objects import answer_read
 from coatcheck.scopes import Reach, Scope
 from coatcheck.server import attach, configure_mcp_server
 from coatcheck.settings import Settings
@@ -76,7 +79,20 @@ async def read(client: Client, name: str) -> str:
         return f"{error.error.code} {error} {error.error.data}".replace(name, "ID")
 
 
-SERVERS = pytest.mark.parametrize("build", [ours, attached], ids=["ours", "attached"])
+SERVERS = pytest.mark.parametrize("kind", ["ours", "attached", "wrapped"])
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    kind: str, container: Container, authentication: Authentication | None, wrapped: Callable[..., str]
+) -> AsyncIterator[str]:
+    """Serve, over HTTP, a server of ours or one that was attached to; or wrap one, in a process of its own."""
+    if kind == "wrapped":
+        yield wrapped(container, authenticated=authentication is not None)
+        return
+    build = ours if kind == "ours" else attached
+    async with running(container), over_http(build(container, authentication)) as url:
+        yield url
 
 
 @pytest.fixture
@@ -95,12 +111,14 @@ async def answer(client: Client, way: str, name: str) -> tuple[bool | None, str]
 @SERVERS
 @pytest.mark.parametrize("subjects", [("alice", "bob"), (None, None)], ids=["two-users", "one-client-without-subject"])
 async def test_another_users_object_is_answered_like_one_that_never_was(
-    container, build, authentication, provider, subjects, mode
+    container, kind, wrapped, authentication, provider, subjects, mode
 ):
-    alices, bobs = (provider.token(subject, jti=f"{number}") for number, subject in enumerate(subjects))
+    new = uuid4()  # the wrapping process has served others before
+    alices, bobs = (
+        provider.token(subject and f"{subject}-{new}", jti=f"{number}-{new}") for number, subject in enumerate(subjects)
+    )
     async with (
-        running(container),
-        over_http(build(container, authentication)) as url,
+        serving(kind, container, authentication, wrapped) as url,
         client_of(url, alices, mode) as alice,
         client_of(url, bobs, mode) as bob,
     ):
@@ -113,7 +131,7 @@ async def test_another_users_object_is_answered_like_one_that_never_was(
             assert SECRET not in foreign[1], way
         assert await read(bob, name) == await read(bob, MISSING)
         assert SECRET not in await read(bob, name)
-        assert (SECRET in await read(alice, name)) == (build is attached)
+        assert (SECRET in await read(alice, name)) == (kind != "ours")
         assert "No objects are stored" in shown(await bob.call_tool("object_store_list", {}))
         # Nothing of it was lost by what bob tried, and alice's own list has it alone.
         listed = shown(await alice.call_tool("object_store_list", {}))
@@ -122,12 +140,11 @@ async def test_another_users_object_is_answered_like_one_that_never_was(
 
 
 @SERVERS
-async def test_without_authentication_ids_cannot_be_guessed_and_nothing_is_listed(container, build, mode):
+async def test_without_authentication_ids_cannot_be_guessed_and_nothing_is_listed(container, kind, wrapped, mode):
     # What the process itself keeps has a short id, which is no protection against strangers.
     own = container.store().put({"name": SECRET})
     async with (
-        running(container),
-        over_http(build(container, None)) as url,
+        serving(kind, container, None, wrapped) as url,
         client_of(url, None, mode) as alice,
         client_of(url, None, mode) as bob,
     ):
@@ -143,23 +160,26 @@ async def test_without_authentication_ids_cannot_be_guessed_and_nothing_is_liste
             assert not any(name in shown(listed) for name in (*names, own))
         for way in WAYS:
             assert await answer(bob, way, own) == await answer(bob, way, MISSING), way
+        assert await read(bob, own) == await read(bob, MISSING)
         # Who knows an id may read: that is what it means, and what --unprotected says.
         assert "hers" in shown(await bob.call_tool("object_store_get", {"object_id": names.pop()}))
 
 
 @SERVERS
-async def test_a_token_that_is_not_accepted_reaches_no_tool(container, build, authentication, provider):
+async def test_a_token_that_is_not_accepted_reaches_no_tool(container, kind, wrapped, authentication, provider):
     import httpx2
 
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "object_store_list"}}
     headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2026-07-28"}
     refused = [None, "nonsense", provider.token("alice", iss="https://other.example"), "\u00e4" * 10]
-    async with running(container), over_http(build(container, authentication)) as url, httpx2.AsyncClient() as http:
+    async with serving(kind, container, authentication, wrapped) as url, httpx2.AsyncClient() as http:
         for token in refused:
             said = headers if token is None else {**headers, "Authorization": f"Bearer {token}".encode("latin-1")}
             response = await http.post(url, json=call, headers=said)
             assert response.status_code == 401
             assert "object" not in response.text
+        if kind == "wrapped":
+            return
         metadata = await http.get(url.removesuffix("/mcp") + "/.well-known/oauth-protected-resource/mcp")
         assert metadata.json()["authorization_servers"] == [ISSUER]
 
@@ -297,7 +317,13 @@ async def test_asking_for_anothers_object_never_touches_its_key():
     container.sandbox().close()
 
 
-@pytest.mark.parametrize("name", ["HERS:obj_1", "../obj_1", "obj_1:HERS", "*", "obj_*", "obj_1\nobj_2", "HERS", ""])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("HERS:obj_1", "../obj_1", "obj_1:HERS", "*", "obj_*", "obj_1\nobj_2", "HERS", "", "obj%5F1", "obj_1%00"),
+        *("obj_1/", "obj_1?x", "obj_1#x", "OBJ_1", "obj_\u0661", "@obj_1", "obj_" + "x" * 1_000_000),
+    ],
+)
 async def test_an_id_that_is_none_leads_out_of_no_namespace(container, name):
     store, scopes = container.store(), container.scopes()
     with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
@@ -331,3 +357,23 @@ async def test_without_authentication_nobody_waits_for_a_strangers_filter():
             with anyio.fail_after(1.2):
                 assert await explorer.aquery(mine, ".[0]") == "1"
     container.sandbox().close()
+
+
+@pytest.mark.parametrize(
+    "name", ["HERS:obj_1", "obj%5F1", "obj_1%0a", "../obj_1", "obj_" + "x" * 100_000, "\u2028" * 500]
+)
+async def test_an_address_that_is_none_asks_for_no_key_and_is_answered_within_bounds(name):
+    asked: list[str] = []
+
+    class Watched(InMemoryBackend):
+        def get(self, key: str) -> bytes | None:
+            asked.append(key)
+            return super().get(key)
+
+    interceptor = Container(settings=Settings(), backend=Watched()).proxy_interceptor()
+    request = {"jsonrpc": "2.0", "id": 1, "params": {"uri": f"coatcheck://objects/{name}"}}
+    answered = await answer_read(request, interceptor)
+    assert "not found" in answered["error"]["message"]
+    assert len(str(answered)) < 2_000
+    assert "\u2028" not in str(answered)
+    assert asked == []

@@ -2,6 +2,7 @@ import json
 import re
 from typing import Any
 
+import anyio
 import jsonschema
 import pytest
 from mcp import Client
@@ -325,4 +326,49 @@ async def test_a_threshold_of_ones_own_holds(mode):
         text = shown(await client.call_tool("text", {"size": 500}))
         assert len(text) <= 400
         assert json.loads(container.explorer().query(reference_in(text), "length")) == 4390
+    container.sandbox().close()
+
+
+class Careless(InMemoryBackend):
+    """Fails with an error of its own kind."""
+
+    def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
+        raise OSError("no space left on device")
+
+    def get(self, key: str) -> bytes | None:
+        raise OSError("the disk is gone")
+
+
+async def test_a_result_reaches_the_model_although_somebodys_backend_fails(mode):
+    server = somebodys_server()
+    attach(server, Container(settings=Settings(), backend=Careless()))
+    async with Client(server, mode=mode) as client:
+        answer = await client.call_tool("rows", {"count": 3000})
+        assert not answer.is_error
+        assert "name 0" in answer.content[0].text
+        assert "not kept" in answer.content[0].text
+        refused = await client.call_tool("echo", {"value": "@obj_000000"})
+        assert refused.is_error
+        assert "unavailable" in refused.content[0].text
+
+
+async def test_limits_by_tool_and_by_round_are_settings(mode):
+    settings = Settings(tool_limits={"tex*": 500, "*": 8_000}, always_keep="total", round_limit=9_000)
+    container = Container(settings=settings)
+    server = somebodys_server()
+    attach(server, container)
+    async with Client(server, mode=mode) as client:
+        assert shown(await client.call_tool("text", {"size": 60})).startswith("line 0\n")
+        assert shown(await client.call_tool("text", {"size": 600})).startswith("@obj_")
+        assert shown(await client.call_tool("total", {"rows": []})).startswith("0\n[Kept: @obj_")
+        long = {"value": "x" * 7_000}
+        seen = []
+
+        async def call() -> None:
+            seen.append(shown(await client.call_tool("echo", long)))
+
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(call)
+        assert sorted(text.startswith("@obj_") for text in seen) == [False, True, True]
     container.sandbox().close()

@@ -1,5 +1,6 @@
 """Hiding parameters: what callers see, and that hidden values never come from them."""
 
+import dataclasses
 import functools
 import inspect
 import typing
@@ -7,7 +8,7 @@ from typing import Annotated
 
 import pytest
 
-from coatcheck.signatures import bind, face_of, hide, is_async, with_return
+from coatcheck.signatures import bind, face_of, is_async, refaced
 
 
 def greet(name: str, workspace: str, /, greeting: "str" = "Hello", *, shout: bool = False) -> "list[str]":
@@ -119,17 +120,6 @@ def test_a_misspelt_name_is_refused_with_the_names_there_are() -> None:
         bind(greet, workspce=lambda: "w")
 
 
-def test_a_parameter_without_default_cannot_just_be_hidden() -> None:
-    with pytest.raises(TypeError, match="no default"):
-        hide(greet, ["name"])
-
-
-def test_hiding_a_parameter_leaves_its_default() -> None:
-    hidden = hide(greet, ["greeting"])
-    assert "greeting" not in inspect.signature(hidden).parameters
-    assert hidden("Ada", "w") == ["Hello", "Ada", "w"]
-
-
 def test_binding_twice_hides_both() -> None:
     bound = bind(bind(greet, workspace=lambda: "w"), greeting=lambda: "Hi")
     assert list(inspect.signature(bound).parameters) == ["name", "shout"]
@@ -183,11 +173,10 @@ def test_an_annotation_that_cannot_be_evaluated_stays_and_the_others_are_evaluat
     assert parameters["y"].annotation is int
 
 
-def test_with_return_changes_the_return_annotation_alone() -> None:
-    shown = with_return(greet, str)
-    assert inspect.signature(shown).return_annotation is str
-    assert typing.get_type_hints(shown)["return"] is str
-    assert inspect.signature(shown).parameters.keys() == inspect.signature(greet).parameters.keys()
+def test_another_face_changes_what_is_shown_alone() -> None:
+    shown = refaced(greet, dataclasses.replace(face_of(greet), name="welcome"))
+    assert shown.__name__ == "welcome"
+    assert inspect.signature(shown) == face_of(greet).signature
     assert shown("Ada", "w") == ["Hello", "Ada", "w"]
 
 

@@ -1,6 +1,7 @@
 """Limits by name, and rounds."""
 
-from coatcheck.wire.limits import Limits, Round
+from coatcheck.wire.limits import Limits
+from coatcheck.wire.rounds import Round, Rounds
 
 
 def test_never_goes_before_all_and_the_first_pattern_counts():
@@ -30,3 +31,16 @@ def test_a_round_lasts_while_calls_overlap_and_for_the_window_after():
     now[0] = 101
     current.asked()
     assert current.spent == 0
+
+
+def test_each_caller_has_a_round_and_a_stranger_a_new_one_each_time():
+    rounds = Rounds(most=2)
+    first = rounds.of("ann")
+    assert rounds.of("ann") is first
+    assert rounds.of("bob") is not first
+    assert rounds.of(None) is not rounds.of(None)
+    rounds.of("ann")
+    rounds.of("eve")
+    assert rounds.of("ann") is first
+    assert rounds.of("bob").spent == 0
+    assert rounds.of("ann") is first

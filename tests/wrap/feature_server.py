@@ -65,6 +65,17 @@ async def steps(ctx: Context, count: int = 3) -> str:
 
 
 @server.tool()
+async def floods(ctx: Context, mark: str) -> str:
+    """Report much progress, and how much of it in a file."""
+    for number in range(1, 801):
+        await ctx.report_progress(number, message="x" * 100_000)
+        if number % 10 == 0:
+            Path(mark).write_text(str(number))  # noqa: ASYNC240
+            await asyncio.sleep(0)
+    return "all of it"
+
+
+@server.tool()
 async def logs(ctx: Context) -> str:
     """Write to the client's log."""
     await ctx.info("a word for the log")

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 INTEGER = {"type": "integer"}
 TOOLS = [
@@ -42,6 +43,7 @@ TOOLS = [
     {"name": "dies", "inputSchema": {"type": "object"}},
     {"name": "waits", "inputSchema": {"type": "object"}},
     {"name": "asks", "inputSchema": {"type": "object"}},
+    {"name": "floods", "inputSchema": {"type": "object"}},
     {"name": "object_store_list", "description": "Not coatcheck's", "inputSchema": {"type": "object"}},
 ]
 
@@ -50,7 +52,7 @@ def text(value: str) -> dict:
     return {"type": "text", "text": value}
 
 
-def call(name: str, arguments: dict, message: dict):
+def call(name: str, arguments: dict, message: dict):  # each tool is a line or two
     if name == "echo":
         return {"content": [text(json.dumps(arguments))], "_meta": {"vendor/x": [1, None, 2.50]}, "extra": {"é": "ü"}}
     if name == "rows":
@@ -77,9 +79,20 @@ def call(name: str, arguments: dict, message: dict):
         }
     if name == "fails":
         return {"content": [text("BEGIN" + "x" * 50_000 + "END")], "isError": True}
+    if name == "floods":
+        return flood(Path(arguments["mark"]))
     if name == "object_store_list":
         return {"content": [text("the server's own")]}
     return None
+
+
+def flood(mark: Path) -> dict:
+    """Send much, and tell in a file how much of it was taken."""
+    for number in range(1, 801):
+        write({"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": "x" * 100_000}})
+        if number % 10 == 0:
+            mark.write_text(str(number))
+    return {"content": [text("all of it")]}
 
 
 def write(message: dict) -> None:
@@ -109,9 +122,8 @@ def handle(message: dict) -> None:
         if name == "waits":
             return
         if name == "asks":
-            write(
-                {"jsonrpc": "2.0", "id": message["id"], "method": "sampling/createMessage", "params": {"messages": []}}
-            )
+            asked = {"messages": []} | ({"_meta": {"progressToken": 1}} if params.get("arguments") else {})
+            write({"jsonrpc": "2.0", "id": message["id"], "method": "sampling/createMessage", "params": asked})
             return
         write({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 0.5}})
         result = call(name, params.get("arguments", {}), message)
@@ -124,6 +136,8 @@ def handle(message: dict) -> None:
                 }
             )
             return
+    elif method == "tasks/result":
+        result = call("text", {"size": 50_000}, message)
     else:
         result = {"method": method, "params": params}
     write({"jsonrpc": "2.0", "id": message["id"], "result": result})

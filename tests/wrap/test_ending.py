@@ -110,6 +110,12 @@ def test_a_server_that_does_not_start_gives_one_line_with_its_own_words(connect)
     assert "no such database: orders.db" in said[0]
 
 
+def test_a_server_that_does_not_start_is_told_of_although_nobody_waits_for_it(connect):
+    client = connect("broken")
+    assert client.close() == 1
+    assert "no such database: orders.db" in client.stderr.splitlines()[-1]
+
+
 def test_a_command_that_does_not_exist_is_named(connect):
     client = connect(command=["no-such-server-anywhere"])
     assert client.ended() == 1

@@ -189,6 +189,100 @@ async def test_every_server_ends_with_a_signal(write, number):
     process.stdout.close()
 
 
+def greeted(connect, *arguments):
+    """Connect a client that sees what is on the wire."""
+    client = connect(wrapped=False, command=[*WRAP, *arguments])
+    client.ask("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}}, 0)
+    client.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+    return client
+
+
+def heard(client, method: str, number: int = 1) -> list:
+    """Read on until so many messages of a method have come, and give their parameters."""
+    found = []
+    while len(found) < number:
+        message = json.loads(client.line())
+        if message.get("method") == method:
+            found.append(message)
+    return found
+
+
+def seen_by_servers(client, number: int) -> list:
+    """Give what servers tell that they have seen, but for the end of the greeting."""
+    found = []
+    while len(found) < number:
+        (told,) = heard(client, "notifications/seen")
+        if told["params"]["message"].get("method") != "notifications/initialized":
+            found.append(told["params"]["message"])
+    return found
+
+
+@pytest.mark.parametrize("named", [{"name": "two__x"}, {"uri": "two+file:///x"}, {"taskId": "two__x"}])
+def test_a_method_of_a_vendor_goes_to_the_server_that_its_parameters_name(write, connect, named):
+    client = greeted(connect, "--config", write(one=OLD, two={**OLD, "args": [*OLD["args"], "no-tools"]}))
+    answer = client.ask("vendor/method", {**named, "other": 1})
+    (key, value), *_ = named.items()
+    assert answer["result"] == {
+        "method": "vendor/method",
+        "params": {key: value.removeprefix("two__").removeprefix("two+"), "other": 1},
+    }
+    client.send({"jsonrpc": "2.0", "method": "notifications/vendor", "params": {"name": "one__y"}})
+    assert seen_by_servers(client, 1)[0] == {
+        "jsonrpc": "2.0",
+        "method": "notifications/vendor",
+        "params": {"name": "y"},
+    }
+
+
+@pytest.mark.parametrize("params", [{}, {"name": "nobody__x"}, {"name": "one__x", "uri": "two+file:///x"}])
+def test_a_method_that_may_be_for_any_server_is_refused_with_what_to_do(write, connect, params):
+    client = greeted(connect, "--config", write(one=OLD, two=OLD))
+    error = client.ask("vendor/method", params)["error"]
+    assert error["code"] == -32601
+    assert "server__name" in error["message"]
+
+
+def test_where_one_server_is_behind_it_every_method_is_for_that_one(write, connect):
+    client = greeted(connect, "--config", write(one=OLD))
+    assert client.ask("vendor/method", {"x": 1})["result"] == {"method": "vendor/method", "params": {"x": 1}}
+
+
+def test_what_the_client_says_of_a_question_goes_to_who_asked_alone(write, connect):
+    client = greeted(connect, "--config", write(one=OLD, two=OLD))
+    for number, name in enumerate(("one", "two"), 1):
+        params = {"name": f"{name}__asks", "arguments": {"token": True}}
+        client.send({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params})
+    asked = heard(client, "sampling/createMessage", 2)
+    assert len({question["id"] for question in asked}) == 2
+    tokens = {question["id"].partition("/")[0]: question["params"]["_meta"]["progressToken"] for question in asked}
+    assert len(set(tokens.values())) == 2
+    client.send(
+        {
+            "jsonrpc": "2.0",
+            "method": "notifications/progress",
+            "params": {"progressToken": tokens["two"], "progress": 5},
+        }
+    )
+    for question in asked:
+        client.send({"jsonrpc": "2.0", "id": question["id"], "result": {"from": question["id"].partition("/")[0]}})
+    seen = seen_by_servers(client, 3)
+    progress = [message["params"] for message in seen if "method" in message]
+    assert progress == [{"progressToken": 1, "progress": 5}]
+    assert sorted(message["result"]["from"] for message in seen if "result" in message) == ["one", "two"]
+    for number in (1, 2):  # They are never answered, and would be waited for.
+        client.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": number}})
+
+
+def test_a_server_that_goes_away_takes_its_questions_back(write, connect):
+    client = greeted(connect, "--config", write(one=OLD, two=OLD))
+    client.send({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "one__asks"}})
+    (question,) = heard(client, "sampling/createMessage")
+    client.send({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "one__dies"}})
+    (taken_back,) = heard(client, "notifications/cancelled")
+    assert taken_back["params"]["requestId"] == question["id"]
+    assert "one" in taken_back["params"]["reason"]
+
+
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_gateway_serves_many_clients_over_http(write, mode):
     path = write(one=FEATURE, two=FEATURE)

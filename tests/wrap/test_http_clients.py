@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import subprocess
 
 import anyio
@@ -31,6 +32,18 @@ COMMAND = ["--", *FEATURES, "stdio"]
 @pytest.fixture(scope="module")
 def command_url():
     with wrapped_over_http(*COMMAND) as (_, url, _said):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def never_url():
+    with wrapped_over_http("--never", "*", *COMMAND) as (_, url, _said):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def never_url_url(never_url):
+    with wrapped_over_http("--never", "*", "--url", never_url) as (_, url, _said):
         yield url
 
 
@@ -81,6 +94,56 @@ async def test_everything_passes_over_http(command_url, url_url, upstream, mode)
             if mode == "legacy":
                 assert words(await client.call_tool("samples", {})) == "the model says me"
                 assert words(await client.call_tool("roots", {})) == "file:///home"
+
+
+@pytest.mark.parametrize(
+    ("upstream", "mode"),
+    [
+        ("command", "auto"),
+        *(
+            pytest.param(*case, marks=pytest.mark.long)
+            for case in (("command", "legacy"), ("url", "auto"), ("url", "legacy"))
+        ),
+    ],
+)
+async def test_20_mb_pass_over_http_in_both_directions(never_url, never_url_url, upstream, mode):
+    """The client of the SDK takes no events of more than 1 MB, and its server no bodies of more than 4 MB."""
+    size = 20_000_000
+    text = ("line of text\n" * (size // 13 + 1))[:size]
+    url = never_url if upstream == "command" else never_url_url
+    with anyio.fail_after(60):
+        async with httpx2.AsyncClient(timeout=60) as http:
+            ask = await opened(http, url, mode)
+            assert (await ask("length", {"value": text}))["content"][0]["text"] == str(size)
+            assert (await ask("text", {"size": size}))["content"][0]["text"] == text
+
+
+async def opened(http, url, mode):
+    """Open a connection by hand; gives what calls a tool."""
+    version = "2026-07-28" if mode == "auto" else "2025-11-25"
+    headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": version}
+
+    async def post(message):
+        answer = await http.post(url, json={"jsonrpc": "2.0", **message}, headers=headers)
+        assert answer.is_success, answer.text[:500]
+        text = answer.text
+        data = [line[6:] for line in text.splitlines() if line.startswith("data: {")] if text[:1] != "{" else [text]
+        return answer, json.loads(data[-1]) if data and data[-1] else {}
+
+    meta = {"io.modelcontextprotocol/protocolVersion": version, "io.modelcontextprotocol/clientCapabilities": {}}
+    if mode == "legacy":
+        hello = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}
+        answer, _ = await post({"id": 0, "method": "initialize", "params": hello})
+        headers["mcp-session-id"] = answer.headers["mcp-session-id"]
+        await post({"method": "notifications/initialized"})
+        meta = {}
+
+    async def call(tool, arguments):
+        headers.update({"mcp-method": "tools/call", "mcp-name": tool} if mode == "auto" else {})
+        params = {"name": tool, "arguments": arguments, "_meta": meta}
+        return (await post({"id": 1, "method": "tools/call", "params": params}))[1]["result"]
+
+    return call
 
 
 async def test_each_session_has_a_server_of_its_own_and_requests_without_session_share_one(command_url):

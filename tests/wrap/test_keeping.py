@@ -66,6 +66,14 @@ def test_the_text_of_an_error_keeps_both_ends_and_the_whole_is_kept(connect):
     assert texts(client.call("measure", text="@obj_001")) == '{"text": ["str", 50008]}'
 
 
+def test_the_large_result_of_a_task_is_kept_too(connect):
+    client = connect()
+    client.ask("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}})
+    (block,) = client.ask("tasks/result", {"taskId": "t"})["result"]["content"]
+    assert block["text"].startswith("@obj_")
+    assert len(block["text"]) <= 4_000
+
+
 def test_a_string_parameter_gets_the_text_and_a_list_the_items(connect):
     client = connect()
     client.call("text", size=13_000)

@@ -6,7 +6,7 @@ import anyio
 import pytest
 from mcp import Client
 
-from tests.wrap.running import FEATURES, WRAP, reference_in, words, wrap_on_stdio
+from tests.wrap.running import FEATURES, WRAP, reference_in, words, wrap_on_stdio, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
 COMMAND = ["--", *FEATURES, "stdio"]
@@ -65,6 +65,48 @@ async def test_results_of_calls_made_at_once_stay_within_a_common_budget(flags, 
             assert all(text.startswith("@obj_") for text in seen if text not in whole)
             await anyio.sleep(1)
             assert words(await client.call_tool("text", {"size": 3_500})).startswith("line")
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_over_http_too(mode):
+    with wrapped_over_http("--round-limit", "6000", *COMMAND) as (_, url, _said), anyio.fail_after(60):
+        async with Client(url, mode=mode) as client:
+            assert await whole_of_six(client) == 1
+            await anyio.sleep(1)
+            assert words(await client.call_tool("text", {"size": 3_500})).startswith("line")
+
+
+@pytest.mark.parametrize(("mode", "whole"), [("auto", 6), ("legacy", 1)])
+async def test_strangers_over_a_network_share_no_budget_but_a_session_does(mode, whole):
+    flags = ["--host", "0.0.0.0", "--unprotected", "--round-limit", "6000"]
+    with wrapped_over_http(*flags, *COMMAND) as (_, url, _said), anyio.fail_after(60):
+        async with Client(url.replace("0.0.0.0", "127.0.0.1"), mode=mode) as client:
+            assert await whole_of_six(client) == whole
+
+
+async def whole_of_six(client) -> int:
+    """Call a tool six times at once; give the number of results that came whole."""
+    seen = []
+
+    async def call() -> None:
+        seen.append(words(await client.call_tool("text", {"size": 3_500})))
+
+    await client.list_tools()
+    async with anyio.create_task_group() as group:
+        for _ in range(6):
+            group.start_soon(call)
+    return sum(text.startswith("line") for text in seen)
+
+
+async def test_variables_say_what_flags_do_not():
+    variables = {"COATCHECK_TOOL_LIMITS": "te*=500", "COATCHECK_NEVER_KEEP": "rows", "COATCHECK_ALWAYS_KEEP": "proc*"}
+    with anyio.fail_after(60):
+        async with Client(wrap_on_stdio(*COMMAND, **variables)) as client:
+            assert len(words(await client.call_tool("text", {"size": 3_000}))) <= 500
+            assert len((await client.call_tool("rows", {"count": 2_000})).structured_content["result"]) == 2_000
+            assert reference_in(words(await client.call_tool("process", {})))
+        async with Client(wrap_on_stdio("--limit", "te*=5000", *COMMAND, **variables)) as client:
+            assert words(await client.call_tool("text", {"size": 3_000})).startswith("line")
 
 
 async def test_without_a_round_limit_each_result_stands_for_itself():

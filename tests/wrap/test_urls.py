@@ -91,6 +91,26 @@ def test_a_secret_in_a_header_on_the_command_line_is_warned_of_and_not_repeated(
     assert "hunter2" not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--url", "http://127.0.0.1:{closed}/mcp"], "nothing listens at that address"),
+        (["--url", "https://127.0.0.1:{open}/mcp"], "begins with http://"),
+        (["--url", "http://127.0.0.1:{open}/elsewhere"], "Check the path"),
+        (["--url", "http://127.0.0.1:{open}/mcp", "--sse"], "refused with HTTP"),
+        (["--url", "http://no-such-host.invalid/mcp"], "there is no such host"),
+    ],
+)
+def test_a_url_that_leads_to_no_server_is_said_to_client_and_person(connect, feature_url, flags, said):
+    ports = {"closed": free_port(), "open": feature_url.partition("127.0.0.1:")[2].partition("/")[0]}
+    client = connect(wrapped=False, command=[*WRAP, *(flag.format(**ports) for flag in flags)])
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    assert said in client.ask("initialize", hello)["error"]["message"]
+    client.close()
+    assert said in client.stderr
+    assert "Traceback" not in client.stderr
+
+
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_server_that_cannot_be_reached_is_named_without_what_is_secret_in_its_url(mode):
     url = f"http://user:hunter2@127.0.0.1:{free_port()}/mcp?key=hunter3"

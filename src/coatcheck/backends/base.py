@@ -14,6 +14,7 @@ Words used below:
 """
 
 import inspect
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
@@ -21,7 +22,9 @@ from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 import anyio.to_thread
 
 from coatcheck.backends.urls import redact_url
-from coatcheck.errors import ListingUnsupported, WiringError
+from coatcheck.errors import CoatcheckError, ListingUnsupported, ObjectStoreUnavailable, WiringError
+
+logger = logging.getLogger(__name__)
 
 __all__ = [
     "AsyncBackend",
@@ -49,7 +52,8 @@ Result = TypeVar("Result")
 class ObjectStoreBackend(Protocol):
     """The four operations that every backend has; safe to call from several threads at once.
 
-    A store that cannot be reached raises `coatcheck.errors.ObjectStoreUnavailable`, with no secret in its text.
+    A store that cannot be reached raises `coatcheck.errors.ObjectStoreUnavailable`, with no secret in its text. So does
+    the facade for whatever else a backend raises, with nothing of its text.
 
     Attributes:
         blocking: Optional. ``False`` says "I never wait for anything: call me on the event loop". A backend without
@@ -209,6 +213,23 @@ def require_backend(candidate: object) -> ObjectStoreBackend:
     return cast("ObjectStoreBackend", candidate)
 
 
+class _InOurWords:
+    """Makes of what a backend raises an error of ours, for which everybody who stores is prepared."""
+
+    def __init__(self, backend: object) -> None:
+        self._kind = type(backend).__name__
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, CoatcheckError):
+            logger.debug("The backend %s failed", self._kind, exc_info=error)
+            raise ObjectStoreUnavailable(
+                f"The object store is unavailable ({self._kind}: {type(error).__name__}). Try again later."
+            ) from error
+
+
 class SyncFacade:
     """Calls any backend from synchronous code; what it lacks degrades as each method says.
 
@@ -218,6 +239,7 @@ class SyncFacade:
 
     def __init__(self, backend: ObjectStoreBackend) -> None:
         self.backend = require_backend(backend)
+        self._in_our_words = _InOurWords(backend)
         # Which protocols it has is asked once: isinstance() on a protocol costs microseconds each time.
         self._head = backend if isinstance(backend, HeadBackend) else None
         self._scan = backend if isinstance(backend, ScanBackend) else None
@@ -226,35 +248,46 @@ class SyncFacade:
 
     def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
         """Keep ``value`` under ``key`` for ``ttl_seconds`` (``None``: for ever)."""
-        self.backend.set(key, value, ttl_seconds)
+        with self._in_our_words:
+            self.backend.set(key, value, ttl_seconds)
 
     def get(self, key: str) -> bytes | None:
         """The value under ``key``, or ``None``."""
-        return self.backend.get(key)
+        with self._in_our_words:
+            return self.backend.get(key)
 
     def delete(self, key: str) -> bool:
         """Remove ``key``; whether it was there."""
-        return self.backend.delete(key)
+        with self._in_our_words:
+            return self.backend.delete(key)
 
     def head(self, key: str, n: int) -> bytes | None:
         """The first ``n`` bytes under ``key``, or ``None``; cut from the whole value if the backend has no ``head``."""
-        return self._head.head(key, n) if self._head else _beginning(self.backend.get(key), n)
+        with self._in_our_words:
+            return self._head.head(key, n) if self._head else _beginning(self.backend.get(key), n)
 
     def scan(self, prefix: str) -> Iterator[str]:
         """Live keys that begin with ``prefix``; raises `ListingUnsupported` at once if the backend has no ``scan``."""
-        if self._scan:
-            return self._scan.scan(prefix)
-        raise _no_listing(self.backend)
+        if self._scan is None:
+            raise _no_listing(self.backend)
+        with self._in_our_words:
+            return self._each(self._scan.scan(prefix))
+
+    def _each(self, keys: Iterator[str]) -> Iterator[str]:
+        with self._in_our_words:
+            yield from keys
 
     def ping(self) -> None:
         """Raise `ObjectStoreUnavailable` if the store does not answer; nothing if the backend has no ``ping``."""
         if self._ping:
-            self._ping.ping()
+            with self._in_our_words:
+                self._ping.ping()
 
     def close(self) -> None:
         """Give back what the backend holds; nothing if it has no ``close``."""
         if self._close:
-            self._close.close()
+            with self._in_our_words:
+                self._close.close()
 
 
 class AsyncFacade:
@@ -270,6 +303,7 @@ class AsyncFacade:
     def __init__(self, backend: ObjectStoreBackend) -> None:
         self.backend = require_backend(backend)
         self._sync = SyncFacade(backend)
+        self._in_our_words = _InOurWords(backend)
         self._direct = not getattr(backend, "blocking", True)
         self._own = backend if isinstance(backend, AsyncBackend) else None
         self._head = backend if isinstance(backend, AsyncHeadBackend) else None
@@ -280,43 +314,50 @@ class AsyncFacade:
 
     async def aset(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
         """As `SyncFacade.set`."""
-        if self._own:
-            await self._own.aset(key, value, ttl_seconds)
-        else:
-            await self._run(self._sync.set, key, value, ttl_seconds)
+        with self._in_our_words:
+            if self._own:
+                await self._own.aset(key, value, ttl_seconds)
+            else:
+                await self._run(self._sync.set, key, value, ttl_seconds)
 
     async def aget(self, key: str) -> bytes | None:
         """As `SyncFacade.get`."""
-        return await self._own.aget(key) if self._own else await self._run(self._sync.get, key)
+        with self._in_our_words:
+            return await self._own.aget(key) if self._own else await self._run(self._sync.get, key)
 
     async def adelete(self, key: str) -> bool:
         """As `SyncFacade.delete`."""
-        return await self._own.adelete(key) if self._own else await self._run(self._sync.delete, key)
+        with self._in_our_words:
+            return await self._own.adelete(key) if self._own else await self._run(self._sync.delete, key)
 
     async def ahead(self, key: str, n: int) -> bytes | None:
         """As `SyncFacade.head`."""
-        if self._head:
-            return await self._head.ahead(key, n)
-        if self._sync_head:
-            return await self._run(self._sync.head, key, n)
-        return _beginning(await self.aget(key), n)
+        with self._in_our_words:
+            if self._head:
+                return await self._head.ahead(key, n)
+            if self._sync_head:
+                return await self._run(self._sync.head, key, n)
+            return _beginning(await self.aget(key), n)
 
     async def ascan(self, prefix: str) -> AsyncIterator[str]:
         """As `SyncFacade.scan`; `ListingUnsupported` is raised at the first step of the iteration."""
         if self._scan:
-            async for key in self._scan.ascan(prefix):
-                yield key
+            with self._in_our_words:
+                async for key in self._scan.ascan(prefix):
+                    yield key
         else:
             for key in await self._run(lambda: list(self._sync.scan(prefix))):
                 yield key
 
     async def aping(self) -> None:
         """As `SyncFacade.ping`."""
-        await (self._ping.aping() if self._ping else self._run(self._sync.ping))
+        with self._in_our_words:
+            await (self._ping.aping() if self._ping else self._run(self._sync.ping))
 
     async def aclose(self) -> None:
         """As `SyncFacade.close`."""
-        await (self._close.aclose() if self._close else self._run(self._sync.close))
+        with self._in_our_words:
+            await (self._close.aclose() if self._close else self._run(self._sync.close))
 
     async def _run(self, function: Callable[..., Result], *args: Any) -> Result:
         if self._direct:

@@ -1,4 +1,4 @@
-"""The command line: ``coatcheck serve``, ``wrap``, ``doctor``."""
+"""The command line: ``coatcheck serve``, ``wrap``, ``doctor`` and the rest."""
 
 import sys
 from collections.abc import Sequence

@@ -7,7 +7,9 @@ import typer
 
 from coatcheck import __version__
 from coatcheck.cli.install import install, status, uninstall
-from coatcheck.cli.options import Backend, Config, LogFormat, RedisUrl, ShutdownTimeout, Ttl, WaitForStore
+from coatcheck.cli.objects import app as objects
+from coatcheck.cli.options import Backend, Config, LogFormat, RedisUrl, ShutdownTimeout, Ttl, WaitForStore, store_flags
+from coatcheck.cli.stats import stats
 from coatcheck.cli.wrap_command import wrap
 
 app = typer.Typer(
@@ -110,14 +112,25 @@ def serve(
     from coatcheck.cli.toolset_flags import ExtraFlags
 
     configure_logging(log_format, verbose=verbose)
-    others = {"shutdown_timeout": shutdown_timeout, "log_format": log_format}
-    settings = (object_store_backend, redis_url, object_store_ttl, config, wait_for_store, others)
+    settings = store_flags(
+        config,
+        object_store_backend,
+        redis_url,
+        object_store_ttl=object_store_ttl,
+        wait_for_store=wait_for_store,
+        shutdown_timeout=shutdown_timeout,
+        log_format=log_format,
+    )
     authentication = AuthFlags(auth_tokens, auth_jwks, auth_issuer, auth_audience, auth).open()
     protected = authentication is not None
     listening = Listening(transport, host, port, unprotected=unprotected, authenticated=protected, stateless=stateless)
     known = [flag for parameter in ctx.command.params for flag in parameter.opts]
     extra = ExtraFlags(ctx.args, known)
     run_serve(settings, listening, toolset or [], tool, extra, authentication=authentication, verbose=verbose)
+
+
+app.add_typer(objects, name="objects", short_help="Look at stored objects: ls, show, get, grep, query, rm.")
+app.command(short_help="Say what the store holds, and what a running server has counted.")(stats)
 
 
 @app.command(short_help="Check settings, wiring, store and sandbox, and show the container.")
@@ -136,4 +149,5 @@ def doctor(
     """
     from coatcheck.cli.doctor import run_doctor
 
-    raise typer.Exit(run_doctor((object_store_backend, redis_url, object_store_ttl, config), mermaid=mermaid))
+    flags = store_flags(config, object_store_backend, redis_url, object_store_ttl=object_store_ttl)
+    raise typer.Exit(run_doctor(flags, mermaid=mermaid))

@@ -1,6 +1,7 @@
 """Options that several commands share, and the settings that they make."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -70,34 +71,37 @@ Config = Annotated[
 ]
 
 
-SettingsFlags = (
-    tuple[str | None, str | None, float | None, Path | None]
-    | tuple[str | None, str | None, float | None, Path | None, float | None]
-    | tuple[str | None, str | None, float | None, Path | None, float | None, Mapping[str, Any]]
-)
-"""Backend, Redis URL, seconds to keep, settings file, seconds to wait for the store, as the flags gave them; others by
-the setting's name, ``None`` for those that were not given."""
+@dataclass(frozen=True, slots=True)
+class SettingsFlags:
+    """What the command line says of the settings.
+
+    Attributes:
+        config: The settings file, if one was named.
+        given: What flags gave, by the setting's name; ``None`` for a flag that was not used.
+    """
+
+    config: Path | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
 
 
-def make_settings(
-    backend: str | None,
-    redis_url: str | None,
-    ttl: float | None,
-    config: Path | None,
-    wait_for_store: float | None = None,
-    others: Mapping[str, Any] | None = None,
-) -> "Settings":
+def make_settings(flags: SettingsFlags) -> "Settings":
     """Make the settings: a flag goes before a variable, a variable before the file, the file before the default."""
     from coatcheck.settings import Settings
 
-    given: dict[str, Any] = {"object_store_backend": backend, "redis_url": redis_url, "object_store_ttl": ttl}
-    given |= {"wait_for_store": wait_for_store, **(others or {})}
-    settings = Settings.load(config, **{name: value for name, value in given.items() if value is not None})
-    if "log_format" in given:  # a command that writes logs
+    settings = Settings.load(flags.config, **{name: value for name, value in flags.given.items() if value is not None})
+    if "log_format" in flags.given:  # a command that writes logs
         write_logs_as(settings.log_format)
+    redis_url = flags.given.get("redis_url")
     if redis_url is not None and urlsplit(redis_url).password:
         announce(
             "the password in --redis-url shows in the process list; "
             "put the URL into COATCHECK_REDIS_URL or a settings file (--config)."
         )
     return settings
+
+
+def store_flags(
+    config: Path | None, object_store_backend: str | None, redis_url: str | None, **others: Any
+) -> SettingsFlags:
+    """What the command line says of the settings, the store's first."""
+    return SettingsFlags(config, {"object_store_backend": object_store_backend, "redis_url": redis_url, **others})

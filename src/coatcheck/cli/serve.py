@@ -109,7 +109,7 @@ def run_serve(
         sys.path.insert(0, "")  # a module of one's own is looked for in the current folder first
     toolsets = [load_toolset(name) for name in toolset_names]
     options = toolset_options(toolsets, extra)
-    container = Container(settings=make_settings(*flags))
+    container = Container(settings=make_settings(flags))
     # The SDK configures logging by itself when a server is made; it writes to stderr as well.
     server: MCPServer[Any] = MCPServer(
         "coatcheck",
@@ -143,10 +143,10 @@ async def _serve_http(
         if listening.transport == "sse":
             path, application = "/sse", server.sse_app(host=listening.host, transport_security=security)
         else:
+            path = "/mcp"
             application = server.streamable_http_app(
                 host=listening.host, transport_security=security, stateless_http=listening.stateless
             )
-            path = "/mcp"
         if listening.stateless:
             application = PostOnly(application, path)
         draining = Draining(application)

@@ -46,7 +46,9 @@ def _entries(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The file of servers {path} cannot be read: {error}.") from None
+        raise SettingsError(
+            f"The file of servers {path} cannot be read: {getattr(error, 'strerror', None) or error}."
+        ) from None
     # Hosts allow comments and a comma too many.
     plain = _LAST_COMMA.sub(lambda found: found.group(1) or "", _COMMENT.sub(lambda found: found.group(1) or " ", text))
     try:

@@ -1,10 +1,10 @@
-"""The flags of ``coatcheck wrap`` that say how much of a result passes unchanged."""
+"""The flags of ``coatcheck wrap`` that say how much of a result passes unchanged: settings, said in few letters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from coatcheck.errors import SettingsError, excerpt
-from coatcheck.wire.limits import CHARACTERS_PER_TOKEN, ROUND_FACTOR, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,6 @@ class Shaping:
         always: Patterns of tools whose results are always kept.
         round_limit: What the results of one round may have together; 0 for no limit.
         tokens: Whether numbers are tokens.
-        resource_links: Whether what was kept is also given as a resource link.
     """
 
     limits: Sequence[str] = ()
@@ -25,28 +24,25 @@ class Shaping:
     always: Sequence[str] = ()
     round_limit: int | None = None
     tokens: bool = False
-    resource_links: bool = False
 
-    def check(self) -> None:
-        """Refuse what cannot be meant, before anything starts.
+    def settings(self) -> dict[str, Any]:
+        """Give the settings that were said; each goes before its variable and the settings file.
 
         Raises:
             SettingsError: A limit that is no number.
         """
-        self.make(0)
-
-    def make(self, inline_limit: int) -> Limits:
-        """Make the limits; ``inline_limit`` is the setting, in characters."""
-        factor = CHARACTERS_PER_TOKEN if self.tokens else 1
-        default, by_tool = inline_limit, []
+        by_tool: list[tuple[str, int]] = []
+        said: dict[str, Any] = {"tool_limits": by_tool, "never_keep": self.never, "always_keep": self.always}
+        said["limits_in_tokens"] = self.tokens
         for given in self.limits:
             pattern, separator, number = given.rpartition("=")
             if not number.strip().isdecimal() or (separator and not pattern.strip()):
                 raise SettingsError(f'--limit wants PATTERN=NUMBER or NUMBER, not "{excerpt(given)}".')
-            characters = int(number) * factor
             if separator:
-                by_tool.append((pattern.strip(), characters))
+                by_tool.append((pattern.strip(), int(number)))
             else:
-                default = characters
-        per_round = ROUND_FACTOR * default if self.round_limit is None else self.round_limit * factor
-        return Limits(default, tuple(by_tool), tuple(self.never), tuple(self.always), per_round)
+                said["inline_limit"] = int(number)
+        # What was not said is empty or false and leaves the word to the variables.
+        return {name: value for name, value in said.items() if value or name == "inline_limit"} | (
+            {} if self.round_limit is None else {"round_limit": self.round_limit}
+        )

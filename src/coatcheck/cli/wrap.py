@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coatcheck.cli.options import SettingsFlags, make_settings
-from coatcheck.cli.shaping import Shaping
 from coatcheck.proxy.stdio import serve_stdio
 from coatcheck.proxy.stopping import stop_upstream
 from coatcheck.proxy.upstream import Upstream, start_upstream
@@ -24,7 +23,7 @@ class WrapFlags:
     """What the command line says besides which servers are wrapped."""
 
     settings: SettingsFlags
-    shaping: Shaping = field(default_factory=Shaping)
+    resource_links: bool = False
     verbose: bool = False
 
 
@@ -53,7 +52,7 @@ async def _carry_process(upstream: Upstream, flags: WrapFlags) -> int:
     async with _Built(flags) as built:
         try:
             return await serve_stdio(
-                upstream, built.interceptor, verbose=flags.verbose, offer_resources=flags.shaping.resource_links
+                upstream, built.interceptor, verbose=flags.verbose, offer_resources=flags.resource_links
             )
         finally:
             await stop_upstream(upstream)
@@ -63,7 +62,7 @@ async def _carry_link(make_link: Callable[[], "Link"], flags: WrapFlags) -> int:
     from coatcheck.proxy.stdio_to_link import serve_link
 
     async with _Built(flags) as built:
-        return await serve_link(make_link(), built.interceptor, offer_resources=flags.shaping.resource_links)
+        return await serve_link(make_link(), built.interceptor, offer_resources=flags.resource_links)
 
 
 class _Built(AsyncExitStack):
@@ -87,14 +86,12 @@ def make_container(flags: WrapFlags) -> "Container":
     from coatcheck.containers import Container
     from coatcheck.lifecycle import validate
 
-    container = Container(settings=make_settings(*flags.settings))
+    container = Container(settings=make_settings(flags.settings))
     validate(container)
     return container
 
 
 def make_interceptor(container: "Container", flags: WrapFlags) -> "Interceptor":
     """Make what is done with lists, arguments and results."""
-    made: Interceptor = container.proxy_interceptor(
-        limits=flags.shaping.make(container.settings().inline_limit), resource_links=flags.shaping.resource_links
-    )
+    made: Interceptor = container.proxy_interceptor(resource_links=flags.resource_links)
     return made

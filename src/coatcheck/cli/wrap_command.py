@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coatcheck.cli.options import Backend, LogFormat, RedisUrl, ShutdownTimeout, Ttl, WaitForStore
-from coatcheck.errors import SettingsError
+from coatcheck.cli.options import Backend, LogFormat, RedisUrl, ShutdownTimeout, Ttl, WaitForStore, store_flags
+from coatcheck.errors import SettingsError, excerpt
 
 if TYPE_CHECKING:
     from coatcheck.proxy.links import Link
@@ -124,13 +124,21 @@ def wrap(
     from coatcheck.proxy.targets import CommandTarget, make_link
 
     configure_logging(log_format, verbose=verbose)
+    if transport not in {"stdio", "streamable-http"}:
+        raise SettingsError(f'Clients of wrap connect by stdio or streamable-http, not by "{excerpt(transport)}".')
     servers, settings_file = _sorted(config or [])
-    shaping = Shaping(limit or [], never or [], always or [], round_limit, tokens, resource_links)
-    shaping.check()
-    others = {"shutdown_timeout": shutdown_timeout, "log_format": log_format}
-    flags = WrapFlags(
-        (object_store_backend, redis_url, object_store_ttl, settings_file, wait_for_store, others), shaping, verbose
+    shaping = Shaping(limit or [], never or [], always or [], round_limit, tokens)
+    settings = store_flags(
+        settings_file,
+        object_store_backend,
+        redis_url,
+        object_store_ttl=object_store_ttl,
+        wait_for_store=wait_for_store,
+        shutdown_timeout=shutdown_timeout,
+        log_format=log_format,
+        **shaping.settings(),  # What cannot be meant is refused here, before anything starts.
     )
+    flags = WrapFlags(settings, resource_links=resource_links, verbose=verbose)
     target = UpstreamFlags(command or [], url, sse, header or [], token_variable, ca_file).target()
     if (target is None) == (not servers):
         raise typer.BadParameter(
@@ -161,8 +169,6 @@ def wrap(
     authentication = AuthFlags(auth_tokens, auth_jwks, auth_issuer, auth_audience, auth)
     protected = any(given is not None for given in (auth_tokens, auth_jwks, auth))
     listening = Listening(transport, host, port, unprotected=unprotected, authenticated=protected, stateless=stateless)
-    if transport != "streamable-http":
-        raise SettingsError("Clients of wrap connect by stdio or streamable-http.")
     raise typer.Exit(run_wrap_http(open_upstream, flags, listening, authentication))
 
 

@@ -6,7 +6,7 @@ from coatcheck.codec.decoding import decode, decode_result, load_exactly, load_j
 from coatcheck.codec.encoding import Encoded, dump_json, encode, json_length, json_type
 from coatcheck.codec.envelope import HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
 from coatcheck.codec.results import ToolResult, is_large_result, result_text, result_value
-from coatcheck.codec.slices import DECODED_AT_ONCE, adecode, aencode, aload_json, splice_text
+from coatcheck.codec.slices import DECODED_AT_ONCE, adecode, aencode, aload_json, is_json, splice_text
 
 __all__ = [
     "DECODED_AT_ONCE",
@@ -25,6 +25,7 @@ __all__ = [
     "dump_json",
     "encode",
     "expand",
+    "is_json",
     "is_large_result",
     "json_length",
     "json_type",

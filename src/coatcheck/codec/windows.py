@@ -21,6 +21,9 @@ TEXT_WINDOW = 1024 * 1024
 MAX_DEPTH = 200
 """Levels of containers that are each larger than a window."""
 
+MOST_SINGLES = 20_000
+"""Members that are decoded one by one, a fiftieth as fast, until the whole is left to be decoded in one go."""
+
 _LEAST = 512
 _GUESSES = 3
 _LONGEST_ESCAPE = 12
@@ -34,6 +37,7 @@ _PIECE_OF_TEXT = re.compile(
 )
 _KEY_OF_FIRST_MEMBER = re.compile(rb'\{[ \t\r\n]*+"[^"\\]{0,100}+"')
 _OPENING, _CLOSING = b"[{", b"]}"
+_ENDS = frozenset({b"]", b"}", b'"'})
 
 
 class Windows:
@@ -52,6 +56,7 @@ class Windows:
         self._window = window
         self._text_window = text_window
         self._at = 0
+        self._singles = 0
         self._find_end = json.JSONDecoder().raw_decode
 
     def read(self) -> Generator[None, None, Any]:
@@ -124,6 +129,7 @@ class Windows:
                 items[name] = value
             yield
             last = self._text[self._at - 1 : self._at]
+            last = last if last in _ENDS else b""
             self._skip_space()
             mark = self._text[self._at : self._at + 1]
             if mark != b",":
@@ -134,8 +140,11 @@ class Windows:
             comma = self._at
             self._at += 1
             self._skip_space()
-            between = self._between(last, self._text[comma : self._at], keyed=name is not None)
-            while size >= _LEAST and self._take_batch(items, between, size):
+            self._singles += 1
+            if self._singles > MOST_SINGLES:
+                raise ValueError("too ragged")
+            marks = self._marks(last, self._text[comma : self._at], keyed=name is not None)
+            while size >= _LEAST and any(self._take_batch(items, mark, len(last), size) for mark in marks):
                 size = min(2 * size, self._window)
                 yield
             size = max(size // 4, min(_LEAST, self._window))
@@ -153,20 +162,22 @@ class Windows:
         self._at += 1
         return str(key)
 
-    def _between(self, last: bytes, comma: bytes, *, keyed: bool) -> tuple[bytes, int]:
-        """Give what will stand between later members if they look like these, and how much of it ends a member."""
-        ends = last if last and last in b']}"' else b""
-        following = _KEY_OF_FIRST_MEMBER.match(self._text, self._at)
-        if keyed or following is None:
-            first = self._text[self._at : self._at + 1]
-            begins = first if first and first in b'[{"' else b""
-        else:
-            begins = following.group()
-        return ends + comma + begins, len(ends)
+    def _marks(self, last: bytes, comma: bytes, *, keyed: bool) -> list[bytes]:
+        """Give what will stand between later members if they look like these: with the same first key, or without."""
+        first = self._text[self._at : self._at + 1]
+        plain = last + comma + (first if first and first in b'[{"' else b"")
+        following = None if keyed else _KEY_OF_FIRST_MEMBER.match(self._text, self._at)
+        return [plain] if following is None else [last + comma + following.group(), plain]
 
-    def _take_batch(self, items: Any, between: tuple[bytes, int], size: int) -> bool:
-        """Take as many members as end within ``size`` bytes; false where the guesses at an end were wrong."""
-        mark, ends = between
+    def _take_batch(self, items: Any, mark: bytes, ends: int, size: int) -> bool:
+        """Take as many members as end within ``size`` bytes; false where the guesses at an end were wrong.
+
+        Args:
+            items: Takes them.
+            mark: What stands between members.
+            ends: How much of it is the end of the one before.
+            size: Bytes to look at.
+        """
         begins = len(mark) - len(mark[ends:].lstrip(b", \t\r\n")) - ends
         cut = min(self._at + size, len(self._text))
         for _ in range(_GUESSES):

@@ -14,7 +14,7 @@ from pydantic.errors import PydanticUndefinedAnnotation
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from coatcheck.errors import ArgumentRejected, ReferenceSyntaxError, excerpt
+from coatcheck.errors import ArgumentRejected, ReferenceSyntaxError, counted, excerpt
 from coatcheck.references import parse_target
 
 _EMPTY = inspect.Parameter.empty
@@ -205,9 +205,9 @@ def _shown(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, dict):
-        return f"an object with {len(value):,} keys"
+        return f"an object with {counted(len(value), 'key')}"
     if isinstance(value, list | tuple):
-        return f"a list of {len(value):,} items"
+        return f"a list of {counted(len(value), 'item')}"
     if isinstance(value, int | float):
         # Python refuses to write out an integer of thousands of digits.
         return excerpt(

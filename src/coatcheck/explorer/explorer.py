@@ -7,6 +7,7 @@ from coatcheck.explorer.access import AsyncAccess, BlockingAccess, complete
 from coatcheck.explorer.finding import Found
 from coatcheck.explorer.work import Kept, Work, target_of
 from coatcheck.object_store import ObjectStore
+from coatcheck.operations import Answer
 from coatcheck.sandbox import Sandbox
 
 DEFAULT_PREVIEW_LIMIT = 4000
@@ -176,6 +177,14 @@ class Explorer:
     async def aquery(self, obj_id: str, filter: str, path: str = "", store: bool = False) -> str:  # noqa: A002
         """Run a jq filter and show what it gives; see ``query``."""
         return await self._async().derive("query", target_of(obj_id, path), {"filter": filter}, store=store)
+
+    def run(self, operation: str, obj_id: str, path: str = "", **args: Any) -> Answer:
+        """Run ``search`` or ``query`` for who wants its figures and its new value, not stored, beside the text.
+
+        Raises:
+            CoatcheckError: As the method of that operation does.
+        """
+        return complete(self._blocking().run(operation, target_of(obj_id, path), args, self.response_limit))
 
     # Taking a value in and giving it out
 

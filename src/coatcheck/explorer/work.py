@@ -206,10 +206,11 @@ def _listed(object_id: str, metadata: Metadata, now: float) -> str:
     length = "" if metadata.length is None else f" of {metadata.length:,}"
     tool = f", from {metadata.tool}" if metadata.tool else ""
     age = max(now - metadata.created, 0)
-    return f"@{object_id}: {metadata.type}{length}, {metadata.size:,} bytes{tool}, {_ago(age)}"
+    return f"@{object_id}: {metadata.type}{length}, {metadata.size:,} bytes{tool}, {ago(age)}"
 
 
-def _ago(seconds: float) -> str:
+def ago(seconds: float) -> str:
+    """Say how long something is past."""
     for unit, size in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * size:
             return f"{int(seconds // size)} {unit} ago"

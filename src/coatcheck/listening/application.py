@@ -58,9 +58,11 @@ class Application:
             allowed_origins=[f"http://{host}" for host in _LOOPBACK],
         )
         self._shared = SharedLink(make_link)
-        self._enveloped = EnvelopedRequests(self._shared, interceptor, scopes, security)
-        self._greeted: GreetedRequests | Sessions = (GreetedRequests if stateless else Sessions)(
-            make_link, interceptor, scopes, security
+        self._enveloped = EnvelopedRequests(self._shared, interceptor, scopes, security, loopback=loopback)
+        self._greeted: GreetedRequests | Sessions = (
+            GreetedRequests(make_link, interceptor, scopes, security, loopback=loopback)
+            if stateless
+            else Sessions(make_link, interceptor, scopes, security)
         )
         self._endpoint = _guarded(RequestBodyLimitMiddleware(self._route, LARGEST_BODY), verifier)
 

@@ -30,14 +30,21 @@ class EnvelopedRequests(Requests):
         interceptor: What is done with lists, arguments and results.
         scopes: Where the store asks for the namespace.
         security: Which host and origin headers are accepted.
+        loopback: Whether only this machine can connect.
     """
 
     statuses = own_statuses = ERROR_CODE_HTTP_STATUS
 
     def __init__(
-        self, shared: SharedLink, interceptor: Interceptor, scopes: Scopes, security: TransportSecuritySettings
+        self,
+        shared: SharedLink,
+        interceptor: Interceptor,
+        scopes: Scopes,
+        security: TransportSecuritySettings,
+        *,
+        loopback: bool,
     ) -> None:
-        super().__init__(interceptor, scopes, security)
+        super().__init__(interceptor, scopes, security, loopback=loopback)
         self._shared = shared
 
     def _shared_by(self, message: Message, request: Request) -> SharedLink:

@@ -115,6 +115,7 @@ class GreetedRequests(Requests):
         interceptor: What is done with lists, arguments and results.
         scopes: Where the store asks for the namespace.
         security: Which host and origin headers are accepted.
+        loopback: Whether only this machine can connect.
     """
 
     # Clients of these revisions take an error's status for one of the transport: 404 would end a session.
@@ -126,8 +127,10 @@ class GreetedRequests(Requests):
         interceptor: Interceptor,
         scopes: Scopes,
         security: TransportSecuritySettings,
+        *,
+        loopback: bool,
     ) -> None:
-        super().__init__(interceptor, scopes, security)
+        super().__init__(interceptor, scopes, security, loopback=loopback)
         self._make_link = make_link
         self._links: dict[str, GreetedLink] = {}
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Hashable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
@@ -18,13 +18,28 @@ from coatcheck.codec import dump_json
 from coatcheck.listening.sharing import Lane, SharedLink
 from coatcheck.middleware import scope_of_caller
 from coatcheck.proxy.conversation import Conversation
-from coatcheck.proxy.messages import Message, id_of, is_response, parse, to_line
-from coatcheck.scopes import Scopes
+from coatcheck.proxy.messages import (
+    CLIENT_INFO,
+    LONG_LINE,
+    Message,
+    glance_at_id,
+    id_of,
+    is_response,
+    meta_of,
+    parse,
+    parse_long,
+)
+from coatcheck.scopes import Reach, Scopes
+from coatcheck.scopes import Scope as Caller
 from coatcheck.wire.interceptor import Interceptor
+from coatcheck.wire.rounds import Rounds
 
 logger = logging.getLogger(__name__)
 
 PING_SECONDS = 15.0
+MOST_WAITING = 16 << 20
+"""Bytes that may wait for a client beside the largest message."""
+
 LISTEN = "subscriptions/listen"
 _STREAM_HEADERS = [
     (b"content-type", b"text/event-stream"),
@@ -40,6 +55,7 @@ class Requests(ABC):
         interceptor: What is done with lists, arguments and results.
         scopes: Where the store asks for the namespace.
         security: Which host and origin headers are accepted.
+        loopback: Whether only this machine can connect.
     """
 
     statuses: Mapping[int, int] = MappingProxyType({})
@@ -48,10 +64,14 @@ class Requests(ABC):
     own_statuses: Mapping[int, int] = MappingProxyType({})
     """The same for an error of ours."""
 
-    def __init__(self, interceptor: Interceptor, scopes: Scopes, security: TransportSecuritySettings) -> None:
+    def __init__(
+        self, interceptor: Interceptor, scopes: Scopes, security: TransportSecuritySettings, *, loopback: bool
+    ) -> None:
         self._interceptor = interceptor
         self._scopes = scopes
         self._security = TransportSecurityMiddleware(security)
+        self._loopback = loopback
+        self._rounds = Rounds()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -67,11 +87,15 @@ class Requests(ABC):
         if not takes_json or not takes_events:
             await Response(status_code=406)(scope, receive, send)
             return
-        message = parse(await request.body())
+        body = await request.body()
+        message = await parse_long(body)
         answer = await self._judged(message, request)
         if answer is None:
+            shared = self._shared_by(message, request)
             with self._scopes.enter(scope_of_caller(over_network=True)):
-                await self._exchange(message, self._shared_by(message, request), receive, send)
+                await self._exchange(
+                    message, body, shared, request.client.host if request.client else "", receive, send
+                )
         elif answer:
             await _respond(dump_json(answer), send, self.own_statuses)
         else:
@@ -85,8 +109,24 @@ class Requests(ABC):
     def _shared_by(self, message: Message, request: Request) -> SharedLink:
         """Give the upstream of a request that passes on."""
 
-    async def _exchange(self, message: Message, shared: SharedLink, receive: Receive, send: Send) -> None:
-        lines: asyncio.Queue[bytes] = asyncio.Queue()
+    def _maker_of_rounds(self, message: Message, caller: Caller, peer: str) -> Hashable:
+        """Say whose calls count together, for want of a session: those of one application of one user.
+
+        Who is not known, over a network, shares a budget with nobody: a stranger could use it up, or learn from
+        what is left that others call.
+        """
+        info = meta_of(message).get(CLIENT_INFO)
+        info = info if isinstance(info, dict) else {}
+        application = (str(info.get("name")), str(info.get("version")))
+        if caller.reach is Reach.PRINCIPAL:
+            return (caller.principal, *application)
+        return (peer, *application) if self._loopback else None
+
+    async def _exchange(
+        self, message: Message, line: bytes, shared: SharedLink, peer: str, receive: Receive, send: Send
+    ) -> None:
+        await shared.has_room()
+        lines = Waiting()
         ready: asyncio.Future[Interceptor] = asyncio.get_running_loop().create_future()
         ready.set_result(self._interceptor)
         # What the upstream says comes from another task; the caller's scope must hold for it as well.
@@ -97,28 +137,56 @@ class Requests(ABC):
             with self._scopes.enter(scope):
                 conversation.from_server(line)
 
-        lane = shared.lane(take)
+        lane = shared.lane(take, (message, line))
         conversation = Conversation(
-            lines.put_nowait,
+            lines.put,
             lane.send,
             ready,
             on_noise=lambda _line: None,
             offer_resources=self._interceptor.resource_links,
+            calls_at_once=self._rounds.of(self._maker_of_rounds(message, scope, peer)),
         )
         conversation.heard_server = True
         leaving = asyncio.ensure_future(_left(receive))
         answering = asyncio.ensure_future(_answer(lines, message, send, self.statuses))
         try:
-            conversation.from_client(to_line(message))
-            await asyncio.wait({leaving, answering}, return_when=asyncio.FIRST_COMPLETED)
+            conversation.message_from_client(message, line)
+            await asyncio.wait({leaving, answering, lines.too_many}, return_when=asyncio.FIRST_COMPLETED)
             if answering.done():
                 answering.result()
         finally:
             lane.close()
+            conversation.leave()
             for task in (leaving, answering):
                 task.cancel()
             with suppress(asyncio.CancelledError):
                 await asyncio.gather(leaving, answering, return_exceptions=True)
+
+
+class Waiting:
+    """Lines that wait for a client to take them. One that does not read is left: its upstream is that of others too."""
+
+    def __init__(self) -> None:
+        self._lines: asyncio.Queue[bytes] = asyncio.Queue()
+        self._bytes = 0
+        self._largest = 0
+        self.too_many: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def put(self, line: bytes) -> None:
+        """Add a line; a single one may be of any size."""
+        self._bytes += len(line)
+        self._largest = max(self._largest, len(line))
+        if self._bytes - self._largest > MOST_WAITING and not self.too_many.done():
+            logger.warning("A client that does not read what it asked for is left")
+            self.too_many.set_result(None)
+        if not self.too_many.done():
+            self._lines.put_nowait(line)
+
+    async def get(self) -> bytes:
+        """Take the next line."""
+        line = await self._lines.get()
+        self._bytes -= len(line)
+        return line
 
 
 async def _left(receive: Receive) -> None:
@@ -127,7 +195,7 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-async def _answer(lines: asyncio.Queue[bytes], request: Message, send: Send, statuses: Mapping[int, int]) -> None:
+async def _answer(lines: "Waiting", request: Message, send: Send, statuses: Mapping[int, int]) -> None:
     """Send what comes: a sole answer as JSON, else events until the answer is among them."""
     first = None
     with suppress(TimeoutError):
@@ -147,7 +215,7 @@ async def _answer(lines: asyncio.Queue[bytes], request: Message, send: Send, sta
             return
 
 
-async def _with_pings(first: bytes | None, lines: asyncio.Queue[bytes]) -> AsyncIterator[bytes | None]:
+async def _with_pings(first: bytes | None, lines: "Waiting") -> AsyncIterator[bytes | None]:
     yield first
     while True:
         try:
@@ -157,6 +225,9 @@ async def _with_pings(first: bytes | None, lines: asyncio.Queue[bytes]) -> Async
 
 
 def _is_answer(line: bytes, request: Message) -> bool:
+    key = glance_at_id(line) if len(line) > LONG_LINE else None
+    if key is not None:
+        return key == id_of(request)
     message = parse(line)
     return is_response(message) and id_of(message) == id_of(request)
 

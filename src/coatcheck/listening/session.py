@@ -12,7 +12,9 @@ from mcp_types import jsonrpc_message_adapter
 from pydantic import ValidationError
 
 from coatcheck.errors import UpstreamError
+from coatcheck.listening.events import SentEvents
 from coatcheck.proxy.conversation import Conversation
+from coatcheck.proxy.lines import HIGH_WATER
 from coatcheck.proxy.links import Link
 from coatcheck.proxy.messages import (
     PROGRESS_TOKEN,
@@ -26,6 +28,7 @@ from coatcheck.proxy.messages import (
     parse,
     to_line,
 )
+from coatcheck.proxy.stdio import MOST_IN_HAND
 from coatcheck.scopes import Scope, Scopes
 from coatcheck.wire.interceptor import Interceptor
 
@@ -50,6 +53,7 @@ class Session:
 
     Args:
         transport: The SDK's side; not connected yet.
+        events: What it keeps of what was sent.
         make_link: Gives the link to the upstream.
         interceptor: What is done with lists, arguments and results.
         scopes: Where the store asks for the namespace.
@@ -59,6 +63,7 @@ class Session:
     def __init__(
         self,
         transport: StreamableHTTPServerTransport,
+        events: SentEvents,
         make_link: Callable[[], Link],
         interceptor: Interceptor,
         scopes: Scopes,
@@ -66,6 +71,7 @@ class Session:
     ) -> None:
         loop = asyncio.get_running_loop()
         self.transport = transport
+        self._events = events
         self.connected = asyncio.Event()
         self._link = make_link()
         self._started = False
@@ -75,7 +81,10 @@ class Session:
         self._open: dict[Id, Message] = {}
         self._unanswered: dict[Id, ServerMessageMetadata] = {}
         self._related: Id | None = None
-        self._outbox: asyncio.Queue[SessionMessage | None] = asyncio.Queue()
+        self._outbox: asyncio.Queue[tuple[SessionMessage, int] | None] = asyncio.Queue()
+        self._outbox_bytes = 0
+        self._taken = asyncio.Event()
+        self._taken.set()
         ready: asyncio.Future[Interceptor] = loop.create_future()
         ready.set_result(interceptor)
         self._conversation = Conversation(
@@ -83,6 +92,7 @@ class Session:
             self._to_server,
             ready,
             on_noise=lambda _line: None,
+            on_change=self._balance,
             offer_resources=interceptor.resource_links,
         )
 
@@ -131,19 +141,32 @@ class Session:
             self._open[key] = message
             if isinstance(item.metadata, ServerMessageMetadata):
                 self._unanswered[key] = item.metadata
-        self._conversation.from_client(line)
+        self._conversation.message_from_client(message, line)
         if message.get("method") == CANCELLED:
             await self._end_stream(message)
+        await self._taken.wait()
 
     def _to_server(self, line: bytes) -> None:
         if not self._started:
             try:
-                self._link.start(self._from_server, self._link_ended)
+                self._link.start(self._from_server, self._link_ended, self._balance)
             except UpstreamError as error:
                 self._link_ended(str(error))
                 return
             self._started = True
         self._link.send(line)
+
+    def _balance(self) -> None:
+        """Take from each side only while the other takes what is meant for it."""
+        if not self._started or self._lost:
+            self._taken.set()
+            return
+        in_hand = self._conversation.bytes_in_hand > MOST_IN_HAND
+        self._link.hold(held=in_hand or self._outbox_bytes >= HIGH_WATER)
+        if in_hand or self._link.waiting_bytes >= HIGH_WATER:
+            self._taken.clear()
+        else:
+            self._taken.set()
 
     async def _end_stream(self, cancelled: Message) -> None:
         """Close the response of a request that will not be answered."""
@@ -195,7 +218,10 @@ class Session:
         metadata = None
         if related is not None and isinstance(related[1], (str, int)):
             metadata = ServerMessageMetadata(related_request_id=related[1])
-        self._outbox.put_nowait(SessionMessage(item, metadata))
+        self._events.expect(item, len(line))
+        self._outbox_bytes += len(line)
+        self._outbox.put_nowait((SessionMessage(item, metadata), len(line)))
+        self._balance()
 
     def _request_of(self, message: Message) -> Id | None:
         """Find the request in whose response a message of the server's belongs; ``None``: in no one's.
@@ -214,6 +240,9 @@ class Session:
         return next(reversed(self._open))
 
     async def _write(self, send: Callable[[SessionMessage], Awaitable[None]]) -> None:
-        while (item := await self._outbox.get()) is not None:
+        while (waiting := await self._outbox.get()) is not None:
+            item, size = waiting
             await send(item)
+            self._outbox_bytes -= size
+            self._balance()
         await asyncio.sleep(LAST_WORDS_SECONDS)

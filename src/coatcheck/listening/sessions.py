@@ -12,6 +12,7 @@ from starlette.types import Message as Event
 from starlette.types import Receive, Scope, Send
 
 from coatcheck.codec import dump_json
+from coatcheck.listening.events import RETRY_MILLISECONDS, SentEvents
 from coatcheck.listening.session import Session
 from coatcheck.middleware import scope_of_caller
 from coatcheck.proxy.links import Link
@@ -84,10 +85,15 @@ class Sessions:
             await _refuse(503, "Too many open sessions", INTERNAL_ERROR)(scope, receive, send)
             return
         session_id = token_hex(16)
+        events = SentEvents()
         transport = StreamableHTTPServerTransport(
-            mcp_session_id=session_id, security_settings=self._security, idle_timeout=IDLE_SECONDS
+            mcp_session_id=session_id,
+            security_settings=self._security,
+            idle_timeout=IDLE_SECONDS,
+            event_store=events,
+            retry_interval=RETRY_MILLISECONDS,
         )
-        session = Session(transport, self._make_link, self._interceptor, self._scopes, caller)
+        session = Session(transport, events, self._make_link, self._interceptor, self._scopes, caller)
         self._sessions[session_id], self._owners[session_id] = session, caller
         task = asyncio.ensure_future(session.run())
         self._tasks[session_id] = task

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coatcheck.errors import UpstreamError
+from coatcheck.proxy.lines import HIGH_WATER
 from coatcheck.proxy.links import Link
 from coatcheck.proxy.messages import (
     INTERNAL_ERROR,
@@ -44,16 +45,26 @@ class _Open:
 
 
 class Lane:
-    """What one downstream request has of the shared upstream."""
+    """What one downstream request has of the shared upstream.
 
-    def __init__(self, shared: "SharedLink", take: Callable[[bytes], None]) -> None:
+    Args:
+        shared: The upstream.
+        take: Gets the lines that concern the request.
+        asked: The request, and the same as a line: where that is what is sent, it need not be parsed again.
+    """
+
+    def __init__(
+        self, shared: "SharedLink", take: Callable[[bytes], None], asked: tuple[Message, bytes] | None = None
+    ) -> None:
         self._shared = shared
+        self._asked = asked
         self.take = take
         self.numbers: set[int] = set()
 
     def send(self, line: bytes) -> None:
         """Send a line upstream."""
-        self._shared.send(self, parse(line))
+        known = self._asked[0] if self._asked is not None and line is self._asked[1] else None
+        self._shared.send(self, parse(line) if known is None else known)
 
     def close(self) -> None:
         """Cancel what is not answered yet."""
@@ -73,10 +84,12 @@ class SharedLink:
         self._open: dict[int, _Open] = {}
         self._count = 0
         self._probing: asyncio.Task[str | None] | None = None
+        self._taken = asyncio.Event()
+        self._taken.set()
 
-    def lane(self, take: Callable[[bytes], None]) -> Lane:
-        """Give a request its way upstream; ``take`` gets the lines that concern it."""
-        return Lane(self, take)
+    def lane(self, take: Callable[[bytes], None], asked: tuple[Message, bytes] | None = None) -> Lane:
+        """Give a request its way upstream; see ``Lane``."""
+        return Lane(self, take, asked)
 
     async def refusal(self, request: Message) -> Message | None:
         """Say that the upstream speaks no such revision, if so; asked once for each upstream.
@@ -153,6 +166,16 @@ class SharedLink:
                 self._link.send(to_line({"jsonrpc": "2.0", **cancelled}))
         lane.numbers.clear()
 
+    async def has_room(self) -> None:
+        """Wait until the upstream has taken most of what was sent: what waits must not grow without end."""
+        await self._taken.wait()
+
+    def _pressed(self) -> None:
+        if self._link is None or self._link.waiting_bytes < HIGH_WATER:
+            self._taken.set()
+        else:
+            self._taken.clear()
+
     async def close(self) -> None:
         """Close the upstream."""
         link, self._link = self._link, None
@@ -162,7 +185,7 @@ class SharedLink:
     def _started(self) -> Link:
         if self._link is None:
             link = self._make_link()
-            link.start(self._take, lambda text: self._ended(link, text))
+            link.start(self._take, lambda text: self._ended(link, text), self._pressed)
             self._link = link
         return self._link
 
@@ -170,6 +193,7 @@ class SharedLink:
         if self._link is not link:
             return
         self._link = None
+        self._pressed()
         logger.warning("%s", text)
         under_way, self._open = self._open, {}
         for each in under_way.values():
@@ -206,7 +230,7 @@ class SharedLink:
             wanting = [each for each in self._open.values() if LOG_LEVEL in meta_of(each.message)]
             found = wanting[0] if len(wanting) == 1 else None
         if found is None:
-            logger.debug("A notification %s belongs to no request and is dropped", message.get("method"))
+            logger.debug("A notification %.100r belongs to no request and is dropped", message.get("method"))
             return
         if token is not None:
             params = {**params, PROGRESS_TOKEN: meta_of(found.message).get(PROGRESS_TOKEN)}
@@ -221,7 +245,12 @@ class _Closed:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def start(self, on_message: Any, on_end: Any) -> None:
+    waiting_bytes = 0
+
+    def start(self, on_message: Any, on_end: Any, on_pressure: Any = None) -> None:
+        """Do nothing."""
+
+    def hold(self, *, held: bool) -> None:
         """Do nothing."""
 
     def send(self, line: bytes) -> None:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from coatcheck.errors import counted
 from coatcheck.previews.structure import title
 from coatcheck.previews.subject import Subject
 from coatcheck.previews.whole import render_whole
-from coatcheck.previews.wording import counted
 
 
 def render_small(value: Any, subject: Subject, limit: int) -> str | None:

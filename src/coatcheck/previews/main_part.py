@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from coatcheck.errors import counted
 from coatcheck.previews.next_steps import LONGEST
 from coatcheck.previews.schema import Shape
-from coatcheck.previews.wording import counted
 from coatcheck.references import Key, Path, Step
 
 RUN = 10

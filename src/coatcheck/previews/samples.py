@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from coatcheck.errors import counted
 from coatcheck.previews.whole import render_line
-from coatcheck.previews.wording import INTEGER_BITS, NotPlain, counted, number, quote, write_scalar
+from coatcheck.previews.wording import INTEGER_BITS, NotPlain, number, quote, write_scalar
 
 MOST_MEMBERS = 60
 """Keys or items of one container that are shown."""

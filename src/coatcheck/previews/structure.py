@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from coatcheck.errors import counted
 from coatcheck.previews.budget import Sheet
 from coatcheck.previews.main_part import KEY, RUN, Main, find_main, label_of
 from coatcheck.previews.samples import Cuts, Sample, sample
@@ -12,7 +13,7 @@ from coatcheck.previews.schema import SAMPLED, Shape, describe
 from coatcheck.previews.shape_text import shape_text
 from coatcheck.previews.subject import Subject, headlines
 from coatcheck.previews.suggestions import suggestions
-from coatcheck.previews.wording import counted, kind_of, number
+from coatcheck.previews.wording import kind_of, number
 from coatcheck.references import Index, Key, Path, Slice, Step
 
 PART = 1000

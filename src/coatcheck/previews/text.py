@@ -6,12 +6,13 @@ Lines are counted from 0, as the tools that slice and search do.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from coatcheck.errors import counted
 from coatcheck.previews.budget import Sheet
 from coatcheck.previews.formats import Format, recognise
 from coatcheck.previews.lines import Count, Line, count_lines, first_lines, last_lines
 from coatcheck.previews.next_steps import call, passing
 from coatcheck.previews.subject import Subject, headlines
-from coatcheck.previews.wording import counted, number, printable
+from coatcheck.previews.wording import number, printable
 from coatcheck.references import Path, Reference, Slice
 
 HEAD = 800

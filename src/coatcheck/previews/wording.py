@@ -5,7 +5,7 @@ from json.encoder import encode_basestring, encode_basestring_ascii
 from math import isfinite
 from typing import Any
 
-from coatcheck.errors import CoatcheckError
+from coatcheck.errors import CoatcheckError, counted
 
 INTEGER_BITS = 400
 """Integers with more bits are described by their number of digits."""
@@ -59,11 +59,6 @@ def kind_of(kind: type) -> str:
 def number(count: int) -> str:
     """Write a count with thousands separated."""
     return f"{count:,}"
-
-
-def counted(count: int, noun: str) -> str:
-    """Write a count with its noun: ``1 item``, ``5,000 items``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def quote(text: str) -> str:

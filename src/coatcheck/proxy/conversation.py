@@ -28,7 +28,7 @@ from coatcheck.proxy.messages import (
 from coatcheck.proxy.objects import LISTS, answer_read, mention_objects, reads_object
 from coatcheck.proxy.questions import LIST, Questions
 from coatcheck.wire.instructions import with_instructions
-from coatcheck.wire.limits import Round
+from coatcheck.wire.rounds import Round
 
 if TYPE_CHECKING:
     from coatcheck.wire.interceptor import Interceptor
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CALL, CANCELLED = "tools/call", "notifications/cancelled"
+TASK_RESULT = "tasks/result"
+"""Gives the result of a call that was made as a task; which tool's is not told."""
 GREETINGS = frozenset({"initialize", "server/discover"})
 _SIGNS_OF_REFERENCES = (b'"@obj_', b'"@@', b"\\u0040")
 _OF_INTEREST = frozenset({CALL, LIST, *GREETINGS, *LISTS})
@@ -60,6 +62,7 @@ class Conversation:
         on_noise: Takes what the server writes that is no message.
         on_change: Called when work in hand grows or shrinks.
         offer_resources: Say that there are resources although the server has none: stored objects are.
+        calls_at_once: The round that calls count in, where other conversations share it.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Conversation:
         on_noise: Callable[[bytes], None],
         on_change: Callable[[], None] = lambda: None,
         offer_resources: bool = False,
+        calls_at_once: Round | None = None,
     ) -> None:
         self._to_client = to_client
         self._to_server = to_server
@@ -83,7 +87,7 @@ class Conversation:
         self._work: set[asyncio.Task[None]] = set()
         self._questions = Questions(to_server)
         self._has_tools = True
-        self._round = Round()
+        self._round = Round() if calls_at_once is None else calls_at_once
         self.bytes_in_hand = 0
         self.heard_server = False
 
@@ -96,6 +100,11 @@ class Conversation:
         """Wait until what has been opened has been handed on."""
         while self._work:
             await asyncio.wait(set(self._work))
+
+    def leave(self) -> None:
+        """Forget what is open: nobody waits for it any more."""
+        for key in list(self._asked):
+            self._answered(key)
 
     def give_up_questions(self) -> None:
         """Wait no longer for what we asked the server ourselves."""
@@ -129,7 +138,7 @@ class Conversation:
         if isinstance(message, list):
             self._batch_from_client(message, line)
         elif isinstance(message, dict):
-            self._message_from_client(message, line)
+            self.message_from_client(message, line)
         else:
             self._to_server(line)
 
@@ -137,13 +146,14 @@ class Conversation:
         calls = [part for part in messages if is_request(part) and part["method"] == CALL]
         if any(self._must_open(call, line) for call in calls):
             for part in messages:
-                self._message_from_client(part, to_line(part))
+                self.message_from_client(part, to_line(part))
             return
         for part in messages:
             self._note_request(part)
         self._to_server(line)
 
-    def _message_from_client(self, message: Any, line: bytes) -> None:
+    def message_from_client(self, message: Any, line: bytes) -> None:
+        """Take a message of the client's that has been parsed already."""
         if is_request(message):
             key = id_of(message)
             if key is not None and message["method"] == CALL and self._must_open(message, line):
@@ -160,8 +170,9 @@ class Conversation:
     def _note_request(self, message: Any) -> None:
         key = id_of(message) if is_request(message) else None
         if key is not None:
-            self._asked[key] = Asked(message["method"], _tool_of(message), is_modern(message))
-            if message["method"] == CALL:
+            method = CALL if message["method"] == TASK_RESULT else message["method"]
+            self._asked[key] = Asked(method, _tool_of(message), is_modern(message))
+            if method == CALL:
                 self._round.asked()
 
     def _answered(self, key: Id) -> Asked | None:
@@ -296,15 +307,10 @@ class Conversation:
     def _fits(self, tool: str, line: bytes) -> bool:
         """Whether a line is so short that no result in it can be too long."""
         ready = _result_of(self._interceptor)
-        if ready is None or not ready.passes_unseen(tool, len(line), self._room(ready)):
+        if ready is None or not ready.passes_unseen(tool, len(line), self._round.room(ready.limits.per_round)):
             return False
         self._round.spent += len(line)
         return True
-
-    def _room(self, interceptor: "Interceptor") -> int | None:
-        """Characters that are left in this round."""
-        limit = interceptor.limits.per_round
-        return max(limit - self._round.spent, 0) if limit else None
 
     def _message_from_server(self, message: Any, line: bytes) -> None:
         key = id_of(message) if is_response(message) else None
@@ -331,7 +337,7 @@ class Conversation:
             result = message["result"]
             interceptor = await asyncio.shield(self._interceptor)
             if asked.method == CALL:
-                changed = await self._shorten(asked.tool, result, interceptor)
+                changed = await self._round.shorten(interceptor, asked.tool, result)
             else:
                 changed = await interceptor.tools_list(result) if self._has_tools else result
                 self._questions.listed = self._questions.listed or not result.get("nextCursor")
@@ -340,18 +346,6 @@ class Conversation:
         except Exception:
             logger.exception("An answer could not be rewritten and passes as it came")
         self._to_client(line)
-
-    async def _shorten(self, tool: str, result: dict[str, Any], interceptor: "Interceptor") -> dict[str, Any]:
-        limit = interceptor.limits.per_round
-        if not limit or interceptor.limits.of(tool) is None:
-            return await interceptor.result(tool, result)
-        room = self._room(interceptor)
-        # Counted before anything is waited for, so that results that come at once see one another.
-        expected = min(size_of(result, limit), interceptor.preview_limit)
-        self._round.spent += expected
-        changed = await interceptor.result(tool, result, room=room)
-        self._round.spent += size_of(changed, limit) - expected
-        return changed
 
     def _greet(self, message: Message, line: bytes) -> bytes:
         """Add a word about references to the server's instructions, if it has tools to give them to."""
@@ -378,15 +372,6 @@ class Conversation:
 
         task.add_done_callback(ended)
         return task
-
-
-def size_of(result: dict[str, Any], limit: int) -> int:
-    """Characters of a result as a model would see it, counted up to a limit."""
-    from coatcheck.wire.measuring import content_characters, weigh
-
-    content, structured = result.get("content"), result.get("structuredContent")
-    shown = content_characters(content, limit) if isinstance(content, list) else 0
-    return max(shown, 0 if structured is None else weigh(structured, limit))
 
 
 def _tool_of(call: Message) -> str:

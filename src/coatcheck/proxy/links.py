@@ -19,17 +19,34 @@ OnEnd = Callable[[str], None]
 """Takes the sentence that says how the server went away; it is called once, and not after ``close``."""
 
 
+OnPressure = Callable[[], None]
+"""Called when ``waiting_bytes`` grows or shrinks."""
+
+
+def no_pressure() -> None:
+    """Take no notice."""
+
+
 class Link(Protocol):
     """A way to one server. ``start`` is called once, on the event loop, before anything else."""
 
     name: str
 
-    def start(self, on_message: OnMessage, on_end: OnEnd) -> None:
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that were sent and that the server has not taken yet."""
+        ...
+
+    def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
         """Start or connect to the server.
 
         Raises:
             UpstreamError: It cannot be started.
         """
+        ...
+
+    def hold(self, *, held: bool) -> None:
+        """Take nothing more from the server for a while, or go on: who gets its messages is slow."""
         ...
 
     def send(self, line: bytes) -> None:
@@ -72,7 +89,19 @@ class ProcessLink:
         self._heard = False
         self.name = " ".join(command[:1])
 
-    def start(self, on_message: OnMessage, on_end: OnEnd) -> None:
+    @property
+    def waiting_bytes(self) -> int:
+        """What its stdin has not taken yet; see ``Link``."""
+        return self._writer.waiting_bytes
+
+    def hold(self, *, held: bool) -> None:
+        """Read its stdout no further, or go on; see ``Link``."""
+        if held:
+            self._reader.pause()
+        else:
+            self._reader.resume()
+
+    def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
         """Start the process; see ``Link``."""
         upstream = start_upstream(self._command, environment=self._environment, folder=self._folder)
         stdin, stdout = upstream.process.stdin, upstream.process.stdout
@@ -80,7 +109,7 @@ class ProcessLink:
             raise UpstreamError("The server was started without pipes.")
         self.name = upstream.name
         self._upstream, self._on_message, self._on_end = upstream, on_message, on_end
-        self._writer = LineWriter(stdin.fileno(), lambda: None, lambda: None)
+        self._writer = LineWriter(stdin.fileno(), on_pressure, lambda: None)
         self._reader = LineReader(stdout.fileno(), self._take, self._stdout_ended)
         self._reader.resume()
         self._watching = asyncio.ensure_future(self._watch(upstream))

@@ -32,6 +32,7 @@ SESSION_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 
 UNSUPPORTED_VERSION = -32022
 SUBSCRIPTION_ID = "io.modelcontextprotocol/subscriptionId"
+CLIENT_INFO = "io.modelcontextprotocol/clientInfo"
 LOG_LEVEL = "io.modelcontextprotocol/logLevel"
 PROTOCOL_VERSION = "io.modelcontextprotocol/protocolVersion"
 PROGRESS_TOKEN = "progressToken"  # noqa: S105
@@ -53,6 +54,8 @@ def parse(line: bytes) -> Any:
 
 async def parse_long(line: bytes) -> Any:
     """Decode a line like ``parse``, giving the event loop its turn meanwhile."""
+    if len(line) <= PARSED_AT_ONCE:
+        return parse(line)
     try:
         return await aload_json(line)
     except ValueError:

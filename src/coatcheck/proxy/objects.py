@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from coatcheck.errors import CoatcheckError, ObjectNotFound
+from coatcheck.errors import CoatcheckError, ObjectNotFound, excerpt
 from coatcheck.proxy.messages import INTERNAL_ERROR, METHOD_NOT_FOUND, Message, error_response, is_modern, response
-from coatcheck.wire.resources import is_object, object_template
+from coatcheck.wire.resources import LONGEST_URI, is_object, object_template
 
 if TYPE_CHECKING:
     from coatcheck.wire.interceptor import Interceptor
@@ -30,7 +30,7 @@ async def answer_read(request: Message, interceptor: "Interceptor") -> Message:
     except ObjectNotFound as error:
         code = _INVALID_PARAMS if is_modern(request) else _RESOURCE_NOT_FOUND
         failure = error_response(request["id"], str(error), code)
-        failure["error"]["data"] = {"uri": uri}
+        failure["error"]["data"] = {"uri": excerpt(uri, LONGEST_URI)}
         return failure
     except CoatcheckError as error:
         return error_response(request["id"], str(error), INTERNAL_ERROR)

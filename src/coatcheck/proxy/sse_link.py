@@ -1,47 +1,32 @@
 """A link to a server by the older transport over HTTP: one stream of events, and an address to post to."""
 
 import asyncio
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import httpx2
 from httpx2 import EventSource
 
-from coatcheck.proxy.links import OnEnd, OnMessage
+from coatcheck.proxy.links import OnEnd, OnMessage, OnPressure, no_pressure
 from coatcheck.proxy.messages import error_response, is_request, parse, to_line
-from coatcheck.proxy.web import open_client, refusal, same_origin
+from coatcheck.proxy.web import WebLink, no_mcp, refusal, same_origin, unreachable
 
 
-class SseLink:
-    """A link to one URL that gives a stream of events.
+class SseLink(WebLink):
+    """A link to one URL that gives a stream of events; see ``WebLink`` for its arguments."""
 
-    Args:
-        url: The address of the stream.
-        name: The address as it may be shown.
-        headers: Headers of every request.
-        ca_file: Certificates to trust in place of the usual ones.
-    """
-
-    def __init__(self, url: str, name: str, headers: Mapping[str, str], ca_file: Path | None = None) -> None:
-        self.name = name
-        self._url = url
-        self._given = headers
-        self._ca_file = ca_file
-        self._closed = False
-
-    def start(self, on_message: OnMessage, on_end: OnEnd) -> None:
+    def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
         """Open the stream; see ``Link``."""
-        self._on_message, self._on_end = on_message, on_end
+        self._open_client(on_message, on_pressure)
+        self._on_end, self._closed = on_end, False
         loop = asyncio.get_running_loop()
         self._endpoint: asyncio.Future[str] = loop.create_future()
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
-        self._client = open_client(self._given, self._ca_file)
         self._tasks = [loop.create_task(self._hear()), loop.create_task(self._post_all())]
 
     def send(self, line: bytes) -> None:
         """Send a line; see ``Link``."""
         self._waiting.put_nowait(line)
+        self._waits(len(line))
 
     async def finish(self, seconds: float) -> None:
         """Wait until what was sent has been taken; see ``Link``."""
@@ -62,17 +47,22 @@ class SseLink:
                 if response.is_error or response.is_redirect:
                     self._end(refusal(self.name, response))
                     return
+                kind = response.headers.get("content-type", "").partition(";")[0].strip()
+                if kind.lower() != "text/event-stream":
+                    self._end(no_mcp(self.name, kind))
+                    return
                 async for event in EventSource(response, max_event_size=None):
+                    await self._flowing.wait()
                     if event.event == "endpoint" and not self._endpoint.done():
                         self._endpoint.set_result(self._checked(str(response.url.join(event.data.strip()))))
                     elif event.event == "message" and event.data:
                         self._on_message(to_line(parse(event.data.encode())), None)
             self._end(f"The server {self.name} closed the connection.")
         except (httpx2.HTTPError, OSError, ValueError) as error:
-            self._end(f"The server {self.name} cannot be reached: {str(error) or type(error).__name__}.")
+            self._end(unreachable(self.name, error))
 
     def _checked(self, endpoint: str) -> str:
-        if not same_origin(self._url, endpoint):
+        if not same_origin(str(self._url), endpoint):
             raise ValueError("it wants messages sent to another server")
         return endpoint
 
@@ -87,9 +77,10 @@ class SseLink:
                 if response.is_error or response.is_redirect:
                     self._fail(parse(line), refusal(self.name, response))
             except (httpx2.HTTPError, OSError) as error:
-                self._fail(parse(line), f"The server {self.name} cannot be reached: {error}.")
+                self._fail(parse(line), unreachable(self.name, error))
             finally:
                 self._waiting.task_done()
+                self._waits(-len(line))
 
     def _fail(self, message: Any, text: str) -> None:
         if is_request(message):

@@ -117,6 +117,8 @@ class _Session:
             await asyncio.wait({self.interceptor}, timeout=BUILD_GRACE)
             if self.interceptor.done() and (fault := self.interceptor.exception()) is not None:
                 raise fault
+            if self.server_gone.is_set() and not self.conversation.heard_server and await self._exit_code() > 0:
+                return await self._report_death()  # That nobody asked it anything is not why it ended.
         if cause is Cause.SERVER_ENDED:
             return await self._report_death()
         return 128 + self.signal_number if cause is Cause.SIGNALLED else 0

@@ -53,6 +53,7 @@ class _LinkSession:
         self._over: asyncio.Future[int] = loop.create_future()
         self._interceptor: asyncio.Future[Interceptor] = loop.create_future()
         self._lost = ""
+        self._started = False
         self._writer = LineWriter(stdout, self._balance, lambda: self._end(0))
         self._conversation = Conversation(
             self._writer.write,
@@ -67,7 +68,8 @@ class _LinkSession:
 
     async def run(self, make_interceptor: Callable[[], "Interceptor"]) -> int:
         with signals(lambda number: self._end(128 + number)):
-            self._link.start(self._from_link, self._link_ended)
+            self._link.start(self._from_link, self._link_ended, self._balance)
+            self._started = True
             self._reader.resume()
             self._building = asyncio.ensure_future(self._build(make_interceptor))
             code = await self._over
@@ -121,13 +123,15 @@ class _LinkSession:
             self._interceptor.set_result(made)
 
     def _balance(self) -> None:
-        """Read from the client only while it takes what is written to it."""
-        if not hasattr(self, "_reader"):
+        """Read from each side only while the other takes what is written to it."""
+        if not self._started:
             return
-        if self._writer.waiting_bytes < HIGH_WATER and self._conversation.bytes_in_hand < MOST_IN_HAND:
-            self._reader.resume()
-        else:
+        in_hand = self._conversation.bytes_in_hand > MOST_IN_HAND
+        self._link.hold(held=in_hand or self._writer.waiting_bytes >= HIGH_WATER)
+        if in_hand or self._link.waiting_bytes >= HIGH_WATER or self._over.done():
             self._reader.pause()
+        else:
+            self._reader.resume()
 
     def _end(self, code: int) -> None:
         if not self._over.done():

@@ -12,14 +12,16 @@ import httpx2
 from httpx2 import EventSource
 
 from coatcheck.codec import dump_json
-from coatcheck.proxy.links import OnEnd, OnMessage
+from coatcheck.proxy.links import OnEnd, OnMessage, OnPressure, no_pressure
 from coatcheck.proxy.messages import (
     INTERNAL_ERROR,
+    LONG_LINE,
     METHOD_NOT_FOUND,
     PROTOCOL_VERSION,
     Id,
     Message,
     error_response,
+    glance_at_id,
     id_of,
     is_modern,
     is_request,
@@ -29,7 +31,7 @@ from coatcheck.proxy.messages import (
     to_line,
 )
 from coatcheck.proxy.request_headers import RequestHeaders
-from coatcheck.proxy.web import open_client, refusal, same_origin
+from coatcheck.proxy.web import WebLink, no_mcp, refusal, same_origin, unreachable
 
 logger = logging.getLogger(__name__)
 
@@ -54,23 +56,14 @@ class _SessionLostError(Exception):
     """The server does not know our session any more."""
 
 
-class UrlLink:
-    """A link to one URL.
+class UrlLink(WebLink):
+    """A link to one URL; see ``WebLink`` for its arguments.
 
     A session that the server forgot is opened again with the same greeting, and the request that met this is repeated.
-
-    Args:
-        url: The server's address.
-        name: The address as it may be shown.
-        headers: Headers of every request.
-        ca_file: Certificates to trust in place of the usual ones.
     """
 
     def __init__(self, url: str, name: str, headers: Mapping[str, str], ca_file: Path | None = None) -> None:
-        self.name = name
-        self._url = url
-        self._given = headers
-        self._ca_file = ca_file
+        super().__init__(url, name, headers, ca_file)
         self._session: str | None = None
         self._version: str | None = None
         self._greeting: Message | None = None
@@ -81,11 +74,10 @@ class UrlLink:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._before: asyncio.Task[Any] | None = None
 
-    def start(self, on_message: OnMessage, on_end: OnEnd) -> None:
+    def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
         """Make ready to connect; the first message does. See ``Link``."""
         del on_end  # There is no connection that could end: each request tells for itself whether the server is there.
-        self._on_message = on_message
-        self._client = open_client(self._given, self._ca_file)
+        self._open_client(on_message, on_pressure)
 
     def send(self, line: bytes) -> None:
         """Send a line; see ``Link``."""
@@ -148,8 +140,7 @@ class UrlLink:
         except _SessionLostError:
             self._fail(message, f"The server {self.name} ended the session. Connect to it anew.")
         except (httpx2.HTTPError, OSError, ValueError) as error:
-            reason = str(error) or type(error).__name__
-            self._fail(message, f"The server {self.name} cannot be reached: {reason}.")
+            self._fail(message, unreachable(self.name, error))
 
     async def _exchange(self, message: Any, body: bytes, key: Id | None) -> None:
         if isinstance(message, dict) and message.get("method") == "initialize":
@@ -173,25 +164,48 @@ class UrlLink:
     @asynccontextmanager
     async def _open(self, method: str, headers: dict[str, str], body: bytes | None) -> AsyncIterator[httpx2.Response]:
         """Send a request, and once more where the server has moved within its origin."""
-        async with self._client.stream(method, self._url, content=body, headers=headers) as response:
-            moved = str(response.url.join(response.headers.get("location", "")))
-            if response.status_code not in REDIRECTS or not same_origin(self._url, moved):
+        async with self._stream(method, headers, body) as response:
+            moved = self._moved(response)
+            if moved is None:
                 yield response
                 return
         self._url = moved
-        async with self._client.stream(method, self._url, content=body, headers=headers) as response:
+        async with self._stream(method, headers, body) as response:
             yield response
+
+    @asynccontextmanager
+    async def _stream(self, method: str, headers: dict[str, str], body: bytes | None) -> AsyncIterator[httpx2.Response]:
+        """Send a request; what it says counts as waiting until the server begins to answer."""
+        waits = len(body or b"")
+        self._waits(waits)
+        try:
+            async with self._client.stream(method, self._url, content=body, headers=headers) as response:
+                self._waits(-waits)
+                waits = 0
+                yield response
+        finally:
+            if waits:
+                self._waits(-waits)
+
+    def _moved(self, response: httpx2.Response) -> httpx2.URL | None:
+        """Give the address within the same origin that a response leads to, if it does."""
+        if response.status_code not in REDIRECTS:
+            return None
+        moved = response.url.join(response.headers.get("location", ""))
+        return moved if same_origin(str(self._url), str(moved)) else None
 
     async def _answers(self, response: httpx2.Response, message: Message, key: Id) -> None:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "application/json":
-            self._hand_on(await response.aread(), message, key)
+            body = await response.aread()
+            await self._flowing.wait()
+            self._hand_on(body, message, key)
         elif kind == "text/event-stream":
-            await self._stream(response, message, key)
+            await self._read_stream(response, message, key)
         else:
-            self._fail(message, f'The server {self.name} answered with "{kind}", which is no MCP.')
+            self._fail(message, no_mcp(self.name, kind))
 
-    async def _stream(self, response: httpx2.Response, message: Message, key: Id) -> None:
+    async def _read_stream(self, response: httpx2.Response, message: Message, key: Id) -> None:
         """Read what belongs to a request; where the stream breaks off and can be resumed, resume it."""
         reading = await self._read_events(response, message, key)
         for _ in range(RECONNECTIONS):
@@ -211,6 +225,7 @@ class UrlLink:
         reading = _Reading()
         with suppress(httpx2.StreamError, httpx2.TransportError):
             async for event in EventSource(response, max_event_size=None):
+                await self._flowing.wait()
                 reading.last_id = event.id or reading.last_id
                 reading.wait = event.retry if event.retry is not None else reading.wait
                 if event.event == "message" and event.data and self._hand_on(event.data.encode(), message, key):
@@ -222,9 +237,11 @@ class UrlLink:
         """Hand on what came in answer to a request; say whether it was the answer."""
         self._headers.learn(request, data)
         line = _one_line(data)
-        answer = parse(line) if request["method"] == "initialize" or b'"method"' not in data[:2_000] else None
-        is_answer = is_response(answer) if answer is not None else is_response(parse(line))
-        if is_answer and request["method"] == "initialize" and isinstance(answer, dict):
+        greets = request["method"] == "initialize"
+        seen = len(line) > LONG_LINE and not greets and glance_at_id(line) is not None
+        answer = None if seen else parse(line)
+        is_answer = seen or is_response(answer)
+        if is_answer and greets and isinstance(answer, dict):
             result = answer.get("result")
             self._version = result.get("protocolVersion") if isinstance(result, dict) else None
             if request is self._repeated_greeting:
@@ -245,7 +262,8 @@ class UrlLink:
     def _fail(self, message: Any, text: str, code: int = INTERNAL_ERROR) -> None:
         if is_request(message):
             self._on_message(to_line(error_response(message["id"], text, code)), id_of(message))
-        else:
+        if not is_request(message) or message["method"] == "initialize":
+            # Clients tell people little of why a greeting failed.
             logger.warning("%s", text)
 
     # The session
@@ -275,6 +293,7 @@ class UrlLink:
                     if response.is_error or response.is_redirect:
                         return
                     async for event in EventSource(response, max_event_size=None):
+                        await self._flowing.wait()
                         failures, last = 0, event.id or last
                         wait = event.retry if event.retry is not None else wait
                         if event.event == "message" and event.data:

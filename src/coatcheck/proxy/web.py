@@ -1,5 +1,6 @@
 """What all links over HTTP share: the client, origins, and words for a refusal."""
 
+import asyncio
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from coatcheck.errors import UpstreamError
+from coatcheck.proxy.links import OnMessage, OnPressure
 
 CONNECT_TIMEOUT = 30.0
 """Seconds to connect and to send; an answer may take as long as the client waits for it."""
@@ -17,7 +19,54 @@ _HINTS = {
     403: "The token or address is not allowed there.",
     404: "Check the path of the URL; it often ends in /mcp.",
     405: "Check the URL; the older transport is chosen by --sse.",
+    501: "Check the URL: what answers there is no MCP server.",
 }
+
+_REASONS = (
+    ("All connection attempts failed", "nothing listens at that address. Check host and port, and that it runs"),
+    ("not known", "there is no such host. Check the URL"),
+    ("WRONG_VERSION_NUMBER", "it speaks no TLS there. If that is right, the URL begins with http://"),
+    (
+        "CERTIFICATE_VERIFY_FAILED",
+        "its certificate is not trusted. If it is the right server, --ca-file names who signed it",
+    ),
+)
+"""Words of the libraries below us, and what they mean to a person."""
+
+
+class WebLink:
+    """What links to a URL have in common.
+
+    Args:
+        url: The server's address.
+        name: The address as it may be shown.
+        headers: Headers of every request.
+        ca_file: Certificates to trust in place of the usual ones.
+    """
+
+    def __init__(self, url: str, name: str, headers: Mapping[str, str], ca_file: Path | None = None) -> None:
+        self.name = name
+        self.waiting_bytes = 0
+        self._url = httpx2.URL(url)  # parsed once, not for every request
+        self._given = headers
+        self._ca_file = ca_file
+
+    def _open_client(self, on_message: OnMessage, on_pressure: OnPressure) -> None:
+        self._on_message, self._on_pressure = on_message, on_pressure
+        self._client = open_client(self._given, self._ca_file)
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+
+    def hold(self, *, held: bool) -> None:
+        """Read no further, so that the server cannot send further, or go on; see ``Link``."""
+        if held:
+            self._flowing.clear()
+        else:
+            self._flowing.set()
+
+    def _waits(self, size: int) -> None:
+        self.waiting_bytes += size
+        self._on_pressure()
 
 
 def open_client(headers: Mapping[str, str], ca_file: Path | None) -> httpx2.AsyncClient:
@@ -45,6 +94,18 @@ def same_origin(one: str, other: str) -> bool:
     """Whether two URLs lead to the same server."""
     first, second = urlsplit(one), urlsplit(other)
     return (first.scheme, first.hostname, first.port) == (second.scheme, second.hostname, second.port)
+
+
+def unreachable(name: str, error: Exception) -> str:
+    """Say that and why a server cannot be reached."""
+    words = str(error) or type(error).__name__
+    reason = next((meaning for sign, meaning in _REASONS if sign in words), words.rstrip("."))
+    return f"The server {name} cannot be reached: {reason}."
+
+
+def no_mcp(name: str, kind: str) -> str:
+    """Say that what came is nothing that an MCP server answers with."""
+    return f'The server {name} answered with "{kind}", which is no MCP. Check the path of the URL.'
 
 
 def refusal(name: str, response: httpx2.Response) -> str:

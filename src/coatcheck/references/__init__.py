@@ -3,6 +3,7 @@
 from coatcheck.references.grammar import (
     OBJECT_ID,
     REFERENCE_PATTERN,
+    is_object_id,
     parse_path,
     parse_reference,
     parse_target,
@@ -22,6 +23,7 @@ __all__ = [
     "Slice",
     "Step",
     "close_names",
+    "is_object_id",
     "parse_path",
     "parse_reference",
     "parse_target",

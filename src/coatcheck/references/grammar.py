@@ -18,6 +18,9 @@ from coatcheck.errors import ReferenceSyntaxError, excerpt
 from coatcheck.references.paths import PLAIN_KEY, Index, Key, Path, Reference, Slice, Step
 
 OBJECT_ID = re.compile(r"obj_[A-Za-z0-9_-]+")
+LONGEST_ID = 200
+"""Characters of an id; no backend gives one as long, and what is longer is none."""
+
 REFERENCE_PATTERN = "^@obj_[A-Za-z0-9_-]+"
 """A JSON Schema pattern that every reference matches."""
 
@@ -38,9 +41,10 @@ def parse_path(text: str) -> Path:
     text = text.strip()
     if text in {"", "."}:
         return Path()
-    if text[0] not in ".[":
-        text = f".{text}"
-    return Path(tuple(_steps(text)))
+    first = PLAIN_KEY.match(text)
+    if first is None:
+        return Path(tuple(_steps(text)))
+    return Path((Key(first.group()), *_steps(text, first.end())))
 
 
 def parse_reference(text: str) -> Reference | None:
@@ -76,6 +80,11 @@ def parse_target(object_id: str, path: str = "") -> Reference:
     return Reference(found.group(), inner.join(parse_path(path).steps))
 
 
+def is_object_id(text: str) -> bool:
+    """Whether a text has the form of an object's id."""
+    return len(text) <= LONGEST_ID and OBJECT_ID.fullmatch(text) is not None
+
+
 def unescape(text: str) -> str:
     """Give the text that ``@@obj_1`` stands for, and all other text as it is."""
     if text.startswith(("@@obj_", "@@@")):
@@ -85,11 +94,10 @@ def unescape(text: str) -> str:
     return text
 
 
-def _steps(text: str) -> list[Step]:
+def _steps(text: str, position: int = 0) -> list[Step]:
     if len(text) > MAX_PATH_LENGTH:
         raise ReferenceSyntaxError(f"The path has {len(text):,} characters; {MAX_PATH_LENGTH:,} are allowed.")
     steps: list[Step] = []
-    position = 0
     while position < len(text):
         step, position = _step(text, position)
         steps.append(step)

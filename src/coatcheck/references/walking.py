@@ -5,14 +5,19 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
-from coatcheck.errors import PathNotFound, excerpt
+from coatcheck.errors import PathNotFound, counted, excerpt
 from coatcheck.references.paths import Index, Key, Path, Slice, Step
 
 OpenText = Callable[[str], Any]
 """Gives the list or dict that a text spells out, or ``None`` where it is just text."""
 
 SHOWN_KEYS = 12
-COMPARED_KEYS = 2000
+COMPARED_KEYS = 500
+COMPARED_CHARACTERS = 40
+"""Longer names are no slips of the pen; and comparing two of a hundred characters took as long as ten of these."""
+
+COMPARED_IN_ALL = 6_000
+"""Characters of names that are compared: a look at a small object must not hold up others."""
 
 
 def walk(value: Any, path: Path, *, open_text: OpenText | None = None) -> Any:
@@ -86,12 +91,12 @@ def _shape(value: Any) -> str:
     if isinstance(value, (int, float)):
         return "a number"
     if isinstance(value, str):
-        return f"a text of {len(value):,} characters"
+        return f"a text of {counted(len(value), 'character')}"
     if isinstance(value, list):
         if not value:
             return "an empty list"
-        return f"a list of {len(value):,} items ([0] to [{len(value) - 1}])"
-    return f"an object with {len(value):,} keys" if isinstance(value, dict) else f"a {type(value).__name__}"
+        return f"a list of {counted(len(value), 'item')} ([0] to [{len(value) - 1}])"
+    return f"an object with {counted(len(value), 'key')}" if isinstance(value, dict) else f"a {type(value).__name__}"
 
 
 def _no_such_key(value: dict[Any, Any], name: str) -> str:
@@ -110,7 +115,16 @@ def _keys(value: dict[Any, Any]) -> str:
 
 def close_names(name: str, known: Iterable[Any], count: int = 2) -> list[str]:
     """The known names most like ``name``, best first; looks at a bounded number of them."""
-    candidates = [str(key)[:100] for key in islice(known, COMPARED_KEYS)]
-    folded = {candidate.casefold(): candidate for candidate in reversed(candidates)}
-    matches = difflib.get_close_matches(name[:100].casefold(), folded, n=count, cutoff=0.6)
+    if len(name) > COMPARED_CHARACTERS:
+        return []
+    folded: dict[str, str] = {}
+    left = COMPARED_IN_ALL
+    for key in islice(known, COMPARED_KEYS):
+        candidate = str(key)
+        if len(candidate) <= COMPARED_CHARACTERS:
+            left -= len(candidate)
+            if left < 0:
+                break
+            folded.setdefault(candidate.casefold(), candidate)
+    matches = difflib.get_close_matches(name.casefold(), folded, n=count, cutoff=0.6)
     return [folded[match] for match in matches]

@@ -6,6 +6,6 @@ of stores, containers or MCP.
 """
 
 from coatcheck.signatures.faces import UNCHANGED, Face, face_of, is_async, wear
-from coatcheck.signatures.hiding import bind, call_with, hide, with_return
+from coatcheck.signatures.hiding import bind, call_with, refaced
 
-__all__ = ["UNCHANGED", "Face", "bind", "call_with", "face_of", "hide", "is_async", "wear", "with_return"]
+__all__ = ["UNCHANGED", "Face", "bind", "call_with", "face_of", "is_async", "refaced", "wear"]

@@ -1,11 +1,11 @@
 """Hiding parameters of a function and filling them from providers."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from coatcheck.signatures.docstrings import without_parameters
-from coatcheck.signatures.faces import UNCHANGED, Face, face_of, wear
+from coatcheck.signatures.faces import Face, face_of, wear
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -20,49 +20,7 @@ def bind(func: Callable[..., Any], /, **providers: Callable[[], Any]) -> Callabl
     Raises:
         TypeError: A name is no parameter of ``func``, or names its ``*args`` or ``**kwargs``.
     """
-    return _hidden(func, providers, frozenset(providers))
-
-
-def hide(func: Callable[..., Any], names: Iterable[str]) -> Callable[..., Any]:
-    """Hide the named parameters of ``func``, which then always have their defaults.
-
-    Raises:
-        TypeError: A name is no parameter of ``func`` or has no default.
-    """
-    hidden = frozenset(names)
-    parameters = face_of(func).signature.parameters
-    for name in sorted(hidden & parameters.keys()):
-        if parameters[name].default is inspect.Parameter.empty:
-            raise TypeError(f"cannot hide parameter {name!r} of {face_of(func).name}(): it has no default")
-    return _hidden(func, {}, hidden)
-
-
-def with_return(func: Callable[..., Any], annotation: Any, *, doc: str | None = UNCHANGED) -> Callable[..., Any]:
-    """Show another return annotation (and docstring, if given) on ``func``."""
-    face = face_of(func)
-    if face.is_async:
-
-        async def call_async(*args: Any, **kwargs: Any) -> Any:
-            return await func(*args, **kwargs)
-
-        return wear(face, call_async, returns=annotation, doc=doc)
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return func(*args, **kwargs)
-
-    return wear(face, call, returns=annotation, doc=doc)
-
-
-def call_with(signature: inspect.Signature, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Arrange arguments by name as positional and keyword arguments for a function of this ``signature``."""
-    ordered = {name: arguments[name] for name in signature.parameters if name in arguments}
-    bound = inspect.BoundArguments(signature, ordered)
-    return bound.args, bound.kwargs
-
-
-def _hidden(
-    func: Callable[..., Any], providers: Mapping[str, Callable[[], Any]], hidden: frozenset[str]
-) -> Callable[..., Any]:
+    hidden = frozenset(providers)
     face = face_of(func)
     _check_names(face, hidden)
     full = face.signature
@@ -101,6 +59,28 @@ def _hidden(
         return func(*positional, **named)
 
     return wear(face, call, parameters=parameters, doc=doc)
+
+
+def refaced(func: Callable[..., Any], face: Face) -> Callable[..., Any]:
+    """Show another face on a function that otherwise stays as it is."""
+    if face.is_async:
+
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            return await func(*args, **kwargs)
+
+        return wear(face, call_async)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return func(*args, **kwargs)
+
+    return wear(face, call)
+
+
+def call_with(signature: inspect.Signature, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arrange arguments by name as positional and keyword arguments for a function of this ``signature``."""
+    ordered = {name: arguments[name] for name in signature.parameters if name in arguments}
+    bound = inspect.BoundArguments(signature, ordered)
+    return bound.args, bound.kwargs
 
 
 def _plain(value: Any, name: str, face: Face) -> Any:

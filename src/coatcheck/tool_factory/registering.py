@@ -8,7 +8,7 @@ from typing import Any
 from coatcheck.decorators.providers import ExplorerSource, StoreSource
 from coatcheck.decorators.telling import told_to_the_model
 from coatcheck.errors import SettingsError, excerpt
-from coatcheck.signatures import face_of, wear
+from coatcheck.signatures import face_of, refaced, wear
 from coatcheck.tool_factory.config import Registry, Tool, ToolConfig, WorkspaceMode
 from coatcheck.tool_factory.steps import apply_client, apply_custom_args, apply_memory, apply_workspace
 
@@ -73,7 +73,7 @@ def register_tools(
     for name in names:
         func, config = registry[name]
         tool = build_tool(
-            _named(func, name),
+            refaced(func, replace(face_of(func), name=name)),  # stored results then say that they are from that tool
             config,
             object_store=object_store,
             explorer=explorer,
@@ -122,22 +122,6 @@ def _hints(annotations: Any) -> Any:
     from mcp_types import ToolAnnotations
 
     return ToolAnnotations.model_validate(dict(annotations))
-
-
-def _named(func: Tool, name: str) -> Tool:
-    """The function under the tool's name, which stored results then say they are from."""
-    face = replace(face_of(func), name=name)
-    if face.is_async:
-
-        async def call_async(*args: Any, **kwargs: Any) -> Any:
-            return await func(*args, **kwargs)
-
-        return wear(face, call_async)
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return func(*args, **kwargs)
-
-    return wear(face, call)
 
 
 def _told(func: Tool) -> Tool:

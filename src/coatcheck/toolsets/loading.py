@@ -1,6 +1,6 @@
 """Find a toolset by its installed name or by ``module:attribute``."""
 
-import importlib
+import re
 from importlib.metadata import EntryPoint, entry_points
 
 from coatcheck.errors import SettingsError, excerpt
@@ -8,6 +8,7 @@ from coatcheck.references import close_names
 from coatcheck.toolsets.toolset import Toolset
 
 ENTRY_POINT_GROUP = "coatcheck.toolsets"
+_PLACE = re.compile(r"[\w.]+:[\w.]+")
 
 
 def installed_toolsets() -> dict[str, EntryPoint]:
@@ -22,11 +23,11 @@ def load_toolset(name: str) -> Toolset:
         SettingsError: There is none, it cannot be imported, or it is no toolset.
     """
     found = installed_toolsets().get(name)
-    if found is None and ":" not in name:
+    if found is None and _PLACE.fullmatch(name) is None:
         raise SettingsError(_unknown(name))
     point = found or EntryPoint(name, name, ENTRY_POINT_GROUP)
     try:
-        loaded = getattr(importlib.import_module(point.module), point.attr) if point.attr else None
+        loaded = point.load()
     except Exception as error:
         raise SettingsError(
             f"The toolset {excerpt(name)} cannot be loaded: {type(error).__name__}: {excerpt(str(error), 200)}. "

@@ -1,7 +1,5 @@
 """How much of a result passes unchanged: by tool, and for the results of one round together."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -10,9 +8,6 @@ CHARACTERS_PER_TOKEN = 4
 
 ROUND_FACTOR = 4
 """A round may have so many times what a single result may have, where nobody says otherwise."""
-
-ROUND_WINDOW = 0.5
-"""Seconds after an answer in which a call still belongs to its round: a model needs longer to think."""
 
 ALWAYS_FREE = 1_000
 """Characters up to which a result passes although its round has used up its budget."""
@@ -54,30 +49,3 @@ class Limits:
 
 def _fits(tool: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(tool, pattern) for pattern in patterns)
-
-
-class Round:
-    """The calls that a model makes at once: those that overlap, and those that follow within the window.
-
-    Args:
-        window: Seconds after the last answer in which the round still lasts.
-        clock: Gives seconds.
-    """
-
-    def __init__(self, window: float = ROUND_WINDOW, clock: Callable[[], float] = time.monotonic) -> None:
-        self._window = window
-        self._clock = clock
-        self._open = 0
-        self._last_answer = float("-inf")
-        self.spent = 0
-
-    def asked(self) -> None:
-        """Count a call; it begins a new round where none is under way."""
-        if not self._open and self._clock() - self._last_answer > self._window:
-            self.spent = 0
-        self._open += 1
-
-    def answered(self) -> None:
-        """Count an answer, or a call that nobody waits for any more."""
-        self._open = max(self._open - 1, 0)
-        self._last_answer = self._clock()

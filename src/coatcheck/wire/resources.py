@@ -1,15 +1,18 @@
 """Stored objects as MCP resources, for hosts that read resources themselves: the exact original, whatever its size."""
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from coatcheck import codec
-from coatcheck.explorer import Explorer
-from coatcheck.object_store import StoredObject
+if TYPE_CHECKING:  # What a proxy needs for its first messages is loaded without these.
+    from coatcheck.explorer import Explorer
+    from coatcheck.object_store import StoredObject
 
 Result = dict[str, Any]
 
 OBJECTS = "coatcheck://objects/"
+LONGEST_URI = 1_000
+"""Characters of an address that an error repeats."""
+
 OPENED_AT_ONCE = 1 << 20
 """Bytes up to which an object is opened on the event loop, not in a thread."""
 
@@ -39,7 +42,7 @@ def object_link(reference: str, tool: str) -> Result:
     }
 
 
-async def read_object(uri: str, explorer: Explorer) -> Result:
+async def read_object(uri: str, explorer: "Explorer") -> Result:
     """Give the result of ``resources/read`` for a stored object.
 
     A text comes as it was; so does a tool result that was one text. Any other tool result comes as the JSON that was on
@@ -57,10 +60,8 @@ async def read_object(uri: str, explorer: Explorer) -> Result:
     return {"contents": [{"uri": uri, "mimeType": kind, "text": text}]}
 
 
-def _original(stored: StoredObject) -> tuple[str, str]:
+def _original(stored: "StoredObject") -> tuple[str, str]:
     text = stored.text()
     if text is not None:
         return stored.metadata.media_type or "text/plain", text
-    result = stored.result()
-    value = stored.value() if result is None else result
-    return "application/json", codec.dump_json(value).decode()
+    return "application/json", str(stored.payload, "utf-8")  # its JSON already

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from coatcheck.errors import UpstreamError, excerpt
+from coatcheck.proxy.gateway.asking import CANCELLED, ServerRequests
 from coatcheck.proxy.gateway.member import Asked, Member, State, request_key, without_envelope
 from coatcheck.proxy.gateway.merging import (
     LISTS,
@@ -19,9 +20,12 @@ from coatcheck.proxy.gateway.merging import (
     servers_text,
     servers_tool,
 )
-from coatcheck.proxy.gateway.names import joined_uri, plain_names, scheme_of, split, split_uri, with_joined_uris
+from coatcheck.proxy.gateway.names import joined_uri, plain_names, scheme_of, split_uri, with_joined_uris
+from coatcheck.proxy.gateway.refusing import INVALID_PARAMS, RefusedError, of_no_server
+from coatcheck.proxy.gateway.routing import Routes
 from coatcheck.proxy.gateway.subscriptions import LIST_CHANGES, Subscriptions
-from coatcheck.proxy.links import OnEnd, OnMessage
+from coatcheck.proxy.gateway.tasks import with_joined_tasks, with_own_tasks
+from coatcheck.proxy.links import OnEnd, OnMessage, OnPressure, no_pressure
 from coatcheck.proxy.messages import (
     INTERNAL_ERROR,
     METHOD_NOT_FOUND,
@@ -47,15 +51,6 @@ PATIENCE = 15.0
 """Seconds that the client's greeting waits for servers to start; later ones come in by a changed list."""
 
 MOST_PAGES = 100
-INVALID_PARAMS = -32602
-
-
-class _RefusedError(Exception):
-    """A request that ends here, as a JSON-RPC error."""
-
-    def __init__(self, code: int, text: str, data: Any = None) -> None:
-        super().__init__(text)
-        self.error = {"code": code, "message": text} | ({} if data is None else {"data": data})
 
 
 class Gateway:
@@ -76,17 +71,27 @@ class Gateway:
         }
         self._schemes = {scheme_of(name): member for name, member in self._members.items()}
         self._work: dict[Id, asyncio.Task[None]] = {}
-        self._asked_client: dict[Id, tuple[Member, Any]] = {}
-        self._asked_count = 0
+        self._routes = Routes(self._members, self._schemes)
         self._subscriptions = Subscriptions(self._running, self._schemes, self._tell)
         self._modern = False
         self._ready = False
         self._waited = False
 
-    def start(self, on_message: OnMessage, on_end: OnEnd) -> None:
+    @property
+    def waiting_bytes(self) -> int:
+        """What the servers have not taken yet; see ``Link``."""
+        return sum(member.waiting_bytes for member in self._members.values())
+
+    def hold(self, *, held: bool) -> None:
+        """Take nothing from any server, or go on; see ``Link``."""
+        for member in self._members.values():
+            member.hold(held=held)
+
+    def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
         """Start all servers; see ``Link``. A gateway does not end by itself."""
         del on_end
-        self._on_message = on_message
+        self._on_message, self.pressed = on_message, on_pressure
+        self._requests = ServerRequests(on_message)
         for member in self._members.values():
             member.open()
 
@@ -118,10 +123,8 @@ class Gateway:
             self._work[key] = task
             task.add_done_callback(lambda done: self._work.get(key) is done and self._work.pop(key))
         elif is_response(message):
-            member, original = self._asked_client.pop(id_of(message) or ("", ""), (None, None))
-            if member is not None:
-                member.answer({**message, "id": original})
-        elif message.get("method") == "notifications/cancelled":
+            self._requests.answered(message)
+        elif message.get("method") == CANCELLED:
             params = message.get("params")
             cancelled = id_of({"id": params.get("requestId")}) if isinstance(params, dict) else None
             task_or_none = self._work.get(cancelled) if cancelled is not None else None
@@ -129,14 +132,15 @@ class Gateway:
                 task_or_none.cancel()
         elif message.get("method") == "notifications/initialized":
             self._ready = True  # Each server hears it as soon as it has greeted.
-        else:
-            for member in self._running():
-                member.notify(str(message.get("method")), message.get("params"))
+        elif not self._requests.noticed(message):
+            routed = self._routes.of(message.get("params"))
+            for member in [routed[0]] if routed is not None else self._running():
+                member.notify(str(message.get("method")), routed[1] if routed is not None else message.get("params"))
 
     async def _serve(self, message: Message, key: Id) -> None:
         try:
             answer = response(message, await self._result(message))
-        except _RefusedError as refused:
+        except RefusedError as refused:
             answer = {"jsonrpc": "2.0", "id": message["id"], "error": refused.error}
         except UpstreamError as error:
             answer = error_response(message["id"], str(error))
@@ -158,20 +162,13 @@ class Gateway:
             "tools/call": self._call,
             "prompts/get": self._prompt,
             "resources/read": self._read,
-            "resources/subscribe": self._to_resource,
-            "resources/unsubscribe": self._to_resource,
-            "completion/complete": self._complete,
             "logging/setLevel": self._set_level,
             "subscriptions/listen": self._subscriptions.listen,
             **dict.fromkeys(LISTS, self._list),
         }
         if method == "ping":
             return {}
-        handler = handlers.get(method)
-        if handler is None:
-            raise _RefusedError(
-                METHOD_NOT_FOUND, f'"{excerpt(method)}" is for one server, and there are several behind this one.'
-            )
+        handler = handlers.get(method, self._pass_on)
         if is_modern(message) and method != "server/discover":
             await self._greet_all(message)
         return await handler(message)
@@ -203,7 +200,7 @@ class Gateway:
         older = [member.name for member in self._members.values() if member.is_older]
         version = meta_of(message).get(PROTOCOL_VERSION)
         if older:
-            raise _RefusedError(
+            raise RefusedError(
                 UNSUPPORTED_VERSION,
                 f"Not all servers speak {version}: {', '.join(older)} only {SESSION_VERSIONS[-1]} and before. "
                 "Connect with initialize.",
@@ -226,6 +223,8 @@ class Gateway:
         method = message["method"]
         capability, key = LISTS[method]
         members = [member for member in self._running() if member.has(capability)]
+        if capability == "tasks" and not members:
+            raise RefusedError(METHOD_NOT_FOUND, "None of the servers has tasks.")
         found = await asyncio.gather(*(self._pages(member, message, key) for member in members))
         entries = [renamed(member, method, entry) for member, own in zip(members, found, strict=True) for entry in own]
         if method == "tools/list":
@@ -239,7 +238,7 @@ class Gateway:
         for _ in range(MOST_PAGES):
             try:
                 result = await self._ask(member, message, params)
-            except (UpstreamError, _RefusedError) as error:
+            except (UpstreamError, RefusedError) as error:
                 if getattr(error, "error", {}).get("code") != METHOD_NOT_FOUND:
                     logger.warning("%s could not list: %s", member.name, error)
                 break
@@ -258,14 +257,15 @@ class Gateway:
         modern = is_modern(message)
         if modern and not member.modern:
             params = without_envelope(params)
-        answer = await member.ask(message["method"], params, message["id"])
+        answer = await member.ask(message["method"], with_own_tasks(params), message["id"])
         error, result = answer.get("error"), answer.get("result")
         if isinstance(error, dict):
-            refused = _RefusedError(INTERNAL_ERROR, str(error.get("message")))
+            refused = RefusedError(INTERNAL_ERROR, str(error.get("message")))
             refused.error = error
             raise refused
         if not isinstance(result, dict):
             raise UpstreamError(f'The server "{member.name}" answered with something that is no result.')
+        result = with_joined_tasks(member.name, result)
         if modern and not member.modern and message["method"] in {*LISTS, "resources/read"}:
             return {**NOT_CACHED, **result}
         return result
@@ -275,12 +275,12 @@ class Gateway:
         name = params.get("name")
         if name == SERVERS_TOOL:
             return {"content": [{"type": "text", "text": servers_text(list(self._members.values()))}], "isError": False}
-        server, own = split(name)
-        member = self._members.get(server)
-        if member is None:
-            raise _RefusedError(INVALID_PARAMS, f'There is no tool "{excerpt(str(name))}".')
+        routed = self._routes.of({"name": name})
+        if routed is None:
+            raise RefusedError(INVALID_PARAMS, f'There is no tool "{excerpt(str(name))}".')
+        member, own = routed
         try:
-            result = await self._ask(member, message, {**params, "name": own})
+            result = await self._ask(member, message, {**params, **own})
         except UpstreamError as error:
             # The model is to know, not only the host.
             return {"content": [{"type": "text", "text": str(error)}], "isError": True}
@@ -289,11 +289,11 @@ class Gateway:
 
     async def _prompt(self, message: Message) -> dict[str, Any]:
         params = dict(message.get("params") or {})
-        server, own = split(params.get("name"))
-        member = self._members.get(server)
-        if member is None:
-            raise _RefusedError(INVALID_PARAMS, f'There is no prompt "{excerpt(str(params.get("name")))}".')
-        result = await self._ask(member, message, {**params, "name": own})
+        routed = self._routes.of({"name": params.get("name")})
+        if routed is None:
+            raise RefusedError(INVALID_PARAMS, f'There is no prompt "{excerpt(str(params.get("name")))}".')
+        member, own = routed
+        result = await self._ask(member, message, {**params, **own})
         return {**result, "messages": with_joined_uris(member.name, result.get("messages"))}
 
     async def _read(self, message: Message) -> dict[str, Any]:
@@ -311,35 +311,21 @@ class Gateway:
 
     async def _read_anywhere(self, message: Message, params: dict[str, Any]) -> dict[str, Any]:
         """Read an address that bears no server's name, as it may stand in a text: the first that knows it answers."""
-        refused = _RefusedError(INVALID_PARAMS, f'There is no resource "{excerpt(str(params.get("uri")))}".')
+        refused = RefusedError(INVALID_PARAMS, f'There is no resource "{excerpt(str(params.get("uri")))}".')
         for member in filter(lambda each: each.has("resources"), self._running()):
             try:
                 return await self._ask(member, message, params)
-            except _RefusedError as error:
+            except RefusedError as error:
                 refused = error
         raise refused
 
-    async def _to_resource(self, message: Message) -> dict[str, Any]:
-        params = dict(message.get("params") or {})
-        scheme, own = split_uri(params.get("uri"))
-        member = self._schemes.get(scheme)
-        if member is None:
-            raise _RefusedError(INVALID_PARAMS, f'There is no resource "{excerpt(str(params.get("uri")))}".')
-        return await self._ask(member, message, {**params, "uri": own})
-
-    async def _complete(self, message: Message) -> dict[str, Any]:
-        params = dict(message.get("params") or {})
-        reference = dict(params.get("ref") or {})
-        member: Member | None
-        if reference.get("type") == "ref/prompt":
-            server, reference["name"] = split(reference.get("name"))
-            member = self._members.get(server)
-        else:
-            scheme, reference["uri"] = split_uri(reference.get("uri"))
-            member = self._schemes.get(scheme)
-        if member is None:
-            raise _RefusedError(INVALID_PARAMS, "There is no such prompt or resource to complete for.")
-        return await self._ask(member, message, {**params, "ref": reference})
+    async def _pass_on(self, message: Message) -> dict[str, Any]:
+        """Pass a request of whatever method to the server that its parameters name."""
+        routed = self._routes.of(message.get("params")) or self._routes.sole(message.get("params"))
+        if routed is None:
+            raise of_no_server(message)
+        member, params = routed
+        return await self._ask(member, message, params)
 
     async def _set_level(self, message: Message) -> dict[str, Any]:
         for member in self._running():
@@ -357,29 +343,27 @@ class Gateway:
             self._ask_client(member, message, related)
         elif method == "notifications/subscriptions/acknowledged":
             return
-        elif method == "notifications/cancelled" and isinstance(params, dict):
-            for key, known in list(self._asked_client.items()):
-                if known == (member, params.get("requestId")):
-                    self._tell(method, {**params, "requestId": key[1]}, related)
+        elif method == CANCELLED and isinstance(params, dict):
+            self._requests.withdraw(member, params)
         elif method == "notifications/resources/updated" and isinstance(params, dict):
             self._announce(method, {**params, "uri": joined_uri(member.name, params.get("uri"))})
         elif any(method == name for name, _ in LIST_CHANGES.values()):
             self._announce(method, None)
         else:
-            self._tell(method, params, related)
+            joined = with_joined_tasks(member.name, params) if isinstance(params, dict) else params
+            self._tell(method, joined, related)
 
     def _ask_client(self, member: Member, message: Message, related: Id | None) -> None:
         if self._modern:
             text = "The client speaks a revision without requests from server to client."
             member.answer(error_response(message["id"], text, METHOD_NOT_FOUND))
             return
-        self._asked_count += 1
-        own = f"{member.name}/{self._asked_count}"
-        self._asked_client["str", own] = (member, message["id"])
-        self._on_message(to_line({**message, "id": own}), related)
+        self._requests.ask(member, message, related)
 
     def changed(self, member: Member) -> None:
         """Tell the client that there are other tools now, once it can hear that."""
+        if member.state is not State.RUNNING:
+            self._requests.forget(member)
         if self._ready or self._subscriptions.open:
             for capability, (method, _) in LIST_CHANGES.items():
                 if capability == "tools" or capability in member.capabilities:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
-from coatcheck.errors import UpstreamError
+from coatcheck.errors import UpstreamError, excerpt
 from coatcheck.proxy.links import Link
 from coatcheck.proxy.messages import (
     PROTOCOL_VERSION,
@@ -52,6 +52,10 @@ class Owner(Protocol):
 
     def said(self, member: "Member", message: Message, asked: "Asked | None") -> None:
         """Take a request or notification of the server's, and the question that it belongs to if that is known."""
+        ...
+
+    def pressed(self) -> None:
+        """Hear that a server has taken something, or that more waits for it."""
         ...
 
     def changed(self, member: "Member") -> None:
@@ -101,6 +105,18 @@ class Member:
         self._has_greeted = False
         self._retrying: asyncio.Task[None] | None = None
         self._closed = False
+        self._held = False
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that the server has not taken yet."""
+        return 0 if self._link is None else self._link.waiting_bytes
+
+    def hold(self, *, held: bool) -> None:
+        """Take nothing from the server for a while, or go on."""
+        self._held = held
+        if self._link is not None:
+            self._link.hold(held=held)
 
     @property
     def capabilities(self) -> dict[str, Any]:
@@ -125,11 +141,13 @@ class Member:
             return
         link = self._make_link()
         try:
-            link.start(self._take, lambda text: self._ended(link, text))
+            link.start(self._take, lambda text: self._ended(link, text), self._owner.pressed)
         except UpstreamError as error:
             self._went_down(str(error))
         else:
             self._link = link
+            if self._held:
+                link.hold(held=True)
 
     # Greeting
 
@@ -187,7 +205,7 @@ class Member:
         if not isinstance(result, dict):
             error = answer.get("error")
             words = error.get("message") if isinstance(error, dict) else "it gave no answer"
-            raise UpstreamError(f"It refused the greeting: {words}")
+            raise UpstreamError(f"It refused the greeting: {excerpt(str(words), 300)}")
         self.greeting, self._has_greeted = result, True
         self.notify("notifications/initialized", None)
 

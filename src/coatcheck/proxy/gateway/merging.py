@@ -12,10 +12,11 @@ LISTS = {
     "prompts/list": ("prompts", "prompts"),
     "resources/list": ("resources", "resources"),
     "resources/templates/list": ("resources", "resourceTemplates"),
+    "tasks/list": ("tasks", "tasks"),
 }
 """For each list: the capability that it belongs to, and its name in the result."""
 
-_OF_EACH = ("tools", "prompts", "resources", "completions", "logging")
+_OF_EACH = ("tools", "prompts", "resources", "completions", "logging", "tasks")
 _VERSION = "1"
 NOT_CACHED = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
 
@@ -24,14 +25,17 @@ def merged_capabilities(members: Sequence[Member]) -> dict[str, Any]:
     """Give what the servers can do together.
 
     Tools are always there, since ours are, and that lists change is always said, since servers come and go. What
-    cannot be kept apart, such as tasks and extensions, is left out.
+    cannot be kept apart, such as extensions, is left out.
     """
     merged: dict[str, Any] = {"tools": {"listChanged": True}}
     for member in members:
         for name in _OF_EACH:
             own = member.capabilities.get(name)
             if isinstance(own, dict):
-                merged[name] = {**merged.get(name, {}), **{key: value for key, value in own.items() if value}}
+                merged[name] = {
+                    **merged.get(name, {}),
+                    **{key: value for key, value in own.items() if value not in (False, None)},
+                }
     for name in ("prompts", "resources"):
         if name in merged:
             merged[name]["listChanged"] = True

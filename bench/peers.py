@@ -1,0 +1,54 @@
+"""The peers, each in an environment of its own under ``.bench/``, made when it is first needed."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ENVIRONMENTS = HERE.parent / ".bench"
+REQUIREMENTS = {"deepset-mcp": ["deepset-mcp==0.1.38", "mcp<2"], "ctxtual": ["ctxtual[mcp]==0.5.0"]}
+
+
+class PeerMissing(Exception):
+    """The peer could not be installed or run; the message says why."""
+
+
+def peer_figures() -> dict[str, float]:
+    """Give the seconds that deepset-mcp takes, by name.
+
+    Raises:
+        PeerMissing: It could not be installed or run.
+    """
+    python = programs_of("deepset-mcp") / "python"
+    done = _run([str(python), str(HERE / "peer_script.py")], "run deepset-mcp")
+    figures: dict[str, float] = json.loads(done.splitlines()[-1])
+    return figures
+
+
+def programs_of(peer: str) -> Path:
+    """Give the folder of a peer's programs; the mark is made last, so that a broken installation is made again.
+
+    Raises:
+        PeerMissing: It could not be installed.
+    """
+    environment, wanted = ENVIRONMENTS / peer, REQUIREMENTS[peer]
+    python, mark = environment / "bin" / "python", environment / ".ready"
+    if not mark.exists() or mark.read_text() != " ".join(wanted):
+        print(f"Installing {wanted[0]} into {environment} (once)…", file=sys.stderr)
+        _run([sys.executable, "-m", "venv", "--clear", str(environment)], f"make an environment for {peer}")
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run([*pip, *wanted], f"install {peer}")
+        mark.write_text(" ".join(wanted))
+    return environment / "bin"
+
+
+def _run(command: list[str], what: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PeerMissing(f"Could not {what}: {error}") from error
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise PeerMissing(f"Could not {what}: {last}")
+    return done.stdout

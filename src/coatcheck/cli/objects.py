@@ -1,0 +1,233 @@
+"""``coatcheck objects``: a person's look at what is stored."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from coatcheck.cli.options import Backend, Config, RedisUrl, SettingsFlags, make_settings, store_flags
+from coatcheck.cli.printing import print_data, print_table, say
+
+NOT_FOUND, USAGE = 1, 2
+
+app = typer.Typer(
+    help="Look at stored objects, in the file or the Redis where servers keep them.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Namespace = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace",
+        help="Whose objects: a namespace as `ls --all-namespaces` names it. "
+        "[default: those of servers over stdio, and of scripts]",
+        show_default=False,
+    ),
+]
+Target = Annotated[
+    str, typer.Argument(help="An id, with or without @, and a path if wanted: obj_1.items[3].", metavar="ID")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command(short_help="List objects, newest first.")
+def ls(
+    namespace: Namespace = None,
+    all_namespaces: Annotated[
+        bool, typer.Option("--all-namespaces", help="List everybody's objects, with their namespaces.")
+    ] = False,
+    as_json: AsJson = False,
+    object_store_backend: Backend = None,
+    redis_url: RedisUrl = None,
+    config: Config = None,
+) -> None:
+    """List objects, newest first: id, type, size, tool, age."""
+    if all_namespaces and namespace is not None:
+        raise typer.BadParameter("--namespace and --all-namespaces exclude each other.")
+    from coatcheck.explorer import ago
+    from coatcheck.inventory import inventory
+
+    with opened(store_flags(config, object_store_backend, redis_url)) as container:
+        wanted = None if all_namespaces else namespace or ""
+        found = sorted(inventory(container.backend(), wanted), key=lambda held: -held.metadata.created)
+    now = time.time()
+    if as_json:
+        rows = [
+            {
+                "id": held.object_id,
+                "namespace": held.namespace,
+                "type": held.metadata.type,
+                "length": held.metadata.length,
+                "bytes": held.metadata.size,
+                "tool": held.metadata.tool,
+                "created": held.metadata.created,
+            }
+            for held in found
+        ]
+        print_data(json.dumps(rows, indent=2) + "\n")
+        return
+    if not found:
+        say("no objects are stored here")
+    print_table(
+        [
+            [
+                f"@{held.object_id}",
+                *([held.namespace or "-"] if all_namespaces else []),
+                held.metadata.type + ("" if held.metadata.length is None else f" of {held.metadata.length:,}"),
+                f"{held.metadata.size:,} bytes",
+                held.metadata.tool or "-",
+                ago(max(now - held.metadata.created, 0)),
+            ]
+            for held in found
+        ]
+    )
+
+
+@app.command(short_help="Show what an object is: its structure and samples.")
+def show(
+    target: Target,
+    namespace: Namespace = None,
+    object_store_backend: Backend = None,
+    redis_url: RedisUrl = None,
+    config: Config = None,
+) -> None:
+    """Show what an object or a part of it is: all of it where it is small, else its structure and samples."""
+    with _exploring(store_flags(config, object_store_backend, redis_url), namespace) as explorer:
+        print_data(explorer.preview(target) + "\n")
+
+
+@app.command(short_help="Print a value, raw and whole.")
+def get(
+    target: Target,
+    as_json: AsJson = False,
+    namespace: Namespace = None,
+    object_store_backend: Backend = None,
+    redis_url: RedisUrl = None,
+    config: Config = None,
+) -> None:
+    """Print an object or a part of it, raw and whole: a text as it is, everything else as JSON; nothing is added."""
+    from coatcheck.codec import dump_json
+
+    with _exploring(store_flags(config, object_store_backend, redis_url), namespace) as explorer:
+        if as_json:
+            print_data(dump_json(explorer.resolve(target)))
+        else:
+            print_data(explorer.resolve(target, as_text=True))
+
+
+@app.command(short_help="Find a regular expression in an object.")
+def grep(
+    pattern: Annotated[str, typer.Argument(help="A regular expression.")],
+    target: Target,
+    ignore_case: Annotated[bool, typer.Option("--ignore-case", "-i", help="Take upper and lower case alike.")] = False,
+    namespace: Namespace = None,
+    object_store_backend: Backend = None,
+    redis_url: RedisUrl = None,
+    config: Config = None,
+) -> None:
+    """Find a regular expression in a text's lines, or in the keys and values of a structure.
+
+    The exit code is 1 when nothing matches.
+    """
+    with _exploring(store_flags(config, object_store_backend, redis_url), namespace) as explorer:
+        answer = explorer.run("search", target, pattern=pattern, case_sensitive=not ignore_case)
+    if not answer.facts.get("matches"):
+        say(answer.text)
+        raise typer.Exit(NOT_FOUND)
+    print_data(answer.text + "\n")
+
+
+@app.command(short_help="Run a jq filter on an object.")
+def query(
+    filter: Annotated[str, typer.Argument(help="A jq filter.")],  # noqa: A002
+    target: Target,
+    namespace: Namespace = None,
+    object_store_backend: Backend = None,
+    redis_url: RedisUrl = None,
+    config: Config = None,
+) -> None:
+    """Run a jq filter on an object or a part of it and print what it gives, whole; a text as it is."""
+    with _exploring(store_flags(config, object_store_backend, redis_url), namespace) as explorer:
+        answer = explorer.run("query", target, filter=filter)
+    for note in answer.facts.get("notes", []):
+        say(note)
+    print_data((answer.payload or b"") + b"\n")
+
+
+@app.command(short_help="Remove objects.")
+def rm(
+    targets: Annotated[list[str], typer.Argument(help="Ids, with or without @.", metavar="ID...")],
+    namespace: Namespace = None,
+    object_store_backend: Backend = None,
+    redis_url: RedisUrl = None,
+    config: Config = None,
+) -> None:
+    """Remove objects. The exit code is 1 when one of them was not there; the others are removed all the same."""
+    missing = 0
+    with _exploring(store_flags(config, object_store_backend, redis_url), namespace) as explorer:
+        from coatcheck.references import parse_target
+
+        references = [parse_target(target) for target in targets]
+        for reference in references:
+            if reference.path:
+                raise typer.BadParameter(f"{reference} is a part; objects are removed as a whole.")
+        for reference in references:
+            if explorer.store.delete(reference.object_id):
+                say(f"removed {reference}")
+            else:
+                missing += 1
+                say(f"{reference} not found")
+    if missing:
+        raise typer.Exit(NOT_FOUND)
+
+
+@contextmanager
+def opened(flags: SettingsFlags) -> Iterator[Any]:
+    """Give a container over the store that servers use too; close in the end what it opened."""
+    import anyio
+
+    from coatcheck.containers import Container
+    from coatcheck.errors import FilterError, PatternError, ReferenceSyntaxError, SettingsError
+
+    settings = make_settings(flags)
+    if settings.object_store_backend == "memory":
+        raise SettingsError(
+            "Objects in memory can be seen by the process that keeps them alone. Run the server with "
+            "--object-store-backend sqlite or redis, and say the same here (or in COATCHECK_OBJECT_STORE_BACKEND); "
+            "what a server over HTTP has counted tells `coatcheck stats --url`."
+        )
+    container = Container(settings=settings)
+    try:
+        yield container
+    except (ReferenceSyntaxError, PatternError, FilterError) as error:
+        _refuse(str(error))
+    finally:
+        anyio.run(container.exit_stack().aclose)
+
+
+@contextmanager
+def _exploring(flags: SettingsFlags, namespace: str | None) -> Iterator[Any]:
+    """Give an explorer of a namespace whose answers are whole."""
+    from coatcheck.errors import CoatcheckError, ObjectNotFound
+    from coatcheck.object_store import ObjectStore
+
+    with opened(flags) as container:
+        store = ObjectStore(container.backend(), namespace=lambda: namespace or "")
+        with container.store.override(store):
+            try:
+                yield container.explorer(response_limit=sys.maxsize)
+            except ObjectNotFound as error:
+                where = f" in the namespace {namespace}" if namespace else ""
+                raise CoatcheckError(
+                    f"@{error.object_id} not found{where}: `coatcheck objects ls` lists what is there."
+                ) from None
+
+
+def _refuse(text: str) -> NoReturn:
+    say(text)
+    raise typer.Exit(USAGE)

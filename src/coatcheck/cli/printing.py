@@ -1,0 +1,32 @@
+"""What commands print: data on stdout, words on stderr."""
+
+import sys
+from collections.abc import Sequence
+
+
+def say(text: str) -> None:
+    """Tell a person something on stderr."""
+    sys.stderr.write(f"coatcheck: {_harmless(text)}\n")
+
+
+def print_data(data: str | bytes) -> None:
+    """Write data to stdout as it is; on a terminal without what would steer it."""
+    if sys.stdout.isatty():
+        text = data if isinstance(data, str) else data.decode(errors="replace")
+        sys.stdout.write(_harmless(text) + ("" if text.endswith("\n") else "\n"))
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data.encode(errors="surrogateescape") if isinstance(data, str) else data)
+    sys.stdout.buffer.flush()
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Write rows to stdout with their columns aligned; the last one as wide as it is."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths[:-1], strict=True)]
+        print_data("  ".join([*cells, row[-1]]) + "\n")
+
+
+def _harmless(text: str) -> str:
+    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)

@@ -1,0 +1,203 @@
+"""``coatcheck stats``: what a store holds, and what a running server has counted."""
+
+import json
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from coatcheck.cli.objects import opened
+from coatcheck.cli.options import Backend, Config, RedisUrl, SettingsFlags, make_settings, store_flags
+from coatcheck.cli.printing import print_data, print_table
+
+if TYPE_CHECKING:
+    from coatcheck.inventory import HeldObject
+
+METRICS = "/metrics"
+MOST_TOOLS_SHOWN = 20
+LONGEST_WAIT_SECONDS = 10.0
+
+Figures = dict[str, Any]
+
+
+def stats(
+    url: Annotated[
+        str | None,
+        typer.Option(help="A running server, such as http://127.0.0.1:8000: say what it has counted since its start."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    object_store_backend: Backend = None,
+    redis_url: RedisUrl = None,
+    config: Config = None,
+) -> None:
+    """Say what the store holds, everybody's objects together, and what a running server has counted.
+
+    A store in memory is known to its server alone: ask that one, with --url.
+    """
+    flags = store_flags(config, object_store_backend, redis_url)
+    found: Figures = {}
+    if url is None or make_settings(flags).object_store_backend != "memory":
+        found["store"] = _holdings(flags)
+    if url is not None:
+        found["server"] = _counted(url)
+    if as_json:
+        print_data(json.dumps(found, indent=2) + "\n")
+        return
+    if "store" in found:
+        _print_holdings(found["store"])
+    if "server" in found:
+        _print_counted(found["server"])
+
+
+def _holdings(flags: SettingsFlags) -> Figures:
+    from coatcheck.inventory import inventory
+
+    with opened(flags) as container:
+        held = list(inventory(container.backend()))
+    created = [each.metadata.created for each in held]
+    return {
+        "objects": len(held),
+        "bytes": sum(each.metadata.size for each in held),
+        "namespaces": len({each.namespace for each in held}),
+        "oldest": min(created, default=None),
+        "newest": max(created, default=None),
+        "tools": _by_tool(held),
+    }
+
+
+def _by_tool(held: "list[HeldObject]") -> dict[str, dict[str, int]]:
+    objects: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for each in held:
+        tool = each.metadata.tool or ""
+        objects[tool] += 1
+        sizes[tool] += each.metadata.size
+    return {tool: {"objects": objects[tool], "bytes": size} for tool, size in sizes.most_common()}
+
+
+def _counted(url: str) -> Figures:
+    """Read a server's metrics; what it does not know is ``None``."""
+    samples = _scrape(url)
+
+    def total(name: str, **labels: str) -> float | None:
+        found = [value for key, own, value in samples if key == name and labels.items() <= own.items()]
+        return sum(found) if found else None
+
+    tools = {own["tool"] for _, own, _ in samples if "tool" in own}
+    saved, tokens = "coatcheck_context_saved_characters_total", "coatcheck_context_saved_tokens_total"
+    operations = {own["operation"] for key, own, _ in samples if key == "coatcheck_store_operations_total"}
+    is_open = total("coatcheck_store_breaker_open")
+    return {
+        "saved_characters": total(saved) or 0,
+        "saved_tokens": total(tokens) or 0,
+        "tools": {
+            tool: {
+                "kept": total("coatcheck_results_total", tool=tool, outcome="kept") or 0,
+                "not_kept": total("coatcheck_results_total", tool=tool, outcome="not_kept") or 0,
+                "saved_characters": total(saved, tool=tool) or 0,
+                "saved_tokens": total(tokens, tool=tool) or 0,
+            }
+            for tool in sorted(tools, key=lambda tool: -(total(saved, tool=tool) or 0))
+        },
+        "operations": {
+            operation: total("coatcheck_store_operations_total", operation=operation)
+            for operation in sorted(operations)
+        },
+        "hits": total("coatcheck_store_hits_total"),
+        "misses": total("coatcheck_store_misses_total"),
+        "objects": total("coatcheck_store_objects"),
+        "bytes": total("coatcheck_store_bytes"),
+        "evictions": total("coatcheck_store_evictions_total"),
+        "breaker_open": None if is_open is None else bool(is_open),
+        "sandbox_stopped": total("coatcheck_sandbox_stopped_total") or 0,
+    }
+
+
+def _scrape(url: str) -> list[tuple[str, dict[str, str], float]]:
+    import httpx2
+
+    from coatcheck.backends import redact_url
+    from coatcheck.errors import CoatcheckError, MissingExtra, SettingsError
+
+    try:
+        from prometheus_client.parser import text_string_to_metric_families
+    except ImportError:
+        raise MissingExtra("Reading metrics needs prometheus-client: pip install 'coatcheck[metrics]'.") from None
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise SettingsError("--url wants the address of a server, such as http://127.0.0.1:8000.")
+    address = f"{parts.scheme}://{parts.netloc}{METRICS}"
+    try:
+        answer = httpx2.get(address, timeout=LONGEST_WAIT_SECONDS)
+    except httpx2.HTTPError as error:
+        raise CoatcheckError(f"{redact_url(address)} does not answer: {type(error).__name__}.") from None
+    if answer.status_code != httpx2.codes.OK:
+        words = answer.text.strip()[:200] if answer.headers.get("content-type", "").startswith("text/plain") else ""
+        raise CoatcheckError(f"{redact_url(address)} answers with HTTP {answer.status_code}. {words}".rstrip())
+    try:
+        families = list(text_string_to_metric_families(answer.text))
+    except ValueError:
+        raise CoatcheckError(f"{redact_url(address)} gives no metrics that can be read.") from None
+    samples = [(each.name, dict(each.labels), float(each.value)) for family in families for each in family.samples]
+    if not any(name.startswith("coatcheck_") for name, _, _ in samples):
+        raise CoatcheckError(f"{redact_url(address)} gives metrics, but none of coatcheck.")
+    return samples
+
+
+def _print_holdings(found: Figures) -> None:
+    from coatcheck.explorer import ago
+
+    objects, namespaces = _count(found["objects"], "object"), _count(found["namespaces"], "namespace")
+    print_data(f"The store holds {objects}, {found['bytes']:,} bytes, in {namespaces}.\n")
+    if found["objects"]:
+        now = time.time()
+        oldest, newest = (ago(max(now - found[name], 0)) for name in ("oldest", "newest"))
+        print_data(f"The newest is from {newest}, the oldest from {oldest}.\n")
+    rows = [
+        [f"  {tool or '(no tool)'}", _count(each["objects"], "object"), f"{each['bytes']:,} bytes"]
+        for tool, each in found["tools"].items()
+    ]
+    print_table(rows[:MOST_TOOLS_SHOWN])
+    if len(rows) > MOST_TOOLS_SHOWN:
+        print_data(f"  and {len(rows) - MOST_TOOLS_SHOWN:,} more tools\n")
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _print_counted(found: Figures) -> None:
+    print_data(
+        f"Kept out of the context: {found['saved_characters']:,.0f} characters, "
+        f"~{found['saved_tokens']:,.0f} tokens (4 characters each), since the server started.\n"
+    )
+    print_table(
+        [
+            [
+                f"  {tool}",
+                f"{each['kept']:,.0f} kept, {each['not_kept']:,.0f} not kept",
+                f"{each['saved_characters']:,.0f} characters",
+                f"~{each['saved_tokens']:,.0f} tokens",
+            ]
+            for tool, each in list(found["tools"].items())[:MOST_TOOLS_SHOWN]
+        ]
+    )
+    hits, misses = found["hits"] or 0, found["misses"] or 0
+    share = f" ({hits / (hits + misses):.0%} hits)" if hits + misses else ""
+    said = [f"Reads: {hits:,.0f} hits, {misses:,.0f} misses{share}."]
+    operations = ", ".join(f"{count:,.0f} {name}" for name, count in found["operations"].items())
+    said.append(f"Operations: {operations or 'none yet'}.")
+    if found["objects"] is not None:
+        said.append(
+            f"Held: {found['objects']:,.0f} objects, {found['bytes']:,.0f} bytes; {found['evictions']:,.0f} evicted."
+        )
+    if found["breaker_open"] is not None:
+        words = (
+            "open: the store does not answer, calls fail at once" if found["breaker_open"] else "closed: all is well"
+        )
+        said.append(f"Circuit breaker: {words}.")
+    if found["sandbox_stopped"]:
+        said.append(f"Sandbox: {found['sandbox_stopped']:,.0f} operations broke a limit and were stopped.")
+    print_data("\n".join(said) + "\n")

@@ -1,0 +1,44 @@
+"""What a backend holds, for who runs it: everybody's objects, whoever asks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from coatcheck import codec
+from coatcheck.backends.base import ObjectStoreBackend, SyncFacade
+from coatcheck.codec import HEAD_BYTES, Metadata
+from coatcheck.references import OBJECT_ID
+
+
+@dataclass(frozen=True, slots=True)
+class HeldObject:
+    """One object of the inventory; ``namespace`` is ``""`` for those of a machine's own user."""
+
+    namespace: str
+    object_id: str
+    metadata: Metadata
+
+
+def inventory(backend: ObjectStoreBackend, namespace: str | None = None) -> Iterator[HeldObject]:
+    """Find objects and what is known of them, in no order; what was not stored by coatcheck is passed over.
+
+    Args:
+        backend: Where to look.
+        namespace: Whose objects; all by default.
+
+    Raises:
+        ListingUnsupported: The backend cannot list.
+        ObjectStoreUnavailable: It does not answer.
+    """
+    facade = SyncFacade(backend)
+    for key in facade.scan(f"{namespace}:" if namespace else ""):
+        owner, _, object_id = key.rpartition(":")
+        if OBJECT_ID.fullmatch(object_id) is None or (namespace is not None and owner != namespace):
+            continue
+        head = facade.head(key, HEAD_BYTES)
+        if head is None:  # it has just expired
+            continue
+        try:
+            metadata = codec.unpack_metadata(head)
+        except ValueError:
+            continue
+        yield HeldObject(owner, object_id, metadata)

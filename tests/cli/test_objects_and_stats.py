@@ -1,0 +1,208 @@
+"""``coatcheck objects`` and ``coatcheck stats`` on the store that servers use, run as a person runs them."""
+
+import json
+import sys
+from typing import NamedTuple
+from uuid import uuid4
+
+import pytest
+from anyio.to_thread import run_sync as to_thread
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+from coatcheck.cli import main
+from coatcheck.containers import Container
+from coatcheck.object_store import ObjectStore
+from coatcheck.scopes import Reach, Scope
+from coatcheck.settings import Settings
+from tests.monitoring.connecting import client_of
+from tests.monitoring.running import served
+
+pytestmark = pytest.mark.anyio
+
+ROWS = {"items": [{"id": number, "name": f"näme {number}"} for number in range(3000)]}
+TEXT = "first line\nsecond line, with an ünusual one\n"
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def place(request, tmp_path) -> dict[str, str]:
+    """The variables that name a store."""
+    if request.param == "redis":
+        url = request.getfixturevalue("redis_server").url
+        return {
+            "COATCHECK_OBJECT_STORE_BACKEND": "redis",
+            "COATCHECK_REDIS_URL": url,
+            "COATCHECK_REDIS_PREFIX": f"{uuid4()}:",
+        }
+    return sqlite_in(tmp_path)
+
+
+def sqlite_in(folder) -> dict[str, str]:
+    return {"COATCHECK_OBJECT_STORE_BACKEND": "sqlite", "COATCHECK_SQLITE_PATH": str(folder / "objects.sqlite")}
+
+
+def container_at(place: dict[str, str]) -> Container:
+    return Container(
+        settings=Settings(**{name.removeprefix("COATCHECK_").lower(): value for name, value in place.items()})
+    )
+
+
+@pytest.fixture
+def run(monkeypatch, capfdbinary):
+    """Run the command line in this process: starting one of its own for each look would take most of the time."""
+
+    def run(place: dict[str, str], *arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["coatcheck", *arguments])
+        with monkeypatch.context() as patched:
+            for name, value in place.items():
+                patched.setenv(name, value)
+            code = main()
+        out, err = capfdbinary.readouterr()
+        return Done(code, out.decode(), err.decode())
+
+    return run
+
+
+def test_a_person_finds_reads_searches_and_removes_what_was_kept(place, run):
+    store = container_at(place).store()
+    rows, text = store.put(ROWS, tool="list_rows"), store.put(TEXT, tool="read\x1b[31m")
+    listed = json.loads(run(place, "objects", "ls", "--json").stdout)
+    assert [(each["id"], each["type"], each["bytes"]) for each in listed] == [
+        (text, "string", len(TEXT.encode())),
+        (rows, "object", listed[1]["bytes"]),
+    ]
+    table = run(place, "objects", "ls")
+    assert [line.split()[0] for line in table.stdout.splitlines()] == [f"@{text}", f"@{rows}"]
+    assert "list_rows" in table.stdout
+    assert "ago" in table.stdout
+    assert "\x1b" not in table.stdout
+    assert table.stderr == ""
+
+    assert json.loads(run(place, "objects", "get", rows).stdout) == ROWS  # beyond every limit of a model's answers
+    assert run(place, "objects", "get", f"@{text}").stdout == TEXT
+    assert json.loads(run(place, "objects", "get", "--json", text).stdout) == TEXT
+    assert run(place, "objects", "get", f"@{rows}.items[3].name").stdout == "näme 3"
+    assert f"@{rows}: object" in run(place, "objects", "show", rows).stdout
+
+    found = run(place, "objects", "grep", "näme 29..$", rows)
+    assert found.returncode == 0
+    assert found.stdout.count("\n") == 101
+    assert run(place, "objects", "grep", "NÄME", rows).returncode == 1
+    assert run(place, "objects", "grep", "-i", "NÄME 2999", f"{rows}.items[2990:]").returncode == 0
+
+    queried = run(place, "objects", "query", ".items[], 1", rows)
+    assert len(json.loads(queried.stdout)) == 3001
+    assert "outputs, given as a list" in queried.stderr
+
+    removed = run(place, "objects", "rm", "obj_nothing", f"@{rows}", text)
+    assert removed.returncode == 1
+    assert removed.stdout == ""
+    assert "@obj_nothing not found" in removed.stderr
+    empty = run(place, "objects", "ls")
+    assert (empty.returncode, empty.stdout) == (0, "")
+    assert "no objects" in empty.stderr
+
+
+async def test_it_is_the_store_of_a_server(tmp_path, run):
+    place = sqlite_in(tmp_path)
+    server = StdioServerParameters(command=sys.executable, args=["-m", "coatcheck", "serve"], env=place)
+    async with Client(stdio_client(server)) as client:
+        await client.call_tool("object_store_put", {"value": {"kept": "by the server"}})
+        (found,) = json.loads((await to_thread(run, place, "objects", "ls", "--json")).stdout)
+        assert json.loads((await to_thread(run, place, "objects", "get", found["id"])).stdout) == {
+            "kept": "by the server"
+        }
+
+
+def test_one_sees_ones_own_and_an_operator_everybodys(place, run):
+    container = container_at(place)
+    store: ObjectStore = container.store()
+    mine = store.put("mine")
+    with container.scopes().enter(Scope(Reach.PRINCIPAL, "alice")):
+        hers, namespace = store.put("hers"), store.namespace()
+    assert [each["id"] for each in json.loads(run(place, "objects", "ls", "--json").stdout)] == [mine]
+    everybodys = json.loads(run(place, "objects", "ls", "--all-namespaces", "--json").stdout)
+    assert [(each["id"], each["namespace"]) for each in everybodys] == [(hers, namespace), (mine, "")]
+    assert namespace in run(place, "objects", "ls", "--all-namespaces").stdout
+    assert run(place, "objects", "get", hers).returncode == 1
+    assert run(place, "objects", "get", hers, "--namespace", namespace).stdout == "hers"
+    assert run(place, "objects", "ls", "--namespace", namespace).stdout.startswith(f"@{hers}")
+    assert run(place, "objects", "rm", hers, "--namespace", namespace).returncode == 0
+    figures = json.loads(run(place, "stats", "--json").stdout)["store"]
+    assert (figures["objects"], figures["namespaces"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["get", "obj_nothing"], 1, "@obj_nothing not found: `coatcheck objects ls`"),
+        (["show", "@obj_nothing.items[3]"], 1, "@obj_nothing not found"),
+        (["get", "no id at all"], 2, ""),
+        (["grep", "((", "{rows}"], 2, "is no regular expression"),
+        (["query", ".items[", "{rows}"], 2, "is no jq"),
+        (["query", "[range(1e9)]", "{rows}"], 1, "Stopped after"),
+        (["get", "{rows}.nowhere"], 1, "nowhere"),
+        (["rm", "{rows}.items"], 2, "is a part"),
+        (["ls", "--all-namespaces", "--namespace", "x"], 2, "exclude each other"),
+        (["get"], 2, "Missing argument"),
+    ],
+)
+def test_what_goes_wrong_has_its_words_and_its_exit_code(arguments, code, words, tmp_path, run):
+    place = sqlite_in(tmp_path)
+    rows = container_at(place).store().put(ROWS)
+    done = run(place, "objects", *(argument.replace("{rows}", rows) for argument in arguments))
+    assert (done.returncode, done.stdout) == (code, "")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [["objects", "ls"], ["objects", "get", "obj_1"], ["stats"]])
+def test_objects_in_memory_are_out_of_reach_and_the_answer_says_what_to_use(command, run):
+    done = run({}, *command)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "sqlite or redis" in done.stderr
+
+
+async def test_stats_say_what_is_held_and_what_a_server_counted(place, tmp_path, run):
+    with served("serve", tmp_path, "--toolset", "slow_server:toolset", **place) as server:
+        async with client_of(server) as client:
+            await client.call_tool("many", {"rows": 2000})
+            await client.call_tool("object_store_get", {"object_id": "obj_nothing"})
+        figures = json.loads((await to_thread(run, place, "stats", "--json", "--url", server.base)).stdout)
+        words = (await to_thread(run, place, "stats", "--url", f"{server.base}/mcp")).stdout
+        alone = await to_thread(run, {}, "stats", "--url", server.base)
+    assert figures["store"]["objects"] == 1
+    assert figures["store"]["tools"]["many"]["bytes"] > 20_000
+    saved = figures["server"]["saved_characters"]
+    assert figures["server"]["tools"] == {
+        "many": {"kept": 1, "not_kept": 0, "saved_characters": saved, "saved_tokens": saved / 4}
+    }
+    assert figures["server"]["breaker_open"] == (False if "REDIS" in str(place) else None)
+    assert figures["server"]["misses"] >= 1
+    assert "The store holds 1 object," in words
+    assert f"Kept out of the context: {saved:,.0f} characters, ~{saved / 4:,.0f} tokens (4 characters each)" in words
+    assert "1 kept, 0 not kept" in words
+    assert "Reads: " in words
+    assert alone.returncode == 0
+    assert "The store holds" not in alone.stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://user:canary@127.0.0.1:1", "does not answer"),
+        ("file:///etc/passwd", "--url wants"),
+        ("127.0.0.1:8000", "--url wants"),
+    ],
+)
+def test_a_server_that_cannot_be_asked_is_told_without_its_password(url, words, run):
+    done = run({}, "stats", "--url", url)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert words in done.stderr
+    assert "canary" not in done.stderr

@@ -1,0 +1,122 @@
+"""References to large objects in the arguments of a call: passed on without decoding, checked by a sample, bounded."""
+
+import json
+
+import pytest
+
+from coatcheck import codec
+from coatcheck.backends.memory import InMemoryBackend
+from coatcheck.codec import Metadata, Spliced, dump_json, pack
+from coatcheck.decorators import referenceable
+from coatcheck.errors import ArgumentRejected
+from coatcheck.explorer import Explorer, finding
+from coatcheck.object_store import ObjectStore
+from coatcheck.wire.arguments import resolve_arguments
+
+pytestmark = pytest.mark.anyio
+
+ROWS = [{"id": n, "name": f"user {n}", "note": "x" * 40} for n in range(20_000)]
+ROW = {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]}
+
+
+def schema(value):
+    return {"type": "object", "properties": {"value": value}}
+
+
+@pytest.fixture
+async def large(explorer):
+    name = await explorer.store.aput(ROWS)
+    yield f"@{name}", explorer
+    if explorer._sandbox is not None:
+        explorer._sandbox.close()
+
+
+@pytest.mark.parametrize("path", ["", "[1:]", "[0:3]"])
+async def test_what_is_passed_on_is_the_value_as_json(large, path):
+    reference, explorer = large
+    arguments = {"value": reference + path, "more": [reference + path, 5]}
+    passed = await resolve_arguments(arguments, None, explorer, as_json=True)
+    expected = {"": ROWS, "[1:]": ROWS[1:], "[0:3]": ROWS[0:3]}[path]
+    assert isinstance(passed["value"], list if path == "[0:3]" else Spliced)
+    assert json.loads(dump_json(passed)) == {"value": expected, "more": [expected, 5]}
+    # Beside a number that only the careful encoder takes, too.
+    assert json.loads(dump_json({**passed, "n": 10**30}))["value"] == expected
+
+
+@pytest.mark.parametrize("value", ['ä\\"\n' * 400_000, [10**30, "x" * 1_200_000]], ids=["text", "careful"])
+async def test_texts_and_numbers_of_any_size_are_passed_on_as_they_are(explorer, value):
+    name = await explorer.store.aput(value)
+    passed = await resolve_arguments({"value": f"@{name}"}, None, explorer, as_json=True)
+    assert json.loads(dump_json(passed)) == {"value": value}
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+@pytest.mark.parametrize(
+    ("wanted", "fault"),
+    [
+        ({"type": "array", "items": ROW, "minItems": 15_000}, ""),
+        ({"anyOf": [{"type": "array", "items": ROW, "minItems": 15_000}, {"type": "null"}]}, ""),
+        ({"type": "array", "uniqueItems": True}, ""),
+        ({}, ""),
+        ({"type": "object"}, "expected type object; it is array"),
+        ({"type": "array", "items": {"type": "string"}}, "expected, at [0] in it, type string"),
+        ({"type": "array", "items": {**ROW, "required": ["nothing"]}}, "expected, at [0] in it, required"),
+    ],
+)
+async def test_of_a_large_value_a_sample_is_checked(large, wanted, fault, as_json):
+    reference, explorer = large
+    work = resolve_arguments({"value": reference}, schema(wanted), explorer, as_json=as_json)
+    if not fault:
+        assert json.loads(dump_json(await work)) == {"value": ROWS}
+        return
+    with pytest.raises(ArgumentRejected) as raised:
+        await work
+    assert fault in str(raised.value)
+
+
+async def test_references_that_stand_for_too_much_together_are_refused(large, monkeypatch):
+    reference, explorer = large
+    size = (await explorer.store.ametadata(reference[1:])).size
+    monkeypatch.setattr(finding.Allowance.__init__, "__defaults__", (3 * size,))
+    many = {"value": [reference] * 4}
+    for as_json in (True, False):
+        with pytest.raises(ArgumentRejected, match="more than .* bytes together"):
+            await resolve_arguments(many, None, explorer, as_json=as_json)
+
+    async def take(value: list) -> int:
+        return len(value)
+
+    tool = referenceable(object_store=explorer.store, explorer=explorer)(take)
+    assert await tool(value=[reference] * 3) == 3
+    with pytest.raises(ArgumentRejected, match="more than .* bytes together"):
+        await tool(value=[reference] * 4)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'[1],"name":"other","x":[' + b"2," * 600_000 + b"2]",
+        b"[" + b"1," * 600_000 + b'1]\n{"jsonrpc":"2.0","method":"tools/call"}',
+        b"[" + b"1,\n" * 600_000 + b"1]",
+    ],
+    ids=["another member", "another line", "a newline"],
+)
+async def test_what_somebody_else_put_into_the_store_stays_within_its_place(payload):
+    backend = InMemoryBackend()
+    explorer = Explorer(ObjectStore(backend))
+    backend.set("obj_planted", pack(Metadata(kind="json", size=len(payload), type="array", length=9), payload), None)
+    try:
+        passed = await resolve_arguments({"value": "@obj_planted"}, None, explorer, as_json=True)
+    except ValueError:
+        return
+    line = dump_json({"name": "tool", "arguments": passed})
+    assert b"\n" not in line
+    assert json.loads(line)["name"] == "tool"
+    assert len(json.loads(line)["arguments"]["value"]) == 600_001
+
+
+async def test_a_tool_gets_a_large_value_decoded_as_it_was(large):
+    reference, explorer = large
+    assert await explorer.aresolve(reference) == ROWS
+    assert explorer.resolve(reference) == ROWS
+    assert await explorer.aresolve(reference, as_text=True) == codec.dump_json(ROWS).decode()

@@ -1,0 +1,183 @@
+"""Who does not read makes nobody's memory grow: what waits for it is bounded, and the other side has to wait."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+import anyio
+import pytest
+from mcp import Client
+
+from tests.wrap.conftest import SPECIAL
+from tests.wrap.running import FEATURES, QUIET, WRAP, words, wrapped_over_http
+
+FLOOD = 800
+"""Messages of 100 kB that the flooding tools send."""
+MOST = 400
+"""Of them may be under way: 40 MB, in pipes, sockets and at most 4 MB for each of two proxies."""
+PATIENCE = 30.0
+
+
+def said(mark: Path) -> int:
+    return int((mark.read_text() if mark.exists() else "") or 0)
+
+
+def standstill(mark: Path) -> int:
+    """Wait until a server gets rid of nothing more, and give how many messages it did."""
+    ends, before, since = time.monotonic() + PATIENCE, -1, time.monotonic()
+    while time.monotonic() < ends:
+        now = said(mark)
+        if now != before:
+            before, since = now, time.monotonic()
+        elif now and time.monotonic() - since > 0.7:
+            return now
+        time.sleep(0.05)
+    raise AssertionError("the server goes on and on")
+
+
+class Slow:
+    """A client over stdio that reads a line when it is told to."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [*WRAP, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **QUIET}
+        )
+
+    def __enter__(self) -> Self:
+        hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "slow", "version": "1"}}
+        self.send(id=1, method="initialize", params=hello)
+        self.answer(1)
+        self.send(method="notifications/initialized")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(PATIENCE)
+
+    def send(self, **message: object) -> None:
+        self.process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def answer(self, request_id: int) -> list[dict]:
+        """Read on to an answer; give all that was read."""
+        read = []
+        for line in self.process.stdout:
+            read.append(json.loads(line))
+            if read[-1].get("id") == request_id:
+                return read
+        raise AssertionError("it ended")
+
+
+def gateway(tmp_path: Path) -> list[str]:
+    path = tmp_path / "mcp.json"
+    path.write_text(json.dumps({"mcpServers": {"one": {"command": SPECIAL[0], "args": SPECIAL[1:]}}}))
+    return ["--config", str(path)]
+
+
+@pytest.mark.parametrize("way", ["command", "gateway", pytest.param("url", marks=pytest.mark.long)])
+def test_a_client_over_stdio_that_does_not_read_makes_the_server_wait_and_loses_nothing(tmp_path, way):
+    mark = tmp_path / "mark"
+    with wrapped_over_http("--", *SPECIAL) if way == "url" else contextlib.nullcontext() as served:
+        ways = {"command": ["--", *SPECIAL], "gateway": gateway(tmp_path)}
+        with Slow(*(["--url", served[1]] if way == "url" else ways[way])) as client:
+            tool = "one__floods" if way == "gateway" else "floods"
+            client.send(id=2, method="tools/call", params={"name": tool, "arguments": {"mark": str(mark)}})
+            assert standstill(mark) < MOST
+            read = client.answer(2)
+            assert said(mark) == FLOOD
+            assert sum(message.get("method") == "notifications/message" for message in read) == FLOOD
+            assert read[-1]["result"]["content"][0]["text"] == "all of it"
+
+
+@pytest.mark.parametrize("way", ["command", "gateway"])
+def test_a_server_that_does_not_read_makes_the_client_wait(tmp_path, way):
+    ways = {"command": ["--", *SPECIAL], "gateway": gateway(tmp_path)}
+    with Slow(*ways[way]) as client:
+        (server,) = [int(line) for line in children(client.process.pid) if "special_server" in command_of(int(line))]
+        os.kill(server, signal.SIGSTOP)
+        try:
+            os.set_blocking(client.process.stdin.fileno(), False)
+            line = json.dumps({"jsonrpc": "2.0", "method": "notifications/x", "params": "x" * 100_000}).encode() + b"\n"
+            taken, quiet_since = 0, time.monotonic()
+            rest = memoryview(line)
+            while taken < FLOOD * len(line) and time.monotonic() - quiet_since < 0.7:
+                try:
+                    written = os.write(client.process.stdin.fileno(), rest)
+                except BlockingIOError:
+                    time.sleep(0.02)
+                    continue
+                taken, quiet_since, rest = taken + written, time.monotonic(), rest[written:] or memoryview(line)
+            assert taken < MOST * len(line)
+        finally:
+            os.kill(server, signal.SIGCONT)
+            client.process.kill()
+
+
+def children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def post(url: str, message: dict, **headers: str) -> socket.socket:
+    """Send a request over HTTP, and give the connection without reading from it."""
+    parts = urlsplit(url)
+    body = json.dumps({"jsonrpc": "2.0", **message}).encode()
+    lines = [
+        f"POST {parts.path} HTTP/1.1",
+        f"host: {parts.netloc}",
+        "content-type: application/json",
+        "accept: application/json, text/event-stream",
+        f"content-length: {len(body)}",
+        *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),
+    ]
+    connection = socket.create_connection((parts.hostname, parts.port))
+    connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+    return connection
+
+
+def test_a_session_over_http_that_does_not_read_makes_its_server_wait(tmp_path):
+    mark = tmp_path / "mark"
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "slow", "version": "1"}}
+    with wrapped_over_http("--", *SPECIAL) as (_, url, _said):
+        with post(url, {"id": 1, "method": "initialize", "params": hello}) as opened:
+            head = opened.recv(4_000).decode().lower()
+        session = head.partition("mcp-session-id: ")[2].partition("\r\n")[0]
+        call = {"id": 2, "method": "tools/call", "params": {"name": "floods", "arguments": {"mark": str(mark)}}}
+        with post(url, call, mcp_session_id=session, mcp_protocol_version="2025-11-25"):
+            assert standstill(mark) < MOST
+
+
+def test_a_request_without_a_session_whose_client_does_not_read_is_left_and_others_are_served(tmp_path):
+    mark, version = tmp_path / "mark", "2026-07-28"
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": version,
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "progressToken": 1,
+    }
+    call = {
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": "floods", "arguments": {"mark": str(mark)}, "_meta": meta},
+    }
+    headers = {"mcp_protocol_version": version, "mcp_method": "tools/call", "mcp_name": "floods"}
+
+    async def another(url: str) -> str:
+        with anyio.fail_after(PATIENCE):
+            async with Client(url) as client:
+                return words(await client.call_tool("length", {"value": "abc"}))
+
+    with wrapped_over_http("--", *FEATURES, "stdio") as (_, url, told), post(url, call, **headers):
+        assert standstill(mark) < MOST
+        assert anyio.run(another, url) == "3"
+        assert any("does not read" in line for line in told)

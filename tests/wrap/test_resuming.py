@@ -1,0 +1,120 @@
+"""A client of the 2025 revisions whose stream was cut fetches what it missed."""
+
+import json
+from contextlib import asynccontextmanager
+
+import anyio
+import httpx2
+import pytest
+from httpx2 import EventSource
+from mcp_types import JSONRPCNotification, JSONRPCResponse
+
+from coatcheck.listening.events import MOST_BYTES, MOST_EVENTS, SentEvents
+from tests.wrap.running import FEATURES, wrapped_over_http
+
+pytestmark = pytest.mark.anyio
+VERSION = "2025-11-25"
+
+
+@pytest.fixture(scope="module")
+def url():
+    with wrapped_over_http("--never", "*", "--", *FEATURES, "stdio") as (_, url, _said):
+        yield url
+
+
+class ByHand:
+    """A session whose streams can be cut."""
+
+    def __init__(self, http: httpx2.AsyncClient, url: str) -> None:
+        self.http, self.url = http, url
+        self.headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": VERSION}
+
+    async def open(self) -> "ByHand":
+        params = {"protocolVersion": VERSION, "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}
+        hello = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
+        answer = await self.http.post(self.url, json=hello, headers=self.headers)
+        self.headers["mcp-session-id"] = answer.headers["mcp-session-id"]
+        started = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+        await self.http.post(self.url, json=started, headers=self.headers)
+        return self
+
+    @asynccontextmanager
+    async def calling(self, tool: str, **arguments):
+        params = {"name": tool, "arguments": arguments, "_meta": {"progressToken": "p"}}
+        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        async with self.http.stream("POST", self.url, json=call, headers=self.headers) as response:
+            yield EventSource(response, max_event_size=None)
+
+    async def missed(self, last_id: str) -> list[dict]:
+        """Fetch what came after an event, up to the answer or the end."""
+        headers = {**self.headers, "accept": "text/event-stream", "last-event-id": last_id}
+        found = []
+        with anyio.move_on_after(10):
+            async with self.http.stream("GET", self.url, headers=headers) as response:
+                async for event in EventSource(response, max_event_size=None):
+                    if event.data:
+                        found.append(json.loads(event.data))
+                    if found and found[-1].get("id") == 1:
+                        break
+        return found
+
+
+@asynccontextmanager
+async def session(url: str):
+    async with httpx2.AsyncClient(timeout=30) as http:
+        yield await ByHand(http, url).open()
+
+
+async def test_what_was_said_while_the_stream_was_cut_is_fetched_and_nothing_twice(url):
+    with anyio.fail_after(60):
+        async with session(url) as client, session(url) as other:
+            seen, last = [], ""
+            async with client.calling("steps", count=30) as events:
+                async for event in events:
+                    last = event.id
+                    assert last
+                    if event.data:
+                        seen.append(json.loads(event.data)["params"]["progress"])
+                    if len(seen) == 3:
+                        break
+            *told, answer = await client.missed(last)
+            seen += [message["params"]["progress"] for message in told]
+            assert seen == list(range(1, 31))
+            assert answer["result"]["content"][0]["text"] == "done"
+            assert await other.missed(last) == []
+
+
+async def test_an_answer_that_is_too_large_to_be_kept_leaves_a_word(url):
+    with anyio.fail_after(60):
+        async with session(url) as client:
+            async with client.calling("text", size=MOST_BYTES + 1) as events:
+                async for event in events:
+                    first = event.id  # The mark of the beginning; the answer is not read.
+                    break
+            await anyio.sleep(0.5)
+            (answer,) = await client.missed(first)
+            assert "ask again" in answer["error"]["message"]
+
+
+async def test_what_a_session_keeps_is_bounded():
+    kept = SentEvents()
+    first = await kept.store_event("1", None)
+    for number in range(3 * MOST_EVENTS):
+        message = JSONRPCNotification(jsonrpc="2.0", method="notifications/x", params={"n": number})
+        kept.expect(message, MOST_BYTES // 100)
+        last = await kept.store_event("1", message)
+    heard = []
+
+    async def hear(event) -> None:
+        heard.append(event.message)
+
+    assert await kept.replay_events_after(first, hear) is None
+    assert heard == []
+    before = f"{last.partition('-')[0]}-{int(last.partition('-')[2]) - 500}"
+    assert await kept.replay_events_after(before, hear) == "1"
+    assert [message.params["n"] for message in heard] == list(range(3 * MOST_EVENTS - 100, 3 * MOST_EVENTS))
+    answer = JSONRPCResponse(jsonrpc="2.0", id=1, result={})
+    end = await kept.store_event("1", answer)
+    assert await kept.replay_events_after(last, hear) is None
+    assert heard[-1] == answer
+    assert await kept.replay_events_after(end, hear) == "1"
