@@ -14,9 +14,9 @@ from dependency_injector import containers, providers
 from dependency_injector.providers import Provider
 
 from coatcheck.backends import BreakerBackend, InMemoryBackend, ObjectStoreBackend, RedisBackend, SQLiteBackend
-from coatcheck.backends.redis import uuid_id
-from coatcheck.backends.redis_url import is_on_this_machine
-from coatcheck.backends.sqlite_file import kept_secret
+from coatcheck.backends.redis.backend import uuid_id
+from coatcheck.backends.redis.url import is_on_this_machine
+from coatcheck.backends.sqlite.file import kept_secret
 from coatcheck.decorators import explorable, explorable_and_referenceable, referenceable
 from coatcheck.errors import SettingsError
 from coatcheck.explorer import Explorer

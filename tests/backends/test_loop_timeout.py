@@ -6,7 +6,7 @@ import time
 import pytest
 
 from coatcheck.backends import loop_timeout
-from coatcheck.backends.loop_timeout import LoopTimeout
+from coatcheck.backends.redis.loop_timeout import LoopTimeout
 
 pytestmark = pytest.mark.anyio
 

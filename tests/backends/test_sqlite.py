@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from coatcheck.backends import SQLiteBackend, SQLiteUnavailable, sqlite_file
-from coatcheck.backends.sqlite_file import connect
+from coatcheck.backends import SQLiteBackend, SQLiteUnavailable
+from coatcheck.backends.sqlite import file as sqlite_file
+from coatcheck.backends.sqlite.file import connect
 from coatcheck.errors import ObjectStoreUnavailable, ObjectTooLarge
 
 

@@ -20,10 +20,8 @@ from coatcheck.backends.base import (
 )
 from coatcheck.backends.breaker import BreakerBackend, CircuitBreaker
 from coatcheck.backends.memory import InMemoryBackend
-from coatcheck.backends.redis import RedisBackend
-from coatcheck.backends.redis_errors import RedisUnavailable
-from coatcheck.backends.sqlite import SQLiteBackend
-from coatcheck.backends.sqlite_errors import SQLiteUnavailable
+from coatcheck.backends.redis import RedisBackend, RedisUnavailable
+from coatcheck.backends.sqlite import SQLiteBackend, SQLiteUnavailable
 
 __all__ = [
     "AsyncBackend",

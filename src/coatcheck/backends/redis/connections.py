@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from coatcheck.backends.loop_timeout import LoopTimeout
+from coatcheck.backends.redis.loop_timeout import LoopTimeout
 
 RETRIES = 2
 FIRST_PAUSE_SECONDS = 0.02

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from coatcheck.backends import sqlite_file
-from coatcheck.backends.sqlite_file import Identity
+from coatcheck.backends.sqlite import file as sqlite_file
+from coatcheck.backends.sqlite.file import Identity
 
 _IDLE_CONNECTIONS = 4
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from coatcheck.backends.sqlite_errors import SQLiteUnavailable, trouble_of
+from coatcheck.backends.sqlite.errors import SQLiteUnavailable, trouble_of
 
 logger = logging.getLogger(__name__)
 

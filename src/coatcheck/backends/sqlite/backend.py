@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from coatcheck.backends.base import BackendStatistics
-from coatcheck.backends.sqlite_connections import Connections
-from coatcheck.backends.sqlite_errors import Damaged, SQLiteUnavailable, trouble_of, unavailable
-from coatcheck.backends.sqlite_file import PIECES_BITS
+from coatcheck.backends.sqlite.connections import Connections
+from coatcheck.backends.sqlite.errors import Damaged, SQLiteUnavailable, trouble_of, unavailable
+from coatcheck.backends.sqlite.file import PIECES_BITS
 from coatcheck.errors import ObjectTooLarge
 
 PIECE_BYTES = 4 * 2**20

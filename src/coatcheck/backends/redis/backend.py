@@ -11,12 +11,12 @@ from typing import Any, cast
 
 import anyio.to_thread
 
-from coatcheck.backends.redis_clients import RedisClients, SentinelClients, ServerClients, unnamed
-from coatcheck.backends.redis_cluster import ClusterClients
-from coatcheck.backends.redis_deadlines import Budget
-from coatcheck.backends.redis_errors import Troubles
-from coatcheck.backends.redis_loops import LoopClients
-from coatcheck.backends.redis_url import RedisAddress, malformed, parse_redis_url
+from coatcheck.backends.redis.clients import RedisClients, SentinelClients, ServerClients, unnamed
+from coatcheck.backends.redis.cluster import ClusterClients
+from coatcheck.backends.redis.deadlines import Budget
+from coatcheck.backends.redis.errors import Troubles
+from coatcheck.backends.redis.loops import LoopClients
+from coatcheck.backends.redis.url import RedisAddress, malformed, parse_redis_url
 from coatcheck.errors import MissingExtra, SettingsError
 
 # Values over this go to and fro in a worker thread and in pieces of this size; see docs/decisions/backends.md.

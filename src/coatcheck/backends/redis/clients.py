@@ -9,9 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from coatcheck.backends.redis_connections import RETRIES, Connections
-from coatcheck.backends.redis_deadlines import Budget, keeping_to
-from coatcheck.backends.redis_url import RedisAddress
+from coatcheck.backends.redis.connections import RETRIES, Connections
+from coatcheck.backends.redis.deadlines import Budget, keeping_to
+from coatcheck.backends.redis.url import RedisAddress
 
 if TYPE_CHECKING:
     import redis as redis_package

@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from coatcheck.backends.loop_timeout import LoopTimeout
-from coatcheck.backends.redis_clients import RedisClients
-from coatcheck.backends.redis_errors import RedisUnavailable, Troubles
+from coatcheck.backends.redis.clients import RedisClients
+from coatcheck.backends.redis.errors import RedisUnavailable, Troubles
+from coatcheck.backends.redis.loop_timeout import LoopTimeout
 
 Result = TypeVar("Result")
 
