@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from coatcheck.backends import loop_timeout
+from coatcheck.backends.redis import loop_timeout
 from coatcheck.backends.redis.loop_timeout import LoopTimeout
 
 pytestmark = pytest.mark.anyio

@@ -69,6 +69,16 @@ class Connections:
         return connection
 
     async def _connect(self, connection: Any) -> None:
+        if hasattr(self.pool, "sentinel_manager"):
+            await connection.connect()  # asks the sentinels first, each of which has a time of its own
+        else:
+            await self._connect_in_time(connection)
+        primary = getattr(self.pool, "master_address", None)
+        if primary != self._primary:  # sentinels have named another one: who is still connected to the last is not
+            self._primary = primary
+            await self.close_idle()
+
+    async def _connect_in_time(self, connection: Any) -> None:
         # The package's own timeout would take a loop that lags for a server that accepts no connections.
         seconds, connection.socket_connect_timeout = connection.socket_connect_timeout, None
         try:
@@ -78,7 +88,3 @@ class Connections:
             raise self._timed_out("Timeout connecting to server") from None
         finally:
             connection.socket_connect_timeout = seconds
-        primary = getattr(self.pool, "master_address", None)
-        if primary != self._primary:  # sentinels have named another one: who is still connected to the last is not
-            self._primary = primary
-            await self.close_idle()
