@@ -214,13 +214,13 @@ class ObjectStore:
     def peek(self, object_id: str, at_most: int = 0) -> StoredObject:
         """Give the object, without its payload (it is empty then) where that has more than ``at_most`` bytes."""
         with self._watch(PEEK) as watch:
-            head = self._blocking.head(self._key_of(object_id), HEAD_BYTES + at_most)
+            head = self._blocking.peek(self._key_of(object_id), HEAD_BYTES + at_most)
             return self._peeked(object_id, head, at_most, watch)
 
     async def apeek(self, object_id: str, at_most: int = 0) -> StoredObject:
         """Give the object, without its payload where that is large; see ``peek``."""
         with self._watch(PEEK) as watch:
-            head = await self._async.ahead(self._key_of(object_id), HEAD_BYTES + at_most)
+            head = await self._async.apeek(self._key_of(object_id), HEAD_BYTES + at_most)
             return self._peeked(object_id, head, at_most, watch)
 
     def metadata(self, object_id: str) -> Metadata:

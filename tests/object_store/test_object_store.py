@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from coatcheck.backends import InMemoryBackend, ObjectStoreBackend, RedisBackend
+from coatcheck.backends import InMemoryBackend, ObjectStoreBackend, RedisBackend, SQLiteBackend
 from coatcheck.codec import ToolResult
 from coatcheck.errors import ListingUnsupported, ObjectNotFound, ObjectTooLarge
 from coatcheck.object_store import ObjectStore
@@ -172,3 +172,23 @@ def test_a_peek_brings_the_payload_only_where_it_is_small(store):
     assert store.peek(small, 1000).value() == "x" * 100
     assert len(store.peek(large, 1000).payload) == 0
     assert store.peek(large, 1000).metadata.size == 5000
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_an_object_that_is_looked_at_all_the_time_is_not_the_one_that_makes_room(kind, tmp_path):
+    now = [1_000.0]
+    made = {
+        "memory": lambda: InMemoryBackend(max_namespace_objects=3),
+        "sqlite": lambda: SQLiteBackend(tmp_path / "file", max_namespace_objects=3, clock=lambda: now[0]),
+    }
+    store = ObjectStore(made[kind]())
+    first = store.put("kept")
+    for number in range(6):
+        now[0] += 2
+        await store.apeek(first) if number % 2 else store.peek(first)
+        store.list()
+        now[0] += 2
+        other = store.put(number)
+    assert store.get(first) == "kept"
+    assert store.get(other) == 5
+    store.close()

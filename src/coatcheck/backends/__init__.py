@@ -15,6 +15,7 @@ from coatcheck.backends.base import (
     ScanBackend,
     StatisticsBackend,
     SyncFacade,
+    TouchBackend,
     redact_url,
     require_backend,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "ScanBackend",
     "StatisticsBackend",
     "SyncFacade",
+    "TouchBackend",
     "redact_url",
     "require_backend",
 ]

@@ -41,6 +41,7 @@ __all__ = [
     "ScanBackend",
     "StatisticsBackend",
     "SyncFacade",
+    "TouchBackend",
     "redact_url",
     "require_backend",
 ]
@@ -100,6 +101,15 @@ class HeadBackend(Protocol):
 
     def head(self, key: str, n: int) -> bytes | None:
         """The first ``n`` bytes (fewer if the value is shorter); ``None`` where nothing is."""
+        ...
+
+
+@runtime_checkable
+class TouchBackend(Protocol):
+    """Drops the least recently used values first, and can be told of a use that it does not see."""
+
+    def touch(self, key: str) -> None:
+        """Note that ``key`` was used: its value was read before, and a copy of it is looked at now."""
         ...
 
 
@@ -242,6 +252,7 @@ class SyncFacade:
         self._in_our_words = _InOurWords(backend)
         # Which protocols it has is asked once: isinstance() on a protocol costs microseconds each time.
         self._head = backend if isinstance(backend, HeadBackend) else None
+        self._touch = backend if isinstance(backend, TouchBackend) else None
         self._scan = backend if isinstance(backend, ScanBackend) else None
         self._ping = backend if isinstance(backend, PingBackend) else None
         self._close = backend if isinstance(backend, CloseBackend) else None
@@ -265,6 +276,14 @@ class SyncFacade:
         """The first ``n`` bytes under ``key``, or ``None``; cut from the whole value if the backend has no ``head``."""
         with self._in_our_words:
             return self._head.head(key, n) if self._head else _beginning(self.backend.get(key), n)
+
+    def peek(self, key: str, n: int) -> bytes | None:
+        """As ``head``, and it counts as a use of the value where the backend has ``touch``."""
+        found = self.head(key, n)
+        if found is not None and self._touch:
+            with self._in_our_words:
+                self._touch.touch(key)
+        return found
 
     def scan(self, prefix: str) -> Iterator[str]:
         """Live keys that begin with ``prefix``; raises `ListingUnsupported` at once if the backend has no ``scan``."""
@@ -338,6 +357,13 @@ class AsyncFacade:
             if self._sync_head:
                 return await self._run(self._sync.head, key, n)
             return _beginning(await self.aget(key), n)
+
+    async def apeek(self, key: str, n: int) -> bytes | None:
+        """As `SyncFacade.peek`; a backend with a ``head`` for the event loop sees uses by itself."""
+        if self._head or not self._sync_head:
+            return await self.ahead(key, n)
+        with self._in_our_words:
+            return await self._run(self._sync.peek, key, n)
 
     async def ascan(self, prefix: str) -> AsyncIterator[str]:
         """As `SyncFacade.scan`; `ListingUnsupported` is raised at the first step of the iteration."""

@@ -33,7 +33,7 @@ class _Namespace:
 class InMemoryBackend:
     """Keeps objects in memory, with monotonic expiry and bounds that drop the least recently used first.
 
-    ``set`` and ``get`` count as use; ``head`` and ``scan`` do not, so that listing objects keeps none of them alive.
+    ``set``, ``get`` and ``touch`` count as use; ``head`` and ``scan`` do not, so that listing keeps no object alive.
     Expired objects are freed by whatever operation comes next, on any key (at most `SWEEP_BATCH` by one operation),
     and always before a live object is dropped for a bound. Thread-safe; every operation takes O(log n) or less,
     except ``scan``. The namespace of a key is what stands before its last ``:``.
@@ -102,8 +102,7 @@ class InMemoryBackend:
             entry = self._live(key)
             if entry is None:
                 return None
-            self._entries.move_to_end(key)
-            self._namespaces[entry.namespace].order.move_to_end(key)
+            self._use(key, entry)
             return entry.value
 
     def delete(self, key: str) -> bool:
@@ -119,6 +118,13 @@ class InMemoryBackend:
         with self._lock:
             entry = self._live(key)
             return None if entry is None else entry.value[: max(n, 0)]
+
+    def touch(self, key: str) -> None:
+        """Make the value under ``key`` the most recently used."""
+        with self._lock:
+            entry = self._live(key)
+            if entry is not None:
+                self._use(key, entry)
 
     def scan(self, prefix: str) -> Iterator[str]:
         """The live keys that begin with ``prefix``, as they were at this call."""
@@ -150,6 +156,10 @@ class InMemoryBackend:
         self._sweep(now)
         entry = self._entries.get(key)
         return None if entry is None or _expired(entry, now) else entry
+
+    def _use(self, key: str, entry: _Entry) -> None:
+        self._entries.move_to_end(key)
+        self._namespaces[entry.namespace].order.move_to_end(key)
 
     def _add(self, key: str, value: bytes, expires_at: float | None) -> None:
         entry = _Entry(value, key.rpartition(":")[0], expires_at)

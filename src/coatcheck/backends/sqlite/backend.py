@@ -43,10 +43,10 @@ Result = TypeVar("Result")
 class SQLiteBackend:
     """Keeps objects in a SQLite file, with bounds that drop the least recently used first.
 
-    Any number of threads and processes may share the file. ``set`` and ``get`` count as use, to the second; ``head``
-    and ``scan`` do not. What has expired reads as missing at once and is freed by later ``set`` calls. A file that is
-    damaged is renamed, which is logged, and a new one is made; so is one that somebody removed. Nothing is opened
-    before the first operation. The namespace of a key is what stands before its last ``:``.
+    Any number of threads and processes may share the file. ``set``, ``get`` and ``touch`` count as use, to the second;
+    ``head`` and ``scan`` do not. What has expired reads as missing at once and is freed by later ``set`` calls. A file
+    that is damaged is renamed, which is logged, and a new one is made; so is one that somebody removed. Nothing is
+    opened before the first operation. The namespace of a key is what stands before its last ``:``.
 
     An operation that cannot be carried out raises `SQLiteUnavailable`, an `ObjectStoreUnavailable` that says why.
 
@@ -110,6 +110,10 @@ class SQLiteBackend:
     def head(self, key: str, n: int) -> bytes | None:
         """The first ``n`` bytes, or ``None``; reads no more than those and does not count as use."""
         return self._run(lambda connection: self._begin(connection, _name(key), max(n, 0)))
+
+    def touch(self, key: str) -> None:
+        """Note the use of what is under ``key``, if that can be done at once and was not done within a second."""
+        self._run(lambda connection: self._use(connection, _name(key)))
 
     def scan(self, prefix: str) -> Iterator[str]:
         """The live keys that begin with ``prefix``, as they were at this call."""
@@ -232,13 +236,18 @@ class SQLiteBackend:
         rows.close()
         if len(value) != size or zlib.crc32(value) != checksum:
             raise Damaged("an object is not what was stored")
-        if now - used >= TOUCH_SECONDS:
-            self._touch(connection, number, now)
+        self._touch(connection, number, used, now)
         return bytes(value)
 
-    def _touch(self, connection: sqlite3.Connection, number: int, now: float) -> None:
+    def _use(self, connection: sqlite3.Connection, name: bytes) -> None:
+        found = connection.execute("SELECT id, used FROM objects WHERE key = ?", (name,)).fetchone()
+        if found is not None:
+            number, used = found
+            self._touch(connection, number, used, self._clock())
+
+    def _touch(self, connection: sqlite3.Connection, number: int, used: float, now: float) -> None:
         """Note the use of an object, if that can be done at once: reading does not depend on it."""
-        if not self._writing.acquire(blocking=False):
+        if now - used < TOUCH_SECONDS or not self._writing.acquire(blocking=False):
             return
         try:
             connection.execute("PRAGMA busy_timeout = 0")
