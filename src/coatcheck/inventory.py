@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from coatcheck import codec
-from coatcheck.backends.base import ObjectStoreBackend, SyncFacade
+from coatcheck.backends import ObjectStoreBackend, SyncFacade
 from coatcheck.codec import HEAD_BYTES, Metadata
 from coatcheck.references import OBJECT_ID
 

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias, TypeVar
 import anyio.to_thread
 
 from coatcheck import codec
-from coatcheck.backends.base import AsyncFacade, ObjectStoreBackend, SyncFacade
+from coatcheck.backends.base import ObjectStoreBackend
+from coatcheck.backends.facades import AsyncFacade, SyncFacade
 from coatcheck.codec import HEAD_BYTES, Encoded, Metadata
 from coatcheck.errors import ListingUnsupported, ObjectNotFound, ObjectTooLarge
 from coatcheck.observing import DELETE, GET, LIST, PEEK, PUT, Observation, Watch

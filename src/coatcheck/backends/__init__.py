@@ -3,7 +3,6 @@
 from coatcheck.backends.base import (
     AsyncBackend,
     AsyncCloseBackend,
-    AsyncFacade,
     AsyncHeadBackend,
     AsyncPingBackend,
     AsyncScanBackend,
@@ -14,12 +13,12 @@ from coatcheck.backends.base import (
     PingBackend,
     ScanBackend,
     StatisticsBackend,
-    SyncFacade,
     TouchBackend,
     redact_url,
     require_backend,
 )
 from coatcheck.backends.breaker import BreakerBackend, CircuitBreaker
+from coatcheck.backends.facades import AsyncFacade, SyncFacade
 from coatcheck.backends.memory import InMemoryBackend
 from coatcheck.backends.redis import RedisBackend, RedisUnavailable
 from coatcheck.backends.sqlite import SQLiteBackend, SQLiteUnavailable
