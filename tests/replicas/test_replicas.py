@@ -171,7 +171,8 @@ async def test_a_replica_that_is_told_to_end_is_not_missed(deployment, kind):
             await ends(replica, signal.SIGTERM)
             await load.several_calls()
         # By now nothing is called again here: nginx finds another replica, for none has seen the request.
-        assert await load.check() == deployment.ports - {replica.port}
+        # (One that has just come back may be left alone by nginx for two seconds more.)
+        assert replica.port not in await load.check()
         await comes_back(replica)
 
 

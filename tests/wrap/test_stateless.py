@@ -83,13 +83,30 @@ async def test_all_clients_of_a_revision_share_one_server(url):
     assert is_alive(int(process))
 
 
-async def test_what_only_a_session_could_do_is_not_promised_and_is_refused_in_words(url):
+PROMISING = """
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" in asked:
+        capabilities = {
+            "tools": {"listChanged": True}, "resources": {"listChanged": True, "subscribe": True},
+            "logging": {}, "tasks": {"list": {}}, "completions": {},
+        }
+        who = {"name": "promising", "version": "1"}
+        result = {"protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": who}
+        print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
+"""
+
+
+async def test_what_only_a_session_could_do_is_not_promised():
+    with wrapped_over_http("--stateless", "--", FEATURES[0], "-c", PROMISING) as (_, url, _said):
+        result = (await ask(url, "initialize", {"protocolVersion": "2025-11-25"})).json()["result"]
+    assert result["capabilities"] == {"tools": {}, "resources": {}, "completions": {}}
+    assert result["protocolVersion"] == "2025-06-18"
+
+
+async def test_what_only_a_session_could_do_is_refused_in_words(url):
     async with Client(url, mode="legacy") as client:
-        capabilities = client.server_capabilities
-        assert capabilities.tools is not None
-        assert not capabilities.tools.list_changed
-        assert not capabilities.resources.subscribe
-        assert capabilities.logging is None
         for tool in ("samples", "roots"):
             with pytest.raises(MCPError, match="cannot be asked: this server runs without sessions"):
                 await client.call_tool(tool, {})

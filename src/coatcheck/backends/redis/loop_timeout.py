@@ -3,7 +3,12 @@
 import asyncio
 from types import TracebackType
 
-STEP_SECONDS = 0.1
+STEP_SECONDS = 0.02
+"""How often it is looked whether the loop keeps up: a large answer takes many turns of it, none of them long."""
+
+PUNCTUAL_SECONDS = 0.005
+"""What a loop that keeps up may be late by."""
+
 MOST_LATE_SECONDS = 15.0
 
 
@@ -28,7 +33,7 @@ class LoopTimeout:
     async def __aenter__(self) -> None:
         self._loop = asyncio.get_running_loop()
         await self._timeout.__aenter__()
-        self._wait()
+        self._wait(self._loop.time())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -36,16 +41,18 @@ class LoopTimeout:
         self._handle.cancel()
         await self._timeout.__aexit__(kind, error, trace)
 
-    def _wait(self) -> None:
+    def _wait(self, since: float) -> None:
         step = min(self._left, STEP_SECONDS)
         self._left -= step
-        self._due = self._loop.time() + step
+        self._due = since + step
         self._handle = self._loop.call_at(self._due, self._look)
 
     def _look(self) -> None:
-        self._late += self._loop.time() - self._due
+        now = self._loop.time()
+        late = now - self._due
+        self._late += late
         if self._left > 0 and self._late < MOST_LATE_SECONDS:
-            self._wait()
+            self._wait(self._due if late < PUNCTUAL_SECONDS else now)
         else:
             # At the end of what is to be done now: if the answer has just been read, the work is done before.
-            self._timeout.reschedule(self._loop.time())
+            self._timeout.reschedule(now)
