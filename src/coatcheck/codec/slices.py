@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
+import anyio
 from anyio.lowlevel import checkpoint
 
 from coatcheck.codec.careful import Spliced
@@ -22,6 +23,16 @@ PAUSE_AFTER = 0.003
 
 TURNS = 6
 """Turns that it gets: a call that another has to wait for is a dozen of small steps, each of which takes a turn."""
+
+BUSY_AFTER = 0.0003
+"""Seconds that its turns take where there is nobody to have them, and some more."""
+
+REST = 0.001
+"""Seconds without work of ours, where others are busy and now and then. Their steps are many, and some are in threads,
+which get the interpreter only while the loop rests: the SDK reads and writes its pipes there."""
+
+REST_AFTER = 0.010
+"""Seconds of work after which it rests, although nobody on the loop is busy: a thread may be waiting."""
 
 DECODED_AT_ONCE = 1024 * 1024
 """Bytes of JSON that are decoded in one go; some 8 ms of work."""
@@ -50,19 +61,32 @@ async def aencode(value: Any) -> Encoded:
     return describe_payload(value, parcel, careful=careful)
 
 
-async def _let_others_work() -> None:
-    for _ in range(TURNS):
-        await checkpoint()
+class _Manners:
+    """Says when one who works on the event loop has to let others work."""
+
+    def __init__(self) -> None:
+        self._started = self._rested = perf_counter()
+
+    async def pause(self) -> None:
+        """Let others work, if it is time."""
+        now = perf_counter()
+        if now - self._started < PAUSE_AFTER:
+            return
+        for _ in range(TURNS):
+            await checkpoint()
+        after = perf_counter()
+        if after - now > BUSY_AFTER or after - self._rested > REST_AFTER:
+            await anyio.sleep(REST)
+            self._rested = after = perf_counter()
+        self._started = after
 
 
 async def _collect(slicer: Slicer, value: Any) -> Parcel:
     parcel = Parcel()
-    started = perf_counter()
+    manners = _Manners()
     for piece in slicer.encode(value):
         parcel.write(piece)
-        if perf_counter() - started > PAUSE_AFTER:
-            await _let_others_work()
-            started = perf_counter()
+        await manners.pause()
     return parcel
 
 
@@ -90,7 +114,7 @@ async def aload_json(text: bytes) -> Any:
 
 async def _read(text: bytes, load: Load) -> Any:
     reading = Windows(text, load).read()
-    started = perf_counter()
+    manners = _Manners()
     while True:
         try:
             with _without_collector():
@@ -99,9 +123,7 @@ async def _read(text: bytes, load: Load) -> Any:
             return end.value
         except ValueError:
             return load(text)
-        if perf_counter() - started > PAUSE_AFTER:
-            await _let_others_work()
-            started = perf_counter()
+        await manners.pause()
 
 
 async def is_json(text: bytes) -> bool:
