@@ -17,7 +17,7 @@ from coatcheck.backends import InMemoryBackend
 from coatcheck.codec import Metadata
 from coatcheck.codec.results import ToolResult
 from coatcheck.containers import Container, compression_threshold
-from coatcheck.errors import MissingExtra
+from coatcheck.errors import MissingExtra, ObjectUnreadable
 from coatcheck.object_store import ObjectStore
 from coatcheck.settings import Settings
 
@@ -105,8 +105,11 @@ def test_looking_at_an_object_gives_its_payload_where_it_is_short_and_never_a_co
 def test_an_object_of_a_later_format_is_refused_clearly(store, backend):
     stored = store.put(ROWS)
     backend.set(stored, backend.get(stored).replace(b'"version":2', b'"version":3'), None)
-    with pytest.raises(ValueError, match="stored in format 3"):
+    with pytest.raises(ObjectUnreadable, match="stored in format 3"):
         store.get(stored)
+    readable = store.put("x")
+    assert [summary.object_id for summary in store.list()] == [readable]
+    assert [summary.object_id for summary in asyncio.run(store.alist())] == [readable]
 
 
 @pytest.mark.parametrize(
