@@ -21,7 +21,6 @@ def print_data(data: str | bytes) -> None:
         return
     try:
         sys.stdout.flush()
-        # Unbuffered, so that nothing is left to be written, and to fail, at the end of the process.
         sys.stdout.buffer.write(data.encode(errors="surrogateescape") if isinstance(data, str) else data)
         sys.stdout.buffer.flush()
     except BrokenPipeError:  # who reads has enough

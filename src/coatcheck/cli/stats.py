@@ -138,7 +138,8 @@ def _scrape(url: str) -> list[tuple[str, dict[str, str], float]]:
     except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
         raise CoatcheckError(f"{redact_url(address)} does not answer: {type(error).__name__}.") from None
     if answer.status_code != httpx2.codes.OK:
-        words = excerpt(answer.text.strip(), 200) if answer.headers.get("content-type", "").startswith("text/plain") else ""
+        in_words = answer.headers.get("content-type", "").startswith("text/plain")
+        words = excerpt(answer.text.strip(), 200) if in_words else ""
         raise CoatcheckError(f"{redact_url(address)} answers with HTTP {answer.status_code}. {words}".rstrip())
     try:
         families = list(text_string_to_metric_families(answer.text))

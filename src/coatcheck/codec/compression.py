@@ -43,7 +43,9 @@ def expand(metadata: Metadata, payload: memoryview, most: int) -> memoryview:
     """
     zstd = _zstd()
     if 0 < most < metadata.size:
-        raise ObjectUnreadable(f"This object says that it has {metadata.size:,} bytes, more than the {most:,} allowed here.")
+        raise ObjectUnreadable(
+            f"This object says that it has {metadata.size:,} bytes, more than the {most:,} allowed here."
+        )
     try:
         declared = zstd.get_frame_info(payload).decompressed_size
         if declared == metadata.size and len(payload) == metadata.zstd:
