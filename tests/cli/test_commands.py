@@ -1,4 +1,5 @@
 import os
+import pty
 import re
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from coatcheck.cli.options import make_settings, store_flags
-from coatcheck.cli.serve import Listening
+from coatcheck.cli.serve import Listening, warn_of_open_tokens
 from coatcheck.errors import SettingsError
 
 
@@ -144,6 +145,18 @@ def test_doctor_says_what_does_not_work_and_fails():
     assert re.search(r"sandbox +ok", done.stdout)
 
 
+def test_no_colours_are_written_to_a_terminal_that_wants_none():
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        subprocess.run(
+            [*COATCHECK, "doctor"], stdout=theirs, check=True, timeout=60, env={**os.environ, "NO_COLOR": "1"}
+        )
+        os.close(theirs)
+        said = terminal.read(60_000)
+    assert b"settings  ok" in said
+    assert b"\x1b" not in said
+
+
 @pytest.mark.parametrize(
     ("url", "warned"),
     [
@@ -225,6 +238,15 @@ def test_an_address_that_others_can_reach_needs_a_flag_that_says_so():
         Listening("http", "127.0.0.1", 8000)
 
 
+@pytest.mark.parametrize(
+    ("host", "authenticated", "warned"),
+    [("0.0.0.0", True, True), ("127.0.0.1", True, False), ("0.0.0.0", False, False)],
+)
+def test_tokens_that_can_be_read_on_their_way_are_warned_about(host, authenticated, warned, caplog):
+    warn_of_open_tokens(Listening("sse", host, 8000, authenticated=authenticated, unprotected=True))
+    assert ("speaks TLS in front of 0.0.0.0" in caplog.text) is warned
+
+
 TOOLSET = '''
 from pydantic import BaseModel
 from coatcheck.tool_factory import MemoryType, ToolConfig
@@ -275,6 +297,7 @@ async def test_a_toolset_of_ones_own_is_served_with_its_settings_as_flags(own_mo
         (["--toolset", "greetings_module:toolset"], "greeting: Field required"),
         (["--toolset", "greetings_module:toolset", "--greetin", "x"], "Did you mean --greeting?"),
         (["--toolset", "greetings_module:toolset", "--greeting"], "requires a value"),
+        (["--toolset", "greetings_module:toolset", "--zzz"], "are: --greeting, --times."),
         (
             ["--toolset", "greetings_module:toolset", "--greeting", "x", "--times", "many"],
             "times: Input should be a valid integer",

@@ -232,7 +232,15 @@ import sys
 sys.modules["backports.zstd"] = sys.modules["compression.zstd"] = None
 from coatcheck.backends import InMemoryBackend
 from coatcheck.errors import MissingExtra
+from coatcheck.containers import compression_threshold
 from coatcheck.object_store import ObjectStore
+from coatcheck.settings import Settings
+far = dict(object_store_backend="redis", redis_url="redis://cache.example")
+print(compression_threshold(Settings(**far)))
+try:
+    compression_threshold(Settings(**far, redis_compress_above=1000))
+except MissingExtra as error:
+    print("asked for:", error)
 store = ObjectStore(InMemoryBackend(), compress_above=1000)
 assert store.get(store.put("x" * 5000)) == "x" * 5000
 store.backend.set("obj_1", {backend.get(stored)!r}, None)
@@ -243,4 +251,6 @@ except MissingExtra as error:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "pip install 'coatcheck[redis]'" in done.stdout
+    assert done.stdout.startswith("0\n")
+    assert "asked for: Compressed objects need zstd" in done.stdout
     assert MissingExtra.__name__ not in done.stderr

@@ -58,6 +58,11 @@ def expand(metadata: Metadata, payload: memoryview, most: int) -> memoryview:
     raise ObjectUnreadable("This object says that it is compressed, and its payload is not what its metadata says.")
 
 
+def require_zstd() -> None:
+    """Raise ``MissingExtra`` where nothing can be compressed."""
+    _zstd()
+
+
 def _zstd() -> Any:
     try:
         if sys.version_info >= (3, 14):
