@@ -17,8 +17,9 @@ from coatcheck.backends import BreakerBackend, InMemoryBackend, ObjectStoreBacke
 from coatcheck.backends.redis.backend import uuid_id
 from coatcheck.backends.redis.url import is_on_this_machine
 from coatcheck.backends.sqlite.file import kept_secret
+from coatcheck.codec import require_zstd
 from coatcheck.decorators import explorable, explorable_and_referenceable, referenceable
-from coatcheck.errors import SettingsError
+from coatcheck.errors import MissingExtra, SettingsError
 from coatcheck.explorer import Explorer
 from coatcheck.monitoring import Health
 from coatcheck.object_store import ObjectStore
@@ -103,11 +104,23 @@ def id_generator(scopes: Scopes, settings: Settings) -> Callable[[], str]:
 
 
 def compression_threshold(settings: Settings) -> int:
-    """Bytes above which objects are compressed: it pays where there is a network on the way."""
+    """Bytes above which objects are compressed: it pays where there is a network on the way.
+
+    Raises:
+        MissingExtra: It was asked for, and there is no zstd; where nobody asked, objects are kept as they are.
+    """
     if settings.object_store_backend != "redis" or settings.redis_url is None:
         return 0
-    if settings.redis_compress_above is not None:
-        return settings.redis_compress_above
+    asked = settings.redis_compress_above
+    try:
+        if asked != 0:
+            require_zstd()
+    except MissingExtra:
+        if asked is not None:
+            raise
+        return 0
+    if asked is not None:
+        return asked
     return 0 if is_on_this_machine(settings.redis_url.get_secret_value()) else COMPRESS_ABOVE
 
 

@@ -4,6 +4,7 @@
     ├── ReferenceSyntaxError      a path that does not parse
     ├── PathNotFound              a path that leads nowhere in the object
     ├── ObjectNotFound            an id without an object (or somebody else's: it reads the same)
+    ├── ObjectUnreadable          stored bytes that this version of coatcheck cannot read
     ├── ObjectTooLarge            a value over the limit for one object
     ├── ObjectStoreUnavailable    the store does not answer
     ├── ListingUnsupported        this store, or this caller, cannot list objects
@@ -54,6 +55,10 @@ class ObjectNotFound(CoatcheckError, LookupError):
             f"Object {excerpt('@' + object_id)} not found: it has expired, was deleted, or never existed here. "
             "Call the tool that produced it again; if the text is meant literally, write it with a second @ in front."
         )
+
+
+class ObjectUnreadable(CoatcheckError, ValueError):
+    """What is stored under an id was not stored by coatcheck, or by a version that this one cannot read."""
 
 
 class ObjectTooLarge(CoatcheckError):

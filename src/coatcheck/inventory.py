@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from coatcheck import codec
 from coatcheck.backends import ObjectStoreBackend, SyncFacade
 from coatcheck.codec import HEAD_BYTES, Metadata
+from coatcheck.errors import ObjectUnreadable
 from coatcheck.references import OBJECT_ID
 
 
@@ -39,6 +40,6 @@ def inventory(backend: ObjectStoreBackend, namespace: str | None = None) -> Iter
             continue
         try:
             metadata = codec.unpack_metadata(head)
-        except ValueError:
+        except ObjectUnreadable:
             continue
         yield HeldObject(owner, object_id, metadata)

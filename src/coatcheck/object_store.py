@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, TypeAlias, TypeVar
@@ -12,7 +13,7 @@ from coatcheck import codec
 from coatcheck.backends.base import ObjectStoreBackend
 from coatcheck.backends.facades import AsyncFacade, SyncFacade
 from coatcheck.codec import HEAD_BYTES, Encoded, Metadata
-from coatcheck.errors import ListingUnsupported, ObjectNotFound, ObjectTooLarge
+from coatcheck.errors import ListingUnsupported, ObjectNotFound, ObjectTooLarge, ObjectUnreadable
 from coatcheck.observing import DELETE, GET, LIST, PEEK, PUT, Observation, Watch
 from coatcheck.references import is_object_id
 
@@ -189,6 +190,7 @@ class ObjectStore:
 
         Raises:
             ObjectNotFound: Nothing is there for this caller.
+            ObjectUnreadable: What is there was stored by somebody else, or by a later version of coatcheck.
             ObjectStoreUnavailable: The backend does not answer.
         """
         return self.read(object_id).value()
@@ -365,5 +367,9 @@ def _id_of(key: str, prefix: str) -> str | None:
 
 
 def _newest_first(heads: Iterable[tuple[str, bytes | None]]) -> Summaries:
-    found = [ObjectSummary(name, codec.unpack_metadata(head)) for name, head in heads if head is not None]
+    found = []
+    for name, head in heads:
+        if head is not None:
+            with suppress(ObjectUnreadable):  # one of another version hides none of the others
+                found.append(ObjectSummary(name, codec.unpack_metadata(head)))
     return sorted(found, key=lambda summary: summary.metadata.created, reverse=True)

@@ -185,9 +185,12 @@ class Settings(BaseSettings):
         if not path:
             return init_settings, env_settings, plan
         if not Path(path).is_file():
-            raise SettingsError(f"The settings file {path} does not exist (--config or {CONFIG_VARIABLE}).")
+            why = "is no file" if Path(path).exists() else "does not exist"
+            raise SettingsError(f"The settings file {path} {why} (--config or {CONFIG_VARIABLE}).")
         try:
             return init_settings, env_settings, plan, TomlConfigSettingsSource(settings_cls, Path(path))
+        except OSError as error:
+            raise SettingsError(f"The settings file {path} cannot be read: {error.strerror}.") from None
         except ValueError as error:
             raise SettingsError(f"The settings file {path} is no valid TOML: {error}.") from None
 

@@ -16,6 +16,7 @@ from coatcheck.errors import SettingsError
         ("redis://h/0?PassWord=hunter2&db=1", "redis://h/0?PassWord=***"),
         ("redis://h", "redis://h"),
         ("redis+sentinel://u:hunter2@h:1,i:2/mymaster", "redis+sentinel://***@h:1,i:2/mymaster"),
+        ("redis+cluster://[::1]:1,h,[::2]", "redis+cluster://[::1]:1,h,[::2]"),
         ("redis+cluster://h:1?sentinel_password=x", "redis+cluster://h:1?sentinel_password=***"),
         ("", ""),
     ],
@@ -54,6 +55,9 @@ def test_a_url_is_shown_without_its_secrets(url, shown):
         "redis+cluster://:hun#ter2@h:1,h:2",
         "redis+cluster://user:hun@ter2@h:1,h:port",
         "redis+cluster://h:1,h:2:hunter2",
+        "redis+cluster://:hunter2,h:2",
+        "redis+sentinel://h:hunter2,h:2/mymaster",
+        "redis://:hun,ter2:6379",
     ],
 )
 def test_a_password_shows_from_no_url_however_badly_written(url):

@@ -1,4 +1,5 @@
 import os
+import pty
 import re
 import socket
 import subprocess
@@ -12,7 +13,8 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
-from coatcheck.cli.serve import Listening
+from coatcheck.cli.options import make_settings, store_flags
+from coatcheck.cli.serve import Listening, warn_of_open_tokens
 from coatcheck.errors import SettingsError
 
 
@@ -97,6 +99,8 @@ SECRET = "hunter2"
         (["--object-store-ttl", "soon"], {}, "should be a valid number"),
         ([], {"COATCHECK_OBJECT_STORE_TTL": "soon"}, "object_store_ttl: Input should be a valid number"),
         (["--config", "/nowhere.toml"], {}, "/nowhere.toml does not exist"),
+        (["--config", "/usr"], {}, "The settings file /usr is no file"),
+        (["--object-store-backend", "redis", "--redis-url", f"redis://:{SECRET}@[::1"], {}, "cannot be read"),
         (["--object-store-backend", "redis", "--redis-url", f"mysql://:{SECRET}@h"], {}, "unknown scheme"),
     ],
 )
@@ -141,10 +145,36 @@ def test_doctor_says_what_does_not_work_and_fails():
     assert re.search(r"sandbox +ok", done.stdout)
 
 
-def test_a_password_on_the_command_line_is_warned_about_and_not_repeated():
-    done = run("doctor", "--object-store-backend", "redis", "--redis-url", f"redis://:{SECRET}@127.0.0.1:1")
-    assert "COATCHECK_REDIS_URL" in done.stderr
-    assert SECRET not in done.stdout + done.stderr
+def test_no_colours_are_written_to_a_terminal_that_wants_none():
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        subprocess.run(
+            [*COATCHECK, "doctor"], stdout=theirs, check=True, timeout=60, env={**os.environ, "NO_COLOR": "1"}
+        )
+        os.close(theirs)
+        said = terminal.read(60_000)
+    assert b"settings  ok" in said
+    assert b"\x1b" not in said
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        (f"redis://:{SECRET}@127.0.0.1:1", True),
+        (f"redis://127.0.0.1:1?password={SECRET}", True),
+        (f"redis+sentinel://127.0.0.1:1,127.0.0.1:2/x?sentinel_password={SECRET}", True),
+        (f"redis+cluster://u:{SECRET}@127.0.0.1:1,127.0.0.1:2", True),
+        (f"redis://:{SECRET}@[::1", True),
+        ("redis://user@127.0.0.1:1?sentinel_password=", False),
+        ("redis://127.0.0.1:1,127.0.0.1:2/0?db=1", False),
+        ("redis://[::1", False),
+    ],
+)
+def test_a_password_on_the_command_line_is_warned_about_and_not_repeated(url, warned, capsys):
+    make_settings(store_flags(None, "redis", url))
+    said = "".join(capsys.readouterr())
+    assert ("shows in the process list; put the URL into COATCHECK_REDIS_URL" in said) is warned
+    assert SECRET not in said
 
 
 async def _check_served(client: Client) -> None:
@@ -208,6 +238,15 @@ def test_an_address_that_others_can_reach_needs_a_flag_that_says_so():
         Listening("http", "127.0.0.1", 8000)
 
 
+@pytest.mark.parametrize(
+    ("host", "authenticated", "warned"),
+    [("0.0.0.0", True, True), ("127.0.0.1", True, False), ("0.0.0.0", False, False)],
+)
+def test_tokens_that_can_be_read_on_their_way_are_warned_about(host, authenticated, warned, caplog):
+    warn_of_open_tokens(Listening("sse", host, 8000, authenticated=authenticated, unprotected=True))
+    assert ("speaks TLS in front of 0.0.0.0" in caplog.text) is warned
+
+
 TOOLSET = '''
 from pydantic import BaseModel
 from coatcheck.tool_factory import MemoryType, ToolConfig
@@ -258,6 +297,7 @@ async def test_a_toolset_of_ones_own_is_served_with_its_settings_as_flags(own_mo
         (["--toolset", "greetings_module:toolset"], "greeting: Field required"),
         (["--toolset", "greetings_module:toolset", "--greetin", "x"], "Did you mean --greeting?"),
         (["--toolset", "greetings_module:toolset", "--greeting"], "requires a value"),
+        (["--toolset", "greetings_module:toolset", "--zzz"], "are: --greeting, --times."),
         (
             ["--toolset", "greetings_module:toolset", "--greeting", "x", "--times", "many"],
             "times: Input should be a valid integer",

@@ -1,6 +1,8 @@
 """``coatcheck objects`` and ``coatcheck stats`` on the store that servers use, run as a person runs them."""
 
 import json
+import os
+import subprocess
 import sys
 from typing import NamedTuple
 from uuid import uuid4
@@ -128,7 +130,8 @@ def test_one_sees_ones_own_and_an_operator_everybodys(place, run):
         hers, namespace = store.put("hers"), store.namespace()
     assert [each["id"] for each in json.loads(run(place, "objects", "ls", "--json").stdout)] == [mine]
     everybodys = json.loads(run(place, "objects", "ls", "--all-namespaces", "--json").stdout)
-    assert [(each["id"], each["namespace"]) for each in everybodys] == [(hers, namespace), (mine, "")]
+    # In any order: they may be of the same millisecond.
+    assert sorted((each["id"], each["namespace"]) for each in everybodys) == sorted([(hers, namespace), (mine, "")])
     assert namespace in run(place, "objects", "ls", "--all-namespaces").stdout
     assert run(place, "objects", "get", hers).returncode == 1
     assert run(place, "objects", "get", hers, "--namespace", namespace).stdout == "hers"
@@ -160,6 +163,36 @@ def test_what_goes_wrong_has_its_words_and_its_exit_code(arguments, code, words,
     assert (done.returncode, done.stdout) == (code, "")
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["get", "show"])
+@pytest.mark.parametrize(
+    ("stored", "words"),
+    [
+        (b"anything", "were not stored by coatcheck"),
+        (b'{"kind":"text","size":3,"type":"string","version":3}\nabc', "stored in format 3"),
+        (b'{"kind":"text","size":3,"type":"string","version":2,"zstd":3}\nabc', "not what its metadata says"),
+    ],
+)
+def test_what_cannot_be_read_is_told_in_one_line(command, stored, words, tmp_path, run):
+    place = sqlite_in(tmp_path)
+    container_at(place).backend().set("obj_1", stored, None)
+    done = run(place, "objects", command, "obj_1")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert words in done.stderr
+
+
+@pytest.mark.parametrize(("to", "words"), [("1>&-", "stdout is closed"), ("1>/dev/full", "No space left")])
+def test_an_output_that_cannot_be_written_is_told_in_one_line(to, words, tmp_path):
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {to}', "sh", sys.executable, "-m", "coatcheck", "stats"],
+        env={**os.environ, **sqlite_in(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert words in done.stderr
 
 
 @pytest.mark.parametrize("command", [["objects", "ls"], ["objects", "get", "obj_1"], ["stats"]])
@@ -199,6 +232,10 @@ async def test_stats_say_what_is_held_and_what_a_server_counted(place, tmp_path,
         ("http://user:canary@127.0.0.1:1", "does not answer"),
         ("file:///etc/passwd", "--url wants"),
         ("127.0.0.1:8000", "--url wants"),
+        ("http://user:canary@[::1", "--url wants"),
+        ("http://127.0.0.1:canary", "--url wants"),
+        ("http://:80", "--url wants"),
+        (f"http://{'a' * 70}.example", "does not answer"),
     ],
 )
 def test_a_server_that_cannot_be_asked_is_told_without_its_password(url, words, run):

@@ -13,7 +13,13 @@ from coatcheck.backends import (
     RedisBackend,
     ScanBackend,
 )
-from coatcheck.backends.base import AsyncHeadBackend, AsyncPingBackend, AsyncScanBackend
+from coatcheck.backends.base import (
+    AsyncHeadBackend,
+    AsyncPingBackend,
+    AsyncScanBackend,
+    StatisticsBackend,
+    TouchBackend,
+)
 from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.testing import BackendContract
 
@@ -89,6 +95,11 @@ def test_it_offers_what_the_backend_inside_offers_and_nothing_else():
         assert not isinstance(memory, protocol)
     assert isinstance(memory, HeadBackend)
     assert isinstance(memory, ScanBackend)
+    assert isinstance(memory, TouchBackend)
+    assert isinstance(memory, StatisticsBackend)
+    memory.set("a", b"abc", None)
+    memory.touch("a")
+    assert memory.statistics().bytes == 3
     assert (memory.blocking, redis.blocking) == (False, True)
     assert redis.generate_id() != redis.generate_id()
 

@@ -1,6 +1,7 @@
 """``/healthz`` and ``/readyz``: of the real commands, with a real Redis that goes away and comes back."""
 
 import asyncio
+import gc
 import time
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from starlette.applications import Starlette
 
 from coatcheck.backends import InMemoryBackend
 from coatcheck.containers import Container
+from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.monitoring import Health
 from coatcheck.monitoring.routes import add_monitoring, monitoring_routes
 from coatcheck.object_store import ObjectStore
@@ -75,6 +77,24 @@ async def test_a_store_that_hangs_is_asked_once_however_many_want_to_know():
     assert set(answers) == {"the store has not answered for 0.05 s"}
     assert await health.why_not_ready() == answers[0]
     assert backend.asked == 1
+
+
+async def test_an_answer_that_comes_when_nobody_waits_any_more_is_no_fault_of_the_loop():
+    class Late(InMemoryBackend):
+        async def aping(self) -> None:
+            await asyncio.sleep(0.05)
+            raise ObjectStoreUnavailable("gone")
+
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context["message"]))
+    backend = Late()
+    health = Health(lambda: ObjectStore(backend), seconds=0.01)
+    assert await health.why_not_ready() == "the store has not answered for 0.01 s"
+    await asyncio.sleep(0.1)
+    assert await health.why_not_ready() == "the store has not answered for 0.01 s"
+    gc.collect()
+    assert complaints == []
+    await asyncio.sleep(0.1)
 
 
 async def test_a_server_of_ones_own_gets_the_routes():

@@ -17,7 +17,7 @@ from coatcheck.backends import InMemoryBackend
 from coatcheck.codec import Metadata
 from coatcheck.codec.results import ToolResult
 from coatcheck.containers import Container, compression_threshold
-from coatcheck.errors import MissingExtra
+from coatcheck.errors import MissingExtra, ObjectUnreadable
 from coatcheck.object_store import ObjectStore
 from coatcheck.settings import Settings
 
@@ -105,8 +105,11 @@ def test_looking_at_an_object_gives_its_payload_where_it_is_short_and_never_a_co
 def test_an_object_of_a_later_format_is_refused_clearly(store, backend):
     stored = store.put(ROWS)
     backend.set(stored, backend.get(stored).replace(b'"version":2', b'"version":3'), None)
-    with pytest.raises(ValueError, match="stored in format 3"):
+    with pytest.raises(ObjectUnreadable, match="stored in format 3"):
         store.get(stored)
+    readable = store.put("x")
+    assert [summary.object_id for summary in store.list()] == [readable]
+    assert [summary.object_id for summary in asyncio.run(store.alist())] == [readable]
 
 
 @pytest.mark.parametrize(
@@ -229,7 +232,15 @@ import sys
 sys.modules["backports.zstd"] = sys.modules["compression.zstd"] = None
 from coatcheck.backends import InMemoryBackend
 from coatcheck.errors import MissingExtra
+from coatcheck.containers import compression_threshold
 from coatcheck.object_store import ObjectStore
+from coatcheck.settings import Settings
+far = dict(object_store_backend="redis", redis_url="redis://cache.example")
+print(compression_threshold(Settings(**far)))
+try:
+    compression_threshold(Settings(**far, redis_compress_above=1000))
+except MissingExtra as error:
+    print("asked for:", error)
 store = ObjectStore(InMemoryBackend(), compress_above=1000)
 assert store.get(store.put("x" * 5000)) == "x" * 5000
 store.backend.set("obj_1", {backend.get(stored)!r}, None)
@@ -240,4 +251,6 @@ except MissingExtra as error:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "pip install 'coatcheck[redis]'" in done.stdout
+    assert done.stdout.startswith("0\n")
+    assert "asked for: Compressed objects need zstd" in done.stdout
     assert MissingExtra.__name__ not in done.stderr

@@ -18,7 +18,7 @@ FAILURES = 3
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 2.0
 """Between two looks at a store that does not answer: the pause doubles up to the longest."""
 
-_SINGLE = ("ahead", "head", "aset", "aget", "adelete")
+_SINGLE = ("ahead", "head", "aset", "aget", "adelete", "touch", "statistics")
 
 
 class CircuitBreaker:

@@ -5,6 +5,7 @@ import re
 from coatcheck.errors import excerpt
 
 _SECRET_OPTION = re.compile(r"(?is)([?&;#][^=&;#?]*(?:pass|pwd|secret|token|auth|user|key)[^=&;#?]*=).*")
+_PASSWORD_OPTION = re.compile(r"(?i)[?&][^=&#]*password=[^&]")
 _PORT = re.compile(r"(?s)[0-9]*([?#].*)?")
 _HIDDEN = "***"
 _SHOWN = 200
@@ -25,7 +26,19 @@ def redact_url(url: str) -> str:
         return excerpt(scheme + separator + _HIDDEN, _SHOWN)
     address = _SECRET_OPTION.sub(rf"\1{_HIDDEN}", address)
     host, slash, path = address.partition("/")
-    _, colon, port = host.rpartition(":")
-    if colon and not host.endswith("]") and not _PORT.fullmatch(port):
+    if not all(map(_may_be_shown, host.split(","))):
         host = _HIDDEN
     return excerpt(scheme + separator + (_HIDDEN + at if at else "") + host + slash + path, _SHOWN)
+
+
+def has_password(url: str) -> bool:
+    """Whether a password is in ``url``, before the hosts or in an option; it need not be well-formed."""
+    rest = url.partition("://")[2] or url
+    credentials = rest.rpartition("@")[0]
+    return bool(credentials.partition(":")[2] or _PASSWORD_OPTION.search(rest))
+
+
+def _may_be_shown(host: str) -> bool:
+    """Whether what stands for one of several hosts is one: a password without its ``@`` looks like a port."""
+    name, colon, port = host.rpartition(":")
+    return not colon or host.endswith("]") or bool(name and _PORT.fullmatch(port))

@@ -105,7 +105,7 @@ def serve(
 ) -> None:
     """Serve the object tools over stdio, streamable HTTP or SSE, with the tools of toolsets beside them.
 
-    The settings of a toolset are flags too: --api-key for its field api_key.
+    The settings of a toolset are flags too: --api-key for its field api_key. One that does not exist names them.
     """
     from coatcheck.cli.logs import configure_logging
     from coatcheck.cli.serve import AuthFlags, Listening, run_serve

@@ -89,6 +89,6 @@ class Report:
             yield said.append
         except CoatcheckError as error:
             self.failed = True
-            typer.echo(f"{name:<10}{typer.style('failed', fg='red')}  {error}")
+            typer.echo(f"{name:<10}failed  {error}")
         else:
-            typer.echo(f"{name:<10}{typer.style('ok', fg='green')}  {' '.join(said)}")
+            typer.echo(f"{name:<10}ok  {' '.join(said)}")

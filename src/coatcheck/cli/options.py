@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import typer
 
@@ -25,7 +24,8 @@ RedisUrl = Annotated[
     str | None,
     typer.Option(
         "--redis-url",
-        help="redis://, rediss:// or unix:// URL. With a password, better in the variable. [env: COATCHECK_REDIS_URL]",
+        help="redis://, unix://, redis+sentinel:// or redis+cluster:// URL; rediss… for TLS. "
+        "With a password, better in the variable. [env: COATCHECK_REDIS_URL]",
         show_default=False,
     ),
 ]
@@ -86,13 +86,14 @@ class SettingsFlags:
 
 def make_settings(flags: SettingsFlags) -> "Settings":
     """Make the settings: a flag goes before a variable, a variable before the file, the file before the default."""
+    from coatcheck.backends.urls import has_password
     from coatcheck.settings import Settings
 
     settings = Settings.load(flags.config, **{name: value for name, value in flags.given.items() if value is not None})
     if "log_format" in flags.given:  # a command that writes logs
         write_logs_as(settings.log_format)
     redis_url = flags.given.get("redis_url")
-    if redis_url is not None and urlsplit(redis_url).password:
+    if redis_url is not None and has_password(redis_url):
         announce(
             "the password in --redis-url shows in the process list; "
             "put the URL into COATCHECK_REDIS_URL or a settings file (--config)."

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Sequence
 
+from coatcheck.errors import CoatcheckError
+
 
 def say(text: str) -> None:
     """Tell a person something on stderr."""
@@ -11,13 +13,20 @@ def say(text: str) -> None:
 
 def print_data(data: str | bytes) -> None:
     """Write data to stdout as it is; on a terminal without what would steer it."""
+    if sys.stdout is None:  # it was closed when we were started
+        raise CoatcheckError("The output cannot be written: stdout is closed.")
     if sys.stdout.isatty():
         text = data if isinstance(data, str) else data.decode(errors="replace")
         sys.stdout.write(_harmless(text) + ("" if text.endswith("\n") else "\n"))
         return
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data.encode(errors="surrogateescape") if isinstance(data, str) else data)
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data.encode(errors="surrogateescape") if isinstance(data, str) else data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # who reads has enough
+        raise
+    except OSError as error:
+        raise CoatcheckError(f"The output cannot be written: {error.strerror}.") from None
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:

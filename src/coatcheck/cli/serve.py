@@ -103,8 +103,6 @@ def run_serve(
     verbose: bool,
 ) -> None:
     """Serve until the client goes away or the process is told to end."""
-    if authentication is not None and not is_loopback(listening.host):
-        logger.warning("Tokens travel as they are: put a proxy that speaks TLS in front of %s.", listening.host)
     if any(":" in name for name in toolset_names):
         sys.path.insert(0, "")  # a module of one's own is looked for in the current folder first
     toolsets = [load_toolset(name) for name in toolset_names]
@@ -152,6 +150,7 @@ async def _serve_http(
         draining = Draining(application)
         server.middleware.insert(0, draining.watch)
         bound = bind(listening)
+        warn_of_open_tokens(listening)
         announce(f"listening on {address_of(bound)}{path}")
         return await run_web_server(
             Monitored(draining, monitoring_routes(container)),
@@ -162,6 +161,12 @@ async def _serve_http(
             lifespan=True,
             verbose=verbose,
         )
+
+
+def warn_of_open_tokens(listening: Listening) -> None:
+    """Say so where tokens can be read on their way: neither command speaks TLS itself."""
+    if listening.authenticated and not is_loopback(listening.host):
+        logger.warning("Tokens travel as they are: put a proxy that speaks TLS in front of %s.", listening.host)
 
 
 def is_loopback(host: str) -> bool:

@@ -119,22 +119,27 @@ def _scrape(url: str) -> list[tuple[str, dict[str, str], float]]:
     import httpx2
 
     from coatcheck.backends import redact_url
-    from coatcheck.errors import CoatcheckError, MissingExtra, SettingsError
+    from coatcheck.errors import CoatcheckError, MissingExtra, SettingsError, excerpt
 
     try:
         from prometheus_client.parser import text_string_to_metric_families
     except ImportError:
         raise MissingExtra("Reading metrics needs prometheus-client: pip install 'coatcheck[metrics]'.") from None
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  (reading it is the check)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise SettingsError("--url wants the address of a server, such as http://127.0.0.1:8000.")
     address = f"{parts.scheme}://{parts.netloc}{METRICS}"
     try:
         answer = httpx2.get(address, timeout=LONGEST_WAIT_SECONDS)
-    except httpx2.HTTPError as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
         raise CoatcheckError(f"{redact_url(address)} does not answer: {type(error).__name__}.") from None
     if answer.status_code != httpx2.codes.OK:
-        words = answer.text.strip()[:200] if answer.headers.get("content-type", "").startswith("text/plain") else ""
+        in_words = answer.headers.get("content-type", "").startswith("text/plain")
+        words = excerpt(answer.text.strip(), 200) if in_words else ""
         raise CoatcheckError(f"{redact_url(address)} answers with HTTP {answer.status_code}. {words}".rstrip())
     try:
         families = list(text_string_to_metric_families(answer.text))
@@ -147,25 +152,22 @@ def _scrape(url: str) -> list[tuple[str, dict[str, str], float]]:
 
 
 def _print_holdings(found: Figures) -> None:
+    from coatcheck.errors import counted
     from coatcheck.explorer import ago
 
-    objects, namespaces = _count(found["objects"], "object"), _count(found["namespaces"], "namespace")
+    objects, namespaces = counted(found["objects"], "object"), counted(found["namespaces"], "namespace")
     print_data(f"The store holds {objects}, {found['bytes']:,} bytes, in {namespaces}.\n")
     if found["objects"]:
         now = time.time()
         oldest, newest = (ago(max(now - found[name], 0)) for name in ("oldest", "newest"))
         print_data(f"The newest is from {newest}, the oldest from {oldest}.\n")
     rows = [
-        [f"  {tool or '(no tool)'}", _count(each["objects"], "object"), f"{each['bytes']:,} bytes"]
+        [f"  {tool or '(no tool)'}", counted(each["objects"], "object"), f"{each['bytes']:,} bytes"]
         for tool, each in found["tools"].items()
     ]
     print_table(rows[:MOST_TOOLS_SHOWN])
     if len(rows) > MOST_TOOLS_SHOWN:
         print_data(f"  and {len(rows) - MOST_TOOLS_SHOWN:,} more tools\n")
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _print_counted(found: Figures) -> None:

@@ -41,6 +41,8 @@ def toolset_options(toolsets: Sequence[Toolset], extra: ExtraFlags) -> dict[str,
         if flag not in owners:
             near = close_names(flag, [*owners, *extra.known])
             hint = f" Did you mean {near[0]}?" if near else ""
+            if owners and not near:
+                hint = f" The flags of the toolsets are: {', '.join(owners)}."
             raise typer.BadParameter(f"No such option: {flag}.{hint}")
         if not value:
             if not rest or rest[0].startswith("--"):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from coatcheck.cli.logs import announce
-from coatcheck.cli.serve import AuthFlags, Listening, is_loopback
+from coatcheck.cli.serve import AuthFlags, Listening, is_loopback, warn_of_open_tokens
 from coatcheck.cli.web_server import address_of, bind, run_web_server
 from coatcheck.cli.wrap import WrapFlags, make_interceptor
 from coatcheck.lifecycle import running
@@ -37,6 +37,7 @@ async def serve_http(
         )
         draining = Draining(application)
         bound = bind(listening)
+        warn_of_open_tokens(listening)
         announce(f"listening on {address_of(bound)}{PATH}")
         async with application.running():
             told = await run_web_server(

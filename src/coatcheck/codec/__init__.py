@@ -1,7 +1,7 @@
 """Python values to stored bytes and back; the only package that knows orjson."""
 
 from coatcheck.codec.careful import Spliced
-from coatcheck.codec.compression import expand, shrink
+from coatcheck.codec.compression import expand, require_zstd, shrink
 from coatcheck.codec.decoding import decode, decode_result, load_exactly, load_json, open_json_text
 from coatcheck.codec.encoding import Encoded, dump_json, encode, json_length, json_type
 from coatcheck.codec.envelope import HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
@@ -33,6 +33,7 @@ __all__ = [
     "load_json",
     "open_json_text",
     "pack",
+    "require_zstd",
     "result_text",
     "result_value",
     "shrink",

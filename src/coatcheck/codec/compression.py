@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from coatcheck.codec.envelope import COMPRESSED_VERSION, Metadata, pack
-from coatcheck.errors import MissingExtra
+from coatcheck.errors import MissingExtra, ObjectUnreadable
 
 LEVEL = 1
 WORTH_IT = 0.7
@@ -38,12 +38,14 @@ def expand(metadata: Metadata, payload: memoryview, most: int) -> memoryview:
         most: Bytes that an object may have; 0 for no limit.
 
     Raises:
-        ValueError: It has more, or is not what its metadata says.
+        ObjectUnreadable: It has more, or is not what its metadata says.
         MissingExtra: There is no zstd here.
     """
     zstd = _zstd()
     if 0 < most < metadata.size:
-        raise ValueError(f"This object says that it has {metadata.size:,} bytes, more than the {most:,} allowed here.")
+        raise ObjectUnreadable(
+            f"This object says that it has {metadata.size:,} bytes, more than the {most:,} allowed here."
+        )
     try:
         declared = zstd.get_frame_info(payload).decompressed_size
         if declared == metadata.size and len(payload) == metadata.zstd:
@@ -53,7 +55,12 @@ def expand(metadata: Metadata, payload: memoryview, most: int) -> memoryview:
                 return memoryview(plain)
     except zstd.ZstdError:
         pass
-    raise ValueError("This object says that it is compressed, and its payload is not what its metadata says.")
+    raise ObjectUnreadable("This object says that it is compressed, and its payload is not what its metadata says.")
+
+
+def require_zstd() -> None:
+    """Raise ``MissingExtra`` where nothing can be compressed."""
+    _zstd()
 
 
 def _zstd() -> Any:

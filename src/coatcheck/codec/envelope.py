@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args
 
 import orjson
 
+from coatcheck.errors import ObjectUnreadable
+
 FORMAT_VERSION = 1
 COMPRESSED_VERSION = 2
 """The same with a compressed payload, which would otherwise be taken for one that is not."""
@@ -124,11 +126,11 @@ def unpack(stored: bytes) -> tuple[Metadata, memoryview]:
     """Take stored bytes apart; the payload is a view, not a copy.
 
     Raises:
-        ValueError: The bytes are not of this format.
+        ObjectUnreadable: The bytes are not of this format.
     """
     end = stored.find(b"\n", 0, HEAD_BYTES)
     if end < 0:
-        raise ValueError("These bytes were not stored by coatcheck: no line of metadata at their start.")
+        raise ObjectUnreadable("These bytes were not stored by coatcheck: no line of metadata at their start.")
     return _metadata(stored[:end]), memoryview(stored)[end + 1 :]
 
 
@@ -136,7 +138,7 @@ def unpack_metadata(head: bytes) -> Metadata:
     """Read the metadata from the first ``HEAD_BYTES`` bytes of a stored value.
 
     Raises:
-        ValueError: The bytes are not of this format.
+        ObjectUnreadable: The bytes are not of this format.
     """
     return unpack(head)[0]
 
@@ -145,14 +147,14 @@ def _metadata(line: bytes) -> Metadata:
     try:
         metadata = _from_facts(orjson.loads(line))
     except (orjson.JSONDecodeError, TypeError, KeyError) as error:
-        raise ValueError("These bytes were not stored by coatcheck: their first line is no metadata.") from error
+        raise ObjectUnreadable("These bytes were not stored by coatcheck: their first line is no metadata.") from error
     if metadata.version not in _VERSIONS:
-        raise ValueError(
+        raise ObjectUnreadable(
             f"This object was stored in format {metadata.version}; "
             f"this version of coatcheck reads {FORMAT_VERSION} and {COMPRESSED_VERSION}."
         )
     if not _is_sound(metadata):
-        raise ValueError("These bytes were not stored by coatcheck: their first line is no metadata.")
+        raise ObjectUnreadable("These bytes were not stored by coatcheck: their first line is no metadata.")
     return metadata
 
 

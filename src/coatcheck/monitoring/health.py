@@ -44,6 +44,8 @@ class Health:
         pending = self._pending
         if pending is None or pending.done() or pending.get_loop() is not asyncio.get_running_loop():
             pending = self._pending = asyncio.ensure_future(self._ping())
+            # One that fails when nobody waits any more has been logged; the loop need not complain of it as well.
+            pending.add_done_callback(lambda done: done.cancelled() or done.exception())
         done, _ = await asyncio.wait({pending}, timeout=self._seconds)
         if self._ending:
             return "the server is ending"
