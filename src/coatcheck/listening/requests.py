@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from coatcheck.codec import dump_json
+from coatcheck.errors import UpstreamError
 from coatcheck.listening.sharing import Lane, SharedLink
 from coatcheck.middleware import scope_of_caller
 from coatcheck.proxy.conversation import Conversation
@@ -22,6 +23,7 @@ from coatcheck.proxy.messages import (
     CLIENT_INFO,
     LONG_LINE,
     Message,
+    error_response,
     glance_at_id,
     id_of,
     is_response,
@@ -125,7 +127,27 @@ class Requests(ABC):
     async def _exchange(
         self, message: Message, line: bytes, shared: SharedLink, peer: str, receive: Receive, send: Send
     ) -> None:
-        await shared.has_room()
+        leaving = asyncio.ensure_future(_left(receive))
+        try:
+            await shared.has_room()
+            if not leaving.done():
+                await self._converse(message, line, shared, peer, leaving, send)
+        except UpstreamError as error:
+            await _respond(dump_json(error_response(message["id"], str(error))), send, self.own_statuses)
+        finally:
+            leaving.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(leaving, return_exceptions=True)
+
+    async def _converse(
+        self,
+        message: Message,
+        line: bytes,
+        shared: SharedLink,
+        peer: str,
+        leaving: "asyncio.Future[None]",
+        send: Send,
+    ) -> None:
         lines = Waiting()
         ready: asyncio.Future[Interceptor] = asyncio.get_running_loop().create_future()
         ready.set_result(self._interceptor)
@@ -147,7 +169,6 @@ class Requests(ABC):
             calls_at_once=self._rounds.of(self._maker_of_rounds(message, scope, peer)),
         )
         conversation.heard_server = True
-        leaving = asyncio.ensure_future(_left(receive))
         answering = asyncio.ensure_future(_answer(lines, message, send, self.statuses))
         try:
             conversation.message_from_client(message, line)
@@ -157,10 +178,9 @@ class Requests(ABC):
         finally:
             lane.close()
             conversation.leave()
-            for task in (leaving, answering):
-                task.cancel()
+            answering.cancel()
             with suppress(asyncio.CancelledError):
-                await asyncio.gather(leaving, answering, return_exceptions=True)
+                await asyncio.gather(answering, return_exceptions=True)
 
 
 class Waiting:

@@ -35,6 +35,9 @@ DISCOVER = "server/discover"
 PROBE_TIMEOUT = 20.0
 """Seconds that an upstream has to say whether it speaks a revision without sessions."""
 
+ROOM_SECONDS = 20.0
+"""Seconds that a request waits for an upstream to take what others have sent to it."""
+
 
 @dataclass(slots=True)
 class _Open:
@@ -167,8 +170,19 @@ class SharedLink:
         lane.numbers.clear()
 
     async def has_room(self) -> None:
-        """Wait until the upstream has taken most of what was sent: what waits must not grow without end."""
-        await self._taken.wait()
+        """Wait until the upstream has taken most of what was sent: what waits must not grow without end.
+
+        Raises:
+            UpstreamError: It takes nothing more.
+        """
+        try:
+            async with asyncio.timeout(ROOM_SECONDS):
+                while not self._taken.is_set():  # Whoever waited before may have filled it again.
+                    await self._taken.wait()
+        except TimeoutError:
+            raise UpstreamError(
+                f"The server did not take what was sent to it before within {ROOM_SECONDS:g} s; try again later."
+            ) from None
 
     def _pressed(self) -> None:
         if self._link is None or self._link.waiting_bytes < HIGH_WATER:
