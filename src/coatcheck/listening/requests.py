@@ -42,6 +42,9 @@ PING_SECONDS = 15.0
 MOST_WAITING = 16 << 20
 """Bytes that may wait for a client beside the largest message."""
 
+LONGEST_NAME = 100
+"""Characters by which applications of one user are told apart."""
+
 LISTEN = "subscriptions/listen"
 _STREAM_HEADERS = [
     (b"content-type", b"text/event-stream"),
@@ -115,11 +118,10 @@ class Requests(ABC):
         """Say whose calls count together, for want of a session: those of one application of one user.
 
         Who is not known, over a network, shares a budget with nobody: a stranger could use it up, or learn from
-        what is left that others call.
+        what is left that others call. Requests of the 2025 revisions do not name their application: those of a user
+        count together.
         """
-        info = meta_of(message).get(CLIENT_INFO)
-        info = info if isinstance(info, dict) else {}
-        application = (str(info.get("name")), str(info.get("version")))
+        application = application_of(message)
         if caller.reach is Reach.PRINCIPAL:
             return (caller.principal, *application)
         return (peer, *application) if self._loopback else None
@@ -181,6 +183,13 @@ class Requests(ABC):
             answering.cancel()
             with suppress(asyncio.CancelledError):
                 await asyncio.gather(answering, return_exceptions=True)
+
+
+def application_of(request: Message) -> tuple[str, ...]:
+    """Give name and version of the application that a request comes from, bounded, for they are remembered."""
+    info = meta_of(request).get(CLIENT_INFO)
+    said = [info.get(key) for key in ("name", "version")] if isinstance(info, dict) else []
+    return tuple(word[:LONGEST_NAME] if isinstance(word, str) else "" for word in said)
 
 
 class Waiting:
