@@ -116,7 +116,8 @@ class Finding:
         if metadata.kind == "text":
             text = str(payload, "utf-8")
             return Found(await codec.splice_text(text), metadata.size, sample_of(text))
-        if metadata.careful or not await codec.is_json(bytes(payload)):
+        payload = bytes(payload)  # once: it may be a view of what the store gave
+        if metadata.careful or not await codec.is_json(payload):
             # It would end the line that it is put into, or more: who can write to the store may have meant it to.
             return _found(await self.access.decode(metadata, payload), metadata.size)
         sample = None if answer is None else Sample.from_facts(answer.facts.get("sample"))

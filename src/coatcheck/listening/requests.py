@@ -264,7 +264,7 @@ def _is_answer(line: bytes, request: Message) -> bool:
 async def _respond(line: bytes, send: Send, statuses: Mapping[int, int]) -> None:
     """Answer with JSON, under the status that belongs to an error's code."""
     status = 200
-    if b'"error"' in line[:400]:
+    if statuses and b'"error"' in line[:400]:
         parsed = parse(line)
         error = parsed.get("error") if isinstance(parsed, dict) else None
         code = error.get("code") if isinstance(error, dict) else None

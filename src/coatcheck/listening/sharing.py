@@ -78,7 +78,7 @@ class Lane:
 
 
 class SharedLink:
-    """A link that many requests of 2026-07-28 share. It opens with the first, and anew when the upstream went away.
+    """A link that many requests share. It opens with the first, and anew when the upstream went away.
 
     Args:
         make_link: Gives a new link to the upstream.
