@@ -302,3 +302,19 @@ def test_a_provider_is_asked_at_every_call(store: ObjectStore) -> None:
     assert decorated("@obj_001") == "one"
     stores.reverse()
     assert decorated("@obj_001") == "two"
+
+
+@pytest.mark.parametrize("reference", ["@obj_001", "@obj_002.empty", "@obj_003.empty"])
+def test_what_takes_text_or_nothing_gets_nothing_for_a_stored_null(store: ObjectStore, reference: str) -> None:
+    store.put(None)
+    store.put({"empty": None})
+    store.put({"empty": None, "rest": "x" * 100_000})  # looked at in the sandbox
+    assert typed(store, str | None)(reference) is None
+    assert typed(store, str)(reference) == "null"
+
+
+def test_a_text_that_says_null_stays_a_text(store: ObjectStore) -> None:
+    store.put("null")
+    store.put({"said": "null"})
+    assert typed(store, str | None)("@obj_001") == "null"
+    assert typed(store, str | None)("@obj_002.said") == "null"

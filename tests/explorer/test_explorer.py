@@ -139,6 +139,12 @@ async def test_the_twins_answer_alike(explorer):
     assert await explorer.alist() == explorer.list()
 
 
+def test_one_object_is_counted_as_one(explorer):
+    explorer.store.put({"only": [7]})
+    assert explorer.list().startswith("1 object, newest first:")
+    assert explorer.slice("obj_001", path="only").startswith("All 1 item of @obj_001.only")
+
+
 def test_raw_pages_put_together_give_the_exact_text(explorer):
     text = "".join(f"line {n} é\r\n" for n in range(9000))
     object_id = explorer.store.put(text)

@@ -53,6 +53,19 @@ async def test_strings_get_text_and_all_else_gets_values_at_any_depth(stored):
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_what_takes_a_string_or_null_gets_a_stored_null(explorer, as_json):
+    explorer.store.put(None)
+    explorer.store.put({"empty": None, "said": "null"})
+    for reference in ("@obj_001", "@obj_002.empty"):
+        given = {"maybe": reference, "text": reference}
+        resolved = await resolve_arguments(given, SCHEMA, explorer, as_json=as_json)
+        assert resolved == {"maybe": None, "text": "null"}
+    given = {"maybe": "@obj_002.said"}
+    assert await resolve_arguments(given, SCHEMA, explorer, as_json=as_json) == {"maybe": "null"}
+
+
+@pytest.mark.anyio
 async def test_text_goes_into_a_string_parameter_exactly(explorer):
     text = ' {"b":1.0,  "a":[1e3]}\r\n\ttab é \U0001f600\n'
     explorer.store.put(text)

@@ -130,3 +130,25 @@ def test_a_parameter_that_travels_in_a_header_stays_as_strict_clients_want_it():
     assert find_invalid_x_mcp_header(welcomed) is None
     assert welcomed["properties"]["count"] == schema["properties"]["count"]
     assert welcomed["properties"]["other"] != schema["properties"]["other"]
+
+
+def test_data_that_looks_like_a_pointer_stays_and_properties_of_any_name_are_followed():
+    data = {"$ref": "#/properties/tree"}
+    schema = {
+        "type": "object",
+        "properties": {
+            "tree": {"type": "integer", "default": data, "examples": [data]},
+            "fixed": {"const": data},
+            "one_of": {"enum": [data, 1]},
+            "const": {"$ref": "#/properties/tree"},
+            "enum": {"$ref": "#/properties/tree"},
+        },
+    }
+    widened = widen_output(schema)
+    moved = widened["$defs"]["Original"]["properties"]
+    for name in ("tree", "fixed", "one_of"):
+        assert moved[name] == schema["properties"][name]
+    checker = jsonschema.Draft202012Validator(widened)
+    assert checker.is_valid({"fixed": data, "one_of": data, "const": 1, "enum": 2})
+    assert not checker.is_valid({"const": "text"})
+    assert not checker.is_valid({"enum": "text"})

@@ -1,6 +1,9 @@
 """Wrapped servers over stateless HTTP: each request is answered by itself, in both eras."""
 
+import functools
+import json
 import subprocess
+import sys
 
 import anyio
 import httpx2
@@ -8,6 +11,13 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
+from coatcheck.backends.memory import InMemoryBackend
+from coatcheck.explorer import Explorer
+from coatcheck.listening.application import Application
+from coatcheck.object_store import ObjectStore
+from coatcheck.proxy.links import ProcessLink
+from coatcheck.scopes import Scopes
+from coatcheck.wire.interceptor import Interceptor
 from tests.wrap.running import FEATURES, HERE, WRAP, is_alive, reference_in, words, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
@@ -170,3 +180,73 @@ def test_over_stdio_there_is_nothing_to_be_stateless_about(command):
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert ended.returncode == 1
     assert "--transport streamable-http" in ended.stderr
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_large_call_that_takes_long_keeps_nobody_waiting(feature_url, mode):
+    with wrapped_over_http("--stateless", "--url", feature_url) as (_, url, _said), anyio.fail_after(30):
+        async with Client(url, mode=mode) as one, Client(url, mode=mode) as other, anyio.create_task_group() as group:
+            for _ in range(2):
+                group.start_soon(one.call_tool, "waits", {"beside": "x" * 3_000_000})
+            await anyio.sleep(0.5)
+            with anyio.fail_after(10):
+                assert words(await other.call_tool("length", {"value": "abc"})) == "3"
+            group.cancel_scope.cancel()
+
+
+GREETS_AND_READS_NO_MORE = """
+import json, sys, time
+asked = json.loads(sys.stdin.readline())
+result = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "deaf", "version": "1"}}
+print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
+time.sleep(600)
+"""
+
+
+async def test_who_waits_for_a_server_that_takes_nothing_is_told_so(monkeypatch):
+    monkeypatch.setattr("coatcheck.listening.sharing.ROOM_SECONDS", 0.3)
+    explorer, command = Explorer(ObjectStore(InMemoryBackend())), [sys.executable, "-c", GREETS_AND_READS_NO_MORE]
+    application = Application(
+        lambda: ProcessLink(command), Interceptor(explorer), Scopes("test"), loopback=True, stateless=True
+    )
+    call = {
+        "jsonrpc": "2.0",
+        "id": 7,
+        "method": "tools/call",
+        "params": {"name": "f", "arguments": {"x": "x" * 9_000_000}},
+    }
+    there = httpx2.ASGITransport(app=application)
+    async with (
+        application.running(),
+        httpx2.AsyncClient(transport=there, headers=HEADERS, timeout=None) as http,
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(functools.partial(http.post, "http://localhost:1/mcp", json=call))
+        await anyio.sleep(0.5)
+        with anyio.fail_after(10):
+            refused = await http.post("http://localhost:1/mcp", json={**call, "id": 8})
+        group.cancel_scope.cancel()
+    assert refused.json()["id"] == 8
+    assert "did not take what was sent to it" in refused.json()["error"]["message"]
+
+
+ECHOES = """
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" in asked:
+        who = {"name": "echo", "version": "1"}
+        result = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": who}
+        if asked["method"] == "tools/call":
+            result = {"content": [{"type": "text", "text": json.dumps(asked["params"])}]}
+        print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
+"""
+
+
+@pytest.mark.parametrize("value", ["abc", "@@obj_001"])
+async def test_a_call_as_a_task_is_carried_out_at_once(value):
+    params = {"name": "f", "arguments": {"value": value}, "task": {"ttl": 60_000}}
+    with wrapped_over_http("--stateless", "--", FEATURES[0], "-c", ECHOES) as (_, url, _said):
+        answer = (await ask(url, "tools/call", params)).json()
+    sent = json.loads(answer["result"]["content"][0]["text"])
+    assert sent == {"name": "f", "arguments": {"value": value.removeprefix("@")}}

@@ -59,7 +59,9 @@ def _settled_one(value: Any, rule: Expected, allowance: Allowance) -> Steps[Any]
             sources.append(value)
             found = yield Request(reference.object_id, str(reference.path), as_text=rule.is_text)
             allowance.take(found, value)
-            return rule.fit(found.value, sources, open_text=True)
+            # What takes text or nothing gets nothing for a null, not the text "null".
+            settled_value = None if found.is_null and rule.accepts(None) else found.value
+            return rule.fit(settled_value, sources, open_text=True)
         inner = None if rule.is_text or rule.accepts(value) else _container(value)
         if inner is None:
             return rule.fit(unescape(value), sources)

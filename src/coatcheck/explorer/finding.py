@@ -24,11 +24,13 @@ class Found:
         value: The value; ``Spliced`` where JSON was asked for and it is large.
         size: Its bytes as they are stored.
         sample: Of a large value, a sample of it.
+        is_null: Whether text was asked for, and what is there is no text but ``null``.
     """
 
     value: Any
     size: int
     sample: Sample | None = None
+    is_null: bool = False
 
 
 class Allowance:
@@ -86,9 +88,11 @@ class Finding:
                     text = str(stored.payload, "utf-8")  # its JSON already: decoding it would hold up others
                 if text is None:
                     text = codec.dump_json(stored.value()).decode()
-                return Found(text, stored.metadata.size)
-        metadata, payload = _payload_of(await self.run({"as_text": True}))
-        return Found(codec.decode(metadata, payload), metadata.size)
+                is_null = stored.metadata.kind == "json" and text == "null"
+                return Found(text, stored.metadata.size, is_null=is_null)
+        answer = await self.run({"as_text": True})
+        metadata, payload = _payload_of(answer)
+        return Found(codec.decode(metadata, payload), metadata.size, is_null=answer.facts.get("null") is True)
 
     async def json(self, *, sampled: bool) -> Found:
         """Give the value of a small object, and of a large one its JSON, with a sample where one is asked for."""
@@ -112,7 +116,8 @@ class Finding:
         if metadata.kind == "text":
             text = str(payload, "utf-8")
             return Found(await codec.splice_text(text), metadata.size, sample_of(text))
-        if metadata.careful or not await codec.is_json(bytes(payload)):
+        payload = bytes(payload)  # once: it may be a view of what the store gave
+        if metadata.careful or not await codec.is_json(payload):
             # It would end the line that it is put into, or more: who can write to the store may have meant it to.
             return _found(await self.access.decode(metadata, payload), metadata.size)
         sample = None if answer is None else Sample.from_facts(answer.facts.get("sample"))

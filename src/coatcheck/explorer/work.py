@@ -6,7 +6,14 @@ from typing import Any
 
 from coatcheck import codec
 from coatcheck.codec import Encoded, Metadata, ToolResult
-from coatcheck.errors import CoatcheckError, ObjectStoreUnavailable, ObjectTooLarge, PathNotFound, ReferenceSyntaxError
+from coatcheck.errors import (
+    CoatcheckError,
+    ObjectStoreUnavailable,
+    ObjectTooLarge,
+    PathNotFound,
+    ReferenceSyntaxError,
+    counted,
+)
 from coatcheck.explorer.access import Access
 from coatcheck.explorer.finding import Finding
 from coatcheck.operations import OPERATIONS, Answer, Document
@@ -149,13 +156,13 @@ class Work:
         if not summaries:
             return "No objects are stored."
         now = time.time()
-        lines = [f"{len(summaries):,} objects, newest first:"]
+        lines = [f"{counted(len(summaries), 'object')}, newest first:"]
         room = self.response_limit - len(lines[0]) - 80
         for shown, summary in enumerate(summaries):
             line = _listed(summary.object_id, summary.metadata, now)
             room -= len(line) + 1
             if room < 0:
-                lines.append(f"… {len(summaries) - shown:,} older objects are left out.")
+                lines.append(_left_out(len(summaries) - shown))
                 break
             lines.append(line)
         return "\n".join(lines)
@@ -209,9 +216,13 @@ def _listed(object_id: str, metadata: Metadata, now: float) -> str:
     return f"@{object_id}: {metadata.type}{length}, {metadata.size:,} bytes{tool}, {ago(age)}"
 
 
+def _left_out(count: int) -> str:
+    return f"… {counted(count, 'older object')} {'is' if count == 1 else 'are'} left out."
+
+
 def ago(seconds: float) -> str:
     """Say how long something is past."""
     for unit, size in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * size:
             return f"{int(seconds // size)} {unit} ago"
-    return f"{int(seconds)} seconds ago"
+    return f"{counted(int(seconds), 'second')} ago"

@@ -69,12 +69,13 @@ class GreetedLink(SharedLink):
 
     async def _greet(self, link: Link) -> Message:
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        lane = self.lane(lambda line: None if answer.done() else answer.set_result(parse(line)))
+        broken = error_response(None, "The server's greeting is no JSON.")
+        lane = self.lane(lambda line: None if answer.done() else answer.set_result(parse(line) or broken))
         us = {"name": "coatcheck", "version": __version__}
         params = {"protocolVersion": self._version, "capabilities": {}, "clientInfo": us}
         super().send(lane, {"jsonrpc": "2.0", "id": 0, "method": GREETING, "params": params})
         said = await answer
-        if isinstance(said.get("result"), dict):
+        if isinstance(said.get("result"), dict) and self._link is link:
             link.send(to_line({"jsonrpc": "2.0", "method": "notifications/initialized"}))
             self._answer = {**said, "result": _without_promises(said["result"])}
         return said
@@ -158,7 +159,7 @@ class GreetedRequests(Requests):
         if method in _OF_SESSIONS or method.startswith("tasks/"):
             return error_response(message["id"], f"{method} is not possible here: {_WHY}.", METHOD_NOT_FOUND)
         if isinstance(message.get("params"), dict):
-            # As from a server that has no tasks: the call is carried out at once.
+            # As from a server that has no tasks: the call is carried out at once. (The message is what goes upstream.)
             message["params"].pop("task", None)
         link = self._shared_by(message, request)
         try:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from coatcheck.codec import dump_json
+from coatcheck.errors import UpstreamError
 from coatcheck.listening.sharing import Lane, SharedLink
 from coatcheck.middleware import scope_of_caller
 from coatcheck.proxy.conversation import Conversation
@@ -22,6 +23,7 @@ from coatcheck.proxy.messages import (
     CLIENT_INFO,
     LONG_LINE,
     Message,
+    error_response,
     glance_at_id,
     id_of,
     is_response,
@@ -39,6 +41,9 @@ logger = logging.getLogger(__name__)
 PING_SECONDS = 15.0
 MOST_WAITING = 16 << 20
 """Bytes that may wait for a client beside the largest message."""
+
+LONGEST_NAME = 100
+"""Characters by which applications of one user are told apart."""
 
 LISTEN = "subscriptions/listen"
 _STREAM_HEADERS = [
@@ -113,11 +118,10 @@ class Requests(ABC):
         """Say whose calls count together, for want of a session: those of one application of one user.
 
         Who is not known, over a network, shares a budget with nobody: a stranger could use it up, or learn from
-        what is left that others call.
+        what is left that others call. Requests of the 2025 revisions do not name their application: those of a user
+        count together.
         """
-        info = meta_of(message).get(CLIENT_INFO)
-        info = info if isinstance(info, dict) else {}
-        application = (str(info.get("name")), str(info.get("version")))
+        application = application_of(message)
         if caller.reach is Reach.PRINCIPAL:
             return (caller.principal, *application)
         return (peer, *application) if self._loopback else None
@@ -125,7 +129,27 @@ class Requests(ABC):
     async def _exchange(
         self, message: Message, line: bytes, shared: SharedLink, peer: str, receive: Receive, send: Send
     ) -> None:
-        await shared.has_room()
+        leaving = asyncio.ensure_future(_left(receive))
+        try:
+            await shared.has_room()
+            if not leaving.done():
+                await self._converse(message, line, shared, peer, leaving, send)
+        except UpstreamError as error:
+            await _respond(dump_json(error_response(message["id"], str(error))), send, self.own_statuses)
+        finally:
+            leaving.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(leaving, return_exceptions=True)
+
+    async def _converse(
+        self,
+        message: Message,
+        line: bytes,
+        shared: SharedLink,
+        peer: str,
+        leaving: "asyncio.Future[None]",
+        send: Send,
+    ) -> None:
         lines = Waiting()
         ready: asyncio.Future[Interceptor] = asyncio.get_running_loop().create_future()
         ready.set_result(self._interceptor)
@@ -147,7 +171,6 @@ class Requests(ABC):
             calls_at_once=self._rounds.of(self._maker_of_rounds(message, scope, peer)),
         )
         conversation.heard_server = True
-        leaving = asyncio.ensure_future(_left(receive))
         answering = asyncio.ensure_future(_answer(lines, message, send, self.statuses))
         try:
             conversation.message_from_client(message, line)
@@ -157,10 +180,16 @@ class Requests(ABC):
         finally:
             lane.close()
             conversation.leave()
-            for task in (leaving, answering):
-                task.cancel()
+            answering.cancel()
             with suppress(asyncio.CancelledError):
-                await asyncio.gather(leaving, answering, return_exceptions=True)
+                await asyncio.gather(answering, return_exceptions=True)
+
+
+def application_of(request: Message) -> tuple[str, ...]:
+    """Give name and version of the application that a request comes from, bounded, for they are remembered."""
+    info = meta_of(request).get(CLIENT_INFO)
+    said = [info.get(key) for key in ("name", "version")] if isinstance(info, dict) else []
+    return tuple(word[:LONGEST_NAME] if isinstance(word, str) else "" for word in said)
 
 
 class Waiting:
@@ -235,7 +264,7 @@ def _is_answer(line: bytes, request: Message) -> bool:
 async def _respond(line: bytes, send: Send, statuses: Mapping[int, int]) -> None:
     """Answer with JSON, under the status that belongs to an error's code."""
     status = 200
-    if b'"error"' in line[:400]:
+    if statuses and b'"error"' in line[:400]:
         parsed = parse(line)
         error = parsed.get("error") if isinstance(parsed, dict) else None
         code = error.get("code") if isinstance(error, dict) else None

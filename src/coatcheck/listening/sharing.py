@@ -12,6 +12,7 @@ from coatcheck.proxy.links import Link
 from coatcheck.proxy.messages import (
     INTERNAL_ERROR,
     LOG_LEVEL,
+    LONG_LINE,
     METHOD_NOT_FOUND,
     PROGRESS_TOKEN,
     PROTOCOL_VERSION,
@@ -21,12 +22,14 @@ from coatcheck.proxy.messages import (
     Id,
     Message,
     error_response,
+    glance_at_id,
     id_of,
     is_request,
     is_response,
     meta_of,
     parse,
     to_line,
+    with_other_id,
 )
 
 logger = logging.getLogger(__name__)
@@ -34,6 +37,9 @@ logger = logging.getLogger(__name__)
 DISCOVER = "server/discover"
 PROBE_TIMEOUT = 20.0
 """Seconds that an upstream has to say whether it speaks a revision without sessions."""
+
+ROOM_SECONDS = 20.0
+"""Seconds that a request waits for an upstream to take what others have sent to it."""
 
 
 @dataclass(slots=True)
@@ -72,7 +78,7 @@ class Lane:
 
 
 class SharedLink:
-    """A link that many requests of 2026-07-28 share. It opens with the first, and anew when the upstream went away.
+    """A link that many requests share. It opens with the first, and anew when the upstream went away.
 
     Args:
         make_link: Gives a new link to the upstream.
@@ -114,7 +120,7 @@ class SharedLink:
         meta = {key: value for key, value in meta_of(request).items() if key != PROGRESS_TOKEN}
         lane.send(to_line({"jsonrpc": "2.0", "id": 0, "method": DISCOVER, "params": {"_meta": meta}}))
         try:
-            said = parse(await asyncio.wait_for(answer, PROBE_TIMEOUT))
+            said = parse(await asyncio.wait_for(answer, PROBE_TIMEOUT)) or {}
         except TimeoutError:
             said = {}
         finally:
@@ -167,8 +173,19 @@ class SharedLink:
         lane.numbers.clear()
 
     async def has_room(self) -> None:
-        """Wait until the upstream has taken most of what was sent: what waits must not grow without end."""
-        await self._taken.wait()
+        """Wait until the upstream has taken most of what was sent: what waits must not grow without end.
+
+        Raises:
+            UpstreamError: It takes nothing more.
+        """
+        try:
+            async with asyncio.timeout(ROOM_SECONDS):
+                while not self._taken.is_set():  # Whoever waited before may have filled it again.
+                    await self._taken.wait()
+        except TimeoutError:
+            raise UpstreamError(
+                f"The server did not take what was sent to it before within {ROOM_SECONDS:g} s; try again later."
+            ) from None
 
     def _pressed(self) -> None:
         if self._link is None or self._link.waiting_bytes < HIGH_WATER:
@@ -200,19 +217,33 @@ class SharedLink:
             each.lane.take(to_line(error_response(each.message["id"], text)))
 
     def _take(self, line: bytes, related: Id | None) -> None:
+        seen = glance_at_id(line) if len(line) > LONG_LINE else None
+        if seen is not None:
+            self._answer_to(_number(seen[1]), line)
+            return
         message = parse(line)
         if not isinstance(message, dict):
             return
         if is_response(message):
-            answered = self._open.pop(_number(message.get("id")), None)
-            if answered is not None:
-                answered.lane.numbers.discard(_number(message.get("id")))
-                answered.lane.take(to_line({**message, "id": answered.message["id"]}))
+            self._answer_to(_number(message.get("id")), line, message)
         elif is_request(message):
             if self._link is not None:
                 self._link.send(to_line(self._reply(message)))
         else:
             self._notify(message, related)
+
+    def _answer_to(self, number: int, line: bytes, message: Message | None = None) -> None:
+        """Hand on an answer under the id that its request had; a long one that shows its own is not parsed for that."""
+        answered = self._open.pop(number, None)
+        if answered is None:
+            return
+        answered.lane.numbers.discard(number)
+        request_id = answered.message["id"]
+        changed = with_other_id(line, request_id) if message is None else None
+        if changed is None:
+            parsed = parse(line) if message is None else message
+            changed = to_line({**parsed, "id": request_id} if isinstance(parsed, dict) else _no_answer(request_id))
+        answered.lane.take(changed)
 
     def _reply(self, question: Message) -> Message:
         """Answer what the upstream wants of a client."""
@@ -237,6 +268,10 @@ class SharedLink:
         if subscription is not None:
             params = {**params, "_meta": {**meta, SUBSCRIPTION_ID: found.message["id"]}}
         found.lane.take(to_line({**message, "params": params} if params else message))
+
+
+def _no_answer(request_id: Any) -> Message:
+    return error_response(request_id, "The server's answer is no JSON.")
 
 
 class _Closed:

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from coatcheck.errors import ArgumentRejected, PatternError, excerpt
+from coatcheck.errors import ArgumentRejected, PatternError, counted, excerpt
 from coatcheck.operations.answer import Answer
 from coatcheck.operations.document import Document, locate, place
 from coatcheck.operations.fitting import Page, fill, one_line
@@ -96,8 +96,7 @@ def replace(document: Document, args: dict[str, Any]) -> Answer:
     facts = {"replacements": replacer.count}
     if not replacer.count:
         return Answer(f"Nothing in {place(args)} matches; there is no new object.", facts=facts)
-    noun = "replacement" if replacer.count == 1 else "replacements"
-    page = Page(args["limit"], f"{replacer.count:,} {noun} in {place(args)}:")
+    page = Page(args["limit"], f"{counted(replacer.count, 'replacement')} in {place(args)}:")
     text = fill(page, replacer.changes, lambda shown: _more(replacer.count - shown))
     return Answer.of_value(text, value, facts)
 

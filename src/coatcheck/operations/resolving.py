@@ -13,22 +13,24 @@ def resolve(document: Document, args: dict[str, Any]) -> Answer:
 
     Args:
         document: The object.
-        args: ``as_text`` (give the text, or the JSON of what is none), ``sample`` (give a sample as the fact
+        args: ``as_text`` (give the text, or the JSON of what is none; the fact ``null`` tells ``null`` from a text
+            that says so), ``sample`` (give a sample as the fact
             ``sample``), ``sample_alone`` (and nothing else), and the common ones.
     """
     path = args.get("path") or ""
     if args.get("as_text"):
-        return Answer.of_value("", _text(document, path))
+        return _text(document, path)
     value = locate(document, path)
     facts = {"sample": sample_of(value).to_facts()} if args.get("sample") else {}
     return Answer("", facts=facts) if args.get("sample_alone") else Answer.of_value("", value, facts)
 
 
-def _text(document: Document, path: str) -> str:
+def _text(document: Document, path: str) -> Answer:
     if not path:
         result = decode_result(document.metadata, document.payload)
         text = None if result is None else result_text(result)
         if text is not None:
-            return text
+            return Answer.of_value("", text)
     part = locate(document, path)
-    return part if isinstance(part, str) else dump_json(part).decode()
+    text = part if isinstance(part, str) else dump_json(part).decode()
+    return Answer.of_value("", text, {"null": True} if part is None else {})

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from coatcheck.errors import counted
 from coatcheck.operations.answer import Answer
 from coatcheck.operations.document import Document, locate, place
 from coatcheck.operations.fitting import ELLIPSIS, Page, fill, one_line, scalar_json
@@ -80,7 +81,7 @@ def _left_out(shown: int, hits: Hits, keys: Hits) -> str:
     unnamed = 0 if hits.skip else keys.count - len(keys.lines)
     words = []
     if unnamed > 0:
-        words.append(f"{ELLIPSIS} {unnamed:,} more matching keys.")
+        words.append(f"{ELLIPSIS} {counted(unnamed, 'more matching key')}.")
     if left > 0:
         words.append(
             f"{ELLIPSIS} {left:,} more: narrow the pattern or the path, or go on with start={hits.skip + shown_hits}."

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from coatcheck.errors import ArgumentRejected
+from coatcheck.errors import ArgumentRejected, counted
 from coatcheck.operations.answer import Answer
 from coatcheck.operations.document import Document, locate, place
 from coatcheck.operations.fitting import ELLIPSIS, Page, bounded_json, cut_middle, scalar_json
@@ -102,7 +102,7 @@ def _head(noun: str, positions: range, total: int, args: dict[str, Any]) -> str:
     if not positions:
         return f"No {noun}s in that range: {place(args)} has {total:,}, counted from 0."
     if len(positions) == total:
-        return f"All {total:,} {noun}s of {place(args)}, counted from 0:"
+        return f"All {counted(total, noun)} of {place(args)}, counted from 0:"
     return (
         f"{noun.capitalize()}s {positions.start:,} to {positions[-1]:,} of {total:,} (counted from 0) of {place(args)}:"
     )
@@ -113,7 +113,9 @@ def _rest(
 ) -> Answer:
     end = "" if args.get("end") is None else f", end={positions.stop}"
     left = positions.stop - position
-    remark = f"{ELLIPSIS} {left:,} more {noun}s of that range do not fit: go on with start={position}{end}."
+    verb = "does" if left == 1 else "do"
+    more = counted(left, f"more {noun}")
+    remark = f"{ELLIPSIS} {more} of that range {verb} not fit: go on with start={position}{end}."
     return _answer(page.finish(remark), page.count if shown is None else shown, len(positions))
 
 

@@ -102,13 +102,27 @@ def glance_at_id(line: bytes) -> Id | None:
 
     ``None`` where it does not show there: then the line must be parsed.
     """
-    found = _ID_FIRST.match(line[:_ENDS])
-    if found is None and _RESULT_FIRST.match(line[:64]):
-        found = _ID_LAST.search(line[-_ENDS:])
+    found = _find_id(line)
     if found is None:
         return None
-    value = parse(found.group(1))
+    value = parse(line[found])
     return (type(value).__name__, value)
+
+
+def with_other_id(line: bytes, request_id: Any) -> bytes | None:
+    """Give a long response another id without parsing it; ``None`` where its own does not show at its ends."""
+    found = _find_id(line)
+    if found is None or line.find(b"\r", 0, len(line) - 2) >= 0:  # it would cut the line in two for who reads events
+        return None
+    return b"%b%b%b" % (line[: found.start], dump_json(request_id), line[found.stop :])
+
+
+def _find_id(line: bytes) -> slice | None:
+    found, before = _ID_FIRST.match(line[:_ENDS]), 0
+    if found is None and _RESULT_FIRST.match(line[:64]):
+        before = max(len(line) - _ENDS, 0)
+        found = _ID_LAST.search(line[before:])
+    return None if found is None else slice(before + found.start(1), before + found.end(1))
 
 
 def is_surely_no_response(line: bytes) -> bool:

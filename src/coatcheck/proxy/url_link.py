@@ -175,17 +175,31 @@ class UrlLink(WebLink):
 
     @asynccontextmanager
     async def _stream(self, method: str, headers: dict[str, str], body: bytes | None) -> AsyncIterator[httpx2.Response]:
-        """Send a request; what it says counts as waiting until the server begins to answer."""
-        waits = len(body or b"")
+        """Send a request; what it says counts as waiting until the server has taken it, however long it then works."""
+        if body is None:
+            async with self._client.stream(method, self._url, headers=headers) as response:
+                yield response
+            return
+        waits = len(body)
         self._waits(waits)
+
+        def taken() -> None:
+            nonlocal waits
+            if waits:
+                waits, size = 0, waits
+                self._waits(-size)
+
+        async def told() -> AsyncIterator[bytes]:
+            yield body
+            taken()
+
+        headers = {**headers, "content-length": str(len(body))}
         try:
-            async with self._client.stream(method, self._url, content=body, headers=headers) as response:
-                self._waits(-waits)
-                waits = 0
+            async with self._client.stream(method, self._url, content=told(), headers=headers) as response:
+                taken()
                 yield response
         finally:
-            if waits:
-                self._waits(-waits)
+            taken()
 
     def _moved(self, response: httpx2.Response) -> httpx2.URL | None:
         """Give the address within the same origin that a response leads to, if it does."""

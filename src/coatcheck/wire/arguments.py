@@ -3,11 +3,11 @@
 import asyncio
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from coatcheck.codec import DECODED_AT_ONCE, splice_text
-from coatcheck.errors import ArgumentRejected, excerpt
+from coatcheck.errors import ArgumentRejected, counted, excerpt
 from coatcheck.explorer import Allowance, Explorer, Found
 from coatcheck.operations.sampling import sample_of
 from coatcheck.references import Reference, parse_reference, unescape
@@ -32,7 +32,8 @@ async def resolve_arguments(
 ) -> Any:
     """Put values in the place of references, at any level, and literal text in the place of what is escaped.
 
-    A parameter declared as a string gets the text of the object as it was, every other the value. Where no string
+    A parameter declared as a string gets the text of the object as it was (``null`` where it takes that too and that is
+    what is stored), every other the value. Where no string
     begins with ``@`` the same arguments come back, not a copy. What was put in is not scanned again. Of a value over a
     megabyte a sample is checked against the schema; the tool itself checks the rest.
 
@@ -122,11 +123,14 @@ class _Resolution:
         reference = parse_reference(text)
         if reference is None:
             return unescape(text)
-        as_text = self.takes_text_alone(schema)
+        kinds = self.kinds(schema)
+        as_text = kinds - {"null"} == {"string"}  # strings are all that the parameter takes, null aside
         found = self.known.get((reference, as_text))
         if found is None:
             found = self.known[reference, as_text] = await self._find(reference, as_text=as_text)
         self.allowance.take(found, text)
+        if found.is_null and "null" in kinds:
+            found = replace(found, value=None)
         cut = frozenset() if found.sample is None else found.sample.cut
         self.places[place] = _Reference(text, found, frozenset((*place, *inside) for inside in cut))
         return self.places[place]
@@ -164,13 +168,13 @@ class _Resolution:
                 return found
         return None
 
-    def takes_text_alone(self, schema: Any) -> bool:
-        """Whether strings are all that a parameter takes, ``null`` aside."""
+    def kinds(self, schema: Any) -> set[str]:
+        """Give the types of value that a parameter is declared to take."""
         kinds: set[str] = set()
         for branch in self.branches(schema):
             kind = branch.get("type", "string" if _lists_text(branch) else [])
             kinds.update(kind if isinstance(kind, list) else [kind])
-        return kinds - {"null"} == {"string"}
+        return kinds
 
 
 def _lists_text(schema: Schema) -> bool:
@@ -240,7 +244,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return f"with the keys {', '.join(map(str, list(value)[:8]))}"
     if isinstance(value, list):
-        return f"with {len(value):,} items"
+        return f"with {counted(len(value), 'item')}"
     if isinstance(value, int) and value.bit_length() > 1_000:  # noqa: PLR2004
         return f"with {value.bit_length():,} bits"
     return value[:400] if isinstance(value, str) else str(value)

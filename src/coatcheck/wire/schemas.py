@@ -14,6 +14,10 @@ MAX_SCHEMAS = 5_000
 """Subschemas that are looked at in one tool; what lies beyond stays as it is."""
 
 _MAPS = ("properties", "patternProperties", "$defs", "definitions")
+_NAMED = frozenset({*_MAPS, "dependentSchemas", "dependencies"})
+_DATA = frozenset({"const", "enum", "default", "examples"})
+"""Keywords whose values are no schemas, whatever they look like."""
+
 _SINGLE = ("items", "additionalProperties")
 _LISTS = ("prefixItems", "anyOf", "oneOf", "allOf")
 _PLACES_OF_VALUES = frozenset({"properties", "patternProperties", "items", "additionalProperties", "prefixItems"})
@@ -54,7 +58,7 @@ def widen_output(output_schema: Schema) -> Schema:
         # Something points at the root or through it, so the original needs a pointer of its own.
         name = _free_name(definitions.get("$defs", {}))
         prefix = f"#/$defs/{name}"
-        definitions = {key: _repointed(value, prefix) for key, value in definitions.items()}
+        definitions = {key: _repointed(value, prefix, named=True) for key, value in definitions.items()}
         definitions["$defs"] = {**definitions.get("$defs", {}), name: _repointed(original, prefix)}
         original = {"$ref": prefix}
     widened["anyOf"] = [original, _stored_schema()]
@@ -168,13 +172,23 @@ def _local_targets(schema: Any) -> Iterator[Pointer]:
             waiting.extend(part)
 
 
-def _repointed(part: Any, prefix: str) -> Any:
-    """Copy a part of a schema, with pointers to the old root leading to where it went."""
+def _repointed(part: Any, prefix: str, *, named: bool = False) -> Any:
+    """Copy a part of a schema, with pointers to the old root leading to where it went.
+
+    Args:
+        part: The part.
+        prefix: Where the root went.
+        named: Whether the part is no schema itself but holds some by name, whatever the names are.
+    """
     if isinstance(part, list):
         return [_repointed(item, prefix) for item in part]
     if not isinstance(part, dict):
         return part
-    copy = {key: _repointed(value, prefix) for key, value in part.items()}
+    if named:
+        return {name: _repointed(schema, prefix) for name, schema in part.items()}
+    copy = {
+        key: value if key in _DATA else _repointed(value, prefix, named=key in _NAMED) for key, value in part.items()
+    }
     target = _parse_pointer(copy.get("$ref"))
     if target is not None and not (target and target[0] in _DEFINITIONS):
         copy["$ref"] = prefix + copy["$ref"][1:]
