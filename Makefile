@@ -11,8 +11,9 @@ READY := $(VENV)/.ready
 demo: $(READY)  ## Run a real server behind coatcheck with a real client
 	$(BIN)/python examples/demo/demo.py
 
-test: $(READY)  ## Run the tests, several files at a time
-	$(BIN)/python -m pytest -q -n auto --dist loadfile
+test: $(READY)  ## Run the tests: several files at a time, then those that need the machine for themselves
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not long and not alone"
+	$(BIN)/python -m pytest -q -m "alone and not long"
 
 test-long: $(READY)  ## Run the tests that take long
 	$(BIN)/python -m pytest -q -m long

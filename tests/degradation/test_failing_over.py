@@ -13,7 +13,7 @@ from coatcheck.errors import ObjectNotFound, ObjectStoreUnavailable
 from coatcheck.settings import Settings
 from coatcheck.testing import redis_cluster, sentinel_service
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 LARGE = list(range(2000))
 WHOLE = "This result was not kept: "

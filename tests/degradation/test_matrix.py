@@ -12,7 +12,7 @@ from coatcheck.containers import Container
 from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.settings import Settings
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 LARGE = list(range(2000))
 WHOLE, PIECE = "This result was not kept: ", "[0,1,2"

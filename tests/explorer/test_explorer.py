@@ -119,6 +119,7 @@ def test_every_answer_is_within_its_limit_whatever_the_arguments(sandbox, value,
         assert len(str(error)) <= 1500
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("look", ["explore", "slice", "search", "query", "raw"])
 def test_a_huge_value_stays_within_the_limit_too(explorer, look):
     value = {"rows": [{"text": "x" * 3000, "n": n} for n in range(3000)], "y" * 50_000: 1}

@@ -17,6 +17,8 @@ from coatcheck.errors import (
 from coatcheck.operations.answer import metadata_of
 from coatcheck.sandbox import Sandbox
 
+pytestmark = pytest.mark.alone
+
 MEBIBYTE = 1024 * 1024
 ARGS = {"reference": "@obj_1", "path": "", "limit": 1000}
 

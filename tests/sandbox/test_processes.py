@@ -17,6 +17,8 @@ import pytest
 from coatcheck.errors import SandboxFailed, SandboxTimeout
 from coatcheck.sandbox import Sandbox
 
+pytestmark = pytest.mark.alone
+
 ARGS = {"reference": "@obj_1", "path": "", "limit": 1000}
 
 CALL = """

@@ -19,7 +19,7 @@ from tests.security.hostile_server import HOSTILE, nested
 from tests.security.serving import id_in, shown
 from tests.security.test_event_loop_of_servers import client_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 MEBIBYTE = 1024 * 1024
 SECONDS = 3.0

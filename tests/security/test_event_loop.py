@@ -15,7 +15,7 @@ import pytest
 from coatcheck.containers import Container
 from coatcheck.settings import Settings
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 MOST = 0.050
 ROUNDS = 4

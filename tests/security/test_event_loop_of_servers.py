@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 HERE = Path(__file__).parent
 LARGE = [sys.executable, str(HERE / "large_servers.py")]

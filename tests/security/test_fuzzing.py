@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -198,14 +199,26 @@ SERVERS = {"serve": ["serve"], "wrap": ["wrap", "--", sys.executable, "-c", QUIE
 
 
 def talk(arguments: list[str], lines: list[bytes]) -> subprocess.CompletedProcess[bytes]:
+    """What a server says to some lines; it may end when it has answered the last one, and not before."""
     said = [json.dumps(GREETING).encode(), b'{"jsonrpc":"2.0","method":"notifications/initialized"}']
-    return subprocess.run(
-        [sys.executable, "-m", "coatcheck", *arguments],
-        input=b"\n".join([*said, *lines, json.dumps(LAST).encode(), b""]),
-        capture_output=True,
-        timeout=120,
-        env={**os.environ, "NO_COLOR": "1"},
-    )
+    command = [sys.executable, "-m", "coatcheck", *arguments]
+    pipe = subprocess.PIPE
+    environment = {**os.environ, "NO_COLOR": "1"}
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment) as server:
+        too_long = threading.Timer(120, server.kill)
+        too_long.start()
+        everything = b"\n".join([*said, *lines, json.dumps(LAST).encode(), b""])
+        writing = threading.Thread(target=lambda: (server.stdin.write(everything), server.stdin.flush()))
+        writing.start()
+        heard = []
+        for line in server.stdout:
+            heard.append(line)
+            if b'"last"' in line:
+                writing.join()
+                server.stdin.close()
+        server.wait()
+        too_long.cancel()
+    return subprocess.CompletedProcess(command, server.returncode, b"".join(heard))
 
 
 def check_answers(done: subprocess.CompletedProcess[bytes]) -> None:
@@ -220,6 +233,7 @@ def test_malformed_lines_neither_stop_nor_hang_a_server(server):
     check_answers(talk(SERVERS[server], MALFORMED))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("server", SERVERS)
 def test_random_lines_neither_stop_nor_hang_a_server(server):
     messages = st.fixed_dictionaries(
