@@ -8,6 +8,7 @@ import traceback
 from urllib.parse import quote
 
 import pytest
+from redis.asyncio import RedisCluster
 from redis.crc import key_slot
 
 from coatcheck.backends import RedisBackend, RedisUnavailable
@@ -201,3 +202,23 @@ def test_an_address_that_cannot_be_meant_is_refused(url, reason):
 def test_addresses_of_all_kinds_are_understood():
     shown = repr(RedisBackend("redis+cluster://u:p@h,[::1]:2/0?client_name=me"))
     assert re.search(r"'cluster h:6379, \[::1\]:2'", shown)
+
+
+@pytest.mark.anyio
+async def test_a_command_whose_connection_another_one_closed_is_repeated(redis_cluster, monkeypatch):
+    lost = []
+    original = RedisCluster.execute_command
+
+    async def closed_once(self, *args, **options):
+        if args[0] == "SET" and not lost:
+            lost.append(args)
+            stream = None
+            stream.readexactly(1)  # what the package comes to, with these words
+        return await original(self, *args, **options)
+
+    monkeypatch.setattr(RedisCluster, "execute_command", closed_once)
+    backend = RedisBackend(redis_cluster.url)
+    await backend.aset("obj_1", b"value", 60)
+    assert await backend.aget("obj_1") == b"value"
+    assert lost
+    await backend.aclose()

@@ -1,6 +1,7 @@
 """Clients of the redis package for a cluster: each key is looked for at the node that has its slot."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,7 @@ class ClusterClients(RedisClients):
         from redis.asyncio import RedisCluster
         from redis.asyncio.cluster import ClusterNode
         from redis.exceptions import ClusterError
+        from redis.exceptions import ConnectionError as ConnectionLost
 
         in_a_thread = self._execute_in_time
 
@@ -105,12 +107,20 @@ class ClusterClients(RedisClients):
 
             async def execute_command(self, *args: Any, **options: Any) -> Any:
                 try:
-                    return await super().execute_command(*args, **options)
+                    return await self._whoever_closes(*args, **options)
                 except ClusterError as error:
                     # It says ASKING and the command on two connections, which goes on until it has said so too often.
                     if "TTL" not in str(error):
                         raise
                     return await anyio.to_thread.run_sync(in_a_thread, args, options)
+
+            async def _whoever_closes(self, *args: Any, **options: Any) -> Any:
+                # Where one command meets a lost node, the package closes the connections of all others too. One that
+                # was reading then finds its stream gone, which the package does not take for a lost connection.
+                for _ in range(_RETRIES):
+                    with contextlib.suppress(AttributeError):
+                        return await super().execute_command(*args, **options)
+                raise ConnectionLost("Connection closed by server")
 
         return Following(
             max_connections=int(self.options["max_connections"]) + _EXTRA_CONNECTIONS,
