@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ CALL, CANCELLED = "tools/call", "notifications/cancelled"
 TASK_RESULT = "tasks/result"
 """Gives the result of a call that was made as a task; which tool's is not told."""
 GREETINGS = frozenset({"initialize", "server/discover"})
-_SIGNS_OF_REFERENCES = (b'"@obj_', b'"@@', b"\\u0040")
+_ESCAPED_AT = re.compile(rb"\\u0040")
 _OF_INTEREST = frozenset({CALL, LIST, *GREETINGS, *LISTS})
 
 
@@ -192,7 +193,7 @@ class Conversation:
         return task is not None and task.cancel()
 
     def _must_open(self, call: Message, line: bytes) -> bool:
-        if any(sign in line for sign in _SIGNS_OF_REFERENCES):
+        if _may_refer(line):
             return True
         if not self._has_tools:
             return False
@@ -372,6 +373,13 @@ class Conversation:
 
         task.add_done_callback(ended)
         return task
+
+
+def _may_refer(line: bytes) -> bool:
+    """Whether a reference, or a literal that looks like one, may be in a line; the quickest looks come first."""
+    if b"@" in line and (b'"@obj_' in line or b'"@@' in line):
+        return True
+    return _ESCAPED_AT.search(line) is not None
 
 
 def _tool_of(call: Message) -> str:
