@@ -23,6 +23,10 @@ _CHANGES_BY_ITSELF = (
     (re.compile(r"\b\d{1,2}:\d\d:\d\d [AP]M\b"), "<time>"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"), "<moment>"),
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<uuid>"),
+    (
+        re.compile(r"\b00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\b"),
+        "<trace>",
+    ),  # where a test here has switched tracing on
     (re.compile(r"\b[0-9a-f]{32}\b"), "<random>"),
 )
 _RANDOM_LOG = re.compile(r"(Debug|Info|Notice|Warning|Error|Critical|Emergency)-level message|Alert level-message")

@@ -135,7 +135,7 @@ async def test_another_users_object_is_answered_like_one_that_never_was(
         assert "No objects are stored" in shown(await bob.call_tool("object_store_list", {}))
         # Nothing of it was lost by what bob tried, and alice's own list has it alone.
         listed = shown(await alice.call_tool("object_store_list", {}))
-        assert f"1 objects, newest first:\n@{name}" in listed
+        assert f"1 object, newest first:\n@{name}" in listed
         assert SECRET in shown(await alice.call_tool("object_store_get", {"object_id": name}))
 
 
