@@ -1,7 +1,6 @@
 """Clients of the redis package for a cluster: each key is looked for at the node that has its slot."""
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -107,20 +106,23 @@ class ClusterClients(RedisClients):
 
             async def execute_command(self, *args: Any, **options: Any) -> Any:
                 try:
-                    return await self._whoever_closes(*args, **options)
+                    return await self._execute_again_if_closed(*args, **options)
                 except ClusterError as error:
                     # It says ASKING and the command on two connections, which goes on until it has said so too often.
                     if "TTL" not in str(error):
                         raise
                     return await anyio.to_thread.run_sync(in_a_thread, args, options)
 
-            async def _whoever_closes(self, *args: Any, **options: Any) -> Any:
+            async def _execute_again_if_closed(self, *args: Any, **options: Any) -> Any:
                 # Where one command meets a lost node, the package closes the connections of all others too. One that
                 # was reading then finds its stream gone, which the package does not take for a lost connection.
+                closed: AttributeError | None = None
                 for _ in range(_RETRIES):
-                    with contextlib.suppress(AttributeError):
+                    try:
                         return await super().execute_command(*args, **options)
-                raise ConnectionLost("Connection closed by server")
+                    except AttributeError as error:
+                        closed = error
+                raise ConnectionLost("Connection closed by server") from closed
 
         return Following(
             max_connections=int(self.options["max_connections"]) + _EXTRA_CONNECTIONS,
