@@ -247,7 +247,9 @@ async def _converse(data: bytes) -> None:
     shelf.store = store
     ready: asyncio.Future[Interceptor] = asyncio.get_running_loop().create_future()
     ready.set_result(Interceptor(Explorer(store), inline_limit=200, preview_limit=400, own_tools=shelf.tools))
-    conversation = Conversation(to_client.append, to_server.append, ready, on_noise=lambda _line: None)
+    conversation = Conversation(
+        to_client.append, lambda line, _message: to_server.append(line), ready, on_noise=lambda _line: None
+    )
     for side, message in (*OPENING, *LISTING):
         _say(conversation, side, json.dumps(message).encode() + b"\n")
         await conversation.finish_work()

@@ -12,6 +12,7 @@ from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from coatcheck.listening.bodies import LARGEST_BODY
 from coatcheck.listening.enveloped import EnvelopedRequests
 from coatcheck.listening.greeted import GreetedRequests
 from coatcheck.listening.sessions import Sessions
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from mcp.server.auth.provider import TokenVerifier
 
 PATH = "/mcp"
-LARGEST_BODY = 64 << 20
-"""Bytes of a request's body."""
-
 _LOOPBACK = ("127.0.0.1:*", "localhost:*", "[::1]:*")
 
 
@@ -64,7 +62,11 @@ class Application:
             if stateless
             else Sessions(make_link, interceptor, scopes, security)
         )
-        self._endpoint = _guarded(RequestBodyLimitMiddleware(self._route, LARGEST_BODY), verifier)
+        # Those without sessions read bodies up to the same bound by themselves: they need no second copy.
+        self._handle_greeted: ASGIApp = (
+            self._greeted.handle if stateless else RequestBodyLimitMiddleware(self._greeted.handle, LARGEST_BODY)
+        )
+        self._endpoint = _guarded(self._route, verifier)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -91,7 +93,7 @@ class Application:
         if version and version not in HANDSHAKE_PROTOCOL_VERSIONS:
             await self._enveloped.handle(scope, receive, send)
         else:
-            await self._greeted.handle(scope, receive, send)
+            await self._handle_greeted(scope, receive, send)
 
 
 def _guarded(endpoint: ASGIApp, verifier: "TokenVerifier | None") -> ASGIApp:

@@ -10,21 +10,23 @@ from typing import Any
 
 from mcp.server.streamable_http import check_accept_headers
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
-from starlette.requests import Request
-from starlette.responses import Response
+from mcp_types import INVALID_REQUEST
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from coatcheck.codec import dump_json
 from coatcheck.errors import UpstreamError
+from coatcheck.listening.bodies import LARGEST_BODY, TooLargeError, read_body
 from coatcheck.listening.sharing import Lane, SharedLink
 from coatcheck.middleware import scope_of_caller
 from coatcheck.proxy.conversation import Conversation
+from coatcheck.proxy.glances import glance_at_id
 from coatcheck.proxy.messages import (
     CLIENT_INFO,
     LONG_LINE,
     Message,
     error_response,
-    glance_at_id,
     id_of,
     is_response,
     meta_of,
@@ -46,6 +48,10 @@ LONGEST_NAME = 100
 """Characters by which applications of one user are told apart."""
 
 LISTEN = "subscriptions/listen"
+_TOO_LARGE = (
+    f"The request is larger than {LARGEST_BODY >> 20} MiB, which is the most that is taken. Store the large value with "
+    "object_store_put in parts, or let the server fetch it itself."
+)
 _STREAM_HEADERS = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache, no-transform"),
@@ -92,7 +98,14 @@ class Requests(ABC):
         if not takes_json or not takes_events:
             await Response(status_code=406)(scope, receive, send)
             return
-        body = await request.body()
+        try:
+            body = await read_body(request, receive)
+        except TooLargeError:
+            refusal = error_response(None, _TOO_LARGE, INVALID_REQUEST)
+            await JSONResponse(refusal, 413, {"connection": "close"})(scope, receive, send)
+            return
+        except ClientDisconnect:
+            return
         message = await parse_long(body)
         answer = await self._judged(message, request)
         if answer is None:
@@ -161,7 +174,7 @@ class Requests(ABC):
             with self._scopes.enter(scope):
                 conversation.from_server(line)
 
-        lane = shared.lane(take, (message, line))
+        lane = shared.lane(take)
         conversation = Conversation(
             lines.put,
             lane.send,
@@ -169,6 +182,7 @@ class Requests(ABC):
             on_noise=lambda _line: None,
             offer_resources=self._interceptor.resource_links,
             calls_at_once=self._rounds.of(self._maker_of_rounds(message, scope, peer)),
+            glances=False,
         )
         conversation.heard_server = True
         answering = asyncio.ensure_future(_answer(lines, message, send, self.statuses))
@@ -271,4 +285,4 @@ async def _respond(line: bytes, send: Send, statuses: Mapping[int, int]) -> None
         status = statuses.get(code, 200) if isinstance(code, int) else 200
     headers = [(b"content-type", b"application/json")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": line.rstrip(), "more_body": False})
+    await send({"type": "http.response.body", "body": line, "more_body": False})

@@ -4,11 +4,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
 import anyio
 from mcp.server.streamable_http import StreamableHTTPServerTransport
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
-from mcp_types import jsonrpc_message_adapter
+from mcp_types import JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
 from pydantic import ValidationError
 
 from coatcheck.errors import UpstreamError
@@ -130,8 +131,8 @@ class Session:
                     await self._take(item)
 
     async def _take(self, item: SessionMessage) -> None:
-        line = item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
-        message = parse(line)
+        message = _as_on_the_wire(item.message)
+        line = to_line(message)
         key = id_of(message) if is_request(message) else None
         if self._lost:
             if key is not None:
@@ -146,7 +147,7 @@ class Session:
             await self._end_stream(message)
         await self._taken.wait()
 
-    def _to_server(self, line: bytes) -> None:
+    def _to_server(self, line: bytes, message: Any) -> None:
         if not self._started:
             try:
                 self._link.start(self._from_server, self._link_ended, self._balance)
@@ -154,7 +155,7 @@ class Session:
                 self._link_ended(str(error))
                 return
             self._started = True
-        self._link.send(line)
+        self._link.send(line, message)
 
     def _balance(self) -> None:
         """Take from each side only while the other takes what is meant for it."""
@@ -246,3 +247,10 @@ class Session:
             self._outbox_bytes -= size
             self._balance()
         await asyncio.sleep(LAST_WORDS_SECONDS)
+
+
+def _as_on_the_wire(message: JSONRPCMessage) -> Message:
+    """Give a message as it came; what is in it, which may be large, is not copied."""
+    if isinstance(message, JSONRPCError):
+        return message.model_dump(by_alias=True, exclude_unset=True)
+    return {name: getattr(message, name) for name in type(message).model_fields if name in message.model_fields_set}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coatcheck.errors import UpstreamError
+from coatcheck.proxy.glances import glance_at_id, with_other_id
 from coatcheck.proxy.lines import HIGH_WATER
 from coatcheck.proxy.links import Link
 from coatcheck.proxy.messages import (
@@ -22,14 +23,12 @@ from coatcheck.proxy.messages import (
     Id,
     Message,
     error_response,
-    glance_at_id,
     id_of,
     is_request,
     is_response,
     meta_of,
     parse,
     to_line,
-    with_other_id,
 )
 
 logger = logging.getLogger(__name__)
@@ -56,21 +55,16 @@ class Lane:
     Args:
         shared: The upstream.
         take: Gets the lines that concern the request.
-        asked: The request, and the same as a line: where that is what is sent, it need not be parsed again.
     """
 
-    def __init__(
-        self, shared: "SharedLink", take: Callable[[bytes], None], asked: tuple[Message, bytes] | None = None
-    ) -> None:
+    def __init__(self, shared: "SharedLink", take: Callable[[bytes], None]) -> None:
         self._shared = shared
-        self._asked = asked
         self.take = take
         self.numbers: set[int] = set()
 
-    def send(self, line: bytes) -> None:
-        """Send a line upstream."""
-        known = self._asked[0] if self._asked is not None and line is self._asked[1] else None
-        self._shared.send(self, parse(line) if known is None else known)
+    def send(self, line: bytes, message: Any) -> None:
+        """Send a line upstream; see ``Link``."""
+        self._shared.send(self, parse(line) if message is None else message)
 
     def close(self) -> None:
         """Cancel what is not answered yet."""
@@ -93,9 +87,9 @@ class SharedLink:
         self._taken = asyncio.Event()
         self._taken.set()
 
-    def lane(self, take: Callable[[bytes], None], asked: tuple[Message, bytes] | None = None) -> Lane:
+    def lane(self, take: Callable[[bytes], None]) -> Lane:
         """Give a request its way upstream; see ``Lane``."""
-        return Lane(self, take, asked)
+        return Lane(self, take)
 
     async def refusal(self, request: Message) -> Message | None:
         """Say that the upstream speaks no such revision, if so; asked once for each upstream.
@@ -118,7 +112,7 @@ class SharedLink:
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         lane = self.lane(lambda line: None if answer.done() else answer.set_result(line))
         meta = {key: value for key, value in meta_of(request).items() if key != PROGRESS_TOKEN}
-        lane.send(to_line({"jsonrpc": "2.0", "id": 0, "method": DISCOVER, "params": {"_meta": meta}}))
+        self.send(lane, {"jsonrpc": "2.0", "id": 0, "method": DISCOVER, "params": {"_meta": meta}})
         try:
             said = parse(await asyncio.wait_for(answer, PROBE_TIMEOUT)) or {}
         except TimeoutError:
@@ -162,7 +156,8 @@ class SharedLink:
         meta = meta_of(message)
         if PROGRESS_TOKEN in meta:
             message = {**message, "params": {**message["params"], "_meta": {**meta, PROGRESS_TOKEN: self._count}}}
-        link.send(to_line({**message, "id": self._count}))
+        message = {**message, "id": self._count}
+        link.send(to_line(message), message)
 
     def forget(self, lane: Lane) -> None:
         """Cancel what a lane still has under way."""
@@ -288,7 +283,7 @@ class _Closed:
     def hold(self, *, held: bool) -> None:
         """Do nothing."""
 
-    def send(self, line: bytes) -> None:
+    def send(self, line: bytes, message: Any = None) -> None:
         """Do nothing."""
 
     async def finish(self, seconds: float) -> None:

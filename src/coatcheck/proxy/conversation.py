@@ -2,24 +2,22 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from coatcheck.errors import CoatcheckError
+from coatcheck.proxy.glances import glance_at_call, glance_at_id, is_surely_no_response, may_refer
 from coatcheck.proxy.messages import (
     LONG_LINE,
     PARSED_AT_ONCE,
     Id,
     Message,
     error_response,
-    glance_at_id,
     id_of,
     is_modern,
     is_request,
     is_response,
-    is_surely_no_response,
     looks_like_json,
     parse,
     parse_long,
@@ -40,7 +38,6 @@ CALL, CANCELLED = "tools/call", "notifications/cancelled"
 TASK_RESULT = "tasks/result"
 """Gives the result of a call that was made as a task; which tool's is not told."""
 GREETINGS = frozenset({"initialize", "server/discover"})
-_ESCAPED_AT = re.compile(rb"\\u0040")
 _OF_INTEREST = frozenset({CALL, LIST, *GREETINGS, *LISTS})
 
 
@@ -58,24 +55,26 @@ class Conversation:
 
     Args:
         to_client: Takes lines for the client.
-        to_server: Takes lines for the server.
+        to_server: Takes lines for the server, each with the message in it where that has been parsed, else ``None``.
         interceptor: Becomes the interceptor; messages that need none pass before it is there.
         on_noise: Takes what the server writes that is no message.
         on_change: Called when work in hand grows or shrinks.
         offer_resources: Say that there are resources although the server has none: stored objects are.
         calls_at_once: The round that calls count in, where other conversations share it.
+        glances: Judge a long call by its ends; not where whoever takes it must parse it anyway.
     """
 
     def __init__(
         self,
         to_client: Callable[[bytes], None],
-        to_server: Callable[[bytes], None],
+        to_server: Callable[[bytes, Any], None],
         interceptor: "asyncio.Future[Interceptor]",
         *,
         on_noise: Callable[[bytes], None],
         on_change: Callable[[], None] = lambda: None,
         offer_resources: bool = False,
         calls_at_once: Round | None = None,
+        glances: bool = True,
     ) -> None:
         self._to_client = to_client
         self._to_server = to_server
@@ -86,6 +85,7 @@ class Conversation:
         self._asked: dict[Id, Asked] = {}
         self._in_hand: dict[Id, asyncio.Task[None]] = {}
         self._work: set[asyncio.Task[None]] = set()
+        self._glances = glances
         self._questions = Questions(to_server)
         self._has_tools = True
         self._round = Round() if calls_at_once is None else calls_at_once
@@ -124,12 +124,22 @@ class Conversation:
 
     def from_client(self, line: bytes) -> None:
         """Take a line of the client's."""
-        if len(line) > LONG_LINE and glance_at_id(line) is not None:
-            self._to_server(line)  # An answer to the server, and a long one.
-        elif len(line) > PARSED_AT_ONCE:
+        if len(line) > LONG_LINE and self._passed_at_a_glance(line):
+            return
+        if len(line) > PARSED_AT_ONCE:
             self._start(self._parsed_slowly(line, self._parsed_from_client), len(line))
         else:
             self._parsed_from_client(parse(line), line)
+
+    def _passed_at_a_glance(self, line: bytes) -> bool:
+        """Hand on a long line whose ends show that it concerns us no further; say whether it was one."""
+        if glance_at_id(line) is None:  # Else it is an answer to the server.
+            call = glance_at_call(line) if self._glances else None
+            if call is None or self._must_open(call, line):
+                return False
+            self._note_request(call)
+        self._to_server(line, None)
+        return True
 
     async def _parsed_slowly(self, line: bytes, take: Callable[[Any, bytes], None]) -> None:
         """Parse a long line, and let others have their turn meanwhile."""
@@ -141,7 +151,7 @@ class Conversation:
         elif isinstance(message, dict):
             self.message_from_client(message, line)
         else:
-            self._to_server(line)
+            self._to_server(line, message)
 
     def _batch_from_client(self, messages: list[Any], line: bytes) -> None:
         calls = [part for part in messages if is_request(part) and part["method"] == CALL]
@@ -151,7 +161,7 @@ class Conversation:
             return
         for part in messages:
             self._note_request(part)
-        self._to_server(line)
+        self._to_server(line, messages)
 
     def message_from_client(self, message: Any, line: bytes) -> None:
         """Take a message of the client's that has been parsed already."""
@@ -166,7 +176,7 @@ class Conversation:
             self._note_request(message)
         elif isinstance(message, dict) and message.get("method") == CANCELLED and self._cancel(message):
             return
-        self._to_server(line)
+        self._to_server(line, message)
 
     def _note_request(self, message: Any) -> None:
         key = id_of(message) if is_request(message) else None
@@ -193,7 +203,7 @@ class Conversation:
         return task is not None and task.cancel()
 
     def _must_open(self, call: Message, line: bytes) -> bool:
-        if _may_refer(line):
+        if may_refer(line):
             return True
         if not self._has_tools:
             return False
@@ -207,7 +217,7 @@ class Conversation:
             params = call.get("params")
             interceptor = await asyncio.shield(self._interceptor)
             if not isinstance(params, dict):
-                self._pass_call(key, call, line)
+                self._pass_call(key, call, line, call)
                 return
             tool, given = _tool_of(call), params.get("arguments")
             if not interceptor.knows(tool) and not self._questions.listed:
@@ -218,8 +228,10 @@ class Conversation:
                 return
             arguments = await interceptor.arguments(tool, given, as_json=True)
             if arguments is not given:
-                line = to_line({**call, "params": {**params, "arguments": arguments}})
-            self._pass_call(key, call, line)
+                # What was put in is there as JSON: whoever wants to look into it must parse the line.
+                self._pass_call(key, call, to_line({**call, "params": {**params, "arguments": arguments}}), None)
+                return
+            self._pass_call(key, call, line, call)
         except CoatcheckError as error:
             self._to_client(to_line(response(call, error_result(str(error)))))
         except Exception:
@@ -230,10 +242,10 @@ class Conversation:
         finally:
             self._in_hand.pop(key, None)
 
-    def _pass_call(self, key: Id, call: Message, line: bytes) -> None:
+    def _pass_call(self, key: Id, call: Message, line: bytes, message: Message | None) -> None:
         self._asked[key] = Asked(CALL, _tool_of(call))
         self._round.asked()
-        self._to_server(line)
+        self._to_server(line, message)
 
     async def _read_object(self, key: Id, request: Message) -> None:
         try:
@@ -373,13 +385,6 @@ class Conversation:
 
         task.add_done_callback(ended)
         return task
-
-
-def _may_refer(line: bytes) -> bool:
-    """Whether a reference, or a literal that looks like one, may be in a line; the quickest looks come first."""
-    if b"@" in line and (b'"@obj_' in line or b'"@@' in line):
-        return True
-    return _ESCAPED_AT.search(line) is not None
 
 
 def _tool_of(call: Message) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 from coatcheck.errors import UpstreamError
 from coatcheck.proxy.lines import LineReader, LineWriter
@@ -49,8 +49,13 @@ class Link(Protocol):
         """Take nothing more from the server for a while, or go on: who gets its messages is slow."""
         ...
 
-    def send(self, line: bytes) -> None:
-        """Send a line; order is kept where the transport has one."""
+    def send(self, line: bytes, message: Any = None) -> None:
+        """Send a line; order is kept where the transport has one.
+
+        Args:
+            line: The message.
+            message: The same where it has been parsed already: it need not be parsed again.
+        """
         ...
 
     async def finish(self, seconds: float) -> None:
@@ -122,8 +127,9 @@ class ProcessLink:
             self._upstream.remember(line)
             self._on_noise(line)
 
-    def send(self, line: bytes) -> None:
+    def send(self, line: bytes, message: Any = None) -> None:
         """Send a line; see ``Link``."""
+        del message
         self._writer.write(line if line.endswith(b"\n") else line + b"\n")
 
     async def finish(self, seconds: float) -> None:

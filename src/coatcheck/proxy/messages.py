@@ -1,9 +1,9 @@
-"""JSON-RPC messages as lines of bytes: read with care, and judged by their ends where they are long."""
+"""JSON-RPC messages as lines of bytes: read and written with care."""
 
 import re
 from typing import Any
 
-from coatcheck.codec import aload_json, dump_json, load_exactly, load_json
+from coatcheck.codec import aload_json, dump_line, load_exactly, load_json
 
 Message = dict[str, Any]
 Id = tuple[str, str | int | float]
@@ -18,15 +18,6 @@ METHOD_NOT_FOUND = -32601
 
 _EXACT_UP_TO = 1 << 20
 _MANY_DIGITS = re.compile(rb"[0-9]{19}")
-_ID = rb'("(?:[^"\\]|\\.){0,300}"|-?[0-9]{1,18})'
-_ID_FIRST = re.compile(
-    rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*' + _ID + rb'\s*,\s*"(?:result|error)"\s*:'
-)
-_RESULT_FIRST = re.compile(rb'\s*\{\s*"(?:result|error)"\s*:')
-_ID_LAST = re.compile(rb',\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*' + _ID + rb"\s*\}\s*\Z")
-_METHOD_FIRST = re.compile(rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*(?:"id"\s*:\s*' + _ID + rb'\s*,\s*)?"method"\s*:')
-_ENDS = 1_000
-
 SESSION_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 """The revisions that begin with a greeting, oldest first."""
 
@@ -78,7 +69,7 @@ def looks_like_json(line: bytes) -> bool:
 
 def to_line(message: Any) -> bytes:
     """Encode a message as a line."""
-    return dump_json(message) + b"\n"
+    return dump_line(message)
 
 
 def id_of(message: Message) -> Id | None:
@@ -95,39 +86,6 @@ def is_request(message: Any) -> bool:
 def is_response(message: Any) -> bool:
     """Whether a message is an answer to a request."""
     return isinstance(message, dict) and "method" not in message and ("result" in message or "error" in message)
-
-
-def glance_at_id(line: bytes) -> Id | None:
-    """Find the id of a long response in its first or last bytes, in the orders in which the SDKs write them.
-
-    ``None`` where it does not show there: then the line must be parsed.
-    """
-    found = _find_id(line)
-    if found is None:
-        return None
-    value = parse(line[found])
-    return (type(value).__name__, value)
-
-
-def with_other_id(line: bytes, request_id: Any) -> bytes | None:
-    """Give a long response another id without parsing it; ``None`` where its own does not show at its ends."""
-    found = _find_id(line)
-    if found is None or line.find(b"\r", 0, len(line) - 2) >= 0:  # it would cut the line in two for who reads events
-        return None
-    return b"%b%b%b" % (line[: found.start], dump_json(request_id), line[found.stop :])
-
-
-def _find_id(line: bytes) -> slice | None:
-    found, before = _ID_FIRST.match(line[:_ENDS]), 0
-    if found is None and _RESULT_FIRST.match(line[:64]):
-        before = max(len(line) - _ENDS, 0)
-        found = _ID_LAST.search(line[before:])
-    return None if found is None else slice(before + found.start(1), before + found.end(1))
-
-
-def is_surely_no_response(line: bytes) -> bool:
-    """Whether the first bytes show that a line is a request or notification."""
-    return _METHOD_FIRST.match(line[:_ENDS]) is not None
 
 
 def error_response(request_id: Any, text: str, code: int = INTERNAL_ERROR) -> Message:

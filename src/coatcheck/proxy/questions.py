@@ -20,10 +20,10 @@ class Questions:
     """Requests of our own beside those of the client, under ids that no client uses.
 
     Args:
-        to_server: Takes lines for the server.
+        to_server: Takes lines for the server, each with the message in it.
     """
 
-    def __init__(self, to_server: Callable[[bytes], None]) -> None:
+    def __init__(self, to_server: Callable[[bytes, Message], None]) -> None:
         self._to_server = to_server
         self._open: dict[Id, asyncio.Future[Message]] = {}
         self._prefix = f"coatcheck/{token_hex(8)}/"
@@ -83,7 +83,7 @@ class Questions:
         self._open["str", request_id] = answer
         request = {"jsonrpc": "2.0", "id": request_id, "method": method} | ({"params": params} if params else {})
         try:
-            self._to_server(to_line(request))
+            self._to_server(to_line(request), request)
             return await answer
         finally:
             self._open.pop(("str", request_id), None)

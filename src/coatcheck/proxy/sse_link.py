@@ -23,8 +23,9 @@ class SseLink(WebLink):
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
         self._tasks = [loop.create_task(self._hear()), loop.create_task(self._post_all())]
 
-    def send(self, line: bytes) -> None:
+    def send(self, line: bytes, message: Any = None) -> None:
         """Send a line; see ``Link``."""
+        del message
         self._waiting.put_nowait(line)
         self._waits(len(line))
 

@@ -82,7 +82,7 @@ class _Session:
         self.to_client = LineWriter(stdout, self._balance, lambda: self._end(Cause.CLIENT_BROKE))
         self.conversation = Conversation(
             self.to_client.write,
-            self.to_server.write,
+            lambda line, _message: self.to_server.write(line),
             self.interceptor,
             on_noise=self._noise,
             on_change=self._balance,

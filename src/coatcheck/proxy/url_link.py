@@ -12,6 +12,7 @@ import httpx2
 from httpx2 import EventSource
 
 from coatcheck.codec import dump_json
+from coatcheck.proxy.glances import glance_at_id
 from coatcheck.proxy.links import OnEnd, OnMessage, OnPressure, no_pressure
 from coatcheck.proxy.messages import (
     INTERNAL_ERROR,
@@ -21,7 +22,6 @@ from coatcheck.proxy.messages import (
     Id,
     Message,
     error_response,
-    glance_at_id,
     id_of,
     is_modern,
     is_request,
@@ -39,6 +39,8 @@ SESSION, VERSION = "mcp-session-id", "mcp-protocol-version"
 NOT_FOUND, NOT_ALLOWED, ACCEPTED = 404, 405, 202
 REDIRECTS = frozenset({307, 308})
 RECONNECTIONS = 5
+PART = 256 << 10
+"""Bytes of a message that are handed to the connection at a time: what it cannot send at once is copied again."""
 RETRY_MILLISECONDS = 1_000
 _BOTH = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 
@@ -79,12 +81,12 @@ class UrlLink(WebLink):
         del on_end  # There is no connection that could end: each request tells for itself whether the server is there.
         self._open_client(on_message, on_pressure)
 
-    def send(self, line: bytes) -> None:
+    def send(self, line: bytes, message: Any = None) -> None:
         """Send a line; see ``Link``."""
-        message = parse(line)
+        message = parse(line) if message is None else message
         if isinstance(message, dict) and message.get("method") == "notifications/cancelled" and self._abort(message):
             return
-        task = asyncio.get_running_loop().create_task(self._post(message, line.strip(), self._before))
+        task = asyncio.get_running_loop().create_task(self._post(message, line, self._before))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         key = id_of(message) if is_request(message) else None
@@ -183,23 +185,25 @@ class UrlLink(WebLink):
         waits = len(body)
         self._waits(waits)
 
-        def taken() -> None:
+        def taken(size: int) -> None:
             nonlocal waits
-            if waits:
-                waits, size = 0, waits
+            waits -= size
+            if size:
                 self._waits(-size)
 
         async def told() -> AsyncIterator[bytes]:
-            yield body
-            taken()
+            for start in range(0, len(body), PART):
+                part = body[start : start + PART]
+                yield part
+                taken(len(part))
 
         headers = {**headers, "content-length": str(len(body))}
         try:
             async with self._client.stream(method, self._url, content=told(), headers=headers) as response:
-                taken()
+                taken(waits)
                 yield response
         finally:
-            taken()
+            taken(waits)
 
     def _moved(self, response: httpx2.Response) -> httpx2.URL | None:
         """Give the address within the same origin that a response leads to, if it does."""

@@ -109,9 +109,9 @@ class Gateway:
 
     # From the client
 
-    def send(self, line: bytes) -> None:
+    def send(self, line: bytes, message: Any = None) -> None:
         """Take a line of the client's; see ``Link``."""
-        message = parse(line)
+        message = parse(line) if message is None else message
         for part in message if isinstance(message, list) else [message]:
             if isinstance(part, dict):
                 self._take(part)

@@ -233,7 +233,7 @@ class Member:
         self._count += 1
         number = self._count
         asked = self._open[number] = Asked(asyncio.get_running_loop().create_future(), client_id)
-        self._link.send(to_line({"jsonrpc": "2.0", "id": number, "method": method} | _given(params)))
+        self._send({"jsonrpc": "2.0", "id": number, "method": method} | _given(params))
         try:
             return await asked.answer
         except asyncio.CancelledError:
@@ -245,13 +245,15 @@ class Member:
 
     def notify(self, method: str, params: Any) -> None:
         """Tell the server something, if it is there."""
-        if self._link is not None:
-            self._link.send(to_line({"jsonrpc": "2.0", "method": method} | _given(params)))
+        self._send({"jsonrpc": "2.0", "method": method} | _given(params))
 
     def answer(self, message: Message) -> None:
         """Bring the server an answer to a request of its own."""
+        self._send(message)
+
+    def _send(self, message: Message) -> None:
         if self._link is not None:
-            self._link.send(to_line(message))
+            self._link.send(to_line(message), message)
 
     def _take(self, line: bytes, related: Id | None) -> None:
         message = parse(line)

@@ -1,0 +1,85 @@
+"""Long lines judged by their ends, or by a search, so that they need not be parsed."""
+
+import re
+from typing import Any
+
+from coatcheck.codec import dump_json
+from coatcheck.proxy.messages import Id, Message, parse
+
+_ID = rb'("(?:[^"\\]|\\.){0,300}"|-?[0-9]{1,18})'
+_ID_FIRST = re.compile(
+    rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*' + _ID + rb'\s*,\s*"(?:result|error)"\s*:'
+)
+_RESULT_FIRST = re.compile(rb'\s*\{\s*"(?:result|error)"\s*:')
+_ID_LAST = re.compile(rb',\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*' + _ID + rb"\s*\}\s*\Z")
+_METHOD_FIRST = re.compile(rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*(?:"id"\s*:\s*' + _ID + rb'\s*,\s*)?"method"\s*:')
+_TEXT = rb'"(?:[^"\\]|\\.){0,300}"'
+_SMALL_OBJECT = rb"\{(?:[^{}\"]|" + _TEXT + rb"|\{(?:[^{}\"]|" + _TEXT + rb")*+\})*+\}"
+_CALL_FIRST = re.compile(
+    rb'\s*\{\s*(?:(?:"jsonrpc"\s*:\s*"2\.0"|"id"\s*:\s*'
+    + _ID
+    + rb'|"method"\s*:\s*(?P<method>"tools/call"))\s*,\s*)+"params"\s*:\s*\{\s*(?:"_meta"\s*:\s*'
+    + _SMALL_OBJECT
+    + rb'\s*,\s*)?"name"\s*:\s*(?P<tool>'
+    + _TEXT
+    + rb')\s*,\s*"arguments"\s*:'
+)
+_ENDS = 1_000
+_ESCAPED_AT = re.compile(rb"\\u0040")
+
+
+def glance_at_id(line: bytes) -> Id | None:
+    """Find the id of a long response in its first or last bytes, in the orders in which the SDKs write them.
+
+    ``None`` where it does not show there: then the line must be parsed.
+    """
+    found = _find_id(line)
+    if found is None:
+        return None
+    value = parse(line[found])
+    return (type(value).__name__, value)
+
+
+def glance_at_call(line: bytes) -> Message | None:
+    """Find which tool a long call is for, and its id, in its first and last bytes: a call without its arguments.
+
+    ``None`` where they do not show there, in the orders in which the SDKs write them: then the line must be parsed.
+    """
+    found = _CALL_FIRST.match(line[:_ENDS])
+    if found is None or found["method"] is None:
+        return None
+    request_id, tool = found[1], parse(found["tool"])
+    if request_id is None:
+        last = _ID_LAST.search(line[-_ENDS:])
+        request_id = None if last is None else last[1]
+    if request_id is None or not isinstance(tool, str):
+        return None
+    return {"id": parse(request_id), "method": "tools/call", "params": {"name": tool}}
+
+
+def with_other_id(line: bytes, request_id: Any) -> bytes | None:
+    """Give a long response another id without parsing it; ``None`` where its own does not show at its ends."""
+    found = _find_id(line)
+    if found is None or line.find(b"\r", 0, len(line) - 2) >= 0:  # it would cut the line in two for who reads events
+        return None
+    return b"%b%b%b" % (line[: found.start], dump_json(request_id), line[found.stop :])
+
+
+def _find_id(line: bytes) -> slice | None:
+    found, before = _ID_FIRST.match(line[:_ENDS]), 0
+    if found is None and _RESULT_FIRST.match(line[:64]):
+        before = max(len(line) - _ENDS, 0)
+        found = _ID_LAST.search(line[before:])
+    return None if found is None else slice(before + found.start(1), before + found.end(1))
+
+
+def is_surely_no_response(line: bytes) -> bool:
+    """Whether the first bytes show that a line is a request or notification."""
+    return _METHOD_FIRST.match(line[:_ENDS]) is not None
+
+
+def may_refer(line: bytes) -> bool:
+    """Whether a reference, or a literal that looks like one, may be in a line; the quickest looks come first."""
+    if b"@" in line and (b'"@obj_' in line or b'"@@' in line):
+        return True
+    return _ESCAPED_AT.search(line) is not None
