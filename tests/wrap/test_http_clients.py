@@ -118,6 +118,40 @@ async def test_20_mb_pass_over_http_in_both_directions(never_url, never_url_url,
             assert (await ask("text", {"size": size}))["content"][0]["text"] == text
 
 
+MODERN = {
+    "accept": "application/json, text/event-stream",
+    "content-type": "application/json",
+    "mcp-protocol-version": "2026-07-28",
+}
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_body_over_the_bound_is_refused_with_what_to_do(command_url, declared):
+    async def parts():
+        for _ in range(65):
+            yield b" " * (1 << 20)
+
+    headers = MODERN | ({"content-length": str(65 << 20)} if declared else {})
+    async with httpx2.AsyncClient(timeout=60) as http:
+        answer = await http.post(command_url, content=parts(), headers=headers)
+    assert answer.status_code == 413
+    assert "larger than 64 MiB" in answer.json()["error"]["message"]
+    assert "object_store_put" in answer.json()["error"]["message"]
+
+
+async def test_a_client_that_goes_away_within_a_body_is_no_event():
+    with wrapped_over_http(*COMMAND) as (_, url, said):
+        host, port = httpx2.URL(url).host, httpx2.URL(url).port
+        for headers in (MODERN, {**MODERN, "mcp-protocol-version": "2025-11-25"}):
+            head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            async with await anyio.connect_tcp(host, port) as stream:
+                await stream.send(f"POST /mcp HTTP/1.1\r\nhost: {host}:{port}\r\n{head}".encode())
+                await stream.send(b'content-length: 1000\r\n\r\n{"jsonrpc"')
+        async with Client(url) as client:
+            assert words(await client.call_tool("length", {"value": "abc"})) == "3"
+    assert "Traceback" not in "".join(said)
+
+
 async def opened(http, url, mode):
     """Open a connection by hand; gives what calls a tool."""
     version = "2026-07-28" if mode == "auto" else "2025-11-25"

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend, RequireAuthMiddleware
-from mcp.server.transport_security import RequestBodyLimitMiddleware, TransportSecuritySettings
+from mcp.server.transport_security import TransportSecuritySettings
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from coatcheck.listening.bodies import LARGEST_BODY
+from coatcheck.listening.bodies import WholeBodies
 from coatcheck.listening.enveloped import EnvelopedRequests
 from coatcheck.listening.greeted import GreetedRequests
 from coatcheck.listening.sessions import Sessions
@@ -62,11 +62,7 @@ class Application:
             if stateless
             else Sessions(make_link, interceptor, scopes, security)
         )
-        # Those without sessions read bodies up to the same bound by themselves: they need no second copy.
-        self._handle_greeted: ASGIApp = (
-            self._greeted.handle if stateless else RequestBodyLimitMiddleware(self._greeted.handle, LARGEST_BODY)
-        )
-        self._endpoint = _guarded(self._route, verifier)
+        self._endpoint = _guarded(WholeBodies(self._route), verifier)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -93,7 +89,7 @@ class Application:
         if version and version not in HANDSHAKE_PROTOCOL_VERSIONS:
             await self._enveloped.handle(scope, receive, send)
         else:
-            await self._handle_greeted(scope, receive, send)
+            await self._greeted.handle(scope, receive, send)
 
 
 def _guarded(endpoint: ASGIApp, verifier: "TokenVerifier | None") -> ASGIApp:

@@ -1,37 +1,89 @@
-"""The body of an HTTP request: read up to a bound, and put together once."""
+"""The bodies of HTTP requests: read up to a bound, put together once, and handed on whole."""
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.types import Receive
+import asyncio
+
+from mcp_types import INVALID_REQUEST
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from coatcheck.proxy.messages import error_response
 
 LARGEST_BODY = 64 << 20
 """Bytes of a request's body."""
 
+LINGER_SECONDS = 10.0
+"""Seconds for which the rest of too large a body is taken and dropped: a client that still sends hears nothing."""
 
-class TooLargeError(Exception):
-    """A body is larger than what is read of one."""
+_TOO_LARGE = (
+    f"The request is larger than {LARGEST_BODY >> 20} MiB, which is the most that is taken. Store the large value with "
+    "object_store_put in parts, or let the server fetch it itself."
+)
 
 
-async def read_body(request: Request, receive: Receive) -> bytes:
-    """Read a request's body.
+class WholeBodies:
+    """An ASGI application that reads the body of each request before another one gets it, whole and in one event.
 
-    Raises:
-        TooLargeError: It is too large; as little of it was read as showed that.
-        ClientDisconnect: The client went away before all of it was there.
+    Too large a body is refused; a client that goes away within its body is nobody to answer.
+
+    Args:
+        application: Answers the requests.
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > LARGEST_BODY:
-        raise TooLargeError
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            body: bytes | None = await _read(Headers(scope=scope).get("content-length", ""), receive)
+        except _TooLargeError:
+            refusal = JSONResponse(error_response(None, _TOO_LARGE, INVALID_REQUEST), 413, {"connection": "close"})
+            await refusal(scope, receive, send)
+            return
+        except _LeftError:
+            return
+
+        async def replay() -> Message:
+            nonlocal body
+            if body is None:
+                return await receive()
+            event, body = {"type": "http.request", "body": body, "more_body": False}, None
+            return event
+
+        await self._application(scope, replay, send)
+
+
+class _TooLargeError(Exception):
+    """A body is too large."""
+
+
+class _LeftError(Exception):
+    """The client went away within its body."""
+
+
+async def _read(declared: str, receive: Receive) -> bytes:
     parts: list[bytes] = []
-    size = 0
-    while True:
-        event = await receive()
-        if event["type"] != "http.request":
-            raise ClientDisconnect
-        part = event.get("body", b"")
+    size = int(declared) if declared.isdecimal() and int(declared) > LARGEST_BODY else 0
+    more = True
+    while more and size <= LARGEST_BODY:
+        part, more = await _next(receive)
         size += len(part)
-        if size > LARGEST_BODY:
-            raise TooLargeError
-        if part:
-            parts.append(part)
-        if not event.get("more_body", False):
-            return b"".join(parts)
+        parts.append(part)
+    if size > LARGEST_BODY:
+        parts.clear()
+        try:
+            async with asyncio.timeout(LINGER_SECONDS):
+                while more:
+                    _, more = await _next(receive)
+        except TimeoutError:
+            pass
+        raise _TooLargeError
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _next(receive: Receive) -> tuple[bytes, bool]:
+    event = await receive()
+    if event["type"] != "http.request":
+        raise _LeftError
+    return event.get("body", b""), event.get("more_body", False)

@@ -10,14 +10,12 @@ from typing import Any
 
 from mcp.server.streamable_http import check_accept_headers
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
-from mcp_types import INVALID_REQUEST
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from coatcheck.codec import dump_json
 from coatcheck.errors import UpstreamError
-from coatcheck.listening.bodies import LARGEST_BODY, TooLargeError, read_body
 from coatcheck.listening.sharing import Lane, SharedLink
 from coatcheck.middleware import scope_of_caller
 from coatcheck.proxy.conversation import Conversation
@@ -48,10 +46,6 @@ LONGEST_NAME = 100
 """Characters by which applications of one user are told apart."""
 
 LISTEN = "subscriptions/listen"
-_TOO_LARGE = (
-    f"The request is larger than {LARGEST_BODY >> 20} MiB, which is the most that is taken. Store the large value with "
-    "object_store_put in parts, or let the server fetch it itself."
-)
 _STREAM_HEADERS = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache, no-transform"),
@@ -85,7 +79,7 @@ class Requests(ABC):
         self._rounds = Rounds()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request."""
+        """Answer one HTTP request, whose body comes whole (``WholeBodies``)."""
         request = Request(scope, receive)
         refused = await self._security.validate_request(request, is_post=request.method == "POST")
         if refused is not None:
@@ -98,14 +92,7 @@ class Requests(ABC):
         if not takes_json or not takes_events:
             await Response(status_code=406)(scope, receive, send)
             return
-        try:
-            body = await read_body(request, receive)
-        except TooLargeError:
-            refusal = error_response(None, _TOO_LARGE, INVALID_REQUEST)
-            await JSONResponse(refusal, 413, {"connection": "close"})(scope, receive, send)
-            return
-        except ClientDisconnect:
-            return
+        body = (await receive())["body"]
         message = await parse_long(body)
         answer = await self._judged(message, request)
         if answer is None:
