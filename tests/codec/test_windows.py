@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coatcheck import codec
-from coatcheck.codec import encode, slices, windows
+from coatcheck.codec import encode, manners, windows
 from coatcheck.codec.windows import Windows
 from coatcheck.operations.answer import metadata_of
 
@@ -110,7 +110,7 @@ async def _turns(work):
 
 @pytest.mark.parametrize("value", [SHAPES["rows"], [10**30, *SHAPES["rows"]]], ids=["fast", "careful"])
 def test_others_have_their_turn_while_a_payload_is_decoded(monkeypatch, value):
-    monkeypatch.setattr(slices, "PAUSE_AFTER", 0.0)
+    monkeypatch.setattr(manners, "PAUSE_AFTER", 0.0)
     encoded = encode(value)
     work = codec.adecode(metadata_of(encoded), encoded.payload)
     decoded, turns = asyncio.run(_turns(work))
