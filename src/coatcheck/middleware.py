@@ -130,7 +130,7 @@ class ReferenceMiddleware:
         calls.asked()
         try:
             result = await call_next(ctx)
-            params.clear()
+            del ctx, params  # the arguments are in there
             await codec.let_go(pieces)
             if not isinstance(result, dict):
                 return result

@@ -1,6 +1,6 @@
 """What one who works on the event loop owes to others."""
 
-from time import perf_counter, sleep
+from time import perf_counter, sleep, thread_time
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -12,7 +12,7 @@ TURNS = 6
 """Turns of the event loop that show whether anybody else has something to do there."""
 
 QUIET = 0.0003
-"""Seconds that these turns take where nobody has, and some more."""
+"""Seconds of computing that these turns, or a rest, take where nobody has, and some more."""
 
 REST = 0.001
 """Seconds without work of ours, again and again while others are busy: a call is dozens of small steps, some of them in
@@ -31,6 +31,7 @@ class Manners:
 
     def __init__(self) -> None:
         self._started = perf_counter()
+        self._others_are_busy = False
 
     def are_due(self) -> bool:
         """Whether it is time to let others work."""
@@ -40,14 +41,16 @@ class Manners:
         """Let others work, until they have nothing to do or it has been long enough."""
         end = perf_counter() + MOST_REST
         _leave_interpreter()
-        while True:
-            before = perf_counter()
-            for _ in range(TURNS):
-                await checkpoint()
-            self._started = perf_counter()
-            if self._started - before < QUIET or self._started > end:
-                return
+        computed = thread_time()
+        for _ in range(TURNS):
+            await checkpoint()
+        # Who was busy just now may be so again soon, when a thread is done: then a rest shows it, not a few turns.
+        self._others_are_busy |= thread_time() - computed > QUIET
+        while self._others_are_busy and perf_counter() < end:
+            computed = thread_time()
             await anyio.sleep(REST)
+            self._others_are_busy = thread_time() - computed > QUIET
+        self._started = perf_counter()
 
 
 def _leave_interpreter() -> None:

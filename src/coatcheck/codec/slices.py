@@ -67,7 +67,8 @@ async def adecode(metadata: Metadata, payload: bytes | memoryview, pieces: Piece
     """
     if metadata.kind != "json" or len(payload) <= DECODED_AT_ONCE:
         return decode(metadata, payload)
-    return await _read(bytes(payload), load_exactly if metadata.careful else load_json, pieces)
+    text, start = _in_place(payload)
+    return await _read(text, load_exactly if metadata.careful else load_json, start, pieces)
 
 
 async def aload_json(text: bytes) -> Any:
@@ -92,8 +93,16 @@ async def let_go(pieces: Pieces) -> None:
             await manners.pause()
 
 
-async def _read(text: bytes, load: Load, pieces: Pieces | None = None) -> Any:
-    reading = Windows(text, load, pieces=pieces).read()
+def _in_place(payload: bytes | memoryview) -> tuple[bytes, int]:
+    """Give bytes that end with a payload, and where it begins: a copy of 26 MB takes up to 20 ms."""
+    whole = payload.obj if isinstance(payload, memoryview) else payload
+    if isinstance(whole, bytes) and whole.endswith(payload):
+        return whole, len(whole) - len(payload)
+    return bytes(payload), 0
+
+
+async def _read(text: bytes, load: Load, start: int = 0, pieces: Pieces | None = None) -> Any:
+    reading = Windows(text, load, start=start, pieces=pieces).read()
     manners = Manners()
     while True:
         try:
@@ -106,7 +115,7 @@ async def _read(text: bytes, load: Load, pieces: Pieces | None = None) -> Any:
         except ValueError:
             if pieces:
                 pieces.clear()
-            return load(text)
+            return load(text[start:])
         await manners.pause()
 
 

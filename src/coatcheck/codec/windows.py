@@ -51,6 +51,7 @@ class Windows:
         load: Decodes a piece of it.
         window: Bytes to decode in one go.
         text_window: The same for the inside of a long text.
+        start: Where in the text it begins.
         pieces: Takes what was decoded once more, piece by piece.
     """
 
@@ -61,6 +62,7 @@ class Windows:
         *,
         window: int = WINDOW,
         text_window: int = TEXT_WINDOW,
+        start: int = 0,
         pieces: Pieces | None = None,
     ) -> None:
         self._text = text
@@ -68,7 +70,7 @@ class Windows:
         self._load = load
         self._window = window
         self._text_window = text_window
-        self._at = 0
+        self._at = start
         self._singles = 0
         self._find_end = json.JSONDecoder().raw_decode
 
