@@ -11,7 +11,7 @@ PAUSE_AFTER = 0.003
 TURNS = 6
 """Turns of the event loop that show whether anybody else has something to do there."""
 
-QUIET = 0.0003
+QUIET = 0.0002
 """Seconds of computing that these turns, or a rest, take where nobody has, and some more."""
 
 REST = 0.001
