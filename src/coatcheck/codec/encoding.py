@@ -4,7 +4,7 @@ from typing import Any
 
 from coatcheck.codec.careful import encode_carefully
 from coatcheck.codec.envelope import JsonType, Kind, Parcel
-from coatcheck.codec.fast import dump_fast
+from coatcheck.codec.fast import dump_fast, dump_line_fast
 from coatcheck.codec.results import ToolResult, is_large_result, result_value
 from coatcheck.codec.slicing import FIRST_SLICE, SLICE_BYTES
 
@@ -58,6 +58,14 @@ class Encoded:
 def dump_json(value: Any) -> bytes:
     """Encode any value as compact JSON."""
     return try_dump(value)[0]
+
+
+def dump_line(value: Any) -> bytes:
+    """Encode any value as a line of compact JSON."""
+    try:
+        return dump_line_fast(value)
+    except Exception:  # noqa: BLE001  # as in ``try_dump``
+        return encode_carefully(value) + b"\n"
 
 
 def encode(value: Any) -> Encoded:

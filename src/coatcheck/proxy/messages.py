@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from coatcheck.codec import aload_json, dump_json, load_exactly, load_json
+from coatcheck.codec import aload_json, dump_json, dump_line, load_exactly, load_json
 
 Message = dict[str, Any]
 Id = tuple[str, str | int | float]
@@ -78,7 +78,7 @@ def looks_like_json(line: bytes) -> bool:
 
 def to_line(message: Any) -> bytes:
     """Encode a message as a line."""
-    return dump_json(message) + b"\n"
+    return dump_line(message)
 
 
 def id_of(message: Message) -> Id | None:
