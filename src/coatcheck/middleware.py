@@ -118,9 +118,11 @@ class ReferenceMiddleware:
             return await call_next(ctx)
         interceptor = self._current
         schema = self._input_schema(name)
+        pieces: codec.Pieces = []
         if schema is not None and isinstance(params.get("arguments"), Mapping):
             try:
-                params["arguments"] = await interceptor.arguments(name, params["arguments"], dict(schema))
+                given = params["arguments"]
+                params["arguments"] = await interceptor.arguments(name, given, dict(schema), pieces=pieces)
             except CoatcheckError as error:
                 return _error_result(str(error), ctx.protocol_version)
             ctx = replace(ctx, params=params)
@@ -128,6 +130,8 @@ class ReferenceMiddleware:
         calls.asked()
         try:
             result = await call_next(ctx)
+            del ctx, params  # the arguments are in there
+            await codec.let_go(pieces)
             if not isinstance(result, dict):
                 return result
             return await calls.shorten(interceptor, name, result, listed=schema is not None)

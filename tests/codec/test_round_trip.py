@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from coatcheck.codec import Metadata, decode, encode, pack, unpack, unpack_metadata
+from coatcheck.codec import Metadata, decode, dump_json, dump_line, encode, pack, unpack, unpack_metadata
 from tests.strategies import json_values
 
 
@@ -196,3 +196,8 @@ def test_metadata_is_read_from_the_first_bytes_alone():
 def test_foreign_bytes_are_refused_clearly(stored):
     with pytest.raises(ValueError, match="coatcheck"):
         unpack(stored)
+
+
+@pytest.mark.parametrize("value", [{"a": [1, "x"]}, {"n": 2**70, 1: None}], ids=["fast", "careful"])
+def test_a_line_is_the_json_with_a_newline(value):
+    assert dump_line(value) == dump_json(value) + b"\n"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from coatcheck.backends import InMemoryBackend
-from coatcheck.codec import Encoded, Metadata, ToolResult, aencode, encode, pack, slices, slicing, unpack
+from coatcheck.codec import Encoded, Metadata, ToolResult, aencode, encode, manners, pack, slices, slicing, unpack
 from coatcheck.codec.careful import encode_carefully
 from coatcheck.object_store import ObjectStore
 from tests.strategies import keys, scalars
@@ -196,7 +196,7 @@ def test_a_slice_that_takes_longer_than_those_before_it_is_cut_shorter(monkeypat
     "value", [records(30_000), [*records(20_000), 2**70], {"text": "x" * 20_000_000}], ids=["fast", "careful", "text"]
 )
 async def test_the_event_loop_gets_its_turn(monkeypatch, value):
-    monkeypatch.setattr(slices, "PAUSE_AFTER", 0.0)
+    monkeypatch.setattr(manners, "PAUSE_AFTER", 0.0)
     turns = 0
     done = False
 
@@ -215,7 +215,7 @@ async def test_the_event_loop_gets_its_turn(monkeypatch, value):
 
 @pytest.mark.anyio
 async def test_a_dict_that_changes_while_it_is_encoded_is_stored_all_the_same(monkeypatch):
-    monkeypatch.setattr(slices, "PAUSE_AFTER", 0.0)
+    monkeypatch.setattr(manners, "PAUSE_AFTER", 0.0)
     value: dict[str, Any] = {str(n): n for n in range(100_000)}
 
     done = False

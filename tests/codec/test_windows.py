@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coatcheck import codec
-from coatcheck.codec import encode, slices, windows
+from coatcheck.codec import encode, manners, windows
 from coatcheck.codec.windows import Windows
 from coatcheck.operations.answer import metadata_of
 
@@ -110,12 +110,35 @@ async def _turns(work):
 
 @pytest.mark.parametrize("value", [SHAPES["rows"], [10**30, *SHAPES["rows"]]], ids=["fast", "careful"])
 def test_others_have_their_turn_while_a_payload_is_decoded(monkeypatch, value):
-    monkeypatch.setattr(slices, "PAUSE_AFTER", 0.0)
+    monkeypatch.setattr(manners, "PAUSE_AFTER", 0.0)
     encoded = encode(value)
     work = codec.adecode(metadata_of(encoded), encoded.payload)
     decoded, turns = asyncio.run(_turns(work))
     assert decoded == value
     assert turns > 20
+
+
+@pytest.mark.parametrize("name", ["rows", "keys"])
+def test_the_parts_of_a_value_are_given_once_more_in_pieces(name):
+    value = {"rows": SHAPES["rows"], "keys": {f"key {n}": [n] for n in range(100_000)}}[name]
+    encoded = encode(value)
+    pieces = []
+    stored = b"what stands before" + encoded.payload
+    decoded = asyncio.run(codec.adecode(metadata_of(encoded), memoryview(stored)[18:], pieces))
+    assert decoded == value
+    held = {id(part) for piece in pieces for part in piece}
+    parts = decoded.values() if isinstance(decoded, dict) else decoded
+    assert sum(id(part) not in held for part in parts) <= 2  # the first and the last are decoded alone
+    assert max(map(len, pieces)) < len(decoded) // 10
+
+
+def test_a_payload_is_decoded_in_place_or_from_a_copy():
+    encoded = encode(SHAPES["rows"])
+    facts, payload = metadata_of(encoded), bytes(encoded.payload)
+    for view in (payload, memoryview(payload), memoryview(payload + b"]")[:-1], memoryview(bytearray(payload))):
+        assert asyncio.run(codec.adecode(facts, view)) == SHAPES["rows"]
+    with pytest.raises(ValueError, match=r"."):
+        asyncio.run(codec.adecode(facts, memoryview(b"[" + payload[:-1])[1:]))
 
 
 def test_a_text_of_escapes_is_cut_too_and_what_is_no_json_is_refused():

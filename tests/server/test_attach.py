@@ -1,10 +1,12 @@
 import json
 import re
+import sys
 from typing import Any
 
 import anyio
 import jsonschema
 import pytest
+from anyio.lowlevel import checkpoint
 from mcp import Client
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -12,6 +14,7 @@ from mcp_types import ImageContent, TextContent
 from pydantic import BaseModel
 
 from coatcheck.backends import InMemoryBackend
+from coatcheck.codec import manners
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.object_store import ObjectStore
@@ -372,3 +375,33 @@ async def test_limits_by_tool_and_by_round_are_settings(mode):
                 group.start_soon(call)
         assert sorted(text.startswith("@obj_") for text in seen) == [False, True, True]
     container.sandbox().close()
+
+
+@pytest.mark.parametrize("decorated", [False, True], ids=["attached", "referenceable"])
+async def test_a_large_argument_is_freed_piece_by_piece_once_its_call_is_over(container, monkeypatch, decorated):
+    monkeypatch.setattr(manners, "PAUSE_AFTER", 0.0)
+    server, kept, uses = MCPServer("somebody's"), [], []
+
+    async def first(value: Any) -> str:
+        kept.append(value[1])
+        return "done"
+
+    server.tool()(container.referenceable()(first) if decorated else first)
+    attach(server, container)
+    reference = await container.store().aput([{"number": n, "text": "x" * 100} for n in range(20_000)])
+
+    async def watch() -> None:
+        while True:
+            if kept:
+                uses.append(sys.getrefcount(kept[0]))
+            await checkpoint()
+
+    async with anyio.create_task_group() as group, Client(server) as client:
+        group.start_soon(watch)
+        assert shown(await client.call_tool("first", {"value": f"@{reference}"})) == "done"
+        group.cancel_scope.cancel()
+    left = sys.getrefcount(kept[0])
+    # Besides this test, the piece alone knows it while the pieces go, and in the end nobody.
+    assert uses.count(3) > 20
+    assert left == 2
+    assert kept == [{"number": 1, "text": "x" * 100}]

@@ -6,7 +6,8 @@ from coatcheck.codec.decoding import decode, decode_result, load_exactly, load_j
 from coatcheck.codec.encoding import Encoded, dump_json, dump_line, encode, json_length, json_type
 from coatcheck.codec.envelope import HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
 from coatcheck.codec.results import ToolResult, is_large_result, result_text, result_value
-from coatcheck.codec.slices import DECODED_AT_ONCE, adecode, aencode, aload_json, is_json, splice_text
+from coatcheck.codec.slices import DECODED_AT_ONCE, adecode, aencode, aload_json, is_json, let_go, splice_text
+from coatcheck.codec.windows import Pieces
 
 __all__ = [
     "DECODED_AT_ONCE",
@@ -15,6 +16,7 @@ __all__ = [
     "JsonType",
     "Kind",
     "Metadata",
+    "Pieces",
     "Spliced",
     "ToolResult",
     "adecode",
@@ -30,6 +32,7 @@ __all__ = [
     "is_large_result",
     "json_length",
     "json_type",
+    "let_go",
     "load_exactly",
     "load_json",
     "open_json_text",

@@ -8,8 +8,6 @@ import orjson
 from coatcheck.codec.careful import convert
 
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS
-
-
 LINE_OPTIONS = OPTIONS | orjson.OPT_APPEND_NEWLINE
 
 

@@ -12,6 +12,9 @@ from typing import Any
 Load = Callable[[bytes], Any]
 """Decodes a piece; raises ``ValueError`` where it is no JSON."""
 
+Pieces = list[list[Any]]
+"""The parts of a decoded value, as many together as were decoded in one go."""
+
 WINDOW = 64 * 1024
 """Bytes that are decoded in one go: some 0.3 ms."""
 
@@ -48,14 +51,26 @@ class Windows:
         load: Decodes a piece of it.
         window: Bytes to decode in one go.
         text_window: The same for the inside of a long text.
+        start: Where in the text it begins.
+        pieces: Takes what was decoded once more, piece by piece.
     """
 
-    def __init__(self, text: bytes, load: Load, *, window: int = WINDOW, text_window: int = TEXT_WINDOW) -> None:
+    def __init__(
+        self,
+        text: bytes,
+        load: Load,
+        *,
+        window: int = WINDOW,
+        text_window: int = TEXT_WINDOW,
+        start: int = 0,
+        pieces: Pieces | None = None,
+    ) -> None:
         self._text = text
+        self._pieces = pieces
         self._load = load
         self._window = window
         self._text_window = text_window
-        self._at = 0
+        self._at = start
         self._singles = 0
         self._find_end = json.JSONDecoder().raw_decode
 
@@ -193,6 +208,8 @@ class Windows:
                 items.update(batch)
             else:
                 items.extend(batch)
+            if self._pieces is not None:
+                self._pieces.append([*batch, *batch.values()] if isinstance(batch, dict) else batch)
             self._at = cut + ends + begins
             return True
         return False

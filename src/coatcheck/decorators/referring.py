@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar, cast
 
+from coatcheck.codec import Pieces, let_go
 from coatcheck.decorators.advertising import advertised
 from coatcheck.decorators.arguments import Steps, settled
 from coatcheck.decorators.fitting import Expected, expectations
@@ -75,10 +76,14 @@ def _async(
 ) -> Callable[..., Any]:
     async def call_async(*args: Any, **kwargs: Any) -> Any:
         given = _given(face, args, kwargs)
+        pieces: Pieces = []
         with told_to_the_model():
-            arguments = await _resolved_async(settled(given, expected), provide)
+            arguments = await _resolved_async(settled(given, expected), provide, pieces)
         positional, named = call_with(face.signature, arguments)
-        return await func(*positional, **named)
+        result = await func(*positional, **named)
+        del arguments, positional, named
+        await let_go(pieces)
+        return result
 
     return call_async
 
@@ -106,7 +111,7 @@ def _resolved(steps: Steps[T], provide: Callable[[], Explorer]) -> T:
         found = provide().find(request.object_id, request.path, as_text=request.as_text)
 
 
-async def _resolved_async(steps: Steps[T], provide: Callable[[], Explorer]) -> T:
+async def _resolved_async(steps: Steps[T], provide: Callable[[], Explorer], pieces: Pieces) -> T:
     found: Any = None
     while True:
         try:
@@ -114,3 +119,4 @@ async def _resolved_async(steps: Steps[T], provide: Callable[[], Explorer]) -> T
         except StopIteration as done:
             return cast("T", done.value)
         found = await provide().afind(request.object_id, request.path, as_text=request.as_text)
+        pieces += found.pieces

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from coatcheck import codec
-from coatcheck.codec import Encoded, Metadata
+from coatcheck.codec import Encoded, Metadata, Pieces
 from coatcheck.errors import SandboxError
 from coatcheck.object_store import ObjectStore, ObjectSummary, StoredObject
 from coatcheck.operations import Answer
@@ -25,8 +25,8 @@ class Access(Protocol):
         """Encode any value."""
         ...
 
-    async def decode(self, metadata: Metadata, payload: bytes | memoryview) -> Any:
-        """Decode a payload."""
+    async def decode(self, metadata: Metadata, payload: bytes | memoryview, pieces: Pieces) -> Any:
+        """Decode a payload; see ``codec.let_go`` for its pieces."""
         ...
 
     async def keep(self, encoded: Encoded, tool: str | None) -> StoredObject:
@@ -61,8 +61,8 @@ class BlockingAccess:
         """Encode any value."""
         return codec.encode(value)
 
-    async def decode(self, metadata: Metadata, payload: bytes | memoryview) -> Any:
-        """Decode a payload."""
+    async def decode(self, metadata: Metadata, payload: bytes | memoryview, pieces: Pieces) -> Any:  # noqa: ARG002
+        """Decode a payload, in one piece."""
         return codec.decode(metadata, payload)
 
     async def keep(self, encoded: Encoded, tool: str | None) -> StoredObject:
@@ -103,9 +103,9 @@ class AsyncAccess(BlockingAccess):
         """Encode any value."""
         return await codec.aencode(value)
 
-    async def decode(self, metadata: Metadata, payload: bytes | memoryview) -> Any:
-        """Decode a payload."""
-        return await codec.adecode(metadata, payload)
+    async def decode(self, metadata: Metadata, payload: bytes | memoryview, pieces: Pieces) -> Any:
+        """Decode a payload; see ``codec.let_go`` for its pieces."""
+        return await codec.adecode(metadata, payload, pieces)
 
     async def keep(self, encoded: Encoded, tool: str | None) -> StoredObject:
         """Store an encoded value."""

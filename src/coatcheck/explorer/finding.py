@@ -1,10 +1,10 @@
 """What references stand for: as Python values, as text, or as JSON that is ready for its place."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from coatcheck import codec
-from coatcheck.codec import DECODED_AT_ONCE, Metadata, Spliced
+from coatcheck.codec import DECODED_AT_ONCE, Metadata, Pieces, Spliced
 from coatcheck.errors import ArgumentRejected, excerpt
 from coatcheck.explorer.access import Access
 from coatcheck.object_store import StoredObject
@@ -25,12 +25,14 @@ class Found:
         size: Its bytes as they are stored.
         sample: Of a large value, a sample of it.
         is_null: Whether text was asked for, and what is there is no text but ``null``.
+        pieces: Parts of a large value, for who frees it; see ``codec.let_go``.
     """
 
     value: Any
     size: int
     sample: Sample | None = None
     is_null: bool = False
+    pieces: Pieces = field(default_factory=list, repr=False)
 
 
 class Allowance:
@@ -73,10 +75,9 @@ class Finding:
         if not self.target.path:
             stored = await self.access.read(self.target.object_id)
             if not _is_for_a_worker(stored):
-                return _found(await self.access.decode(stored.metadata, stored.payload), stored.metadata.size)
+                return await self._decoded(stored.metadata, stored.payload)
         answer = await self.run({})
-        metadata, payload = _payload_of(answer)
-        return _found(await self.access.decode(metadata, payload), metadata.size)
+        return await self._decoded(*_payload_of(answer))
 
     async def text(self) -> Found:
         """Give the text as it was stored, or the JSON of what is no text."""
@@ -110,6 +111,11 @@ class Finding:
         metadata, payload = _payload_of(answer)
         return await self._spliced(metadata, payload, answer)
 
+    async def _decoded(self, metadata: Metadata, payload: bytes | memoryview) -> Found:
+        pieces: Pieces = []
+        found = _found(await self.access.decode(metadata, payload, pieces), metadata.size)
+        return replace(found, pieces=pieces)
+
     async def _spliced(self, metadata: Metadata, payload: bytes | memoryview, answer: Answer | None) -> Found:
         if metadata.size <= DECODED_AT_ONCE:
             return _found(codec.decode(metadata, payload), metadata.size)
@@ -119,7 +125,7 @@ class Finding:
         payload = bytes(payload)  # once: it may be a view of what the store gave
         if metadata.careful or not await codec.is_json(payload):
             # It would end the line that it is put into, or more: who can write to the store may have meant it to.
-            return _found(await self.access.decode(metadata, payload), metadata.size)
+            return await self._decoded(metadata, payload)
         sample = None if answer is None else Sample.from_facts(answer.facts.get("sample"))
         return Found(Spliced(payload), metadata.size, sample)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from coatcheck.codec import DECODED_AT_ONCE, splice_text
+from coatcheck.codec import DECODED_AT_ONCE, Pieces, splice_text
 from coatcheck.errors import ArgumentRejected, counted, excerpt
 from coatcheck.explorer import Allowance, Explorer, Found
 from coatcheck.operations.sampling import sample_of
@@ -28,7 +28,12 @@ Place = tuple[str | int, ...]
 
 
 async def resolve_arguments(
-    arguments: Any, input_schema: Schema | None, explorer: Explorer, *, as_json: bool = False
+    arguments: Any,
+    input_schema: Schema | None,
+    explorer: Explorer,
+    *,
+    as_json: bool = False,
+    pieces: Pieces | None = None,
 ) -> Any:
     """Put values in the place of references, at any level, and literal text in the place of what is escaped.
 
@@ -42,6 +47,7 @@ async def resolve_arguments(
         input_schema: The tool's own schema.
         explorer: What knows the objects.
         as_json: Put large values in as ``Spliced``, for who only passes the arguments on as JSON.
+        pieces: Takes the parts of large values, for who frees them; see ``coatcheck.codec.let_go``.
 
     Raises:
         ObjectNotFound: A reference leads to no object.
@@ -55,6 +61,8 @@ async def resolve_arguments(
     settled = await resolution.value(arguments, input_schema, ())
     if resolution.places and input_schema is not None:
         await _check(_filled_in(settled, sampled=True), input_schema, resolution.places)
+    if pieces is not None:
+        pieces += [piece for found in resolution.known.values() for piece in found.pieces]
     return _filled_in(settled)
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from coatcheck.codec import ToolResult
+from coatcheck.codec import Pieces, ToolResult
 from coatcheck.errors import CoatcheckError
 from coatcheck.explorer import Explorer, Kept
 from coatcheck.wire.arguments import resolve_arguments
@@ -135,7 +135,15 @@ class Interceptor:
         tool = self._offered().get(name)
         return None if tool is None else await tool.call(arguments)
 
-    async def arguments(self, tool: str, arguments: Any, schema: Schema | None = None, *, as_json: bool = False) -> Any:
+    async def arguments(
+        self,
+        tool: str,
+        arguments: Any,
+        schema: Schema | None = None,
+        *,
+        as_json: bool = False,
+        pieces: Pieces | None = None,
+    ) -> Any:
         """Resolve references in the arguments of a call; see ``resolve_arguments`` for the errors.
 
         Args:
@@ -143,8 +151,10 @@ class Interceptor:
             arguments: Its arguments.
             schema: Its original input schema, where the caller knows better than the lists seen so far.
             as_json: Give large values as JSON that is ready for its place.
+            pieces: Takes the parts of large values, for who frees them; see ``coatcheck.codec.let_go``.
         """
-        return await resolve_arguments(arguments, schema or self.schema_of(tool), self.explorer, as_json=as_json)
+        schema = schema or self.schema_of(tool)
+        return await resolve_arguments(arguments, schema, self.explorer, as_json=as_json, pieces=pieces)
 
     async def read_object(self, uri: str) -> Result:
         """Answer ``resources/read`` for a stored object; see ``coatcheck.wire.resources`` for the errors."""

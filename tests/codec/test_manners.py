@@ -1,0 +1,87 @@
+"""Who works on the event loop pauses: how long, depends on whether others have something to do."""
+
+from time import perf_counter
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from coatcheck.codec import let_go, manners
+from coatcheck.codec.manners import Manners
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def always_due(monkeypatch):
+    monkeypatch.setattr(manners, "PAUSE_AFTER", 0.0)
+
+
+async def rests(monkeypatch, computing: float) -> int:
+    """How many rests there are in the third of three pauses, while somebody else computes in each turn of the loop."""
+    count = 0
+    sleep = anyio.sleep
+
+    async def counted(seconds: float) -> None:
+        nonlocal count
+        count += 1
+        await sleep(seconds)
+
+    async def compute() -> None:
+        while True:
+            end = perf_counter() + computing
+            while perf_counter() < end:
+                pass
+            await checkpoint()
+
+    monkeypatch.setattr(manners.anyio, "sleep", counted)
+    async with anyio.create_task_group() as group:
+        if computing:
+            group.start_soon(compute)
+        ours = Manners()
+        for _ in range(3):
+            count = 0
+            await ours.pause()
+        group.cancel_scope.cancel()
+    return count
+
+
+async def test_a_pause_is_short_where_nobody_else_has_anything_to_do(monkeypatch):
+    monkeypatch.setattr(manners, "QUIET", 0.1)  # however slow the machine
+    assert await rests(monkeypatch, 0) == 0
+
+
+async def test_a_pause_goes_on_while_others_compute_but_not_for_ever(monkeypatch):
+    monkeypatch.setattr(manners, "MOST_REST", 0.03)
+    assert 1 <= await rests(monkeypatch, 0.001) <= 30
+
+
+class Part:
+    alive = 0
+
+    def __init__(self) -> None:
+        Part.alive += 1
+
+    def __del__(self) -> None:
+        Part.alive -= 1
+
+
+@pytest.mark.usefixtures("always_due")
+async def test_a_value_is_freed_piece_by_piece_and_what_is_used_stays():
+    pieces = [[Part() for _ in range(10)] for _ in range(50)]
+    used = pieces[20][3]
+    seen = []
+
+    async def watch() -> None:
+        while True:
+            seen.append(Part.alive)
+            await checkpoint()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch)
+        await let_go(pieces)
+        group.cancel_scope.cancel()
+    assert {*range(10, 491, 10)} <= {alive - alive % 10 for alive in seen}
+    assert Part.alive == 1
+    del used
+    assert Part.alive == 0
