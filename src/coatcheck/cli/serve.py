@@ -16,6 +16,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp
 
 from coatcheck.authentication import Authentication, open_authentication
+from coatcheck.cli.collector import spare_what_is_loaded
 from coatcheck.cli.logs import announce
 from coatcheck.cli.options import SettingsFlags, make_settings
 from coatcheck.cli.toolset_flags import ExtraFlags, toolset_options
@@ -127,6 +128,7 @@ def run_serve(
 
 async def _serve_stdio(server: MCPServer[Any], container: Container) -> None:
     async with running(container):
+        spare_what_is_loaded()
         await server.run_stdio_async()
 
 
@@ -151,6 +153,7 @@ async def _serve_http(
         server.middleware.insert(0, draining.watch)
         bound = bind(listening)
         warn_of_open_tokens(listening)
+        spare_what_is_loaded()
         announce(f"listening on {address_of(bound)}{path}")
         return await run_web_server(
             Monitored(draining, monitoring_routes(container)),

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from coatcheck.cli.collector import spare_what_is_loaded
 from coatcheck.cli.options import SettingsFlags, make_settings
 from coatcheck.proxy.stdio import serve_stdio
 from coatcheck.proxy.stopping import stop_upstream
@@ -78,7 +79,9 @@ class _Built(AsyncExitStack):
         container = make_container(self._flags)
         self.push_async_callback(container.exit_stack().aclose)
         find_store(container)
-        return make_interceptor(container, self._flags)
+        made = make_interceptor(container, self._flags)
+        spare_what_is_loaded()
+        return made
 
 
 def make_container(flags: WrapFlags) -> "Container":

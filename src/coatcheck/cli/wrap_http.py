@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from coatcheck.cli.collector import spare_what_is_loaded
 from coatcheck.cli.logs import announce
 from coatcheck.cli.serve import AuthFlags, Listening, is_loopback, warn_of_open_tokens
 from coatcheck.cli.web_server import address_of, bind, run_web_server
@@ -35,6 +36,7 @@ async def serve_http(
             stateless=listening.stateless,
             verifier=None if verifier is None else verifier.verifier,
         )
+        spare_what_is_loaded()
         draining = Draining(application)
         bound = bind(listening)
         warn_of_open_tokens(listening)

@@ -1,0 +1,39 @@
+"""In our own processes, what was loaded is no matter for the search for cycles."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+
+SERVER = [sys.executable, str(Path(__file__).parents[1] / "security" / "echo_server.py")]
+CODE = """
+import atexit, gc, sys
+atexit.register(lambda: print("spared", gc.get_freeze_count(), file=sys.stderr))
+from coatcheck.cli import main
+sys.exit(main())
+"""
+HTTP = ["--transport", "streamable-http", "--port", "0"]
+COMMANDS = {"serve": ["serve"], "wrap": ["wrap", "--", *SERVER], "wrap over HTTP": ["wrap", *HTTP, "--", *SERVER]}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_is_loaded_is_spared(command):
+    process = subprocess.Popen(
+        [sys.executable, "-c", CODE, *COMMANDS[command]],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        if "HTTP" in command:
+            url = next(re.search(r"http\S+:\d+", line)[0] for line in process.stderr if "listening" in line)
+            assert httpx2.get(f"{url}/healthz", timeout=30).is_success
+            process.send_signal(signal.SIGTERM)
+        process.stdin.close()
+        said = process.stderr.read()
+    assert int(re.search(r"spared (\d+)", said)[1]) > 10_000
