@@ -139,9 +139,10 @@ _TYPE_OF_FIRST_BYTE: dict[bytes, JsonType] = {
 
 def json_type(value: Any) -> Any:
     """The JSON type of a plain value, or ``None`` for an object of another class."""
-    if value is None:
-        return "null"
-    for kinds, name in _TYPES:
+    known = _TYPE_OF.get(type(value))
+    if known is not None:
+        return known
+    for kinds, name in _TYPES:  # of a class that inherits from one of these
         if isinstance(value, kinds):
             return name
     return None
@@ -155,6 +156,15 @@ _TYPES: tuple[tuple[Any, JsonType], ...] = (
     (dict, "object"),
     ((list, tuple, set, frozenset), "array"),
 )
+_TYPE_OF: dict[type, JsonType] = {
+    type(None): "null",
+    bool: "boolean",
+    str: "string",
+    int: "integer",
+    float: "number",
+    dict: "object",
+    list: "array",
+}
 
 
 def json_length(value: Any) -> int | None:
