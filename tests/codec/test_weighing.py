@@ -4,6 +4,7 @@ from collections import OrderedDict, defaultdict
 
 import pytest
 
+from coatcheck.codec import dump_json, dump_plain
 from coatcheck.codec.weighing import is_small
 
 RECORDS = [
@@ -25,6 +26,17 @@ def test_what_is_large_anywhere_is_not():
     for large in ([0] * 2000, dict.fromkeys(range(2000)), "x" * 1_000_000, ["x" * 300] * 500, looped, shared):
         for value in (large, [large], {"a": [1, {"b": large}]}, (RECORDS, [large])):
             assert not is_small(value)
+
+
+def test_keys_are_texts_where_they_are_counted():
+    assert is_small({"k" * 100: {"k" * 100: 1}}, 10, 200, with_keys=True)
+    assert not is_small({"k" * 100: {"k" * 101: 1}}, 10, 200, with_keys=True)
+
+
+def test_a_plain_value_is_encoded_within_its_limit():
+    assert dump_plain(RECORDS, 1500) == dump_json(RECORDS)
+    for other in ({1: 2}, {(1, 2): 3}, [10**30], ["\ud800"], [{1}], "x" * 1501, {"x" * 1501: 1}, [0] * 1501):
+        assert dump_plain(other, 1500) is None
 
 
 @pytest.mark.parametrize("other", [{1, 2}, OrderedDict(a=1), defaultdict(list), object(), b"bytes", 10**30 + 0j])

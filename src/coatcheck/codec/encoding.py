@@ -7,6 +7,7 @@ from coatcheck.codec.envelope import JsonType, Kind, Parcel
 from coatcheck.codec.fast import dump_fast
 from coatcheck.codec.results import ToolResult, is_large_result, result_value
 from coatcheck.codec.slicing import FIRST_SLICE, SLICE_BYTES
+from coatcheck.codec.weighing import is_small
 
 LONG_VALUE = 5000
 """Items from which on a list is encoded in slices, so that its payload is not in memory twice."""
@@ -58,6 +59,18 @@ class Encoded:
 def dump_json(value: Any) -> bytes:
     """Encode any value as compact JSON."""
     return try_dump(value)[0]
+
+
+def dump_plain(value: Any, limit: int) -> bytes | None:
+    """Encode a plain value that may have ``limit`` characters as compact JSON; ``None`` for what has many more.
+
+    It is ``None`` too where the value takes longer to be sure about: an object of another class somewhere, a key that
+    is no text, a number of more than 64 bits.
+    """
+    try:
+        return dump_fast(value) if is_small(value, limit, limit, with_keys=True) else None
+    except TypeError:
+        return None
 
 
 def encode(value: Any) -> Encoded:
