@@ -1,6 +1,7 @@
 """Redis behind sentinels: what is peculiar to it; the contract and the failing over are tested elsewhere."""
 
 import asyncio
+import contextlib
 import re
 import signal
 import socket
@@ -85,6 +86,29 @@ def test_one_sentinel_that_answers_is_enough(sentinel_service):
         backend.set("a", b"1", None)
         assert asyncio.run(backend.aget("a")) == b"1"
         backend.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("form", ["blocking", "asynchronous"])
+async def test_no_sentinel_is_forgotten_where_many_ask_at_once(sentinel_service, form):
+    with contextlib.ExitStack() as stack:
+        proxies = [stack.enter_context(fault_proxy(sentinel.port)) for sentinel in sentinel_service.sentinels[:2]]
+        nodes = ",".join(f"127.0.0.1:{proxy.port}" for proxy in proxies)
+        backend = RedisBackend(address(sentinel_service, nodes=nodes), timeout=10.0)
+
+        async def many():
+            if form == "asynchronous":
+                await backend._loops.run(lambda client: client.close_idle())
+                return await asyncio.gather(*(backend.aget("a") for _ in range(10)))
+            backend.close()
+            return await asyncio.gather(*(asyncio.to_thread(backend.get, "a") for _ in range(10)))
+
+        backend.set("a", b"1", None)
+        for away in (0, 1, 0, 1):
+            proxies[away].refuse()
+            assert await many() == [b"1"] * 10
+            proxies[away].heal()
+        await backend.aclose()
 
 
 def test_sentinels_that_all_hang_do_not_take_longer_than_an_operation_may(sentinel_service):
