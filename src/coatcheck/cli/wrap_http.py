@@ -34,6 +34,7 @@ async def serve_http(
             loopback=is_loopback(listening.host),
             stateless=listening.stateless,
             verifier=None if verifier is None else verifier.verifier,
+            most_sessions=container.settings().max_caller_sessions,
         )
         draining = Draining(application)
         bound = bind(listening)
