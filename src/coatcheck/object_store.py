@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import anyio.to_thread
 
@@ -27,8 +27,7 @@ _numbers = count(1)
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
-class StoredObject:
+class StoredObject(NamedTuple):
     """An object as it was found in the store, not decoded yet.
 
     Attributes:
@@ -212,7 +211,7 @@ class ObjectStore:
             if opened.metadata.zstd is None:
                 return opened
             arguments = opened.metadata, opened.payload, self._max_object_bytes
-            return replace(opened, payload=await _in_turn(codec.expand, *arguments))
+            return opened._replace(payload=await _in_turn(codec.expand, *arguments))
 
     def peek(self, object_id: str, at_most: int = 0) -> StoredObject:
         """Give the object, without its payload (it is empty then) where that has more than ``at_most`` bytes."""
@@ -309,15 +308,9 @@ class ObjectStore:
     def _pack(self, encoded: Encoded, tool: str | None, media_type: str | None) -> tuple[StoredObject, bytes]:
         if 0 < self._max_object_bytes < encoded.size:
             raise ObjectTooLarge(encoded.size, self._max_object_bytes)
+        created = round(time.time(), 3)
         metadata = Metadata(
-            kind=encoded.kind,
-            size=encoded.size,
-            type=encoded.type,
-            length=encoded.length,
-            created=round(time.time(), 3),
-            tool=tool,
-            media_type=media_type,
-            careful=encoded.careful,
+            encoded.kind, encoded.size, encoded.type, encoded.length, created, tool, media_type, encoded.careful
         )
         stored = codec.pack(metadata, encoded.content)
         payload = memoryview(stored)[len(stored) - encoded.size :]
@@ -336,7 +329,7 @@ class ObjectStore:
         taken = metadata.size if metadata.zstd is None else metadata.zstd
         if metadata.size <= at_most and len(opened.payload) >= taken:
             return self._expanded(opened)
-        return replace(opened, payload=memoryview(b""))
+        return opened._replace(payload=memoryview(b""))
 
     def _is_long(self, kept: StoredObject) -> bool:
         return 0 < self._compress_above < kept.metadata.size
@@ -344,7 +337,7 @@ class ObjectStore:
     def _expanded(self, opened: StoredObject) -> StoredObject:
         if opened.metadata.zstd is None:
             return opened
-        return replace(opened, payload=codec.expand(opened.metadata, opened.payload, self._max_object_bytes))
+        return opened._replace(payload=codec.expand(opened.metadata, opened.payload, self._max_object_bytes))
 
     def _check_listing(self) -> None:
         if not self._may_list():

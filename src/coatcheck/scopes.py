@@ -70,6 +70,9 @@ class Scope:
     principal: str = ""
 
 
+_LOCAL = Scope()
+
+
 class Scopes:
     """Answers, for the request that is being handled, which namespace it has and how its ids look.
 
@@ -84,7 +87,7 @@ class Scopes:
         self._secret = (
             hashlib.sha256(b"coatcheck namespaces\0" + secret).digest() if secret else secrets.token_bytes(32)
         )
-        self._current: ContextVar[Scope | None] = ContextVar("coatcheck_scope", default=None)
+        self._current: ContextVar[Scope] = ContextVar("coatcheck_scope", default=_LOCAL)
 
     @contextmanager
     def enter(self, scope: Scope) -> Iterator[None]:
@@ -97,22 +100,19 @@ class Scopes:
 
     def namespace(self) -> str:
         """The current caller's namespace: ``""`` for the process's one user, else a keyed hash of the identity."""
-        scope = self._scope()
+        scope = self._current.get()
         if scope.reach is Reach.LOCAL:
             return ""
         if scope.reach is Reach.ANYBODY:
             return SHARED_NAMESPACE
-        return hmac.new(self._secret, scope.principal.encode(), hashlib.sha256).hexdigest()[:NAMESPACE_CHARACTERS]
+        return hmac.digest(self._secret, scope.principal.encode(), "sha256").hex()[:NAMESPACE_CHARACTERS]
 
     def generate_id(self, protected: Callable[[], str] = short_id) -> str:
         """A new id: from ``protected`` where a namespace protects the object, else 128 random bits."""
-        if self._scope().reach is Reach.ANYBODY:
+        if self._current.get().reach is Reach.ANYBODY:
             return f"obj_{secrets.token_urlsafe(CAPABILITY_BYTES)}"
         return protected()
 
     def may_list(self) -> bool:
         """Whether the current caller may list objects."""
-        return self._scope().reach is not Reach.ANYBODY
-
-    def _scope(self) -> Scope:
-        return self._current.get() or Scope()
+        return self._current.get().reach is not Reach.ANYBODY

@@ -12,16 +12,69 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_work_in_time_is_let_alone():
-    async with LoopTimeout(5.0):
+    with LoopTimeout(5.0)():
         await asyncio.sleep(0.01)
 
 
 async def test_work_that_takes_longer_is_given_up():
     began = time.monotonic()
-    with pytest.raises(TimeoutError):
-        async with LoopTimeout(0.25):
-            await asyncio.sleep(60)
+    with pytest.raises(TimeoutError), LoopTimeout(0.25)():
+        await asyncio.sleep(60)
     assert 0.24 <= time.monotonic() - began < 30
+
+
+async def test_each_of_many_has_its_own_time_under_one_timeout():
+    timeout, began, given_up = LoopTimeout(0.2), time.monotonic(), {}
+
+    async def work(number: int, seconds: float) -> None:
+        await asyncio.sleep(0.05 * number)
+        started = time.monotonic()
+        try:
+            with timeout():
+                await asyncio.sleep(seconds)
+        except TimeoutError:
+            given_up[number] = time.monotonic() - started
+
+    await asyncio.gather(*(work(number, 60 if number % 2 else 0.01) for number in range(6)))
+    assert sorted(given_up) == [1, 3, 5]
+    assert min(given_up.values()) >= 0.19
+    assert time.monotonic() - began < 30
+
+
+async def test_the_timer_ends_with_the_work_and_begins_again_with_more(monkeypatch):
+    loop, timers = asyncio.get_running_loop(), 0
+    call_at = loop.call_at
+
+    def counted(*args, **options):
+        nonlocal timers
+        timers += args[1].__name__ == "_step"
+        return call_at(*args, **options)
+
+    monkeypatch.setattr(loop, "call_at", counted)
+    timeout = LoopTimeout(0.1)
+    for turn in (1, 2):
+        with timeout():
+            pass
+        await asyncio.sleep(0.2)
+        assert timers == turn
+    with pytest.raises(TimeoutError), timeout():
+        await asyncio.sleep(60)
+
+
+async def test_work_that_is_done_in_the_turn_in_which_its_time_ends_is_done(monkeypatch):
+    monkeypatch.setattr(loop_timeout, "MOST_LATE_SECONDS", 0.1)
+    answer = asyncio.get_running_loop().create_future()
+
+    async def work() -> str:
+        with LoopTimeout(5.0)():
+            return await answer
+
+    task = asyncio.ensure_future(work())
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_soon(answer.set_result, "read")
+    time.sleep(0.2)  # noqa: ASYNC251  # both come up in the loop's next turn: first the answer, then the end of the time
+    assert await task == "read"
+    assert task.cancelling() == 0
 
 
 async def busy(until: asyncio.Event, seconds: float) -> None:
@@ -36,30 +89,29 @@ async def test_time_that_the_loop_takes_for_other_things_is_no_time_of_the_serve
     done = asyncio.Event()
     other = asyncio.ensure_future(busy(done, seconds))
     try:
-        async with LoopTimeout(0.5):  # more than 1 s by the clock
+        with LoopTimeout(0.5)():  # more than 1 s by the clock
             for _ in range(turns):
                 await asyncio.sleep(0)
         # … but it does not wait for ever.
         monkeypatch.setattr(loop_timeout, "MOST_LATE_SECONDS", 0.3)
-        with pytest.raises(TimeoutError):
-            async with LoopTimeout(0.5):
-                await asyncio.sleep(60)
+        with pytest.raises(TimeoutError), LoopTimeout(0.5)():
+            await asyncio.sleep(60)
     finally:
         done.set()
         await other
 
 
 async def test_what_ends_the_work_otherwise_is_what_it_was():
-    with pytest.raises(KeyError):
-        async with LoopTimeout(5.0):
-            raise KeyError
+    with pytest.raises(KeyError), LoopTimeout(5.0)():
+        raise KeyError
     task = asyncio.ensure_future(forever())
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    assert task.cancelled()
 
 
 async def forever() -> None:
-    async with LoopTimeout(5.0):
+    with LoopTimeout(5.0)():
         await asyncio.sleep(60)

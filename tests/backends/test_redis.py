@@ -14,8 +14,8 @@ import pytest
 import redis
 
 from coatcheck.backends import RedisBackend, RedisUnavailable
-from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.testing import redis_server as start_redis
+from tests.backends.refusals import refusals
 
 PASSWORD = "s3cret/@:?#"
 
@@ -33,21 +33,6 @@ def bare(redis_server):
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushall()
         yield client
-
-
-def both_ways(backend):
-    """What a synchronous and an asynchronous read say about the trouble."""
-
-    async def asynchronous():
-        await backend.aget("a")
-
-    found = []
-    for call in (lambda: backend.get("a"), lambda: asyncio.run(asynchronous())):
-        with pytest.raises(ObjectStoreUnavailable) as refused:
-            call()
-        found.append(refused.value)
-    backend.close()
-    return found
 
 
 def test_keys_carry_the_prefix_and_lifetimes_are_in_milliseconds(redis_server, bare):
@@ -117,7 +102,7 @@ def test_a_port_where_nothing_listens_is_named_without_the_password():
         taken.bind(("127.0.0.1", 0))  # bound, so nobody else takes it, and not listening
         port = taken.getsockname()[1]
         backend = RedisBackend(f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/0")
-        for error in both_ways(backend):
+        for error in refusals(backend):
             assert f"127.0.0.1:{port} refused the connection" in str(error)
             assert (error.address, error.trouble) == (f"127.0.0.1:{port}", "refused")
             assert PASSWORD not in "".join(traceback.format_exception(error))
@@ -126,7 +111,7 @@ def test_a_port_where_nothing_listens_is_named_without_the_password():
 @pytest.mark.parametrize("credentials", ["", ":wr0ng%2Fpass@", "somebody:wr0ng%2Fpass@"])
 def test_wrong_credentials_are_named_as_such_without_the_password(redis_with_password, credentials):
     address = f"127.0.0.1:{redis_with_password.port}"
-    for error in both_ways(RedisBackend(f"redis://{credentials}{address}/0")):
+    for error in refusals(RedisBackend(f"redis://{credentials}{address}/0")):
         assert f"{address} did not accept the credentials" in str(error)
         assert error.trouble == "authentication"
         assert "wr0ng/pass" not in "".join(traceback.format_exception(error))
@@ -134,25 +119,25 @@ def test_wrong_credentials_are_named_as_such_without_the_password(redis_with_pas
 
 def test_a_socket_that_is_not_there_is_named(tmp_path):
     path = tmp_path / "none.sock"
-    for error in both_ways(RedisBackend(f"unix://{path}")):
+    for error in refusals(RedisBackend(f"unix://{path}")):
         assert error.trouble == "no_socket"
         assert error.address.endswith("none.sock")
 
 
 def test_a_host_that_does_not_resolve_is_named():
-    for error in both_ways(RedisBackend("redis://no-such-host.invalid/0")):
+    for error in refusals(RedisBackend("redis://no-such-host.invalid/0")):
         assert error.trouble == "unknown_host"
         assert "no-such-host.invalid:6379" in str(error)
 
 
 def test_a_server_without_tls_is_named(redis_server):
-    for error in both_ways(RedisBackend(f"rediss://127.0.0.1:{redis_server.port}/0", timeout=0.3, connect_timeout=0.3)):
+    for error in refusals(RedisBackend(f"rediss://127.0.0.1:{redis_server.port}/0", timeout=0.3, connect_timeout=0.3)):
         assert error.trouble in {"tls", "dropped", "timeout", "connect_timeout"}
         assert f"127.0.0.1:{redis_server.port}" in str(error)
 
 
 def test_a_database_that_the_server_does_not_have_is_named(redis_server):
-    for error in both_ways(RedisBackend(f"redis://127.0.0.1:{redis_server.port}/99")):
+    for error in refusals(RedisBackend(f"redis://127.0.0.1:{redis_server.port}/99")):
         assert error.trouble == "database"
 
 
@@ -162,7 +147,7 @@ def test_a_server_that_never_answers_is_given_up_after_the_timeout():
         silent.listen()
         port = silent.getsockname()[1]
         start = time.monotonic()
-        for error in both_ways(RedisBackend(f"redis://127.0.0.1:{port}/0", timeout=0.2)):
+        for error in refusals(RedisBackend(f"redis://127.0.0.1:{port}/0", timeout=0.2)):
             assert f"127.0.0.1:{port} did not answer in time" in str(error)
             assert error.trouble == "timeout"
         assert time.monotonic() - start < 2.0
@@ -204,7 +189,7 @@ def answering(reply):
 
 def test_what_is_no_redis_at_all_is_named():
     with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
-        for error in both_ways(RedisBackend(f"redis://127.0.0.1:{port}/0")):
+        for error in refusals(RedisBackend(f"redis://127.0.0.1:{port}/0")):
             assert error.trouble in {"failed", "dropped"}
             assert f"127.0.0.1:{port}" in str(error)
             assert isinstance(error, RedisUnavailable)
@@ -214,7 +199,7 @@ def test_what_is_no_redis_at_all_is_named():
 def test_a_server_that_quotes_the_password_in_its_error_does_not_make_it_show(command):
     quoting = f"-ERR unknown command `{command}`, with args beginning with: `{PASSWORD}`,\r\n".encode()
     with answering(quoting) as port:
-        for error in both_ways(RedisBackend(f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/0")):
+        for error in refusals(RedisBackend(f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/0")):
             assert f"127.0.0.1:{port}" in str(error)
             assert PASSWORD not in "".join(traceback.format_exception(error))
 
@@ -429,5 +414,5 @@ def test_a_server_for_tests_is_gone_afterwards():
         with redis.Redis.from_url(url) as client:
             assert client.ping()
     assert process.poll() is not None
-    for error in both_ways(RedisBackend(url)):
+    for error in refusals(RedisBackend(url)):
         assert error.trouble == "refused"

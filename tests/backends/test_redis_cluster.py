@@ -1,7 +1,6 @@
 """A cluster: what is peculiar to it; the contract and the failing over are tested elsewhere."""
 
 import asyncio
-import re
 import socket
 import time
 import traceback
@@ -11,11 +10,11 @@ import pytest
 from redis.asyncio import RedisCluster
 from redis.crc import key_slot
 
-from coatcheck.backends import RedisBackend, RedisUnavailable
+from coatcheck.backends import RedisBackend
 from coatcheck.containers import Container
-from coatcheck.errors import SettingsError
 from coatcheck.settings import Settings
 from coatcheck.testing import redis_cluster as start_cluster
+from tests.backends.refusals import prompt_refusals
 from tests.server_fixtures import PASSWORD
 
 LARGE = b"0123456789" * 500_000  # 5 MB: read in pieces, in a transaction
@@ -26,18 +25,6 @@ def backend(redis_cluster):
     backend = RedisBackend(redis_cluster.url)
     yield backend
     backend.close()
-
-
-def both_ways(backend):
-    found = []
-    for call in (lambda: backend.get("a"), lambda: asyncio.run(backend.aget("a"))):
-        start = time.perf_counter()
-        with pytest.raises(RedisUnavailable) as caught:
-            call()
-        assert time.perf_counter() - start < 1.3  # 0.8, and what a busy machine adds
-        found.append(caught.value)
-    backend.close()
-    return found
 
 
 def owner(cluster, slot):
@@ -75,22 +62,22 @@ def test_nodes_that_are_away_and_wrong_passwords_are_named(redis_cluster):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        for error in both_ways(RedisBackend(f"redis+cluster://127.0.0.1:{port}")):
+        for error in prompt_refusals(RedisBackend(f"redis+cluster://127.0.0.1:{port}")):
             assert error.trouble == "refused"
             assert f"cluster 127.0.0.1:{port}" in str(error)
     port = redis_cluster.primaries[0].port
-    for error in both_ways(RedisBackend(f"redis+cluster://:wr0ng@127.0.0.1:{port}")):
+    for error in prompt_refusals(RedisBackend(f"redis+cluster://:wr0ng@127.0.0.1:{port}")):
         assert error.trouble == "authentication"
         assert "wr0ng" not in "".join(traceback.format_exception(error))
 
 
 def test_a_single_server_is_no_cluster_and_a_node_is_no_single_server(redis_server, redis_cluster):
-    for error in both_ways(RedisBackend(f"redis+cluster://127.0.0.1:{redis_server.port}")):
+    for error in prompt_refusals(RedisBackend(f"redis+cluster://127.0.0.1:{redis_server.port}")):
         assert error.trouble == "no_cluster"
         assert "redis://" in str(error)
     slot = key_slot(b"coatcheck:a")
     other = next(server for server in redis_cluster.primaries if server is not owner(redis_cluster, slot))
-    for error in both_ways(RedisBackend(other.url)):
+    for error in prompt_refusals(RedisBackend(other.url)):
         assert error.trouble == "cluster"
         assert "redis+cluster://" in str(error)
 
@@ -178,30 +165,6 @@ def test_the_settings_reach_the_cluster(redis_cluster):
         await container.exit_stack().aclose()
 
     asyncio.run(story())
-
-
-@pytest.mark.parametrize(
-    ("url", "reason"),
-    [
-        ("redis+cluster://", "host"),
-        ("redis+cluster://h:1,:2", "host"),
-        ("redis+cluster://h:1/2", "database"),
-        ("redis+cluster://h:1/name", "database"),
-        ("redis+cluster://h:1?sentinel_password=x", "sentinel_password"),
-        ("redis+cluster://h?max_connections=-1", "options after the ?"),
-        ("rediss+cluster://h?ssl_cert_reqs=perhaps", "options after the ?"),
-        ("rediss+cluster://h?ssl_colour=red", "options after the ?"),
-    ],
-)
-def test_an_address_that_cannot_be_meant_is_refused(url, reason):
-    with pytest.raises(SettingsError) as refused:
-        RedisBackend(url)
-    assert reason in str(refused.value)
-
-
-def test_addresses_of_all_kinds_are_understood():
-    shown = repr(RedisBackend("redis+cluster://u:p@h,[::1]:2/0?client_name=me"))
-    assert re.search(r"'cluster h:6379, \[::1\]:2'", shown)
 
 
 @pytest.mark.anyio

@@ -1,7 +1,7 @@
 """Redis behind sentinels: what is peculiar to it; the contract and the failing over are tested elsewhere."""
 
 import asyncio
-import re
+import contextlib
 import signal
 import socket
 import time
@@ -15,6 +15,7 @@ from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.settings import Settings
 from coatcheck.testing import fault_proxy
+from tests.backends.refusals import prompt_refusals
 from tests.server_fixtures import PASSWORD
 
 SENTINELS = "for sentinels"
@@ -26,18 +27,6 @@ SENTINEL_OPTION = f"?sentinel_password={quote(SENTINELS)}"
 def address(service, *, nodes=None, name="mymaster", option=SENTINEL_OPTION, password=PASSWORD):
     nodes = nodes or ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in service.sentinels)
     return f"redis+sentinel://:{quote(password, safe='')}@{nodes}/{name}{option}"
-
-
-def both_ways(backend):
-    found = []
-    for call in (lambda: backend.get("a"), lambda: asyncio.run(backend.aget("a"))):
-        start = time.perf_counter()
-        with pytest.raises(RedisUnavailable) as caught:
-            call()
-        assert time.perf_counter() - start < 1.3  # 0.8, and what a busy machine adds
-        found.append(caught.value)
-    backend.close()
-    return found
 
 
 def unused_port():
@@ -63,7 +52,7 @@ def test_the_address_of_the_sentinels_is_shown_without_passwords(sentinel_servic
     ],
 )
 def test_what_is_wrong_with_the_address_is_told_apart(sentinel_service, options, trouble):
-    for error in both_ways(RedisBackend(address(sentinel_service, **options))):
+    for error in prompt_refusals(RedisBackend(address(sentinel_service, **options))):
         assert error.trouble == trouble
         assert f"127.0.0.1:{sentinel_service.sentinels[0].port}" in str(error)
         text = "".join(traceback.format_exception(error))
@@ -72,7 +61,7 @@ def test_what_is_wrong_with_the_address_is_told_apart(sentinel_service, options,
 
 def test_sentinels_that_are_away_are_named():
     port = unused_port()
-    for error in both_ways(RedisBackend(f"redis+sentinel://127.0.0.1:{port}/mymaster")):
+    for error in prompt_refusals(RedisBackend(f"redis+sentinel://127.0.0.1:{port}/mymaster")):
         assert error.trouble == "no_sentinel"
         assert f"127.0.0.1:{port}" in str(error)
 
@@ -87,11 +76,34 @@ def test_one_sentinel_that_answers_is_enough(sentinel_service):
         backend.close()
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("form", ["blocking", "asynchronous"])
+async def test_no_sentinel_is_forgotten_where_many_ask_at_once(sentinel_service, form):
+    with contextlib.ExitStack() as stack:
+        proxies = [stack.enter_context(fault_proxy(sentinel.port)) for sentinel in sentinel_service.sentinels[:2]]
+        nodes = ",".join(f"127.0.0.1:{proxy.port}" for proxy in proxies)
+        backend = RedisBackend(address(sentinel_service, nodes=nodes), timeout=10.0)
+
+        async def many():
+            if form == "asynchronous":
+                await backend._loops.run(lambda client: client.close_idle())
+                return await asyncio.gather(*(backend.aget("a") for _ in range(10)))
+            backend.close()
+            return await asyncio.gather(*(asyncio.to_thread(backend.get, "a") for _ in range(10)))
+
+        backend.set("a", b"1", None)
+        for away in (0, 1, 0, 1):
+            proxies[away].refuse()
+            assert await many() == [b"1"] * 10
+            proxies[away].heal()
+        await backend.aclose()
+
+
 def test_sentinels_that_all_hang_do_not_take_longer_than_an_operation_may(sentinel_service):
     with fault_proxy(sentinel_service.sentinels[0].port) as hanging:
         hanging.silence()
         nodes = ",".join([f"127.0.0.1:{hanging.port}"] * 8)
-        for error in both_ways(RedisBackend(address(sentinel_service, nodes=nodes))):
+        for error in prompt_refusals(RedisBackend(address(sentinel_service, nodes=nodes))):
             assert error.trouble in {"no_sentinel", "timeout"}
 
 
@@ -124,32 +136,6 @@ def test_connections_to_sentinels_and_primary_are_bounded_and_close_with_their_l
         time.sleep(0.01)
     assert clients() == 1
     backend.close()
-
-
-@pytest.mark.parametrize(
-    ("url", "reason"),
-    [
-        ("redis+sentinel://h:1", "service"),
-        ("redis+sentinel://h:1/", "service"),
-        ("redis+sentinel:///mymaster", "host"),
-        ("redis+sentinel://h:1,,h:2/mymaster", "host"),
-        ("redis+sentinel://h:port/mymaster", "port"),
-        ("redis+sentinel://h:1/mymaster/zero", "database"),
-        ("redis+sentinel://h:1/mymaster/0/1", "database"),
-        ("redis+sentinel://h:1/mymaster?colour=red", "colour"),
-        ("redis://h:1/0?sentinel_password=x", "sentinel_password"),
-        ("redis+sentinel://h/mymaster?max_connections=-1", "options after the ?"),
-    ],
-)
-def test_an_address_that_cannot_be_meant_is_refused(url, reason):
-    with pytest.raises(SettingsError) as refused:
-        RedisBackend(url)
-    assert reason in str(refused.value)
-
-
-def test_the_database_and_addresses_of_all_kinds_are_understood():
-    shown = repr(RedisBackend("redis+sentinel://u:p@h,[::1]:2,i:3/my%20service/4?socket_timeout=0.5"))
-    assert re.search(r"'my service of sentinels h:26379, \[::1\]:2, i:3'", shown)
 
 
 def test_a_primary_that_hangs_is_replaced(sentinel_service):

@@ -3,12 +3,13 @@ import ssl
 
 import pytest
 
-from coatcheck.backends import RedisBackend, RedisUnavailable
+from coatcheck.backends import RedisBackend
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.settings import Settings
 from coatcheck.testing import BackendContract, fault_proxy
 from tests.backends.certificates import Authority
+from tests.backends.refusals import refusals
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +59,7 @@ class TestRedisOverTLS(BackendContract):
 
 
 def refused(url, **options):
-    backend = RedisBackend(url, **options)
-    found = []
-    for call in (lambda: backend.get("a"), lambda: asyncio.run(backend.aget("a"))):
-        with pytest.raises(RedisUnavailable) as caught:
-            call()
-        found.append(caught.value.trouble)
-    backend.close()
-    return found
+    return [error.trouble for error in refusals(RedisBackend(url, **options))]
 
 
 def test_an_authority_that_nobody_named_is_not_trusted(make_front):

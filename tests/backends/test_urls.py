@@ -105,6 +105,24 @@ def test_a_url_of_any_length_is_shown_in_bounded_length_on_one_line():
         ("unix://", "absolute"),
         ("unix:///", "absolute"),
         ("unix://run/redis.sock", "absolute"),
+        ("redis+cluster://", "host"),
+        ("redis+cluster://h:1,:2", "host"),
+        ("redis+cluster://h:1/2", "database"),
+        ("redis+cluster://h:1/name", "database"),
+        ("redis+cluster://h:1?sentinel_password=x", "sentinel_password"),
+        ("redis+cluster://h?max_connections=-1", "options after the ?"),
+        ("rediss+cluster://h?ssl_cert_reqs=perhaps", "options after the ?"),
+        ("rediss+cluster://h?ssl_colour=red", "options after the ?"),
+        ("redis+sentinel://h:1", "service"),
+        ("redis+sentinel://h:1/", "service"),
+        ("redis+sentinel:///mymaster", "host"),
+        ("redis+sentinel://h:1,,h:2/mymaster", "host"),
+        ("redis+sentinel://h:port/mymaster", "port"),
+        ("redis+sentinel://h:1/mymaster/zero", "database"),
+        ("redis+sentinel://h:1/mymaster/0/1", "database"),
+        ("redis+sentinel://h:1/mymaster?colour=red", "colour"),
+        ("redis://h:1/0?sentinel_password=x", "sentinel_password"),
+        ("redis+sentinel://h/mymaster?max_connections=-1", "options after the ?"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_before_anything_connects(url, reason):
@@ -121,6 +139,11 @@ def test_a_url_that_cannot_be_used_is_refused_before_anything_connects(url, reas
         ("redis://u:p@cache.example:1/3?socket_timeout=0.5&client_name=me", "cache.example:1"),
         ("rediss://[::1]:2?ssl_cert_reqs=none", "[::1]:2"),
         ("unix:///run/a@b.sock?db=1", "/run/a@b.sock"),
+        ("redis+cluster://u:p@h,[::1]:2/0?client_name=me", "cluster h:6379, [::1]:2"),
+        (
+            "redis+sentinel://u:p@h,[::1]:2,i:3/my%20service/4?socket_timeout=0.5",
+            "my service of sentinels h:26379, [::1]:2, i:3",
+        ),
     ],
 )
 def test_a_good_url_needs_no_server_to_be_accepted(url, where):

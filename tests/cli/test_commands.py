@@ -248,12 +248,12 @@ def test_tokens_that_can_be_read_on_their_way_are_warned_about(host, authenticat
 
 
 TOOLSET = '''
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from coatcheck.tool_factory import MemoryType, ToolConfig
 from coatcheck.toolsets import Toolset
 
 class Options(BaseModel):
-    greeting: str
+    greeting: str = Field(description="What to say first.")
     times: int = 1
 
 def tools(options):
@@ -266,6 +266,7 @@ toolset = Toolset("greetings", tools, Options)
 class Inside:
     toolset = toolset
 not_one = 5
+bare = Toolset("bare", dict)
 '''
 
 
@@ -283,6 +284,20 @@ async def test_a_toolset_of_ones_own_is_served_with_its_settings_as_flags(own_mo
         answer = await client.call_tool("greet", {"name": "Ann"})
         assert "Hello Ann! Hello Ann! " in answer.content[0].text
         assert "object_store_get" in {tool.name for tool in (await client.list_tools()).tools}
+
+
+def test_the_help_lists_the_flags_of_the_toolsets_before_it(own_module: dict[str, Any]):
+    asked = ["--toolset", "greetings_module:toolset", "--toolset", "greetings_module:bare"]
+    helped = run("serve", *asked, "--help", env=own_module)
+    assert helped.returncode == 0
+    usual, _, added = helped.stdout.partition("Toolset greetings:")
+    assert "--transport" in usual
+    assert re.search(r"--greeting VALUE +What to say first\.\n +--times VALUE", added)
+    assert re.search(r"Toolset bare:\n +It has no flags of its own\.", added)
+    assert run("serve", "--help").stdout == usual.rstrip() + "\n"
+    unknown = run("serve", "--toolset", "nowhere", "--help")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "There is no toolset nowhere" in unknown.stderr
 
 
 @pytest.mark.parametrize(

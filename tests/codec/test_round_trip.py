@@ -166,7 +166,10 @@ def test_cycles_end():
     cycle.append({"again": cycle})
     found = there_and_back(cycle)
     assert found[0] == 1
-    assert "inside itself" in found[1]["again"]["$repr"]
+    assert found[1]["again"]["$repr"] == "<list of 2 items, nested too deeply or inside itself>"
+    lonely: list[Any] = []
+    lonely.append(lonely)
+    assert there_and_back([lonely])[0][0]["$repr"].startswith("<list of 1 item, ")
 
 
 def test_nesting_beyond_the_limit_is_described_and_the_rest_kept():

@@ -2,16 +2,17 @@
 
 import random
 import time
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 import pytest
 import redis
 
 from coatcheck.containers import Container
-from coatcheck.errors import ObjectNotFound, ObjectStoreUnavailable
+from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.settings import Settings
 from coatcheck.testing import redis_cluster, sentinel_service
+from tests.degradation.load import Load
 
 pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
@@ -26,6 +27,16 @@ def within(seconds):
     start = time.perf_counter()
     yield
     assert time.perf_counter() - start < seconds
+
+
+@asynccontextmanager
+async def container_over(url):
+    """A container that is closed also where the test fails, so that what it leaves open fails no other test."""
+    container = Container(settings=Settings(object_store_backend="redis", redis_url=url))
+    try:
+        yield container
+    finally:
+        await container.exit_stack().aclose()
 
 
 @contextmanager
@@ -85,26 +96,25 @@ async def recovers(container, object_ids):
 @pytest.mark.parametrize("group", [sentinels, cluster], ids=["sentinel", "cluster"])
 async def test_a_lost_primary_is_replaced_and_nothing_is_lost(group):
     with group() as (url, lost, lose, wait, come_back):
-        container = Container(settings=Settings(object_store_backend="redis", redis_url=url))
-        object_ids = [await container.store().aput(LARGE) for _ in range(20)]
-        for object_id in object_ids:
-            await both_ways(container, object_id)
-        copied(lost[0])
-        lose()
-        not_kept = 0
-        async with anyio.create_task_group() as waiting:
-            waiting.start_soon(anyio.to_thread.run_sync, wait)
-            for _ in range(20):
-                with within(LONGEST_CALL):
-                    kept = await container.explorer().aput_and_preview(LARGE)
-                not_kept += WHOLE in kept
-                assert "1999" in kept or WHOLE not in kept
-        assert not_kept > 0
-        await recovers(container, object_ids)
-        come_back()  # as a replica now, which nobody is to write to
-        for object_id in object_ids:
-            await both_ways(container, object_id)
-        await container.exit_stack().aclose()
+        async with container_over(url) as container:
+            object_ids = [await container.store().aput(LARGE) for _ in range(20)]
+            for object_id in object_ids:
+                await both_ways(container, object_id)
+            copied(lost[0])
+            lose()
+            not_kept = 0
+            async with anyio.create_task_group() as waiting:
+                waiting.start_soon(anyio.to_thread.run_sync, wait)
+                for _ in range(20):
+                    with within(LONGEST_CALL):
+                        kept = await container.explorer().aput_and_preview(LARGE)
+                    not_kept += WHOLE in kept
+                    assert "1999" in kept or WHOLE not in kept
+            assert not_kept > 0
+            await recovers(container, object_ids)
+            come_back()  # as a replica now, which nobody is to write to
+            for object_id in object_ids:
+                await both_ways(container, object_id)
 
 
 @pytest.mark.long
@@ -112,50 +122,23 @@ async def test_a_lost_primary_is_replaced_and_nothing_is_lost(group):
 async def test_load_while_a_primary_is_lost(group):
     """Redis copies to replicas after it has answered: what it took in the last tenth of a second may be lost with it."""
     with group() as (url, _, lose, wait, come_back):
-        container = Container(settings=Settings(object_store_backend="redis", redis_url=url))
-        store, chance, kept, unavailable = container.store(), random.Random(1), {}, [0]
-        slowest, end, lost_at = [0.0], time.monotonic() + 40, [0.0, 0.0]
-
-        async def call(work):
-            start = time.perf_counter()
-            try:
-                return await work
-            except ObjectStoreUnavailable:
-                unavailable[0] += 1
-                await anyio.sleep(0.05)
-                return None
-            finally:
-                slowest[0] = max(slowest[0], time.perf_counter() - start)
-
-        async def caller(number):
-            turn = 0
-            while time.monotonic() < end:
-                turn += 1
-                object_id = await call(store.aput([number, turn] * chance.choice([1, 500, 20_000])))
-                if object_id:
-                    kept[object_id] = (number, turn, time.monotonic())
-                await anyio.sleep(0.01)
+        lost_at = taken_over_at = 0.0
 
         async def trouble():
+            nonlocal lost_at, taken_over_at
             await anyio.sleep(10)
-            lost_at[0] = time.monotonic()
+            lost_at = time.monotonic()
             await anyio.to_thread.run_sync(lose)
             await anyio.to_thread.run_sync(wait)
-            lost_at[1] = time.monotonic()
+            taken_over_at = time.monotonic()
             await anyio.sleep(5)
             await anyio.to_thread.run_sync(come_back)
 
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(trouble)
-            for number in range(8):
-                tasks.start_soon(caller, number)
-        for object_id, (number, turn, at) in kept.items():
-            try:
-                assert (await store.afetch(object_id))[:2] == [number, turn]
-            except ObjectNotFound:
-                assert lost_at[0] - 0.1 < at < lost_at[0] + 0.1
-        after = [at for _, _, at in kept.values() if lost_at[1] + RECOVERY < at]
-        assert len(after) > 100
-        assert unavailable[0] > 0
-        assert slowest[0] < LONGEST_CALL + 0.5  # callers and servers share the machine
-        await container.exit_stack().aclose()
+        async with container_over(url) as container:
+            load = Load(container.store(), random.Random(1), [1, 500, 20_000], pause=0.01)
+            await load.run(8, 40, trouble)
+            for gone in await load.lost():
+                assert lost_at - 0.1 < gone.at < lost_at + 0.1
+            assert len([kept for kept in load.kept.values() if taken_over_at + RECOVERY < kept.at]) > 100
+            assert load.unavailable > 0
+            assert load.slowest < LONGEST_CALL + 0.5  # callers and servers share the machine

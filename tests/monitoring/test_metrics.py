@@ -184,6 +184,23 @@ def test_evictions_and_expirations_are_those_of_the_backend(kind, tmp_path):
     assert value_of(text, "coatcheck_store_expirations_total") == 1
 
 
+@pytest.mark.parametrize("broken", [RuntimeError("no such table"), None])
+def test_a_backend_that_cannot_say_what_it_holds_leaves_all_other_metrics(broken, caplog):
+    class Custom(InMemoryBackend):
+        def statistics(self):
+            if broken:
+                raise broken
+            return ("not", "what", "was", "asked")
+
+    container = Container(settings=Settings(), backend=Custom())
+    metrics = container.metrics()
+    container.store().put([1])
+    text = metrics.exposition().decode()
+    assert value_of(text, "coatcheck_store_operations_total", operation="put", outcome="ok") == 1
+    assert "coatcheck_store_objects" not in text
+    assert "Custom" in caplog.text
+
+
 async def test_work_that_the_sandbox_stops_is_counted():
     container = Container(settings=Settings(sandbox_timeout=0.2))
     metrics = container.metrics()

@@ -62,10 +62,14 @@ class CircuitBreaker:
                 f"The object store is unavailable at the moment; try again in a few seconds. {self._reason}"
             )
 
-    def note(self, error: ObjectStoreUnavailable | None) -> None:
-        """Count how a call went; ``None`` for well. What a store refuses is an answer, so it counts as well."""
-        if error is None or getattr(error, "answered", False):
-            self._failures = 0  # a race may lose a count, which delays the opening by a call
+    def answered(self) -> None:
+        """Count a call that the store answered."""
+        self._failures = 0  # a race may lose a count, which delays the opening by a call
+
+    def note(self, error: ObjectStoreUnavailable) -> None:
+        """Count a call that failed. What a store refuses is an answer too."""
+        if getattr(error, "answered", False):
+            self.answered()
             return
         with self._lock:
             self._failures += 1
@@ -164,70 +168,42 @@ class BreakerBackend:
 
     def _guarded(self, method: Callable[..., Any]) -> Callable[..., Any]:
         """``method`` that is not called while the breaker is open."""
-        noted, check = self._noted(method), self.breaker.check
-
-        if inspect.iscoroutinefunction(method):
-
-            @wraps(method)
-            async def acall(*args: Any) -> Any:
-                check()
-                return await noted(*args)
-
-            return acall
-
-        @wraps(method)
-        def call(*args: Any) -> Any:
-            check()
-            return noted(*args)
-
-        return call
+        return self._noted(method, self.breaker.check, self.breaker.answered)
 
     def _probing(self, method: Callable[..., Any]) -> Callable[..., Any]:
         """``method`` that is called even while the breaker is open, and closes it when it succeeds."""
-        noted, close = self._noted(method), self.breaker.stop
+        return self._noted(method, _nothing, self.breaker.stop)
 
-        if inspect.iscoroutinefunction(method):
-
-            @wraps(method)
-            async def acall() -> None:
-                await noted()
-                close()
-
-            return acall
-
-        @wraps(method)
-        def call() -> None:
-            noted()
-            close()
-
-        return call
-
-    def _noted(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """``method`` whose outcome the breaker hears of."""
+    def _noted(
+        self, method: Callable[..., Any], before: Callable[[], None], after: Callable[[], None]
+    ) -> Callable[..., Any]:
+        """``method`` whose failures the breaker hears of; ``after`` is called when it succeeds."""
         note = self.breaker.note
 
         if inspect.iscoroutinefunction(method):
 
             @wraps(method)
             async def acall(*args: Any) -> Any:
+                before()
                 try:
                     result = await method(*args)
                 except ObjectStoreUnavailable as error:
                     note(error)
                     raise
-                note(None)
+                after()
                 return result
 
             return acall
 
         @wraps(method)
         def call(*args: Any) -> Any:
+            before()
             try:
                 result = method(*args)
             except ObjectStoreUnavailable as error:
                 note(error)
                 raise
-            note(None)
+            after()
             return result
 
         return call
@@ -254,3 +230,7 @@ class BreakerBackend:
                 raise
 
         return ascan
+
+
+def _nothing() -> None:
+    """Stand before what is always let through."""

@@ -9,6 +9,7 @@ from coatcheck import __version__
 from coatcheck.cli.install import install, status, uninstall
 from coatcheck.cli.objects import app as objects
 from coatcheck.cli.options import Backend, Config, LogFormat, RedisUrl, ShutdownTimeout, Ttl, WaitForStore, store_flags
+from coatcheck.cli.serve_help import ServeCommand
 from coatcheck.cli.stats import stats
 from coatcheck.cli.wrap_command import wrap
 
@@ -51,6 +52,7 @@ app.command(short_help="Tell which servers of which clients it stands in front o
 
 
 @app.command(
+    cls=ServeCommand,
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     short_help="Serve the object tools, and those of toolsets.",
 )
@@ -91,7 +93,10 @@ def serve(
     ] = None,
     toolset: Annotated[
         list[str] | None,
-        typer.Option(help="Toolset to serve: an installed one's name, or module:attribute. Repeatable."),
+        typer.Option(
+            help="Toolset to serve: an installed one's name, or module:attribute. Repeatable.",
+            is_eager=True,  # so that the help behind it knows
+        ),
     ] = None,
     tool: Annotated[list[str] | None, typer.Option(help="Serve this tool only. Repeatable.")] = None,
     object_store_backend: Backend = None,
@@ -105,7 +110,7 @@ def serve(
 ) -> None:
     """Serve the object tools over stdio, streamable HTTP or SSE, with the tools of toolsets beside them.
 
-    The settings of a toolset are flags too: --api-key for its field api_key. One that does not exist names them.
+    The settings of a toolset are flags too: --api-key for its field api_key. "serve --toolset NAME --help" lists them.
     """
     from coatcheck.cli.logs import configure_logging
     from coatcheck.cli.serve import AuthFlags, Listening, run_serve

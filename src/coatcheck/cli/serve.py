@@ -19,7 +19,7 @@ from coatcheck.authentication import Authentication, open_authentication
 from coatcheck.cli.collector import spare_what_is_loaded
 from coatcheck.cli.logs import announce
 from coatcheck.cli.options import SettingsFlags, make_settings
-from coatcheck.cli.toolset_flags import ExtraFlags, toolset_options
+from coatcheck.cli.toolset_flags import ExtraFlags, load_toolsets, toolset_options
 from coatcheck.cli.web_server import address_of, bind, run_web_server
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
@@ -28,7 +28,6 @@ from coatcheck.listening.draining import Draining
 from coatcheck.listening.post_only import PostOnly
 from coatcheck.monitoring.routes import Monitored, monitoring_routes
 from coatcheck.server import configure_mcp_server
-from coatcheck.toolsets import load_toolset
 from coatcheck.wire.interceptor import INSTRUCTIONS
 
 logger = logging.getLogger(__name__)
@@ -104,9 +103,7 @@ def run_serve(
     verbose: bool,
 ) -> None:
     """Serve until the client goes away or the process is told to end."""
-    if any(":" in name for name in toolset_names):
-        sys.path.insert(0, "")  # a module of one's own is looked for in the current folder first
-    toolsets = [load_toolset(name) for name in toolset_names]
+    toolsets = load_toolsets(toolset_names)
     options = toolset_options(toolsets, extra)
     container = Container(settings=make_settings(flags))
     # The SDK configures logging by itself when a server is made; it writes to stderr as well.

@@ -1,5 +1,6 @@
 """Flags of ``coatcheck serve`` that belong to toolsets: ``--api-key`` for the field ``api_key``."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import typer
 
 from coatcheck.references import close_names
-from coatcheck.toolsets import Toolset
+from coatcheck.toolsets import Toolset, load_toolset
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,22 @@ class ExtraFlags:
     known: Sequence[str]
 
 
+def load_toolsets(names: Sequence[str]) -> list[Toolset]:
+    """Load toolsets by their installed names, or by ``module:attribute``.
+
+    Raises:
+        SettingsError: One of them does not exist or cannot be loaded.
+    """
+    if any(":" in name for name in names):
+        sys.path.insert(0, "")  # a module of one's own is looked for in the current folder first
+    return [load_toolset(name) for name in names]
+
+
+def flag_of(field: str) -> str:
+    """Give the flag for a field of a toolset's settings."""
+    return "--" + field.replace("_", "-")
+
+
 def toolset_options(toolsets: Sequence[Toolset], extra: ExtraFlags) -> dict[str, dict[str, Any]]:
     """Sort the flags that the command does not know into the settings of the toolsets, by the toolsets' names.
 
@@ -30,7 +47,7 @@ def toolset_options(toolsets: Sequence[Toolset], extra: ExtraFlags) -> dict[str,
         typer.BadParameter: A flag that no toolset has, or one without its value.
     """
     owners = {
-        "--" + field.replace("_", "-"): (toolset.name, field)
+        flag_of(field): (toolset.name, field)
         for toolset in toolsets
         for field in (toolset.settings.model_fields if toolset.settings else ())
     }

@@ -35,6 +35,7 @@ async def serve_http(
             loopback=is_loopback(listening.host),
             stateless=listening.stateless,
             verifier=None if verifier is None else verifier.verifier,
+            most_sessions=container.settings().max_caller_sessions,
         )
         spare_what_is_loaded()
         draining = Draining(application)

@@ -14,6 +14,8 @@ from typing import Any
 
 import orjson
 
+from coatcheck.errors import counted
+
 MAX_DEPTH = 200
 """Levels of nesting that are kept; the fast decoder's and jq's own limits lie above it."""
 
@@ -188,7 +190,7 @@ def describe(value: Any) -> dict[str, str]:
     """Describe an object that has no JSON form, within a bound."""
     kind = type(value)
     if isinstance(value, (dict, list, tuple, set, frozenset)):
-        text = f"<{kind.__name__} of {len(value)} items, nested too deeply or inside itself>"
+        text = f"<{kind.__name__} of {counted(len(value), 'item')}, nested too deeply or inside itself>"
     else:
         text = _bounded_repr(value)
     return {"$repr": text, "type": f"{kind.__module__}.{kind.__qualname__}"}

@@ -5,7 +5,6 @@ could read it. zstd comes with Python since 3.14, and before with the package ``
 """
 
 import sys
-from dataclasses import replace
 from typing import Any
 
 from coatcheck.codec.envelope import COMPRESSED_VERSION, Metadata, pack
@@ -26,7 +25,7 @@ def shrink(metadata: Metadata, payload: bytes | memoryview) -> bytes | None:
     compressed: bytes = compressor.compress(payload, zstd.ZstdCompressor.FLUSH_FRAME)
     if len(compressed) > WORTH_IT * metadata.size:
         return None
-    return pack(replace(metadata, zstd=len(compressed), version=COMPRESSED_VERSION), compressed)
+    return pack(metadata._replace(zstd=len(compressed), version=COMPRESSED_VERSION), compressed)
 
 
 def expand(metadata: Metadata, payload: memoryview, most: int) -> memoryview:

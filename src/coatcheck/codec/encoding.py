@@ -7,6 +7,7 @@ from coatcheck.codec.envelope import JsonType, Kind, Parcel
 from coatcheck.codec.fast import dump_fast, dump_line_fast
 from coatcheck.codec.results import ToolResult, is_large_result, result_value
 from coatcheck.codec.slicing import FIRST_SLICE, SLICE_BYTES
+from coatcheck.codec.weighing import is_small
 
 LONG_VALUE = 5000
 """Items from which on a list is encoded in slices, so that its payload is not in memory twice."""
@@ -66,6 +67,18 @@ def dump_line(value: Any) -> bytes:
         return dump_line_fast(value)
     except Exception:  # noqa: BLE001  # as in ``try_dump``
         return encode_carefully(value) + b"\n"
+
+
+def dump_plain(value: Any, limit: int) -> bytes | None:
+    """Encode a plain value that may have ``limit`` characters as compact JSON; ``None`` for what has many more.
+
+    It is ``None`` too where the value takes longer to be sure about: an object of another class somewhere, a key that
+    is no text, a number of more than 64 bits.
+    """
+    try:
+        return dump_fast(value) if is_small(value, limit, limit, with_keys=True) else None
+    except TypeError:
+        return None
 
 
 def encode(value: Any) -> Encoded:
@@ -147,9 +160,10 @@ _TYPE_OF_FIRST_BYTE: dict[bytes, JsonType] = {
 
 def json_type(value: Any) -> Any:
     """The JSON type of a plain value, or ``None`` for an object of another class."""
-    if value is None:
-        return "null"
-    for kinds, name in _TYPES:
+    known = _TYPE_OF.get(type(value))
+    if known is not None:
+        return known
+    for kinds, name in _TYPES:  # of a class that inherits from one of these
         if isinstance(value, kinds):
             return name
     return None
@@ -163,6 +177,15 @@ _TYPES: tuple[tuple[Any, JsonType], ...] = (
     (dict, "object"),
     ((list, tuple, set, frozenset), "array"),
 )
+_TYPE_OF: dict[type, JsonType] = {
+    type(None): "null",
+    bool: "boolean",
+    str: "string",
+    int: "integer",
+    float: "number",
+    dict: "object",
+    list: "array",
+}
 
 
 def json_length(value: Any) -> int | None:

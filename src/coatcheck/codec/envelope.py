@@ -3,9 +3,8 @@
 The metadata can be read from the first bytes alone, so that listing and looking never fetch or decode a payload.
 """
 
-from dataclasses import dataclass, fields
 from io import BytesIO
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import orjson
 
@@ -28,9 +27,10 @@ Kind = Literal["json", "text", "result"]
 JsonType = Literal["object", "array", "string", "integer", "number", "boolean", "null"]
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
+class Metadata(NamedTuple):
     """What is known of a stored value without decoding it.
+
+    One is made at every operation, and a tuple is made in a third of the time of a frozen dataclass.
 
     Attributes:
         kind: ``json`` (the payload is JSON), ``text`` (UTF-8 text) or ``result`` (a tool result as it was on the wire).
@@ -58,7 +58,7 @@ class Metadata:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the metadata as a JSON object."""
-        return {name: getattr(self, name) for name in _FIELDS}
+        return self._asdict()
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> "Metadata":
@@ -66,10 +66,9 @@ class Metadata:
         return cls(**{name: facts[name] for name in _FIELDS if name in facts})
 
 
-_FIELDS = tuple(f.name for f in fields(Metadata))
+_FIELDS = Metadata._fields
 _KINDS, _TYPES = get_args(Kind), get_args(JsonType)
 _VERSIONS = (FORMAT_VERSION, COMPRESSED_VERSION)
-_LABELS = {"tool": MAX_TOOL_CHARACTERS, "media_type": MAX_MEDIA_TYPE_CHARACTERS}
 
 
 class Parcel:
@@ -108,10 +107,12 @@ class Parcel:
 
 def pack(metadata: Metadata, payload: bytes | Parcel) -> bytes:
     """Join metadata and payload into the bytes that a backend keeps."""
-    facts = {name: value for name in _FIELDS if (value := getattr(metadata, name)) is not None and value is not False}
-    for name, most in _LABELS.items():
-        if name in facts:
-            facts[name] = _label(facts[name], most)
+    named = zip(_FIELDS, metadata, strict=True)
+    facts: dict[str, Any] = {name: value for name, value in named if value is not None and value is not False}
+    if metadata.tool is not None:
+        facts["tool"] = _label(metadata.tool, MAX_TOOL_CHARACTERS)
+    if metadata.media_type is not None:
+        facts["media_type"] = _label(metadata.media_type, MAX_MEDIA_TYPE_CHARACTERS)
     line = orjson.dumps(facts)
     return payload.close(line) if isinstance(payload, Parcel) else b"".join((line, b"\n", payload))
 
@@ -167,8 +168,8 @@ def _is_sound(metadata: Metadata) -> bool:
         and metadata.size >= 0
         and (metadata.length is None or type(metadata.length) is int)
         and type(metadata.created) in {int, float}
-        and isinstance(metadata.tool, str | None)
-        and isinstance(metadata.media_type, str | None)
+        and (metadata.tool is None or isinstance(metadata.tool, str))
+        and (metadata.media_type is None or isinstance(metadata.media_type, str))
         and isinstance(metadata.careful, bool)
         and (
             metadata.zstd is None

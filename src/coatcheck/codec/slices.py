@@ -12,7 +12,7 @@ from coatcheck.codec.envelope import Metadata, Parcel
 from coatcheck.codec.manners import Manners
 from coatcheck.codec.results import ToolResult
 from coatcheck.codec.slicing import SLICE_PARTS, TEXT_CHARACTERS, NeedsCare, Slicer
-from coatcheck.codec.weighing import parts_of
+from coatcheck.codec.weighing import is_small, parts_of
 from coatcheck.codec.windows import Load, Pieces, Windows
 
 DECODED_AT_ONCE = 1024 * 1024
@@ -26,7 +26,7 @@ async def aencode(value: Any) -> Encoded:
     dataclass) is encoded in one go, and so is a single text that is much longer than what stands around it.
     """
     root = value.result if isinstance(value, ToolResult) else value
-    if isinstance(root, str) or parts_of(root, SLICE_PARTS) is not None:
+    if isinstance(root, str) or is_small(root) or parts_of(root, SLICE_PARTS) is not None:
         return encode(value)
     careful = False
     try:

@@ -7,8 +7,50 @@ from typing import Any
 CHARACTERS_PER_PART = 100
 """Characters of a text that take as long as one more part."""
 
+FEW = 1000
+"""Parts of a value for which it is not worth while to count closely."""
+
+_SCALARS = frozenset({int, float, bool, type(None)})
+_CONTAINERS = frozenset({list, dict, tuple})
 _MOST_DOUBTS = 3
 _MOST_LEVELS = 300
+
+
+def is_small(
+    value: Any, most: int = FEW, characters: int = FEW * CHARACTERS_PER_PART, *, with_keys: bool = False
+) -> bool:
+    """Whether a value is sure to be quickly encoded; where not, it may be all the same.
+
+    Most values are small, and this is said of them in half the time that counting their parts takes: the garbage
+    collector's function goes from one level to the next. It is not asked about objects of other classes, since it
+    would follow them into everything, nor about a container before its length is known.
+
+    Args:
+        value: Anything.
+        most: Parts that it may have.
+        characters: Characters that the texts in it may have.
+        with_keys: Whether keys are counted among the texts.
+
+    Raises:
+        TypeError: They are, and one is no text.
+    """
+    parts, length = 1, 0
+    level = [value]
+    while level:
+        for item in level:
+            kind = type(item)
+            if kind is str:
+                length += len(item)
+            elif kind not in _SCALARS:
+                if kind not in _CONTAINERS:
+                    return False
+                parts += len(item)
+                if with_keys and kind is dict:
+                    length += sum(map(len, item))
+        if parts > most or length > characters:
+            return False
+        level = gc.get_referents(*level)
+    return True
 
 
 def parts_of(value: Any, most: int) -> int | None:

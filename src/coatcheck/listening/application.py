@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from coatcheck.listening.bodies import WholeBodies
 from coatcheck.listening.enveloped import EnvelopedRequests
 from coatcheck.listening.greeted import GreetedRequests
-from coatcheck.listening.sessions import Sessions
+from coatcheck.listening.sessions import MOST_OF_ONE, Sessions
 from coatcheck.listening.sharing import SharedLink
 from coatcheck.proxy.links import Link
 from coatcheck.scopes import Scopes
@@ -38,6 +38,7 @@ class Application:
         stateless: Whether the 2025 revisions do without sessions too, as replicas behind a balancer need it.
         loopback: Whether only this machine can connect; then foreign host and origin headers are refused.
         verifier: Says whose a bearer token is; without one everybody is let in.
+        most_sessions: Sessions that one caller may have open; 0 for as many as there may be in all.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Application:
         loopback: bool,
         stateless: bool = False,
         verifier: "TokenVerifier | None" = None,
+        most_sessions: int = MOST_OF_ONE,
     ) -> None:
         security = TransportSecuritySettings(
             enable_dns_rebinding_protection=loopback,
@@ -60,7 +62,7 @@ class Application:
         self._greeted: GreetedRequests | Sessions = (
             GreetedRequests(make_link, interceptor, scopes, security, loopback=loopback)
             if stateless
-            else Sessions(make_link, interceptor, scopes, security)
+            else Sessions(make_link, interceptor, scopes, security, most_of_one=most_sessions)
         )
         self._endpoint = _guarded(WholeBodies(self._route), verifier)
 

@@ -1,5 +1,6 @@
 """What Prometheus's package collects at each look: the store's operations, and what its backend holds."""
 
+import logging
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from coatcheck.backends import BreakerBackend, ObjectStoreBackend, StatisticsBackend
 from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.observing import GET, MISSING, OK, PEEK, PUT
+
+logger = logging.getLogger(__name__)
 
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper ends of the buckets; beyond the last no store may take."""
@@ -99,13 +102,21 @@ class Holdings:
         if not isinstance(backend, StatisticsBackend):
             return
         try:
-            found = backend.statistics()
+            yield from _held(backend)
         except ObjectStoreUnavailable:
             return
-        yield GaugeMetricFamily("coatcheck_store_objects", "Objects held.", found.objects)
-        yield GaugeMetricFamily("coatcheck_store_bytes", "Bytes held.", found.bytes)
-        yield _counter("store_evictions", "Objects dropped to stay within a bound.", found.evictions)
-        yield _counter("store_expirations", "Objects dropped because their time was up.", found.expirations)
+        except Exception:  # whatever a backend of somebody else's raises, all other metrics are there
+            logger.exception("%r cannot say what it holds", backend)
+
+
+def _held(backend: StatisticsBackend) -> list[Metric]:
+    found = backend.statistics()
+    return [
+        GaugeMetricFamily("coatcheck_store_objects", "Objects held.", float(found.objects)),
+        GaugeMetricFamily("coatcheck_store_bytes", "Bytes held.", float(found.bytes)),
+        _counter("store_evictions", "Objects dropped to stay within a bound.", float(found.evictions)),
+        _counter("store_expirations", "Objects dropped because their time was up.", float(found.expirations)),
+    ]
 
 
 def _counter(name: str, text: str, value: float) -> Metric:

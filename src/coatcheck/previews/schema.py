@@ -166,6 +166,9 @@ def _open_objects(objects: Objects, records: list[dict[Any, Any]], level: int, p
 
 
 def _columns(records: list[dict[Any, Any]]) -> dict[Any, list[Any]]:
+    names = records[0].keys()
+    if len(names) <= MOST_FIELDS and all(record.keys() == names for record in records):
+        return {name: [record[name] for record in records] for name in names}
     columns: dict[Any, list[Any]] = {}
     for record in records:
         for name, value in islice(record.items(), MOST_FIELDS):

@@ -87,7 +87,8 @@ def _put_shape(sheet: Sheet, value: Any, shape: Shape, room: int) -> None:
 def _samples(value: Any, main: Main | None, subject: Subject, room: int) -> Shown:
     """Write the top level of an object, then first, second and last member of the main part."""
     shown = Shown([], 0, 0, Cuts())
-    base = subject.target.path if subject.target else Path()
+    target = subject.target
+    base = target.path if target else Path()
     if main is None or main.place:
         heading = label_of(base) if base else ("Top level" if isinstance(value, dict) else "Value")
         found = sample(value, (room // 2 if main else room) - len(heading) - 2, open_arrays=main is None)

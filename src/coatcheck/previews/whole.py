@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from coatcheck.codec import dump_json, dump_plain
 from coatcheck.previews.wording import NotPlain, kind_of
 
 ONE_LINE = 100
@@ -21,14 +22,10 @@ def render_whole(value: Any, limit: int) -> str | None:
     Raises:
         NotPlain: The value holds a Python object that has no JSON form of its own.
     """
-    from coatcheck.codec import dump_json
-
     if isinstance(value, str):
         return str.__str__(value) if len(value) <= limit else None
-    if _weigh(value, limit) > limit:
-        return None
-    text = dump_json(value).decode()
-    if len(text) > limit:
+    text = _compact(value, limit)
+    if text is None:
         return None
     return (_in_lines(value, limit) or text) if len(text) > ONE_LINE else text
 
@@ -39,19 +36,23 @@ def render_line(value: Any, limit: int) -> str | None:
     Raises:
         NotPlain: The value holds a Python object that has no JSON form of its own.
     """
-    from coatcheck.codec import dump_json
-
-    if _weigh(value, limit) > limit:
-        return None
-    text = dump_json(value).decode()
+    text = _compact(value, limit)
     # A lone surrogate makes the encoder escape all of its text; whoever needs that is better off with another form.
-    return text if len(text) <= limit and text.isprintable() and "\\ud" not in text else None
+    return text if text is not None and text.isprintable() and "\\ud" not in text else None
+
+
+def _compact(value: Any, limit: int) -> str | None:
+    encoded = dump_plain(value, limit)
+    if encoded is None:
+        if _weigh(value, limit) > limit:
+            return None
+        encoded = dump_json(value)
+    text = encoded.decode()
+    return text if len(text) <= limit else None
 
 
 def _in_lines(value: Any, limit: int) -> str | None:
     """Write each member of a list or object in a line of its own, where that helps and fits."""
-    from coatcheck.codec import dump_json
-
     if isinstance(value, dict):
         members = [dump_json({name: member})[1:-1] for name, member in value.items()]
         brackets = "{}"

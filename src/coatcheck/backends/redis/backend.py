@@ -4,7 +4,7 @@ import io
 import math
 import re
 import secrets
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -275,8 +275,9 @@ def uuid_id() -> str:
     return f"obj_{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
 
 
-async def _execute(client: Any, *command: Any) -> Any:
-    return await client.execute_command(*command)
+def _execute(client: Any, *command: Any) -> Awaitable[Any]:
+    answer: Awaitable[Any] = client.execute_command(*command)
+    return answer
 
 
 async def _afirst(client: Any, name: bytes, n: int) -> bytes | None:

@@ -4,6 +4,7 @@ Each kind says how to make, close and heal the synchronous client and those of t
 names. Nothing here connects before the first operation.
 """
 
+import copy
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -185,7 +186,17 @@ class SentinelClients(PooledClients):
 
         managed = sentinels.SentinelManagedSSLConnection if self.address.tls else sentinels.SentinelManagedConnection
         asking = keeping_to(self.budget, kinds.SSLConnection if self.address.tls else kinds.Connection)
-        manager = sentinels.Sentinel([])
+
+        class Manager(sentinels.Sentinel):  # type: ignore[misc]
+            """Asks one sentinel after the other."""
+
+            def discover_master(self, service_name: str) -> Any:
+                asking = _with_own_order(self)
+                primary = super(Manager, asking).discover_master(service_name)
+                self.sentinels = asking.sentinels
+                return primary
+
+        manager = Manager([])
         manager.sentinels = [
             Redis(
                 connection_pool=BlockingConnectionPool(  # type: ignore[no-untyped-call]
@@ -211,7 +222,17 @@ class SentinelClients(PooledClients):
 
         sentinels: Any = sentinel
         asking = kinds.SSLConnection if self.address.tls else kinds.Connection
-        manager = sentinels.Sentinel([])
+
+        class Manager(sentinels.Sentinel):  # type: ignore[misc]
+            """Asks one sentinel after the other."""
+
+            async def discover_master(self, service_name: str) -> Any:
+                asking = _with_own_order(self)
+                primary = await super(Manager, asking).discover_master(service_name)
+                self.sentinels = asking.sentinels
+                return primary
+
+        manager = Manager([])
         manager.sentinels = [
             Redis(
                 connection_pool=BlockingConnectionPool(
@@ -244,6 +265,17 @@ class SentinelClients(PooledClients):
         await super().aclose(client)
         for sentinel in client.pool.sentinel_manager.sentinels:
             await sentinel.connection_pool.disconnect()
+
+
+def _with_own_order(manager: Any) -> Any:
+    """Give a copy that may put the sentinel that answers first.
+
+    The package exchanges two in one list, for all who ask at the same time. Two who did so after one another left one
+    sentinel there twice and the other not at all: it was never asked again, and its connections were never closed.
+    """
+    asking = copy.copy(manager)
+    asking.sentinels = list(manager.sentinels)
+    return asking
 
 
 def new_retry(times: int = RETRIES) -> Any:

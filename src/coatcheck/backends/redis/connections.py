@@ -82,7 +82,7 @@ class Connections:
         # The package's own timeout would take a loop that lags for a server that accepts no connections.
         seconds, connection.socket_connect_timeout = connection.socket_connect_timeout, None
         try:
-            async with LoopTimeout(seconds):
+            with LoopTimeout(seconds)():
                 await connection.connect()
         except TimeoutError:
             raise self._timed_out("Timeout connecting to server") from None

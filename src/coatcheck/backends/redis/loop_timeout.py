@@ -1,6 +1,7 @@
 """A timeout that tells a server that does not answer from an event loop that has no time to listen."""
 
 import asyncio
+import math
 from types import TracebackType
 
 STEP_SECONDS = 0.02
@@ -19,40 +20,101 @@ class LoopTimeout:
     reads it. A timeout by the clock would then take a healthy server for one that is away, and a circuit breaker would
     make that worse. How far the loop lags shows in how late it calls what it was to call at a time.
 
+    One of them serves all work of one event loop that has the same time: there is one timer for all of it, and it runs
+    only while there is work. So work is given up to a step late, and one that is done in time hardly pays for it::
+
+        timeout = LoopTimeout(0.8)
+        with timeout():
+            await answer
+
     Args:
-        seconds: Time that the work has, of those in which the loop keeps up.
+        seconds: Time that each piece of work has, of those in which the loop keeps up.
     """
 
-    __slots__ = ("_due", "_handle", "_late", "_left", "_loop", "_timeout")
+    __slots__ = ("_due", "_late", "_steps", "_steps_each", "_timer", "_working")
 
     def __init__(self, seconds: float) -> None:
-        self._left = seconds
+        self._steps_each = math.ceil(seconds / STEP_SECONDS) + 1  # the first of them began before the work did
+        self._steps = 0
         self._late = 0.0
-        self._timeout = asyncio.timeout(None)
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._working: dict[_Work, None] = {}  # in the order in which they are due, for all have the same time
 
-    async def __aenter__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        await self._timeout.__aenter__()
-        self._wait(self._loop.time())
+    def __call__(self) -> "_Work":
+        """Give the context in which a piece of work is to be done; it raises ``TimeoutError`` where it is given up."""
+        return _Work(self, self._working)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._handle.cancel()
-        await self._timeout.__aexit__(kind, error, trace)
+    def begin(self, work: "_Work") -> None:
+        """Count the time of a piece of work from now, until it is taken out of those that are worked on."""
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._wait(loop, loop.time())
+        work.last_step = self._steps + self._steps_each
+        work.most_late = self._late + MOST_LATE_SECONDS
+        self._working[work] = None
 
-    def _wait(self, since: float) -> None:
-        step = min(self._left, STEP_SECONDS)
-        self._left -= step
-        self._due = since + step
-        self._handle = self._loop.call_at(self._due, self._look)
+    def _wait(self, loop: asyncio.AbstractEventLoop, since: float) -> None:
+        self._due = since + STEP_SECONDS
+        self._timer = loop.call_at(self._due, self._step, loop)
 
-    def _look(self) -> None:
-        now = self._loop.time()
+    def _step(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._working:
+            self._timer = None
+            return
+        now = loop.time()
         late = now - self._due
         self._late += late
-        if self._left > 0 and self._late < MOST_LATE_SECONDS:
-            self._wait(self._due if late < PUNCTUAL_SECONDS else now)
-        else:
+        self._steps += 1
+        self._wait(loop, self._due if late < PUNCTUAL_SECONDS else now)
+        while self._working:
+            work = next(iter(self._working))
+            if self._steps < work.last_step and self._late < work.most_late:
+                break
+            del self._working[work]
             # At the end of what is to be done now: if the answer has just been read, the work is done before.
-            self._timeout.reschedule(now)
+            work.last_call = loop.call_soon(work.give_up)
+
+
+class _Work:
+    """The context of one piece of work; see ``asyncio.timeout``, whose rules for cancelling it keeps to.
+
+    Attributes:
+        last_step: The step of its timeout at which its time is over.
+        most_late: What the loop may have been late by altogether until it is over all the same.
+        last_call: What will give it up, once its time is over.
+    """
+
+    __slots__ = ("_cancelling", "_given_up", "_task", "_timeout", "_working", "last_call", "last_step", "most_late")
+
+    last_step: int
+    most_late: float
+
+    def __init__(self, timeout: LoopTimeout, working: "dict[_Work, None]") -> None:
+        self._timeout = timeout
+        self._working = working
+        self._given_up = False
+        self.last_call: asyncio.Handle | None = None
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("A timeout is for work inside a task.")
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._timeout.begin(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self.last_call is None:
+            del self._working[self]
+            return
+        self.last_call.cancel()
+        if self._given_up and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError from error
+
+    def give_up(self) -> None:
+        """Cancel it; on its way out that becomes a ``TimeoutError``."""
+        self._given_up = True
+        self._task.cancel()

@@ -21,11 +21,15 @@ class _Mine:
         client: Its client.
         guard: The generator whose end closes the client.
         turns: Lets in as many operations at a time as there may be connections.
+        timeout: Ends operations that take too long.
+        patience: Ends waiting for a turn that takes too long.
     """
 
     client: Any
     guard: AsyncGenerator[None, None]
     turns: asyncio.Semaphore
+    timeout: LoopTimeout
+    patience: LoopTimeout
 
 
 class LoopClients:
@@ -56,9 +60,9 @@ class LoopClients:
         mine = self._loops.get(asyncio.get_running_loop()) or await self._new()
         turns = mine.turns
         try:
-            async with LoopTimeout(self._timeout):
+            with mine.timeout():
                 if turns.locked():
-                    await self._wait_for_turn(turns)
+                    await self._wait_for_turn(mine)
                 else:
                     await turns.acquire()
                 try:
@@ -77,17 +81,23 @@ class LoopClients:
         if mine:
             await mine.guard.aclose()
 
-    async def _wait_for_turn(self, turns: asyncio.Semaphore) -> None:
+    async def _wait_for_turn(self, mine: _Mine) -> None:
         try:
-            async with LoopTimeout(self._patience):
-                await turns.acquire()
+            with mine.patience():
+                await mine.turns.acquire()
         except TimeoutError:
             raise RedisUnavailable(self._troubles.address, "busy") from None
 
     async def _new(self) -> _Mine:
         loop = asyncio.get_running_loop()
         client = self._clients.new_async()
-        mine = _Mine(client, self._until_closed(loop, client), asyncio.Semaphore(self._most))
+        mine = _Mine(
+            client,
+            self._until_closed(loop, client),
+            asyncio.Semaphore(self._most),
+            LoopTimeout(self._timeout),
+            LoopTimeout(self._patience),
+        )
         with self._lock:
             for other in [other for other in self._loops if other.is_closed()]:
                 del self._loops[other]

@@ -1,0 +1,104 @@
+"""Callers that use a store without a rest while something happens to it, and what came of that."""
+
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from coatcheck.errors import ObjectNotFound, ObjectStoreUnavailable
+from coatcheck.object_store import ObjectStore
+
+PAUSE_AFTER_A_REFUSAL = 0.05
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a caller stored.
+
+    Attributes:
+        value: The beginning of it.
+        at: When the store had said that it is kept, by the monotonic clock.
+    """
+
+    value: list[int]
+    at: float
+
+
+class Load:
+    """Stores lists and reads some of them back.
+
+    Args:
+        store: The store.
+        chance: Chooses the lengths, and what is read.
+        lengths: How often what is stored repeats itself, one of these each time.
+        pause: Seconds that a caller rests after each turn.
+        reads: Whether it reads what any of them stored after each turn.
+
+    Attributes:
+        kept: What was stored, by its id.
+        unavailable: Calls that the store refused.
+        slowest: Seconds of the longest call.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        chance: random.Random,
+        lengths: Sequence[int],
+        *,
+        pause: float = 0,
+        reads: bool = False,
+    ) -> None:
+        self._store = store
+        self._chance = chance
+        self._lengths = lengths
+        self._pause = pause
+        self._reads = reads
+        self.kept: dict[str, Kept] = {}
+        self.unavailable = 0
+        self.slowest = 0.0
+
+    async def run(self, callers: int, seconds: float, trouble: Callable[[], Awaitable[None]]) -> None:
+        """Let so many callers work for so long, while there is trouble."""
+        end = time.monotonic() + seconds
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(trouble)
+            for number in range(callers):
+                tasks.start_soon(self._caller, number, end)
+
+    async def lost(self) -> list[Kept]:
+        """Give what was kept and is not there any more; what is there must be what it was."""
+        lost = []
+        for object_id, kept in self.kept.items():
+            try:
+                assert (await self._store.afetch(object_id))[:2] == kept.value
+            except ObjectNotFound:
+                lost.append(kept)
+        return lost
+
+    async def _caller(self, number: int, end: float) -> None:
+        turn = 0
+        while time.monotonic() < end:
+            turn += 1
+            object_id = await self._call(self._store.aput([number, turn] * self._chance.choice(self._lengths)))
+            if object_id:
+                self.kept[object_id] = Kept([number, turn], time.monotonic())
+            some = self._chance.choice(list(self.kept)) if self._reads and self.kept else None
+            if some and (value := await self._call(self._store.afetch(some))) is not None:
+                assert value[:2] == self.kept[some].value
+            if self._pause:
+                await anyio.sleep(self._pause)
+
+    async def _call(self, work: Awaitable[Any]) -> Any:
+        start = time.perf_counter()
+        try:
+            return await work
+        except ObjectStoreUnavailable:
+            self.unavailable += 1
+        finally:
+            self.slowest = max(self.slowest, time.perf_counter() - start)
+        await anyio.sleep(PAUSE_AFTER_A_REFUSAL)
+        return None

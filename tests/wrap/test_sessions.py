@@ -1,0 +1,70 @@
+"""How many sessions of the 2025 revisions one caller may have open over HTTP."""
+
+import hashlib
+import sys
+
+import httpx2
+import pytest
+
+from tests.wrap.running import HERE, wrapped_over_http
+
+pytestmark = pytest.mark.anyio
+COMMAND = ["--", sys.executable, str(HERE / "special_server.py")]
+HELLO = {
+    "jsonrpc": "2.0",
+    "id": 0,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}},
+}
+HEADERS = {"Accept": "application/json, text/event-stream"}
+
+
+class Callers:
+    """Opens sessions at one server."""
+
+    def __init__(self, url: str, http: httpx2.AsyncClient) -> None:
+        self._url = url
+        self._http = http
+
+    async def open(self, **headers: str) -> httpx2.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self._http.post(self._url, json=HELLO, headers={**HEADERS, **named})
+
+    async def end(self, opened: httpx2.Response, **headers: str) -> None:
+        session = {"Mcp-Session-Id": opened.headers["mcp-session-id"], "MCP-Protocol-Version": "2025-11-25"}
+        assert (await self._http.delete(self._url, headers={**HEADERS, **headers, **session})).is_success
+
+
+async def test_one_address_cannot_use_up_the_sessions_of_all():
+    with wrapped_over_http(*COMMAND, COATCHECK_MAX_CALLER_SESSIONS="2") as (_, url, _said):
+        async with httpx2.AsyncClient(timeout=30) as http:
+            callers = Callers(url, http)
+            opened = [await callers.open() for _ in range(2)]
+            assert [answer.status_code for answer in opened] == [200, 200]
+            refused = await callers.open()
+            assert refused.status_code == 429
+            assert refused.json()["error"]["message"] == (
+                "You have 2 sessions open, as many as one caller may have. "
+                "End one, or try again later: an idle session ends after 30 minutes."
+            )
+            # A proxy on the same machine says for whom it asks; of IPv6 a network counts as one.
+            for others in (("203.0.113.7", "203.0.113.7"), ("2001:db8::1", "2001:db8::2")):
+                answers = [await callers.open(X_Forwarded_For=other) for other in (*others, others[0])]
+                assert [answer.status_code for answer in answers] == [200, 200, 429]
+            await callers.end(opened[0])
+            assert (await callers.open()).status_code == 200
+
+
+async def test_with_authentication_it_is_the_identity_that_counts(tmp_path):
+    tokens = {"anns": "token-of-ann-Qm7t9", "bobs": "token-of-bob-Qm7t9"}
+    lines = [f"{name} {hashlib.sha256(token.encode()).hexdigest()}" for name, token in tokens.items()]
+    listed = tmp_path / "tokens"
+    listed.write_text("\n".join(lines))
+    flags = ["--auth-tokens", str(listed), *COMMAND]
+    with wrapped_over_http(*flags, COATCHECK_MAX_CALLER_SESSIONS="1") as (_, url, _said):
+        async with httpx2.AsyncClient(timeout=30) as http:
+            callers = Callers(url, http)
+            anns, bobs = ({"Authorization": f"Bearer {token}"} for token in tokens.values())
+            assert (await callers.open(**anns)).status_code == 200
+            assert (await callers.open(**anns, X_Forwarded_For="203.0.113.7")).status_code == 429
+            assert (await callers.open(**bobs)).status_code == 200
