@@ -152,6 +152,40 @@ async def test_a_client_that_goes_away_within_a_body_is_no_event():
     assert "Traceback" not in "".join(said)
 
 
+@pytest.mark.parametrize("upstream", ["command", "url"])
+async def test_clients_that_use_the_same_ids_and_tokens_hear_nothing_of_each_other(command_url, url_url, upstream):
+    heard = {}
+
+    async def ask(tool, arguments):
+        meta = {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+            "progressToken": "mine",
+        }
+        params = {"name": tool, "arguments": arguments, "_meta": meta}
+        body = {"jsonrpc": "2.0", "id": "same", "method": "tools/call", "params": params}
+        headers = MODERN | {"mcp-method": "tools/call", "mcp-name": tool}
+        async with httpx2.AsyncClient(timeout=60) as http:
+            text = (await http.post(command_url if upstream == "command" else url_url, json=body, headers=headers)).text
+        events = [line[6:] for line in text.splitlines() if line.startswith("data: {")] if text[:1] != "{" else [text]
+        heard[tool] = [json.loads(event) for event in events]
+
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask, "steps", {})
+            for _ in range(3):
+                group.start_soon(ask, "length", {"value": "abc"})
+    *steps, last = heard["steps"]
+    assert [(step["params"]["progress"], step["params"]["progressToken"]) for step in steps] == [
+        (1, "mine"),
+        (2, "mine"),
+        (3, "mine"),
+    ]
+    assert last["id"] == "same"
+    assert [answer["id"] for answer in heard["length"]] == ["same"]
+    assert heard["length"][0]["result"]["content"][0]["text"] == "3"
+
+
 async def opened(http, url, mode):
     """Open a connection by hand; gives what calls a tool."""
     version = "2026-07-28" if mode == "auto" else "2025-11-25"

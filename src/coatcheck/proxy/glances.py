@@ -1,5 +1,6 @@
 """Long lines judged by their ends, or by a search, so that they need not be parsed."""
 
+import json
 import re
 from typing import Any
 
@@ -18,13 +19,16 @@ _SMALL_OBJECT = rb"\{(?:[^{}\"]|" + _TEXT + rb"|\{(?:[^{}\"]|" + _TEXT + rb")*+\
 _CALL_FIRST = re.compile(
     rb'\s*\{\s*(?:(?:"jsonrpc"\s*:\s*"2\.0"|"id"\s*:\s*'
     + _ID
-    + rb'|"method"\s*:\s*(?P<method>"tools/call"))\s*,\s*)+"params"\s*:\s*\{\s*(?:"_meta"\s*:\s*'
+    + rb'|"method"\s*:\s*(?P<method>"tools/call"))\s*,\s*)+"params"\s*:\s*\{\s*(?:"_meta"\s*:\s*(?P<meta>'
     + _SMALL_OBJECT
-    + rb'\s*,\s*)?"name"\s*:\s*(?P<tool>'
+    + rb')\s*,\s*)?"name"\s*:\s*(?P<tool>'
     + _TEXT
     + rb')\s*,\s*"arguments"\s*:'
 )
+_META = b'"_meta"'
+_BEHIND_META = re.compile(r'\s*\}\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:[^{}]*)?\}\s*\Z')
 _ENDS = 1_000
+_LONGEST_META = 16_000
 _ESCAPED_AT = re.compile(rb"\\u0040")
 
 
@@ -41,7 +45,7 @@ def glance_at_id(line: bytes) -> Id | None:
 
 
 def glance_at_call(line: bytes) -> Message | None:
-    """Find which tool a long call is for, and its id, in its first and last bytes: a call without its arguments.
+    """Find in the first and last bytes of a long call its id, its tool and its ``_meta``: a call without its arguments.
 
     ``None`` where they do not show there, in the orders in which the SDKs write them: then the line must be parsed.
     """
@@ -54,7 +58,28 @@ def glance_at_call(line: bytes) -> Message | None:
         request_id = None if last is None else last[1]
     if request_id is None or not isinstance(tool, str):
         return None
-    return {"id": parse(request_id), "method": "tools/call", "params": {"name": tool}}
+    params: dict[str, Any] = {"name": tool}
+    if found["meta"] is not None:
+        params["_meta"] = parse(found["meta"])
+    else:
+        end = line[-_LONGEST_META:]
+        at = end.rfind(_META)
+        if at >= 0:
+            meta = _meta_at_the_end(end[at + len(_META) :])
+            if meta is None:
+                return None  # It may be an argument of that name, or nothing that we understand.
+            params["_meta"] = meta
+    return {"id": parse(request_id), "method": "tools/call", "params": params}
+
+
+def _meta_at_the_end(end: bytes) -> Any:
+    """Give what stands behind the key of a ``_meta`` with which the parameters of a request end, if it does."""
+    text = end.decode("utf-8", "replace").lstrip(" \t\r\n:")
+    try:
+        meta, length = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return meta if _BEHIND_META.match(text, length) else None
 
 
 def with_other_id(line: bytes, request_id: Any) -> bytes | None:

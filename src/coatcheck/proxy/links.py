@@ -32,6 +32,12 @@ class Link(Protocol):
 
     name: str
 
+    takes_glances: bool
+    """Whether a long call without its arguments will do as the message of a line."""
+
+    tells_apart: bool
+    """Whether each answer of a server without sessions comes with its request: then two requests may have one id."""
+
     @property
     def waiting_bytes(self) -> int:
         """Bytes that were sent and that the server has not taken yet."""
@@ -49,12 +55,13 @@ class Link(Protocol):
         """Take nothing more from the server for a while, or go on: who gets its messages is slow."""
         ...
 
-    def send(self, line: bytes, message: Any = None) -> None:
+    def send(self, line: bytes, message: Any = None, key: Id | None = None) -> None:
         """Send a line; order is kept where the transport has one.
 
         Args:
             line: The message.
             message: The same where it has been parsed already: it need not be parsed again.
+            key: By what answers are known, if not by the request's id; only where they are told apart.
         """
         ...
 
@@ -76,6 +83,8 @@ class ProcessLink:
         folder: Its working directory.
         on_noise: Takes what it writes to stdout that is no message.
     """
+
+    takes_glances, tells_apart = True, False
 
     def __init__(
         self,
@@ -127,9 +136,9 @@ class ProcessLink:
             self._upstream.remember(line)
             self._on_noise(line)
 
-    def send(self, line: bytes, message: Any = None) -> None:
+    def send(self, line: bytes, message: Any = None, key: Id | None = None) -> None:
         """Send a line; see ``Link``."""
-        del message
+        del message, key
         self._writer.write(line if line.endswith(b"\n") else line + b"\n")
 
     async def finish(self, seconds: float) -> None:

@@ -29,6 +29,13 @@ class RequestHeaders:
             if isinstance(tool, dict) and isinstance(tool.get("name"), str):
                 self._marked[tool["name"]] = dict(_marked(tool.get("inputSchema"), ()))
 
+    def want_arguments(self, request: Any) -> bool:
+        """Whether a call came without its arguments, and headers repeat some of them."""
+        params = request.get("params") if isinstance(request, dict) else None
+        if not isinstance(params, dict) or "arguments" in params or request.get("method") != "tools/call":
+            return False
+        return bool(self._marked.get(str(params.get("name"))))
+
     def of(self, request: Message) -> dict[str, str]:
         """Give the headers of a request."""
         method = str(request.get("method", ""))

@@ -63,6 +63,8 @@ class Gateway:
         SettingsError: Two servers have names that cannot be told apart.
     """
 
+    takes_glances, tells_apart = False, False
+
     def __init__(self, targets: Mapping[str, Target]) -> None:
         self.name = "coatcheck gateway"
         plain = plain_names(targets)
@@ -109,8 +111,9 @@ class Gateway:
 
     # From the client
 
-    def send(self, line: bytes, message: Any = None) -> None:
+    def send(self, line: bytes, message: Any = None, key: Id | None = None) -> None:
         """Take a line of the client's; see ``Link``."""
+        del key
         message = parse(line) if message is None else message
         for part in message if isinstance(message, list) else [message]:
             if isinstance(part, dict):
