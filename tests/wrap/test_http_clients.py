@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import re
 import subprocess
 
 import anyio
@@ -184,6 +185,29 @@ async def test_clients_that_use_the_same_ids_and_tokens_hear_nothing_of_each_oth
     assert last["id"] == "same"
     assert [answer["id"] for answer in heard["length"]] == ["same"]
     assert heard["length"][0]["result"]["content"][0]["text"] == "3"
+
+
+async def test_long_calls_by_url_pass_at_a_glance_and_are_opened_where_they_must_be(url_url):
+    long = "x" * 200_000
+    with anyio.fail_after(60):
+        async with httpx2.AsyncClient(timeout=60) as http:
+            ask = await opened(http, url_url, "auto")
+            said = [await ask("length", {"value": long}) for _ in range(2)]  # the second finds the upstream open
+            assert [result["content"][0]["text"] for result in said] == ["200000", "200000"]
+            kept = await ask("object_store_put", {"value": long})
+            reference = re.search(r"@obj_[\w-]+", kept["content"][0]["text"])[0]
+            said = await ask("length", {"value": reference, "more": long})
+            assert said["content"][0]["text"] == "200000"
+            meta = {
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": {},
+            }
+            call = {"name": "length", "arguments": {"value": "@obj_1", "more": [long]}, "_meta": meta}
+            body = {"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": call}
+            broken = json.dumps(body).replace('"@obj_1"', '"@obj_1",,')
+            headers = MODERN | {"mcp-method": "tools/call", "mcp-name": "length"}
+            answer = (await http.post(url_url, content=broken, headers=headers)).json()
+            assert (answer["id"], answer["error"]["code"]) == (5, -32700)
 
 
 async def opened(http, url, mode):

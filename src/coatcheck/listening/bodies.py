@@ -1,6 +1,7 @@
 """The bodies of HTTP requests: read up to a bound, put together once, and handed on whole."""
 
 import asyncio
+from io import BytesIO
 
 from mcp_types import INVALID_REQUEST
 from starlette.datastructures import Headers
@@ -63,15 +64,15 @@ class _LeftError(Exception):
 
 
 async def _read(declared: str, receive: Receive) -> bytes:
-    parts: list[bytes] = []
+    body = BytesIO()  # Gives away its value without copying it.
     size = int(declared) if declared.isdecimal() and int(declared) > LARGEST_BODY else 0
     more = True
     while more and size <= LARGEST_BODY:
         part, more = await _next(receive)
         size += len(part)
-        parts.append(part)
+        body.write(part)
     if size > LARGEST_BODY:
-        parts.clear()
+        body.close()
         try:
             async with asyncio.timeout(LINGER_SECONDS):
                 while more:
@@ -79,7 +80,7 @@ async def _read(declared: str, receive: Receive) -> bytes:
         except TimeoutError:
             pass
         raise _TooLargeError
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    return body.getvalue()
 
 
 async def _next(receive: Receive) -> tuple[bytes, bool]:

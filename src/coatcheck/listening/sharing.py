@@ -90,6 +90,12 @@ class SharedLink:
         self._taken = asyncio.Event()
         self._taken.set()
 
+    @property
+    def takes_glances(self) -> bool:
+        """Whether a long call without its arguments will do as a message: it is the line that is sent."""
+        link = self._link
+        return self.keeps_ids and link is not None and link.tells_apart and link.takes_glances
+
     def lane(self, take: Callable[[bytes], None]) -> Lane:
         """Give a request its way upstream; see ``Lane``."""
         return Lane(self, take)

@@ -23,6 +23,7 @@ from coatcheck.proxy.messages import (
     parse_long,
     response,
     to_line,
+    tool_of,
 )
 from coatcheck.proxy.objects import LISTS, answer_read, mention_objects, reads_object
 from coatcheck.proxy.questions import LIST, Questions
@@ -61,7 +62,7 @@ class Conversation:
         on_change: Called when work in hand grows or shrinks.
         offer_resources: Say that there are resources although the server has none: stored objects are.
         calls_at_once: The round that calls count in, where other conversations share it.
-        glances: Judge a long call by its ends; not where whoever takes it must parse it anyway.
+        glances: Judge a long call by its ends, and hand it on with a message that lacks its arguments.
     """
 
     def __init__(
@@ -133,12 +134,18 @@ class Conversation:
 
     def _passed_at_a_glance(self, line: bytes) -> bool:
         """Hand on a long line whose ends show that it concerns us no further; say whether it was one."""
-        if glance_at_id(line) is None:  # Else it is an answer to the server.
-            call = glance_at_call(line) if self._glances else None
-            if call is None or self._must_open(call, line):
-                return False
-            self._note_request(call)
-        self._to_server(line, None)
+        if glance_at_id(line) is not None:  # It is an answer to the server.
+            self._to_server(line, None)
+            return True
+        call = glance_at_call(line) if self._glances else None
+        return call is not None and self.passed_unopened(call, line)
+
+    def passed_unopened(self, call: Message, line: bytes) -> bool:
+        """Hand on a call of which only a glance was taken, if no more is needed; say whether it was."""
+        if self._must_open(call, line):
+            return False
+        self._note_request(call)
+        self._to_server(line, call)
         return True
 
     async def _parsed_slowly(self, line: bytes, take: Callable[[Any, bytes], None]) -> None:
@@ -182,7 +189,7 @@ class Conversation:
         key = id_of(message) if is_request(message) else None
         if key is not None:
             method = CALL if message["method"] == TASK_RESULT else message["method"]
-            self._asked[key] = Asked(method, _tool_of(message), is_modern(message))
+            self._asked[key] = Asked(method, tool_of(message), is_modern(message))
             if method == CALL:
                 self._round.asked()
 
@@ -208,7 +215,7 @@ class Conversation:
         if not self._has_tools:
             return False
         ready = _result_of(self._interceptor)
-        return ready is None or ready.is_own(_tool_of(call))
+        return ready is None or ready.is_own(tool_of(call))
 
     async def _open_call(self, key: Id, call: Message, line: bytes) -> None:
         from coatcheck.wire.own_tools import error_result
@@ -219,7 +226,7 @@ class Conversation:
             if not isinstance(params, dict):
                 self._pass_call(key, call, line, call)
                 return
-            tool, given = _tool_of(call), params.get("arguments")
+            tool, given = tool_of(call), params.get("arguments")
             if not interceptor.knows(tool) and not self._questions.listed:
                 # Only the list tells whose tool this is and what it takes.
                 await self._questions.learn_tools(interceptor, call)
@@ -243,7 +250,7 @@ class Conversation:
             self._in_hand.pop(key, None)
 
     def _pass_call(self, key: Id, call: Message, line: bytes, message: Message | None) -> None:
-        self._asked[key] = Asked(CALL, _tool_of(call))
+        self._asked[key] = Asked(CALL, tool_of(call))
         self._round.asked()
         self._to_server(line, message)
 
@@ -385,12 +392,6 @@ class Conversation:
 
         task.add_done_callback(ended)
         return task
-
-
-def _tool_of(call: Message) -> str:
-    params = call.get("params")
-    name = params.get("name") if isinstance(params, dict) else None
-    return name if isinstance(name, str) else ""
 
 
 def _result_of(future: "asyncio.Future[Interceptor]") -> "Interceptor | None":

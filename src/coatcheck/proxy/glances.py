@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from coatcheck.codec import dump_json
-from coatcheck.proxy.messages import Id, Message, parse
+from coatcheck.proxy.messages import Id, parse
 
 _ID = rb'("(?:[^"\\]|\\.){0,300}"|-?[0-9]{1,18})'
 _ID_FIRST = re.compile(
@@ -32,6 +32,10 @@ _LONGEST_META = 16_000
 _ESCAPED_AT = re.compile(rb"\\u0040")
 
 
+class Glance(dict[str, Any]):
+    """A call without its arguments: what a glance has shown of it."""
+
+
 def glance_at_id(line: bytes) -> Id | None:
     """Find the id of a long response in its first or last bytes, in the orders in which the SDKs write them.
 
@@ -44,7 +48,7 @@ def glance_at_id(line: bytes) -> Id | None:
     return (type(value).__name__, value)
 
 
-def glance_at_call(line: bytes) -> Message | None:
+def glance_at_call(line: bytes) -> Glance | None:
     """Find in the first and last bytes of a long call its id, its tool and its ``_meta``: a call without its arguments.
 
     ``None`` where they do not show there, in the orders in which the SDKs write them: then the line must be parsed.
@@ -69,7 +73,7 @@ def glance_at_call(line: bytes) -> Message | None:
             if meta is None:
                 return None  # It may be an argument of that name, or nothing that we understand.
             params["_meta"] = meta
-    return {"id": parse(request_id), "method": "tools/call", "params": params}
+    return Glance(jsonrpc="2.0", id=parse(request_id), method="tools/call", params=params)
 
 
 def _meta_at_the_end(end: bytes) -> Any:

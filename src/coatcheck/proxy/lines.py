@@ -5,6 +5,7 @@ import os
 import stat
 from collections import deque
 from collections.abc import Callable
+from io import BytesIO
 
 CHUNK = 1 << 20
 HIGH_WATER = 4 << 20
@@ -18,7 +19,7 @@ class LineReader:
         self._descriptor = descriptor
         self._on_line = on_line
         self._on_end = on_end
-        self._parts: list[bytes] = []
+        self._begun = BytesIO()
         self._loop = asyncio.get_running_loop()
         self._reading = False
         self._ended = False
@@ -70,7 +71,7 @@ class LineReader:
             chunk = b""
         if not chunk:
             self.stop()
-            if self._parts:
+            if self._begun.tell():
                 self._on_line(self._take(b""))
             self._on_end()
             return
@@ -78,16 +79,16 @@ class LineReader:
         start = 0
         while (end := chunk.find(b"\n", start) + 1) > 0:
             line = chunk[start:end]
-            self._on_line(self._take(line) if self._parts else line)
+            self._on_line(self._take(line) if self._begun.tell() else line)
             start = end
         if start < len(chunk):
-            self._parts.append(chunk[start:] if start else chunk)
+            self._begun.write(memoryview(chunk)[start:])
 
     def _take(self, last: bytes) -> bytes:
-        self._parts.append(last)
-        line = b"".join(self._parts)
-        self._parts.clear()
-        return line
+        # Nothing is copied to give the value away, as it would be where parts are joined.
+        begun, self._begun = self._begun, BytesIO()
+        begun.write(last)
+        return begun.getvalue()
 
 
 class LineWriter:

@@ -107,6 +107,13 @@ def meta_of(request: Message) -> dict[str, Any]:
     return meta if isinstance(meta, dict) else {}
 
 
+def tool_of(call: Message) -> str:
+    """Give the name of the tool that is called, ``""`` where there is none."""
+    params = call.get("params")
+    name = params.get("name") if isinstance(params, dict) else None
+    return name if isinstance(name, str) else ""
+
+
 def is_modern(request: Message) -> bool:
     """Whether a request carries its protocol version itself, as from revision 2026-07-28 on."""
     return PROTOCOL_VERSION in meta_of(request)

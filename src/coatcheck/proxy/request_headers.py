@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from coatcheck.proxy.glances import Glance
 from coatcheck.proxy.messages import Message, parse
 
 MARK = "x-mcp-header"
@@ -27,14 +28,11 @@ class RequestHeaders:
         result = parsed.get("result") if isinstance(parsed, dict) else None
         for tool in result.get("tools", []) if isinstance(result, dict) else []:
             if isinstance(tool, dict) and isinstance(tool.get("name"), str):
-                self._marked[tool["name"]] = dict(_marked(tool.get("inputSchema"), ()))
+                self._marked[tool["name"]] = dict(marked(tool.get("inputSchema")))
 
     def want_arguments(self, request: Any) -> bool:
         """Whether a call came without its arguments, and headers repeat some of them."""
-        params = request.get("params") if isinstance(request, dict) else None
-        if not isinstance(params, dict) or "arguments" in params or request.get("method") != "tools/call":
-            return False
-        return bool(self._marked.get(str(params.get("name"))))
+        return isinstance(request, Glance) and bool(self._marked.get(request["params"]["name"]))
 
     def of(self, request: Message) -> dict[str, str]:
         """Give the headers of a request."""
@@ -61,13 +59,14 @@ def encoded(value: str) -> str:
     return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
 
 
-def _marked(schema: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+def marked(schema: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Give the arguments that want a header of their own: where they are, and what it is called."""
     properties = schema.get("properties") if isinstance(schema, dict) else None
     for key, part in properties.items() if isinstance(properties, dict) else ():
         if isinstance(part, dict):
             if isinstance(part.get(MARK), str):
                 yield (*path, key), part[MARK]
-            yield from _marked(part, (*path, key))
+            yield from marked(part, (*path, key))
 
 
 def _at(value: Any, path: tuple[str, ...]) -> Any:
