@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from coatcheck.proxy.glances import glance_at_call, glance_at_id, is_surely_no_response, may_refer, with_other_id
 from coatcheck.proxy.messages import id_of, is_response
+from coatcheck.proxy.request_headers import RequestHeaders
 
 JSON = st.recursive(
     st.one_of(st.none(), st.integers(), st.text(max_size=9), st.just('"},"jsonrpc":"2.0","id":9}')),
@@ -110,3 +111,17 @@ def test_a_reference_in_a_line_is_noticed_however_it_is_written():
     assert may_refer(b'{"value":"@@obj_1"}')
     assert may_refer(rb'{"value":"\u0040obj_1"}')
     assert not may_refer(b'{"value":"somebody@example.org"}')
+
+
+def test_a_call_is_wanted_whole_where_headers_repeat_its_arguments():
+    headers = RequestHeaders()
+    marked = {"name": "marked", "inputSchema": {"properties": {"city": {"type": "string", "x-mcp-header": "City"}}}}
+    plain = {"name": "plain", "inputSchema": {"properties": {"city": {"type": "string"}}}}
+    headers.learn({"method": "tools/list"}, json.dumps({"result": {"tools": [marked, plain]}}).encode())
+    for tool in ("marked", "plain"):
+        params = {"name": tool, "arguments": {"city": "Bern"}}
+        whole = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        seen = glance_at_call(json.dumps(whole).encode())
+        assert headers.want_arguments(seen) == (tool == "marked")
+        assert not headers.want_arguments(whole)
+    assert headers.of(whole | {"params": {**params, "name": "marked"}})["mcp-param-City"] == "Bern"
