@@ -42,3 +42,12 @@ def test_a_plain_value_is_encoded_within_its_limit():
 @pytest.mark.parametrize("other", [{1, 2}, OrderedDict(a=1), defaultdict(list), object(), b"bytes", 10**30 + 0j])
 def test_of_an_object_of_another_class_it_is_not_known(other):
     assert not is_small({"a": [other]})
+
+
+def test_the_attributes_of_an_object_are_counted_or_in_doubt():
+    class Holder:
+        def __init__(self):
+            self.rows = [0] * 200_000
+
+    assert not is_small(vars(Holder()))
+    assert not is_small([vars(Holder())])

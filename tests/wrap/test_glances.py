@@ -1,12 +1,20 @@
 """What is told from the ends of a long line is what its parser would have told."""
 
 import json
-from itertools import permutations
 
-from hypothesis import given
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coatcheck.proxy.glances import glance_at_call, glance_at_id, is_surely_no_response, may_refer, with_other_id
+from coatcheck.proxy import glances
+from coatcheck.proxy.glances import (
+    Glance,
+    glance_at_call,
+    glance_at_id,
+    is_surely_no_response,
+    may_refer,
+    with_other_id,
+)
 from coatcheck.proxy.messages import id_of, is_response
 from coatcheck.proxy.request_headers import RequestHeaders
 
@@ -57,41 +65,101 @@ def test_an_answer_whose_id_does_not_show_or_that_is_no_single_line_is_left_to_t
     assert with_other_id(b'{"jsonrpc":"2.0","id":1,"result":\r{}}\n', 2) is None
 
 
-ORDERS_OF_CALLS = [["jsonrpc", "id", "method", "params"], ["method", "params", "jsonrpc", "id"]]
-META = st.dictionaries(
-    st.text(max_size=9),
-    st.one_of(st.integers(), st.text(max_size=20), st.just({"a": "}"}), st.just({"_meta": {"a": {"b": {}}}})),
-    max_size=3,
+TEXTS = st.text(alphabet='x"\\\n{}[]:,é\x00', max_size=60)
+VALUES = st.recursive(
+    st.one_of(st.none(), st.integers(), TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
 )
 
 
+def with_texts_of(length, value):
+    """The value with what stands for long texts put in their place, in the order in which they come."""
+    if isinstance(value, str):
+        encoded = json.dumps(value)[1:-1]
+        pieces = encoded.split('"')
+        return json.loads(
+            '"' + '"'.join(STAND_IN + odd(piece) if len(piece) > length else piece for piece in pieces) + '"'
+        )
+    if isinstance(value, list):
+        return [with_texts_of(length, item) for item in value]
+    if isinstance(value, dict):
+        return {with_texts_of(length, key): with_texts_of(length, item) for key, item in value.items()}
+    return value
+
+
+STAND_IN = "\\u0000 a long text"
+
+
+def odd(piece):
+    return "\\" if (len(piece) - len(piece.rstrip("\\"))) % 2 else ""
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.permutations(["jsonrpc", "id", "method", "params"]),
-    st.sampled_from(
-        [*permutations(["_meta", "name", "arguments"]), *permutations(["name", "arguments"]), ("_meta", "name")]
-    ),
+    st.permutations(["_meta", "name", "arguments"]),
+    st.dictionaries(TEXTS, VALUES, max_size=3),
     IDS,
-    st.text(max_size=30),
-    META,
-    st.one_of(
-        JSON.map(lambda value: {"value": value, "name": "not this", "id": 7}),
-        META.map(lambda meta: {"value": 1, "_meta": meta}),
-    ),
     st.booleans(),
 )
-def test_a_glance_at_a_call_finds_its_id_and_tool_or_nothing(order, inner, request_id, tool, meta, arguments, spaced):
-    params = {key: {"_meta": meta, "name": tool, "arguments": arguments}[key] for key in inner}
-    message = {"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": params}
+def test_a_glance_shows_all_of_a_call_but_its_long_texts(monkeypatch, order, inner, arguments, request_id, spaced):
+    monkeypatch.setattr(glances, "_LONG_TEXT", 50)
+    params = {"_meta": {"a": {"b": {"c": ["x", {}]}}}, "name": "tool", "arguments": arguments}
+    message = {"jsonrpc": "2.0", "id": request_id, "method": "tools/call"}
+    message["params"] = {key: params[key] for key in inner}
     separators = None if spaced else (",", ":")
     line = json.dumps({key: message[key] for key in order}, separators=separators).encode() + b"\n"
     seen = glance_at_call(line)
-    usual = inner in (("name", "arguments"), ("name", "arguments", "_meta"))
-    if order in ORDERS_OF_CALLS and usual and "_meta" not in arguments:
-        assert seen is not None
-    if seen is not None:
-        del params["arguments"]
-        assert seen == message
-        assert id_of(seen) == id_of(message)
+    if seen is None:
+        return
+    assert id_of(seen) == id_of(message)
+    assert {**seen, "params": {**seen["params"], "arguments": None}} == {
+        **message,
+        "params": {**params, "arguments": None},
+    }
+    assert seen["params"]["arguments"] == with_texts_of(50, arguments)
+
+
+def call_with(inside, before="", behind=""):
+    text = f'{{"jsonrpc":"2.0","id":1,"method":"tools/call",{before}"params":{{"name":"safe","arguments":{inside}}}{behind}}}'
+    return text.encode()
+
+
+LONG = "x" * 100_000
+
+
+def test_a_long_call_is_seen_without_what_is_long_in_it():
+    seen = glance_at_call(call_with(f'{{"a":"{LONG}","b":["{LONG}","short"]}}'))
+    assert isinstance(seen, Glance)
+    assert seen["params"]["name"] == "safe"
+    assert seen["params"]["arguments"]["b"][1] == "short"
+    assert len(json.dumps(seen)) < 1_000
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        call_with(f'{{"a":"{LONG}"}}', behind=',"method":"notifications/cancelled"'),
+        call_with(f'{{"a":"{LONG}"}}', behind=',"params":[]'),
+        call_with(f'"{LONG}"', behind=f',"id":"{LONG}"'),
+        call_with(f'"{LONG}"', before=f'"params":{{"name":"{LONG}"}},', behind=f',"params":{{"name":"{LONG}"}}'),
+        call_with(f"[{'1,' * 50_000}1]"),
+        call_with(f'["{LONG}"{" " * 50_000}]'),
+        call_with("[" + '"a",' * 50_000 + "1]"),
+        call_with(f'{{"a":"{LONG}" {LONG}}}'),
+        call_with(f'{{"a":"{LONG}'),
+        call_with(f'"{"_" * 9}{chr(92) * 50_000}"'),
+    ],
+)
+def test_what_a_glance_cannot_show_is_left_to_the_parser(line):
+    assert glance_at_call(line) is None
+
+
+@pytest.mark.parametrize("key", ["name", "na\\u006de"])
+def test_of_two_members_of_one_name_the_one_counts_that_the_parser_takes(key):
+    line = call_with(f'{{"a":"{LONG}"}},"{key}":"danger"')
+    assert glance_at_call(line)["params"]["name"] == "danger" == json.loads(line)["params"]["name"]
+    assert glance_at_call(call_with(f'"{LONG}"', behind=',"id":2'))["id"] == 2
 
 
 @given(st.sampled_from(["tools/list", "notifications/cancelled", "resources/read"]), IDS)
@@ -110,6 +178,7 @@ def test_a_reference_in_a_line_is_noticed_however_it_is_written():
     assert may_refer(b'{"value":"@obj_1"}')
     assert may_refer(b'{"value":"@@obj_1"}')
     assert may_refer(rb'{"value":"\u0040obj_1"}')
+    assert may_refer(rb'{"value":"@\u006fbj_1"}')
     assert not may_refer(b'{"value":"somebody@example.org"}')
 
 
@@ -122,6 +191,6 @@ def test_a_call_is_wanted_whole_where_headers_repeat_its_arguments():
         params = {"name": tool, "arguments": {"city": "Bern"}}
         whole = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
         seen = glance_at_call(json.dumps(whole).encode())
-        assert headers.want_arguments(seen) == (tool == "marked")
-        assert not headers.want_arguments(whole)
+        assert headers.want_whole(seen) == (tool == "marked")
+        assert not headers.want_whole(whole)
     assert headers.of(whole | {"params": {**params, "name": "marked"}})["mcp-param-City"] == "Bern"

@@ -187,12 +187,12 @@ async def test_clients_that_use_the_same_ids_and_tokens_hear_nothing_of_each_oth
     assert heard["length"][0]["result"]["content"][0]["text"] == "3"
 
 
-async def test_long_calls_by_url_pass_at_a_glance_and_are_opened_where_they_must_be(url_url):
+async def test_long_calls_by_url_pass_and_are_opened_where_they_must_be(url_url):
     long = "x" * 200_000
     with anyio.fail_after(60):
         async with httpx2.AsyncClient(timeout=60) as http:
             ask = await opened(http, url_url, "auto")
-            said = [await ask("length", {"value": long}) for _ in range(2)]  # the second finds the upstream open
+            said = [await ask("length", {"value": long}) for _ in range(2)]
             assert [result["content"][0]["text"] for result in said] == ["200000", "200000"]
             kept = await ask("object_store_put", {"value": long})
             reference = re.search(r"@obj_[\w-]+", kept["content"][0]["text"])[0]
@@ -206,8 +206,21 @@ async def test_long_calls_by_url_pass_at_a_glance_and_are_opened_where_they_must
             body = {"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": call}
             broken = json.dumps(body).replace('"@obj_1"', '"@obj_1",,')
             headers = MODERN | {"mcp-method": "tools/call", "mcp-name": "length"}
-            answer = (await http.post(url_url, content=broken, headers=headers)).json()
-            assert (answer["id"], answer["error"]["code"]) == (5, -32700)
+            assert (await http.post(url_url, content=broken, headers=headers)).json()["error"]["code"] == -32700
+            call["arguments"] = {"value": long}
+            twice = json.dumps(body).replace('"_meta"', '"name": "steps", "_meta"')
+            refused = await http.post(url_url, content=twice, headers=headers)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (400, -32020)
+
+
+async def test_a_greeting_in_a_revision_that_has_none_is_refused_and_changes_nothing(url_url):
+    meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"_meta": meta}}
+    async with httpx2.AsyncClient(timeout=60) as http:
+        refused = await http.post(url_url, json=body, headers=MODERN | {"mcp-method": "initialize"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (404, -32601)
+    async with Client(url_url) as client:
+        assert words(await client.call_tool("length", {"value": "abc"})) == "3"
 
 
 async def opened(http, url, mode):

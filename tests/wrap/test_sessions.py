@@ -6,6 +6,7 @@ import sys
 import httpx2
 import pytest
 
+from coatcheck.listening import sessions
 from tests.wrap.running import HERE, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
@@ -68,3 +69,17 @@ async def test_with_authentication_it_is_the_identity_that_counts(tmp_path):
             assert (await callers.open(**anns)).status_code == 200
             assert (await callers.open(**anns, X_Forwarded_For="203.0.113.7")).status_code == 429
             assert (await callers.open(**bobs)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("10.0.0.1", "10.0.0.2", False),
+        ("::ffff:10.0.0.1", "::ffff:10.0.0.2", False),
+        ("::ffff:10.0.0.1", "10.0.0.1", True),
+        ("2001:db8::1", "2001:db8::2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+    ],
+)
+def test_who_is_one_caller_is_told_from_the_address(one, other, same):
+    assert (sessions._place({"client": (one, 1)}) == sessions._place({"client": (other, 2)})) == same

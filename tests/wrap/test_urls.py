@@ -1,9 +1,11 @@
 """Servers that are wrapped by their URL, with a client over stdio."""
 
 import datetime
+import http.server
 import ipaddress
 import subprocess
 import sys
+import threading
 
 import anyio
 import pytest
@@ -136,6 +138,41 @@ async def test_a_session_that_the_server_forgot_is_opened_anew_and_the_call_goes
         with serving("streamable-http", port=port) as second:
             assert words(await client.call_tool("process", {})) == str(second.pid)
             await client.__aexit__(None, None, None)
+
+
+class Junk(http.server.BaseHTTPRequestHandler):
+    """Answers every request with what its path says."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        body = self.path.rpartition("/")[2].encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args):
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("junk", ["null", "{}", "[1", "5"])
+async def test_a_server_that_answers_with_no_answer_keeps_nobody_waiting(junk):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Junk)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with anyio.fail_after(30), pytest.raises(ExceptionGroup) as caught:
+            async with Client(
+                wrap_on_stdio("--url", f"http://127.0.0.1:{server.server_port}/{junk}"), mode="legacy"
+            ) as client:
+                await client.list_tools()
+    finally:
+        server.shutdown()
+        server.server_close()
+    error = caught.value.exceptions[0]
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    assert "what is no answer" in str(error)
 
 
 async def test_a_call_that_is_cancelled_is_cancelled_at_the_server(tmp_path):

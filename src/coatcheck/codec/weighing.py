@@ -37,6 +37,7 @@ def is_small(
     parts, length = 1, 0
     level = [value]
     while level:
+        before = parts
         for item in level:
             kind = type(item)
             if kind is str:
@@ -50,6 +51,8 @@ def is_small(
         if parts > most or length > characters:
             return False
         level = gc.get_referents(*level)
+        if len(level) < parts - before:
+            return False  # The attributes of an object, which are not told from Python 3.13 on.
     return True
 
 

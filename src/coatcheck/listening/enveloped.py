@@ -11,15 +11,13 @@ from mcp.shared.inbound import (
     unsupported_protocol_version_rejection,
     validate_mcp_param_headers,
 )
-from mcp_types import HEADER_MISMATCH, INVALID_REQUEST, PARSE_ERROR
+from mcp_types import HEADER_MISMATCH, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
 from starlette.requests import Request
 
 from coatcheck.errors import CoatcheckError
 from coatcheck.listening.requests import Requests
 from coatcheck.listening.sharing import SharedLink
-from coatcheck.proxy.glances import glance_at_call
-from coatcheck.proxy.messages import LONG_LINE, Message, error_response, id_of, is_request
-from coatcheck.proxy.request_headers import marked
+from coatcheck.proxy.messages import Message, error_response, id_of, is_request
 from coatcheck.scopes import Scopes
 from coatcheck.wire.interceptor import Interceptor
 
@@ -53,14 +51,6 @@ class EnvelopedRequests(Requests):
         del message, request
         return self._shared
 
-    def _glanced(self, body: bytes) -> Message | None:
-        if len(body) <= LONG_LINE or not self._shared.takes_glances:
-            return None
-        call = glance_at_call(body)
-        if call is None or next(marked(self._interceptor.schema_of(call["params"]["name"])), None) is not None:
-            return None  # Its headers must say what its arguments say.
-        return call
-
     async def _judged(self, message: Any, request: Request) -> Message | None:
         """Give the answer that a message gets here, ``{}`` for one that gets none, ``None`` for one that passes on."""
         if message is None:
@@ -78,6 +68,9 @@ class EnvelopedRequests(Requests):
         verdict = classify_inbound_request(message, headers=dict(request.headers))
         if isinstance(verdict, InboundLadderRejection):
             return _rejection(verdict, message["id"])
+        if message["method"] == "initialize":
+            # This revision has none, and a server by URL would take all that follows for a session's.
+            return error_response(message["id"], "Method not found", METHOD_NOT_FOUND)
         try:
             return await self._shared.refusal(message) or await self._mismatch(message, request)
         except CoatcheckError as error:

@@ -46,8 +46,6 @@ class GreetedLink(SharedLink):
         version: The revision that is asked for.
     """
 
-    keeps_ids = False  # All of them are in one session.
-
     def __init__(self, make_link: Callable[[], Link], version: str) -> None:
         super().__init__(make_link)
         self._version = version
@@ -75,8 +73,7 @@ class GreetedLink(SharedLink):
         lane = self.lane(lambda line: None if answer.done() else answer.set_result(parse(line) or broken))
         us = {"name": "coatcheck", "version": __version__}
         params = {"protocolVersion": self._version, "capabilities": {}, "clientInfo": us}
-        request = {"jsonrpc": "2.0", "id": 0, "method": GREETING, "params": params}
-        super().send(lane, to_line(request), request)
+        super().send(lane, {"jsonrpc": "2.0", "id": 0, "method": GREETING, "params": params})
         said = await answer
         if isinstance(said.get("result"), dict) and self._link is link:
             link.send(to_line({"jsonrpc": "2.0", "method": "notifications/initialized"}))
@@ -89,7 +86,7 @@ class GreetedLink(SharedLink):
         agreed = self._answer.get("result", {}).get("protocolVersion")
         return agreed if isinstance(agreed, str) else self._version
 
-    def send(self, lane: Lane, line: bytes, message: Message) -> None:
+    def send(self, lane: Lane, message: Message) -> None:
         """Send a message upstream for a request; a client's greeting is answered as ours was."""
         if not self._answer:
             # It went away after the request was let in; a new one is greeted before the next.
@@ -98,7 +95,7 @@ class GreetedLink(SharedLink):
         elif message.get("method") == GREETING:
             lane.take(to_line({**self._answer, "id": message["id"]}))
         else:
-            super().send(lane, line, message)
+            super().send(lane, message)
 
     def _ended(self, link: Link, text: str) -> None:
         if self._link is link:

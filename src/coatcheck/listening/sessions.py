@@ -165,6 +165,8 @@ def _place(scope: Scope) -> str:
         address = ip_address(host)
     except ValueError:  # a socket has none
         return host
+    if address.version == 6:  # noqa: PLR2004
+        address = address.ipv4_mapped or address  # as it is written where one socket takes both
     return str(address if address.version == 4 else ip_network((int(address), _NETWORK_BITS), strict=False))  # noqa: PLR2004
 
 

@@ -64,7 +64,7 @@ class Lane:
 
     def send(self, line: bytes, message: Any) -> None:
         """Send a line upstream; see ``Link``."""
-        self._shared.send(self, line, parse(line) if message is None else message)
+        self._shared.send(self, parse(line) if message is None else message)
 
     def close(self) -> None:
         """Cancel what is not answered yet."""
@@ -78,9 +78,6 @@ class SharedLink:
         make_link: Gives a new link to the upstream.
     """
 
-    keeps_ids = True
-    """Whether requests keep their ids where the link tells their answers apart: whoever has no session may use any."""
-
     def __init__(self, make_link: Callable[[], Link]) -> None:
         self._make_link = make_link
         self._link: Link | None = None
@@ -89,12 +86,6 @@ class SharedLink:
         self._probing: asyncio.Task[str | None] | None = None
         self._taken = asyncio.Event()
         self._taken.set()
-
-    @property
-    def takes_glances(self) -> bool:
-        """Whether a long call without its arguments will do as a message: it is the line that is sent."""
-        link = self._link
-        return self.keeps_ids and link is not None and link.tells_apart and link.takes_glances
 
     def lane(self, take: Callable[[bytes], None]) -> Lane:
         """Give a request its way upstream; see ``Lane``."""
@@ -121,8 +112,7 @@ class SharedLink:
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         lane = self.lane(lambda line: None if answer.done() else answer.set_result(line))
         meta = {key: value for key, value in meta_of(request).items() if key != PROGRESS_TOKEN}
-        request = {"jsonrpc": "2.0", "id": 0, "method": DISCOVER, "params": {"_meta": meta}}
-        self.send(lane, to_line(request), request)
+        self.send(lane, {"jsonrpc": "2.0", "id": 0, "method": DISCOVER, "params": {"_meta": meta}})
         try:
             said = parse(await asyncio.wait_for(answer, PROBE_TIMEOUT)) or {}
         except TimeoutError:
@@ -149,8 +139,8 @@ class SharedLink:
             "connect with initialize."
         )
 
-    def send(self, lane: Lane, line: bytes, message: Message) -> None:
-        """Send a line upstream for a request."""
+    def send(self, lane: Lane, message: Message) -> None:
+        """Send a message upstream for a request."""
         key = id_of(message) if is_request(message) else None
         try:
             link = self._started()
@@ -163,9 +153,6 @@ class SharedLink:
         self._count += 1
         self._open[self._count] = _Open(lane, message)
         lane.numbers.add(self._count)
-        if self.keeps_ids and link.tells_apart:
-            link.send(line, message, _key(self._count))
-            return
         meta = meta_of(message)
         if PROGRESS_TOKEN in meta:
             message = {**message, "params": {**message["params"], "_meta": {**meta, PROGRESS_TOKEN: self._count}}}
@@ -226,50 +213,26 @@ class SharedLink:
 
     def _take(self, line: bytes, related: Id | None) -> None:
         seen = glance_at_id(line) if len(line) > LONG_LINE else None
-        if self.keeps_ids and related is not None and self._link is not None and self._link.tells_apart:
-            self._take_of(_number(related[1]), line, seen)
-        elif seen is not None:
+        if seen is not None:
             self._answer_to(_number(seen[1]), line)
-        elif isinstance(message := parse(line), dict):
-            if is_response(message):
-                self._answer_to(_number(message.get("id")), line, message)
-            elif is_request(message):
-                self._refuse(message)
-            else:
-                self._notify(message, related)
-
-    def _take_of(self, number: int, line: bytes, seen: Id | None) -> None:
-        """Take what belongs to a request that has kept its id, and so is told in the client's own terms."""
-        asked = self._open.get(number)
-        message = parse(line) if seen is None else None
-        if asked is None or not (seen or isinstance(message, dict)):
             return
-        own = seen if message is None else id_of(message)
-        if message is not None and is_request(message):
-            self._refuse(message)
-        elif message is not None and not is_response(message):
-            asked.lane.take(line)
-        elif own == id_of(asked.message):
-            self._closed(number)
-            asked.lane.take(line)
+        message = parse(line)
+        if not isinstance(message, dict):
+            return
+        if is_response(message):
+            self._answer_to(_number(message.get("id")), line, message)
+        elif is_request(message):
+            if self._link is not None:
+                self._link.send(to_line(self._reply(message)))
         else:
-            self._answer_to(number, line, message)
-
-    def _refuse(self, question: Message) -> None:
-        if self._link is not None:
-            self._link.send(to_line(self._reply(question)))
-
-    def _closed(self, number: int) -> _Open | None:
-        asked = self._open.pop(number, None)
-        if asked is not None:
-            asked.lane.numbers.discard(number)
-        return asked
+            self._notify(message, related)
 
     def _answer_to(self, number: int, line: bytes, message: Message | None = None) -> None:
         """Hand on an answer under the id that its request had; a long one that shows its own is not parsed for that."""
-        answered = self._closed(number)
+        answered = self._open.pop(number, None)
         if answered is None:
             return
+        answered.lane.numbers.discard(number)
         request_id = answered.message["id"]
         changed = with_other_id(line, request_id) if message is None else None
         if changed is None:
@@ -312,7 +275,7 @@ class _Closed:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    takes_glances, tells_apart = False, False
+    takes_glances = True
     waiting_bytes = 0
 
     def start(self, on_message: Any, on_end: Any, on_pressure: Any = None) -> None:
@@ -321,7 +284,7 @@ class _Closed:
     def hold(self, *, held: bool) -> None:
         """Do nothing."""
 
-    def send(self, line: bytes, message: Any = None, key: Id | None = None) -> None:
+    def send(self, line: bytes, message: Any = None) -> None:
         """Do nothing."""
 
     async def finish(self, seconds: float) -> None:
@@ -329,10 +292,6 @@ class _Closed:
 
     async def close(self) -> None:
         """Do nothing."""
-
-
-def _key(number: int) -> Id:
-    return ("int", number)
 
 
 def _number(value: Any) -> int:

@@ -1,11 +1,10 @@
 """Long lines judged by their ends, or by a search, so that they need not be parsed."""
 
-import json
 import re
 from typing import Any
 
 from coatcheck.codec import dump_json
-from coatcheck.proxy.messages import Id, parse
+from coatcheck.proxy.messages import Id, is_request, parse
 
 _ID = rb'("(?:[^"\\]|\\.){0,300}"|-?[0-9]{1,18})'
 _ID_FIRST = re.compile(
@@ -14,26 +13,14 @@ _ID_FIRST = re.compile(
 _RESULT_FIRST = re.compile(rb'\s*\{\s*"(?:result|error)"\s*:')
 _ID_LAST = re.compile(rb',\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*' + _ID + rb"\s*\}\s*\Z")
 _METHOD_FIRST = re.compile(rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*(?:"id"\s*:\s*' + _ID + rb'\s*,\s*)?"method"\s*:')
-_TEXT = rb'"(?:[^"\\]|\\.){0,300}"'
-_SMALL_OBJECT = rb"\{(?:[^{}\"]|" + _TEXT + rb"|\{(?:[^{}\"]|" + _TEXT + rb")*+\})*+\}"
-_CALL_FIRST = re.compile(
-    rb'\s*\{\s*(?:(?:"jsonrpc"\s*:\s*"2\.0"|"id"\s*:\s*'
-    + _ID
-    + rb'|"method"\s*:\s*(?P<method>"tools/call"))\s*,\s*)+"params"\s*:\s*\{\s*(?:"_meta"\s*:\s*(?P<meta>'
-    + _SMALL_OBJECT
-    + rb')\s*,\s*)?"name"\s*:\s*(?P<tool>'
-    + _TEXT
-    + rb')\s*,\s*"arguments"\s*:'
-)
-_META = b'"_meta"'
-_BEHIND_META = re.compile(r'\s*\}\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:[^{}]*)?\}\s*\Z')
 _ENDS = 1_000
-_LONGEST_META = 16_000
+_MOST_MARKS, _LONG_TEXT = 400, 4_000
+_STAND_IN = rb"\u0000 a long text"
 _ESCAPED_AT = re.compile(rb"\\u0040")
 
 
 class Glance(dict[str, Any]):
-    """A call without its arguments: what a glance has shown of it."""
+    """A call as it is, but for long texts in its arguments, in whose place others stand."""
 
 
 def glance_at_id(line: bytes) -> Id | None:
@@ -49,41 +36,41 @@ def glance_at_id(line: bytes) -> Id | None:
 
 
 def glance_at_call(line: bytes) -> Glance | None:
-    """Find in the first and last bytes of a long call its id, its tool and its ``_meta``: a call without its arguments.
+    """Read a long call without its long texts; what else there is of it is as the parser would have it.
 
-    ``None`` where they do not show there, in the orders in which the SDKs write them: then the line must be parsed.
+    ``None`` where it is no call, or has so many texts that this gains nothing: then the line must be parsed.
     """
-    found = _CALL_FIRST.match(line[:_ENDS])
-    if found is None or found["method"] is None:
+    outline = _outline(line)
+    message: Any = None if outline is None else parse(outline)
+    if not is_request(message) or message["method"] != "tools/call" or not isinstance(message.get("params"), dict):
         return None
-    request_id, tool = found[1], parse(found["tool"])
-    if request_id is None:
-        last = _ID_LAST.search(line[-_ENDS:])
-        request_id = None if last is None else last[1]
-    if request_id is None or not isinstance(tool, str):
-        return None
-    params: dict[str, Any] = {"name": tool}
-    if found["meta"] is not None:
-        params["_meta"] = parse(found["meta"])
-    else:
-        end = line[-_LONGEST_META:]
-        at = end.rfind(_META)
-        if at >= 0:
-            meta = _meta_at_the_end(end[at + len(_META) :])
-            if meta is None:
-                return None  # It may be an argument of that name, or nothing that we understand.
-            params["_meta"] = meta
-    return Glance(jsonrpc="2.0", id=parse(request_id), method="tools/call", params=params)
+    params = {key: value for key, value in message["params"].items() if key != "arguments"}
+    return None if _STAND_IN in dump_json({**message, "params": params}) else Glance(message)
 
 
-def _meta_at_the_end(end: bytes) -> Any:
-    """Give what stands behind the key of a ``_meta`` with which the parameters of a request end, if it does."""
-    text = end.decode("utf-8", "replace").lstrip(" \t\r\n:")
-    try:
-        meta, length = json.JSONDecoder().raw_decode(text)
-    except (ValueError, RecursionError):
-        return None
-    return meta if _BEHIND_META.match(text, length) else None
+def _outline(line: bytes) -> bytes | None:
+    """Put something short in the place of long texts; ``None`` where there are too many texts.
+
+    Where a text ends is told by its quotation marks and the backslashes before them, whatever else is in it. What is
+    long and no text becomes no JSON, for what stands in for it is none outside a text.
+    """
+    parts: list[bytes] = []
+    start = 0
+    for _ in range(_MOST_MARKS):
+        mark = line.find(b'"', start)
+        if mark < 0:
+            parts.append(line[start:])
+            return b"".join(parts) if len(parts[-1]) <= _LONG_TEXT else None
+        if mark - start <= _LONG_TEXT:
+            parts.append(line[start : mark + 1])
+        else:
+            before = line[max(start, mark - _LONG_TEXT) : mark]
+            backslashes = len(before) - len(before.rstrip(b"\\"))
+            if backslashes == len(before):
+                return None
+            parts.append(_STAND_IN + b'\\"' if backslashes % 2 else _STAND_IN + b'"')
+        start = mark + 1
+    return None
 
 
 def with_other_id(line: bytes, request_id: Any) -> bytes | None:
@@ -109,6 +96,6 @@ def is_surely_no_response(line: bytes) -> bool:
 
 def may_refer(line: bytes) -> bool:
     """Whether a reference, or a literal that looks like one, may be in a line; the quickest looks come first."""
-    if b"@" in line and (b'"@obj_' in line or b'"@@' in line):
+    if b"@" in line and any(begun in line for begun in (b'"@obj_', b'"@@', b'"@\\')):
         return True
     return _ESCAPED_AT.search(line) is not None

@@ -33,10 +33,7 @@ class Link(Protocol):
     name: str
 
     takes_glances: bool
-    """Whether a long call without its arguments will do as the message of a line."""
-
-    tells_apart: bool
-    """Whether each answer of a server without sessions comes with its request: then two requests may have one id."""
+    """Whether a glance at a long call will do as the message of a line."""
 
     @property
     def waiting_bytes(self) -> int:
@@ -55,13 +52,12 @@ class Link(Protocol):
         """Take nothing more from the server for a while, or go on: who gets its messages is slow."""
         ...
 
-    def send(self, line: bytes, message: Any = None, key: Id | None = None) -> None:
+    def send(self, line: bytes, message: Any = None) -> None:
         """Send a line; order is kept where the transport has one.
 
         Args:
             line: The message.
             message: The same where it has been parsed already: it need not be parsed again.
-            key: By what answers are known, if not by the request's id; only where they are told apart.
         """
         ...
 
@@ -84,7 +80,7 @@ class ProcessLink:
         on_noise: Takes what it writes to stdout that is no message.
     """
 
-    takes_glances, tells_apart = True, False
+    takes_glances = True
 
     def __init__(
         self,
@@ -136,9 +132,9 @@ class ProcessLink:
             self._upstream.remember(line)
             self._on_noise(line)
 
-    def send(self, line: bytes, message: Any = None, key: Id | None = None) -> None:
+    def send(self, line: bytes, message: Any = None) -> None:
         """Send a line; see ``Link``."""
-        del message, key
+        del message
         self._writer.write(line if line.endswith(b"\n") else line + b"\n")
 
     async def finish(self, seconds: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from coatcheck.proxy.glances import Glance
-from coatcheck.proxy.messages import Message, parse
+from coatcheck.proxy.messages import Message, parse, tool_of
 
 MARK = "x-mcp-header"
 NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
@@ -28,11 +28,11 @@ class RequestHeaders:
         result = parsed.get("result") if isinstance(parsed, dict) else None
         for tool in result.get("tools", []) if isinstance(result, dict) else []:
             if isinstance(tool, dict) and isinstance(tool.get("name"), str):
-                self._marked[tool["name"]] = dict(marked(tool.get("inputSchema")))
+                self._marked[tool["name"]] = dict(_marked(tool.get("inputSchema"), ()))
 
-    def want_arguments(self, request: Any) -> bool:
-        """Whether a call came without its arguments, and headers repeat some of them."""
-        return isinstance(request, Glance) and bool(self._marked.get(request["params"]["name"]))
+    def want_whole(self, request: Any) -> bool:
+        """Whether only a glance was taken at a call of whose arguments headers repeat some."""
+        return isinstance(request, Glance) and bool(self._marked.get(tool_of(request)))
 
     def of(self, request: Message) -> dict[str, str]:
         """Give the headers of a request."""
@@ -59,14 +59,13 @@ def encoded(value: str) -> str:
     return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
 
 
-def marked(schema: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Give the arguments that want a header of their own: where they are, and what it is called."""
+def _marked(schema: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
     properties = schema.get("properties") if isinstance(schema, dict) else None
     for key, part in properties.items() if isinstance(properties, dict) else ():
         if isinstance(part, dict):
             if isinstance(part.get(MARK), str):
                 yield (*path, key), part[MARK]
-            yield from marked(part, (*path, key))
+            yield from _marked(part, (*path, key))
 
 
 def _at(value: Any, path: tuple[str, ...]) -> Any:

@@ -7,14 +7,12 @@ import httpx2
 from httpx2 import EventSource
 
 from coatcheck.proxy.links import OnEnd, OnMessage, OnPressure, no_pressure
-from coatcheck.proxy.messages import Id, error_response, is_request, parse, to_line
+from coatcheck.proxy.messages import error_response, is_request, parse, to_line
 from coatcheck.proxy.web import WebLink, no_mcp, refusal, same_origin, unreachable
 
 
 class SseLink(WebLink):
     """A link to one URL that gives a stream of events; see ``WebLink`` for its arguments."""
-
-    takes_glances, tells_apart = True, False
 
     def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
         """Open the stream; see ``Link``."""
@@ -25,9 +23,9 @@ class SseLink(WebLink):
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
         self._tasks = [loop.create_task(self._hear()), loop.create_task(self._post_all())]
 
-    def send(self, line: bytes, message: Any = None, key: Id | None = None) -> None:
+    def send(self, line: bytes, message: Any = None) -> None:
         """Send a line; see ``Link``."""
-        del message, key
+        del message
         self._waiting.put_nowait(line)
         self._waits(len(line))
 

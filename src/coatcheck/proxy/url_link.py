@@ -64,8 +64,6 @@ class UrlLink(WebLink):
     A session that the server forgot is opened again with the same greeting, and the request that met this is repeated.
     """
 
-    takes_glances, tells_apart = True, True
-
     def __init__(self, url: str, name: str, headers: Mapping[str, str], ca_file: Path | None = None) -> None:
         super().__init__(url, name, headers, ca_file)
         self._session: str | None = None
@@ -83,16 +81,16 @@ class UrlLink(WebLink):
         del on_end  # There is no connection that could end: each request tells for itself whether the server is there.
         self._open_client(on_message, on_pressure)
 
-    def send(self, line: bytes, message: Any = None, key: Id | None = None) -> None:
+    def send(self, line: bytes, message: Any = None) -> None:
         """Send a line; see ``Link``."""
-        if message is None or self._headers.want_arguments(message):
+        if message is None or self._headers.want_whole(message):
             message = parse(line)
-        key = (key or id_of(message)) if is_request(message) else None
         if isinstance(message, dict) and message.get("method") == "notifications/cancelled" and self._abort(message):
             return
-        task = asyncio.get_running_loop().create_task(self._post(message, line, key, self._before))
+        task = asyncio.get_running_loop().create_task(self._post(message, line, self._before))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        key = id_of(message) if is_request(message) else None
         if key is None:
             self._before = task  # What has no answer to wait for must still arrive before what comes after it.
         else:
@@ -131,9 +129,10 @@ class UrlLink(WebLink):
 
     # One message
 
-    async def _post(self, message: Any, body: bytes, key: Id | None, before: asyncio.Task[Any] | None) -> None:
+    async def _post(self, message: Any, body: bytes, before: asyncio.Task[Any] | None) -> None:
         if before is not None:
             await asyncio.wait({before})
+        key = id_of(message) if is_request(message) else None
         try:
             try:
                 await self._exchange(message, body, key)
@@ -142,9 +141,9 @@ class UrlLink(WebLink):
                     raise
                 await self._exchange(message, body, key)
         except _SessionLostError:
-            self._fail(message, key, f"The server {self.name} ended the session. Connect to it anew.")
+            self._fail(message, f"The server {self.name} ended the session. Connect to it anew.")
         except (httpx2.HTTPError, OSError, ValueError) as error:
-            self._fail(message, key, unreachable(self.name, error))
+            self._fail(message, unreachable(self.name, error))
 
     async def _exchange(self, message: Any, body: bytes, key: Id | None) -> None:
         if isinstance(message, dict) and message.get("method") == "initialize":
@@ -153,13 +152,13 @@ class UrlLink(WebLink):
             if response.status_code == NOT_FOUND and self._session is not None and not is_modern(message):
                 raise _SessionLostError
             if response.is_error or response.is_redirect:
-                await self._refused(response, message, key)
+                await self._refused(response, message)
             elif key is None:
                 await response.aread()
                 if isinstance(message, dict) and message.get("method") == "notifications/initialized":
                     self._listen()
             elif response.status_code == ACCEPTED:
-                self._fail(message, key, f"The server {self.name} took the request without an answer to it.")
+                self._fail(message, f"The server {self.name} took the request without an answer to it.")
             else:
                 if message["method"] == "initialize":
                     self._session = response.headers.get(SESSION)
@@ -219,11 +218,12 @@ class UrlLink(WebLink):
         if kind == "application/json":
             body = await response.aread()
             await self._flowing.wait()
-            self._hand_on(body, message, key)
+            if not self._hand_on(body, message, key) and not isinstance(parse(body), list):
+                self._fail(message, f"The server {self.name} answered with what is no answer.")
         elif kind == "text/event-stream":
             await self._read_stream(response, message, key)
         else:
-            self._fail(message, key, no_mcp(self.name, kind))
+            self._fail(message, no_mcp(self.name, kind))
 
     async def _read_stream(self, response: httpx2.Response, message: Message, key: Id) -> None:
         """Read what belongs to a request; where the stream breaks off and can be resumed, resume it."""
@@ -238,7 +238,7 @@ class UrlLink(WebLink):
                     break
                 reading = await self._read_events(resumed, message, key)
         if not reading.answered:
-            self._fail(message, key, f"The server {self.name} closed the stream before it had answered.")
+            self._fail(message, f"The server {self.name} closed the stream before it had answered.")
 
     async def _read_events(self, response: httpx2.Response, message: Message, key: Id) -> _Reading:
         """Hand on the events of a stream until the answer is among them or the stream breaks off."""
@@ -269,19 +269,19 @@ class UrlLink(WebLink):
         self._on_message(line, key)
         return is_answer
 
-    async def _refused(self, response: httpx2.Response, message: Any, key: Id | None) -> None:
+    async def _refused(self, response: httpx2.Response, message: Any) -> None:
         body = await response.aread()
         parsed = parse(body)
         if isinstance(parsed, dict) and isinstance(parsed.get("error"), dict) and is_request(message):
-            self._on_message(to_line({**parsed, "jsonrpc": "2.0", "id": message["id"]}), key)
+            self._on_message(to_line({**parsed, "jsonrpc": "2.0", "id": message["id"]}), id_of(message))
             return
         # Without a session the status is how an older server says that it does not know the method.
         unknown = response.status_code in {NOT_FOUND, NOT_ALLOWED, 400} and is_modern(message)
-        self._fail(message, key, refusal(self.name, response), METHOD_NOT_FOUND if unknown else INTERNAL_ERROR)
+        self._fail(message, refusal(self.name, response), METHOD_NOT_FOUND if unknown else INTERNAL_ERROR)
 
-    def _fail(self, message: Any, key: Id | None, text: str, code: int = INTERNAL_ERROR) -> None:
+    def _fail(self, message: Any, text: str, code: int = INTERNAL_ERROR) -> None:
         if is_request(message):
-            self._on_message(to_line(error_response(message["id"], text, code)), key)
+            self._on_message(to_line(error_response(message["id"], text, code)), id_of(message))
         if not is_request(message) or message["method"] == "initialize":
             # Clients tell people little of why a greeting failed.
             logger.warning("%s", text)

@@ -63,7 +63,7 @@ class Gateway:
         SettingsError: Two servers have names that cannot be told apart.
     """
 
-    takes_glances, tells_apart = False, False
+    takes_glances = False
 
     def __init__(self, targets: Mapping[str, Target]) -> None:
         self.name = "coatcheck gateway"
@@ -111,9 +111,8 @@ class Gateway:
 
     # From the client
 
-    def send(self, line: bytes, message: Any = None, key: Id | None = None) -> None:
+    def send(self, line: bytes, message: Any = None) -> None:
         """Take a line of the client's; see ``Link``."""
-        del key
         message = parse(line) if message is None else message
         for part in message if isinstance(message, list) else [message]:
             if isinstance(part, dict):
