@@ -17,7 +17,9 @@ from starlette.requests import Request
 from coatcheck.errors import CoatcheckError
 from coatcheck.listening.requests import Requests
 from coatcheck.listening.sharing import SharedLink
-from coatcheck.proxy.messages import Message, error_response, id_of, is_request
+from coatcheck.proxy.glances import glance_at_call
+from coatcheck.proxy.messages import LONG_LINE, Message, error_response, id_of, is_request, tool_of
+from coatcheck.proxy.request_headers import marked
 from coatcheck.scopes import Scopes
 from coatcheck.wire.interceptor import Interceptor
 
@@ -50,6 +52,12 @@ class EnvelopedRequests(Requests):
     def _shared_by(self, message: Message, request: Request) -> SharedLink:
         del message, request
         return self._shared
+
+    def _glanced(self, body: bytes) -> Message | None:
+        call = glance_at_call(body) if len(body) > LONG_LINE and self._shared.takes_glances else None
+        if call is None or next(marked(self._interceptor.schema_of(tool_of(call))), None) is not None:
+            return None  # Its headers must say what its arguments say.
+        return call
 
     async def _judged(self, message: Any, request: Request) -> Message | None:
         """Give the answer that a message gets here, ``{}`` for one that gets none, ``None`` for one that passes on."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coatcheck.errors import UpstreamError
-from coatcheck.proxy.glances import glance_at_id, with_other_id
+from coatcheck.proxy.glances import Glance, glance_at_id, with_other_id
 from coatcheck.proxy.lines import HIGH_WATER
 from coatcheck.proxy.links import Link
 from coatcheck.proxy.messages import (
@@ -87,6 +87,11 @@ class SharedLink:
         self._taken = asyncio.Event()
         self._taken.set()
 
+    @property
+    def takes_glances(self) -> bool:
+        """Whether a glance at a long call will do to send it."""
+        return self._link is not None and self._link.takes_glances and self._link.sends_apart
+
     def lane(self, take: Callable[[bytes], None]) -> Lane:
         """Give a request its way upstream; see ``Lane``."""
         return Lane(self, take)
@@ -155,9 +160,14 @@ class SharedLink:
         lane.numbers.add(self._count)
         meta = meta_of(message)
         if PROGRESS_TOKEN in meta:
-            message = {**message, "params": {**message["params"], "_meta": {**meta, PROGRESS_TOKEN: self._count}}}
-        message = {**message, "id": self._count}
-        link.send(to_line(message), message)
+            params = {**message["params"], "_meta": {**meta, PROGRESS_TOKEN: self._count}}
+            message = message.changed(params=params) if isinstance(message, Glance) else {**message, "params": params}
+        if isinstance(message, Glance):
+            message = message.changed(id=self._count)
+            link.send(message.to_line(), message)
+        else:
+            message = {**message, "id": self._count}
+            link.send(to_line(message), message)
 
     def forget(self, lane: Lane) -> None:
         """Cancel what a lane still has under way."""
@@ -275,7 +285,7 @@ class _Closed:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    takes_glances = True
+    takes_glances, sends_apart = True, False
     waiting_bytes = 0
 
     def start(self, on_message: Any, on_end: Any, on_pressure: Any = None) -> None:

@@ -1,10 +1,11 @@
 """Long lines judged by their ends, or by a search, so that they need not be parsed."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from coatcheck.codec import dump_json
-from coatcheck.proxy.messages import Id, is_request, parse
+from coatcheck.proxy.messages import Id, Message, is_request, parse, to_line
 
 _ID = rb'("(?:[^"\\]|\\.){0,300}"|-?[0-9]{1,18})'
 _ID_FIRST = re.compile(
@@ -15,12 +16,31 @@ _ID_LAST = re.compile(rb',\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*' + _ID + r
 _METHOD_FIRST = re.compile(rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*(?:"id"\s*:\s*' + _ID + rb'\s*,\s*)?"method"\s*:')
 _ENDS = 1_000
 _MOST_MARKS, _LONG_TEXT = 400, 4_000
-_STAND_IN = rb"\u0000 a long text"
+_STAND_IN = rb"\u0000 the long text "
+_STANDING_IN = re.compile(re.escape(_STAND_IN) + rb"([0-9]{1,3}) ")
 _ESCAPED_AT = re.compile(rb"\\u0040")
 
 
 class Glance(dict[str, Any]):
-    """A call as it is, but for long texts in its arguments, in whose place others stand."""
+    """A call as it is, but for long texts in its arguments, in whose place others stand.
+
+    Attributes:
+        texts: The long texts, as JSON without quotation marks.
+    """
+
+    def __init__(self, message: Message, texts: Sequence[memoryview]) -> None:
+        super().__init__(message)
+        self.texts = texts
+
+    def changed(self, **members: Any) -> "Glance":
+        """The same call with other members."""
+        return Glance({**self, **members}, self.texts)
+
+    def to_line(self) -> bytes:
+        """Encode the call as a line, its long texts in their places."""
+        pieces = _STANDING_IN.split(to_line(dict(self)))
+        pieces[1::2] = [self.texts[int(number)] for number in pieces[1::2]]
+        return b"".join(pieces)
 
 
 def glance_at_id(line: bytes) -> Id | None:
@@ -40,37 +60,43 @@ def glance_at_call(line: bytes) -> Glance | None:
 
     ``None`` where it is no call, or has so many texts that this gains nothing: then the line must be parsed.
     """
-    outline = _outline(line)
+    outline, texts = _outline(line)
     message: Any = None if outline is None else parse(outline)
     if not is_request(message) or message["method"] != "tools/call" or not isinstance(message.get("params"), dict):
         return None
     params = {key: value for key, value in message["params"].items() if key != "arguments"}
-    return None if _STAND_IN in dump_json({**message, "params": params}) else Glance(message)
+    standing_in = sorted(map(int, _STANDING_IN.findall(dump_json(message))))
+    if _STAND_IN in dump_json({**message, "params": params}) or standing_in != list(range(len(texts))):
+        return None  # A long text where none is expected, one that a later member replaces, or one that says it is one.
+    return Glance(message, texts)
 
 
-def _outline(line: bytes) -> bytes | None:
-    """Put something short in the place of long texts; ``None`` where there are too many texts.
+def _outline(line: bytes) -> tuple[bytes | None, list[memoryview]]:
+    """Put something short in the place of long texts, and give those; ``None`` where there are too many texts.
 
     Where a text ends is told by its quotation marks and the backslashes before them, whatever else is in it. What is
     long and no text becomes no JSON, for what stands in for it is none outside a text.
     """
     parts: list[bytes] = []
+    texts: list[memoryview] = []
     start = 0
     for _ in range(_MOST_MARKS):
         mark = line.find(b'"', start)
         if mark < 0:
             parts.append(line[start:])
-            return b"".join(parts) if len(parts[-1]) <= _LONG_TEXT else None
+            return (b"".join(parts) if len(parts[-1]) <= _LONG_TEXT else None), texts
         if mark - start <= _LONG_TEXT:
             parts.append(line[start : mark + 1])
         else:
             before = line[max(start, mark - _LONG_TEXT) : mark]
             backslashes = len(before) - len(before.rstrip(b"\\"))
             if backslashes == len(before):
-                return None
-            parts.append(_STAND_IN + b'\\"' if backslashes % 2 else _STAND_IN + b'"')
+                break
+            end = mark - backslashes % 2  # A last backslash belongs to the quotation mark behind it.
+            parts.append(b"%b%d %b" % (_STAND_IN, len(texts), line[end : mark + 1]))
+            texts.append(memoryview(line)[start:end])
         start = mark + 1
-    return None
+    return None, texts
 
 
 def with_other_id(line: bytes, request_id: Any) -> bytes | None:

@@ -35,6 +35,9 @@ class Link(Protocol):
     takes_glances: bool
     """Whether a glance at a long call will do as the message of a line."""
 
+    sends_apart: bool
+    """Whether each request reaches the server by itself, so that one that is no JSON after all harms no other."""
+
     @property
     def waiting_bytes(self) -> int:
         """Bytes that were sent and that the server has not taken yet."""
@@ -80,7 +83,7 @@ class ProcessLink:
         on_noise: Takes what it writes to stdout that is no message.
     """
 
-    takes_glances = True
+    takes_glances, sends_apart = True, False
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ class RequestHeaders:
         result = parsed.get("result") if isinstance(parsed, dict) else None
         for tool in result.get("tools", []) if isinstance(result, dict) else []:
             if isinstance(tool, dict) and isinstance(tool.get("name"), str):
-                self._marked[tool["name"]] = dict(_marked(tool.get("inputSchema"), ()))
+                self._marked[tool["name"]] = dict(marked(tool.get("inputSchema")))
 
     def want_whole(self, request: Any) -> bool:
         """Whether only a glance was taken at a call of whose arguments headers repeat some."""
@@ -59,13 +59,14 @@ def encoded(value: str) -> str:
     return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
 
 
-def _marked(schema: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+def marked(schema: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Give the arguments that want a header of their own: where they are, and what it is called."""
     properties = schema.get("properties") if isinstance(schema, dict) else None
     for key, part in properties.items() if isinstance(properties, dict) else ():
         if isinstance(part, dict):
             if isinstance(part.get(MARK), str):
                 yield (*path, key), part[MARK]
-            yield from _marked(part, (*path, key))
+            yield from marked(part, (*path, key))
 
 
 def _at(value: Any, path: tuple[str, ...]) -> Any:

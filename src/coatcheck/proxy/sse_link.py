@@ -14,6 +14,8 @@ from coatcheck.proxy.web import WebLink, no_mcp, refusal, same_origin, unreachab
 class SseLink(WebLink):
     """A link to one URL that gives a stream of events; see ``WebLink`` for its arguments."""
 
+    sends_apart = True
+
     def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
         """Open the stream; see ``Link``."""
         self._open_client(on_message, on_pressure)

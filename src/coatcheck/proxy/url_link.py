@@ -64,6 +64,8 @@ class UrlLink(WebLink):
     A session that the server forgot is opened again with the same greeting, and the request that met this is repeated.
     """
 
+    sends_apart = True
+
     def __init__(self, url: str, name: str, headers: Mapping[str, str], ca_file: Path | None = None) -> None:
         super().__init__(url, name, headers, ca_file)
         self._session: str | None = None

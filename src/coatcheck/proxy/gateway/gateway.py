@@ -63,7 +63,7 @@ class Gateway:
         SettingsError: Two servers have names that cannot be told apart.
     """
 
-    takes_glances = False
+    takes_glances, sends_apart = False, False
 
     def __init__(self, targets: Mapping[str, Target]) -> None:
         self.name = "coatcheck gateway"
