@@ -190,6 +190,7 @@ class UrlLink(WebLink):
 
         def taken(size: int) -> None:
             nonlocal waits
+            size = min(size, waits)
             waits -= size
             if size:
                 self._waits(-size)
