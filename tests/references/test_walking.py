@@ -64,6 +64,13 @@ def test_the_message_stays_short_however_large_the_value(value):
     assert len(str(caught.value)) < 1500
 
 
+@pytest.mark.parametrize("value", [{"a": 1}, [{"a": 1}], "text", 5, None])
+def test_the_message_stays_short_however_long_the_name(value):
+    with pytest.raises(PathNotFound) as caught:
+        walk(value, parse_path(f'["{"k" * 4_000}"]'))
+    assert len(str(caught.value)) < 1500
+
+
 def test_a_path_goes_on_inside_text_that_is_json():
     value = {"body": '{"items": [1, {"name": "x"}]}', "log": "[info] started"}
     assert walk(value, parse_path("body.items[1].name"), open_text=open_json_text) == "x"

@@ -52,7 +52,7 @@ def _member(value: Any, step: Key, path: Path, depth: int) -> Any:
             raise _dead_end(path, depth, step, _no_such_key(value, step.name)) from None
     advice = _shape(value)
     if isinstance(value, list) and value:
-        advice += f"; take an item first, such as [0]{step}, or use jq for all of them"
+        advice += f"; take an item first, such as [0]{excerpt(str(step))}, or use jq for all of them"
     raise _dead_end(path, depth, step, advice)
 
 

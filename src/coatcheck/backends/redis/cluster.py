@@ -115,12 +115,13 @@ class ClusterClients(RedisClients):
 
             async def _execute_again_if_closed(self, *args: Any, **options: Any) -> Any:
                 # Where one command meets a lost node, the package closes the connections of all others too. One that
-                # was reading then finds its stream gone, which the package does not take for a lost connection.
-                closed: AttributeError | None = None
+                # was reading then finds its stream gone, and one that writes, in Python 3.12, what writes: no error that
+                # the package takes for a lost connection.
+                closed: Exception | None = None
                 for _ in range(_RETRIES):
                     try:
                         return await super().execute_command(*args, **options)
-                    except AttributeError as error:
+                    except (AttributeError, TypeError) as error:
                         closed = error
                 raise ConnectionLost("Connection closed by server") from closed
 
