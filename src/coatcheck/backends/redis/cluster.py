@@ -115,8 +115,8 @@ class ClusterClients(RedisClients):
 
             async def _execute_again_if_closed(self, *args: Any, **options: Any) -> Any:
                 # Where one command meets a lost node, the package closes the connections of all others too. One that
-                # was reading then finds its stream gone, and one that writes, in Python 3.12, what writes: no error that
-                # the package takes for a lost connection.
+                # was reading then finds its stream gone, and one that writes, in Python 3.12, what writes. The package
+                # takes neither for a lost connection.
                 closed: Exception | None = None
                 for _ in range(_RETRIES):
                     try:
