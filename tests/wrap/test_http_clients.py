@@ -187,11 +187,12 @@ async def test_clients_that_use_the_same_ids_and_tokens_hear_nothing_of_each_oth
     assert heard["length"][0]["result"]["content"][0]["text"] == "3"
 
 
-async def test_long_calls_by_url_pass_and_are_opened_where_they_must_be(url_url):
-    long = "x" * 200_000
+@pytest.mark.parametrize("upstream", ["command", "url"])
+async def test_long_calls_pass_and_are_opened_where_they_must_be(command_url, url_url, upstream):
+    long, url = "x" * 200_000, command_url if upstream == "command" else url_url
     with anyio.fail_after(60):
         async with httpx2.AsyncClient(timeout=60) as http:
-            ask = await opened(http, url_url, "auto")
+            ask = await opened(http, url, "auto")
             said = [await ask("length", {"value": long}) for _ in range(2)]
             assert [result["content"][0]["text"] for result in said] == ["200000", "200000"]
             kept = await ask("object_store_put", {"value": long})
@@ -206,10 +207,13 @@ async def test_long_calls_by_url_pass_and_are_opened_where_they_must_be(url_url)
             body = {"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": call}
             broken = json.dumps(body).replace('"@obj_1"', '"@obj_1",,')
             headers = MODERN | {"mcp-method": "tools/call", "mcp-name": "length"}
-            assert (await http.post(url_url, content=broken, headers=headers)).json()["error"]["code"] == -32700
+            assert (await http.post(url, content=broken, headers=headers)).json()["error"]["code"] == -32700
             call["arguments"] = {"value": long}
+            for bad in (long + r"\q", long + "\n", f'{long}", "a": 1{long}'):
+                answer = await http.post(url, content=json.dumps(body).replace(long, bad), headers=headers)
+                assert answer.json()["error"]["code"] == -32700
             twice = json.dumps(body).replace('"_meta"', '"name": "steps", "_meta"')
-            refused = await http.post(url_url, content=twice, headers=headers)
+            refused = await http.post(url, content=twice, headers=headers)
             assert (refused.status_code, refused.json()["error"]["code"]) == (400, -32020)
 
 

@@ -145,7 +145,7 @@ def _without_collector() -> Iterator[None]:
 
 def _checked(piece: bytes) -> Any:
     value = load_json(piece)
-    return type(value)() if isinstance(value, (list, dict)) else value
+    return type(value)() if isinstance(value, (list, dict, str)) else value
 
 
 async def splice_text(text: str) -> Spliced:

@@ -14,6 +14,7 @@ from mcp.shared.inbound import (
 from mcp_types import HEADER_MISMATCH, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
 from starlette.requests import Request
 
+from coatcheck.codec import is_json
 from coatcheck.errors import CoatcheckError
 from coatcheck.listening.requests import Requests
 from coatcheck.listening.sharing import SharedLink
@@ -53,11 +54,14 @@ class EnvelopedRequests(Requests):
         del message, request
         return self._shared
 
-    def _glanced(self, body: bytes) -> Message | None:
-        call = glance_at_call(body) if len(body) > LONG_LINE and self._shared.takes_glances else None
-        if call is None or next(marked(self._interceptor.schema_of(tool_of(call))), None) is not None:
+    async def _glanced(self, body: bytes) -> Message | None:
+        link = self._shared.link
+        call = glance_at_call(body) if len(body) > LONG_LINE and link is not None and link.takes_glances else None
+        if link is None or call is None:
+            return None
+        if next(marked(self._interceptor.schema_of(tool_of(call))), None) is not None:
             return None  # Its headers must say what its arguments say.
-        return call
+        return call if link.sends_apart or await is_json(body) else None
 
     async def _judged(self, message: Any, request: Request) -> Message | None:
         """Give the answer that a message gets here, ``{}`` for one that gets none, ``None`` for one that passes on."""

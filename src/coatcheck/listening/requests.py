@@ -96,7 +96,7 @@ class Requests(ABC):
             await Response(status_code=406)(scope, receive, send)
             return
         body = (await receive())["body"]
-        message = self._glanced(body) or await parse_long(body)
+        message = await self._glanced(body) or await parse_long(body)
         answer = await self._judged(message, request)
         if answer is None:
             shared = self._shared_by(message, request)
@@ -109,7 +109,7 @@ class Requests(ABC):
         else:
             await Response(status_code=202)(scope, receive, send)
 
-    def _glanced(self, body: bytes) -> Message | None:
+    async def _glanced(self, body: bytes) -> Message | None:
         """Give a long call as it shows at a glance, where that will do."""
         del body
         return None

@@ -88,9 +88,9 @@ class SharedLink:
         self._taken.set()
 
     @property
-    def takes_glances(self) -> bool:
-        """Whether a glance at a long call will do to send it."""
-        return self._link is not None and self._link.takes_glances and self._link.sends_apart
+    def link(self) -> Link | None:
+        """What leads to the upstream at the moment, if it is open."""
+        return self._link
 
     def lane(self, take: Callable[[bytes], None]) -> Lane:
         """Give a request its way upstream; see ``Lane``."""
