@@ -4,7 +4,7 @@ from typing import Any
 
 from coatcheck.codec.careful import encode_carefully
 from coatcheck.codec.envelope import JsonType, Kind, Parcel
-from coatcheck.codec.fast import dump_fast, dump_line_fast
+from coatcheck.codec.fast import LINE_OPTIONS, dump_fast
 from coatcheck.codec.results import ToolResult, is_large_result, result_value
 from coatcheck.codec.slicing import FIRST_SLICE, SLICE_BYTES
 from coatcheck.codec.weighing import is_small
@@ -64,7 +64,7 @@ def dump_json(value: Any) -> bytes:
 def dump_line(value: Any) -> bytes:
     """Encode any value as a line of compact JSON, its newline included."""
     try:
-        return dump_line_fast(value)
+        return dump_fast(value, options=LINE_OPTIONS)
     except Exception:  # noqa: BLE001  # as in ``try_dump``
         return encode_carefully(value) + b"\n"
 
@@ -160,31 +160,23 @@ _TYPE_OF_FIRST_BYTE: dict[bytes, JsonType] = {
 
 def json_type(value: Any) -> Any:
     """The JSON type of a plain value, or ``None`` for an object of another class."""
-    known = _TYPE_OF.get(type(value))
+    known = _TYPES.get(type(value))
     if known is not None:
         return known
-    for kinds, name in _TYPES:  # of a class that inherits from one of these
-        if isinstance(value, kinds):
+    for kind, name in _TYPES.items():  # of a class that inherits from one of these
+        if isinstance(value, kind):
             return name
     return None
 
 
-_TYPES: tuple[tuple[Any, JsonType], ...] = (
-    (bool, "boolean"),
-    (str, "string"),
-    (int, "integer"),
-    (float, "number"),
-    (dict, "object"),
-    ((list, tuple, set, frozenset), "array"),
-)
-_TYPE_OF: dict[type, JsonType] = {
+_TYPES: dict[type, JsonType] = {
     type(None): "null",
-    bool: "boolean",
+    bool: "boolean",  # before the integers, which it is one of
     str: "string",
     int: "integer",
     float: "number",
     dict: "object",
-    list: "array",
+    **dict.fromkeys((list, tuple, set, frozenset), "array"),
 }
 
 

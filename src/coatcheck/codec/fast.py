@@ -9,13 +9,9 @@ from coatcheck.codec.careful import convert
 
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS
 LINE_OPTIONS = OPTIONS | orjson.OPT_APPEND_NEWLINE
+"""With a newline behind it: to add it later would copy the whole."""
 
 
-def dump_fast(value: Any, default: Callable[[Any], Any] = convert) -> bytes:
+def dump_fast(value: Any, default: Callable[[Any], Any] = convert, options: int = OPTIONS) -> bytes:
     """Encode as compact JSON; raises what orjson raises, or a foreign object that is asked for its contents."""
-    return orjson.dumps(value, default=default, option=OPTIONS)
-
-
-def dump_line_fast(value: Any) -> bytes:
-    """Encode like ``dump_fast``, with a newline behind it: to add it later would copy the whole."""
-    return orjson.dumps(value, default=convert, option=LINE_OPTIONS)
+    return orjson.dumps(value, default=default, option=options)
