@@ -56,11 +56,11 @@ class EnvelopedRequests(Requests):
 
     async def _glanced(self, body: bytes) -> Message | None:
         link = self._shared.link
-        call = glance_at_call(body) if len(body) > LONG_LINE and link is not None and link.takes_glances else None
-        if link is None or call is None:
+        if len(body) <= LONG_LINE or link is None or not link.takes_glances:
             return None
-        if next(marked(self._interceptor.schema_of(tool_of(call))), None) is not None:
-            return None  # Its headers must say what its arguments say.
+        call = glance_at_call(body)
+        if call is None or any(marked(self._interceptor.schema_of(tool_of(call)))):
+            return None  # The latter's headers must say what its arguments say.
         return call if link.sends_apart or await is_json(body) else None
 
     async def _judged(self, message: Any, request: Request) -> Message | None:

@@ -177,7 +177,6 @@ class Requests(ABC):
             on_noise=lambda _line: None,
             offer_resources=self._interceptor.resource_links,
             calls_at_once=self._rounds.of(self._maker_of_rounds(message, scope, peer)),
-            glances=False,
         )
         conversation.heard_server = True
         answering = asyncio.ensure_future(_answer(lines, message, send, self.statuses))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coatcheck.errors import UpstreamError
-from coatcheck.proxy.glances import Glance, glance_at_id, with_other_id
+from coatcheck.proxy.glances import changed, glance_at_id, line_of, with_other_id
 from coatcheck.proxy.lines import HIGH_WATER
 from coatcheck.proxy.links import Link
 from coatcheck.proxy.messages import (
@@ -160,14 +160,9 @@ class SharedLink:
         lane.numbers.add(self._count)
         meta = meta_of(message)
         if PROGRESS_TOKEN in meta:
-            params = {**message["params"], "_meta": {**meta, PROGRESS_TOKEN: self._count}}
-            message = message.changed(params=params) if isinstance(message, Glance) else {**message, "params": params}
-        if isinstance(message, Glance):
-            message = message.changed(id=self._count)
-            link.send(message.to_line(), message)
-        else:
-            message = {**message, "id": self._count}
-            link.send(to_line(message), message)
+            message = changed(message, params={**message["params"], "_meta": {**meta, PROGRESS_TOKEN: self._count}})
+        message = changed(message, id=self._count)
+        link.send(line_of(message), message)
 
     def forget(self, lane: Lane) -> None:
         """Cancel what a lane still has under way."""

@@ -62,7 +62,7 @@ class Conversation:
         on_change: Called when work in hand grows or shrinks.
         offer_resources: Say that there are resources although the server has none: stored objects are.
         calls_at_once: The round that calls count in, where other conversations share it.
-        glances: Judge a long call by its ends, and hand it on with a message that lacks its arguments.
+        glances: Take only a glance at a long call, where no more is needed, and hand it on with that.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Conversation:
             self._parsed_from_client(parse(line), line)
 
     def _passed_at_a_glance(self, line: bytes) -> bool:
-        """Hand on a long line whose ends show that it concerns us no further; say whether it was one."""
+        """Hand on a long line of which a glance shows that it concerns us no further; say whether it was one."""
         if glance_at_id(line) is not None:  # It is an answer to the server.
             self._to_server(line, None)
             return True
@@ -210,12 +210,11 @@ class Conversation:
         return task is not None and task.cancel()
 
     def _must_open(self, call: Message, line: bytes) -> bool:
-        if may_refer(line):
-            return True
-        if not self._has_tools:
-            return False
-        ready = _result_of(self._interceptor)
-        return ready is None or ready.is_own(tool_of(call))
+        if self._has_tools:
+            ready = _result_of(self._interceptor)
+            if ready is None or ready.is_own(tool_of(call)):
+                return True  # Before the line, which may be long, is searched.
+        return may_refer(line)
 
     async def _open_call(self, key: Id, call: Message, line: bytes) -> None:
         from coatcheck.wire.own_tools import error_result

@@ -1,4 +1,4 @@
-"""Long lines judged by their ends, or by a search, so that they need not be parsed."""
+"""Long lines judged without parsing all of them: by their ends, by a search, or by what is short in them."""
 
 import re
 from collections.abc import Sequence
@@ -32,16 +32,6 @@ class Glance(dict[str, Any]):
         super().__init__(message)
         self.texts = texts
 
-    def changed(self, **members: Any) -> "Glance":
-        """The same call with other members."""
-        return Glance({**self, **members}, self.texts)
-
-    def to_line(self) -> bytes:
-        """Encode the call as a line, its long texts in their places."""
-        pieces = _STANDING_IN.split(to_line(dict(self)))
-        pieces[1::2] = [self.texts[int(number)] for number in pieces[1::2]]
-        return b"".join(pieces)
-
 
 def glance_at_id(line: bytes) -> Id | None:
     """Find the id of a long response in its first or last bytes, in the orders in which the SDKs write them.
@@ -69,6 +59,22 @@ def glance_at_call(line: bytes) -> Glance | None:
     if _STAND_IN in dump_json({**message, "params": params}) or standing_in != list(range(len(texts))):
         return None  # A long text where none is expected, one that a later member replaces, or one that says it is one.
     return Glance(message, texts)
+
+
+def changed(message: Message, **members: Any) -> Message:
+    """Give the same message, or the same glance at one, with other members."""
+    copy = {**message, **members}
+    return Glance(copy, message.texts) if isinstance(message, Glance) else copy
+
+
+def line_of(message: Message) -> bytes:
+    """Encode a message as a line; where it is a glance at one, its long texts are in their places again."""
+    line = to_line(message)
+    if not isinstance(message, Glance):
+        return line
+    pieces = _STANDING_IN.split(line)
+    pieces[1::2] = [message.texts[int(number)] for number in pieces[1::2]]
+    return b"".join(pieces)
 
 
 def _outline(line: bytes) -> tuple[bytes | None, list[memoryview]]:
