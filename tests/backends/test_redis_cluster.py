@@ -155,6 +155,29 @@ def test_a_slot_that_moves_is_followed(moving, finish):
     backend.close()
 
 
+def test_slots_that_move_close_nobodys_connection(moving):
+    source, target = moving.primaries[:2]
+    names = [name for name in map(str, range(100)) if owner(moving, key_slot(f"coatcheck:{name}".encode())) is source]
+    names = names[:8]
+    backend = RedisBackend(f"{moving.url}?client_name=staying")
+
+    async def connected():
+        listed = await backend._loops.run(lambda client: client.client_list(target_nodes="primaries"))
+        return {client["addr"] for clients in listed.values() for client in clients if client["name"] == "staying"}
+
+    async def story():
+        for name in names:
+            await backend.aset(name, name.encode(), None)
+        before = await connected()
+        for name in names:
+            moving.move_slot(key_slot(f"coatcheck:{name}".encode()), source, target)
+        assert [await backend.aget(name) for name in names] == [name.encode() for name in names]
+        assert before <= await connected()
+
+    asyncio.run(story())
+    backend.close()
+
+
 def test_the_settings_reach_the_cluster(redis_cluster):
     container = Container(settings=Settings(object_store_backend="redis", redis_url=redis_cluster.url))
     store = container.store()
