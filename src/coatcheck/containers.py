@@ -46,6 +46,11 @@ def open_redis(settings: Settings, exit_stack: AsyncExitStack) -> BreakerBackend
     """Make the Redis backend behind a circuit breaker; it connects at first use and is closed with the exit stack."""
     if settings.redis_url is None:
         raise SettingsError("The redis backend needs a URL: --redis-url or COATCHECK_REDIS_URL=redis://host:6379.")
+    if settings.object_store_max_idle:
+        raise SettingsError(
+            "object_store_max_idle is for memory and sqlite. Leave it out with redis, which can drop what was not used "
+            "for longest by itself: give it a maxmemory and maxmemory-policy allkeys-lru."
+        )
     sentinel_password = settings.redis_sentinel_password
     backend = RedisBackend(
         settings.redis_url.get_secret_value(),
@@ -71,6 +76,7 @@ def open_sqlite(settings: Settings, exit_stack: AsyncExitStack) -> SQLiteBackend
         max_bytes=settings.max_total_bytes,
         max_namespace_objects=settings.max_namespace_objects,
         max_namespace_bytes=settings.max_namespace_bytes,
+        max_idle=settings.object_store_max_idle,
     )
     exit_stack.callback(backend.close)
     return backend
@@ -203,6 +209,7 @@ class Container(containers.DeclarativeContainer):
             max_bytes=settings.provided.max_total_bytes,
             max_namespace_objects=settings.provided.max_namespace_objects,
             max_namespace_bytes=settings.provided.max_namespace_bytes,
+            max_idle=settings.provided.object_store_max_idle,
         ),
         sqlite=providers.ThreadSafeSingleton(open_sqlite, settings, exit_stack),
         redis=providers.ThreadSafeSingleton(open_redis, settings, exit_stack),

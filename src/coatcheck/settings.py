@@ -111,6 +111,9 @@ class Settings(BaseSettings):
     object_store_ttl: float = Field(
         3600.0, allow_inf_nan=False, description="Seconds an object is kept; 0 or less: no expiry."
     )
+    object_store_max_idle: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="Memory, SQLite: most seconds an object goes unused; 0: any."
+    )
 
     wait_for_store: float = Field(0.0, ge=0, description="Seconds to wait at start for a store that does not answer.")
 

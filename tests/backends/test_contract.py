@@ -24,7 +24,9 @@ class TestInMemoryBackend(BackendContract):
 class TestBoundedInMemoryBackend(BackendContract):
     @pytest.fixture
     def backend(self):
-        return InMemoryBackend(max_objects=2000, max_bytes=2**26, max_namespace_objects=1000, max_namespace_bytes=2**25)
+        return InMemoryBackend(
+            max_objects=2000, max_bytes=2**26, max_namespace_objects=1000, max_namespace_bytes=2**25, max_idle=600
+        )
 
 
 class TestBackendWithTheRequiredMethodsOnly(BackendContract):
@@ -45,7 +47,11 @@ class TestBoundedSQLite(BackendContract):
     @pytest.fixture
     def backend(self, tmp_path):
         backend = SQLiteBackend(
-            tmp_path / "objects.sqlite", max_bytes=2**26, max_namespace_objects=1000, max_namespace_bytes=2**25
+            tmp_path / "objects.sqlite",
+            max_bytes=2**26,
+            max_namespace_objects=1000,
+            max_namespace_bytes=2**25,
+            max_idle=600,
         )
         yield backend
         backend.close()

@@ -166,6 +166,32 @@ def test_within_a_namespace_too_the_least_recently_used_goes_first():
     assert keys(backend) == ["x:1", "x:3"]
 
 
+def test_what_was_not_used_goes_before_anything_alive_and_is_no_eviction(clock):
+    backend = InMemoryBackend(max_namespace_objects=2, max_idle=10, clock=clock)
+    backend.set("x:unused", b"1", None)
+    backend.set("x:used", b"1", None)
+    clock.now += 9
+    assert backend.get("x:used") == b"1"
+    backend.set("y:1", b"1", 3600)
+    clock.now += 1
+    assert (backend.head("x:unused", 1), backend.delete("x:unused")) == (None, False)
+    backend.set("x:new", b"1", None)
+    assert keys(backend) == ["x:new", "x:used", "y:1"]
+    clock.now += 9
+    assert keys(backend) == ["x:new"]
+    assert (backend.statistics().evictions, backend.statistics().expirations) == (0, 3)
+
+
+def test_many_that_were_not_used_are_freed_a_batch_at_a_time(clock):
+    backend = InMemoryBackend(max_idle=10, clock=clock)
+    for number in range(3 * SWEEP_BATCH):
+        backend.set(f"old:{number}", b"1", None)
+    clock.now += 10
+    backend.set("new", b"1", None)
+    assert len(backend._entries) == 2 * SWEEP_BATCH + 1
+    assert keys(backend) == ["new"]
+
+
 @pytest.mark.parametrize("bounds", [{"max_bytes": 10}, {"max_namespace_bytes": 10}])
 def test_a_value_for_which_no_room_can_be_made_is_refused_and_empties_nothing(bounds):
     backend = InMemoryBackend(**bounds)

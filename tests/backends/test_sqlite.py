@@ -119,6 +119,41 @@ def test_what_has_expired_is_freed_by_a_later_set(make, path, clock):
         assert connection.execute("SELECT * FROM namespaces").fetchall() == [(b"", 1, 1)]
 
 
+def test_what_was_not_used_reads_as_missing_and_is_freed_by_a_later_set(make, path, clock):
+    backend = make(max_idle=10)
+    for name in ("n:unused", "n:used"):
+        backend.set(name, b"x" * 100_000, None)
+    clock.now += 9.5
+    assert backend.get("n:used") == b"x" * 100_000
+    clock.now += 0.5
+    assert (backend.get("n:unused"), backend.head("n:unused", 1), backend.delete("n:unused")) == (None, None, False)
+    backend.touch("n:unused")
+    assert keys(backend) == ["n:used"]
+    backend.set("new", b"x", None)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT key FROM objects ORDER BY key").fetchall() == [(b"n:used",), (b"new",)]
+    assert (backend.statistics().evictions, backend.statistics().expirations) == (0, 1)
+
+
+def test_a_short_idle_time_is_kept_to_more_exactly_than_the_second(make, clock):
+    backend = make(max_idle=0.5)
+    backend.set("a", b"x", None)
+    for _ in range(5):
+        clock.now += 0.25
+        assert backend.get("a") == b"x"
+    clock.now += 0.5
+    assert backend.get("a") is None
+
+
+def test_each_process_goes_by_its_own_idle_time(make, clock):
+    patient, hasty = make(), make(max_idle=10)
+    patient.set("a", b"x", None)
+    clock.now += 10
+    assert hasty.get("a") is None
+    assert patient.get("a") == b"x"
+    assert hasty.get("a") == b"x"
+
+
 def test_the_least_recently_used_goes_first_and_get_counts_as_use(make, clock):
     backend = make(max_namespace_objects=3)
     for name in ("n:a", "n:b", "n:c"):

@@ -2,6 +2,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from dependency_injector import containers, providers
@@ -105,6 +106,23 @@ def test_limits_of_the_settings_reach_explorer_and_store():
     explorer = container.explorer()
     assert (explorer.preview_limit, explorer.response_limit, container.store().ttl) == (900, 1000, 7)
     assert "not kept" in explorer.put_and_preview("x" * 101)
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_what_is_not_used_is_dropped_as_the_settings_say(kind, tmp_path):
+    settings = Settings(object_store_backend=kind, sqlite_path=tmp_path / "file", object_store_max_idle=0.2)
+    store = Container(settings=settings).store()
+    object_id = store.put([1])
+    assert store.get(object_id) == [1]
+    time.sleep(0.25)
+    assert store.get(object_id) is None
+    store.close()
+
+
+def test_redis_is_told_by_its_own_means_to_drop_what_is_not_used():
+    settings = Settings(object_store_backend="redis", redis_url="redis://nowhere", object_store_max_idle=60)
+    with pytest.raises(SettingsError, match="maxmemory-policy allkeys-lru"):
+        Container(settings=settings).store()
 
 
 def test_a_hosts_container_embeds_ours_and_shares_the_store():

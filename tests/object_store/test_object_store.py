@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from coatcheck.backends import InMemoryBackend, ObjectStoreBackend, RedisBackend, SQLiteBackend
+from coatcheck.backends import BackendStatistics, InMemoryBackend, ObjectStoreBackend, RedisBackend, SQLiteBackend
 from coatcheck.codec import ToolResult
 from coatcheck.errors import ListingUnsupported, ObjectNotFound, ObjectTooLarge
 from coatcheck.object_store import ObjectStore
@@ -191,4 +191,29 @@ async def test_an_object_that_is_looked_at_all_the_time_is_not_the_one_that_make
         other = store.put(number)
     assert store.get(first) == "kept"
     assert store.get(other) == 5
+    store.close()
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_what_nobody_uses_is_gone_after_its_idle_time_and_what_is_used_stays(kind, tmp_path):
+    now = [1_000.0]
+    made = {
+        "memory": lambda: InMemoryBackend(max_idle=10, clock=lambda: now[0]),
+        "sqlite": lambda: SQLiteBackend(tmp_path / "file", max_idle=10, clock=lambda: now[0]),
+    }
+    store = ObjectStore(made[kind](), ttl=60)
+    read, looked_at, only_listed = store.put("read"), store.put("looked at"), store.put("only listed")
+    for _ in range(6):
+        now[0] += 9
+        assert await store.aget(read) == "read"
+        assert (await store.apeek(looked_at)).metadata.length == len("looked at")
+        listed = {summary.object_id for summary in store.list()}
+        assert listed == ({read, looked_at, only_listed} if now[0] < 1_010 else {read, looked_at})
+    assert await store.aget(only_listed) is None
+    now[0] += 9  # used all the time, and yet no longer than its ttl
+    assert await store.aget(read) is None
+    with pytest.raises(ObjectNotFound):
+        await store.apeek(looked_at)
+    store.put("new")
+    assert store.backend.statistics() == BackendStatistics(1, store.backend.statistics().bytes, 0, 3)
     store.close()

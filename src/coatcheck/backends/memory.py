@@ -1,6 +1,7 @@
 """The backend that keeps objects in this process."""
 
 import itertools
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -12,8 +13,8 @@ from coatcheck.backends.base import BackendStatistics
 from coatcheck.backends.deadlines import Deadlines
 from coatcheck.errors import ObjectTooLarge
 
-# One operation frees at most this many expired entries, a few milliseconds of work, so that a mass expiry does not
-# hold the event loop; the next operations go on with the rest.
+# One operation frees at most this many entries whose time is up, a few milliseconds of work, so that a mass expiry does
+# not hold the event loop; the next operations go on with the rest.
 SWEEP_BATCH = 1_000
 
 
@@ -22,6 +23,7 @@ class _Entry:
     value: bytes
     namespace: str
     expires_at: float | None
+    used_at: float
 
 
 @dataclass(slots=True)
@@ -34,15 +36,16 @@ class InMemoryBackend:
     """Keeps objects in memory, with monotonic expiry and bounds that drop the least recently used first.
 
     ``set``, ``get`` and ``touch`` count as use; ``head`` and ``scan`` do not, so that listing keeps no object alive.
-    Expired objects are freed by whatever operation comes next, on any key (at most `SWEEP_BATCH` by one operation),
-    and always before a live object is dropped for a bound. Thread-safe; every operation takes O(log n) or less,
-    except ``scan``. The namespace of a key is what stands before its last ``:``.
+    Objects whose time is up, or that nobody used for ``max_idle``, are freed by whatever operation comes next, on any
+    key (at most `SWEEP_BATCH` by one operation), and always before a live object is dropped for a bound. Thread-safe;
+    every operation but ``scan`` takes O(log n) or less. The namespace of a key is what stands before its last ``:``.
 
     Args:
-        max_objects: Most objects in total; 0 means no bound, as for the other three.
+        max_objects: Most objects in total; 0 means no bound, as for the other four.
         max_bytes: Most bytes in total, counting values only.
         max_namespace_objects: Most objects in one namespace.
         max_namespace_bytes: Most bytes in one namespace.
+        max_idle: Seconds that an object is kept unused.
         clock: Seconds from any origin, never going back.
     """
 
@@ -55,15 +58,17 @@ class InMemoryBackend:
         max_bytes: int = 0,
         max_namespace_objects: int = 0,
         max_namespace_bytes: int = 0,
+        max_idle: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        bounds = (max_objects, max_bytes, max_namespace_objects, max_namespace_bytes)
+        bounds = (max_objects, max_bytes, max_namespace_objects, max_namespace_bytes, max_idle)
         if min(bounds) < 0:
             raise ValueError(f"A bound is negative: {bounds}. Use 0 for no bound.")
         self._max_objects = max_objects
         self._max_bytes = max_bytes
         self._max_namespace_objects = max_namespace_objects
         self._max_namespace_bytes = max_namespace_bytes
+        self._max_idle = max_idle or math.inf
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: OrderedDict[str, _Entry] = OrderedDict()  # least recently used first
@@ -93,17 +98,14 @@ class InMemoryBackend:
             expires_at = None if ttl_seconds is None else now + ttl_seconds
             if expires_at is not None and not expires_at > now:
                 return
-            self._add(key, value, expires_at)
+            self._add(key, value, expires_at, now)
             self._make_room(self._entries[key].namespace, now)
 
     def get(self, key: str) -> bytes | None:
         """The value under ``key``, now the most recently used, or ``None``."""
         with self._lock:
-            entry = self._live(key)
-            if entry is None:
-                return None
-            self._use(key, entry)
-            return entry.value
+            entry = self._live(key, use=True)
+            return None if entry is None else entry.value
 
     def delete(self, key: str) -> bool:
         """Remove ``key``; whether a live object was there."""
@@ -122,9 +124,7 @@ class InMemoryBackend:
     def touch(self, key: str) -> None:
         """Make the value under ``key`` the most recently used."""
         with self._lock:
-            entry = self._live(key)
-            if entry is not None:
-                self._use(key, entry)
+            self._live(key, use=True)
 
     def scan(self, prefix: str) -> Iterator[str]:
         """The live keys that begin with ``prefix``, as they were at this call."""
@@ -136,7 +136,7 @@ class InMemoryBackend:
                 for name, namespace in self._namespaces.items()
                 if _may_hold(name, prefix)
                 for key in namespace.order
-                if key.startswith(prefix) and not _expired(self._entries[key], now)
+                if key.startswith(prefix) and not self._is_over(self._entries[key], now)
             ]
         return iter(found)
 
@@ -151,18 +151,24 @@ class InMemoryBackend:
 
     # What follows is called with the lock held.
 
-    def _live(self, key: str) -> _Entry | None:
+    def _live(self, key: str, *, use: bool = False) -> _Entry | None:
         now = self._clock()
         self._sweep(now)
         entry = self._entries.get(key)
-        return None if entry is None or _expired(entry, now) else entry
+        if entry is None or self._is_over(entry, now):
+            return None
+        if use:
+            entry.used_at = now
+            self._entries.move_to_end(key)
+            self._namespaces[entry.namespace].order.move_to_end(key)
+        return entry
 
-    def _use(self, key: str, entry: _Entry) -> None:
-        self._entries.move_to_end(key)
-        self._namespaces[entry.namespace].order.move_to_end(key)
+    def _is_over(self, entry: _Entry, now: float) -> bool:
+        expired = entry.expires_at is not None and entry.expires_at <= now
+        return expired or now - entry.used_at >= self._max_idle
 
-    def _add(self, key: str, value: bytes, expires_at: float | None) -> None:
-        entry = _Entry(value, key.rpartition(":")[0], expires_at)
+    def _add(self, key: str, value: bytes, expires_at: float | None, now: float) -> None:
+        entry = _Entry(value, key.rpartition(":")[0], expires_at, now)
         self._entries[key] = entry
         namespace = self._namespaces.setdefault(entry.namespace, _Namespace())
         namespace.order[key] = None
@@ -187,11 +193,16 @@ class InMemoryBackend:
                 return
 
     def _expire_next(self, now: float) -> bool:
-        """Remove the entry with the earliest deadline if that has passed; whether it had."""
+        """Remove the entry with the earliest deadline, or the longest unused one, if its time is up; whether it was."""
         earliest = self._deadlines.earliest()
-        if earliest is None or earliest[0] > now:
-            return False
-        self._remove(earliest[1])
+        if earliest is not None and earliest[0] <= now:
+            over = earliest[1]
+        else:
+            unused = next(iter(self._entries), None)
+            if unused is None or now - self._entries[unused].used_at < self._max_idle:
+                return False
+            over = unused
+        self._remove(over)
         self._expirations += 1
         return True
 
@@ -214,10 +225,6 @@ class InMemoryBackend:
         return _exceeds(len(namespace.order), namespace.size, *self._namespace_bounds) or _exceeds(
             len(self._entries), self._size, self._max_objects, self._max_bytes
         )
-
-
-def _expired(entry: _Entry, now: float) -> bool:
-    return entry.expires_at is not None and entry.expires_at <= now
 
 
 def _exceeds(objects: int, size: int, max_objects: int, max_bytes: int) -> bool:

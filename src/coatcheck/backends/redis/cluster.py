@@ -130,7 +130,7 @@ class ClusterClients(RedisClients):
             startup_nodes=[ClusterNode(host, port) for host, port in self.address.nodes],
             retry=new_async_retry(_RETRIES),
             require_full_coverage=False,
-            reinitialize_steps=0,  # else it closes all connections, whoever reads from them, each time that so many moved
+            reinitialize_steps=0,  # after so many moves it would close all connections, in use or not
             ssl=self.address.tls,
             **self._node_options,
         )

@@ -29,12 +29,15 @@ TOUCH_SECONDS = 1.0
 SWEEP_BATCH = 200
 _FREE_PAGES, _VACUUM_PAGES = 8_192, 4_096  # with the usual pages 32 MiB and 16 MiB
 _OLDEST = "DELETE FROM objects WHERE id = (SELECT id FROM objects WHERE id != ? ORDER BY used, id LIMIT 1)"
+_OVERDUE = "DELETE FROM objects WHERE id IN (SELECT id FROM objects WHERE expires <= ? ORDER BY expires LIMIT ?)"
+_UNUSED = _OVERDUE.replace("expires", "used")
 _OLDEST_OF_ONE = _OLDEST.replace("WHERE id != ?", "WHERE namespace = ? AND id != ?")
+_LIVE = "(expires IS NULL OR expires > ?) AND +used > ?"  # the plus: not to be looked for by use, but by key
 _WHOLE = f"""
 SELECT o.id, o.size, o.checksum, o.used, p.data
 FROM objects o JOIN pieces p ON p.id BETWEEN o.id << {PIECES_BITS} AND (o.id + 1 << {PIECES_BITS}) - 1
-WHERE o.key = ? AND (o.expires IS NULL OR o.expires > ?) ORDER BY p.id
-"""  # noqa: S608  (a number of ours)
+WHERE o.key = ? AND {_LIVE} ORDER BY p.id
+"""  # noqa: S608  (a number and words of ours)
 _ALPHABET = string.ascii_letters + string.digits
 
 Result = TypeVar("Result")
@@ -44,17 +47,19 @@ class SQLiteBackend:
     """Keeps objects in a SQLite file, with bounds that drop the least recently used first.
 
     Any number of threads and processes may share the file. ``set``, ``get`` and ``touch`` count as use, to the second;
-    ``head`` and ``scan`` do not. What has expired reads as missing at once and is freed by later ``set`` calls. A file
-    that is damaged is renamed, which is logged, and a new one is made; so is one that somebody removed. Nothing is
-    opened before the first operation. The namespace of a key is what stands before its last ``:``.
+    ``head`` and ``scan`` do not. What has expired, or was not used for ``max_idle``, reads as missing at once and is
+    freed by later ``set`` calls; of processes that share the file each goes by its own ``max_idle``. A file that is
+    damaged is renamed, which is logged, and a new one is made; so is one that somebody removed. Nothing is opened
+    before the first operation. The namespace of a key is what stands before its last ``:``.
 
     An operation that cannot be carried out raises `SQLiteUnavailable`, an `ObjectStoreUnavailable` that says why.
 
     Args:
         path: The file; it and a folder that is made for it can be read by their owner alone.
-        max_bytes: Most bytes in total, counting values only; 0 means no bound, as for the other two.
+        max_bytes: Most bytes in total, counting values only; 0 means no bound, as for the other three.
         max_namespace_objects: Most objects in one namespace.
         max_namespace_bytes: Most bytes in one namespace.
+        max_idle: Seconds that an object is kept unused.
         timeout: Seconds to wait for other processes that are writing.
         clock: Seconds since the epoch; the clock of the machine, since the file outlives processes.
     """
@@ -66,16 +71,19 @@ class SQLiteBackend:
         max_bytes: int = 0,
         max_namespace_objects: int = 0,
         max_namespace_bytes: int = 0,
+        max_idle: float = 0.0,
         timeout: float = 5.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        bounds = (max_bytes, max_namespace_objects, max_namespace_bytes)
+        bounds = (max_bytes, max_namespace_objects, max_namespace_bytes, max_idle)
         if min(bounds) < 0:
             raise ValueError(f"A bound is negative: {bounds}. Use 0 for no bound.")
         self._path = Path(path).expanduser()
         self._max_bytes = max_bytes
         self._max_namespace_objects = max_namespace_objects
         self._max_namespace_bytes = max_namespace_bytes
+        self._max_idle = max_idle or math.inf
+        self._touch_seconds = min(TOUCH_SECONDS, self._max_idle / 10)
         self._timeout = timeout
         self._clock = clock
         self._connections = Connections(self._path, timeout)
@@ -118,8 +126,8 @@ class SQLiteBackend:
     def scan(self, prefix: str) -> Iterator[str]:
         """The live keys that begin with ``prefix``, as they were at this call."""
         low = _name(prefix)
-        query = "SELECT key FROM objects WHERE key >= ? AND key < ? AND (expires IS NULL OR expires > ?)"
-        bounds = (low, low + b"\xff", self._clock())  # no key has this byte: it is none of UTF-8
+        query = f"SELECT key FROM objects WHERE key >= ? AND key < ? AND {_LIVE}"  # noqa: S608
+        bounds = (low, low + b"\xff", *self._moment())  # no key has this byte: it is none of UTF-8
         rows = self._run(lambda connection: connection.execute(query, bounds).fetchall())
         return (str(row[0], "utf-8", "surrogatepass") for row in rows)
 
@@ -167,6 +175,11 @@ class SQLiteBackend:
         with self._connections.one() as connection:
             return work(connection)
 
+    def _moment(self) -> tuple[float, float]:
+        """What `_LIVE` asks for: now, and since when an object must have been used."""
+        now = self._clock()
+        return now, now - self._max_idle
+
     # What follows is done with one connection.
 
     def _write(self, connection: sqlite3.Connection, key: str, value: memoryview, ttl_seconds: float | None) -> None:
@@ -194,9 +207,10 @@ class SQLiteBackend:
                 raise Damaged("the sums of its namespaces are wrong")
 
     def _sweep(self, connection: sqlite3.Connection, now: float) -> int:
-        """Free some of what has expired; how many."""
-        query = "DELETE FROM objects WHERE id IN (SELECT id FROM objects WHERE expires <= ? ORDER BY expires LIMIT ?)"
-        freed = _changed(connection, query, (now, SWEEP_BATCH))
+        """Free some of what has expired or was not used; how many."""
+        freed = _changed(connection, _OVERDUE, (now, SWEEP_BATCH)) + (
+            _changed(connection, _UNUSED, (now - self._max_idle, SWEEP_BATCH))
+        )
         self._expirations += freed
         return freed
 
@@ -220,9 +234,9 @@ class SQLiteBackend:
         return int(connection.execute("SELECT coalesce(sum(bytes), 0) FROM namespaces").fetchone()[0])
 
     def _read(self, connection: sqlite3.Connection, name: bytes) -> bytes | None:
-        now = self._clock()
+        moment = self._moment()
         # One statement, so that all pieces are of one moment.
-        rows = connection.execute(_WHOLE, (name, now))
+        rows = connection.execute(_WHOLE, (name, *moment))
         first = rows.fetchone()
         if first is None:
             return None
@@ -236,18 +250,20 @@ class SQLiteBackend:
         rows.close()
         if len(value) != size or zlib.crc32(value) != checksum:
             raise Damaged("an object is not what was stored")
-        self._touch(connection, number, used, now)
+        self._touch(connection, number, used, moment[0])
         return bytes(value)
 
     def _use(self, connection: sqlite3.Connection, name: bytes) -> None:
-        found = connection.execute("SELECT id, used FROM objects WHERE key = ?", (name,)).fetchone()
+        moment = self._moment()
+        query = f"SELECT id, used FROM objects WHERE key = ? AND {_LIVE}"  # noqa: S608
+        found = connection.execute(query, (name, *moment)).fetchone()
         if found is not None:
             number, used = found
-            self._touch(connection, number, used, self._clock())
+            self._touch(connection, number, used, moment[0])
 
     def _touch(self, connection: sqlite3.Connection, number: int, used: float, now: float) -> None:
         """Note the use of an object, if that can be done at once: reading does not depend on it."""
-        if now - used < TOUCH_SECONDS or not self._writing.acquire(blocking=False):
+        if now - used < self._touch_seconds or not self._writing.acquire(blocking=False):
             return
         try:
             connection.execute("PRAGMA busy_timeout = 0")
@@ -258,18 +274,16 @@ class SQLiteBackend:
             self._writing.release()
 
     def _remove(self, connection: sqlite3.Connection, name: bytes) -> bool:
-        query = "DELETE FROM objects WHERE key = ? AND (expires IS NULL OR expires > ?)"
+        query = f"DELETE FROM objects WHERE key = ? AND {_LIVE}"  # noqa: S608
         with _transaction(connection):
-            removed = _changed(connection, query, (name, self._clock()))
+            removed = _changed(connection, query, (name, *self._moment()))
         _give_back(connection)
         return removed > 0
 
     def _begin(self, connection: sqlite3.Connection, name: bytes, n: int) -> bytes | None:
         with _transaction(connection, "DEFERRED"):
-            row = connection.execute(
-                "SELECT id, size FROM objects WHERE key = ? AND (expires IS NULL OR expires > ?)",
-                (name, self._clock()),
-            ).fetchone()
+            query = f"SELECT id, size FROM objects WHERE key = ? AND {_LIVE}"  # noqa: S608
+            row = connection.execute(query, (name, *self._moment())).fetchone()
             if row is None:
                 return None
             number, wanted = row[0] << PIECES_BITS, min(n, row[1])
