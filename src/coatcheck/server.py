@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp.server import MCPServer
 
+from coatcheck.collector import search_beforehand
 from coatcheck.decorators import resolves_references
 from coatcheck.errors import SettingsError
 from coatcheck.middleware import ReferenceMiddleware, ScopeMiddleware
@@ -21,7 +22,7 @@ def attach(server: MCPServer[Any], container: "Container") -> list[str]:
 
     Results up to ``inline_limit`` pass byte for byte; larger ones are kept and replaced by a preview with a reference,
     which any tool then takes as an argument in place of the value. Tools that are added later are covered too. Output
-    schemas stay true: they are widened for the replaced form.
+    schemas stay true: they are widened for the replaced form. The interpreter's garbage collector runs once.
 
     Args:
         server: The server; its own tools stay as they are.
@@ -46,6 +47,7 @@ def attach(server: MCPServer[Any], container: "Container") -> list[str]:
             input_schema=lambda name: _input_schema(server, name),
         )
     )
+    search_beforehand()
     return own
 
 
@@ -60,7 +62,7 @@ def configure_mcp_server(
     toolset_options: Mapping[str, Mapping[str, Any]] | None = None,
     container: "Container | None" = None,
 ) -> "Container":
-    """Give a server an object store, the object tools and the tools of toolsets.
+    """Give a server an object store, the object tools and the tools of toolsets; runs the garbage collector once.
 
     Args:
         mcp_server_instance: The server to configure.
@@ -98,6 +100,7 @@ def configure_mcp_server(
         registry.update(added)
     register(mcp_server_instance, registry, container, tools_to_register)
     mcp_server_instance.middleware.append(ScopeMiddleware(container.scopes()))
+    search_beforehand()
     return container
 
 

@@ -9,7 +9,7 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "coatcheck"
 
 LAYERS = [
-    {"errors", "references", "codec", "settings", "observing"},
+    {"errors", "references", "codec", "settings", "observing", "collector"},
     {"backends"},
     {"object_store", "previews", "operations", "sandbox", "explorer", "inventory"},
     {"signatures", "scopes", "decorators"},

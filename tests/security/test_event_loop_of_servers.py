@@ -22,7 +22,7 @@ SERVERS = {
     "attached": [*LARGE, "attached"],
 }
 MOST = 0.050
-ROUNDS = 8
+ROUNDS = 3
 EVERY = 0.004
 HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
 

@@ -16,11 +16,11 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp
 
 from coatcheck.authentication import Authentication, open_authentication
-from coatcheck.cli.collector import spare_what_is_loaded
 from coatcheck.cli.logs import announce
 from coatcheck.cli.options import SettingsFlags, make_settings
 from coatcheck.cli.toolset_flags import ExtraFlags, load_toolsets, toolset_options
 from coatcheck.cli.web_server import address_of, bind, run_web_server
+from coatcheck.collector import spare_what_is_loaded
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.lifecycle import running
@@ -113,6 +113,7 @@ def run_serve(
         log_level="INFO" if verbose else "WARNING",
         **(authentication.server_options() if authentication else {}),
     )
+    spare_what_is_loaded()  # else what follows searches through it
     configure_mcp_server(server, tool_names, toolsets=toolsets, toolset_options=options, container=container)
     if listening.transport == "stdio":
         anyio.run(_serve_stdio, server, container)

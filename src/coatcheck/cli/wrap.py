@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from coatcheck.cli.collector import spare_what_is_loaded
 from coatcheck.cli.options import SettingsFlags, make_settings
+from coatcheck.collector import spare_what_is_loaded
 from coatcheck.proxy.stdio import serve_stdio
 from coatcheck.proxy.stopping import stop_upstream
 from coatcheck.proxy.upstream import Upstream, start_upstream

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from coatcheck.cli.collector import spare_what_is_loaded
 from coatcheck.cli.logs import announce
 from coatcheck.cli.serve import AuthFlags, Listening, is_loopback, warn_of_open_tokens
 from coatcheck.cli.web_server import address_of, bind, run_web_server
 from coatcheck.cli.wrap import WrapFlags, make_interceptor
+from coatcheck.collector import spare_what_is_loaded
 from coatcheck.lifecycle import running
 from coatcheck.listening.application import PATH, Application
 from coatcheck.listening.draining import Draining
