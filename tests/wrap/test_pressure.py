@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Self
@@ -101,7 +102,7 @@ def test_a_client_over_stdio_that_does_not_read_makes_the_server_wait_and_loses_
 def test_a_server_that_does_not_read_makes_the_client_wait(tmp_path, way):
     ways = {"command": ["--", *SPECIAL], "gateway": gateway(tmp_path)}
     with Slow(*ways[way]) as client:
-        (server,) = [int(line) for line in children(client.process.pid) if "special_server" in command_of(int(line))]
+        server = server_of(client.process.pid)
         os.kill(server, signal.SIGSTOP)
         try:
             os.set_blocking(client.process.stdin.fileno(), False)
@@ -119,6 +120,38 @@ def test_a_server_that_does_not_read_makes_the_client_wait(tmp_path, way):
         finally:
             os.kill(server, signal.SIGCONT)
             client.process.kill()
+
+
+@pytest.mark.parametrize("way", ["command", "gateway", "url"])
+def test_one_long_message_to_a_server_that_does_not_read_holds_up_nobody_else(tmp_path, way):
+    with wrapped_over_http("--", *SPECIAL) if way == "url" else contextlib.nullcontext() as served:
+        ways = {"command": ["--", *SPECIAL], "gateway": gateway(tmp_path)}
+        with Slow(*(["--url", served[1]] if way == "url" else ways[way])) as client:
+            tool = "one__measure" if way == "gateway" else "measure"
+            own = "coatcheck_object_store_put" if way == "url" else "object_store_put"  # there that is the other's
+            put = {"name": own, "arguments": {"value": [1]}}
+            client.send(id=2, method="tools/call", params=put)  # after that it is known whose tools are whose
+            assert "Stored as @" in str(client.answer(2))
+            pid = served[0].pid if way == "url" else server_of(client.process.pid)
+            os.kill(pid, signal.SIGSTOP)
+            waking = threading.Timer(PATIENCE, os.kill, (pid, signal.SIGCONT))
+            waking.start()
+            try:
+                long = {"name": tool, "arguments": {"value": "x" * 20_000_000}}
+                client.send(id=3, method="tools/call", params=long)
+                time.sleep(0.5)  # until it has been passed on as far as it goes
+                client.send(id=4, method="tools/call", params=put)
+                assert [message["id"] for message in client.answer(4)] == [4]
+                assert waking.is_alive()
+            finally:
+                waking.cancel()
+                os.kill(pid, signal.SIGCONT)
+            assert client.answer(3)[-1]["result"]["content"][0]["text"] == '{"value": ["str", 20000000]}'
+
+
+def server_of(pid: int) -> int:
+    (server,) = [int(child) for child in children(pid) if "special_server" in command_of(int(child))]
+    return server
 
 
 def children(pid: int) -> list[str]:

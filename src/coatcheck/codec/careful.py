@@ -27,13 +27,13 @@ class Spliced:
     """JSON that is put as it is in the place of a value, which is never decoded for that.
 
     Attributes:
-        json: The JSON of one value.
+        json: The JSON of one value; a view is not copied.
     """
 
     __slots__ = ("json",)
 
     def __init__(self, json: bytes | memoryview) -> None:
-        self.json = bytes(json)
+        self.json = json
 
 
 def convert(value: Any) -> Any:  # noqa: C901  # one branch for each kind of value
@@ -43,7 +43,7 @@ def convert(value: Any) -> Any:  # noqa: C901  # one branch for each kind of val
         TypeError: The object has no JSON form; the careful encoder then describes it.
     """
     if isinstance(value, Spliced):
-        return orjson.Fragment(value.json)
+        return orjson.Fragment(bytes(value.json))
     if hasattr(type(value), "__pydantic_serializer__") and hasattr(value, "model_dump"):
         return _model_members(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -108,7 +108,7 @@ def _plain(value: Any, depth: int, inside: set[int]) -> Any:
     if isinstance(value, float):
         return float(value)
     if isinstance(value, Spliced):
-        return orjson.Fragment(value.json)
+        return convert(value)
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time, uuid.UUID)):
         return value.isoformat() if not isinstance(value, uuid.UUID) else str(value)
     if depth >= MAX_DEPTH or id(value) in inside:

@@ -4,7 +4,7 @@ from typing import Any
 
 from coatcheck.codec.careful import encode_carefully
 from coatcheck.codec.envelope import JsonType, Kind, Parcel
-from coatcheck.codec.fast import LINE_OPTIONS, dump_fast
+from coatcheck.codec.fast import dump_fast, dump_line_fast
 from coatcheck.codec.results import ToolResult, is_large_result, result_value
 from coatcheck.codec.slicing import FIRST_SLICE, SLICE_BYTES
 from coatcheck.codec.weighing import is_small
@@ -64,7 +64,7 @@ def dump_json(value: Any) -> bytes:
 def dump_line(value: Any) -> bytes:
     """Encode any value as a line of compact JSON, its newline included."""
     try:
-        return dump_fast(value, options=LINE_OPTIONS)
+        return dump_line_fast(value)
     except Exception:  # noqa: BLE001  # as in ``try_dump``
         return encode_carefully(value) + b"\n"
 

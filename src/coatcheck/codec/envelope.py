@@ -92,14 +92,18 @@ class Parcel:
         self.characters += len(piece) if isinstance(whole, bytes) and whole.isascii() else len(str(piece, "utf-8"))
         self._buffer.write(piece)
 
+    def view(self) -> memoryview:
+        """Give what was written as it lies here; nothing is to be written after that."""
+        return self._buffer.getbuffer()[ROOM_BYTES:]
+
     def payload(self) -> bytes:
         """Give a copy of what was written."""
-        return bytes(self._buffer.getbuffer()[ROOM_BYTES:])
+        return bytes(self.view())
 
     def close(self, line: bytes) -> bytes:
         """Put the line of metadata in its place and give the whole; nothing is to be written after that."""
         if len(line) >= ROOM_BYTES:
-            return b"".join((line, b"\n", self._buffer.getbuffer()[ROOM_BYTES:]))
+            return b"".join((line, b"\n", self.view()))
         self._buffer.seek(0)
         self._buffer.write(line.ljust(ROOM_BYTES - 1) + b"\n")
         return self._buffer.getvalue()

@@ -71,13 +71,17 @@ async def adecode(metadata: Metadata, payload: bytes | memoryview, pieces: Piece
     return await _read(text, load_exactly if metadata.careful else load_json, start, pieces)
 
 
-async def aload_json(text: bytes) -> Any:
+async def aload_json(text: bytes, pieces: Pieces | None = None) -> Any:
     """Decode JSON exactly like ``load_json``, giving the event loop its turn every few milliseconds.
+
+    Args:
+        text: The JSON.
+        pieces: Takes the value once more, in pieces; see ``let_go``.
 
     Raises:
         ValueError: The text is no JSON.
     """
-    return load_json(text) if len(text) <= DECODED_AT_ONCE else await _read(text, load_json)
+    return load_json(text) if len(text) <= DECODED_AT_ONCE else await _read(text, load_json, pieces=pieces)
 
 
 async def let_go(pieces: Pieces) -> None:
@@ -120,12 +124,13 @@ async def _read(text: bytes, load: Load, start: int = 0, pieces: Pieces | None =
         await manners.pause()
 
 
-async def is_json(text: bytes) -> bool:
-    """Whether a text is JSON on one line, found out without keeping what it says."""
-    if b"\n" in text or b"\r" in text:
+async def is_json(payload: bytes | memoryview) -> bool:
+    """Whether a payload is JSON on one line, found out without keeping what it says."""
+    text, start = _in_place(payload)
+    if text.find(b"\n", start) >= 0 or text.find(b"\r", start) >= 0:
         return False
     try:
-        await _read(text, _checked)
+        await _read(text, _checked, start)
     except ValueError:
         return False
     return True
@@ -156,4 +161,4 @@ async def splice_text(text: str) -> Spliced:
         parcel = await _collect(Slicer(careful=False), text)
     except NeedsCare:
         parcel = await _collect(Slicer(careful=True), text)
-    return Spliced(parcel.payload())
+    return Spliced(parcel.view())

@@ -122,7 +122,6 @@ class Finding:
         if metadata.kind == "text":
             text = str(payload, "utf-8")
             return Found(await codec.splice_text(text), metadata.size, sample_of(text))
-        payload = bytes(payload)  # once: it may be a view of what the store gave
         if metadata.careful or not await codec.is_json(payload):
             # It would end the line that it is put into, or more: who can write to the store may have meant it to.
             return await self._decoded(metadata, payload)

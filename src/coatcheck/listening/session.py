@@ -164,7 +164,7 @@ class Session:
             return
         in_hand = self._conversation.bytes_in_hand > MOST_IN_HAND
         self._link.hold(held=in_hand or self._outbox_bytes >= HIGH_WATER)
-        if in_hand or self._link.waiting_bytes >= HIGH_WATER:
+        if in_hand or self._link.backlog_bytes >= HIGH_WATER:
             self._taken.clear()
         else:
             self._taken.set()

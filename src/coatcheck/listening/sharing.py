@@ -281,7 +281,7 @@ class _Closed:
         self.name = name
 
     takes_glances, sends_apart = True, False
-    waiting_bytes = 0
+    waiting_bytes = backlog_bytes = 0
 
     def start(self, on_message: Any, on_end: Any, on_pressure: Any = None) -> None:
         """Do nothing."""

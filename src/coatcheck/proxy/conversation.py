@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +20,13 @@ from coatcheck.proxy.messages import (
     is_response,
     looks_like_json,
     parse,
-    parse_long,
     response,
     to_line,
     tool_of,
 )
 from coatcheck.proxy.objects import LISTS, answer_read, mention_objects, reads_object
 from coatcheck.proxy.questions import LIST, Questions
+from coatcheck.proxy.work import WorkInHand
 from coatcheck.wire.instructions import with_instructions
 from coatcheck.wire.rounds import Round
 
@@ -81,16 +81,14 @@ class Conversation:
         self._to_server = to_server
         self._interceptor = interceptor
         self._on_noise = on_noise
-        self._on_change = on_change
         self._offer_resources = offer_resources
         self._asked: dict[Id, Asked] = {}
         self._in_hand: dict[Id, asyncio.Task[None]] = {}
-        self._work: set[asyncio.Task[None]] = set()
+        self._work = WorkInHand(on_change)
         self._glances = glances
         self._questions = Questions(to_server)
         self._has_tools = True
         self._round = Round() if calls_at_once is None else calls_at_once
-        self.bytes_in_hand = 0
         self.heard_server = False
 
     @property
@@ -98,10 +96,14 @@ class Conversation:
         """Whether the client waits for an answer."""
         return bool(self._asked or self._work)
 
+    @property
+    def bytes_in_hand(self) -> int:
+        """Bytes of the lines that are being dealt with."""
+        return self._work.size
+
     async def finish_work(self) -> None:
         """Wait until what has been opened has been handed on."""
-        while self._work:
-            await asyncio.wait(set(self._work))
+        await self._work.finish()
 
     def leave(self) -> None:
         """Forget what is open: nobody waits for it any more."""
@@ -128,7 +130,7 @@ class Conversation:
         if len(line) > LONG_LINE and self._passed_at_a_glance(line):
             return
         if len(line) > PARSED_AT_ONCE:
-            self._start(self._parsed_slowly(line, self._parsed_from_client), len(line))
+            self._work.start_parsing(line, self._parsed_from_client)
         else:
             self._parsed_from_client(parse(line), line)
 
@@ -147,10 +149,6 @@ class Conversation:
         self._note_request(call)
         self._to_server(line, call)
         return True
-
-    async def _parsed_slowly(self, line: bytes, take: Callable[[Any, bytes], None]) -> None:
-        """Parse a long line, and let others have their turn meanwhile."""
-        take(await parse_long(line), line)
 
     def _parsed_from_client(self, message: Any, line: bytes) -> None:
         if isinstance(message, list):
@@ -175,10 +173,10 @@ class Conversation:
         if is_request(message):
             key = id_of(message)
             if key is not None and message["method"] == CALL and self._must_open(message, line):
-                self._in_hand[key] = self._start(self._open_call(key, message, line), len(line))
+                self._in_hand[key] = self._work.start(self._open_call(key, message, line), len(line))
                 return
             if key is not None and self._has_tools and reads_object(message):
-                self._in_hand[key] = self._start(self._read_object(key, message), len(line))
+                self._in_hand[key] = self._work.start(self._read_object(key, message), len(line))
                 return
             self._note_request(message)
         elif isinstance(message, dict) and message.get("method") == CANCELLED and self._cancel(message):
@@ -276,7 +274,7 @@ class Conversation:
         elif len(line) > LONG_LINE and self._is_of_no_interest(line):
             self._to_client(line)
         elif len(line) > PARSED_AT_ONCE:
-            self._start(self._parsed_slowly(line, self._message_from_server), len(line))
+            self._work.start_parsing(line, self._message_from_server)
         else:
             self._message_from_server(parse(line), line)
 
@@ -349,7 +347,7 @@ class Conversation:
         elif asked.method in GREETINGS:
             self._to_client(self._greet(message, line))
         else:
-            self._start(self._open_answer(asked, message, line), len(line))
+            self._work.start(self._open_answer(asked, message, line), len(line))
 
     async def _open_answer(self, asked: Asked, message: Message, line: bytes) -> None:
         try:
@@ -377,20 +375,6 @@ class Conversation:
         if self._offer_resources and capabilities.get("resources") is None:
             changed["capabilities"] = {**capabilities, "resources": {}}
         return to_line({**message, "result": changed})
-
-    def _start(self, work: Coroutine[Any, Any, None], size: int) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._work.add(task)
-        self.bytes_in_hand += size
-        self._on_change()
-
-        def ended(done: asyncio.Task[None]) -> None:
-            self._work.discard(done)
-            self.bytes_in_hand -= size
-            self._on_change()
-
-        task.add_done_callback(ended)
-        return task
 
 
 def _result_of(future: "asyncio.Future[Interceptor]") -> "Interceptor | None":

@@ -9,7 +9,7 @@ from io import BytesIO
 
 CHUNK = 1 << 20
 HIGH_WATER = 4 << 20
-"""Bytes waiting to be written from which on reading from the other side pauses."""
+"""Bytes in the backlog from which on reading from the other side pauses."""
 
 
 class LineReader:
@@ -110,6 +110,11 @@ class LineWriter:
         self._watched = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
         if self._watched:
             os.set_blocking(descriptor, False)
+
+    @property
+    def backlog_bytes(self) -> int:
+        """Bytes that wait behind the line that is being written: one long line alone is no reason to read no more."""
+        return self.waiting_bytes - len(self._waiting[0]) if self._waiting else 0
 
     def write(self, line: bytes) -> None:
         """Write a line that ends with its newline."""

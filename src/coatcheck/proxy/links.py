@@ -43,6 +43,11 @@ class Link(Protocol):
         """Bytes that were sent and that the server has not taken yet."""
         ...
 
+    @property
+    def backlog_bytes(self) -> int:
+        """The same without those of one long message, which alone is no reason to send no more."""
+        ...
+
     def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
         """Start or connect to the server.
 
@@ -106,6 +111,11 @@ class ProcessLink:
     def waiting_bytes(self) -> int:
         """What its stdin has not taken yet; see ``Link``."""
         return self._writer.waiting_bytes
+
+    @property
+    def backlog_bytes(self) -> int:
+        """What waits behind the line that its stdin is taking; see ``Link``."""
+        return self._writer.backlog_bytes
 
     def hold(self, *, held: bool) -> None:
         """Read its stdout no further, or go on; see ``Link``."""

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from coatcheck.codec import aload_json, dump_line, load_exactly, load_json
+from coatcheck.codec import Pieces, aload_json, dump_line, load_exactly, load_json
 
 Message = dict[str, Any]
 Id = tuple[str, str | int | float]
@@ -43,12 +43,12 @@ def parse(line: bytes) -> Any:
         return _parse_leniently(line)
 
 
-async def parse_long(line: bytes) -> Any:
-    """Decode a line like ``parse``, giving the event loop its turn meanwhile."""
+async def parse_long(line: bytes, pieces: Pieces | None = None) -> Any:
+    """Decode a line like ``parse``, giving the event loop its turn meanwhile; see ``codec.let_go`` for its pieces."""
     if len(line) <= PARSED_AT_ONCE:
         return parse(line)
     try:
-        return await aload_json(line)
+        return await aload_json(line, pieces)
     except ValueError:
         return _parse_leniently(line)
 

@@ -208,8 +208,8 @@ class _Session:
         if not hasattr(self, "server"):
             return
         in_hand = self.conversation.bytes_in_hand > MOST_IN_HAND
-        _read_while(self.client, self.to_server.waiting_bytes < HIGH_WATER and not in_hand)
-        _read_while(self.server, self.to_client.waiting_bytes < HIGH_WATER and not in_hand)
+        _read_while(self.client, self.to_server.backlog_bytes < HIGH_WATER and not in_hand)
+        _read_while(self.server, self.to_client.backlog_bytes < HIGH_WATER and not in_hand)
 
     def _noise(self, line: bytes) -> None:
         self.upstream.remember(line)

@@ -128,8 +128,8 @@ class _LinkSession:
         if not self._started:
             return
         in_hand = self._conversation.bytes_in_hand > MOST_IN_HAND
-        self._link.hold(held=in_hand or self._writer.waiting_bytes >= HIGH_WATER)
-        if in_hand or self._link.waiting_bytes >= HIGH_WATER or self._over.done():
+        self._link.hold(held=in_hand or self._writer.backlog_bytes >= HIGH_WATER)
+        if in_hand or self._link.backlog_bytes >= HIGH_WATER or self._over.done():
             self._reader.pause()
         else:
             self._reader.resume()

@@ -49,6 +49,7 @@ class WebLink:
     def __init__(self, url: str, name: str, headers: Mapping[str, str], ca_file: Path | None = None) -> None:
         self.name = name
         self.waiting_bytes = 0
+        self._longest = 0  # of the messages since nothing waited
         self._url = httpx2.URL(url)  # parsed once, not for every request
         self._given = headers
         self._ca_file = ca_file
@@ -66,8 +67,14 @@ class WebLink:
         else:
             self._flowing.set()
 
+    @property
+    def backlog_bytes(self) -> int:
+        """What waits beside one long message; see ``Link``."""
+        return max(self.waiting_bytes - self._longest, 0)
+
     def _waits(self, size: int) -> None:
         self.waiting_bytes += size
+        self._longest = max(self._longest, size) if self.waiting_bytes else 0
         self._on_pressure()
 
 

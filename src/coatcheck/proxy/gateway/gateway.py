@@ -84,6 +84,11 @@ class Gateway:
         """What the servers have not taken yet; see ``Link``."""
         return sum(member.waiting_bytes for member in self._members.values())
 
+    @property
+    def backlog_bytes(self) -> int:
+        """The same without one long message for each; see ``Link``."""
+        return sum(member.backlog_bytes for member in self._members.values())
+
     def hold(self, *, held: bool) -> None:
         """Take nothing from any server, or go on; see ``Link``."""
         for member in self._members.values():

@@ -112,6 +112,11 @@ class Member:
         """Bytes that the server has not taken yet."""
         return 0 if self._link is None else self._link.waiting_bytes
 
+    @property
+    def backlog_bytes(self) -> int:
+        """The same without those of one long message."""
+        return 0 if self._link is None else self._link.backlog_bytes
+
     def hold(self, *, held: bool) -> None:
         """Take nothing from the server for a while, or go on."""
         self._held = held

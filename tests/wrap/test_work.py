@@ -1,0 +1,86 @@
+"""What is parsed of a long line is freed at leisure, once nobody works with it any more."""
+
+import asyncio
+import json
+import sys
+
+import pytest
+
+from coatcheck.proxy import work as module
+from coatcheck.proxy.work import WorkInHand
+
+ROWS = [{"id": number, "name": f"user {number}"} for number in range(60_000)]
+MANY = 59  # thousands that were parsed in windows; the first and the last are not
+LINE = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"rows": ROWS}}).encode()
+
+
+@pytest.fixture
+def freed(monkeypatch):
+    """For each time that something was freed: how many thousand rows, and whether anybody else held them."""
+    told = []
+
+    async def let_go(pieces):
+        rows = [row for piece in pieces for row in piece]
+        told.append(
+            (len(rows) // 1000, sys.getrefcount(rows[0]) > 3 if rows else False)
+        )  # the piece, our list, the argument
+        pieces.clear()
+
+    monkeypatch.setattr(module, "let_go", let_go)
+    return told
+
+
+def test_a_message_that_is_worked_with_is_freed_after_that(freed):
+    assert len(LINE) > 1 << 20
+    changes = []
+
+    async def story():
+        work = WorkInHand(lambda: changes.append(work.size))
+        started = []
+
+        async def use(message):
+            await asyncio.sleep(0.01)
+            assert not any(rows for rows, _ in freed)
+            assert message["result"]["rows"] == ROWS
+
+        work.start_parsing(LINE, lambda message, line: started.append(work.start(use(message), len(line))))
+        await work.finish()
+        started[0].result()
+        assert not work
+
+    asyncio.run(story())
+    assert [each for each in freed if each[0]] == [(MANY, False)]
+    assert max(changes) <= 2 * len(LINE)
+    assert changes[-1] == 0
+
+
+def test_a_message_that_nobody_works_with_is_freed_at_once(freed):
+    taken = []
+
+    async def story():
+        work = WorkInHand(lambda: None)
+        work.start_parsing(LINE, lambda message, line: taken.append(len(message["result"]["rows"])))
+        await work.finish()
+
+    asyncio.run(story())
+    assert taken == [len(ROWS)]
+    assert freed == [(MANY, False)]
+
+
+def test_work_that_fails_or_is_cancelled_frees_it_too(freed):
+    async def story():
+        work = WorkInHand(lambda: None)
+        started = []
+
+        async def fail(message):
+            assert message
+            raise ValueError("as it happens")
+
+        work.start_parsing(LINE, lambda message, line: started.append(work.start(fail(message), len(line))))
+        await work.finish()
+        assert isinstance(started[0].exception(), ValueError)
+        work.start_parsing(LINE, lambda message, line: work.start(asyncio.sleep(60, message), len(line)).cancel())
+        await work.finish()
+
+    asyncio.run(story())
+    assert [rows for rows, _ in freed if rows] == [MANY] * 2
