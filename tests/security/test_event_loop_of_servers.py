@@ -19,6 +19,7 @@ HERE = Path(__file__).parent
 LARGE = [sys.executable, str(HERE / "large_servers.py")]
 SERVERS = {
     "wrapped": [sys.executable, "-m", "coatcheck", "wrap", "--", *LARGE, "plain"],
+    "gateway": [sys.executable, "-m", "coatcheck", "wrap", "--config", "{config}"],
     "attached": [*LARGE, "attached"],
 }
 MOST = 0.050
@@ -111,8 +112,11 @@ async def measured(client: PipeClient, small: str, work: Any) -> tuple[str, floa
 
 
 @pytest.mark.parametrize("server", SERVERS)
-async def test_small_calls_are_answered_at_once_while_large_results_and_references_pass(server):
-    async with client_of(SERVERS[server]) as client:
+async def test_small_calls_are_answered_at_once_while_large_results_and_references_pass(server, tmp_path):
+    config = tmp_path / "mcp.json"
+    config.write_text(json.dumps({"mcpServers": {"one": {"command": LARGE[0], "args": [*LARGE[1:], "plain"]}}}))
+    of_server = "one__" if server == "gateway" else ""
+    async with client_of([part.format(config=config) for part in SERVERS[server]]) as client:
         small = re.search(r"obj_\w+", await client.call("object_store_put", value={"a": [1, 2, 3]})).group()
         said, slow = {}, {}
         kept: list[str] = []
@@ -121,26 +125,28 @@ async def test_small_calls_are_answered_at_once_while_large_results_and_referenc
             for _ in range(5):  # it is done so soon that few calls fall due meanwhile
                 while kept:
                     await client.call("object_store_delete", object_id=kept.pop())
-                shown = await client.call(tool)
+                shown = await client.call(of_server + tool)
                 kept.append(re.search(r"@obj_[\w-]+", shown).group())
             return shown
 
         def look(tool: str, **arguments: Any) -> Any:
             return lambda: client.call(tool, object_id=kept[-1], **arguments)
 
-        rows = "result" if server == "wrapped" else ""
+        rows = "" if server == "attached" else "result"
         steps = {
             "a result is kept": lambda: result_of("rows"),
             "previewed": look("object_store_get"),
             "looked into": look("object_store_get", path=f"{rows}[299999].name"),
             "searched": look("object_store_grep", pattern=r"user 29999\d"),
             "queried": look("object_store_query", filter=f".{rows}[0:1000] | length"),
-            "referenced by path": lambda: client.call("count", value=f"{kept[-1]}{rows and '.result'}[0:1000]"),
-            "referenced as a whole": lambda: client.call("count", value=f"{kept[-1]}{rows and '.result'}"),
+            "referenced by path": lambda: client.call(
+                f"{of_server}count", value=f"{kept[-1]}{rows and '.result'}[0:1000]"
+            ),
+            "referenced as a whole": lambda: client.call(f"{of_server}count", value=f"{kept[-1]}{rows and '.result'}"),
         }
-        if server == "wrapped":
+        if server != "attached":
             steps["a result of text is kept"] = lambda: result_of("text")
-            steps["a text is referenced as a whole"] = lambda: client.call("count", value=kept[-1])
+            steps["a text is referenced as a whole"] = lambda: client.call(f"{of_server}count", value=kept[-1])
         for step, work in steps.items():
             said[step], longest = await measured(client, small, work)
             if longest >= MOST:

@@ -56,7 +56,7 @@ class EnvelopedRequests(Requests):
 
     async def _glanced(self, body: bytes) -> Message | None:
         link = self._shared.link
-        if len(body) <= LONG_LINE or link is None or not link.takes_glances:
+        if len(body) <= LONG_LINE or link is None:
             return None
         call = glance_at_call(body)
         if call is None or any(marked(self._interceptor.schema_of(tool_of(call)))):

@@ -23,10 +23,10 @@ from coatcheck.proxy.messages import (
     Message,
     error_response,
     id_of,
-    is_request,
     is_response,
     meta_of,
     parse,
+    request_key,
     to_line,
 )
 from coatcheck.proxy.stdio import MOST_IN_HAND
@@ -133,7 +133,7 @@ class Session:
     async def _take(self, item: SessionMessage) -> None:
         message = _as_on_the_wire(item.message)
         line = to_line(message)
-        key = id_of(message) if is_request(message) else None
+        key = request_key(message)
         if self._lost:
             if key is not None:
                 self._post(to_line(error_response(message["id"], self._lost)))

@@ -23,11 +23,11 @@ from coatcheck.proxy.messages import (
     Id,
     Message,
     error_response,
-    id_of,
     is_request,
     is_response,
     meta_of,
     parse,
+    request_key,
     to_line,
 )
 
@@ -146,7 +146,7 @@ class SharedLink:
 
     def send(self, lane: Lane, message: Message) -> None:
         """Send a message upstream for a request."""
-        key = id_of(message) if is_request(message) else None
+        key = request_key(message)
         try:
             link = self._started()
         except UpstreamError as error:
@@ -280,7 +280,7 @@ class _Closed:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    takes_glances, sends_apart = True, False
+    sends_apart = False
     waiting_bytes = backlog_bytes = 0
 
     def start(self, on_message: Any, on_end: Any, on_pressure: Any = None) -> None:

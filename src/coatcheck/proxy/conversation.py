@@ -20,6 +20,7 @@ from coatcheck.proxy.messages import (
     is_response,
     looks_like_json,
     parse,
+    request_key,
     response,
     to_line,
     tool_of,
@@ -62,7 +63,6 @@ class Conversation:
         on_change: Called when work in hand grows or shrinks.
         offer_resources: Say that there are resources although the server has none: stored objects are.
         calls_at_once: The round that calls count in, where other conversations share it.
-        glances: Take only a glance at a long call, where no more is needed, and hand it on with that.
     """
 
     def __init__(
@@ -75,7 +75,6 @@ class Conversation:
         on_change: Callable[[], None] = lambda: None,
         offer_resources: bool = False,
         calls_at_once: Round | None = None,
-        glances: bool = True,
     ) -> None:
         self._to_client = to_client
         self._to_server = to_server
@@ -85,7 +84,6 @@ class Conversation:
         self._asked: dict[Id, Asked] = {}
         self._in_hand: dict[Id, asyncio.Task[None]] = {}
         self._work = WorkInHand(on_change)
-        self._glances = glances
         self._questions = Questions(to_server)
         self._has_tools = True
         self._round = Round() if calls_at_once is None else calls_at_once
@@ -139,7 +137,7 @@ class Conversation:
         if glance_at_id(line) is not None:  # It is an answer to the server.
             self._to_server(line, None)
             return True
-        call = glance_at_call(line) if self._glances else None
+        call = glance_at_call(line)
         return call is not None and self.passed_unopened(call, line)
 
     def passed_unopened(self, call: Message, line: bytes) -> bool:
@@ -184,7 +182,7 @@ class Conversation:
         self._to_server(line, message)
 
     def _note_request(self, message: Any) -> None:
-        key = id_of(message) if is_request(message) else None
+        key = request_key(message)
         if key is not None:
             method = CALL if message["method"] == TASK_RESULT else message["method"]
             self._asked[key] = Asked(method, tool_of(message), is_modern(message))
@@ -221,7 +219,7 @@ class Conversation:
             params = call.get("params")
             interceptor = await asyncio.shield(self._interceptor)
             if not isinstance(params, dict):
-                self._pass_call(key, call, line, call)
+                self._pass_call(key, call, line)
                 return
             tool, given = tool_of(call), params.get("arguments")
             if not interceptor.knows(tool) and not self._questions.listed:
@@ -232,10 +230,9 @@ class Conversation:
                 return
             arguments = await interceptor.arguments(tool, given, as_json=True)
             if arguments is not given:
-                # What was put in is there as JSON: whoever wants to look into it must parse the line.
-                self._pass_call(key, call, to_line({**call, "params": {**params, "arguments": arguments}}), None)
-                return
-            self._pass_call(key, call, line, call)
+                call = {**call, "params": {**params, "arguments": arguments}}
+                line = to_line(call)
+            self._pass_call(key, call, line)
         except CoatcheckError as error:
             self._to_client(to_line(response(call, error_result(str(error)))))
         except Exception:
@@ -246,10 +243,10 @@ class Conversation:
         finally:
             self._in_hand.pop(key, None)
 
-    def _pass_call(self, key: Id, call: Message, line: bytes, message: Message | None) -> None:
+    def _pass_call(self, key: Id, call: Message, line: bytes) -> None:
         self._asked[key] = Asked(CALL, tool_of(call))
         self._round.asked()
-        self._to_server(line, message)
+        self._to_server(line, call)
 
     async def _read_object(self, key: Id, request: Message) -> None:
         try:

@@ -110,7 +110,8 @@ def with_other_id(line: bytes, request_id: Any) -> bytes | None:
     found = _find_id(line)
     if found is None or line.find(b"\r", 0, len(line) - 2) >= 0:  # it would cut the line in two for who reads events
         return None
-    return b"%b%b%b" % (line[: found.start], dump_json(request_id), line[found.stop :])
+    whole = memoryview(line)
+    return b"".join((whole[: found.start], dump_json(request_id), whole[found.stop :]))
 
 
 def _find_id(line: bytes) -> slice | None:

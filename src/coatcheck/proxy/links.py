@@ -32,9 +32,6 @@ class Link(Protocol):
 
     name: str
 
-    takes_glances: bool
-    """Whether a glance at a long call will do as the message of a line."""
-
     sends_apart: bool
     """Whether each request reaches the server by itself, so that one that is no JSON after all harms no other."""
 
@@ -65,7 +62,8 @@ class Link(Protocol):
 
         Args:
             line: The message.
-            message: The same where it has been parsed already: it need not be parsed again.
+            message: The same where it has been parsed already: it need not be parsed again. Of a long call it may be a
+                glance, and long values in its arguments may be ``Spliced``.
         """
         ...
 
@@ -88,7 +86,7 @@ class ProcessLink:
         on_noise: Takes what it writes to stdout that is no message.
     """
 
-    takes_glances, sends_apart = True, False
+    sends_apart = False
 
     def __init__(
         self,

@@ -83,6 +83,11 @@ def is_request(message: Any) -> bool:
     return isinstance(message, dict) and isinstance(message.get("method"), str) and "id" in message
 
 
+def request_key(message: Any) -> Id | None:
+    """Give the id of a request; ``None`` for everything else, and for one whose id is none."""
+    return id_of(message) if is_request(message) else None
+
+
 def is_response(message: Any) -> bool:
     """Whether a message is an answer to a request."""
     return isinstance(message, dict) and "method" not in message and ("result" in message or "error" in message)

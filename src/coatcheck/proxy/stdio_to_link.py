@@ -62,7 +62,6 @@ class _LinkSession:
             on_noise=write_to_stderr,
             on_change=self._balance,
             offer_resources=offer_resources,
-            glances=link.takes_glances,
         )
         self._reader = LineReader(0, self._conversation.from_client, lambda: self._end(0))
         self._building: asyncio.Task[None] | None = None

@@ -28,6 +28,7 @@ from coatcheck.proxy.messages import (
     is_response,
     meta_of,
     parse,
+    request_key,
     to_line,
 )
 from coatcheck.proxy.request_headers import RequestHeaders
@@ -92,7 +93,7 @@ class UrlLink(WebLink):
         task = asyncio.get_running_loop().create_task(self._post(message, line, self._before))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        key = id_of(message) if is_request(message) else None
+        key = request_key(message)
         if key is None:
             self._before = task  # What has no answer to wait for must still arrive before what comes after it.
         else:
@@ -134,7 +135,7 @@ class UrlLink(WebLink):
     async def _post(self, message: Any, body: bytes, before: asyncio.Task[Any] | None) -> None:
         if before is not None:
             await asyncio.wait({before})
-        key = id_of(message) if is_request(message) else None
+        key = request_key(message)
         try:
             try:
                 await self._exchange(message, body, key)

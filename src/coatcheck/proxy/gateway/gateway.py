@@ -7,8 +7,10 @@ from functools import partial
 from typing import Any
 
 from coatcheck.errors import UpstreamError, excerpt
+from coatcheck.proxy.gateway.answers import Answer, Asked
 from coatcheck.proxy.gateway.asking import CANCELLED, ServerRequests
-from coatcheck.proxy.gateway.member import Asked, Member, State, request_key, without_envelope
+from coatcheck.proxy.gateway.eras import without_envelope
+from coatcheck.proxy.gateway.member import Member, State
 from coatcheck.proxy.gateway.merging import (
     LISTS,
     NOT_CACHED,
@@ -22,12 +24,13 @@ from coatcheck.proxy.gateway.merging import (
 )
 from coatcheck.proxy.gateway.names import joined_uri, plain_names, scheme_of, split_uri, with_joined_uris
 from coatcheck.proxy.gateway.refusing import INVALID_PARAMS, RefusedError, of_no_server
+from coatcheck.proxy.gateway.results import result_of
 from coatcheck.proxy.gateway.routing import Routes
 from coatcheck.proxy.gateway.subscriptions import LIST_CHANGES, Subscriptions
 from coatcheck.proxy.gateway.tasks import with_joined_tasks, with_own_tasks
+from coatcheck.proxy.glances import with_other_id
 from coatcheck.proxy.links import OnEnd, OnMessage, OnPressure, no_pressure
 from coatcheck.proxy.messages import (
-    INTERNAL_ERROR,
     METHOD_NOT_FOUND,
     PROTOCOL_VERSION,
     SESSION_VERSIONS,
@@ -40,6 +43,7 @@ from coatcheck.proxy.messages import (
     is_response,
     meta_of,
     parse,
+    request_key,
     response,
     to_line,
 )
@@ -63,7 +67,7 @@ class Gateway:
         SettingsError: Two servers have names that cannot be told apart.
     """
 
-    takes_glances, sends_apart = False, False
+    sends_apart = False
 
     def __init__(self, targets: Mapping[str, Target]) -> None:
         self.name = "coatcheck gateway"
@@ -146,7 +150,7 @@ class Gateway:
 
     async def _serve(self, message: Message, key: Id) -> None:
         try:
-            answer = response(message, await self._result(message))
+            answer = await self._result(message)
         except RefusedError as refused:
             answer = {"jsonrpc": "2.0", "id": message["id"], "error": refused.error}
         except UpstreamError as error:
@@ -154,16 +158,16 @@ class Gateway:
         except Exception:
             logger.exception("A request could not be passed on")
             answer = error_response(message["id"], "The request could not be passed on.")
-        self._on_message(to_line(answer), key)
+        self._on_message(answer if isinstance(answer, bytes) else to_line(answer), key)
 
-    async def _result(self, message: Message) -> dict[str, Any]:
-        """Answer a request.
+    async def _result(self, message: Message) -> Message | bytes:
+        """Answer a request; with a line where a server's answer passes as it came.
 
         Raises:
             UpstreamError: The server that it is meant for is down.
         """
         method = message["method"]
-        handlers: dict[str, Callable[[Message], Coroutine[Any, Any, dict[str, Any]]]] = {
+        handlers: dict[str, Callable[[Message], Coroutine[Any, Any, dict[str, Any] | bytes]]] = {
             "initialize": self._initialize,
             "server/discover": self._discover,
             "tools/call": self._call,
@@ -174,11 +178,12 @@ class Gateway:
             **dict.fromkeys(LISTS, self._list),
         }
         if method == "ping":
-            return {}
+            return response(message, {})
         handler = handlers.get(method, self._pass_on)
         if is_modern(message) and method != "server/discover":
             await self._greet_all(message)
-        return await handler(message)
+        result = await handler(message)
+        return result if isinstance(result, bytes) else response(message, result)
 
     # Greetings
 
@@ -260,24 +265,15 @@ class Gateway:
 
     async def _ask(self, member: Member, message: Message, params: Any) -> dict[str, Any]:
         """Ask a server in its own era and give its result in the client's."""
-        await member.running(PATIENCE)
-        modern = is_modern(message)
-        if modern and not member.modern:
-            params = without_envelope(params)
-        answer = await member.ask(message["method"], with_own_tasks(params), message["id"])
-        error, result = answer.get("error"), answer.get("result")
-        if isinstance(error, dict):
-            refused = RefusedError(INTERNAL_ERROR, str(error.get("message")))
-            refused.error = error
-            raise refused
-        if not isinstance(result, dict):
-            raise UpstreamError(f'The server "{member.name}" answered with something that is no result.')
-        result = with_joined_tasks(member.name, result)
-        if modern and not member.modern and message["method"] in {*LISTS, "resources/read"}:
-            return {**NOT_CACHED, **result}
-        return result
+        return result_of(member, message, (await self._asked(member, message, params)).opened())
 
-    async def _call(self, message: Message) -> dict[str, Any]:
+    async def _asked(self, member: Member, message: Message, params: Any, *, unopened: bool = False) -> Answer:
+        await member.running(PATIENCE)
+        if is_modern(message) and not member.modern:
+            params = without_envelope(params)
+        return await member.pass_on(message, with_own_tasks(params), unopened=unopened)
+
+    async def _call(self, message: Message) -> dict[str, Any] | bytes:
         params = dict(message.get("params") or {})
         name = params.get("name")
         if name == SERVERS_TOOL:
@@ -286,13 +282,21 @@ class Gateway:
         if routed is None:
             raise RefusedError(INVALID_PARAMS, f'There is no tool "{excerpt(str(name))}".')
         member, own = routed
+        same_era = is_modern(message) == member.modern
         try:
-            result = await self._ask(member, message, {**params, **own})
+            answer = await self._asked(member, message, {**params, **own}, unopened=same_era)
+            line = with_other_id(answer.line, message["id"]) if same_era else None
+            if answer.message is None and line is not None:
+                return line
+            opened = answer.opened()
+            result = result_of(member, message, opened)
         except UpstreamError as error:
             # The model is to know, not only the host.
             return {"content": [{"type": "text", "text": str(error)}], "isError": True}
         content = with_joined_uris(member.name, result.get("content"))
-        return result if content is result.get("content") else {**result, "content": content}
+        if content is not result.get("content"):
+            return {**result, "content": content}
+        return result if line is None or result is not opened.get("result") else line
 
     async def _prompt(self, message: Message) -> dict[str, Any]:
         params = dict(message.get("params") or {})

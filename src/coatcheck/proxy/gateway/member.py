@@ -4,25 +4,29 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any, Protocol
 
 from coatcheck.errors import UpstreamError, excerpt
+from coatcheck.proxy.gateway.answers import Answer, Asked
+from coatcheck.proxy.gateway.eras import client_info, envelope_of, is_greeting
+from coatcheck.proxy.gateway.names import may_name_resources
+from coatcheck.proxy.gateway.tasks import may_name_tasks
+from coatcheck.proxy.glances import changed, glance_at_id, line_of
 from coatcheck.proxy.links import Link
 from coatcheck.proxy.messages import (
+    PARSED_AT_ONCE,
     PROTOCOL_VERSION,
     SESSION_VERSIONS,
     Id,
     Message,
-    id_of,
     is_modern,
-    is_request,
     is_response,
     meta_of,
     parse,
-    to_line,
 )
+from coatcheck.proxy.work import WorkInHand
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +36,11 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 STEADY_SECONDS = 60.0
 """A server that ran so long starts again from the first wait."""
 
+MOST_IN_HAND = 64 << 20
+"""Bytes of a server's lines that are being parsed, from which on it is not read from."""
+
 GREETING_SECONDS = 60.0
 """Seconds that a server has to greet; the client is not kept waiting so long."""
-
-_ENVELOPE = "io.modelcontextprotocol/"
 
 
 class State(Enum):
@@ -61,19 +66,6 @@ class Owner(Protocol):
     def changed(self, member: "Member") -> None:
         """Hear that a server came up or went down."""
         ...
-
-
-@dataclass(slots=True)
-class Asked:
-    """A question that is open at a server.
-
-    Attributes:
-        answer: Where the answer goes.
-        client_id: The client's request that it serves, if any.
-    """
-
-    answer: asyncio.Future[Message]
-    client_id: Any = None
 
 
 class Member:
@@ -106,6 +98,7 @@ class Member:
         self._retrying: asyncio.Task[None] | None = None
         self._closed = False
         self._held = False
+        self._parsing = WorkInHand(self._balance)
 
     @property
     def waiting_bytes(self) -> int:
@@ -120,8 +113,11 @@ class Member:
     def hold(self, *, held: bool) -> None:
         """Take nothing from the server for a while, or go on."""
         self._held = held
+        self._balance()
+
+    def _balance(self) -> None:
         if self._link is not None:
-            self._link.hold(held=held)
+            self._link.hold(held=self._held or self._parsing.size > MOST_IN_HAND)
 
     @property
     def capabilities(self) -> dict[str, Any]:
@@ -151,14 +147,13 @@ class Member:
             self._went_down(str(error))
         else:
             self._link = link
-            if self._held:
-                link.hold(held=True)
+            self._balance()
 
     # Greeting
 
     def greet(self, client: Message) -> asyncio.Task[None]:
         """Greet as the client greeted us, or as its first request asks; again only where the era has changed."""
-        again = self._client_greeting is None or _is_greeting(client) != _is_greeting(self._client_greeting)
+        again = self._client_greeting is None or is_greeting(client) != is_greeting(self._client_greeting)
         if self._greeted is None or again or (self._greeted.done() and self.state is State.WAITING):
             before, self._client_greeting = self._greeted, client
             self._greeted = asyncio.ensure_future(self._greet(client, before))
@@ -194,7 +189,7 @@ class Member:
         self.modern = False
         params = client.get("params")
         if is_modern(client) and not self.is_older:
-            answer = await self.ask("server/discover", {"_meta": _envelope(client)})
+            answer = await self.ask("server/discover", {"_meta": envelope_of(client)})
             result = answer.get("result")
             version = meta_of(client)[PROTOCOL_VERSION]
             if isinstance(result, dict) and version in (result.get("supportedVersions") or ()):
@@ -204,7 +199,7 @@ class Member:
         if is_modern(client):
             if client["method"] == "server/discover":
                 return  # The client will come again with the older greeting, and that is better than one of ours.
-            params = {"protocolVersion": SESSION_VERSIONS[-1], "capabilities": {}, "clientInfo": _client_info(client)}
+            params = {"protocolVersion": SESSION_VERSIONS[-1], "capabilities": {}, "clientInfo": client_info(client)}
         answer = await self.ask("initialize", params if isinstance(params, dict) else {})
         result = answer.get("result")
         if not isinstance(result, dict):
@@ -227,8 +222,17 @@ class Member:
 
     # Talking
 
-    async def ask(self, method: str, params: Any, client_id: Any = None) -> Message:
-        """Ask the server; when the waiting is cancelled, the server hears of it.
+    async def ask(self, method: str, params: Any) -> Message:
+        """Ask the server, and give its answer opened; see ``pass_on``."""
+        return (await self.pass_on({"jsonrpc": "2.0", "method": method}, params)).opened()
+
+    async def pass_on(self, request: Message, params: Any, *, unopened: bool = False) -> Answer:
+        """Ask the server what the client asks, with other parameters; a cancelled waiting is told to the server.
+
+        Args:
+            request: The client's request, or a glance at it.
+            params: What to ask in its parameters' place; ``None`` for none.
+            unopened: A glance at a long answer will do, where that shows that it names nothing of the server's.
 
         Raises:
             UpstreamError: The server is down, or goes away before it has answered.
@@ -237,12 +241,13 @@ class Member:
             raise UpstreamError(f'The server "{self.name}" is {self.describe()}')
         self._count += 1
         number = self._count
-        asked = self._open[number] = Asked(asyncio.get_running_loop().create_future(), client_id)
-        self._send({"jsonrpc": "2.0", "id": number, "method": method} | _given(params))
+        asked = Asked(asyncio.get_running_loop().create_future(), unopened, request.get("id"))
+        self._open[number] = asked
+        self._send(changed(request, id=number, params=params) if params is not None else _bare(request, number))
         try:
             return await asked.answer
         except asyncio.CancelledError:
-            if number in self._open and method not in {"initialize", "server/discover"}:
+            if number in self._open and request["method"] not in {"initialize", "server/discover"}:
                 self.notify("notifications/cancelled", {"requestId": number})
             raise
         finally:
@@ -258,17 +263,36 @@ class Member:
 
     def _send(self, message: Message) -> None:
         if self._link is not None:
-            self._link.send(to_line(message), message)
+            self._link.send(line_of(message), message)
 
     def _take(self, line: bytes, related: Id | None) -> None:
-        message = parse(line)
+        if len(line) > PARSED_AT_ONCE:
+            self._parsing.start(self._take_long(line, related), len(line))
+        else:
+            self._taken(parse(line), line, related)
+
+    async def _take_long(self, line: bytes, related: Id | None) -> None:
+        """Hand over a long answer of which nothing but its id is to be changed; parse all else."""
+        asked = self._asked_by(line)
+        named = asked is None or not asked.unopened or may_name_resources(line)
+        await asyncio.sleep(0)  # Each search takes some 10 ms for 26 MB.
+        if named or may_name_tasks(line):
+            self._parsing.start_parsing(line, partial(self._taken, related=related))
+        else:
+            _give(asked, Answer(line, None))
+
+    def _asked_by(self, line: bytes) -> Asked | None:
+        key = glance_at_id(line)
+        return self._open.get(_number(key[1])) if key is not None else None
+
+    def _taken(self, message: Any, line: bytes, related: Id | None) -> None:
+        if message is None:  # Nested too deeply, or no JSON: who waits for it is not to wait for ever.
+            _give(self._asked_by(line), Answer(line, None))
         for part in message if isinstance(message, list) else [message]:
             if not isinstance(part, dict):
                 continue
             if is_response(part):
-                asked = self._open.get(_number(part.get("id")))
-                if asked is not None and not asked.answer.done():
-                    asked.answer.set_result(part)
+                _give(self._open.get(_number(part.get("id"))), Answer(line if part is message else b"", part))
             elif isinstance(part.get("method"), str):
                 self._owner.said(self, part, self._open.get(_number(related[1])) if related else None)
 
@@ -319,46 +343,20 @@ class Member:
         await self._drop_link()
 
 
-def _is_greeting(message: Message) -> bool:
-    return message.get("method") == "initialize"
+def _give(asked: Asked | None, answer: Answer) -> None:
+    if asked is not None and not asked.answer.done():
+        asked.answer.set_result(answer)
+
+
+def _bare(request: Message, number: int) -> Message:
+    return {key: value for key, value in request.items() if key != "params"} | {"id": number}
 
 
 def _given(params: Any) -> dict[str, Any]:
     return {} if params is None else {"params": params}
 
 
-def _envelope(client: Message) -> dict[str, Any]:
-    return {key: value for key, value in meta_of(client).items() if key.startswith(_ENVELOPE)}
-
-
-def _client_info(client: Message) -> Any:
-    return meta_of(client).get(f"{_ENVELOPE}clientInfo") or {"name": "coatcheck", "version": "0"}
-
-
-def without_envelope(params: Any) -> Any:
-    """Give parameters as a server of a session era wants them."""
-    meta = params.get("_meta") if isinstance(params, dict) else None
-    if not isinstance(meta, dict):
-        return params
-    kept = {key: value for key, value in meta.items() if not key.startswith(_ENVELOPE)}
-    return {key: value for key, value in params.items() if key != "_meta"} | ({"_meta": kept} if kept else {})
-
-
 def _number(value: Any) -> int:
     if isinstance(value, str) and value.isdecimal() and len(value) < 18:  # noqa: PLR2004
         return int(value)  # Some servers make texts of ids.
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-def info_of(member: Member) -> dict[str, Any]:
-    """Give the name and version that a server told of itself."""
-    meta = member.greeting.get("_meta")
-    found = member.greeting.get("serverInfo") or (
-        meta.get(f"{_ENVELOPE}serverInfo") if isinstance(meta, dict) else None
-    )
-    return found if isinstance(found, dict) else {}
-
-
-def request_key(message: Message) -> Id | None:
-    """Give the id of a request, or ``None`` for everything else."""
-    return id_of(message) if is_request(message) else None

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from coatcheck.proxy.gateway.member import Member, State, info_of
+from coatcheck.proxy.gateway.eras import info_of
+from coatcheck.proxy.gateway.member import Member, State
 from coatcheck.proxy.gateway.names import joined, joined_uri
 
 SERVERS_TOOL = "coatcheck_servers"
@@ -90,7 +91,7 @@ def servers_text(members: Sequence[Member]) -> str:
     """Say how each server is, a line for each."""
     lines = []
     for member in members:
-        info = info_of(member)
+        info = info_of(member.greeting)
         what = f" ({info.get('name')} {info.get('version')}".rstrip() + ")" if info else ""
         lines.append(f"{member.name}: {member.describe()}{what if member.state is State.RUNNING else ''}")
     return "\n".join(lines)

@@ -65,6 +65,11 @@ def split_uri(uri: Any) -> tuple[str, str]:
     return (scheme.lower(), own) if between and ":" in own and "/" not in scheme else ("", "")
 
 
+def may_name_resources(line: bytes) -> bool:
+    """Whether a result may have blocks with addresses in it."""
+    return b'"resource' in line
+
+
 def with_joined_uris(server: str, blocks: Any) -> Any:
     """Rewrite the addresses in content blocks; the same list where there are none."""
     if not isinstance(blocks, list):

@@ -64,7 +64,7 @@ class Subscriptions:
         if member.modern:
             params = {**(message.get("params") or {}), "notifications": asked}
             try:
-                await member.ask(message["method"], params, message["id"])
+                await member.pass_on(message, params)
             except UpstreamError:
                 return  # That it went away is told by a changed list.
 

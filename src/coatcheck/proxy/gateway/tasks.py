@@ -20,6 +20,11 @@ def with_own_tasks(params: Any) -> Any:
     return _renamed(params, lambda name: split(name)[1] or name) if isinstance(params, dict) else params
 
 
+def may_name_tasks(line: bytes) -> bool:
+    """Whether a message may name a task."""
+    return b'"taskId"' in line
+
+
 def _renamed(part: dict[str, Any], rename: Callable[[str], str]) -> dict[str, Any]:
     """Rename tasks where the protocol has them: at the top, as ``task``, in ``tasks`` and in ``_meta``."""
     changed: dict[str, Any] = _task(part, rename)
