@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from coatcheck.codec import Spliced, dump_json, dump_line
+from coatcheck.codec import Spliced, adump_line, dump_json, dump_line
 from coatcheck.codec.fast import _PLACE, LONG_SPLICED
 
 LONG = json.dumps(["x" * LONG_SPLICED, 1.50, {"a": None}]).encode()
@@ -33,3 +33,22 @@ def test_beside_what_takes_care_it_is_the_same():
 @pytest.mark.parametrize("spliced", [SHORT, LONG], ids=["short", "long"])
 def test_a_text_that_looks_like_a_place_is_none(spliced):
     assert dump_line([json.loads(_PLACE), Spliced(spliced)]) == b"[%b,%b]\n" % (_PLACE, spliced)
+
+
+ROWS = [{"id": number, "é": [1.5, None, True, "x" * 20]} for number in range(60_000)]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a": 1, "b": [Spliced(SHORT)]},
+        {"rows": ROWS, "a": Spliced(LONG), "b": {"c": Spliced(SHORT)}},
+        [ROWS, "y" * 3_000_000, Spliced(memoryview(LONG)), (1, 2)],
+        {"rows": ROWS, "needs care": 2**70, "a": Spliced(LONG)},
+        {1: ROWS},
+    ],
+    ids=["small", "rows", "text", "careful", "keys"],
+)
+async def test_giving_others_their_turn_changes_nothing(value):
+    assert await adump_line(value) == dump_line(value)

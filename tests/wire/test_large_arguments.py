@@ -6,7 +6,7 @@ import pytest
 
 from coatcheck import codec
 from coatcheck.backends.memory import InMemoryBackend
-from coatcheck.codec import Metadata, Spliced, dump_json, pack
+from coatcheck.codec import Metadata, Spliced, dump_json, manners, pack
 from coatcheck.decorators import referenceable
 from coatcheck.errors import ArgumentRejected
 from coatcheck.explorer import Explorer, finding
@@ -120,3 +120,40 @@ async def test_a_tool_gets_a_large_value_decoded_as_it_was(large):
     assert await explorer.aresolve(reference) == ROWS
     assert explorer.resolve(reference) == ROWS
     assert await explorer.aresolve(reference, as_text=True) == codec.dump_json(ROWS).decode()
+
+
+async def test_beside_much_that_is_given_references_are_resolved_in_their_places(explorer, monkeypatch):
+    monkeypatch.setattr(manners, "PAUSE_AFTER", 0.0)
+    explorer.store.put([1, 2, 3])
+    rows = [{"id": number, "tags": ["@", "a@b"]} for number in range(20_000)]
+    given = {"rows": [*rows, {"id": "@obj_001[1]"}, ["@@obj_001", "@alice"]], "whole": "@obj_001", "same": rows}
+    passed = await resolve_arguments(given, {"type": "object", "properties": {"whole": {"type": "string"}}}, explorer)
+    assert passed == {"rows": [*rows, {"id": 2}, ["@obj_001", "@alice"]], "whole": "[1,2,3]", "same": rows}
+    assert passed["same"] is rows
+    assert passed["rows"][0] is rows[0]
+    assert given["rows"][-2:] == [{"id": "@obj_001[1]"}, ["@@obj_001", "@alice"]]
+
+
+async def test_where_too_much_is_given_to_check_it_the_tool_does(explorer):
+    explorer.store.put("text")
+    number = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    with pytest.raises(ArgumentRejected):
+        await resolve_arguments({"n": "@obj_001", "rows": [0] * 40_000}, number, explorer)
+    passed = await resolve_arguments({"n": "@obj_001", "rows": [0] * 60_000}, number, explorer)
+    assert passed["n"] == "text"
+
+
+async def test_references_are_looked_for_in_so_many_levels(explorer):
+    explorer.store.put(7)
+
+    def nested(levels):
+        value = "@obj_001"
+        for _ in range(levels):
+            value = {"a": [value]}
+        return value
+
+    assert await resolve_arguments(nested(32), None, explorer) == json.loads(
+        json.dumps(nested(32)).replace('"@obj_001"', "7")
+    )
+    deeper = nested(33)
+    assert await resolve_arguments(deeper, None, explorer) is deeper

@@ -5,8 +5,18 @@ from coatcheck.codec.compression import expand, require_zstd, shrink
 from coatcheck.codec.decoding import decode, decode_result, load_exactly, load_json, open_json_text
 from coatcheck.codec.encoding import Encoded, dump_json, dump_line, dump_plain, encode, json_length, json_type
 from coatcheck.codec.envelope import HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
+from coatcheck.codec.manners import Manners
 from coatcheck.codec.results import ToolResult, is_large_result, result_text, result_value
-from coatcheck.codec.slices import DECODED_AT_ONCE, adecode, aencode, aload_json, is_json, let_go, splice_text
+from coatcheck.codec.slices import (
+    DECODED_AT_ONCE,
+    adecode,
+    adump_line,
+    aencode,
+    aload_json,
+    is_json,
+    let_go,
+    splice_text,
+)
 from coatcheck.codec.windows import Pieces
 
 __all__ = [
@@ -15,11 +25,13 @@ __all__ = [
     "Encoded",
     "JsonType",
     "Kind",
+    "Manners",
     "Metadata",
     "Pieces",
     "Spliced",
     "ToolResult",
     "adecode",
+    "adump_line",
     "aencode",
     "aload_json",
     "decode",

@@ -7,7 +7,7 @@ from itertools import islice
 from time import perf_counter
 from typing import Any
 
-from coatcheck.codec.careful import MAX_DEPTH, convert, encode_carefully, is_utf8, key_name
+from coatcheck.codec.careful import MAX_DEPTH, Spliced, convert, encode_carefully, is_utf8, key_name
 from coatcheck.codec.fast import dump_fast
 from coatcheck.codec.weighing import Scales, parts_of
 
@@ -67,6 +67,8 @@ class Slicer:
         kind = type(value)
         if kind is str and len(value) > TEXT_CHARACTERS:
             yield from self._text(value)
+        elif kind is Spliced:
+            yield value.json
         elif kind not in _SLICED or self._ends_here(value, depth, inside) or self._is_light(value):
             yield self._dump(value, depth, inside)
         else:

@@ -1,11 +1,11 @@
 """Putting resolved values in the place of references, wherever they stand in the arguments of a call.
 
 The work is written once, as generators that yield what they need resolved and get what was found sent back; the caller
-drives them with a sync or an async explorer.
+drives them with a sync or an async explorer. Now and then they yield ``None``: others may have their turn.
 """
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -17,8 +17,13 @@ from coatcheck.references import parse_reference, unescape
 MAX_DEPTH = 100
 """Levels of lists and dicts in one argument that are searched for references."""
 
+_TURN_EVERY = 1_000
+"""Parts of an argument after which others may have their turn."""
+
 _CONTAINERS = frozenset({dict, list, tuple})
 """The containers that are searched, exactly these: a subclass may mean something by being one."""
+
+_LOOKED_AT = _CONTAINERS | {str}
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Request:
 
 
 T = TypeVar("T")
-Steps: TypeAlias = Generator[Request, Found, T]
+Steps: TypeAlias = Generator[Request | None, Any, T]
 
 
 def settled(arguments: Mapping[str, Any], expected: Mapping[str, Expected]) -> Steps[dict[str, Any]]:
@@ -57,7 +62,7 @@ def _settled_one(value: Any, rule: Expected, allowance: Allowance) -> Steps[Any]
         reference = parse_reference(value)
         if reference is not None:
             sources.append(value)
-            found = yield Request(reference.object_id, str(reference.path), as_text=rule.is_text)
+            found: Found = yield Request(reference.object_id, str(reference.path), as_text=rule.is_text)
             allowance.take(found, value)
             # What takes text or nothing gets nothing for a null, not the text "null".
             settled_value = None if found.is_null and rule.accepts(None) else found.value
@@ -66,7 +71,7 @@ def _settled_one(value: Any, rule: Expected, allowance: Allowance) -> Steps[Any]
         if inner is None:
             return rule.fit(unescape(value), sources)
         value = inner
-    if _mentions_objects(value):
+    if (yield from _mentions_objects(value)):
         value = yield from _substituted(value, _Place(sources, rule.name, allowance))
     return rule.fit(value, sources)
 
@@ -81,22 +86,27 @@ def _container(text: str) -> Any:
         return None
 
 
-def _mentions_objects(value: Any) -> bool:
+def _mentions_objects(value: Any) -> Steps[bool]:
     """Whether any string inside starts like a reference or its escape; a quick look before the thorough one."""
-    level, seen = [value], set()
-    while level:
-        below: list[Any] = []
-        for part in level:
-            kind = type(part)
-            if kind is str:
-                if part.startswith("@"):
-                    return True
-            elif kind in _CONTAINERS and id(part) not in seen:
-                # A value made in Python may hold itself.
-                seen.add(id(part))
-                below.extend(part.values() if kind is dict else part)
-        level = below
+    seen: set[int] = set()  # A value made in Python may hold itself.
+    waiting, count = [value], 0
+    while waiting:
+        part = waiting.pop()
+        count += 1
+        if not count % _TURN_EVERY:
+            yield None
+        kind = type(part)
+        if kind is str:
+            if part.startswith("@"):
+                return True
+        elif kind in _CONTAINERS and id(part) not in seen:
+            seen.add(id(part))
+            waiting.extend(inner for inner in _parts(part) if type(inner) in _LOOKED_AT)
     return False
+
+
+def _parts(container: Any) -> Any:
+    return container.values() if type(container) is dict else container
 
 
 @dataclass(frozen=True)
@@ -108,30 +118,66 @@ class _Place:
     allowance: Allowance
 
 
-def _substituted(value: Any, argument: _Place, depth: int = 0) -> Steps[Any]:
-    if type(value) is str:
-        if not value.startswith("@"):
-            return value
-        reference = parse_reference(value)
-        if reference is None:
-            return unescape(value)
-        argument.sources.append(value)
-        found = yield Request(reference.object_id, str(reference.path))
-        argument.allowance.take(found, value)
-        return found.value
-    if type(value) not in _CONTAINERS:
-        return value
-    if depth >= MAX_DEPTH:
-        raise ArgumentRejected(
-            f'Argument "{excerpt(argument.name)}" holds references and is nested more than {MAX_DEPTH} levels deep. '
-            "Pass a flatter value."
-        )
-    if type(value) is dict:
-        entries = {}
-        for key, part in value.items():
-            entries[key] = yield from _substituted(part, argument, depth + 1)
-        return entries
-    parts = []
-    for part in value:
-        parts.append((yield from _substituted(part, argument, depth + 1)))  # noqa: PERF401 - a comprehension cannot yield
-    return type(value)(parts)
+def _substituted(value: Any, argument: _Place) -> Steps[Any]:
+    """Resolve every reference inside; copied is only what is around one."""
+    return _with(value, (yield from _resolved_parts(value, argument)))
+
+
+def _resolved_parts(value: Any, argument: _Place) -> Steps[dict[Any, Any]]:
+    """Give what is to stand in the place of texts: dicts inside dicts, as the containers around them are."""
+    root: dict[Any, Any] = {}
+    count = 0
+    waiting: list[tuple[tuple[Any, ...], Iterator[tuple[Any, Any]]]] = [((), _entries(value))]
+    while waiting:
+        place, entries = waiting[-1]
+        for key, part in entries:
+            count += 1
+            if not count % _TURN_EVERY:
+                yield None
+            if type(part) is str and part.startswith("@"):
+                inner = root
+                for step in place:
+                    inner = inner.setdefault(step, {})
+                inner[key] = yield from _resolved_text(part, argument)
+            elif type(part) in _CONTAINERS:
+                if len(waiting) >= MAX_DEPTH:
+                    raise ArgumentRejected(
+                        f'Argument "{excerpt(argument.name)}" holds references and is nested more than {MAX_DEPTH} '
+                        "levels deep. Pass a flatter value."
+                    )
+                waiting.append(((*place, key), _entries(part)))
+                break
+        else:
+            waiting.pop()
+    return root
+
+
+def _entries(container: Any) -> Iterator[tuple[Any, Any]]:
+    return iter(container.items()) if type(container) is dict else enumerate(container)
+
+
+def _resolved_text(text: str, argument: _Place) -> Steps["_Resolved"]:
+    reference = parse_reference(text)
+    if reference is None:
+        return _Resolved(unescape(text))
+    argument.sources.append(text)
+    found: Found = yield Request(reference.object_id, str(reference.path))
+    argument.allowance.take(found, text)
+    return _Resolved(found.value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    """What stands in the place of a text."""
+
+    value: Any
+
+
+def _with(value: Any, parts: Any) -> Any:
+    """Copy a container with other parts in the places that ``parts`` names."""
+    if isinstance(parts, _Resolved):
+        return parts.value
+    copy = dict(value) if type(value) is dict else list(value)
+    for key, part in parts.items():
+        copy[key] = _with(copy[key], part)
+    return tuple(copy) if type(value) is tuple else copy

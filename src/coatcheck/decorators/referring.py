@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar, cast
 
-from coatcheck.codec import Pieces, let_go
+from coatcheck.codec import Manners, Pieces, let_go
 from coatcheck.decorators.advertising import advertised
 from coatcheck.decorators.arguments import Steps, settled
 from coatcheck.decorators.fitting import Expected, expectations
@@ -108,15 +108,21 @@ def _resolved(steps: Steps[T], provide: Callable[[], Explorer]) -> T:
             request = steps.send(found)
         except StopIteration as done:
             return cast("T", done.value)
-        found = provide().find(request.object_id, request.path, as_text=request.as_text)
+        found = None if request is None else provide().find(request.object_id, request.path, as_text=request.as_text)
 
 
 async def _resolved_async(steps: Steps[T], provide: Callable[[], Explorer], pieces: Pieces) -> T:
     found: Any = None
+    manners = Manners()
     while True:
         try:
             request = steps.send(found)
         except StopIteration as done:
             return cast("T", done.value)
+        if request is None:
+            found = None
+            if manners.are_due():
+                await manners.pause()
+            continue
         found = await provide().afind(request.object_id, request.path, as_text=request.as_text)
         pieces += found.pieces

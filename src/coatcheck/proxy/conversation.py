@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from coatcheck.codec import adump_line
 from coatcheck.errors import CoatcheckError
 from coatcheck.proxy.glances import glance_at_call, glance_at_id, is_surely_no_response, may_refer
 from coatcheck.proxy.messages import (
@@ -231,7 +232,7 @@ class Conversation:
             arguments = await interceptor.arguments(tool, given, as_json=True)
             if arguments is not given:
                 call = {**call, "params": {**params, "arguments": arguments}}
-                line = to_line(call)
+                line = await adump_line(call)
             self._pass_call(key, call, line)
         except CoatcheckError as error:
             self._to_client(to_line(response(call, error_result(str(error)))))

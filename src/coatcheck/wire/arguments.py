@@ -1,30 +1,26 @@
 """References in the arguments of a tool call: found, resolved, and checked against the tool's own schema."""
 
-import asyncio
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from coatcheck.codec import DECODED_AT_ONCE, Pieces, splice_text
-from coatcheck.errors import ArgumentRejected, counted, excerpt
+from coatcheck.codec import DECODED_AT_ONCE, Manners, Pieces, splice_text
 from coatcheck.explorer import Allowance, Explorer, Found
 from coatcheck.operations.sampling import sample_of
 from coatcheck.references import Reference, parse_reference, unescape
-from coatcheck.wire.measuring import weigh
+from coatcheck.wire.checking import Place, Resolved, check
 from coatcheck.wire.schemas import Schema, follow
 
 MAX_DEPTH = 64
 """Levels of the arguments in which references are looked for."""
 
-CHECKED_AT_ONCE = 20_000
-"""Characters of arguments up to which they are checked on the event loop, not in a thread."""
+MOST_CHECKED = 50_000
+"""Values given beside references up to which they are checked together: it takes a second in a thread."""
+
+_LOOK_EVERY = 1_000
+"""Values between two looks at the clock."""
 
 _COMBINED = ("anyOf", "oneOf", "allOf")
-_AT_PARENTS = frozenset({*_COMBINED, "not"})
-_LOOKS_INSIDE = frozenset({*_AT_PARENTS, "if", "contains", "enum", "const", "uniqueItems", "dependentSchemas"})
-
-Place = tuple[str | int, ...]
 
 
 async def resolve_arguments(
@@ -38,9 +34,9 @@ async def resolve_arguments(
     """Put values in the place of references, at any level, and literal text in the place of what is escaped.
 
     A parameter declared as a string gets the text of the object as it was (``null`` where it takes that too and that is
-    what is stored), every other the value. Where no string
-    begins with ``@`` the same arguments come back, not a copy. What was put in is not scanned again. Of a value over a
-    megabyte a sample is checked against the schema; the tool itself checks the rest.
+    what is stored), every other the value. Where nothing is put in the same arguments come back, not a copy. What was
+    put in is not scanned again. Of a value over a megabyte a sample is checked against the schema; the tool itself
+    checks the rest, and all of it where more than ``MOST_CHECKED`` values are given beside it.
 
     Args:
         arguments: The arguments of a call.
@@ -55,51 +51,69 @@ async def resolve_arguments(
         ArgumentRejected: A resolved value does not fit the tool's schema; the message says which and what would. Or all
             of them together are too large.
     """
-    if not _has_candidates(arguments):
+    candidates, values = await _candidates(arguments)
+    if not candidates:
         return arguments
     resolution = _Resolution(input_schema, explorer, as_json=as_json)
-    settled = await resolution.value(arguments, input_schema, ())
-    if resolution.places and input_schema is not None:
-        await _check(_filled_in(settled, sampled=True), input_schema, resolution.places)
+    settled = await resolution.settle(candidates)
+    if resolution.places and input_schema is not None and values <= MOST_CHECKED:
+        samples = {place: part.sample if isinstance(part, Resolved) else part for place, part in settled.items()}
+        await check(await _filled_in(arguments, samples), input_schema, resolution.places)
     if pieces is not None:
         pieces += [piece for found in resolution.known.values() for piece in found.pieces]
-    return _filled_in(settled)
+    parts = {place: part.found.value if isinstance(part, Resolved) else part for place, part in settled.items()}
+    return await _filled_in(arguments, parts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reference:
-    """Where a reference stood, and what it stands for."""
-
-    text: str
-    found: Found
-    cut: frozenset[Place] = field(default=frozenset())
-
-
-def _filled_in(settled: Any, *, sampled: bool = False) -> Any:
-    """Put values, or samples of the large ones, in the place of references."""
-    if isinstance(settled, _Reference):
-        sample = settled.found.sample
-        return sample.value if sampled and sample is not None else settled.found.value
-    if isinstance(settled, dict):
-        parts = {key: _filled_in(part, sampled=sampled) for key, part in settled.items()}
-        return parts if any(parts[key] is not part for key, part in settled.items()) else settled
-    if isinstance(settled, list):
-        items = [_filled_in(part, sampled=sampled) for part in settled]
-        return items if any(new is not old for new, old in zip(items, settled, strict=True)) else settled
-    return settled
-
-
-def _has_candidates(arguments: Any) -> bool:
-    waiting = [(arguments, 0)]
+async def _candidates(arguments: Any) -> tuple[list[tuple[Place, str]], int]:
+    """Find the texts that begin with ``@``, in their order, and count all values."""
+    found: list[tuple[Place, str]] = []
+    count = 0
+    manners = Manners()
+    waiting: list[tuple[Place, Iterator[tuple[Any, Any]]]] = [((), iter([((), arguments)]))]
     while waiting:
-        value, depth = waiting.pop()
-        if isinstance(value, str):
-            if value.startswith("@"):
-                return True
-        elif depth < MAX_DEPTH and isinstance(value, (dict, list)):
-            inner = value.values() if isinstance(value, dict) else value
-            waiting.extend((part, depth + 1) for part in inner if isinstance(part, (str, dict, list)))
-    return False
+        place, parts = waiting[-1]
+        for key, part in parts:
+            count += 1
+            if not count % _LOOK_EVERY and manners.are_due():
+                await manners.pause()
+            if isinstance(part, str):
+                if part.startswith("@"):
+                    found.append((_inside(place, key), part))
+            elif isinstance(part, (dict, list)) and len(inside := _inside(place, key)) < MAX_DEPTH:
+                waiting.append((inside, iter(part.items()) if isinstance(part, dict) else enumerate(part)))
+                break
+        else:
+            waiting.pop()
+    return found, count
+
+
+def _inside(place: Place, key: Any) -> Place:
+    return () if key == () else (*place, key)
+
+
+async def _filled_in(arguments: Any, parts: dict[Place, Any]) -> Any:
+    """Put parts in their places; copied is only what is around them. Without parts it is the same object."""
+    copies: dict[Place, Any] = {}
+    manners = Manners()
+    for number, (place, part) in enumerate(parts.items(), 1):
+        if not place:
+            return part
+        _copied(arguments, place[:-1], copies)[place[-1]] = part
+        if not number % _LOOK_EVERY and manners.are_due():
+            await manners.pause()
+    return copies.get((), arguments)
+
+
+def _copied(arguments: Any, place: Place, copies: dict[Place, Any]) -> Any:
+    """Give the copy of a container, in the copy of the one that it is in."""
+    if place not in copies:
+        if place:
+            parent = _copied(arguments, place[:-1], copies)
+            parent[place[-1]] = copies[place] = parent[place[-1]].copy()
+        else:
+            copies[place] = arguments.copy()
+    return copies[place]
 
 
 class _Resolution:
@@ -111,27 +125,26 @@ class _Resolution:
         self.as_json = as_json
         self.has_schema = root is not None
         self.allowance = Allowance()
-        self.places: dict[Place, _Reference] = {}
+        self.places: dict[Place, Resolved] = {}
         self.known: dict[tuple[Reference, bool], Found] = {}
 
-    async def value(self, value: Any, schema: Any, place: Place) -> Any:
-        if isinstance(value, str):
-            return await self._text(value, schema, place) if value.startswith("@") else value
-        if len(place) >= MAX_DEPTH:
-            return value
-        if isinstance(value, dict):
-            parts = {key: await self.value(part, self.inner(schema, key), (*place, key)) for key, part in value.items()}
-            return parts if any(parts[key] is not part for key, part in value.items()) else value
-        if isinstance(value, list):
-            items = [await self.value(part, self.inner(schema, at), (*place, at)) for at, part in enumerate(value)]
-            return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
-        return value
+    async def settle(self, candidates: list[tuple[Place, str]]) -> dict[Place, "Resolved | str"]:
+        """Give what is to stand in the place of texts, where it is not these texts themselves."""
+        settled: dict[Place, Resolved | str] = {}
+        manners = Manners()
+        for place, text in candidates:
+            part = await self._text(text, place)
+            if part is not text:
+                settled[place] = part
+            if manners.are_due():
+                await manners.pause()
+        return settled
 
-    async def _text(self, text: str, schema: Any, place: Place) -> Any:
+    async def _text(self, text: str, place: Place) -> "Resolved | str":
         reference = parse_reference(text)
         if reference is None:
             return unescape(text)
-        kinds = self.kinds(schema)
+        kinds = self.kinds(self.schema_at(place))
         as_text = kinds - {"null"} == {"string"}  # strings are all that the parameter takes, null aside
         found = self.known.get((reference, as_text))
         if found is None:
@@ -140,7 +153,7 @@ class _Resolution:
         if found.is_null and "null" in kinds:
             found = replace(found, value=None)
         cut = frozenset() if found.sample is None else found.sample.cut
-        self.places[place] = _Reference(text, found, frozenset((*place, *inside) for inside in cut))
+        self.places[place] = Resolved(text, found, frozenset((*place, *inside) for inside in cut))
         return self.places[place]
 
     async def _find(self, reference: Reference, *, as_text: bool) -> Found:
@@ -163,6 +176,13 @@ class _Resolution:
         for key in _COMBINED:
             for part in schema.get(key, ()):
                 yield from self.branches(part, depth + 1)
+
+    def schema_at(self, place: Place) -> Any:
+        """Find what the schema says of a part of the arguments; ``None`` where it says nothing."""
+        schema: Any = self.root
+        for key in place:
+            schema = self.inner(schema, key)
+        return schema
 
     def inner(self, schema: Any, key: str | int) -> Any:
         """Find what a schema says of one of its properties or items; ``None`` where it says nothing."""
@@ -188,76 +208,3 @@ class _Resolution:
 def _lists_text(schema: Schema) -> bool:
     options = schema.get("enum", [schema["const"]] if "const" in schema else [])
     return bool(options) and all(isinstance(option, str) for option in options)
-
-
-async def _check(arguments: Any, schema: Schema, places: dict[Place, _Reference]) -> None:
-    # In a thread the first time too: importing the validator takes a tenth of a second.
-    if "jsonschema.validators" not in sys.modules or weigh(arguments, CHECKED_AT_ONCE) > CHECKED_AT_ONCE:
-        fault = await asyncio.to_thread(_first_fault, arguments, schema, places)
-    else:
-        fault = _first_fault(arguments, schema, places)
-    if fault is not None:
-        raise ArgumentRejected(fault)
-
-
-def _first_fault(arguments: Any, schema: Schema, places: dict[Place, _Reference]) -> str | None:
-    """Describe how a resolved value does not fit; ``None`` where all fit or the schema is no help."""
-    from jsonschema.exceptions import SchemaError, ValidationError
-    from jsonschema.validators import validator_for
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
-
-    kind = validator_for(schema)
-    try:
-        kind.check_schema(schema)
-        # The registry is empty: a schema must not make us fetch anything.
-        errors: Iterator[ValidationError] = kind(schema, registry=Registry()).iter_errors(arguments)
-        for error in errors:
-            place = tuple(error.absolute_path)
-            for resolved, reference in places.items():
-                inside = place[: len(resolved)] == resolved
-                around = resolved[: len(place)] == place and error.validator in _AT_PARENTS
-                if (inside or around) and not _may_be_the_samples(error, place, reference.cut):
-                    return _describe(error, resolved, reference.text)
-    except (SchemaError, Unresolvable, RecursionError):
-        return None  # The server that owns the schema will judge.
-    return None
-
-
-def _may_be_the_samples(error: Any, place: Place, cut: frozenset[Place]) -> bool:
-    """Whether an error may only come of what a sample leaves out."""
-    if not cut or error.validator == "type":
-        return False
-    if error.validator in _LOOKS_INSIDE:
-        return any(where[: len(place)] == place for where in cut)
-    return place in cut
-
-
-def _describe(error: Any, resolved: Place, reference: str) -> str:
-    inside = tuple(error.absolute_path)[len(resolved) :]
-    where = f", at {excerpt(_spell(inside))} in it," if inside else ""
-    expected = f"{error.validator} {excerpt(str(error.validator_value), 200)}"
-    found = f"{_kind(error.instance)} {excerpt(_shown(error.instance), 80)}"
-    return (
-        f'The parameter "{excerpt(_spell(resolved).lstrip("."))}" does not take what {excerpt(reference)} leads to: '
-        f"expected{where} {expected}; it is {found}. Use a path that leads to a fitting part."
-    )
-
-
-def _spell(place: Place) -> str:
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict):
-        return f"with the keys {', '.join(map(str, list(value)[:8]))}"
-    if isinstance(value, list):
-        return f"with {counted(len(value), 'item')}"
-    if isinstance(value, int) and value.bit_length() > 1_000:  # noqa: PLR2004
-        return f"with {value.bit_length():,} bits"
-    return value[:400] if isinstance(value, str) else str(value)
-
-
-def _kind(value: Any) -> str:
-    names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
-    return names.get(type(value), "null")

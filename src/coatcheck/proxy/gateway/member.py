@@ -13,7 +13,7 @@ from coatcheck.proxy.gateway.answers import Answer, Asked
 from coatcheck.proxy.gateway.eras import client_info, envelope_of, is_greeting
 from coatcheck.proxy.gateway.names import may_name_resources
 from coatcheck.proxy.gateway.tasks import may_name_tasks
-from coatcheck.proxy.glances import changed, glance_at_id, line_of
+from coatcheck.proxy.glances import aline_of, changed, glance_at_id
 from coatcheck.proxy.links import Link
 from coatcheck.proxy.messages import (
     PARSED_AT_ONCE,
@@ -25,6 +25,7 @@ from coatcheck.proxy.messages import (
     is_response,
     meta_of,
     parse,
+    to_line,
 )
 from coatcheck.proxy.work import WorkInHand
 
@@ -243,8 +244,9 @@ class Member:
         number = self._count
         asked = Asked(asyncio.get_running_loop().create_future(), unopened, request.get("id"))
         self._open[number] = asked
-        self._send(changed(request, id=number, params=params) if params is not None else _bare(request, number))
+        asking = changed(request, id=number, params=params) if params is not None else _bare(request, number)
         try:
+            self._send(asking, await aline_of(asking))
             return await asked.answer
         except asyncio.CancelledError:
             if number in self._open and request["method"] not in {"initialize", "server/discover"}:
@@ -261,9 +263,9 @@ class Member:
         """Bring the server an answer to a request of its own."""
         self._send(message)
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: Message, line: bytes | None = None) -> None:
         if self._link is not None:
-            self._link.send(line_of(message), message)
+            self._link.send(to_line(message) if line is None else line, message)
 
     def _take(self, line: bytes, related: Id | None) -> None:
         if len(line) > PARSED_AT_ONCE:
