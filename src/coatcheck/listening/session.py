@@ -12,6 +12,7 @@ from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp_types import JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
 from pydantic import ValidationError
 
+from coatcheck.codec import adump_line
 from coatcheck.errors import UpstreamError
 from coatcheck.listening.events import SentEvents
 from coatcheck.proxy.conversation import Conversation
@@ -132,7 +133,7 @@ class Session:
 
     async def _take(self, item: SessionMessage) -> None:
         message = _as_on_the_wire(item.message)
-        line = to_line(message)
+        line = await adump_line(message)
         key = request_key(message)
         if self._lost:
             if key is not None:
