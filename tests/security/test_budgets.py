@@ -188,6 +188,27 @@ async def test_a_servers_own_memory_stays_within_half_more_than_it_keeps():
         assert all(resident(pid) < 1024 * MEBIBYTE for pid in family(server))
 
 
+SPECIAL = str(HERE.parent / "wrap" / "special_server.py")
+BEHIND = [sys.executable, SPECIAL]
+
+
+@pytest.mark.parametrize("way", ["command", "gateway"])
+async def test_the_memory_of_a_wrapping_process_stays_within_half_more_than_it_keeps(way, tmp_path, monkeypatch):
+    monkeypatch.setenv("COATCHECK_MAX_NAMESPACE_BYTES", str(64 * MEBIBYTE))
+    config = tmp_path / "mcp.json"
+    config.write_text(json.dumps({"mcpServers": {"one": {"command": BEHIND[0], "args": BEHIND[1:]}}}))
+    tool = "one__text" if way == "gateway" else "text"
+    behind = ["--config", str(config)] if way == "gateway" else ["--", *BEHIND]
+    async with client_of([sys.executable, "-m", "coatcheck", "wrap", *behind]) as client:
+        await client.call("object_store_put", value="small")
+        empty = resident(client.process.pid)
+        names = [id_in(await client.call(tool, size=2_000_000)) for _ in range(50)]
+        listed = await client.call("coatcheck_object_store_list" if way == "command" else "object_store_list")
+        assert 20 <= sum(name in listed for name in names) <= 34  # 64 MiB of 2 MB each: the oldest made room
+        assert names[-1] in listed
+        assert resident(client.process.pid) - empty < FACTOR * 64 * MEBIBYTE + 32 * MEBIBYTE
+
+
 async def test_a_deep_or_wide_argument_of_a_tool_is_answered(mode):
     parameters = StdioServerParameters(command=sys.executable, args=["-m", "coatcheck", "serve"])
     async with Client(stdio_client(parameters), mode=mode) as client:

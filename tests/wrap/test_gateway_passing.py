@@ -5,10 +5,15 @@ import json
 
 import pytest
 
+from coatcheck.backends import InMemoryBackend
 from coatcheck.codec import Spliced
+from coatcheck.explorer import Explorer
+from coatcheck.object_store import ObjectStore
+from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.gateway import Gateway
 from coatcheck.proxy.glances import glance_at_call
 from coatcheck.proxy.targets import CommandTarget
+from coatcheck.wire.interceptor import Interceptor
 
 GREETING = b'{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}'
 LONG = "x" * 2_000_000
@@ -20,11 +25,12 @@ class Server:
     """A link to a server that answers each call with the same."""
 
     name = "fake"
-    sends_apart = False
+    sends_apart = joins_servers = False
     waiting_bytes = backlog_bytes = 0
 
-    def __init__(self, answer: bytes) -> None:
+    def __init__(self, answer: bytes, *, other_id_first: bool = False) -> None:
         self.answer = answer
+        self.other_id_first = other_id_first
         self.seen: list[bytes] = []
 
     def start(self, on_message, on_end, on_pressure) -> None:
@@ -38,7 +44,10 @@ class Server:
         self.seen.append(line)
         if "id" in asked:
             part = b'"result":' + GREETING if asked["method"] == "initialize" else self.answer
-            self.on_message(b'{"jsonrpc":"2.0","id":%d,%b}\n' % (asked["id"], part), None)
+            line = (
+                b'{"jsonrpc":"2.0","id":8,%b,"id":%d}\n' if self.other_id_first else b'{"jsonrpc":"2.0","id":%d,%b}\n'
+            )
+            self.on_message(line % ((part, asked["id"]) if self.other_id_first else (asked["id"], part)), None)
 
     async def close(self) -> None:
         pass
@@ -126,3 +135,47 @@ def test_what_was_put_into_a_call_passes_as_it_is(monkeypatch):
     _, seen = called(monkeypatch, b'"result":{"content":[]}', b"not looked at", message)
     assert rows in seen
     assert json.loads(seen)["params"] == {"name": "f", "arguments": {"rows": json.loads(rows)}}
+
+
+@pytest.mark.parametrize(
+    ("long", "more", "first"),
+    [
+        (b"", b"", True),
+        (LONG.encode(), b"", True),
+        (LONG.encode(), b',"id":8', False),
+        (LONG.encode(), b',"id":8,"z":{}', False),
+        (LONG.encode(), b',"id":null', False),
+        (LONG.encode(), b',"method":"sampling/createMessage","params":{}', False),
+        (LONG.encode(), b',"x":' + b"[" * 4000 + b"]" * 4000, False),
+        (LONG.encode(), b',"x":', False),
+        (b"", b',"x":' + b"[" * 4000 + b"]" * 4000, False),
+    ],
+)
+def test_an_answer_of_one_server_is_never_taken_for_anothers(monkeypatch, long, more, first):
+    server = Server(b'"result":{"content":[{"type":"text","text":"%b"}]}%b' % (long, more), other_id_first=first)
+    monkeypatch.setattr("coatcheck.proxy.gateway.gateway.make_link", lambda _target: server)
+    call = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"one__f","arguments":{}}}\n'
+
+    async def story() -> bytes:
+        gateway = Gateway({"one": CommandTarget("one", ("none",))})
+        came: asyncio.Queue[bytes] = asyncio.Queue()
+        ready = asyncio.get_running_loop().create_future()
+        ready.set_result(Interceptor(Explorer(ObjectStore(InMemoryBackend()))))
+        conversation = Conversation(
+            came.put_nowait, gateway.send, ready, on_noise=lambda line: came.put_nowait(b"!" + line)
+        )
+        gateway.start(conversation.from_server, lambda _text: None)
+        hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+        conversation.from_client(
+            json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}).encode()
+        )
+        await asyncio.wait_for(came.get(), 5)
+        conversation.from_client(call)
+        answered = await asyncio.wait_for(came.get(), 5)
+        await gateway.close()
+        return answered
+
+    message = json.loads(asyncio.run(story()))
+    assert message["id"] == 7
+    assert "method" not in message
+    assert "error" in message or message["result"]["content"]

@@ -186,7 +186,7 @@ class Session:
     def _from_server(self, line: bytes, related: Id | None) -> None:
         self._related = related
         with self._scopes.enter(self._caller):
-            self._conversation.from_server(line)
+            self._conversation.from_server(line, related if self._link.joins_servers else None)
         self._related = None
 
     def _link_ended(self, text: str) -> None:

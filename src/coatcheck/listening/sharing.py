@@ -280,7 +280,7 @@ class _Closed:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    sends_apart = False
+    sends_apart = joins_servers = False
     waiting_bytes = backlog_bytes = 0
 
     def start(self, on_message: Any, on_end: Any, on_pressure: Any = None) -> None:

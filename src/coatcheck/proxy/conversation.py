@@ -14,6 +14,7 @@ from coatcheck.proxy.messages import (
     PARSED_AT_ONCE,
     Id,
     Message,
+    as_answer_to,
     error_response,
     id_of,
     is_modern,
@@ -128,10 +129,13 @@ class Conversation:
         """Take a line of the client's."""
         if len(line) > LONG_LINE and self._passed_at_a_glance(line):
             return
+        self._parsed(line, self._parsed_from_client)
+
+    def _parsed(self, line: bytes, take: Callable[[Any, bytes], None]) -> None:
         if len(line) > PARSED_AT_ONCE:
-            self._work.start_parsing(line, self._parsed_from_client)
+            self._work.start_parsing(line, take)
         else:
-            self._parsed_from_client(parse(line), line)
+            take(parse(line), line)
 
     def _passed_at_a_glance(self, line: bytes) -> bool:
         """Hand on a long line of which a glance shows that it concerns us no further; say whether it was one."""
@@ -261,8 +265,18 @@ class Conversation:
 
     # From the server
 
-    def from_server(self, line: bytes) -> None:
-        """Take a line of the server's."""
+    def from_server(self, line: bytes, request: Id | None = None) -> None:
+        """Take a line of the server's.
+
+        Args:
+            line: The line.
+            request: Where there are several servers, the request that it may answer: an answer of one of them must not
+                pass for another's, by a second id or otherwise.
+        """
+        if request is not None:
+            self.heard_server = True
+            self._parsed(line, lambda message, line: self._message_from_server(*as_answer_to(request, message, line)))
+            return
         if not looks_like_json(line):
             if line.strip():
                 self._on_noise(line)
@@ -271,10 +285,8 @@ class Conversation:
             self._careful_from_server(line)
         elif len(line) > LONG_LINE and self._is_of_no_interest(line):
             self._to_client(line)
-        elif len(line) > PARSED_AT_ONCE:
-            self._work.start_parsing(line, self._message_from_server)
         else:
-            self._message_from_server(parse(line), line)
+            self._parsed(line, self._message_from_server)
 
     def _careful_from_server(self, line: bytes) -> None:
         """Take a line that may be a log line which only begins like a message."""

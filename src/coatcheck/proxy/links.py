@@ -35,6 +35,9 @@ class Link(Protocol):
     sends_apart: bool
     """Whether each request reaches the server by itself, so that one that is no JSON after all harms no other."""
 
+    joins_servers: bool
+    """Whether several servers are behind it: what answers a request then comes with that request's id."""
+
     @property
     def waiting_bytes(self) -> int:
         """Bytes that were sent and that the server has not taken yet."""
@@ -86,7 +89,7 @@ class ProcessLink:
         on_noise: Takes what it writes to stdout that is no message.
     """
 
-    sends_apart = False
+    sends_apart = joins_servers = False
 
     def __init__(
         self,

@@ -105,6 +105,21 @@ def response(request: Message, result: Any) -> Message:
     return {"jsonrpc": "2.0", "id": request["id"], "result": result}
 
 
+def as_answer_to(request: Id, message: Any, line: bytes) -> tuple[Any, bytes]:
+    """Give an answer and its line such that they can only be taken for one to this request; all else as it is.
+
+    A server may give an answer a second id, or a method beside its result; whoever parses the line takes the last.
+    """
+    if message is None:
+        answer = error_response(request[1], "The server's answer is nested too deeply, or is no JSON.")
+        return answer, to_line(answer)
+    outcome = {key: message[key] for key in ("result", "error") if key in message} if isinstance(message, dict) else {}
+    if not outcome or (id_of(message) == request and "method" not in message):
+        return message, line
+    answer = {"jsonrpc": "2.0", "id": request[1], **outcome}
+    return answer, to_line(answer)
+
+
 def meta_of(request: Message) -> dict[str, Any]:
     """Give the ``_meta`` of a request's parameters."""
     params = request.get("params")

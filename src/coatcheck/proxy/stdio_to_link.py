@@ -92,8 +92,8 @@ class _LinkSession:
         if self._building is not None:
             self._building.cancel()
 
-    def _from_link(self, line: bytes, _request: Id | None) -> None:
-        self._conversation.from_server(line)
+    def _from_link(self, line: bytes, request: Id | None) -> None:
+        self._conversation.from_server(line, request if self._link.joins_servers else None)
 
     def _link_ended(self, text: str) -> None:
         self._lost = text

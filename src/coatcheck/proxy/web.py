@@ -44,6 +44,8 @@ class WebLink:
         ca_file: Certificates to trust in place of the usual ones.
     """
 
+    joins_servers = False
+
     def __init__(self, url: str, name: str, headers: Mapping[str, str], ca_file: Path | None = None) -> None:
         self.name = name
         self.waiting_bytes = 0

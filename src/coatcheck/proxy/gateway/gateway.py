@@ -67,7 +67,7 @@ class Gateway:
         SettingsError: Two servers have names that cannot be told apart.
     """
 
-    sends_apart = False
+    sends_apart, joins_servers = False, True
 
     def __init__(self, targets: Mapping[str, Target]) -> None:
         self.name = "coatcheck gateway"
