@@ -6,11 +6,14 @@ import json
 import pytest
 
 from coatcheck.backends import InMemoryBackend
-from coatcheck.codec import Spliced
+from coatcheck.codec import Spliced, manners
+from coatcheck.errors import UpstreamError
 from coatcheck.explorer import Explorer
+from coatcheck.listening.sharing import SharedLink
 from coatcheck.object_store import ObjectStore
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.gateway import Gateway
+from coatcheck.proxy.gateway.member import Member, State
 from coatcheck.proxy.glances import glance_at_call
 from coatcheck.proxy.targets import CommandTarget
 from coatcheck.wire.interceptor import Interceptor
@@ -25,7 +28,7 @@ class Server:
     """A link to a server that answers each call with the same."""
 
     name = "fake"
-    sends_apart = joins_servers = False
+    sends_apart = joins_servers = unopened = False
     waiting_bytes = backlog_bytes = 0
 
     def __init__(self, answer: bytes, *, other_id_first: bool = False) -> None:
@@ -53,7 +56,7 @@ class Server:
         pass
 
 
-def called(monkeypatch, answer: bytes, line: bytes = b"", message=None) -> tuple[bytes, bytes]:
+def called(monkeypatch, answer: bytes, line: bytes = b"", message=None, *, unopened=True) -> tuple[bytes, bytes]:
     """Call a tool through a gateway; give the line that the client gets and the one that the server got."""
     server = Server(answer)
     monkeypatch.setattr("coatcheck.proxy.gateway.gateway.make_link", lambda _target: server)
@@ -61,6 +64,7 @@ def called(monkeypatch, answer: bytes, line: bytes = b"", message=None) -> tuple
 
     async def story() -> bytes:
         gateway = Gateway({"one": CommandTarget("one", ("none",))})
+        gateway.unopened = unopened
         came: asyncio.Queue[bytes] = asyncio.Queue()
         gateway.start(lambda line, _key: came.put_nowait(line), lambda _text: None)
         hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
@@ -81,13 +85,16 @@ def called(monkeypatch, answer: bytes, line: bytes = b"", message=None) -> tuple
         b'"result":{"content":[],"structuredContent":{"rows":["%b", 1.50]}}' % LONG.encode(),
         b'"result":{"content":[{"type":"text","text":"%b \\"resourceful\\" \\u0061"}]}' % LONG.encode(),
         b'"error":{"code":-32000,"message":"no","data":[ 1.50, "%b"]}' % LONG.encode(),
-        b'"result":{"content":[],"_meta":%b}' % (b'{"a":' * 4000 + b"1" + b"}" * 4000),
     ],
-    ids=["short", "rows", "text", "error", "deep"],
+    ids=["short", "rows", "text", "error"],
 )
 def test_an_answer_passes_as_it_came_but_for_its_id(monkeypatch, answer):
+    expected = b'{"jsonrpc":"2.0","id":"seven",%b}\n' % answer
     came, _ = called(monkeypatch, answer)
-    assert came == b'{"jsonrpc":"2.0","id":"seven",%b}\n' % answer
+    assert came == expected
+    came, _ = called(monkeypatch, answer, unopened=False)
+    assert json.loads(came) == json.loads(expected)
+    assert came == expected or len(answer) > 1_000_000
 
 
 @pytest.mark.parametrize("long", ["", LONG], ids=["short", "long"])
@@ -112,9 +119,21 @@ def test_addresses_and_tasks_in_an_answer_are_those_of_their_server(monkeypatch,
         assert json.loads(came)["result"] == {"x": long, **there}
 
 
-def test_a_long_answer_that_is_no_json_is_still_an_answer(monkeypatch):
-    came, _ = called(monkeypatch, b'"result":{"content":[],"structuredContent":{"rows":["%b"]}} \r' % LONG.encode())
-    assert json.loads(came)["id"] == "seven"
+@pytest.mark.parametrize("unopened", [True, False])
+@pytest.mark.parametrize(
+    "odd",
+    [b"[" * 4000 + b"]" * 4000, b'"%b' % LONG.encode(), b'["%b"' % LONG.encode(), b'["%b"] \r' % LONG.encode()],
+    ids=["deep", "cut off", "open", "a return"],
+)
+def test_an_answer_that_cannot_be_read_is_still_an_answer(monkeypatch, odd, unopened):
+    came, _ = called(monkeypatch, b'"result":{"content":[],"structuredContent":{"rows":%b}}' % odd, unopened=unopened)
+    assert b'"id":"seven"' in came
+
+
+def test_names_that_are_written_with_escapes_are_found(monkeypatch):
+    answer = b'"result":{"content":[{"type":"\\u0072esource_link","uri":"file:///a","name":"%b"}]}' % LONG.encode()
+    came, _ = called(monkeypatch, answer)
+    assert json.loads(came)["result"]["content"][0]["uri"] == "one+file:///a"
 
 
 def test_of_a_call_its_long_texts_pass_as_they_came(monkeypatch):
@@ -164,6 +183,7 @@ def test_an_answer_of_one_server_is_never_taken_for_anothers(monkeypatch, long, 
         conversation = Conversation(
             came.put_nowait, gateway.send, ready, on_noise=lambda line: came.put_nowait(b"!" + line)
         )
+        gateway.unopened = True
         gateway.start(conversation.from_server, lambda _text: None)
         hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
         conversation.from_client(
@@ -179,3 +199,133 @@ def test_an_answer_of_one_server_is_never_taken_for_anothers(monkeypatch, long, 
     assert message["id"] == 7
     assert "method" not in message
     assert "error" in message or message["result"]["content"]
+
+
+META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
+
+
+class Modern(Server):
+    """One that is asked without sessions, and answers calls when it is told to."""
+
+    def send(self, line, message=None) -> None:
+        asked = json.loads(line)
+        self.seen.append(asked)
+        result = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}, "tools": []}
+        if asked["method"] != "tools/call":
+            self.says(b'"id":%d,"result":%b' % (asked["id"], json.dumps(result).encode()))
+
+    def says(self, members: bytes) -> None:
+        self.on_message(b'{"jsonrpc":"2.0",%b}\n' % members, None)
+
+
+@pytest.mark.parametrize("text", [b"short", b"x" * 100_000, LONG.encode()], ids=["short", "longer", "long"])
+def test_of_servers_that_many_clients_share_none_answers_what_another_was_asked(monkeypatch, text):
+    servers = {"good": Modern(b""), "evil": Modern(b"")}
+    monkeypatch.setattr("coatcheck.proxy.gateway.gateway.make_link", servers.get)
+
+    def call(name: str, request_id: str) -> dict:
+        params = {"name": name, "arguments": {}, "_meta": META}
+        return {"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": params}
+
+    async def story() -> None:
+        shared = SharedLink(lambda: Gateway({"good": "good", "evil": "evil"}))
+        got: dict[str, list[bytes]] = {"asks evil": [], "asks good": []}
+        lanes = {who: shared.lane(lines.append) for who, lines in got.items()}
+        lanes["asks evil"].send(b"", {**call("", "list"), "method": "tools/list"})
+        await asyncio.sleep(0.05)
+        lanes["asks evil"].send(b"", call("evil__f", "e"))
+        lanes["asks good"].send(b"", call("good__f", "g"))
+        await asyncio.sleep(0.05)
+        (own,) = [asked["id"] for asked in servers["evil"].seen if asked["method"] == "tools/call"]
+        result = b'"result":{"content":[{"type":"text","text":"%b"}]}' % text
+        for other in (*range(own), *range(own + 1, own + 9)):
+            servers["evil"].says(b'"id":%d,%b,"id":%d' % (other, result, own))
+        servers["evil"].says(b'"id":%d,%b' % (own, result))
+        for _ in range(100):
+            await asyncio.sleep(0.02)
+            if len(got["asks evil"]) == 2:
+                break
+        assert [json.loads(line)["id"] for line in got["asks evil"]] == ["list", "e"]
+        assert got["asks good"] == []
+        await shared.close()
+
+    asyncio.run(story())
+
+
+ASKED = {"jsonrpc": "2.0", "id": 7, "method": "tools/call"}
+ROWS = [{"id": number, "name": f"user {number}"} for number in range(60_000)]
+
+
+class Silent(Server):
+    """One that answers when it is told to."""
+
+    def start(self, on_message, on_end, on_pressure) -> None:
+        self.on_message, self.on_end = on_message, on_end
+
+    def send(self, line, message=None) -> None:
+        self.seen.append(line)
+
+
+class Nobody:
+    """Hears nothing of what a member tells."""
+
+    def said(self, *_told) -> None:
+        pass
+
+    pressed = changed = said
+
+
+def running(links: list[Silent]) -> Member:
+    def make_link() -> Silent:
+        links.append(Silent(b""))
+        return links[-1]
+
+    member = Member("one", make_link, Nobody())
+    member.open()
+    member.state = State.RUNNING
+    return member
+
+
+def test_an_answer_that_came_before_its_server_ended_is_not_lost():
+    async def story() -> None:
+        links: list[Silent] = []
+        member = running(links)
+        asking = asyncio.ensure_future(member.ask("tools/list", {}))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert links[0].seen
+        line = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"tools": ROWS}}).encode()
+        assert len(line) > 1_000_000
+        links[0].on_message(line, None)
+        links[0].on_end("it ended")
+        assert (await asyncio.wait_for(asking, 5))["result"]["tools"] == ROWS
+        await member.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("ends", ["goes away", "is cancelled"])
+def test_what_was_asked_of_a_server_goes_to_no_later_one(monkeypatch, ends):
+    monkeypatch.setattr(manners, "PAUSE_AFTER", 0.0)
+
+    async def story() -> None:
+        links: list[Silent] = []
+        member = running(links)
+        asking = asyncio.ensure_future(member.pass_on(ASKED, {"name": "f", "arguments": {"rows": ROWS * 4}}))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not links[0].seen
+        if ends == "is cancelled":
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+        else:
+            links[0].on_end("it ended")
+            member.state = State.WAITING
+            member.open()
+            with pytest.raises(UpstreamError):
+                await asyncio.wait_for(asking, 5)
+        assert [link.seen for link in links] == [[]] * len(links)
+        await member.close()
+
+    asyncio.run(story())

@@ -30,7 +30,7 @@ from coatcheck.proxy.messages import (
     request_key,
     to_line,
 )
-from coatcheck.proxy.stdio import MOST_IN_HAND
+from coatcheck.proxy.work import MOST_IN_HAND
 from coatcheck.scopes import Scope, Scopes
 from coatcheck.wire.interceptor import Interceptor
 
@@ -76,6 +76,7 @@ class Session:
         self._events = events
         self.connected = asyncio.Event()
         self._link = make_link()
+        self._link.unopened = self._link.joins_servers  # their answers are checked by the conversation
         self._started = False
         self._lost = ""
         self._scopes = scopes

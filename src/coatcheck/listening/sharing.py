@@ -188,6 +188,7 @@ class SharedLink:
             ) from None
 
     def _pressed(self) -> None:
+        # One long message counts here: who comes behind it would wait as long as it does, and is told so.
         if self._link is None or self._link.waiting_bytes < HIGH_WATER:
             self._taken.set()
         else:
@@ -280,7 +281,7 @@ class _Closed:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    sends_apart = joins_servers = False
+    sends_apart = joins_servers = unopened = False
     waiting_bytes = backlog_bytes = 0
 
     def start(self, on_message: Any, on_end: Any, on_pressure: Any = None) -> None:

@@ -14,6 +14,7 @@ _ID_FIRST = re.compile(
 _RESULT_FIRST = re.compile(rb'\s*\{\s*"(?:result|error)"\s*:')
 _ID_LAST = re.compile(rb',\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*' + _ID + rb"\s*\}\s*\Z")
 _METHOD_FIRST = re.compile(rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*(?:"id"\s*:\s*' + _ID + rb'\s*,\s*)?"method"\s*:')
+_ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 _ENDS = 1_000
 _MOST_MARKS, _LONG_TEXT = 400, 4_000
 _STAND_IN = rb"\u0000 the long text "
@@ -129,6 +130,11 @@ def _find_id(line: bytes) -> slice | None:
 def is_surely_no_response(line: bytes) -> bool:
     """Whether the first bytes show that a line is a request or notification."""
     return _METHOD_FIRST.match(line[:_ENDS]) is not None
+
+
+def has_escaped_letters(line: bytes) -> bool:
+    """Whether a name in a line may be written so that a search does not find it; nobody does that by chance."""
+    return b"\\u00" in line and _ESCAPED_LETTER.search(line) is not None
 
 
 def may_refer(line: bytes) -> bool:

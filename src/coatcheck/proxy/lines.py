@@ -45,6 +45,11 @@ class LineReader:
         """Whether it reads at the moment."""
         return self._reading
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it reads no more, because the input has ended or it was told so."""
+        return self._ended
+
     def pause(self) -> None:
         """Stop reading for a while."""
         if self._reading:

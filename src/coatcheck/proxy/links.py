@@ -20,7 +20,7 @@ OnEnd = Callable[[str], None]
 
 
 OnPressure = Callable[[], None]
-"""Called when ``waiting_bytes`` grows or shrinks."""
+"""Called when ``waiting_bytes`` or ``backlog_bytes`` grows or shrinks."""
 
 
 def no_pressure() -> None:
@@ -37,6 +37,10 @@ class Link(Protocol):
 
     joins_servers: bool
     """Whether several servers are behind it: what answers a request then comes with that request's id."""
+
+    unopened: bool
+    """Whether a long answer of one of several servers may come unopened. Set by who sees to it with `as_answer_to` that
+    it cannot pass for an answer of another one."""
 
     @property
     def waiting_bytes(self) -> int:
@@ -89,7 +93,7 @@ class ProcessLink:
         on_noise: Takes what it writes to stdout that is no message.
     """
 
-    sends_apart = joins_servers = False
+    sends_apart = joins_servers = unopened = False
 
     def __init__(
         self,
@@ -164,7 +168,7 @@ class ProcessLink:
     async def _watch(self, upstream: Upstream) -> None:
         await has_ended(upstream)
         before = -1
-        while self._reader.is_reading and before != self._reader.bytes_read:
+        while not self._reader.has_ended and (before != self._reader.bytes_read or not self._reader.is_reading):
             before = self._reader.bytes_read  # What it wrote last may still be in the pipe.
             await asyncio.sleep(0.05)
         self._reader.stop()

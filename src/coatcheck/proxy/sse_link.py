@@ -29,7 +29,7 @@ class SseLink(WebLink):
         """Send a line; see ``Link``."""
         del message
         self._waiting.put_nowait(line)
-        self._waits(len(line))
+        self._waits(line, len(line))
 
     async def finish(self, seconds: float) -> None:
         """Wait until what was sent has been taken; see ``Link``."""
@@ -83,7 +83,7 @@ class SseLink(WebLink):
                 self._fail(parse(line), unreachable(self.name, error))
             finally:
                 self._waiting.task_done()
-                self._waits(-len(line))
+                self._waits(line, -len(line))
 
     def _fail(self, message: Any, text: str) -> None:
         if is_request(message):

@@ -13,12 +13,11 @@ from coatcheck.proxy.lines import HIGH_WATER, LineReader, LineWriter
 from coatcheck.proxy.own_stdio import own_stdout, signals
 from coatcheck.proxy.stopping import has_ended, stop_upstream
 from coatcheck.proxy.upstream import Upstream, start_upstream, write_to_stderr
+from coatcheck.proxy.work import MOST_IN_HAND
 
 if TYPE_CHECKING:
     from coatcheck.wire.interceptor import Interceptor
 
-MOST_IN_HAND = 64 << 20
-"""Bytes of opened messages from which on reading pauses."""
 
 QUIET_GRACE, BUSY_GRACE, FLUSH_GRACE = 1.5, 30.0, 2.0
 """Seconds for the server to end once its stdin is closed, without and with open requests; for writing the rest."""

@@ -11,8 +11,9 @@ from coatcheck.proxy.lines import HIGH_WATER, LineReader, LineWriter
 from coatcheck.proxy.links import Link
 from coatcheck.proxy.messages import Id
 from coatcheck.proxy.own_stdio import own_stdout, signals
-from coatcheck.proxy.stdio import BUSY_GRACE, FLUSH_GRACE, MOST_IN_HAND
+from coatcheck.proxy.stdio import BUSY_GRACE, FLUSH_GRACE
 from coatcheck.proxy.upstream import write_to_stderr
+from coatcheck.proxy.work import MOST_IN_HAND
 
 if TYPE_CHECKING:
     from coatcheck.wire.interceptor import Interceptor
@@ -50,6 +51,7 @@ class _LinkSession:
     def __init__(self, link: Link, stdout: int, *, offer_resources: bool) -> None:
         loop = asyncio.get_running_loop()
         self._link = link
+        link.unopened = link.joins_servers  # their answers are checked by the conversation
         self._over: asyncio.Future[int] = loop.create_future()
         self._interceptor: asyncio.Future[Interceptor] = loop.create_future()
         self._lost = ""

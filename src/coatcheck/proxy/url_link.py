@@ -187,14 +187,15 @@ class UrlLink(WebLink):
                 yield response
             return
         waits = len(body)
-        self._waits(waits)
 
         def taken(size: int) -> None:
             nonlocal waits
             size = min(size, waits)
             waits -= size
             if size:
-                self._waits(-size)
+                self._waits(taken, -size)
+
+        self._waits(taken, waits)
 
         async def told() -> AsyncIterator[bytes]:
             for start in range(0, len(body), PART):

@@ -44,12 +44,12 @@ class WebLink:
         ca_file: Certificates to trust in place of the usual ones.
     """
 
-    joins_servers = False
+    joins_servers = unopened = False
 
     def __init__(self, url: str, name: str, headers: Mapping[str, str], ca_file: Path | None = None) -> None:
         self.name = name
         self.waiting_bytes = 0
-        self._longest = 0  # of the messages since nothing waited
+        self._sizes: dict[int, int] = {}  # what waits of each message
         self._url = httpx2.URL(url)  # parsed once, not for every request
         self._given = headers
         self._ca_file = ca_file
@@ -70,11 +70,14 @@ class WebLink:
     @property
     def backlog_bytes(self) -> int:
         """What waits beside one long message; see ``Link``."""
-        return max(self.waiting_bytes - self._longest, 0)
+        return self.waiting_bytes - max(self._sizes.values(), default=0)
 
-    def _waits(self, size: int) -> None:
+    def _waits(self, message: object, size: int) -> None:
+        """Note that so much more, or less, of a message waits."""
         self.waiting_bytes += size
-        self._longest = max(self._longest, size) if self.waiting_bytes else 0
+        left = self._sizes.pop(id(message), 0) + size
+        if left:
+            self._sizes[id(message)] = left
         self._on_pressure()
 
 

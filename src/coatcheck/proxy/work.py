@@ -7,6 +7,9 @@ from typing import Any
 from coatcheck.codec import Pieces, let_go
 from coatcheck.proxy.messages import parse_long
 
+MOST_IN_HAND = 64 << 20
+"""Bytes of lines that are being worked on, from which on no more are read."""
+
 
 class WorkInHand:
     """The tasks of one conversation, each with the line that it works on.

@@ -8,7 +8,7 @@ from coatcheck.codec import DECODED_AT_ONCE, Manners, Pieces, splice_text
 from coatcheck.explorer import Allowance, Explorer, Found
 from coatcheck.operations.sampling import sample_of
 from coatcheck.references import Reference, parse_reference, unescape
-from coatcheck.wire.checking import Place, Resolved, check
+from coatcheck.wire.checking import COMBINED, Place, Resolved, check
 from coatcheck.wire.schemas import Schema, follow
 
 MAX_DEPTH = 64
@@ -19,8 +19,6 @@ MOST_CHECKED = 50_000
 
 _LOOK_EVERY = 1_000
 """Values between two looks at the clock."""
-
-_COMBINED = ("anyOf", "oneOf", "allOf")
 
 
 async def resolve_arguments(
@@ -173,7 +171,7 @@ class _Resolution:
         yield schema
         if "$ref" in schema:
             yield from self.branches(follow(self.root, schema["$ref"]), depth + 1)
-        for key in _COMBINED:
+        for key in COMBINED:
             for part in schema.get(key, ()):
                 yield from self.branches(part, depth + 1)
 

@@ -14,8 +14,8 @@ from coatcheck.wire.schemas import Schema
 CHECKED_AT_ONCE = 20_000
 """Characters of arguments up to which they are checked on the event loop, not in a thread."""
 
-_COMBINED = ("anyOf", "oneOf", "allOf")
-_AT_PARENTS = frozenset({*_COMBINED, "not"})
+COMBINED = ("anyOf", "oneOf", "allOf")
+_AT_PARENTS = frozenset({*COMBINED, "not"})
 _LOOKS_INSIDE = frozenset({*_AT_PARENTS, "if", "contains", "enum", "const", "uniqueItems", "dependentSchemas"})
 
 Place = tuple[str | int, ...]
@@ -69,16 +69,26 @@ def _first_fault(arguments: Any, schema: Schema, places: Mapping[Place, Resolved
         kind.check_schema(schema)
         # The registry is empty: a schema must not make us fetch anything.
         errors: Iterator[ValidationError] = kind(schema, registry=Registry()).iter_errors(arguments)
+        around = _by_what_is_around(places)
         for error in errors:
             place = tuple(error.absolute_path)
-            for resolved, reference in places.items():
-                inside = place[: len(resolved)] == resolved
-                around = resolved[: len(place)] == place and error.validator in _AT_PARENTS
-                if (inside or around) and not _may_be_the_samples(error, place, reference.cut):
-                    return _describe(error, resolved, reference.text)
+            suspects = [place[:depth] for depth in range(len(place) + 1) if place[:depth] in places]
+            if error.validator in _AT_PARENTS:
+                suspects += around.get(place, ())
+            for resolved in suspects:
+                if not _may_be_the_samples(error, place, places[resolved].cut):
+                    return _describe(error, resolved, places[resolved].text)
     except (SchemaError, Unresolvable, RecursionError):
         return None  # The server that owns the schema will judge.
     return None
+
+
+def _by_what_is_around(places: Mapping[Place, Resolved]) -> dict[Place, list[Place]]:
+    found: dict[Place, list[Place]] = {}
+    for place in places:
+        for depth in range(len(place)):
+            found.setdefault(place[:depth], []).append(place)
+    return found
 
 
 def _may_be_the_samples(error: Any, place: Place, cut: frozenset[Place]) -> bool:

@@ -4,24 +4,35 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from coatcheck.proxy.messages import Message, parse
+from coatcheck.proxy.glances import with_other_id
+from coatcheck.proxy.messages import LONG_LINE, Message, parse, parse_long
 
 
 class Answer(NamedTuple):
     """What a server answered.
 
     Attributes:
-        line: The line that it came in; empty where that had several.
+        line: The line that it came in; empty where that had several, or was no JSON.
         message: What it says; ``None`` where a glance showed that a long one names nothing of the server's.
     """
 
     line: bytes
     message: Message | None
 
-    def opened(self) -> Message:
+    async def opened(self) -> Message:
         """Give what it says."""
-        message = parse(self.line) if self.message is None else self.message
+        message = await parse_long(self.line) if self.message is None else self.message
         return message if isinstance(message, dict) else {}
+
+    def line_for(self, request_id: Any, *, checked: bool) -> bytes | None:
+        """Give the line with another id; ``None`` where it may have a second one, unless that is ``checked`` later."""
+        line = with_other_id(self.line, request_id)
+        if line is None or checked:
+            return line
+        if len(line) > LONG_LINE:
+            return None
+        message = parse(line)
+        return line if isinstance(message, dict) and message.get("id") == request_id else None
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from coatcheck.proxy.messages import Message, meta_of
+from coatcheck.proxy.messages import CLIENT_INFO, Message, meta_of
 
 _ENVELOPE = "io.modelcontextprotocol/"
 
@@ -19,7 +19,7 @@ def envelope_of(client: Message) -> dict[str, Any]:
 
 def client_info(client: Message) -> Any:
     """Give the name and version that a request gives its client."""
-    return meta_of(client).get(f"{_ENVELOPE}clientInfo") or {"name": "coatcheck", "version": "0"}
+    return meta_of(client).get(CLIENT_INFO) or {"name": "coatcheck", "version": "0"}
 
 
 def without_envelope(params: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
+from coatcheck.codec import adump_line
 from coatcheck.errors import UpstreamError, excerpt
 from coatcheck.proxy.gateway.answers import Answer, Asked
 from coatcheck.proxy.gateway.asking import CANCELLED, ServerRequests
@@ -28,7 +29,6 @@ from coatcheck.proxy.gateway.results import result_of
 from coatcheck.proxy.gateway.routing import Routes
 from coatcheck.proxy.gateway.subscriptions import LIST_CHANGES, Subscriptions
 from coatcheck.proxy.gateway.tasks import with_joined_tasks, with_own_tasks
-from coatcheck.proxy.glances import with_other_id
 from coatcheck.proxy.links import OnEnd, OnMessage, OnPressure, no_pressure
 from coatcheck.proxy.messages import (
     METHOD_NOT_FOUND,
@@ -67,7 +67,7 @@ class Gateway:
         SettingsError: Two servers have names that cannot be told apart.
     """
 
-    sends_apart, joins_servers = False, True
+    sends_apart, joins_servers, unopened = False, True, False
 
     def __init__(self, targets: Mapping[str, Target]) -> None:
         self.name = "coatcheck gateway"
@@ -158,7 +158,7 @@ class Gateway:
         except Exception:
             logger.exception("A request could not be passed on")
             answer = error_response(message["id"], "The request could not be passed on.")
-        self._on_message(answer if isinstance(answer, bytes) else to_line(answer), key)
+        self._on_message(answer if isinstance(answer, bytes) else await adump_line(answer), key)
 
     async def _result(self, message: Message) -> Message | bytes:
         """Answer a request; with a line where a server's answer passes as it came.
@@ -265,7 +265,7 @@ class Gateway:
 
     async def _ask(self, member: Member, message: Message, params: Any) -> dict[str, Any]:
         """Ask a server in its own era and give its result in the client's."""
-        return result_of(member, message, (await self._asked(member, message, params)).opened())
+        return result_of(member, message, await (await self._asked(member, message, params)).opened())
 
     async def _asked(self, member: Member, message: Message, params: Any, *, unopened: bool = False) -> Answer:
         await member.running(PATIENCE)
@@ -284,11 +284,11 @@ class Gateway:
         member, own = routed
         same_era = is_modern(message) == member.modern
         try:
-            answer = await self._asked(member, message, {**params, **own}, unopened=same_era)
-            line = with_other_id(answer.line, message["id"]) if same_era else None
+            answer = await self._asked(member, message, {**params, **own}, unopened=same_era and self.unopened)
+            line = answer.line_for(message["id"], checked=self.unopened) if same_era else None
             if answer.message is None and line is not None:
                 return line
-            opened = answer.opened()
+            opened = await answer.opened()
             result = result_of(member, message, opened)
         except UpstreamError as error:
             # The model is to know, not only the host.

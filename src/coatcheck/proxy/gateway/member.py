@@ -13,7 +13,7 @@ from coatcheck.proxy.gateway.answers import Answer, Asked
 from coatcheck.proxy.gateway.eras import client_info, envelope_of, is_greeting
 from coatcheck.proxy.gateway.names import may_name_resources
 from coatcheck.proxy.gateway.tasks import may_name_tasks
-from coatcheck.proxy.glances import aline_of, changed, glance_at_id
+from coatcheck.proxy.glances import aline_of, changed, glance_at_id, has_escaped_letters
 from coatcheck.proxy.links import Link
 from coatcheck.proxy.messages import (
     PARSED_AT_ONCE,
@@ -27,7 +27,7 @@ from coatcheck.proxy.messages import (
     parse,
     to_line,
 )
-from coatcheck.proxy.work import WorkInHand
+from coatcheck.proxy.work import MOST_IN_HAND, WorkInHand
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +36,6 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 
 STEADY_SECONDS = 60.0
 """A server that ran so long starts again from the first wait."""
-
-MOST_IN_HAND = 64 << 20
-"""Bytes of a server's lines that are being parsed, from which on it is not read from."""
 
 GREETING_SECONDS = 60.0
 """Seconds that a server has to greet; the client is not kept waiting so long."""
@@ -97,6 +94,7 @@ class Member:
         self._greeted: asyncio.Task[None] | None = None
         self._has_greeted = False
         self._retrying: asyncio.Task[None] | None = None
+        self._failing: asyncio.Task[None] | None = None
         self._closed = False
         self._held = False
         self._parsing = WorkInHand(self._balance)
@@ -225,7 +223,7 @@ class Member:
 
     async def ask(self, method: str, params: Any) -> Message:
         """Ask the server, and give its answer opened; see ``pass_on``."""
-        return (await self.pass_on({"jsonrpc": "2.0", "method": method}, params)).opened()
+        return await (await self.pass_on({"jsonrpc": "2.0", "method": method}, params)).opened()
 
     async def pass_on(self, request: Message, params: Any, *, unopened: bool = False) -> Answer:
         """Ask the server what the client asks, with other parameters; a cancelled waiting is told to the server.
@@ -238,18 +236,25 @@ class Member:
         Raises:
             UpstreamError: The server is down, or goes away before it has answered.
         """
-        if self._link is None:
+        link = self._link
+        if link is None:
             raise UpstreamError(f'The server "{self.name}" is {self.describe()}')
         self._count += 1
         number = self._count
         asked = Asked(asyncio.get_running_loop().create_future(), unopened, request.get("id"))
         self._open[number] = asked
-        asking = changed(request, id=number, params=params) if params is not None else _bare(request, number)
+        asking = changed(request, jsonrpc="2.0", id=number, params=params)
+        if params is None:
+            del asking["params"]
+        sent = False
         try:
-            self._send(asking, await aline_of(asking))
+            line = await aline_of(asking)
+            if self._link is link:  # what comes after a server that went away is not asked this
+                sent = True
+                link.send(line, asking)
             return await asked.answer
         except asyncio.CancelledError:
-            if number in self._open and request["method"] not in {"initialize", "server/discover"}:
+            if sent and number in self._open and request["method"] not in {"initialize", "server/discover"}:
                 self.notify("notifications/cancelled", {"requestId": number})
             raise
         finally:
@@ -263,9 +268,9 @@ class Member:
         """Bring the server an answer to a request of its own."""
         self._send(message)
 
-    def _send(self, message: Message, line: bytes | None = None) -> None:
+    def _send(self, message: Message) -> None:
         if self._link is not None:
-            self._link.send(to_line(message) if line is None else line, message)
+            self._link.send(to_line(message), message)
 
     def _take(self, line: bytes, related: Id | None) -> None:
         if len(line) > PARSED_AT_ONCE:
@@ -276,12 +281,15 @@ class Member:
     async def _take_long(self, line: bytes, related: Id | None) -> None:
         """Hand over a long answer of which nothing but its id is to be changed; parse all else."""
         asked = self._asked_by(line)
-        named = asked is None or not asked.unopened or may_name_resources(line)
-        await asyncio.sleep(0)  # Each search takes some 10 ms for 26 MB.
-        if named or may_name_tasks(line):
-            self._parsing.start_parsing(line, partial(self._taken, related=related))
-        else:
-            _give(asked, Answer(line, None))
+        if asked is not None and asked.unopened:
+            for names in (has_escaped_letters, may_name_resources, may_name_tasks):
+                if names(line):
+                    break
+                await asyncio.sleep(0)  # Each search takes some 10 ms for 26 MB.
+            else:
+                _give(asked, Answer(line, None))
+                return
+        self._parsing.start_parsing(line, partial(self._taken, related=related))
 
     def _asked_by(self, line: bytes) -> Asked | None:
         key = glance_at_id(line)
@@ -289,7 +297,7 @@ class Member:
 
     def _taken(self, message: Any, line: bytes, related: Id | None) -> None:
         if message is None:  # Nested too deeply, or no JSON: who waits for it is not to wait for ever.
-            _give(self._asked_by(line), Answer(line, None))
+            _give(self._asked_by(line), Answer(b"", {}))
         for part in message if isinstance(message, list) else [message]:
             if not isinstance(part, dict):
                 continue
@@ -316,12 +324,17 @@ class Member:
         self._failures += 1
         was_running, self.state, self.reason = self.state is State.RUNNING, State.DOWN, reason
         self.retry_at = time.monotonic() + wait
-        for asked in list(self._open.values()):
-            if not asked.answer.done():
-                asked.answer.set_exception(UpstreamError(f'The server "{self.name}" is {self.describe()}'))
+        self._failing = asyncio.ensure_future(self._fail(list(self._open.values())))
         self._retrying = asyncio.ensure_future(self._retry(wait))
         if was_running:
             self._owner.changed(self)
+
+    async def _fail(self, open_questions: list[Asked]) -> None:
+        """Give up what the server has not answered; what it wrote last may still be being parsed."""
+        await self._parsing.finish()
+        for asked in open_questions:
+            if not asked.answer.done():
+                asked.answer.set_exception(UpstreamError(f'The server "{self.name}" is {self.describe()}'))
 
     async def _retry(self, wait: float) -> None:
         await asyncio.sleep(wait)
@@ -339,7 +352,7 @@ class Member:
     async def close(self) -> None:
         """End the server for good."""
         self._closed = True
-        for task in (self._retrying, self._greeted):
+        for task in (self._retrying, self._failing, self._greeted):
             if task is not None:
                 task.cancel()
         await self._drop_link()
@@ -348,10 +361,6 @@ class Member:
 def _give(asked: Asked | None, answer: Answer) -> None:
     if asked is not None and not asked.answer.done():
         asked.answer.set_result(answer)
-
-
-def _bare(request: Message, number: int) -> Message:
-    return {key: value for key, value in request.items() if key != "params"} | {"id": number}
 
 
 def _given(params: Any) -> dict[str, Any]:
