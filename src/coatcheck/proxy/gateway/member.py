@@ -324,17 +324,17 @@ class Member:
         self._failures += 1
         was_running, self.state, self.reason = self.state is State.RUNNING, State.DOWN, reason
         self.retry_at = time.monotonic() + wait
-        self._failing = asyncio.ensure_future(self._fail(list(self._open.values())))
+        self._failing = asyncio.ensure_future(self._fail(list(self._open.values()), self.describe()))
         self._retrying = asyncio.ensure_future(self._retry(wait))
         if was_running:
             self._owner.changed(self)
 
-    async def _fail(self, open_questions: list[Asked]) -> None:
+    async def _fail(self, open_questions: list[Asked], how: str) -> None:
         """Give up what the server has not answered; what it wrote last may still be being parsed."""
         await self._parsing.finish()
         for asked in open_questions:
             if not asked.answer.done():
-                asked.answer.set_exception(UpstreamError(f'The server "{self.name}" is {self.describe()}'))
+                asked.answer.set_exception(UpstreamError(f'The server "{self.name}" is {how}'))
 
     async def _retry(self, wait: float) -> None:
         await asyncio.sleep(wait)
