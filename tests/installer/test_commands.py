@@ -69,12 +69,12 @@ def shown_change(tmp_path, text):
 
 
 def test_comments_are_masked_from_end_to_end(tmp_path):
-    server = '{ // mine\n "command": /* which */ "x" /* one\n * two\nthree */, "args": []}'
+    server = '{ // qmine\n "command": /* qwhich */ "x" /* qone\n * qtwo\nqthree */, "args": []}'
     shown = shown_change(tmp_path, '{"mcpServers": {"a": ' + server + "}}")
     assert '+ "command": /* ••• */ "' in shown
     assert "/* •••\n  * •••\n" in shown
     assert "\n-••• */, " in shown
-    assert not [word for word in ("mine", "which", "one", "two", "three") if word in shown]
+    assert not [word for word in ("qmine", "qwhich", "qone", "qtwo", "qthree") if word in shown]
 
 
 def test_half_a_character_in_an_argument_can_be_shown(tmp_path):
