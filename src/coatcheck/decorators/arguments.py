@@ -23,8 +23,6 @@ _TURN_EVERY = 1_000
 _CONTAINERS = frozenset({dict, list, tuple})
 """The containers that are searched, exactly these: a subclass may mean something by being one."""
 
-_LOOKED_AT = _CONTAINERS | {str}
-
 
 @dataclass(frozen=True)
 class Request:
@@ -89,24 +87,23 @@ def _container(text: str) -> Any:
 def _mentions_objects(value: Any) -> Steps[bool]:
     """Whether any string inside starts like a reference or its escape; a quick look before the thorough one."""
     seen: set[int] = set()  # A value made in Python may hold itself.
-    waiting, count = [value], 0
+    waiting, count = [iter((value,))], 0
     while waiting:
-        part = waiting.pop()
-        count += 1
-        if not count % _TURN_EVERY:
-            yield None
-        kind = type(part)
-        if kind is str:
-            if part.startswith("@"):
-                return True
-        elif kind in _CONTAINERS and id(part) not in seen:
-            seen.add(id(part))
-            waiting.extend(inner for inner in _parts(part) if type(inner) in _LOOKED_AT)
+        for part in waiting[-1]:
+            count += 1
+            if not count % _TURN_EVERY:
+                yield None
+            kind = type(part)
+            if kind is str:
+                if part.startswith("@"):
+                    return True
+            elif kind in _CONTAINERS and id(part) not in seen:
+                seen.add(id(part))
+                waiting.append(iter(part.values() if kind is dict else part))
+                break
+        else:
+            waiting.pop()
     return False
-
-
-def _parts(container: Any) -> Any:
-    return container.values() if type(container) is dict else container
 
 
 @dataclass(frozen=True)
