@@ -127,6 +127,8 @@ def test_a_flag_goes_before_a_variable_before_the_file_before_the_default(tmp_pa
     assert "kept for 33 s" in run("doctor", env={**with_file, "DEEPSET_OBJECT_STORE_TTL": "33"}).stdout
     assert "kept for 22 s" in run("doctor", env=both).stdout
     assert "kept for 0.5 s" in run("doctor", "--object-store-ttl", "0.5", env=both).stdout
+    file.write_text("object_store_max_idle = 60\n")
+    assert "kept for 3600 s, unused ones for 60 s" in run("doctor", env=with_file).stdout
 
 
 def test_doctor_shows_the_graph_the_backend_and_how_fast_it_answers(redis_server):

@@ -36,7 +36,9 @@ async def _examine(flags: SettingsFlags) -> int:
     with report.line("settings") as line:
         settings = make_settings(flags)
         container = Container(settings=settings)
-        line(f"backend {settings.object_store_backend}, objects kept for {settings.object_store_ttl:g} s")
+        idle = settings.object_store_max_idle
+        unused = f", unused ones for {idle:g} s" if idle else ""
+        line(f"backend {settings.object_store_backend}, objects kept for {settings.object_store_ttl:g} s{unused}")
     if container is None:
         return 1
     with report.line("wiring") as line:
