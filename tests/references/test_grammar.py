@@ -105,6 +105,7 @@ def test_tools_take_an_id_with_or_without_the_sign_and_a_path_beside_it(object_i
         ("['x]", "expected a closing ']"),
         ("[" + "9" * 30 + "]", "at most 15 digits"),
         ("a" * 5000, "4,096 are allowed"),
+        ('["' + "\x7f" * 700 + '"]', "4,204 characters when written out; 4,096 are allowed"),
     ],
 )
 def test_a_malformed_path_says_where_and_what_was_expected(path, expected):

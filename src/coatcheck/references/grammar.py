@@ -43,8 +43,8 @@ def parse_path(text: str) -> Path:
         return Path()
     first = PLAIN_KEY.match(text)
     if first is None:
-        return Path(tuple(_steps(text)))
-    return Path((Key(first.group()), *_steps(text, first.end())))
+        return _path(text, _steps(text))
+    return _path(text, [Key(first.group()), *_steps(text, first.end())])
 
 
 def parse_reference(text: str) -> Reference | None:
@@ -58,7 +58,7 @@ def parse_reference(text: str) -> Reference | None:
     if not rest:
         return Reference(found.group())
     try:
-        return Reference(found.group(), Path(tuple(_steps(rest))))
+        return Reference(found.group(), _path(rest, _steps(rest)))
     except ReferenceSyntaxError:
         return None
 
@@ -76,7 +76,7 @@ def parse_target(object_id: str, path: str = "") -> Reference:
             f'"{excerpt(object_id)}" is not an object id: give one such as "obj_001", as a preview shows it.'
         )
     rest = given[found.end() :]
-    inner = Path(tuple(_steps(rest))) if rest else Path()
+    inner = _path(rest, _steps(rest)) if rest else Path()
     return Reference(found.group(), inner.join(parse_path(path).steps))
 
 
@@ -92,6 +92,17 @@ def unescape(text: str) -> str:
         if parse_reference(f"@{plain}") is not None:
             return text[1:]
     return text
+
+
+def _path(text: str, steps: list[Step]) -> Path:
+    """Make the path that a text spells, if its canonical text, in which a character may take six, is not too long."""
+    path = Path(tuple(steps))
+    if len(text) > MAX_PATH_LENGTH // 6 and len(str(path)) > MAX_PATH_LENGTH:
+        length = f"{len(str(path)):,}"
+        raise ReferenceSyntaxError(
+            f"The path has {length} characters when written out; {MAX_PATH_LENGTH:,} are allowed."
+        )
+    return path
 
 
 def _steps(text: str, position: int = 0) -> list[Step]:
