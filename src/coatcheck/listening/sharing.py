@@ -26,6 +26,7 @@ from coatcheck.proxy.messages import (
     is_request,
     is_response,
     meta_of,
+    number_of,
     parse,
     request_key,
     to_line,
@@ -220,13 +221,13 @@ class SharedLink:
     def _take(self, line: bytes, related: Id | None) -> None:
         seen = glance_at_id(line) if len(line) > LONG_LINE else None
         if seen is not None:
-            self._answer_to(_number(seen[1]), line)
+            self._answer_to(number_of(seen[1]), line)
             return
         message = parse(line)
         if not isinstance(message, dict):
             return
         if is_response(message):
-            self._answer_to(_number(message.get("id")), line, message)
+            self._answer_to(number_of(message.get("id")), line, message)
         elif is_request(message):
             if self._link is not None:
                 self._link.send(to_line(self._reply(message)))
@@ -257,7 +258,7 @@ class SharedLink:
         params = params if isinstance(params, dict) else {}
         meta = meta_of(message)
         token, subscription = params.get(PROGRESS_TOKEN), meta.get(SUBSCRIPTION_ID)
-        found = self._open.get(_number(token) or _number(subscription) or (_number(related[1]) if related else 0))
+        found = self._open.get(number_of(token) or number_of(subscription) or (number_of(related[1]) if related else 0))
         if found is None and message.get("method") == "notifications/message":
             wanting = [each for each in self._open.values() if LOG_LEVEL in meta_of(each.message)]
             found = wanting[0] if len(wanting) == 1 else None
@@ -298,10 +299,3 @@ class _Closed:
 
     async def close(self) -> None:
         """Do nothing."""
-
-
-def _number(value: Any) -> int:
-    """Give one of our own ids; 0, which is none, for anything else."""
-    if isinstance(value, str) and value.isdecimal() and len(value) < 18:  # noqa: PLR2004
-        return int(value)  # Some servers make texts of ids.
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0

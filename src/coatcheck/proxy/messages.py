@@ -78,6 +78,13 @@ def id_of(message: Message) -> Id | None:
     return (type(value).__name__, value) if isinstance(value, (str, int, float)) else None
 
 
+def number_of(value: Any) -> int:
+    """Give an id that we counted ourselves, as it came back; 0, which is none, for anything else."""
+    if isinstance(value, str) and value.isdecimal() and len(value) < 18:  # noqa: PLR2004
+        return int(value)  # Some servers make texts of ids.
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
 def is_request(message: Any) -> bool:
     """Whether a message is a request."""
     return isinstance(message, dict) and isinstance(message.get("method"), str) and "id" in message

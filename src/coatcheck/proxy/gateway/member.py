@@ -24,6 +24,7 @@ from coatcheck.proxy.messages import (
     is_modern,
     is_response,
     meta_of,
+    number_of,
     parse,
     to_line,
 )
@@ -293,7 +294,7 @@ class Member:
 
     def _asked_by(self, line: bytes) -> Asked | None:
         key = glance_at_id(line)
-        return self._open.get(_number(key[1])) if key is not None else None
+        return self._open.get(number_of(key[1])) if key is not None else None
 
     def _taken(self, message: Any, line: bytes, related: Id | None) -> None:
         if message is None:  # Nested too deeply, or no JSON: who waits for it is not to wait for ever.
@@ -302,9 +303,9 @@ class Member:
             if not isinstance(part, dict):
                 continue
             if is_response(part):
-                _give(self._open.get(_number(part.get("id"))), Answer(line if part is message else b"", part))
+                _give(self._open.get(number_of(part.get("id"))), Answer(line if part is message else b"", part))
             elif isinstance(part.get("method"), str):
-                self._owner.said(self, part, self._open.get(_number(related[1])) if related else None)
+                self._owner.said(self, part, self._open.get(number_of(related[1])) if related else None)
 
     # Going away and coming back
 
@@ -365,9 +366,3 @@ def _give(asked: Asked | None, answer: Answer) -> None:
 
 def _given(params: Any) -> dict[str, Any]:
     return {} if params is None else {"params": params}
-
-
-def _number(value: Any) -> int:
-    if isinstance(value, str) and value.isdecimal() and len(value) < 18:  # noqa: PLR2004
-        return int(value)  # Some servers make texts of ids.
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
