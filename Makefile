@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-long check format bench load conformance fuzz docs clean
+.PHONY: demo test test-long check typing format bench load conformance fuzz docs clean
 
 demo: $(READY)  ## Run a real server behind coatcheck with a real client
 	$(BIN)/python examples/demo/demo.py
@@ -22,7 +22,12 @@ check: $(READY)  ## Lint, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(MAKE) --no-print-directory typing
 	$(BIN)/python -m pytest -q tests/architecture
+
+typing: $(READY)  ## Check with mypy and pyright which types users of the public API see
+	$(BIN)/mypy typing_tests
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

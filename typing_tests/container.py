@@ -1,0 +1,26 @@
+"""The container's providers know what they provide."""
+
+from typing import assert_type
+
+from coatcheck.backends import InMemoryBackend, ObjectStoreBackend
+from coatcheck.containers import Container
+from coatcheck.explorer import Explorer
+from coatcheck.lifecycle import running
+from coatcheck.object_store import ObjectStore
+from coatcheck.settings import Settings
+
+container = Container(settings=Settings(object_store_ttl=60.0), backend=InMemoryBackend())
+
+assert_type(container.settings(), Settings)
+assert_type(container.backend(), ObjectStoreBackend)
+assert_type(container.store(), ObjectStore)
+assert_type(container.explorer(), Explorer)
+
+with container.store.override(ObjectStore(InMemoryBackend())):
+    assert_type(container.store().put("text"), str)
+
+
+async def as_a_lifespan() -> None:
+    """`running` gives the container that it opened."""
+    async with running(container) as opened:
+        assert_type(opened, Container)
