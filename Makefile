@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-long check typing format bench load conformance fuzz docs clean
+.PHONY: demo test test-long check typing format bench worth load conformance fuzz docs clean
 
 demo: $(READY)  ## Run a real server behind coatcheck with a real client
 	$(BIN)/python examples/demo/demo.py
@@ -35,6 +35,9 @@ format: $(READY)
 
 bench: $(READY)  ## Measure, side by side with a peer in an environment of its own
 	$(BIN)/python bench/run.py
+
+worth: $(READY)  ## Count what a model reads to answer questions about recorded results, beside the last recorded run
+	$(BIN)/python bench/worth/run.py
 
 load: $(READY)  ## Load three replicas behind nginx with one Redis; SECONDS_OF_LOAD=60 CLIENTS=200 KIND=serve
 	$(BIN)/python -m load.run $(if $(SECONDS_OF_LOAD),--seconds $(SECONDS_OF_LOAD)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(KIND),--kind $(KIND))

