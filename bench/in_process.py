@@ -13,10 +13,10 @@ from values import one_kilobyte, twelve_megabytes
 from coatcheck.backends import InMemoryBackend
 from coatcheck.decorators import referenceable
 from coatcheck.explorer import Explorer
+from coatcheck.explorer.previews import Subject, render
+from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.monitoring.metrics import Metrics
 from coatcheck.object_store import ObjectStore
-from coatcheck.previews import Subject, render
-from coatcheck.sandbox import Sandbox
 
 Peer = dict[str, float]
 PREVIEW_LIMIT = 4000

@@ -11,7 +11,7 @@ from values import one_kilobyte
 
 from coatcheck.containers import Container
 from coatcheck.settings import Settings
-from coatcheck.testing import redis_server
+from tests.redis_servers import redis_server
 
 CALLERS = 32
 OPERATIONS = 40

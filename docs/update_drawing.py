@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from coatcheck.containers import Container
-from coatcheck.drawing import mermaid
+from coatcheck.wiring.graph import mermaid
 
 PAGE = Path(__file__).parents[1] / "containers.md"
 START, END = "<!-- drawing: made by `make docs` -->\n", "<!-- end of drawing -->"

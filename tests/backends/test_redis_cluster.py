@@ -13,8 +13,8 @@ from redis.crc import key_slot
 from coatcheck.backends import RedisBackend
 from coatcheck.containers import Container
 from coatcheck.settings import Settings
-from coatcheck.testing import redis_cluster as start_cluster
 from tests.backends.refusals import prompt_refusals
+from tests.redis_groups import redis_cluster as start_cluster
 from tests.server_fixtures import PASSWORD
 
 LARGE = b"0123456789" * 500_000  # 5 MB: read in pieces, in a transaction

@@ -8,9 +8,9 @@ import redis
 
 from coatcheck.backends import RedisBackend, RedisUnavailable
 from coatcheck.testing import BackendContract
-from coatcheck.testing import redis_cluster as start_cluster
-from coatcheck.testing import redis_server as start_redis
-from coatcheck.testing import sentinel_service as start_service
+from tests.redis_groups import redis_cluster as start_cluster
+from tests.redis_groups import sentinel_service as start_service
+from tests.redis_servers import redis_server as start_redis
 
 OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 

@@ -14,8 +14,8 @@ from coatcheck.backends import RedisBackend, RedisUnavailable
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.settings import Settings
-from coatcheck.testing import fault_proxy
 from tests.backends.refusals import prompt_refusals
+from tests.fault_proxy import fault_proxy
 from tests.server_fixtures import PASSWORD
 
 SENTINELS = "for sentinels"

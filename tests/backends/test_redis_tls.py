@@ -7,9 +7,10 @@ from coatcheck.backends import RedisBackend
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.settings import Settings
-from coatcheck.testing import BackendContract, fault_proxy
+from coatcheck.testing import BackendContract
 from tests.backends.certificates import Authority
 from tests.backends.refusals import refusals
+from tests.fault_proxy import fault_proxy
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from coatcheck.backends import SQLiteBackend, SQLiteUnavailable
-from coatcheck.backends.sqlite import file as sqlite_file
-from coatcheck.backends.sqlite.file import connect
+from coatcheck.backends.sqlite import database_file as sqlite_file
+from coatcheck.backends.sqlite.database_file import connect
 from coatcheck.errors import ObjectStoreUnavailable, ObjectTooLarge
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from coatcheck.backends import RedisBackend
-from coatcheck.testing import BackendContract, RunningServer, redis_cluster, sentinel_service
-from coatcheck.testing.redis_servers import running
+from coatcheck.testing import BackendContract
 from tests.backends.certificates import Authority
+from tests.redis_groups import redis_cluster, sentinel_service
+from tests.redis_servers import RunningServer, running
 
 EXECUTABLE = shutil.which("redis-server")
 

@@ -15,8 +15,8 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from coatcheck.cli import main
 from coatcheck.containers import Container
 from coatcheck.object_store import ObjectStore
-from coatcheck.scopes import Reach, Scope
 from coatcheck.settings import Settings
+from coatcheck.store.tenancy import Reach, Scope
 from tests.monitoring.connecting import client_of
 from tests.monitoring.running import served
 

@@ -6,8 +6,9 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from coatcheck.codec import let_go, manners
-from coatcheck.codec.manners import Manners
+from coatcheck.codec import let_go
+from coatcheck.codec.chunked import yield_budget as manners
+from coatcheck.codec.chunked.yield_budget import Manners
 
 pytestmark = pytest.mark.anyio
 

@@ -16,8 +16,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from coatcheck.backends import InMemoryBackend
-from coatcheck.codec import Encoded, Metadata, ToolResult, aencode, encode, manners, pack, slices, slicing, unpack
-from coatcheck.codec.careful import encode_carefully
+from coatcheck.codec import Encoded, Metadata, ToolResult, aencode, encode, pack, unpack
+from coatcheck.codec.chunked import async_codec as slices
+from coatcheck.codec.chunked import encoder as slicing
+from coatcheck.codec.chunked import yield_budget as manners
+from coatcheck.codec.json_encoders import encode_carefully
 from coatcheck.object_store import ObjectStore
 from tests.strategies import keys, scalars
 

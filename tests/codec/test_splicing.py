@@ -5,7 +5,7 @@ import json
 import pytest
 
 from coatcheck.codec import Spliced, adump_line, dump_json, dump_line
-from coatcheck.codec.fast import _PLACE, LONG_SPLICED
+from coatcheck.codec.json_encoders import _PLACE, LONG_SPLICED
 
 LONG = json.dumps(["x" * LONG_SPLICED, 1.50, {"a": None}]).encode()
 SHORT = b'{"kept":   "as it is"}'

@@ -5,7 +5,7 @@ from collections import OrderedDict, defaultdict
 import pytest
 
 from coatcheck.codec import dump_json, dump_plain
-from coatcheck.codec.weighing import is_small
+from coatcheck.codec.chunked.size_estimate import is_small
 
 RECORDS = [
     {"id": n, "name": f"user {n}", "tags": ("a", None), "score": 1.5, "address": {"city": "Bern"}} for n in range(9)

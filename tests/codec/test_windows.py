@@ -9,9 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coatcheck import codec
-from coatcheck.codec import encode, manners, windows
-from coatcheck.codec.windows import Windows
-from coatcheck.operations.answer import metadata_of
+from coatcheck.codec import encode
+from coatcheck.codec.chunked import decoder as windows
+from coatcheck.codec.chunked import yield_budget as manners
+from coatcheck.codec.chunked.decoder import Windows
+from coatcheck.explorer.operations.document import metadata_of
 
 texts = st.text(max_size=30) | st.sampled_from(['},{"', '":"', "]},{", "\\", '\\"', "\U0001f600" * 20, "x" * 200])
 values = st.recursive(

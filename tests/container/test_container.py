@@ -8,13 +8,13 @@ import pytest
 from dependency_injector import containers, providers
 
 from coatcheck.backends import InMemoryBackend, RedisBackend
+from coatcheck.calls.limits import Limits
 from coatcheck.containers import Container
 from coatcheck.errors import ObjectNotFound, SettingsError
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
-from coatcheck.scopes import Reach, Scope
 from coatcheck.settings import Settings
-from coatcheck.wire.limits import Limits
+from coatcheck.store.tenancy import Reach, Scope
 
 
 def test_the_backend_is_selected_by_the_settings(redis_server):

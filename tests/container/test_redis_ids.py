@@ -5,8 +5,8 @@ import re
 import pytest
 
 from coatcheck.containers import Container
-from coatcheck.scopes import Reach, Scope
 from coatcheck.settings import Settings
+from coatcheck.store.tenancy import Reach, Scope
 
 UUID = r"obj_[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 SHORT = r"obj_[A-Za-z0-9]{10}"

@@ -12,8 +12,8 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from coatcheck.backends import SQLiteBackend
 from coatcheck.containers import Container
 from coatcheck.lifecycle import running
-from coatcheck.scopes import Reach, Scope
 from coatcheck.settings import Settings
+from coatcheck.store.tenancy import Reach, Scope
 
 pytestmark = pytest.mark.anyio
 

@@ -2,7 +2,7 @@ import pytest
 
 from coatcheck.containers import Container
 from coatcheck.settings import Settings
-from coatcheck.testing import fault_proxy
+from tests.fault_proxy import fault_proxy
 
 
 @pytest.fixture

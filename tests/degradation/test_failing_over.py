@@ -11,8 +11,8 @@ import redis
 from coatcheck.containers import Container
 from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.settings import Settings
-from coatcheck.testing import redis_cluster, sentinel_service
 from tests.degradation.load import Load
+from tests.redis_groups import redis_cluster, sentinel_service
 
 pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 

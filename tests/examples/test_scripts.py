@@ -1,7 +1,7 @@
 import re
 from pathlib import Path
 
-from coatcheck.testing import redis_server
+from tests.redis_servers import redis_server
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -10,8 +10,8 @@ from coatcheck.backends import InMemoryBackend
 from coatcheck.codec import ToolResult
 from coatcheck.errors import CoatcheckError, ObjectNotFound, ObjectStoreUnavailable, PathNotFound
 from coatcheck.explorer import Explorer
+from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.object_store import ObjectStore
-from coatcheck.sandbox import Sandbox
 from tests.strategies import json_values
 
 pytestmark = pytest.mark.anyio

@@ -14,10 +14,10 @@ from coatcheck.backends import InMemoryBackend
 from coatcheck.containers import Container
 from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.monitoring import Health
-from coatcheck.monitoring.routes import add_monitoring, monitoring_routes
+from coatcheck.monitoring.http_routes import add_monitoring, monitoring_routes
 from coatcheck.object_store import ObjectStore
 from coatcheck.settings import Settings
-from coatcheck.testing import fault_proxy
+from tests.fault_proxy import fault_proxy
 from tests.monitoring.running import KINDS, served
 
 pytestmark = pytest.mark.anyio

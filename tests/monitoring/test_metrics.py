@@ -15,7 +15,7 @@ from coatcheck.errors import ObjectNotFound, ObjectTooLarge, SandboxTimeout
 from coatcheck.monitoring.metrics import LONGEST_NAME, MOST_TOOLS, Metrics
 from coatcheck.server import attach
 from coatcheck.settings import Settings
-from coatcheck.testing import fault_proxy
+from tests.fault_proxy import fault_proxy
 from tests.monitoring.connecting import client_of, flags_of
 from tests.monitoring.running import KINDS, TOKEN, served
 from tests.monitoring.scraping import samples_of, value_of

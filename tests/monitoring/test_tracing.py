@@ -84,7 +84,7 @@ async def test_what_fails_is_marked_without_what_the_error_says(spans):
 def test_where_tracing_is_not_set_up_there_is_no_span_to_pay_for():
     program = (
         "from opentelemetry import trace\n"
-        "from coatcheck.observing import Observation, UNWATCHED\n"
+        "from coatcheck.store.events import Observation, UNWATCHED\n"
         "assert Observation().watch('put') is UNWATCHED\n"
         "from opentelemetry.sdk.trace import TracerProvider\n"
         "observation = Observation()\n"

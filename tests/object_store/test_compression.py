@@ -15,7 +15,7 @@ from backports import zstd
 from coatcheck import codec
 from coatcheck.backends import InMemoryBackend
 from coatcheck.codec import Metadata
-from coatcheck.codec.results import ToolResult
+from coatcheck.codec.tool_results import ToolResult
 from coatcheck.containers import Container, compression_threshold
 from coatcheck.errors import MissingExtra, ObjectUnreadable
 from coatcheck.object_store import ObjectStore

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from coatcheck.codec import Metadata, decode, encode
-from coatcheck.operations import OPERATIONS, Answer, Document
-from coatcheck.operations.answer import metadata_of
+from coatcheck.explorer.operations import OPERATIONS, Answer, Document
+from coatcheck.explorer.operations.document import metadata_of
 
 Run = Callable[..., Answer]
 

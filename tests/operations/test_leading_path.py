@@ -5,8 +5,8 @@ import json
 import jq
 import pytest
 
-from coatcheck.operations import querying
-from coatcheck.operations.leading_path import narrow
+from coatcheck.explorer.operations import querying
+from coatcheck.explorer.operations.jq_analysis import narrow
 
 VALUE = {
     "items": [{"name": "a", "n": 1.5}, {"name": "b", "n": [1, 2, 3]}],

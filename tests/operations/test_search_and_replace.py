@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from coatcheck.codec import encode
 from coatcheck.errors import ArgumentRejected, PatternError
-from coatcheck.operations import OPERATIONS, Document
-from coatcheck.operations.answer import metadata_of
+from coatcheck.explorer.operations import OPERATIONS, Document
+from coatcheck.explorer.operations.document import metadata_of
 from coatcheck.references import parse_path, walk
 
 LOG = "".join(f"line {number} {'ERROR' if number % 10 == 3 else 'ok'}\n" for number in range(1000))

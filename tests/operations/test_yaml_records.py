@@ -1,6 +1,6 @@
 from coatcheck.codec import encode
-from coatcheck.operations import OPERATIONS, Document
-from coatcheck.operations.answer import metadata_of
+from coatcheck.explorer.operations import OPERATIONS, Document
+from coatcheck.explorer.operations.document import metadata_of
 
 
 def test_records_with_repeated_keys_are_text_and_none_of_them_vanishes():

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from coatcheck.codec import dump_json, open_json_text
-from coatcheck.previews import Subject, render, render_whole
-from coatcheck.previews.schema import Shape, describe
+from coatcheck.explorer.previews import Subject, render, render_whole
+from coatcheck.explorer.previews.shape import Shape, describe
 from coatcheck.references import parse_path, walk
 
 REFERENCE = "@obj_7xY.data[3]"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from coatcheck.previews import NotPlain, Subject, render
+from coatcheck.explorer.previews import NotPlain, Subject, render
 
 ISSUES = [
     {

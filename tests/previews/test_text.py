@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from coatcheck.previews import Subject, render
+from coatcheck.explorer.previews import Subject, render
 
 LOG = "".join(
     f"commit {number:040x}\nAuthor: A {number % 5} <a@example.org>\n\n    Fix {number}\n\n" for number in range(2000)

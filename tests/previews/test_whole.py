@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from coatcheck.previews import NotPlain, render_whole
+from coatcheck.explorer.previews import NotPlain, render_whole
 
 
 def test_a_short_structure_stands_in_one_line_and_a_longer_one_has_a_line_for_each_member() -> None:

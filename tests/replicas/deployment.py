@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from coatcheck.testing import redis_server
 from tests.debian_packages import debian_program
 from tests.real_servers.serving import NotServing, free_port
+from tests.redis_servers import redis_server
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "replicas"
 EXAMPLE_PORTS = (8001, 8002, 8003)

@@ -12,7 +12,7 @@ import uvicorn
 import yaml
 
 from coatcheck.cli.app import app
-from coatcheck.monitoring.routes import ALIVE_PATH, READY_PATH
+from coatcheck.monitoring.http_routes import ALIVE_PATH, READY_PATH
 from coatcheck.settings import Settings
 from tests.backends.certificates import Authority
 from tests.debian_packages import debian_program

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from coatcheck.codec import Metadata, encode
-from coatcheck.operations import Answer
-from coatcheck.operations.answer import metadata_of
-from coatcheck.sandbox import Sandbox
+from coatcheck.explorer.operations import Answer
+from coatcheck.explorer.operations.document import metadata_of
+from coatcheck.explorer.sandbox import Sandbox
 
 Load = Callable[[], tuple[Metadata, bytes]]
 Run = Callable[..., Answer]

@@ -10,8 +10,8 @@ from collections import defaultdict
 
 from coatcheck.codec import encode
 from coatcheck.errors import SandboxTimeout
-from coatcheck.operations.answer import metadata_of
-from coatcheck.sandbox import Sandbox
+from coatcheck.explorer.operations.document import metadata_of
+from coatcheck.explorer.sandbox import Sandbox
 
 ROUNDS = 5
 

@@ -6,9 +6,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coatcheck.operations import Answer
-from coatcheck.sandbox.channel import Channel, DeadlinePassed, WorkerGone
-from coatcheck.sandbox.frames import PREFIX, BodyTooLarge, FrameError, frame_head, read_header, read_prefix
+from coatcheck.explorer.operations import Answer
+from coatcheck.explorer.sandbox.channel import (
+    PREFIX,
+    BodyTooLarge,
+    Channel,
+    DeadlinePassed,
+    FrameError,
+    WorkerGone,
+    frame_head,
+    read_header,
+    read_prefix,
+)
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from coatcheck.errors import (
     SandboxOutputExceeded,
     SandboxTimeout,
 )
-from coatcheck.operations.answer import metadata_of
-from coatcheck.sandbox import Sandbox
+from coatcheck.explorer.operations.document import metadata_of
+from coatcheck.explorer.sandbox import Sandbox
 
 pytestmark = pytest.mark.alone
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from coatcheck.errors import SandboxFailed, SandboxTimeout
-from coatcheck.sandbox import Sandbox
+from coatcheck.explorer.sandbox import Sandbox
 
 pytestmark = pytest.mark.alone
 
@@ -23,8 +23,8 @@ ARGS = {"reference": "@obj_1", "path": "", "limit": 1000}
 
 CALL = """
 from coatcheck.codec import encode
-from coatcheck.operations.answer import metadata_of
-from coatcheck.sandbox import Sandbox
+from coatcheck.explorer.operations.document import metadata_of
+from coatcheck.explorer.sandbox import Sandbox
 encoded = encode({"a": 7})
 sandbox = Sandbox()
 def call(filter=".a"):

@@ -15,10 +15,10 @@ import anyio
 import jwt
 import pytest
 
-from coatcheck.authentication import TokenList, load_verifier, open_authentication
 from coatcheck.cli.serve import Listening
 from coatcheck.errors import SettingsError
-from coatcheck.signed_tokens import FETCH_AGAIN_AFTER, KEYS_KEPT, KeySource, SignedTokens
+from coatcheck.mcp_server.authentication import TokenList, load_verifier, open_authentication
+from coatcheck.mcp_server.jwt_verifier import FETCH_AGAIN_AFTER, KEYS_KEPT, KeySource, SignedTokens
 from tests.security.identity_provider import AUDIENCE, ISSUER, IdentityProvider
 from tests.security.serving import client_of, free_port, id_in, shown, until_listening
 
@@ -91,7 +91,9 @@ def test_a_list_that_does_not_work_is_told_without_showing_a_token(tmp_path, nam
 async def test_every_hash_is_compared_in_constant_time_whichever_fits(token_file, monkeypatch):
     compared = []
     real = __import__("hmac").compare_digest
-    monkeypatch.setattr("coatcheck.authentication.hmac.compare_digest", lambda a, b: compared.append(b) or real(a, b))
+    monkeypatch.setattr(
+        "coatcheck.mcp_server.authentication.hmac.compare_digest", lambda a, b: compared.append(b) or real(a, b)
+    )
     listed = TokenList.load(token_file)
     for token in (*TOKENS.values(), "wrong"):
         compared.clear()

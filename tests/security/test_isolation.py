@@ -13,16 +13,16 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.server import MCPServer
 from mcp.shared.exceptions import MCPError
 
-from coatcheck.authentication import Authentication
 from coatcheck.backends import InMemoryBackend
 from coatcheck.containers import Container
 from coatcheck.errors import CoatcheckError
 from coatcheck.lifecycle import running
-from coatcheck.proxy.objects import answer_read
-from coatcheck.scopes import Reach, Scope
+from coatcheck.mcp_server.authentication import Authentication
+from coatcheck.mcp_server.jwt_verifier import SignedTokens
+from coatcheck.proxy.object_resources import answer_read
 from coatcheck.server import attach, configure_mcp_server
 from coatcheck.settings import Settings
-from coatcheck.signed_tokens import SignedTokens
+from coatcheck.store.tenancy import Reach, Scope
 from coatcheck.tool_factory import MemoryType, ToolConfig
 from coatcheck.toolsets import Toolset
 from tests.security.identity_provider import AUDIENCE, ISSUER

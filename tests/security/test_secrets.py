@@ -14,12 +14,12 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from coatcheck.backends import RedisBackend
 from coatcheck.containers import Container
-from coatcheck.drawing import text as drawn
 from coatcheck.errors import CoatcheckError, ObjectStoreUnavailable
 from coatcheck.lifecycle import running
-from coatcheck.proxy.targets import CommandTarget, UrlTarget
+from coatcheck.proxy.upstreams.targets import CommandTarget, UrlTarget
 from coatcheck.settings import Settings
-from coatcheck.testing import redis_server
+from coatcheck.wiring.graph import text as drawn
+from tests.redis_servers import redis_server
 
 pytestmark = pytest.mark.anyio
 
@@ -179,7 +179,7 @@ def test_a_broken_settings_file_is_told_without_its_lines(tmp_path):
 
 
 def test_keys_in_redis_do_not_say_whose_they_are(guarded):
-    from coatcheck.scopes import Reach, Scope
+    from coatcheck.store.tenancy import Reach, Scope
 
     container = Container(settings=settings_of(guarded.url))
     with container.scopes().enter(Scope(Reach.PRINCIPAL, f"alice@example.com {CANARY}")):

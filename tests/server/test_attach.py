@@ -14,13 +14,13 @@ from mcp_types import ImageContent, TextContent
 from pydantic import BaseModel
 
 from coatcheck.backends import InMemoryBackend
-from coatcheck.codec import manners
+from coatcheck.codec.chunked import yield_budget as manners
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.object_store import ObjectStore
-from coatcheck.scopes import Reach, Scope
 from coatcheck.server import attach
 from coatcheck.settings import Settings
+from coatcheck.store.tenancy import Reach, Scope
 
 pytestmark = pytest.mark.anyio
 

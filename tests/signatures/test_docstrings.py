@@ -2,7 +2,7 @@
 
 import pytest
 
-from coatcheck.signatures.docstrings import without_parameters
+from coatcheck.tools.docstrings import without_parameters
 
 GOOGLE = """Do it.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import pytest
 
-from coatcheck.signatures import bind, face_of, is_async, refaced
+from coatcheck.tools.signatures import bind, face_of, is_async, refaced
 
 
 def greet(name: str, workspace: str, /, greeting: "str" = "Hello", *, shout: bool = False) -> "list[str]":

@@ -11,10 +11,10 @@ from mcp_types import TextContent
 
 from coatcheck.backends import InMemoryBackend
 from coatcheck.explorer import Explorer
+from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.object_store import ObjectStore
-from coatcheck.sandbox import Sandbox
 from coatcheck.tool_factory import register_tools
-from coatcheck.tools import object_store_tools
+from coatcheck.tools.object_tools import object_store_tools
 
 pytestmark = pytest.mark.anyio
 LIMIT = 3000

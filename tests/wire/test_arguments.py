@@ -1,7 +1,7 @@
 import pytest
 
+from coatcheck.arguments.resolver import resolve_arguments
 from coatcheck.errors import ArgumentRejected, ObjectNotFound, PathNotFound
-from coatcheck.wire.arguments import resolve_arguments
 
 SCHEMA = {
     "type": "object",

@@ -5,13 +5,14 @@ import json
 import pytest
 
 from coatcheck import codec
+from coatcheck.arguments.resolver import resolve_arguments
 from coatcheck.backends.memory import InMemoryBackend
-from coatcheck.codec import Metadata, Spliced, dump_json, manners, pack
+from coatcheck.codec import Metadata, Spliced, dump_json, pack
+from coatcheck.codec.chunked import yield_budget as manners
 from coatcheck.decorators import referenceable
 from coatcheck.errors import ArgumentRejected
 from coatcheck.explorer import Explorer, finding
 from coatcheck.object_store import ObjectStore
-from coatcheck.wire.arguments import resolve_arguments
 
 pytestmark = pytest.mark.anyio
 

@@ -1,7 +1,7 @@
 """Limits by name, and rounds."""
 
-from coatcheck.wire.limits import Limits
-from coatcheck.wire.rounds import Round, Rounds
+from coatcheck.calls.call_budget import Round, Rounds
+from coatcheck.calls.limits import Limits
 
 
 def test_never_goes_before_all_and_the_first_pattern_counts():

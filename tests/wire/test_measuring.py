@@ -4,7 +4,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coatcheck.wire.measuring import MEDIA_LIMIT, exceeds, weigh
+from coatcheck.codec.characters import MEDIA_LIMIT, exceeds, weigh
 
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.floats(allow_nan=False, allow_infinity=False), st.text("aé ", max_size=9)),

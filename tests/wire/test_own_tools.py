@@ -3,8 +3,8 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
+from coatcheck.calls.built_in_tools import own_tool
 from coatcheck.errors import ObjectNotFound
-from coatcheck.wire.own_tools import own_tool
 
 
 async def look(object_id: Annotated[str, Field(description="Which.")], start: int = 0, *, raw: bool = False) -> str:

@@ -3,13 +3,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coatcheck.backends.memory import InMemoryBackend
+from coatcheck.calls.interceptor import Interceptor
+from coatcheck.calls.result_plan import build, build_error, plan, total_characters
 from coatcheck.codec import decode_result
+from coatcheck.codec.characters import exceeds
 from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
-from coatcheck.wire.interceptor import Interceptor
-from coatcheck.wire.measuring import exceeds
-from coatcheck.wire.results import build, build_error, plan, total_characters
 
 BLOCKS = st.one_of(
     st.builds(lambda n, c: {"type": "text", "text": c * n}, st.integers(0, 9_000), st.sampled_from("aé\n")),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coatcheck.wire.schemas import reference_schema, welcome_references, widen_output
+from coatcheck.arguments.schemas import reference_schema, welcome_references, widen_output
 
 TYPES = st.sampled_from(["string", "integer", "boolean", "array", "object", "null"])
 LEAVES = st.one_of(

@@ -4,17 +4,17 @@ import asyncio
 import sys
 
 from coatcheck.errors import CoatcheckError
-from coatcheck.proxy.upstream import start_upstream
+from coatcheck.proxy.upstreams.process import start_upstream
 
 
 def make_interceptor():
     from coatcheck.backends.memory import InMemoryBackend
+    from coatcheck.calls.built_in_tools import own_tool
+    from coatcheck.calls.interceptor import Interceptor
     from coatcheck.explorer import Explorer
     from coatcheck.object_store import ObjectStore
     from coatcheck.tool_factory import build_tool
-    from coatcheck.tools.object_store import object_store_tools
-    from coatcheck.wire.interceptor import Interceptor
-    from coatcheck.wire.own_tools import own_tool
+    from coatcheck.tools.object_tools import object_store_tools
 
     store = ObjectStore(InMemoryBackend())
     explorer = Explorer(store)
@@ -30,7 +30,7 @@ def main() -> int:
     verbose = sys.argv[1:2] == ["--verbose"]
     try:
         upstream = start_upstream(sys.argv[2:] if verbose else sys.argv[1:])
-        from coatcheck.proxy.stdio import serve_stdio
+        from coatcheck.proxy.front.stdio import serve_stdio
 
         return asyncio.run(serve_stdio(upstream, make_interceptor, verbose=verbose))
     except CoatcheckError as error:

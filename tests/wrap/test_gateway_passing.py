@@ -6,17 +6,18 @@ import json
 import pytest
 
 from coatcheck.backends import InMemoryBackend
-from coatcheck.codec import Spliced, manners
+from coatcheck.calls.interceptor import Interceptor
+from coatcheck.codec import Spliced
+from coatcheck.codec.chunked import yield_budget as manners
 from coatcheck.errors import UpstreamError
 from coatcheck.explorer import Explorer
-from coatcheck.listening.sharing import SharedLink
 from coatcheck.object_store import ObjectStore
 from coatcheck.proxy.conversation import Conversation
+from coatcheck.proxy.front.shared_upstream import SharedLink
 from coatcheck.proxy.gateway import Gateway
 from coatcheck.proxy.gateway.member import Member, State
-from coatcheck.proxy.glances import glance_at_call
-from coatcheck.proxy.targets import CommandTarget
-from coatcheck.wire.interceptor import Interceptor
+from coatcheck.proxy.partial_parsing import glance_at_call
+from coatcheck.proxy.upstreams.targets import CommandTarget
 
 GREETING = b'{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}'
 LONG = "x" * 2_000_000

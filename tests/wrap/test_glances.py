@@ -6,8 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coatcheck.proxy import glances
-from coatcheck.proxy.glances import (
+from coatcheck.proxy import partial_parsing as glances
+from coatcheck.proxy.jsonrpc import id_of, is_response
+from coatcheck.proxy.partial_parsing import (
     Glance,
     changed,
     glance_at_call,
@@ -17,7 +18,6 @@ from coatcheck.proxy.glances import (
     may_refer,
     with_other_id,
 )
-from coatcheck.proxy.messages import id_of, is_response
 from coatcheck.proxy.request_headers import RequestHeaders
 
 JSON = st.recursive(

@@ -1,11 +1,8 @@
 import subprocess
 import sys
 
-from coatcheck.listening.requests import application_of
-from coatcheck.proxy.messages import (
-    CLIENT_INFO,
-    parse,
-)
+from coatcheck.proxy.front.http_requests import application_of
+from coatcheck.proxy.jsonrpc import CLIENT_INFO, parse
 
 
 def test_integers_of_any_size_and_lone_surrogates_survive():
@@ -16,9 +13,9 @@ def test_integers_of_any_size_and_lone_surrogates_survive():
 
 def test_the_server_starts_before_anything_slow_is_imported():
     slow = {"mcp", "typer", "pydantic", "jsonschema", "asyncio", "orjson", "dependency_injector"}
-    code = f"import sys, coatcheck.proxy.upstream; print(sorted({slow} & sys.modules.keys()))"
+    code = f"import sys, coatcheck.proxy.upstreams.process; print(sorted({slow} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
-    code = "import sys, coatcheck.proxy.stdio; print(sorted({'mcp', 'typer', 'jsonschema'} & sys.modules.keys()))"
+    code = "import sys, coatcheck.proxy.front.stdio; print(sorted({'mcp', 'typer', 'jsonschema'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
 
 

@@ -17,8 +17,8 @@ import anyio
 import pytest
 from mcp import Client
 
-from coatcheck.proxy.links import ProcessLink
-from coatcheck.proxy.url_link import UrlLink
+from coatcheck.proxy.upstreams.base import ProcessLink
+from coatcheck.proxy.upstreams.streamable_http import UrlLink
 from tests.wrap.conftest import SPECIAL
 from tests.wrap.running import FEATURES, QUIET, WRAP, words, wrapped_over_http
 

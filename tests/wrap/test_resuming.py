@@ -9,7 +9,7 @@ import pytest
 from httpx2 import EventSource
 from mcp_types import JSONRPCNotification, JSONRPCResponse
 
-from coatcheck.listening.events import MOST_BYTES, MOST_EVENTS, SentEvents
+from coatcheck.proxy.front.session_events import MOST_BYTES, MOST_EVENTS, SentEvents
 from tests.wrap.running import FEATURES, wrapped_over_http
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ import sys
 import httpx2
 import pytest
 
-from coatcheck.listening import sessions
+from coatcheck.proxy.front import http_sessions as sessions
 from tests.wrap.running import HERE, wrapped_over_http
 
 pytestmark = pytest.mark.anyio

@@ -12,12 +12,12 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 
 from coatcheck.backends.memory import InMemoryBackend
+from coatcheck.calls.interceptor import Interceptor
 from coatcheck.explorer import Explorer
-from coatcheck.listening.application import Application
 from coatcheck.object_store import ObjectStore
-from coatcheck.proxy.links import ProcessLink
-from coatcheck.scopes import Scopes
-from coatcheck.wire.interceptor import Interceptor
+from coatcheck.proxy.front.http_application import Application
+from coatcheck.proxy.upstreams.base import ProcessLink
+from coatcheck.store.tenancy import Scopes
 from tests.wrap.running import FEATURES, HERE, WRAP, is_alive, reference_in, words, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
@@ -204,7 +204,7 @@ time.sleep(600)
 
 
 async def test_who_waits_for_a_server_that_takes_nothing_is_told_so(monkeypatch):
-    monkeypatch.setattr("coatcheck.listening.sharing.ROOM_SECONDS", 0.3)
+    monkeypatch.setattr("coatcheck.proxy.front.shared_upstream.ROOM_SECONDS", 0.3)
     explorer, command = Explorer(ObjectStore(InMemoryBackend())), [sys.executable, "-c", GREETS_AND_READS_NO_MORE]
     application = Application(
         lambda: ProcessLink(command), Interceptor(explorer), Scopes("test"), loopback=True, stateless=True

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from coatcheck.proxy import work as module
-from coatcheck.proxy.work import WorkInHand
+from coatcheck.proxy import background_work as module
+from coatcheck.proxy.background_work import WorkInHand
 
 ROWS = [{"id": number, "name": f"user {number}"} for number in range(60_000)]
 MANY = 59  # thousands that were parsed in windows; the first and the last are not

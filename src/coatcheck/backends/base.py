@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Protocol, cast, runtime_checkable
 
-from coatcheck.backends.urls import redact_url
+from coatcheck.backends.url_redaction import redact_url
 from coatcheck.errors import WiringError
 
 __all__ = [

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from coatcheck.proxy.upstream import Upstream
+    from coatcheck.proxy.upstreams.process import Upstream
 
 EXIT_FAILURE = 1
 EXIT_INTERRUPTED = 130
@@ -44,6 +44,6 @@ def _started_early(arguments: Sequence[str]) -> "Upstream | None":
     # Over HTTP every session starts a server of its own.
     if not command or any(flag in {"-h", "--help"} or flag.startswith(("--transport", "--url")) for flag in own):
         return None
-    from coatcheck.proxy.upstream import start_upstream
+    from coatcheck.proxy.upstreams.process import start_upstream
 
     return start_upstream(command)

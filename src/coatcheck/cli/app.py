@@ -9,9 +9,9 @@ from coatcheck import __version__
 from coatcheck.cli.install import install, status, uninstall
 from coatcheck.cli.objects import app as objects
 from coatcheck.cli.options import Backend, Config, LogFormat, RedisUrl, ShutdownTimeout, Ttl, WaitForStore, store_flags
-from coatcheck.cli.serve_help import ServeCommand
 from coatcheck.cli.stats import stats
-from coatcheck.cli.wrap_command import wrap
+from coatcheck.cli.toolset_options import ServeCommand
+from coatcheck.cli.wrap import wrap
 
 app = typer.Typer(
     name="coatcheck",
@@ -112,9 +112,10 @@ def serve(
 
     The settings of a toolset are flags too: --api-key for its field api_key. "serve --toolset NAME --help" lists them.
     """
+    from coatcheck.cli.listen_options import AuthFlags, Listening
     from coatcheck.cli.logs import configure_logging
-    from coatcheck.cli.serve import AuthFlags, Listening, run_serve
-    from coatcheck.cli.toolset_flags import ExtraFlags
+    from coatcheck.cli.serve import run_serve
+    from coatcheck.cli.toolset_options import ExtraFlags
 
     configure_logging(log_format, verbose=verbose)
     settings = store_flags(

@@ -13,11 +13,11 @@ from coatcheck import __version__
 from coatcheck.backends import InMemoryBackend
 from coatcheck.cli.options import SettingsFlags, make_settings
 from coatcheck.containers import Container
-from coatcheck.drawing import mermaid as draw_mermaid
-from coatcheck.drawing import text as draw_text
 from coatcheck.errors import CoatcheckError
-from coatcheck.lifecycle import forget, validate
-from coatcheck.object_store import ObjectStore
+from coatcheck.store.object_store import ObjectStore
+from coatcheck.wiring.graph import mermaid as draw_mermaid
+from coatcheck.wiring.graph import text as draw_text
+from coatcheck.wiring.running import forget, validate
 
 
 def run_doctor(flags: SettingsFlags, *, mermaid: bool) -> int:

@@ -50,7 +50,7 @@ def ls(
     if all_namespaces and namespace is not None:
         raise typer.BadParameter("--namespace and --all-namespaces exclude each other.")
     from coatcheck.explorer import ago
-    from coatcheck.inventory import inventory
+    from coatcheck.store.inventory import inventory
 
     with opened(store_flags(config, object_store_backend, redis_url)) as container:
         wanted = None if all_namespaces else namespace or ""
@@ -214,7 +214,7 @@ def opened(flags: SettingsFlags) -> Iterator[Any]:
 def _exploring(flags: SettingsFlags, namespace: str | None) -> Iterator[Any]:
     """Give an explorer of a namespace whose answers are whole."""
     from coatcheck.errors import CoatcheckError, ObjectNotFound
-    from coatcheck.object_store import ObjectStore
+    from coatcheck.store.object_store import ObjectStore
 
     with opened(flags) as container:
         store = ObjectStore(container.backend(), namespace=lambda: namespace or "")

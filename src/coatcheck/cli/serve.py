@@ -1,13 +1,9 @@
 """``coatcheck serve``: a server with the object tools and those of toolsets."""
 
 import asyncio
-import ipaddress
 import logging
 import signal
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -15,81 +11,22 @@ from mcp.server import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp
 
-from coatcheck.authentication import Authentication, open_authentication
+from coatcheck.calls.interceptor import INSTRUCTIONS
+from coatcheck.cli.listen_options import Listening, is_loopback, warn_of_open_tokens
 from coatcheck.cli.logs import announce
 from coatcheck.cli.options import SettingsFlags, make_settings
-from coatcheck.cli.toolset_flags import ExtraFlags, load_toolsets, toolset_options
+from coatcheck.cli.toolset_options import ExtraFlags, load_toolsets, toolset_options
 from coatcheck.cli.web_server import address_of, bind, run_web_server
-from coatcheck.collector import spare_what_is_loaded
+from coatcheck.codec.chunked.gc_tuning import spare_what_is_loaded
 from coatcheck.containers import Container
-from coatcheck.errors import SettingsError
-from coatcheck.lifecycle import running
-from coatcheck.listening.draining import Draining
-from coatcheck.listening.post_only import PostOnly
-from coatcheck.monitoring.routes import Monitored, monitoring_routes
-from coatcheck.server import configure_mcp_server
-from coatcheck.wire.interceptor import INSTRUCTIONS
+from coatcheck.mcp_server.attach import configure_mcp_server
+from coatcheck.mcp_server.authentication import Authentication
+from coatcheck.monitoring.http_routes import Monitored, monitoring_routes
+from coatcheck.proxy.front.draining import Draining
+from coatcheck.proxy.front.http_requests import PostOnly
+from coatcheck.wiring.running import running
 
 logger = logging.getLogger(__name__)
-
-TRANSPORTS = ("stdio", "streamable-http", "sse")
-
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """How a server listens.
-
-    Raises:
-        SettingsError: An unknown transport, or an address that others can reach although nobody asks them who they are
-            and no flag says that this is meant.
-    """
-
-    transport: str
-    host: str
-    port: int
-    unprotected: bool = False
-    authenticated: bool = False
-    stateless: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
-        if self.transport not in TRANSPORTS:
-            raise SettingsError(f'There is no transport "{self.transport}"; there are: {", ".join(TRANSPORTS)}.')
-        if self.stateless and self.transport != "streamable-http":
-            raise SettingsError("--stateless goes with --transport streamable-http.")
-        if self.transport == "stdio":
-            if self.authenticated:
-                raise SettingsError("Over stdio there are no tokens: --auth… goes with --transport streamable-http.")
-            return
-        if not (self.unprotected or self.authenticated or is_loopback(self.host)):
-            raise SettingsError(
-                f"--host {self.host} lets other machines in, and callers are not authenticated: whoever knows an "
-                "object's id could read it. Authenticate them (--auth-tokens, --auth-jwks, --auth), listen on "
-                "127.0.0.1 behind one that does, or add --unprotected."
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class AuthFlags:
-    """What the command line says about who may call."""
-
-    tokens: Path | None = None
-    jwks: str | None = None
-    issuer: str | None = None
-    audience: str | None = None
-    verifier: str | None = None
-
-    def open(self) -> Authentication | None:
-        """Make the verifier; ``None`` where no flag was given."""
-        if self.verifier is not None:
-            sys.path.insert(0, "")  # a module of one's own is looked for in the current folder first
-        return open_authentication(
-            tokens=self.tokens,
-            jwks=self.jwks,
-            issuer=self.issuer,
-            audience=self.audience,
-            verifier=self.verifier,
-        )
 
 
 def run_serve(
@@ -162,17 +99,3 @@ async def _serve_http(
             lifespan=True,
             verbose=verbose,
         )
-
-
-def warn_of_open_tokens(listening: Listening) -> None:
-    """Say so where tokens can be read on their way: neither command speaks TLS itself."""
-    if listening.authenticated and not is_loopback(listening.host):
-        logger.warning("Tokens travel as they are: put a proxy that speaks TLS in front of %s.", listening.host)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can connect to an address."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"

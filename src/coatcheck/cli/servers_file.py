@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from coatcheck import codec
-from coatcheck.cli.upstreams import expand
+from coatcheck.cli.upstream_options import expand
 from coatcheck.errors import SettingsError, excerpt
-from coatcheck.proxy.targets import CommandTarget, Target, UrlTarget, UrlTransport
+from coatcheck.proxy.upstreams.targets import CommandTarget, Target, UrlTarget, UrlTransport
 
 TRANSPORTS: dict[str, UrlTransport] = {
     "http": "streamable-http",

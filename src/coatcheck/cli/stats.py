@@ -13,7 +13,7 @@ from coatcheck.cli.options import Backend, Config, RedisUrl, SettingsFlags, make
 from coatcheck.cli.printing import print_data, print_table
 
 if TYPE_CHECKING:
-    from coatcheck.inventory import HeldObject
+    from coatcheck.store.inventory import HeldObject
 
 METRICS = "/metrics"
 MOST_TOOLS_SHOWN = 20
@@ -52,7 +52,7 @@ def stats(
 
 
 def _holdings(flags: SettingsFlags) -> Figures:
-    from coatcheck.inventory import inventory
+    from coatcheck.store.inventory import inventory
 
     with opened(flags) as container:
         held = list(inventory(container.backend()))

@@ -12,11 +12,11 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from coatcheck.errors import SettingsError
-from coatcheck.listening.draining import Draining
-from coatcheck.proxy.own_stdio import signals
+from coatcheck.proxy.front.draining import Draining
+from coatcheck.proxy.front.standard_streams import signals
 
 if TYPE_CHECKING:
-    from coatcheck.cli.serve import Listening
+    from coatcheck.cli.listen_options import Listening
     from coatcheck.monitoring import Health
 
 logger = logging.getLogger(__name__)

@@ -1,100 +1,182 @@
-"""``coatcheck wrap``: servers with coatcheck in front of them."""
+"""The command ``coatcheck wrap`` and its help."""
 
-import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from coatcheck.cli.options import SettingsFlags, make_settings
-from coatcheck.collector import spare_what_is_loaded
-from coatcheck.proxy.stdio import serve_stdio
-from coatcheck.proxy.stopping import stop_upstream
-from coatcheck.proxy.upstream import Upstream, start_upstream
+import typer
+
+from coatcheck.cli.options import Backend, LogFormat, RedisUrl, ShutdownTimeout, Ttl, WaitForStore, store_flags
+from coatcheck.errors import SettingsError, excerpt
 
 if TYPE_CHECKING:
-    from coatcheck.cli.serve import AuthFlags, Listening
-    from coatcheck.containers import Container
-    from coatcheck.proxy.links import Link
-    from coatcheck.wire.interceptor import Interceptor
+    from coatcheck.proxy.upstreams.base import Link
+
+UPSTREAM, DOWNSTREAM, SIZE, AUTH = "Which server", "Who connects", "What is shortened", "Who may call (HTTP)"
 
 
-@dataclass(frozen=True, slots=True)
-class WrapFlags:
-    """What the command line says besides which servers are wrapped."""
+def wrap(
+    ctx: typer.Context,
+    command: Annotated[
+        list[str] | None, typer.Argument(help="The server's command and its arguments.", metavar="COMMAND")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="Wrap the server at this URL.", rich_help_panel=UPSTREAM)] = None,
+    sse: Annotated[
+        bool, typer.Option("--sse", help="The URL is one of the older transport.", rich_help_panel=UPSTREAM)
+    ] = False,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(help="Header for the URL, 'Name: $VARIABLE'. Repeatable.", rich_help_panel=UPSTREAM),
+    ] = None,
+    token_variable: Annotated[
+        str | None,
+        typer.Option(help="Name of the variable that holds a bearer token for the URL.", rich_help_panel=UPSTREAM),
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(help="Certificates to trust for the URL (PEM).", rich_help_panel=UPSTREAM)
+    ] = None,
+    config: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--config",
+            help="File of servers to wrap together (JSON with mcpServers), or of settings (TOML). Repeatable.",
+            rich_help_panel=UPSTREAM,
+        ),
+    ] = None,
+    transport: Annotated[
+        str, typer.Option(help="How clients connect: stdio or streamable-http.", rich_help_panel=DOWNSTREAM)
+    ] = "stdio",
+    host: Annotated[str, typer.Option(help="Address to listen on (HTTP).", rich_help_panel=DOWNSTREAM)] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="Port to listen on (HTTP).", min=0, max=65535, rich_help_panel=DOWNSTREAM)
+    ] = 8000,
+    stateless: Annotated[
+        bool,
+        typer.Option(
+            "--stateless",
+            help="Answer each request by itself, without sessions, as replicas behind a balancer must: all clients "
+            "share one server, which can ask them nothing.",
+            rich_help_panel=DOWNSTREAM,
+        ),
+    ] = False,
+    unprotected: Annotated[
+        bool,
+        typer.Option(
+            "--unprotected",
+            help="Listen on an address that others can reach although callers are not authenticated.",
+            rich_help_panel=DOWNSTREAM,
+        ),
+    ] = False,
+    auth_tokens: Annotated[
+        Path | None, typer.Option(help="List of bearer tokens, as for serve.", rich_help_panel=AUTH)
+    ] = None,
+    auth_jwks: Annotated[
+        str | None, typer.Option(help="Keys of signed tokens, as for serve.", rich_help_panel=AUTH)
+    ] = None,
+    auth_issuer: Annotated[str | None, typer.Option(help="Who must have issued them.", rich_help_panel=AUTH)] = None,
+    auth_audience: Annotated[str | None, typer.Option(help="Whom they are meant for.", rich_help_panel=AUTH)] = None,
+    auth: Annotated[
+        str | None, typer.Option(help="A TokenVerifier of your own: module:attribute.", rich_help_panel=AUTH)
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Results up to this pass unchanged: a number for all tools, PATTERN=NUMBER for some. Repeatable.",
+            rich_help_panel=SIZE,
+        ),
+    ] = None,
+    never: Annotated[
+        list[str] | None, typer.Option(help="Tools whose results always pass unchanged. Repeatable.")
+    ] = None,
+    always: Annotated[
+        list[str] | None, typer.Option(help="Tools whose results are kept even when small. Repeatable.")
+    ] = None,
+    tokens: Annotated[bool, typer.Option("--tokens", help="Limits are in tokens (4 characters each).")] = False,
+    round_limit: Annotated[
+        int | None,
+        typer.Option(help="What the results of calls made at once may have together; 0: no limit. [default: 4 limits]"),
+    ] = None,
+    resource_links: Annotated[
+        bool,
+        typer.Option("--resource-links", help="Also give kept results as resource links, for hosts that read them."),
+    ] = False,
+    object_store_backend: Backend = None,
+    redis_url: RedisUrl = None,
+    object_store_ttl: Ttl = None,
+    wait_for_store: WaitForStore = None,
+    shutdown_timeout: ShutdownTimeout = None,
+    log_format: LogFormat = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say on stderr what happens.")] = False,
+) -> None:
+    """Run MCP servers with coatcheck in front of them.
 
-    settings: SettingsFlags
-    resource_links: bool = False
-    verbose: bool = False
+    Their tools pass through; large results are kept, and references to them work as arguments of their tools:
+
+        coatcheck wrap -- npx -y @modelcontextprotocol/server-filesystem /data
+
+        coatcheck wrap --url https://example.com/mcp --token-variable EXAMPLE_TOKEN
+
+        coatcheck wrap --config mcp.json
+    """
+    from coatcheck.cli.logs import configure_logging
+    from coatcheck.cli.options import Shaping
+    from coatcheck.cli.upstream_options import UpstreamFlags
+    from coatcheck.cli.wrap_runner import WrapFlags, run_wrap, run_wrap_link
+    from coatcheck.proxy.upstreams.targets import CommandTarget, make_link
+
+    configure_logging(log_format, verbose=verbose)
+    if transport not in {"stdio", "streamable-http"}:
+        raise SettingsError(f'Clients of wrap connect by stdio or streamable-http, not by "{excerpt(transport)}".')
+    servers, settings_file = _sorted(config or [])
+    shaping = Shaping(limit or [], never or [], always or [], round_limit, tokens)
+    settings = store_flags(
+        settings_file,
+        object_store_backend,
+        redis_url,
+        object_store_ttl=object_store_ttl,
+        wait_for_store=wait_for_store,
+        shutdown_timeout=shutdown_timeout,
+        log_format=log_format,
+        **shaping.settings(),  # What cannot be meant is refused here, before anything starts.
+    )
+    flags = WrapFlags(settings, resource_links=resource_links, verbose=verbose)
+    target = UpstreamFlags(command or [], url, sse, header or [], token_variable, ca_file).target()
+    if (target is None) == (not servers):
+        raise typer.BadParameter(
+            "Say which server to wrap: a command behind --, --url, or --config with a file of several; one of them."
+        )
+    if stateless and transport == "stdio":
+        raise SettingsError("--stateless goes with --transport streamable-http.")
+    if transport == "stdio" and isinstance(target, CommandTarget):
+        raise typer.Exit(run_wrap(ctx.obj or target.command, flags))
+    if target is not None:
+        single = target
+
+        def open_upstream() -> "Link":
+            return make_link(single)
+    else:
+        from coatcheck.cli.servers_file import read_servers
+        from coatcheck.proxy.gateway import Gateway
+
+        targets = read_servers(servers)
+
+        def open_upstream() -> "Link":
+            return Gateway(targets)
+
+    if transport == "stdio":
+        raise typer.Exit(run_wrap_link(open_upstream, flags))
+    from coatcheck.cli.listen_options import AuthFlags, Listening
+    from coatcheck.cli.wrap_http import run_wrap_http
+
+    authentication = AuthFlags(auth_tokens, auth_jwks, auth_issuer, auth_audience, auth)
+    protected = any(given is not None for given in (auth_tokens, auth_jwks, auth))
+    listening = Listening(transport, host, port, unprotected=unprotected, authenticated=protected, stateless=stateless)
+    raise typer.Exit(run_wrap_http(open_upstream, flags, listening, authentication))
 
 
-def run_wrap(command: Sequence[str] | Upstream, flags: WrapFlags) -> int:
-    """Carry messages between our stdin and stdout and a server, by its command or started already."""
-    upstream = command if isinstance(command, Upstream) else start_upstream(command)
-    return asyncio.run(_carry_process(upstream, flags))
-
-
-def run_wrap_link(make_link: Callable[[], "Link"], flags: WrapFlags) -> int:
-    """Carry messages between our stdin and stdout and a link."""
-    return asyncio.run(_carry_link(make_link, flags))
-
-
-def run_wrap_http(
-    make_link: Callable[[], "Link"], flags: WrapFlags, listening: "Listening", authentication: "AuthFlags"
-) -> int:
-    """Serve a link over HTTP until we are told to end."""
-    from coatcheck.cli.wrap_http import serve_http
-
-    container = make_container(flags)
-    return asyncio.run(serve_http(make_link, container, flags, listening, authentication))
-
-
-async def _carry_process(upstream: Upstream, flags: WrapFlags) -> int:
-    async with _Built(flags) as built:
-        try:
-            return await serve_stdio(
-                upstream, built.interceptor, verbose=flags.verbose, offer_resources=flags.resource_links
-            )
-        finally:
-            await stop_upstream(upstream)
-
-
-async def _carry_link(make_link: Callable[[], "Link"], flags: WrapFlags) -> int:
-    from coatcheck.proxy.stdio_to_link import serve_link
-
-    async with _Built(flags) as built:
-        return await serve_link(make_link(), built.interceptor, offer_resources=flags.resource_links)
-
-
-class _Built(AsyncExitStack):
-    """Makes the interceptor when it is asked, in a thread, and closes what that opened."""
-
-    def __init__(self, flags: WrapFlags) -> None:
-        super().__init__()
-        self._flags = flags
-
-    def interceptor(self) -> "Interceptor":
-        from coatcheck.lifecycle import find_store
-
-        container = make_container(self._flags)
-        self.push_async_callback(container.exit_stack().aclose)
-        find_store(container)
-        made = make_interceptor(container, self._flags)
-        spare_what_is_loaded()
-        return made
-
-
-def make_container(flags: WrapFlags) -> "Container":
-    """Make the container that the flags ask for; slow to import."""
-    from coatcheck.containers import Container
-    from coatcheck.lifecycle import validate
-
-    container = Container(settings=make_settings(flags.settings))
-    validate(container)
-    return container
-
-
-def make_interceptor(container: "Container", flags: WrapFlags) -> "Interceptor":
-    """Make what is done with lists, arguments and results."""
-    made: Interceptor = container.proxy_interceptor(resource_links=flags.resource_links)
-    return made
+def _sorted(files: list[Path]) -> tuple[list[Path], Path | None]:
+    """Tell files of servers from the file of settings."""
+    servers = [path for path in files if path.suffix.lower() in {".json", ".jsonc"}]
+    settings = [path for path in files if path not in servers]
+    if len(settings) > 1:
+        raise SettingsError("There is one file of settings; files of servers end in .json.")
+    return servers, settings[0] if settings else None

@@ -1,21 +1,30 @@
 """``coatcheck wrap --transport streamable-http``: servers over HTTP for many clients."""
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from coatcheck.cli.listen_options import AuthFlags, Listening, is_loopback, warn_of_open_tokens
 from coatcheck.cli.logs import announce
-from coatcheck.cli.serve import AuthFlags, Listening, is_loopback, warn_of_open_tokens
 from coatcheck.cli.web_server import address_of, bind, run_web_server
-from coatcheck.cli.wrap import WrapFlags, make_interceptor
-from coatcheck.collector import spare_what_is_loaded
-from coatcheck.lifecycle import running
-from coatcheck.listening.application import PATH, Application
-from coatcheck.listening.draining import Draining
-from coatcheck.monitoring.routes import Monitored, monitoring_routes
+from coatcheck.cli.wrap_runner import WrapFlags, make_container, make_interceptor
+from coatcheck.codec.chunked.gc_tuning import spare_what_is_loaded
+from coatcheck.monitoring.http_routes import Monitored, monitoring_routes
+from coatcheck.proxy.front.draining import Draining
+from coatcheck.proxy.front.http_application import PATH, Application
+from coatcheck.wiring.running import running
 
 if TYPE_CHECKING:
     from coatcheck.containers import Container
-    from coatcheck.proxy.links import Link
+    from coatcheck.proxy.upstreams.base import Link
+
+
+def run_wrap_http(
+    make_link: Callable[[], "Link"], flags: WrapFlags, listening: Listening, authentication: AuthFlags
+) -> int:
+    """Serve a link over HTTP until we are told to end."""
+    container = make_container(flags)
+    return asyncio.run(serve_http(make_link, container, flags, listening, authentication))
 
 
 async def serve_http(

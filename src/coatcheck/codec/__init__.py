@@ -1,13 +1,6 @@
 """Python values to stored bytes and back; the only package that knows orjson."""
 
-from coatcheck.codec.careful import Spliced
-from coatcheck.codec.compression import expand, require_zstd, shrink
-from coatcheck.codec.decoding import decode, decode_result, load_exactly, load_json, open_json_text
-from coatcheck.codec.encoding import Encoded, dump_json, dump_line, dump_plain, encode, json_length, json_type
-from coatcheck.codec.envelope import HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
-from coatcheck.codec.manners import Manners
-from coatcheck.codec.results import ToolResult, is_large_result, result_text, result_value
-from coatcheck.codec.slices import (
+from coatcheck.codec.chunked.async_codec import (
     DECODED_AT_ONCE,
     adecode,
     adump_line,
@@ -17,7 +10,14 @@ from coatcheck.codec.slices import (
     let_go,
     splice_text,
 )
-from coatcheck.codec.windows import Pieces
+from coatcheck.codec.chunked.decoder import Pieces
+from coatcheck.codec.chunked.yield_budget import Manners
+from coatcheck.codec.compression import expand, require_zstd, shrink
+from coatcheck.codec.decoding import decode, decode_result, load_exactly, load_json, open_json_text
+from coatcheck.codec.encoding import Encoded, dump_json, dump_line, dump_plain, encode, json_length, json_type
+from coatcheck.codec.envelope import HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
+from coatcheck.codec.json_encoders import Spliced
+from coatcheck.codec.tool_results import ToolResult, is_large_result, result_text, result_value
 
 __all__ = [
     "DECODED_AT_ONCE",

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from coatcheck.codec.envelope import Metadata
-from coatcheck.codec.results import result_value
+from coatcheck.codec.tool_results import result_value
 
 MAX_TEXT_DEPTH = 200
 

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from coatcheck.codec.careful import encode_carefully
+from coatcheck.codec.chunked.encoder import FIRST_SLICE, SLICE_BYTES
+from coatcheck.codec.chunked.size_estimate import is_small
 from coatcheck.codec.envelope import JsonType, Kind, Parcel
-from coatcheck.codec.fast import dump_fast, dump_line_fast
-from coatcheck.codec.results import ToolResult, is_large_result, result_value
-from coatcheck.codec.slicing import FIRST_SLICE, SLICE_BYTES
-from coatcheck.codec.weighing import is_small
+from coatcheck.codec.json_encoders import dump_fast, dump_line_fast, encode_carefully
+from coatcheck.codec.tool_results import ToolResult, is_large_result, result_value
 
 LONG_VALUE = 5000
 """Items from which on a list is encoded in slices, so that its payload is not in memory twice."""

@@ -11,9 +11,9 @@ from typing import Any, Protocol, TypeVar
 from coatcheck import codec
 from coatcheck.codec import Encoded, Metadata, Pieces
 from coatcheck.errors import SandboxError
-from coatcheck.object_store import ObjectStore, ObjectSummary, StoredObject
-from coatcheck.operations import Answer
-from coatcheck.sandbox import Sandbox
+from coatcheck.explorer.operations import Answer
+from coatcheck.explorer.sandbox import Sandbox
+from coatcheck.store.object_store import ObjectStore, ObjectSummary, StoredObject
 
 T = TypeVar("T")
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from coatcheck.explorer.access import AsyncAccess, BlockingAccess, complete
 from coatcheck.explorer.finding import Found
+from coatcheck.explorer.operations import Answer
+from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.explorer.work import Kept, Work, target_of
-from coatcheck.object_store import ObjectStore
-from coatcheck.operations import Answer
-from coatcheck.sandbox import Sandbox
+from coatcheck.store.object_store import ObjectStore
 
 DEFAULT_PREVIEW_LIMIT = 4000
 DEFAULT_RESPONSE_LIMIT = 20_000

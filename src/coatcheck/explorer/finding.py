@@ -7,10 +7,10 @@ from coatcheck import codec
 from coatcheck.codec import DECODED_AT_ONCE, Metadata, Pieces, Spliced
 from coatcheck.errors import ArgumentRejected, excerpt
 from coatcheck.explorer.access import Access
-from coatcheck.object_store import StoredObject
-from coatcheck.operations import Answer
-from coatcheck.operations.sampling import Sample, sample_of
+from coatcheck.explorer.operations import Answer
+from coatcheck.explorer.operations.resolving import Sample, sample_of
 from coatcheck.references import Reference
+from coatcheck.store.object_store import StoredObject
 
 MOST_BYTES_FOR_A_CALL = 256 * 1024 * 1024
 """What all references in the arguments of a call may stand for: one that is repeated counts each time."""

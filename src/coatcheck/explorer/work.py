@@ -16,9 +16,9 @@ from coatcheck.errors import (
 )
 from coatcheck.explorer.access import Access
 from coatcheck.explorer.finding import Finding
-from coatcheck.operations import OPERATIONS, Answer, Document
-from coatcheck.operations.answer import metadata_of
-from coatcheck.previews import NotPlain, Subject, render, render_small, render_whole
+from coatcheck.explorer.operations import OPERATIONS, Answer, Document
+from coatcheck.explorer.operations.document import metadata_of
+from coatcheck.explorer.previews import NotPlain, Subject, render, render_small, render_whole
 from coatcheck.references import Path, Reference, parse_target
 
 INLINE_BYTES = 64 * 1024

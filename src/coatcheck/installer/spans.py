@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from coatcheck.codec.careful import is_utf8
+from coatcheck.codec.json_encoders import is_utf8
 from coatcheck.installer.faults import SyntaxFault
 
 Kind = Literal["object", "array", "string", "other"]

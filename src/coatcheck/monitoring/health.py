@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 
 from coatcheck.errors import CoatcheckError
-from coatcheck.object_store import ObjectStore
+from coatcheck.store.object_store import ObjectStore
 
 logger = logging.getLogger(__name__)
 

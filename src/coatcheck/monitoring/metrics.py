@@ -1,16 +1,145 @@
 """What happened, as Prometheus counts it, in a registry of its own for each container."""
 
-from collections.abc import Callable
+import logging
+import threading
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import accumulate
 
-from coatcheck.backends import ObjectStoreBackend
-from coatcheck.errors import MissingExtra
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+from coatcheck.backends import BreakerBackend, ObjectStoreBackend, StatisticsBackend
+from coatcheck.errors import MissingExtra, ObjectStoreUnavailable
+from coatcheck.store.events import GET, MISSING, OK, PEEK, PUT
+
+logger = logging.getLogger(__name__)
+
+SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""Upper ends of the buckets; beyond the last no store may take."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    count: int = 0
+    size: int = 0
+    seconds: float = 0.0
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(SECONDS) + 1))
+
+
+class StoreOperations:
+    """Counts operations of the store.
+
+    Counters of the package would each take a lock for each operation; here one is taken for all that is counted, and
+    what can be derived is derived when somebody looks.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tallies: dict[tuple[str, str], _Tally] = {}
+
+    def note(self, operation: str, outcome: str, seconds: float, size: int) -> None:
+        """Count an operation; see ``coatcheck.store.events.Observer``."""
+        bucket = bisect_left(SECONDS, seconds)
+        with self._lock:
+            tally = self._tallies.get((operation, outcome))
+            if tally is None:
+                tally = self._tallies[operation, outcome] = _Tally()
+            tally.count += 1
+            tally.size += size
+            tally.seconds += seconds
+            tally.buckets[bucket] += 1
+
+    def describe(self) -> list[Metric]:
+        """Say nothing of names before they are collected."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the metrics as they are now."""
+        with self._lock:
+            found = {
+                key: _Tally(tally.count, tally.size, tally.seconds, list(tally.buckets))
+                for key, tally in self._tallies.items()
+            }
+        operations = CounterMetricFamily(
+            "coatcheck_store_operations", "Operations of the store.", labels=["operation", "outcome"]
+        )
+        for (operation, outcome), tally in found.items():
+            operations.add_metric([operation, outcome], tally.count)
+        yield operations
+        yield _durations(found)
+        reads = {
+            outcome: [found.get((operation, outcome), _Tally()) for operation in (GET, PEEK)]
+            for outcome in (OK, MISSING)
+        }
+        yield _counter("store_hits", "Reads that found their object.", sum(each.count for each in reads[OK]))
+        yield _counter("store_misses", "Reads that found nothing.", sum(each.count for each in reads[MISSING]))
+        yield _counter("store_read_bytes", "Bytes read.", sum(each.size for each in reads[OK]))
+        yield _counter("store_written_bytes", "Bytes stored.", found.get((PUT, OK), _Tally()).size)
+
+
+class Holdings:
+    """What a backend holds and whether it answers, as far as it knows without searching.
+
+    Args:
+        backend: Gives the backend; asked at each look.
+    """
+
+    def __init__(self, backend: Callable[[], ObjectStoreBackend]) -> None:
+        self._backend = backend
+
+    def describe(self) -> list[Metric]:
+        """Say nothing of names before they are collected."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the metrics as they are now; none of what the backend does not know."""
+        backend = self._backend()
+        if isinstance(backend, BreakerBackend):
+            text = "1 while calls of the store fail at once because it does not answer, else 0."
+            yield GaugeMetricFamily("coatcheck_store_breaker_open", text, float(backend.breaker.is_open))
+        if not isinstance(backend, StatisticsBackend):
+            return
+        try:
+            yield from _held(backend)
+        except ObjectStoreUnavailable:
+            return
+        except Exception:  # whatever a backend of somebody else's raises, all other metrics are there
+            logger.exception("%r cannot say what it holds", backend)
+
+
+def _held(backend: StatisticsBackend) -> list[Metric]:
+    found = backend.statistics()
+    return [
+        GaugeMetricFamily("coatcheck_store_objects", "Objects held.", float(found.objects)),
+        GaugeMetricFamily("coatcheck_store_bytes", "Bytes held.", float(found.bytes)),
+        _counter("store_evictions", "Objects dropped to stay within a bound.", float(found.evictions)),
+        _counter("store_expirations", "Objects dropped because their time was up.", float(found.expirations)),
+    ]
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(f"coatcheck_{name}", text, value)
+
+
+def _durations(found: dict[tuple[str, str], _Tally]) -> Metric:
+    family = HistogramMetricFamily(
+        "coatcheck_store_operation_seconds", "Time that operations of the store took.", labels=["operation"]
+    )
+    for operation in dict.fromkeys(operation for operation, _ in found):
+        tallies = [tally for (kind, _), tally in found.items() if kind == operation]
+        counts = accumulate(map(sum, zip(*(tally.buckets for tally in tallies), strict=True)))
+        names = [*map(str, SECONDS), "+Inf"]
+        family.add_metric([operation], list(zip(names, counts, strict=True)), sum(tally.seconds for tally in tallies))
+    return family
+
 
 try:
     from prometheus_client import CollectorRegistry, Counter, ProcessCollector, generate_latest
 except ImportError as error:
     raise MissingExtra("Metrics need the package prometheus-client: pip install 'coatcheck[metrics]'.") from error
 
-from coatcheck.monitoring.collectors import Holdings, StoreOperations
 
 CHARACTERS_PER_TOKEN = 4
 """An estimate that fits English text and JSON well enough to compare tools and days."""
@@ -22,7 +151,7 @@ OTHER = "other"
 
 
 class Metrics:
-    """Counts what a store and those around it tell; see ``coatcheck.observing.Observer``.
+    """Counts what a store and those around it tell; see ``coatcheck.store.events.Observer``.
 
     Args:
         backend: Gives the backend, whose own figures are read when somebody asks for the metrics.

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from coatcheck.calls.call_budget import Round
+from coatcheck.calls.interceptor import with_instructions
 from coatcheck.codec import adump_line
 from coatcheck.errors import CoatcheckError
-from coatcheck.proxy.glances import glance_at_call, glance_at_id, is_surely_no_response, may_refer
-from coatcheck.proxy.messages import (
+from coatcheck.proxy.background_work import WorkInHand
+from coatcheck.proxy.jsonrpc import (
     LONG_LINE,
     PARSED_AT_ONCE,
     Id,
@@ -27,14 +29,12 @@ from coatcheck.proxy.messages import (
     to_line,
     tool_of,
 )
-from coatcheck.proxy.objects import LISTS, answer_read, mention_objects, reads_object
-from coatcheck.proxy.questions import LIST, Questions
-from coatcheck.proxy.work import WorkInHand
-from coatcheck.wire.instructions import with_instructions
-from coatcheck.wire.rounds import Round
+from coatcheck.proxy.object_resources import LISTS, answer_read, mention_objects, reads_object
+from coatcheck.proxy.partial_parsing import glance_at_call, glance_at_id, is_surely_no_response, may_refer
+from coatcheck.proxy.tool_list_prefetch import LIST, Questions
 
 if TYPE_CHECKING:
-    from coatcheck.wire.interceptor import Interceptor
+    from coatcheck.calls.interceptor import Interceptor
 
 logger = logging.getLogger(__name__)
 
@@ -218,7 +218,7 @@ class Conversation:
         return may_refer(line)
 
     async def _open_call(self, key: Id, call: Message, line: bytes) -> None:
-        from coatcheck.wire.own_tools import error_result
+        from coatcheck.calls.built_in_tools import error_result
 
         try:
             params = call.get("params")

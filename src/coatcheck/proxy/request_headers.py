@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from coatcheck.proxy.glances import Glance
-from coatcheck.proxy.messages import Message, parse, tool_of
+from coatcheck.proxy.jsonrpc import Message, parse, tool_of
+from coatcheck.proxy.partial_parsing import Glance
 
 MARK = "x-mcp-header"
 NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}

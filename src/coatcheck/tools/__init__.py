@@ -1,5 +1,1 @@
-"""Tools for the model that work on stored objects."""
-
-from coatcheck.tools.object_store import object_store_tools
-
-__all__ = ["object_store_tools"]
+"""Functions as tools: decorators, the tool factory, signatures, the object tools, and the base of toolsets."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
-from coatcheck.backends.redis.clients import RedisClients, new_async_retry, new_retry
-from coatcheck.backends.redis.deadlines import Budget, keeping_to
-from coatcheck.backends.redis.url import RedisAddress
+from coatcheck.backends.redis.operation_deadline import Budget, keeping_to
+from coatcheck.backends.redis.redis_clients import RedisClients, new_async_retry, new_retry
+from coatcheck.backends.redis.redis_url import RedisAddress
 
 if TYPE_CHECKING:
     import redis as redis_package

@@ -8,10 +8,9 @@ from typing import Any
 
 from coatcheck.codec import adump_line
 from coatcheck.errors import UpstreamError, excerpt
-from coatcheck.proxy.gateway.answers import Answer, Asked
-from coatcheck.proxy.gateway.asking import CANCELLED, ServerRequests
-from coatcheck.proxy.gateway.eras import without_envelope
+from coatcheck.proxy.gateway.client_requests import CANCELLED, ServerRequests
 from coatcheck.proxy.gateway.member import Member, State
+from coatcheck.proxy.gateway.member_results import result_of
 from coatcheck.proxy.gateway.merging import (
     LISTS,
     NOT_CACHED,
@@ -23,14 +22,21 @@ from coatcheck.proxy.gateway.merging import (
     servers_text,
     servers_tool,
 )
-from coatcheck.proxy.gateway.names import joined_uri, plain_names, scheme_of, split_uri, with_joined_uris
-from coatcheck.proxy.gateway.refusing import INVALID_PARAMS, RefusedError, of_no_server
-from coatcheck.proxy.gateway.results import result_of
+from coatcheck.proxy.gateway.names import (
+    joined_uri,
+    plain_names,
+    scheme_of,
+    split_uri,
+    with_joined_tasks,
+    with_joined_uris,
+    with_own_tasks,
+)
+from coatcheck.proxy.gateway.open_requests import Answer, Asked
+from coatcheck.proxy.gateway.protocol_revisions import without_envelope
+from coatcheck.proxy.gateway.refusals import INVALID_PARAMS, RefusedError, of_no_server
 from coatcheck.proxy.gateway.routing import Routes
 from coatcheck.proxy.gateway.subscriptions import LIST_CHANGES, Subscriptions
-from coatcheck.proxy.gateway.tasks import with_joined_tasks, with_own_tasks
-from coatcheck.proxy.links import OnEnd, OnMessage, OnPressure, no_pressure
-from coatcheck.proxy.messages import (
+from coatcheck.proxy.jsonrpc import (
     METHOD_NOT_FOUND,
     PROTOCOL_VERSION,
     SESSION_VERSIONS,
@@ -47,7 +53,8 @@ from coatcheck.proxy.messages import (
     response,
     to_line,
 )
-from coatcheck.proxy.targets import Target, make_link
+from coatcheck.proxy.upstreams.base import OnEnd, OnMessage, OnPressure, no_pressure
+from coatcheck.proxy.upstreams.targets import Target, make_link
 
 logger = logging.getLogger(__name__)
 

@@ -9,13 +9,11 @@ from functools import partial
 from typing import Any, Protocol
 
 from coatcheck.errors import UpstreamError, excerpt
-from coatcheck.proxy.gateway.answers import Answer, Asked
-from coatcheck.proxy.gateway.eras import client_info, envelope_of, is_greeting
-from coatcheck.proxy.gateway.names import may_name_resources
-from coatcheck.proxy.gateway.tasks import may_name_tasks
-from coatcheck.proxy.glances import aline_of, changed, glance_at_id, has_escaped_letters
-from coatcheck.proxy.links import Link
-from coatcheck.proxy.messages import (
+from coatcheck.proxy.background_work import MOST_IN_HAND, WorkInHand
+from coatcheck.proxy.gateway.names import may_name_resources, may_name_tasks
+from coatcheck.proxy.gateway.open_requests import Answer, Asked
+from coatcheck.proxy.gateway.protocol_revisions import client_info, envelope_of, is_greeting
+from coatcheck.proxy.jsonrpc import (
     PARSED_AT_ONCE,
     PROTOCOL_VERSION,
     SESSION_VERSIONS,
@@ -28,7 +26,8 @@ from coatcheck.proxy.messages import (
     parse,
     to_line,
 )
-from coatcheck.proxy.work import MOST_IN_HAND, WorkInHand
+from coatcheck.proxy.partial_parsing import aline_of, changed, glance_at_id, has_escaped_letters
+from coatcheck.proxy.upstreams.base import Link
 
 logger = logging.getLogger(__name__)
 

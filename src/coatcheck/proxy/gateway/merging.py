@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from coatcheck.proxy.gateway.eras import info_of
 from coatcheck.proxy.gateway.member import Member, State
 from coatcheck.proxy.gateway.names import joined, joined_uri
+from coatcheck.proxy.gateway.protocol_revisions import info_of
 
 SERVERS_TOOL = "coatcheck_servers"
 LISTS = {

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from coatcheck.proxy.gateway.member import Member
-from coatcheck.proxy.gateway.names import split, split_uri
-from coatcheck.proxy.gateway.tasks import TASK_ID
+from coatcheck.proxy.gateway.names import TASK_ID, split, split_uri
 
 _NAMES = ("name", "tool", "toolName", "prompt", TASK_ID)
 _URIS = ("uri", "uriTemplate")

@@ -7,7 +7,7 @@ from typing import Any
 from coatcheck.errors import UpstreamError
 from coatcheck.proxy.gateway.member import Member
 from coatcheck.proxy.gateway.names import split_uri
-from coatcheck.proxy.messages import SUBSCRIPTION_ID, Id, Message, id_of
+from coatcheck.proxy.jsonrpc import SUBSCRIPTION_ID, Id, Message, id_of
 
 LIST_CHANGES = {
     "tools": ("notifications/tools/list_changed", "toolsListChanged"),

@@ -1,0 +1,1 @@
+"""References in arguments: found, resolved, fitted to what a parameter takes, and advertised in schemas."""

@@ -1,0 +1,206 @@
+"""The asynchronous connections of one event loop to one server, or to whatever sentinels name."""
+
+import asyncio
+import math
+from types import TracebackType
+from typing import Any
+
+STEP_SECONDS = 0.02
+"""How often it is looked whether the loop keeps up: a large answer takes many turns of it, none of them long."""
+
+PUNCTUAL_SECONDS = 0.005
+"""What a loop that keeps up may be late by."""
+
+MOST_LATE_SECONDS = 15.0
+
+
+class LoopTimeout:
+    """Gives work up after some seconds, as ``asyncio.timeout`` does; seconds in which the loop lagged do not count.
+
+    Where a process has more to do than its core can bear, the answer of a server has often come long before the loop
+    reads it. A timeout by the clock would then take a healthy server for one that is away, and a circuit breaker would
+    make that worse. How far the loop lags shows in how late it calls what it was to call at a time.
+
+    One of them serves all work of one event loop that has the same time: there is one timer for all of it, and it runs
+    only while there is work. So work is given up to a step late, and one that is done in time hardly pays for it::
+
+        timeout = LoopTimeout(0.8)
+        with timeout():
+            await answer
+
+    Args:
+        seconds: Time that each piece of work has, of those in which the loop keeps up.
+    """
+
+    __slots__ = ("_due", "_late", "_steps", "_steps_each", "_timer", "_working")
+
+    def __init__(self, seconds: float) -> None:
+        self._steps_each = math.ceil(seconds / STEP_SECONDS) + 1  # the first of them began before the work did
+        self._steps = 0
+        self._late = 0.0
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._working: dict[_Work, None] = {}  # in the order in which they are due, for all have the same time
+
+    def __call__(self) -> "_Work":
+        """Give the context in which a piece of work is to be done; it raises ``TimeoutError`` where it is given up."""
+        return _Work(self, self._working)
+
+    def begin(self, work: "_Work") -> None:
+        """Count the time of a piece of work from now, until it is taken out of those that are worked on."""
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._wait(loop, loop.time())
+        work.last_step = self._steps + self._steps_each
+        work.most_late = self._late + MOST_LATE_SECONDS
+        self._working[work] = None
+
+    def _wait(self, loop: asyncio.AbstractEventLoop, since: float) -> None:
+        self._due = since + STEP_SECONDS
+        self._timer = loop.call_at(self._due, self._step, loop)
+
+    def _step(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._working:
+            self._timer = None
+            return
+        now = loop.time()
+        late = now - self._due
+        self._late += late
+        self._steps += 1
+        self._wait(loop, self._due if late < PUNCTUAL_SECONDS else now)
+        while self._working:
+            work = next(iter(self._working))
+            if self._steps < work.last_step and self._late < work.most_late:
+                break
+            del self._working[work]
+            # At the end of what is to be done now: if the answer has just been read, the work is done before.
+            work.last_call = loop.call_soon(work.give_up)
+
+
+class _Work:
+    """The context of one piece of work; see ``asyncio.timeout``, whose rules for cancelling it keeps to.
+
+    Attributes:
+        last_step: The step of its timeout at which its time is over.
+        most_late: What the loop may have been late by altogether until it is over all the same.
+        last_call: What will give it up, once its time is over.
+    """
+
+    __slots__ = ("_cancelling", "_given_up", "_task", "_timeout", "_working", "last_call", "last_step", "most_late")
+
+    last_step: int
+    most_late: float
+
+    def __init__(self, timeout: LoopTimeout, working: "dict[_Work, None]") -> None:
+        self._timeout = timeout
+        self._working = working
+        self._given_up = False
+        self.last_call: asyncio.Handle | None = None
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("A timeout is for work inside a task.")
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._timeout.begin(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self.last_call is None:
+            del self._working[self]
+            return
+        self.last_call.cancel()
+        if self._given_up and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError from error
+
+    def give_up(self) -> None:
+        """Cancel it; on its way out that becomes a ``TimeoutError``."""
+        self._given_up = True
+        self._task.cancel()
+
+
+RETRIES = 2
+FIRST_PAUSE_SECONDS = 0.02
+
+
+class Connections:
+    """Sends commands over connections of the redis package, and keeps those for the next ones.
+
+    It does what the package's own client does with its pool, in half the time, since there are no subscriptions,
+    transactions and observers to think of. A command whose connection was refused or lost is sent again. The caller
+    sees to it that commands can be repeated, that few are on their way at a time, and that none takes too long.
+
+    Args:
+        pool: A pool of the package, which makes the connections and is not used for anything else.
+    """
+
+    def __init__(self, pool: Any) -> None:
+        from redis.exceptions import AuthenticationError
+        from redis.exceptions import ConnectionError as RedisConnectionError
+        from redis.exceptions import TimeoutError as RedisTimeoutError
+
+        self.pool = pool
+        self._idle: list[Any] = []
+        self._all: list[Any] = []
+        self._primary: Any = None
+        self._lost, self._refused = RedisConnectionError, AuthenticationError
+        self._timed_out = RedisTimeoutError
+
+    async def execute_command(self, *command: Any) -> Any:
+        """Send a command and give the answer as it comes."""
+        left, pause = RETRIES, FIRST_PAUSE_SECONDS
+        while True:
+            connection = self._idle.pop() if self._idle else self._new()
+            try:
+                if not connection.is_connected:
+                    await self._connect(connection)
+                await connection.send_packed_command(connection.pack_command(*command))
+                return await connection.read_response()
+            except self._refused:
+                raise
+            except self._lost:
+                await connection.disconnect(nowait=True)
+                if not left:
+                    raise
+            finally:
+                self._idle.append(connection)
+            await asyncio.sleep(pause)
+            left, pause = left - 1, 2 * pause
+
+    async def close_idle(self) -> None:
+        """Close the connections that nothing is being done with; they are opened again when they are needed."""
+        for connection in list(self._idle):
+            await connection.disconnect(nowait=True)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for connection in self._all:
+            await connection.disconnect()
+
+    def _new(self) -> Any:
+        connection = self.pool.make_connection()
+        self._all.append(connection)
+        return connection
+
+    async def _connect(self, connection: Any) -> None:
+        if hasattr(self.pool, "sentinel_manager"):
+            await connection.connect()  # asks the sentinels first, each of which has a time of its own
+        else:
+            await self._connect_in_time(connection)
+        primary = getattr(self.pool, "master_address", None)
+        if primary != self._primary:  # sentinels have named another one: who is still connected to the last is not
+            self._primary = primary
+            await self.close_idle()
+
+    async def _connect_in_time(self, connection: Any) -> None:
+        # The package's own timeout would take a loop that lags for a server that accepts no connections.
+        seconds, connection.socket_connect_timeout = connection.socket_connect_timeout, None
+        try:
+            with LoopTimeout(seconds)():
+                await connection.connect()
+        except TimeoutError:
+            raise self._timed_out("Timeout connecting to server") from None
+        finally:
+            connection.socket_connect_timeout = seconds

@@ -1,0 +1,315 @@
+"""The backend that keeps objects in Redis, or in Valkey and others that speak its protocol."""
+
+import io
+import math
+import re
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import anyio.to_thread
+
+from coatcheck.backends.redis.cluster import ClusterClients
+from coatcheck.backends.redis.errors import Troubles
+from coatcheck.backends.redis.loop_clients import LoopClients
+from coatcheck.backends.redis.operation_deadline import Budget
+from coatcheck.backends.redis.redis_clients import RedisClients, SentinelClients, ServerClients, unnamed
+from coatcheck.backends.redis.redis_url import RedisAddress, malformed, parse_redis_url
+from coatcheck.errors import MissingExtra, SettingsError
+
+# Values over this go to and fro in a worker thread and in pieces of this size; see docs/decisions/backends.md.
+PIECE_BYTES = 4 * 2**20
+_SCAN_COUNT = 500
+_HEALTH_CHECK_SECONDS = 30
+_KINDS: dict[str, type[RedisClients]] = {
+    "server": ServerClients,
+    "sentinel": SentinelClients,
+    "cluster": ClusterClients,
+}
+_LONGEST_TTL_MS = 10**15  # some 30 000 years; the server refuses what overflows its clock
+
+
+class _Names:
+    """Turns what SCAN names into keys, each once: SCAN may name one several times."""
+
+    def __init__(self, prefix_length: int) -> None:
+        self._prefix_length = prefix_length
+        self._seen: set[bytes] = set()
+
+    def new(self, found: Iterable[Any]) -> Iterator[str]:
+        for name in found:
+            if name not in self._seen:
+                self._seen.add(name)
+                yield name[self._prefix_length :].decode("utf-8", "surrogatepass")
+
+
+class RedisBackend:
+    """Keeps objects in Redis, with its own expiry; bounds are the server's ``maxmemory``.
+
+    Nothing connects before the first operation. An operation that Redis does not carry out raises `RedisUnavailable`,
+    an `ObjectStoreUnavailable` that names the address and the kind of trouble and never a password. A connection that
+    has died is replaced and the operation tried again, twice at most; one that timed out is not.
+
+    Values over 4 MiB are read and written in a worker thread, in pieces, so that the event loop goes on meanwhile.
+    Synchronous and asynchronous operations have connections of their own, the asynchronous ones per event loop. Those
+    are closed by ``aclose()`` in their loop, and by themselves when the loop ends as ``asyncio.run`` ends it.
+
+    Args:
+        redis_url: ``redis://[[user]:password@]host[:port][/db]``, ``unix://[[user]:password@]/path/to/socket[?db=0]``,
+            ``redis+sentinel://[[user]:password@]host[:port][,host[:port]…]/service[/db]`` or
+            ``redis+cluster://[[user]:password@]host[:port][,host[:port]…]``; ``rediss…`` for TLS. Connection options of
+            the redis package with plain values, such as ``socket_timeout``, may follow a ``?`` and go before the
+            arguments below.
+        prefix: What stands before each key in Redis. Backends with different prefixes share a server; no prefix
+            should be the beginning of another.
+        max_connections: Most connections at a time, for the synchronous form and for each event loop; who needs one
+            more waits for up to half of ``timeout``.
+        timeout: Seconds an operation may take altogether, retries included; one on a value over 4 MiB may go on for as
+            long as each MiB comes through in this time.
+        connect_timeout: Seconds to wait for a connection, of these; without it half of them.
+        sentinel_username: With ``redis+sentinel://``, our name at the sentinels.
+        sentinel_password: With ``redis+sentinel://``, our password at the sentinels.
+        ca_file: With ``rediss…``, the certificates (PEM) that sign the server's; without it, those the system trusts.
+            The server's name is checked too; only ``?ssl_check_hostname=false`` in the URL leaves that out.
+        client_certificate: With ``rediss…``, our own certificate (PEM).
+        client_key: The key of ``client_certificate``, if it is not in the same file.
+
+    Raises:
+        SettingsError: The URL cannot be used.
+        MissingExtra: The redis package is not installed.
+    """
+
+    def __init__(
+        self,
+        redis_url: str,
+        *,
+        prefix: str = "coatcheck:",
+        max_connections: int = 32,
+        timeout: float = 0.8,
+        connect_timeout: float | None = None,
+        sentinel_username: str | None = None,
+        sentinel_password: str | None = None,
+        ca_file: Path | None = None,
+        client_certificate: Path | None = None,
+        client_key: Path | None = None,
+    ) -> None:
+        _require_redis()
+        from redis import RedisError
+
+        self._address: RedisAddress = parse_redis_url(redis_url, sentinel_username, sentinel_password)
+        self._prefix = prefix.encode()
+        options: dict[str, Any] = {
+            "max_connections": max_connections,
+            "timeout": timeout / 2,
+            "socket_timeout": timeout,
+            "socket_connect_timeout": timeout / 2 if connect_timeout is None else connect_timeout,
+            "health_check_interval": _HEALTH_CHECK_SECONDS,
+            "protocol": 2,  # the older one is understood by old servers and by proxies too
+            **({} if "path" in self._address.options else {"socket_keepalive": True}),
+            **unnamed(),
+            **_tls_options(ca_file, client_certificate, client_key, tls=self._address.tls),
+            **self._address.options,
+        }
+        timeout = float(options["socket_timeout"])
+        self._budget = Budget(timeout)
+        self._clients = _KINDS[self._address.topology](self._address, options, self._budget)
+        try:
+            self._clients.check()
+        except (TypeError, ValueError, RedisError):
+            raise malformed(redis_url, "a connection cannot be made with the options after the ?") from None
+        self._troubles = Troubles(self._address.where, self._address.secrets)
+        self._loops = LoopClients(
+            self._clients,
+            self._troubles,
+            most=int(options["max_connections"]),
+            timeout=timeout,
+            patience=float(options["timeout"]),
+        )
+
+    def __repr__(self) -> str:
+        return f"RedisBackend({self._address.where!r}, prefix={self._prefix.decode()!r})"
+
+    def generate_id(self) -> str:
+        """``obj_`` and a random UUID."""
+        return uuid_id()
+
+    def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
+        """Keep ``value`` under ``key``; its time to live is rounded up to a millisecond."""
+        with self._operation():
+            self._clients.client().set(self._name(key), value, px=_milliseconds(ttl_seconds))
+
+    def get(self, key: str) -> bytes | None:
+        """The value under ``key``, or ``None``."""
+        name = self._name(key)
+        with self._operation():
+            found = self._first(name, PIECE_BYTES)
+            return self._whole(name) if found and len(found) == PIECE_BYTES else found
+
+    def delete(self, key: str) -> bool:
+        """Remove ``key``; whether it was there. Redis frees the memory in the background."""
+        with self._operation():
+            return bool(self._clients.client().unlink(self._name(key)))
+
+    def head(self, key: str, n: int) -> bytes | None:
+        """The first ``n`` bytes under ``key``, or ``None``."""
+        with self._operation():
+            return self._first(self._name(key), n)
+
+    def scan(self, prefix: str) -> Iterator[str]:
+        """The keys that begin with ``prefix``; Redis looks at every key it has for this, in steps."""
+        pattern, names = self._pattern(prefix), _Names(len(self._prefix))
+        with self._operation():
+            places = self._clients.places()
+        for place in places:
+            cursor = 0
+            while True:
+                with self._operation():
+                    cursor, found = self._clients.scan(place, cursor, pattern, _SCAN_COUNT)
+                yield from names.new(found)
+                if cursor == 0:
+                    break
+
+    def ping(self) -> None:
+        """Return if Redis answers and accepts the credentials, else raise `RedisUnavailable`."""
+        with self._operation():
+            self._clients.client().ping()
+
+    def close(self) -> None:
+        """Close the connections of the synchronous form; a later operation opens new ones."""
+        self._clients.close()
+
+    async def aset(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
+        """As ``set``."""
+        if len(value) > PIECE_BYTES:
+            await anyio.to_thread.run_sync(self.set, key, value, ttl_seconds)
+            return
+        lifetime = () if ttl_seconds is None else ("PX", _milliseconds(ttl_seconds))
+        await self._loops.run(_execute, "SET", self._name(key), value, *lifetime)
+
+    async def aget(self, key: str) -> bytes | None:
+        """As ``get``."""
+        found = await self.ahead(key, PIECE_BYTES)
+        return await anyio.to_thread.run_sync(self.get, key) if found and len(found) == PIECE_BYTES else found
+
+    async def adelete(self, key: str) -> bool:
+        """As ``delete``."""
+        return bool(await self._loops.run(_execute, "UNLINK", self._name(key)))
+
+    async def ahead(self, key: str, n: int) -> bytes | None:
+        """As ``head``."""
+        return await self._loops.run(_afirst, self._name(key), n)
+
+    async def ascan(self, prefix: str) -> AsyncIterator[str]:
+        """As ``scan``."""
+        pattern, names = self._pattern(prefix), _Names(len(self._prefix))
+        places = await self._loops.run(self._clients.aplaces)
+        for place in places:
+            cursor = 0
+            while True:
+                cursor, found = await self._loops.run(self._clients.ascan, place, cursor, pattern, _SCAN_COUNT)
+                for key in names.new(found):
+                    yield key
+                if cursor == 0:
+                    break
+
+    async def aping(self) -> None:
+        """As ``ping``."""
+        await self._loops.run(_execute, "PING")
+
+    async def aclose(self) -> None:
+        """As ``close``, and also close the connections of the running event loop."""
+        self.close()
+        await self._loops.aclose()
+
+    def _first(self, name: bytes, n: int) -> bytes | None:
+        # The range of a missing key and that of an empty value are both empty; and 0 to -1 would be everything.
+        found = cast("bytes", self._clients.client().getrange(name, 0, n - 1)) if n > 0 else b""
+        return found if found or self._clients.client().exists(name) else None
+
+    def _whole(self, name: bytes) -> bytes | None:
+        """A large value, read in pieces but at one moment: whole copies of it would stop all other threads."""
+        from redis.exceptions import AskError
+
+        client = self._clients.client()
+        while size := client.strlen(name):
+            try:
+                with client.pipeline(transaction=True) as pipeline:
+                    for start in range(0, size, PIECE_BYTES):
+                        pipeline.getrange(name, start, start + PIECE_BYTES - 1)
+                    pipeline.strlen(name)
+                    *pieces, size_then = pipeline.execute()
+            except AskError:  # its slot is on its way to another node, where only a single command can follow
+                return cast("bytes", client.getrange(name, 0, -1)) or self._first(name, 1)
+            if size_then == size:
+                joined = io.BytesIO()
+                for piece in pieces:  # one by one, so that other threads have their turn between two
+                    joined.write(piece)
+                return joined.getvalue()  # its own memory, not a copy
+        return self._first(name, 1)
+
+    @contextmanager
+    def _operation(self) -> Iterator[None]:
+        """One synchronous operation: within its time, with errors of ours."""
+        try:
+            with self._budget.running():
+                yield
+        except self._troubles.errors as error:
+            unavailable = self._troubles.translate(error)
+            if unavailable.trouble == "timeout":
+                self._clients.heal()
+            raise unavailable from self._troubles.shown(error)
+
+    def _name(self, key: str) -> bytes:
+        return self._prefix + key.encode("utf-8", "surrogatepass")
+
+    def _pattern(self, prefix: str) -> bytes:
+        return re.sub(rb"([\\*?\[\]])", rb"\\\1", self._name(prefix)) + b"*"
+
+
+def uuid_id() -> str:
+    """``obj_`` and a random UUID: 122 random bits. The standard class, which can do more, takes twice as long."""
+    text = secrets.token_hex(16)
+    variant = "89ab"[int(text[16], 16) & 3]
+    return f"obj_{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+
+
+def _execute(client: Any, *command: Any) -> Awaitable[Any]:
+    answer: Awaitable[Any] = client.execute_command(*command)
+    return answer
+
+
+async def _afirst(client: Any, name: bytes, n: int) -> bytes | None:
+    found: bytes = await client.execute_command("GETRANGE", name, 0, n - 1) if n > 0 else b""
+    return found if found or await client.execute_command("EXISTS", name) else None
+
+
+def _milliseconds(ttl_seconds: float | None) -> int | None:
+    if ttl_seconds is None:
+        return None
+    return math.ceil(max(1.0, min(ttl_seconds * 1000, _LONGEST_TTL_MS)))
+
+
+def _tls_options(
+    ca_file: Path | None, client_certificate: Path | None, client_key: Path | None, *, tls: bool
+) -> dict[str, Any]:
+    given = {"ssl_ca_certs": ca_file, "ssl_certfile": client_certificate, "ssl_keyfile": client_key}
+    files = {name: path.expanduser() for name, path in given.items() if path is not None}
+    if not tls:
+        if files:
+            raise SettingsError("A CA file or client certificate goes with a rediss:// URL: this one is without TLS.")
+        return {}
+    for path in files.values():
+        if not path.is_file():
+            raise SettingsError(f"The file {path} for TLS with Redis does not exist.")
+    return {"ssl_check_hostname": True, **{name: str(path) for name, path in files.items()}}
+
+
+def _require_redis() -> None:
+    try:
+        import redis  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra(
+            "The Redis backend needs the redis package. Install it with: pip install 'coatcheck[redis]'"
+        ) from error

@@ -1,0 +1,304 @@
+"""Clients of the redis package for one server, for a service that sentinels look after, and for a cluster.
+
+Each kind says how to make, close and heal the synchronous client and those of the event loops, and where to look for
+names. Nothing here connects before the first operation.
+"""
+
+import copy
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from coatcheck.backends.redis.async_connections import RETRIES, Connections
+from coatcheck.backends.redis.operation_deadline import Budget, keeping_to
+from coatcheck.backends.redis.redis_url import RedisAddress
+
+if TYPE_CHECKING:
+    import redis as redis_package
+
+PAUSES = (0.2, 0.02)
+"""Seconds before a retry, the longest and the first; they double."""
+
+SENTINEL_SHARE = 0.25
+"""How much of an operation's time one sentinel may take, so that one that hangs leaves enough for the next."""
+
+
+class RedisClients(ABC):
+    """Makes and keeps the clients for one address.
+
+    Args:
+        address: Where to connect.
+        options: Keyword arguments of the connection pools.
+        budget: What synchronous operations keep to.
+    """
+
+    def __init__(self, address: RedisAddress, options: dict[str, Any], budget: Budget) -> None:
+        self.address = address
+        self.options = options
+        self.budget = budget
+        # Asynchronous operations have a deadline around all of them, and take turns before they ask for a connection:
+        # what the package does for each step of them by itself would only take time.
+        self.async_options = {name: value for name, value in options.items() if name != "timeout"}
+        self.async_options["socket_timeout"] = None
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise ``TypeError`` or ``ValueError`` where no connection can be made with the options; opens none."""
+
+    @abstractmethod
+    def client(self) -> "redis_package.Redis":
+        """The synchronous client, for all threads."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connections of the synchronous client; it opens new ones when it is used again."""
+
+    def heal(self) -> None:  # noqa: B027  (a cluster's client does it by itself)
+        """Close idle connections after one did not answer: the others may be as dead."""
+
+    @abstractmethod
+    def new_async(self) -> Any:
+        """A client for the running event loop: it has ``execute_command``."""
+
+    @abstractmethod
+    async def aclose(self, client: Any) -> None:
+        """Close the connections of a client of the running event loop."""
+
+    async def aheal(self, client: Any) -> None:  # noqa: B027
+        """As ``heal``, for a client of the running event loop."""
+
+    def places(self) -> Sequence[Any]:
+        """Where to look for names; `scan` takes one of them."""
+        return (None,)
+
+    async def aplaces(self, client: Any) -> Sequence[Any]:
+        """As ``places``."""
+        del client
+        return (None,)
+
+    def scan(self, place: Any, cursor: int, pattern: bytes, count: int) -> tuple[int, list[bytes]]:
+        """One step of SCAN: the next cursor, and names."""
+        del place
+        answer: Any = self.client().scan(cursor, match=pattern, count=count)
+        return int(answer[0]), answer[1]
+
+    async def ascan(self, client: Any, place: Any, cursor: int, pattern: bytes, count: int) -> tuple[int, list[bytes]]:
+        """As ``scan``."""
+        del place
+        cursor, found = await client.execute_command("SCAN", cursor, "MATCH", pattern, "COUNT", count)
+        return int(cursor), found
+
+
+class PooledClients(RedisClients):
+    """What one server and sentinels have in common: a client with one pool of connections."""
+
+    _made: "redis_package.Redis | None" = None
+
+    def client(self) -> "redis_package.Redis":
+        """The synchronous client; two threads that ask first at the same time get one and the same."""
+        if self._made is None:
+            self._made = self.new_client()
+        return self._made
+
+    @abstractmethod
+    def new_client(self) -> "redis_package.Redis":
+        """Make the synchronous client."""
+
+    def check(self) -> None:
+        """Make the client and a connection that is not opened."""
+        pool = self.client().connection_pool
+        pool.connection_class(**pool.connection_kwargs)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.client().connection_pool.disconnect()
+
+    def heal(self) -> None:
+        """Close idle connections."""
+        self.client().connection_pool.disconnect(inuse_connections=False)
+
+    async def aclose(self, client: Any) -> None:
+        """Close the connections."""
+        await client.close()
+
+    async def aheal(self, client: Any) -> None:
+        """Close idle connections."""
+        await client.close_idle()
+
+
+class ServerClients(PooledClients):
+    """Clients of one server."""
+
+    def new_client(self) -> "redis_package.Redis":
+        """Make the synchronous client."""
+        from redis import BlockingConnectionPool, Redis
+        from redis import connection as kinds
+
+        return Redis(
+            connection_pool=BlockingConnectionPool(  # type: ignore[no-untyped-call]
+                connection_class=keeping_to(self.budget, self._kind(kinds)), retry=new_retry(), **self.options
+            )
+        )
+
+    def new_async(self) -> Connections:
+        """Make a client for the running event loop."""
+        from redis.asyncio import ConnectionPool
+        from redis.asyncio import connection as kinds
+
+        return Connections(
+            ConnectionPool(connection_class=self._kind(kinds), retry=new_async_retry(0), **self.async_options)
+        )
+
+    def _kind(self, kinds: Any) -> Any:
+        if "path" in self.options:
+            return kinds.UnixDomainSocketConnection
+        return kinds.SSLConnection if self.address.tls else kinds.Connection
+
+
+class SentinelClients(PooledClients):
+    """Clients of a service that sentinels look after: each new connection asks them where the primary is."""
+
+    # What sentinels are given of the options of the connections to the primary.
+    _PASSED_ON: ClassVar = ("health_check_interval", "protocol", "driver_info", "lib_name", "lib_version")
+
+    def __init__(self, address: RedisAddress, options: dict[str, Any], budget: Budget) -> None:
+        super().__init__(address, options, budget)
+        share = SENTINEL_SHARE * float(options["socket_timeout"])
+        self._sentinel_options = {
+            **{name: options[name] for name in options if name in self._PASSED_ON or name.startswith("ssl_")},
+            **address.sentinel_options,
+            "socket_timeout": share,
+            "socket_connect_timeout": share,
+            "max_connections": options["max_connections"],
+            "timeout": share,
+        }
+
+    def new_client(self) -> "redis_package.Redis":
+        """Make the synchronous client."""
+        from redis import BlockingConnectionPool, Redis, sentinel
+        from redis import connection as kinds
+
+        sentinels: Any = sentinel
+
+        class Pool(sentinels.SentinelConnectionPool, BlockingConnectionPool):  # type: ignore[misc]
+            """Asks sentinels, and waits for a free connection."""
+
+        managed = sentinels.SentinelManagedSSLConnection if self.address.tls else sentinels.SentinelManagedConnection
+        asking = keeping_to(self.budget, kinds.SSLConnection if self.address.tls else kinds.Connection)
+
+        class Manager(sentinels.Sentinel):  # type: ignore[misc]
+            """Asks one sentinel after the other."""
+
+            def discover_master(self, service_name: str) -> Any:
+                asking = _with_own_order(self)
+                primary = super(Manager, asking).discover_master(service_name)
+                self.sentinels = asking.sentinels
+                return primary
+
+        manager = Manager([])
+        manager.sentinels = [
+            Redis(
+                connection_pool=BlockingConnectionPool(  # type: ignore[no-untyped-call]
+                    connection_class=asking, host=host, port=port, retry=new_retry(0), **self._sentinel_options
+                )
+            )
+            for host, port in self.address.nodes
+        ]
+        return Redis(
+            connection_pool=Pool(  # type: ignore[no-untyped-call]
+                self.address.service,
+                manager,
+                connection_class=keeping_to(self.budget, managed),
+                retry=new_retry(),
+                **self.options,
+            )
+        )
+
+    def new_async(self) -> Connections:
+        """Make a client for the running event loop."""
+        from redis.asyncio import BlockingConnectionPool, Redis, sentinel
+        from redis.asyncio import connection as kinds
+
+        sentinels: Any = sentinel
+        asking = kinds.SSLConnection if self.address.tls else kinds.Connection
+
+        class Manager(sentinels.Sentinel):  # type: ignore[misc]
+            """Asks one sentinel after the other."""
+
+            async def discover_master(self, service_name: str) -> Any:
+                asking = _with_own_order(self)
+                primary = await super(Manager, asking).discover_master(service_name)
+                self.sentinels = asking.sentinels
+                return primary
+
+        manager = Manager([])
+        manager.sentinels = [
+            Redis(
+                connection_pool=BlockingConnectionPool(
+                    connection_class=asking, host=host, port=port, retry=new_async_retry(0), **self._sentinel_options
+                )
+            )
+            for host, port in self.address.nodes
+        ]
+        return Connections(
+            sentinels.SentinelConnectionPool(
+                self.address.service,
+                manager,
+                connection_class=(
+                    sentinels.SentinelManagedSSLConnection if self.address.tls else sentinels.SentinelManagedConnection
+                ),
+                retry=new_async_retry(0),
+                **self.async_options,
+            )
+        )
+
+    def close(self) -> None:
+        """Close the connections, also those to the sentinels."""
+        super().close()
+        pool: Any = self.client().connection_pool
+        for sentinel in pool.sentinel_manager.sentinels:
+            sentinel.connection_pool.disconnect()
+
+    async def aclose(self, client: Any) -> None:
+        """Close the connections, also those to the sentinels."""
+        await super().aclose(client)
+        for sentinel in client.pool.sentinel_manager.sentinels:
+            await sentinel.connection_pool.disconnect()
+
+
+def _with_own_order(manager: Any) -> Any:
+    """Give a copy that may put the sentinel that answers first.
+
+    The package exchanges two in one list, for all who ask at the same time. Two who did so after one another left one
+    sentinel there twice and the other not at all: it was never asked again, and its connections were never closed.
+    """
+    asking = copy.copy(manager)
+    asking.sentinels = list(manager.sentinels)
+    return asking
+
+
+def new_retry(times: int = RETRIES) -> Any:
+    """How often a synchronous command is repeated, and when."""
+    from redis.backoff import ExponentialBackoff
+    from redis.exceptions import ConnectionError as RedisConnectionError
+    from redis.retry import Retry
+
+    return Retry(ExponentialBackoff(*PAUSES), times, supported_errors=(RedisConnectionError,))
+
+
+def new_async_retry(times: int = RETRIES) -> Any:
+    """How often an asynchronous command is repeated, and when."""
+    from redis.asyncio.retry import Retry
+    from redis.backoff import ExponentialBackoff
+    from redis.exceptions import ConnectionError as RedisConnectionError
+
+    return Retry(ExponentialBackoff(*PAUSES), times, supported_errors=(RedisConnectionError,))
+
+
+def unnamed() -> dict[str, None]:
+    """What keeps connections from introducing themselves, which takes two more answers and a right of its own."""
+    from redis.connection import AbstractConnection
+
+    names = inspect.signature(AbstractConnection.__init__).parameters
+    return {"driver_info": None} if "driver_info" in names else {"lib_name": None, "lib_version": None}

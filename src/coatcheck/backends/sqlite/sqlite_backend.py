@@ -1,0 +1,339 @@
+"""The backend that keeps objects in one file, which the processes of a user share and which survives them."""
+
+import contextlib
+import io
+import math
+import secrets
+import sqlite3
+import string
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from coatcheck.backends.base import BackendStatistics
+from coatcheck.backends.sqlite.database_file import PIECES_BITS, Connections
+from coatcheck.backends.sqlite.errors import Damaged, SQLiteUnavailable, trouble_of, unavailable
+from coatcheck.errors import ObjectTooLarge
+
+PIECE_BYTES = 4 * 2**20
+"""Values are kept in pieces of this size: copying a larger one would stop all other threads for too long."""
+
+ID_CHARACTERS = 8
+TOUCH_SECONDS = 1.0
+"""How old the note of an object's last use may be before reading it writes a new one."""
+
+SWEEP_BATCH = 200
+_FREE_PAGES, _VACUUM_PAGES = 8_192, 4_096  # with the usual pages 32 MiB and 16 MiB
+_OLDEST = "DELETE FROM objects WHERE id = (SELECT id FROM objects WHERE id != ? ORDER BY used, id LIMIT 1)"
+_OVERDUE = "DELETE FROM objects WHERE id IN (SELECT id FROM objects WHERE expires <= ? ORDER BY expires LIMIT ?)"
+_UNUSED = _OVERDUE.replace("expires", "used")
+_OLDEST_OF_ONE = _OLDEST.replace("WHERE id != ?", "WHERE namespace = ? AND id != ?")
+_LIVE = "(expires IS NULL OR expires > ?) AND +used > ?"  # the plus: not to be looked for by use, but by key
+_WHOLE = f"""
+SELECT o.id, o.size, o.checksum, o.used, p.data
+FROM objects o JOIN pieces p ON p.id BETWEEN o.id << {PIECES_BITS} AND (o.id + 1 << {PIECES_BITS}) - 1
+WHERE o.key = ? AND {_LIVE} ORDER BY p.id
+"""  # noqa: S608  (a number and words of ours)
+_ALPHABET = string.ascii_letters + string.digits
+
+Result = TypeVar("Result")
+
+
+class SQLiteBackend:
+    """Keeps objects in a SQLite file, with bounds that drop the least recently used first.
+
+    Any number of threads and processes may share the file. ``set``, ``get`` and ``touch`` count as use, to the second;
+    ``head`` and ``scan`` do not. What has expired, or was not used for ``max_idle``, reads as missing at once and is
+    freed by later ``set`` calls; of processes that share the file each goes by its own ``max_idle``. A file that is
+    damaged is renamed, which is logged, and a new one is made; so is one that somebody removed. Nothing is opened
+    before the first operation. The namespace of a key is what stands before its last ``:``.
+
+    An operation that cannot be carried out raises `SQLiteUnavailable`, an `ObjectStoreUnavailable` that says why.
+
+    Args:
+        path: The file; it and a folder that is made for it can be read by their owner alone.
+        max_bytes: Most bytes in total, counting values only; 0 means no bound, as for the other three.
+        max_namespace_objects: Most objects in one namespace.
+        max_namespace_bytes: Most bytes in one namespace.
+        max_idle: Seconds that an object is kept unused.
+        timeout: Seconds to wait for other processes that are writing.
+        clock: Seconds since the epoch; the clock of the machine, since the file outlives processes.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        max_bytes: int = 0,
+        max_namespace_objects: int = 0,
+        max_namespace_bytes: int = 0,
+        max_idle: float = 0.0,
+        timeout: float = 5.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        bounds = (max_bytes, max_namespace_objects, max_namespace_bytes, max_idle)
+        if min(bounds) < 0:
+            raise ValueError(f"A bound is negative: {bounds}. Use 0 for no bound.")
+        self._path = Path(path).expanduser()
+        self._max_bytes = max_bytes
+        self._max_namespace_objects = max_namespace_objects
+        self._max_namespace_bytes = max_namespace_bytes
+        self._max_idle = max_idle or math.inf
+        self._touch_seconds = min(TOUCH_SECONDS, self._max_idle / 10)
+        self._timeout = timeout
+        self._clock = clock
+        self._connections = Connections(self._path, timeout)
+        self._writing = threading.Lock()
+        self._evictions = 0  # changed while writing, so by one thread at a time
+        self._expirations = 0
+
+    def __repr__(self) -> str:
+        return f"SQLiteBackend({str(self._path)!r})"
+
+    def generate_id(self) -> str:
+        """``obj_`` and 8 random letters and digits: 62^8, some 218 million million."""
+        return "obj_" + "".join(secrets.choice(_ALPHABET) for _ in range(ID_CHARACTERS))
+
+    def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
+        """Keep ``value``; raises `ObjectTooLarge`, leaving all as it was, if no room could ever be made for it."""
+        for limit in (self._max_bytes, self._max_namespace_bytes):
+            if limit and len(value) > limit:
+                raise ObjectTooLarge(len(value), limit)
+        with self._turn():
+            self._run(lambda connection: self._write(connection, key, memoryview(value), ttl_seconds))
+
+    def get(self, key: str) -> bytes | None:
+        """The value under ``key``, now among the most recently used, or ``None``."""
+        return self._run(lambda connection: self._read(connection, _name(key)))
+
+    def delete(self, key: str) -> bool:
+        """Remove ``key``; whether a live object was there."""
+        with self._turn():
+            return self._run(lambda connection: self._remove(connection, _name(key)))
+
+    def head(self, key: str, n: int) -> bytes | None:
+        """The first ``n`` bytes, or ``None``; reads no more than those and does not count as use."""
+        return self._run(lambda connection: self._begin(connection, _name(key), max(n, 0)))
+
+    def touch(self, key: str) -> None:
+        """Note the use of what is under ``key``, if that can be done at once and was not done within a second."""
+        self._run(lambda connection: self._use(connection, _name(key)))
+
+    def scan(self, prefix: str) -> Iterator[str]:
+        """The live keys that begin with ``prefix``, as they were at this call."""
+        low = _name(prefix)
+        query = f"SELECT key FROM objects WHERE key >= ? AND key < ? AND {_LIVE}"  # noqa: S608
+        bounds = (low, low + b"\xff", *self._moment())  # no key has this byte: it is none of UTF-8
+        rows = self._run(lambda connection: connection.execute(query, bounds).fetchall())
+        return (str(row[0], "utf-8", "surrogatepass") for row in rows)
+
+    def ping(self) -> None:
+        """Return if the file can be read and written, else raise `SQLiteUnavailable`."""
+        with self._turn():
+            self._run(_look)
+
+    def statistics(self) -> BackendStatistics:
+        """What the file holds now, and what this process let go so far."""
+        query = "SELECT coalesce(sum(objects), 0), coalesce(sum(bytes), 0) FROM namespaces"
+        objects, size = self._run(lambda connection: connection.execute(query).fetchone())
+        return BackendStatistics(objects, size, self._evictions, self._expirations)
+
+    def close(self) -> None:
+        """Close the connections that are idle; a later operation opens new ones."""
+        self._connections.close()
+
+    # Running
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait for this process's other writers here, not in the file's lock, which is asked for at intervals only."""
+        if not self._writing.acquire(timeout=self._timeout):
+            raise SQLiteUnavailable(self._path, "busy")
+        try:
+            yield
+        finally:
+            self._writing.release()
+
+    def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Do ``work``; once more on a new file if the present one turns out to be damaged."""
+        try:
+            try:
+                return self._attempt(work)
+            except sqlite3.DatabaseError as error:
+                if trouble_of(error) != "damaged":
+                    raise
+                self._connections.set_aside(str(error))
+                return self._attempt(work)
+        except (sqlite3.Error, OSError) as error:
+            raise unavailable(error, self._path) from error
+
+    def _attempt(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        with self._connections.one() as connection:
+            return work(connection)
+
+    def _moment(self) -> tuple[float, float]:
+        """What `_LIVE` asks for: now, and since when an object must have been used."""
+        now = self._clock()
+        return now, now - self._max_idle
+
+    # What follows is done with one connection.
+
+    def _write(self, connection: sqlite3.Connection, key: str, value: memoryview, ttl_seconds: float | None) -> None:
+        now, name = self._clock(), _name(key)
+        expires = None if ttl_seconds is None or math.isinf(now + ttl_seconds) else now + ttl_seconds
+        with _transaction(connection):
+            connection.execute("DELETE FROM objects WHERE key = ?", (name,))
+            if expires is None or expires > now:
+                namespace = name.rpartition(b":")[0]
+                number = _insert(connection, (name, namespace, expires, now), value)
+                self._sweep(connection, now)
+                self._make_room(connection, namespace, number, now)
+        _give_back(connection)
+
+    def _make_room(self, connection: sqlite3.Connection, namespace: bytes, newest: int, now: float) -> None:
+        """Drop what has expired, then the least recently used, until all bounds hold; the newest object stays."""
+        while True:
+            if self._is_crowded(connection, namespace):
+                dropped = self._sweep(connection, now) or self._evict(connection, _OLDEST_OF_ONE, (namespace, newest))
+            elif self._max_bytes and self._total(connection) > self._max_bytes:
+                dropped = self._sweep(connection, now) or self._evict(connection, _OLDEST, (newest,))
+            else:
+                return
+            if not dropped:
+                raise Damaged("the sums of its namespaces are wrong")
+
+    def _sweep(self, connection: sqlite3.Connection, now: float) -> int:
+        """Free some of what has expired or was not used; how many."""
+        freed = _changed(connection, _OVERDUE, (now, SWEEP_BATCH)) + (
+            _changed(connection, _UNUSED, (now - self._max_idle, SWEEP_BATCH))
+        )
+        self._expirations += freed
+        return freed
+
+    def _evict(self, connection: sqlite3.Connection, query: str, values: tuple[object, ...]) -> int:
+        dropped = _changed(connection, query, values)
+        self._evictions += dropped
+        return dropped
+
+    def _is_crowded(self, connection: sqlite3.Connection, namespace: bytes) -> bool:
+        if not (self._max_namespace_objects or self._max_namespace_bytes):
+            return False
+        row = connection.execute("SELECT objects, bytes FROM namespaces WHERE name = ?", (namespace,)).fetchone()
+        objects, size = row or (0, 0)
+        return bool(
+            (self._max_namespace_objects and objects > self._max_namespace_objects)
+            or (self._max_namespace_bytes and size > self._max_namespace_bytes)
+        )
+
+    @staticmethod
+    def _total(connection: sqlite3.Connection) -> int:
+        return int(connection.execute("SELECT coalesce(sum(bytes), 0) FROM namespaces").fetchone()[0])
+
+    def _read(self, connection: sqlite3.Connection, name: bytes) -> bytes | None:
+        moment = self._moment()
+        # One statement, so that all pieces are of one moment.
+        rows = connection.execute(_WHOLE, (name, *moment))
+        first = rows.fetchone()
+        if first is None:
+            return None
+        number, size, checksum, used, value = first
+        if len(value) < size:
+            whole = io.BytesIO()
+            whole.write(value)
+            for row in rows:
+                whole.write(row[4])
+            value = whole.getvalue()  # its own memory, not a copy
+        rows.close()
+        if len(value) != size or zlib.crc32(value) != checksum:
+            raise Damaged("an object is not what was stored")
+        self._touch(connection, number, used, moment[0])
+        return bytes(value)
+
+    def _use(self, connection: sqlite3.Connection, name: bytes) -> None:
+        moment = self._moment()
+        query = f"SELECT id, used FROM objects WHERE key = ? AND {_LIVE}"  # noqa: S608
+        found = connection.execute(query, (name, *moment)).fetchone()
+        if found is not None:
+            number, used = found
+            self._touch(connection, number, used, moment[0])
+
+    def _touch(self, connection: sqlite3.Connection, number: int, used: float, now: float) -> None:
+        """Note the use of an object, if that can be done at once: reading does not depend on it."""
+        if now - used < self._touch_seconds or not self._writing.acquire(blocking=False):
+            return
+        try:
+            connection.execute("PRAGMA busy_timeout = 0")
+            with contextlib.suppress(sqlite3.OperationalError):
+                connection.execute("UPDATE objects SET used = ? WHERE id = ?", (now, number))
+            connection.execute(f"PRAGMA busy_timeout = {int(self._timeout * 1000)}")
+        finally:
+            self._writing.release()
+
+    def _remove(self, connection: sqlite3.Connection, name: bytes) -> bool:
+        query = f"DELETE FROM objects WHERE key = ? AND {_LIVE}"  # noqa: S608
+        with _transaction(connection):
+            removed = _changed(connection, query, (name, *self._moment()))
+        _give_back(connection)
+        return removed > 0
+
+    def _begin(self, connection: sqlite3.Connection, name: bytes, n: int) -> bytes | None:
+        with _transaction(connection, "DEFERRED"):
+            query = f"SELECT id, size FROM objects WHERE key = ? AND {_LIVE}"  # noqa: S608
+            row = connection.execute(query, (name, *self._moment())).fetchone()
+            if row is None:
+                return None
+            number, wanted = row[0] << PIECES_BITS, min(n, row[1])
+            pieces = []
+            while wanted > 0:
+                with connection.blobopen("pieces", "data", number, readonly=True) as piece:
+                    pieces.append(piece.read(wanted))
+                number, wanted = number + 1, wanted - len(pieces[-1])
+            return b"".join(pieces)
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    """All or nothing; what is read in it is of one moment. A failure closes the connection, which rolls back."""
+    connection.execute(f"BEGIN {kind}")
+    yield
+    connection.execute("COMMIT")
+
+
+def _insert(connection: sqlite3.Connection, facts: tuple[bytes, bytes, float | None, float], value: memoryview) -> int:
+    name, namespace, expires, now = facts
+    cursor = connection.execute(
+        "INSERT INTO objects (key, namespace, size, checksum, expires, used) VALUES (?, ?, ?, ?, ?, ?)",
+        (name, namespace, len(value), zlib.crc32(value), expires, now),
+    )
+    number = cursor.lastrowid or 0
+    starts = range(0, max(len(value), 1), PIECE_BYTES)
+    connection.executemany(
+        "INSERT INTO pieces VALUES (?, ?)",
+        (
+            ((number << PIECES_BITS) + position, value[start : start + PIECE_BYTES])
+            for position, start in enumerate(starts)
+        ),
+    )
+    return number
+
+
+def _give_back(connection: sqlite3.Connection) -> None:
+    """Make the file smaller, a bit at a time, where much of it is unused."""
+    if connection.execute("PRAGMA freelist_count").fetchone()[0] > _FREE_PAGES:
+        connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")  # execute() would free one page
+
+
+def _look(connection: sqlite3.Connection) -> None:
+    with _transaction(connection):
+        connection.execute("SELECT id FROM objects LIMIT 1").fetchone()
+
+
+def _changed(connection: sqlite3.Connection, query: str, values: tuple[object, ...]) -> int:
+    return connection.execute(query, values).rowcount
+
+
+def _name(key: str) -> bytes:
+    return key.encode("utf-8", "surrogatepass")

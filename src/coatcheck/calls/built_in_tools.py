@@ -1,0 +1,125 @@
+"""Our own tools as they appear on the wire: described, called with checked arguments, answered as result dicts."""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.json_schema import GenerateJsonSchema
+
+from coatcheck.calls.result_plan import Result
+from coatcheck.errors import CoatcheckError, excerpt
+
+logger = logging.getLogger(__name__)
+
+MOST_FAULTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTool:
+    """A function as a tool.
+
+    Attributes:
+        name: The name it has where nothing else bears it.
+        description: Text for the model.
+        function: A plain or async function that answers with text.
+        parameters: Its visible parameters as a model.
+        annotations: Hints for the host, such as ``readOnlyHint``.
+        title: The name that people see.
+    """
+
+    name: str
+    description: str
+    function: Callable[..., Awaitable[str] | str]
+    parameters: type[BaseModel]
+    annotations: Mapping[str, bool] = field(default_factory=dict)
+    title: str | None = None
+
+    def advertise(self, name: str) -> dict[str, Any]:
+        """Give the entry for ``tools/list`` under the name that the tool has there."""
+        entry: dict[str, Any] = {
+            "name": name,
+            "description": self.description,
+            "inputSchema": self.parameters.model_json_schema(schema_generator=_WithoutTitles),
+        }
+        if self.title:
+            entry["title"] = self.title
+        if self.annotations:
+            entry["annotations"] = dict(self.annotations)
+        return entry
+
+    async def call(self, arguments: Mapping[str, Any] | None) -> Result:
+        """Call the tool; what goes wrong becomes a result that says so."""
+        try:
+            checked = self.parameters.model_validate(dict(arguments or {}))
+        except ValidationError as error:
+            return error_result(_describe_faults(error))
+        given = {name: getattr(checked, name) for name in type(checked).model_fields}
+        try:
+            if inspect.iscoroutinefunction(self.function):
+                text = await self.function(**given)
+            else:
+                text = await asyncio.to_thread(self.function, **given)
+        except CoatcheckError as error:
+            return error_result(str(error))
+        except Exception:
+            # The inside of a fault is for the people who run this, not for the model.
+            logger.exception("Tool %s failed", self.name)
+            return error_result(f"Error executing tool {self.name}.")
+        return text_result(str(text))
+
+
+def own_tool(
+    function: Callable[..., Awaitable[str] | str],
+    *,
+    name: str | None = None,
+    annotations: Mapping[str, bool] | None = None,
+    title: str | None = None,
+) -> OwnTool:
+    """Describe a function by its signature and docstring."""
+    called = name or str(getattr(function, "__name__", "tool"))
+    fields: dict[str, Any] = {}
+    for parameter in inspect.signature(function, eval_str=True).parameters.values():
+        if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
+            continue
+        annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
+        default = ... if parameter.default is parameter.empty else parameter.default
+        fields[parameter.name] = (annotation, Field(default=default))
+    model: type[BaseModel] = create_model(f"{called}_arguments", __config__=ConfigDict(extra="ignore"), **fields)
+    return OwnTool(called, inspect.cleandoc(function.__doc__ or ""), function, model, annotations or {}, title)
+
+
+def text_result(text: str) -> Result:
+    """Give a result of one text."""
+    return {"content": [{"type": "text", "text": text}], "isError": False}
+
+
+def error_result(text: str) -> Result:
+    """Give a result that tells the model what went wrong."""
+    return {"content": [{"type": "text", "text": text}], "isError": True}
+
+
+class _WithoutTitles(GenerateJsonSchema):
+    """Schemas without the titles that only repeat names: every tool's schema costs the model tokens."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+        return False
+
+    def generate(self, schema: Any, mode: Any = "validation") -> dict[str, Any]:
+        made = super().generate(schema, mode)
+        made.pop("title", None)
+        return made
+
+
+def _describe_faults(error: ValidationError) -> str:
+    faults = error.errors(include_url=False, include_context=False)
+    lines = [
+        f'Parameter "{excerpt(".".join(map(str, fault["loc"])))}": {excerpt(fault["msg"], 200)}'
+        for fault in faults[:MOST_FAULTS]
+    ]
+    if len(faults) > MOST_FAULTS:
+        lines.append(f"and {len(faults) - MOST_FAULTS} more")
+    return "The arguments do not fit. " + "; ".join(lines) + "."

@@ -1,0 +1,251 @@
+"""A large tool result and the short one that takes its place."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from coatcheck.arguments.schemas import STORED
+from coatcheck.codec.characters import MEDIA_LIMIT, block_characters, content_characters, is_media, text_of, weigh
+from coatcheck.errors import excerpt
+
+Result = dict[str, Any]
+
+SMALL_BLOCK = 500
+"""Characters up to which a block stays visible, while all of these together stay within a quarter of the notice."""
+
+SHORTEST_NOTICE = 200
+"""Characters below which a notice could not say what it must; such a result passes as it is."""
+
+MOST_TEXTS_VISIBLE = 8
+
+LINKS_TOGETHER = 3
+"""Links in a row from which on they become one line."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is to become of a large result.
+
+    Attributes:
+        original: The result as it came.
+        limit: Characters that the text of the notice may have; ``structuredContent`` may have as many again.
+        structured: Whether ``structuredContent`` stands for the result as well.
+        visible: Blocks that stay, by position.
+        lines: Blocks, or rows of links, that become one typed line each: from first position to (end, description).
+        covered: Positions of blocks that the preview covers.
+        room: Characters left for the preview beside the blocks that stay and the typed lines.
+    """
+
+    original: Result
+    limit: int
+    structured: bool
+    visible: dict[int, Any] = field(default_factory=dict)
+    lines: dict[int, tuple[int, str]] = field(default_factory=dict)
+    covered: set[int] = field(default_factory=set)
+    room: int = 0
+
+    @property
+    def needs_preview(self) -> bool:
+        """Whether anything is left out that no typed line speaks of."""
+        return bool(self.covered) or self.structured
+
+
+def plan(result: Result, limit: int, *, has_output_schema: bool) -> Plan | None:
+    """Decide what stays, what becomes a line and what the preview covers; ``None`` where nothing would be gained.
+
+    Args:
+        result: A result that is over its limit.
+        limit: Most characters of the notice.
+        has_output_schema: Whether the tool promised ``structuredContent``.
+    """
+    structured = result.get("structuredContent")
+    promised = has_output_schema and not result.get("isError")
+    doubled = promised if structured is None else weigh(structured, SMALL_BLOCK) > SMALL_BLOCK
+    # Never larger than what it replaces, and each of the two places gets its share.
+    size = total_characters(result, 2 * limit)
+    fair = min(limit, size // 2 if doubled else size)
+    if fair < min(SHORTEST_NOTICE, limit):
+        return None
+    return _sort_blocks(Plan(result, fair, doubled, room=fair))
+
+
+def _sort_blocks(made: Plan) -> Plan:
+    blocks = blocks_of(made.original)
+    # Many texts are the items of one list, which the preview shows better than its first few would.
+    single_texts = sum(text_of(block) is not None for block in blocks) <= MOST_TEXTS_VISIBLE
+    small, media, end = made.limit // 4, MEDIA_LIMIT, 0
+    for position, block in enumerate(blocks):
+        if position < end:
+            continue
+        end = _end_of_links(blocks, position)
+        if end - position >= LINKS_TOGETHER and weigh(blocks[position:end], small) > small:
+            _add_line(made, position, end, _describe_links(blocks[position:end]))
+            continue
+        end = position + 1
+        if is_media(block):
+            media -= len(block["data"])
+            fits, characters = media >= 0, 0
+        else:
+            characters = block_characters(block, SMALL_BLOCK)
+            fits = characters <= min(SMALL_BLOCK, small) and (single_texts or text_of(block) is None)
+        if fits:
+            made.visible[position] = block
+            made.room -= characters
+            small -= characters
+        elif text_of(block) is not None:
+            made.covered.add(position)
+        else:
+            _add_line(made, position, end, describe(block))
+    return made
+
+
+def _add_line(made: Plan, position: int, end: int, line: str) -> None:
+    # A reference with its path stands behind each line; where there are too many lines the preview speaks for the rest.
+    characters = len(line) + 60
+    if made.room - characters < made.limit // 2:
+        made.covered.update(range(position, end))
+    else:
+        made.lines[position] = (end, line)
+        made.room -= characters
+
+
+def build(made: Plan, reference: str | None, preview: str) -> Result:
+    """Put the short result together.
+
+    Args:
+        made: The plan.
+        reference: Where the whole is kept, such as ``@obj_1``; ``None`` where it could not be kept.
+        preview: The bounded preview, which in the latter case says so.
+    """
+    original = made.original
+    content: list[Any] = []
+    told = not made.needs_preview and reference is not None
+    for position, block in enumerate(blocks_of(original)):
+        if position in made.visible:
+            content.append(block)
+        elif position in made.lines:
+            end, line = made.lines[position]
+            at = "" if reference is None else f" Kept: {reference}.content{_range(position, end)}"
+            content.append({"type": "text", "text": f"[{line}.{at}]"})
+        elif position in made.covered and not told:
+            content.append(_notice(block, preview))
+            told = True
+    if not told:
+        content.append({"type": "text", "text": preview})
+    replacement = {**original, "content": content}
+    if made.structured:
+        left = total_characters(original, 4 * made.limit) - content_characters(content, made.limit)
+        replacement["structuredContent"] = stored_marker(reference, preview, left)
+    return replacement
+
+
+def stored_marker(reference: str | None, preview: str, room: int) -> Result:
+    """Give the ``structuredContent`` that stands for a stored one; the preview is left out where it would not fit."""
+    marker: Result = {} if reference is None else {"reference": reference}
+    whole = {STORED: {**marker, "preview": preview}}
+    return whole if reference is None or weigh(whole, room) <= room else {STORED: marker}
+
+
+def error_text(text: str, limit: int, reference: str | None) -> str:
+    """Shorten the text of an error to ``limit`` characters with both of its ends."""
+    where = "it could not be kept" if reference is None else f"the whole is {reference}"
+    between = f"\n[… {len(text):,} characters in all; {where} …]\n"
+    half = max((limit - len(between)) // 2, 0)
+    return f"{text[:half]}{between}{text[len(text) - half :]}" if len(text) > limit else text
+
+
+def build_error(made: Plan, reference: str | None) -> Result:
+    """Put a short error together: the text with both of its ends, and the blocks that are no text and stay."""
+    content: list[Any] = [{"type": "text", "text": error_text(all_text(made.original), made.room, reference)}]
+    content += [block for block in made.visible.values() if text_of(block) is None]
+    replacement = {**made.original, "content": content}
+    if made.structured:
+        replacement["structuredContent"] = stored_marker(reference, content[0]["text"], made.limit)
+    return replacement
+
+
+def all_text(result: Result) -> str:
+    """Join the texts of a result."""
+    return "\n".join(text for text in map(text_of, blocks_of(result)) if text is not None)
+
+
+def total_characters(result: Result, limit: int) -> int:
+    """Count content and ``structuredContent`` together, until there are more than ``limit``."""
+    characters = content_characters(blocks_of(result), limit)
+    structured = result.get("structuredContent")
+    return characters + (weigh(structured, limit) if structured is not None else 0)
+
+
+def describe(block: Any) -> str:
+    """Say in one line what a block is: its kind, media type, size and hash."""
+    if not isinstance(block, dict):
+        return "A block of unknown kind"
+    kind = excerpt(str(block.get("type", "block")))
+    holder = block.get("resource") if kind == "resource" else block
+    holder = holder if isinstance(holder, dict) else {}
+    parts = [kind if kind != "resource" else "embedded resource"]
+    parts += [excerpt(str(holder[key])) for key in ("uri", "name", "mimeType") if key in holder]
+    encoded = holder.get("data", holder.get("blob"))
+    if isinstance(encoded, str):
+        parts += [f"{_decoded_size(encoded):,} bytes", f"sha256 {_sha256(encoded)}"]
+    else:
+        parts.append(f"more than {SMALL_BLOCK:,} characters")
+    return ", ".join(parts)
+
+
+def _describe_links(links: list[Any]) -> str:
+    digest = hashlib.sha256("\n".join(str(link.get("uri")) for link in links).encode("utf-8", "replace")).hexdigest()
+    first, last = (excerpt(str(link.get("uri"))) for link in (links[0], links[-1]))
+    return f"{len(links):,} resource links, {first} to {last}, sha256 of their addresses {digest}"
+
+
+def _end_of_links(blocks: list[Any], start: int) -> int:
+    end = start
+    while end < len(blocks) and isinstance(blocks[end], dict) and blocks[end].get("type") == "resource_link":
+        end += 1
+    return end
+
+
+def _range(start: int, end: int) -> str:
+    return f"[{start}]" if end == start + 1 else f"[{start}:{end}]"
+
+
+def blocks_of(result: Result) -> list[Any]:
+    """Give the content blocks of a result."""
+    blocks = result.get("content")
+    return blocks if isinstance(blocks, list) else []
+
+
+def _notice(block: Any, preview: str) -> Result:
+    notice: Result = {"type": "text", "text": preview}
+    if isinstance(block, dict) and isinstance(block.get("annotations"), dict):
+        notice["annotations"] = block["annotations"]
+    return notice
+
+
+def _decoded_size(encoded: str) -> int:
+    return len(encoded) * 3 // 4 - encoded[-2:].count("=")
+
+
+def _sha256(encoded: str) -> str:
+    """Hash the bytes that base64 text stands for, or the text where it is no base64."""
+    import base64
+    import binascii
+
+    try:
+        data = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        data = encoded.encode("utf-8", "replace")
+    return hashlib.sha256(data).hexdigest()
+
+
+def has_large_binaries(result: Result) -> bool:
+    """Whether describing the result would hash so much that others would have to wait."""
+    return any(
+        isinstance(holder, dict)
+        and isinstance(data := holder.get("data", holder.get("blob")), str)
+        and len(data) > MEDIA_LIMIT
+        for block in blocks_of(result)
+        if isinstance(block, dict)
+        for holder in (block, block.get("resource"))
+    )

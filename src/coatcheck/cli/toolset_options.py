@@ -1,0 +1,92 @@
+"""The help of ``coatcheck serve`` with the flags of the toolsets that are asked for before it."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+from coatcheck.references import close_names
+from coatcheck.tools.toolset import Toolset, load_toolset
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraFlags:
+    """What stood on the command line that the command does not know.
+
+    Attributes:
+        words: Flags and their values.
+        known: The command's own flags, to compare misspelt ones with.
+    """
+
+    words: Sequence[str]
+    known: Sequence[str]
+
+
+def load_toolsets(names: Sequence[str]) -> list[Toolset]:
+    """Load toolsets by their installed names, or by ``module:attribute``.
+
+    Raises:
+        SettingsError: One of them does not exist or cannot be loaded.
+    """
+    if any(":" in name for name in names):
+        sys.path.insert(0, "")  # a module of one's own is looked for in the current folder first
+    return [load_toolset(name) for name in names]
+
+
+def flag_of(field: str) -> str:
+    """Give the flag for a field of a toolset's settings."""
+    return "--" + field.replace("_", "-")
+
+
+def toolset_options(toolsets: Sequence[Toolset], extra: ExtraFlags) -> dict[str, dict[str, Any]]:
+    """Sort the flags that the command does not know into the settings of the toolsets, by the toolsets' names.
+
+    Raises:
+        typer.BadParameter: A flag that no toolset has, or one without its value.
+    """
+    owners = {
+        flag_of(field): (toolset.name, field)
+        for toolset in toolsets
+        for field in (toolset.settings.model_fields if toolset.settings else ())
+    }
+    options: dict[str, dict[str, Any]] = {}
+    rest = list(extra.words)
+    while rest:
+        flag, _, value = rest.pop(0).partition("=")
+        if flag not in owners:
+            near = close_names(flag, [*owners, *extra.known])
+            hint = f" Did you mean {near[0]}?" if near else ""
+            if owners and not near:
+                hint = f" The flags of the toolsets are: {', '.join(owners)}."
+            raise typer.BadParameter(f"No such option: {flag}.{hint}")
+        if not value:
+            if not rest or rest[0].startswith("--"):
+                raise typer.BadParameter(f"Option {flag} requires a value.")
+            value = rest.pop(0)
+        toolset, field = owners[flag]
+        options.setdefault(toolset, {})[field] = value
+    return options
+
+
+class ServeCommand(TyperCommand):
+    """A command whose help lists what ``--toolset``, which is read first, adds to it."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options, and those of each toolset under its name.
+
+        Raises:
+            SettingsError: One of them does not exist or cannot be loaded.
+        """
+        super().format_options(ctx, formatter)
+        names = ctx.params.get("toolset") or []
+        if not names:
+            return
+
+        for toolset in load_toolsets(names):
+            fields = toolset.settings.model_fields if toolset.settings else {}
+            rows = [(f"{flag_of(name)} VALUE", field.description or "") for name, field in fields.items()]
+            with formatter.section(f"Toolset {toolset.name}"):
+                formatter.write_dl(rows) if rows else formatter.write_text("It has no flags of its own.")

@@ -1,0 +1,180 @@
+"""Encode and decode a large value on the event loop, so that nothing else there waits for it."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from coatcheck.codec.chunked.decoder import Load, Pieces, Windows
+from coatcheck.codec.chunked.encoder import SLICE_PARTS, TEXT_CHARACTERS, NeedsCare, Slicer
+from coatcheck.codec.chunked.size_estimate import is_small, parts_of
+from coatcheck.codec.chunked.yield_budget import Manners
+from coatcheck.codec.decoding import decode, load_exactly, load_json
+from coatcheck.codec.encoding import Encoded, describe_payload, describe_result, dump_json, dump_line, encode
+from coatcheck.codec.envelope import Metadata, Parcel
+from coatcheck.codec.json_encoders import Spliced
+from coatcheck.codec.tool_results import ToolResult
+
+DECODED_AT_ONCE = 1024 * 1024
+"""Bytes of JSON that are decoded in one go; some 8 ms of work."""
+
+
+async def aencode(value: Any) -> Encoded:
+    """Encode any value exactly like ``encode``, giving the event loop its turn every few milliseconds.
+
+    Lists, tuples, dicts and the texts in them are encoded in slices. An object of another class (a pydantic model, a
+    dataclass) is encoded in one go, and so is a single text that is much longer than what stands around it.
+    """
+    root = value.result if isinstance(value, ToolResult) else value
+    if isinstance(root, str) or is_small(root) or parts_of(root, SLICE_PARTS) is not None:
+        return encode(value)
+    careful = False
+    try:
+        try:
+            parcel = await _collect(Slicer(careful=False), root)
+        except NeedsCare:
+            careful = True
+            parcel = await _collect(Slicer(careful=True), root)
+    except RuntimeError:  # a dict that somebody changes meanwhile; in one go nobody can
+        return encode(value)
+    if isinstance(value, ToolResult):
+        return describe_result(root, parcel, careful=careful)
+    return describe_payload(value, parcel, careful=careful)
+
+
+async def _collect(slicer: Slicer, value: Any) -> Parcel:
+    parcel = Parcel()
+    manners = Manners()
+    for piece in slicer.encode(value):
+        parcel.write(piece)
+        if manners.are_due():
+            await manners.pause()
+    return parcel
+
+
+async def adump_line(value: Any) -> bytes:
+    """Encode any value exactly like ``dump_line``, giving the event loop its turn every few milliseconds."""
+    if parts_of(value, SLICE_PARTS) is not None:
+        return dump_line(value)
+    pieces: list[bytes | memoryview] = []
+    manners = Manners()
+    try:
+        for piece in Slicer(careful=False).encode(value):
+            pieces.append(piece)
+            if manners.are_due():
+                await manners.pause()
+    except (NeedsCare, RuntimeError):
+        return dump_line(value)
+    return b"".join((*pieces, b"\n"))
+
+
+async def adecode(metadata: Metadata, payload: bytes | memoryview, pieces: Pieces | None = None) -> Any:
+    """Decode a payload exactly like ``decode``, giving the event loop its turn every few milliseconds.
+
+    JSON is decoded in windows. A tool result is decoded in one go: let a worker say what its value is.
+
+    Args:
+        metadata: What is known of it.
+        payload: The payload.
+        pieces: Takes the value once more, in pieces; see ``let_go``.
+
+    Raises:
+        ValueError: The payload is not what its metadata says.
+    """
+    if metadata.kind != "json" or len(payload) <= DECODED_AT_ONCE:
+        return decode(metadata, payload)
+    text, start = _in_place(payload)
+    return await _read(text, load_exactly if metadata.careful else load_json, start, pieces)
+
+
+async def aload_json(text: bytes, pieces: Pieces | None = None) -> Any:
+    """Decode JSON exactly like ``load_json``, giving the event loop its turn every few milliseconds.
+
+    Args:
+        text: The JSON.
+        pieces: Takes the value once more, in pieces; see ``let_go``.
+
+    Raises:
+        ValueError: The text is no JSON.
+    """
+    return load_json(text) if len(text) <= DECODED_AT_ONCE else await _read(text, load_json, pieces=pieces)
+
+
+async def let_go(pieces: Pieces) -> None:
+    """Free a decoded value that nobody needs any more, piece by piece.
+
+    Freeing 300,000 rows takes some 30 ms, in which nobody else has a turn. Who holds their pieces as well frees them at
+    leisure, once the value itself is forgotten. What somebody still uses stays as it is; what a function throws away
+    early stays until then.
+    """
+    manners = Manners()
+    while pieces:
+        pieces.pop()
+        if manners.are_due():
+            await manners.pause()
+
+
+def _in_place(payload: bytes | memoryview) -> tuple[bytes, int]:
+    """Give bytes that end with a payload, and where it begins: a copy of 26 MB takes up to 20 ms."""
+    whole = payload.obj if isinstance(payload, memoryview) else payload
+    if isinstance(whole, bytes) and whole.endswith(payload):
+        return whole, len(whole) - len(payload)
+    return bytes(payload), 0
+
+
+async def _read(text: bytes, load: Load, start: int = 0, pieces: Pieces | None = None) -> Any:
+    reading = Windows(text, load, start=start, pieces=pieces).read()
+    manners = Manners()
+    while True:
+        try:
+            with _without_collector():
+                next(reading)
+                while not manners.are_due():
+                    next(reading)
+        except StopIteration as end:
+            return end.value
+        except ValueError:
+            if pieces:
+                pieces.clear()
+            return load(text[start:])
+        await manners.pause()
+
+
+async def is_json(payload: bytes | memoryview) -> bool:
+    """Whether a payload is JSON on one line, found out without keeping what it says."""
+    text, start = _in_place(payload)
+    if text.find(b"\n", start) >= 0 or text.find(b"\r", start) >= 0:
+        return False
+    try:
+        await _read(text, _checked, start)
+    except ValueError:
+        return False
+    return True
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Make many objects, none of them in a cycle, without the interpreter's looking for cycles after every few."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _checked(piece: bytes) -> Any:
+    value = load_json(piece)
+    return type(value)() if isinstance(value, (list, dict, str)) else value
+
+
+async def splice_text(text: str) -> Spliced:
+    """Give a text as JSON that is ready for its place, however long it is."""
+    if len(text) <= TEXT_CHARACTERS:
+        return Spliced(dump_json(text))
+    try:
+        parcel = await _collect(Slicer(careful=False), text)
+    except NeedsCare:
+        parcel = await _collect(Slicer(careful=True), text)
+    return Spliced(parcel.view())

@@ -1,0 +1,218 @@
+"""The encoder that works in slices: the same JSON as in one go, piece by piece, each of them quickly made."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import islice
+from time import perf_counter
+from typing import Any
+
+from coatcheck.codec.chunked.size_estimate import Scales, parts_of
+from coatcheck.codec.json_encoders import MAX_DEPTH, Spliced, convert, dump_fast, encode_carefully, is_utf8, key_name
+
+SLICE_PARTS = 40_000
+"""Parts of a value that are encoded in one go; about 1 ms of work on the machine it was measured on."""
+
+SLICE_PARTS_CAREFULLY = 2_000
+"""The same for the careful encoder, which is written in Python; about 3 ms of work."""
+
+SLICE_BYTES = 128 * 1024
+"""Encoded bytes that a slice aims at: little enough to stay in the processor's cache until it is copied."""
+
+TEXT_CHARACTERS = 1_000_000
+"""Characters of a text that are encoded in one go."""
+
+LOOK_EVERY = 64
+"""Members of a slice between two looks at the clock."""
+
+LONG_AFTER = 0.004
+"""Seconds after which a slice is given up and cut shorter: its members are longer than those before them."""
+
+FAST_DEPTH = 254
+"""Levels that the fast encoder takes."""
+
+FIRST_SLICE = 64
+"""Members that are encoded before it is known what they take."""
+
+_BLOCK = 8192
+_SLICED = frozenset({list, tuple, dict, defaultdict})
+
+
+class NeedsCare(Exception):
+    """The fast encoder refuses a part, and so it would have refused the whole."""
+
+
+class _TakesLong(Exception):
+    """A slice takes longer than those before it."""
+
+
+class Slicer:
+    """Yields the JSON of a value in pieces, each of them quickly made.
+
+    It works with one of two encoders, the careful one if the fast one refuses any part: the two differ in more than
+    what they refuse.
+
+    Args:
+        careful: Whether to work with the careful encoder; the other raises ``NeedsCare`` where that is needed.
+    """
+
+    def __init__(self, *, careful: bool) -> None:
+        self._careful = careful
+        self._most_parts = SLICE_PARTS_CAREFULLY if careful else SLICE_PARTS
+        self._scales = Scales(self._most_parts)
+
+    def encode(self, value: Any, depth: int = 0, inside: frozenset[int] = frozenset()) -> Iterator[bytes | memoryview]:
+        """Encode a value that stands under ``depth`` levels of containers, those ``inside``."""
+        kind = type(value)
+        if kind is str and len(value) > TEXT_CHARACTERS:
+            yield from self._text(value)
+        elif kind is Spliced:
+            yield value.json
+        elif kind not in _SLICED or self._ends_here(value, depth, inside) or self._is_light(value):
+            yield self._dump(value, depth, inside)
+        else:
+            yield from self._members(value, depth, inside | {id(value)})
+
+    def _ends_here(self, value: Any, depth: int, inside: frozenset[int]) -> bool:
+        """Whether a container inside itself, or nested too deeply, is described and not followed."""
+        ends = id(value) in inside or depth >= (MAX_DEPTH if self._careful else FAST_DEPTH)
+        if ends and not self._careful:
+            raise NeedsCare
+        return ends
+
+    def _members(self, value: Any, depth: int, inside: frozenset[int]) -> Iterator[bytes | memoryview]:
+        """Encode a list, tuple or dict, as many members at once as earlier ones show to be quick."""
+        keyed = not isinstance(value, (list, tuple))
+        yield b"{" if keyed else b"["
+        size, comma = FIRST_SLICE, b""
+        for block in self._blocks(value, keyed=keyed):
+            start = 0
+            while start < len(block):
+                members = block[start : start + size]
+                batch: Any = dict(members) if keyed else members
+                weight = self._scales.weigh(batch, closely=start == 0 or len(batch) == 1)
+                piece = None if weight is None else self._dump_batch(batch, depth, inside)
+                if weight is not None and piece is not None:
+                    yield comma
+                    yield piece
+                    start += len(batch)
+                    size = self._next_size(len(batch), len(piece), weight)
+                elif len(batch) > 1:
+                    size = max(len(batch) // 8, 1)
+                    continue
+                else:
+                    yield comma
+                    if keyed:
+                        yield self._name(members[0][0])
+                    yield from self.encode(members[0][1] if keyed else members[0], depth + 1, inside)
+                    start += 1
+                comma = b","
+        yield b"}" if keyed else b"]"
+
+    def _is_light(self, value: Any) -> bool:
+        return parts_of(value, self._most_parts) is not None
+
+    def _blocks(self, value: Any, *, keyed: bool) -> Iterator[Any]:
+        """Give what the members are cut from: a list as it is, a dict as lists of its pairs."""
+        if not keyed:
+            yield value if isinstance(value, list) else list(value)
+            return
+        pairs = iter(value.items())
+        taken: set[str] = set()
+        while block := list(islice(pairs, _BLOCK)):
+            if self._careful:
+                for position, (key, member) in enumerate(block):
+                    name = key_name(key, taken)
+                    taken.add(name)
+                    block[position] = (name, member)
+            yield block
+
+    def _next_size(self, members: int, size: int, parts: int) -> int:
+        """Choose how many members come next, from what the last ones took."""
+        return max(min(2 * members, SLICE_BYTES * members // size, self._most_parts * members // (2 * parts)), 1)
+
+    def _dump(self, value: Any, depth: int, inside: frozenset[int]) -> bytes | memoryview:
+        """Encode a value in one go."""
+        if self._careful:
+            return encode_carefully(value, depth, inside)
+        return _cut(_dump_fast(_nested(value, depth)), depth)
+
+    def _dump_batch(self, batch: Any, depth: int, inside: frozenset[int]) -> memoryview | None:
+        """Encode the members of a batch in one go, without the brackets around; ``None`` where it takes too long."""
+        if self._careful:
+            return _cut(encode_carefully(batch, depth, inside), 1)
+        watched = batch.copy()
+        places = (
+            islice(batch, LOOK_EVERY, None, LOOK_EVERY)
+            if isinstance(batch, dict)
+            else range(len(batch))[LOOK_EVERY::LOOK_EVERY]
+        )
+        for place in places:
+            watched[place] = _Watched(watched[place])
+        deadline = _Deadline()
+        try:
+            return _cut(dump_fast(_nested(watched, depth), deadline.look), depth + 1)
+        except Exception:  # noqa: BLE001  # orjson's refusal, or whatever a foreign object's conversion raised
+            return None if deadline.missed else _cut(_dump_fast(_nested(batch, depth)), depth + 1)
+
+    def _name(self, name: Any) -> bytes:
+        if type(name) is not str:
+            raise NeedsCare
+        return bytes(_dump_fast(name)) + b":"
+
+    def _text(self, text: str) -> Iterator[bytes | memoryview]:
+        """Encode a long text; JSON escapes each character by itself, so that it may be cut anywhere."""
+        write = _dump_fast if not self._careful or is_utf8(text) else _dump_escaped
+        yield b'"'
+        for start in range(0, len(text), TEXT_CHARACTERS):
+            yield _cut(write(text[start : start + TEXT_CHARACTERS]), 1)
+        yield b'"'
+
+
+class _Watched:
+    """A member whose turn to be encoded is a time to look at the clock."""
+
+    __slots__ = ("member",)
+
+    def __init__(self, member: Any) -> None:
+        self.member = member
+
+
+class _Deadline:
+    """Gives the fast encoder watched members and whatever else it asks for, until the time is over."""
+
+    def __init__(self) -> None:
+        self.missed = False
+        self._end = perf_counter() + LONG_AFTER
+
+    def look(self, value: Any) -> Any:
+        """Convert a value for the fast encoder."""
+        if type(value) is not _Watched:
+            return convert(value)
+        if perf_counter() > self._end:
+            self.missed = True
+            raise _TakesLong
+        return value.member
+
+
+def _dump_fast(value: Any) -> bytes:
+    try:
+        return dump_fast(value)
+    except Exception as error:
+        raise NeedsCare from error
+
+
+def _dump_escaped(text: str) -> bytes:
+    return json.dumps(text).encode()
+
+
+def _nested(value: Any, depth: int) -> Any:
+    """Put a part as deep as it stands in the whole, so that the fast encoder refuses what it refuses there."""
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def _cut(piece: bytes, ends: int) -> memoryview:
+    """Take off that many brackets at both ends, without a copy."""
+    return memoryview(piece)[ends : len(piece) - ends]

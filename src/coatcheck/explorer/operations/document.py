@@ -1,0 +1,154 @@
+"""A stored object as the operations see it: decoded once, opened where its text is a document."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from coatcheck.codec import Encoded, Metadata, decode, encode, open_json_text
+from coatcheck.references import parse_path, walk
+
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The outcome of an operation.
+
+    Attributes:
+        text: For the reader; never longer than the operation's ``limit``.
+        payload: The encoded new value, where the operation made one.
+        metadata: What is known of that value, as ``Metadata.to_dict`` gives it.
+        facts: Figures for the caller, such as the number of matches; plain JSON.
+    """
+
+    text: str
+    payload: bytes | None = None
+    metadata: dict[str, Any] | None = None
+    facts: Facts = field(default_factory=dict)
+
+    @classmethod
+    def of_value(cls, text: str, value: Any, facts: Facts | None = None) -> "Answer":
+        """An answer with a new value, encoded as the store keeps it."""
+        return cls.of_encoded(text, encode(value), facts)
+
+    @classmethod
+    def of_encoded(cls, text: str, encoded: Encoded, facts: Facts | None = None) -> "Answer":
+        """An answer with a new value that is encoded already."""
+        return cls(text, encoded.payload, metadata_of(encoded).to_dict(), facts or {})
+
+    def to_wire(self) -> tuple[dict[str, Any], list[bytes]]:
+        """Give a JSON header and the bytes that follow it."""
+        text = self.text.encode("utf-8", "surrogatepass")
+        header = {
+            "text_bytes": len(text),
+            "has_payload": self.payload is not None,
+            "metadata": self.metadata,
+            "facts": self.facts,
+        }
+        return header, [text] if self.payload is None else [text, self.payload]
+
+    @classmethod
+    def from_wire(cls, header: dict[str, Any], body: bytes) -> "Answer":
+        """Read what ``to_wire`` gave, believing nothing.
+
+        Raises:
+            ValueError: It is not of that form.
+        """
+        text_bytes, has_payload = header.get("text_bytes"), header.get("has_payload")
+        metadata, facts = header.get("metadata"), header.get("facts")
+        if not isinstance(text_bytes, int) or not 0 <= text_bytes <= len(body) or not isinstance(facts, dict):
+            raise ValueError("malformed answer")
+        if has_payload is not True:
+            if text_bytes != len(body):
+                raise ValueError("an answer with bytes left over")
+            return cls(body.decode("utf-8", "surrogatepass"), facts=facts)
+        payload = body[text_bytes:]
+        return cls(body[:text_bytes].decode("utf-8", "surrogatepass"), payload, _checked(metadata, payload), facts)
+
+
+def metadata_of(encoded: Encoded) -> Metadata:
+    """What is known of an encoded value before it is stored."""
+    return Metadata(
+        kind=encoded.kind,
+        size=encoded.size,
+        type=encoded.type,
+        length=encoded.length,
+        careful=encoded.careful,
+    )
+
+
+def _checked(metadata: Any, payload: bytes) -> dict[str, Any]:
+    kinds = ("json", "text")
+    types = ("object", "array", "string", "integer", "number", "boolean", "null")
+    if (
+        not isinstance(metadata, dict)
+        or metadata.get("kind") not in kinds
+        or metadata.get("type") not in types
+        or metadata.get("size") != len(payload)
+        or not isinstance(metadata.get("length"), int | None)
+        or not isinstance(metadata.get("careful"), bool)
+    ):
+        raise ValueError("malformed metadata")
+    return Metadata(
+        kind=metadata["kind"],
+        size=len(payload),
+        type=metadata["type"],
+        length=metadata["length"],
+        careful=metadata["careful"],
+    ).to_dict()
+
+
+class Document:
+    """A stored object, decoded when its value is first asked for.
+
+    Args:
+        metadata: What is known of the payload.
+        payload: The stored bytes.
+        allow_yaml: Whether a text that is YAML may be opened too. Only in a worker: its parser is for the sandbox.
+    """
+
+    def __init__(self, metadata: Metadata, payload: bytes | memoryview, *, allow_yaml: bool = False) -> None:
+        self.metadata = metadata
+        self.payload = payload
+        self.allow_yaml = allow_yaml
+
+    @property
+    def may_be_structured(self) -> bool:
+        """Whether it is JSON, or a text that looks like JSON from its first character."""
+        return self.metadata.kind != "text" or bytes(self.payload[:64]).lstrip()[:1] in {b"{", b"["}
+
+    @cached_property
+    def value(self) -> Any:
+        """The decoded value."""
+        return decode(self.metadata, self.payload)
+
+    @cached_property
+    def _opened_root(self) -> Any:
+        return self._open(self.value)
+
+    def open_text(self, text: str) -> Any:
+        """Give the list or dict that a text spells out in JSON (or YAML, where allowed), else ``None``."""
+        return self._opened_root if text is self.value else self._open(text)
+
+    def _open(self, text: str) -> Any:
+        opened = open_json_text(text)
+        if opened is None and self.allow_yaml:
+            from coatcheck.explorer.operations.yaml_text import open_yaml_text
+
+            opened = open_yaml_text(text)
+        return opened
+
+
+def locate(document: Document, path: str) -> Any:
+    """Give the part of a document that a path leads to; the path goes on inside texts that are documents themselves.
+
+    Raises:
+        ReferenceSyntaxError: The path is malformed.
+        PathNotFound: It leads nowhere.
+    """
+    return walk(document.value, parse_path(path), open_text=document.open_text)
+
+
+def place(args: dict[str, Any]) -> str:
+    """Give the reference of the part that the arguments ask about, in canonical form."""
+    return f"{args['reference']}{parse_path(args.get('path') or '')}"

@@ -1,0 +1,102 @@
+"""``resolve``: the value that a reference stands for."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from coatcheck.codec import decode_result, dump_json, result_text
+from coatcheck.explorer.operations.document import Answer, Document, locate
+
+PARTS = 2_000
+MEMBERS = 100
+"""Members that are kept of each list and object."""
+
+CHARACTERS = 200
+"""Characters that are kept of each text, and that a key may have."""
+
+Place = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A value with the first members of each list and object.
+
+    Attributes:
+        value: What is left of the value.
+        cut: The places in it where something was left out.
+    """
+
+    value: Any
+    cut: frozenset[Place]
+
+    def to_facts(self) -> dict[str, Any]:
+        """Give the sample as JSON."""
+        return {"value": self.value, "cut": [list(place) for place in self.cut]}
+
+    @classmethod
+    def from_facts(cls, facts: Any) -> "Sample | None":
+        """Read what ``to_facts`` gave; ``None`` where it is something else."""
+        if not isinstance(facts, dict) or not isinstance(facts.get("cut"), list) or "value" not in facts:
+            return None
+        places = facts["cut"]
+        if not all(isinstance(place, list) and all(type(step) in {str, int} for step in place) for place in places):
+            return None
+        return cls(facts["value"], frozenset(map(tuple, places)))
+
+
+def sample_of(value: Any) -> Sample:
+    """Take a sample, level by level; the cost depends on the sample alone."""
+    cut: set[Place] = set()
+    root: list[Any] = [None]
+    left = PARTS
+    waiting: deque[tuple[Any, Any, str | int, Place]] = deque([(value, root, 0, ())])
+    while waiting:
+        part, holder, step, place = waiting.popleft()
+        if isinstance(part, (dict, list)):
+            kept = _members(part, min(MEMBERS, left))
+            left -= len(kept)
+            if len(kept) < len(part):
+                cut.add(place)
+            holder[step] = {} if isinstance(part, dict) else [None] * len(kept)
+            waiting.extend((member, holder[step], key, (*place, key)) for key, member in kept)
+        elif isinstance(part, str) and len(part) > CHARACTERS:
+            cut.add(place)
+            holder[step] = part[:CHARACTERS]
+        else:
+            holder[step] = part
+    return Sample(root[0], frozenset(cut))
+
+
+def _members(container: Any, most: int) -> list[tuple[Any, Any]]:
+    if isinstance(container, list):
+        return list(enumerate(container[:most]))
+    pairs = zip(container.items(), range(most), strict=False)
+    return [pair for pair, _ in pairs if len(pair[0]) <= CHARACTERS]
+
+
+def resolve(document: Document, args: dict[str, Any]) -> Answer:
+    """Give the part that ``path`` leads to as a payload; the text stays empty.
+
+    Args:
+        document: The object.
+        args: ``as_text`` (give the text, or the JSON of what is none; the fact ``null`` tells ``null`` from a text
+            that says so), ``sample`` (give a sample as the fact
+            ``sample``), ``sample_alone`` (and nothing else), and the common ones.
+    """
+    path = args.get("path") or ""
+    if args.get("as_text"):
+        return _text(document, path)
+    value = locate(document, path)
+    facts = {"sample": sample_of(value).to_facts()} if args.get("sample") else {}
+    return Answer("", facts=facts) if args.get("sample_alone") else Answer.of_value("", value, facts)
+
+
+def _text(document: Document, path: str) -> Answer:
+    if not path:
+        result = decode_result(document.metadata, document.payload)
+        text = None if result is None else result_text(result)
+        if text is not None:
+            return Answer.of_value("", text)
+    part = locate(document, path)
+    text = part if isinstance(part, str) else dump_json(part).decode()
+    return Answer.of_value("", text, {"null": True} if part is None else {})

@@ -1,0 +1,56 @@
+"""``show``: a bounded preview of a part, or the whole of it where that fits."""
+
+from typing import Any
+
+from coatcheck.codec import dump_json, json_type
+from coatcheck.errors import ArgumentRejected
+from coatcheck.explorer.operations.document import Answer, Document, locate, place
+
+
+def show(document: Document, args: dict[str, Any]) -> Answer:
+    """Render the part that ``path`` leads to.
+
+    Args:
+        document: The object.
+        args: ``reference``, ``path``, ``limit``; ``whole`` (give everything where it fits, default true); ``headline``
+            (begin with the reference also then, default false);
+            ``expires_in`` (seconds until the object expires, or ``None``) and ``tool`` for the preview's words.
+    """
+    from coatcheck.explorer.previews import Subject, render, render_small, render_whole
+
+    path = args.get("path") or ""
+    value = locate(document, path)
+    limit = args["limit"]
+    facts = {"type": json_type(value)}
+    if args.get("whole", True):
+        if args.get("headline", False):
+            text = render_small(value, Subject(place(args), 0), limit)
+        else:
+            text = render_whole(value, limit)
+        if text is not None:
+            return Answer(text, facts=facts | {"whole": True})
+    characters = _characters(document, value, is_root=value is document.value)
+    opened = _opened(document, value)
+    subject = Subject(
+        reference=place(args),
+        characters=characters,
+        expires_in=args.get("expires_in"),
+        tool=args.get("tool", document.metadata.tool),
+    )
+    return Answer(render(value, subject, limit, opened), facts=facts | {"whole": False, "characters": characters})
+
+
+def _opened(document: Document, value: Any) -> Any:
+    try:
+        return document.open_text(value) if isinstance(value, str) else None
+    except ArgumentRejected:
+        return None  # a document that is refused can still be shown as text
+
+
+def _characters(document: Document, value: Any, *, is_root: bool) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if is_root and document.metadata.kind == "json":
+        payload = bytes(document.payload)
+        return len(payload) if payload.isascii() else len(payload.decode())
+    return len(dump_json(value).decode())

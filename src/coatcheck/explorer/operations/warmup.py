@@ -1,0 +1,48 @@
+"""Runs every operation once, so that whatever they import, and whatever codecs they need, is there."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from coatcheck.codec import ToolResult, encode
+from coatcheck.errors import CoatcheckError
+from coatcheck.explorer.operations.document import Answer, Document, metadata_of
+
+_YAML = "a: 1\nb:\n  - c: 0.5\n    d: true\n"
+_TOOL_RESULT = ToolResult({"content": [{"type": "text", "text": '{"a": [1, 2]}'}]})
+
+
+def warm_up(operations: dict[str, Callable[[Document, dict[str, Any]], Answer]]) -> None:
+    """Run all operations on small objects of every kind, faults included."""
+    values = [
+        {"a": [1, None, 10**30, {"b": "x\ny\u2028" * 200}]},
+        "one\ntwo",
+        "one",
+        _YAML,
+        '[{"a": 1}]',
+        "\ud800",
+        _TOOL_RESULT,
+    ]
+    for value in values:
+        for path in ("", "a[0]", "nowhere"):
+            for limit in (80, 4000):
+                for name, operation in operations.items():
+                    _try(operation, value, path, limit, whole=name == "show" and limit > 80)  # noqa: PLR2004
+
+
+def _try(
+    operation: Callable[[Document, dict[str, Any]], Answer], value: Any, path: str, limit: int, *, whole: bool
+) -> None:
+    encoded = encode(value)
+    document = Document(metadata_of(encoded), encoded.payload, allow_yaml=True)
+    args = {
+        "reference": "@obj_1",
+        "path": path,
+        "limit": limit,
+        "whole": whole,
+        "pattern": "(?P<n>o)n" if limit > 80 else "(",  # noqa: PLR2004
+        "replacement": r"\g<n>!",
+        "filter": ".. | tostring" if limit > 80 else ".[",  # noqa: PLR2004
+    }
+    with contextlib.suppress(CoatcheckError):
+        operation(document, args)

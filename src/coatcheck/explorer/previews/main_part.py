@@ -1,0 +1,112 @@
+"""The part of a value that makes it large, and how paths into it are written."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from coatcheck.errors import counted
+from coatcheck.explorer.previews.shape import Shape
+from coatcheck.explorer.previews.wording import quote
+from coatcheck.references import Key, Path, Reference, Step
+
+LONGEST = 400
+"""Characters of one suggestion; longer ones are not made."""
+
+
+def call(tool: str, target: Reference, **arguments: str | int) -> str:
+    """Write a call of one of the object tools, ``""`` where it gets too long; the target's path is an argument.
+
+    Args:
+        tool: The tool's name behind ``object_store_``.
+        target: Object and path.
+        **arguments: The tool's other arguments.
+    """
+    given: dict[str, str | int] = {"object_id": f"@{target.object_id}"}
+    if target.path:
+        given["path"] = str(target.path)
+    given.update(arguments)
+    written = ", ".join(f"{name}={_argument(value)}" for name, value in given.items())
+    text = f"object_store_{tool}({written})"
+    return text if len(text) <= LONGEST else ""
+
+
+def passing(target: Reference, part: Path) -> str:
+    """Say that the reference, or a part of it, stands for its value in any tool's argument."""
+    whole = str(target)
+    if len(whole) > LONGEST:
+        return "Give the reference as an argument of any tool, in place of the value."
+    example = Reference(target.object_id, target.path.join(part.steps))
+    also = f" or a part such as {example}" if part and len(str(example)) <= LONGEST else ""
+    return f"Give {whole}{also} as an argument of any tool, in place of the value."
+
+
+def _argument(value: str | int) -> str:
+    if isinstance(value, int):
+        return str(value)
+    if '"' in value and "'" not in value and "\\" not in value:
+        return f"'{value}'"
+    return quote(value)
+
+
+RUN = 10
+"""Scalars of a list that are shown in one line."""
+KEY = 120
+"""Longest key, in characters, that a path in a preview holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Main:
+    """The part of a value that makes it large: the list or map whose members are worth samples.
+
+    ``place`` is its path from the value; ``shape`` is that of one member.
+    """
+
+    place: Path
+    container: Any
+    shape: Shape
+
+    @property
+    def is_run(self) -> bool:
+        """Whether it is a list of scalars, which are shown many in a line."""
+        return not isinstance(self.container, dict) and self.shape.objects is None and self.shape.arrays is None
+
+    @property
+    def noun(self) -> str:
+        """What its members are called."""
+        return "key" if isinstance(self.container, dict) else "item"
+
+
+def find_main(value: Any, shape: Shape) -> Main | None:
+    """Find the largest list or map that is reached through single objects; ``None`` where there is none."""
+    best: tuple[int, tuple[Step, ...], Shape] | None = None
+    places: list[tuple[tuple[Step, ...], Shape]] = [((), shape)]
+    for path, here in places:
+        objects, arrays = here.objects, here.arrays
+        weight, members = 0, None
+        if objects is not None and objects.values is not None:
+            weight, members = objects.keys.most, objects.values
+        elif objects is not None and objects.seen == 1:
+            fields = (objects.fields or {}).items()
+            places.extend(((*path, Key(name)), field.shape) for name, field in fields)
+        elif arrays is not None and arrays.items is not None:
+            weight, members = arrays.lengths.most, arrays.items
+        if members is not None:
+            # a few scalars are seen well enough at the top level
+            records = members.objects is not None or members.arrays is not None
+            weight = 4 * weight if records else weight
+            if not path or ((records or weight > RUN) and (best is None or weight > best[0])):
+                best = (weight, path, members)
+    if best is None:
+        return None
+    container = value
+    for step in best[1]:
+        container = container[step.name] if isinstance(step, Key) else container
+    return Main(Path(best[1]), container, best[2])
+
+
+def label_of(path: Path) -> str:
+    """Write a path, or say what it leads to where a key in it is too long to be of use."""
+    longest = max((len(step.name) for step in path.steps if isinstance(step, Key)), default=0)
+    if longest > KEY:
+        return f"(under a key of {counted(longest, 'character')})"
+    text = str(path)
+    return text if len(text) <= LONGEST else f"(under a path of {counted(len(text), 'character')})"

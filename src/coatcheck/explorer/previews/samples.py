@@ -1,0 +1,298 @@
+"""Parts of a value as compact JSON within a number of characters, and a true count of what was cut on the way.
+
+Three marks stand for what is not shown: ``"abc…(+1,234 characters)"`` a text that goes on, ``{…3}`` and ``[…12]``
+parts that are folded, ``…+7 keys`` and ``…+7 items`` the rest of an object or array.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from coatcheck.codec import dump_json, dump_plain
+from coatcheck.errors import counted
+from coatcheck.explorer.previews.wording import INTEGER_BITS, NotPlain, kind_of, number, quote, write_scalar
+
+SLOTS = ("headline", "shape", "samples", "left_out", "next")
+
+
+class Sheet:
+    """A text in the making that never exceeds its limit.
+
+    Args:
+        limit: The most characters of the finished text.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._room = limit
+        self._slots: dict[str, str] = {}
+
+    @property
+    def room(self) -> int:
+        """Characters that one more part may have, its line break not counted."""
+        return max(self._room - (1 if self._slots else 0), 0)
+
+    def put(self, slot: str, text: str) -> bool:
+        """Add a part on lines of its own, behind what its slot already has; refuse what does not fit."""
+        if not text or len(text) > self.room:
+            return False
+        self._room -= len(text) + (1 if self._slots else 0)
+        before = self._slots.get(slot)
+        self._slots[slot] = text if before is None else f"{before}\n{text}"
+        return True
+
+    def put_first(self, slot: str, texts: Iterable[str]) -> bool:
+        """Add the first of several forms of a part that fits."""
+        return any(self.put(slot, text) for text in texts)
+
+    def text(self) -> str:
+        """Give the finished text."""
+        return "\n".join(self._slots[slot] for slot in SLOTS if slot in self._slots)
+
+
+ONE_LINE = 100
+"""Characters of JSON that are read well enough in one line."""
+
+MOST_LEVELS = 200
+"""Levels of nesting beyond which a value is not shown whole: no reader follows, and no decoder either."""
+
+
+def render_whole(value: Any, limit: int) -> str | None:
+    """Give a value's full text if it has at most ``limit`` characters, else ``None``.
+
+    A text is given as it is; all else as JSON: in one line where that is short, else with a line for each member of
+    the outermost list or object, where that fits. Indentation would cost a model tokens and tell it nothing more. The
+    cost depends on the limit and not on the value's size.
+
+    Raises:
+        NotPlain: The value holds a Python object that has no JSON form of its own.
+    """
+    if isinstance(value, str):
+        return str.__str__(value) if len(value) <= limit else None
+    text = _compact(value, limit)
+    if text is None:
+        return None
+    return (_in_lines(value, limit) or text) if len(text) > ONE_LINE else text
+
+
+def render_line(value: Any, limit: int) -> str | None:
+    """Give a value as one printable line of JSON if that has at most ``limit`` characters, else ``None``.
+
+    Raises:
+        NotPlain: The value holds a Python object that has no JSON form of its own.
+    """
+    text = _compact(value, limit)
+    # A lone surrogate makes the encoder escape all of its text; whoever needs that is better off with another form.
+    return text if text is not None and text.isprintable() and "\\ud" not in text else None
+
+
+def _compact(value: Any, limit: int) -> str | None:
+    encoded = dump_plain(value, limit)
+    if encoded is None:
+        if _weigh(value, limit) > limit:
+            return None
+        encoded = dump_json(value)
+    text = encoded.decode()
+    return text if len(text) <= limit else None
+
+
+def _in_lines(value: Any, limit: int) -> str | None:
+    """Write each member of a list or object in a line of its own, where that helps and fits."""
+    if isinstance(value, dict):
+        members = [dump_json({name: member})[1:-1] for name, member in value.items()]
+        brackets = "{}"
+    elif isinstance(value, (list, tuple)) and any(isinstance(item, (dict, list, tuple)) for item in value):
+        members = [dump_json(item) for item in value]
+        brackets = "[]"
+    else:
+        return None
+    text = "\n".join((brackets[0], b",\n".join(members).decode(), brackets[1]))
+    return text if len(text) <= limit else None
+
+
+def _weigh(value: Any, limit: int) -> int:
+    """Give a lower bound of a value's length as compact JSON; stops once it is over the limit."""
+    compact = 0
+    pending: list[tuple[Any, int]] = [(value, 0)]
+    while pending:
+        if compact > limit:
+            break
+        item, level = pending.pop()
+        if isinstance(item, str):
+            compact += len(item) + 2
+        elif isinstance(item, dict):
+            compact += 2 * len(item) + 1 + (not item)
+            if level >= MOST_LEVELS or compact > limit:
+                return limit + 1
+            if item and set(map(type, item)) != {str}:
+                _refuse_odd_keys(item)
+            compact += 2 * len(item) + sum(map(len, item))
+            pending.extend((member, level + 1) for member in item.values())
+        elif isinstance(item, (list, tuple)):
+            compact += len(item) + 1 + (not item)
+            if level >= MOST_LEVELS or compact > limit:
+                return limit + 1
+            pending.extend((member, level + 1) for member in item)
+        else:
+            kind_of(type(item))
+            compact += max(int(item.bit_length() * 0.3), 1) if isinstance(item, int) else 3
+    return compact
+
+
+def _refuse_odd_keys(item: dict[Any, Any]) -> None:
+    for name in item:
+        if not isinstance(name, str):
+            raise NotPlain(type(name))
+
+
+MOST_MEMBERS = 60
+"""Keys or items of one container that are shown."""
+FORMS = ((120, 2, 3), (60, 2, 3), (60, 1, 3), (30, 1, 0), (16, 1, 0))
+"""Ways to show a value, fullest first: characters of a text, levels of objects, items of an inner array."""
+
+
+@dataclass(slots=True)
+class Cuts:
+    """What is not shown of the values that are: texts that go on, parts that are folded, keys and items left off."""
+
+    texts: int = 0
+    folded: int = 0
+    keys: int = 0
+    items: int = 0
+
+    def counts(self) -> tuple[int, int, int, int]:
+        """Give all four numbers."""
+        return self.texts, self.folded, self.keys, self.items
+
+    def add(self, other: "Cuts") -> None:
+        """Count another value's cuts too."""
+        self.texts += other.texts
+        self.folded += other.folded
+        self.keys += other.keys
+        self.items += other.items
+
+
+SHORT = 240
+"""Characters of a member that is shown as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A value as text, how many of its own members that holds, what is cut further inside, and the form it took."""
+
+    text: str
+    members: int
+    cuts: Cuts
+    form: int
+
+
+def sample(value: Any, room: int, *, open_arrays: bool = True, form: int = 0) -> Sample | None:
+    """Write a value in at most ``room`` characters, in the fullest form that loses no key; ``None`` if not even folded.
+
+    Args:
+        value: Any JSON value.
+        room: Characters.
+        open_arrays: Whether arrays inside the value show their first items.
+        form: The fullest of ``FORMS`` to try, where it is known from a value of the same kind.
+
+    Raises:
+        NotPlain: A part that would be shown is no JSON value.
+    """
+    total = len(value) if isinstance(value, (dict, list, tuple)) else 0
+    if total and open_arrays and form == 0:
+        # Nothing is cut in a short member, so nothing has to be weighed against anything.
+        line = render_line(value, min(room, SHORT))
+        if line is not None:
+            return Sample(line, total, Cuts(), 0)
+    found = None
+    for place, (width, levels, items) in enumerate(FORMS[form:], form):
+        folding = _Folding(width, items if open_arrays else 0)
+        text = folding.outermost(value, room, levels)
+        if len(text) <= room:
+            found = Sample(text, folding.members, folding.cuts, place)
+            if folding.cuts.keys == 0 and (folding.members == total or not isinstance(value, dict)):
+                break
+    return found
+
+
+class _Folding:
+    """One way to show a value: the length of texts and of inner arrays."""
+
+    def __init__(self, width: int, items: int) -> None:
+        self.width = width
+        self.items = items
+        self.cuts = Cuts()
+        self.members = 0
+
+    def outermost(self, value: Any, room: int, levels: int) -> str:
+        """Write the value that a sample is of; of a long list, as many items as fit."""
+        if not isinstance(value, (dict, list, tuple)) or not value:
+            return self.write(value, room, levels)
+        text, self.members = self._container(value, room, levels, MOST_MEMBERS)
+        return text
+
+    def write(self, value: Any, room: int, levels: int) -> str:
+        """Write a value; only a scalar, or a container's folded form, may be longer than ``room``."""
+        if isinstance(value, str):
+            return self._string(value)
+        if isinstance(value, (dict, list, tuple)):
+            if not value:
+                return "{}" if isinstance(value, dict) else "[]"
+            most = MOST_MEMBERS if isinstance(value, dict) else self.items
+            if levels == 0 or most == 0:
+                return self._fold(value)
+            text, members = self._container(value, room, levels, most)
+            if members and members < len(value):
+                if isinstance(value, dict):
+                    self.cuts.keys += len(value) - members
+                else:
+                    self.cuts.items += len(value) - members
+            return text
+        if isinstance(value, int) and value.bit_length() > INTEGER_BITS:
+            self.cuts.folded += 1
+        return write_scalar(value)
+
+    def _string(self, value: str) -> str:
+        more = len(value) - self.width
+        if more <= 0:
+            return quote(value)
+        self.cuts.texts += 1
+        return f'{quote(value[: self.width])[:-1]}…(+{number(more)} characters)"'
+
+    def _fold(self, value: Any) -> str:
+        self.cuts.folded += 1
+        return f"{{…{number(len(value))}}}" if isinstance(value, dict) else f"[…{number(len(value))}]"
+
+    def _container(self, value: Any, room: int, levels: int, most: int) -> tuple[str, int]:
+        """Write the first members that fit, and tell how many; without any, the container is folded."""
+        total = len(value)
+        keyed = isinstance(value, dict)
+        noun = "key" if keyed else "item"
+        room -= 2
+        rest = len(f",…+{counted(total, noun)}")
+        pieces: list[str] = []
+        for member in islice(value.items() if keyed else value, most):
+            before = self.cuts.counts()
+            needed = 0 if len(pieces) + 1 == total else rest
+            if keyed:
+                key = self._key(member[0])
+                piece = f"{key}:{self.write(member[1], room - len(key) - 2 - needed, levels - 1)}"
+            else:
+                piece = self.write(member, room - 1 - needed, levels - 1)
+            if len(piece) + 1 + needed > room + 1:
+                self.cuts = Cuts(*before)
+                break
+            room -= len(piece) + 1
+            pieces.append(piece)
+        shown = len(pieces)
+        if not shown:
+            return self._fold(value), 0
+        if shown < total:
+            pieces.append(f"…+{counted(total - shown, noun)}")
+        inside = ",".join(pieces)
+        return (f"{{{inside}}}" if keyed else f"[{inside}]"), shown
+
+    def _key(self, name: Any) -> str:
+        if not isinstance(name, str):
+            raise NotPlain(type(name))
+        return self._string(name)

@@ -1,0 +1,185 @@
+"""A value that was just kept: its reference, and all of it where it is small."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from coatcheck.errors import counted
+from coatcheck.explorer.previews.main_part import KEY, RUN, Main, find_main, label_of
+from coatcheck.explorer.previews.samples import Cuts, Sample, Sheet, render_whole, sample
+from coatcheck.explorer.previews.shape import SAMPLED, Shape, describe, shape_text
+from coatcheck.explorer.previews.suggestions import suggestions
+from coatcheck.explorer.previews.wording import Subject, headlines, kind_of, number
+from coatcheck.references import Index, Key, Path, Slice, Step
+
+PART = 1000
+"""Characters that the shape, and the samples together, may have; a fifth of the limit where that is more."""
+SCARCE = 300
+"""Characters that the shape may have before anything else gets some."""
+
+
+@dataclass(slots=True)
+class Shown:
+    """The lines of samples, how many members of the main part and top-level keys they hold, and what they cut."""
+
+    lines: list[str]
+    members: int
+    keys: int
+    cuts: Cuts
+
+
+def render_structure(value: Any, subject: Subject, limit: int, *, text: str | None = None) -> str:
+    """Preview a value that is no text, in at most ``limit`` characters.
+
+    Args:
+        value: A list, object or scalar.
+        subject: Reference, size and origin.
+        limit: Characters.
+        text: The text that spells the value out in JSON, where the object is one.
+
+    Raises:
+        NotPlain: A part that would be looked at is no JSON value.
+    """
+    shape = describe([value])
+    main = find_main(value, shape)
+    sheet = Sheet(limit)
+    note = "" if text is None else f"JSON text of {counted(len(text), 'character')}; paths work on it"
+    if not sheet.put_first("headline", headlines(subject, title(value), note)):
+        return ""
+    steps = list(filter(None, suggestions(value, main, subject, in_text=text is not None)))
+    if steps:
+        sheet.put("next", f"Next: {steps[0]}") or sheet.put("next", steps[0])
+    part = max(PART, limit // 5)
+    reserve = min(sum(map(len, steps[1:])) + len(steps) + 120, sheet.room // 3)
+    if isinstance(value, (dict, list, tuple)) and value:
+        # where room is scarce, field names are worth more than samples
+        _put_shape(sheet, value, shape, min(part, max((sheet.room - reserve) // 2, min(sheet.room, SCARCE))))
+    shown = _samples(value, main, subject, min(part, sheet.room - reserve))
+    if shown.lines and sheet.put("samples", "\n".join(shown.lines)):
+        sheet.put_first("left_out", _left_out(value, main, shown))
+    for step in steps[1:]:
+        sheet.put("next", step)
+    return sheet.text()
+
+
+def title(value: Any) -> str:
+    """Name a value's type and length."""
+    if isinstance(value, dict):
+        return f"object with {counted(len(value), 'key')}"
+    if isinstance(value, (list, tuple)):
+        return f"array of {counted(len(value), 'item')}"
+    return kind_of(type(value))
+
+
+def _put_shape(sheet: Sheet, value: Any, shape: Shape, room: int) -> None:
+    heading = "Shape:"
+    if isinstance(value, (list, tuple)) and len(value) > SAMPLED:
+        heading = f"Shape (from {SAMPLED} of {counted(len(value), 'item')}):"
+    text = shape_text(shape, room - len(heading) - 1, note_sampling=False)
+    if text:
+        sheet.put("shape", f"{heading}\n{text}" if "\n" in text else f"{heading} {text}")
+
+
+def _samples(value: Any, main: Main | None, subject: Subject, room: int) -> Shown:
+    """Write the top level of an object, then first, second and last member of the main part."""
+    shown = Shown([], 0, 0, Cuts())
+    target = subject.target
+    base = target.path if target else Path()
+    if main is None or main.place:
+        heading = label_of(base) if base else ("Top level" if isinstance(value, dict) else "Value")
+        found = sample(value, (room // 2 if main else room) - len(heading) - 2, open_arrays=main is None)
+        if found is not None:
+            shown.lines.append(f"{heading}: {found.text}")
+            room -= len(shown.lines[0]) + 1
+            shown.keys = found.members
+            shown.cuts.add(found.cuts)
+    if main is not None:
+        _member_samples(main, base.join(main.place.steps), room, shown)
+    return shown
+
+
+def _member_samples(main: Main, place: Path, room: int, shown: Shown) -> None:
+    members = list(_members(main))
+    each = room // max(len(members), 1)
+    form = 0
+    while members:
+        step, member = members.pop(0)
+        label = label_of(place.child(step))
+        found = sample(member, each - len(label) - 3, form=form)
+        if found is not None and len(members) > 1 and _loses_keys(member, found):
+            # Two members with more of their keys tell more than three.
+            members = members[1:]
+            each = room // 2
+            found = sample(member, each - len(label) - 3, form=form)
+        if found is None or (found.members == 0 and found.cuts.folded):
+            continue  # a folded member tells nothing that the shape does not
+        form = found.form
+        shown.lines.append(f"{label}: {found.text}")
+        shown.cuts.add(found.cuts)
+        if isinstance(step, Slice):
+            shown.members += found.members
+            continue
+        shown.members += 1
+        if isinstance(member, dict) and found.members:
+            shown.cuts.keys += len(member) - found.members
+        elif isinstance(member, (list, tuple)) and found.members:
+            shown.cuts.items += len(member) - found.members
+
+
+def _loses_keys(member: Any, found: Sample) -> bool:
+    return isinstance(member, dict) and found.members < len(member)
+
+
+def _members(main: Main) -> Iterator[tuple[Step, Any]]:
+    """Steps to the members that are shown, and those; scalars of a list come as one run."""
+    container = main.container
+    total = len(container)
+    if isinstance(container, dict):
+        names = list(islice(container, 2))
+        last = next(reversed(container), None)
+        for name in [*names, *([last] if total > len(names) else [])]:
+            yield Key(name), container[name]
+        return
+    if main.is_run:
+        run = min(total, RUN)
+        yield Slice(0, run), list(container[:run])
+        if total > run:
+            yield Index(total - 1), container[-1]
+        return
+    for position in sorted({0, min(1, total - 1), total - 1}):
+        yield Index(position), container[position]
+
+
+def _left_out(value: Any, main: Main | None, shown: Shown) -> list[str]:
+    """The sentence about what is not shown, in full and short form."""
+    cuts = shown.cuts
+    parts = []
+    if main is not None and (total := len(main.container)) > shown.members:
+        where = f" of {main.place}" if main.place and len(str(main.place)) <= KEY else ""
+        parts.append(f"{number(total - shown.members)} of {counted(total, main.noun)}{where}")
+    if (main is None or main.place) and isinstance(value, dict) and shown.keys < len(value):
+        parts.append(f"{number(len(value) - shown.keys)} of {counted(len(value), 'top-level key')}")
+    short = f"Left out: {', '.join(parts)}."
+    rest = [
+        f"the rest of {counted(cuts.texts, 'long text')}" if cuts.texts else "",
+        f"the rest of {counted(cuts.folded, 'folded part')}" if cuts.folded else "",
+        f"{counted(cuts.keys, 'key')} in the samples" if cuts.keys else "",
+        f"{counted(cuts.items, 'item')} in the samples" if cuts.items else "",
+    ]
+    everything = [*parts, *filter(None, rest)]
+    if not everything:
+        return ["Nothing is left out."]
+    return [f"Left out: {', '.join(everything)}.", *([short] if parts else [])]
+
+
+def render_small(value: Any, subject: Subject, limit: int) -> str | None:
+    """Give a line with the reference and the value's full text, or ``None`` where both do not fit in ``limit``.
+
+    Raises:
+        NotPlain: The value holds a Python object that has no JSON form of its own.
+    """
+    what = f"text of {counted(len(value), 'character')}" if isinstance(value, str) else title(value)
+    headline = f"{subject.reference}: {what}\n"
+    whole = render_whole(value, limit - len(headline))
+    return None if whole is None else headline + whole

@@ -1,0 +1,251 @@
+"""The preview of a text: first line, first and last lines with their numbers, what is left out, next steps.
+
+Lines are counted from 0, as the tools that slice and search do.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from coatcheck.errors import counted
+from coatcheck.explorer.previews.main_part import call, passing
+from coatcheck.explorer.previews.samples import Sheet
+from coatcheck.explorer.previews.text_formats import Format, recognise
+from coatcheck.explorer.previews.wording import Subject, headlines, number, printable
+from coatcheck.references import Path, Reference, Slice
+
+COUNTED = 4_000_000
+"""Characters up to which lines are counted; in longer texts their number is estimated from three windows."""
+WINDOW = 65_536
+"""Characters in which a line must end, in texts that are not counted, for its length to be known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many lines a text has, and whether that is exact."""
+
+    lines: int
+    exact: bool
+
+    def __str__(self) -> str:
+        noun = "line" if self.lines == 1 else "lines"
+        return f"{self.lines:,} {noun}" if self.exact else f"about {self.lines:,} {noun} (estimated)"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line: the characters from ``start`` to ``end`` without its line break.
+
+    ``goes_on`` says where the same line goes on, for how long is not known: ``"before"`` the start, ``"after"`` the
+    end, or nowhere (``""``).
+    """
+
+    start: int
+    end: int
+    goes_on: Literal["", "before", "after"] = ""
+
+    @property
+    def length(self) -> int:
+        """Characters."""
+        return self.end - self.start
+
+
+def count_lines(text: str) -> Count:
+    """Count the lines of a text, as an editor does: a line break at the very end begins none."""
+    total = len(text)
+    if total <= COUNTED:
+        return Count(text.count("\n") + (total > 0 and not text.endswith("\n")), exact=True)
+    starts = (0, (total - WINDOW) // 2, total - WINDOW)
+    breaks = sum(text.count("\n", start, start + WINDOW) for start in starts)
+    return Count(max(round(breaks * total / (3 * WINDOW)), 1), exact=False)
+
+
+def first_lines(text: str, most: int) -> list[Line]:
+    """Give the first lines; a line whose end is not found within reach is the last of them."""
+    reach = len(text) if len(text) <= COUNTED else WINDOW
+    found: list[Line] = []
+    start = 0
+    while start < len(text) and len(found) < most:
+        end = text.find("\n", start, start + reach)
+        if end < 0:
+            end = min(start + reach, len(text))
+            found.append(Line(start, end, "" if end == len(text) else "after"))
+            break
+        found.append(Line(start, end))
+        start = end + 1
+    return found
+
+
+def last_lines(text: str, most: int, after: int) -> list[Line]:
+    """Give the last lines that begin at ``after`` or later, in the order of the text."""
+    reach = len(text) if len(text) <= COUNTED else WINDOW
+    found: list[Line] = []
+    end = len(text) - 1 if text.endswith("\n") else len(text)
+    while end >= after and len(found) < most:
+        low = max(end - reach, 0)
+        start = text.rfind("\n", low, end) + 1
+        if start == 0 and low > 0:
+            found.append(Line(max(low, after), end, "before"))
+            break
+        if start < after:
+            break
+        found.append(Line(start, end))
+        end = start - 1
+    return found[::-1]
+
+
+HEAD = 800
+"""Characters of the first lines, a fifth of the limit where that is more; the last lines have half of it."""
+WIDTH = 200
+"""Characters of one line."""
+FEW = 3
+"""A text of so few lines is shown by characters."""
+LINES = 24
+"""First lines at most, one for 160 characters of the limit where that is more; of the last ones half as many."""
+PAGE = 40
+"""Lines that the suggested next page has; the characters of one are fifty times as many."""
+
+
+@dataclass(slots=True)
+class Shown:
+    """What is shown of a text: blocks to print, and which characters and lines they hold.
+
+    ``head_end`` and ``tail_start`` bound the middle that is left out; ``cut_characters`` are left out in
+    ``cut_lines`` lines outside of it.
+    """
+
+    head: list[str] = field(default_factory=list)
+    tail: list[str] = field(default_factory=list)
+    head_end: int = 0
+    tail_start: int = 0
+    cut_lines: int = 0
+    cut_characters: int = 0
+
+
+def render_text(text: str, subject: Subject, limit: int) -> str:
+    """Preview a text in at most ``limit`` characters."""
+    if type(text) is not str:
+        text = str.__str__(text)
+    count = count_lines(text)
+    form = recognise(text)
+    sheet = Sheet(limit)
+    looks = f"Looks like {form.name}" if form.name else ""
+    if not sheet.put_first("headline", headlines(subject, f"text of {count}", looks)):
+        return ""
+    steps = list(filter(None, _steps(form, subject)))
+    if steps:
+        sheet.put("next", f"Next: {steps[0]}") or sheet.put("next", steps[0])
+    reserve = min(sum(map(len, steps[1:])) + 260, sheet.room // 3)
+    room = sheet.room - reserve
+    head = min(max(HEAD, limit // 5), room * 2 // 3)
+    if count.lines > FEW:
+        shown = _by_lines(text, count, head, min(head // 2, room - head), max(LINES, limit // 160))
+    else:
+        shown = _by_characters(
+            text, subject.target.path if subject.target else Path(), head, min(head // 2, room - head)
+        )
+    if shown.head and sheet.put("samples", "\n".join(shown.head + shown.tail)):
+        sheet.put_first("left_out", _left_out(text, count, shown))
+        steps.insert(1, _more(text, count, subject, shown))
+    for step in steps[1:]:
+        sheet.put("next", step)
+    return sheet.text()
+
+
+def _by_lines(text: str, count: Count, head: int, tail: int, most: int) -> Shown:
+    """Take first and last lines into two blocks of at most ``head`` and ``tail`` characters."""
+    width = max(min(WIDTH, head // 4), 16)
+    shown = Shown(tail_start=len(text))
+    for place, line in enumerate(first_lines(text, most)):
+        written = _write(text, line, f"{place}| ", width)
+        head -= len(written) + 1
+        if head < 0:
+            break
+        shown.head.append(written)
+        shown.head_end = line.start + width if line.goes_on else min(line.end + 1, len(text))
+        _count_cut(shown, line, width)
+    lines = last_lines(text, max(most // 2, 1), shown.head_end) if shown.head_end < len(text) else []
+    for place, line in enumerate(reversed(lines)):
+        label = f"{count.lines - 1 - place}| " if count.exact else f"-{place + 1}| "
+        written = _write(text, line, label, width)
+        tail -= len(written) + 1
+        if tail < 0:
+            break
+        shown.tail.insert(0, written)
+        shown.tail_start = max(line.end - width, line.start) if line.goes_on else line.start
+        _count_cut(shown, line, width)
+    return shown
+
+
+def _write(text: str, line: Line, label: str, width: int) -> str:
+    if line.goes_on == "before":
+        return f"{label}…{printable(text[max(line.end - width, line.start) : line.end])}"
+    start = printable(text[line.start : min(line.start + width, line.end)].removesuffix("\r"))
+    if line.goes_on:
+        return f"{label}{start}…"
+    more = line.length - width
+    return f"{label}{start}…(+{counted(more, 'character')})" if more > 0 else label + start
+
+
+def _count_cut(shown: Shown, line: Line, width: int) -> None:
+    if line.length > width and not line.goes_on:
+        shown.cut_lines += 1
+        shown.cut_characters += line.length - width
+
+
+def _by_characters(text: str, base: Path, head: int, tail: int) -> Shown:
+    """Take the beginning and the end of a text of few lines, each with its path."""
+    total = len(text)
+    label = len(str(base.child(Slice(total, total)))) + 2
+    if total <= head + tail - label:
+        return Shown([f"{base.child(Slice(0, total))}: {printable(text)}"] if total else [], [], total, total)
+    head_end = head - label
+    if head_end < FEW:
+        return Shown(tail_start=total)
+    tail_start = max(total - max(tail - label - 1, 0), head_end)
+    shown = Shown([f"{base.child(Slice(0, head_end))}: {printable(text[:head_end])}"], [], head_end, tail_start)
+    if tail_start < total:
+        shown.tail.append(f"{base.child(Slice(tail_start, total))}: {printable(text[tail_start:])}")
+    return shown
+
+
+def _left_out(text: str, count: Count, shown: Shown) -> list[str]:
+    """The sentence about what is not shown, in full and short form."""
+    middle = shown.tail_start - shown.head_end
+    if not middle and not shown.cut_characters:
+        return ["Nothing is left out."]
+    parts = []
+    if middle:
+        first, last = len(shown.head), count.lines - len(shown.tail) - 1
+        if count.exact and count.lines > FEW:
+            lines = f"line {number(first)}" if first == last else f"lines {number(first)} to {number(last)}"
+            parts.append(f"{lines}, counted from 0 ({counted(middle, 'character')})")
+        else:
+            parts.append(f"characters {number(shown.head_end)} to {number(shown.tail_start)} of {number(len(text))}")
+    if shown.cut_characters:
+        parts.append(f"{counted(shown.cut_characters, 'character')} in {counted(shown.cut_lines, 'long line')}")
+    return [f"Left out: {', '.join(parts)}.", f"Left out: {parts[0]}, more."]
+
+
+def _more(text: str, count: Count, subject: Subject, shown: Shown) -> str:
+    """The call that reads on behind the first lines; ``""`` where nothing is left or nothing was kept."""
+    target = subject.target
+    if target is None or shown.tail_start == shown.head_end:
+        return ""
+    if count.lines > FEW:
+        start = len(shown.head)
+        return call("slice", target, start=start, end=min(start + PAGE, count.lines) if count.exact else start + PAGE)
+    part = Slice(shown.head_end, min(shown.head_end + 50 * PAGE, len(text)))
+    return call("get", Reference(target.object_id, target.path.child(part)))
+
+
+def _steps(form: Format, subject: Subject) -> Iterator[str]:
+    """Next steps that do not depend on what is shown, the most useful first."""
+    target = subject.target
+    if target is None:
+        return
+    if form.pattern:
+        yield call("grep", target, pattern=form.pattern)
+    yield passing(target, Path())
+    if form.queryable:
+        yield call("query", target, filter="keys")

@@ -1,0 +1,195 @@
+"""What a preview is of, and its first line."""
+
+import re
+from dataclasses import dataclass
+from json.encoder import encode_basestring, encode_basestring_ascii
+from math import isfinite
+from typing import Any
+
+from coatcheck.errors import CoatcheckError, counted
+from coatcheck.references import Reference, parse_reference
+
+INTEGER_BITS = 400
+"""Integers with more bits are described by their number of digits."""
+
+# What a terminal or a model must not receive raw: controls, lone surrogates, marks that reorder or hide text.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\U000e0000-\U000e007f]"
+)
+_KINDS: dict[type, str] = {
+    dict: "object",
+    list: "array",
+    tuple: "array",
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    type(None): "null",
+}
+
+
+class NotPlain(CoatcheckError, TypeError):  # named for what was met, like its siblings in errors
+    """The value holds a Python object that has no JSON form of its own; encode and decode it first.
+
+    Attributes:
+        found: The class that was met.
+    """
+
+    def __init__(self, found: type) -> None:
+        self.found = found
+        super().__init__(
+            f"A preview shows plain JSON values, and this one holds {found.__module__}.{found.__qualname__}: "
+            "encode and decode it first."
+        )
+
+
+def kind_of(kind: type) -> str:
+    """Give the JSON type of the values of a class; subclasses of the plain classes count as those.
+
+    Raises:
+        NotPlain: The class is none of them.
+    """
+    name = _KINDS.get(kind)
+    if name is None:
+        name = next((name for plain, name in _KINDS.items() if issubclass(kind, plain)), None)
+        # bool stands before int in the table, but nothing can subclass bool
+        if name is None:
+            raise NotPlain(kind)
+    return name
+
+
+def number(count: int) -> str:
+    """Write a count with thousands separated."""
+    return f"{count:,}"
+
+
+def quote(text: str) -> str:
+    """Write a text as a JSON string; other scripts stay readable, what is not printable is escaped."""
+    if text.isascii():
+        quoted: str = encode_basestring_ascii(text)
+        return quoted
+    quoted = encode_basestring(text)
+    return quoted if quoted.isprintable() else _UNSAFE.sub(_escape, quoted)
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found.group()
+    escaped: str = encode_basestring_ascii(character)
+    return escaped[1:-1]
+
+
+def printable(text: str) -> str:
+    """Give a text of the same length without control characters, lone surrogates and invisible marks.
+
+    Line breaks and tabs stay. Controls become their pictures (``␛``), all else becomes ``�``.
+    """
+    if _UNSAFE.search(text) is None:
+        return text
+    return _UNSAFE.sub(_picture, text)
+
+
+def _picture(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    if code < 0x20:  # noqa: PLR2004
+        return chr(0x2400 + code)
+    return "␡" if code == 0x7F else "�"  # noqa: PLR2004
+
+
+def one_line(text: str, width: int) -> str:
+    """Give the printable start of a text on one line, at most ``width`` characters."""
+    cut = text[: max(width, 0)]
+    if len(text) > width > 0:
+        cut = f"{cut[:-1]}…"
+    return printable(cut).replace("\n", " ").replace("\t", " ")
+
+
+def write_integer(value: int) -> str:
+    """Write an integer; one of more than ``INTEGER_BITS`` bits as a description."""
+    if value.bit_length() > INTEGER_BITS:
+        return f"(integer of about {int(value.bit_length() * 0.30103) + 1:,} digits)"
+    return int.__repr__(value)
+
+
+def write_number(value: float) -> str:
+    """Write a float as JSON does: what is not finite is ``null``."""
+    return float.__repr__(value) if isfinite(value) else "null"
+
+
+def write_scalar(value: Any) -> str:
+    """Write anything but strings and containers as JSON.
+
+    Raises:
+        NotPlain: The value is neither.
+    """
+    if value is None:
+        return "null"
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if isinstance(value, int):
+        return write_integer(value)
+    if isinstance(value, float):
+        return write_number(value)
+    raise NotPlain(type(value))
+
+
+def duration(seconds: float) -> str:
+    """Write a time span in the unit that reads best: seconds, minutes, hours."""
+    for size, noun in ((3600, "hour"), (60, "minute")):
+        if seconds >= 2 * size:
+            return counted(round(seconds / size), noun)
+    return counted(max(round(seconds), 0), "second")
+
+
+CHARACTERS_PER_TOKEN = 4
+NAME = 80
+NOTE = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a preview is of.
+
+    Attributes:
+        reference: The reference as the model will write it, ``@obj_1`` or ``@obj_1.items[3]``; ``""`` where the value
+            was not kept, so that nothing is offered that does not work.
+        characters: Length of the whole value as text, in characters.
+        expires_in: Seconds until the object expires; ``None`` where it does not.
+        tool: The tool that made it.
+        kind_note: One more sentence for the first line, for example what the value was made from.
+    """
+
+    reference: str
+    characters: int
+    expires_in: float | None = None
+    tool: str | None = None
+    kind_note: str | None = None
+
+    @property
+    def target(self) -> Reference | None:
+        """The reference, parsed; ``None`` where there is none."""
+        return parse_reference(self.reference)
+
+
+def headlines(subject: Subject, what: str, *notes: str) -> list[str]:
+    """Give the first line in several forms, the fullest first and the bare reference last.
+
+    Args:
+        subject: What the preview is of.
+        what: Type and length, for example ``array of 5,000 items``.
+        *notes: Sentences for the fullest forms.
+    """
+    start = f"{subject.reference}: {what}" if subject.reference else what
+    size = f"{start}, {number(subject.characters)} characters"
+    tokens = subject.characters // CHARACTERS_PER_TOKEN
+    if tokens:
+        size += f" (~{number(tokens)} tokens)"
+    full = size
+    if subject.tool:
+        full += f", from {one_line(subject.tool, NAME)}"
+    if subject.reference and subject.expires_in is not None and isfinite(subject.expires_in):
+        full += f", kept for {duration(subject.expires_in)}"
+    said = [one_line(note, NOTE).rstrip(".") for note in (subject.kind_note, *notes) if note]
+    forms = [". ".join([full, *said]), full, size, start, subject.reference]
+    return [form for form in forms if form]

@@ -1,0 +1,212 @@
+"""Which worker does which task: few workers, one task of a namespace at a time, nobody behind another's filter."""
+
+import contextlib
+import functools
+import os
+import signal
+import threading
+import time
+import weakref
+import zlib
+from collections import Counter
+
+from coatcheck.errors import CoatcheckError
+from coatcheck.explorer.operations import Answer
+from coatcheck.explorer.sandbox import worker_failures as failures
+from coatcheck.explorer.sandbox.channel import WorkerGone
+from coatcheck.explorer.sandbox.worker_limits import Limits
+from coatcheck.explorer.sandbox.worker_process import LoadFailed, Spoiled, Task, WorkerProcess
+
+ATTEMPTS = 2
+EXTRA_FACTOR = 4
+QUEUE_TIMEOUTS = 5
+"""How many operations' deadlines a caller waits for a worker."""
+
+_OWN_FAULT = {-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS}
+"""How a native library ends a process that runs out of memory or stack."""
+
+
+class WorkerPool:
+    """Slots with a worker each; started when first used, replaced when spoiled.
+
+    A namespace has a home slot, so that the objects it works on are found decoded there. While another namespace
+    keeps that slot busy, any other idle slot serves, then an extra one, which ends when its task has. Thread-safe.
+
+    Args:
+        workers: Slots that keep their worker.
+        limits: Of each worker.
+        tasks_per_namespace: Tasks of one namespace that run at the same time; more of them wait.
+    """
+
+    def __init__(self, workers: int, limits: Limits, tasks_per_namespace: int) -> None:
+        self.pid = os.getpid()
+        self.queue_seconds = QUEUE_TIMEOUTS * limits.timeout
+        self.most_workers = workers * EXTRA_FACTOR
+        self.tasks_per_namespace = tasks_per_namespace
+        self._workers = workers
+        self._limits = limits
+        self._changed = threading.Condition()
+        self._processes: dict[int, WorkerProcess] = {}
+        self._busy: set[int] = set()
+        self._running: Counter[str] = Counter()
+        self._closed = False
+        self._watches_forks = False
+
+    def run(self, task: Task, namespace: str) -> Answer:
+        """Run a task on one of the workers, waiting for it at most ``queue_seconds``.
+
+        Raises:
+            CoatcheckError: The task's own error, or a broken limit.
+        """
+        slot = self._acquire(namespace)
+        try:
+            return self._perform(task, slot)
+        finally:
+            self._release(slot, namespace)
+
+    def pids(self) -> list[int]:
+        """Process ids of the workers there are."""
+        with self._changed:
+            return [process.pid for process in self._processes.values()]
+
+    def close(self) -> None:
+        """End all workers; tasks that run are ended with them. In a forked child: only let go of them."""
+        if os.getpid() != self.pid:
+            self._forget()
+            return
+        with self._changed:
+            self._closed = True
+            idle = [self._processes.pop(slot) for slot in list(self._processes) if slot not in self._busy]
+            working = list(self._processes.values())
+            self._changed.notify_all()
+        for process in working:
+            process.kill()  # its pipes belong to the thread that waits for its answer
+        for process in idle:
+            process.dispose()
+
+    def _perform(self, task: Task, slot: int) -> Answer:
+        seconds = self._limits.total
+        for attempt in range(1, ATTEMPTS + 1):
+            worker = self._worker(slot)
+            healthy = False
+            started = time.monotonic()
+            try:
+                answer = worker.perform(task, seconds)
+            except Spoiled as spoiled:
+                raise spoiled.error from None
+            except LoadFailed as failed:
+                healthy = True
+                raise failed.error from None
+            except CoatcheckError:
+                healthy = True
+                raise
+            except WorkerGone:
+                error = self._verdict(worker, last=attempt == ATTEMPTS)
+                seconds = max(seconds - (time.monotonic() - started), 0.0) if worker.was_ready() else seconds
+                if error is not None:
+                    raise error from None
+            else:
+                healthy = True
+                return answer
+            finally:
+                if not healthy:
+                    self._end(slot)
+        raise failures.died()
+
+    def _verdict(self, worker: WorkerProcess, *, last: bool) -> CoatcheckError | None:
+        """Say why a worker died; ``None`` where somebody else may have ended it, so that another try is fair."""
+        code = worker.cause_of_death()
+        if self._closed:
+            return failures.closed()
+        if code == -signal.SIGALRM:
+            return failures.timed_out(self._limits, 0)
+        if code in _OWN_FAULT and worker.began:
+            return failures.out_of_memory(self._limits)
+        if not last:
+            return None
+        if not worker.was_ready():
+            return failures.not_started(
+                f"it ended with {code} while starting: its memory limit is too low, or a module is missing"
+            )
+        # Killed twice: nobody does that but a machine that runs out of memory.
+        if code == -signal.SIGKILL or code in _OWN_FAULT:
+            return failures.out_of_memory(self._limits)
+        return failures.died()
+
+    def _worker(self, slot: int) -> WorkerProcess:
+        process = self._processes.get(slot)
+        if process is not None and process.is_alive():
+            return process
+        self._end(slot)
+        return self._start(slot)
+
+    def _start(self, slot: int) -> WorkerProcess:
+        process = WorkerProcess(self._limits)
+        with self._changed:
+            if not self._closed:
+                self._processes[slot] = process
+                self._watch_forks()
+                return process
+        process.dispose()
+        raise failures.closed()
+
+    def _end(self, slot: int) -> None:
+        with self._changed:
+            process = self._processes.pop(slot, None)
+        if process is not None:
+            process.dispose()
+
+    def _acquire(self, namespace: str) -> int:
+        deadline = time.monotonic() + self.queue_seconds
+        with self._changed:
+            while True:
+                if self._closed:
+                    raise failures.closed()
+                slot = self._free_slot(namespace)
+                if slot is not None:
+                    self._busy.add(slot)
+                    self._running[namespace] += 1
+                    return slot
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    raise failures.busy(self.queue_seconds)
+                self._changed.wait(remaining)
+
+    def _free_slot(self, namespace: str) -> int | None:
+        if self._running[namespace] >= self.tasks_per_namespace:
+            return None
+        home: int = zlib.crc32(namespace.encode("utf-8", "surrogatepass")) % self._workers
+        candidates: list[int] = [home, *range(self.most_workers)]
+        return next((slot for slot in candidates if slot not in self._busy), None)
+
+    def _release(self, slot: int, namespace: str) -> None:
+        replaced = slot < self._workers and slot not in self._processes and not self._closed
+        if replaced:
+            # Warm again before the next task comes. Where that fails, the next task says so.
+            with contextlib.suppress(CoatcheckError):
+                self._start(slot)
+        elif slot >= self._workers or self._closed:
+            self._end(slot)
+        with self._changed:
+            self._busy.discard(slot)
+            self._running[namespace] -= 1
+            if not self._running[namespace]:
+                del self._running[namespace]
+            self._changed.notify_all()
+
+    def _watch_forks(self) -> None:
+        if not self._watches_forks:
+            self._watches_forks = True
+            os.register_at_fork(after_in_child=functools.partial(_forget, weakref.ref(self)))
+
+    def _forget(self) -> None:
+        # No lock: in a forked child nobody is left to release it.
+        processes, self._processes = list(self._processes.values()), {}
+        for process in processes:
+            process.forget()
+
+
+def _forget(pool: "weakref.ref[WorkerPool]") -> None:
+    alive = pool()
+    if alive is not None:
+        alive._forget()  # noqa: SLF001

@@ -1,0 +1,235 @@
+"""One worker process, seen from the parent: start it, give it work, end it."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coatcheck.codec import Metadata
+from coatcheck.errors import CoatcheckError
+from coatcheck.explorer.operations import Answer
+from coatcheck.explorer.sandbox import worker_failures as failures
+from coatcheck.explorer.sandbox.channel import BodyTooLarge, Channel, DeadlinePassed, FrameError
+from coatcheck.explorer.sandbox.worker_limits import STARTUP_SECONDS, Limits
+
+BOOTSTRAP = (
+    "import json,sys;s=json.loads(sys.argv[1]);sys.path[:]=s['path'];"
+    "from coatcheck.explorer.sandbox.worker import main;main(s['limits'])"
+)
+DYING_SECONDS = 5.0
+MOST_CLAIMED = 1e15
+
+Load = Callable[[], tuple[Metadata, bytes | memoryview]]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One operation on one object; ``load`` gives the object where the worker does not have it yet."""
+
+    operation: str
+    args: dict[str, Any]
+    key: str
+    load: Load
+
+
+class Spoiled(Exception):
+    """A task ended so that its worker must not be used again.
+
+    Attributes:
+        error: What to tell the caller.
+    """
+
+    def __init__(self, error: CoatcheckError) -> None:
+        self.error = error
+        super().__init__(str(error))
+
+
+class LoadFailed(Exception):
+    """The task's ``load`` raised; the worker was told and is as good as before.
+
+    Attributes:
+        error: What it raised.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+        super().__init__()
+
+
+class WorkerProcess:
+    """A worker: a clean interpreter with an empty environment and three descriptors, none of them ours.
+
+    Starting does not wait: the process warms up while the caller does something else.
+
+    Attributes:
+        began: Whether the last task's operation began, so that its end may be the operation's fault.
+
+    Raises:
+        SandboxFailed: The process could not be started.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._ready = False
+        self._size = 0.0
+        self.began = False
+        self._process = _start(limits)
+        if self._process.stdin is None or self._process.stdout is None:
+            raise failures.not_started("no pipes")
+        self._channel = Channel(self._process.stdin.fileno(), self._process.stdout.fileno())
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def perform(self, task: Task, seconds: float) -> Answer:
+        """Run a task, within ``seconds`` from when the worker is ready; loading the object does not count.
+
+        Raises:
+            CoatcheckError: The task's own error; the worker is as good as before.
+            LoadFailed: So is it here.
+            Spoiled: The worker broke a limit or answered nonsense, and must be ended.
+            WorkerGone: The worker died; ``cause_of_death`` tells more.
+        """
+        self.began = False
+        try:
+            self._become_ready()
+            header, body = self._converse(task, time.monotonic() + seconds)
+        except DeadlinePassed:
+            raise Spoiled(failures.timed_out(self._limits, self._size) if self.began else failures.slow()) from None
+        except BodyTooLarge:
+            raise Spoiled(failures.output_exceeded(self._limits)) from None
+        except FrameError:
+            raise Spoiled(failures.broken_answer()) from None
+        if header.get("status") == "done":
+            return _read_answer(header, body, task)
+        error = failures.revive(header, self._limits)
+        raise error if failures.is_expected(header) else Spoiled(error)
+
+    def _converse(self, task: Task, deadline: float) -> tuple[dict[str, Any], bytes]:
+        header = {"operation": task.operation, "args": task.args, "key": task.key}
+        try:
+            self._channel.send(header, b"", deadline)
+        except FrameError:
+            raise failures.arguments_too_long() from None
+        answer, body = self._channel.receive(0, deadline)
+        if answer.get("status") == "missing":
+            metadata, payload, took = self._load(task)
+            deadline += took
+            if not self._channel.send({"metadata": metadata.to_dict()}, payload, deadline):
+                answer, _ = self._channel.receive(0, deadline)
+                raise Spoiled(failures.revive(answer, self._limits))
+            answer, body = self._channel.receive(0, deadline)
+        if answer.get("status") == "started":
+            self.began = True
+            self._size, seconds = _number(answer.get("size")), _number(answer.get("seconds"))
+            return self._channel.receive(self._limits.output_bytes, min(deadline, time.monotonic() + seconds))
+        return answer, body
+
+    def _load(self, task: Task) -> tuple[Metadata, bytes | memoryview, float]:
+        started = time.monotonic()
+        try:
+            metadata, payload = task.load()
+        except BaseException as error:  # noqa: BLE001  # it is raised again by who called
+            self._channel.send({"abandon": True}, b"", time.monotonic() + self._limits.total)
+            raise LoadFailed(error) from None
+        return metadata, payload, time.monotonic() - started
+
+    def _become_ready(self) -> None:
+        if self._ready:
+            return
+        try:
+            header, _ = self._channel.receive(0, time.monotonic() + STARTUP_SECONDS)
+        except DeadlinePassed:
+            raise Spoiled(failures.not_started(f"it was not ready within {STARTUP_SECONDS:g} s")) from None
+        if header.get("status") != "ready":
+            raise Spoiled(failures.not_started("it did not say that it is ready"))
+        self._ready = True
+
+    def cause_of_death(self) -> int | None:
+        """Give the return code of a process that has just closed its pipes; negative: the signal that ended it."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(timeout=1.0)
+        return None
+
+    def was_ready(self) -> bool:
+        """Whether the worker ever came up."""
+        return self._ready
+
+    def kill(self) -> None:
+        """End the process and wait for it, so that no zombie stays; safe while a thread waits for its answer."""
+        with contextlib.suppress(OSError):
+            self._process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=DYING_SECONDS)
+
+    def dispose(self) -> None:
+        """End the process and close the pipes; only for who uses it alone."""
+        self.kill()
+        self._close_pipes()
+
+    def forget(self) -> None:
+        """In a forked child: let go of a process that is the parent's."""
+        self._process.returncode = 0  # not ours to wait for
+        self._close_pipes()
+
+    def _close_pipes(self) -> None:
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+
+def _number(claimed: Any) -> float:
+    """What the worker claims in figures; a deadline of ours bounds what comes of it."""
+    return float(claimed) if isinstance(claimed, (int, float)) and 0 <= claimed < MOST_CLAIMED else 0.0
+
+
+def _read_answer(header: dict[str, Any], body: bytes, task: Task) -> Answer:
+    try:
+        answer = Answer.from_wire(header, body)
+    except ValueError:
+        raise Spoiled(failures.broken_answer()) from None
+    limit = task.args.get("limit")
+    if isinstance(limit, int) and len(answer.text) > limit:
+        raise Spoiled(failures.broken_answer())
+    return answer
+
+
+def _start(limits: Limits) -> subprocess.Popen[bytes]:
+    if not sys.executable:
+        raise failures.not_started("the path of the Python interpreter is unknown")
+    settings = json.dumps({"path": _import_path(), "limits": limits.to_dict()})
+    flags = ["-I", "-S", "-B"] if sys.dont_write_bytecode else ["-I", "-S"]
+    try:
+        return subprocess.Popen(  # noqa: S603  # our own interpreter and our own code
+            [sys.executable, *flags, "-c", BOOTSTRAP, settings],
+            env={},
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            close_fds=True,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise failures.not_started(error.strerror or type(error).__name__) from error
+
+
+def _import_path() -> list[str]:
+    """Where the parent finds modules, in absolute terms; the place of this package is last if it is not among them."""
+    own = str(Path(__file__).resolve().parents[2])
+    entries = [os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)]  # noqa: PTH100  # "" is here
+    return entries if own in entries else [*entries, own]

@@ -1,0 +1,1 @@
+"""MCP servers in this process: the middleware, `attach`, and authentication."""

@@ -1,0 +1,69 @@
+"""What is being done with opened messages, while others pass."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from coatcheck.codec import Pieces, let_go
+from coatcheck.proxy.jsonrpc import parse_long
+
+MOST_IN_HAND = 64 << 20
+"""Bytes of lines that are being worked on, from which on no more are read."""
+
+
+class WorkInHand:
+    """The tasks of one conversation, each with the line that it works on.
+
+    Args:
+        on_change: Called when there is more of it or less.
+
+    Attributes:
+        size: Bytes of these lines.
+    """
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._parsed: Pieces = []  # of the message that is being taken at this moment
+        self.size = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._tasks)
+
+    async def finish(self) -> None:
+        """Wait until all is done, also what begins meanwhile."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    def start(self, work: Coroutine[Any, Any, None], size: int) -> "asyncio.Task[None]":
+        """Do something with a line of ``size`` bytes, and then free what was parsed of it, if it is being taken now."""
+        pieces, self._parsed = self._parsed, []
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        self.size += size
+        self._on_change()
+
+        def ended(done: "asyncio.Task[None]") -> None:
+            self._tasks.discard(done)
+            self.size -= size
+            if pieces:
+                self.start(let_go(pieces), 0)
+            self._on_change()
+
+        task.add_done_callback(ended)
+        return task
+
+    def start_parsing(self, line: bytes, take: Callable[[Any, bytes], None]) -> None:
+        """Parse a long line and give it to ``take``, with turns for others meanwhile and while it is freed."""
+        self.start(self._parse(line, take), len(line))
+
+    async def _parse(self, line: bytes, take: Callable[[Any, bytes], None]) -> None:
+        pieces: Pieces = []
+        message = await parse_long(line, pieces)
+        self._parsed = pieces
+        try:
+            take(message, line)
+        finally:
+            pieces, self._parsed = self._parsed, []
+        del message
+        await let_go(pieces)

@@ -1,0 +1,101 @@
+"""The application that a web server runs: routes, authentication, and what begins and ends with it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
+from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend, RequireAuthMiddleware
+from mcp.server.transport_security import TransportSecuritySettings
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from coatcheck.calls.interceptor import Interceptor
+from coatcheck.proxy.front.http_sessions import MOST_OF_ONE, Sessions
+from coatcheck.proxy.front.legacy_requests import GreetedRequests
+from coatcheck.proxy.front.request_bodies import WholeBodies
+from coatcheck.proxy.front.shared_upstream import SharedLink
+from coatcheck.proxy.front.stateless_requests import EnvelopedRequests
+from coatcheck.proxy.upstreams.base import Link
+from coatcheck.store.tenancy import Scopes
+
+if TYPE_CHECKING:
+    from mcp.server.auth.provider import TokenVerifier
+
+PATH = "/mcp"
+_LOOPBACK = ("127.0.0.1:*", "localhost:*", "[::1]:*")
+
+
+class Application:
+    """An ASGI application in front of one upstream.
+
+    Args:
+        make_link: Gives a new link to the upstream; called for each session, and once for all requests without one.
+        interceptor: What is done with lists, arguments and results.
+        scopes: Where the store asks for the namespace.
+        stateless: Whether the 2025 revisions do without sessions too, as replicas behind a balancer need it.
+        loopback: Whether only this machine can connect; then foreign host and origin headers are refused.
+        verifier: Says whose a bearer token is; without one everybody is let in.
+        most_sessions: Sessions that one caller may have open; 0 for as many as there may be in all.
+    """
+
+    def __init__(
+        self,
+        make_link: Callable[[], Link],
+        interceptor: Interceptor,
+        scopes: Scopes,
+        *,
+        loopback: bool,
+        stateless: bool = False,
+        verifier: "TokenVerifier | None" = None,
+        most_sessions: int = MOST_OF_ONE,
+    ) -> None:
+        security = TransportSecuritySettings(
+            enable_dns_rebinding_protection=loopback,
+            allowed_hosts=list(_LOOPBACK),
+            allowed_origins=[f"http://{host}" for host in _LOOPBACK],
+        )
+        self._shared = SharedLink(make_link)
+        self._enveloped = EnvelopedRequests(self._shared, interceptor, scopes, security, loopback=loopback)
+        self._greeted: GreetedRequests | Sessions = (
+            GreetedRequests(make_link, interceptor, scopes, security, loopback=loopback)
+            if stateless
+            else Sessions(make_link, interceptor, scopes, security, most_of_one=most_sessions)
+        )
+        self._endpoint = _guarded(WholeBodies(self._route), verifier)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve within this; at its end all sessions and upstreams are closed."""
+        try:
+            yield
+        finally:
+            await self._greeted.close()
+            await self._shared.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        if scope["path"].rstrip("/") != PATH:
+            await PlainTextResponse(f"MCP is served at {PATH}.\n", 404)(scope, receive, send)
+            return
+        await self._endpoint(scope, receive, send)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        version = next(
+            (value.decode("latin-1") for name, value in scope["headers"] if name == b"mcp-protocol-version"), ""
+        )
+        if version and version not in HANDSHAKE_PROTOCOL_VERSIONS:
+            await self._enveloped.handle(scope, receive, send)
+        else:
+            await self._greeted.handle(scope, receive, send)
+
+
+def _guarded(endpoint: ASGIApp, verifier: "TokenVerifier | None") -> ASGIApp:
+    if verifier is None:
+        return endpoint
+    guarded: Any = RequireAuthMiddleware(endpoint, required_scopes=[])
+    return AuthenticationMiddleware(AuthContextMiddleware(guarded), backend=BearerAuthBackend(verifier))

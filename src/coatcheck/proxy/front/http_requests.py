@@ -1,0 +1,313 @@
+"""Requests over HTTP that know no session: each is complete in itself, its response is JSON or a stream of events."""
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Hashable, Mapping
+from contextlib import suppress
+from types import MappingProxyType
+from typing import Any
+
+from mcp.server.streamable_http import check_accept_headers
+from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
+from mcp_types import PARSE_ERROR
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from coatcheck.calls.call_budget import Rounds
+from coatcheck.calls.interceptor import Interceptor
+from coatcheck.codec import dump_json
+from coatcheck.errors import UpstreamError
+from coatcheck.mcp_server.middleware import scope_of_caller
+from coatcheck.proxy.conversation import Conversation
+from coatcheck.proxy.front.shared_upstream import Lane, SharedLink
+from coatcheck.proxy.jsonrpc import (
+    CLIENT_INFO,
+    LONG_LINE,
+    Message,
+    error_response,
+    id_of,
+    is_request,
+    is_response,
+    meta_of,
+    parse,
+    parse_long,
+    to_line,
+)
+from coatcheck.proxy.partial_parsing import Glance, glance_at_id
+from coatcheck.store.tenancy import Reach, Scopes
+from coatcheck.store.tenancy import Scope as Caller
+
+
+class PostOnly:
+    """An ASGI application that takes nothing but POST at one path.
+
+    The SDK would hold a stream open for each client that asks for one, on which nothing could ever come.
+
+    Args:
+        application: What answers all other requests.
+        path: Where this holds.
+    """
+
+    def __init__(self, application: ASGIApp, path: str) -> None:
+        self._application = application
+        self._path = path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and scope["path"].rstrip("/") == self._path and scope["method"] != "POST":
+            text = "There are neither streams nor sessions here, only POST (--stateless).\n"
+            await PlainTextResponse(text, 405, headers={"Allow": "POST"})(scope, receive, send)
+        else:
+            await self._application(scope, receive, send)
+
+
+logger = logging.getLogger(__name__)
+
+PING_SECONDS = 15.0
+MOST_WAITING = 16 << 20
+"""Bytes that may wait for a client beside the largest message."""
+
+LONGEST_NAME = 100
+"""Characters by which applications of one user are told apart."""
+
+LISTEN = "subscriptions/listen"
+_STREAM_HEADERS = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class Requests(ABC):
+    """Answers requests that know no session; what a revision of the protocol wants is for its subclass to say.
+
+    Args:
+        interceptor: What is done with lists, arguments and results.
+        scopes: Where the store asks for the namespace.
+        security: Which host and origin headers are accepted.
+        loopback: Whether only this machine can connect.
+    """
+
+    statuses: Mapping[int, int] = MappingProxyType({})
+    """The HTTP status of an upstream's error, by its code; 200 for all others."""
+
+    own_statuses: Mapping[int, int] = MappingProxyType({})
+    """The same for an error of ours."""
+
+    def __init__(
+        self, interceptor: Interceptor, scopes: Scopes, security: TransportSecuritySettings, *, loopback: bool
+    ) -> None:
+        self._interceptor = interceptor
+        self._scopes = scopes
+        self._security = TransportSecurityMiddleware(security)
+        self._loopback = loopback
+        self._rounds = Rounds()
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request, whose body comes whole (``WholeBodies``)."""
+        request = Request(scope, receive)
+        refused = await self._security.validate_request(request, is_post=request.method == "POST")
+        if refused is not None:
+            await refused(scope, receive, send)
+            return
+        if request.method != "POST":
+            await Response(status_code=405, headers={"Allow": "POST"})(scope, receive, send)
+            return
+        takes_json, takes_events = check_accept_headers(request)
+        if not takes_json or not takes_events:
+            await Response(status_code=406)(scope, receive, send)
+            return
+        body = (await receive())["body"]
+        message = await self._glanced(body) or await parse_long(body)
+        answer = await self._judged(message, request)
+        if answer is None:
+            shared = self._shared_by(message, request)
+            with self._scopes.enter(scope_of_caller(over_network=True)):
+                await self._exchange(
+                    message, body, shared, request.client.host if request.client else "", receive, send
+                )
+        elif answer:
+            await _respond(dump_json(answer), send, self.own_statuses)
+        else:
+            await Response(status_code=202)(scope, receive, send)
+
+    async def _glanced(self, body: bytes) -> Message | None:
+        """Give a long call as it shows at a glance, where that will do."""
+        del body
+        return None
+
+    @abstractmethod
+    async def _judged(self, message: Any, request: Request) -> Message | None:
+        """Give the answer that a message gets here, ``{}`` for one that gets none, ``None`` for one that passes on."""
+
+    @abstractmethod
+    def _shared_by(self, message: Message, request: Request) -> SharedLink:
+        """Give the upstream of a request that passes on."""
+
+    def _maker_of_rounds(self, message: Message, caller: Caller, peer: str) -> Hashable:
+        """Say whose calls count together, for want of a session: those of one application of one user.
+
+        Who is not known, over a network, shares a budget with nobody: a stranger could use it up, or learn from
+        what is left that others call. Requests of the 2025 revisions do not name their application: those of a user
+        count together.
+        """
+        application = application_of(message)
+        if caller.reach is Reach.PRINCIPAL:
+            return (caller.principal, *application)
+        return (peer, *application) if self._loopback else None
+
+    async def _exchange(
+        self, message: Message, line: bytes, shared: SharedLink, peer: str, receive: Receive, send: Send
+    ) -> None:
+        leaving = asyncio.ensure_future(_left(receive))
+        try:
+            await shared.has_room()
+            if not leaving.done():
+                await self._converse(message, line, shared, peer, leaving, send)
+        except UpstreamError as error:
+            await _respond(dump_json(error_response(message["id"], str(error))), send, self.own_statuses)
+        finally:
+            leaving.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(leaving, return_exceptions=True)
+
+    async def _converse(
+        self,
+        message: Message,
+        line: bytes,
+        shared: SharedLink,
+        peer: str,
+        leaving: "asyncio.Future[None]",
+        send: Send,
+    ) -> None:
+        lines = Waiting()
+        ready: asyncio.Future[Interceptor] = asyncio.get_running_loop().create_future()
+        ready.set_result(self._interceptor)
+        # What the upstream says comes from another task; the caller's scope must hold for it as well.
+        scope = scope_of_caller(over_network=True)
+        lane: Lane
+
+        def take(line: bytes) -> None:
+            with self._scopes.enter(scope):
+                conversation.from_server(line)
+
+        lane = shared.lane(take)
+        conversation = Conversation(
+            lines.put,
+            lane.send,
+            ready,
+            on_noise=lambda _line: None,
+            offer_resources=self._interceptor.resource_links,
+            calls_at_once=self._rounds.of(self._maker_of_rounds(message, scope, peer)),
+        )
+        conversation.heard_server = True
+        answering = asyncio.ensure_future(_answer(lines, message, send, self.statuses))
+        try:
+            if not isinstance(message, Glance):
+                conversation.message_from_client(message, line)
+            elif not conversation.passed_unopened(message, line):
+                whole = await parse_long(line)
+                if is_request(whole) and id_of(whole) == id_of(message):
+                    conversation.message_from_client(whole, line)
+                else:
+                    lines.put(to_line(error_response(message["id"], "Parse error", PARSE_ERROR)))
+            await asyncio.wait({leaving, answering, lines.too_many}, return_when=asyncio.FIRST_COMPLETED)
+            if answering.done():
+                answering.result()
+        finally:
+            lane.close()
+            conversation.leave()
+            answering.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(answering, return_exceptions=True)
+
+
+def application_of(request: Message) -> tuple[str, ...]:
+    """Give name and version of the application that a request comes from, bounded, for they are remembered."""
+    info = meta_of(request).get(CLIENT_INFO)
+    said = [info.get(key) for key in ("name", "version")] if isinstance(info, dict) else []
+    return tuple(word[:LONGEST_NAME] if isinstance(word, str) else "" for word in said)
+
+
+class Waiting:
+    """Lines that wait for a client to take them. One that does not read is left: its upstream is that of others too."""
+
+    def __init__(self) -> None:
+        self._lines: asyncio.Queue[bytes] = asyncio.Queue()
+        self._bytes = 0
+        self._largest = 0
+        self.too_many: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def put(self, line: bytes) -> None:
+        """Add a line; a single one may be of any size."""
+        self._bytes += len(line)
+        self._largest = max(self._largest, len(line))
+        if self._bytes - self._largest > MOST_WAITING and not self.too_many.done():
+            logger.warning("A client that does not read what it asked for is left")
+            self.too_many.set_result(None)
+        if not self.too_many.done():
+            self._lines.put_nowait(line)
+
+    async def get(self) -> bytes:
+        """Take the next line."""
+        line = await self._lines.get()
+        self._bytes -= len(line)
+        return line
+
+
+async def _left(receive: Receive) -> None:
+    """Wait until the client has closed the connection."""
+    while (await receive()).get("type") != "http.disconnect":
+        pass
+
+
+async def _answer(lines: "Waiting", request: Message, send: Send, statuses: Mapping[int, int]) -> None:
+    """Send what comes: a sole answer as JSON, else events until the answer is among them."""
+    first = None
+    with suppress(TimeoutError):
+        first = await asyncio.wait_for(lines.get(), PING_SECONDS)
+    if first is not None and _is_answer(first, request) and request["method"] != LISTEN:
+        await _respond(first, send, statuses)
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
+    async for line in _with_pings(first, lines):
+        if line is None:
+            await send({"type": "http.response.body", "body": b": ping\r\n\r\n", "more_body": True})
+            continue
+        done = _is_answer(line, request)
+        event = b"event: message\r\ndata: " + line.rstrip() + b"\r\n\r\n"
+        await send({"type": "http.response.body", "body": event, "more_body": not done})
+        if done:
+            return
+
+
+async def _with_pings(first: bytes | None, lines: "Waiting") -> AsyncIterator[bytes | None]:
+    yield first
+    while True:
+        try:
+            yield await asyncio.wait_for(lines.get(), PING_SECONDS)
+        except TimeoutError:
+            yield None
+
+
+def _is_answer(line: bytes, request: Message) -> bool:
+    key = glance_at_id(line) if len(line) > LONG_LINE else None
+    if key is not None:
+        return key == id_of(request)
+    message = parse(line)
+    return is_response(message) and id_of(message) == id_of(request)
+
+
+async def _respond(line: bytes, send: Send, statuses: Mapping[int, int]) -> None:
+    """Answer with JSON, under the status that belongs to an error's code."""
+    status = 200
+    if statuses and b'"error"' in line[:400]:
+        parsed = parse(line)
+        error = parsed.get("error") if isinstance(parsed, dict) else None
+        code = error.get("code") if isinstance(error, dict) else None
+        status = statuses.get(code, 200) if isinstance(code, int) else 200
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": line, "more_body": False})

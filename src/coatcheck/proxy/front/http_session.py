@@ -1,0 +1,258 @@
+"""One session over HTTP: the SDK's transport on one side, a link on the other, a conversation between them."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterable, Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import anyio
+from mcp.server.streamable_http import StreamableHTTPServerTransport
+from mcp.shared.message import ServerMessageMetadata, SessionMessage
+from mcp_types import JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
+from pydantic import ValidationError
+
+from coatcheck.calls.interceptor import Interceptor
+from coatcheck.codec import adump_line
+from coatcheck.errors import UpstreamError
+from coatcheck.proxy.background_work import MOST_IN_HAND
+from coatcheck.proxy.conversation import Conversation
+from coatcheck.proxy.front.session_events import SentEvents
+from coatcheck.proxy.jsonrpc import (
+    PROGRESS_TOKEN,
+    Id,
+    Message,
+    error_response,
+    id_of,
+    is_response,
+    meta_of,
+    parse,
+    request_key,
+    to_line,
+)
+from coatcheck.proxy.line_streams import HIGH_WATER
+from coatcheck.proxy.upstreams.base import Link
+from coatcheck.store.tenancy import Scope, Scopes
+
+logger = logging.getLogger(__name__)
+
+CANCELLED = "notifications/cancelled"
+LAST_WORDS_SECONDS = 0.5
+"""Seconds in which the responses that say why the session ends go out to the client."""
+
+_OF_NO_REQUEST = frozenset(
+    {
+        "notifications/tools/list_changed",
+        "notifications/prompts/list_changed",
+        "notifications/resources/list_changed",
+        "notifications/resources/updated",
+    }
+)
+
+
+class Session:
+    """A client's session, with an upstream of its own that starts with the client's first message.
+
+    Args:
+        transport: The SDK's side; not connected yet.
+        events: What it keeps of what was sent.
+        make_link: Gives the link to the upstream.
+        interceptor: What is done with lists, arguments and results.
+        scopes: Where the store asks for the namespace.
+        caller: Whose session it is.
+    """
+
+    def __init__(
+        self,
+        transport: StreamableHTTPServerTransport,
+        events: SentEvents,
+        make_link: Callable[[], Link],
+        interceptor: Interceptor,
+        scopes: Scopes,
+        caller: Scope,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.transport = transport
+        self._events = events
+        self.connected = asyncio.Event()
+        self._link = make_link()
+        self._link.unopened = self._link.joins_servers  # their answers are checked by the conversation
+        self._started = False
+        self._lost = ""
+        self._scopes = scopes
+        self._caller = caller
+        self._open: dict[Id, Message] = {}
+        self._unanswered: dict[Id, ServerMessageMetadata] = {}
+        self._related: Id | None = None
+        self._outbox: asyncio.Queue[tuple[SessionMessage, int] | None] = asyncio.Queue()
+        self._outbox_bytes = 0
+        self._taken = asyncio.Event()
+        self._taken.set()
+        ready: asyncio.Future[Interceptor] = loop.create_future()
+        ready.set_result(interceptor)
+        self._conversation = Conversation(
+            self._to_client,
+            self._to_server,
+            ready,
+            on_noise=lambda _line: None,
+            on_change=self._balance,
+            offer_resources=interceptor.resource_links,
+        )
+
+    async def run(self) -> None:
+        """Carry messages until the client ends the session, leaves it alone for long, or the upstream goes away."""
+        try:
+            with self._scopes.enter(self._caller):
+                async with self.transport.connect() as (received, sent):
+                    self.connected.set()
+                    writing = asyncio.ensure_future(self._write(sent.send))
+                    reading = asyncio.ensure_future(self._read(received))
+                    try:
+                        with self.transport.idle_scope or anyio.CancelScope():
+                            await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
+                    except asyncio.CancelledError:
+                        with anyio.CancelScope(shield=True):
+                            await self.transport.terminate()  # else its streams look as if they had broken
+                        raise
+                    for task in (reading, writing):
+                        task.cancel()
+                    await asyncio.gather(reading, writing, return_exceptions=True)
+        finally:
+            self.connected.set()
+            with anyio.CancelScope(shield=True):
+                if self._started:
+                    await self._link.close()
+                await self.transport.terminate()
+
+    # From the client
+
+    async def _read(self, received: AsyncIterable[SessionMessage | Exception]) -> None:
+        with suppress(anyio.ClosedResourceError):
+            async for item in received:
+                if not isinstance(item, Exception):
+                    await self._take(item)
+
+    async def _take(self, item: SessionMessage) -> None:
+        message = _as_on_the_wire(item.message)
+        line = await adump_line(message)
+        key = request_key(message)
+        if self._lost:
+            if key is not None:
+                self._post(to_line(error_response(message["id"], self._lost)))
+            return
+        if key is not None:
+            self._open[key] = message
+            if isinstance(item.metadata, ServerMessageMetadata):
+                self._unanswered[key] = item.metadata
+        self._conversation.message_from_client(message, line)
+        if message.get("method") == CANCELLED:
+            await self._end_stream(message)
+        await self._taken.wait()
+
+    def _to_server(self, line: bytes, message: Any) -> None:
+        if not self._started:
+            try:
+                self._link.start(self._from_server, self._link_ended, self._balance)
+            except UpstreamError as error:
+                self._link_ended(str(error))
+                return
+            self._started = True
+        self._link.send(line, message)
+
+    def _balance(self) -> None:
+        """Take from each side only while the other takes what is meant for it."""
+        if not self._started or self._lost:
+            self._taken.set()
+            return
+        in_hand = self._conversation.bytes_in_hand > MOST_IN_HAND
+        self._link.hold(held=in_hand or self._outbox_bytes >= HIGH_WATER)
+        if in_hand or self._link.backlog_bytes >= HIGH_WATER:
+            self._taken.clear()
+        else:
+            self._taken.set()
+
+    async def _end_stream(self, cancelled: Message) -> None:
+        """Close the response of a request that will not be answered."""
+        params = cancelled.get("params")
+        key = id_of({"id": params.get("requestId")}) if isinstance(params, dict) else None
+        if key is None:
+            return
+        self._open.pop(key, None)
+        metadata = self._unanswered.pop(key, None)
+        if metadata is not None and metadata.on_request_unanswered is not None:
+            await metadata.on_request_unanswered()
+
+    # From the server
+
+    def _from_server(self, line: bytes, related: Id | None) -> None:
+        self._related = related
+        with self._scopes.enter(self._caller):
+            self._conversation.from_server(line, related if self._link.joins_servers else None)
+        self._related = None
+
+    def _link_ended(self, text: str) -> None:
+        logger.warning("%s", text)
+        self._lost = text
+        self._conversation.give_up_questions()
+        self._conversation.fail_all(text)
+        # The client learns from the missing session that it must open a new one, with a new upstream.
+        self._outbox.put_nowait(None)
+
+    def _to_client(self, line: bytes) -> None:
+        self._post(line)
+
+    def _post(self, line: bytes) -> None:
+        message = parse(line)
+        if not isinstance(message, dict):
+            return
+        related: Id | None = None
+        if is_response(message):
+            key = id_of(message)
+            if key is not None:
+                self._open.pop(key, None)
+                self._unanswered.pop(key, None)
+        else:
+            related = self._request_of(message)
+        try:
+            item = jsonrpc_message_adapter.validate_python(message, by_name=False)
+        except ValidationError:
+            logger.warning("The server sent what is no message; it is dropped")
+            return
+        metadata = None
+        if related is not None and isinstance(related[1], (str, int)):
+            metadata = ServerMessageMetadata(related_request_id=related[1])
+        self._events.expect(item, len(line))
+        self._outbox_bytes += len(line)
+        self._outbox.put_nowait((SessionMessage(item, metadata), len(line)))
+        self._balance()
+
+    def _request_of(self, message: Message) -> Id | None:
+        """Find the request in whose response a message of the server's belongs; ``None``: in no one's.
+
+        Where the transport does not tell, progress is known by its token, and anything else is given to the request
+        that came last: it reaches the client in any case.
+        """
+        if message["method"] in _OF_NO_REQUEST or not self._open:
+            return None
+        if self._related in self._open:
+            return self._related
+        params = message.get("params")
+        token = params.get(PROGRESS_TOKEN) if isinstance(params, dict) else None
+        if token is not None:
+            return next((key for key, asked in self._open.items() if meta_of(asked).get(PROGRESS_TOKEN) == token), None)
+        return next(reversed(self._open))
+
+    async def _write(self, send: Callable[[SessionMessage], Awaitable[None]]) -> None:
+        while (waiting := await self._outbox.get()) is not None:
+            item, size = waiting
+            await send(item)
+            self._outbox_bytes -= size
+            self._balance()
+        await asyncio.sleep(LAST_WORDS_SECONDS)
+
+
+def _as_on_the_wire(message: JSONRPCMessage) -> Message:
+    """Give a message as it came; what is in it, which may be large, is not copied."""
+    if isinstance(message, JSONRPCError):
+        return message.model_dump(by_alias=True, exclude_unset=True)
+    return {name: getattr(message, name) for name in type(message).model_fields if name in message.model_fields_set}

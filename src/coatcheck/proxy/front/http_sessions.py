@@ -1,0 +1,174 @@
+"""Clients of the 2025 revisions over HTTP: a session each, and an upstream for each session."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from ipaddress import ip_address, ip_network
+from secrets import token_hex
+from typing import NamedTuple
+
+from mcp.server.streamable_http import StreamableHTTPServerTransport
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.responses import Response
+from starlette.types import Message as Event
+from starlette.types import Receive, Scope, Send
+
+from coatcheck.calls.interceptor import Interceptor
+from coatcheck.codec import dump_json
+from coatcheck.mcp_server.middleware import scope_of_caller
+from coatcheck.proxy.front.http_session import Session
+from coatcheck.proxy.front.session_events import RETRY_MILLISECONDS, SentEvents
+from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, error_response
+from coatcheck.proxy.upstreams.base import Link
+from coatcheck.store.tenancy import Reach, Scopes
+from coatcheck.store.tenancy import Scope as Caller
+
+logger = logging.getLogger(__name__)
+
+IDLE_SECONDS = 1_800.0
+"""Seconds without any request after which a session ends, and its upstream with it."""
+
+MOST_SESSIONS = 200
+"""Open sessions of all callers: each has an upstream of its own."""
+
+MOST_OF_ONE = 50
+"""Open sessions of one caller, who is to leave some for the others."""
+
+INVALID_REQUEST = -32600
+_NETWORK_BITS = 64
+_LATER = f"End one, or try again later: an idle session ends after {IDLE_SECONDS / 60:.0f} minutes."
+
+
+class _Owner(NamedTuple):
+    """Whose a session is.
+
+    Attributes:
+        caller: Who may use it.
+        place: Where it was opened from, if that is all that tells callers apart; ``""`` for one with an identity.
+    """
+
+    caller: Caller
+    place: str
+
+
+class Sessions:
+    """All sessions of one server.
+
+    Args:
+        make_link: Gives a new link to the upstream.
+        interceptor: What is done with lists, arguments and results.
+        scopes: Where the store asks for the namespace.
+        security: Which host and origin headers are accepted.
+        most_of_one: Sessions that one caller may have open; 0 for as many as there may be in all.
+    """
+
+    def __init__(
+        self,
+        make_link: Callable[[], Link],
+        interceptor: Interceptor,
+        scopes: Scopes,
+        security: TransportSecuritySettings,
+        *,
+        most_of_one: int = MOST_OF_ONE,
+    ) -> None:
+        self._make_link = make_link
+        self._interceptor = interceptor
+        self._scopes = scopes
+        self._security = security
+        self._sessions: dict[str, Session] = {}
+        self._owners: dict[str, _Owner] = {}
+        self._most_of_one = most_of_one or MOST_SESSIONS
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def close(self) -> None:
+        """End all sessions."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"mcp-session-id"), None)
+        # The same identity that decides on the namespace: of two users who look alike it knows the token.
+        caller = scope_of_caller(over_network=True)
+        if given is None:
+            await self._open(caller, scope, receive, send)
+            return
+        session = self._sessions.get(given)
+        # Another's session and a missing one look alike.
+        if session is None or self._owners[given].caller != caller:
+            await _refuse(404, "Session not found", INVALID_REQUEST)(scope, receive, send)
+            return
+        await session.transport.handle_request(scope, receive, send)
+        if session.transport.is_terminated:
+            self._forget(given)
+
+    async def _open(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+        """Open a session with the request that wants one; it lasts only if that one succeeds."""
+        if len(self._sessions) >= MOST_SESSIONS:
+            await _refuse(503, f"Too many open sessions of all callers. {_LATER}", INTERNAL_ERROR)(scope, receive, send)
+            return
+        owner = _Owner(caller, "" if caller.reach is Reach.PRINCIPAL else _place(scope))
+        if list(self._owners.values()).count(owner) >= self._most_of_one:
+            text = f"You have {self._most_of_one} sessions open, as many as one caller may have. {_LATER}"
+            await _refuse(429, text, INVALID_REQUEST)(scope, receive, send)
+            return
+        session_id = token_hex(16)
+        events = SentEvents()
+        transport = StreamableHTTPServerTransport(
+            mcp_session_id=session_id,
+            security_settings=self._security,
+            idle_timeout=IDLE_SECONDS,
+            event_store=events,
+            retry_interval=RETRY_MILLISECONDS,
+        )
+        session = Session(transport, events, self._make_link, self._interceptor, self._scopes, caller)
+        self._sessions[session_id], self._owners[session_id] = session, owner
+        task = asyncio.ensure_future(session.run())
+        self._tasks[session_id] = task
+        task.add_done_callback(lambda _done: self._ended(session_id))
+        status = 500
+        try:
+            await session.connected.wait()
+
+            async def watched(event: Event) -> None:
+                nonlocal status
+                if event["type"] == "http.response.start":
+                    status = event["status"]
+                await send(event)
+
+            await transport.handle_request(scope, receive, watched)
+        finally:
+            if status >= 400:  # noqa: PLR2004
+                self._forget(session_id)
+
+    def _forget(self, session_id: str) -> None:
+        self._sessions.pop(session_id, None)
+        self._owners.pop(session_id, None)
+        task = self._tasks.get(session_id)
+        if task is not None:
+            task.cancel()
+
+    def _ended(self, session_id: str) -> None:
+        task = self._tasks.pop(session_id, None)
+        self._sessions.pop(session_id, None)
+        self._owners.pop(session_id, None)
+        if task is not None and not task.cancelled() and (fault := task.exception()) is not None:
+            logger.error("A session broke off", exc_info=fault)
+
+
+def _place(scope: Scope) -> str:
+    """Give the address that a request comes from; of IPv6 the network, in which anybody has as many as they like."""
+    host = (scope.get("client") or ("", 0))[0]
+    try:
+        address = ip_address(host)
+    except ValueError:  # a socket has none
+        return host
+    if address.version == 6:  # noqa: PLR2004
+        address = address.ipv4_mapped or address  # as it is written where one socket takes both
+    return str(address if address.version == 4 else ip_network((int(address), _NETWORK_BITS), strict=False))  # noqa: PLR2004
+
+
+def _refuse(status: int, text: str, code: int) -> Response:
+    return Response(dump_json(error_response(None, text, code)), status, media_type="application/json")

@@ -1,0 +1,108 @@
+"""Requests of 2026-07-28: each says in its envelope and in its headers which revision it speaks and what it wants."""
+
+from typing import Any
+
+from mcp.server.transport_security import TransportSecuritySettings
+from mcp.shared.inbound import (
+    ERROR_CODE_HTTP_STATUS,
+    InboundLadderRejection,
+    classify_inbound_request,
+    find_duplicated_routing_header,
+    unsupported_protocol_version_rejection,
+    validate_mcp_param_headers,
+)
+from mcp_types import HEADER_MISMATCH, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
+from starlette.requests import Request
+
+from coatcheck.calls.interceptor import Interceptor
+from coatcheck.codec import is_json
+from coatcheck.errors import CoatcheckError
+from coatcheck.proxy.front.http_requests import Requests
+from coatcheck.proxy.front.shared_upstream import SharedLink
+from coatcheck.proxy.jsonrpc import LONG_LINE, Message, error_response, id_of, is_request, tool_of
+from coatcheck.proxy.partial_parsing import glance_at_call
+from coatcheck.proxy.request_headers import marked
+from coatcheck.store.tenancy import Scopes
+
+
+class EnvelopedRequests(Requests):
+    """Answers requests of 2026-07-28.
+
+    Args:
+        shared: The upstream.
+        interceptor: What is done with lists, arguments and results.
+        scopes: Where the store asks for the namespace.
+        security: Which host and origin headers are accepted.
+        loopback: Whether only this machine can connect.
+    """
+
+    statuses = own_statuses = ERROR_CODE_HTTP_STATUS
+
+    def __init__(
+        self,
+        shared: SharedLink,
+        interceptor: Interceptor,
+        scopes: Scopes,
+        security: TransportSecuritySettings,
+        *,
+        loopback: bool,
+    ) -> None:
+        super().__init__(interceptor, scopes, security, loopback=loopback)
+        self._shared = shared
+
+    def _shared_by(self, message: Message, request: Request) -> SharedLink:
+        del message, request
+        return self._shared
+
+    async def _glanced(self, body: bytes) -> Message | None:
+        link = self._shared.link
+        if len(body) <= LONG_LINE or link is None:
+            return None
+        call = glance_at_call(body)
+        if call is None or any(marked(self._interceptor.schema_of(tool_of(call)))):
+            return None  # The latter's headers must say what its arguments say.
+        return call if link.sends_apart or await is_json(body) else None
+
+    async def _judged(self, message: Any, request: Request) -> Message | None:
+        """Give the answer that a message gets here, ``{}`` for one that gets none, ``None`` for one that passes on."""
+        if message is None:
+            return error_response(None, "Parse error", PARSE_ERROR)
+        if isinstance(message, dict) and "id" not in message and isinstance(message.get("method"), str):
+            # Notifications are accepted and go nowhere: this revision has none from client to server.
+            version = request.headers.get("mcp-protocol-version", "")
+            rejected = unsupported_protocol_version_rejection(version)
+            return {} if rejected is None else _rejection(rejected, None)
+        if not is_request(message) or id_of(message) is None:
+            return error_response(None, "The body must be one JSON-RPC request or notification.", INVALID_REQUEST)
+        twice = find_duplicated_routing_header(request.headers.items())
+        if twice is not None:
+            return error_response(message["id"], f"The header {twice} appears more than once", HEADER_MISMATCH)
+        verdict = classify_inbound_request(message, headers=dict(request.headers))
+        if isinstance(verdict, InboundLadderRejection):
+            return _rejection(verdict, message["id"])
+        if message["method"] == "initialize":
+            # This revision has none, and a server by URL would take all that follows for a session's.
+            return error_response(message["id"], "Method not found", METHOD_NOT_FOUND)
+        try:
+            return await self._shared.refusal(message) or await self._mismatch(message, request)
+        except CoatcheckError as error:
+            return error_response(message["id"], str(error))
+
+    async def _mismatch(self, message: Message, request: Request) -> Message | None:
+        """Refuse a call whose headers say other than its arguments, where the tool's schema is known."""
+        params = message["params"]
+        name, arguments = params.get("name"), params.get("arguments")
+        if message["method"] != "tools/call" or not isinstance(name, str) or not isinstance(arguments or {}, dict):
+            return None
+        schema = self._interceptor.schema_of(name)
+        if schema is None:
+            return None
+        rejected = validate_mcp_param_headers(schema, arguments or {}, request.headers)
+        return None if rejected is None else _rejection(rejected, message["id"])
+
+
+def _rejection(rejected: InboundLadderRejection, request_id: Any) -> Message:
+    failure = error_response(request_id, rejected.message, rejected.code)
+    if rejected.data is not None:
+        failure["error"]["data"] = rejected.data
+    return failure

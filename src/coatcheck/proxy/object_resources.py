@@ -1,0 +1,54 @@
+"""Stored objects among a server's resources: read, and mentioned where resources are listed."""
+
+from typing import TYPE_CHECKING
+
+from coatcheck.calls.stored_resources import LONGEST_URI, is_object, object_template
+from coatcheck.errors import CoatcheckError, ObjectNotFound, excerpt
+from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Message, error_response, is_modern, response
+
+if TYPE_CHECKING:
+    from coatcheck.calls.interceptor import Interceptor
+
+READ, TEMPLATES, RESOURCES = "resources/read", "resources/templates/list", "resources/list"
+LISTS = {TEMPLATES: "resourceTemplates", RESOURCES: "resources"}
+
+_RESOURCE_NOT_FOUND, _INVALID_PARAMS = -32002, -32602
+_NOT_CACHED = {"ttlMs": 0, "cacheScope": "private"}
+
+
+def reads_object(request: Message) -> bool:
+    """Whether a request reads a stored object."""
+    params = request.get("params")
+    return request.get("method") == READ and isinstance(params, dict) and is_object(params.get("uri"))
+
+
+async def answer_read(request: Message, interceptor: "Interceptor") -> Message:
+    """Answer a request that reads a stored object."""
+    uri = request["params"]["uri"]
+    try:
+        result = await interceptor.read_object(uri)
+    except ObjectNotFound as error:
+        code = _INVALID_PARAMS if is_modern(request) else _RESOURCE_NOT_FOUND
+        failure = error_response(request["id"], str(error), code)
+        failure["error"]["data"] = {"uri": excerpt(uri, LONGEST_URI)}
+        return failure
+    except CoatcheckError as error:
+        return error_response(request["id"], str(error), INTERNAL_ERROR)
+    return response(request, {**result, **_NOT_CACHED} if is_modern(request) else result)
+
+
+def mention_objects(method: str, answer: Message, *, modern: bool) -> Message:
+    """Add the template of stored objects to its list, behind the last page.
+
+    A server that knows no resources gets lists all the same: the template, and no resource.
+    """
+    result, error = answer.get("result"), answer.get("error")
+    key = LISTS[method]
+    if isinstance(error, dict) and error.get("code") == METHOD_NOT_FOUND:
+        answer = {part: answer[part] for part in answer if part != "error"}
+        result = {"resultType": "complete", **_NOT_CACHED, key: []} if modern else {key: []}
+    if not isinstance(result, dict) or not isinstance(result.get(key), list):
+        return answer
+    if method == TEMPLATES and not result.get("nextCursor"):
+        result = {**result, key: [*result[key], object_template()]}
+    return {**answer, "result": result}

@@ -1,0 +1,149 @@
+"""Long lines judged without parsing all of them: by their ends, by a search, or by what is short in them."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from coatcheck.codec import adump_line, dump_json
+from coatcheck.proxy.jsonrpc import Id, Message, is_request, parse, to_line
+
+_ID = rb'("(?:[^"\\]|\\.){0,300}"|-?[0-9]{1,18})'
+_ID_FIRST = re.compile(
+    rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*' + _ID + rb'\s*,\s*"(?:result|error)"\s*:'
+)
+_RESULT_FIRST = re.compile(rb'\s*\{\s*"(?:result|error)"\s*:')
+_ID_LAST = re.compile(rb',\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*' + _ID + rb"\s*\}\s*\Z")
+_METHOD_FIRST = re.compile(rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*(?:"id"\s*:\s*' + _ID + rb'\s*,\s*)?"method"\s*:')
+_ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
+_ENDS = 1_000
+_MOST_MARKS, _LONG_TEXT = 400, 4_000
+_STAND_IN = rb"\u0000 the long text "
+_STANDING_IN = re.compile(re.escape(_STAND_IN) + rb"([0-9]{1,3}) ")
+
+
+class Glance(dict[str, Any]):
+    """A call as it is, but for long texts in its arguments, in whose place others stand.
+
+    Attributes:
+        texts: The long texts, as JSON without quotation marks.
+    """
+
+    def __init__(self, message: Message, texts: Sequence[memoryview]) -> None:
+        super().__init__(message)
+        self.texts = texts
+
+
+def glance_at_id(line: bytes) -> Id | None:
+    """Find the id of a long response in its first or last bytes, in the orders in which the SDKs write them.
+
+    ``None`` where it does not show there: then the line must be parsed.
+    """
+    found = _find_id(line)
+    if found is None:
+        return None
+    value = parse(line[found])
+    return (type(value).__name__, value)
+
+
+def glance_at_call(line: bytes) -> Glance | None:
+    """Read a long call without its long texts; what else there is of it is as the parser would have it.
+
+    ``None`` where it is no call, or has so many texts that this gains nothing: then the line must be parsed.
+    """
+    outline, texts = _outline(line)
+    message: Any = None if outline is None else parse(outline)
+    if not is_request(message) or message["method"] != "tools/call" or not isinstance(message.get("params"), dict):
+        return None
+    params = {key: value for key, value in message["params"].items() if key != "arguments"}
+    standing_in = sorted(map(int, _STANDING_IN.findall(dump_json(message))))
+    if _STAND_IN in dump_json({**message, "params": params}) or standing_in != list(range(len(texts))):
+        return None  # A long text where none is expected, one that a later member replaces, or one that says it is one.
+    return Glance(message, texts)
+
+
+def changed(message: Message, **members: Any) -> Message:
+    """Give the same message, or the same glance at one, with other members."""
+    copy = {**message, **members}
+    return Glance(copy, message.texts) if isinstance(message, Glance) else copy
+
+
+def line_of(message: Message) -> bytes:
+    """Encode a message as a line; where it is a glance at one, its long texts are in their places again."""
+    line = to_line(message)
+    if not isinstance(message, Glance):
+        return line
+    pieces = _STANDING_IN.split(line)
+    pieces[1::2] = [message.texts[int(number)] for number in pieces[1::2]]
+    return b"".join(pieces)
+
+
+async def aline_of(message: Message) -> bytes:
+    """As ``line_of``, giving the event loop its turn where it takes long."""
+    return line_of(message) if isinstance(message, Glance) else await adump_line(message)
+
+
+def _outline(line: bytes) -> tuple[bytes | None, list[memoryview]]:
+    """Put something short in the place of long texts, and give those; ``None`` where there are too many texts.
+
+    Where a text ends is told by its quotation marks and the backslashes before them, whatever else is in it. What is
+    long and no text becomes no JSON, for what stands in for it is none outside a text.
+    """
+    parts: list[bytes] = []
+    texts: list[memoryview] = []
+    start = 0
+    for _ in range(_MOST_MARKS):
+        mark = line.find(b'"', start)
+        if mark < 0:
+            parts.append(line[start:])
+            return (b"".join(parts) if len(parts[-1]) <= _LONG_TEXT else None), texts
+        if mark - start <= _LONG_TEXT:
+            parts.append(line[start : mark + 1])
+        else:
+            before = line[max(start, mark - _LONG_TEXT) : mark]
+            backslashes = len(before) - len(before.rstrip(b"\\"))
+            if backslashes == len(before):
+                break
+            end = mark - backslashes % 2  # A last backslash belongs to the quotation mark behind it.
+            parts.append(b"%b%d %b" % (_STAND_IN, len(texts), line[end : mark + 1]))
+            texts.append(memoryview(line)[start:end])
+        start = mark + 1
+    return None, texts
+
+
+def with_other_id(line: bytes, request_id: Any) -> bytes | None:
+    """Give a long response another id without parsing it; ``None`` where its own does not show at its ends."""
+    found = _find_id(line)
+    if found is None or line.find(b"\r", 0, len(line) - 2) >= 0:  # it would cut the line in two for who reads events
+        return None
+    whole = memoryview(line)
+    return b"".join((whole[: found.start], dump_json(request_id), whole[found.stop :]))
+
+
+def _find_id(line: bytes) -> slice | None:
+    found, before = _ID_FIRST.match(line[:_ENDS]), 0
+    if found is None and _RESULT_FIRST.match(line[:64]):
+        before = max(len(line) - _ENDS, 0)
+        found = _ID_LAST.search(line[before:])
+    return None if found is None else slice(before + found.start(1), before + found.end(1))
+
+
+def is_surely_no_response(line: bytes) -> bool:
+    """Whether the first bytes show that a line is a request or notification."""
+    return _METHOD_FIRST.match(line[:_ENDS]) is not None
+
+
+def has_escaped_letters(line: bytes) -> bool:
+    """Whether a name in a line may be written so that a search does not find it; nobody does that by chance."""
+    return b"\\u00" in line and _ESCAPED_LETTER.search(line) is not None
+
+
+def may_refer(line: bytes) -> bool:
+    """Whether a reference, or a literal that looks like one, may be in a line; each look at 26 MB takes some 10 ms."""
+    at = -2 if b"@" in line else len(line)
+    for _ in range(_MOST_MARKS):
+        at = line.find(b'"@', at + 2)
+        if at < 0:
+            return b"\\" in line and b"\\u0040" in line
+        if line.startswith((b"obj_", b"@", b"\\"), at + 2):
+            return True
+    return True  # Whoever opens it will see.

@@ -1,0 +1,1 @@
+"""Connections to the servers behind the proxy: a process, streamable HTTP, or SSE."""

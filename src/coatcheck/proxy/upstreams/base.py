@@ -1,0 +1,197 @@
+"""Links to servers: lines go in, lines come out, whatever carries them."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from coatcheck.errors import UpstreamError
+from coatcheck.proxy.jsonrpc import Id, looks_like_json
+from coatcheck.proxy.line_streams import LineReader, LineWriter
+from coatcheck.proxy.upstreams.process import Upstream, start_upstream
+from coatcheck.proxy.upstreams.process_shutdown import has_ended, stop_upstream
+
+OnMessage = Callable[[bytes, Id | None], None]
+"""Takes a line of the server's, and the request that it belongs to where the transport tells."""
+
+OnEnd = Callable[[str], None]
+"""Takes the sentence that says how the server went away; it is called once, and not after ``close``."""
+
+
+OnPressure = Callable[[], None]
+"""Called when ``waiting_bytes`` or ``backlog_bytes`` grows or shrinks."""
+
+
+def no_pressure() -> None:
+    """Take no notice."""
+
+
+class Link(Protocol):
+    """A way to one server. ``start`` is called once, on the event loop, before anything else."""
+
+    name: str
+
+    sends_apart: bool
+    """Whether each request reaches the server by itself, so that one that is no JSON after all harms no other."""
+
+    joins_servers: bool
+    """Whether several servers are behind it: what answers a request then comes with that request's id."""
+
+    unopened: bool
+    """Whether a long answer of one of several servers may come unopened. Set by who sees to it with `as_answer_to` that
+    it cannot pass for an answer of another one."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that were sent and that the server has not taken yet."""
+        ...
+
+    @property
+    def backlog_bytes(self) -> int:
+        """The same without those of one long message, which alone is no reason to send no more."""
+        ...
+
+    def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
+        """Start or connect to the server.
+
+        Raises:
+            UpstreamError: It cannot be started.
+        """
+        ...
+
+    def hold(self, *, held: bool) -> None:
+        """Take nothing more from the server for a while, or go on: who gets its messages is slow."""
+        ...
+
+    def send(self, line: bytes, message: Any = None) -> None:
+        """Send a line; order is kept where the transport has one.
+
+        Args:
+            line: The message.
+            message: The same where it has been parsed already: it need not be parsed again. Of a long call it may be a
+                glance, and long values in its arguments may be ``Spliced``.
+        """
+        ...
+
+    async def finish(self, seconds: float) -> None:
+        """Wait, for so long at most, until what was sent has been taken and answered."""
+        ...
+
+    async def close(self) -> None:
+        """End the server or the connection to it."""
+        ...
+
+
+class ProcessLink:
+    """A link to a process of our own, by its stdin and stdout.
+
+    Args:
+        command: The program and its arguments.
+        environment: Variables that it gets beside ours.
+        folder: Its working directory.
+        on_noise: Takes what it writes to stdout that is no message.
+    """
+
+    sends_apart = joins_servers = unopened = False
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        folder: str | None = None,
+        on_noise: Callable[[bytes], None] = lambda _line: None,
+    ) -> None:
+        self._command = command
+        self._environment = environment
+        self._folder = folder
+        self._on_noise = on_noise
+        self._upstream: Upstream | None = None
+        self._closed = False
+        self._heard = False
+        self.name = " ".join(command[:1])
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What its stdin has not taken yet; see ``Link``."""
+        return self._writer.waiting_bytes
+
+    @property
+    def backlog_bytes(self) -> int:
+        """What waits behind the line that its stdin is taking; see ``Link``."""
+        return self._writer.backlog_bytes
+
+    def hold(self, *, held: bool) -> None:
+        """Read its stdout no further, or go on; see ``Link``."""
+        if held:
+            self._reader.pause()
+        else:
+            self._reader.resume()
+
+    def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
+        """Start the process; see ``Link``."""
+        upstream = start_upstream(self._command, environment=self._environment, folder=self._folder)
+        stdin, stdout = upstream.process.stdin, upstream.process.stdout
+        if stdin is None or stdout is None:
+            raise UpstreamError("The server was started without pipes.")
+        self.name = upstream.name
+        self._upstream, self._on_message, self._on_end = upstream, on_message, on_end
+        self._writer = LineWriter(stdin.fileno(), on_pressure, lambda: None)
+        self._reader = LineReader(stdout.fileno(), self._take, self._stdout_ended)
+        self._reader.resume()
+        self._watching = asyncio.ensure_future(self._watch(upstream))
+
+    def _take(self, line: bytes) -> None:
+        if looks_like_json(line):
+            self._heard = True
+            self._on_message(line, None)
+        elif line.strip() and self._upstream is not None:
+            self._upstream.remember(line)
+            self._on_noise(line)
+
+    def send(self, line: bytes, message: Any = None) -> None:
+        """Send a line; see ``Link``."""
+        del message
+        self._writer.write(line if line.endswith(b"\n") else line + b"\n")
+
+    async def finish(self, seconds: float) -> None:
+        """Wait until the process has taken what was sent; see ``Link``."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._writer.drain(), seconds)
+
+    def _stdout_ended(self) -> None:
+        # A process that closed its stdout is of no use, even where it lives on.
+        if self._upstream is not None and self._upstream.process.poll() is None:
+            self._upstream.signal_group(signal.SIGTERM)
+
+    async def _watch(self, upstream: Upstream) -> None:
+        await has_ended(upstream)
+        before = -1
+        while not self._reader.has_ended and (before != self._reader.bytes_read or not self._reader.is_reading):
+            before = self._reader.bytes_read  # What it wrote last may still be in the pipe.
+            await asyncio.sleep(0.05)
+        self._reader.stop()
+        await asyncio.shield(stop_upstream(upstream))
+        if not self._closed:
+            self._closed = True
+            self._on_end(self._last_words(upstream))
+
+    def _last_words(self, upstream: Upstream) -> str:
+        code = upstream.process.returncode or 0
+        ended = f"ended with exit code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
+        words = upstream.stderr_words()
+        said = f" It said: {words}" if words else " It said nothing on stderr."
+        if self._heard:
+            return f'The server "{self.name}" {ended}.{said}'
+        return f'The server "{self.name}" did not start: it {ended} before its first message.{said}'
+
+    async def close(self) -> None:
+        """End the process and all that it has started; see ``Link``."""
+        if self._upstream is None:
+            return
+        self._closed = True
+        self._watching.cancel()
+        self._reader.stop()
+        self._writer.close()
+        await stop_upstream(self._upstream)

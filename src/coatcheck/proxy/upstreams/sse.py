@@ -1,0 +1,95 @@
+"""A link to a server by the older transport over HTTP: one stream of events, and an address to post to."""
+
+import asyncio
+from typing import Any
+
+import httpx2
+from httpx2 import EventSource
+
+from coatcheck.proxy.jsonrpc import error_response, is_request, parse, to_line
+from coatcheck.proxy.upstreams.base import OnEnd, OnMessage, OnPressure, no_pressure
+from coatcheck.proxy.upstreams.http_client import WebLink, no_mcp, refusal, same_origin, unreachable
+
+
+class SseLink(WebLink):
+    """A link to one URL that gives a stream of events; see ``WebLink`` for its arguments."""
+
+    sends_apart = True
+
+    def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
+        """Open the stream; see ``Link``."""
+        self._open_client(on_message, on_pressure)
+        self._on_end, self._closed = on_end, False
+        loop = asyncio.get_running_loop()
+        self._endpoint: asyncio.Future[str] = loop.create_future()
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
+        self._tasks = [loop.create_task(self._hear()), loop.create_task(self._post_all())]
+
+    def send(self, line: bytes, message: Any = None) -> None:
+        """Send a line; see ``Link``."""
+        del message
+        self._waiting.put_nowait(line)
+        self._waits(line, len(line))
+
+    async def finish(self, seconds: float) -> None:
+        """Wait until what was sent has been taken; see ``Link``."""
+        await asyncio.wait({asyncio.ensure_future(self._waiting.join())}, timeout=seconds)
+
+    async def close(self) -> None:
+        """Close the stream; see ``Link``."""
+        self._closed = True
+        if hasattr(self, "_tasks"):
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._client.aclose()
+
+    async def _hear(self) -> None:
+        try:
+            async with self._client.stream("GET", self._url, headers={"accept": "text/event-stream"}) as response:
+                if response.is_error or response.is_redirect:
+                    self._end(refusal(self.name, response))
+                    return
+                kind = response.headers.get("content-type", "").partition(";")[0].strip()
+                if kind.lower() != "text/event-stream":
+                    self._end(no_mcp(self.name, kind))
+                    return
+                async for event in EventSource(response, max_event_size=None):
+                    await self._flowing.wait()
+                    if event.event == "endpoint" and not self._endpoint.done():
+                        self._endpoint.set_result(self._checked(str(response.url.join(event.data.strip()))))
+                    elif event.event == "message" and event.data:
+                        self._on_message(to_line(parse(event.data.encode())), None)
+            self._end(f"The server {self.name} closed the connection.")
+        except (httpx2.HTTPError, OSError, ValueError) as error:
+            self._end(unreachable(self.name, error))
+
+    def _checked(self, endpoint: str) -> str:
+        if not same_origin(str(self._url), endpoint):
+            raise ValueError("it wants messages sent to another server")
+        return endpoint
+
+    async def _post_all(self) -> None:
+        endpoint = await self._endpoint
+        while True:
+            line = await self._waiting.get()
+            try:
+                response = await self._client.post(
+                    endpoint, content=line.strip(), headers={"content-type": "application/json"}
+                )
+                if response.is_error or response.is_redirect:
+                    self._fail(parse(line), refusal(self.name, response))
+            except (httpx2.HTTPError, OSError) as error:
+                self._fail(parse(line), unreachable(self.name, error))
+            finally:
+                self._waiting.task_done()
+                self._waits(line, -len(line))
+
+    def _fail(self, message: Any, text: str) -> None:
+        if is_request(message):
+            self._on_message(to_line(error_response(message["id"], text)), None)
+
+    def _end(self, text: str) -> None:
+        if not self._closed:
+            self._closed = True
+            self._on_end(text)

@@ -1,0 +1,353 @@
+"""A link to a server by streamable HTTP, with a session (2025) or without one (2026-07-28), as the messages want it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from httpx2 import EventSource
+
+from coatcheck.codec import dump_json
+from coatcheck.proxy.jsonrpc import (
+    INTERNAL_ERROR,
+    LONG_LINE,
+    METHOD_NOT_FOUND,
+    PROTOCOL_VERSION,
+    Id,
+    Message,
+    error_response,
+    id_of,
+    is_modern,
+    is_request,
+    is_response,
+    meta_of,
+    parse,
+    request_key,
+    to_line,
+)
+from coatcheck.proxy.partial_parsing import glance_at_id
+from coatcheck.proxy.request_headers import RequestHeaders
+from coatcheck.proxy.upstreams.base import OnEnd, OnMessage, OnPressure, no_pressure
+from coatcheck.proxy.upstreams.http_client import WebLink, no_mcp, refusal, same_origin, unreachable
+
+logger = logging.getLogger(__name__)
+
+SESSION, VERSION = "mcp-session-id", "mcp-protocol-version"
+NOT_FOUND, NOT_ALLOWED, ACCEPTED = 404, 405, 202
+REDIRECTS = frozenset({307, 308})
+RECONNECTIONS = 5
+PART = 256 << 10
+"""Bytes of a message that are handed to the connection at a time: what it cannot send at once is copied again."""
+RETRY_MILLISECONDS = 1_000
+_BOTH = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+
+
+@dataclass(slots=True)
+class _Reading:
+    """How far a stream of events was read: whether the answer came, and how to go on where it did not."""
+
+    answered: bool = False
+    last_id: str = ""
+    wait: int = RETRY_MILLISECONDS
+
+
+class _SessionLostError(Exception):
+    """The server does not know our session any more."""
+
+
+class UrlLink(WebLink):
+    """A link to one URL; see ``WebLink`` for its arguments.
+
+    A session that the server forgot is opened again with the same greeting, and the request that met this is repeated.
+    """
+
+    sends_apart = True
+
+    def __init__(self, url: str, name: str, headers: Mapping[str, str], ca_file: Path | None = None) -> None:
+        super().__init__(url, name, headers, ca_file)
+        self._session: str | None = None
+        self._version: str | None = None
+        self._greeting: Message | None = None
+        self._repeated_greeting: Message | None = None
+        self._reopening: asyncio.Task[bool] | None = None
+        self._headers = RequestHeaders()
+        self._posts: dict[Id, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._before: asyncio.Task[Any] | None = None
+
+    def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
+        """Make ready to connect; the first message does. See ``Link``."""
+        del on_end  # There is no connection that could end: each request tells for itself whether the server is there.
+        self._open_client(on_message, on_pressure)
+
+    def send(self, line: bytes, message: Any = None) -> None:
+        """Send a line; see ``Link``."""
+        if message is None or self._headers.want_whole(message):
+            message = parse(line)
+        if isinstance(message, dict) and message.get("method") == "notifications/cancelled" and self._abort(message):
+            return
+        task = asyncio.get_running_loop().create_task(self._post(message, line, self._before))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        key = request_key(message)
+        if key is None:
+            self._before = task  # What has no answer to wait for must still arrive before what comes after it.
+        else:
+            self._posts[key] = task
+            task.add_done_callback(lambda done: self._posts.get(key) is done and self._posts.pop(key))
+
+    def _abort(self, cancelled: Message) -> bool:
+        """Cancel as 2026-07-28 does, by closing the response; say whether that was it."""
+        params = cancelled.get("params")
+        key = id_of({"id": params.get("requestId")}) if isinstance(params, dict) else None
+        post = self._posts.get(key) if key is not None else None
+        if self._greeting is not None:
+            return False
+        if post is not None:
+            post.cancel()
+        return True
+
+    async def finish(self, seconds: float) -> None:
+        """Wait until what was sent is answered; see ``Link``."""
+        posts = {*self._posts.values(), *([self._before] if self._before else [])}
+        if posts:
+            await asyncio.wait(posts, timeout=seconds)
+
+    async def close(self) -> None:
+        """Close all streams and end the session; see ``Link``."""
+        if not hasattr(self, "_client"):
+            return
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=1)
+        if self._session is not None:
+            with suppress(httpx2.HTTPError, TimeoutError):
+                await asyncio.wait_for(self._client.delete(self._url, headers=self._session_headers()), 2)
+        await self._client.aclose()
+
+    # One message
+
+    async def _post(self, message: Any, body: bytes, before: asyncio.Task[Any] | None) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        key = request_key(message)
+        try:
+            try:
+                await self._exchange(message, body, key)
+            except _SessionLostError:
+                if not await self._reopen():
+                    raise
+                await self._exchange(message, body, key)
+        except _SessionLostError:
+            self._fail(message, f"The server {self.name} ended the session. Connect to it anew.")
+        except (httpx2.HTTPError, OSError, ValueError) as error:
+            self._fail(message, unreachable(self.name, error))
+
+    async def _exchange(self, message: Any, body: bytes, key: Id | None) -> None:
+        if isinstance(message, dict) and message.get("method") == "initialize":
+            self._greeting, self._session, self._version = message, None, None
+        async with self._open("POST", self._request_headers(message), body) as response:
+            if response.status_code == NOT_FOUND and self._session is not None and not is_modern(message):
+                raise _SessionLostError
+            if response.is_error or response.is_redirect:
+                await self._refused(response, message)
+            elif key is None:
+                await response.aread()
+                if isinstance(message, dict) and message.get("method") == "notifications/initialized":
+                    self._listen()
+            elif response.status_code == ACCEPTED:
+                self._fail(message, f"The server {self.name} took the request without an answer to it.")
+            else:
+                if message["method"] == "initialize":
+                    self._session = response.headers.get(SESSION)
+                await self._answers(response, message, key)
+
+    @asynccontextmanager
+    async def _open(self, method: str, headers: dict[str, str], body: bytes | None) -> AsyncIterator[httpx2.Response]:
+        """Send a request, and once more where the server has moved within its origin."""
+        async with self._stream(method, headers, body) as response:
+            moved = self._moved(response)
+            if moved is None:
+                yield response
+                return
+        self._url = moved
+        async with self._stream(method, headers, body) as response:
+            yield response
+
+    @asynccontextmanager
+    async def _stream(self, method: str, headers: dict[str, str], body: bytes | None) -> AsyncIterator[httpx2.Response]:
+        """Send a request; what it says counts as waiting until the server has taken it, however long it then works."""
+        if body is None:
+            async with self._client.stream(method, self._url, headers=headers) as response:
+                yield response
+            return
+        waits = len(body)
+
+        def taken(size: int) -> None:
+            nonlocal waits
+            size = min(size, waits)
+            waits -= size
+            if size:
+                self._waits(taken, -size)
+
+        self._waits(taken, waits)
+
+        async def told() -> AsyncIterator[bytes]:
+            for start in range(0, len(body), PART):
+                part = body[start : start + PART]
+                yield part
+                taken(len(part))
+
+        headers = {**headers, "content-length": str(len(body))}
+        try:
+            async with self._client.stream(method, self._url, content=told(), headers=headers) as response:
+                taken(waits)
+                yield response
+        finally:
+            taken(waits)
+
+    def _moved(self, response: httpx2.Response) -> httpx2.URL | None:
+        """Give the address within the same origin that a response leads to, if it does."""
+        if response.status_code not in REDIRECTS:
+            return None
+        moved = response.url.join(response.headers.get("location", ""))
+        return moved if same_origin(str(self._url), str(moved)) else None
+
+    async def _answers(self, response: httpx2.Response, message: Message, key: Id) -> None:
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind == "application/json":
+            body = await response.aread()
+            await self._flowing.wait()
+            if not self._hand_on(body, message, key) and not isinstance(parse(body), list):
+                self._fail(message, f"The server {self.name} answered with what is no answer.")
+        elif kind == "text/event-stream":
+            await self._read_stream(response, message, key)
+        else:
+            self._fail(message, no_mcp(self.name, kind))
+
+    async def _read_stream(self, response: httpx2.Response, message: Message, key: Id) -> None:
+        """Read what belongs to a request; where the stream breaks off and can be resumed, resume it."""
+        reading = await self._read_events(response, message, key)
+        for _ in range(RECONNECTIONS):
+            if reading.answered or not reading.last_id or is_modern(message):
+                break
+            await asyncio.sleep(reading.wait / 1000)
+            headers = {**self._session_headers(), "accept": "text/event-stream", "last-event-id": reading.last_id}
+            async with self._open("GET", headers, None) as resumed:
+                if resumed.is_error or resumed.is_redirect:
+                    break
+                reading = await self._read_events(resumed, message, key)
+        if not reading.answered:
+            self._fail(message, f"The server {self.name} closed the stream before it had answered.")
+
+    async def _read_events(self, response: httpx2.Response, message: Message, key: Id) -> _Reading:
+        """Hand on the events of a stream until the answer is among them or the stream breaks off."""
+        reading = _Reading()
+        with suppress(httpx2.StreamError, httpx2.TransportError):
+            async for event in EventSource(response, max_event_size=None):
+                await self._flowing.wait()
+                reading.last_id = event.id or reading.last_id
+                reading.wait = event.retry if event.retry is not None else reading.wait
+                if event.event == "message" and event.data and self._hand_on(event.data.encode(), message, key):
+                    reading.answered = True
+                    break
+        return reading
+
+    def _hand_on(self, data: bytes, request: Message, key: Id) -> bool:
+        """Hand on what came in answer to a request; say whether it was the answer."""
+        self._headers.learn(request, data)
+        line = _one_line(data)
+        greets = request["method"] == "initialize"
+        seen = len(line) > LONG_LINE and not greets and glance_at_id(line) is not None
+        answer = None if seen else parse(line)
+        is_answer = seen or is_response(answer)
+        if is_answer and greets and isinstance(answer, dict):
+            result = answer.get("result")
+            self._version = result.get("protocolVersion") if isinstance(result, dict) else None
+            if request is self._repeated_greeting:
+                return True  # The client has had its answer long ago.
+        self._on_message(line, key)
+        return is_answer
+
+    async def _refused(self, response: httpx2.Response, message: Any) -> None:
+        body = await response.aread()
+        parsed = parse(body)
+        if isinstance(parsed, dict) and isinstance(parsed.get("error"), dict) and is_request(message):
+            self._on_message(to_line({**parsed, "jsonrpc": "2.0", "id": message["id"]}), id_of(message))
+            return
+        # Without a session the status is how an older server says that it does not know the method.
+        unknown = response.status_code in {NOT_FOUND, NOT_ALLOWED, 400} and is_modern(message)
+        self._fail(message, refusal(self.name, response), METHOD_NOT_FOUND if unknown else INTERNAL_ERROR)
+
+    def _fail(self, message: Any, text: str, code: int = INTERNAL_ERROR) -> None:
+        if is_request(message):
+            self._on_message(to_line(error_response(message["id"], text, code)), id_of(message))
+        if not is_request(message) or message["method"] == "initialize":
+            # Clients tell people little of why a greeting failed.
+            logger.warning("%s", text)
+
+    # The session
+
+    def _request_headers(self, message: Any) -> dict[str, str]:
+        if isinstance(message, dict) and is_modern(message):
+            return _BOTH | {VERSION: str(meta_of(message)[PROTOCOL_VERSION])} | self._headers.of(message)
+        return _BOTH | self._session_headers()
+
+    def _session_headers(self) -> dict[str, str]:
+        session = {} if self._session is None else {SESSION: self._session}
+        return session if self._version is None else session | {VERSION: self._version}
+
+    def _listen(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._hear())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _hear(self) -> None:
+        """Hear what the server says outside of any request, as long as it has a session and lets us."""
+        session, last, wait, failures = self._session, "", RETRY_MILLISECONDS, 0
+        while failures < RECONNECTIONS and self._session == session:
+            headers = {**self._session_headers(), "accept": "text/event-stream"}
+            headers |= {"last-event-id": last} if last else {}
+            try:
+                async with self._open("GET", headers, None) as response:
+                    if response.is_error or response.is_redirect:
+                        return
+                    async for event in EventSource(response, max_event_size=None):
+                        await self._flowing.wait()
+                        failures, last = 0, event.id or last
+                        wait = event.retry if event.retry is not None else wait
+                        if event.event == "message" and event.data:
+                            self._on_message(_one_line(event.data.encode()), None)
+            except (httpx2.HTTPError, OSError):
+                failures += 1
+            await asyncio.sleep(wait / 1000)
+
+    async def _reopen(self) -> bool:
+        if self._greeting is None:
+            return False
+        if self._reopening is None or self._reopening.done():
+            self._reopening = asyncio.ensure_future(self._greet_again(self._greeting))
+        return await asyncio.shield(self._reopening)
+
+    async def _greet_again(self, greeting: Message) -> bool:
+        """Open a new session with the greeting that opened the lost one."""
+        logger.warning("The server %s forgot the session; a new one is opened.", self.name)
+        greeting = self._repeated_greeting = dict(greeting)
+        key = id_of(greeting)
+        if key is None:
+            return False
+        await self._exchange(greeting, dump_json(greeting), key)
+        started = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+        await self._exchange(started, dump_json(started), None)
+        return True
+
+
+def _one_line(data: bytes) -> bytes:
+    """Make one line of a message that may be spread over several."""
+    stripped = data.strip()
+    return to_line(parse(stripped)) if b"\n" in stripped or b"\r" in stripped else stripped + b"\n"

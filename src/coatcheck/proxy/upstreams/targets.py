@@ -1,0 +1,83 @@
+"""What is wrapped: a command to run or a URL to connect to, as the command line or a file describes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from coatcheck.errors import UpstreamError, excerpt
+from coatcheck.proxy.upstreams.base import Link, ProcessLink
+
+UrlTransport = Literal["streamable-http", "sse"]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandTarget:
+    """A server that speaks MCP on its stdin and stdout.
+
+    Attributes:
+        command: The program and its arguments.
+        environment: Variables that it gets beside ours.
+        folder: Its working directory; ours where there is none.
+    """
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    folder: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The command as a person would recognise it."""
+        return excerpt(" ".join(self.command[:1]))
+
+
+@dataclass(frozen=True, slots=True)
+class UrlTarget:
+    """A server that speaks MCP over HTTP.
+
+    Attributes:
+        url: Its address.
+        transport: Streamable HTTP, or the older transport of server-sent events.
+        headers: Headers of every request; their values may be secret and are never shown.
+        ca_file: Certificates to trust in place of the usual ones, in PEM format.
+    """
+
+    url: str
+    transport: UrlTransport = "streamable-http"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ca_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no address.
+
+        Raises:
+            UpstreamError: The URL is not one of HTTP, or the certificates are not there.
+        """
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise UpstreamError(f'"{excerpt(self.name)}" is no URL of a server; it begins with https:// or http://.')
+        if self.ca_file is not None and not self.ca_file.is_file():
+            raise UpstreamError(f"The file of certificates {self.ca_file} does not exist.")
+
+    @property
+    def name(self) -> str:
+        """The address without what may be secret in it: user, password and query."""
+        parts = urlsplit(self.url)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+Target = CommandTarget | UrlTarget
+
+
+def make_link(target: Target) -> Link:
+    """Give the way to a server; nothing is started or connected yet."""
+    if isinstance(target, CommandTarget):
+        return ProcessLink(target.command, environment=target.environment, folder=target.folder)
+    if target.transport == "sse":
+        from coatcheck.proxy.upstreams.sse import SseLink
+
+        return SseLink(target.url, target.name, target.headers, target.ca_file)
+    from coatcheck.proxy.upstreams.streamable_http import UrlLink
+
+    return UrlLink(target.url, target.name, target.headers, target.ca_file)

@@ -1,0 +1,1 @@
+"""The object store, tenancy, and events for metrics and tracing."""

@@ -1,0 +1,122 @@
+"""Decorators that give a function a memory: results are kept, and arguments may be references to kept results.
+
+    @explorable(object_store=store)                   # the result is stored, the caller gets a preview
+    @referenceable(object_store=store)                # arguments may be "@obj_001" or "@obj_001.items[3].name"
+    @explorable_and_referenceable(object_store=store) # both
+
+Each takes the store and the explorer, or a zero-argument provider of them that is asked at every call, so that an
+override in a container reaches functions that were decorated before. Without an explorer, one with default limits is
+made over the store. Sync functions stay sync, async functions stay async. The functions work with and without MCP.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from coatcheck.codec import ToolResult
+from coatcheck.tools.referenceable import (
+    Decorator,
+    ExplorerSource,
+    StoreSource,
+    explorer_provider,
+    referenceable,
+    told_to_the_model,
+    with_note,
+)
+from coatcheck.tools.signatures import Face, face_of, wear
+
+_NOTE = "The result is stored: the answer is a preview of it with a reference, such as @obj_001, to explore it further."
+
+
+def explorable(*, object_store: StoreSource, explorer: ExplorerSource | None = None) -> Decorator:
+    """Decorate a function so that its result is always kept and the caller gets a preview of it.
+
+    The decorated function returns ``str``, and its return annotation says so: a preview within the explorer's limit,
+    which holds a small value whole, with the reference to the stored result. Where the store does not take the
+    result, the text says so and shows what fits. Exceptions of the function pass through untouched.
+
+    What a generator yields is kept as a list, as the SDK makes one of it; an async generator is refused.
+
+    Of MCP's own result types, a ``CallToolResult`` is kept with everything in it; one that reports an error, and a
+    request for more input, are no results and pass through as they are.
+
+    Args:
+        object_store: The store, or a zero-argument provider of it.
+        explorer: The explorer, or a zero-argument provider of it; by default one over ``object_store``.
+    """
+    provide = explorer_provider(object_store, explorer)
+
+    def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
+        face = face_of(func)
+        doc = with_note(face.doc, _NOTE)
+        if face.is_async:
+
+            async def call_async(*args: Any, **kwargs: Any) -> Any:
+                result = _collected(await func(*args, **kwargs), face)
+                if _passes(result):
+                    return result
+                with told_to_the_model():
+                    return await provide().aput_and_preview(_to_keep(result), tool=face.name)
+
+            return wear(face, call_async, returns=str, doc=doc)
+        return wear(face, _sync(func, face, provide), returns=str, doc=doc)
+
+    return decorate
+
+
+def _sync(func: Callable[..., Any], face: Face, provide: Callable[[], Any]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        result = _collected(func(*args, **kwargs), face)
+        if _passes(result):
+            return result
+        with told_to_the_model():
+            return provide().put_and_preview(_to_keep(result), tool=face.name)
+
+    return call
+
+
+def _collected(result: Any, face: Face) -> Any:
+    """Run a generator to its end here, where its exceptions are still those of the function."""
+    if inspect.isasyncgen(result):
+        raise TypeError(
+            f"{face.name}() gives an async generator, which cannot be kept: make it collect what it yields "
+            "and return a list."
+        )
+    return list(result) if inspect.isgenerator(result) else result
+
+
+def _mcp_types() -> Any:
+    # A value of MCP's types cannot exist before the module is loaded, so plain scripts never import it.
+    return sys.modules.get("mcp_types")
+
+
+def _passes(result: Any) -> bool:
+    types = _mcp_types()
+    if types is None:
+        return False
+    if isinstance(result, types.InputRequiredResult):
+        return True
+    return isinstance(result, types.CallToolResult) and bool(result.is_error)
+
+
+def _to_keep(result: Any) -> Any:
+    types = _mcp_types()
+    if types is not None and isinstance(result, types.CallToolResult):
+        return ToolResult(result.model_dump(by_alias=True, mode="json", exclude_none=True))
+    return result
+
+
+def explorable_and_referenceable(*, object_store: StoreSource, explorer: ExplorerSource | None = None) -> Decorator:
+    """Decorate a function so that it takes references and its result is kept.
+
+    See `referenceable` for the arguments and `explorable` for the result.
+
+    Args:
+        object_store: The store, or a zero-argument provider of it.
+        explorer: The explorer, or a zero-argument provider of it; by default one over ``object_store``.
+    """
+    provide = explorer_provider(object_store, explorer)
+    keep = explorable(object_store=object_store, explorer=provide)
+    refer = referenceable(object_store=object_store, explorer=provide)
+    return lambda func: keep(refer(func))

@@ -1,0 +1,148 @@
+"""Building tools and putting them on a server."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from coatcheck.errors import SettingsError, excerpt
+from coatcheck.tools.referenceable import ExplorerSource, StoreSource, told_to_the_model
+from coatcheck.tools.signatures import face_of, refaced, wear
+from coatcheck.tools.tool_building import (
+    Registry,
+    Tool,
+    ToolConfig,
+    WorkspaceMode,
+    apply_client,
+    apply_custom_args,
+    apply_memory,
+    apply_workspace,
+)
+
+
+def build_tool(
+    base_func: Tool,
+    config: ToolConfig,
+    *,
+    object_store: StoreSource | None = None,
+    explorer: ExplorerSource | None = None,
+    workspace_mode: WorkspaceMode = WorkspaceMode.STATIC,
+    workspace: Any = None,
+    client: Any = None,
+) -> Tool:
+    """Make a tool of a function as ``config`` says.
+
+    What the host fills is hidden first, so that memory never looks at it: a client or a fixed value is neither searched
+    for references nor validated. A sync function stays sync, for the SDK runs those in a thread of their own; made
+    async they would hold the event loop.
+
+    Raises:
+        SettingsError: The configuration does not fit the function, or something it needs is missing.
+    """
+    tool = apply_custom_args(base_func, config)
+    tool = apply_workspace(tool, config, workspace_mode, workspace)
+    tool = apply_client(tool, config, client)
+    tool = apply_memory(tool, config, object_store, explorer)
+    return _told(tool)
+
+
+def register_tools(
+    mcp_server_instance: Any,
+    registry: Registry,
+    tool_names: Iterable[str] | None = None,
+    *,
+    object_store: StoreSource | None = None,
+    explorer: ExplorerSource | None = None,
+    workspace_mode: WorkspaceMode = WorkspaceMode.STATIC,
+    workspace: Any = None,
+    client: Any = None,
+) -> list[str]:
+    """Register tools on an ``MCPServer``, all of them or none.
+
+    Args:
+        mcp_server_instance: The server.
+        registry: ``name → (function, config)``.
+        tool_names: The tools to register; by default all.
+        object_store: The object store or a provider of it.
+        explorer: The explorer or a provider of it; by default one over ``object_store``.
+        workspace_mode: Who gives the workspace to tools that need one.
+        workspace: The workspace or a provider of it.
+        client: The client or a provider of it, for tools that need one.
+
+    Returns:
+        The names of the registered tools, in the registry's order.
+
+    Raises:
+        SettingsError: An unknown name, or a tool that cannot be built.
+    """
+    names = _chosen(registry, tool_names)
+    built: list[tuple[str, Tool, ToolConfig]] = []
+    for name in names:
+        func, config = registry[name]
+        tool = build_tool(
+            refaced(func, replace(face_of(func), name=name)),  # stored results then say that they are from that tool
+            config,
+            object_store=object_store,
+            explorer=explorer,
+            workspace_mode=workspace_mode,
+            workspace=workspace,
+            client=client,
+        )
+        built.append((name, tool, config))
+    _add_all(mcp_server_instance, built)
+    return names
+
+
+def _chosen(registry: Registry, tool_names: Iterable[str] | None) -> list[str]:
+    if tool_names is None:
+        return list(registry)
+    wanted = {tool_names} if isinstance(tool_names, str) else set(tool_names)
+    unknown = sorted(wanted - registry.keys())
+    if unknown:
+        raise SettingsError(_unknown_names(unknown, registry))
+    return [name for name in registry if name in wanted]
+
+
+def _unknown_names(unknown: list[str], registry: Registry) -> str:
+    close = [match for name in unknown for match in difflib.get_close_matches(name, registry, n=1)]
+    meant = f" Did you mean {', '.join(dict.fromkeys(close))}?" if close else ""
+    listed = ", ".join(excerpt(name) for name in unknown)
+    word = "tools" if len(unknown) > 1 else "tool"
+    return f"Unknown {word}: {listed}.{meant} There are: {', '.join(sorted(registry)) or 'none'}."
+
+
+def _add_all(server: Any, built: list[tuple[str, Tool, ToolConfig]]) -> None:
+    added: list[str] = []
+    try:
+        for name, tool, config in built:
+            server.add_tool(tool, name=name, title=config.title, annotations=_hints(config.annotations))
+            added.append(name)
+    except Exception:
+        for name in added:
+            server.remove_tool(name)
+        raise
+
+
+def _hints(annotations: Any) -> Any:
+    if not isinstance(annotations, Mapping):
+        return annotations
+    from mcp_types import ToolAnnotations
+
+    return ToolAnnotations.model_validate(dict(annotations))
+
+
+def _told(func: Tool) -> Tool:
+    face = face_of(func)
+    if face.is_async:
+
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            with told_to_the_model():
+                return await func(*args, **kwargs)
+
+        return wear(face, call_async)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with told_to_the_model():
+            return func(*args, **kwargs)
+
+    return wear(face, call)

@@ -1,0 +1,265 @@
+"""Hiding parameters of a function and filling them from providers."""
+
+import functools
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from coatcheck.tools.docstrings import without_parameters
+
+UNCHANGED: Final[Any] = object()
+"""Marks an argument of `wear` that keeps what the face has."""
+
+# What `wear` sets itself, or what would let `inspect` see through the wrapper.
+_NOT_COPIED = frozenset({"__wrapped__", "__signature__"})
+
+
+@dataclass(frozen=True)
+class Face:
+    """What callers read of a function.
+
+    Attributes:
+        name: A name that is always there, also for partials and callable objects.
+        qualname: The qualified name.
+        module: The module the function says it is from.
+        doc: The docstring as written, or None.
+        signature: Parameters and return type; string annotations are evaluated where they can be.
+        is_async: Whether calling it gives a coroutine.
+        attributes: Whatever else was set on the function.
+    """
+
+    name: str
+    qualname: str
+    module: str
+    doc: str | None
+    signature: inspect.Signature
+    is_async: bool
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+def is_async(func: Callable[..., Any]) -> bool:
+    """Tell whether calling ``func`` gives a coroutine; partials and callable objects are looked into."""
+    inner = _without_partials(func)
+    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(inner, "__call__", None))  # noqa: B004
+
+
+def face_of(func: Callable[..., Any]) -> Face:
+    """Read the face of a function, a bound method, a partial or a callable object.
+
+    Raises:
+        TypeError: ``func`` cannot be called; of a classmethod or property the message says how to write it.
+        ValueError: ``func`` has no signature, as some built-in functions.
+    """
+    inner = _without_partials(func)
+    if isinstance(inner, (classmethod, property)):
+        raise TypeError(f"@{type(inner).__name__} goes above this decorator, not below it.")
+    named = _named_function(inner)
+    is_object = named is not inner
+    name = getattr(inner, "__name__", None) or type(inner).__name__
+    doc = named.__doc__ if not is_object else named.__doc__ or inner.__doc__
+    attributes = {} if is_object else {k: v for k, v in getattr(named, "__dict__", {}).items() if k not in _NOT_COPIED}
+    return Face(
+        name=name,
+        qualname=getattr(inner, "__qualname__", None) or type(inner).__qualname__,
+        module=getattr(inner, "__module__", None) or __name__,
+        doc=doc,
+        signature=_evaluated(_raw_signature(func), named),
+        is_async=is_async(func),
+        attributes=attributes,
+    )
+
+
+def wear(
+    face: Face,
+    wrapper: Callable[..., Any],
+    *,
+    parameters: Sequence[inspect.Parameter] | None = None,
+    returns: Any = UNCHANGED,
+    doc: str | None = UNCHANGED,
+) -> Callable[..., Any]:
+    """Put ``face`` on ``wrapper``, a plain function, and return it.
+
+    Args:
+        face: What the wrapper shall look like.
+        wrapper: A function written with ``def`` or ``async def``; it is changed in place.
+        parameters: The parameters to show instead of the face's.
+        returns: The return annotation to show instead of the face's.
+        doc: The docstring to show instead of the face's.
+    """
+    signature = face.signature
+    if parameters is not None:
+        signature = signature.replace(parameters=parameters)
+    if returns is not UNCHANGED:
+        signature = signature.replace(return_annotation=returns)
+    function = typing.cast("types.FunctionType", wrapper)
+    function.__dict__.update(face.attributes)
+    function.__dict__.pop("__wrapped__", None)
+    function.__name__ = face.name
+    function.__qualname__ = face.qualname
+    function.__module__ = face.module
+    function.__doc__ = face.doc if doc is UNCHANGED else doc
+    function.__annotations__ = _annotations(signature)
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return function
+
+
+def _annotations(signature: inspect.Signature) -> dict[str, Any]:
+    found = {p.name: p.annotation for p in signature.parameters.values() if p.annotation is not inspect.Parameter.empty}
+    if signature.return_annotation is not inspect.Signature.empty:
+        found["return"] = signature.return_annotation
+    return found
+
+
+def _without_partials(func: Callable[..., Any]) -> Callable[..., Any]:
+    while isinstance(func, functools.partial):
+        func = func.func
+    return func
+
+
+def _named_function(inner: Callable[..., Any]) -> Any:
+    """The function behind ``inner``: itself, a method's function, or a callable object's ``__call__``."""
+    if inspect.isroutine(inner) or inspect.isclass(inner):
+        return inner
+    return type(inner).__call__
+
+
+def _raw_signature(func: Callable[..., Any]) -> inspect.Signature:
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        # Names that exist for type checkers only must not stop a function from being decorated.
+        return inspect.signature(func, annotation_format=annotationlib.Format.FORWARDREF)
+    return inspect.signature(func)
+
+
+def _evaluated(signature: inspect.Signature, named: Any) -> inspect.Signature:
+    """``signature`` with string annotations evaluated in the function's module; what cannot be stays a string."""
+    written = _annotations(signature)
+    hints = _hints(written, named)
+    parameters = [p.replace(annotation=hints.get(p.name, p.annotation)) for p in signature.parameters.values()]
+    returns = hints.get("return", signature.return_annotation)
+    return signature.replace(parameters=parameters, return_annotation=returns)
+
+
+def _hints(written: dict[str, Any], named: Any) -> dict[str, Any]:
+    inner = inspect.unwrap(named)
+    names = getattr(inner, "__globals__", None) or vars(sys.modules.get(getattr(inner, "__module__", ""), typing))
+    scope = {t.__name__: t for t in getattr(inner, "__type_params__", ())}
+    try:
+        return _resolve(written, names, scope)
+    except Exception:  # noqa: BLE001 - an annotation may hold any expression
+        return {name: _resolve_one(annotation, names, scope) for name, annotation in written.items()}
+
+
+def _resolve(written: dict[str, Any], names: dict[str, Any], scope: dict[str, Any]) -> dict[str, Any]:
+    def holder() -> None: ...
+
+    holder.__annotations__ = dict(written)
+    return typing.get_type_hints(holder, globalns=names, localns=scope, include_extras=True)
+
+
+def _resolve_one(annotation: Any, names: dict[str, Any], scope: dict[str, Any]) -> Any:
+    try:
+        return _resolve({"it": annotation}, names, scope)["it"]
+    except Exception:  # noqa: BLE001 - see `_hints`
+        return annotation
+
+
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def bind(func: Callable[..., Any], /, **providers: Callable[[], Any]) -> Callable[..., Any]:
+    """Hide the named parameters of ``func`` and fill them from zero-argument providers at each call.
+
+    The parameters leave the signature, the annotations and the docstring. The function stays sync or async. A value
+    for a hidden name never comes from the caller: it is a ``TypeError``, as for any unknown argument. A provider of
+    an async function may give an awaitable, which is awaited.
+
+    Raises:
+        TypeError: A name is no parameter of ``func``, or names its ``*args`` or ``**kwargs``.
+    """
+    hidden = frozenset(providers)
+    face = face_of(func)
+    _check_names(face, hidden)
+    full = face.signature
+    shown = full.replace(parameters=[p for p in full.parameters.values() if p.name not in hidden])
+    # Only a function with **kwargs lets an unknown name through `bind`; a hidden one must not arrive that way.
+    swallows = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in full.parameters.values())
+
+    def given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        if swallows and not hidden.isdisjoint(kwargs):
+            name = min(hidden.intersection(kwargs))
+            raise TypeError(f"{face.name}() got an unexpected keyword argument {name!r}")
+        try:
+            return dict(shown.bind(*args, **kwargs).arguments)
+        except TypeError as error:
+            raise TypeError(f"{face.name}() {error}") from None
+
+    parameters = list(shown.parameters.values())
+    doc = without_parameters(face.doc, hidden) if face.doc else face.doc
+    if face.is_async:
+
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            arguments = given(args, kwargs)
+            for name, provider in providers.items():
+                value = provider()
+                arguments[name] = await value if inspect.isawaitable(value) else value
+            positional, named = call_with(full, arguments)
+            return await func(*positional, **named)
+
+        return wear(face, call_async, parameters=parameters, doc=doc)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        arguments = given(args, kwargs)
+        for name, provider in providers.items():
+            arguments[name] = _plain(provider(), name, face)
+        positional, named = call_with(full, arguments)
+        return func(*positional, **named)
+
+    return wear(face, call, parameters=parameters, doc=doc)
+
+
+def refaced(func: Callable[..., Any], face: Face) -> Callable[..., Any]:
+    """Show another face on a function that otherwise stays as it is."""
+    if face.is_async:
+
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            return await func(*args, **kwargs)
+
+        return wear(face, call_async)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return func(*args, **kwargs)
+
+    return wear(face, call)
+
+
+def call_with(signature: inspect.Signature, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arrange arguments by name as positional and keyword arguments for a function of this ``signature``."""
+    ordered = {name: arguments[name] for name in signature.parameters if name in arguments}
+    bound = inspect.BoundArguments(signature, ordered)
+    return bound.args, bound.kwargs
+
+
+def _plain(value: Any, name: str, face: Face) -> Any:
+    if not inspect.isawaitable(value):
+        return value
+    if inspect.iscoroutine(value):
+        value.close()
+    raise TypeError(
+        f"the provider of parameter {name!r} of {face.name}() gave an awaitable, but {face.name}() is not async: "
+        "use a provider that returns the value, or make the function async"
+    )
+
+
+def _check_names(face: Face, hidden: frozenset[str]) -> None:
+    parameters = face.signature.parameters
+    for name in sorted(hidden):
+        if name not in parameters:
+            raise TypeError(f"{face.name}() has no parameter {name!r}; it has: {', '.join(parameters) or 'none'}")
+        if parameters[name].kind in _VARIADIC:
+            raise TypeError(f"{face.name}(): {name!r} takes any number of arguments and cannot be hidden")

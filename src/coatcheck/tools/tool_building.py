@@ -1,0 +1,203 @@
+"""The steps from a function to a tool; each gives the function itself where its configuration asks for nothing."""
+
+import difflib
+import inspect
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from coatcheck.errors import SettingsError, excerpt
+from coatcheck.tools.explorable import explorable
+from coatcheck.tools.referenceable import ExplorerSource, StoreSource, explorer_provider, referenceable
+from coatcheck.tools.signatures import bind, face_of
+
+
+class MemoryType(StrEnum):
+    """Whether a tool's results are kept and its arguments may be references."""
+
+    NO_MEMORY = "no_memory"
+    EXPLORABLE = "explorable"
+    REFERENCEABLE = "referenceable"
+    BOTH = "both"
+
+
+class WorkspaceMode(StrEnum):
+    """Who says which workspace a tool works in: the host once (static), or the model at each call (dynamic)."""
+
+    STATIC = "static"
+    DYNAMIC = "dynamic"
+
+
+@dataclass(frozen=True)
+class ToolConfig:
+    """How a function becomes a tool.
+
+    Attributes:
+        memory_type: Whether results are kept and references taken.
+        custom_args: Fixed values of parameters, hidden from the model.
+        parameters: Providers of parameters, hidden from the model and asked at every call; for an async tool a provider
+            may give an awaitable.
+        needs_client: Whether the parameter ``client`` is filled by the host.
+        needs_workspace: Whether the tool works in a ``workspace``, see `WorkspaceMode`.
+        explorer_config: Limits of this tool's own previews and answers: ``preview_limit``, ``response_limit`` in
+            characters.
+        title: A name for people.
+        annotations: MCP's hints, such as ``{"readOnlyHint": True}``, or a ``ToolAnnotations``.
+    """
+
+    memory_type: MemoryType = MemoryType.NO_MEMORY
+    custom_args: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    needs_client: bool = False
+    needs_workspace: bool = False
+    explorer_config: Mapping[str, Any] = field(default_factory=dict)
+    title: str | None = None
+    annotations: Any = None
+
+
+Tool: TypeAlias = Callable[..., Any]
+Registry: TypeAlias = Mapping[str, tuple[Tool, ToolConfig]]
+
+
+_EXPLORER_SETTINGS = ("preview_limit", "response_limit")
+
+
+def apply_custom_args(func: Tool, config: ToolConfig) -> Tool:
+    """Hide the parameters in ``custom_args`` and ``parameters`` and fill them at every call.
+
+    Raises:
+        SettingsError: A name is no parameter of the function, or stands in both.
+    """
+    twice = sorted(config.custom_args.keys() & config.parameters.keys())
+    if twice:
+        raise SettingsError(
+            f"{face_of(func).name}(): {twice[0]!r} is in custom_args and in parameters; keep one of them."
+        )
+    providers = {name: _always(value) for name, value in config.custom_args.items()} | dict(config.parameters)
+    return _filled(func, providers, "custom_args or parameters") if providers else func
+
+
+def apply_memory(
+    func: Tool, config: ToolConfig, store: StoreSource | None, explorer: ExplorerSource | None = None
+) -> Tool:
+    """Give the function the memory that ``config.memory_type`` asks for.
+
+    Args:
+        func: The function.
+        config: Its configuration; ``explorer_config`` sets limits of its own.
+        store: The object store or a provider of it.
+        explorer: The explorer or a provider of it; by default one over ``store``.
+
+    Raises:
+        SettingsError: The tool needs a store and there is none, or ``explorer_config`` holds something unknown.
+    """
+    if config.memory_type == MemoryType.NO_MEMORY:
+        return func
+    if store is None:
+        raise SettingsError(f"{face_of(func).name}() keeps results or takes references: it needs an object_store.")
+    own = _own_explorer(func, config, store, explorer)
+    if config.memory_type in {MemoryType.REFERENCEABLE, MemoryType.BOTH}:
+        # A client that is hidden only later is the host's: nothing to search for references or to validate.
+        literal = frozenset({"client"} if config.needs_client else ())
+        func = referenceable(object_store=store, explorer=own, literal=literal)(func)
+    if config.memory_type in {MemoryType.EXPLORABLE, MemoryType.BOTH}:
+        func = explorable(object_store=store, explorer=own)(func)
+    return func
+
+
+def apply_workspace(func: Tool, config: ToolConfig, mode: WorkspaceMode, workspace: Any) -> Tool:
+    """Hide the parameter ``workspace`` in static mode and fill it; in dynamic mode the model gives it.
+
+    Args:
+        func: The function.
+        config: Its configuration; without ``needs_workspace`` the function stays as it is.
+        mode: Who gives the workspace.
+        workspace: In static mode the workspace, or a provider of it.
+
+    Raises:
+        SettingsError: Static mode without a workspace, or a function without the parameter.
+    """
+    if not config.needs_workspace:
+        return func
+    if mode == WorkspaceMode.DYNAMIC:
+        _check_names(func, ("workspace",), "needs_workspace")
+        return func
+    provider = _required(func, "workspace", workspace, "set one, or let the model give it with the mode 'dynamic'")
+    return _filled(func, {"workspace": provider}, "needs_workspace")
+
+
+def apply_client(func: Tool, config: ToolConfig, client: Any) -> Tool:
+    """Hide the parameter ``client`` and fill it.
+
+    Args:
+        func: The function.
+        config: Its configuration; without ``needs_client`` the function stays as it is.
+        client: The client, or a zero-argument provider of it; a client that can be called needs a provider.
+
+    Raises:
+        SettingsError: No client, or a function without the parameter.
+    """
+    if not config.needs_client:
+        return func
+    provider = _required(func, "client", client, "pass a client or a provider of one")
+    return _filled(func, {"client": provider}, "needs_client")
+
+
+def _own_explorer(
+    func: Tool, config: ToolConfig, store: StoreSource, explorer: ExplorerSource | None
+) -> ExplorerSource | None:
+    limits = dict(config.explorer_config)
+    unknown = sorted(limits.keys() - set(_EXPLORER_SETTINGS))
+    if unknown:
+        raise SettingsError(
+            f"{face_of(func).name}(): explorer_config has no {unknown[0]!r}; it takes: {', '.join(_EXPLORER_SETTINGS)}."
+        )
+    if not limits:
+        return explorer
+    base = explorer_provider(store, explorer)
+    return lambda: base().with_limits(**limits)
+
+
+def _filled(func: Tool, providers: Mapping[str, Callable[[], Any]], said_by: str) -> Tool:
+    _check_names(func, providers, said_by)
+    return bind(func, **providers)
+
+
+def _check_names(func: Tool, names: Collection[str], said_by: str) -> None:
+    face = face_of(func)
+    known = [p.name for p in face.signature.parameters.values() if p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}]
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            meant = f" Did you mean {close[0]!r}?" if close else ""
+            raise SettingsError(
+                f"{said_by} names {excerpt(name)!r}, which is no parameter of {face.name}().{meant} "
+                f"Its parameters are: {', '.join(known) or 'none'}."
+            )
+
+
+def _required(func: Tool, name: str, given: Any, advice: str) -> Callable[[], Any]:
+    missing = f"{face_of(func).name}() needs a {name} and there is none: {advice}."
+    if given is None:
+        raise SettingsError(missing)
+    if not callable(given):
+        return _always(given)
+
+    def checked(value: Any) -> Any:
+        if value is None:
+            raise SettingsError(missing)
+        return value
+
+    async def awaited(value: Awaitable[Any]) -> Any:
+        return checked(await value)
+
+    def provide() -> Any:
+        value = given()
+        return awaited(value) if inspect.isawaitable(value) else checked(value)
+
+    return provide
+
+
+def _always(value: Any) -> Callable[[], Any]:
+    return lambda: value

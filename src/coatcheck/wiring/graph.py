@@ -1,0 +1,79 @@
+"""A container's graph as text and as a Mermaid drawing."""
+
+from collections.abc import Callable
+from typing import Any
+
+from dependency_injector import providers
+
+from coatcheck.containers import Container
+from coatcheck.wiring.running import current, depends_on, hands_on, parts
+
+Provider = providers.Provider[Any]
+Neighbours = Callable[[Provider], list[Provider]]
+
+
+def graph(container: Container) -> dict[str, tuple[str, list[str], list[str]]]:
+    """Give each named provider's kind, the names it is made from, and the names it looks up at each call."""
+    named = {id(form): name for name, provider in parts(container) for form in (provider, current(provider))}
+    drawn = {}
+    for name, provider in parts(container):
+        if isinstance(provider, providers.Self):
+            continue
+        made_from = _reach(provider, named, depends_on)
+        looked_up = [found for found in _handed(provider, named) if found not in made_from]
+        drawn[name] = (_kind(provider), made_from, looked_up)
+    return drawn
+
+
+def text(container: Container) -> str:
+    """One line for each provider: its name, kind, what it is made from, what it looks up at each call (in brackets)."""
+    rows = graph(container)
+    width = max(map(len, rows), default=0)
+    lines = []
+    for name, (kind, made_from, looked_up) in rows.items():
+        needs = ", ".join([*made_from, *(f"({found})" for found in looked_up)])
+        lines.append(f"{name:<{width}}  {kind}" + (f" ← {needs}" if needs else ""))
+    return "\n".join(lines)
+
+
+def mermaid(container: Container) -> str:
+    """The graph as a Mermaid flowchart: solid arrows for what is held, dotted ones for what is looked up each time."""
+    rows = graph(container)
+    lines = ["flowchart LR"]
+    lines += [f'    {name}["{name}<br/><i>{kind}</i>"]' for name, (kind, _, _) in rows.items()]
+    for name, (_, made_from, looked_up) in rows.items():
+        lines += [f"    {found} --> {name}" for found in made_from]
+        lines += [f"    {found} -.-> {name}" for found in looked_up]
+    return "\n".join(lines)
+
+
+def _reach(provider: Provider, named: dict[int, str], neighbours: Neighbours) -> list[str]:
+    """Names that a provider depends on, passing through the unnamed providers between."""
+    found: list[str] = []
+    pending = neighbours(provider)
+    while pending:
+        related = pending.pop(0)
+        name = named.get(id(related))
+        if name is None:
+            pending.extend(neighbours(related))
+        elif name not in found and not isinstance(related, providers.Self):
+            found.append(name)
+    return sorted(found)
+
+
+def _handed(provider: Provider, named: dict[int, str]) -> list[str]:
+    found: list[str] = []
+    pending = [provider]
+    while pending:
+        here = pending.pop(0)
+        found += [named[id(handed)] for handed in hands_on(here) if id(handed) in named]
+        pending += [related for related in depends_on(here) if id(related) not in named]
+    return sorted(set(found))
+
+
+def _kind(provider: Provider) -> str:
+    kind = type(provider).__name__.removeprefix("ThreadSafe")
+    made = getattr(provider, "provides", None)
+    if made is None or isinstance(made, providers.Provider):
+        return kind
+    return f"{kind} {getattr(made, '__name__', type(made).__name__)}"

