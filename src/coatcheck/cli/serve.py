@@ -19,11 +19,11 @@ from coatcheck.cli.toolset_options import ExtraFlags, load_toolsets, toolset_opt
 from coatcheck.cli.web_server import address_of, bind, run_web_server
 from coatcheck.codec.chunked.gc_tuning import spare_what_is_loaded
 from coatcheck.containers import Container
-from coatcheck.mcp_server.attach import configure_mcp_server
 from coatcheck.mcp_server.authentication import Authentication
 from coatcheck.monitoring.http_routes import Monitored, monitoring_routes
 from coatcheck.proxy.front.draining import Draining
 from coatcheck.proxy.front.http_requests import PostOnly
+from coatcheck.wiring.configure import configure_mcp_server
 from coatcheck.wiring.running import running
 
 logger = logging.getLogger(__name__)

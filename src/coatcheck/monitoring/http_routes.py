@@ -4,7 +4,7 @@ They stand outside authentication, and tell nothing that belongs to a user: no n
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from anyio import to_thread
 from mcp.server import MCPServer
@@ -16,15 +16,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from coatcheck.errors import MissingExtra
 from coatcheck.monitoring.health import Health
 
-if TYPE_CHECKING:
-    from coatcheck.containers import Container
-
 ALIVE_PATH, READY_PATH, METRICS_PATH = "/healthz", "/readyz", "/metrics"
 
 _FRESH = {"Cache-Control": "no-store"}
 
 
-def monitoring_routes(container: "Container") -> list[Route]:
+class MonitoredContainer(Protocol):
+    """What the routes need of a container."""
+
+    def health(self) -> Health:
+        """Give whether the server is ready."""
+        ...
+
+    def metrics(self) -> Any:
+        """Give the metrics; raises `MissingExtra` without the extra ``metrics``."""
+        ...
+
+
+def monitoring_routes(container: MonitoredContainer) -> list[Route]:
     """Give the routes for a server of one's own, and begin to count; the routes need no authentication.
 
     For a Starlette application, among its ``routes``; for an ``MCPServer``, see ``add_monitoring``.
@@ -57,7 +66,7 @@ def monitoring_routes(container: "Container") -> list[Route]:
     return [Route(ALIVE_PATH, alive), Route(READY_PATH, ready), Route(METRICS_PATH, measured)]
 
 
-def add_monitoring(server: MCPServer[Any], container: "Container") -> None:
+def add_monitoring(server: MCPServer[Any], container: MonitoredContainer) -> None:
     """Add the routes to a server that will listen over HTTP.
 
     Args:

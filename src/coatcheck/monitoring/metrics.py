@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-
 from coatcheck.backends import BreakerBackend, ObjectStoreBackend, StatisticsBackend
 from coatcheck.errors import MissingExtra, ObjectStoreUnavailable
 from coatcheck.store.events import GET, MISSING, OK, PEEK, PUT
+
+try:
+    from prometheus_client import CollectorRegistry, Counter, Metric, ProcessCollector, generate_latest
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+except ImportError as error:
+    raise MissingExtra("Metrics need the package prometheus-client: pip install 'coatcheck[metrics]'.") from error
 
 logger = logging.getLogger(__name__)
 
@@ -133,12 +136,6 @@ def _durations(found: dict[tuple[str, str], _Tally]) -> Metric:
         names = [*map(str, SECONDS), "+Inf"]
         family.add_metric([operation], list(zip(names, counts, strict=True)), sum(tally.seconds for tally in tallies))
     return family
-
-
-try:
-    from prometheus_client import CollectorRegistry, Counter, ProcessCollector, generate_latest
-except ImportError as error:
-    raise MissingExtra("Metrics need the package prometheus-client: pip install 'coatcheck[metrics]'.") from error
 
 
 CHARACTERS_PER_TOKEN = 4

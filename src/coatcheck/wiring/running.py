@@ -123,7 +123,7 @@ def current(provider: providers.Provider[Any]) -> providers.Provider[Any]:
 def _named(container: Container) -> Iterator[tuple[str, providers.Provider[Any]]]:
     """Every provider of a container, the unnamed ones under the name of the first that uses them."""
     seen: set[int] = set()
-    pending = [(name, provider) for name, provider in parts(container) if not isinstance(provider, providers.Self)]
+    pending = [(name, provider) for name, provider in parts(container)]
     while pending:
         name, provider = pending.pop(0)
         if id(provider) in seen or isinstance(provider, providers.Delegate):

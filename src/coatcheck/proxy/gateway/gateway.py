@@ -59,13 +59,13 @@ from coatcheck.proxy.upstreams.targets import Target, make_link
 logger = logging.getLogger(__name__)
 
 PATIENCE = 15.0
-"""Seconds that the client's greeting waits for servers to start; later ones come in by a changed list."""
+"""Seconds that the handshake waits for servers to start; later ones come in by a changed list."""
 
 MOST_PAGES = 100
 
 
 class Gateway:
-    """Several servers as one link.
+    """Several servers as one upstream.
 
     Args:
         targets: What each server is, by its name in the file.
@@ -86,8 +86,7 @@ class Gateway:
         self._work: dict[Id, asyncio.Task[None]] = {}
         self._routes = Routes(self._members, self._schemes)
         self._subscriptions = Subscriptions(self._running, self._schemes, self._tell)
-        self._modern = False
-        self._ready = False
+        self._modern = self._ready = False
         self._waited = False
 
     @property
@@ -105,9 +104,8 @@ class Gateway:
         for member in self._members.values():
             member.hold(held=held)
 
-    def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
+    def start(self, on_message: OnMessage, _on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
         """Start all servers; see ``Link``. A gateway does not end by itself."""
-        del on_end
         self._on_message, self.pressed = on_message, on_pressure
         self._requests = ServerRequests(on_message)
         for member in self._members.values():

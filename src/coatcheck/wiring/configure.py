@@ -1,0 +1,85 @@
+"""Servers with a container: `attach` for an existing server, `configure_mcp_server` as one call that does it all."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from mcp.server import MCPServer
+
+from coatcheck.containers import Container
+from coatcheck.errors import SettingsError
+from coatcheck.mcp_server.attach import attach_interceptor, install_tools
+from coatcheck.settings import Settings
+from coatcheck.tools.toolset import Toolset, load_toolset
+
+
+def attach(server: MCPServer[Any], container: Container) -> list[str]:
+    """Make every tool of an existing server explorable and referenceable, and give it the object tools.
+
+    Results up to ``inline_limit`` pass byte for byte; larger ones are kept and replaced by a preview with a reference,
+    which any tool then takes as an argument in place of the value. Tools that are added later are covered too. Output
+    schemas stay true: they are widened for the replaced form. The interpreter's garbage collector runs once.
+
+    Args:
+        server: The server; its own tools stay as they are.
+        container: Where store, explorer and limits come from. With a backend that must be opened and closed, enter
+            ``coatcheck.lifecycle.running(container)``, for example as the server's lifespan.
+
+    Returns:
+        Names of the object tools that were added.
+
+    Raises:
+        SettingsError: The server has tools with the names of object tools already, or was attached before.
+    """
+    return attach_interceptor(
+        server, container.registry(), container.scopes(), container.interceptor(), container.store, container.explorer
+    )
+
+
+def configure_mcp_server(
+    mcp_server_instance: MCPServer[Any],
+    tools_to_register: Collection[str] | None = None,
+    object_store_backend: str = "memory",
+    redis_url: str | None = None,
+    object_store_ttl: float = 3600.0,
+    *,
+    toolsets: Collection[Toolset | str] = (),
+    toolset_options: Mapping[str, Mapping[str, Any]] | None = None,
+    container: Container | None = None,
+) -> Container:
+    """Give a server an object store, the object tools and the tools of toolsets; runs the garbage collector once.
+
+    Args:
+        mcp_server_instance: The server to configure.
+        tools_to_register: Names of the tools to register; all by default.
+        object_store_backend: ``memory``, ``sqlite`` or ``redis``.
+        redis_url: URL of the Redis, needed for ``redis``.
+        object_store_ttl: Seconds that objects are kept; zero or less: for ever.
+        toolsets: Toolsets, or their names.
+        toolset_options: Settings of toolsets, by the toolset's name.
+        container: A container of one's own in place of the three settings.
+
+    Returns:
+        The container in use; ``coatcheck.lifecycle.running`` closes what it opened.
+
+    Raises:
+        SettingsError: Settings or names that do not fit.
+        ObjectStoreUnavailable: The Redis does not answer.
+    """
+    if container is None:
+        settings = Settings(
+            object_store_backend=object_store_backend, redis_url=redis_url, object_store_ttl=object_store_ttl
+        )
+        container = Container(settings=settings)
+        container.store().ping()
+    registry = dict(container.registry())
+    for entry in toolsets:
+        toolset = load_toolset(entry) if isinstance(entry, str) else entry
+        added = toolset.registry((toolset_options or {}).get(toolset.name))
+        clashes = sorted(set(added) & set(registry))
+        if clashes:
+            raise SettingsError(f"The toolset {toolset.name} has tools whose names are taken: {', '.join(clashes)}.")
+        registry.update(added)
+    install_tools(
+        mcp_server_instance, registry, container.scopes(), container.store, container.explorer, tools_to_register
+    )
+    return container
