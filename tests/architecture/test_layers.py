@@ -144,8 +144,8 @@ READS_ENVIRONMENT = {
     "settings.py",
     "cli/upstream_options.py",
     "proxy/upstreams/process.py",
-    "installer/places.py",
-    "installer/starting.py",
+    "installer/config_files.py",
+    "installer/server_start.py",
 }
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from coatcheck.installer import CLIENTS, Place
+from coatcheck.installer import CLIENTS, Client, ConfigFile
+from coatcheck.installer.client_registry import parse_config
+from coatcheck.installer.entry_editing import Edited, same_but_for_wrapping, unwrap_servers, wrap_servers
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -29,14 +31,14 @@ def client_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def sample(tmp_path: Path) -> Callable[[str], Place]:
+def sample(tmp_path: Path) -> Callable[[str], ConfigFile]:
     """Copies the sample of a client into a folder of its own."""
 
-    def copy(name: str) -> Place:
+    def copy(name: str) -> ConfigFile:
         path = tmp_path / name / FILES[name]
         path.parent.mkdir()
         shutil.copyfile(SAMPLES / FILES[name], path)
-        return Place(CLIENTS[name], path)
+        return ConfigFile(CLIENTS[name], path)
 
     return copy
 
@@ -48,3 +50,17 @@ def secrets_in(text: str) -> set[str]:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def wrap_text(text: str, client: Client) -> Edited:
+    """Wraps all servers of a text."""
+    return wrap_servers(parse_config(text, client), client, lambda _: WRAPPING)
+
+
+def unwrap_text(text: str, client: Client, original: str) -> str:
+    """Unwraps all servers of a text."""
+    return unwrap_servers(parse_config(text, client), client, parse_config(original, client), lambda _: True).text
+
+
+def same(text: str, other: str, client: Client) -> bool:
+    return same_but_for_wrapping(parse_config(text, client), parse_config(other, client), client)

@@ -5,10 +5,10 @@ import stat
 import pytest
 
 from coatcheck.errors import SettingsError
-from coatcheck.installer import CLIENTS, ConfigurationFault, Place, carry_out, plan_install, plan_uninstall, states_of
-from coatcheck.installer.editing import parse, same_but_for_wrapping, wrap_text
-from coatcheck.installer.files import backup_path
-from tests.installer.conftest import LAUNCHER, WRAPPING, contents
+from coatcheck.installer import CLIENTS, ConfigFile, ConfigFileError, carry_out, plan_install, plan_uninstall, states_of
+from coatcheck.installer.client_registry import parse_config
+from coatcheck.installer.config_files import backup_path
+from tests.installer.conftest import LAUNCHER, contents, same, wrap_text
 from tests.installer.test_round_trip import install, values_of
 
 
@@ -93,10 +93,10 @@ def test_a_server_that_was_wrapped_by_hand_before_stays_so(tmp_path):
         ' "d": {"command": "C:\\\\bin\\\\coatcheck.exe", "args": ["wrap", "--", "x"]},'
         ' "e": {"command": "gift", "args": ["wrap", "coatcheck"]}}}'
     )
-    place = Place(CLIENTS["cursor"], path)
+    place = ConfigFile(CLIENTS["cursor"], path)
     before = path.read_bytes()
     plan, _ = install(place)
-    assert [outcome.did for outcome in plan.outcomes] == ["unchanged"] * 4 + ["wrapped"]
+    assert [outcome.action for outcome in plan.outcomes] == ["unchanged"] * 4 + ["wrapped"]
     carry_out(plan_uninstall(place))
     assert path.read_bytes() == before
 
@@ -104,7 +104,7 @@ def test_a_server_that_was_wrapped_by_hand_before_stays_so(tmp_path):
 def test_a_server_with_options_of_its_own_is_left_to_the_person_who_wrote_them(tmp_path):
     path = tmp_path / "mcp.json"
     path.write_text('{"mcpServers": {"b": {"command": "coatcheck", "args": ["wrap", "--tokens", "--", "x"]}}}')
-    plan = plan_uninstall(Place(CLIENTS["cursor"], path))
+    plan = plan_uninstall(ConfigFile(CLIENTS["cursor"], path))
     assert not plan.changes
     assert "options of its own" in plan.outcomes[0].reason
 
@@ -112,7 +112,7 @@ def test_a_server_with_options_of_its_own_is_left_to_the_person_who_wrote_them(t
 def test_a_comment_among_our_words_survives(tmp_path):
     path = tmp_path / "mcp.json"
     path.write_text('{"mcpServers": {"a": {"command": "x", "args": [\n  "y"\n]}}}')
-    place = Place(CLIENTS["cursor"], path)
+    place = ConfigFile(CLIENTS["cursor"], path)
     install(place)
     change(place, '"x",\n', '"x", // mine\n')
     carry_out(plan_uninstall(place))
@@ -126,9 +126,8 @@ def test_a_comment_among_our_words_survives(tmp_path):
         ("cursor", '{"mcpServers": {"a": {"command": "topsecret}}}', "line 1, column 34", "unterminated string"),
         ("cursor", '{"mcpServers": {} /* no end', "line 1, column 19", "comment has no end"),
         ("cursor", '{"mcpServers": {}}\n}', "line 2, column 1", "more behind the end"),
-        ("cursor", '{"mcpServers": []}', "line 1, column 2", "no object"),
-        ("cursor", '{"mcpServers": {"a": {"command": "x"}, "a": {}}}', "line 1, column 40", "stands twice"),
-        ("cursor", '{"mcpServers": {}, "mcpServers": {}}', "line 1, column 20", "stands twice"),
+        ("cursor", '{"mcpServers": []}', "line 1, column 2", "not an object"),
+        ("cursor", '{"mcpServers": {}, "mcpServers": {}}', "line 1, column 20", "appears twice"),
         ("cursor", '{"mcpServers": {"a": {"command": "x", "n": NaN}}}', "line 1, column 44", "malformed"),
         ("cursor", "[" * 100_000, "line 1, column 1", "too deeply"),
         ("codex", '[mcp_servers.a]\ncommand = "x"\nargs = ["y"\n', "line 4", "Unclosed array"),
@@ -141,8 +140,8 @@ def test_a_malformed_file_is_refused_untouched_with_the_place_of_the_fault(tmp_p
     path = tmp_path / "file"
     path.write_text(text)
     for plan in (lambda target: plan_install(target, LAUNCHER), plan_uninstall, states_of):
-        with pytest.raises(ConfigurationFault) as caught:
-            plan(Place(CLIENTS[client], path))
+        with pytest.raises(ConfigFileError) as caught:
+            plan(ConfigFile(CLIENTS[client], path))
         assert place in str(caught.value)
         assert reason in str(caught.value)
         assert str(path) in str(caught.value)
@@ -154,7 +153,7 @@ def test_numbers_that_equal_nothing_are_no_reason_to_refuse_a_file(tmp_path):
     path = tmp_path / "config.toml"
     path.write_text('odd = [nan, -inf, 1e999, 1.50]\n[mcp_servers.a]\ncommand = "x"\n')
     before = path.read_bytes()
-    place = Place(CLIENTS["codex"], path)
+    place = ConfigFile(CLIENTS["codex"], path)
     install(place)
     assert [state.wrapped for state in states_of(place)] == [True]
     carry_out(plan_uninstall(place))
@@ -164,15 +163,15 @@ def test_numbers_that_equal_nothing_are_no_reason_to_refuse_a_file(tmp_path):
 def test_a_file_in_another_encoding_is_refused_untouched(tmp_path):
     path = tmp_path / "mcp.json"
     path.write_bytes('{"mcpServers": {}}'.encode("utf-16"))
-    with pytest.raises(ConfigurationFault, match="not in UTF-8"):
-        plan_install(Place(CLIENTS["cursor"], path), LAUNCHER)
+    with pytest.raises(ConfigFileError, match="not in UTF-8"):
+        plan_install(ConfigFile(CLIENTS["cursor"], path), LAUNCHER)
 
 
 @pytest.mark.parametrize("text", ["", "\n", "{}", '{"other": 1}', "// nothing yet\n", "\ufeff"])
 def test_a_file_without_servers_has_nothing_to_change(tmp_path, text):
     path = tmp_path / "mcp.json"
     path.write_text(text, encoding="utf-8")
-    plan, said = install(Place(CLIENTS["cursor"], path))
+    plan, said = install(ConfigFile(CLIENTS["cursor"], path))
     assert not plan.changes
     assert (plan.outcomes, said) == ([], [])
     assert path.read_text(encoding="utf-8") == text
@@ -183,7 +182,7 @@ def test_a_file_that_changes_while_a_person_thinks_is_not_written_over(sample):
     plan = plan_install(place, LAUNCHER)
     change(place, '"my-server","args"', '"your-server","args"')
     now = place.path.read_bytes()
-    with pytest.raises(ConfigurationFault, match="changed meanwhile"):
+    with pytest.raises(ConfigFileError, match="changed in the meantime"):
         carry_out(plan)
     assert place.path.read_bytes() == now
 
@@ -193,7 +192,7 @@ def test_links_are_followed_and_permissions_stay(sample, tmp_path):
     place.path.chmod(0o640)
     link = tmp_path / "link.json"
     link.symlink_to(place.path)
-    install(Place(place.client, link))
+    install(ConfigFile(place.client, link))
     assert link.is_symlink()
     backup = place.path.with_name(place.path.name + ".coatcheck-backup")
     for path in (place.path, backup):
@@ -210,7 +209,7 @@ def test_a_folder_that_cannot_be_written_leaves_the_file_as_it_is(sample, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ConfigurationFault, match="No space left"):
+    with pytest.raises(ConfigFileError, match="No space left"):
         install(place)
     assert contents(place.path.parent) == before
 
@@ -226,7 +225,7 @@ def test_a_launcher_of_several_words_comes_and_goes_too(client_name, sample):
     carry_out(plan_install(place, ("/usr/bin/python3", "-m", "coatcheck")))
     wrapped = [state for state in states_of(place) if state.wrapped]
     assert all(state.command[:4] == ("/usr/bin/python3", "-m", "coatcheck", "wrap") for state in wrapped)
-    assert parse(place.path.read_text("utf-8"), place.client)
+    assert parse_config(place.path.read_text("utf-8"), place.client)
     carry_out(plan_uninstall(place))
     assert place.path.read_bytes() == before
 
@@ -244,6 +243,6 @@ def test_a_launcher_of_several_words_comes_and_goes_too(client_name, sample):
 def test_a_new_text_that_says_anything_else_than_the_old_is_told_apart(sample, old, new):
     place = sample("claude-desktop")
     text = place.path.read_text()
-    wrapped = wrap_text(text, place.client, lambda _: WRAPPING).text
-    assert same_but_for_wrapping(text, wrapped, place.client)
-    assert not same_but_for_wrapping(text, wrapped.replace(old, new, 1), place.client)
+    wrapped = wrap_text(text, place.client).text
+    assert same(text, wrapped, place.client)
+    assert not same(text, wrapped.replace(old, new, 1), place.client)

@@ -15,9 +15,9 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from typer.testing import CliRunner
 
 from coatcheck.cli.app import app
-from coatcheck.installer import CLIENTS, Place
-from coatcheck.installer.starting import try_start
-from coatcheck.installer.states import ServerState, states_of
+from coatcheck.installer import CLIENTS, ConfigFile
+from coatcheck.installer.server_entries import ServerState, states_of
+from coatcheck.installer.server_start import try_start
 from tests.installer.conftest import contents, secrets_in
 
 SECRET = "tok-very-secret-0123456789"
@@ -44,7 +44,9 @@ def test_a_dry_run_shows_the_difference_and_touches_nothing(client_name, sample,
     before, modified = contents(tmp_path), place.path.stat().st_mtime_ns
     shown = invoke("install", client_name, "--file", str(place.path), "--dry-run")
     assert f"--- {place.path}\n+++ {place.path} (new)\n@@" in shown
-    assert '"wrap", "--", "' in shown
+    assert '"wrap", "--object-store-backend", "sqlite", "--", "' in shown
+    assert ": would be wrapped\n" in shown
+    assert "was not changed: this was a dry run" in shown
     assert contents(tmp_path) == before
     assert place.path.stat().st_mtime_ns == modified
 
@@ -128,7 +130,7 @@ def test_status_tells_of_every_client_and_the_project_in_the_folder(tmp_path):
     assert [
         client.title for client in CLIENTS.values() if not any(line.startswith(client.title) for line in lines)
     ] == []
-    assert "git  wrapped" in lines
+    assert "git  wrapped, shared store" in lines
     assert "docs  not wrapped (at a URL)" in lines
     assert f"Windsurf: no file {tmp_path}/.codeium/windsurf/mcp_config.json" in lines
 
@@ -194,9 +196,9 @@ async def test_a_wrapped_url_sends_the_headers_that_are_now_variables(tmp_path):
         path, entries = installed(tmp_path, {"far": server})
         assert SECRET not in " ".join(entries["far"]["args"])
         assert "coatcheck_object_store_get" in await tools_of(entries["far"])
-        state = next(state for state in states_of(Place(CLIENTS["cursor"], path)) if state.label == "far")
+        state = next(state for state in states_of(ConfigFile(CLIENTS["cursor"], path)) if state.label == "far")
         assert try_start(state).works
-        state.environment["COATCHECK_HEADER_AUTHORIZATION"] = "Bearer wrong"
+        state.entry["env"]["COATCHECK_HEADER_AUTHORIZATION"] = "Bearer wrong"
         refused = try_start(state)
         assert refused.works is False
         assert SECRET not in refused.says
@@ -215,7 +217,7 @@ def test_status_starts_what_is_wrapped_when_it_is_asked_to(tmp_path):
     done = run("status", "cursor", "--file", str(path), "--check", home=tmp_path)
     assert done.returncode == 1
     lines = {line.split()[0]: line for line in done.stdout.splitlines()[2:]}
-    assert "wrapped, starts: mcp-git" in lines["git"]
+    assert "wrapped, shared store, starts: mcp-git" in lines["git"]
     assert "does not start" in lines["gone"]
     assert "no-such-server" in lines["gone"]
     assert "bad token •••" in lines["talks"]
@@ -228,7 +230,9 @@ def test_a_server_that_says_nothing_is_ended_with_all_it_has_started(tmp_path):
     script.write_text(
         f"import fcntl, time\nf = open({str(lock)!r}, 'w')\nfcntl.flock(f, fcntl.LOCK_EX)\ntime.sleep(600)\n"
     )
-    state = ServerState("mute", "command", True, False, ("sh", "-c", f"{sys.executable} {script}; true"), {})
+    state = ServerState(
+        "mute", "command", True, False, {"command": "sh", "args": ["-c", f"{sys.executable} {script}; true"]}
+    )
     start = try_start(state, timeout=2.0)
     assert (start.works, start.says) == (False, "it did not answer in 2 s")
     with lock.open() as file:

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coatcheck.installer import CLIENTS
-from coatcheck.installer.editing import parse, same_but_for_wrapping, unwrap_text, wrap_text
+from coatcheck.installer.change_preview import show_changes
+from coatcheck.installer.client_registry import parse_config
 from coatcheck.installer.json_spans import parse_json
-from coatcheck.installer.masking import show_changes
-from coatcheck.installer.spans import quoted
+from coatcheck.installer.text_spans import quoted
 from coatcheck.installer.toml_spans import parse_toml
-from tests.installer.conftest import WRAPPING
+from tests.installer.conftest import same, unwrap_text, wrap_text
 
 SPACE = st.sampled_from(["", " ", "\n", "\r\n\t", "  ", "\n    "])
 GAP = st.one_of(SPACE, st.sampled_from([' /* , ] } " */ ', '// it\'s "one"\n', "\n// two\r\n  "]))
@@ -65,10 +65,10 @@ FILES = st.fixed_dictionaries(
 @given(json_texts(FILES))
 def test_what_is_put_into_any_json_can_be_taken_out_again(text):
     client = CLIENTS["cursor"]
-    wrapped = wrap_text(text, client, lambda _: WRAPPING)
-    assert same_but_for_wrapping(text, wrapped.text, client)
-    assert unwrap_text(wrapped.text, client, text, lambda _: True).text == text
-    assert wrap_text(wrapped.text, client, lambda _: WRAPPING).text == wrapped.text
+    wrapped = wrap_text(text, client)
+    assert same(text, wrapped.text, client)
+    assert unwrap_text(wrapped.text, client, text) == text
+    assert wrap_text(wrapped.text, client).text == wrapped.text
 
 
 @given(
@@ -120,9 +120,9 @@ def toml_value(draw, value):
 def test_what_is_put_into_any_toml_can_be_taken_out_again(text):
     client = CLIENTS["codex"]
     assert parse_toml(text).root.value() == tomllib.loads(text)
-    wrapped = wrap_text(text, client, lambda _: WRAPPING)
-    assert same_but_for_wrapping(text, wrapped.text, client)
-    assert unwrap_text(wrapped.text, client, text, lambda _: True).text == text
+    wrapped = wrap_text(text, client)
+    assert same(text, wrapped.text, client)
+    assert unwrap_text(wrapped.text, client, text) == text
 
 
 SECRETS = st.from_regex(r"[A-Z]{9}", fullmatch=True)
@@ -136,8 +136,10 @@ GUARDED = st.fixed_dictionaries(
 @given(json_texts(st.fixed_dictionaries({"mcpServers": st.dictionaries(NAMES, GUARDED, min_size=1)})))
 def test_the_shown_difference_has_no_value_of_a_variable_or_header(text):
     client = CLIENTS["cursor"]
-    shown = show_changes(text, wrap_text(text, client, lambda _: WRAPPING).text, client, "file")
+    wrapped = wrap_text(text, client)
+    trees = wrapped.tree, parse_config(wrapped.text, client)
+    shown = show_changes(trees, wrapped.edits, client, "file")
     assert "hidden" not in shown
-    for server in parse(text, client).root.value()["mcpServers"].values():
+    for server in parse_config(text, client).root.value()["mcpServers"].values():
         for value in {**server.get("env", {}), **server.get("headers", {})}.values():
             assert value not in shown

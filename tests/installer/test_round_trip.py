@@ -3,10 +3,10 @@ import tomllib
 
 import pytest
 
-from coatcheck.installer import CLIENTS, Place, carry_out, plan_install, plan_uninstall, states_of
-from coatcheck.installer.editing import parse, unwrap_text, wrap_text
-from coatcheck.installer.entries import entries_of
-from tests.installer.conftest import FILES, LAUNCHER, SAMPLES, WRAPPING, contents, secrets_in
+from coatcheck.installer import CLIENTS, ConfigFile, carry_out, plan_install, plan_uninstall, states_of
+from coatcheck.installer.client_registry import parse_config
+from coatcheck.installer.server_entries import entries_of
+from tests.installer.conftest import FILES, LAUNCHER, SAMPLES, WRAPPING, contents, secrets_in, unwrap_text, wrap_text
 
 WRAPPED = {
     "claude-desktop": ["filesystem", "git", "github", "bare"],
@@ -25,7 +25,7 @@ def install(place, only=(), *, shared_store=False):
 
 
 def values_of(place):
-    return parse(place.path.read_text("utf-8"), place.client).root.value()
+    return parse_config(place.path.read_text("utf-8"), place.client).root.value()
 
 
 @pytest.mark.parametrize("shared_store", [False, True])
@@ -51,8 +51,8 @@ def test_the_backup_holds_the_file_as_it_was(client_name, sample):
 def test_taking_the_words_away_again_gives_the_same_text_without_help_of_the_backups_bytes(client_name, sample):
     place = sample(client_name)
     text = place.path.read_bytes().decode()
-    wrapped = wrap_text(text, place.client, lambda _: WRAPPING)
-    assert unwrap_text(wrapped.text, place.client, text, lambda _: True).text == text
+    wrapped = wrap_text(text, place.client)
+    assert unwrap_text(wrapped.text, place.client, text) == text
 
 
 def test_with_a_shared_store_every_server_keeps_its_objects_in_the_users_file(client_name, sample):
@@ -69,7 +69,7 @@ def test_a_server_that_is_wrapped_without_the_shared_store_is_told_how_to_get_it
     install(place)
     plan, _ = install(place, shared_store=True)
     assert not plan.changes
-    assert {outcome.reason for outcome in plan.outcomes if outcome.did == "unchanged"} == {
+    assert {outcome.reason for outcome in plan.outcomes if outcome.action == "unchanged"} == {
         "it is wrapped already, without the shared store: uninstall it first"
     }
 
@@ -80,19 +80,20 @@ def test_installing_twice_changes_nothing_more(client_name, sample):
     once = contents(place.path.parent)
     plan, _ = install(place)
     assert not plan.changes
-    assert {outcome.did for outcome in plan.outcomes} <= {"unchanged", "left alone"}
+    assert {outcome.action for outcome in plan.outcomes} <= {"unchanged", "left alone"}
     assert contents(place.path.parent) == once
 
 
 def test_every_command_keeps_its_words_behind_ours(client_name, sample):
     place = sample(client_name)
     before = {
-        entry.way: entry for entry in entries_of(parse(place.path.read_text("utf-8"), place.client), place.client)
+        entry.path: entry
+        for entry in entries_of(parse_config(place.path.read_text("utf-8"), place.client), place.client)
     }
     install(place)
-    for entry in entries_of(parse(place.path.read_text("utf-8"), place.client), place.client):
-        if entry.wrap_position is not None and before[entry.way].words:
-            assert entry.words == [*LAUNCHER, "wrap", "--", *before[entry.way].words]
+    for entry in entries_of(parse_config(place.path.read_text("utf-8"), place.client), place.client):
+        if entry.wrap_position is not None and before[entry.path].words:
+            assert entry.words == [*LAUNCHER, "wrap", "--", *before[entry.path].words]
 
 
 def test_the_new_file_is_what_the_format_wants_and_says_the_same_elsewhere(sample):
@@ -114,10 +115,10 @@ def test_the_new_file_is_what_the_format_wants_and_says_the_same_elsewhere(sampl
 def test_comments_ends_of_lines_and_the_byte_order_mark_survive(client_name, sample):
     place = sample(client_name)
     before = place.path.read_bytes()
-    old = parse(before.decode(), place.client)
+    old = parse_config(before.decode(), place.client)
     install(place)
     after = place.path.read_bytes()
-    new = parse(after.decode(), place.client)
+    new = parse_config(after.decode(), place.client)
     assert [new.text[a:b] for a, b in new.comments] == [old.text[a:b] for a, b in old.comments]
     assert after.startswith(b"\xef\xbb\xbf") == before.startswith(b"\xef\xbb\xbf")
     assert (after.count(b"\r\n") == after.count(b"\n")) == (before.count(b"\r\n") == before.count(b"\n"))
@@ -164,10 +165,10 @@ def test_the_older_transport_is_asked_for_where_the_client_would_use_it(sample):
     ("client", "server", "reason"),
     [
         ("claude-code", "sentry", "may have to sign in"),
-        ("vscode", "odd", "no text"),
+        ("vscode", "odd", "not a string"),
         ("vscode", "socket", 'type is "ws"'),
-        ("windsurf", "query", "may carry a secret"),
-        ("codex", "figma", "ways of its own"),
+        ("windsurf", "query", "may contain a secret"),
+        ("codex", "figma", "fills in its headers"),
         ("gemini-cli", "adc", "signs in to it"),
     ],
 )
@@ -175,15 +176,15 @@ def test_a_server_that_cannot_be_wrapped_stays_as_it_is_and_is_told(sample, clie
     place = sample(client)
     before = next(
         entry.node.value()
-        for entry in entries_of(parse(place.path.read_text("utf-8"), place.client), place.client)
+        for entry in entries_of(parse_config(place.path.read_text("utf-8"), place.client), place.client)
         if entry.name == server
     )
     plan, _ = install(place)
-    assert [outcome.did for outcome in plan.outcomes if outcome.label == server] == ["left alone"]
+    assert [outcome.action for outcome in plan.outcomes if outcome.label == server] == ["left alone"]
     assert reason in next(outcome.reason for outcome in plan.outcomes if outcome.label == server)
     after = next(
         entry.node.value()
-        for entry in entries_of(parse(place.path.read_text("utf-8"), place.client), place.client)
+        for entry in entries_of(parse_config(place.path.read_text("utf-8"), place.client), place.client)
         if entry.name == server
     )
     assert after == before
@@ -203,8 +204,8 @@ def test_a_url_that_may_want_a_sign_in_is_wrapped_when_it_is_named(sample):
 def test_a_server_at_a_malformed_url_is_left_alone(tmp_path, url):
     path = tmp_path / "mcp.json"
     path.write_text(json.dumps({"mcpServers": {"a": {"url": url, "headers": {"A": "b"}}, "b": {"command": "x"}}}))
-    plan, _ = install(Place(CLIENTS["cursor"], path))
-    assert [(outcome.did, outcome.reason) for outcome in plan.outcomes] == [
+    plan, _ = install(ConfigFile(CLIENTS["cursor"], path))
+    assert [(outcome.action, outcome.reason) for outcome in plan.outcomes] == [
         ("left alone", "its URL is malformed"),
         ("wrapped", ""),
     ]

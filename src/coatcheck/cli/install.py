@@ -1,6 +1,7 @@
 """``coatcheck install``, ``uninstall`` and ``status``: the servers that a client already has."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,11 +10,23 @@ import typer
 from coatcheck.errors import CoatcheckError, SettingsError
 
 if TYPE_CHECKING:
-    from coatcheck.installer import Place, Plan, ServerState
+    from coatcheck.installer import ConfigFile, Plan, ServerState
 
 _CLIENTS = "claude-desktop, claude-code, cursor, vscode, windsurf, codex or gemini-cli"
 
-ClientName = Annotated[str, typer.Argument(help=f"{_CLIENTS}.", metavar="CLIENT")]
+
+def complete_client(incomplete: str) -> list[tuple[str, str]]:
+    """Give the clients whose names begin so, for the shell's completion."""
+    from coatcheck.installer import CLIENTS
+
+    return [(name, client.title) for name, client in CLIENTS.items() if name.startswith(incomplete)]
+
+
+ClientName = Annotated[
+    str | None,
+    typer.Argument(help=f"{_CLIENTS}.", metavar="CLIENT", autocompletion=complete_client, show_default=False),
+]
+All = Annotated[bool, typer.Option("--all", help="All clients on this machine.")]
 Servers = Annotated[
     list[str] | None, typer.Option("--server", help="This server only. Repeatable.", show_default=False)
 ]
@@ -22,123 +35,216 @@ File = Annotated[
     Path | None,
     typer.Option("--file", help="The client's file; by default the user's own.", show_default=False),
 ]
-SharedStore = Annotated[
-    bool,
-    typer.Option(
-        "--shared-store",
-        help="Let these servers keep their objects in one file, so that a result of one goes into tools of another "
-        "and outlives a restart.",
-    ),
-]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def install(
-    client: ClientName,
+    client: ClientName = None,
+    every: All = False,
     server: Servers = None,
-    shared_store: SharedStore = False,
+    separate_stores: Annotated[
+        bool,
+        typer.Option(
+            "--separate-stores",
+            help="Let each server keep its objects to itself, in memory. By default they share one file, so that a "
+            "result of one goes into tools of another and outlives a restart.",
+        ),
+    ] = False,
+    add_tools: Annotated[
+        bool | None,
+        typer.Option(
+            "--add-tools/--no-add-tools",
+            help="Add the object tools to lists of visible and approved tools in the servers' entries.",
+            show_default="ask",
+        ),
+    ] = None,
+    inline_limit: Annotated[
+        int | None,
+        typer.Option(help="Results up to this many characters pass unchanged.", show_default=False, min=0),
+    ] = None,
+    object_store_ttl: Annotated[
+        float | None,
+        typer.Option(help="Seconds an object is kept; 0 or less: no expiry.", show_default=False),
+    ] = None,
     dry_run: DryRun = False,
     file: File = None,
     yes: Yes = False,
 ) -> None:
-    """Put coatcheck in front of the servers that a client has.
+    """Wrap the servers that a client has.
 
-    Only the servers' commands change; a backup is laid beside the file:
+    Only the servers' commands change; a backup is put beside the file:
 
         coatcheck install claude-desktop --dry-run
     """
-    from coatcheck.installer import find_client, find_launcher, place_of, plan_install
+    from coatcheck.installer import find_launcher, plan_install
 
-    place = place_of(find_client(client), file)
-    launcher = find_launcher(shared=place.shared)
-    _go_on(plan_install(place, launcher, server or [], shared_store=shared_store), dry_run=dry_run, yes=yes)
+    options = _options(inline_limit=inline_limit, object_store_ttl=object_store_ttl)
+
+    def plan(found: "ConfigFile", *, tools: bool) -> "Plan":
+        launcher = find_launcher(in_project=found.in_project)
+        shared = not separate_stores
+        return plan_install(found, launcher, server or [], shared_store=shared, options=options, add_tools=tools)
+
+    for found in _files(client, file, every=every):
+        made = plan(found, tools=bool(add_tools))
+        if add_tools is None and _may_ask(dry_run, yes) and any(outcome.warning for outcome in made.outcomes):
+            _print_outcomes(made, dry_run=dry_run)
+            if typer.confirm("Add the object tools to these lists?", default=True):
+                made = plan(found, tools=True)
+        _go_on(made, dry_run=dry_run, yes=yes)
+
+
+def _options(**given: float | None) -> list[str]:
+    """Write settings as options of ``wrap``."""
+    words: list[str] = []
+    for name, value in given.items():
+        if value is not None:
+            words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
+    return words
 
 
 def uninstall(
-    client: ClientName, server: Servers = None, dry_run: DryRun = False, file: File = None, yes: Yes = False
+    client: ClientName = None,
+    every: All = False,
+    server: Servers = None,
+    dry_run: DryRun = False,
+    file: File = None,
+    yes: Yes = False,
 ) -> None:
-    """Take coatcheck away from the servers of a client.
+    """Unwrap the servers of a client.
 
-    A file that nobody has changed since becomes, byte for byte, what it was; in another the changes stay.
+    A file that has not been changed since becomes byte for byte what it was; in another the changes stay.
     """
-    from coatcheck.installer import find_client, place_of, plan_uninstall
+    from coatcheck.installer import plan_uninstall
 
-    _go_on(plan_uninstall(place_of(find_client(client), file), server or []), dry_run=dry_run, yes=yes)
+    for found in _files(client, file, every=every):
+        _go_on(plan_uninstall(found, server or []), dry_run=dry_run, yes=yes)
+
+
+def _files(client: str | None, file: Path | None, *, every: bool) -> list["ConfigFile"]:
+    """Give the files that are meant.
+
+    Raises:
+        SettingsError: None is named, or there is none.
+    """
+    from coatcheck.installer import CLIENTS, config_files_of, find_client, find_config_file
+
+    if client is not None and not every:
+        return [find_config_file(find_client(client), file)]
+    if client is not None or file is not None:
+        raise SettingsError("Name a client, or --all for the user's files of all clients; --file goes with a client.")
+    here = [found for known in CLIENTS.values() if (found := config_files_of(known)[0]).path.is_file()]
+    if every:
+        if not here:
+            raise SettingsError(f"There is no file of a client on this machine. Known clients: {', '.join(CLIENTS)}.")
+        return here
+    names = {found.client.name for found in here}
+    lines = [
+        f"  {name:<16}{known.title}{' (on this machine)' if name in names else ''}" for name, known in CLIENTS.items()
+    ]
+    raise SettingsError("Name a client, or --all:\n" + "\n".join(lines))
+
+
+def _may_ask(dry_run: bool, yes: bool) -> bool:
+    return not dry_run and not yes and sys.stdin.isatty()
+
+
+def _print_outcomes(plan: "Plan", *, dry_run: bool) -> None:
+    for outcome in plan.outcomes:
+        done = outcome.action in {"wrapped", "unwrapped", "added", "removed"}
+        action = f"would be {outcome.action}" if done and dry_run else outcome.action
+        typer.echo(f"{outcome.label}: {action}{f' ({outcome.reason})' if outcome.reason else ''}")
+        if outcome.warning:
+            typer.echo(f"  note: {outcome.warning}; --add-tools adds them")
 
 
 def _go_on(plan: "Plan", *, dry_run: bool, yes: bool) -> None:
     """Say what a plan does, ask, and do it."""
     from coatcheck.installer import carry_out
 
-    for outcome in plan.outcomes:
-        typer.echo(f"{outcome.label}: {outcome.did}{f' ({outcome.reason})' if outcome.reason else ''}")
+    _print_outcomes(plan, dry_run=dry_run)
     if not plan.changes:
-        typer.echo(f"{plan.place.path}: nothing to change.")
+        typer.echo(f"{plan.file.path}: nothing to change.")
         if not dry_run:
             carry_out(plan)
         return
     typer.echo(_difference(plan))
     if dry_run:
+        typer.echo(f"{plan.file.path} was not changed: this was a dry run.")
         return
     if not yes:
         if not sys.stdin.isatty():
-            raise SettingsError("There is nobody to ask whether this is right: add --yes, or --dry-run to only look.")
-        typer.confirm(f"Change {plan.place.path}?", abort=True)
-    said = carry_out(plan)
-    typer.echo(f"{plan.place.path} is changed. Start {plan.place.client.title} anew for this to count.")
-    for line in said:
-        typer.echo(line)
+            raise SettingsError(
+                "stdin is not a terminal, so this cannot be confirmed: add --yes, or --dry-run to look."
+            )
+        typer.confirm(f"Change {plan.file.path}?", abort=True)
+    notes = carry_out(plan)
+    typer.echo(f"{plan.file.path} is changed. Restart {plan.file.client.title} to apply it.")
+    for note in notes:
+        typer.echo(note)
 
 
 def _difference(plan: "Plan") -> str:
-    from coatcheck.installer.masking import show_changes
+    from coatcheck.installer.change_preview import show_changes
 
-    texts = plan.before.decode(), plan.after.decode()
-    return show_changes(*texts, plan.place.client, str(plan.place.path))
+    return show_changes(plan.trees, plan.edits, plan.file.client, str(plan.file.path))
 
 
 def status(
-    client: Annotated[str | None, typer.Argument(help=f"{_CLIENTS}; by default all.", metavar="CLIENT")] = None,
+    client: Annotated[
+        str | None,
+        typer.Argument(help=f"{_CLIENTS}; by default all.", metavar="CLIENT", autocompletion=complete_client),
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Start each wrapped server to see whether it does.")] = False,
     file: File = None,
 ) -> None:
-    """Tell which servers clients have, and which of them coatcheck stands in front of.
+    """Show which servers clients have, and which of them are wrapped.
 
     The exit code is 1 when a file is malformed or, with --check, a server does not start.
     """
-    from coatcheck.installer import CLIENTS, find_client, place_of, places_of
+    from coatcheck.installer import CLIENTS, config_files_of, find_client, find_config_file
 
     if file is not None and client is None:
-        raise SettingsError("--file wants to know whose file it is: name the client too.")
+        raise SettingsError("--file needs the client whose file it is: name the client too.")
     works = True
     for known in [find_client(client)] if client is not None else CLIENTS.values():
-        places = [place_of(known, file)] if file is not None else places_of(known)
-        found = [place for place in places if place.path.is_file()]
-        typer.echo(known.title + ("" if found else f": no file {places[0].path}"))
-        for place in found:
-            works = _tell(place, check=check) and works
+        files = [find_config_file(known, file)] if file is not None else config_files_of(known)
+        found = [each for each in files if each.path.is_file()]
+        typer.echo(known.title + ("" if found else f": no file {files[0].path}"))
+        for each in found:
+            works = _print_file(each, check=check) and works
     if not works:
         raise typer.Exit(1)
 
 
-def _tell(place: "Place", *, check: bool) -> bool:
+def _print_file(file: "ConfigFile", *, check: bool) -> bool:
     """Print a file's servers; whether all is well with them."""
     from coatcheck.installer import states_of
 
-    typer.echo(f"  {place.path}")
+    typer.echo(f"  {file.path}")
     try:
-        states = states_of(place)
+        states = states_of(file)
     except CoatcheckError as error:
         typer.echo(f"    cannot be read: {error}")
         return False
     if not states:
         typer.echo("    no servers")
     width = max((len(state.label) for state in states), default=0)
-    results = [_tell_server(state, width, check=check) for state in states]
+    results = [_print_server(state, width, check=check) for state in states]
+    _hint_at_stores(states)
     return all(results)
 
 
-def _tell_server(state: "ServerState", width: int, *, check: bool) -> bool:
+def _hint_at_stores(states: "Sequence[ServerState]") -> None:
+    separate = [state.label for state in states if state.wrapped and not state.shares_store]
+    if separate and len([state for state in states if state.wrapped]) > 1:
+        typer.echo(
+            f"    {', '.join(separate)} {'has' if len(separate) == 1 else 'have'} a store of their own: "
+            "references of other servers do not work there. uninstall and install gives all of them one store."
+        )
+
+
+def _print_server(state: "ServerState", width: int, *, check: bool) -> bool:
     if state.wrapped:
         what = "wrapped, shared store" if state.shares_store else "wrapped"
     else:
@@ -147,7 +253,7 @@ def _tell_server(state: "ServerState", width: int, *, check: bool) -> bool:
     if not (check and state.wrapped):
         typer.echo(line)
         return True
-    from coatcheck.installer.starting import try_start
+    from coatcheck.installer.server_start import try_start
 
     start = try_start(state)
     result = {True: "starts", False: "does not start", None: "was not started"}[start.works]

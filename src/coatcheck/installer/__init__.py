@@ -1,29 +1,31 @@
-"""Puts coatcheck in front of the servers that an MCP client already has, and takes it away again.
+"""Wraps the servers that an MCP client already has, and unwraps them again.
 
-Files of settings are never written anew: the few characters that change are exchanged in the text, so that comments,
-order, spacing and everything unknown stay as they were.
+A client's file is never written from parsed values: only the few characters that change are replaced in its text, so
+that comments, order, spacing and everything unknown stay as they were.
 """
 
-from coatcheck.installer.clients import CLIENTS, Client, find_client
-from coatcheck.installer.faults import ConfigurationFault
-from coatcheck.installer.launching import find_launcher
-from coatcheck.installer.places import Place, place_of, places_of
-from coatcheck.installer.planning import Outcome, Plan, carry_out, plan_install, plan_uninstall
-from coatcheck.installer.states import ServerState, states_of
+from coatcheck.installer.client_registry import CLIENTS, Client, client_of_file, find_client, parse_config
+from coatcheck.installer.config_files import ConfigFile, ConfigFileError, config_files_of, find_config_file
+from coatcheck.installer.entry_editing import Outcome
+from coatcheck.installer.install_plan import Plan, carry_out, plan_install, plan_uninstall
+from coatcheck.installer.launcher import find_launcher
+from coatcheck.installer.server_entries import ServerState, states_of
 
 __all__ = [
     "CLIENTS",
     "Client",
-    "ConfigurationFault",
+    "ConfigFile",
+    "ConfigFileError",
     "Outcome",
-    "Place",
     "Plan",
     "ServerState",
     "carry_out",
+    "client_of_file",
+    "config_files_of",
     "find_client",
+    "find_config_file",
     "find_launcher",
-    "place_of",
-    "places_of",
+    "parse_config",
     "plan_install",
     "plan_uninstall",
     "states_of",

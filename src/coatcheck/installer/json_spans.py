@@ -1,11 +1,21 @@
-"""JSON with comments and last commas, as clients read it, with the place of each value."""
+"""JSON with comments and trailing commas, as MCP clients read it, with the position of each value.
+
+A client's file may hold many megabytes of history beside the servers. What does not lead to servers is checked by the
+standard library's scanner, at C speed, and its insides are not kept.
+"""
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
-from coatcheck.installer.faults import SyntaxFault
-from coatcheck.installer.spans import Member, Node, Tree
+from coatcheck.installer.text_spans import ConfigSyntaxError, Member, Node, Tree
+
+ANY = "*"
+"""In a path: every key."""
+
+Paths = Sequence[tuple[str, ...]]
+"""Paths to the objects whose insides are wanted."""
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _WORD = re.compile(r"[-+.\w]+")
@@ -17,24 +27,33 @@ def _refuse_constant(name: str) -> Any:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_SCANNER = json.JSONDecoder(
+    parse_constant=_refuse_constant, parse_int=len, parse_float=len, object_pairs_hook=lambda _: None
+)
+"""Finds the end of a value; what it builds is thrown away."""
 
 
-def parse_json(text: str) -> Tree:
+def parse_json(text: str, paths: Paths | None = None) -> Tree:
     """Parse a text; an empty one is an empty object.
 
+    Args:
+        text: The text.
+        paths: Where the wanted values are. Other values become ``unread``. ``None``: all values are wanted.
+
     Raises:
-        SyntaxFault: The text is no JSON, even with comments and last commas allowed.
+        ConfigSyntaxError: The text is not JSON, even with comments and trailing commas allowed.
     """
     reader = _Reader(text)
     start = reader.skip(1 if text.startswith("\ufeff") else 0)
     if start == len(text):
         return Tree(text, Node("object", start, start), reader.comments)
     try:
-        root = reader.value(start)
+        root = reader.value(start, paths)
     except RecursionError:
-        raise SyntaxFault("it is nested too deeply", text, start) from None
-    if reader.skip(root.end) != len(text):
-        raise SyntaxFault("there is more behind the end", text, reader.skip(root.end))
+        raise ConfigSyntaxError("it is nested too deeply", text, start) from None
+    end = reader.skip(root.end)
+    if end != len(text):
+        raise ConfigSyntaxError("there is more behind the end", text, end)
     return Tree(text, root, reader.comments)
 
 
@@ -51,47 +70,57 @@ class _Reader:
                 return position
             found = _COMMENT.match(self.text, position)
             if found is None:
-                raise SyntaxFault("a comment has no end, or a / stands alone", self.text, position)
+                raise ConfigSyntaxError("a comment has no end, or a / stands alone", self.text, position)
             if not self.comments or self.comments[-1][0] < position:
                 self.comments.append(found.span())
             position = found.end()
 
-    def value(self, position: int) -> Node:
+    def value(self, position: int, paths: Paths | None) -> Node:
+        """Read a value; ``paths`` lead on from it, and ``None`` wants all of it."""
         match self.text[position : position + 1]:
-            case "{":
-                return self._object(position)
-            case "[":
+            case "{" if paths is None or paths:
+                return self._object(position, paths)
+            case "[" if paths is None:
                 return self._array(position)
+            case "{" | "[":
+                return self._unread(position)
             case '"':
                 content, end = self._string(position)
                 return Node("string", position, end, content)
         try:
             scalar, end = _DECODER.raw_decode(self.text, position)
         except ValueError:
-            raise SyntaxFault("a value is missing or malformed", self.text, position) from None
+            raise ConfigSyntaxError("a value is missing or malformed", self.text, position) from None
         if _match_end(_WORD, self.text, position) != end:
-            raise SyntaxFault("a value is malformed", self.text, position)
+            raise ConfigSyntaxError("a value is malformed", self.text, position)
         return Node("other", position, end, scalar)
+
+    def _unread(self, position: int) -> Node:
+        try:
+            _, end = _SCANNER.raw_decode(self.text, position)
+        except ValueError:  # it has comments or trailing commas, or it is malformed, and then this says where
+            end = self.value(position, None).end
+        return Node("unread", position, end, self.text[position:end])
 
     def _string(self, position: int) -> tuple[str, int]:
         try:
             content, end = _DECODER.raw_decode(self.text, position)
         except json.JSONDecodeError as error:
             reason = error.msg.split(":")[0].removesuffix(" at").lower()
-            raise SyntaxFault(f"a string is malformed: {reason}", self.text, error.pos) from None
+            raise ConfigSyntaxError(f"a string is malformed: {reason}", self.text, error.pos) from None
         return str(content), end
 
-    def _object(self, start: int) -> Node:
+    def _object(self, start: int, paths: Paths | None) -> Node:
         node = Node("object", start)
         position = self.skip(start + 1)
         while self.text[position : position + 1] != "}":
             if self.text[position : position + 1] != '"':
-                raise SyntaxFault('a key in " or a } is missing', self.text, position)
+                raise ConfigSyntaxError('a key in " or a } is missing', self.text, position)
             name, key_end = self._string(position)
             colon = self.skip(key_end)
             if self.text[colon : colon + 1] != ":":
-                raise SyntaxFault("a : is missing", self.text, colon)
-            value = self.value(self.skip(colon + 1))
+                raise ConfigSyntaxError("a : is missing", self.text, colon)
+            value = self.value(self.skip(colon + 1), _paths_below(paths, name))
             node.members.append(Member(name, position, key_end, value))
             position = self._next(value.end, "}")
         node.end = position + 1
@@ -101,7 +130,7 @@ class _Reader:
         node = Node("array", start)
         position = self.skip(start + 1)
         while self.text[position : position + 1] != "]":
-            item = self.value(position)
+            item = self.value(position, None)
             node.items.append(item)
             position = self._next(item.end, "]")
         node.end = position + 1
@@ -114,8 +143,15 @@ class _Reader:
         if found == ",":
             return self.skip(position + 1)
         if found != closing:
-            raise SyntaxFault(f"a , or {closing} is missing", self.text, position)
+            raise ConfigSyntaxError(f"a , or {closing} is missing", self.text, position)
         return position
+
+
+def _paths_below(paths: Paths | None, name: str) -> Paths | None:
+    if paths is None:
+        return None
+    below = [path[1:] for path in paths if path[0] in {ANY, name}]
+    return None if () in below else below
 
 
 def _match_end(pattern: re.Pattern[str], text: str, position: int) -> int:

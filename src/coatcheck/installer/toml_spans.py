@@ -1,14 +1,13 @@
-"""TOML with the place of each value.
+"""TOML with the position of each value.
 
-The standard library judges whether a text is TOML and what its values are; here it is only found where they stand.
+The standard library decides whether a text is TOML and what its values are; this module only finds where they are.
 """
 
 import re
 import tomllib
 from typing import Any
 
-from coatcheck.installer.faults import SyntaxFault
-from coatcheck.installer.spans import Member, Node, Tree
+from coatcheck.installer.text_spans import ConfigSyntaxError, Member, Node, Tree
 
 _BLANK = re.compile(r"[ \t]*")
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -23,31 +22,31 @@ def parse_toml(text: str) -> Tree:
     """Parse a text.
 
     Raises:
-        SyntaxFault: The text is no TOML.
+        ConfigSyntaxError: The text is not TOML.
     """
     offset = 1 if text.startswith("\ufeff") else 0
     try:
         # Numbers stay as they are written: one that is not a number equals nothing, not even itself.
         expected = tomllib.loads(text[offset:], parse_float=str)
     except tomllib.TOMLDecodeError as error:
-        raise _fault(str(error), text, offset) from None
+        raise _syntax_error(str(error), text, offset) from None
     except RecursionError:
-        raise SyntaxFault("it is nested too deeply", text, 0) from None
+        raise ConfigSyntaxError("it is nested too deeply", text, 0) from None
     reader = _Reader(text)
     reader.document(offset)
     if reader.root.value() != expected:
-        raise SyntaxFault("it is written in a way that cannot be followed here", text, 0)
+        raise ConfigSyntaxError("it is written in a way that cannot be followed here", text, 0)
     return Tree(text, reader.root, reader.comments)
 
 
-def _fault(message: str, text: str, offset: int) -> SyntaxFault:
-    """Take the place out of a message of the standard library."""
+def _syntax_error(message: str, text: str, offset: int) -> ConfigSyntaxError:
+    """Take the position out of a message of the standard library."""
     place = _PLACE.search(message)
     reason = message[: place.start()] if place else message
     if place is None or place.group(1) is None:
-        return SyntaxFault(reason, text, len(text))
+        return ConfigSyntaxError(reason, text, len(text))
     before = text[offset:].split("\n")[: int(place.group(1)) - 1]
-    return SyntaxFault(reason, text, offset + sum(len(line) + 1 for line in before) + int(place.group(2)) - 1)
+    return ConfigSyntaxError(reason, text, offset + sum(len(line) + 1 for line in before) + int(place.group(2)) - 1)
 
 
 class _Reader:
@@ -55,6 +54,7 @@ class _Reader:
         self.text = text
         self.root = Node("object")
         self.comments: list[tuple[int, int]] = []
+        self._members: dict[tuple[int, str], Member] = {}  # by table and name: a file may have thousands of tables
 
     def document(self, position: int) -> None:
         table = self.root
@@ -81,7 +81,7 @@ class _Reader:
             position = found.end()
 
     def _key(self, position: int) -> tuple[list[Member], int]:
-        """Read a key, dotted or not; each part bears its place."""
+        """Read a key, dotted or not; each part has its position."""
         parts: list[Member] = []
         start = position = _end(_BLANK, self.text, position)
         while True:
@@ -99,26 +99,30 @@ class _Reader:
         last = parts[-1]
         last.on_line = on_line
         last.node = self._value(_end(_BLANK, self.text, position + 1))
-        self._table(table, parts[:-1]).members.append(last)
+        self._add(self._table(table, parts[:-1]), last)
         return last.node.end
 
     def _table(self, table: Node, parts: list[Member]) -> Node:
         for part in parts:
-            found = table.find(part.name)
+            found = self._members.get((id(table), part.name))
             if found is None:
                 found = Member(part.name, part.key_start, part.key_end, Node("object"), part.prefix, on_line=True)
-                table.members.append(found)
+                self._add(table, found)
             table = found.node.items[-1] if found.node.kind == "array" else found.node
         return table
 
     def _new_item(self, parts: list[Member]) -> Node:
         table, last = self._table(self.root, parts[:-1]), parts[-1]
-        found = table.find(last.name)
+        found = self._members.get((id(table), last.name))
         if found is None:
             found = Member(last.name, last.key_start, last.key_end, Node("array"), on_line=True)
-            table.members.append(found)
+            self._add(table, found)
         found.node.items.append(Node("object"))
         return found.node.items[-1]
+
+    def _add(self, table: Node, member: Member) -> None:
+        table.members.append(member)
+        self._members[id(table), member.name] = member
 
     def _value(self, start: int) -> Node:
         match self.text[start]:

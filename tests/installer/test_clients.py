@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from coatcheck.errors import SettingsError
-from coatcheck.installer import CLIENTS, find_client, find_launcher, place_of, places_of
-from coatcheck.installer.places import user_file
+from coatcheck.installer import CLIENTS, config_files_of, find_client, find_config_file, find_launcher
+from coatcheck.installer.config_files import user_file
 
 MAC, WINDOWS, LINUX = "darwin", "win32", "linux"
 
@@ -48,7 +48,7 @@ def test_variables_move_the_files(client, platform, variable, path):
 def test_clients_are_found_by_their_names_and_others_are_told(monkeypatch):
     assert find_client("Claude Desktop") is CLIENTS["claude-desktop"]
     assert find_client("gemini_cli") is CLIENTS["gemini-cli"]
-    with pytest.raises(SettingsError, match=r"emacs.*known are: claude-desktop, claude-code, cursor, vscode"):
+    with pytest.raises(SettingsError, match=r"emacs.*Known clients: claude-desktop, claude-code, cursor, vscode"):
         find_client("emacs")
 
 
@@ -59,20 +59,42 @@ def test_a_file_of_a_project_is_found_but_only_taken_when_it_is_named(tmp_path, 
     project.mkdir()
     (project / ".mcp.json").write_text("{}")
     monkeypatch.chdir(project)
-    assert [place.shared for place in places_of(CLIENTS["claude-code"])] == [False, True]
+    assert [place.in_project for place in config_files_of(CLIENTS["claude-code"])] == [False, True]
     with pytest.raises(SettingsError, match=r"has no file .*There is .*\.mcp\.json: name it with --file"):
-        place_of(CLIENTS["claude-code"])
-    assert place_of(CLIENTS["claude-code"], Path(".mcp.json")).shared
-    assert not place_of(CLIENTS["cursor"], Path(".mcp.json")).shared
+        find_config_file(CLIENTS["claude-code"])
+    assert find_config_file(CLIENTS["claude-code"], Path(".mcp.json")).in_project
+    assert not find_config_file(CLIENTS["cursor"], Path(".mcp.json")).in_project
 
 
 def test_coatcheck_is_started_by_a_whole_path_or_in_a_project_by_its_name(monkeypatch, tmp_path):
     script = Path(sys.executable).with_name("coatcheck")
     monkeypatch.setattr(sys, "argv", [str(script)])
     assert find_launcher() == (str(script),)
-    assert find_launcher(shared=True) == ("coatcheck",)
-    monkeypatch.setattr(sys, "argv", [str(tmp_path / "uv" / "archive-v0" / "x" / "bin" / "coatcheck")])
-    Path(sys.argv[0]).parent.mkdir(parents=True)
-    Path(sys.argv[0]).touch()
-    assert find_launcher()[1:] == ("coatcheck",)
-    assert "archive" not in find_launcher()[0]
+    assert find_launcher(in_project=True) == ("coatcheck",)
+
+
+@pytest.mark.parametrize(
+    ("script", "runner", "words"),
+    [
+        (".cache/uv/archive-v0/x/bin/coatcheck", "uvx", ("coatcheck",)),
+        ("elsewhere/environments-v2/coatcheck-1/bin/coatcheck", "uvx", ("coatcheck",)),
+        (".local/pipx/.cache/d1f/bin/coatcheck", "pipx", ("run", "coatcheck")),
+        ("tagged/x/bin/coatcheck", "uvx", ("coatcheck",)),
+    ],
+)
+def test_a_path_that_disappears_with_a_cache_is_never_written(monkeypatch, tmp_path, script, runner, words):
+    called = tmp_path / script
+    called.parent.mkdir(parents=True)
+    called.touch()
+    if "tagged" in script:
+        (tmp_path / "tagged" / "CACHEDIR.TAG").touch()
+    monkeypatch.setattr(sys, "argv", [str(called)])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SettingsError, match=rf"cache that {runner} may empty.*uv tool install coatcheck"):
+        find_launcher()
+    program = tmp_path / runner
+    program.touch(mode=0o755)
+    found = find_launcher()
+    assert found[0] == str(program)
+    assert [found[1], found[-1]] == [words[0] if runner == "pipx" else "--from", "coatcheck"]
+    assert not [word for word in found if str(called.parent) in word]

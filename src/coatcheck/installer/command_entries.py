@@ -1,33 +1,35 @@
-"""Wrapping a server that has a command: a few words in front of its arguments, and back."""
+"""Wrapping a server that has a command: a few words before its arguments, and back."""
 
 import re
 from collections.abc import Sequence
 
-from coatcheck.installer.entries import Entry, LeftAlone
-from coatcheck.installer.spans import Edit, Member, Tree, quoted
+from coatcheck.installer.server_entries import Entry, LeftAlone
+from coatcheck.installer.text_spans import Edit, Member, Tree, quoted
 
 _LEADING = re.compile(r"\r?\n[ \t]*\Z")
 
 
 def wrap_command(tree: Tree, entry: Entry, wrapping: Sequence[str]) -> list[Edit]:
-    """Give the edits that put ``LAUNCHER wrap … --`` in front of a command.
+    """Give the edits that put ``LAUNCHER wrap … --`` before a command.
 
-    The command goes into the arguments as it is written, so that it can come back as it was.
+    The command goes into the arguments as it is written, so that it can come back unchanged.
 
     Raises:
-        LeftAlone: Command or arguments are no texts.
+        LeftAlone: Its command is not a string, or its arguments are not a list.
     """
     command, args = entry.node.find("command"), entry.node.find("args")
     if command is None or command.node.kind != "string" or not command.node.scalar:
-        raise LeftAlone("its command is no text")
+        raise LeftAlone("its command is not a string")
     words = ", ".join([*map(quoted, [*wrapping[1:], "--"]), tree.raw(command.node)])
     edits = [Edit(command.node.start, command.node.end, quoted(wrapping[0]))]
     if args is None:
         text = f"{separator(tree, command)}{key_beside(tree, command, 'args')}[{words}]"
         return [*edits, Edit(command.node.end, command.node.end, text)]
+    if args.node.kind == "other" and args.node.scalar is None:
+        return [*edits, Edit(args.node.start, args.node.end, f"[{words}]")]
     items = args.node.items
-    if args.node.kind != "array" or any(item.kind != "string" for item in items):
-        raise LeftAlone("its args are no list of texts")
+    if args.node.kind != "array" or any(item.kind in {"object", "array"} for item in items):
+        raise LeftAlone("its args are not a list of strings")
     if not items:
         return [*edits, Edit(args.node.start + 1, args.node.start + 1, words)]
     first = items[0].start
@@ -36,36 +38,40 @@ def wrap_command(tree: Tree, entry: Entry, wrapping: Sequence[str]) -> list[Edit
 
 
 def unwrap_command(tree: Tree, entry: Entry, original: Entry | None) -> list[Edit]:
-    """Give the edits that take coatcheck away again.
+    """Give the edits that remove coatcheck again.
 
     Args:
         tree: The file as it is.
         entry: The server in it, wrapped.
-        original: The server as it was before, as far as that is known.
+        original: The server as it was before, if that is known.
 
     Raises:
-        LeftAlone: It was wrapped with options of its own, which nobody but a person can judge.
+        LeftAlone: It was wrapped by hand, with options that ``install`` does not write.
     """
     command, args = entry.node.find("command"), entry.node.find("args")
-    ours = len(entry.wrapping)
+    wrapping = entry.wrapping if original is None else entry.all_wrapping
+    ours = len(wrapping)
     if command is None or args is None or not ours:
         raise LeftAlone("it is not wrapped")
     if entry.words[ours : ours + 1] != ["--"] or len(entry.words) <= ours + 1:
         raise LeftAlone("it is wrapped with options of its own")
     items = args.node.items
-    if any(item.kind != "string" for item in items):
-        raise LeftAlone("its args are no list of texts")
     moved = items[ours]  # the words begin with the command, the items do not
+    if moved.kind != "string":
+        raise LeftAlone("its command is not a string")
     edits = [Edit(command.node.start, command.node.end, tree.raw(moved))]
     rest = items[ours + 1 :]
-    had_args = original is None or original.node.find("args") is not None
+    old_args = original.node.find("args") if original is not None else None
+    if not rest and old_args is not None and old_args.node.kind != "array":
+        return [*edits, Edit(args.node.start, args.node.end, "null")]
+    had_args = original is None or old_args is not None
     if not rest and not had_args and _follows(tree, args, command):
         return [*edits, Edit(command.node.end, args.node.end, "")]
     return [*edits, Edit(items[0].start, _end_of_words(tree, moved.end, rest[0].start if rest else None), "")]
 
 
 def _end_of_words(tree: Tree, end: int, following: int | None) -> int:
-    """Tell up to where our words go: to the next argument, but not past a comment."""
+    """Find the end of our words: at the next argument, but not past a comment."""
     if following is None:
         return end
     between = tree.text[end:following]
@@ -75,13 +81,14 @@ def _end_of_words(tree: Tree, end: int, following: int | None) -> int:
 
 
 def _follows(tree: Tree, second: Member, first: Member) -> bool:
-    """Whether a member stands right behind another."""
+    """Whether a member comes directly after another."""
     return first.node.end <= second.key_start and tree.text[first.node.end : second.key_start].strip() in {"", ","}
 
 
 def separator(tree: Tree, member: Member) -> str:
-    """Give what goes between a member and one that is put behind it."""
-    leading = _LEADING.search(tree.text, 0, member.key_start)
+    """Give what goes between a member and one that is added behind it."""
+    line_start = max(tree.text.rfind("\n", 0, member.key_start), 0)
+    leading = _LEADING.search(tree.text, max(line_start - 1, 0), member.key_start)
     if not member.on_line:
         return f",{leading.group() if leading else ' '}"
     newline = "\r\n" if "\r\n" in tree.text else "\n"
@@ -89,9 +96,9 @@ def separator(tree: Tree, member: Member) -> str:
 
 
 def key_beside(tree: Tree, member: Member, name: str) -> str:
-    """Write a key, and what stands between it and its value, as it is done in the member beside it."""
+    """Write a key, and what is between it and its value, as in the member beside it."""
     quote = tree.text[member.key_end - 1]
     between = tree.text[member.key_end : member.node.start]
     if between.strip() not in {":", "="}:
-        between = ": "  # a comment stands there; TOML has none in this place
+        between = ": "  # it contains a comment; in TOML it cannot
     return f"{member.prefix}{quote}{name}{quote}{between}" if quote in "\"'" else f"{member.prefix}{name}{between}"

@@ -1,23 +1,25 @@
-"""Does a server start: it is started as its client would do it, and asked to introduce itself."""
+"""Checks whether a server starts: it is started as its client would start it, and gets an ``initialize`` request."""
 
 import json
 import os
-import re
 import selectors
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from coatcheck.errors import excerpt
-from coatcheck.installer.states import ServerState
+from coatcheck.installer.server_entries import ServerState
+from coatcheck.installer.server_reader import UnreadableServer, fill_variables, read_server
 
 TIMEOUT = 30.0
-"""Seconds that a server has to introduce itself; ``npx`` and ``uvx`` may have to fetch it first."""
+"""Seconds that a server has to answer; ``npx`` and ``uvx`` may have to download it first."""
 
-_QUESTION = {
+_INITIALIZE = {
     "jsonrpc": "2.0",
     "id": 1,
     "method": "initialize",
@@ -27,8 +29,6 @@ _QUESTION = {
         "clientInfo": {"name": "coatcheck status", "version": "1"},
     },
 }
-_VARIABLE = re.compile(r"\$\{(?:env:)?([A-Za-z_]\w*)(?::-([^}]*))?\}")
-_UNKNOWN = re.compile(r"\$\{[^}]*\}")
 _MOST_OUTPUT = 1 << 22
 _TAIL = 2_000
 _GRACE = 3.0
@@ -39,8 +39,8 @@ class Start:
     """How a start went.
 
     Attributes:
-        works: Whether the server introduced itself; ``None``: it could not be tried.
-        says: As whom, or what went wrong; no secret is in it.
+        works: Whether the server answered; ``None``: it could not be tried.
+        says: Its name and version, or what went wrong; no secret is in it.
     """
 
     works: bool | None
@@ -54,12 +54,15 @@ def try_start(state: ServerState, timeout: float = TIMEOUT) -> Start:
         state: The server.
         timeout: Seconds that it has to answer.
     """
-    words = [_filled(word) for word in state.command]
-    environment = {name: _filled(value) for name, value in state.environment.items()}
-    folder = _filled(state.folder) if state.folder is not None else None
-    given = [*words, *environment.values(), *([folder] if folder else [])]
-    if unknown := next((found for text in given if (found := _UNKNOWN.search(text))), None):
-        return Start(None, f"only the client knows what {unknown.group()} is")
+    try:
+        server = read_server(state.entry, fill_variables(os.environ, Path.home()))
+    except UnreadableServer as error:
+        return Start(None, str(error))
+    words, environment, folder = server.command, server.environment, server.folder
+    if not words:
+        return Start(None, "it is at a URL")
+    if folder is not None and not Path(folder).is_dir():
+        return Start(False, f"its working directory {excerpt(folder)} does not exist")
     try:
         process = subprocess.Popen(  # noqa: S603  # the client runs the same
             words,
@@ -81,10 +84,10 @@ def try_start(state: ServerState, timeout: float = TIMEOUT) -> Start:
 
 
 def _ask(process: "subprocess.Popen[bytes]", timeout: float) -> Start:
-    """Write the question and read until it is answered, the output ends or the time is up."""
+    """Send the request and read until it is answered, the output ends or the time is up."""
     assert process.stdin is not None  # noqa: S101  # both were asked for
     with suppress(OSError):
-        process.stdin.write(json.dumps(_QUESTION).encode() + b"\n")
+        process.stdin.write(json.dumps(_INITIALIZE).encode() + b"\n")
         process.stdin.flush()
     deadline = time.monotonic() + timeout
     output = {"stdout": b"", "stderr": b""}
@@ -127,7 +130,7 @@ def _answer(output: bytes) -> Start | None:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Let it end by itself, then end it with all it has started."""
+    """Let it end by itself, then end it with everything it started."""
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             with suppress(OSError):
@@ -139,17 +142,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def _filled(text: str) -> str:
-    """Put variables in their places, in the ways in which clients write them."""
-
-    def value(found: re.Match[str]) -> str:
-        known = os.environ.get(found.group(1), found.group(2))
-        return found.group() if known is None else known
-
-    return _VARIABLE.sub(value, text)
-
-
-def _without(text: str, environment: dict[str, str]) -> str:
+def _without(text: str, environment: Mapping[str, str]) -> str:
     for value in environment.values():
         if len(value) > 3:  # noqa: PLR2004  # shorter ones are in any text
             text = text.replace(value, "•••")

@@ -1,0 +1,147 @@
+"""Parsed text that knows where each of its values is written, and edits of that text."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from coatcheck.codec.json_encoders import is_utf8
+
+Kind = Literal["object", "array", "string", "other", "unread"]
+
+
+class ConfigSyntaxError(Exception):
+    """A text breaks the rules of its format.
+
+    Attributes:
+        reason: What is wrong; contains nothing of the text, which may be secret.
+        line: Counted from 1.
+        column: Counted from 1, in characters.
+    """
+
+    def __init__(self, reason: str, text: str, position: int) -> None:
+        self.reason = reason
+        self.line = text.count("\n", 0, position) + 1
+        self.column = position - (text.rfind("\n", 0, position) + 1) + 1
+        super().__init__(f"{reason} (line {self.line}, column {self.column})")
+
+
+@dataclass(slots=True)
+class Node:
+    """A value and where it is written.
+
+    Attributes:
+        kind: ``other`` is a number, a boolean, a null or a date; ``unread`` a value of any kind whose insides were
+            checked and not kept, because they lie beside the servers.
+        start: Position of its first character.
+        end: Position behind its last. A TOML table that is spread over the file has none: 0 to 0.
+        scalar: The value, unless it is an object or array; the text of an unread value.
+        members: Of an object.
+        items: Of an array.
+    """
+
+    kind: Kind
+    start: int = 0
+    end: int = 0
+    scalar: Any = None
+    members: list["Member"] = field(default_factory=list)
+    items: list["Node"] = field(default_factory=list)
+
+    def value(self) -> Any:
+        """Give the value without positions."""
+        if self.kind == "object":
+            return {member.name: member.node.value() for member in self.members}
+        if self.kind == "array":
+            return [item.value() for item in self.items]
+        return self.scalar
+
+    def find(self, name: str) -> "Member | None":
+        """Give the member of an object with this name."""
+        return next((member for member in self.members if member.name == name), None)
+
+    def walk(self) -> Iterator["Node"]:
+        """Give this value and all inside it."""
+        yield self
+        for member in self.members:
+            yield from member.node.walk()
+        for item in self.items:
+            yield from item.walk()
+
+
+@dataclass(slots=True)
+class Member:
+    """A key and its value.
+
+    Attributes:
+        name: The key; the last part of a dotted one.
+        key_start: Where the key begins, with the dotted part before it.
+        key_end: Behind the key.
+        node: The value.
+        prefix: What precedes the last part of a dotted key, as it is written.
+        on_line: Whether the member has a line of its own without commas, as in a TOML table.
+    """
+
+    name: str
+    key_start: int
+    key_end: int
+    node: Node
+    prefix: str = ""
+    on_line: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A parsed text.
+
+    Attributes:
+        text: All of it.
+        root: Its outermost value.
+        comments: Spans of the comments.
+    """
+
+    text: str
+    root: Node
+    comments: Sequence[tuple[int, int]] = ()
+
+    def raw(self, node: Node) -> str:
+        """Give a value as it is written."""
+        return self.text[node.start : node.end]
+
+    def error(self, reason: str, position: int) -> ConfigSyntaxError:
+        """Make the error for what is wrong at a position."""
+        return ConfigSyntaxError(reason, self.text, position)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A replacement of the characters from ``start`` to ``end``."""
+
+    start: int
+    end: int
+    text: str
+
+
+def apply(text: str, edits: Sequence[Edit]) -> str:
+    """Replace several spans, none of which overlap, in time linear in the text."""
+    parts: list[str] = []
+    position = 0
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        parts += [text[position : edit.start], edit.text]
+        position = edit.end
+    return "".join([*parts, text[position:]])
+
+
+def reverse(text: str, edits: Sequence[Edit]) -> list[Edit]:
+    """Give the edits that turn ``apply(text, edits)`` back into the text."""
+    found: list[Edit] = []
+    shift = 0
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        start = edit.start + shift
+        found.append(Edit(start, start + len(edit.text), text[edit.start : edit.end]))
+        shift += len(edit.text) - (edit.end - edit.start)
+    return found
+
+
+def quoted(text: str) -> str:
+    """Write a string that JSON and TOML both read."""
+    return json.dumps(text, ensure_ascii=not is_utf8(text)).replace("\x7f", "\\u007f")
