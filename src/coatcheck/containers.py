@@ -35,6 +35,8 @@ from coatcheck.tools.referenceable import referenceable
 from coatcheck.tools.registration import build_tool
 from coatcheck.tools.tool_building import Registry
 
+__all__ = ["Container"]
+
 COMPRESS_ABOVE = 16 * 1024
 """Bytes; see docs/decisions/degradation.md for what compressing takes and saves."""
 

@@ -27,6 +27,29 @@ Messages quote bounded excerpts only and never a secret.
 import sys
 from typing import Any
 
+__all__ = [
+    "ArgumentRejected",
+    "CoatcheckError",
+    "FilterError",
+    "ListingUnsupported",
+    "MissingExtra",
+    "ObjectNotFound",
+    "ObjectStoreUnavailable",
+    "ObjectTooLarge",
+    "ObjectUnreadable",
+    "PathNotFound",
+    "PatternError",
+    "ReferenceSyntaxError",
+    "SandboxError",
+    "SandboxFailed",
+    "SandboxMemoryExceeded",
+    "SandboxOutputExceeded",
+    "SandboxTimeout",
+    "SettingsError",
+    "UpstreamError",
+    "WiringError",
+]
+
 EXCERPT_LIMIT = 80
 
 

@@ -23,6 +23,8 @@ from pydantic_settings import (
 
 from coatcheck.errors import SettingsError
 
+__all__ = ["Settings"]
+
 MEBIBYTE = 1024 * 1024
 CONFIG_VARIABLE = "COATCHECK_CONFIG"
 _FILE = "_config_file"
