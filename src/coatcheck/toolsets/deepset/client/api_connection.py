@@ -1,0 +1,302 @@
+"""Requests to the platform: paths, key, timeouts, retries, errors."""
+
+import logging
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import quote
+
+import anyio
+import httpx2
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from coatcheck.errors import SettingsError, excerpt
+from coatcheck.toolsets.deepset.client.errors import (
+    DeepsetError,
+    PlatformTimeout,
+    PlatformUnreachable,
+    RequestRejected,
+    UnexpectedAnswer,
+    error_for,
+)
+from coatcheck.toolsets.deepset.client.retry_policy import RetryPolicy, may_repeat, retry_after_seconds
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_API_URL = "https://api.cloud.deepset.ai/api"
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+MAX_ERROR_BYTES = 256 * 1024
+"""Bytes of a failed answer that are read; the rest cannot say more."""
+
+PATH_PART_CHARACTERS = 500
+_FIRST_ERROR = 300
+_KEY = re.compile(r"[\x21-\x7e]+")
+_REPEATABLE_METHODS = frozenset({"GET", "PATCH", "DELETE"})
+
+CallKind = Literal["default", "search", "trace_export"]
+Query = Mapping[str, str | int | bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Most seconds for one attempt of a call, from its start to the last byte of the answer, by the kind of call."""
+
+    default: float = 5.0
+    search: float = 180.0
+    trace_export: float = 70.0
+
+    def of(self, kind: CallKind) -> float:
+        """Seconds for a kind of call."""
+        seconds: float = getattr(self, kind)
+        return seconds
+
+
+def path_of(*parts: str) -> str:
+    """Join the parts of a path, each percent-encoded, slashes too.
+
+    Raises:
+        RequestRejected: A part is empty, too long, or would lead to another place of the API.
+    """
+    for part in parts:
+        if part.strip() in {"", ".", ".."} or len(part) > PATH_PART_CHARACTERS:
+            raise RequestRejected(
+                f"{excerpt(part)!r} cannot be a name or an id on the platform: names have 1 to "
+                f"{PATH_PART_CHARACTERS} characters and are not just dots"
+            )
+    return "/".join(quote(part.encode("utf-8", "replace"), safe="") for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiConnection:
+    """Sends requests with one API key over a connection pool, which it does not own.
+
+    Attributes:
+        http: The connection pool.
+        api_key: The key; never shown.
+        base_url: Where the API is, up to and including ``/api``.
+        timeouts: Seconds by kind of call.
+        retries: When requests are repeated.
+        max_response_bytes: Largest answer that is read.
+    """
+
+    http: httpx2.AsyncClient
+    api_key: str = field(repr=False)
+    base_url: str = DEFAULT_API_URL
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    max_response_bytes: int = MAX_RESPONSE_BYTES
+
+    def __post_init__(self) -> None:
+        """Refuse a key that no header can carry, before a library quotes it in an error."""
+        if not _KEY.fullmatch(self.api_key):
+            raise SettingsError(
+                "The deepset API key is empty or has characters that an HTTP header cannot carry: "
+                "copy it again, without spaces or line breaks."
+            )
+
+    async def get(self, *parts: str, query: Query | None = None, kind: CallKind = "default") -> Any:
+        """Send GET and give the parsed body."""
+        return await self.send("GET", *parts, query=query, kind=kind)
+
+    async def post(self, *parts: str, body: Any = None, kind: CallKind = "default", repeatable: bool = False) -> Any:
+        """Send POST and give the parsed body; ``repeatable`` where doing it twice does no harm."""
+        return await self.send("POST", *parts, body=body, kind=kind, repeatable=repeatable)
+
+    async def patch(self, *parts: str, body: Any) -> Any:
+        """Send PATCH and give the parsed body."""
+        return await self.send("PATCH", *parts, body=body)
+
+    async def delete(self, *parts: str) -> Any:
+        """Send DELETE and give the parsed body."""
+        return await self.send("DELETE", *parts)
+
+    async def send(
+        self,
+        method: str,
+        *parts: str,
+        query: Query | None = None,
+        body: Any = None,
+        kind: CallKind = "default",
+        repeatable: bool | None = None,
+    ) -> Any:
+        """Send a request, repeat it where that may help, and give the parsed body.
+
+        JSON is parsed, any other body is a text, and an empty one is ``None``.
+
+        Raises:
+            DeepsetError: The platform was not reached, refused, or failed.
+        """
+        path = path_of(*parts)
+        harmless = method in _REPEATABLE_METHODS if repeatable is None else repeatable
+        attempt = 1
+        while True:
+            try:
+                return await self._attempt(method, path, query, body, kind)
+            except DeepsetError as error:
+                delay = self.retries.delay(attempt, error.retry_after) if _helps(error, harmless) else None
+                if delay is None:
+                    raise
+                logger.info("%s %s: %s; trying again in %.2f s", method, path, type(error).__name__, delay)
+            attempt += 1
+            await anyio.sleep(delay)
+
+    @asynccontextmanager
+    async def open_stream(self, *parts: str, body: Any, kind: CallKind) -> AsyncIterator[httpx2.Response]:
+        """POST, and give the answer while it still comes in; the answer itself has no deadline here.
+
+        Raises:
+            DeepsetError: The platform was not reached, refused, or failed.
+        """
+        path = path_of(*parts)
+        seconds = self.timeouts.of(kind)
+        with self._explained("POST", path, seconds):
+            request = self._request("POST", path, None, body, seconds)
+            with anyio.fail_after(seconds):
+                response = await self.http.send(request, stream=True)
+        try:
+            if response.status_code >= _FIRST_ERROR:
+                with self._explained("POST", path, seconds), anyio.fail_after(seconds):
+                    raise await self._failure("POST", path, response)
+            yield response
+        finally:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(1):
+                await response.aclose()
+
+    async def _attempt(self, method: str, path: str, query: Query | None, body: Any, kind: CallKind) -> Any:
+        seconds = self.timeouts.of(kind)
+        with self._explained(method, path, seconds), anyio.fail_after(seconds):
+            response = await self.http.send(self._request(method, path, query, body, seconds), stream=True)
+            try:
+                if response.status_code >= _FIRST_ERROR:
+                    raise await self._failure(method, path, response)
+                read = await _read(response, self.max_response_bytes)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await response.aclose()
+        if read is None:
+            raise UnexpectedAnswer(
+                f"The answer is larger than {self.max_response_bytes:,} bytes; ask for less, with a smaller limit",
+                method=method,
+                path=path,
+            )
+        return _parsed(response, read)
+
+    def _request(self, method: str, path: str, query: Query | None, body: Any, seconds: float) -> httpx2.Request:
+        given = {name: _written(value) for name, value in (query or {}).items() if value is not None}
+        return self.http.build_request(
+            method,
+            f"{self.base_url.rstrip('/')}/{path}",
+            params=given or None,
+            json=body,
+            headers={"Authorization": f"Bearer {self.api_key}", "Accept": "application/json"},
+            timeout=seconds,
+        )
+
+    async def _failure(self, method: str, path: str, response: httpx2.Response) -> DeepsetError:
+        read = await _read(response, MAX_ERROR_BYTES)
+        text = (read or b"").decode("utf-8", "replace").replace(self.api_key, "[key]")
+        try:
+            body = from_json(text)
+        except ValueError:
+            body = "" if "html" in response.headers.get("content-type", "") else text
+        return error_for(
+            response.status_code,
+            body,
+            method=method,
+            path=path,
+            retry_after=retry_after_seconds(response.headers.get("retry-after")),
+        )
+
+    def _explained(self, method: str, path: str, seconds: float) -> "_Explained":
+        return _Explained(method, path, seconds, self.base_url)
+
+
+@dataclass(frozen=True, slots=True)
+class _Explained:
+    """Turns the HTTP library's errors into ours."""
+
+    method: str
+    path: str
+    seconds: float
+    base_url: str
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Translate.
+
+        Raises:
+            PlatformTimeout: No complete answer in time.
+            PlatformUnreachable: No connection, or one that broke.
+        """
+        del kind, trace
+        connecting = isinstance(error, (httpx2.ConnectTimeout, httpx2.ConnectError, httpx2.PoolTimeout))
+        if isinstance(error, (TimeoutError, httpx2.TimeoutException)) and not connecting:
+            raise PlatformTimeout(
+                f"The platform did not answer {self.method} {self.path} within {self.seconds:g} s",
+                method=self.method,
+                path=self.path,
+            ) from None
+        if isinstance(error, (httpx2.TransportError, httpx2.InvalidURL, httpx2.DecodingError)):
+            never_sent = _NotSent if connecting else PlatformUnreachable
+            reason = f"{type(error).__name__}: {excerpt(str(error), 200)}" if str(error) else type(error).__name__
+            raise never_sent(f"No answer from {self.base_url} ({reason})", method=self.method, path=self.path) from None
+
+
+class _NotSent(PlatformUnreachable):
+    """The request never left: it may be repeated, whatever it does."""
+
+
+def _helps(error: DeepsetError, harmless: bool) -> bool:
+    if isinstance(error, PlatformUnreachable):
+        return harmless or isinstance(error, _NotSent)
+    return error.status is not None and may_repeat(error.status, repeatable=harmless)
+
+
+async def _read(response: httpx2.Response, most: int) -> bytes | None:
+    """Read a body; ``None`` where it is longer than ``most`` bytes and was given up."""
+    read = bytearray()
+    async for chunk in response.aiter_bytes():
+        read += chunk
+        if len(read) > most:
+            return None
+    return bytes(read)
+
+
+def _parsed(response: httpx2.Response, body: bytes) -> Any:
+    if not body.strip():
+        return None
+    try:
+        return from_json(body, allow_inf_nan=True)
+    except ValueError:
+        if "json" in response.headers.get("content-type", ""):
+            raise UnexpectedAnswer(
+                "The platform announced JSON and sent something else",
+                method=response.request.method,
+                path=response.request.url.path,
+            ) from None
+        return body.decode("utf-8", "replace")
+
+
+def _written(value: str | float | bool) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def validated(adapter: TypeAdapter[Any], answer: Any, what: str) -> Any:
+    """Make a model of an answer.
+
+    Raises:
+        UnexpectedAnswer: It does not fit; no value is quoted.
+    """
+    try:
+        return adapter.validate_python(answer)
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False, include_context=False)
+        shown = "; ".join(f"{'.'.join(map(str, fault['loc'])) or what}: {fault['msg']}" for fault in faults[:3])
+        raise UnexpectedAnswer(f"The platform's answer is not what its API promises for {what}: {shown}") from None

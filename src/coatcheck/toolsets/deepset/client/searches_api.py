@@ -1,0 +1,258 @@
+"""Searching with a pipeline: whole answers, streamed answers, histories and traces."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import anyio
+import httpx2
+from pydantic import TypeAdapter
+from pydantic_core import from_json
+
+from coatcheck.errors import excerpt
+from coatcheck.toolsets.deepset.client.api_connection import ApiConnection, Query, validated
+from coatcheck.toolsets.deepset.client.errors import (
+    MESSAGE_CHARACTERS,
+    PlatformFailed,
+    PlatformTimeout,
+    PlatformUnreachable,
+    UnexpectedAnswer,
+)
+from coatcheck.toolsets.deepset.client.models import (
+    PipelineTrace,
+    SearchEvent,
+    SearchHistoryEntry,
+    SearchResult,
+)
+from coatcheck.toolsets.deepset.client.pagination import Page, all_items, page_of
+
+SortField = Literal["created_at", "query", "duration", "feedbacks/score"]
+SortOrder = Literal["ASC", "DESC"]
+
+_RESULT: TypeAdapter[SearchResult] = TypeAdapter(SearchResult)
+_EVENT: TypeAdapter[SearchEvent] = TypeAdapter(SearchEvent)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchesApi:
+    """Searches in one workspace.
+
+    Attributes:
+        connection: Where requests go.
+        workspace: The workspace's name.
+    """
+
+    connection: ApiConnection
+    workspace: str
+
+    def _path(self, *parts: str) -> tuple[str, ...]:
+        return ("v1", "workspaces", self.workspace, *parts)
+
+    async def search(
+        self,
+        pipeline: str,
+        query: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        filters: Mapping[str, Any] | None = None,
+        debug: bool = False,
+        view_prompts: bool = False,
+    ) -> SearchResult:
+        """Search with a deployed pipeline."""
+        body = {"queries": [query], **_options(params, filters, debug=debug, view_prompts=view_prompts)}
+        path = self._path("pipelines", pipeline, "search")
+        answer = await self.connection.post(*path, body=body, kind="search", repeatable=True)
+        return _search_result(answer)
+
+    async def stream(
+        self,
+        pipeline: str,
+        query: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        filters: Mapping[str, Any] | None = None,
+        debug: bool = False,
+        view_prompts: bool = False,
+    ) -> AsyncGenerator[SearchEvent, None]:
+        """Search, and give parts of the answer as they come; the last event has the result.
+
+        Leave the loop early only within ``contextlib.aclosing``, so that the connection is given back at once.
+
+        Raises:
+            PlatformFailed: The platform reports an error in the middle.
+            PlatformTimeout: The whole search takes longer than searches may.
+        """
+        options = _options(params, filters, debug=debug, view_prompts=view_prompts)
+        body = {"query": query, "include_result": True, **options}
+        path = self._path("pipelines", pipeline, "search-stream")
+        ends = anyio.current_time() + self.connection.timeouts.search
+        async with self.connection.open_stream(*path, body=body, kind="search") as response:
+            lines = _lines(response, ends, self.connection.max_response_bytes)
+            async with aclosing(lines):
+                async for line in lines:
+                    event = _event(line)
+                    if event is not None:
+                        yield event
+
+    async def history(
+        self,
+        *,
+        pipeline: str | None = None,
+        limit: int = 10,
+        after: str | None = None,
+        query_filter: str | None = None,
+        field: SortField | None = None,
+        order: SortOrder | None = None,
+    ) -> Page[SearchHistoryEntry]:
+        """Give a page of the searches that were made in the workspace, or with one pipeline.
+
+        Args:
+            pipeline: A pipeline's name; by default the whole workspace.
+            limit: Items of the page.
+            after: Cursor of the page before.
+            query_filter: OData filter.
+            field: What to sort by.
+            order: Which way.
+        """
+        query: Query = {"limit": limit, "field": field, "order": order, "after": after, "filter": query_filter}
+        path = ("search_history",) if pipeline is None else ("pipelines", pipeline, "search_history_archive")
+        answer = await self.connection.get(*self._path(*path), query=query)
+        return page_of(SearchHistoryEntry, answer, "time")
+
+    def iterate_history(self, *, pipeline: str | None = None, page_size: int = 50) -> AsyncIterator[SearchHistoryEntry]:
+        """Give all searches that were made, page by page."""
+        return all_items(lambda cursor: self.history(pipeline=pipeline, limit=page_size, after=cursor))
+
+    async def traces(
+        self,
+        pipeline: str,
+        *,
+        limit: int = 10,
+        after: str | None = None,
+        query_filter: str | None = None,
+        field: SortField | None = None,
+        order: SortOrder | None = None,
+    ) -> Page[PipelineTrace]:
+        """Give a page of a pipeline's runs with their traces."""
+        query: Query = {"limit": limit, "field": field, "order": order, "after": after, "filter": query_filter}
+        answer = await self.connection.get(*await self._traces_path(pipeline, "traces"), query=query)
+        return page_of(PipelineTrace, answer, "created_at")
+
+    async def trace(self, pipeline: str, query_id: str) -> Any:
+        """Give the whole trace of one run."""
+        path = await self._traces_path(pipeline, query_id, "trace", "export")
+        return await self.connection.get(*path, kind="trace_export")
+
+    async def trace_span_tags(self, pipeline: str, query_id: str, span_id: str) -> Any:
+        """Give the tags of one span: inputs and outputs of a component."""
+        return await self.connection.get(*await self._traces_path(pipeline, query_id, "trace", "tags", span_id))
+
+    async def trace_logs(self, pipeline: str, query_id: str) -> Any:
+        """Give what was logged during one run."""
+        return await self.connection.get(*await self._traces_path(pipeline, query_id, "trace", "logs"))
+
+    async def _traces_path(self, pipeline: str, *parts: str) -> tuple[str, ...]:
+        """Look up both ids, side by side: this part of the API takes no names."""
+        found: dict[str, str] = {}
+
+        async def look_up(field: str, *path: str) -> None:
+            answer = await self.connection.get(*path)
+            found[field] = id_in(answer, field)
+
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(look_up, "workspace_id", *self._path())
+                tasks.start_soon(look_up, "pipeline_id", *self._path("pipelines", pipeline))
+        except* Exception as group:  # noqa: BLE001 - the first failure says enough, and it is ours
+            raise first_of(group) from None
+        return (
+            *("v2", "workspaces", found["workspace_id"], "pipelines", found["pipeline_id"], "search_history"),
+            *parts,
+        )
+
+
+def id_in(answer: Any, field: str) -> str:
+    """Give the id in a workspace or a pipeline.
+
+    Raises:
+        UnexpectedAnswer: There is none.
+    """
+    found = answer.get(field) if isinstance(answer, Mapping) else None
+    if not isinstance(found, str):
+        raise UnexpectedAnswer(f"The platform's answer has no {field}")
+    return found
+
+
+def first_of(group: BaseExceptionGroup[Any]) -> BaseException:
+    """Give the first failure of a task group."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _options(
+    params: Mapping[str, Any] | None, filters: Mapping[str, Any] | None, *, debug: bool, view_prompts: bool
+) -> dict[str, Any]:
+    options: dict[str, Any] = {"debug": debug, "view_prompts": view_prompts}
+    if params is not None:
+        options["params"] = dict(params)
+    if filters is not None:
+        options["filters"] = dict(filters)
+    return options
+
+
+def _search_result(answer: Any) -> SearchResult:
+    """Read a search's answer: of the list of results, which has one for each query, there is one."""
+    if isinstance(answer, Mapping) and isinstance(answer.get("results"), list) and answer["results"]:
+        outer = {key: value for key, value in answer.items() if key != "results"}
+        first = answer["results"][0]
+        answer = {**outer, **first} if isinstance(first, Mapping) else answer
+    result: SearchResult = validated(_RESULT, answer, "a search result")
+    return result
+
+
+async def _lines(response: httpx2.Response, ends: float, most: int) -> AsyncGenerator[bytes, None]:
+    """Give the lines of an answer as they come, until a moment; an answer of more than ``most`` bytes is given up."""
+    chunks = response.aiter_bytes()
+    rest = bytearray()
+    total = 0
+    while True:
+        try:
+            with anyio.fail_after(max(ends - anyio.current_time(), 0.0)):
+                chunk = await anext(chunks, None)
+        except (TimeoutError, httpx2.TimeoutException):
+            raise PlatformTimeout("The platform did not end its answer in time") from None
+        except httpx2.TransportError as error:
+            raise PlatformUnreachable(f"The answer broke off ({type(error).__name__})") from None
+        if chunk is None:
+            break
+        total += len(chunk)
+        if total > most:
+            raise UnexpectedAnswer(f"The answer is larger than {most:,} bytes")
+        *whole, tail = chunk.split(b"\n")
+        for line in whole:
+            yield bytes(rest + line)
+            rest.clear()
+        rest += tail
+    if rest:
+        yield bytes(rest)
+
+
+def _event(line: bytes) -> SearchEvent | None:
+    if not line.startswith(b"data:"):
+        return None  # comments, event names and the empty lines between events
+    text = line[len(b"data:") :].strip()
+    if text in {b"", b"[DONE]"}:
+        return None
+    try:
+        given = from_json(text)
+    except ValueError:
+        raise UnexpectedAnswer("The platform streamed a line that is no JSON") from None
+    if isinstance(given, Mapping) and isinstance(given.get("result"), Mapping):
+        given = {**given, "result": _search_result(given["result"])}
+    event: SearchEvent = validated(_EVENT, given, "a streamed search")
+    if event.type == "error" or event.error:
+        raise PlatformFailed(f"The search failed: {excerpt(str(event.error or 'no reason given'), MESSAGE_CHARACTERS)}")
+    return event
