@@ -1,0 +1,104 @@
+"""How the simulator answers: errors in the API's form, pages of lists, parts of requests."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.requests import Request
+
+MAX_LIMIT = 1000
+
+
+class ApiFault(Exception):
+    """An answer that reports an error.
+
+    Attributes:
+        status: The HTTP status.
+        message: What the API says.
+        details: What else it says.
+    """
+
+    def __init__(self, status: int, message: str, details: Any = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.details = details
+
+
+def not_found(kind: str, name: str) -> ApiFault:
+    """Make the answer for something that does not exist."""
+    return ApiFault(404, f"{kind} '{name}' not found.")
+
+
+def part(request: Request, name: str) -> str:
+    """Give a part of the path, decoded; the router sees it encoded, so that a name may have slashes."""
+    return unquote(request.path_params[name])
+
+
+async def json_body(request: Request) -> dict[str, Any]:
+    """Read the body as a JSON object; none is an empty one.
+
+    Raises:
+        ApiFault: It is no JSON object.
+    """
+    if not await request.body():
+        return {}
+    try:
+        body = await request.json()
+    except ValueError:
+        raise ApiFault(400, "The body is no JSON.") from None
+    if body is None:
+        return {}
+    if not isinstance(body, dict):
+        raise ApiFault(400, "The body is no JSON object.")
+    return body
+
+
+def required(body: Mapping[str, Any], *names: str) -> list[Any]:
+    """Give fields of a body that must be there, as texts.
+
+    Raises:
+        ApiFault: One is missing or no text.
+    """
+    missing = [name for name in names if not isinstance(body.get(name), str) or not body[name]]
+    if missing:
+        details = [{"code": "missing", "message": "This field is required.", "json_pointer": f"/{n}"} for n in missing]
+        raise ApiFault(422, "The body is incomplete.", details)
+    return [body[name] for name in names]
+
+
+def number(request: Request, name: str, default: int, most: int = MAX_LIMIT) -> int:
+    """Read a positive number of the query string.
+
+    Raises:
+        ApiFault: It is none.
+    """
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not text.isdecimal() or not 0 < int(text) <= most:
+        raise ApiFault(400, f"{name} must be a number from 1 to {most}.")
+    return int(text)
+
+
+def page(request: Request, items: Sequence[Mapping[str, Any]], field: str | None, cursor: str = "after") -> Any:
+    """Give the page of a list that a request asks for.
+
+    Args:
+        request: Its query string has ``limit``, and the cursor.
+        items: The whole list, in order.
+        field: The field of an item that is its cursor; ``None`` for a list that does not page.
+        cursor: The name under which the cursor comes back.
+
+    Raises:
+        ApiFault: A limit or a cursor that does not fit.
+    """
+    limit = number(request, "limit", 10)
+    begin = 0
+    given = request.query_params.get(cursor)
+    if field is not None and given is not None:
+        places = [place for place, item in enumerate(items) if str(item.get(field)) == given]
+        if not places:
+            raise ApiFault(400, f"{cursor} is no cursor of this list.")
+        begin = places[0] + 1
+    return {"data": items[begin : begin + limit], "has_more": begin + limit < len(items), "total": len(items)}

@@ -1,0 +1,99 @@
+"""The simulator's answers about indexes and templates."""
+
+from typing import Any
+
+from starlette.requests import Request
+
+from coatcheck.toolsets.deepset.simulator.api_replies import ApiFault, json_body, not_found, page, part, required
+from coatcheck.toolsets.deepset.simulator.component_catalog import component_types
+from coatcheck.toolsets.deepset.simulator.odata_filters import filtered
+from coatcheck.toolsets.deepset.simulator.platform_state import PlatformState
+from coatcheck.toolsets.deepset.simulator.sample_data import new_index
+from coatcheck.toolsets.deepset.simulator.yaml_validation import check_configuration
+
+
+async def list_indexes(state: PlatformState, request: Request) -> Any:
+    """GET indexes."""
+    indexes = list(state.workspace(part(request, "ws")).indexes.values())
+    return page(request, indexes, "pipeline_index_id", "before")
+
+
+async def create_index(state: PlatformState, request: Request) -> Any:
+    """POST indexes."""
+    workspace = state.workspace(part(request, "ws"))
+    body = await json_body(request)
+    name, config_yaml = required(body, "name", "config_yaml")
+    if name in workspace.indexes:
+        raise ApiFault(409, f"Index '{name}' exists already.")
+    check_configuration(config_yaml, "indexing", component_types())
+    index = new_index(workspace, name, config_yaml, body.get("description"))
+    workspace.indexes = {name: index, **workspace.indexes}
+    return index
+
+
+async def get_index(state: PlatformState, request: Request) -> Any:
+    """GET one index."""
+    return state.workspace(part(request, "ws")).index(part(request, "name"))
+
+
+async def patch_index(state: PlatformState, request: Request) -> Any:
+    """PATCH an index."""
+    workspace = state.workspace(part(request, "ws"))
+    index = workspace.index(part(request, "name"))
+    body = await json_body(request)
+    unknown = body.keys() - {"name", "config_yaml"}
+    if unknown:
+        raise ApiFault(422, f"An index has no {min(unknown)} to change.")
+    if "config_yaml" in body:
+        check_configuration(body["config_yaml"], "indexing", component_types())
+    if body.get("name", index["name"]) != index["name"]:
+        if body["name"] in workspace.indexes:
+            raise ApiFault(409, f"Index '{body['name']}' exists already.")
+        del workspace.indexes[index["name"]]
+        workspace.indexes[body["name"]] = index
+    index |= body
+    return index
+
+
+async def delete_index(state: PlatformState, request: Request) -> Any:
+    """DELETE an index."""
+    workspace = state.workspace(part(request, "ws"))
+    del workspace.indexes[workspace.index(part(request, "name"))["name"]]
+
+
+async def deploy_index(state: PlatformState, request: Request) -> Any:
+    """POST deploy."""
+    index = state.workspace(part(request, "ws")).index(part(request, "name"))
+    check_configuration(index["config_yaml"], "indexing", component_types())
+    index["desired_status"] = "DEPLOYED"
+    return {"status": "DEPLOYED"}
+
+
+async def list_templates(state: PlatformState, request: Request) -> Any:
+    """GET pipeline_templates, which do not page."""
+    templates = list(state.workspace(part(request, "ws")).templates.values())
+    templates = filtered(templates, request.query_params.get("filter"))
+    if request.query_params.get("order", "DESC") == "ASC":
+        templates = templates[::-1]
+    return page(request, templates, None)
+
+
+async def get_template(state: PlatformState, request: Request) -> Any:
+    """GET one template."""
+    name = part(request, "name")
+    found = state.workspace(part(request, "ws")).templates.get(name)
+    if found is None:
+        raise not_found("Template", name)
+    return found
+
+
+ROUTES = [
+    ("GET", "/v1/workspaces/{ws}/indexes", list_indexes),
+    ("POST", "/v1/workspaces/{ws}/indexes", create_index),
+    ("GET", "/v1/workspaces/{ws}/indexes/{name}", get_index),
+    ("PATCH", "/v1/workspaces/{ws}/indexes/{name}", patch_index),
+    ("DELETE", "/v1/workspaces/{ws}/indexes/{name}", delete_index),
+    ("POST", "/v1/workspaces/{ws}/indexes/{name}/deploy", deploy_index),
+    ("GET", "/v1/workspaces/{ws}/pipeline_templates", list_templates),
+    ("GET", "/v1/workspaces/{ws}/pipeline_templates/{name}", get_template),
+]

@@ -1,0 +1,137 @@
+"""The simulator's answers about pipelines: validating, versions, deploying, logs."""
+
+from typing import Any
+
+from starlette.requests import Request
+
+from coatcheck.toolsets.deepset.simulator.api_replies import ApiFault, json_body, page, part, required
+from coatcheck.toolsets.deepset.simulator.component_catalog import component_types
+from coatcheck.toolsets.deepset.simulator.odata_filters import filtered
+from coatcheck.toolsets.deepset.simulator.platform_state import PlatformState, Record, SimulatedPipeline, now
+from coatcheck.toolsets.deepset.simulator.yaml_validation import check_configuration, secrets_named_in
+
+
+def _pipeline(state: PlatformState, request: Request) -> SimulatedPipeline:
+    pipeline = state.workspace(part(request, "ws")).pipeline(part(request, "name"))
+    state.settle(pipeline)
+    return pipeline
+
+
+def _user(request: Request) -> Record:
+    user: Record = request.state.user
+    return user
+
+
+async def validate(state: PlatformState, request: Request) -> Any:
+    """POST pipeline_validations."""
+    state.workspace(part(request, "ws"))
+    body = await json_body(request)
+    field = "indexing_yaml" if "indexing_yaml" in body else "query_yaml"
+    (text,) = required(body, field)
+    check_configuration(text, "indexing" if field == "indexing_yaml" else "query", component_types())
+    return {"valid": True}
+
+
+async def list_pipelines(state: PlatformState, request: Request) -> Any:
+    """GET pipelines."""
+    pipelines = list(state.workspace(part(request, "ws")).pipelines.values())
+    for pipeline in pipelines:
+        state.settle(pipeline)
+    return page(request, [pipeline.record for pipeline in pipelines], "pipeline_id", "before")
+
+
+async def create_pipeline(state: PlatformState, request: Request) -> Any:
+    """POST pipelines; an invalid configuration is kept, as the platform keeps it."""
+    workspace = state.workspace(part(request, "ws"))
+    name, text = required(await json_body(request), "name", "query_yaml")
+    pipeline = state.new_pipeline(workspace, name, _user(request))
+    state.new_version(pipeline, text, _user(request), is_draft=True)
+    return {"name": name, "pipeline_id": pipeline.record["pipeline_id"]}
+
+
+async def get_pipeline(state: PlatformState, request: Request) -> Any:
+    """GET one pipeline."""
+    return _pipeline(state, request).record
+
+
+async def delete_pipeline(state: PlatformState, request: Request) -> Any:
+    """DELETE a pipeline."""
+    _pipeline(state, request)
+    del state.workspace(part(request, "ws")).pipelines[part(request, "name")]
+
+
+async def list_versions(state: PlatformState, request: Request) -> Any:
+    """GET versions."""
+    versions = _pipeline(state, request).versions
+    if request.query_params.get("order", "DESC") == "ASC":
+        versions = versions[::-1]
+    return page(request, versions, "version_id")
+
+
+async def create_version(state: PlatformState, request: Request) -> Any:
+    """POST versions."""
+    pipeline = _pipeline(state, request)
+    body = await json_body(request)
+    (text,) = required(body, "config_yaml")
+    draft = bool(body.get("is_draft", True))
+    return state.new_version(pipeline, text, _user(request), is_draft=draft, description=body.get("description"))
+
+
+async def get_version(state: PlatformState, request: Request) -> Any:
+    """GET one version."""
+    return _pipeline(state, request).version(part(request, "id"))
+
+
+async def patch_version(state: PlatformState, request: Request) -> Any:
+    """PATCH a version."""
+    version = _pipeline(state, request).version(part(request, "id"))
+    body = await json_body(request)
+    unknown = body.keys() - {"config_yaml", "is_draft", "description"}
+    if unknown:
+        raise ApiFault(422, f"A version has no {min(unknown)}.")
+    version |= {**body, "updated_at": now(), "updated_by": _user(request)}
+    return version
+
+
+async def restore_version(state: PlatformState, request: Request) -> Any:
+    """POST restore."""
+    pipeline = _pipeline(state, request)
+    version = pipeline.version(part(request, "id"))
+    description = f"Restored from version {version['version_number']}"
+    return state.new_version(pipeline, version["config_yaml"], _user(request), is_draft=True, description=description)
+
+
+async def deploy_pipeline(state: PlatformState, request: Request) -> Any:
+    """POST deploy: the configuration is checked at once, its secrets when it starts."""
+    pipeline = _pipeline(state, request)
+    version_id = (await json_body(request)).get("pipeline_version_id") or pipeline.versions[0]["version_id"]
+    version = pipeline.version(version_id)
+    parsed = check_configuration(version["config_yaml"], "query", component_types())
+    missing = sorted(secrets_named_in(parsed) - {secret["name"] for secret in state.secrets})
+    failure = f"The secret {missing[0]} is not set; add it, then deploy again." if missing else None
+    pipeline.record |= {"status": "DEPLOYMENT_IN_PROGRESS", "deployed_version_id": version_id}
+    pipeline.deploying = (state.clock() + state.deploy_seconds, version_id, failure)
+    pipeline.log("info", f"Deploying version {version['version_number']}.")
+    return {"status": "DEPLOYMENT_IN_PROGRESS"}
+
+
+async def list_logs(state: PlatformState, request: Request) -> Any:
+    """GET logs."""
+    logs = filtered(_pipeline(state, request).logs, request.query_params.get("filter"))
+    return page(request, logs, "logged_at")
+
+
+ROUTES = [
+    ("POST", "/v1/workspaces/{ws}/pipeline_validations", validate),
+    ("GET", "/v1/workspaces/{ws}/pipelines", list_pipelines),
+    ("POST", "/v1/workspaces/{ws}/pipelines", create_pipeline),
+    ("GET", "/v1/workspaces/{ws}/pipelines/{name}", get_pipeline),
+    ("DELETE", "/v1/workspaces/{ws}/pipelines/{name}", delete_pipeline),
+    ("GET", "/v1/workspaces/{ws}/pipelines/{name}/versions", list_versions),
+    ("POST", "/v1/workspaces/{ws}/pipelines/{name}/versions", create_version),
+    ("GET", "/v1/workspaces/{ws}/pipelines/{name}/versions/{id}", get_version),
+    ("PATCH", "/v1/workspaces/{ws}/pipelines/{name}/versions/{id}", patch_version),
+    ("POST", "/v1/workspaces/{ws}/pipelines/{name}/versions/{id}/restore", restore_version),
+    ("POST", "/v1/workspaces/{ws}/pipelines/{name}/deploy", deploy_pipeline),
+    ("GET", "/v1/workspaces/{ws}/pipelines/{name}/logs", list_logs),
+]

@@ -1,0 +1,65 @@
+import contextlib
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import uvicorn
+
+from coatcheck.toolsets.deepset.client import DeepsetClient, RetryPolicy, Timeouts
+from coatcheck.toolsets.deepset.simulator import SimulatedPlatform
+
+KEYS = {"key-of-ada": "ada", "key-of-grace": "grace"}
+FAST_RETRIES = RetryPolicy(first_delay=0.01, longest_delay=0.5)
+
+
+class Exchangeable:
+    """An ASGI application that stays while what answers changes with each test."""
+
+    platform: SimulatedPlatform
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "http":
+            await self.platform(scope, receive, send)
+
+
+@contextlib.contextmanager
+def listening(application) -> Iterator[str]:
+    """Serve an application on a port of this machine, in a thread, and give its URL."""
+    bound = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(application, log_level="critical", lifespan="off", ws="none"))
+    thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        bound.close()
+
+
+@pytest.fixture(scope="session")
+def exchangeable() -> Iterator[tuple[Exchangeable, str]]:
+    application = Exchangeable()
+    with listening(application) as url:
+        yield application, url
+
+
+@pytest.fixture
+def platform(exchangeable) -> SimulatedPlatform:
+    """A simulated platform of the test's own, which listens at `api_url`."""
+    exchangeable[0].platform = SimulatedPlatform(keys=KEYS, deploy_seconds=0.0)
+    return exchangeable[0].platform
+
+
+@pytest.fixture
+def api_url(exchangeable, platform) -> str:
+    return f"{exchangeable[1]}/api"
+
+
+@pytest.fixture
+async def client(api_url) -> AsyncIterator[DeepsetClient]:
+    async with DeepsetClient(
+        "key-of-ada", base_url=api_url, timeouts=Timeouts(30, 30, 30), retries=FAST_RETRIES
+    ) as made:
+        yield made
