@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from coatcheck.toolsets.deepset.simulator.api_replies import ApiFault, not_found
@@ -16,6 +17,7 @@ _NAMESPACE = uuid.UUID("6f1c7d0e-5d0a-4d0b-9f43-5a1d2f7a6b10")
 BEGINNING = datetime(2026, 9, 1, 8, 0, 0, 123456, tzinfo=UTC)
 
 
+@lru_cache(maxsize=20_000)  # a test that makes one platform after another asks for the same ids
 def stable_id(*parts: object) -> str:
     """Make a UUID that is the same in every run."""
     return str(uuid.uuid5(_NAMESPACE, "/".join(map(str, parts))))
