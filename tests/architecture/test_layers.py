@@ -34,16 +34,16 @@ RESERVED = {
     "orjson": {"codec"},
     "redis": {"backends"},
     "dependency_injector": {"containers", "wiring", "toolsets"},
-    "pydantic_settings": {"settings"},
+    "pydantic_settings": {"settings", "toolsets"},
     "jq": {"explorer"},
-    "yaml": {"explorer"},
+    "yaml": {"explorer", "toolsets"},
     "jsonschema": {"arguments", "calls"},
     "typer": {"cli"},
     "mcp": {"monitoring", "errors", "tools", "arguments", "mcp_server", "proxy", "cli", "wiring", "toolsets"},
     "jwt": {"mcp_server"},
     "prometheus_client": {"monitoring", "cli"},
     "opentelemetry": set(),
-    "mcp_types": {"arguments", "tools", "mcp_server", "proxy"},
+    "mcp_types": {"arguments", "tools", "mcp_server", "proxy", "toolsets"},
 }
 
 MOST_ENTRIES = 28

@@ -172,11 +172,11 @@ class ApiConnection:
             try:
                 if response.status_code >= _FIRST_ERROR:
                     raise await self._failure(method, path, response)
-                read = await _read(response, self.max_response_bytes)
+                read, complete = await _read(response, self.max_response_bytes)
             finally:
                 with anyio.CancelScope(shield=True):
                     await response.aclose()
-        if read is None:
+        if not complete:
             raise UnexpectedAnswer(
                 f"The answer is larger than {self.max_response_bytes:,} bytes; ask for less, with a smaller limit",
                 method=method,
@@ -196,8 +196,8 @@ class ApiConnection:
         )
 
     async def _failure(self, method: str, path: str, response: httpx2.Response) -> DeepsetError:
-        read = await _read(response, MAX_ERROR_BYTES)
-        text = (read or b"").decode("utf-8", "replace").replace(self.api_key, "[key]")
+        read, _ = await _read(response, MAX_ERROR_BYTES)
+        text = read.decode("utf-8", "replace").replace(self.api_key, "[key]")
         try:
             body = from_json(text)
         except ValueError:
@@ -257,14 +257,14 @@ def _helps(error: DeepsetError, harmless: bool) -> bool:
     return error.status is not None and may_repeat(error.status, repeatable=harmless)
 
 
-async def _read(response: httpx2.Response, most: int) -> bytes | None:
-    """Read a body; ``None`` where it is longer than ``most`` bytes and was given up."""
+async def _read(response: httpx2.Response, most: int) -> tuple[bytes, bool]:
+    """Read a body up to ``most`` bytes, and say whether that was all."""
     read = bytearray()
     async for chunk in response.aiter_bytes():
         read += chunk
         if len(read) > most:
-            return None
-    return bytes(read)
+            return bytes(read[:most]), False
+    return bytes(read), True
 
 
 def _parsed(response: httpx2.Response, body: bytes) -> Any:

@@ -41,7 +41,7 @@ class FaultRule(BaseModel):
     method: str | None = None
     times: int = Field(0, ge=0)
     every: int = Field(1, ge=1)
-    status: int | None = Field(None, ge=300, le=599)
+    status: int | None = Field(None, ge=200, le=599)
     body: str | None = None
     html: bool = False
     retry_after: float | None = Field(None, ge=0)
