@@ -17,8 +17,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.ports import free_port
 from tests.real_servers import packages
-from tests.real_servers.serving import free_port, serving
+from tests.real_servers.serving import serving
 
 HERE = Path(__file__).parent
 BASELINE = HERE / "baseline.json"

@@ -5,6 +5,7 @@ import json
 
 import orjson
 import pytest
+from anyio.lowlevel import checkpoint
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -101,10 +102,10 @@ async def _turns(work):
         nonlocal turns
         while True:
             turns += 1
-            await asyncio.sleep(0)
+            await checkpoint()
 
     watching = asyncio.ensure_future(watch())
-    await asyncio.sleep(0)
+    await checkpoint()
     decoded = await work
     watching.cancel()
     return decoded, turns

@@ -2,10 +2,8 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.wrap.running import QUIET, WRAP, free_port
+from tests.ports import free_port, wait_until_listening
+from tests.wrap.running import QUIET, WRAP
 
 SLOW_SERVER = Path(__file__).parent / "slow_server.py"
 SERVE = [sys.executable, "-m", "coatcheck", "serve"]
@@ -62,19 +61,9 @@ def served(kind: str, folder: Path, *flags: str, **environment: str) -> Iterator
     with errors.open("wb") as said:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=said, env=environment)
     try:
-        _until_listening(port, process, errors)
+        wait_until_listening(port, process, errors.read_text)
         base = f"http://127.0.0.1:{port}"
         yield Served(base, base + ("/sse" if kind == "sse" else "/mcp"), process, errors)
     finally:
         process.kill()
         process.wait(PATIENCE)
-
-
-def _until_listening(port: int, process: subprocess.Popen[bytes], errors: Path) -> None:
-    ends = time.monotonic() + PATIENCE
-    while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        assert process.poll() is None, errors.read_text()
-        assert time.monotonic() < ends, errors.read_text()
-        time.sleep(0.02)

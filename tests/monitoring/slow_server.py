@@ -9,11 +9,12 @@ from coatcheck.tool_factory import MemoryType, ToolConfig
 from coatcheck.toolsets import Toolset
 
 
-async def slow(seconds: float, began: str) -> str:
-    """Wait."""
+async def slow(began: str, pipe: str = "") -> str:
+    """Leave a mark, then wait until a named pipe is written to, or without one for as long as it may."""
     Path(began).touch()  # noqa: ASYNC240
-    await anyio.sleep(seconds)
-    return "waited"
+    if not pipe:
+        await anyio.sleep_forever()
+    return await anyio.Path(pipe).read_text()
 
 
 async def many(rows: int) -> list[dict[str, int]]:

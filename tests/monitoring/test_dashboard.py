@@ -16,7 +16,8 @@ from tests.debian_packages import debian_program
 from tests.monitoring.connecting import client_of
 from tests.monitoring.running import Served, served
 from tests.monitoring.scraping import samples_of
-from tests.wrap.running import free_port, reference_in, words
+from tests.ports import free_port
+from tests.wrap.running import reference_in, words
 
 pytestmark = pytest.mark.anyio
 

@@ -5,7 +5,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import httpx2
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from coatcheck.cli import main
 from tests.monitoring.connecting import client_of, flags_of
 from tests.monitoring.running import SERVE, served
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.anyio
 
@@ -51,8 +51,7 @@ def test_an_exception_is_in_its_line(tmp_path):
     with served("serve", tmp_path, *flags, PYTHONPATH=str(tmp_path), COATCHECK_LOG_FORMAT="json") as server:
         answer = httpx2.post(server.mcp, headers={"Authorization": f"Bearer {CANARY}"}, json={}, timeout=10)
         assert answer.status_code == 500
-        while "Traceback" not in server.said:  # it is written once the answer has gone
-            time.sleep(0.02)
+        wait_until(lambda: "Traceback" in server.said, "the log has the exception, once the answer has gone")
         (entry,) = [entry for entry in entries(server.said) if "exception" in entry]
     assert entry["level"] == "error"
     assert "RuntimeError: two\nlines" in entry["exception"]

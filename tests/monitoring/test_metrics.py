@@ -2,9 +2,7 @@
 
 import subprocess
 import sys
-import time
 
-import anyio
 import pytest
 from mcp import Client
 from mcp.server import MCPServer
@@ -19,6 +17,7 @@ from tests.fault_proxy import fault_proxy
 from tests.monitoring.connecting import client_of, flags_of
 from tests.monitoring.running import KINDS, TOKEN, served
 from tests.monitoring.scraping import samples_of, value_of
+from tests.waiting import until, wait_until
 from tests.wrap.running import reference_in, words
 
 pytestmark = pytest.mark.anyio
@@ -158,9 +157,7 @@ async def test_the_breaker_shows_and_closes_again(own_redis):
         assert value_of(text, "coatcheck_store_operations_total", operation="put", outcome="unavailable") == 4
         assert value_of(text, "coatcheck_store_objects") is None
         network.heal()
-        with anyio.fail_after(10):
-            while is_open():  # noqa: ASYNC110
-                await anyio.sleep(0.05)
+        await until(lambda: not is_open(), "the breaker closes")
         await container.exit_stack().aclose()
 
 
@@ -174,7 +171,7 @@ def test_evictions_and_expirations_are_those_of_the_backend(kind, tmp_path):
     container = Container(settings=Settings(), backend=backend)
     metrics = container.metrics()
     backend.set("obj_0", b"soon gone", 0.01)
-    time.sleep(0.02)
+    wait_until(lambda: backend.get("obj_0") is None, "it has expired")
     for number in range(1, 5):
         backend.set(f"obj_{number}", b"12345", None)
     text = metrics.exposition().decode()

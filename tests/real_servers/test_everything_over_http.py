@@ -8,7 +8,8 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.real_servers.serving import free_port, serving
+from tests.ports import free_port
+from tests.real_servers.serving import serving
 from tests.real_servers.sessions import Session, connected, connected_to, normal
 from tests.real_servers.test_everything import ASKING_BACK, CLIENT, STEPS
 

@@ -16,6 +16,7 @@ from coatcheck.errors import (
 )
 from coatcheck.explorer.operations.document import metadata_of
 from coatcheck.explorer.sandbox import Sandbox
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.alone
 
@@ -147,8 +148,7 @@ def test_a_namespace_waits_for_itself_and_no_longer_than_the_queue_allows(stored
         target=lambda: sandbox.run("show", ARGS, key="slow", namespace="n", load=slow_load), daemon=True
     )
     blocker.start()
-    while not sandbox.pids():
-        time.sleep(0.005)
+    wait_until(sandbox.pids, "a worker has started")
     with pytest.raises(SandboxTimeout, match=r"none ended within 1 s"):
         query(sandbox, stored, ".")
     release.set()

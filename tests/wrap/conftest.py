@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.wrap.running import free_port, serving
+from tests.ports import free_port
+from tests.wrap.running import serving
 
 HERE = Path(__file__).parent
 PROXY = [sys.executable, str(HERE / "run_proxy.py")]

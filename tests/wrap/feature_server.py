@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+import anyio
+from anyio.lowlevel import checkpoint
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp_types import SamplingMessage, TextContent
@@ -60,7 +62,7 @@ async def steps(ctx: Context, count: int = 3) -> str:
     """Report progress."""
     for number in range(count):
         await ctx.report_progress(number + 1, count, f"step {number + 1}")
-        await asyncio.sleep(0.01)
+        await checkpoint()
     return "done"
 
 
@@ -71,7 +73,7 @@ async def floods(ctx: Context, mark: str) -> str:
         await ctx.report_progress(number, message="x" * 100_000)
         if number % 10 == 0:
             Path(mark).write_text(str(number))  # noqa: ASYNC240
-            await asyncio.sleep(0)
+            await checkpoint()
     return "all of it"
 
 
@@ -83,10 +85,12 @@ async def logs(ctx: Context) -> str:
 
 
 @server.tool()
-async def waits() -> str:
-    """Wait for long, and leave a mark when cancelled."""
+async def waits(began: str = "") -> str:
+    """Wait for long; leave a mark at the beginning where it is asked to, and one when cancelled."""
+    if began:
+        Path(began).touch()  # noqa: ASYNC240
     try:
-        await asyncio.sleep(600)
+        await anyio.sleep_forever()
     except asyncio.CancelledError:
         if path := os.environ.get("FEATURE_MARK"):
             Path(path).write_text("cancelled")  # noqa: ASYNC240

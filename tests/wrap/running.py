@@ -3,16 +3,16 @@
 import contextlib
 import os
 import re
-import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
-import anyio
 from mcp import StdioServerParameters
 from mcp.client.stdio import stdio_client
+
+from tests.ports import wait_until_listening
+from tests.waiting import until
 
 HERE = Path(__file__).parent
 PATIENCE = 30.0
@@ -21,26 +21,12 @@ WRAP = [sys.executable, "-m", "coatcheck", "wrap"]
 QUIET = {"PYTHONWARNINGS": "ignore"}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for_port(port: int) -> None:
-    ends = time.monotonic() + PATIENCE
-    while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        assert time.monotonic() < ends, "the server does not listen"
-
-
 @contextlib.contextmanager
 def serving(*arguments: str, port: int, **environment: str):
     """Run the feature server over HTTP."""
     process = subprocess.Popen([*FEATURES, *arguments, str(port)], env={**os.environ, **QUIET, **environment})
     try:
-        wait_for_port(port)
+        wait_until_listening(port, process)
         yield process
     finally:
         process.kill()
@@ -87,18 +73,4 @@ def reference_in(text: str) -> str:
 
 async def appears(path: Path) -> None:
     """Wait until a file is there."""
-    while not path.exists():  # noqa: ASYNC110, ASYNC240
-        await anyio.sleep(0.05)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-async def ends(pid: int) -> None:
-    """Wait until a process has ended."""
-    while is_alive(pid):  # noqa: ASYNC110
-        await anyio.sleep(0.05)
+    await until(path.exists, f"{path.name} is there")

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 INTEGER = {"type": "integer"}
@@ -160,7 +159,7 @@ def main() -> None:
         for part in message if isinstance(message, list) else [message]:
             handle(part)
     if mode == "stubborn":
-        time.sleep(300)
+        signal.pause()
 
 
 main()

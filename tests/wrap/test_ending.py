@@ -4,39 +4,13 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
+
+from tests.processes import children_of, wait_until_ended
 
 HERE = Path(__file__).parent
 PROXY = [sys.executable, str(HERE / "run_proxy.py")]
 SPECIAL = [sys.executable, str(HERE / "special_server.py")]
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def all_pids() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-
-
-def parent_of(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-    except OSError:
-        return 0
-
-
-def gone_within(pids: list[int], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while any(map(is_alive, pids)):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def test_the_end_of_the_input_ends_the_server_and_gives_0(connect):
@@ -50,7 +24,7 @@ def test_a_server_that_ignores_every_hint_is_ended_with_all_it_started(connect):
     client = connect("stubborn")
     pids = json.loads(client.line())["params"]["pids"]
     assert client.close() == 0
-    assert gone_within(pids, 1)
+    wait_until_ended(*pids)
 
 
 def test_sigterm_and_sigint_end_server_and_proxy(connect):
@@ -59,18 +33,18 @@ def test_sigterm_and_sigint_end_server_and_proxy(connect):
         pids = json.loads(client.line())["params"]["pids"]
         client.process.send_signal(number)
         assert client.ended() == 128 + number
-        assert gone_within(pids, 1)
+        wait_until_ended(*pids)
         assert "Traceback" not in client.stderr
 
 
 def test_a_killed_proxy_leaves_no_server(connect):
     client = connect()
     client.call("echo")
-    children = [pid for pid in all_pids() if parent_of(pid) == client.process.pid]
+    children = children_of(client.process.pid)
     assert children
     client.process.kill()
     assert client.ended() == -signal.SIGKILL
-    assert gone_within(children, 5)
+    wait_until_ended(*children)
 
 
 def test_a_client_that_closes_its_end_of_stdout_ends_the_session():

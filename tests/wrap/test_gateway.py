@@ -12,7 +12,9 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CreateMessageResult, TextContent
 
-from tests.wrap.running import FEATURES, HERE, WRAP, is_alive, reference_in, words, wrap_on_stdio, wrapped_over_http
+from tests.processes import is_running
+from tests.waiting import until
+from tests.wrap.running import FEATURES, HERE, WRAP, reference_in, words, wrap_on_stdio, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
 
@@ -134,25 +136,29 @@ async def test_a_server_that_dies_is_started_again_and_objects_outlive_it(write,
             assert died.is_error
             assert "exit code 3" in words(died)
             assert words(await client.call_tool("two__length", {"value": reference})) == "20000"
-            while (again := await client.call_tool("one__process", {})).is_error:
-                assert "one" in words(again)
-                await anyio.sleep(0.1)
-            assert int(words(again)) != before
+
+            async def process_again() -> int:
+                again = await client.call_tool("one__process", {})
+                assert "one" in words(again) or not again.is_error
+                return 0 if again.is_error else int(words(again))
+
+            assert await until(process_again, "the server is started again") != before
             assert words(await client.call_tool("one__length", {"value": reference})) == "20000"
 
 
 async def test_the_client_hears_that_there_are_other_tools_when_a_server_comes_back(write):
-    changes = []
+    changes, changed_twice = [], anyio.Event()
 
     async def on_message(message) -> None:
         changes.append(getattr(message, "method", ""))
+        if changes.count("notifications/tools/list_changed") == 2:
+            changed_twice.set()
 
     with anyio.fail_after(60):
         transport = wrap_on_stdio("--config", write(one=FEATURE))
         async with Client(transport, mode="legacy", message_handler=on_message) as client:
             await client.call_tool("one__die", {})
-            while changes.count("notifications/tools/list_changed") < 2:  # noqa: ASYNC110
-                await anyio.sleep(0.05)
+            await changed_twice.wait()
             assert not (await client.call_tool("one__process", {})).is_error
 
 
@@ -160,7 +166,7 @@ async def test_every_server_ends_with_the_client(write):
     with anyio.fail_after(60):
         async with client_of(write(one=FEATURE, two=FEATURE)) as client:
             processes = [int(words(await client.call_tool(f"{name}__process", {}))) for name in ("one", "two")]
-        assert not any(map(is_alive, processes))
+        assert not any(map(is_running, processes))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -181,10 +187,10 @@ async def test_every_server_ends_with_a_signal(write, number):
         process.stdin.flush()
         answer = json.loads(process.stdout.readline())
     server = int(answer["result"]["content"][0]["text"])
-    assert is_alive(server)
+    assert is_running(server)
     process.send_signal(number)
     assert process.wait(20) == 128 + number
-    assert not is_alive(server)
+    assert not is_running(server)
     process.stdin.close()
     process.stdout.close()
 

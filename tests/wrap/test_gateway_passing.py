@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from anyio.lowlevel import checkpoint
 
 from coatcheck.backends import InMemoryBackend
 from coatcheck.calls.interceptor import Interceptor
@@ -18,6 +19,7 @@ from coatcheck.proxy.gateway import Gateway
 from coatcheck.proxy.gateway.member import Member, State
 from coatcheck.proxy.partial_parsing import glance_at_call
 from coatcheck.proxy.upstreams.targets import CommandTarget
+from tests.waiting import until
 
 GREETING = b'{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}'
 LONG = "x" * 2_000_000
@@ -228,24 +230,24 @@ def test_of_servers_that_many_clients_share_none_answers_what_another_was_asked(
         params = {"name": name, "arguments": {}, "_meta": META}
         return {"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": params}
 
+    def calls_of(server: Modern) -> list[int]:
+        return [asked["id"] for asked in server.seen if asked["method"] == "tools/call"]
+
     async def story() -> None:
         shared = SharedLink(lambda: Gateway({"good": "good", "evil": "evil"}))
         got: dict[str, list[bytes]] = {"asks evil": [], "asks good": []}
         lanes = {who: shared.lane(lines.append) for who, lines in got.items()}
         lanes["asks evil"].send(b"", {**call("", "list"), "method": "tools/list"})
-        await asyncio.sleep(0.05)
+        await until(lambda: got["asks evil"], "the list has come")
         lanes["asks evil"].send(b"", call("evil__f", "e"))
         lanes["asks good"].send(b"", call("good__f", "g"))
-        await asyncio.sleep(0.05)
-        (own,) = [asked["id"] for asked in servers["evil"].seen if asked["method"] == "tools/call"]
+        await until(lambda: all(map(calls_of, servers.values())), "both servers were called")
+        (own,) = calls_of(servers["evil"])
         result = b'"result":{"content":[{"type":"text","text":"%b"}]}' % text
         for other in (*range(own), *range(own + 1, own + 9)):
             servers["evil"].says(b'"id":%d,%b,"id":%d' % (other, result, own))
         servers["evil"].says(b'"id":%d,%b' % (own, result))
-        for _ in range(100):
-            await asyncio.sleep(0.02)
-            if len(got["asks evil"]) == 2:
-                break
+        await until(lambda: len(got["asks evil"]) > 1, "the answer has come")
         assert [json.loads(line)["id"] for line in got["asks evil"]] == ["list", "e"]
         assert got["asks good"] == []
         await shared.close()
@@ -292,9 +294,7 @@ def test_an_answer_that_came_before_its_server_ended_is_not_lost():
         links: list[Silent] = []
         member = running(links)
         asking = asyncio.ensure_future(member.ask("tools/list", {}))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        assert links[0].seen
+        await until(lambda: links[0].seen, "it was asked")
         line = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"tools": ROWS}}).encode()
         assert len(line) > 1_000_000
         links[0].on_message(line, None)
@@ -313,8 +313,8 @@ def test_what_was_asked_of_a_server_goes_to_no_later_one(monkeypatch, ends):
         links: list[Silent] = []
         member = running(links)
         asking = asyncio.ensure_future(member.pass_on(ASKED, {"name": "f", "arguments": {"rows": ROWS * 4}}))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await checkpoint()
+        await checkpoint()
         assert not links[0].seen
         if ends == "is cancelled":
             asking.cancel()

@@ -14,13 +14,12 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CreateMessageResult, ListRootsResult, Root, TextContent
 
+from tests.processes import is_running, until_ended
 from tests.wrap.running import (
     FEATURES,
     HERE,
     WRAP,
     appears,
-    ends,
-    is_alive,
     reference_in,
     words,
     wrapped_over_http,
@@ -273,8 +272,8 @@ async def test_the_server_of_a_session_ends_with_it(command_url):
     with anyio.fail_after(60):
         async with Client(command_url, mode="legacy") as client:
             process = int(words(await client.call_tool("process", {})))
-            assert is_alive(process)
-        await ends(process)
+            assert is_running(process)
+        await until_ended(process)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -369,7 +368,7 @@ async def test_no_process_is_left_when_it_is_told_to_end(mode):
                 process = int(words(await client.call_tool("process", {})))
         proxy.terminate()
         assert await anyio.to_thread.run_sync(proxy.wait) == 128 + 15
-        await ends(process)
+        await until_ended(process)
 
 
 async def test_a_server_of_the_older_revisions_says_so_to_a_client_that_speaks_the_new_one_alone():

@@ -6,6 +6,8 @@ import anyio
 import pytest
 from mcp import Client
 
+from coatcheck.calls.call_budget import ROUND_WINDOW
+from tests.waiting import until
 from tests.wrap.running import FEATURES, WRAP, reference_in, words, wrap_on_stdio, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
@@ -63,8 +65,7 @@ async def test_results_of_calls_made_at_once_stay_within_a_common_budget(flags, 
             assert all(len(text) <= 1_000 for text in seen if text not in whole)
             # What is left out is kept, and a later call has a budget of its own.
             assert all(text.startswith("@obj_") for text in seen if text not in whole)
-            await anyio.sleep(1)
-            assert words(await client.call_tool("text", {"size": 3_500})).startswith("line")
+            await until(lambda: comes_whole(client), "a later call has a budget of its own", interval=2 * ROUND_WINDOW)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -72,8 +73,7 @@ async def test_over_http_too(mode):
     with wrapped_over_http("--round-limit", "6000", *COMMAND) as (_, url, _said), anyio.fail_after(60):
         async with Client(url, mode=mode) as client:
             assert await whole_of_six(client) == 1
-            await anyio.sleep(1)
-            assert words(await client.call_tool("text", {"size": 3_500})).startswith("line")
+            await until(lambda: comes_whole(client), "a later call has a budget of its own", interval=2 * ROUND_WINDOW)
 
 
 @pytest.mark.parametrize(("mode", "whole"), [("auto", 6), ("legacy", 1)])
@@ -82,6 +82,10 @@ async def test_strangers_over_a_network_share_no_budget_but_a_session_does(mode,
     with wrapped_over_http(*flags, *COMMAND) as (_, url, _said), anyio.fail_after(60):
         async with Client(url.replace("0.0.0.0", "127.0.0.1"), mode=mode) as client:
             assert await whole_of_six(client) == whole
+
+
+async def comes_whole(client) -> bool:
+    return words(await client.call_tool("text", {"size": 3_500})).startswith("line")
 
 
 async def whole_of_six(client) -> int:

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -19,6 +18,8 @@ from mcp import Client
 
 from coatcheck.proxy.upstreams.base import ProcessLink
 from coatcheck.proxy.upstreams.streamable_http import UrlLink
+from tests.processes import children_of, command_of
+from tests.waiting import wait_until_steady
 from tests.wrap.conftest import SPECIAL
 from tests.wrap.running import FEATURES, QUIET, WRAP, words, wrapped_over_http
 
@@ -35,15 +36,7 @@ def said(mark: Path) -> int:
 
 def standstill(mark: Path) -> int:
     """Wait until a server gets rid of nothing more, and give how many messages it did."""
-    ends, before, since = time.monotonic() + PATIENCE, -1, time.monotonic()
-    while time.monotonic() < ends:
-        now = said(mark)
-        if now != before:
-            before, since = now, time.monotonic()
-        elif now and time.monotonic() - since > 0.7:
-            return now
-        time.sleep(0.05)
-    raise AssertionError("the server goes on and on")
+    return wait_until_steady(lambda: said(mark), "what the server got rid of")
 
 
 class Slow:
@@ -110,16 +103,17 @@ def test_a_server_that_does_not_read_makes_the_client_wait(tmp_path, way):
         try:
             os.set_blocking(client.process.stdin.fileno(), False)
             line = json.dumps({"jsonrpc": "2.0", "method": "notifications/x", "params": "x" * 100_000}).encode() + b"\n"
-            taken, quiet_since = 0, time.monotonic()
-            rest = memoryview(line)
-            while taken < FLOOD * len(line) and time.monotonic() - quiet_since < 0.7:
-                try:
-                    written = os.write(client.process.stdin.fileno(), rest)
-                except BlockingIOError:
-                    time.sleep(0.02)
-                    continue
-                taken, quiet_since, rest = taken + written, time.monotonic(), rest[written:] or memoryview(line)
-            assert taken < MOST * len(line)
+            taken, rest = 0, memoryview(line)
+
+            def send_what_fits() -> int:
+                nonlocal taken, rest
+                with contextlib.suppress(BlockingIOError):
+                    while taken < FLOOD * len(line):
+                        written = os.write(client.process.stdin.fileno(), rest)
+                        taken, rest = taken + written, rest[written:] or memoryview(line)
+                return taken
+
+            assert wait_until_steady(send_what_fits, "what the client got rid of") < MOST * len(line)
         finally:
             os.kill(server, signal.SIGCONT)
             client.process.kill()
@@ -141,8 +135,7 @@ def test_one_long_message_to_a_server_that_does_not_read_holds_up_nobody_else(tm
             waking.start()
             try:
                 long = {"name": tool, "arguments": {"value": "x" * 20_000_000}}
-                client.send(id=3, method="tools/call", params=long)
-                time.sleep(0.5)  # until it has been passed on as far as it goes
+                client.send(id=3, method="tools/call", params=long)  # returns when all but a pipe's content is read
                 client.send(id=4, method="tools/call", params=put)
                 assert [message["id"] for message in client.answer(4)] == [4]
                 assert waking.is_alive()
@@ -153,16 +146,8 @@ def test_one_long_message_to_a_server_that_does_not_read_holds_up_nobody_else(tm
 
 
 def server_of(pid: int) -> int:
-    (server,) = [int(child) for child in children(pid) if "special_server" in command_of(int(child))]
+    (server,) = [child for child in children_of(pid) if "special_server" in command_of(child)]
     return server
-
-
-def children(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-
-
-def command_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def post(url: str, message: dict, **headers: str) -> socket.socket:

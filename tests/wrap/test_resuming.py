@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 import anyio
 import httpx2
 import pytest
+from anyio.lowlevel import checkpoint
 from httpx2 import EventSource
 from mcp_types import JSONRPCNotification, JSONRPCResponse
 
 from coatcheck.proxy.front.session_events import MOST_BYTES, MOST_EVENTS, SentEvents
+from tests.waiting import until
 from tests.wrap.running import FEATURES, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
@@ -49,13 +51,12 @@ class ByHand:
         """Fetch what came after an event, up to the answer or the end."""
         headers = {**self.headers, "accept": "text/event-stream", "last-event-id": last_id}
         found = []
-        with anyio.move_on_after(10):
-            async with self.http.stream("GET", self.url, headers=headers) as response:
-                async for event in EventSource(response, max_event_size=None):
-                    if event.data:
-                        found.append(json.loads(event.data))
-                    if found and found[-1].get("id") == 1:
-                        break
+        async with self.http.stream("GET", self.url, headers=headers) as response:
+            async for event in EventSource(response, max_event_size=None):
+                if event.data:
+                    found.append(json.loads(event.data))
+                if found and found[-1].get("id") == 1:
+                    break
         return found
 
 
@@ -91,7 +92,7 @@ async def test_an_answer_that_is_too_large_to_be_kept_leaves_a_word(url):
                 async for event in events:
                     first = event.id  # The mark of the beginning; the answer is not read.
                     break
-            await anyio.sleep(0.5)
+            await client.missed(first)  # the answer has been given by now, before or into this stream
             (answer,) = await client.missed(first)
             assert "ask again" in answer["error"]["message"]
 
@@ -108,13 +109,62 @@ async def test_what_a_session_keeps_is_bounded():
     async def hear(event) -> None:
         heard.append(event.message)
 
-    assert await kept.replay_events_after(first, hear) is None
-    assert heard == []
-    before = f"{last.partition('-')[0]}-{int(last.partition('-')[2]) - 500}"
-    assert await kept.replay_events_after(before, hear) == "1"
-    assert [message.params["n"] for message in heard] == list(range(3 * MOST_EVENTS - 100, 3 * MOST_EVENTS))
-    answer = JSONRPCResponse(jsonrpc="2.0", id=1, result={})
-    end = await kept.store_event("1", answer)
+    async with anyio.create_task_group() as group:
+        assert await kept.replay_events_after(first, hear) is None
+        assert heard == []
+        before = f"{last.partition('-')[0]}-{int(last.partition('-')[2]) - 500}"
+        group.start_soon(kept.replay_events_after, before, hear)
+        await until(lambda: len(heard) == 100, "what was kept was sent")
+        assert [message.params["n"] for message in heard] == list(range(3 * MOST_EVENTS - 100, 3 * MOST_EVENTS))
+        answer = JSONRPCResponse(jsonrpc="2.0", id=1, result={})
+        end = await kept.store_event("1", answer)
+        assert heard[100:] == [answer]
     assert await kept.replay_events_after(last, hear) is None
-    assert heard[-1] == answer
-    assert await kept.replay_events_after(end, hear) == "1"
+    assert heard[101:] == [answer]
+    assert await kept.replay_events_after(end, hear) is None  # nothing comes after the answer
+    assert heard[102:] == []
+
+
+async def test_what_comes_while_a_client_is_sent_what_it_missed_follows_in_order_and_nothing_is_lost():
+    kept, heard = SentEvents(), []
+    first = await kept.store_event("1", None)
+    notes = [JSONRPCNotification(jsonrpc="2.0", method="notifications/x", params={"n": number}) for number in range(6)]
+    for note in notes[:3]:
+        await kept.store_event("1", note)
+
+    async def hear_slowly(event) -> None:
+        for _ in range(10):
+            await checkpoint()
+        heard.append(event.message)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(kept.replay_events_after, first, hear_slowly)
+        await until(lambda: heard, "the first was sent")
+        for note in notes[3:]:
+            await kept.store_event("1", note)
+        await kept.store_event("2", JSONRPCNotification(jsonrpc="2.0", method="notifications/y"))
+        kept.close()
+    assert heard == notes
+
+
+async def test_a_client_that_has_gone_again_holds_nothing_up():
+    kept = SentEvents()
+    first = await kept.store_event("1", None)
+    sender, receiver = anyio.create_memory_object_stream(0)
+    note = JSONRPCNotification(jsonrpc="2.0", method="notifications/x")
+    async with anyio.create_task_group() as group:
+        group.start_soon(kept.replay_events_after, first, sender.send)
+        await until(lambda: kept._followers, "the client has come back")
+        await receiver.aclose()
+        await kept.store_event("1", note)
+    await sender.aclose()
+    heard = []
+
+    async def hear(event) -> None:
+        heard.append(event.message)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(kept.replay_events_after, first, hear)
+        await until(lambda: heard, "what the one before did not get was sent")
+        kept.end("1")
+    assert heard == [note]

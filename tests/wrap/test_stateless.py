@@ -16,9 +16,12 @@ from coatcheck.calls.interceptor import Interceptor
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
 from coatcheck.proxy.front.http_application import Application
+from coatcheck.proxy.line_streams import HIGH_WATER
 from coatcheck.proxy.upstreams.base import ProcessLink
 from coatcheck.store.tenancy import Scopes
-from tests.wrap.running import FEATURES, HERE, WRAP, is_alive, reference_in, words, wrapped_over_http
+from tests.processes import is_running
+from tests.waiting import until
+from tests.wrap.running import FEATURES, HERE, WRAP, appears, reference_in, words, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
 COMMAND = ["--stateless", "--", *FEATURES, "stdio"]
@@ -90,7 +93,7 @@ async def test_all_clients_of_a_revision_share_one_server(url):
     async with Client(url, mode="legacy") as one, Client(url, mode="legacy") as other:
         process = words(await one.call_tool("process", {}))
         assert words(await other.call_tool("process", {})) == process
-    assert is_alive(int(process))
+    assert is_running(int(process))
 
 
 PROMISING = """
@@ -183,32 +186,37 @@ def test_over_stdio_there_is_nothing_to_be_stateless_about(command):
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_large_call_that_takes_long_keeps_nobody_waiting(feature_url, mode):
+async def test_a_large_call_that_takes_long_keeps_nobody_waiting(feature_url, mode, tmp_path):
     with wrapped_over_http("--stateless", "--url", feature_url) as (_, url, _said), anyio.fail_after(30):
         async with Client(url, mode=mode) as one, Client(url, mode=mode) as other, anyio.create_task_group() as group:
-            for _ in range(2):
-                group.start_soon(one.call_tool, "waits", {"beside": "x" * 3_000_000})
-            await anyio.sleep(0.5)
-            with anyio.fail_after(10):
-                assert words(await other.call_tool("length", {"value": "abc"})) == "3"
+            began = [tmp_path / "first", tmp_path / "second"]
+            for mark in began:
+                group.start_soon(one.call_tool, "waits", {"beside": "x" * 3_000_000, "began": str(mark)})
+            for mark in began:
+                await appears(mark)
+            assert words(await other.call_tool("length", {"value": "abc"})) == "3"
             group.cancel_scope.cancel()
 
 
 GREETS_AND_READS_NO_MORE = """
-import json, sys, time
+import json, signal, sys
 asked = json.loads(sys.stdin.readline())
 result = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "deaf", "version": "1"}}
 print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
-time.sleep(600)
+signal.pause()
 """
 
 
 async def test_who_waits_for_a_server_that_takes_nothing_is_told_so(monkeypatch):
     monkeypatch.setattr("coatcheck.proxy.front.shared_upstream.ROOM_SECONDS", 0.3)
     explorer, command = Explorer(ObjectStore(InMemoryBackend())), [sys.executable, "-c", GREETS_AND_READS_NO_MORE]
-    application = Application(
-        lambda: ProcessLink(command), Interceptor(explorer), Scopes("test"), loopback=True, stateless=True
-    )
+    links: list[ProcessLink] = []
+
+    def make_link() -> ProcessLink:
+        links.append(ProcessLink(command))
+        return links[-1]
+
+    application = Application(make_link, Interceptor(explorer), Scopes("test"), loopback=True, stateless=True)
     call = {
         "jsonrpc": "2.0",
         "id": 7,
@@ -222,8 +230,8 @@ async def test_who_waits_for_a_server_that_takes_nothing_is_told_so(monkeypatch)
         anyio.create_task_group() as group,
     ):
         group.start_soon(functools.partial(http.post, "http://localhost:1/mcp", json=call))
-        await anyio.sleep(0.5)
-        with anyio.fail_after(10):
+        await until(lambda: links and links[-1].waiting_bytes >= HIGH_WATER, "the long call waits")
+        with anyio.fail_after(30):
             refused = await http.post("http://localhost:1/mcp", json={**call, "id": 8})
         group.cancel_scope.cancel()
     assert refused.json()["id"] == 8

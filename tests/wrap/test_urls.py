@@ -12,14 +12,13 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
+from tests.ports import free_port, wait_until_listening
 from tests.wrap.running import (
     HERE,
     WRAP,
     appears,
-    free_port,
     reference_in,
     serving,
-    wait_for_port,
     words,
     wrap_on_stdio,
 )
@@ -201,7 +200,7 @@ async def test_tls_is_checked_against_the_given_certificates(tmp_path):
         [sys.executable, "-W", "ignore", "-c", code, str(HERE), str(port), str(certificate)]
     )
     try:
-        wait_for_port(port)
+        wait_until_listening(port, process)
         url = f"https://localhost:{port}/mcp"
         with anyio.fail_after(60):
             async with Client(wrap_on_stdio("--url", url, "--ca-file", str(certificate))) as client:

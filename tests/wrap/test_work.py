@@ -4,7 +4,9 @@ import asyncio
 import json
 import sys
 
+import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
 from coatcheck.proxy import background_work as module
 from coatcheck.proxy.background_work import WorkInHand
@@ -39,7 +41,8 @@ def test_a_message_that_is_worked_with_is_freed_after_that(freed):
         started = []
 
         async def use(message):
-            await asyncio.sleep(0.01)
+            for _ in range(10):
+                await checkpoint()
             assert not any(rows for rows, _ in freed)
             assert message["result"]["rows"] == ROWS
 
@@ -79,7 +82,12 @@ def test_work_that_fails_or_is_cancelled_frees_it_too(freed):
         work.start_parsing(LINE, lambda message, line: started.append(work.start(fail(message), len(line))))
         await work.finish()
         assert isinstance(started[0].exception(), ValueError)
-        work.start_parsing(LINE, lambda message, line: work.start(asyncio.sleep(60, message), len(line)).cancel())
+
+        async def hold(message):
+            assert message
+            await anyio.sleep_forever()
+
+        work.start_parsing(LINE, lambda message, line: work.start(hold(message), len(line)).cancel())
         await work.finish()
 
     asyncio.run(story())

@@ -119,6 +119,7 @@ class Session:
                     await asyncio.gather(reading, writing, return_exceptions=True)
         finally:
             self.connected.set()
+            self._events.close()
             with anyio.CancelScope(shield=True):
                 if self._started:
                     await self._link.close()
@@ -178,6 +179,7 @@ class Session:
         if key is None:
             return
         self._open.pop(key, None)
+        self._events.end(str(key[1]))
         metadata = self._unanswered.pop(key, None)
         if metadata is not None and metadata.on_request_unanswered is not None:
             await metadata.on_request_unanswered()

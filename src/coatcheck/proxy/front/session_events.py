@@ -1,9 +1,10 @@
 """What a session has sent, so that a client whose stream was cut can fetch what it missed; bounded."""
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from secrets import token_hex
 
+import anyio
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
 from mcp_types import ErrorData, JSONRPCError, JSONRPCMessage, JSONRPCResponse
 
@@ -27,13 +28,33 @@ class _Event:
     size: int
 
 
+@dataclass(slots=True, eq=False)
+class _Follower:
+    """A client that has come back for a stream and gets what is still to come.
+
+    Attributes:
+        send: Sends it an event.
+        turn: Held while events are sent, so that they go out in their order.
+        ended: Set when nothing more comes.
+    """
+
+    send: EventCallback
+    turn: anyio.Lock = field(default_factory=anyio.Lock)
+    ended: anyio.Event = field(default_factory=anyio.Event)
+
+
 class SentEvents(EventStore):
     """The last events of one session. Only that session asks it, and the ids of another's lead to nothing.
 
     Of an answer that had to be given up a word is left: a client that comes back for it must not wait for ever.
+
+    A client that has come back gets what is still to come from here as well. The SDK would send it from a stream of its
+    own, which it opens only some turns of the event loop after it has sent what was missed: what came in between, maybe
+    the answer, would reach nobody.
     """
 
     def __init__(self) -> None:
+        self._followers: dict[str, _Follower] = {}
         self._tag = token_hex(4)
         self._count = 0
         self._bytes = 0
@@ -50,20 +71,45 @@ class SentEvents(EventStore):
         size = self._sizes.pop(id(message), 0)
         self._events.append(_Event(stream_id, self._count, message, size))
         self._bytes += size
+        number = self._count
+        if (follower := self._followers.get(stream_id)) is not None and message is not None:
+            async with follower.turn:
+                await _pass_on(follower, EventMessage(message, self._id(number)))
         self._shrink()
-        return self._id(self._count)
+        return self._id(number)
 
     async def replay_events_after(self, last_event_id: str, send_callback: EventCallback) -> str | None:
-        """Send what a stream has had since an event; gives the stream if more may come, see ``EventStore``."""
+        """Send what a stream has had since an event, and what it has from now on; see ``EventStore``.
+
+        Returns:
+            ``None``, once the answer has been sent or the stream was ended; at once for an unknown event and an answer.
+        """
         last = next((event for event in self._events if self._id(event.number) == last_event_id), None)
-        if last is None:
+        if last is None or _is_answer(last.message):
             return None
-        for event in [event for event in self._events if event.stream == last.stream and event.number > last.number]:
-            if event.message is not None:
-                await send_callback(EventMessage(event.message, self._id(event.number)))
-            if isinstance(event.message, (JSONRPCResponse, JSONRPCError)):
-                return None  # Nothing comes after the answer.
-        return last.stream
+        self.end(last.stream)  # Who comes back again has left the stream that it came back to before.
+        follower = self._followers[last.stream] = _Follower(send_callback)
+        try:
+            async with follower.turn:
+                missed = [event for event in self._events if event.stream == last.stream and event.number > last.number]
+                for event in missed:
+                    if event.message is not None:
+                        await _pass_on(follower, EventMessage(event.message, self._id(event.number)))
+            await follower.ended.wait()
+        finally:
+            if self._followers.get(last.stream) is follower:
+                del self._followers[last.stream]
+        return None
+
+    def end(self, stream_id: str) -> None:
+        """Send nothing more to a client that has come back for a stream."""
+        if (follower := self._followers.pop(stream_id, None)) is not None:
+            follower.ended.set()
+
+    def close(self) -> None:
+        """End all streams that clients have come back for."""
+        for stream_id in list(self._followers):
+            self.end(stream_id)
 
     def _id(self, number: int) -> str:
         return f"{self._tag}-{number}"
@@ -83,3 +129,19 @@ def _given_up(message: JSONRPCMessage | None) -> JSONRPCMessage | None:
         text = "The answer was sent while the stream was cut, and is too large or too old to be sent again: ask again."
         return JSONRPCError(jsonrpc="2.0", id=message.id, error=ErrorData(code=INTERNAL_ERROR, message=text))
     return None
+
+
+async def _pass_on(follower: _Follower, event: EventMessage) -> None:
+    """Send an event to a client that has come back; nothing comes after the answer."""
+    if follower.ended.is_set():
+        return
+    try:
+        await follower.send(event)
+    except (anyio.ClosedResourceError, anyio.BrokenResourceError):  # It has gone again.
+        follower.ended.set()
+    if _is_answer(event.message):
+        follower.ended.set()
+
+
+def _is_answer(message: JSONRPCMessage | None) -> bool:
+    return isinstance(message, (JSONRPCResponse, JSONRPCError))

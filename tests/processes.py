@@ -1,0 +1,43 @@
+"""Processes as the operating system shows them in ``/proc`` (Linux)."""
+
+from pathlib import Path
+
+from tests.waiting import DEADLINE, until, wait_until
+
+
+def state_of(pid: int) -> str:
+    """The state of a process, such as ``R`` while it computes; empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process has not ended; a zombie counts as ended."""
+    return state_of(pid) not in {"", "Z", "X"}
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command_of(pid: int) -> str:
+    """The command line of a process."""
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def wait_until_computing(pid: int) -> None:
+    """Wait until a process computes."""
+    wait_until(lambda: state_of(pid) == "R", f"process {pid} computes")
+
+
+def wait_until_ended(*pids: int, seconds: float = DEADLINE) -> None:
+    """Wait until all of these processes have ended."""
+    wait_until(lambda: not any(map(is_running, pids)), f"{pids} end", seconds=seconds)
+
+
+async def until_ended(*pids: int, seconds: float = DEADLINE) -> None:
+    """Do the same without holding up the event loop."""
+    await until(lambda: not any(map(is_running, pids)), f"{pids} end", seconds=seconds)
