@@ -34,11 +34,13 @@ class _Follower:
 
     Attributes:
         send: Sends it an event.
+        sent: Number of the last event that it has.
         turn: Held while events are sent, so that they go out in their order.
         ended: Set when nothing more comes.
     """
 
     send: EventCallback
+    sent: int
     turn: anyio.Lock = field(default_factory=anyio.Lock)
     ended: anyio.Event = field(default_factory=anyio.Event)
 
@@ -50,7 +52,7 @@ class SentEvents(EventStore):
 
     A client that has come back gets what is still to come from here as well. The SDK would send it from a stream of its
     own, which it opens only some turns of the event loop after it has sent what was missed: what came in between, maybe
-    the answer, would reach nobody.
+    the answer, would be lost.
     """
 
     def __init__(self) -> None:
@@ -72,9 +74,8 @@ class SentEvents(EventStore):
         self._events.append(_Event(stream_id, self._count, message, size))
         self._bytes += size
         number = self._count
-        if (follower := self._followers.get(stream_id)) is not None and message is not None:
-            async with follower.turn:
-                await _pass_on(follower, EventMessage(message, self._id(number)))
+        if (follower := self._followers.get(stream_id)) is not None:
+            await self._catch_up(follower, stream_id)
         self._shrink()
         return self._id(number)
 
@@ -87,14 +88,10 @@ class SentEvents(EventStore):
         last = next((event for event in self._events if self._id(event.number) == last_event_id), None)
         if last is None or _is_answer(last.message):
             return None
-        self.end(last.stream)  # Who comes back again has left the stream that it came back to before.
-        follower = self._followers[last.stream] = _Follower(send_callback)
+        self.end(last.stream)  # A client that comes back again has left the stream of its last return.
+        follower = self._followers[last.stream] = _Follower(send_callback, last.number)
         try:
-            async with follower.turn:
-                missed = [event for event in self._events if event.stream == last.stream and event.number > last.number]
-                for event in missed:
-                    if event.message is not None:
-                        await _pass_on(follower, EventMessage(event.message, self._id(event.number)))
+            await self._catch_up(follower, last.stream)
             await follower.ended.wait()
         finally:
             if self._followers.get(last.stream) is follower:
@@ -110,6 +107,22 @@ class SentEvents(EventStore):
         """End all streams that clients have come back for."""
         for stream_id in list(self._followers):
             self.end(stream_id)
+
+    async def _catch_up(self, follower: _Follower, stream_id: str) -> None:
+        """Send a client what its stream has that it has not; nothing comes after the answer."""
+        async with follower.turn:
+            for event in [each for each in self._events if each.stream == stream_id and each.number > follower.sent]:
+                if follower.ended.is_set():
+                    return
+                follower.sent = event.number
+                if event.message is None:
+                    continue
+                try:
+                    await follower.send(EventMessage(event.message, self._id(event.number)))
+                except (anyio.ClosedResourceError, anyio.BrokenResourceError):  # the client has gone again
+                    follower.ended.set()
+                if _is_answer(event.message):
+                    follower.ended.set()
 
     def _id(self, number: int) -> str:
         return f"{self._tag}-{number}"
@@ -129,18 +142,6 @@ def _given_up(message: JSONRPCMessage | None) -> JSONRPCMessage | None:
         text = "The answer was sent while the stream was cut, and is too large or too old to be sent again: ask again."
         return JSONRPCError(jsonrpc="2.0", id=message.id, error=ErrorData(code=INTERNAL_ERROR, message=text))
     return None
-
-
-async def _pass_on(follower: _Follower, event: EventMessage) -> None:
-    """Send an event to a client that has come back; nothing comes after the answer."""
-    if follower.ended.is_set():
-        return
-    try:
-        await follower.send(event)
-    except (anyio.ClosedResourceError, anyio.BrokenResourceError):  # It has gone again.
-        follower.ended.set()
-    if _is_answer(event.message):
-        follower.ended.set()
 
 
 def _is_answer(message: JSONRPCMessage | None) -> bool:
