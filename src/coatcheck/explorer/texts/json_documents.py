@@ -1,0 +1,106 @@
+"""JSON in a text: one document, JSON Lines, several documents in a row, one document with words around it."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from coatcheck.codec import open_json_text
+
+FEWEST = 2
+MOST_STARTS_TRIED = 20
+"""Places at which a document inside a text may begin. Each costs at most one reading of the text."""
+MOST_DOCUMENTS = 1_000_000
+_BEYOND_64_BITS = re.compile(r"\d{19}")
+_SPACE = re.compile(r"[ \t\r\n,]*")
+_START = re.compile(r"(?:^|(?<=[\s:`]))[\[{](?=\s*[\[{\"\d\-\]}tfn])", re.MULTILINE)
+
+Found = tuple[Any, str]
+
+
+def open_json(text: str) -> Found | None:
+    """Read a text that is JSON from its first to its last character: a document, lines of them, or several."""
+    start = text.lstrip()[:1] if text[:1].isspace() else text[:1]
+    if start not in {"{", "["}:
+        return None
+    value = _whole(text)
+    return (value, "JSON") if value is not None else _lines(text) or _several(text)
+
+
+def open_json_inside(text: str) -> Found | None:
+    """Read the one JSON document that makes up most of a text, in a Markdown fence or among words."""
+    for number, start in enumerate(_START.finditer(text)):
+        if number >= MOST_STARTS_TRIED or 2 * start.start() > len(text):
+            return None
+        read = _read(text, start.start())
+        if read is not None and 2 * (read[1] - start.start()) >= len(text):
+            value, end = read
+            first, last = (text.count("\n", 0, place) for place in (start.start(), end))
+            where = f"line {first}" if first == last else f"lines {first} to {last}"
+            return value, f"JSON in {where} of a text"
+    return None
+
+
+def _whole(text: str) -> Any:
+    """Read a text that is one list or dict, with all digits of its integers; NaN is null."""
+    value = None if _BEYOND_64_BITS.search(text) else open_json_text(text)
+    if value is not None:
+        return value if isinstance(value, (dict, list)) else None
+    read = _read(text, _end_of_space(text, 0))
+    return read[0] if read is not None and _end_of_space(text, read[1]) == len(text) else None
+
+
+def _lines(text: str) -> Found | None:
+    lines = [line for line in text.splitlines() if line.strip()] if "\n" in text or "\r" in text else []
+    if len(lines) < FEWEST:
+        return None
+    values: list[Any] = []
+    for line in lines:
+        value = _whole(line)
+        if value is None:
+            break
+        values.append(value)
+    if len(values) == len(lines):
+        return values, "JSON Lines"
+    if len(values) == len(lines) - 1 and len(values) >= FEWEST:
+        return values, "JSON Lines (the last line is cut off and left out)"
+    return None
+
+
+def _several(text: str) -> Found | None:
+    values = []
+    for value, end in _documents(text):
+        values.append(value)
+        if end == len(text) and len(values) >= FEWEST:
+            return values, f"{len(values):,} JSON documents in a row"
+    return None
+
+
+def _documents(text: str) -> Iterator[tuple[Any, int]]:
+    """Give documents one after the other, each with where the next one begins."""
+    position = _end_of_space(text, 0)
+    for _ in range(MOST_DOCUMENTS):
+        if position >= len(text):
+            return
+        read = _read(text, position)
+        if read is None:
+            return
+        position = _end_of_space(text, read[1])
+        yield read[0], position
+
+
+def _end_of_space(text: str, position: int) -> int:
+    found = _SPACE.match(text, position)
+    return position if found is None else found.end()
+
+
+def _read(text: str, position: int) -> tuple[Any, int] | None:
+    """Read one list or dict at a position, with its end."""
+    try:
+        value, end = _DECODER.raw_decode(text, position)
+    except (ValueError, RecursionError):
+        return None
+    return (value, end) if isinstance(value, (dict, list)) else None
+
+
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None)

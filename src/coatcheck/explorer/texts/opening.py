@@ -1,0 +1,61 @@
+"""Which parser reads a text."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from coatcheck.explorer.texts.json_documents import open_json, open_json_inside
+from coatcheck.explorer.texts.python_literals import looks_like_python, open_python_literal
+from coatcheck.explorer.texts.tables import looks_like_table, open_table
+from coatcheck.explorer.texts.yaml_text import looks_like_yaml, open_yaml_text
+
+SMALL = 64 * 1024
+"""Characters up to which a text whose parser is harmless is read where it is looked at."""
+HEAD = 4000
+BYTE_ORDER_MARK = "\ufeff"
+_JSON_BLOCK = re.compile(r"^\s*[\[{]", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a text holds.
+
+    Attributes:
+        value: A list or a dict of plain JSON values.
+        format: The format's name, for readers: ``JSON``, ``JSON Lines``, ``CSV with columns …``.
+    """
+
+    value: Any
+    format: str
+
+
+def open_text(text: str, *, in_sandbox: bool) -> Opened | None:
+    """Give the list or dict that a text spells out; ``None`` where it is just text.
+
+    Args:
+        text: Any text.
+        in_sandbox: Whether the parsers may be used that a hostile text can make slow or greedy (Python, YAML).
+
+    Raises:
+        ArgumentRejected: It is a document that expands to too much.
+    """
+    text = text.removeprefix(BYTE_ORDER_MARK)
+    found = open_json(text)
+    if found is None and in_sandbox and looks_like_python(text):
+        found = open_python_literal(text)
+    if found is None and looks_like_table(text[:HEAD]):
+        found = open_table(text)
+    if found is None and in_sandbox and looks_like_yaml(text):
+        value = open_yaml_text(text)
+        found = None if value is None else (value, "YAML")
+    if found is None:
+        found = open_json_inside(text)
+    return None if found is None else Opened(*found)
+
+
+def is_for_the_sandbox(text: str) -> bool:
+    """Whether finding out what a text holds could take long, so that it is done in the sandbox."""
+    head = text[:HEAD].removeprefix(BYTE_ORDER_MARK)
+    if looks_like_python(text) or looks_like_yaml(head):
+        return True
+    return len(text) > SMALL and (bool(_JSON_BLOCK.search(head)) or looks_like_table(head))

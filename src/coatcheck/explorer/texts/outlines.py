@@ -1,0 +1,184 @@
+"""The parts of a long text by line: headings, definitions, files of a diff, controls of a page.
+
+All patterns are linear in the text, and only its first ``MOST_CHARACTERS`` are looked at.
+"""
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+MOST_CHARACTERS = 2_000_000
+MOST_ENTRIES = 5_000
+WIDTH = 100
+"""Characters of an entry."""
+FEWEST_HEADINGS = 2
+MOST_SKIPPED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A part of a text: its line (counted from 0), its depth (from 1) and its name."""
+
+    line: int
+    level: int
+    name: str
+
+
+def outline(text: str, kind: str) -> list[Entry]:
+    """Give the parts of a text of a kind that ``KINDS`` names; none where it has no parts."""
+    find = KINDS.get(kind)
+    if find is None:
+        return []
+    text = text[:MOST_CHARACTERS]
+    entries: list[Entry] = []
+    line = counted_to = 0
+    for offset, level, name in find(text):
+        line += text.count("\n", counted_to, offset)
+        counted_to = offset
+        shown = " ".join(name[: 2 * WIDTH].split())
+        entries.append(Entry(line, level, shown if len(shown) <= WIDTH else f"{shown[: WIDTH - 1]}…"))
+        if len(entries) == MOST_ENTRIES:
+            break
+    return entries
+
+
+def write_outline(entries: list[Entry], room: int) -> str:
+    """Write entries with their lines in at most ``room`` characters, the deepest levels left out first.
+
+    Where even the highest level does not fit, the first ones are written and the rest is counted.
+    """
+    for deepest in sorted({entry.level for entry in entries}, reverse=True):
+        shown = [entry for entry in entries if entry.level <= deepest]
+        left = len(entries) - len(shown)
+        text = _written(shown, f"… {left:,} deeper" if left else "")
+        if len(text) <= room:
+            return text
+    least = min((entry.level for entry in entries), default=0)
+    shown = [entry for entry in entries if entry.level == least]
+    while shown:
+        shown = shown[: len(shown) * 3 // 4]
+        text = _written(shown, f"… {len(entries) - len(shown):,} more")
+        if shown and len(text) <= room:
+            return text
+    return ""
+
+
+def _written(entries: list[Entry], remark: str) -> str:
+    lines = [f"{entry.line}| {'  ' * (entry.level - 1)}{entry.name}" for entry in entries]
+    return "\n".join([*lines, remark] if remark else lines)
+
+
+Parts = Iterator[tuple[int, int, str]]
+"""Offset, level and name of each part."""
+
+_MARKDOWN = re.compile(r"^(?:(?P<fence>```|~~~)|(?P<marks>#{1,6}) +(?P<name>\S[^\n]{0,300}))", re.MULTILINE)
+_HEADING = re.compile(r"<h([1-6])(?: [^<>]{0,300})?>(.{0,400}?)</h\1>", re.IGNORECASE | re.DOTALL)
+_ANCHOR = re.compile(
+    r"<(?:section|article|div|table|form|main|nav|a)\b[^<>\"]{0,80}(?:\"[^<>\"]{0,80}\"[^<>\"]{0,80}){0,3}?"
+    r"\b(?:id|name)=\"([^\"<>]{1,80})\"",
+    re.IGNORECASE,
+)
+_TAG = re.compile(r"<[^<>]{0,500}>")
+_PYTHON = re.compile(
+    r"^(?P<indent>[ \t]{0,8})(?P<name>(?:class|def|async def) +\w{1,80}(?:\([^\n]{0,120})?)", re.MULTILINE
+)
+_CODE = re.compile(
+    r"""
+    ^(?P<indent>[ \t]{0,8})
+    (?P<name>
+      (?:(?:export|default|pub|public|private|protected|internal|static|abstract|final|async|unsafe|extern)[ ]){0,4}
+      (?:func|fn|function|class|interface|struct|enum|trait|impl|mod|module|type|fun|namespace|record)\b[^\n{;=]{1,120}
+    | (?:(?:public|private|protected|internal|static|abstract|final|override|virtual|async)[ ]){1,4}
+      [\w<>\[\],.?]{1,60}[ ]\w{1,60}\([^\n{;]{0,100}
+    )
+    """,
+    re.MULTILINE | re.VERBOSE,
+)
+_DIFF = re.compile(r"^diff --git a/(?P<name>[^\n]{1,300}?) b/[^\n]{1,300}$", re.MULTILINE)
+_NODE = re.compile(
+    r"^(?P<indent> {0,80})- (?P<name>(?P<role>[a-z]{2,20})(?: \"[^\n\"]{0,200}\")?[^\n]{0,100})", re.MULTILINE
+)
+_CONTROLS = frozenset(
+    [
+        "heading",
+        "button",
+        "link",
+        "textbox",
+        "searchbox",
+        "combobox",
+        "checkbox",
+        "radio",
+        "switch",
+        "slider",
+        "spinbutton",
+        "tab",
+        "menuitem",
+        "option",
+        "dialog",
+        "alert",
+    ]
+)
+
+
+def _markdown(text: str) -> Parts:
+    in_fence = ""
+    for found in _MARKDOWN.finditer(text):
+        fence = found["fence"]
+        if fence:
+            in_fence = fence if not in_fence else "" if fence == in_fence else in_fence
+        elif not in_fence:
+            yield found.start(), len(found["marks"]), f"{found['marks']} {found['name'].rstrip(' #')}"
+
+
+def _html(text: str) -> Parts:
+    headings = [
+        (found.start(), int(found[1]), f"h{found[1]} {_words(found[2])}")
+        for found in _HEADING.finditer(text)
+        if _words(found[2])
+    ]
+    if len(headings) >= FEWEST_HEADINGS:
+        yield from headings
+        return
+    for found in _ANCHOR.finditer(text):
+        yield found.start(), 1 + ("-" in found[1] or "." in found[1]), f"#{found[1]}"
+
+
+def _words(inside: str) -> str:
+    return html.unescape(_TAG.sub(" ", inside)).strip()
+
+
+def _python(text: str) -> Parts:
+    for found in _PYTHON.finditer(text):
+        yield found.start(), 1 + (len(found["indent"].expandtabs(4)) + 3) // 4, found["name"].rstrip(" :")
+
+
+def _code(text: str) -> Parts:
+    for found in _CODE.finditer(text):
+        yield found.start(), 1 + (len(found["indent"].expandtabs(4)) + 1) // 2, found["name"].strip()
+
+
+def _diff(text: str) -> Parts:
+    files = list(_DIFF.finditer(text))
+    for place, found in enumerate(files):
+        end = files[place + 1].start() if place + 1 < len(files) else len(text)
+        added = text.count("\n+", found.end(), end) - text.count("\n+++ ", found.end(), end)
+        removed = text.count("\n-", found.end(), end) - text.count("\n--- ", found.end(), end)
+        yield found.start(), 1, f"{found['name']} +{added} -{removed}"
+
+
+def _snapshot(text: str) -> Parts:
+    for found in _NODE.finditer(text):
+        if found["role"] in _CONTROLS:
+            level = 1 if found["role"] in {"heading", "button", "dialog", "alert"} else 2
+            yield found.start() + len(found["indent"]), level, found["name"].removesuffix(":")
+
+
+KINDS: dict[str, Callable[[str], Parts]] = {
+    "Markdown": _markdown,
+    "HTML": _html,
+    "Python source": _python,
+    "source code": _code,
+    "a diff": _diff,
+    "an accessibility snapshot": _snapshot,
+}

@@ -1,0 +1,143 @@
+"""CSV, TSV and their relatives as lists of objects; values are exact.
+
+A column is numeric only where all its filled cells are numbers as JSON writes them, with no more digits than a float
+can hold; its empty cells are null. Everything else stays the text that it is.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from itertools import islice
+from math import isfinite
+from typing import Any
+
+from coatcheck.codec import load_exactly
+
+FEWEST_ROWS = 3
+JUDGED_ROWS = 50
+MOST_COLUMNS = 1_000
+LONGEST_NAME = 60
+LONGEST_CELL = 1_000_000
+EXACT_DIGITS = 15
+_DELIMITERS = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", "|": "CSV with bars"}
+_NUMERIC = re.compile(r"[-+.0-9eE]*")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
+_LOG_LINE = re.compile(r"[\[(]?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[,.]\d{3} *\W? *[A-Za-z\[]")
+_NOT_A_TABLE = re.compile(r"\s*(?:[{\[<#|]|---|\+\+\+|diff |commit |Commit)")
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_NAME = re.compile(r"[^\W\d].*", re.DOTALL)
+
+Row = list[str]
+
+
+def looks_like_table(head: str) -> bool:
+    """Whether the first lines of a text have equally many cells."""
+    return _delimiter(head) is not None
+
+
+def open_table(text: str) -> tuple[Any, str] | None:
+    """Give the rows of a table as objects by its header, or as arrays where it has none."""
+    delimiter = _delimiter(text[:4000])
+    if delimiter is None:
+        return None
+    read = _rows(text, delimiter)
+    if read is None:
+        return None
+    rows, note = read
+    name = _DELIMITERS[delimiter]
+    if not _has_header(rows):
+        return list(map(list, _typed(rows))), f"{name} without a header, {len(rows[0])} columns{note}"
+    names = _unique([cell.strip() or f"column_{place}" for place, cell in enumerate(rows.pop(0), 1)])
+    return [dict(zip(names, row, strict=True)) for row in _typed(rows)], f"{name}{note}"
+
+
+def _delimiter(head: str) -> str | None:
+    """Find what separates the cells of each line; the last line may be cut."""
+    if _NOT_A_TABLE.match(head):
+        return None
+    lines = [line for line in _QUOTED.sub("q", head).splitlines() if line.strip()]
+    if len(head) >= 4000:  # noqa: PLR2004
+        lines = lines[:-1]
+    lines = lines[:JUDGED_ROWS]
+    if len(lines) < FEWEST_ROWS or 2 * sum(bool(_LOG_LINE.match(line)) for line in lines) > len(lines):
+        return None
+    for delimiter in _DELIMITERS:
+        counts = [line.count(delimiter) for line in lines]
+        # The very last line may be cut off by whoever made the text.
+        if counts[0] and len(set(counts[:-1])) == 1 and counts[-1] <= counts[0] and not _is_prose(lines, delimiter):
+            return delimiter
+    return None
+
+
+def _is_prose(lines: Sequence[str], delimiter: str) -> bool:
+    """Whether the commas are those of sentences: each one with a space behind it, between words."""
+    if delimiter == "\t":
+        return False
+    cells = [cell for line in lines for cell in line.split(delimiter)[1:]]
+    spaced = sum(cell.startswith(" ") for cell in cells)
+    numeric = sum(_NUMBER.fullmatch(cell.strip()) is not None for cell in cells)
+    return 2 * spaced > len(cells) and 4 * numeric < len(cells)
+
+
+def _rows(text: str, delimiter: str) -> tuple[list[Row], str] | None:
+    """Read rows of equal width, and say where the last one is left out because it is not."""
+    csv.field_size_limit(LONGEST_CELL)
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True) if row]
+    except csv.Error:
+        return None
+    note = ""
+    if len(rows) > FEWEST_ROWS and len(rows[-1]) != len(rows[0]):
+        rows.pop()
+        note = ", the last line is cut off and left out"
+    widths = set(map(len, rows))
+    if len(rows) < FEWEST_ROWS or len(widths) > 1 or not 1 < widths.pop() <= MOST_COLUMNS:
+        return None
+    return rows, note
+
+
+def _has_header(rows: list[Row]) -> bool:
+    """Whether the first row names the columns: distinct words, which do not occur again in their columns."""
+    first = [cell.strip() for cell in rows[0]]
+    named = [cell for cell in first if cell]
+    if len(set(named)) < len(named) or len(named) < len(first) - 1 or not named:
+        return False
+    if not all(len(cell) <= LONGEST_NAME and "\n" not in cell and _NAME.match(cell) for cell in named):
+        return False
+    body = list(islice(rows, 1, JUDGED_ROWS))
+    return not any(cell and cell == row[place] for place, cell in enumerate(rows[0]) for row in body)
+
+
+def _unique(names: list[str]) -> list[str]:
+    taken: set[str] = set()
+    for place, name in enumerate(names):
+        unique, number = name, 2
+        while unique in taken:
+            unique, number = f"{name}_{number}", number + 1
+        taken.add(unique)
+        names[place] = unique
+    return names
+
+
+def _typed(rows: list[Row]) -> Iterator[tuple[Any, ...]]:
+    """Make numbers of the columns that hold nothing else."""
+    return zip(*(_numbers(column) or column for column in zip(*rows, strict=True)), strict=True)
+
+
+def _numbers(column: Sequence[str]) -> list[Any] | None:
+    """Read a column as numbers, ``None`` for empty cells; nothing where it holds anything else."""
+    together = "".join(column)
+    if not together or _NUMERIC.fullmatch(together) is None:
+        return None
+    try:
+        read: list[Any] = load_exactly(f"[{','.join(cell or 'null' for cell in column)}]")
+    except ValueError:
+        return None
+    exact = all(_is_exact(cell, number) for cell, number in zip(column, read, strict=True) if len(cell) > EXACT_DIGITS)
+    return read if exact else None
+
+
+def _is_exact(cell: str, number: float) -> bool:
+    return isinstance(number, int) or (isfinite(number) and Decimal(cell) == Decimal(repr(number)))

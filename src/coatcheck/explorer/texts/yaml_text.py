@@ -1,0 +1,122 @@
+"""YAML inside a text: recognised strictly, read without tricks, refused where aliases multiply."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from coatcheck.codec import dump_json, load_json
+from coatcheck.errors import ArgumentRejected
+
+MAX_EXPANDED_NODES = 1_000_000
+MAX_DEPTH = 200
+MOST_LINES_JUDGED = 200
+MOST_CHARACTERS_JUDGED = 300
+"""Of each line: the key of a structural line ends before."""
+
+FEWEST_STRUCTURAL_LINES = 2
+
+_STRUCTURE = re.compile(r"""[ ]*(?:-(?:[ ]|$)|(?:[\w./$@-]+|"[^"\n]*"|'[^'\n]*')[ ]*:(?:[ ]|$))""")
+_PASSED_OVER = re.compile(r"[ ]*(?:#.*|%.*|---.*|\.\.\.)?\s*$")
+
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _PlainLoader(_Base):  # type: ignore[misc]
+    """Reads ``no``, ``12:30`` and ``2024-01-31`` as the texts that they are: YAML 1.2's scalars, not 1.1's."""
+
+    yaml_implicit_resolvers: dict[str | None, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """Refuse a key that stands twice: a log of ``Commit: …`` records is no YAML, and none of them must vanish."""
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if len(set(names)) < len(names):
+            raise yaml.constructor.ConstructorError(None, None, "a key stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), [*"~nN", ""])
+_PlainLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), [*"tTfF"]
+)
+_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), [*"-+0123456789"])
+_PlainLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?$"),
+    [*"-+.0123456789"],
+)
+_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^<<$"), ["<"])
+
+
+def open_yaml_text(text: str) -> Any:
+    """Give the list or dict that a YAML text spells out (of several documents, a list), or ``None`` for other text.
+
+    Raises:
+        ArgumentRejected: It is YAML whose aliases expand to too much, or that contains itself.
+    """
+    if not looks_like_yaml(text):
+        return None
+    try:
+        _refuse_bombs(yaml.parse(text, Loader=_PlainLoader))
+        documents = list(yaml.load_all(text, Loader=_PlainLoader))
+    except ArgumentRejected:
+        raise
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
+        return None
+    if not documents or not all(isinstance(document, (dict, list)) for document in documents):
+        return None
+    return load_json(dump_json(documents[0] if len(documents) == 1 else documents))
+
+
+def looks_like_yaml(text: str) -> bool:
+    """Whether a text has the structure of YAML: each unindented line is ``key:`` or ``- ``, and two or more are."""
+    structural = 0
+    for line in _first_lines(text):
+        if _PASSED_OVER.match(line) or line.startswith("\t"):
+            continue
+        if _STRUCTURE.match(line):
+            structural += 1
+        elif not line.startswith(" "):
+            return False
+    return structural >= FEWEST_STRUCTURAL_LINES
+
+
+def _first_lines(text: str) -> Iterable[str]:
+    position = 0
+    for _ in range(MOST_LINES_JUDGED):
+        end = text.find("\n", position)
+        if end < 0:
+            yield text[position : position + MOST_CHARACTERS_JUDGED]
+            return
+        yield text[position : min(end, position + MOST_CHARACTERS_JUDGED)].removesuffix("\r")
+        position = end + 1
+
+
+def _refuse_bombs(events: Iterable[Any]) -> None:
+    """Count the nodes that a document has with all its aliases expanded, without expanding any."""
+    sizes: dict[str | None, int] = {}
+    open_nodes: list[tuple[str | None, int]] = []
+    total = 0
+    for event in events:
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            sizes[anchor] = total - before
+        elif isinstance(event, yaml.AliasEvent):
+            _refuse_a_circle(event.anchor, open_nodes)
+            total += sizes.get(event.anchor, 1)
+        elif isinstance(event, yaml.NodeEvent):
+            sizes[event.anchor] = 1
+            if isinstance(event, yaml.CollectionStartEvent):
+                open_nodes.append((event.anchor, total))
+            total += 1
+        if total > MAX_EXPANDED_NODES or len(open_nodes) > MAX_DEPTH:
+            raise ArgumentRejected(
+                f"The YAML text expands to more than {MAX_EXPANDED_NODES:,} nodes (by its aliases or its length), or "
+                f"is nested deeper than {MAX_DEPTH} levels; it was not opened. Use search and slice on its text."
+            )
+
+
+def _refuse_a_circle(anchor: str | None, open_nodes: list[tuple[str | None, int]]) -> None:
+    if any(anchor == name for name, _ in open_nodes):
+        raise ArgumentRejected("The YAML text contains itself through an alias; it was not opened.")
