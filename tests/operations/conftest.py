@@ -16,7 +16,7 @@ def do() -> Run:
 
     def run(operation: str, value: Any, **args: Any) -> Answer:
         encoded = encode(value)
-        document = Document(metadata_of(encoded), encoded.payload, allow_yaml=True)
+        document = Document(metadata_of(encoded), encoded.payload, in_sandbox=True)
         return OPERATIONS[operation](document, {"reference": "@obj_1", "path": "", "limit": 4000} | args)
 
     return run

@@ -8,7 +8,7 @@ from coatcheck.codec import encode
 from coatcheck.errors import ArgumentRejected, PathNotFound, ReferenceSyntaxError
 from coatcheck.explorer.operations import OPERATIONS, Answer, Document
 from coatcheck.explorer.operations.document import metadata_of
-from coatcheck.explorer.operations.yaml_text import looks_like_yaml, open_yaml_text
+from coatcheck.explorer.texts.yaml_text import looks_like_yaml, open_yaml_text
 from coatcheck.references import parse_path, walk
 
 ROWS = {"rows": [{"id": number, "name": f"user {number}"} for number in range(500)]}

@@ -6,7 +6,7 @@ from coatcheck.explorer.operations.document import metadata_of
 def test_records_with_repeated_keys_are_text_and_none_of_them_vanishes():
     text = "\n".join(f"Commit: {number:040x}\nAuthor: A\nMessage: fix" for number in range(300))
     encoded = encode(text)
-    document = Document(metadata_of(encoded), encoded.payload, allow_yaml=True)
+    document = Document(metadata_of(encoded), encoded.payload, in_sandbox=True)
     assert document.open_text(text) is None
     shown = OPERATIONS["show"](document, {"reference": "@obj_1", "path": "", "limit": 2000})
     assert "900 lines" in shown.text
@@ -18,7 +18,7 @@ def test_a_document_whose_aliases_multiply_is_still_shown_as_text():
     )
     encoded = encode(text * 20)
     shown = OPERATIONS["show"](
-        Document(metadata_of(encoded), encoded.payload, allow_yaml=True),
+        Document(metadata_of(encoded), encoded.payload, in_sandbox=True),
         {"reference": "@obj_1", "path": "", "limit": 900},
     )
     assert "@obj_1" in shown.text

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from coatcheck.explorer.previews import Subject, render
+from coatcheck.explorer.texts import Opened
 
 LOG = "".join(
     f"commit {number:040x}\nAuthor: A {number % 5} <a@example.org>\n\n    Fix {number}\n\n" for number in range(2000)
@@ -37,16 +38,12 @@ def test_a_git_log_is_recognised_and_its_commits_can_be_searched() -> None:
 @pytest.mark.parametrize(
     ("start", "name"),
     [
-        ("a,b,c\n1,2,3\n4,5,6\n", "CSV with columns a, b, c"),
-        ('a,b\n"x, y",2\n"z",3\n', "CSV with columns a, b"),
-        ("a\tb\n1\t2\n3\t4\n", "tab-separated values with columns a, b"),
         ("name: x\nitems:\n  - a\n  - b\n", "YAML"),
         ("---\nname: x\n", "YAML"),
         ("# Title\n\nSome text.\n", "Markdown"),
         ("diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n", "a diff"),
         ("2024-01-01 10:00:00 INFO started\n2024-01-01 10:00:01 ERROR no\n", "log lines"),
         ("[2024-01-01T10:00:00Z] x\n[2024-01-01T10:00:00Z] y]\n", "log lines"),
-        ('{"a": 1}\n{"a": 2}\n', "JSON lines"),
         ("Commit: 'abc1234'\nAuthor: x\n", "a git log"),
         ("<?xml version='1.0'?>\n<a>\n</a>", "XML"),
         ("<!DOCTYPE html>\n<html></html>", "HTML"),
@@ -113,16 +110,15 @@ def test_json_text_is_previewed_by_what_it_holds() -> None:
     written = json.dumps([{"id": number} for number in range(100)])
     text = preview(written)
     assert f"array of 100 items, {len(written):,} characters" in text
-    assert f"JSON text of {len(written):,} characters; paths work on it" in text
-    assert 'object_store_get(object_id="@obj_2", path="[2:22]")' in text
-    assert "object_store_slice" not in text
+    assert "Text in JSON; paths and filters work on it" in text
+    assert 'object_store_slice(object_id="@obj_2", start=2, end=22)' in text
 
 
 def test_long_json_text_is_recognised_and_its_structure_shown_where_the_caller_opened_it() -> None:
     value = [{"id": number} for number in range(10_000)]
     written = json.dumps(value)
     assert "Looks like JSON" in preview(written)
-    assert "array of 10,000 items" in preview(written, opened=value)
+    assert "array of 10,000 items" in preview(written, opened=Opened(value, "JSON"))
 
 
 def test_text_that_only_begins_like_json_is_text() -> None:

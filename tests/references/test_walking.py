@@ -99,3 +99,23 @@ def test_the_message_is_one_printable_line_whatever_the_keys_are():
         with pytest.raises(PathNotFound) as caught:
             walk(value, Path().child("a").child(odd).child(odd + "x"))
         assert str(caught.value).isprintable()
+
+
+def test_lines_of_a_text_are_parts_of_it() -> None:
+    text = "one\ntwo\nthree\nfour\n"
+    assert walk(text, parse_path("lines[1:3]")) == "two\nthree"
+    assert walk({"log": text}, parse_path("log.lines[-1]")) == "four"
+    assert walk(text, parse_path("lines")) == ["one", "two", "three", "four"]
+    assert type(walk(text, parse_path("lines"))) is list
+    assert walk(text, parse_path("lines[1][0:2]")) == "tw"
+    assert walk(text, parse_path("lines[1:3].lines[1]")) == "three"
+
+
+def test_a_member_called_lines_comes_before_the_lines_of_its_text() -> None:
+    assert walk('{"lines": [1]}', parse_path("lines"), open_text=open_json_text) == [1]
+    assert walk('{"a": [1]}', parse_path("lines[0]"), open_text=open_json_text) == '{"a": [1]}'
+
+
+def test_lines_beyond_the_end_are_named() -> None:
+    with pytest.raises(PathNotFound, match=r'"\[9\]" leads nowhere: at ".lines" is a list of 2 items'):
+        walk("a\nb", parse_path("lines[9]"))

@@ -6,6 +6,7 @@ from typing import Any
 from coatcheck.explorer.access import AsyncAccess, BlockingAccess, complete
 from coatcheck.explorer.finding import Found
 from coatcheck.explorer.operations import Answer
+from coatcheck.explorer.operations.searching import MATCHES_SHOWN
 from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.explorer.work import Kept, Work, target_of
 from coatcheck.store.object_store import ObjectStore
@@ -113,23 +114,42 @@ class Explorer:
 
     # Searching and transforming, in the sandbox
 
-    def search(self, obj_id: str, pattern: str, path: str = "", case_sensitive: bool = False, *, start: int = 0) -> str:
+    def search(
+        self,
+        obj_id: str,
+        pattern: str,
+        path: str = "",
+        case_sensitive: bool = False,
+        *,
+        context: int = 0,
+        limit: int = MATCHES_SHOWN,
+        start: int = 0,
+    ) -> str:
         """Find a regular expression in a text's lines, or in the keys and values of a structure.
 
-        ``start`` is the match to begin with, to go on where an answer ended.
+        ``context`` lines around each match are shown too, and at most ``limit`` matches; ``start`` is the match to
+        begin with, to go on where an answer ended.
 
         Raises:
             PatternError: The pattern does not compile.
             SandboxError: The search broke a limit.
         """
-        args = {"pattern": pattern, "case_sensitive": case_sensitive, "start": start}
+        args = {"pattern": pattern, "case_sensitive": case_sensitive, "start": start, "context": context, "most": limit}
         return complete(self._blocking().run("search", target_of(obj_id, path), args, self.response_limit)).text
 
     async def asearch(
-        self, obj_id: str, pattern: str, path: str = "", case_sensitive: bool = False, *, start: int = 0
+        self,
+        obj_id: str,
+        pattern: str,
+        path: str = "",
+        case_sensitive: bool = False,
+        *,
+        context: int = 0,
+        limit: int = MATCHES_SHOWN,
+        start: int = 0,
     ) -> str:
         """Find a regular expression; see ``search``."""
-        args = {"pattern": pattern, "case_sensitive": case_sensitive, "start": start}
+        args = {"pattern": pattern, "case_sensitive": case_sensitive, "start": start, "context": context, "most": limit}
         return (await self._async().run("search", target_of(obj_id, path), args, self.response_limit)).text
 
     def replace(

@@ -10,15 +10,16 @@ from coatcheck.errors import (
     CoatcheckError,
     ObjectStoreUnavailable,
     ObjectTooLarge,
-    PathNotFound,
     ReferenceSyntaxError,
+    SandboxError,
     counted,
 )
 from coatcheck.explorer.access import Access
 from coatcheck.explorer.finding import Finding
 from coatcheck.explorer.operations import OPERATIONS, Answer, Document
 from coatcheck.explorer.operations.document import metadata_of
-from coatcheck.explorer.previews import NotPlain, Subject, render, render_small, render_whole
+from coatcheck.explorer.previews import NotPlain, Subject, render, render_small, render_text, render_whole
+from coatcheck.explorer.texts import is_for_the_sandbox
 from coatcheck.references import Path, Reference, parse_target
 
 INLINE_BYTES = 64 * 1024
@@ -69,12 +70,15 @@ class Work:
             return Kept(reference, note if len(note) <= limit else reference[:limit], characters)
 
     async def _preview(self, value: Any, object_id: str, subject: Subject, limit: int) -> str:
-        shown = value.result if isinstance(value, ToolResult) else value
-        if isinstance(value, ToolResult) and not codec.is_large_result(value.result):
-            shown = codec.result_value(value.result)
-        elif isinstance(value, ToolResult) or _is_large_document(value):
-            return await self.show(Reference(object_id), limit, headline=True)
+        shown = value
+        if isinstance(value, ToolResult):
+            is_large = codec.is_large_result(value.result)
+            shown = None if is_large else codec.result_value(value.result)
+            if is_large:
+                return await self.show(Reference(object_id), limit, headline=True)
         try:
+            if isinstance(shown, str) and is_for_the_sandbox(shown):
+                return await self.show(Reference(object_id), limit, headline=True)
             return preview_of(shown, subject, limit)
         except NotPlain:
             return await self.show(Reference(object_id), limit, headline=True)
@@ -91,8 +95,24 @@ class Work:
 
     async def show(self, target: Reference, limit: int, *, whole: bool = True, headline: bool = False) -> str:
         """Show an object or a part of it: whole where it fits, else as a preview."""
-        answer = await self.run("show", target, {"whole": whole, "headline": headline}, limit)
+        try:
+            answer = await self.run("show", target, {"whole": whole, "headline": headline}, limit)
+        except SandboxError as error:
+            return await self._show_unopened(target, limit, error)
         return answer.text
+
+    async def _show_unopened(self, target: Reference, limit: int, error: SandboxError) -> str:
+        """Preview a text as nothing but text, where opening it broke a limit of the sandbox.
+
+        Raises:
+            SandboxError: The one that was given, where the object is no text.
+        """
+        stored = await self.access.read(target.object_id)
+        text = stored.text() if not target.path else None
+        if text is None:
+            raise error
+        subject = Subject(str(target), len(text), tool=stored.metadata.tool, kind_note=f"Shown as plain text: {error}")
+        return render_text(text, subject, limit)
 
     async def run(self, operation: str, target: Reference, args: dict[str, Any], limit: int) -> Answer:
         """Run an operation here where that is harmless and the object small, else in the sandbox."""
@@ -100,12 +120,12 @@ class Work:
         stored = await self.access.peek(target.object_id, at_most)
         args = {**args, "reference": f"@{target.object_id}", "path": str(target.path), "limit": limit}
         if operation in HARMLESS and stored.metadata.size <= at_most:
-            try:
-                return OPERATIONS[operation](Document(stored.metadata, bytes(stored.payload)), args)
-            except PathNotFound:
-                if stored.metadata.type != "string":
-                    raise
-                # The text may be YAML, which is opened in the sandbox alone.
+            document = Document(stored.metadata, bytes(stored.payload))
+            text = document.value if stored.metadata.type == "string" else None
+            # What can only be opened in the sandbox, such as YAML, is looked into there.
+            as_it_is = operation == "resolve" and not target.path
+            if as_it_is or not isinstance(text, str) or not is_for_the_sandbox(text):
+                return OPERATIONS[operation](document, args)
         return await self.access.run(operation, args, target.object_id)
 
     async def derive(self, operation: str, target: Reference, args: dict[str, Any], *, store: bool) -> str:
@@ -202,11 +222,6 @@ def _characters(encoded: Encoded, value: Any) -> int:
         if text is not None:
             return len(text)
     return encoded.characters
-
-
-def _is_large_document(value: Any) -> bool:
-    """Whether a text is so large that what it spells out is looked for in the sandbox."""
-    return isinstance(value, str) and len(value) > INLINE_BYTES and value.lstrip()[:1] in {"{", "["}
 
 
 def _listed(object_id: str, metadata: Metadata, now: float) -> str:

@@ -11,6 +11,9 @@ from coatcheck.references.paths import Index, Key, Path, Slice, Step
 OpenText = Callable[[str], Any]
 """Gives the list or dict that a text spells out, or ``None`` where it is just text."""
 
+LINES = Key("lines")
+"""On a text: its lines. ``.lines[3:10]`` is a text of seven of them, ``.lines[3]`` is one."""
+
 SHOWN_KEYS = 12
 COMPARED_KEYS = 500
 COMPARED_CHARACTERS = 40
@@ -32,16 +35,29 @@ def walk(value: Any, path: Path, *, open_text: OpenText | None = None) -> Any:
         PathNotFound: With how far the path got, and which keys or what length are there.
     """
     for depth, step in enumerate(path.steps):
-        if isinstance(value, str) and open_text is not None:
-            opened = open_text(value)
-            value = value if opened is None else opened
+        if isinstance(value, str):
+            value = _inside(value, step, open_text)
+            if isinstance(value, _Lines) and step == LINES:
+                continue
         if isinstance(step, Key):
             value = _member(value, step, path, depth)
         elif isinstance(step, Index):
             value = _item(value, step, path, depth)
         else:
             value = _part(value, step, path, depth)
-    return value
+    return list(value) if isinstance(value, _Lines) else value
+
+
+def _inside(text: str, step: Step, open_text: OpenText | None) -> Any:
+    """Give what a step leads into: the document that a text is, its lines where it has no such member, or the text."""
+    opened = None if open_text is None else open_text(text)
+    if step == LINES and not (isinstance(opened, dict) and LINES.name in opened):
+        return _Lines(text.removesuffix("\n").split("\n"))
+    return text if opened is None else opened
+
+
+class _Lines(list[str]):
+    """The lines of a text; a range of them is a text again."""
 
 
 def _member(value: Any, step: Key, path: Path, depth: int) -> Any:
@@ -72,6 +88,8 @@ def _item(value: Any, step: Index, path: Path, depth: int) -> Any:
 
 
 def _part(value: Any, step: Slice, path: Path, depth: int) -> Any:
+    if isinstance(value, _Lines):
+        return "\n".join(value[step.start : step.stop])
     if isinstance(value, (list, str)):
         return value[step.start : step.stop]
     raise _dead_end(path, depth, step, _shape(value) + ", which has no ranges")

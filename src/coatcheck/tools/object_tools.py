@@ -65,6 +65,8 @@ async def object_store_grep(
     pattern: Annotated[str, Field(description="Regular expression (Python).")],
     path: PathInObject = "",
     case_sensitive: bool = False,
+    context: Annotated[int, Field(ge=0, le=50, description="Lines to show around each match.")] = 0,
+    limit: Annotated[int, Field(ge=1, le=1000, description="Most matches to show.")] = 20,
     start: Annotated[int, Field(ge=0, description="The match to begin with.")] = 0,
     *,
     explorer: Explorer,
@@ -73,7 +75,7 @@ async def object_store_grep(
 
     Example: object_id="@obj_001", pattern="error|failed".
     """
-    return await explorer.asearch(object_id, pattern, path, case_sensitive, start=start)
+    return await explorer.asearch(object_id, pattern, path, case_sensitive, context=context, limit=limit, start=start)
 
 
 async def object_store_sed(

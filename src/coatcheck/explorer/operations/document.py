@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from coatcheck.codec import Encoded, Metadata, decode, encode, open_json_text
+from coatcheck.codec import Encoded, Metadata, decode, encode
+from coatcheck.explorer.texts import HEAD, Opened, may_be_opened, open_text
 from coatcheck.references import parse_path, walk
 
 Facts = dict[str, Any]
@@ -104,18 +105,18 @@ class Document:
     Args:
         metadata: What is known of the payload.
         payload: The stored bytes.
-        allow_yaml: Whether a text that is YAML may be opened too. Only in a worker: its parser is for the sandbox.
+        in_sandbox: Whether this is a worker, so that texts may be opened whose parsers are for the sandbox.
     """
 
-    def __init__(self, metadata: Metadata, payload: bytes | memoryview, *, allow_yaml: bool = False) -> None:
+    def __init__(self, metadata: Metadata, payload: bytes | memoryview, *, in_sandbox: bool = False) -> None:
         self.metadata = metadata
         self.payload = payload
-        self.allow_yaml = allow_yaml
+        self.in_sandbox = in_sandbox
 
     @property
     def may_be_structured(self) -> bool:
-        """Whether it is JSON, or a text that looks like JSON from its first character."""
-        return self.metadata.kind != "text" or bytes(self.payload[:64]).lstrip()[:1] in {b"{", b"["}
+        """Whether it is JSON, or a text that begins like a document or a table."""
+        return self.metadata.kind != "text" or may_be_opened(bytes(self.payload[:HEAD]).decode(errors="replace"))
 
     @cached_property
     def value(self) -> Any:
@@ -123,20 +124,17 @@ class Document:
         return decode(self.metadata, self.payload)
 
     @cached_property
-    def _opened_root(self) -> Any:
-        return self._open(self.value)
+    def _opened_root(self) -> Opened | None:
+        return open_text(self.value, in_sandbox=self.in_sandbox)
+
+    def opened(self, text: str) -> Opened | None:
+        """Give what a text holds where it is a document or a table, else ``None``."""
+        return self._opened_root if text is self.value else open_text(text, in_sandbox=self.in_sandbox)
 
     def open_text(self, text: str) -> Any:
-        """Give the list or dict that a text spells out in JSON (or YAML, where allowed), else ``None``."""
-        return self._opened_root if text is self.value else self._open(text)
-
-    def _open(self, text: str) -> Any:
-        opened = open_json_text(text)
-        if opened is None and self.allow_yaml:
-            from coatcheck.explorer.operations.yaml_text import open_yaml_text
-
-            opened = open_yaml_text(text)
-        return opened
+        """Give the list or dict that a text spells out, else ``None``."""
+        opened = self.opened(text)
+        return None if opened is None else opened.value
 
 
 def locate(document: Document, path: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import jq
 
-from coatcheck.codec import dump_json, encode, load_exactly, load_json
+from coatcheck.codec import dump_json, encode, load_exactly, load_json, open_json_text
 from coatcheck.codec.encoding import describe_payload
 from coatcheck.errors import FilterError, SandboxOutputExceeded, excerpt
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
@@ -219,11 +219,12 @@ def _source(document: Document, path: str) -> str:
             return text
     value = locate(document, path)
     if isinstance(value, str):
-        opened = document.open_text(value)
+        opened = document.opened(value)
         if opened is None:
             return dump_json(value).decode()
-        # The text itself where it is JSON, for the digits of its numbers.
-        return value if value.lstrip()[:1] in "{[" else dump_json(opened).decode()
+        # The text itself where it is strict JSON, for the digits of its numbers.
+        is_strict = opened.format == "JSON" and open_json_text(value) is not None
+        return value if is_strict else dump_json(opened.value).decode()
     return dump_json(value).decode()
 
 

@@ -6,7 +6,8 @@ from typing import Any
 from coatcheck.errors import ArgumentRejected, PatternError, counted, excerpt
 from coatcheck.explorer.operations.clipping import Page, fill, one_line
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
-from coatcheck.explorer.operations.searching import Link, compile_pattern, path_of
+from coatcheck.explorer.operations.searching import compile_pattern
+from coatcheck.explorer.operations.searching_values import Link, path_of
 
 CHANGES_SHOWN = 5
 SIDE_CHARACTERS = 80

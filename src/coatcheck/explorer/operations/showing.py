@@ -5,6 +5,7 @@ from typing import Any
 from coatcheck.codec import dump_json, json_type
 from coatcheck.errors import ArgumentRejected
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
+from coatcheck.explorer.texts import Opened
 
 
 def show(document: Document, args: dict[str, Any]) -> Answer:
@@ -40,9 +41,9 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
     return Answer(render(value, subject, limit, opened), facts=facts | {"whole": False, "characters": characters})
 
 
-def _opened(document: Document, value: Any) -> Any:
+def _opened(document: Document, value: Any) -> Opened | None:
     try:
-        return document.open_text(value) if isinstance(value, str) else None
+        return document.opened(value) if isinstance(value, str) else None
     except ArgumentRejected:
         return None  # a document that is refused can still be shown as text
 

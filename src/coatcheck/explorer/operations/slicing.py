@@ -13,12 +13,16 @@ from coatcheck.references import Key
 def slice_part(document: Document, args: dict[str, Any]) -> Answer:
     """Show positions ``start`` to ``end`` (not included; negative ones count from the end) of a part.
 
-    A list gives items, an object its members, a text of several lines lines, a text of one line characters.
+    A list gives items, an object its members, a text of several lines lines, a text of one line characters; a text
+    that is a document or a table gives the items or members of that.
 
     Raises:
         ArgumentRejected: The part has no positions.
     """
     value = locate(document, args.get("path") or "")
+    if isinstance(value, str):
+        opened = document.open_text(value)
+        value = value if opened is None else opened
     if isinstance(value, (list, dict)):
         return _members(value, args)
     if isinstance(value, str):

@@ -20,6 +20,12 @@ def warm_up(operations: dict[str, Callable[[Document, dict[str, Any]], Answer]])
         "one",
         _YAML,
         '[{"a": 1}]',
+        '{"a": 1}\n{"a": 2}\n',
+        "a,b\n1,x\n2.50,y\n",
+        "[{'a': 1, 'b': datetime.date(2026, 1, 1)}, {'a': Decimal('1.5')}]",
+        "{1: 'a', 2: {'b'}}",
+        "# One\n\ntext\n\n## Two\n" * 9,
+        "2026-01-01 10:00:00 ERROR no\n" * 9,
         "\ud800",
         _TOOL_RESULT,
     ]
@@ -34,7 +40,7 @@ def _try(
     operation: Callable[[Document, dict[str, Any]], Answer], value: Any, path: str, limit: int, *, whole: bool
 ) -> None:
     encoded = encode(value)
-    document = Document(metadata_of(encoded), encoded.payload, allow_yaml=True)
+    document = Document(metadata_of(encoded), encoded.payload, in_sandbox=True)
     args = {
         "reference": "@obj_1",
         "path": path,

@@ -29,14 +29,14 @@ class Shown:
     cuts: Cuts
 
 
-def render_structure(value: Any, subject: Subject, limit: int, *, text: str | None = None) -> str:
+def render_structure(value: Any, subject: Subject, limit: int, *, text_format: str = "") -> str:
     """Preview a value that is no text, in at most ``limit`` characters.
 
     Args:
         value: A list, object or scalar.
         subject: Reference, size and origin.
         limit: Characters.
-        text: The text that spells the value out in JSON, where the object is one.
+        text_format: The format of the text that spells the value out, where the object is one.
 
     Raises:
         NotPlain: A part that would be looked at is no JSON value.
@@ -44,10 +44,10 @@ def render_structure(value: Any, subject: Subject, limit: int, *, text: str | No
     shape = describe([value])
     main = find_main(value, shape)
     sheet = Sheet(limit)
-    note = "" if text is None else f"JSON text of {counted(len(text), 'character')}; paths work on it"
+    note = f"Text in {text_format}; paths and filters work on it" if text_format else ""
     if not sheet.put_first("headline", headlines(subject, title(value), note)):
         return ""
-    steps = list(filter(None, suggestions(value, main, subject, in_text=text is not None)))
+    steps = list(filter(None, suggestions(value, main, subject)))
     if steps:
         sheet.put("next", f"Next: {steps[0]}") or sheet.put("next", steps[0])
     part = max(PART, limit // 5)

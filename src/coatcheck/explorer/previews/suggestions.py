@@ -132,7 +132,7 @@ def _is_identifier(name: str) -> bool:
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{3,19}")
 
 
-def suggestions(value: Any, main: Main | None, subject: Subject, *, in_text: bool) -> Iterator[str]:
+def suggestions(value: Any, main: Main | None, subject: Subject) -> Iterator[str]:
     """Next steps, the most useful first; none where the value was not kept."""
     target = subject.target
     if target is None:
@@ -154,20 +154,16 @@ def suggestions(value: Any, main: Main | None, subject: Subject, *, in_text: boo
     if word:
         yield call("grep", target, pattern=word)
     if main is not None and len(main.container) > 3:  # noqa: PLR2004
-        yield _page(target, main, in_text=in_text)
+        yield _page(target, main)
 
 
-def _page(target: Reference, main: Main, *, in_text: bool) -> str:
+def _page(target: Reference, main: Main) -> str:
     """The call that gives the next members of the main part."""
     there = target.path.join(main.place.steps)
     start = RUN if main.is_run else 2
     end = min(start + 20, len(main.container))
     if start >= end:
         return ""
-    if in_text and not main.place:
-        # Slicing the object itself would give lines of its text; a path opens the text first.
-        path = there.child(Slice(start, end))
-        return call("get", Reference(target.object_id, path)) if isinstance(main.container, list) else ""
     return call("slice", Reference(target.object_id, there), start=start, end=end)
 
 

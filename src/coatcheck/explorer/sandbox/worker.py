@@ -217,7 +217,7 @@ class Worker:
         self._began = time.monotonic()
         _arm(self._limits.total)
         self._cache.make_room(size)
-        document = Document(Metadata.from_dict(header["metadata"]), self._read(size), allow_yaml=True)
+        document = Document(Metadata.from_dict(header["metadata"]), self._read(size), in_sandbox=True)
         self._cache.put(key, document)
         return document
 

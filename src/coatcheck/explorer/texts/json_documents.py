@@ -37,7 +37,7 @@ def open_json_inside(text: str) -> Found | None:
             value, end = read
             first, last = (text.count("\n", 0, place) for place in (start.start(), end))
             where = f"line {first}" if first == last else f"lines {first} to {last}"
-            return value, f"JSON in {where} of a text"
+            return value, f"JSON ({where})"
     return None
 
 

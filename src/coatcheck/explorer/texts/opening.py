@@ -12,6 +12,7 @@ from coatcheck.explorer.texts.yaml_text import looks_like_yaml, open_yaml_text
 SMALL = 64 * 1024
 """Characters up to which a text whose parser is harmless is read where it is looked at."""
 HEAD = 4000
+"""Characters of the start of a text by which it is judged what it may hold."""
 BYTE_ORDER_MARK = "\ufeff"
 _JSON_BLOCK = re.compile(r"^\s*[\[{]", re.MULTILINE)
 
@@ -58,4 +59,10 @@ def is_for_the_sandbox(text: str) -> bool:
     head = text[:HEAD].removeprefix(BYTE_ORDER_MARK)
     if looks_like_python(text) or looks_like_yaml(head):
         return True
-    return len(text) > SMALL and (bool(_JSON_BLOCK.search(head)) or looks_like_table(head))
+    return len(text) > SMALL and (_JSON_BLOCK.search(head) is not None or looks_like_table(head))
+
+
+def may_be_opened(head: str) -> bool:
+    """Whether a text that begins so may be a document or a table."""
+    head = head.removeprefix(BYTE_ORDER_MARK)
+    return _JSON_BLOCK.search(head) is not None or looks_like_table(head) or looks_like_yaml(head)

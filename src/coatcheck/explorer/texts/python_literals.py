@@ -15,6 +15,7 @@ MOST_PARSED = 250_000
 """Characters up to which Python's own parser reads what is no JSON after translation: it takes 1.2 s for a million."""
 _START = re.compile(r"\s*[\[({]\s*(?:[\[({]\s*)*(?:'|\"|b['\"]|-?\d|None\b|True\b|False\b|[A-Za-z.]+\(|[\])}])")
 _SINGLE = re.compile(r"'|\bNone\b|\bTrue\b|\bFalse\b|\(|\b[A-Za-z.]+\(")
+_DOUBLE_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _TOKEN = re.compile(
     r"""
     '(?:[^'\\\n]|\\.)*' | "(?:[^"\\\n]|\\.)*"
@@ -33,7 +34,7 @@ def looks_like_python(text: str) -> bool:
     head = text[:1000].lstrip()
     if head[:1] not in _ENDS or text[-100:].rstrip()[-1:] != _ENDS[head[:1]]:
         return False
-    return _START.match(head) is not None and _SINGLE.search(head) is not None
+    return _START.match(head) is not None and _SINGLE.search(_DOUBLE_QUOTED.sub("", head)) is not None
 
 
 def open_python_literal(text: str) -> tuple[Any, str] | None:

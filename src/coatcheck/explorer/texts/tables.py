@@ -135,8 +135,9 @@ def _numbers(column: Sequence[str]) -> list[Any] | None:
         read: list[Any] = load_exactly(f"[{','.join(cell or 'null' for cell in column)}]")
     except ValueError:
         return None
-    exact = all(_is_exact(cell, number) for cell, number in zip(column, read, strict=True) if len(cell) > EXACT_DIGITS)
-    return read if exact else None
+    cells = zip(column, read, strict=True)
+    doubtful = cells if "e" in together.lower() else (pair for pair in cells if len(pair[0]) > EXACT_DIGITS)
+    return read if all(_is_exact(cell, number) for cell, number in doubtful if cell) else None
 
 
 def _is_exact(cell: str, number: float) -> bool:

@@ -1,0 +1,190 @@
+"""Texts that are documents or tables are read exactly; all others stay texts."""
+
+import datetime
+import json
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coatcheck.explorer.texts import open_text
+
+
+def opened(text: str) -> Any:
+    found = open_text(text, in_sandbox=True)
+    return None if found is None else found.value
+
+
+def form(text: str) -> str | None:
+    found = open_text(text, in_sandbox=True)
+    return None if found is None else found.format
+
+
+def test_json_lines_are_a_list_of_their_documents():
+    text = '{"a": 1}\n\n{"a": [2]}\r\n[3]\n'
+    assert (form(text), opened(text)) == ("JSON Lines", [{"a": 1}, {"a": [2]}, [3]])
+
+
+def test_a_json_line_that_was_cut_off_is_left_out_and_named():
+    text = '{"a": 1}\n{"a": 2}\n{"a": '
+    assert form(text) == "JSON Lines (the last line is cut off and left out)"
+    assert opened(text) == [{"a": 1}, {"a": 2}]
+
+
+def test_a_broken_line_in_the_middle_makes_it_a_text():
+    assert opened('{"a": 1}\n{"a": \n{"a": 3}\n') is None
+
+
+def test_several_documents_in_a_row_are_a_list():
+    assert opened('{"a": 1}{"a": 2}\n\n [3]') == [{"a": 1}, {"a": 2}, [3]]
+    assert form('{\n "a": 1\n}\n{\n "a": 2\n}') == "2 JSON documents in a row"
+
+
+@pytest.mark.parametrize(
+    "around", ["Here:\n\n```json\n%s\n```\n\nDone.", "Result: %s", "Found 4 items:\n%s\nThat is all."]
+)
+def test_the_json_among_words_is_read(around: str):
+    value = {"hosts": [{"name": f"node-{number}"} for number in range(9)]}
+    text = around % json.dumps(value, indent=1)
+    assert opened(text) == value
+    assert form(text).startswith("JSON (line")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "See [1] and [2] for more.",
+        "# Manual\n\nText.\n\n```json\n{}\n```\n\n" + "More text.\n" * 30,
+        "def f(a):\n    return [a]\n",
+        "[info] started\n[info] ended\n",
+        "Dear all, hello\nthanks, everyone\nbye, now\n",
+        "1\n2\n3\n4\n",
+        "",
+        "[",
+        "{]",
+    ],
+)
+def test_other_texts_stay_texts(text: str):
+    assert opened(text) is None
+
+
+def test_a_byte_order_mark_is_passed_over():
+    assert opened('\ufeff{"a": 1}') == {"a": 1}
+    assert opened("\ufeffa,b\n1,2\n3,4\n") == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
+
+
+def test_integers_keep_all_their_digits_and_nan_is_null():
+    assert opened('{"wei": 12345678901234567890123456007}') == {"wei": 12345678901234567890123456007}
+    assert opened('{"wei": 12345678901234567890123456007}\n{"wei": NaN}\n') == [
+        {"wei": 12345678901234567890123456007},
+        {"wei": None},
+    ]
+    assert opened("a,b\n1,12345678901234567890123\n2,3\n")[0]["b"] == 12345678901234567890123
+
+
+def test_a_table_is_a_list_of_objects_by_its_header():
+    text = 'id,name,price\n1,"Smith, Ann",1.5\n2,"said ""hi""",\n3,"two\nlines",-2e3\n'
+    assert opened(text) == [
+        {"id": 1, "name": "Smith, Ann", "price": 1.5},
+        {"id": 2, "name": 'said "hi"', "price": None},
+        {"id": 3, "name": "two\nlines", "price": -2000.0},
+    ]
+
+
+@pytest.mark.parametrize(("delimiter", "name"), [(",", "CSV"), ("\t", "TSV"), (";", "CSV with semicolons")])
+def test_tables_are_known_by_what_separates_their_cells(delimiter: str, name: str):
+    text = "\n".join(delimiter.join(row) for row in (("id", "name"), ("1", "x"), ("2", "y")))
+    assert (form(text), opened(text)) == (name, [{"id": 1, "name": "x"}, {"id": 2, "name": "y"}])
+
+
+def test_a_table_without_a_header_is_a_list_of_rows():
+    assert opened("1,x\n2,y\n3,z\n") == [[1, "x"], [2, "y"], [3, "z"]]
+    assert form("1,x\n2,y\n3,z\n") == "CSV without a header, 2 columns"
+
+
+@pytest.mark.parametrize("odd", ["007", "1.", "+1", "n/a", "0x10", "1_000", "NaN", "0.12345678901234567890", "1e999"])
+def test_a_column_with_anything_but_exact_numbers_stays_text(odd: str):
+    assert opened(f"id,v\n1,1\n2,{odd}\n3,3\n") == [
+        {"id": 1, "v": "1"},
+        {"id": 2, "v": odd},
+        {"id": 3, "v": "3"},
+    ]
+
+
+def test_columns_of_one_name_are_all_kept():
+    assert opened(",a,a b\n0,1,x\n1,2,y\n")[0] == {"column_1": 0, "a": 1, "a b": "x"}
+
+
+def test_a_row_that_was_cut_off_is_left_out_and_named():
+    text = "a,b\n1,2\n3,4\n5"
+    assert opened(text) == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
+    assert form(text) == "CSV, the last line is cut off and left out"
+
+
+def test_log_lines_with_a_comma_in_their_time_are_no_table():
+    assert opened("2026-01-01 10:00:00,123 INFO x\n" * 9) is None
+
+
+PRINTED = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, min_size=1) | st.dictionaries(st.text(), inner, min_size=1),
+    max_leaves=12,
+)
+
+
+@given(value=st.lists(PRINTED, min_size=1) | st.dictionaries(st.text(), PRINTED, min_size=1))
+def test_what_python_prints_of_plain_values_comes_back(value: Any):
+    found = open_text(repr(value), in_sandbox=True)
+    if found is not None:  # a list of numbers is JSON, and a text that begins like words may stay one
+        assert found.value == value
+    else:
+        assert "'" not in repr(value)[:1000]
+        assert "None" not in repr(value)[:1000]
+
+
+def test_python_objects_have_their_stored_form():
+    rows = [
+        {"id": UUID(int=1), "at": datetime.datetime(2026, 1, 2, 3, 4), "on": datetime.date(2026, 1, 2)},  # noqa: DTZ001
+        {"price": Decimal("1.50"), "pair": (1,), "none": ()},
+    ]
+    assert opened(repr(rows)) == [
+        {"id": str(UUID(int=1)), "at": "2026-01-02T03:04:00", "on": "2026-01-02"},
+        {"price": "1.50", "pair": [1], "none": []},
+    ]
+    assert opened("{1: 'a', 'b': {2}}") == {"1": "a", "b": [2]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[print('x')]", "[__import__('os').system('true')]", "['a', <object at 0x1>]", "['a' * 10**9]", "[f'{1}']"],
+)
+def test_python_that_is_no_value_is_never_run(text: str):
+    assert opened(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{'a': " + "[" * 100_000 + "]" * 100_000 + "}",
+        '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        "[" * 500_000,
+        "{" * 500_000,
+        "[{" * 250_000,
+        "a," * 500_000 + "\n" + "a," * 500_000,
+        '"' * 500_001 + ",\n" * 3,
+        "'" * 500_000 + "\n[" * 1000,
+        "[['" + "\\" * 100_000 + "']]",
+    ],
+    ids=range(9),
+)
+def test_hostile_texts_are_refused_and_not_fatal(text: str):
+    open_text(text, in_sandbox=True)
+
+
+@given(text=st.text(alphabet="[]{}(),:;'\"\n\t\\ aN1.\ufeff-|"))
+def test_no_text_makes_a_parser_fail(text: str):
+    found = open_text(text, in_sandbox=True)
+    assert found is None or isinstance(found.value, (list, dict))
