@@ -13,7 +13,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
-from coatcheck.cli.options import make_settings, store_flags
+from coatcheck.cli.options import SettingsFlags, make_settings
 from coatcheck.cli.serve import Listening, warn_of_open_tokens
 from coatcheck.errors import SettingsError
 
@@ -173,9 +173,9 @@ def test_no_colours_are_written_to_a_terminal_that_wants_none():
     ],
 )
 def test_a_password_on_the_command_line_is_warned_about_and_not_repeated(url, warned, capsys):
-    make_settings(store_flags(None, "redis", url))
+    make_settings(SettingsFlags(None, {"object_store_backend": "redis", "redis_url": url}))
     said = "".join(capsys.readouterr())
-    assert ("shows in the process list; put the URL into COATCHECK_REDIS_URL" in said) is warned
+    assert ("can be read in the process list; set COATCHECK_REDIS_URL" in said) is warned
     assert SECRET not in said
 
 

@@ -102,7 +102,7 @@ HOSTILE_SERVER = [
     "-m",
     "coatcheck",
     "wrap",
-    "--always",
+    "--always-keep",
     "give",
     "--",
     sys.executable,

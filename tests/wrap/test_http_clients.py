@@ -37,13 +37,13 @@ def command_url():
 
 @pytest.fixture(scope="module")
 def never_url():
-    with wrapped_over_http("--never", "*", *COMMAND) as (_, url, _said):
+    with wrapped_over_http("--never-keep", "*", *COMMAND) as (_, url, _said):
         yield url
 
 
 @pytest.fixture(scope="module")
 def never_url_url(never_url):
-    with wrapped_over_http("--never", "*", "--url", never_url) as (_, url, _said):
+    with wrapped_over_http("--never-keep", "*", "--url", never_url) as (_, url, _said):
         yield url
 
 

@@ -15,7 +15,7 @@ COMMAND = ["--", *FEATURES, "stdio"]
 
 
 async def test_limits_never_and_always_go_by_the_tools_name():
-    flags = ["--limit", "te*=500", "--limit", "9000", "--never", "rows", "--always", "proc*"]
+    flags = ["--tool-limits", "te*=500", "--inline-limit", "9000", "--never-keep", "rows", "--always-keep", "proc*"]
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio(*flags, *COMMAND)) as client:
             assert words(await client.call_tool("text", {"size": 450})).startswith("line of text")
@@ -34,7 +34,7 @@ async def test_limits_never_and_always_go_by_the_tools_name():
 async def test_the_general_limit_holds_where_no_pattern_does():
     long = "sesame" * 1_000
     with anyio.fail_after(60):
-        async with Client(wrap_on_stdio("--limit", "9000", *COMMAND, LONG=long)) as client:
+        async with Client(wrap_on_stdio("--inline-limit", "9000", *COMMAND, LONG=long)) as client:
             assert words(await client.call_tool("variable", {"name": "LONG"})) == long
         async with Client(wrap_on_stdio(*COMMAND, LONG=long)) as client:
             assert words(await client.call_tool("variable", {"name": "LONG"})).startswith("@obj_")
@@ -42,7 +42,7 @@ async def test_the_general_limit_holds_where_no_pattern_does():
 
 async def test_limits_in_tokens_are_four_characters_each():
     with anyio.fail_after(60):
-        async with Client(wrap_on_stdio("--tokens", "--limit", "500", *COMMAND)) as client:
+        async with Client(wrap_on_stdio("--limits-in-tokens", "--inline-limit", "500", *COMMAND)) as client:
             assert words(await client.call_tool("text", {"size": 1_900})).startswith("line")
             assert words(await client.call_tool("text", {"size": 2_100})).startswith("@obj_")
 
@@ -109,7 +109,7 @@ async def test_variables_say_what_flags_do_not():
             assert len(words(await client.call_tool("text", {"size": 3_000}))) <= 500
             assert len((await client.call_tool("rows", {"count": 2_000})).structured_content["result"]) == 2_000
             assert reference_in(words(await client.call_tool("process", {})))
-        async with Client(wrap_on_stdio("--limit", "te*=5000", *COMMAND, **variables)) as client:
+        async with Client(wrap_on_stdio("--tool-limits", "te*=5000", *COMMAND, **variables)) as client:
             assert words(await client.call_tool("text", {"size": 3_000})).startswith("line")
 
 
@@ -120,9 +120,26 @@ async def test_without_a_round_limit_each_result_stands_for_itself():
                 assert words(await client.call_tool("text", {"size": 3_500})).startswith("line")
 
 
-@pytest.mark.parametrize("given", ["text=many", "=5", "-3", "*"])
-def test_a_limit_that_is_none_is_refused(given):
-    command = [*WRAP, f"--limit={given}", "--", "cat"]
+@pytest.mark.parametrize(
+    ("flag", "given", "said"),
+    [
+        ("--tool-limits", "text=many", "PATTERN=NUMBER"),
+        ("--tool-limits", "=5", "PATTERN=NUMBER"),
+        ("--tool-limits", "*", "PATTERN=NUMBER"),
+        ("--inline-limit", "many", "valid integer"),
+        ("--object-store-ttl", "long", "valid number"),
+    ],
+)
+def test_a_limit_that_is_none_is_refused_before_the_server_starts(flag, given, said):
+    command = [*WRAP, f"{flag}={given}", "--", "cat"]
+    ended = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
+    assert ended.returncode == 2
+    assert flag in ended.stderr
+    assert said in ended.stderr
+
+
+def test_a_negative_limit_is_refused():
+    command = [*WRAP, "--inline-limit=-3", "--", "cat"]
     ended = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
     assert ended.returncode == 1
-    assert "PATTERN=NUMBER" in ended.stderr
+    assert "inline_limit" in ended.stderr

@@ -215,7 +215,7 @@ async def test_tls_is_checked_against_the_given_certificates(tmp_path):
 
 async def test_a_result_of_many_megabytes_comes_through(feature_url):
     with anyio.fail_after(60):
-        async with Client(wrap_on_stdio("--url", feature_url, "--never", "text")) as client:
+        async with Client(wrap_on_stdio("--url", feature_url, "--never-keep", "text")) as client:
             assert len(words(await client.call_tool("text", {"size": 5_000_000}))) == 5_000_000
 
 

@@ -8,7 +8,8 @@ import typer
 from coatcheck import __version__
 from coatcheck.cli.install import install, status, uninstall
 from coatcheck.cli.objects import app as objects
-from coatcheck.cli.options import Backend, Config, LogFormat, RedisUrl, ShutdownTimeout, Ttl, WaitForStore, store_flags
+from coatcheck.cli.options import SettingsFlags
+from coatcheck.cli.settings_options import SettingsCommand, settings_options
 from coatcheck.cli.stats import stats
 from coatcheck.cli.toolset_options import ServeCommand
 from coatcheck.cli.wrap import wrap
@@ -42,6 +43,7 @@ def coatcheck(
 
 
 app.command(
+    cls=SettingsCommand,
     context_settings={"allow_interspersed_args": False},
     short_help="Put coatcheck in front of any MCP server.",
 )(wrap)
@@ -56,6 +58,7 @@ app.command(short_help="Tell which servers of which clients it stands in front o
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     short_help="Serve the object tools, and those of toolsets.",
 )
+@settings_options()
 def serve(
     ctx: typer.Context,
     transport: Annotated[str, typer.Option(help="stdio, streamable-http or sse.")] = "stdio",
@@ -99,14 +102,9 @@ def serve(
         ),
     ] = None,
     tool: Annotated[list[str] | None, typer.Option(help="Serve this tool only. Repeatable.")] = None,
-    object_store_backend: Backend = None,
-    redis_url: RedisUrl = None,
-    object_store_ttl: Ttl = None,
-    wait_for_store: WaitForStore = None,
-    shutdown_timeout: ShutdownTimeout = None,
-    config: Config = None,
-    log_format: LogFormat = None,
     verbose: Verbose = False,
+    *,
+    settings: SettingsFlags,
 ) -> None:
     """Serve the object tools over stdio, streamable HTTP or SSE, with the tools of toolsets beside them.
 
@@ -117,16 +115,7 @@ def serve(
     from coatcheck.cli.serve import run_serve
     from coatcheck.cli.toolset_options import ExtraFlags
 
-    configure_logging(log_format, verbose=verbose)
-    settings = store_flags(
-        config,
-        object_store_backend,
-        redis_url,
-        object_store_ttl=object_store_ttl,
-        wait_for_store=wait_for_store,
-        shutdown_timeout=shutdown_timeout,
-        log_format=log_format,
-    )
+    configure_logging(settings.given["log_format"], verbose=verbose)
     authentication = AuthFlags(auth_tokens, auth_jwks, auth_issuer, auth_audience, auth).open()
     protected = authentication is not None
     listening = Listening(transport, host, port, unprotected=unprotected, authenticated=protected, stateless=stateless)
@@ -136,18 +125,17 @@ def serve(
 
 
 app.add_typer(objects, name="objects", short_help="Look at stored objects: ls, show, get, grep, query, rm.")
-app.command(short_help="Say what the store holds, and what a running server has counted.")(stats)
+app.command(cls=SettingsCommand, short_help="Show what the store holds, and what a running server has counted.")(stats)
 
 
-@app.command(short_help="Check settings, wiring, store and sandbox, and show the container.")
+@app.command(cls=SettingsCommand, short_help="Check settings, wiring, store and sandbox, and show the container.")
+@settings_options()
 def doctor(
-    object_store_backend: Backend = None,
-    redis_url: RedisUrl = None,
-    object_store_ttl: Ttl = None,
-    config: Config = None,
     mermaid: Annotated[
-        bool, typer.Option("--mermaid", help="Print the container's graph as a Mermaid drawing.")
+        bool, typer.Option("--mermaid", help="Print the container's graph as a Mermaid diagram.")
     ] = False,
+    *,
+    settings: SettingsFlags,
 ) -> None:
     """Check settings, wiring, store and sandbox, and show the container's graph.
 
@@ -155,5 +143,4 @@ def doctor(
     """
     from coatcheck.cli.doctor import run_doctor
 
-    flags = store_flags(config, object_store_backend, redis_url, object_store_ttl=object_store_ttl)
-    raise typer.Exit(run_doctor(flags, mermaid=mermaid))
+    raise typer.Exit(run_doctor(settings, mermaid=mermaid))

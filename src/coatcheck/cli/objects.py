@@ -9,10 +9,13 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from coatcheck.cli.options import Backend, Config, RedisUrl, SettingsFlags, make_settings, store_flags
+from coatcheck.cli.options import SettingsFlags, make_settings
 from coatcheck.cli.printing import print_data, print_table, say
+from coatcheck.cli.settings_options import SettingsCommand, settings_options
 
 NOT_FOUND, USAGE = 1, 2
+
+_over_a_store = settings_options("object_store_backend", "redis_url", "sqlite_path", "redis_prefix")
 
 app = typer.Typer(
     help="Look at stored objects, in the file or the Redis where servers keep them.",
@@ -35,16 +38,16 @@ Target = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@app.command(short_help="List objects, newest first.")
+@app.command(cls=SettingsCommand, short_help="List objects, newest first.")
+@_over_a_store
 def ls(
     namespace: Namespace = None,
     all_namespaces: Annotated[
         bool, typer.Option("--all-namespaces", help="List everybody's objects, with their namespaces.")
     ] = False,
     as_json: AsJson = False,
-    object_store_backend: Backend = None,
-    redis_url: RedisUrl = None,
-    config: Config = None,
+    *,
+    settings: SettingsFlags,
 ) -> None:
     """List objects, newest first: id, type, size, tool, age."""
     if all_namespaces and namespace is not None:
@@ -52,7 +55,7 @@ def ls(
     from coatcheck.explorer import ago
     from coatcheck.store.inventory import inventory
 
-    with opened(store_flags(config, object_store_backend, redis_url)) as container:
+    with opened(settings) as container:
         wanted = None if all_namespaces else namespace or ""
         found = sorted(inventory(container.backend(), wanted), key=lambda held: -held.metadata.created)
     now = time.time()
@@ -88,53 +91,53 @@ def ls(
     )
 
 
-@app.command(short_help="Show what an object is: its structure and samples.")
+@app.command(cls=SettingsCommand, short_help="Show what an object is: its structure and samples.")
+@_over_a_store
 def show(
     target: Target,
     namespace: Namespace = None,
-    object_store_backend: Backend = None,
-    redis_url: RedisUrl = None,
-    config: Config = None,
+    *,
+    settings: SettingsFlags,
 ) -> None:
     """Show what an object or a part of it is: all of it where it is small, else its structure and samples."""
-    with _exploring(store_flags(config, object_store_backend, redis_url), namespace) as explorer:
+    with _exploring(settings, namespace) as explorer:
         print_data(explorer.preview(target) + "\n")
 
 
-@app.command(short_help="Print a value, raw and whole.")
+@app.command(cls=SettingsCommand, short_help="Print a value, raw and whole.")
+@_over_a_store
 def get(
     target: Target,
     as_json: AsJson = False,
     namespace: Namespace = None,
-    object_store_backend: Backend = None,
-    redis_url: RedisUrl = None,
-    config: Config = None,
+    *,
+    settings: SettingsFlags,
 ) -> None:
     """Print an object or a part of it, raw and whole: a text as it is, everything else as JSON; nothing is added."""
     from coatcheck.codec import dump_json
 
-    with _exploring(store_flags(config, object_store_backend, redis_url), namespace) as explorer:
+    with _exploring(settings, namespace) as explorer:
         if as_json:
             print_data(dump_json(explorer.resolve(target)))
         else:
             print_data(explorer.resolve(target, as_text=True))
 
 
-@app.command(short_help="Find a regular expression in an object.")
+@app.command(cls=SettingsCommand, short_help="Find a regular expression in an object.")
+@_over_a_store
 def grep(
     pattern: Annotated[str, typer.Argument(help="A regular expression.")],
     target: Target,
     ignore_case: Annotated[bool, typer.Option("--ignore-case", "-i", help="Take upper and lower case alike.")] = False,
     namespace: Namespace = None,
-    object_store_backend: Backend = None,
-    redis_url: RedisUrl = None,
-    config: Config = None,
+    *,
+    settings: SettingsFlags,
 ) -> None:
     """Find a regular expression in a text's lines, or in the keys and values of a structure.
 
     The exit code is 1 when nothing matches.
     """
-    with _exploring(store_flags(config, object_store_backend, redis_url), namespace) as explorer:
+    with _exploring(settings, namespace) as explorer:
         answer = explorer.run("search", target, pattern=pattern, case_sensitive=not ignore_case)
     if not answer.facts.get("matches"):
         say(answer.text)
@@ -142,34 +145,34 @@ def grep(
     print_data(answer.text + "\n")
 
 
-@app.command(short_help="Run a jq filter on an object.")
+@app.command(cls=SettingsCommand, short_help="Run a jq filter on an object.")
+@_over_a_store
 def query(
     filter: Annotated[str, typer.Argument(help="A jq filter.")],  # noqa: A002
     target: Target,
     namespace: Namespace = None,
-    object_store_backend: Backend = None,
-    redis_url: RedisUrl = None,
-    config: Config = None,
+    *,
+    settings: SettingsFlags,
 ) -> None:
     """Run a jq filter on an object or a part of it and print what it gives, whole; a text as it is."""
-    with _exploring(store_flags(config, object_store_backend, redis_url), namespace) as explorer:
+    with _exploring(settings, namespace) as explorer:
         answer = explorer.run("query", target, filter=filter)
     for note in answer.facts.get("notes", []):
         say(note)
     print_data((answer.payload or b"") + b"\n")
 
 
-@app.command(short_help="Remove objects.")
+@app.command(cls=SettingsCommand, short_help="Remove objects.")
+@_over_a_store
 def rm(
     targets: Annotated[list[str], typer.Argument(help="Ids, with or without @.", metavar="ID...")],
     namespace: Namespace = None,
-    object_store_backend: Backend = None,
-    redis_url: RedisUrl = None,
-    config: Config = None,
+    *,
+    settings: SettingsFlags,
 ) -> None:
     """Remove objects. The exit code is 1 when one of them was not there; the others are removed all the same."""
     missing = 0
-    with _exploring(store_flags(config, object_store_backend, redis_url), namespace) as explorer:
+    with _exploring(settings, namespace) as explorer:
         from coatcheck.references import parse_target
 
         references = [parse_target(target) for target in targets]

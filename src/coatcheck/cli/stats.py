@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 import typer
 
 from coatcheck.cli.objects import opened
-from coatcheck.cli.options import Backend, Config, RedisUrl, SettingsFlags, make_settings, store_flags
+from coatcheck.cli.options import SettingsFlags, make_settings
 from coatcheck.cli.printing import print_data, print_table
+from coatcheck.cli.settings_options import settings_options
 
 if TYPE_CHECKING:
     from coatcheck.store.inventory import HeldObject
@@ -22,24 +23,23 @@ LONGEST_WAIT_SECONDS = 10.0
 Figures = dict[str, Any]
 
 
+@settings_options("object_store_backend", "redis_url", "sqlite_path", "redis_prefix")
 def stats(
     url: Annotated[
         str | None,
         typer.Option(help="A running server, such as http://127.0.0.1:8000: say what it has counted since its start."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    object_store_backend: Backend = None,
-    redis_url: RedisUrl = None,
-    config: Config = None,
+    *,
+    settings: SettingsFlags,
 ) -> None:
     """Say what the store holds, everybody's objects together, and what a running server has counted.
 
     A store in memory is known to its server alone: ask that one, with --url.
     """
-    flags = store_flags(config, object_store_backend, redis_url)
     found: Figures = {}
-    if url is None or make_settings(flags).object_store_backend != "memory":
-        found["store"] = _holdings(flags)
+    if url is None or make_settings(settings).object_store_backend != "memory":
+        found["store"] = _holdings(settings)
     if url is not None:
         found["server"] = _counted(url)
     if as_json:

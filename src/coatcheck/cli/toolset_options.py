@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
 
+from coatcheck.cli.settings_options import SettingsCommand
 from coatcheck.references import close_names
 from coatcheck.tools.toolset import Toolset, load_toolset
 
@@ -71,7 +71,7 @@ def toolset_options(toolsets: Sequence[Toolset], extra: ExtraFlags) -> dict[str,
     return options
 
 
-class ServeCommand(TyperCommand):
+class ServeCommand(SettingsCommand):
     """A command whose help lists what ``--toolset``, which is read first, adds to it."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

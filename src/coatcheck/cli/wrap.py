@@ -1,19 +1,22 @@
 """The command ``coatcheck wrap`` and its help."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coatcheck.cli.options import Backend, LogFormat, RedisUrl, ShutdownTimeout, Ttl, WaitForStore, store_flags
+from coatcheck.cli.options import SettingsFlags
+from coatcheck.cli.settings_options import settings_options
 from coatcheck.errors import SettingsError, excerpt
 
 if TYPE_CHECKING:
     from coatcheck.proxy.upstreams.base import Link
 
-UPSTREAM, DOWNSTREAM, SIZE, AUTH = "Which server", "Who connects", "What is shortened", "Who may call (HTTP)"
+UPSTREAM, DOWNSTREAM, AUTH = "Server to wrap", "Transport", "Authentication (HTTP)"
 
 
+@settings_options(config=False)
 def wrap(
     ctx: typer.Context,
     command: Annotated[
@@ -77,35 +80,13 @@ def wrap(
     auth: Annotated[
         str | None, typer.Option(help="A TokenVerifier of your own: module:attribute.", rich_help_panel=AUTH)
     ] = None,
-    limit: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Results up to this pass unchanged: a number for all tools, PATTERN=NUMBER for some. Repeatable.",
-            rich_help_panel=SIZE,
-        ),
-    ] = None,
-    never: Annotated[
-        list[str] | None, typer.Option(help="Tools whose results always pass unchanged. Repeatable.")
-    ] = None,
-    always: Annotated[
-        list[str] | None, typer.Option(help="Tools whose results are kept even when small. Repeatable.")
-    ] = None,
-    tokens: Annotated[bool, typer.Option("--tokens", help="Limits are in tokens (4 characters each).")] = False,
-    round_limit: Annotated[
-        int | None,
-        typer.Option(help="What the results of calls made at once may have together; 0: no limit. [default: 4 limits]"),
-    ] = None,
     resource_links: Annotated[
         bool,
         typer.Option("--resource-links", help="Also give kept results as resource links, for hosts that read them."),
     ] = False,
-    object_store_backend: Backend = None,
-    redis_url: RedisUrl = None,
-    object_store_ttl: Ttl = None,
-    wait_for_store: WaitForStore = None,
-    shutdown_timeout: ShutdownTimeout = None,
-    log_format: LogFormat = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say on stderr what happens.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log to stderr what happens.")] = False,
+    *,
+    settings: SettingsFlags,
 ) -> None:
     """Run MCP servers with coatcheck in front of them.
 
@@ -118,26 +99,15 @@ def wrap(
         coatcheck wrap --config mcp.json
     """
     from coatcheck.cli.logs import configure_logging
-    from coatcheck.cli.options import Shaping
     from coatcheck.cli.upstream_options import UpstreamFlags
     from coatcheck.cli.wrap_runner import WrapFlags, run_wrap, run_wrap_link
     from coatcheck.proxy.upstreams.targets import CommandTarget, make_link
 
-    configure_logging(log_format, verbose=verbose)
+    configure_logging(settings.given["log_format"], verbose=verbose)
     if transport not in {"stdio", "streamable-http"}:
         raise SettingsError(f'Clients of wrap connect by stdio or streamable-http, not by "{excerpt(transport)}".')
     servers, settings_file = _sorted(config or [])
-    shaping = Shaping(limit or [], never or [], always or [], round_limit, tokens)
-    settings = store_flags(
-        settings_file,
-        object_store_backend,
-        redis_url,
-        object_store_ttl=object_store_ttl,
-        wait_for_store=wait_for_store,
-        shutdown_timeout=shutdown_timeout,
-        log_format=log_format,
-        **shaping.settings(),  # What cannot be meant is refused here, before anything starts.
-    )
+    settings = replace(settings, config=settings_file)
     flags = WrapFlags(settings, resource_links=resource_links, verbose=verbose)
     target = UpstreamFlags(command or [], url, sse, header or [], token_variable, ca_file).target()
     if (target is None) == (not servers):

@@ -1,0 +1,211 @@
+"""Settings as options: each setting has a flag of its name, and the help takes its words from the setting."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import typer
+from typer.core import TyperCommand, TyperOption
+
+from coatcheck.cli.options import Config, SettingsFlags
+from coatcheck.errors import excerpt
+
+STORE = ("object_store_backend", "redis_url", "sqlite_path", "object_store_ttl", "object_store_max_idle")
+LIMITS = (
+    "inline_limit",
+    "tool_limits",
+    "never_keep",
+    "always_keep",
+    "round_limit",
+    "limits_in_tokens",
+    "preview_limit",
+    "response_limit",
+)
+SERVER = ("wait_for_store", "shutdown_timeout", "max_caller_sessions", "log_format")
+BOUNDS = ("max_object_bytes", "max_namespace_objects", "max_namespace_bytes", "max_total_bytes", "namespace_secret")
+SANDBOX = ("sandbox_workers", "sandbox_timeout", "sandbox_memory", "sandbox_cache")
+REDIS = (
+    "redis_prefix",
+    "redis_timeout",
+    "redis_max_connections",
+    "redis_compress_above",
+    "redis_ids",
+    "redis_sentinel_username",
+    "redis_sentinel_password",
+    "redis_ca_file",
+    "redis_client_certificate",
+    "redis_client_key",
+)
+GROUPS = {
+    "Object store": STORE,
+    "Limits": LIMITS,
+    "Server": SERVER,
+    "Bounds of the store": BOUNDS,
+    "Redis": REDIS,
+    "Sandbox": SANDBOX,
+}
+"""Title in the help → settings, the common ones first."""
+
+ALL = tuple(name for names in GROUPS.values() for name in names)
+
+_LISTS = frozenset({"tool_limits", "never_keep", "always_keep"})
+_SWITCHES = frozenset({"limits_in_tokens"})
+_SECONDS = frozenset(
+    {
+        "object_store_ttl",
+        "object_store_max_idle",
+        "wait_for_store",
+        "shutdown_timeout",
+        "redis_timeout",
+        "sandbox_timeout",
+    }
+)
+_TEXTS = frozenset(
+    {
+        "object_store_backend",
+        "redis_url",
+        "sqlite_path",
+        "log_format",
+        "redis_prefix",
+        "redis_ids",
+        "redis_sentinel_username",
+        "redis_ca_file",
+        "redis_client_certificate",
+        "redis_client_key",
+    }
+)
+# The kinds stand here although the settings know them too: `wrap` starts its server before it imports the settings.
+_VARIABLE_ONLY = frozenset({"namespace_secret", "redis_sentinel_password"})
+"""Secrets: an argument can be read in the process list, so these have a variable and no flag."""
+
+_METAVARS = {"Path": "PATH", "float": "SECONDS", "int": "NUMBER"}
+_MOST_COLUMNS = 30
+
+
+def flag_of(setting: str) -> str:
+    """Give the flag of a setting: ``--inline-limit`` for ``inline_limit``."""
+    return "--" + setting.replace("_", "-")
+
+
+def settings_options(*names: str, config: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the options of these settings; it receives them as the parameter ``settings``.
+
+    Args:
+        names: Settings that have a flag; all by default.
+        config: Whether ``--config`` names a settings file too; a command with a ``--config`` of its own says no.
+    """
+    chosen = [name for name in names or ALL if name not in _VARIABLE_ONLY]
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(command)
+        parameters = [parameter for parameter in signature.parameters.values() if parameter.name != "settings"]
+        added = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            for name, annotation, default in (*map(_option, chosen), *([("config", Config, None)] if config else []))
+        ]
+
+        @wraps(command)
+        def run(**values: Any) -> Any:
+            given = {name: _value(name, values.pop(name)) for name in chosen}
+            return command(settings=SettingsFlags(values.pop("config") if config else None, given), **values)
+
+        run.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=[
+                *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters),
+                *added,
+            ]
+        )
+        run.__annotations__ = {
+            **{name: kind for name, kind in command.__annotations__.items() if name != "settings"},
+            **{parameter.name: parameter.annotation for parameter in added},
+        }
+        return run
+
+    return decorate
+
+
+def _option(name: str) -> tuple[str, Any, Any]:
+    if name in _SWITCHES:
+        return name, Annotated[bool, typer.Option(flag_of(name), show_default=False)], False
+    if name in _LISTS:
+        return name, Annotated[list[str] | None, typer.Option(flag_of(name), show_default=False)], None
+    kind = str if name in _TEXTS else float if name in _SECONDS else int
+    return name, Annotated[kind | None, typer.Option(flag_of(name), show_default=False)], None
+
+
+def _value(name: str, given: Any) -> Any:
+    """Give what the settings read; ``None`` where the flag was not used."""
+    if name in _SWITCHES:
+        return given or None
+    if name not in _LISTS:
+        return given
+    parts = [part.strip() for one in given or () for part in one.split(",") if part.strip()]
+    if name == "tool_limits":
+        for part in parts:
+            pattern, _, number = part.rpartition("=")
+            if not pattern.strip() or not number.strip().isdecimal():
+                raise typer.BadParameter(
+                    f'--tool-limits takes PATTERN=NUMBER, such as "git_*=8000", not "{excerpt(part)}".'
+                )
+    return parts or None
+
+
+class SettingsCommand(TyperCommand):
+    """A command whose help lists the options of settings by subject, in the words of the settings."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the command's own options, then those of settings."""
+        own = [
+            parameter
+            for parameter in self.get_params(ctx)
+            if parameter.name not in ALL and isinstance(parameter, TyperOption)
+        ]
+        for title, parameters in _by_panel(own):
+            rows = [record for parameter in parameters if (record := parameter.get_help_record(ctx)) is not None]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows, col_max=_MOST_COLUMNS)
+        taken = {parameter.name for parameter in self.get_params(ctx)}
+        if taken.intersection(ALL):
+            formatter.write_paragraph()
+            formatter.write_text(
+                "Settings. Each has an environment variable too, COATCHECK_INLINE_LIMIT for --inline-limit; "
+                "flags override variables, variables override the settings file."
+            )
+        for title, names in GROUPS.items():
+            rows = [_help_row(name) for name in names if name in taken]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows, col_max=_MOST_COLUMNS)
+
+
+def _by_panel(options: list[TyperOption]) -> Iterator[tuple[str, list[TyperOption]]]:
+    panels: dict[str, list[TyperOption]] = {}
+    for option in options:
+        panels.setdefault(option.rich_help_panel or "Options", []).append(option)
+    yield from panels.items()
+
+
+def _help_row(name: str) -> tuple[str, str]:
+    from coatcheck.settings import Settings
+
+    field = Settings.model_fields[name]
+    default = field.default
+    if default in (None, "", (), False):
+        return flag_of(name) + _metavar(name, field), str(field.description)
+    shown = f"{default:g}" if isinstance(default, float) else default
+    return flag_of(name) + _metavar(name, field), f"{field.description} [default: {shown}]"
+
+
+def _metavar(name: str, field: Any) -> str:
+    if name in _SWITCHES:
+        return ""
+    if name == "tool_limits":
+        return " PATTERN=NUMBER"
+    if name in _LISTS:
+        return " PATTERN"
+    if get_origin(field.annotation) is Literal:
+        return " " + "|".join(get_args(field.annotation))
+    kinds = str(field.annotation)
+    return next((f" {shown}" for word, shown in _METAVARS.items() if word in kinds), " TEXT")
