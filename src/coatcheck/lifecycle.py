@@ -1,5 +1,7 @@
 """The lifetime of a container: validated before anything runs, opened, and closed in reverse order."""
 
-from coatcheck.wiring.running import afind_store, find_store, forget, running, validate
+from coatcheck.wiring.ownership import forget
+from coatcheck.wiring.running import afind_store, find_store, running
+from coatcheck.wiring.validation import validate
 
 __all__ = ["afind_store", "find_store", "forget", "running", "validate"]

@@ -126,7 +126,7 @@ def test_one_sees_ones_own_and_an_operator_everybodys(place, run):
     container = container_at(place)
     store: ObjectStore = container.store()
     mine = store.put("mine")
-    with container.scopes().enter(Scope(Reach.PRINCIPAL, "alice")):
+    with container.tenancy().enter(Scope(Reach.PRINCIPAL, "alice")):
         hers, namespace = store.put("hers"), store.namespace()
     assert [each["id"] for each in json.loads(run(place, "objects", "ls", "--json").stdout)] == [mine]
     everybodys = json.loads(run(place, "objects", "ls", "--all-namespaces", "--json").stdout)

@@ -70,9 +70,9 @@ def test_two_containers_in_one_process_share_nothing():
     with pytest.raises(ObjectNotFound):
         second.store().fetch(object_id)
     assert first.backend() is not second.backend()
-    assert first.scopes() is not second.scopes()
+    assert first.tenancy() is not second.tenancy()
     assert first.sandbox() is not second.sandbox()
-    with first.scopes().enter(Scope(Reach.PRINCIPAL, "alice")):
+    with first.tenancy().enter(Scope(Reach.PRINCIPAL, "alice")):
         assert first.store().namespace() != ""
         assert second.store().namespace() == ""
 
@@ -144,7 +144,7 @@ def test_a_hosts_container_embeds_ours_and_shares_the_store():
 
 def test_ids_are_short_where_a_namespace_protects_them_and_long_where_nothing_does():
     container = Container(settings=Settings())
-    store, scopes = container.store(), container.scopes()
+    store, scopes = container.store(), container.tenancy()
     assert len(store.put(1)) == len("obj_") + 6
     with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
         assert len(store.put(1)) == len("obj_") + 6
@@ -154,7 +154,7 @@ def test_ids_are_short_where_a_namespace_protects_them_and_long_where_nothing_do
 
 def test_each_principal_has_a_namespace_of_its_own_that_does_not_show_who_it_is():
     container = Container(settings=Settings())
-    store, scopes = container.store(), container.scopes()
+    store, scopes = container.store(), container.tenancy()
     with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
         object_id = store.put("hers")
         assert "alice" not in store.namespace()
@@ -165,7 +165,7 @@ def test_each_principal_has_a_namespace_of_its_own_that_does_not_show_who_it_is(
 
 def test_replicas_with_one_secret_agree_on_namespaces():
     def namespace(**values: str) -> str:
-        scopes = Container(settings=Settings(**values)).scopes()
+        scopes = Container(settings=Settings(**values)).tenancy()
         with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
             return scopes.namespace()
 
@@ -177,7 +177,7 @@ def test_replicas_with_one_secret_agree_on_namespaces():
 
 def test_a_scope_ends_with_its_task():
     container = Container(settings=Settings())
-    scopes = container.scopes()
+    scopes = container.tenancy()
 
     async def main() -> list[str]:
         async def one(name: str) -> str:

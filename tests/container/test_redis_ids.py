@@ -18,7 +18,7 @@ def new_ids(redis_server):
     def new_ids(reach, count=20, **settings):
         settings = Settings(object_store_backend="redis", redis_url=redis_server.url, **settings)
         container = Container(settings=settings)
-        with container.scopes().enter(Scope(reach, "somebody")):
+        with container.tenancy().enter(Scope(reach, "somebody")):
             ids = [container.store().put(number) for number in range(count)]
             assert [container.store().get(object_id) for object_id in ids] == list(range(count))
         container.backend().close()

@@ -29,11 +29,11 @@ async def test_objects_outlive_the_container_and_keep_their_owners(tmp_path):
     async with running(Container(settings=settings(tmp_path / "o.sqlite"))) as container:
         assert isinstance(container.backend(), SQLiteBackend)
         for name in ("alice", "bob"):
-            with container.scopes().enter(Scope(Reach.PRINCIPAL, name)):
+            with container.tenancy().enter(Scope(Reach.PRINCIPAL, name)):
                 ids[name] = await container.store().aput(f"of {name}")
     async with running(Container(settings=settings(tmp_path / "o.sqlite"))) as container:
         for name in ("alice", "bob"):
-            with container.scopes().enter(Scope(Reach.PRINCIPAL, name)):
+            with container.tenancy().enter(Scope(Reach.PRINCIPAL, name)):
                 assert await container.store().afetch(ids[name]) == f"of {name}"
                 assert [summary.object_id for summary in await container.store().alist()] == [ids[name]]
     assert {each.stat().st_mode & 0o077 for each in tmp_path.iterdir()} == {0}

@@ -16,10 +16,11 @@ from coatcheck import codec
 from coatcheck.backends import InMemoryBackend
 from coatcheck.codec import Metadata
 from coatcheck.codec.tool_results import ToolResult
-from coatcheck.containers import Container, compression_threshold
+from coatcheck.containers import Container
 from coatcheck.errors import MissingExtra, ObjectUnreadable
 from coatcheck.object_store import ObjectStore
 from coatcheck.settings import Settings
+from coatcheck.wiring.factories import compression_threshold
 
 ROWS = [{"id": number, "name": f"user number {number}", "active": True} for number in range(400)]
 MANY = ROWS * 40  # over 500 kB: in a worker thread
@@ -232,7 +233,7 @@ import sys
 sys.modules["backports.zstd"] = sys.modules["compression.zstd"] = None
 from coatcheck.backends import InMemoryBackend
 from coatcheck.errors import MissingExtra
-from coatcheck.containers import compression_threshold
+from coatcheck.wiring.factories import compression_threshold
 from coatcheck.object_store import ObjectStore
 from coatcheck.settings import Settings
 far = dict(object_store_backend="redis", redis_url="redis://cache.example")

@@ -214,7 +214,7 @@ async def test_a_session_id_of_somebody_else_gives_nothing(container, authentica
 
 async def test_a_wrapping_proxy_keeps_two_callers_apart_if_it_has_two(container):
     interceptor = container.proxy_interceptor()
-    scopes = container.scopes()
+    scopes = container.tenancy()
     interceptor.learn([{"name": "echo", "inputSchema": {"type": "object", "properties": {"value": {}}}}])
 
     async def said(way: str, name: str) -> str:
@@ -297,7 +297,7 @@ async def test_asking_for_anothers_object_never_touches_its_key():
             return super().delete(key)
 
     container = Container(settings=Settings(), backend=Watched())
-    scopes, interceptor = container.scopes(), container.proxy_interceptor()
+    scopes, interceptor = container.tenancy(), container.proxy_interceptor()
     with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
         name = await container.store().aput({"name": SECRET})
         hers = container.store().namespace()
@@ -325,7 +325,7 @@ async def test_asking_for_anothers_object_never_touches_its_key():
     ],
 )
 async def test_an_id_that_is_none_leads_out_of_no_namespace(container, name):
-    store, scopes = container.store(), container.scopes()
+    store, scopes = container.store(), container.tenancy()
     with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
         stored = store.put(SECRET)
         name = name.replace("HERS", store.namespace()).replace("obj_1", stored)
@@ -343,7 +343,7 @@ async def test_an_id_that_is_none_leads_out_of_no_namespace(container, name):
 async def test_without_authentication_nobody_waits_for_a_strangers_filter():
     container = Container(settings=Settings())
     explorer = container.explorer()
-    with container.scopes().enter(Scope(Reach.ANYBODY)):
+    with container.tenancy().enter(Scope(Reach.ANYBODY)):
         theirs, mine = [await container.store().aput([number]) for number in range(2)]
         await explorer.aquery(mine, ".")
         async with anyio.create_task_group() as tasks:

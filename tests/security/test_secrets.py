@@ -46,7 +46,7 @@ async def test_nothing_that_is_printed_or_logged_has_it(guarded, caplog):
     container = Container(settings=settings_of(guarded.url))
     said = [told(container.settings()), container.settings().model_dump_json(), drawn(container)]
     async with running(container):
-        parts = (container, container.backend(), container.store(), container.scopes(), container.explorer())
+        parts = (container, container.backend(), container.store(), container.tenancy(), container.explorer())
         said += [told(part) for part in (*parts, container.sandbox(), container.interceptor(), container.server())]
         name = await container.store().aput({"a": 1})
         assert await container.explorer().aquery(name, ".a") == "1"
@@ -182,7 +182,7 @@ def test_keys_in_redis_do_not_say_whose_they_are(guarded):
     from coatcheck.store.tenancy import Reach, Scope
 
     container = Container(settings=settings_of(guarded.url))
-    with container.scopes().enter(Scope(Reach.PRINCIPAL, f"alice@example.com {CANARY}")):
+    with container.tenancy().enter(Scope(Reach.PRINCIPAL, f"alice@example.com {CANARY}")):
         name = container.store().put("hers")
         keys = [key for key in container.backend().scan("") if name in key]
     assert keys

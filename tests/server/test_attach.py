@@ -313,7 +313,7 @@ async def test_a_tool_added_later_is_covered(container, mode):
 
 
 async def test_a_callers_scope_decides_the_namespace(container):
-    with container.scopes().enter(Scope(Reach.PRINCIPAL, "alice")):
+    with container.tenancy().enter(Scope(Reach.PRINCIPAL, "alice")):
         object_id = container.store().put("hers")
     server = somebodys_server()
     attach(server, container)

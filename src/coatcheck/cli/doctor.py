@@ -17,7 +17,8 @@ from coatcheck.errors import CoatcheckError
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.wiring.graph import mermaid as draw_mermaid
 from coatcheck.wiring.graph import text as draw_text
-from coatcheck.wiring.running import forget, validate
+from coatcheck.wiring.ownership import forget
+from coatcheck.wiring.validation import validate
 
 
 def run_doctor(flags: SettingsFlags, *, mermaid: bool) -> int:

@@ -40,7 +40,7 @@ async def serve_http(
         application = Application(
             make_link,
             make_interceptor(container, flags),
-            container.scopes(),
+            container.tenancy(),
             loopback=is_loopback(listening.host),
             stateless=listening.stateless,
             verifier=None if verifier is None else verifier.verifier,

@@ -76,7 +76,7 @@ class _Built(AsyncExitStack):
 def make_container(flags: WrapFlags) -> "Container":
     """Make the container that the flags ask for; slow to import."""
     from coatcheck.containers import Container
-    from coatcheck.wiring.running import validate
+    from coatcheck.wiring.validation import validate
 
     container = Container(settings=make_settings(flags.settings))
     validate(container)

@@ -31,7 +31,7 @@ def attach(server: MCPServer[Any], container: Container) -> list[str]:
         SettingsError: The server has tools with the names of object tools already, or was attached before.
     """
     return attach_interceptor(
-        server, container.registry(), container.scopes(), container.interceptor(), container.store, container.explorer
+        server, container.registry(), container.tenancy(), container.interceptor(), container.store, container.explorer
     )
 
 
@@ -80,6 +80,6 @@ def configure_mcp_server(
             raise SettingsError(f"The toolset {toolset.name} has tools whose names are taken: {', '.join(clashes)}.")
         registry.update(added)
     install_tools(
-        mcp_server_instance, registry, container.scopes(), container.store, container.explorer, tools_to_register
+        mcp_server_instance, registry, container.tenancy(), container.store, container.explorer, tools_to_register
     )
     return container

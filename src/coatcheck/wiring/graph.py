@@ -1,14 +1,12 @@
 """A container's graph as text and as a Mermaid drawing."""
 
 from collections.abc import Callable
-from typing import Any
 
 from dependency_injector import providers
 
 from coatcheck.containers import Container
-from coatcheck.wiring.running import current, depends_on, hands_on, parts
+from coatcheck.wiring.traversal import Provider, current, depends_on, made_by, parts, passes_on
 
-Provider = providers.Provider[Any]
 Neighbours = Callable[[Provider], list[Provider]]
 
 
@@ -17,8 +15,6 @@ def graph(container: Container) -> dict[str, tuple[str, list[str], list[str]]]:
     named = {id(form): name for name, provider in parts(container) for form in (provider, current(provider))}
     drawn = {}
     for name, provider in parts(container):
-        if isinstance(provider, providers.Self):
-            continue
         made_from = _reach(provider, named, depends_on)
         looked_up = [found for found in _handed(provider, named) if found not in made_from]
         drawn[name] = (_kind(provider), made_from, looked_up)
@@ -56,7 +52,7 @@ def _reach(provider: Provider, named: dict[int, str], neighbours: Neighbours) ->
         name = named.get(id(related))
         if name is None:
             pending.extend(neighbours(related))
-        elif name not in found and not isinstance(related, providers.Self):
+        elif name not in found:
             found.append(name)
     return sorted(found)
 
@@ -66,14 +62,14 @@ def _handed(provider: Provider, named: dict[int, str]) -> list[str]:
     pending = [provider]
     while pending:
         here = pending.pop(0)
-        found += [named[id(handed)] for handed in hands_on(here) if id(handed) in named]
+        found += [named[id(handed)] for handed in passes_on(here) if id(handed) in named]
         pending += [related for related in depends_on(here) if id(related) not in named]
     return sorted(set(found))
 
 
 def _kind(provider: Provider) -> str:
     kind = type(provider).__name__.removeprefix("ThreadSafe")
-    made = getattr(provider, "provides", None)
+    made = made_by(provider)
     if made is None or isinstance(made, providers.Provider):
         return kind
     return f"{kind} {getattr(made, '__name__', type(made).__name__)}"

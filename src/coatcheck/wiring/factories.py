@@ -1,0 +1,178 @@
+"""The functions that the container's providers call: each makes one part from the settings and other parts."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+from coatcheck.backends import BreakerBackend, ObjectStoreBackend, RedisBackend, SQLiteBackend
+from coatcheck.backends.redis.redis_backend import uuid_id
+from coatcheck.backends.redis.redis_url import is_on_this_machine
+from coatcheck.backends.sqlite.database_file import kept_secret
+from coatcheck.calls.built_in_tools import OwnTool, own_tool
+from coatcheck.calls.limits import CHARACTERS_PER_TOKEN, ROUND_FACTOR, Limits
+from coatcheck.codec import require_zstd
+from coatcheck.errors import MissingExtra, SettingsError
+from coatcheck.explorer.sandbox import Sandbox
+from coatcheck.settings import Settings
+from coatcheck.store.events import Observation
+from coatcheck.store.tenancy import Scopes, replicas_id
+from coatcheck.tools.registration import build_tool
+from coatcheck.tools.tool_building import Registry
+
+COMPRESS_ABOVE = 16 * 1024
+"""Bytes; see docs/decisions/degradation.md for what compressing takes and saves."""
+
+
+def open_exit_stack() -> AsyncExitStack:
+    """Make the stack that closes in reverse order what the other functions open."""
+    return AsyncExitStack()
+
+
+def open_redis(settings: Settings, exit_stack: AsyncExitStack) -> BreakerBackend:
+    """Make the Redis backend behind a circuit breaker; it connects at first use and is closed with the exit stack."""
+    if settings.redis_url is None:
+        raise SettingsError("The redis backend needs a URL: --redis-url or COATCHECK_REDIS_URL=redis://host:6379.")
+    if settings.object_store_max_idle:
+        raise SettingsError(
+            "object_store_max_idle is for memory and sqlite. Leave it out with redis, which can drop what was not used "
+            "for longest by itself: give it a maxmemory and maxmemory-policy allkeys-lru."
+        )
+    sentinel_password = settings.redis_sentinel_password
+    backend = RedisBackend(
+        settings.redis_url.get_secret_value(),
+        prefix=settings.redis_prefix,
+        max_connections=settings.redis_max_connections,
+        timeout=settings.redis_timeout,
+        sentinel_username=settings.redis_sentinel_username,
+        sentinel_password=None if sentinel_password is None else sentinel_password.get_secret_value(),
+        ca_file=settings.redis_ca_file,
+        client_certificate=settings.redis_client_certificate,
+        client_key=settings.redis_client_key,
+    )
+    exit_stack.push_async_callback(backend.aclose)
+    guarded = BreakerBackend(backend)
+    exit_stack.callback(guarded.stop)
+    return guarded
+
+
+def open_sqlite(settings: Settings, exit_stack: AsyncExitStack) -> SQLiteBackend:
+    """Make the SQLite backend; it opens its file at first use and closes it with the exit stack."""
+    backend = SQLiteBackend(
+        settings.sqlite_file(),
+        max_bytes=settings.max_total_bytes,
+        max_namespace_objects=settings.max_namespace_objects,
+        max_namespace_bytes=settings.max_namespace_bytes,
+        max_idle=settings.object_store_max_idle,
+    )
+    exit_stack.callback(backend.close)
+    return backend
+
+
+def open_sandbox(settings: Settings, exit_stack: AsyncExitStack) -> Sandbox:
+    """Make the sandbox; its workers start when they are first needed and end with the exit stack."""
+    sandbox = Sandbox(
+        workers=settings.sandbox_workers,
+        timeout=settings.sandbox_timeout,
+        memory_bytes=settings.sandbox_memory,
+        cache_bytes=settings.sandbox_cache,
+    )
+    exit_stack.callback(sandbox.close)
+    return sandbox
+
+
+def open_tenancy(settings: Settings) -> Scopes:
+    """Make the scopes; all processes over one store agree on namespaces by a common secret."""
+    secret = settings.namespace_secret or settings.redis_url
+    if secret is None and settings.object_store_backend == "sqlite":
+        return Scopes(kept_secret(settings.sqlite_file()))
+    return Scopes(None if secret is None else secret.get_secret_value())
+
+
+def id_generator(scopes: Scopes, settings: Settings) -> Callable[[], str]:
+    """Ids as the caller's scope wants them; in Redis, long enough to be unique over all replicas."""
+    if settings.object_store_backend != "redis":
+        return scopes.generate_id
+    return partial(scopes.generate_id, uuid_id if settings.redis_ids == "uuid" else replicas_id)
+
+
+def compression_threshold(settings: Settings) -> int:
+    """Bytes above which objects are compressed: it pays where there is a network on the way.
+
+    Raises:
+        MissingExtra: It was asked for, and there is no zstd; where nobody asked, objects are kept as they are.
+    """
+    if settings.object_store_backend != "redis" or settings.redis_url is None:
+        return 0
+    asked = settings.redis_compress_above
+    try:
+        if asked != 0:
+            require_zstd()
+    except MissingExtra:
+        if asked is not None:
+            raise
+        return 0
+    if asked is not None:
+        return asked
+    return 0 if is_on_this_machine(settings.redis_url.get_secret_value()) else COMPRESS_ABOVE
+
+
+def open_limits(settings: Settings) -> Limits:
+    """Make the limits that the settings ask for; what they say in tokens counts four characters each."""
+    factor = CHARACTERS_PER_TOKEN if settings.limits_in_tokens else 1
+    inline = settings.inline_limit * (factor if "inline_limit" in settings.model_fields_set else 1)
+    return Limits(
+        inline,
+        tuple((pattern, limit * factor) for pattern, limit in settings.tool_limits),
+        settings.never_keep,
+        settings.always_keep,
+        ROUND_FACTOR * inline if settings.round_limit is None else settings.round_limit * factor,
+    )
+
+
+def merge_registries(registries: list[Registry]) -> dict[str, Any]:
+    """Put registries of tools together.
+
+    Raises:
+        SettingsError: Two of them have a tool of the same name.
+    """
+    merged: dict[str, Any] = {}
+    for registry in registries:
+        clashes = sorted(merged.keys() & registry.keys())
+        if clashes:
+            raise SettingsError(f"Two registries have tools of the same name: {', '.join(clashes)}.")
+        merged.update(registry)
+    return merged
+
+
+def build_own_tools(registry: Registry, store: Any, explorer: Any) -> Mapping[str, OwnTool]:
+    """Make the tools that coatcheck answers itself where it stands in front of another server."""
+    return {
+        name: own_tool(
+            build_tool(function, config, object_store=store, explorer=explorer),
+            name=name,
+            annotations=config.annotations,
+            title=config.title,
+        )
+        for name, (function, config) in registry.items()
+    }
+
+
+def open_server(*args: Any, **options: Any) -> Any:
+    """Make an ``MCPServer`` with the container's tools; the SDK is imported here and not before."""
+    from coatcheck.mcp_server.attach import build_server
+
+    return build_server(*args, **options)
+
+
+def open_metrics(observation: Observation, backend: Callable[[], ObjectStoreBackend]) -> Any:
+    """Begin to count what happens in the store; Prometheus's package is imported here and not before.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
+    from coatcheck.monitoring.metrics import Metrics
+
+    metrics = Metrics(backend)
+    observation.observer = metrics
+    return metrics

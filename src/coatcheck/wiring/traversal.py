@@ -1,0 +1,98 @@
+"""Walking through a container's providers without making anything."""
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+from dependency_injector import containers, providers
+
+Provider: TypeAlias = providers.Provider[Any]
+
+_LEAVES = (providers.Configuration, providers.ConfigurationOption, providers.TypedConfigurationOption)
+# Asking one of these for an attribute creates a child option, so that a walk would extend what it walks through.
+_MAKERS = (providers.Callable, providers.Factory, providers.BaseSingleton, providers.BaseResource)
+
+
+def parts(container: Any, prefix: str = "") -> list[tuple[str, Provider]]:
+    """The providers of a container by name, those of nested containers as ``container.provider``, sorted by name."""
+    found: list[tuple[str, Provider]] = []
+    for name, provider in sorted(container.providers.items()):
+        if isinstance(provider, providers.Container):
+            found += parts(provider.container, f"{prefix}{name}.")
+        else:
+            found.append((f"{prefix}{name}", provider))
+    return found
+
+
+def containers_in(container: Any, prefix: str = "") -> Iterator[tuple[str, containers.DynamicContainer]]:
+    """A container and the containers nested in it, each with the prefix of its providers' names."""
+    yield prefix, container
+    for name, provider in sorted(container.providers.items()):
+        if isinstance(provider, providers.Container):
+            yield from containers_in(provider.container, f"{prefix}{name}.")
+
+
+def current(provider: Provider) -> Provider:
+    """The provider that is asked in a provider's place: what overrides it last, else itself."""
+    while provider.last_overriding is not None:
+        provider = provider.last_overriding
+    return provider
+
+
+def made_by(provider: Provider) -> Any:
+    """The class or function that a provider calls, or a provider that it extends; ``None`` for other providers."""
+    if isinstance(provider, _LEAVES) or not isinstance(provider, _MAKERS):
+        return None
+    return provider.provides
+
+
+def related(provider: Provider) -> list[Provider]:
+    """The providers that a provider refers to: its inputs, its branches, and what overrides it."""
+    if isinstance(provider, (*_LEAVES, providers.Container)):
+        return []
+    return list(provider.related)
+
+
+def depends_on(provider: Provider) -> list[Provider]:
+    """The providers that a provider takes its inputs from; what overrides one stands in its place.
+
+    A provider that is passed on as such (``store.provider``) is looked up at each call and is not listed.
+    """
+    found: dict[int, Provider] = {}
+    for neighbour in related(provider):
+        standing = current(neighbour)
+        if not isinstance(standing, providers.Delegate):
+            found[id(standing)] = standing
+    return list(found.values())
+
+
+def passes_on(provider: Provider) -> list[Provider]:
+    """The providers that a provider passes on as such, to be looked up at each call."""
+    found = [current(neighbour) for neighbour in related(provider)]
+    return [delegate.provides for delegate in found if isinstance(delegate, providers.Delegate) and delegate.provides]
+
+
+def reachable(container: Any) -> Iterator[tuple[str, Provider]]:
+    """Every provider that a container refers to, once; unnamed ones under the name of the first that uses them."""
+    seen: set[int] = set()
+    pending = parts(container)
+    while pending:
+        name, provider = pending.pop(0)
+        if id(provider) in seen or isinstance(provider, providers.Delegate):
+            continue
+        seen.add(id(provider))
+        yield name, provider
+        if provider.last_overriding is not None:
+            pending.insert(0, (name, provider.last_overriding))
+        pending += [(f"{name} > {label(neighbour)}", neighbour) for neighbour in related(provider)]
+
+
+def label(provider: Provider) -> str:
+    """A provider's kind and what it makes: ``Singleton(ObjectStore)``."""
+    made = made_by(provider)
+    kind = type(provider).__name__
+    return kind if made is None or isinstance(made, providers.Provider) else f"{kind}({name_of(made)})"
+
+
+def name_of(made: Any) -> str:
+    """The name of a class or function."""
+    return str(getattr(made, "__qualname__", None) or type(made).__name__)
