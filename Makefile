@@ -12,6 +12,7 @@ demo: $(READY)  ## Run a real server behind coatcheck with a real client
 	$(BIN)/python examples/demo/demo.py
 
 test: $(READY)  ## Run the tests: several files at a time, then those that need the machine for themselves
+	@echo "Running the tests: about six minutes on two cores." >&2
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not long and not alone"
 	$(BIN)/python -m pytest -q -m "alone and not long"
 
@@ -55,6 +56,7 @@ docs: $(READY)  ## Bring the drawing in containers.md up to date
 	$(BIN)/python docs/update_drawing.py
 
 $(READY): pyproject.toml
+	@echo "Setting up $(VENV): about a minute on first use, with downloads from the package index …" >&2
 	@if command -v uv >/dev/null 2>&1; then \
 		test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) $(VENV); \
 		uv pip install --quiet --python $(BIN)/python -e '.[dev]'; \
@@ -63,6 +65,7 @@ $(READY): pyproject.toml
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'; \
 	fi
 	@touch $(READY)
+	@echo "Ready." >&2
 
 clean:
 	rm -rf $(VENV) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

@@ -44,7 +44,7 @@ RESERVED = {
     "jwt": {"mcp_server"},
     "prometheus_client": {"monitoring", "cli"},
     "opentelemetry": set(),
-    "mcp_types": {"arguments", "tools", "mcp_server", "proxy", "toolsets"},
+    "mcp_types": {"arguments", "cli", "tools", "mcp_server", "proxy", "toolsets"},
 }
 
 MOST_ENTRIES = 28

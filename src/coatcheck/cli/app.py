@@ -144,3 +144,11 @@ def doctor(
     from coatcheck.cli.doctor import run_doctor
 
     raise typer.Exit(run_doctor(settings, mermaid=mermaid))
+
+
+@app.command(short_help="Show the effect on a small included server.")
+def demo() -> None:
+    """Call a small included server directly and through coatcheck, and print what a model reads of both."""
+    from coatcheck.cli.demo import run_demo
+
+    raise typer.Exit(run_demo())

@@ -12,6 +12,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp
 
 from coatcheck.calls.interceptor import INSTRUCTIONS
+from coatcheck.cli.first_run import explain_waiting
 from coatcheck.cli.listen_options import Listening, is_loopback, warn_of_open_tokens
 from coatcheck.cli.logs import announce
 from coatcheck.cli.options import SettingsFlags, make_settings
@@ -53,6 +54,7 @@ def run_serve(
     spare_what_is_loaded()  # else what follows searches through it
     configure_mcp_server(server, tool_names, toolsets=toolsets, toolset_options=options, container=container)
     if listening.transport == "stdio":
+        explain_waiting()
         anyio.run(_serve_stdio, server, container)
         return
     told = asyncio.run(_serve_http(server, container, listening, verbose=verbose))

@@ -98,6 +98,7 @@ def wrap(
 
         coatcheck wrap --config mcp.json
     """
+    from coatcheck.cli.first_run import explain_waiting
     from coatcheck.cli.logs import configure_logging
     from coatcheck.cli.upstream_options import UpstreamFlags
     from coatcheck.cli.wrap_runner import WrapFlags, run_wrap, run_wrap_link
@@ -116,6 +117,8 @@ def wrap(
         )
     if stateless and transport == "stdio":
         raise SettingsError("--stateless goes with --transport streamable-http.")
+    if transport == "stdio":
+        explain_waiting()
     if transport == "stdio" and isinstance(target, CommandTarget):
         raise typer.Exit(run_wrap(ctx.obj or target.command, flags))
     if target is not None:

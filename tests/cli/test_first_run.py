@@ -1,0 +1,53 @@
+"""The first five minutes: the included demo, and what a person sees who starts a server by hand."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+COATCHECK = [sys.executable, "-m", "coatcheck"]
+
+
+def test_the_demo_shows_the_effect_and_passes_a_reference_on():
+    ended = subprocess.run([*COATCHECK, "demo"], capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    directly = re.search(r"directly +([\d,]+) characters", ended.stdout)
+    through = re.search(r"through coatcheck +([\d,]+) characters", ended.stdout)
+    assert directly
+    assert through
+    assert int(directly[1].replace(",", "")) > 50 * int(through[1].replace(",", ""))
+    assert re.search(r'total\(orders="@obj_\w+"\) = \d+', ended.stdout)
+
+
+@pytest.mark.parametrize("arguments", [["serve"], ["wrap", "--", sys.executable, "-m", "coatcheck", "serve"]])
+def test_on_a_terminal_a_server_says_what_it_waits_for_and_one_interrupt_ends_it(arguments):
+    terminal, end = pty.openpty()
+    process = subprocess.Popen([*COATCHECK, *arguments], stdin=end, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    os.close(end)
+    try:
+        said = b""
+        while b"Ctrl-C" not in said:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        text = said.decode()
+        assert "waiting for an MCP client on stdin" in text
+        entry = json.loads(text[text.index("{") : text.rindex("}") + 1])
+        assert entry["mcpServers"]["NAME"] == {"command": "coatcheck", "args": arguments}
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=60)
+        assert b"Traceback" not in rest
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)
+
+
+def test_a_client_that_starts_a_server_is_told_nothing():
+    ended = subprocess.run([*COATCHECK, "serve"], input="", capture_output=True, text=True, timeout=60)
+    assert "waiting" not in ended.stderr
