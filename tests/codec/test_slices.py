@@ -259,6 +259,6 @@ def test_metadata_stands_before_a_payload_however_it_was_made(value, tool):
 @pytest.mark.parametrize("value", [records(10), records(20_000)], ids=["in one go", "in slices"])
 def test_what_the_store_kept_is_read_without_asking_the_backend(value):
     store = ObjectStore(InMemoryBackend())
-    kept = store.keep(encode(value))
+    kept = store.put_encoded(encode(value))
     assert kept.value() == value
     assert store.get(kept.object_id) == value

@@ -1,51 +1,27 @@
-"""Where objects are kept: memory, a file, Redis, or a backend of your own (see `coatcheck.backends.base`)."""
+"""Backends: memory, a file, Redis, or one of your own (see `coatcheck.backends.base`)."""
 
-from coatcheck.backends.base import (
-    AsyncBackend,
-    AsyncCloseBackend,
-    AsyncHeadBackend,
-    AsyncPingBackend,
-    AsyncScanBackend,
-    BackendStatistics,
-    CloseBackend,
-    HeadBackend,
-    ObjectStoreBackend,
-    PingBackend,
-    ScanBackend,
-    StatisticsBackend,
-    TouchBackend,
-    redact_url,
-    require_backend,
-)
+from coatcheck.backends.adapter import BackendAdapter, as_backend
+from coatcheck.backends.base import Backend, BackendStatistics, ObjectStoreBackend, redact_url, require_backend
 from coatcheck.backends.breaker import BreakerBackend, CircuitBreaker
-from coatcheck.backends.facades import AsyncFacade, SyncFacade
 from coatcheck.backends.memory import InMemoryBackend
 from coatcheck.backends.redis import RedisBackend, RedisUnavailable
 from coatcheck.backends.sqlite import SQLiteBackend, SQLiteUnavailable
+from coatcheck.backends.wrapper import BackendWrapper
 
 __all__ = [
-    "AsyncBackend",
-    "AsyncCloseBackend",
-    "AsyncFacade",
-    "AsyncHeadBackend",
-    "AsyncPingBackend",
-    "AsyncScanBackend",
+    "Backend",
+    "BackendAdapter",
     "BackendStatistics",
+    "BackendWrapper",
     "BreakerBackend",
     "CircuitBreaker",
-    "CloseBackend",
-    "HeadBackend",
     "InMemoryBackend",
     "ObjectStoreBackend",
-    "PingBackend",
     "RedisBackend",
     "RedisUnavailable",
     "SQLiteBackend",
     "SQLiteUnavailable",
-    "ScanBackend",
-    "StatisticsBackend",
-    "SyncFacade",
-    "TouchBackend",
+    "as_backend",
     "redact_url",
     "require_backend",
 ]

@@ -1,13 +1,14 @@
-"""A circuit breaker: while a store does not answer, calls fail at once, and it is looked after in the background."""
+"""A circuit breaker: while a store does not answer, calls fail at once and a thread probes it."""
 
-import inspect
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from functools import wraps
+from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
-from coatcheck.backends.base import ObjectStoreBackend
+from coatcheck.backends.adapter import as_backend
+from coatcheck.backends.base import Backend, ObjectStoreBackend
+from coatcheck.backends.wrapper import BackendWrapper
 from coatcheck.errors import ObjectStoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -16,9 +17,7 @@ FAILURES = 3
 """Calls in a row without an answer that open it."""
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 2.0
-"""Between two looks at a store that does not answer: the pause doubles up to the longest."""
-
-_SINGLE = ("ahead", "head", "aset", "aget", "adelete", "touch", "statistics")
+"""Between two probes of a store that does not answer: the pause doubles up to the longest."""
 
 
 class CircuitBreaker:
@@ -107,130 +106,78 @@ class CircuitBreaker:
             return
 
 
-class BreakerBackend:
-    """A backend behind a circuit breaker; it offers the same protocols as the backend inside.
+class BreakerBackend(BackendWrapper):
+    """A backend behind a circuit breaker: while that is open, every call raises `ObjectStoreUnavailable` at once.
+
+    ``ping`` goes through even then, and closes the breaker when it succeeds.
 
     Args:
         backend: The backend to call.
-        options: Arguments of `CircuitBreaker`, by name.
+        **options: Arguments of `CircuitBreaker`, by name.
 
     Attributes:
-        backend: The backend inside.
         breaker: The breaker.
     """
 
     def __init__(self, backend: ObjectStoreBackend, **options: Any) -> None:
-        self.backend = backend
-        self.blocking = getattr(backend, "blocking", True)
-        # Something harmless, for a backend that has no ping.
-        probe = getattr(backend, "ping", None) or (lambda: backend.get("coatcheck-probe"))
+        inside = backend if isinstance(backend, Backend) else as_backend(backend)
+        super().__init__(inside)
+        # A backend without a ping is probed by something harmless.
+        probe = inside.ping if callable(getattr(backend, "ping", None)) else lambda: inside.get("coatcheck-probe")
         self.breaker = CircuitBreaker(probe, **options)
-        # Protocols are recognised by the methods that are there, so each is set only if the backend has it.
-        offered: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
-            **dict.fromkeys(_SINGLE, self._guarded),
-            "scan": self._guarded_scan,
-            "ascan": self._guarded_ascan,
-            "ping": self._probing,
-            "aping": self._probing,
-            "close": lambda method: method,
-            "aclose": lambda method: method,
-        }
-        for name, guard in offered.items():
-            if callable(method := getattr(backend, name, None)):
-                setattr(self, name, guard(method))
-        self._set = self._guarded(backend.set)
-        self._get = self._guarded(backend.get)
-        self._delete = self._guarded(backend.delete)
+        self.guard = _Counted(self.breaker)
 
-    def __repr__(self) -> str:
-        return f"BreakerBackend({self.backend!r})"
+    def ping(self) -> None:
+        """As the backend inside, also while the breaker is open; success closes it."""
+        with _Probing(self.breaker):
+            self.backend.ping()
 
-    def generate_id(self) -> str:
-        """An id of the backend inside."""
-        return self.backend.generate_id()
+    async def aping(self) -> None:
+        """As ``ping``."""
+        with _Probing(self.breaker):
+            await self.backend.aping()
 
-    def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
-        """As the backend inside; at once an `ObjectStoreUnavailable` while the breaker is open."""
-        self._set(key, value, ttl_seconds)
+    def close(self) -> None:
+        """As the backend inside, also while the breaker is open."""
+        self.backend.close()
 
-    def get(self, key: str) -> bytes | None:
-        """As the backend inside; at once an `ObjectStoreUnavailable` while the breaker is open."""
-        found: bytes | None = self._get(key)
-        return found
-
-    def delete(self, key: str) -> bool:
-        """As the backend inside; at once an `ObjectStoreUnavailable` while the breaker is open."""
-        return bool(self._delete(key))
+    async def aclose(self) -> None:
+        """As ``close``."""
+        await self.backend.aclose()
 
     def stop(self) -> None:
-        """End the thread that looks after the store, if there is one."""
+        """End the thread that probes the store, if there is one."""
         self.breaker.stop()
 
-    def _guarded(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """``method`` that is not called while the breaker is open."""
-        return self._noted(method, self.breaker.check, self.breaker.answered)
 
-    def _probing(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """``method`` that is called even while the breaker is open, and closes it when it succeeds."""
-        return self._noted(method, _nothing, self.breaker.stop)
+class _Counted:
+    """The context of a call that is refused while the breaker is open, and counted."""
 
-    def _noted(
-        self, method: Callable[..., Any], before: Callable[[], None], after: Callable[[], None]
-    ) -> Callable[..., Any]:
-        """``method`` whose failures the breaker hears of; ``after`` is called when it succeeds."""
-        note = self.breaker.note
+    def __init__(self, breaker: CircuitBreaker) -> None:
+        self._breaker = breaker
 
-        if inspect.iscoroutinefunction(method):
+    def __enter__(self) -> None:
+        self._breaker.check()
 
-            @wraps(method)
-            async def acall(*args: Any) -> Any:
-                before()
-                try:
-                    result = await method(*args)
-                except ObjectStoreUnavailable as error:
-                    note(error)
-                    raise
-                after()
-                return result
-
-            return acall
-
-        @wraps(method)
-        def call(*args: Any) -> Any:
-            before()
-            try:
-                result = method(*args)
-            except ObjectStoreUnavailable as error:
-                note(error)
-                raise
-            after()
-            return result
-
-        return call
-
-    def _guarded_scan(self, method: Callable[[str], Iterator[str]]) -> Callable[[str], Iterator[str]]:
-        def scan(prefix: str) -> Iterator[str]:
-            self.breaker.check()
-            try:
-                yield from method(prefix)
-            except ObjectStoreUnavailable as error:
-                self.breaker.note(error)
-                raise
-
-        return scan
-
-    def _guarded_ascan(self, method: Callable[[str], AsyncIterator[str]]) -> Callable[[str], AsyncIterator[str]]:
-        async def ascan(prefix: str) -> AsyncIterator[str]:
-            self.breaker.check()
-            try:
-                async for key in method(prefix):
-                    yield key
-            except ObjectStoreUnavailable as error:
-                self.breaker.note(error)
-                raise
-
-        return ascan
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._breaker.answered()
+        elif isinstance(error, ObjectStoreUnavailable):
+            self._breaker.note(error)
 
 
-def _nothing() -> None:
-    """Stand before what is always let through."""
+class _Probing(_Counted):
+    """The context of a call that is made in any case, and closes the breaker when it succeeds."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._breaker.stop()
+        elif isinstance(error, ObjectStoreUnavailable):
+            self._breaker.note(error)

@@ -7,9 +7,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
 
-from coatcheck.backends.base import BackendStatistics
+from coatcheck.backends.base import Backend, BackendStatistics
 from coatcheck.errors import ObjectTooLarge
 
 
@@ -97,7 +96,7 @@ class _Namespace:
     order: OrderedDict[str, None] = field(default_factory=OrderedDict)  # least recently used first
 
 
-class InMemoryBackend:
+class InMemoryBackend(Backend):
     """Keeps objects in memory, with monotonic expiry and bounds that drop the least recently used first.
 
     ``set``, ``get`` and ``touch`` count as use; ``head`` and ``scan`` do not, so that listing keeps no object alive.
@@ -114,7 +113,7 @@ class InMemoryBackend:
         clock: Seconds from any origin, never going back.
     """
 
-    blocking: ClassVar[bool] = False
+    blocking = False
 
     def __init__(
         self,
@@ -204,9 +203,6 @@ class InMemoryBackend:
                 if key.startswith(prefix) and not self._is_over(self._entries[key], now)
             ]
         return iter(found)
-
-    def ping(self) -> None:
-        """Memory is always there."""
 
     def statistics(self) -> BackendStatistics:
         """What is held now and what was let go so far."""

@@ -224,7 +224,7 @@ class Interceptor:
         shown = total_characters(short, size)
         if shown > size:
             return result
-        self.explorer.store.observation.tool_result(
+        self.explorer.record_result(
             tool if (self.knows(tool) if listed is None else listed) else None,
             kept=kept.reference is not None,
             characters=seen_characters(result, kept.characters),

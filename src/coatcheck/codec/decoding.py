@@ -18,6 +18,8 @@ def decode(metadata: Metadata, payload: bytes | memoryview) -> Any:
     Raises:
         ValueError: The payload is not what its metadata says.
     """
+    if metadata.kind == "json":
+        return load_exactly(payload) if metadata.careful else orjson.loads(payload)
     if metadata.kind == "text":
         return str(payload, "utf-8")
     result = decode_result(metadata, payload)

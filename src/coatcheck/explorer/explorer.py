@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from coatcheck.explorer.access import AsyncAccess, BlockingAccess, complete
-from coatcheck.explorer.finding import Found
+from coatcheck.explorer.core import ExplorerCore, Kept, target_of
 from coatcheck.explorer.operations import Answer
 from coatcheck.explorer.operations.searching import MATCHES_SHOWN
+from coatcheck.explorer.reference_values import Found
 from coatcheck.explorer.sandbox import Sandbox
-from coatcheck.explorer.work import Kept, Work, target_of
+from coatcheck.store.call_mode import ASYNC, BLOCKING, CallMode, run_blocking
 from coatcheck.store.object_store import ObjectStore
 
 DEFAULT_PREVIEW_LIMIT = 4000
@@ -27,7 +27,7 @@ class Explorer:
 
     ``obj_id`` is an id with or without ``@``, and may carry a path of its own; ``path`` leads to a part, such as
     ``items[3].name``. All methods raise ``ObjectNotFound``, ``PathNotFound``, ``ReferenceSyntaxError`` and
-    ``ObjectStoreUnavailable``; each has a twin for the event loop, with an ``a`` before its name.
+    ``ObjectStoreUnavailable``; each has an asynchronous form, with an ``a`` before its name.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Explorer:
 
     @property
     def store(self) -> ObjectStore:
-        """The object store, asked anew at each call where a provider was given."""
+        """The object store, asked at each call where a provider was given."""
         return self._store if isinstance(self._store, ObjectStore) or not callable(self._store) else self._store()
 
     def with_limits(self, *, preview_limit: int | None = None, response_limit: int | None = None) -> "Explorer":
@@ -57,11 +57,8 @@ class Explorer:
             response_limit=self.response_limit if response_limit is None else response_limit,
         )
 
-    def _blocking(self) -> Work:
-        return Work(BlockingAccess(self.store, self._open_sandbox), self.preview_limit, self.response_limit)
-
-    def _async(self) -> Work:
-        return Work(AsyncAccess(self.store, self._open_sandbox), self.preview_limit, self.response_limit)
+    def _core(self, mode: CallMode) -> ExplorerCore:
+        return ExplorerCore(self.store, self._open_sandbox, mode, self.preview_limit, self.response_limit)
 
     def _open_sandbox(self) -> Sandbox:
         if self._sandbox is None:
@@ -72,45 +69,45 @@ class Explorer:
 
     def preview(self, obj_id: str, path: str = "") -> str:
         """Show what an object is: a headline and all of it where it is small, else its structure and samples."""
-        return complete(self._blocking().show(target_of(obj_id, path), self.preview_limit, headline=True))
+        return run_blocking(self._core(BLOCKING).show(target_of(obj_id, path), self.preview_limit, headline=True))
 
     async def apreview(self, obj_id: str, path: str = "") -> str:
         """Show what an object is; see ``preview``."""
-        return await self._async().show(target_of(obj_id, path), self.preview_limit, headline=True)
+        return await self._core(ASYNC).show(target_of(obj_id, path), self.preview_limit, headline=True)
 
     def explore(self, obj_id: str, path: str = "") -> str:
         """Show an object or a part of it: its bare value where that fits the response limit, else its preview."""
-        return complete(self._blocking().show(target_of(obj_id, path), self.response_limit))
+        return run_blocking(self._core(BLOCKING).show(target_of(obj_id, path), self.response_limit))
 
     async def aexplore(self, obj_id: str, path: str = "") -> str:
         """Show an object or a part of it; see ``explore``."""
-        return await self._async().show(target_of(obj_id, path), self.response_limit)
+        return await self._core(ASYNC).show(target_of(obj_id, path), self.response_limit)
 
     def slice(self, obj_id: str, start: int | None = None, end: int | None = None, path: str = "") -> str:
         """Show a range: items of a list, members of an object, lines of a text; the end is not included."""
         args = {"start": start, "end": end}
-        return complete(self._blocking().run("slice", target_of(obj_id, path), args, self.response_limit)).text
+        return run_blocking(self._core(BLOCKING).run("slice", target_of(obj_id, path), args, self.response_limit)).text
 
     async def aslice(self, obj_id: str, start: int | None = None, end: int | None = None, path: str = "") -> str:
         """Show a range; see ``slice``."""
         args = {"start": start, "end": end}
-        return (await self._async().run("slice", target_of(obj_id, path), args, self.response_limit)).text
+        return (await self._core(ASYNC).run("slice", target_of(obj_id, path), args, self.response_limit)).text
 
     def raw(self, obj_id: str, path: str = "", start: int = 0) -> str:
         """Give one page of the exact text from character ``start`` on, at most the response limit."""
-        return complete(self._blocking().raw(target_of(obj_id, path), start))
+        return run_blocking(self._core(BLOCKING).raw(target_of(obj_id, path), start))
 
     async def araw(self, obj_id: str, path: str = "", start: int = 0) -> str:
         """Give one page of the exact text; see ``raw``."""
-        return await self._async().raw(target_of(obj_id, path), start)
+        return await self._core(ASYNC).raw(target_of(obj_id, path), start)
 
     def list(self) -> str:
         """List the caller's objects, newest first; raises ``ListingUnsupported`` where that is not possible."""
-        return complete(self._blocking().list())
+        return run_blocking(self._core(BLOCKING).list())
 
     async def alist(self) -> str:
         """List the caller's objects; see ``list``."""
-        return await self._async().list()
+        return await self._core(ASYNC).list()
 
     # Searching and transforming, in the sandbox
 
@@ -135,7 +132,7 @@ class Explorer:
             SandboxError: The search broke a limit.
         """
         args = {"pattern": pattern, "case_sensitive": case_sensitive, "start": start, "context": context, "most": limit}
-        return complete(self._blocking().run("search", target_of(obj_id, path), args, self.response_limit)).text
+        return run_blocking(self._core(BLOCKING).run("search", target_of(obj_id, path), args, self.response_limit)).text
 
     async def asearch(
         self,
@@ -150,7 +147,7 @@ class Explorer:
     ) -> str:
         """Find a regular expression; see ``search``."""
         args = {"pattern": pattern, "case_sensitive": case_sensitive, "start": start, "context": context, "most": limit}
-        return (await self._async().run("search", target_of(obj_id, path), args, self.response_limit)).text
+        return (await self._core(ASYNC).run("search", target_of(obj_id, path), args, self.response_limit)).text
 
     def replace(
         self,
@@ -170,7 +167,7 @@ class Explorer:
             SandboxError: The work broke a limit.
         """
         args = {"pattern": pattern, "replacement": replacement, "count": count, "case_sensitive": case_sensitive}
-        return complete(self._blocking().derive("replace", target_of(obj_id, path), args, store=True))
+        return run_blocking(self._core(BLOCKING).derive("replace", target_of(obj_id, path), args, store=True))
 
     async def areplace(
         self,
@@ -183,7 +180,7 @@ class Explorer:
     ) -> str:
         """Replace what a regular expression finds; see ``replace``."""
         args = {"pattern": pattern, "replacement": replacement, "count": count, "case_sensitive": case_sensitive}
-        return await self._async().derive("replace", target_of(obj_id, path), args, store=True)
+        return await self._core(ASYNC).derive("replace", target_of(obj_id, path), args, store=True)
 
     def query(self, obj_id: str, filter: str, path: str = "", store: bool = False) -> str:  # noqa: A002
         """Run a jq filter and show what it gives; a large result is stored and previewed, any with ``store``.
@@ -192,11 +189,13 @@ class Explorer:
             FilterError: The filter is malformed, fails on the value, or reaches for what is closed to it.
             SandboxError: The filter broke a limit.
         """
-        return complete(self._blocking().derive("query", target_of(obj_id, path), {"filter": filter}, store=store))
+        return run_blocking(
+            self._core(BLOCKING).derive("query", target_of(obj_id, path), {"filter": filter}, store=store)
+        )
 
     async def aquery(self, obj_id: str, filter: str, path: str = "", store: bool = False) -> str:  # noqa: A002
         """Run a jq filter and show what it gives; see ``query``."""
-        return await self._async().derive("query", target_of(obj_id, path), {"filter": filter}, store=store)
+        return await self._core(ASYNC).derive("query", target_of(obj_id, path), {"filter": filter}, store=store)
 
     def run(self, operation: str, obj_id: str, path: str = "", **args: Any) -> Answer:
         """Run ``search`` or ``query`` for who wants its figures and its new value, not stored, beside the text.
@@ -204,7 +203,7 @@ class Explorer:
         Raises:
             CoatcheckError: As the method of that operation does.
         """
-        return complete(self._blocking().run(operation, target_of(obj_id, path), args, self.response_limit))
+        return run_blocking(self._core(BLOCKING).run(operation, target_of(obj_id, path), args, self.response_limit))
 
     # Taking a value in and giving it out
 
@@ -218,25 +217,25 @@ class Explorer:
 
     def find(self, obj_id: str, path: str = "", *, as_text: bool = False) -> Found:
         """Give what a reference stands for, and how large that is; see ``resolve``."""
-        finding = self._blocking().find(target_of(obj_id, path))
-        return complete(finding.text() if as_text else finding.value())
+        reference = self._core(BLOCKING).find(target_of(obj_id, path))
+        return run_blocking(reference.text() if as_text else reference.value())
 
     async def afind(self, obj_id: str, path: str = "", *, as_text: bool = False) -> Found:
         """Give what a reference stands for, and how large that is; see ``resolve``."""
-        finding = self._async().find(target_of(obj_id, path))
-        return await (finding.text() if as_text else finding.value())
+        reference = self._core(ASYNC).find(target_of(obj_id, path))
+        return await (reference.text() if as_text else reference.value())
 
     async def afind_json(self, obj_id: str, path: str = "", *, sampled: bool = False) -> Found:
         """Give what a reference stands for; of a large value the JSON, with a sample where one is asked for."""
-        return await self._async().find(target_of(obj_id, path)).json(sampled=sampled)
+        return await self._core(ASYNC).find(target_of(obj_id, path)).json(sampled=sampled)
 
     def keep(self, value: Any, tool: str | None = None, limit: int | None = None) -> Kept:
         """Store a value and preview it within ``limit``; what cannot be stored is shown all the same."""
-        return complete(self._blocking().keep(value, tool, self.preview_limit if limit is None else limit))
+        return run_blocking(self._core(BLOCKING).keep(value, tool, self.preview_limit if limit is None else limit))
 
     async def akeep(self, value: Any, tool: str | None = None, limit: int | None = None) -> Kept:
         """Store a value and preview it; see ``keep``."""
-        return await self._async().keep(value, tool, self.preview_limit if limit is None else limit)
+        return await self._core(ASYNC).keep(value, tool, self.preview_limit if limit is None else limit)
 
     def put_and_preview(self, value: Any, tool: str | None = None) -> str:
         """Store a value and give its preview in place of it; see ``keep``."""
@@ -247,6 +246,9 @@ class Explorer:
         return self._shown(await self.akeep(value, tool), tool)
 
     def _shown(self, kept: Kept, tool: str | None) -> str:
-        told = self.store.observation.tool_result
-        told(tool, kept=kept.reference is not None, characters=kept.characters, shown=len(kept.preview))
+        self.record_result(tool, kept=kept.reference is not None, characters=kept.characters, shown=len(kept.preview))
         return kept.preview
+
+    def record_result(self, tool: str | None, *, kept: bool, characters: int, shown: int) -> None:
+        """Tell the store's metrics that ``shown`` characters stand for a result of so many; see ``ObjectStore``."""
+        self.store.record_result(tool, kept=kept, characters=characters, shown=shown)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from coatcheck.backends import BreakerBackend, ObjectStoreBackend, StatisticsBackend
+from coatcheck.backends import BackendStatistics, BreakerBackend, ObjectStoreBackend, as_backend
 from coatcheck.errors import MissingExtra, ObjectStoreUnavailable
 from coatcheck.store.events import GET, MISSING, OK, PEEK, PUT
 
@@ -102,18 +102,18 @@ class Holdings:
         if isinstance(backend, BreakerBackend):
             text = "1 while calls of the store fail at once because it does not answer, else 0."
             yield GaugeMetricFamily("coatcheck_store_breaker_open", text, float(backend.breaker.is_open))
-        if not isinstance(backend, StatisticsBackend):
-            return
         try:
-            yield from _held(backend)
+            found = as_backend(backend).statistics()
         except ObjectStoreUnavailable:
             return
-        except Exception:  # whatever a backend of somebody else's raises, all other metrics are there
+        except Exception:  # whatever a third party's backend raises, all other metrics are there
             logger.exception("%r cannot say what it holds", backend)
+            return
+        if found is not None:
+            yield from _held(found)
 
 
-def _held(backend: StatisticsBackend) -> list[Metric]:
-    found = backend.statistics()
+def _held(found: BackendStatistics) -> list[Metric]:
     return [
         GaugeMetricFamily("coatcheck_store_objects", "Objects held.", float(found.objects)),
         GaugeMetricFamily("coatcheck_store_bytes", "Bytes held.", float(found.bytes)),

@@ -1,10 +1,10 @@
-"""What a backend holds, for who runs it: everybody's objects, whoever asks."""
+"""All objects that a backend holds, of all namespaces, for its operator."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from coatcheck import codec
-from coatcheck.backends import ObjectStoreBackend, SyncFacade
+from coatcheck.backends import ObjectStoreBackend, as_backend
 from coatcheck.codec import HEAD_BYTES, Metadata
 from coatcheck.errors import ObjectUnreadable
 from coatcheck.references import OBJECT_ID
@@ -30,12 +30,12 @@ def inventory(backend: ObjectStoreBackend, namespace: str | None = None) -> Iter
         ListingUnsupported: The backend cannot list.
         ObjectStoreUnavailable: It does not answer.
     """
-    facade = SyncFacade(backend)
-    for key in facade.scan(f"{namespace}:" if namespace else ""):
+    full = as_backend(backend)
+    for key in full.scan(f"{namespace}:" if namespace else ""):
         owner, _, object_id = key.rpartition(":")
         if OBJECT_ID.fullmatch(object_id) is None or (namespace is not None and owner != namespace):
             continue
-        head = facade.head(key, HEAD_BYTES)
+        head = full.head(key, HEAD_BYTES)
         if head is None:  # it has just expired
             continue
         try:

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import anyio.to_thread
 
+from coatcheck.backends.base import Backend
 from coatcheck.backends.redis.cluster import ClusterClients
 from coatcheck.backends.redis.errors import Troubles
 from coatcheck.backends.redis.loop_clients import LoopClients
@@ -45,7 +46,7 @@ class _Names:
                 yield name[self._prefix_length :].decode("utf-8", "surrogatepass")
 
 
-class RedisBackend:
+class RedisBackend(Backend):
     """Keeps objects in Redis, with its own expiry; bounds are the server's ``maxmemory``.
 
     Nothing connects before the first operation. An operation that Redis does not carry out raises `RedisUnavailable`,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from coatcheck.backends.base import BackendStatistics
+from coatcheck.backends.base import Backend, BackendStatistics
 from coatcheck.backends.sqlite.database_file import PIECES_BITS, Connections
 from coatcheck.backends.sqlite.errors import Damaged, SQLiteUnavailable, trouble_of, unavailable
 from coatcheck.errors import ObjectTooLarge
@@ -42,7 +42,7 @@ _ALPHABET = string.ascii_letters + string.digits
 Result = TypeVar("Result")
 
 
-class SQLiteBackend:
+class SQLiteBackend(Backend):
     """Keeps objects in a SQLite file, with bounds that drop the least recently used first.
 
     Any number of threads and processes may share the file. ``set``, ``get`` and ``touch`` count as use, to the second;

@@ -1,16 +1,17 @@
 """What references stand for: as Python values, as text, or as JSON that is ready for its place."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from coatcheck import codec
 from coatcheck.codec import DECODED_AT_ONCE, Metadata, Pieces, Spliced
 from coatcheck.errors import ArgumentRejected, excerpt
-from coatcheck.explorer.access import Access
 from coatcheck.explorer.operations import Answer
 from coatcheck.explorer.operations.resolving import Sample, sample_of
 from coatcheck.references import Reference
-from coatcheck.store.object_store import StoredObject
+from coatcheck.store.call_mode import CallMode
+from coatcheck.store.object_store import ObjectStore, StoredObject
 
 MOST_BYTES_FOR_A_CALL = 256 * 1024 * 1024
 """What all references in the arguments of a call may stand for: one that is repeated counts each time."""
@@ -56,33 +57,41 @@ class Allowance:
             )
 
 
+Resolve = Callable[[dict[str, Any]], Awaitable[Answer]]
+
+
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """Finds what a reference stands for.
+class ReferenceValue:
+    """Reads what a reference stands for.
 
     Attributes:
-        access: The way to the store and the sandbox.
+        store: The object store.
+        mode: How to call what may wait.
         target: The reference.
-        run: Runs an operation on it.
+        resolve: Runs the operation ``resolve`` on it, with more arguments.
     """
 
-    access: Access
+    store: ObjectStore
+    mode: CallMode
     target: Reference
-    run: Any
+    resolve: Resolve
+
+    async def _read(self) -> StoredObject:
+        return await self.mode.call(self.store.read, self.store.aread, self.target.object_id)
 
     async def value(self) -> Found:
         """Give the value."""
         if not self.target.path:
-            stored = await self.access.read(self.target.object_id)
+            stored = await self._read()
             if not _is_for_a_worker(stored):
                 return await self._decoded(stored.metadata, stored.payload)
-        answer = await self.run({})
+        answer = await self.resolve({})
         return await self._decoded(*_payload_of(answer))
 
     async def text(self) -> Found:
         """Give the text as it was stored, or the JSON of what is no text."""
         if not self.target.path:
-            stored = await self.access.read(self.target.object_id)
+            stored = await self._read()
             if not _is_for_a_worker(stored):
                 text = stored.text()
                 if text is None and stored.metadata.kind == "json":
@@ -91,29 +100,30 @@ class Finding:
                     text = codec.dump_json(stored.value()).decode()
                 is_null = stored.metadata.kind == "json" and text == "null"
                 return Found(text, stored.metadata.size, is_null=is_null)
-        answer = await self.run({"as_text": True})
+        answer = await self.resolve({"as_text": True})
         metadata, payload = _payload_of(answer)
         return Found(codec.decode(metadata, payload), metadata.size, is_null=answer.facts.get("null") is True)
 
     async def json(self, *, sampled: bool) -> Found:
         """Give the value of a small object, and of a large one its JSON, with a sample where one is asked for."""
         if not self.target.path:
-            stored = await self.access.read(self.target.object_id)
+            stored = await self._read()
             if stored.metadata.size <= DECODED_AT_ONCE:
                 return _found(stored.value(), stored.metadata.size)
             if stored.metadata.kind == "text":
                 return await self._spliced(stored.metadata, stored.payload, None)
             if stored.metadata.kind == "json":
                 asked = {"sample": True, "sample_alone": True}
-                answer = await self.run(asked) if sampled else None
+                answer = await self.resolve(asked) if sampled else None
                 return await self._spliced(stored.metadata, stored.payload, answer)
-        answer = await self.run({"sample": sampled})
+        answer = await self.resolve({"sample": sampled})
         metadata, payload = _payload_of(answer)
         return await self._spliced(metadata, payload, answer)
 
     async def _decoded(self, metadata: Metadata, payload: bytes | memoryview) -> Found:
         pieces: Pieces = []
-        found = _found(await self.access.decode(metadata, payload, pieces), metadata.size)
+        value = await self.mode.call(_decode, codec.adecode, metadata, payload, pieces)
+        found = _found(value, metadata.size)
         return replace(found, pieces=pieces)
 
     async def _spliced(self, metadata: Metadata, payload: bytes | memoryview, answer: Answer | None) -> Found:
@@ -127,6 +137,10 @@ class Finding:
             return await self._decoded(metadata, payload)
         sample = None if answer is None else Sample.from_facts(answer.facts.get("sample"))
         return Found(Spliced(payload), metadata.size, sample)
+
+
+def _decode(metadata: Metadata, payload: bytes | memoryview, _: Pieces | None) -> Any:
+    return codec.decode(metadata, payload)
 
 
 def _found(value: Any, size: int) -> Found:

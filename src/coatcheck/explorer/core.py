@@ -1,6 +1,7 @@
-"""What the explorer does, written once for both ways of access."""
+"""The explorer's operations, written once for synchronous and asynchronous callers."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +15,15 @@ from coatcheck.errors import (
     SandboxError,
     counted,
 )
-from coatcheck.explorer.access import Access
-from coatcheck.explorer.finding import Finding
 from coatcheck.explorer.operations import OPERATIONS, Answer, Document
 from coatcheck.explorer.operations.document import metadata_of
 from coatcheck.explorer.previews import NotPlain, Subject, render, render_small, render_text, render_whole
+from coatcheck.explorer.reference_values import ReferenceValue
+from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.explorer.texts import is_for_the_sandbox
 from coatcheck.references import Path, Reference, parse_target
+from coatcheck.store.call_mode import CallMode
+from coatcheck.store.object_store import ObjectStore, StoredObject
 
 INLINE_BYTES = 64 * 1024
 """Payload up to which an object is decoded where it is asked for; larger ones are decoded in the sandbox."""
@@ -45,19 +48,21 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """The explorer's operations as coroutines over an ``Access``; limits in characters."""
+class ExplorerCore:
+    """The explorer's operations as coroutines; limits in characters."""
 
-    access: Access
+    store: ObjectStore
+    sandbox: Callable[[], Sandbox]
+    mode: CallMode
     preview_limit: int
     response_limit: int
 
     async def keep(self, value: Any, tool: str | None, limit: int) -> Kept:
         """Store a value and preview it; where it cannot be stored the answer still shows it, as far as it goes."""
-        encoded = await self.access.encode(value)
+        encoded = await self.mode.call(codec.encode, codec.aencode, value)
         characters = _characters(encoded, value)
         try:
-            stored = await self.access.keep(encoded, tool)
+            stored = await self._put(encoded, tool)
         except (ObjectStoreUnavailable, ObjectTooLarge) as error:
             return Kept(None, self._unkept(encoded, characters, error, limit), characters)
         reference = f"@{stored.object_id}"
@@ -107,7 +112,7 @@ class Work:
         Raises:
             SandboxError: The one that was given, where the object is no text.
         """
-        stored = await self.access.read(target.object_id)
+        stored = await self.mode.call(self.store.read, self.store.aread, target.object_id)
         text = stored.text() if not target.path else None
         if text is None:
             raise error
@@ -117,7 +122,7 @@ class Work:
     async def run(self, operation: str, target: Reference, args: dict[str, Any], limit: int) -> Answer:
         """Run an operation here where that is harmless and the object small, else in the sandbox."""
         at_most = INLINE_BYTES if operation in HARMLESS else 0
-        stored = await self.access.peek(target.object_id, at_most)
+        stored = await self.mode.call(self.store.peek, self.store.apeek, target.object_id, at_most)
         args = {**args, "reference": f"@{target.object_id}", "path": str(target.path), "limit": limit}
         if operation in HARMLESS and stored.metadata.size <= at_most:
             document = Document(stored.metadata, bytes(stored.payload))
@@ -126,7 +131,28 @@ class Work:
             as_it_is = operation == "resolve" and not target.path
             if as_it_is or not isinstance(text, str) or not is_for_the_sandbox(text):
                 return OPERATIONS[operation](document, args)
-        return await self.access.run(operation, args, target.object_id)
+        return await self._in_sandbox(operation, args, target.object_id)
+
+    async def _in_sandbox(self, operation: str, args: dict[str, Any], object_id: str) -> Answer:
+        store, sandbox = self.store, self.sandbox()
+
+        def load() -> tuple[Metadata, bytes | memoryview]:
+            stored = store.read(object_id)
+            return stored.metadata, stored.payload
+
+        # Where all callers share a namespace, a filter on one object must not make a filter on another one wait.
+        namespace = store.owner() or object_id
+        key = store.cache_key(object_id)
+        try:
+            return await self.mode.call(
+                sandbox.run, sandbox.arun, operation, args, key=key, namespace=namespace, load=load
+            )
+        except SandboxError as error:
+            store.record_sandbox_stop(error)
+            raise
+
+    async def _put(self, encoded: Encoded, tool: str | None) -> StoredObject:
+        return await self.mode.call(self.store.put_encoded, self.store.aput_encoded, encoded, tool=tool)
 
     async def derive(self, operation: str, target: Reference, args: dict[str, Any], *, store: bool) -> str:
         """Run an operation that makes a new value, store that where asked or needed, and show it."""
@@ -137,7 +163,7 @@ class Work:
         encoded = encoded_of(answer)
         made_by = f"{operation} of @{target.object_id}"
         try:
-            stored = await self.access.keep(encoded, made_by)
+            stored = await self._put(encoded, made_by)
         except (ObjectStoreUnavailable, ObjectTooLarge) as error:
             return f"{answer.text}\n\nThe new value was not kept: {error}"[: self.response_limit]
         if fits:
@@ -146,13 +172,13 @@ class Work:
         preview = await self.show(Reference(stored.object_id), max(limit, 0), headline=True)
         return "\n\n".join(part for part in (answer.text, preview) if part)[: self.response_limit]
 
-    def find(self, target: Reference) -> Finding:
+    def find(self, target: Reference) -> ReferenceValue:
         """Find what a reference stands for."""
 
-        async def run(args: dict[str, Any]) -> Answer:
+        async def resolve(args: dict[str, Any]) -> Answer:
             return await self.run("resolve", target, args, self.response_limit)
 
-        return Finding(self.access, target, run)
+        return ReferenceValue(self.store, self.mode, target, resolve)
 
     async def raw(self, target: Reference, start: int) -> str:
         """Give one page of an object's exact text, with where it stands and how to go on."""
@@ -172,7 +198,7 @@ class Work:
 
     async def list(self) -> str:
         """List the caller's objects, one a line, newest first, as many as fit."""
-        summaries = await self.access.list()
+        summaries = await self.mode.call(self.store.list, self.store.alist)
         if not summaries:
             return "No objects are stored."
         now = time.time()

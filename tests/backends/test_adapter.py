@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from coatcheck.backends import AsyncFacade, InMemoryBackend, SyncFacade, require_backend
+from coatcheck.backends import Backend, InMemoryBackend, as_backend, require_backend
 from coatcheck.errors import ListingUnsupported, ObjectStoreUnavailable, WiringError
 
 
@@ -33,9 +33,9 @@ class NeverWaits(FourMethods):
     blocking = False
 
 
-class OwnTwins(FourMethods):
+class OwnAsync(FourMethods):
     async def aset(self, key, value, ttl_seconds):
-        self.kept[key] = b"by the twin: " + value
+        self.kept[key] = b"async: " + value
 
     async def aget(self, key):
         return self.kept.get(key)
@@ -47,9 +47,9 @@ class OwnTwins(FourMethods):
 @pytest.mark.anyio
 async def test_a_backend_that_may_block_is_called_in_another_thread():
     backend = FourMethods()
-    face = AsyncFacade(backend)
-    await face.aset("a", b"12345", None)
-    assert (await face.aget("a"), await face.ahead("a", 2), await face.adelete("a")) == (b"12345", b"12", True)
+    full = as_backend(backend)
+    await full.aset("a", b"12345", None)
+    assert (await full.aget("a"), await full.ahead("a", 2), await full.adelete("a")) == (b"12345", b"12", True)
     assert len(backend.threads) == 4
     assert threading.get_ident() not in backend.threads
 
@@ -58,45 +58,78 @@ async def test_a_backend_that_may_block_is_called_in_another_thread():
 @pytest.mark.parametrize("backend", [NeverWaits(), InMemoryBackend()], ids=["own", "memory"])
 async def test_a_backend_that_never_waits_is_called_where_we_are(backend):
     before = threading.active_count()
-    face = AsyncFacade(backend)
-    await face.aset("a", b"12345", None)
-    assert (await face.aget("a"), await face.ahead("a", 2), await face.adelete("a")) == (b"12345", b"12", True)
+    full = as_backend(backend)
+    await full.aset("a", b"12345", None)
+    assert (await full.aget("a"), await full.ahead("a", 2), await full.adelete("a")) == (b"12345", b"12", True)
     assert set(getattr(backend, "threads", [])) <= {threading.get_ident()}
     assert threading.active_count() == before
 
 
 @pytest.mark.anyio
-async def test_the_backends_own_twins_go_first():
-    backend = OwnTwins()
-    face = AsyncFacade(backend)
-    await face.aset("a", b"x", None)
-    assert await face.aget("a") == b"by the twin: x"
-    assert await face.ahead("a", 6) == b"by the"
-    assert await face.adelete("a") is True
+async def test_asynchronous_methods_of_a_backend_are_used():
+    backend = OwnAsync()
+    full = as_backend(backend)
+    await full.aset("a", b"x", None)
+    assert await full.aget("a") == b"async: x"
+    assert await full.ahead("a", 5) == b"async"
+    assert await full.adelete("a") is True
     assert backend.threads == []
 
 
 @pytest.mark.anyio
 async def test_a_backend_that_cannot_list_says_so_clearly():
     with pytest.raises(ListingUnsupported, match=r"FourMethods has no scan\(\)"):
-        SyncFacade(FourMethods()).scan("")
+        as_backend(FourMethods()).scan("")
     with pytest.raises(ListingUnsupported, match=r"FourMethods has no scan\(\)"):
-        [key async for key in AsyncFacade(FourMethods()).ascan("")]
+        [key async for key in as_backend(FourMethods()).ascan("")]
 
 
 @pytest.mark.anyio
 async def test_ping_and_close_of_a_backend_without_them_do_nothing():
-    SyncFacade(FourMethods()).ping()
-    SyncFacade(FourMethods()).close()
-    await AsyncFacade(FourMethods()).aping()
-    await AsyncFacade(FourMethods()).aclose()
+    as_backend(FourMethods()).ping()
+    as_backend(FourMethods()).close()
+    await as_backend(FourMethods()).aping()
+    await as_backend(FourMethods()).aclose()
 
 
 def test_head_of_a_backend_without_one_is_cut_from_the_whole():
-    face = SyncFacade(FourMethods())
-    face.set("a", b"12345", None)
-    assert [face.head("a", n) for n in (-1, 0, 2, 9)] == [b"", b"", b"12", b"12345"]
-    assert face.head("b", 2) is None
+    full = as_backend(FourMethods())
+    full.set("a", b"12345", None)
+    assert [full.head("a", n) for n in (-1, 0, 2, 9)] == [b"", b"", b"12", b"12345"]
+    assert full.head("b", 2) is None
+
+
+class Minimal(Backend):
+    """The base class with the required methods alone."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def generate_id(self):
+        return f"obj_{len(self.kept)}"
+
+    def set(self, key, value, ttl_seconds):
+        self.kept[key] = value
+
+    def get(self, key):
+        return self.kept.get(key)
+
+    def delete(self, key):
+        if key == "broken":
+            raise ConnectionError("refused by redis://:topsecret@host")
+        return self.kept.pop(key, None) is not None
+
+
+@pytest.mark.anyio
+async def test_a_subclass_of_the_base_class_has_a_default_for_everything_optional():
+    backend = as_backend(Minimal())
+    await backend.aset("a", b"12345", None)
+    assert (await backend.apeek("a", 2), backend.peek("a", 2), backend.statistics()) == (b"12", b"12", None)
+    with pytest.raises(ListingUnsupported, match=r"Minimal has no scan\(\)"):
+        backend.scan("")
+    with pytest.raises(ObjectStoreUnavailable, match=r"\(Minimal: ConnectionError\)"):
+        backend.delete("broken")
+    assert as_backend(backend) is backend
 
 
 class Halfway:
@@ -125,7 +158,7 @@ class AllAsynchronous:
     ids=["incomplete", "nothing", "a class", "asynchronous"],
 )
 def test_what_cannot_be_a_backend_is_refused_with_the_reason(candidate, reason):
-    for make in (require_backend, SyncFacade, AsyncFacade):
+    for make in (require_backend, as_backend):
         with pytest.raises(WiringError, match=reason):
             make(candidate)
 
@@ -139,7 +172,7 @@ class Failing(FourMethods):
     set = get = delete = head = scan = ping = close = _fail
 
 
-class FailingTwins(Failing):
+class FailingAsync(Failing):
     async def _afail(self, *_):
         raise ConnectionError("refused by redis://:topsecret@host")
 
@@ -160,16 +193,16 @@ OPERATIONS = [
 @pytest.mark.anyio
 @pytest.mark.parametrize(("operation", "arguments"), OPERATIONS, ids=[name for name, _ in OPERATIONS])
 async def test_whatever_a_backend_raises_means_that_the_store_is_unavailable(operation, arguments):
-    def in_our_words():
+    def unavailable():
         return pytest.raises(ObjectStoreUnavailable, match=r"^The object store is unavailable \(\w+: ConnectionError\)")
 
-    with in_our_words() as raised:
-        getattr(SyncFacade(Failing()), operation)(*arguments)
+    with unavailable() as raised:
+        getattr(as_backend(Failing()), operation)(*arguments)
     assert "topsecret" not in str(raised.value)
     assert isinstance(raised.value.__cause__, ConnectionError)
-    for backend in (Failing(), FailingTwins()):
-        with in_our_words():
-            asked = getattr(AsyncFacade(backend), f"a{operation}")(*arguments)
+    for backend in (Failing(), FailingAsync()):
+        with unavailable():
+            asked = getattr(as_backend(backend), f"a{operation}")(*arguments)
             if operation == "scan":
                 async for _ in asked:
                     pass

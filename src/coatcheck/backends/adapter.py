@@ -1,0 +1,100 @@
+"""Any backend with the full interface of `Backend`, and with errors of this library."""
+
+import logging
+from types import TracebackType
+from typing import Any
+
+from coatcheck.backends.base import Backend, ObjectStoreBackend, require_backend
+from coatcheck.backends.wrapper import BackendWrapper
+from coatcheck.errors import CoatcheckError, ObjectStoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+OPTIONAL = (
+    "head", "touch", "peek", "scan", "ping", "close", "statistics",
+    "aset", "aget", "adelete", "ahead", "apeek", "ascan", "aping", "aclose",
+)  # fmt: skip
+"""Methods that a backend may have beyond the four of `ObjectStoreBackend`."""
+
+
+def as_backend(candidate: ObjectStoreBackend) -> "SafeBackend":
+    """Give a backend the full interface of `Backend`, with errors of this library.
+
+    Raises:
+        WiringError: It is no backend; the message names what is missing.
+    """
+    if isinstance(candidate, SafeBackend):
+        return candidate
+    backend = candidate if isinstance(candidate, Backend) else BackendAdapter(require_backend(candidate))
+    return SafeBackend(backend)
+
+
+class BackendAdapter(Backend):
+    """A backend that has the four required methods, and perhaps some of the optional ones, with defaults for the rest.
+
+    Args:
+        plain: The backend to adapt.
+    """
+
+    def __init__(self, plain: ObjectStoreBackend) -> None:
+        self._plain = plain
+        self.blocking = bool(getattr(plain, "blocking", True))
+        for name in OPTIONAL:
+            method = getattr(plain, name, None)
+            if callable(method):
+                setattr(self, name, method)
+
+    def __repr__(self) -> str:
+        return repr(self._plain)
+
+    def generate_id(self) -> str:
+        """As the plain backend."""
+        return self._plain.generate_id()
+
+    def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
+        """As the plain backend."""
+        self._plain.set(key, value, ttl_seconds)
+
+    def get(self, key: str) -> bytes | None:
+        """As the plain backend."""
+        return self._plain.get(key)
+
+    def delete(self, key: str) -> bool:
+        """As the plain backend."""
+        return self._plain.delete(key)
+
+    def _named(self) -> str:
+        return type(self._plain).__name__
+
+
+class SafeBackend(BackendWrapper):
+    """A backend whose unexpected exceptions become `ObjectStoreUnavailable`, without their text."""
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend)
+        self.guard = _TranslatedErrors(backend)
+
+    def __repr__(self) -> str:
+        return repr(self.backend)
+
+
+class _TranslatedErrors:
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, CoatcheckError):
+            name = _name_of(self._backend)
+            logger.debug("The backend %s failed", name, exc_info=error)
+            raise ObjectStoreUnavailable(
+                f"The object store is unavailable ({name}: {type(error).__name__}). Try again later."
+            ) from error
+
+
+def _name_of(backend: Any) -> str:
+    return str(backend._named())  # noqa: SLF001  # of the same family
