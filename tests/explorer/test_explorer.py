@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(scope="module")
 def sandbox():
-    opened = Sandbox()
+    opened = Sandbox(timeout=30)  # these tests are of answers, not of deadlines
     yield opened
     opened.close()
 
