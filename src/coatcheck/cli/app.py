@@ -101,7 +101,13 @@ def serve(
             is_eager=True,  # so that the help behind it knows
         ),
     ] = None,
-    tool: Annotated[list[str] | None, typer.Option(help="Serve this tool only. Repeatable.")] = None,
+    tool: Annotated[
+        list[str] | None,
+        typer.Option("--tool", "--tools", help="Serve these tools only: names, with commas. Repeatable."),
+    ] = None,
+    list_tools: Annotated[
+        bool, typer.Option("--list-tools", help="Print the names of the tools, each with its first sentence, and end.")
+    ] = False,
     verbose: Verbose = False,
     *,
     settings: SettingsFlags,
@@ -112,16 +118,22 @@ def serve(
     """
     from coatcheck.cli.listen_options import AuthFlags, Listening
     from coatcheck.cli.logs import configure_logging
-    from coatcheck.cli.serve import run_serve
-    from coatcheck.cli.toolset_options import ExtraFlags
+    from coatcheck.cli.serve import list_tools_of, run_serve
+    from coatcheck.cli.toolset_options import ExtraFlags, load_toolsets, toolset_options
 
     configure_logging(settings.given["log_format"], verbose=verbose)
-    authentication = AuthFlags(auth_tokens, auth_jwks, auth_issuer, auth_audience, auth).open()
+    known = [flag for parameter in ctx.command.params for flag in parameter.opts]
+    toolsets = load_toolsets(toolset or [])
+    options = toolset_options(toolsets, ExtraFlags(ctx.args, known))
+    names = None if tool is None else [name.strip() for given in tool for name in given.split(",") if name.strip()]
+    if list_tools:
+        list_tools_of(settings, toolsets, options, names)
+        return
+    flags = AuthFlags(auth_tokens, auth_jwks, auth_issuer, auth_audience, auth)
+    authentication = flags.open(toolset.token_verifier(options.get(toolset.name)) for toolset in toolsets)
     protected = authentication is not None
     listening = Listening(transport, host, port, unprotected=unprotected, authenticated=protected, stateless=stateless)
-    known = [flag for parameter in ctx.command.params for flag in parameter.opts]
-    extra = ExtraFlags(ctx.args, known)
-    run_serve(settings, listening, toolset or [], tool, extra, authentication=authentication, verbose=verbose)
+    run_serve(settings, listening, toolsets, options, names, authentication=authentication, verbose=verbose)
 
 
 app.add_typer(objects, name="objects", short_help="Look at stored objects: ls, show, get, grep, query, rm.")

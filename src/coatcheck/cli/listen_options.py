@@ -3,9 +3,10 @@
 import ipaddress
 import logging
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coatcheck.errors import SettingsError
 
@@ -41,7 +42,10 @@ class Listening:
             raise SettingsError("--stateless goes with --transport streamable-http.")
         if self.transport == "stdio":
             if self.authenticated:
-                raise SettingsError("Over stdio there are no tokens: --auth… goes with --transport streamable-http.")
+                raise SettingsError(
+                    "Over stdio there are no tokens: --auth… and keys from the Authorization header go with "
+                    "--transport streamable-http."
+                )
             return
         if not (self.unprotected or self.authenticated or is_loopback(self.host)):
             raise SettingsError(
@@ -61,8 +65,26 @@ class AuthFlags:
     audience: str | None = None
     verifier: str | None = None
 
-    def open(self) -> "Authentication | None":
-        """Make the verifier; ``None`` where no flag was given."""
+    def open(self, of_toolsets: Iterable[Any] = ()) -> "Authentication | None":
+        """Make the verifier; ``None`` where no flag was given and no toolset brings one.
+
+        Args:
+            of_toolsets: The verifiers of toolsets, ``None`` for one that has none.
+
+        Raises:
+            SettingsError: There are two, or what a flag names does not fit.
+        """
+        brought = [verifier for verifier in of_toolsets if verifier is not None]
+        given = [flag for flag in (self.tokens, self.jwks, self.verifier) if flag is not None]
+        if len(brought) + len(given) > 1 and brought:
+            raise SettingsError(
+                "Callers can be authenticated in one way only: a toolset takes keys from the Authorization header "
+                "already, so leave out --auth-tokens, --auth-jwks, --auth and other toolsets that do so."
+            )
+        if brought:
+            from coatcheck.mcp_server.authentication import Authentication
+
+            return Authentication(brought[0])
         if self.verifier is not None:
             sys.path.insert(0, "")  # a module of one's own is looked for in the current folder first
         from coatcheck.mcp_server.authentication import open_authentication

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -16,7 +16,7 @@ from coatcheck.cli.first_run import explain_waiting
 from coatcheck.cli.listen_options import Listening, is_loopback, warn_of_open_tokens
 from coatcheck.cli.logs import announce
 from coatcheck.cli.options import SettingsFlags, make_settings
-from coatcheck.cli.toolset_options import ExtraFlags, load_toolsets, toolset_options
+from coatcheck.cli.printing import print_table
 from coatcheck.cli.web_server import address_of, bind, run_web_server
 from coatcheck.codec.chunked.gc_tuning import spare_what_is_loaded
 from coatcheck.containers import Container
@@ -24,6 +24,8 @@ from coatcheck.mcp_server.authentication import Authentication
 from coatcheck.monitoring.http_routes import Monitored, monitoring_routes
 from coatcheck.proxy.front.draining import Draining
 from coatcheck.proxy.front.http_requests import PostOnly
+from coatcheck.tools.registration import choose_tools
+from coatcheck.tools.toolset import Toolset
 from coatcheck.wiring.configure import configure_mcp_server
 from coatcheck.wiring.running import running
 
@@ -33,17 +35,18 @@ logger = logging.getLogger(__name__)
 def run_serve(
     flags: SettingsFlags,
     listening: Listening,
-    toolset_names: Sequence[str],
+    toolsets: Sequence[Toolset],
+    options: Mapping[str, Mapping[str, Any]],
     tool_names: Sequence[str] | None,
-    extra: ExtraFlags,
     *,
     authentication: Authentication | None = None,
     verbose: bool,
 ) -> None:
     """Serve until the client goes away or the process is told to end."""
-    toolsets = load_toolsets(toolset_names)
-    options = toolset_options(toolsets, extra)
-    container = Container(settings=make_settings(flags))
+    settings = make_settings(flags)
+    for toolset in toolsets:
+        settings = toolset.adapt(options.get(toolset.name), settings)
+    container = Container(settings=settings)
     # The SDK configures logging by itself when a server is made; it writes to stderr as well.
     server: MCPServer[Any] = MCPServer(
         "coatcheck",
@@ -61,6 +64,25 @@ def run_serve(
     if told is not None:
         # All is closed: end as every process does that is told to.
         signal.raise_signal(told)
+
+
+def list_tools_of(
+    flags: SettingsFlags,
+    toolsets: Sequence[Toolset],
+    options: Mapping[str, Mapping[str, Any]],
+    tool_names: Sequence[str] | None,
+) -> None:
+    """Print the tools that a server would have: a line for each, its name and its first sentence."""
+    registry = dict(Container(settings=make_settings(flags)).registry())
+    for toolset in toolsets:
+        registry |= toolset.listing(options.get(toolset.name))
+    names = choose_tools(registry, tool_names)
+    rows = []
+    for name in names:
+        first = " ".join((registry[name][0].__doc__ or "").split("\n\n")[0].split())
+        rows.append([name, first.partition(". ")[0].rstrip(".") + "."])
+    if rows:
+        print_table(rows)
 
 
 async def _serve_stdio(server: MCPServer[Any], container: Container) -> None:

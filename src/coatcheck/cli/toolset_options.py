@@ -52,6 +52,12 @@ def toolset_options(toolsets: Sequence[Toolset], extra: ExtraFlags) -> dict[str,
         for toolset in toolsets
         for field in (toolset.settings.model_fields if toolset.settings else ())
     }
+    switches = {
+        (toolset.name, name)
+        for toolset in toolsets
+        for name, field in (toolset.settings.model_fields if toolset.settings else {}).items()
+        if field.annotation is bool
+    }
     options: dict[str, dict[str, Any]] = {}
     rest = list(extra.words)
     while rest:
@@ -62,11 +68,13 @@ def toolset_options(toolsets: Sequence[Toolset], extra: ExtraFlags) -> dict[str,
             if owners and not near:
                 hint = f" The flags of the toolsets are: {', '.join(owners)}."
             raise typer.BadParameter(f"No such option: {flag}.{hint}")
+        toolset, field = owners[flag]
+        if not value and (toolset, field) in switches:
+            value = "true"
         if not value:
             if not rest or rest[0].startswith("--"):
                 raise typer.BadParameter(f"Option {flag} requires a value.")
             value = rest.pop(0)
-        toolset, field = owners[flag]
         options.setdefault(toolset, {})[field] = value
     return options
 
@@ -87,6 +95,9 @@ class ServeCommand(SettingsCommand):
 
         for toolset in load_toolsets(names):
             fields = toolset.settings.model_fields if toolset.settings else {}
-            rows = [(f"{flag_of(name)} VALUE", field.description or "") for name, field in fields.items()]
+            rows = [
+                (flag_of(name) + ("" if field.annotation is bool else " VALUE"), field.description or "")
+                for name, field in fields.items()
+            ]
             with formatter.section(f"Toolset {toolset.name}"):
                 formatter.write_dl(rows) if rows else formatter.write_text("It has no flags of its own.")

@@ -1,6 +1,6 @@
 """An object store for MCP servers in this process: their tools keep large results and take references."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from mcp.server import MCPServer
@@ -13,8 +13,9 @@ from coatcheck.mcp_server.middleware import ReferenceMiddleware, ScopeMiddleware
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.store.tenancy import Scopes
 from coatcheck.tools.referenceable import resolves_references
-from coatcheck.tools.registration import register_tools
+from coatcheck.tools.registration import choose_tools, register_tools
 from coatcheck.tools.tool_building import Registry
+from coatcheck.tools.toolset import Installation
 
 StoreProvider = Callable[[], ObjectStore]
 ExplorerProvider = Callable[[], Explorer]
@@ -61,26 +62,39 @@ def attach_interceptor(
 
 def install_tools(
     server: MCPServer[Any],
-    registry: Registry,
+    installations: Sequence[Installation],
     scopes: Scopes,
     store: StoreProvider,
     explorer: ExplorerProvider,
     tool_names: Collection[str] | None = None,
 ) -> list[str]:
-    """Add tools of a registry to a server and handle each request within its caller's namespace.
+    """Add tools to a server and handle each request within its caller's namespace.
 
     Args:
         server: The server; its own tools stay as they are.
-        registry: The tools.
+        installations: What is added: tools, with what they need.
         scopes: Tells the store who is calling.
         store: Gives the store at each call.
         explorer: Gives the explorer at each call.
         tool_names: Names of the tools to add; all by default.
 
     Raises:
-        SettingsError: The server has tools of these names already, or the registry lacks one.
+        SettingsError: The server has tools of these names already, or there are none of such a name.
     """
-    names = _register(server, registry, store, explorer, tool_names)
+    owners = {name: installation for installation in installations for name in installation.registry}
+    registry = {name: installation.registry[name] for name, installation in owners.items()}
+    names: list[str] = []
+    chosen = choose_tools(registry, tool_names)
+    try:
+        for installation in installations:
+            own = [name for name in chosen if owners[name] is installation]
+            names += _register(server, installation.registry, store, explorer, own, installation)
+    except Exception:
+        for name in names:
+            server.remove_tool(name)
+        raise
+    for installation in installations:
+        server.middleware.extend(installation.middleware)
     server.middleware.append(ScopeMiddleware(scopes))
     search_beforehand()
     return names
@@ -97,7 +111,7 @@ def build_server(
     """Make a server with the tools of a registry; ``options`` go to ``MCPServer``."""
     options.setdefault("instructions", INSTRUCTIONS)
     server: MCPServer[Any] = MCPServer(name, **options)
-    install_tools(server, registry, scopes, store, explorer)
+    install_tools(server, [Installation(registry)], scopes, store, explorer)
     return server
 
 
@@ -107,13 +121,24 @@ def _register(
     store: StoreProvider,
     explorer: ExplorerProvider,
     tool_names: Collection[str] | None = None,
+    needs: Installation | None = None,
 ) -> list[str]:
     """Register tools that look store and explorer up at each call; names that the server has already are refused."""
     names = list(registry) if tool_names is None else list(tool_names)
     taken = sorted(name for name in names if _function(server, name) is not None)
     if taken:
         raise SettingsError(f"The server {server.name} has tools of these names already: {', '.join(taken)}.")
-    return register_tools(server, registry, names, object_store=store, explorer=explorer)
+    needs = needs or Installation(registry)
+    return register_tools(
+        server,
+        registry,
+        names,
+        object_store=store,
+        explorer=explorer,
+        workspace_mode=needs.workspace_mode,
+        workspace=needs.workspace,
+        client=needs.client,
+    )
 
 
 def _function(server: MCPServer[Any], name: str) -> Callable[..., Any] | None:

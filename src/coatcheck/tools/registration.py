@@ -75,7 +75,7 @@ def register_tools(
     Raises:
         SettingsError: An unknown name, or a tool that cannot be built.
     """
-    names = _chosen(registry, tool_names)
+    names = choose_tools(registry, tool_names)
     built: list[tuple[str, Tool, ToolConfig]] = []
     for name in names:
         func, config = registry[name]
@@ -93,7 +93,12 @@ def register_tools(
     return names
 
 
-def _chosen(registry: Registry, tool_names: Iterable[str] | None) -> list[str]:
+def choose_tools(registry: Registry, tool_names: Iterable[str] | None) -> list[str]:
+    """Give the names of the tools asked for, in the registry's order; all by default.
+
+    Raises:
+        SettingsError: There is none of such a name.
+    """
     if tool_names is None:
         return list(registry)
     wanted = {tool_names} if isinstance(tool_names, str) else set(tool_names)

@@ -1,7 +1,7 @@
 """Find a toolset by its installed name or by ``module:attribute``."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -10,12 +10,34 @@ from pydantic import BaseModel, ValidationError
 
 from coatcheck.errors import SettingsError, excerpt
 from coatcheck.references import close_names
-from coatcheck.tools.tool_building import Registry
+from coatcheck.settings import Settings
+from coatcheck.tools.tool_building import Registry, WorkspaceMode
 
 
 @dataclass(frozen=True, slots=True)
+class Installation:
+    """What a toolset brings to one server.
+
+    Attributes:
+        registry: The tools.
+        client: The client of tools that need one, or a provider of it that is asked at each call.
+        workspace_mode: Who gives the workspace to tools that need one.
+        workspace: The workspace or a provider of it, in static mode.
+        middleware: Middleware of the server, the outermost first; it runs before the caller's namespace is known.
+    """
+
+    registry: Registry
+    client: Any = None
+    workspace_mode: WorkspaceMode = WorkspaceMode.STATIC
+    workspace: Any = None
+    middleware: Sequence[Any] = ()
+
+
+@dataclass(frozen=True)
 class Toolset:
     """Tools that are installed together.
+
+    One whose tools need more than settings is a subclass: see `adapt`, `token_verifier` and `install`.
 
     Attributes:
         name: What ``--toolset`` takes.
@@ -36,20 +58,56 @@ class Toolset:
         Raises:
             SettingsError: Settings that the toolset does not have or that do not fit; no value is quoted.
         """
+        settings = self.load_settings(options)
+        return self.tools() if settings is None else self.tools(settings)
+
+    def listing(self, options: Mapping[str, Any] | None = None) -> Registry:
+        """Give the tools for a listing, where nothing will be called."""
+        return self.registry(options)
+
+    def load_settings(self, options: Mapping[str, Any] | None = None) -> BaseModel | None:
+        """Make the settings; ``None`` where the toolset has none.
+
+        Raises:
+            SettingsError: Settings that the toolset does not have or that do not fit; no value is quoted.
+        """
         if self.settings is None:
             if options:
                 raise SettingsError(f"The toolset {self.name} has no settings, so not {', '.join(options)} either.")
-            return self.tools()
+            return None
         unknown = [name for name in options or {} if name not in self.settings.model_fields]
         if unknown:
             known = ", ".join(self.settings.model_fields)
             raise SettingsError(f"The toolset {self.name} has no setting {', '.join(unknown)}; there are: {known}.")
         try:
-            return self.tools(self.settings(**(options or {})))
+            return self.settings(**(options or {}))
         except ValidationError as error:
             faults = error.errors(include_input=False, include_url=False, include_context=False)
-            text = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+            texts = [(".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")) for fault in faults]
+            text = "; ".join(f"{place}: {message}" if place else message for place, message in texts)
             raise SettingsError(f"Settings of the toolset {self.name}: {text}.") from None
+
+    def adapt(self, options: Mapping[str, Any] | None, core: Settings) -> Settings:
+        """Give the settings of coatcheck that go with those of the toolset; asked before a container is made."""
+        del options
+        return core
+
+    def token_verifier(self, options: Mapping[str, Any] | None) -> Any:
+        """Give what verifies callers of a server over HTTP, a ``TokenVerifier`` of the SDK; ``None``: nothing does."""
+        del options
+
+    def install(self, options: Mapping[str, Any] | None, container: Any) -> Installation:
+        """Give what the toolset brings to a server.
+
+        Args:
+            options: Its settings.
+            container: The server's container.
+
+        Raises:
+            SettingsError: Settings that do not fit.
+        """
+        del container
+        return Installation(self.registry(options))
 
 
 ENTRY_POINT_GROUP = "coatcheck.toolsets"

@@ -1,5 +1,5 @@
 """Toolsets: tools that are installed together, found by name or by where they are defined."""
 
-from coatcheck.tools.toolset import ENTRY_POINT_GROUP, Toolset, installed_toolsets, load_toolset
+from coatcheck.tools.toolset import ENTRY_POINT_GROUP, Installation, Toolset, installed_toolsets, load_toolset
 
-__all__ = ["ENTRY_POINT_GROUP", "Toolset", "installed_toolsets", "load_toolset"]
+__all__ = ["ENTRY_POINT_GROUP", "Installation", "Toolset", "installed_toolsets", "load_toolset"]

@@ -9,7 +9,11 @@ from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.mcp_server.attach import attach_interceptor, install_tools
 from coatcheck.settings import Settings
-from coatcheck.tools.toolset import Toolset, load_toolset
+from coatcheck.tools.tool_building import WorkspaceMode
+from coatcheck.tools.toolset import Installation, Toolset, load_toolset
+
+DEEPSET = "deepset"
+"""The toolset that the first plan was written for, by its installed name."""
 
 
 def attach(server: MCPServer[Any], container: Container) -> list[str]:
@@ -45,18 +49,32 @@ def configure_mcp_server(
     toolsets: Collection[Toolset | str] = (),
     toolset_options: Mapping[str, Mapping[str, Any]] | None = None,
     container: Container | None = None,
+    workspace_mode: WorkspaceMode | None = None,
+    deepset_api_key: str | None = None,
+    deepset_api_url: str | None = None,
+    deepset_workspace: str | None = None,
+    deepset_docs_shareable_prototype_url: str | None = None,
+    get_api_key_from_authorization_header: bool = False,
 ) -> Container:
     """Give a server an object store, the object tools and the tools of toolsets; runs the garbage collector once.
+
+    Any of the parameters from ``workspace_mode`` on adds the deepset toolset; they are settings of it.
 
     Args:
         mcp_server_instance: The server to configure.
         tools_to_register: Names of the tools to register; all by default.
         object_store_backend: ``memory``, ``sqlite`` or ``redis``.
         redis_url: URL of the Redis, needed for ``redis``.
-        object_store_ttl: Seconds that objects are kept; zero or less: for ever.
+        object_store_ttl: Seconds that objects are kept; zero or less: no expiry.
         toolsets: Toolsets, or their names.
         toolset_options: Settings of toolsets, by the toolset's name.
         container: A container of one's own in place of the three settings.
+        workspace_mode: Whether the host gives the deepset workspace once, or the model at each call.
+        deepset_api_key: API key of the deepset platform.
+        deepset_api_url: Where the platform's API is.
+        deepset_workspace: The workspace that the deepset tools work in.
+        deepset_docs_shareable_prototype_url: Share URL of the documentation, for the tool ``search_docs``.
+        get_api_key_from_authorization_header: Take the API key from the Authorization header of each request.
 
     Returns:
         The container in use; ``coatcheck.lifecycle.running`` closes what it opened.
@@ -65,21 +83,38 @@ def configure_mcp_server(
         SettingsError: Settings or names that do not fit.
         ObjectStoreUnavailable: The Redis does not answer.
     """
+    options = dict(toolset_options or {})
+    loaded = [load_toolset(entry) if isinstance(entry, str) else entry for entry in toolsets]
+    deepset = {
+        "workspace_mode": workspace_mode,
+        "api_key": deepset_api_key,
+        "api_url": deepset_api_url,
+        "workspace": deepset_workspace,
+        "docs_share_url": deepset_docs_shareable_prototype_url,
+        "api_key_from_auth_header": get_api_key_from_authorization_header or None,
+    }
+    given = {name: value for name, value in deepset.items() if value is not None}
+    if given:
+        options[DEEPSET] = {**options.get(DEEPSET, {}), **given}
+        if all(toolset.name != DEEPSET for toolset in loaded):
+            loaded.append(load_toolset(DEEPSET))
     if container is None:
         settings = Settings(
             object_store_backend=object_store_backend, redis_url=redis_url, object_store_ttl=object_store_ttl
         )
+        for toolset in loaded:
+            settings = toolset.adapt(options.get(toolset.name), settings)
         container = Container(settings=settings)
         container.store().ping()
-    registry = dict(container.registry())
-    for entry in toolsets:
-        toolset = load_toolset(entry) if isinstance(entry, str) else entry
-        added = toolset.registry((toolset_options or {}).get(toolset.name))
-        clashes = sorted(set(added) & set(registry))
+    installations = [Installation(container.registry())]
+    for toolset in loaded:
+        added = toolset.install(options.get(toolset.name), container)
+        taken = {name for installation in installations for name in installation.registry}
+        clashes = sorted(taken.intersection(added.registry))
         if clashes:
             raise SettingsError(f"The toolset {toolset.name} has tools whose names are taken: {', '.join(clashes)}.")
-        registry.update(added)
+        installations.append(added)
     install_tools(
-        mcp_server_instance, registry, container.tenancy(), container.store, container.explorer, tools_to_register
+        mcp_server_instance, installations, container.tenancy(), container.store, container.explorer, tools_to_register
     )
     return container
