@@ -4,6 +4,7 @@ The names in ``__all__`` are the public interface, together with the public modu
 name is loaded when it is first used, so ``import coatcheck`` stays cheap. All other modules are private and may change.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,12 @@ if TYPE_CHECKING:
     from coatcheck.tool_factory import MemoryType as MemoryType
     from coatcheck.tool_factory import ToolConfig as ToolConfig
     from coatcheck.tool_factory import register_tools as register_tools
+
+if sys.platform == "win32":
+    raise ImportError(
+        "coatcheck runs on Linux and macOS: its worker processes and its pipes to wrapped servers need POSIX. "
+        "On Windows, install it inside WSL."
+    )
 
 __version__ = "0.1.0"
 

@@ -82,3 +82,10 @@ def test_importing_coatcheck_loads_nothing_else():
     program = "import coatcheck, sys; print(sorted(name for name in sys.modules if name.startswith('coatcheck')))"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "['coatcheck']"
+
+
+def test_on_windows_the_import_error_says_what_is_supported():
+    program = "import sys; sys.platform = 'win32'; import coatcheck"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "ImportError: coatcheck runs on Linux and macOS" in ended.stderr

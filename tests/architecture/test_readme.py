@@ -44,3 +44,12 @@ def test_the_settings_with_a_second_name_are_named():
     said = re.search(r"those of ([^.]*) also answer to the names `DEEPSET_…`", README)
     assert said is not None
     assert set(re.findall(r"`(\w+)`", said[1])) == set(PlanVariables.FIELDS)
+
+
+def test_every_link_is_absolute_and_leads_to_a_file_of_the_repository():
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", README)
+    base = "https://github.com/coatcheck/coatcheck/blob/main/"
+    assert links
+    for link in links:
+        assert link.startswith(base), link
+        assert (Path(__file__).parents[2] / link.removeprefix(base)).exists(), link
