@@ -7,6 +7,7 @@ file, the file before the default. ``COATCHECK_…`` goes before the ``DEEPSET_�
 import os
 import sys
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -27,6 +28,9 @@ __all__ = ["Settings"]
 
 MEBIBYTE = 1024 * 1024
 CONFIG_VARIABLE = "COATCHECK_CONFIG"
+_PREFIX = "COATCHECK_"
+_HEADER = "COATCHECK_HEADER_"
+"""Variables of this name hold headers of a wrapped server, see ``coatcheck install``."""
 _FILE = "_config_file"
 
 Limit = Annotated[int, Field(ge=0)]
@@ -86,7 +90,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="COATCHECK_",
+        env_prefix=_PREFIX,
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
@@ -199,6 +203,17 @@ class Settings(BaseSettings):
             raise SettingsError(f"The settings file {path} cannot be read: {error.strerror}.") from None
         except ValueError as error:
             raise SettingsError(f"The settings file {path} is no valid TOML: {error}.") from None
+
+
+def unknown_variables() -> dict[str, str | None]:
+    """Give the variables ``COATCHECK_…`` that set nothing, each with the one that is probably meant, if any."""
+    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | {CONFIG_VARIABLE}
+    found: dict[str, str | None] = {}
+    for variable in sorted(os.environ):
+        if variable.upper().startswith(_PREFIX) and variable.upper() not in known and _HEADER not in variable:
+            close = get_close_matches(variable.upper(), known, n=1, cutoff=0.75)
+            found[variable] = close[0] if close else None
+    return found
 
 
 def _cache_folder() -> Path:

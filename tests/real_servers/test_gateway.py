@@ -29,7 +29,7 @@ def write(path, **servers: list[str]) -> list[str]:
     """Write a file of servers; give the command that puts coatcheck in front of them."""
     described = {name: {"command": command[0], "args": command[1:]} for name, command in servers.items()}
     path.write_text(json.dumps({"mcpServers": described}))
-    return [sys.executable, "-m", "coatcheck", "wrap", "--config", str(path)]
+    return [sys.executable, "-m", "coatcheck", "wrap", "--servers", str(path)]
 
 
 def sha256(data: bytes) -> str:

@@ -198,7 +198,7 @@ async def test_the_memory_of_a_wrapping_process_stays_within_half_more_than_it_k
     config = tmp_path / "mcp.json"
     config.write_text(json.dumps({"mcpServers": {"one": {"command": BEHIND[0], "args": BEHIND[1:]}}}))
     tool = "one__text" if way == "gateway" else "text"
-    behind = ["--config", str(config)] if way == "gateway" else ["--", *BEHIND]
+    behind = ["--servers", str(config)] if way == "gateway" else ["--", *BEHIND]
     async with client_of([sys.executable, "-m", "coatcheck", "wrap", *behind]) as client:
         await client.call("object_store_put", value="small")
         empty = resident(client.process.pid)

@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 LARGE = [sys.executable, str(HERE / "large_servers.py")]
 SERVERS = {
     "wrapped": [sys.executable, "-m", "coatcheck", "wrap", "--", *LARGE, "plain"],
-    "gateway": [sys.executable, "-m", "coatcheck", "wrap", "--config", "{config}"],
+    "gateway": [sys.executable, "-m", "coatcheck", "wrap", "--servers", "{config}"],
     "attached": [*LARGE, "attached"],
 }
 MOST = 0.050

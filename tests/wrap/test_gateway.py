@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import anyio
 import pytest
@@ -37,7 +38,7 @@ async def sample(_context, _params) -> CreateMessageResult:
 
 
 def client_of(path: str, mode: str = "auto", **options) -> Client:
-    return Client(wrap_on_stdio("--config", path, **options), mode=mode, sampling_callback=sample)
+    return Client(wrap_on_stdio("--servers", path, **options), mode=mode, sampling_callback=sample)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy", "2026-07-28"])
@@ -155,7 +156,7 @@ async def test_the_client_hears_that_there_are_other_tools_when_a_server_comes_b
             changed_twice.set()
 
     with anyio.fail_after(60):
-        transport = wrap_on_stdio("--config", write(one=FEATURE))
+        transport = wrap_on_stdio("--servers", write(one=FEATURE))
         async with Client(transport, mode="legacy", message_handler=on_message) as client:
             await client.call_tool("one__die", {})
             await changed_twice.wait()
@@ -173,7 +174,7 @@ async def test_every_server_ends_with_the_client(write):
 async def test_every_server_ends_with_a_signal(write, number):
     path = write(one=FEATURE)
     process = subprocess.Popen(  # noqa: ASYNC220
-        [*WRAP, "--config", path],
+        [*WRAP, "--servers", path],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONWARNINGS": ""},
@@ -225,7 +226,7 @@ def seen_by_servers(client, number: int) -> list:
 
 @pytest.mark.parametrize("named", [{"name": "two__x"}, {"uri": "two+file:///x"}, {"taskId": "two__x"}])
 def test_a_method_of_a_vendor_goes_to_the_server_that_its_parameters_name(write, connect, named):
-    client = greeted(connect, "--config", write(one=OLD, two={**OLD, "args": [*OLD["args"], "no-tools"]}))
+    client = greeted(connect, "--servers", write(one=OLD, two={**OLD, "args": [*OLD["args"], "no-tools"]}))
     answer = client.ask("vendor/method", {**named, "other": 1})
     (key, value), *_ = named.items()
     assert answer["result"] == {
@@ -242,19 +243,19 @@ def test_a_method_of_a_vendor_goes_to_the_server_that_its_parameters_name(write,
 
 @pytest.mark.parametrize("params", [{}, {"name": "nobody__x"}, {"name": "one__x", "uri": "two+file:///x"}])
 def test_a_method_that_may_be_for_any_server_is_refused_with_what_to_do(write, connect, params):
-    client = greeted(connect, "--config", write(one=OLD, two=OLD))
+    client = greeted(connect, "--servers", write(one=OLD, two=OLD))
     error = client.ask("vendor/method", params)["error"]
     assert error["code"] == -32601
     assert "server__name" in error["message"]
 
 
 def test_where_one_server_is_behind_it_every_method_is_for_that_one(write, connect):
-    client = greeted(connect, "--config", write(one=OLD))
+    client = greeted(connect, "--servers", write(one=OLD))
     assert client.ask("vendor/method", {"x": 1})["result"] == {"method": "vendor/method", "params": {"x": 1}}
 
 
 def test_what_the_client_says_of_a_question_goes_to_who_asked_alone(write, connect):
-    client = greeted(connect, "--config", write(one=OLD, two=OLD))
+    client = greeted(connect, "--servers", write(one=OLD, two=OLD))
     for number, name in enumerate(("one", "two"), 1):
         params = {"name": f"{name}__asks", "arguments": {"token": True}}
         client.send({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params})
@@ -280,7 +281,7 @@ def test_what_the_client_says_of_a_question_goes_to_who_asked_alone(write, conne
 
 
 def test_a_server_that_goes_away_takes_its_questions_back(write, connect):
-    client = greeted(connect, "--config", write(one=OLD, two=OLD))
+    client = greeted(connect, "--servers", write(one=OLD, two=OLD))
     client.send({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "one__asks"}})
     (question,) = heard(client, "sampling/createMessage")
     client.send({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "one__dies"}})
@@ -292,7 +293,7 @@ def test_a_server_that_goes_away_takes_its_questions_back(write, connect):
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_gateway_serves_many_clients_over_http(write, mode):
     path = write(one=FEATURE, two=FEATURE)
-    with wrapped_over_http("--config", path) as (_, url, _said), anyio.fail_after(60):
+    with wrapped_over_http("--servers", path) as (_, url, _said), anyio.fail_after(60):
         async with Client(url, mode=mode) as first, Client(url, mode=mode) as second:
             assert first.protocol_version == ("2026-07-28" if mode == "auto" else "2025-11-25")
             reference = reference_in(words(await first.call_tool("one__text", {"size": 20_000})))
@@ -305,8 +306,10 @@ async def test_a_gateway_serves_many_clients_over_http(write, mode):
     ("servers", "said"),
     [
         ({"a b": FEATURE, "a_b": FEATURE}, "too like"),
-        ({"one": {"args": []}}, "neither command nor url"),
-        ({"one": {"command": "x", "args": "y"}}, "args"),
+        ({"one": {"args": []}}, "neither a command nor a URL"),
+        ({"one": {"command": "x", "args": {"y": 1}}}, "args"),
+        ({"one": {"command": "x", "env": {"A": "${input:token}"}}}, "only the client knows"),
+        ({"one": {"url": "http://[x/mcp"}}, "left out"),
         ({"one": {"command": "x", "env": {"A": "${NOT_SET_HERE}"}}}, "NOT_SET_HERE"),
         ({"one": {"url": "https://example.org", "type": "carrier-pigeon"}}, "carrier-pigeon"),
         ({"one": {**FEATURE, "disabled": True}}, "no server"),
@@ -314,10 +317,56 @@ async def test_a_gateway_serves_many_clients_over_http(write, mode):
     ],
 )
 def test_a_file_that_cannot_be_meant_is_refused(write, servers, said):
-    command = [*WRAP, "--config", write(**servers)]
+    command = [*WRAP, "--servers", write(**servers)]
     ended = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
     assert ended.returncode == 1
     assert said in ended.stderr
+
+
+async def test_a_server_that_cannot_be_used_is_left_out_and_the_others_go_on(write):
+    unset, off = {"command": "x", "env": {"A": "${NOT_SET_HERE}"}}, {"command": "x", "enabled": False}
+    path = write(one=FEATURE, gone=None, unset=unset, off=off)
+    with anyio.fail_after(60):
+        async with Client(wrap_on_stdio("--servers", path)) as client:
+            assert any(tool.name.endswith("text") for tool in (await client.list_tools()).tools)
+
+
+def test_what_is_left_out_is_said_on_stderr(write):
+    path = write(one={"command": "true"}, gone=None, unset={"command": "x", "env": {"A": "${NOT_SET_HERE}"}})
+    ended = subprocess.run(
+        [*WRAP, "--servers", path], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60
+    )
+    said = [line for line in ended.stderr.splitlines() if "left out" in line]
+    assert said == [
+        f'coatcheck: {path}: the server "gone" is left out: it is null.',
+        f'coatcheck: {path}: the server "unset" is left out: the variable NOT_SET_HERE is not set.',
+    ]
+
+
+def test_lists_of_tools_that_only_clients_apply_are_warned_of(write, capsys):
+    from coatcheck.cli.servers_file import read_servers
+
+    read_servers([Path(write(one={**FEATURE, "excludeTools": ["delete"]}))])
+    assert "all its tools are offered, because only clients apply excludeTools" in capsys.readouterr().err
+
+
+def test_a_file_of_codex_is_read_too(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text('model = "x"\n[mcp_servers.one]\ncommand = "cat"\n[mcp_servers.two]\nurl = "http://h/sse"\n')
+    from coatcheck.cli.servers_file import read_servers
+
+    one, two = read_servers([path]).values()
+    assert one.command == ("cat",)
+    assert (two.url, two.transport) == ("http://h/sse", "sse")
+
+
+def test_a_file_of_servers_as_the_settings_file_is_refused_with_the_right_option(write):
+    path = write(one=FEATURE)
+    ended = subprocess.run(
+        [*WRAP, "--config", path], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30
+    )
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert f"A file of servers: --servers {path}" in ended.stderr
 
 
 def test_comments_and_a_comma_too_many_are_read_over(tmp_path):

@@ -76,7 +76,7 @@ class Slow:
 def gateway(tmp_path: Path) -> list[str]:
     path = tmp_path / "mcp.json"
     path.write_text(json.dumps({"mcpServers": {"one": {"command": SPECIAL[0], "args": SPECIAL[1:]}}}))
-    return ["--config", str(path)]
+    return ["--servers", str(path)]
 
 
 @pytest.mark.parametrize("way", ["command", "gateway", pytest.param("url", marks=pytest.mark.long)])

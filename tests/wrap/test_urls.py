@@ -65,6 +65,8 @@ async def test_headers_and_tokens_come_from_variables_and_show_in_no_command_lin
         (["--url", "http://127.0.0.1:1/mcp", "--header", "X: $NOT_SET_HERE"], "NOT_SET_HERE"),
         (["--url", "http://127.0.0.1:1/mcp", "--token-variable", "NOT_SET_HERE"], "NOT_SET_HERE"),
         (["--url", "ftp://example.org"], "https://"),
+        (["--url", "http://[x/mcp"], "malformed"),
+        (["--url", "http://example.org:port/mcp"], "malformed"),
         (["--url", "http://example.org", "--", "cat"], "not both"),
         (["--sse", "--", "cat"], "--url"),
         (["--url", "https://example.org", "--ca-file", "/no/such/file"], "/no/such/file"),
@@ -80,7 +82,7 @@ def test_flags_that_cannot_be_meant_are_refused_with_what_to_do(flags, said):
 def test_without_a_server_to_wrap_the_three_ways_to_name_one_are_said():
     ended = subprocess.run(WRAP, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
     assert ended.returncode == 2
-    assert "--config" in ended.stderr
+    assert "--servers" in ended.stderr
     assert "--url" in ended.stderr
 
 

@@ -42,8 +42,13 @@ def _started_early(arguments: Sequence[str]) -> "Upstream | None":
         return None
     own, command = arguments[1 : arguments.index("--")], arguments[arguments.index("--") + 1 :]
     # Over HTTP every session starts a server of its own.
-    if not command or any(flag in {"-h", "--help"} or flag.startswith(("--transport", "--url")) for flag in own):
+    later = ("--transport", "--url", "--servers", "--env", "--cwd")
+    if not command or any(flag in {"-h", "--help"} or flag.startswith(later) for flag in own):
         return None
+    if len(command) == 1 and " " in command[0]:
+        from coatcheck.installer.server_reader import split_command
+
+        command = list(split_command(command[0]))
     from coatcheck.proxy.upstreams.process import start_upstream
 
     return start_upstream(command)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coatcheck.cli.logs import announce, write_logs_as
+from coatcheck.errors import excerpt
 
 if TYPE_CHECKING:
     from coatcheck.settings import Settings
+
 Config = Annotated[
     Path | None,
     typer.Option("--config", help="Settings file (TOML). [env: COATCHECK_CONFIG]", show_default=False),
@@ -33,8 +35,11 @@ class SettingsFlags:
 def make_settings(flags: SettingsFlags) -> "Settings":
     """Make the settings: flags override environment variables, which override the settings file."""
     from coatcheck.backends.url_redaction import has_password
-    from coatcheck.settings import Settings
+    from coatcheck.settings import Settings, unknown_variables
 
+    for variable, meant in unknown_variables().items():
+        hint = f"Did you mean {meant}?" if meant else "The README lists the settings."
+        announce(f"the variable {excerpt(variable, 60)} is not a setting and has no effect. {hint}")
     settings = Settings.load(flags.config, **{name: value for name, value in flags.given.items() if value is not None})
     if "log_format" in flags.given:  # a command that writes logs
         write_logs_as(settings.log_format)

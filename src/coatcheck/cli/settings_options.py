@@ -88,12 +88,11 @@ def flag_of(setting: str) -> str:
     return "--" + setting.replace("_", "-")
 
 
-def settings_options(*names: str, config: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command the options of these settings; it receives them as the parameter ``settings``.
 
     Args:
-        names: Settings that have a flag; all by default.
-        config: Whether ``--config`` names a settings file too; a command with a ``--config`` of its own says no.
+        names: Settings that have a flag; all by default. ``--config`` names a settings file.
     """
     chosen = [name for name in names or ALL if name not in _VARIABLE_ONLY]
 
@@ -102,13 +101,13 @@ def settings_options(*names: str, config: bool = True) -> Callable[[Callable[...
         parameters = [parameter for parameter in signature.parameters.values() if parameter.name != "settings"]
         added = [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            for name, annotation, default in (*map(_option, chosen), *([("config", Config, None)] if config else []))
+            for name, annotation, default in (*map(_option, chosen), ("config", Config, None))
         ]
 
         @wraps(command)
         def run(**values: Any) -> Any:
             given = {name: _value(name, values.pop(name)) for name in chosen}
-            return command(settings=SettingsFlags(values.pop("config") if config else None, given), **values)
+            return command(settings=SettingsFlags(values.pop("config"), given), **values)
 
         run.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=[

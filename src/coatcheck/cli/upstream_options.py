@@ -1,17 +1,21 @@
-"""The flags of ``coatcheck wrap`` that say which server is wrapped, and how secrets get there."""
+"""The options of ``coatcheck wrap`` that say which server is wrapped, and how secrets get there."""
 
 import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coatcheck.cli.logs import announce
 from coatcheck.errors import SettingsError, excerpt
 from coatcheck.proxy.upstreams.targets import CommandTarget, Target, UrlTarget
 
+if TYPE_CHECKING:
+    from coatcheck.installer.server_reader import Fill
+
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))")
-_BRACED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_NAMES = re.compile(r"authorization|token|secret|password|cookie|key", re.IGNORECASE)
 _LONG_WORD = re.compile(r"[A-Za-z0-9+/_.=-]{24,}")
 
@@ -22,14 +26,18 @@ class UpstreamFlags:
 
     Attributes:
         command: The server's command, empty where it has none.
+        env: Variables of the command, ``NAME=VALUE``, or ``NAME`` for one of ours under its own name.
+        cwd: Working directory of the command.
         url: The server's URL.
-        sse: Whether the URL is one of the older transport.
+        sse: Whether the URL is one of HTTP+SSE.
         headers: Headers as they were given, ``Name: value``.
         token_variable: Name of the variable that holds a bearer token.
         ca_file: Certificates to trust.
     """
 
     command: Sequence[str] = ()
+    env: Sequence[str] = ()
+    cwd: Path | None = None
     url: str | None = None
     sse: bool = False
     headers: Sequence[str] = ()
@@ -41,22 +49,55 @@ class UpstreamFlags:
 
         Raises:
             SettingsError: Flags that do not go together, a malformed header, a variable that is not set.
-            UpstreamError: The URL is none.
+            UpstreamError: The URL is malformed.
         """
         if self.url is None:
             if self.sse or self.headers or self.token_variable or self.ca_file:
                 raise SettingsError("--sse, --header, --token-variable and --ca-file go with --url.")
-            return CommandTarget(tuple(self.command)) if self.command else None
-        if self.command:
-            raise SettingsError("Give a command or --url, not both. For several servers: --config with a file of them.")
+            return self._command()
+        if self.command or self.env or self.cwd:
+            raise SettingsError(
+                "Give a command (with --env and --cwd) or --url, not both. For several servers: --servers with a file."
+            )
         headers = dict(_header(given) for given in self.headers)
         if self.token_variable:
             headers["Authorization"] = f"Bearer {_value_of(self.token_variable)}"
         return UrlTarget(self.url, "sse" if self.sse else "streamable-http", headers, self.ca_file)
 
+    def _command(self) -> CommandTarget | None:
+        if not self.command:
+            if self.env or self.cwd:
+                raise SettingsError("--env and --cwd go with a command, behind --.")
+            return None
+        words = tuple(self.command)
+        if len(words) == 1 and " " in words[0]:
+            from coatcheck.installer.server_reader import split_command
 
-def expand(text: str, where: str, *, bare: bool = False) -> str:
-    """Put variables of the environment in the place of ``${NAME}`` and ``${NAME:-default}``, ``bare`` also ``$NAME``.
+            words = split_command(words[0])
+        if self.cwd is not None and not self.cwd.is_dir():
+            raise SettingsError(f"The working directory {self.cwd} does not exist.")
+        return CommandTarget(words, dict(map(_variable, self.env)), str(self.cwd) if self.cwd is not None else None)
+
+
+def environment_fill() -> "Fill":
+    """Make the function that fills in variables of our environment."""
+    from coatcheck.installer.server_reader import fill_variables
+
+    return fill_variables(os.environ, Path.home())
+
+
+def _variable(given: str) -> tuple[str, str]:
+    """Read ``NAME=VALUE``, or ``NAME`` for the variable of that name; the value may name variables."""
+    name, separator, value = given.partition("=")
+    if not _VARIABLE_NAME.fullmatch(name):
+        raise SettingsError("--env takes NAME=VALUE, or NAME for a variable that is set here.")
+    if separator and _SECRET_NAMES.search(name) and _VARIABLE.search(value) is None:
+        announce(f"the value of --env {name} shows in the process list; set the variable and write --env {name}.")
+    return name, _expand(value if separator else f"${name}", f"--env {name}")
+
+
+def _expand(text: str, where: str) -> str:
+    """Fill in ``$NAME``, ``${NAME}`` and ``${NAME:-default}``.
 
     Raises:
         SettingsError: A variable is not set and has no default.
@@ -65,23 +106,23 @@ def expand(text: str, where: str, *, bare: bool = False) -> str:
     def value(found: re.Match[str]) -> str:
         name, default = found.group(1) or found.groups()[-1], found.group(2)
         if name not in os.environ and default is None:
-            raise SettingsError(f"{where} wants the variable {name}, which is not set.")
+            raise SettingsError(f"{where} needs the variable {name}, which is not set.")
         return os.environ.get(name, default or "")
 
-    return (_VARIABLE if bare else _BRACED).sub(value, text)
+    return _VARIABLE.sub(value, text)
 
 
 def _header(given: str) -> tuple[str, str]:
     name, separator, value = given.partition(":")
     if not separator or not name.strip():
-        raise SettingsError("--header wants 'Name: value', such as 'X-Api-Key: $MY_KEY'.")
+        raise SettingsError("--header takes 'Name: value', such as 'X-Api-Key: $MY_KEY'.")
     value = value.strip()
     if _VARIABLE.search(value) is None and (_SECRET_NAMES.search(name) or _LONG_WORD.search(value)):
         announce(
             f"the value of the header {excerpt(name)} shows in the process list; put it into a variable "
             f"and write --header '{excerpt(name)}: $VARIABLE'."
         )
-    return name.strip(), expand(value, f"The header {excerpt(name)}", bare=True)
+    return name.strip(), _expand(value, f"The header {excerpt(name)}")
 
 
 def _value_of(variable: str) -> str:

@@ -1,6 +1,5 @@
 """The command ``coatcheck wrap`` and its help."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,15 +15,25 @@ if TYPE_CHECKING:
 UPSTREAM, DOWNSTREAM, AUTH = "Server to wrap", "Transport", "Authentication (HTTP)"
 
 
-@settings_options(config=False)
+@settings_options()
 def wrap(
     ctx: typer.Context,
     command: Annotated[
         list[str] | None, typer.Argument(help="The server's command and its arguments.", metavar="COMMAND")
     ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Variable of the command: NAME=VALUE, or NAME for one that is set here. Repeatable.",
+            rich_help_panel=UPSTREAM,
+        ),
+    ] = None,
+    cwd: Annotated[
+        Path | None, typer.Option(help="Working directory of the command.", rich_help_panel=UPSTREAM)
+    ] = None,
     url: Annotated[str | None, typer.Option(help="Wrap the server at this URL.", rich_help_panel=UPSTREAM)] = None,
     sse: Annotated[
-        bool, typer.Option("--sse", help="The URL is one of the older transport.", rich_help_panel=UPSTREAM)
+        bool, typer.Option("--sse", help="The URL is one of HTTP+SSE, the older transport.", rich_help_panel=UPSTREAM)
     ] = False,
     header: Annotated[
         list[str] | None,
@@ -37,11 +46,10 @@ def wrap(
     ca_file: Annotated[
         Path | None, typer.Option(help="Certificates to trust for the URL (PEM).", rich_help_panel=UPSTREAM)
     ] = None,
-    config: Annotated[
+    servers: Annotated[
         list[Path] | None,
         typer.Option(
-            "--config",
-            help="File of servers to wrap together (JSON with mcpServers), or of settings (TOML). Repeatable.",
+            help="File of servers to wrap together, as clients have it: JSON with mcpServers. Repeatable.",
             rich_help_panel=UPSTREAM,
         ),
     ] = None,
@@ -96,7 +104,7 @@ def wrap(
 
         coatcheck wrap --url https://example.com/mcp --token-variable EXAMPLE_TOKEN
 
-        coatcheck wrap --config mcp.json
+        coatcheck wrap --servers mcp.json
     """
     from coatcheck.cli.first_run import explain_waiting
     from coatcheck.cli.logs import configure_logging
@@ -107,20 +115,20 @@ def wrap(
     configure_logging(settings.given["log_format"], verbose=verbose)
     if transport not in {"stdio", "streamable-http"}:
         raise SettingsError(f'Clients of wrap connect by stdio or streamable-http, not by "{excerpt(transport)}".')
-    servers, settings_file = _sorted(config or [])
-    settings = replace(settings, config=settings_file)
+    if settings.config is not None and settings.config.suffix.lower() in {".json", ".jsonc"}:
+        raise SettingsError(f"--config is the settings file (TOML). A file of servers: --servers {settings.config}")
     flags = WrapFlags(settings, resource_links=resource_links, verbose=verbose)
-    target = UpstreamFlags(command or [], url, sse, header or [], token_variable, ca_file).target()
+    target = UpstreamFlags(command or [], env or [], cwd, url, sse, header or [], token_variable, ca_file).target()
     if (target is None) == (not servers):
         raise typer.BadParameter(
-            "Say which server to wrap: a command behind --, --url, or --config with a file of several; one of them."
+            "Name what to wrap: a command behind --, a --url, or --servers with a file of several; one of them."
         )
     if stateless and transport == "stdio":
         raise SettingsError("--stateless goes with --transport streamable-http.")
     if transport == "stdio":
         explain_waiting()
     if transport == "stdio" and isinstance(target, CommandTarget):
-        raise typer.Exit(run_wrap(ctx.obj or target.command, flags))
+        raise typer.Exit(run_wrap(ctx.obj or target, flags))
     if target is not None:
         single = target
 
@@ -130,7 +138,7 @@ def wrap(
         from coatcheck.cli.servers_file import read_servers
         from coatcheck.proxy.gateway import Gateway
 
-        targets = read_servers(servers)
+        targets = read_servers(servers or [])
 
         def open_upstream() -> "Link":
             return Gateway(targets)
@@ -144,12 +152,3 @@ def wrap(
     protected = any(given is not None for given in (auth_tokens, auth_jwks, auth))
     listening = Listening(transport, host, port, unprotected=unprotected, authenticated=protected, stateless=stateless)
     raise typer.Exit(run_wrap_http(open_upstream, flags, listening, authentication))
-
-
-def _sorted(files: list[Path]) -> tuple[list[Path], Path | None]:
-    """Tell files of servers from the file of settings."""
-    servers = [path for path in files if path.suffix.lower() in {".json", ".jsonc"}]
-    settings = [path for path in files if path not in servers]
-    if len(settings) > 1:
-        raise SettingsError("There is one file of settings; files of servers end in .json.")
-    return servers, settings[0] if settings else None

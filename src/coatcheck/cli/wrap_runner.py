@@ -1,7 +1,7 @@
 """``coatcheck wrap``: servers with coatcheck in front of them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from coatcheck.calls.interceptor import Interceptor
     from coatcheck.containers import Container
     from coatcheck.proxy.upstreams.base import Link
+    from coatcheck.proxy.upstreams.targets import CommandTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,12 @@ class WrapFlags:
     verbose: bool = False
 
 
-def run_wrap(command: Sequence[str] | Upstream, flags: WrapFlags) -> int:
+def run_wrap(server: "CommandTarget | Upstream", flags: WrapFlags) -> int:
     """Carry messages between our stdin and stdout and a server, by its command or started already."""
-    upstream = command if isinstance(command, Upstream) else start_upstream(command)
+    if isinstance(server, Upstream):
+        upstream = server
+    else:
+        upstream = start_upstream(server.command, environment=server.environment, folder=server.folder)
     return asyncio.run(_carry_process(upstream, flags))
 
 

@@ -54,8 +54,12 @@ class UrlTarget:
         Raises:
             UpstreamError: The URL is not one of HTTP, or the certificates are not there.
         """
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(self.url)
+            is_url = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # not shown: it may hold a password, and has no parts of which one could be left out
+            raise UpstreamError("The URL is malformed; it begins with https://HOST or http://HOST:PORT.") from None
+        if not is_url:
             raise UpstreamError(f'"{excerpt(self.name)}" is no URL of a server; it begins with https:// or http://.')
         if self.ca_file is not None and not self.ca_file.is_file():
             raise UpstreamError(f"The file of certificates {self.ca_file} does not exist.")

@@ -1,0 +1,75 @@
+"""What the options of `wrap` do before any message passes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+WRAP = [sys.executable, "-m", "coatcheck", "wrap"]
+
+
+def wrap(*arguments, **variables):
+    return subprocess.run(
+        [*WRAP, *arguments],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, env={**os.environ, **variables},
+    )  # fmt: skip
+
+
+def test_the_command_gets_its_variables_and_its_working_directory(tmp_path):
+    out = tmp_path / "out"
+    script = f'printf "%s|%s|%s" "$PWD" "$MINE" "$OURS" > {out}'
+    flags = ["--env", "MINE=a b", "--env", "OURS", "--cwd", str(tmp_path)]
+    wrap(*flags, "--", "sh", "-c", script, OURS="from here")
+    assert out.read_text() == f"{tmp_path}|a b|from here"
+
+
+@pytest.mark.parametrize("before", [[], ["--"]])
+def test_a_command_that_is_written_as_one_string_is_split(tmp_path, before):
+    out = tmp_path / "out"
+    wrap(*before, f"sh -c 'printf one > {out}'")
+    assert out.read_text() == "one"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--cwd", "/no/such/folder", "--", "cat"], "The working directory /no/such/folder does not exist."),
+        (
+            ["--env", "NOT_SET_HERE", "--", "cat"],
+            "--env NOT_SET_HERE needs the variable NOT_SET_HERE, which is not set.",
+        ),
+        (["--env", "=x", "--", "cat"], "--env takes NAME=VALUE"),
+        (["--env", "A=b"], "--env and --cwd go with a command"),
+        (["--env", "A=b", "--url", "http://127.0.0.1:1/mcp"], "not both"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused_in_one_line(arguments, said):
+    done = wrap(*arguments)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert said in done.stderr
+
+
+def test_a_secret_in_env_on_the_command_line_is_warned_of_and_not_repeated():
+    done = wrap("--env", "API_KEY=hunter2", "--", "true")
+    assert "set the variable and write --env API_KEY" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_a_misspelt_variable_is_reported_with_the_right_name():
+    done = wrap(
+        "--", "true", COATCHECK_INLINE_LIMITS="5", COATCHECK_ZZZ="topsecret", COATCHECK_HEADER_AUTHORIZATION="x"
+    )
+    said = [line for line in done.stderr.splitlines() if "is not a setting" in line]
+    start = "is not a setting and has no effect."
+    assert said == [
+        f"coatcheck: the variable COATCHECK_INLINE_LIMITS {start} Did you mean COATCHECK_INLINE_LIMIT?",
+        f"coatcheck: the variable COATCHECK_ZZZ {start} The README lists the settings.",
+    ]
+    assert "topsecret" not in done.stderr
+
+
+def test_the_sqlite_file_can_be_named(tmp_path):
+    done = wrap("--object-store-backend", "sqlite", "--sqlite-path", "/proc/none/x.sqlite", "--", "cat")
+    assert done.returncode == 1
+    assert "/proc/none" in done.stderr
