@@ -115,8 +115,7 @@ def wrap(
     configure_logging(settings.given["log_format"], verbose=verbose)
     if transport not in {"stdio", "streamable-http"}:
         raise SettingsError(f'Clients of wrap connect by stdio or streamable-http, not by "{excerpt(transport)}".')
-    if settings.config is not None and settings.config.suffix.lower() in {".json", ".jsonc"}:
-        raise SettingsError(f"--config is the settings file (TOML). A file of servers: --servers {settings.config}")
+    _check_settings_file(settings.config)
     flags = WrapFlags(settings, resource_links=resource_links, verbose=verbose)
     target = UpstreamFlags(command or [], env or [], cwd, url, sse, header or [], token_variable, ca_file).target()
     if (target is None) == (not servers):
@@ -152,3 +151,8 @@ def wrap(
     protected = any(given is not None for given in (auth_tokens, auth_jwks, auth))
     listening = Listening(transport, host, port, unprotected=unprotected, authenticated=protected, stateless=stateless)
     raise typer.Exit(run_wrap_http(open_upstream, flags, listening, authentication))
+
+
+def _check_settings_file(path: Path | None) -> None:
+    if path is not None and path.suffix.lower() in {".json", ".jsonc"}:
+        raise SettingsError(f"--config is the settings file (TOML). A file of servers: --servers {path}")
