@@ -37,18 +37,26 @@ def test_the_value_is_the_smallest_json_that_loses_nothing(result, value, origin
 @pytest.mark.parametrize(
     "result",
     [
-        text("one", "two"),
         text("summary", structuredContent={"rows": [1, 2]}),
         text("one", "two", structuredContent={"rows": [1, 2]}),
         {"content": [{"type": "text", "text": "x"}, IMAGE]},
         {"content": [{"type": "text", "text": "x"}, IMAGE], "structuredContent": {"rows": [1, 2]}},
-        {"content": [{"type": "text", "text": "x", "annotations": {"audience": ["user"]}}]},
     ],
 )
 def test_a_result_of_several_parts_keeps_them_all(result):
     value = result_value(result)
     assert value["content"] == result["content"]
     assert value.get("structured") == result.get("structuredContent")
+
+
+def test_several_texts_are_a_list_of_what_each_of_them_holds():
+    assert result_value(text("one", '{"a": 1}', "[2]")) == ["one", {"a": 1}, [2]]
+
+
+def test_hints_beside_the_only_text_do_not_hide_what_it_holds():
+    hinted = {"type": "text", "text": '{"a": 1}', "annotations": {"audience": ["user"]}, "_meta": {"k": 1}}
+    assert result_value({"content": [hinted]}) == {"a": 1}
+    assert result_text({"content": [hinted]}) == '{"a": 1}'
 
 
 @pytest.mark.parametrize(

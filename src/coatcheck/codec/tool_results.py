@@ -21,7 +21,8 @@ def result_value(result: dict[str, Any]) -> Any:
 
     A sole text block gives its parsed JSON, or the text. So does ``structuredContent`` that only repeats the text: as
     it is, wrapped as ``{"result": …}`` (with one text block for each item of a list), or as ``{"content": "<text>"}``.
-    Anything else gives ``{"content": […], "structured": …}``.
+    Several text blocks alone give a list of what each of them holds. Anything else gives
+    ``{"content": […], "structured": …}``.
     """
     blocks, texts = _blocks(result)
     structured = result.get("structuredContent")
@@ -32,6 +33,8 @@ def result_value(result: dict[str, Any]) -> Any:
             if structured is not None and _repeats(texts, candidate):
                 return parsed_or_text(candidate) if isinstance(candidate, str) else candidate
     if structured is None:
+        if blocks and len(texts) == len(blocks):
+            return [parsed_or_text(text) for text in texts]
         return {"content": blocks}
     return {"content": blocks, "structured": structured} if blocks else structured
 
@@ -59,12 +62,16 @@ def _blocks(result: dict[str, Any]) -> tuple[list[Any], list[str]]:
     return blocks, [block["text"] for block in blocks if _is_plain_text(block)]
 
 
+_OF_A_TEXT = {"type", "text", "annotations", "_meta"}
+"""Keys of a text block: the last two say how to present it, and add nothing to what it says."""
+
+
 def _is_plain_text(block: Any) -> bool:
     return (
         isinstance(block, dict)
         and block.get("type") == "text"
         and isinstance(block.get("text"), str)
-        and block.keys() <= {"type", "text"}
+        and block.keys() <= _OF_A_TEXT
     )
 
 

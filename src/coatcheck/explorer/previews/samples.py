@@ -41,6 +41,10 @@ class Sheet:
         self._slots[slot] = text if before is None else f"{before}\n{text}"
         return True
 
+    def has(self, slot: str) -> bool:
+        """Whether a slot has a part."""
+        return slot in self._slots
+
     def put_first(self, slot: str, texts: Iterable[str]) -> bool:
         """Add the first of several forms of a part that fits."""
         return any(self.put(slot, text) for text in texts)
@@ -172,6 +176,8 @@ class Cuts:
         self.items += other.items
 
 
+SHORT_ARRAY, ROW = 20, 120
+"""Items and characters of an array of scalars that is shown whole."""
 SHORT = 240
 """Characters of a member that is shown as it is."""
 
@@ -238,6 +244,10 @@ class _Folding:
         if isinstance(value, (dict, list, tuple)):
             if not value:
                 return "{}" if isinstance(value, dict) else "[]"
+            if not isinstance(value, dict) and len(value) <= SHORT_ARRAY and not any(map(_is_container, value)):
+                line = render_line(value, ROW)
+                if line is not None and len(line) <= room:
+                    return line  # folded it would hardly be shorter
             most = MOST_MEMBERS if isinstance(value, dict) else self.items
             if levels == 0 or most == 0:
                 return self._fold(value)
@@ -296,3 +306,7 @@ class _Folding:
         if not isinstance(name, str):
             raise NotPlain(type(name))
         return self._string(name)
+
+
+def _is_container(value: Any) -> bool:
+    return isinstance(value, (dict, list, tuple))

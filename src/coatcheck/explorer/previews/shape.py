@@ -212,7 +212,14 @@ def is_map(records: list[dict[Any, Any]], columns: dict[Any, list[Any]]) -> bool
         # Keys seldom repeat from one object to the next: they are data if the values are alike.
         return _alike([column[0] for column in islice(columns.values(), SAMPLED)])
     values = [column[0] for column in islice(columns.values(), SAMPLED)]
+    if all(isinstance(value, dict) for value in values) and 2 * sum(map(_is_data, columns)) > len(columns):
+        return True
     return _alike(values) and (isinstance(values[0], dict) or largest >= _SCALARS_MAKE_A_MAP)
+
+
+def _is_data(name: str) -> bool:
+    """Whether a key is no name of a field: a path, an address, an id."""
+    return not name.isidentifier() and any(mark in name for mark in "/.:@ ")
 
 
 def _alike(values: list[Any]) -> bool:

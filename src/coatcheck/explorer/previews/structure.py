@@ -6,17 +6,24 @@ from itertools import islice
 from typing import Any
 
 from coatcheck.errors import counted
+from coatcheck.explorer.previews.columns import columns_beside
 from coatcheck.explorer.previews.main_part import KEY, RUN, Main, find_main, label_of
 from coatcheck.explorer.previews.samples import Cuts, Sample, Sheet, render_whole, sample
 from coatcheck.explorer.previews.shape import SAMPLED, Shape, describe, shape_text
 from coatcheck.explorer.previews.suggestions import suggestions
-from coatcheck.explorer.previews.wording import Subject, headlines, kind_of, number
+from coatcheck.explorer.previews.wording import Subject, headlines, kind_of, number, one_line
 from coatcheck.references import Index, Key, Path, Slice, Step
 
 PART = 1000
 """Characters that the shape, and the samples together, may have; a fifth of the limit where that is more."""
 SCARCE = 300
 """Characters that the shape may have before anything else gets some."""
+
+
+ROOMY = 1_000
+"""With fewer characters in all, the shortest of the next steps comes first."""
+COLUMNS = 600
+"""Characters of the names of a table's columns."""
 
 
 @dataclass(slots=True)
@@ -48,13 +55,18 @@ def render_structure(value: Any, subject: Subject, limit: int, *, text_format: s
     if not sheet.put_first("headline", headlines(subject, title(value), note)):
         return ""
     steps = list(filter(None, suggestions(value, main, subject)))
+    columns = None if main is None else columns_beside(value, main.place)
     if steps:
+        if limit < ROOMY:
+            steps.sort(key=len)
         sheet.put("next", f"Next: {steps[0]}") or sheet.put("next", steps[0])
     part = max(PART, limit // 5)
     reserve = min(sum(map(len, steps[1:])) + len(steps) + 120, sheet.room // 3)
     if isinstance(value, (dict, list, tuple)) and value:
         # where room is scarce, field names are worth more than samples
         _put_shape(sheet, value, shape, min(part, max((sheet.room - reserve) // 2, min(sheet.room, SCARCE))))
+    if columns is not None and main is not None:
+        sheet.put("shape", one_line(f"Each of {main.place} has the columns {columns}", COLUMNS))
     shown = _samples(value, main, subject, min(part, sheet.room - reserve))
     if shown.lines and sheet.put("samples", "\n".join(shown.lines)):
         sheet.put_first("left_out", _left_out(value, main, shown))
@@ -86,7 +98,7 @@ def _samples(value: Any, main: Main | None, subject: Subject, room: int) -> Show
     shown = Shown([], 0, 0, Cuts())
     target = subject.target
     base = target.path if target else Path()
-    if main is None or main.place:
+    if main is None or (main.place and not _only_holds(value)):
         heading = label_of(base) if base else ("Top level" if isinstance(value, dict) else "Value")
         found = sample(value, (room // 2 if main else room) - len(heading) - 2, open_arrays=main is None)
         if found is not None:
@@ -97,6 +109,11 @@ def _samples(value: Any, main: Main | None, subject: Subject, room: int) -> Show
     if main is not None:
         _member_samples(main, base.join(main.place.steps), room, shown)
     return shown
+
+
+def _only_holds(value: Any) -> bool:
+    """Whether an object has nothing but containers in it, whose names the shape tells."""
+    return isinstance(value, dict) and all(isinstance(member, (dict, list, tuple)) for member in value.values())
 
 
 def _member_samples(main: Main, place: Path, room: int, shown: Shown) -> None:
@@ -136,7 +153,7 @@ def _members(main: Main) -> Iterator[tuple[Step, Any]]:
     container = main.container
     total = len(container)
     if isinstance(container, dict):
-        names = list(islice(container, 2))
+        names = list(islice(container, 1))
         last = next(reversed(container), None)
         for name in [*names, *([last] if total > len(names) else [])]:
             yield Key(name), container[name]
@@ -147,7 +164,7 @@ def _members(main: Main) -> Iterator[tuple[Step, Any]]:
         if total > run:
             yield Index(total - 1), container[-1]
         return
-    for position in sorted({0, min(1, total - 1), total - 1}):
+    for position in sorted({0, total - 1}):
         yield Index(position), container[position]
 
 
@@ -158,7 +175,7 @@ def _left_out(value: Any, main: Main | None, shown: Shown) -> list[str]:
     if main is not None and (total := len(main.container)) > shown.members:
         where = f" of {main.place}" if main.place and len(str(main.place)) <= KEY else ""
         parts.append(f"{number(total - shown.members)} of {counted(total, main.noun)}{where}")
-    if (main is None or main.place) and isinstance(value, dict) and shown.keys < len(value):
+    if (main is None or main.place) and isinstance(value, dict) and shown.keys < len(value) and not _only_holds(value):
         parts.append(f"{number(len(value) - shown.keys)} of {counted(len(value), 'top-level key')}")
     short = f"Left out: {', '.join(parts)}."
     rest = [

@@ -3,15 +3,15 @@
 Lines are counted from 0, as the tools that slice and search do.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 from coatcheck.errors import counted
 from coatcheck.explorer.previews.main_part import call, passing
 from coatcheck.explorer.previews.samples import Sheet
-from coatcheck.explorer.previews.text_formats import Format, recognise
 from coatcheck.explorer.previews.wording import Subject, headlines, number, printable
+from coatcheck.explorer.texts.summaries import LIGHT, Summary, summarise
+from coatcheck.explorer.texts.text_formats import SUMMARISED, recognise
 from coatcheck.references import Path, Reference, Slice
 
 COUNTED = 4_000_000
@@ -100,10 +100,13 @@ WIDTH = 200
 """Characters of one line."""
 FEW = 3
 """A text of so few lines is shown by characters."""
-LINES = 24
-"""First lines at most, one for 160 characters of the limit where that is more; of the last ones half as many."""
+LINES = 12
+"""First lines at most, one for 320 characters of the limit where that is more; of the last ones half as many."""
+LINES_BESIDE_SUMMARY = 2
+SUMMARY = 900
+"""Characters of what is told of a text beside its lines, a fifth of the limit where that is more."""
 PAGE = 40
-"""Lines that the suggested next page has; the characters of one are fifty times as many."""
+"""Lines that the suggested next page has at the most."""
 
 
 @dataclass(slots=True)
@@ -120,6 +123,7 @@ class Shown:
     tail_start: int = 0
     cut_lines: int = 0
     cut_characters: int = 0
+    first_cut: Path | None = None
 
 
 def render_text(text: str, subject: Subject, limit: int) -> str:
@@ -129,26 +133,35 @@ def render_text(text: str, subject: Subject, limit: int) -> str:
     count = count_lines(text)
     form = recognise(text)
     sheet = Sheet(limit)
-    looks = f"Looks like {form.name}" if form.name else ""
-    if not sheet.put_first("headline", headlines(subject, f"text of {count}", looks)):
+    looks = f"Looks like {form}; " if form else ""
+    units = f"{looks}.lines[0:9] counts lines, [0:9] characters" if count.lines > FEW else looks[:-2]
+    if not sheet.put_first("headline", headlines(subject, f"text of {count}", units)):
         return ""
-    steps = list(filter(None, _steps(form, subject)))
-    if steps:
-        sheet.put("next", f"Next: {steps[0]}") or sheet.put("next", steps[0])
-    reserve = min(sum(map(len, steps[1:])) + 260, sheet.room // 3)
-    room = sheet.room - reserve
+    summary, calls = _steps(text, form, subject, limit)
+    if len(calls) > 1:
+        first = calls.pop(0)
+        sheet.put("next", f"Next: {first}") or sheet.put("next", first)
+    reserve = min(sum(map(len, calls)) + 260, sheet.room // 3)
+    if summary.text:
+        sheet.put("shape", summary.text)
+    room = max(sheet.room - reserve, 0)
     head = min(max(HEAD, limit // 5), room * 2 // 3)
+    most = max(LINES, limit // 320)
+    if summary.text:
+        head, most = head // 3, LINES_BESIDE_SUMMARY
     if count.lines > FEW:
-        shown = _by_lines(text, count, head, min(head // 2, room - head), max(LINES, limit // 160))
+        shown = _by_lines(text, count, head, min(head // 2, room - head), most)
     else:
         shown = _by_characters(
             text, subject.target.path if subject.target else Path(), head, min(head // 2, room - head)
         )
     if shown.head and sheet.put("samples", "\n".join(shown.head + shown.tail)):
         sheet.put_first("left_out", _left_out(text, count, shown))
-        steps.insert(1, _more(text, count, subject, shown))
-    for step in steps[1:]:
-        sheet.put("next", step)
+        calls.insert(-1, _more(text, count, subject, shown))
+    lead = "" if sheet.has("next") else "Next: "
+    for step in filter(None, calls):
+        if sheet.put("next", lead + step):
+            lead = ""
     return sheet.text()
 
 
@@ -163,6 +176,8 @@ def _by_lines(text: str, count: Count, head: int, tail: int, most: int) -> Shown
             break
         shown.head.append(written)
         shown.head_end = line.start + width if line.goes_on else min(line.end + 1, len(text))
+        if line.length > width and shown.first_cut is None:
+            shown.first_cut = Path().child("lines").child(place).child(Slice(width, width + LIGHT))
         _count_cut(shown, line, width)
     lines = last_lines(text, max(most // 2, 1), shown.head_end) if shown.head_end < len(text) else []
     for place, line in enumerate(reversed(lines)):
@@ -230,22 +245,34 @@ def _left_out(text: str, count: Count, shown: Shown) -> list[str]:
 def _more(text: str, count: Count, subject: Subject, shown: Shown) -> str:
     """The call that reads on behind the first lines; ``""`` where nothing is left or nothing was kept."""
     target = subject.target
-    if target is None or shown.tail_start == shown.head_end:
+    if target is None:
         return ""
+    if shown.tail_start == shown.head_end:
+        cut = shown.first_cut
+        return "" if cut is None else call("get", Reference(target.object_id, target.path.join(cut.steps)))
     if count.lines > FEW:
         start = len(shown.head)
-        return call("slice", target, start=start, end=min(start + PAGE, count.lines) if count.exact else start + PAGE)
-    part = Slice(shown.head_end, min(shown.head_end + 50 * PAGE, len(text)))
+        end = start + _lines_within(text, shown.head_end)
+        return call("slice", target, start=start, end=min(end, count.lines) if count.exact else end)
+    part = Slice(shown.head_end, min(shown.head_end + LIGHT, len(text)))
     return call("get", Reference(target.object_id, target.path.child(part)))
 
 
-def _steps(form: Format, subject: Subject) -> Iterator[str]:
-    """Next steps that do not depend on what is shown, the most useful first."""
+def _lines_within(text: str, start: int) -> int:
+    """Count the lines behind a position that are light together, at least one."""
+    return min(max(text.count("\n", start, start + LIGHT), 1), PAGE)
+
+
+def _steps(text: str, form: str, subject: Subject, limit: int) -> tuple[Summary, list[str]]:
+    """What the text holds in short, and the next steps that this gives."""
+    summary = summarise(text, form, max(SUMMARY, limit // 5)) if form in SUMMARISED else Summary()
     target = subject.target
     if target is None:
-        return
-    if form.pattern:
-        yield call("grep", target, pattern=form.pattern)
-    yield passing(target, Path())
-    if form.queryable:
-        yield call("query", target, filter="keys")
+        return summary, []
+    calls = []
+    if summary.section is not None:
+        lines = target.path.child("lines").child(Slice(*summary.section))
+        calls.append(call("get", Reference(target.object_id, lines)))
+    if summary.pattern:
+        calls.append(call("grep", target, pattern=summary.pattern))
+    return summary, [*calls, passing(target, Path())]

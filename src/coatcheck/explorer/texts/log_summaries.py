@@ -66,7 +66,7 @@ def read_log(text: str) -> Log:
         name = _SAME.get(level.group(), level.group()) if level is not None else ""
         if name:
             log.levels[name] += 1
-        message = _CHANGING.sub("#", _STAMP.sub("", line[: 2 * WIDTH]))
+        message = " ".join(_CHANGING.sub("#", _STAMP.sub("", line[: 2 * WIDTH])).split())
         pattern = log.patterns.get(message)
         if pattern is None:
             if len(log.patterns) >= MOST_CHARACTERS // 100:

@@ -7,6 +7,7 @@ from typing import Any
 from coatcheck.explorer.texts.json_documents import open_json, open_json_inside
 from coatcheck.explorer.texts.python_literals import looks_like_python, open_python_literal
 from coatcheck.explorer.texts.tables import looks_like_table, open_table
+from coatcheck.explorer.texts.text_formats import SUMMARISED, recognise
 from coatcheck.explorer.texts.yaml_text import looks_like_yaml, open_yaml_text
 
 SMALL = 64 * 1024
@@ -59,7 +60,9 @@ def is_for_the_sandbox(text: str) -> bool:
     head = text[:HEAD].removeprefix(BYTE_ORDER_MARK)
     if looks_like_python(text) or looks_like_yaml(head):
         return True
-    return len(text) > SMALL and (_JSON_BLOCK.search(head) is not None or looks_like_table(head))
+    if len(text) <= SMALL:
+        return False
+    return _JSON_BLOCK.search(head) is not None or looks_like_table(head) or recognise(text) in SUMMARISED
 
 
 def may_be_opened(head: str) -> bool:

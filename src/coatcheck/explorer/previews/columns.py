@@ -1,0 +1,70 @@
+"""Tables whose columns are named once, beside rows that are arrays: what databases and data frames give."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from coatcheck.references import Key, Path
+
+NAMES = ("columns", "fields", "headers", "header", "column_names")
+JUDGED = 20
+MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a table.
+
+    Attributes:
+        key: The key under which they stand, beside the rows.
+        names: Their names, in order.
+        kinds: Their types, as far as they are told.
+        are_objects: Whether each is an object with a ``name``.
+        rows: The rows.
+    """
+
+    key: str
+    names: list[str]
+    kinds: list[str]
+    are_objects: bool
+    rows: Sequence[Any]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Give the first rows as objects."""
+        return [dict(zip(self.names, row, strict=True)) for row in islice(self.rows, JUDGED)]
+
+    def __str__(self) -> str:
+        written = (f"{name} {kind}".rstrip() for name, kind in zip(self.names, self.kinds, strict=True))
+        return f"[{', '.join(written)}]"
+
+
+def columns_beside(value: Any, place: Path) -> Columns | None:
+    """Give the columns that stand beside the rows at ``place``, where the rows fit them."""
+    if not place.steps or not isinstance(place.steps[-1], Key):
+        return None
+    for step in place.steps[:-1]:
+        if not isinstance(step, Key) or not isinstance(value, dict):
+            return None
+        value = value[step.name]
+    rows = value[place.steps[-1].name]
+    if not isinstance(rows, (list, tuple)) or not rows:
+        return None
+    for key in NAMES:
+        columns = value.get(key)
+        if not isinstance(columns, (list, tuple)) or not 0 < len(columns) <= MOST or columns is rows:
+            continue
+        are_objects = all(isinstance(column, dict) and isinstance(column.get("name"), str) for column in columns)
+        names = [column["name"] for column in columns] if are_objects else list(columns)
+        if all(isinstance(name, str) for name in names) and _fit(rows, len(names)):
+            return Columns(key, names, [_kind(column) for column in columns], are_objects, rows)
+    return None
+
+
+def _fit(rows: Sequence[Any], width: int) -> bool:
+    return all(isinstance(row, (list, tuple)) and len(row) == width for row in [*islice(rows, JUDGED), rows[-1]])
+
+
+def _kind(column: Any) -> str:
+    kind = column.get("type") if isinstance(column, dict) else ""
+    return kind if isinstance(kind, str) and len(kind) <= JUDGED else ""

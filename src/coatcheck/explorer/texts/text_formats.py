@@ -1,0 +1,83 @@
+"""What a text that is only read looks like, judged by its first lines."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+LOOKED_AT = 4000
+"""Characters of the start of a text that are looked at."""
+LOOKED_AT_CODE = 20_000
+"""Source code may begin with a long comment."""
+LINES = 12
+FEWEST = 3
+_DIFF = re.compile(r"diff --git |--- \S|\+\+\+ \S|@@ -\d")
+_COMMIT = re.compile(r"commit [0-9a-f]{7,40}\b|Commit: '?[0-9a-f]{7,40}\b")
+_LOG = re.compile(
+    r"[\[(]?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d|\d\d:\d\d:\d\d|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d|"
+    r"(TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL)\b)"
+)
+_MARKDOWN = re.compile(r"#{1,6} \S|```|[-*] \[[ x]\] |\|.*\|$|\[[^]]+\]\([^)]+\)")
+_SNAPSHOT = re.compile(r"^ *- [a-z]+(?: \"[^\n\"]*\")?(?: \[[^\n\]]*\]){0,6} ?\[ref=\w+\]", re.MULTILINE)
+_PYTHON = re.compile(r"^(?:import \w|from [\w.]+ import |class \w+.{0,200}:|(?:async )?def \w+\()", re.MULTILINE)
+_CODE = re.compile(
+    r"^(?:package [\w.]+;?$|import [\w{*\"'(]|#include [<\"]|use [\w:]+|using [\w.]+;"
+    r"|(?:export |pub |public |static |async ){0,4}"
+    r"(?:func|fn|function|class|interface|struct|enum|trait|impl|module|const|type) \w)",
+    re.MULTILINE,
+)
+
+SUMMARISED = frozenset(
+    {"Markdown", "HTML", "Python source", "source code", "a diff", "an accessibility snapshot", "log lines"}
+)
+"""Formats of which a preview tells more than the first and last lines."""
+
+
+def recognise(text: str) -> str:
+    """Name a text's format by its first and last characters and its first lines; ``""`` for what has no name."""
+    start = text[:LOOKED_AT].removeprefix("\ufeff")
+    # The last line of what is looked at may be cut.
+    lines = start.split("\n")[: LINES if len(text) <= LOOKED_AT else max(start.count("\n"), 1)][:LINES]
+    return _brackets(text, start) or _lines(lines, start) or _code(text[:LOOKED_AT_CODE])
+
+
+def _brackets(text: str, start: str) -> str:
+    """Formats that show in the first and last character."""
+    head, tail = start.lstrip()[:200], text[-100:].rstrip()[-1:]
+    if (head[:1], tail) in {("{", "}"), ("[", "]")} and not _LOG.match(head):
+        return "JSON"
+    if tail == ">" and head.startswith("<"):
+        if head[:14].lower() == "<!doctype html" or head[:5].lower() == "<html":
+            return "HTML"
+        if head.startswith("<?xml") or re.match(r"<[A-Za-z][\w:.-]*[\s/>]", head):
+            return "XML"
+    return ""
+
+
+def _lines(lines: Sequence[str], start: str) -> str:
+    """Formats that show in what lines begin with."""
+    filled = [line for line in lines if line.strip()]
+    if any(line.startswith("diff --git ") for line in filled) or sum(map(bool, map(_DIFF.match, filled))) >= FEWEST:
+        return "a diff"
+    if any(map(_COMMIT.match, filled[:3])):
+        return "a git log"
+    if filled and 2 * sum(map(bool, map(_LOG.match, filled))) > len(filled):
+        return "log lines"
+    if len(_SNAPSHOT.findall(start)) >= FEWEST:
+        return "an accessibility snapshot"
+    if len(_PYTHON.findall(start)) >= FEWEST:
+        return "Python source"  # whose comments look like headings
+    if sum(map(bool, map(_MARKDOWN.match, filled))) > (0 if filled and filled[0].startswith("#") else 1):
+        return "Markdown" if not _is_commented(filled) else ""
+    return ""
+
+
+def _is_commented(filled: Sequence[str]) -> bool:
+    """Whether lines that begin with ``#`` follow one another, as comments do and headings do not."""
+    marks = [line.startswith("# ") for line in filled]
+    return any(first and second for first, second in pairwise(marks))
+
+
+def _code(start: str) -> str:
+    if len(_PYTHON.findall(start)) >= FEWEST:
+        return "Python source"
+    return "source code" if len(_CODE.findall(start)) >= FEWEST else ""
