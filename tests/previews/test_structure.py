@@ -42,7 +42,7 @@ def test_a_list_of_records_is_told_by_type_length_size_shape_samples_and_next_st
         + '…(+180 characters)"}',
         "Left out: 4,998 of 5,000 items, the rest of 1 long text.",
         """Next: object_store_query(object_id="@obj_1", filter='map(select(.state == "closed") | {id, title, state}) | .[:20]')""",
-        'object_store_slice(object_id="@obj_1", start=1, end=9)',
+        'object_store_slice(object_id="@obj_1", start=1, end=7)',
         "Give @obj_1 or a part such as @obj_1[1].id as an argument of any tool, in place of the value.",
     ]
 
@@ -105,7 +105,7 @@ def test_with_little_room_the_reference_stays_longest(limit: int, expected: str)
 def test_with_some_room_all_field_names_are_told_before_any_sample() -> None:
     text = preview(ISSUES, 260)
     assert "{id, title, state, author, labels, body?}" in text
-    assert 'object_store_slice(object_id="@obj_1", start=1, end=9)' in text
+    assert 'object_store_slice(object_id="@obj_1", start=1, end=7)' in text
 
 
 def test_a_value_shown_whole_says_that_nothing_is_left_out() -> None:
