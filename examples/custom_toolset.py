@@ -32,9 +32,7 @@ def list_logs(*, folder: Path) -> list[str]:
 def read_log(name: str, *, folder: Path) -> str:
     """Read a log file."""
     if name not in list_logs(folder=folder):
-        raise ArgumentRejected(
-            f"There is no log of that name; list_logs names those that there are ({name!r} is none)."
-        )
+        raise ArgumentRejected(f"There is no log named {name!r}; list_logs lists the logs.")
     return (folder / name).read_text()
 
 

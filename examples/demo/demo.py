@@ -239,7 +239,7 @@ def innermost(error: Exception) -> str:
 
 
 def parsed(answer: str) -> Any:
-    """Read JSON; ``None`` where it is none."""
+    """Parse JSON; ``None`` if it is not valid."""
     try:
         return orjson.loads(answer)
     except orjson.JSONDecodeError:

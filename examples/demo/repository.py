@@ -99,7 +99,7 @@ def make_repository(folder: Path, commits: int = 2000) -> None:
 
 
 def git(folder: Path, *arguments: str, given: bytes = b"") -> str:
-    """Run git in ``folder``, away from the settings of whoever runs this; give what it prints."""
+    """Run git in ``folder``, independent of the user's settings; return its output."""
     name = {"NAME": "Demo", "EMAIL": "demo@example.org"}
     who = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in name.items()}
     environment = {**os.environ, **who, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}

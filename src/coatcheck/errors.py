@@ -3,7 +3,7 @@
     CoatcheckError
     ├── ReferenceSyntaxError      a path that does not parse
     ├── PathNotFound              a path that leads nowhere in the object
-    ├── ObjectNotFound            an id without an object (or somebody else's: it reads the same)
+    ├── ObjectNotFound            an id without an object, or of another namespace (reported alike)
     ├── ObjectUnreadable          stored bytes that this version of coatcheck cannot read
     ├── ObjectTooLarge            a value over the limit for one object
     ├── ObjectStoreUnavailable    the store does not answer

@@ -24,7 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say on stderr what happens.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log to stderr what happens.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -39,7 +39,7 @@ def coatcheck(
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Hold the options that stand before the command."""
+    """Options before the command."""
 
 
 app.command(
@@ -49,7 +49,7 @@ app.command(
 )(wrap)
 
 app.command(short_help="Put coatcheck in front of the servers that an MCP client has.")(install)
-app.command(short_help="Take it away from there again.")(uninstall)
+app.command(short_help="Remove coatcheck from a client's configuration.")(uninstall)
 app.command(short_help="Tell which servers of which clients it stands in front of.")(status)
 
 
@@ -76,23 +76,23 @@ def serve(
         typer.Option(
             "--unprotected",
             help="Listen on an address that others can reach although callers are not authenticated: "
-            "whoever knows an object's id can then read it.",
+            "every client that knows an object's id can then read it.",
         ),
     ] = False,
     auth_tokens: Annotated[
         Path | None,
-        typer.Option(help="Let in whose bearer token is in this list (HTTP): lines of a name and the token's SHA-256."),
+        typer.Option(help="Accept the bearer tokens in this list (HTTP): lines of a name and the token's SHA-256."),
     ] = None,
     auth_jwks: Annotated[
         str | None,
-        typer.Option(help="Let in who has a JWT signed with one of these keys (HTTP): file or https:// URL of a JWKS."),
+        typer.Option(help="Accept JWTs signed with one of these keys (HTTP): file or https:// URL of a JWKS."),
     ] = None,
-    auth_issuer: Annotated[str | None, typer.Option(help="With --auth-jwks: who must have issued the token.")] = None,
+    auth_issuer: Annotated[str | None, typer.Option(help="With --auth-jwks: the required issuer of a token.")] = None,
     auth_audience: Annotated[
-        str | None, typer.Option(help="With --auth-jwks: whom it must be meant for, best this server's own URL.")
+        str | None, typer.Option(help="With --auth-jwks: the required audience of a token, usually this server's URL.")
     ] = None,
     auth: Annotated[
-        str | None, typer.Option(help="Let in whom a TokenVerifier of your own lets in (HTTP): module:attribute.")
+        str | None, typer.Option(help="Verify tokens with a TokenVerifier of your own (HTTP): module:attribute.")
     ] = None,
     toolset: Annotated[
         list[str] | None,

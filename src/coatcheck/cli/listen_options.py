@@ -23,8 +23,8 @@ class Listening:
     """How a server listens.
 
     Raises:
-        SettingsError: An unknown transport, or an address that others can reach although nobody asks them who they are
-            and no flag says that this is meant.
+        SettingsError: An unknown transport, or an address that other machines can reach without authentication and
+            without ``--unprotected``.
     """
 
     transport: str
@@ -49,8 +49,8 @@ class Listening:
             return
         if not (self.unprotected or self.authenticated or is_loopback(self.host)):
             raise SettingsError(
-                f"--host {self.host} lets other machines in, and callers are not authenticated: whoever knows an "
-                "object's id could read it. Authenticate them (--auth-tokens, --auth-jwks, --auth), listen on "
+                f"--host {self.host} accepts other machines, and callers are not authenticated: every client that "
+                "knows an object's id could read it. Authenticate them (--auth-tokens, --auth-jwks, --auth), listen on "
                 "127.0.0.1 behind one that does, or add --unprotected."
             )
 

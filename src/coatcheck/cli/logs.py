@@ -41,7 +41,7 @@ def write_logs_as(log_format: str | None) -> None:
 
 
 def announce(text: str) -> None:
-    """Say on stderr what whoever started us must know, whatever the level of the logs."""
+    """Write a message to stderr at any log level; as JSON if that is the log format."""
     if _logs_json():
         record = logger.makeRecord(logger.name, logging.INFO, "", 0, text, (), None)
         logger.handle(record)

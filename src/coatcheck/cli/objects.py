@@ -43,7 +43,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def ls(
     namespace: Namespace = None,
     all_namespaces: Annotated[
-        bool, typer.Option("--all-namespaces", help="List everybody's objects, with their namespaces.")
+        bool, typer.Option("--all-namespaces", help="List the objects of all namespaces.")
     ] = False,
     as_json: AsJson = False,
     *,

@@ -33,7 +33,7 @@ def stats(
     *,
     settings: SettingsFlags,
 ) -> None:
-    """Say what the store holds, everybody's objects together, and what a running server has counted.
+    """Show what the store holds, in all namespaces together, and what a running server has counted.
 
     A store in memory is known to its server alone: ask that one, with --url.
     """

@@ -1,4 +1,4 @@
-"""Whether a server is ready: its store answers, and nobody has told it to end."""
+"""Readiness of a server: its store answers, and it is not shutting down."""
 
 import asyncio
 import logging
@@ -14,10 +14,10 @@ READY_SECONDS = 2.0
 
 
 class Health:
-    """Says whether new requests are welcome.
+    """Says whether the server is ready for requests.
 
     Args:
-        store: Gives the object store; asked at every look.
+        store: Gives the object store; asked at every check.
         seconds: Seconds in which the store must answer.
     """
 
@@ -33,18 +33,18 @@ class Health:
         return self._ending
 
     def end(self) -> None:
-        """Note that the server ends: from now on it is not ready."""
+        """Note that the server shuts down: from now on it is not ready."""
         self._ending = True
 
     async def why_not_ready(self) -> str:
-        """Say in a few words why new requests are not welcome; ``""`` where they are. It names no host and nobody."""
+        """Give the reason why the server is not ready, or ``""``; the reason names no host and no user."""
         if self._ending:
             return "the server is ending"
-        # All who ask at the same time wait for one sign of life, so that asking often costs the store nothing.
+        # Concurrent checks share one ping, so that frequent checks cost the store nothing.
         pending = self._pending
         if pending is None or pending.done() or pending.get_loop() is not asyncio.get_running_loop():
             pending = self._pending = asyncio.ensure_future(self._ping())
-            # One that fails when nobody waits any more has been logged; the loop need not complain of it as well.
+            # A failure after the last waiter has left was logged; reading it keeps the loop from reporting it.
             pending.add_done_callback(lambda done: done.cancelled() or done.exception())
         done, _ = await asyncio.wait({pending}, timeout=self._seconds)
         if self._ending:

@@ -35,7 +35,7 @@ class StoreOperations:
     """Counts operations of the store.
 
     Counters of the package would each take a lock for each operation; here one is taken for all that is counted, and
-    what can be derived is derived when somebody looks.
+    what can be derived is derived when the metrics are collected.
     """
 
     def __init__(self) -> None:
@@ -151,7 +151,7 @@ class Metrics:
     """Counts what a store and those around it tell; see ``coatcheck.store.events.Observer``.
 
     Args:
-        backend: Gives the backend, whose own figures are read when somebody asks for the metrics.
+        backend: Gives the backend, whose own figures are read when the metrics are collected.
 
     Attributes:
         registry: Where the metrics are, for an exporter of one's own.

@@ -64,7 +64,7 @@ class BackendContract:
 
     @pytest.fixture
     def key(self) -> str:
-        """A key nobody else uses; `namespace` is the part before its last colon."""
+        """A key that no other test uses; `namespace` is the part before its last colon."""
         return f"contract-{uuid.uuid4().hex}:obj_001"
 
     @pytest.fixture
