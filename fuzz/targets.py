@@ -226,9 +226,9 @@ def fuzz_samples(data: bytes) -> None:
     assert len(sample.cut) <= 2_001  # noqa: PLR2004
 
 
-GREETING = {"jsonrpc": "2.0", "id": 0, "result": {"capabilities": {"tools": {}, "resources": {}}}}
+INITIALIZE = {"jsonrpc": "2.0", "id": 0, "result": {"capabilities": {"tools": {}, "resources": {}}}}
 LISTED = {"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": "tool", "inputSchema": SCHEMA, "outputSchema": {}}]}}
-OPENING = (("c", {"jsonrpc": "2.0", "id": 0, "method": "initialize"}), ("s", GREETING))
+OPENING = (("c", {"jsonrpc": "2.0", "id": 0, "method": "initialize"}), ("s", INITIALIZE))
 LISTING = (("c", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}), ("s", LISTED))
 
 
@@ -250,14 +250,14 @@ async def _converse(data: bytes) -> None:
     ready: asyncio.Future[Interceptor] = asyncio.get_running_loop().create_future()
     ready.set_result(Interceptor(Explorer(store), inline_limit=200, preview_limit=400, own_tools=shelf.tools))
     conversation = Conversation(
-        to_client.append, lambda line, _message: to_server.append(line), ready, on_noise=lambda _line: None
+        to_client.append, lambda line, _message: to_server.append(line), ready, on_stray_output=lambda _line: None
     )
     for side, message in (*OPENING, *LISTING):
         _say(conversation, side, json.dumps(message).encode() + b"\n")
         await conversation.finish_work()
     for line in data.split(b"\n"):
         _say(conversation, "s" if line[:1] == b"s" else "c", (line[1:] if line[:1] in b"cs" else line) + b"\n")
-    conversation.give_up_questions()
+    conversation.abandon_prefetch()
     for _ in range(20):
         await asyncio.sleep(0)
     conversation.fail_all("It ended.")
@@ -266,7 +266,7 @@ async def _converse(data: bytes) -> None:
     for line in (*to_client, *to_server):
         assert line.endswith(b"\n")
         assert b"Traceback" not in line or b"Traceback" in data
-    assert not conversation.bytes_in_hand
+    assert not conversation.bytes_in_progress
 
 
 def _say(conversation: Conversation, side: str, line: bytes) -> None:

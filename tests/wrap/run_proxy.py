@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 from coatcheck.errors import CoatcheckError
-from coatcheck.proxy.upstreams.process import start_upstream
+from coatcheck.proxy.upstreams.process import start_server
 
 
 def make_interceptor():
@@ -29,7 +29,7 @@ def make_interceptor():
 def main() -> int:
     verbose = sys.argv[1:2] == ["--verbose"]
     try:
-        upstream = start_upstream(sys.argv[2:] if verbose else sys.argv[1:])
+        upstream = start_server(sys.argv[2:] if verbose else sys.argv[1:])
         from coatcheck.proxy.front.stdio import serve_stdio
 
         return asyncio.run(serve_stdio(upstream, make_interceptor, verbose=verbose))

@@ -14,14 +14,14 @@ from coatcheck.errors import UpstreamError
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
 from coatcheck.proxy.conversation import Conversation
-from coatcheck.proxy.front.shared_upstream import SharedLink
+from coatcheck.proxy.front.shared_connection import SharedConnection
 from coatcheck.proxy.gateway import Gateway
-from coatcheck.proxy.gateway.member import Member, State
-from coatcheck.proxy.partial_parsing import glance_at_call
+from coatcheck.proxy.gateway.upstream import State, Upstream
+from coatcheck.proxy.partial_parsing import parse_call_partially
 from coatcheck.proxy.upstreams.targets import CommandTarget
 from tests.waiting import until
 
-GREETING = b'{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}'
+INITIALIZE = b'{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}'
 LONG = "x" * 2_000_000
 LINK = {"type": "resource_link", "uri": "file:///a", "name": "a"}
 FILE = {"type": "resource", "resource": {"uri": "file:///b", "text": "b"}}
@@ -31,8 +31,8 @@ class Server:
     """A link to a server that answers each call with the same."""
 
     name = "fake"
-    sends_apart = joins_servers = unopened = False
-    waiting_bytes = backlog_bytes = 0
+    sends_separately = is_gateway = unparsed = False
+    unsent_bytes = backlog_bytes = 0
 
     def __init__(self, answer: bytes, *, other_id_first: bool = False) -> None:
         self.answer = answer
@@ -49,7 +49,7 @@ class Server:
         asked = json.loads(line)
         self.seen.append(line)
         if "id" in asked:
-            part = b'"result":' + GREETING if asked["method"] == "initialize" else self.answer
+            part = b'"result":' + INITIALIZE if asked["method"] == "initialize" else self.answer
             line = (
                 b'{"jsonrpc":"2.0","id":8,%b,"id":%d}\n' if self.other_id_first else b'{"jsonrpc":"2.0","id":%d,%b}\n'
             )
@@ -59,7 +59,7 @@ class Server:
         pass
 
 
-def called(monkeypatch, answer: bytes, line: bytes = b"", message=None, *, unopened=True) -> tuple[bytes, bytes]:
+def called(monkeypatch, answer: bytes, line: bytes = b"", message=None, *, unparsed=True) -> tuple[bytes, bytes]:
     """Call a tool through a gateway; give the line that the client gets and the one that the server got."""
     server = Server(answer)
     monkeypatch.setattr("coatcheck.proxy.gateway.gateway.make_link", lambda _target: server)
@@ -67,7 +67,7 @@ def called(monkeypatch, answer: bytes, line: bytes = b"", message=None, *, unope
 
     async def story() -> bytes:
         gateway = Gateway({"one": CommandTarget("one", ("none",))})
-        gateway.unopened = unopened
+        gateway.unparsed = unparsed
         came: asyncio.Queue[bytes] = asyncio.Queue()
         gateway.start(lambda line, _key: came.put_nowait(line), lambda _text: None)
         hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
@@ -95,7 +95,7 @@ def test_an_answer_passes_as_it_came_but_for_its_id(monkeypatch, answer):
     expected = b'{"jsonrpc":"2.0","id":"seven",%b}\n' % answer
     came, _ = called(monkeypatch, answer)
     assert came == expected
-    came, _ = called(monkeypatch, answer, unopened=False)
+    came, _ = called(monkeypatch, answer, unparsed=False)
     assert json.loads(came) == json.loads(expected)
     assert came == expected or len(answer) > 1_000_000
 
@@ -122,14 +122,14 @@ def test_addresses_and_tasks_in_an_answer_are_those_of_their_server(monkeypatch,
         assert json.loads(came)["result"] == {"x": long, **there}
 
 
-@pytest.mark.parametrize("unopened", [True, False])
+@pytest.mark.parametrize("unparsed", [True, False])
 @pytest.mark.parametrize(
     "odd",
     [b"[" * 4000 + b"]" * 4000, b'"%b' % LONG.encode(), b'["%b"' % LONG.encode(), b'["%b"] \r' % LONG.encode()],
     ids=["deep", "cut off", "open", "a return"],
 )
-def test_an_answer_that_cannot_be_read_is_still_an_answer(monkeypatch, odd, unopened):
-    came, _ = called(monkeypatch, b'"result":{"content":[],"structuredContent":{"rows":%b}}' % odd, unopened=unopened)
+def test_an_answer_that_cannot_be_read_is_still_an_answer(monkeypatch, odd, unparsed):
+    came, _ = called(monkeypatch, b'"result":{"content":[],"structuredContent":{"rows":%b}}' % odd, unparsed=unparsed)
     assert b'"id":"seven"' in came
 
 
@@ -143,7 +143,7 @@ def test_of_a_call_its_long_texts_pass_as_they_came(monkeypatch):
     text = b"\\u0061" + LONG.encode()
     params = b'{"name":"one__f","arguments":{"a":"%b","b":[ 1.50 ]}}' % text
     line = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":%b}\n' % params
-    for message in (glance_at_call(line), None):
+    for message in (parse_call_partially(line), None):
         came, seen = called(monkeypatch, b'"result":{"content":[]}', line, message)
         assert came == b'{"jsonrpc":"2.0","id":7,"result":{"content":[]}}\n'
         assert json.loads(seen)["params"] == {"name": "f", "arguments": {"a": "a" + LONG, "b": [1.5]}}
@@ -184,9 +184,9 @@ def test_an_answer_of_one_server_is_never_taken_for_anothers(monkeypatch, long, 
         ready = asyncio.get_running_loop().create_future()
         ready.set_result(Interceptor(Explorer(ObjectStore(InMemoryBackend()))))
         conversation = Conversation(
-            came.put_nowait, gateway.send, ready, on_noise=lambda line: came.put_nowait(b"!" + line)
+            came.put_nowait, gateway.send, ready, on_stray_output=lambda line: came.put_nowait(b"!" + line)
         )
-        gateway.unopened = True
+        gateway.unparsed = True
         gateway.start(conversation.from_server, lambda _text: None)
         hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
         conversation.from_client(
@@ -234,7 +234,7 @@ def test_of_servers_that_many_clients_share_none_answers_what_another_was_asked(
         return [asked["id"] for asked in server.seen if asked["method"] == "tools/call"]
 
     async def story() -> None:
-        shared = SharedLink(lambda: Gateway({"good": "good", "evil": "evil"}))
+        shared = SharedConnection(lambda: Gateway({"good": "good", "evil": "evil"}))
         got: dict[str, list[bytes]] = {"asks evil": [], "asks good": []}
         lanes = {who: shared.lane(lines.append) for who, lines in got.items()}
         lanes["asks evil"].send(b"", {**call("", "list"), "method": "tools/list"})
@@ -278,12 +278,12 @@ class Nobody:
     pressed = changed = said
 
 
-def running(links: list[Silent]) -> Member:
-    def make_link() -> Silent:
+def running(links: list[Silent]) -> Upstream:
+    def make_connection() -> Silent:
         links.append(Silent(b""))
         return links[-1]
 
-    member = Member("one", make_link, Nobody())
+    member = Upstream("one", make_connection, Nobody())
     member.open()
     member.state = State.RUNNING
     return member

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from coatcheck.proxy import partial_parsing as glances
 from coatcheck.proxy.jsonrpc import id_of, is_response
 from coatcheck.proxy.partial_parsing import (
-    Glance,
+    PartialCall,
     changed,
-    glance_at_call,
-    glance_at_id,
-    is_surely_no_response,
-    line_of,
-    may_refer,
-    with_other_id,
+    encode_message,
+    find_response_id,
+    is_certainly_request,
+    may_contain_references,
+    parse_call_partially,
+    replace_response_id,
 )
 from coatcheck.proxy.request_headers import RequestHeaders
 
@@ -33,18 +33,18 @@ IDS = st.one_of(st.integers(-(10**17), 10**17), st.text(max_size=20))
 def test_a_glance_finds_the_right_id_or_none(result, request_id, order, separators):
     message = {"jsonrpc": "2.0", "id": request_id, "result": result}
     line = json.dumps({key: message[key] for key in order}, separators=separators).encode() + b"\n"
-    assert glance_at_id(line) in {None, id_of(message)}
+    assert find_response_id(line) in {None, id_of(message)}
     if order in (["jsonrpc", "id", "result"], ["result", "jsonrpc", "id"]):
-        assert glance_at_id(line) == id_of(message)
-    assert not is_surely_no_response(line)
+        assert find_response_id(line) == id_of(message)
+    assert not is_certainly_request(line)
 
 
 @given(JSON, IDS)
 def test_a_request_is_seen_to_be_none_but_never_taken_for_a_response(params, request_id):
     message = {"jsonrpc": "2.0", "id": request_id, "method": "x", "params": {"a": params}}
     line = json.dumps(message, separators=(",", ":")).encode()
-    assert is_surely_no_response(line)
-    assert glance_at_id(line) is None
+    assert is_certainly_request(line)
+    assert find_response_id(line) is None
     assert not is_response(message)
 
 
@@ -56,15 +56,15 @@ def test_a_long_answer_gets_another_id_and_nothing_else_changes(order, old, new,
     head = {"jsonrpc": "2.0", "id": old}
     message = {**head, "result": result} if order == "id first" else {"result": result, **head}
     line = json.dumps(message, separators=None if spaced else (",", ":")).encode() + b"\n"
-    changed = with_other_id(line, new)
+    changed = replace_response_id(line, new)
     assert changed is not None
     assert changed.count(b"\n") == 1
     assert json.loads(changed) == {**message, "id": new}
 
 
 def test_an_answer_whose_id_does_not_show_or_that_is_no_single_line_is_left_to_the_parser():
-    assert with_other_id(b'{"result":{},"more":"' + b"x" * 2_000 + b'","id":1}\n', 2) is None
-    assert with_other_id(b'{"jsonrpc":"2.0","id":1,"result":\r{}}\n', 2) is None
+    assert replace_response_id(b'{"result":{},"more":"' + b"x" * 2_000 + b'","id":1}\n', 2) is None
+    assert replace_response_id(b'{"jsonrpc":"2.0","id":1,"result":\r{}}\n', 2) is None
 
 
 TEXTS = st.text(alphabet='x"\\\n{}[]:,é\x00', max_size=60)
@@ -89,13 +89,13 @@ def test_a_glance_shows_all_of_a_call_but_its_long_texts(monkeypatch, order, inn
     message["params"] = {key: params[key] for key in inner}
     separators = None if spaced else (",", ":")
     line = json.dumps({key: message[key] for key in order}, separators=separators).encode() + b"\n"
-    seen = glance_at_call(line)
+    seen = parse_call_partially(line)
     if seen is None:
         return
     assert id_of(seen) == id_of(message)
     without = {"params": {**params, "arguments": None}}
     assert {**seen, "params": {**seen["params"], "arguments": None}} == {**message, **without}
-    again = line_of(changed(seen, id="other"))
+    again = encode_message(changed(seen, id="other"))
     assert again.count(b"\n") == 1
     assert json.loads(again) == {**message, "id": "other"}
 
@@ -110,8 +110,8 @@ FALSE = r"\u0000 \u0074he long text 0 "
 
 
 def test_a_long_call_is_seen_without_what_is_long_in_it():
-    seen = glance_at_call(call_with(f'{{"a":"{LONG}","b":["{LONG}","short"]}}'))
-    assert isinstance(seen, Glance)
+    seen = parse_call_partially(call_with(f'{{"a":"{LONG}","b":["{LONG}","short"]}}'))
+    assert isinstance(seen, PartialCall)
     assert seen["params"]["name"] == "safe"
     assert seen["params"]["arguments"]["b"][1] == "short"
     assert len(json.dumps(seen)) < 1_000
@@ -135,14 +135,14 @@ def test_a_long_call_is_seen_without_what_is_long_in_it():
     ],
 )
 def test_what_a_glance_cannot_show_is_left_to_the_parser(line):
-    assert glance_at_call(line) is None
+    assert parse_call_partially(line) is None
 
 
 @pytest.mark.parametrize("key", ["name", "na\\u006de"])
 def test_of_two_members_of_one_name_the_one_counts_that_the_parser_takes(key):
     line = call_with(f'{{"a":"{LONG}"}},"{key}":"danger"')
-    assert glance_at_call(line)["params"]["name"] == "danger" == json.loads(line)["params"]["name"]
-    assert glance_at_call(call_with(f'"{LONG}"', behind=',"id":2'))["id"] == 2
+    assert parse_call_partially(line)["params"]["name"] == "danger" == json.loads(line)["params"]["name"]
+    assert parse_call_partially(call_with(f'"{LONG}"', behind=',"id":2'))["id"] == 2
 
 
 @given(st.sampled_from(["tools/list", "notifications/cancelled", "resources/read"]), IDS)
@@ -154,15 +154,15 @@ def test_nothing_but_a_call_is_taken_for_one(method, request_id):
         {"jsonrpc": "2.0", "id": request_id, "result": {"method": "tools/call", "params": params}},
         [{"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": params}],
     ):
-        assert glance_at_call(json.dumps(message).encode()) is None
+        assert parse_call_partially(json.dumps(message).encode()) is None
 
 
 def test_a_reference_in_a_line_is_noticed_however_it_is_written():
-    assert may_refer(b'{"value":"@obj_1"}')
-    assert may_refer(b'{"value":"@@obj_1"}')
-    assert may_refer(rb'{"value":"\u0040obj_1"}')
-    assert may_refer(rb'{"value":"@\u006fbj_1"}')
-    assert not may_refer(b'{"value":"somebody@example.org"}')
+    assert may_contain_references(b'{"value":"@obj_1"}')
+    assert may_contain_references(b'{"value":"@@obj_1"}')
+    assert may_contain_references(rb'{"value":"\u0040obj_1"}')
+    assert may_contain_references(rb'{"value":"@\u006fbj_1"}')
+    assert not may_contain_references(b'{"value":"somebody@example.org"}')
 
 
 def test_a_call_is_wanted_whole_where_headers_repeat_its_arguments():
@@ -173,7 +173,7 @@ def test_a_call_is_wanted_whole_where_headers_repeat_its_arguments():
     for tool in ("marked", "plain"):
         params = {"name": tool, "arguments": {"city": "Bern"}}
         whole = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-        seen = glance_at_call(json.dumps(whole).encode())
+        seen = parse_call_partially(json.dumps(whole).encode())
         assert headers.want_whole(seen) == (tool == "marked")
         assert not headers.want_whole(whole)
     assert headers.of(whole | {"params": {**params, "name": "marked"}})["mcp-param-City"] == "Bern"

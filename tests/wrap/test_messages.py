@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from coatcheck.proxy.front.http_requests import application_of
+from coatcheck.proxy.front.sessionless_requests import application_of
 from coatcheck.proxy.jsonrpc import CLIENT_INFO, parse
 
 

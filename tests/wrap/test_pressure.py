@@ -16,8 +16,8 @@ import anyio
 import pytest
 from mcp import Client
 
-from coatcheck.proxy.upstreams.base import ProcessLink
-from coatcheck.proxy.upstreams.streamable_http import UrlLink
+from coatcheck.proxy.upstreams.base import ProcessConnection
+from coatcheck.proxy.upstreams.streamable_http import StreamableHttpConnection
 from tests.processes import children_of, command_of
 from tests.waiting import wait_until_steady
 from tests.wrap.conftest import SPECIAL
@@ -205,28 +205,28 @@ def test_a_request_without_a_session_whose_client_does_not_read_is_left_and_othe
 
 
 def test_a_long_message_to_a_url_counts_as_long_as_it_waits():
-    link = UrlLink("http://nobody.invalid/mcp", "nobody", {})
+    link = StreamableHttpConnection("http://nobody.invalid/mcp", "nobody", {})
     link._on_pressure = lambda: None
     long, others = object(), [object() for _ in range(9)]
     link._waits(long, 100)
     link._waits(others[0], 1)
-    assert (link.waiting_bytes, link.backlog_bytes) == (101, 1)
+    assert (link.unsent_bytes, link.backlog_bytes) == (101, 1)
     link._waits(long, -40)
     assert link.backlog_bytes == 1
     for other in others[1:]:
         link._waits(other, 1)
     link._waits(long, -60)
-    assert (link.waiting_bytes, link.backlog_bytes) == (9, 8)
+    assert (link.unsent_bytes, link.backlog_bytes) == (9, 8)
     for other in others:
         link._waits(other, -1)
-    assert (link.waiting_bytes, link.backlog_bytes) == (0, 0)
+    assert (link.unsent_bytes, link.backlog_bytes) == (0, 0)
 
 
 @pytest.mark.anyio
 async def test_what_a_process_wrote_before_it_ended_is_read_although_it_was_held():
     lines, ended = [], anyio.Event()
     writes = "import sys; [print('{\"n\": %d}' % n, flush=True) for n in range(500)]"
-    link = ProcessLink([sys.executable, "-c", writes])
+    link = ProcessConnection([sys.executable, "-c", writes])
     link.start(lambda line, _request: lines.append(line), lambda _text: ended.set())
     link.hold(held=True)
     await anyio.sleep(1.0)

@@ -10,7 +10,7 @@ from anyio.lowlevel import checkpoint
 from httpx2 import EventSource
 from mcp_types import JSONRPCNotification, JSONRPCResponse
 
-from coatcheck.proxy.front.session_events import MOST_BYTES, MOST_EVENTS, SentEvents
+from coatcheck.proxy.front.event_store import MAX_BYTES, MAX_EVENTS, SessionEvents
 from tests.waiting import until
 from tests.wrap.running import FEATURES, wrapped_over_http
 
@@ -88,7 +88,7 @@ async def test_what_was_said_while_the_stream_was_cut_is_fetched_and_nothing_twi
 async def test_an_answer_that_is_too_large_to_be_kept_leaves_a_word(url):
     with anyio.fail_after(60):
         async with session(url) as client:
-            async with client.calling("text", size=MOST_BYTES + 1) as events:
+            async with client.calling("text", size=MAX_BYTES + 1) as events:
                 async for event in events:
                     first = event.id  # The mark of the beginning; the answer is not read.
                     break
@@ -98,11 +98,11 @@ async def test_an_answer_that_is_too_large_to_be_kept_leaves_a_word(url):
 
 
 async def test_what_a_session_keeps_is_bounded():
-    kept = SentEvents()
+    kept = SessionEvents()
     first = await kept.store_event("1", None)
-    for number in range(3 * MOST_EVENTS):
+    for number in range(3 * MAX_EVENTS):
         message = JSONRPCNotification(jsonrpc="2.0", method="notifications/x", params={"n": number})
-        kept.expect(message, MOST_BYTES // 100)
+        kept.expect(message, MAX_BYTES // 100)
         last = await kept.store_event("1", message)
     heard = []
 
@@ -115,7 +115,7 @@ async def test_what_a_session_keeps_is_bounded():
         before = f"{last.partition('-')[0]}-{int(last.partition('-')[2]) - 500}"
         group.start_soon(kept.replay_events_after, before, hear)
         await until(lambda: len(heard) == 100, "what was kept was sent")
-        assert [message.params["n"] for message in heard] == list(range(3 * MOST_EVENTS - 100, 3 * MOST_EVENTS))
+        assert [message.params["n"] for message in heard] == list(range(3 * MAX_EVENTS - 100, 3 * MAX_EVENTS))
         answer = JSONRPCResponse(jsonrpc="2.0", id=1, result={})
         end = await kept.store_event("1", answer)
         assert heard[100:] == [answer]
@@ -126,7 +126,7 @@ async def test_what_a_session_keeps_is_bounded():
 
 
 async def test_what_comes_while_a_client_is_sent_what_it_missed_follows_in_order_and_nothing_is_lost():
-    kept, heard = SentEvents(), []
+    kept, heard = SessionEvents(), []
     first = await kept.store_event("1", None)
     notes = [JSONRPCNotification(jsonrpc="2.0", method="notifications/x", params={"n": number}) for number in range(6)]
     for note in notes[:3]:
@@ -148,7 +148,7 @@ async def test_what_comes_while_a_client_is_sent_what_it_missed_follows_in_order
 
 
 async def test_a_client_that_has_gone_again_holds_nothing_up():
-    kept = SentEvents()
+    kept = SessionEvents()
     first = await kept.store_event("1", None)
     sender, receiver = anyio.create_memory_object_stream(0)
     note = JSONRPCNotification(jsonrpc="2.0", method="notifications/x")

@@ -17,7 +17,7 @@ from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
 from coatcheck.proxy.front.http_application import Application
 from coatcheck.proxy.line_streams import HIGH_WATER
-from coatcheck.proxy.upstreams.base import ProcessLink
+from coatcheck.proxy.upstreams.base import ProcessConnection
 from coatcheck.store.tenancy import Scopes
 from tests.processes import is_running
 from tests.waiting import until
@@ -208,15 +208,15 @@ signal.pause()
 
 
 async def test_who_waits_for_a_server_that_takes_nothing_is_told_so(monkeypatch):
-    monkeypatch.setattr("coatcheck.proxy.front.shared_upstream.ROOM_SECONDS", 0.3)
+    monkeypatch.setattr("coatcheck.proxy.front.shared_connection.ROOM_SECONDS", 0.3)
     explorer, command = Explorer(ObjectStore(InMemoryBackend())), [sys.executable, "-c", GREETS_AND_READS_NO_MORE]
-    links: list[ProcessLink] = []
+    links: list[ProcessConnection] = []
 
-    def make_link() -> ProcessLink:
-        links.append(ProcessLink(command))
+    def make_connection() -> ProcessConnection:
+        links.append(ProcessConnection(command))
         return links[-1]
 
-    application = Application(make_link, Interceptor(explorer), Scopes("test"), loopback=True, stateless=True)
+    application = Application(make_connection, Interceptor(explorer), Scopes("test"), loopback=True, stateless=True)
     call = {
         "jsonrpc": "2.0",
         "id": 7,
@@ -230,7 +230,7 @@ async def test_who_waits_for_a_server_that_takes_nothing_is_told_so(monkeypatch)
         anyio.create_task_group() as group,
     ):
         group.start_soon(functools.partial(http.post, "http://localhost:1/mcp", json=call))
-        await until(lambda: links and links[-1].waiting_bytes >= HIGH_WATER, "the long call waits")
+        await until(lambda: links and links[-1].unsent_bytes >= HIGH_WATER, "the long call waits")
         with anyio.fail_after(30):
             refused = await http.post("http://localhost:1/mcp", json={**call, "id": 8})
         group.cancel_scope.cancel()

@@ -9,7 +9,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from coatcheck.proxy import background_work as module
-from coatcheck.proxy.background_work import WorkInHand
+from coatcheck.proxy.background_tasks import BackgroundTasks
 
 ROWS = [{"id": number, "name": f"user {number}"} for number in range(60_000)]
 MANY = 59  # thousands that were parsed in windows; the first and the last are not
@@ -37,7 +37,7 @@ def test_a_message_that_is_worked_with_is_freed_after_that(freed):
     changes = []
 
     async def story():
-        work = WorkInHand(lambda: changes.append(work.size))
+        work = BackgroundTasks(lambda: changes.append(work.size))
         started = []
 
         async def use(message):
@@ -61,7 +61,7 @@ def test_a_message_that_nobody_works_with_is_freed_at_once(freed):
     taken = []
 
     async def story():
-        work = WorkInHand(lambda: None)
+        work = BackgroundTasks(lambda: None)
         work.start_parsing(LINE, lambda message, line: taken.append(len(message["result"]["rows"])))
         await work.finish()
 
@@ -72,7 +72,7 @@ def test_a_message_that_nobody_works_with_is_freed_at_once(freed):
 
 def test_work_that_fails_or_is_cancelled_frees_it_too(freed):
     async def story():
-        work = WorkInHand(lambda: None)
+        work = BackgroundTasks(lambda: None)
         started = []
 
         async def fail(message):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from coatcheck.proxy.upstreams.process import Upstream
+    from coatcheck.proxy.upstreams.process import ServerProcess
 
 EXIT_FAILURE = 1
 EXIT_INTERRUPTED = 130
@@ -15,7 +15,7 @@ def main() -> int:
     """Run the command line and give its exit code: 0, 1 for a failure, 2 for wrong usage, 130 when interrupted."""
     from coatcheck.errors import CoatcheckError
 
-    upstream: Upstream | None = None
+    upstream: ServerProcess | None = None
     try:
         upstream = _started_early(sys.argv[1:])
         from coatcheck.cli.app import app
@@ -36,7 +36,7 @@ def main() -> int:
     return code if isinstance(code, int) else 0
 
 
-def _started_early(arguments: Sequence[str]) -> "Upstream | None":
+def _started_early(arguments: Sequence[str]) -> "ServerProcess | None":
     """Start the server of ``wrap … -- COMMAND`` before anything slow is imported: it loads while we do."""
     if arguments[:1] != ["wrap"] or "--" not in arguments:
         return None
@@ -49,6 +49,6 @@ def _started_early(arguments: Sequence[str]) -> "Upstream | None":
         from coatcheck.installer.server_reader import split_command
 
         command = list(split_command(command[0]))
-    from coatcheck.proxy.upstreams.process import start_upstream
+    from coatcheck.proxy.upstreams.process import start_server
 
-    return start_upstream(command)
+    return start_server(command)

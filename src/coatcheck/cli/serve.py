@@ -23,7 +23,7 @@ from coatcheck.containers import Container
 from coatcheck.mcp_server.authentication import Authentication
 from coatcheck.monitoring.http_routes import Monitored, monitoring_routes
 from coatcheck.proxy.front.draining import Draining
-from coatcheck.proxy.front.http_requests import PostOnly
+from coatcheck.proxy.front.sessionless_requests import PostOnly
 from coatcheck.tools.registration import choose_tools
 from coatcheck.tools.toolset import Toolset
 from coatcheck.wiring.configure import configure_mcp_server

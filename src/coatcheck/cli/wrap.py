@@ -10,7 +10,7 @@ from coatcheck.cli.settings_options import settings_options
 from coatcheck.errors import SettingsError, excerpt
 
 if TYPE_CHECKING:
-    from coatcheck.proxy.upstreams.base import Link
+    from coatcheck.proxy.upstreams.base import UpstreamConnection
 
 UPSTREAM, DOWNSTREAM, AUTH = "Server to wrap", "Transport", "Authentication (HTTP)"
 
@@ -109,8 +109,8 @@ def wrap(
     from coatcheck.cli.first_run import explain_waiting
     from coatcheck.cli.logs import configure_logging
     from coatcheck.cli.upstream_options import UpstreamFlags
-    from coatcheck.cli.wrap_runner import WrapFlags, run_wrap, run_wrap_link
-    from coatcheck.proxy.upstreams.targets import CommandTarget, make_link
+    from coatcheck.cli.wrap_runner import WrapFlags, run_wrap, run_wrap_connection
+    from coatcheck.proxy.upstreams.targets import CommandTarget, make_connection
 
     configure_logging(settings.given["log_format"], verbose=verbose)
     if transport not in {"stdio", "streamable-http"}:
@@ -131,19 +131,19 @@ def wrap(
     if target is not None:
         single = target
 
-        def open_upstream() -> "Link":
-            return make_link(single)
+        def open_upstream() -> "UpstreamConnection":
+            return make_connection(single)
     else:
         from coatcheck.cli.servers_file import read_servers
         from coatcheck.proxy.gateway import Gateway
 
         targets = read_servers(servers or [])
 
-        def open_upstream() -> "Link":
+        def open_upstream() -> "UpstreamConnection":
             return Gateway(targets)
 
     if transport == "stdio":
-        raise typer.Exit(run_wrap_link(open_upstream, flags))
+        raise typer.Exit(run_wrap_connection(open_upstream, flags))
     from coatcheck.cli.listen_options import AuthFlags, Listening
     from coatcheck.cli.wrap_http import run_wrap_http
 

@@ -16,19 +16,22 @@ from coatcheck.wiring.running import running
 
 if TYPE_CHECKING:
     from coatcheck.containers import Container
-    from coatcheck.proxy.upstreams.base import Link
+    from coatcheck.proxy.upstreams.base import UpstreamConnection
 
 
 def run_wrap_http(
-    make_link: Callable[[], "Link"], flags: WrapFlags, listening: Listening, authentication: AuthFlags
+    make_connection: Callable[[], "UpstreamConnection"],
+    flags: WrapFlags,
+    listening: Listening,
+    authentication: AuthFlags,
 ) -> int:
-    """Serve a link over HTTP until we are told to end."""
+    """Serve upstream connections over HTTP until a signal."""
     container = make_container(flags)
-    return asyncio.run(serve_http(make_link, container, flags, listening, authentication))
+    return asyncio.run(serve_http(make_connection, container, flags, listening, authentication))
 
 
 async def serve_http(
-    make_link: Callable[[], "Link"],
+    make_connection: Callable[[], "UpstreamConnection"],
     container: "Container",
     flags: WrapFlags,
     listening: Listening,
@@ -38,13 +41,13 @@ async def serve_http(
     verifier = authentication.open()
     async with running(container):
         application = Application(
-            make_link,
+            make_connection,
             make_interceptor(container, flags),
             container.tenancy(),
             loopback=is_loopback(listening.host),
             stateless=listening.stateless,
             verifier=None if verifier is None else verifier.verifier,
-            most_sessions=container.settings().max_caller_sessions,
+            max_caller_sessions=container.settings().max_caller_sessions,
         )
         spare_what_is_loaded()
         draining = Draining(application)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from coatcheck.cli.options import SettingsFlags, make_settings
 from coatcheck.codec.chunked.gc_tuning import spare_what_is_loaded
 from coatcheck.proxy.front.stdio import serve_stdio
-from coatcheck.proxy.upstreams.process import Upstream, start_upstream
-from coatcheck.proxy.upstreams.process_shutdown import stop_upstream
+from coatcheck.proxy.upstreams.process import ServerProcess, start_server
+from coatcheck.proxy.upstreams.process_shutdown import stop_server
 
 if TYPE_CHECKING:
     from coatcheck.calls.interceptor import Interceptor
     from coatcheck.containers import Container
-    from coatcheck.proxy.upstreams.base import Link
+    from coatcheck.proxy.upstreams.base import UpstreamConnection
     from coatcheck.proxy.upstreams.targets import CommandTarget
 
 
@@ -30,33 +30,33 @@ class WrapFlags:
 
 def run_wrap(server: "CommandTarget | Upstream", flags: WrapFlags) -> int:
     """Carry messages between our stdin and stdout and a server, by its command or started already."""
-    if isinstance(server, Upstream):
+    if isinstance(server, ServerProcess):
         upstream = server
     else:
-        upstream = start_upstream(server.command, environment=server.environment, folder=server.folder)
-    return asyncio.run(_carry_process(upstream, flags))
+        upstream = start_server(server.command, environment=server.environment, folder=server.folder)
+    return asyncio.run(_run_process(upstream, flags))
 
 
-def run_wrap_link(make_link: Callable[[], "Link"], flags: WrapFlags) -> int:
+def run_wrap_connection(make_connection: Callable[[], "UpstreamConnection"], flags: WrapFlags) -> int:
     """Carry messages between our stdin and stdout and a link."""
-    return asyncio.run(_carry_link(make_link, flags))
+    return asyncio.run(_run_connection(make_connection, flags))
 
 
-async def _carry_process(upstream: Upstream, flags: WrapFlags) -> int:
+async def _run_process(upstream: ServerProcess, flags: WrapFlags) -> int:
     async with _Built(flags) as built:
         try:
             return await serve_stdio(
                 upstream, built.interceptor, verbose=flags.verbose, offer_resources=flags.resource_links
             )
         finally:
-            await stop_upstream(upstream)
+            await stop_server(upstream)
 
 
-async def _carry_link(make_link: Callable[[], "Link"], flags: WrapFlags) -> int:
-    from coatcheck.proxy.front.stdio_to_upstream import serve_link
+async def _run_connection(make_connection: Callable[[], "UpstreamConnection"], flags: WrapFlags) -> int:
+    from coatcheck.proxy.front.stdio_to_upstream import serve_connection
 
     async with _Built(flags) as built:
-        return await serve_link(make_link(), built.interceptor, offer_resources=flags.resource_links)
+        return await serve_connection(make_connection(), built.interceptor, offer_resources=flags.resource_links)
 
 
 class _Built(AsyncExitStack):

@@ -1,4 +1,4 @@
-"""Which messages between a client and a server are opened, and what is done with them; all others pass as they are."""
+"""One client and one server: which messages are parsed and what is done with them; all others pass byte for byte."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from coatcheck.calls.call_budget import Round
 from coatcheck.calls.interceptor import with_instructions
 from coatcheck.codec import adump_line
 from coatcheck.errors import CoatcheckError
-from coatcheck.proxy.background_work import WorkInHand
+from coatcheck.proxy.background_tasks import BackgroundTasks
 from coatcheck.proxy.jsonrpc import (
     LONG_LINE,
     PARSED_AT_ONCE,
@@ -19,9 +19,9 @@ from coatcheck.proxy.jsonrpc import (
     as_answer_to,
     error_response,
     id_of,
-    is_modern,
     is_request,
     is_response,
+    is_stateless,
     looks_like_json,
     parse,
     request_key,
@@ -30,8 +30,13 @@ from coatcheck.proxy.jsonrpc import (
     tool_of,
 )
 from coatcheck.proxy.object_resources import LISTS, answer_read, mention_objects, reads_object
-from coatcheck.proxy.partial_parsing import glance_at_call, glance_at_id, is_surely_no_response, may_refer
-from coatcheck.proxy.tool_list_prefetch import LIST, Questions
+from coatcheck.proxy.partial_parsing import (
+    find_response_id,
+    is_certainly_request,
+    may_contain_references,
+    parse_call_partially,
+)
+from coatcheck.proxy.tool_list_prefetch import LIST, ToolListPrefetch
 
 if TYPE_CHECKING:
     from coatcheck.calls.interceptor import Interceptor
@@ -41,8 +46,8 @@ logger = logging.getLogger(__name__)
 CALL, CANCELLED = "tools/call", "notifications/cancelled"
 TASK_RESULT = "tasks/result"
 """Gives the result of a call that was made as a task; which tool's is not told."""
-GREETINGS = frozenset({"initialize", "server/discover"})
-_OF_INTEREST = frozenset({CALL, LIST, *GREETINGS, *LISTS})
+HANDSHAKES = frozenset({"initialize", "server/discover"})
+_OF_INTEREST = frozenset({CALL, LIST, *HANDSHAKES, *LISTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class Asked:
 
     method: str
     tool: str = ""
-    modern: bool = False
+    stateless: bool = False
 
 
 class Conversation:
@@ -73,7 +78,7 @@ class Conversation:
         to_server: Callable[[bytes, Any], None],
         interceptor: "asyncio.Future[Interceptor]",
         *,
-        on_noise: Callable[[bytes], None],
+        on_stray_output: Callable[[bytes], None],
         on_change: Callable[[], None] = lambda: None,
         offer_resources: bool = False,
         calls_at_once: Round | None = None,
@@ -81,15 +86,15 @@ class Conversation:
         self._to_client = to_client
         self._to_server = to_server
         self._interceptor = interceptor
-        self._on_noise = on_noise
+        self._on_stray_output = on_stray_output
         self._offer_resources = offer_resources
         self._asked: dict[Id, Asked] = {}
-        self._in_hand: dict[Id, asyncio.Task[None]] = {}
-        self._work = WorkInHand(on_change)
-        self._questions = Questions(to_server)
+        self._in_progress: dict[Id, asyncio.Task[None]] = {}
+        self._work = BackgroundTasks(on_change)
+        self._prefetch = ToolListPrefetch(to_server)
         self._has_tools = True
         self._round = Round() if calls_at_once is None else calls_at_once
-        self.heard_server = False
+        self.has_server_message = False
 
     @property
     def is_waiting(self) -> bool:
@@ -97,37 +102,37 @@ class Conversation:
         return bool(self._asked or self._work)
 
     @property
-    def bytes_in_hand(self) -> int:
+    def bytes_in_progress(self) -> int:
         """Bytes of the lines that are being dealt with."""
         return self._work.size
 
     async def finish_work(self) -> None:
-        """Wait until what has been opened has been handed on."""
+        """Wait until all messages in progress have been passed on."""
         await self._work.finish()
 
     def leave(self) -> None:
-        """Forget what is open: nobody waits for it any more."""
+        """Drop pending requests: their client has left."""
         for key in list(self._asked):
             self._answered(key)
 
-    def give_up_questions(self) -> None:
-        """Wait no longer for what we asked the server ourselves."""
-        self._questions.give_up()
+    def abandon_prefetch(self) -> None:
+        """Stop waiting for our own requests to the server."""
+        self._prefetch.give_up()
 
     def fail_all(self, text: str) -> None:
-        """Answer every open request with an error: the server will not."""
-        for task in self._in_hand.values():
+        """Answer every pending request with an error."""
+        for task in self._in_progress.values():
             task.cancel()
-        for _, request_id in (*self._in_hand, *self._asked):
+        for _, request_id in (*self._in_progress, *self._asked):
             self._to_client(to_line(error_response(request_id, text)))
         self._asked.clear()
-        self._in_hand.clear()
+        self._in_progress.clear()
 
     # From the client
 
     def from_client(self, line: bytes) -> None:
         """Take a line of the client's."""
-        if len(line) > LONG_LINE and self._passed_at_a_glance(line):
+        if len(line) > LONG_LINE and self._passed_without_parsing(line):
             return
         self._parsed(line, self._parsed_from_client)
 
@@ -137,16 +142,16 @@ class Conversation:
         else:
             take(parse(line), line)
 
-    def _passed_at_a_glance(self, line: bytes) -> bool:
-        """Hand on a long line of which a glance shows that it concerns us no further; say whether it was one."""
-        if glance_at_id(line) is not None:  # It is an answer to the server.
+    def _passed_without_parsing(self, line: bytes) -> bool:
+        """Hand on a long line of which partial parsing shows that it concerns us no further; say whether it was one."""
+        if find_response_id(line) is not None:  # It is an answer to the server.
             self._to_server(line, None)
             return True
-        call = glance_at_call(line)
-        return call is not None and self.passed_unopened(call, line)
+        call = parse_call_partially(line)
+        return call is not None and self.passed_unparsed(call, line)
 
-    def passed_unopened(self, call: Message, line: bytes) -> bool:
-        """Hand on a call of which only a glance was taken, if no more is needed; say whether it was."""
+    def passed_unparsed(self, call: Message, line: bytes) -> bool:
+        """Hand on a call of which only partial parsing was taken, if no more is needed; say whether it was."""
         if self._must_open(call, line):
             return False
         self._note_request(call)
@@ -176,10 +181,10 @@ class Conversation:
         if is_request(message):
             key = id_of(message)
             if key is not None and message["method"] == CALL and self._must_open(message, line):
-                self._in_hand[key] = self._work.start(self._open_call(key, message, line), len(line))
+                self._in_progress[key] = self._work.start(self._open_call(key, message, line), len(line))
                 return
             if key is not None and self._has_tools and reads_object(message):
-                self._in_hand[key] = self._work.start(self._read_object(key, message), len(line))
+                self._in_progress[key] = self._work.start(self._read_object(key, message), len(line))
                 return
             self._note_request(message)
         elif isinstance(message, dict) and message.get("method") == CANCELLED and self._cancel(message):
@@ -190,7 +195,7 @@ class Conversation:
         key = request_key(message)
         if key is not None:
             method = CALL if message["method"] == TASK_RESULT else message["method"]
-            self._asked[key] = Asked(method, tool_of(message), is_modern(message))
+            self._asked[key] = Asked(method, tool_of(message), is_stateless(message))
             if method == CALL:
                 self._round.asked()
 
@@ -207,7 +212,7 @@ class Conversation:
         if key is None:
             return False
         self._answered(key)
-        task = self._in_hand.pop(key, None)
+        task = self._in_progress.pop(key, None)
         return task is not None and task.cancel()
 
     def _must_open(self, call: Message, line: bytes) -> bool:
@@ -215,7 +220,7 @@ class Conversation:
             ready = _result_of(self._interceptor)
             if ready is None or ready.is_own(tool_of(call)):
                 return True  # Before the line, which may be long, is searched.
-        return may_refer(line)
+        return may_contain_references(line)
 
     async def _open_call(self, key: Id, call: Message, line: bytes) -> None:
         from coatcheck.calls.built_in_tools import error_result
@@ -227,9 +232,9 @@ class Conversation:
                 self._pass_call(key, call, line)
                 return
             tool, given = tool_of(call), params.get("arguments")
-            if not interceptor.knows(tool) and not self._questions.listed:
+            if not interceptor.knows(tool) and not self._prefetch.listed:
                 # Only the list tells whose tool this is and what it takes.
-                await self._questions.learn_tools(interceptor, call)
+                await self._prefetch.learn_tools(interceptor, call)
             if self._has_tools and interceptor.is_own(tool):
                 self._to_client(to_line(response(call, await interceptor.own_tool_call(tool, given))))
                 return
@@ -246,7 +251,7 @@ class Conversation:
                 to_line(error_response(call["id"], "The references in the arguments could not be resolved."))
             )
         finally:
-            self._in_hand.pop(key, None)
+            self._in_progress.pop(key, None)
 
     def _pass_call(self, key: Id, call: Message, line: bytes) -> None:
         self._asked[key] = Asked(CALL, tool_of(call))
@@ -261,7 +266,7 @@ class Conversation:
             logger.exception("A stored object could not be read")
             self._to_client(to_line(error_response(request["id"], "The object could not be read.")))
         finally:
-            self._in_hand.pop(key, None)
+            self._in_progress.pop(key, None)
 
     # From the server
 
@@ -274,28 +279,28 @@ class Conversation:
                 pass for another's, by a second id or otherwise.
         """
         if request is not None:
-            self.heard_server = True
+            self.has_server_message = True
             self._parsed(line, lambda message, line: self._message_from_server(*as_answer_to(request, message, line)))
             return
         if not looks_like_json(line):
             if line.strip():
-                self._on_noise(line)
+                self._on_stray_output(line)
             return
-        if not self.heard_server or line.lstrip()[:1] == b"[":
-            self._careful_from_server(line)
+        if not self.has_server_message or line.lstrip()[:1] == b"[":
+            self._check_before_handshake(line)
         elif len(line) > LONG_LINE and self._is_of_no_interest(line):
             self._to_client(line)
         else:
             self._parsed(line, self._message_from_server)
 
-    def _careful_from_server(self, line: bytes) -> None:
+    def _check_before_handshake(self, line: bytes) -> None:
         """Take a line that may be a log line which only begins like a message."""
         message = parse(line)
         batch = message if isinstance(message, list) else [message]
         if not batch or not all(isinstance(part, dict) for part in batch):
-            self._on_noise(line)
+            self._on_stray_output(line)
             return
-        self.heard_server = True
+        self.has_server_message = True
         if isinstance(message, dict):
             self._message_from_server(message, line)
         elif any(self._concerns_us(part, line) for part in batch):
@@ -307,10 +312,10 @@ class Conversation:
             self._to_client(line)
 
     def _is_of_no_interest(self, line: bytes) -> bool:
-        if not (self._asked or self._questions) or is_surely_no_response(line):
+        if not (self._asked or self._prefetch) or is_certainly_request(line):
             return True
-        key = glance_at_id(line)
-        if key is None or key in self._questions:
+        key = find_response_id(line)
+        if key is None or key in self._prefetch:
             return False
         asked = self._asked.get(key)
         if asked is None or asked.method not in _OF_INTEREST:
@@ -320,7 +325,7 @@ class Conversation:
 
     def _concerns_us(self, message: Message, line: bytes) -> bool:
         key = id_of(message) if is_response(message) else None
-        if key is None or key in self._questions:
+        if key is None or key in self._prefetch:
             return key is not None
         asked = self._asked.get(key)
         if asked is None or asked.method not in _OF_INTEREST:
@@ -343,19 +348,19 @@ class Conversation:
         key = id_of(message) if is_response(message) else None
         if key is None:
             if isinstance(message, dict) and message.get("method") == "notifications/tools/list_changed":
-                self._questions.listed = False
+                self._prefetch.listed = False
             self._to_client(line)
             return
-        if self._questions.take(key, message):
+        if self._prefetch.take(key, message):
             return
         concerns_us = self._concerns_us(message, line)
         asked = self._answered(key)
         if asked is None or not concerns_us:
             self._to_client(line)
         elif asked.method in LISTS:
-            self._to_client(to_line(mention_objects(asked.method, message, modern=asked.modern)))
-        elif asked.method in GREETINGS:
-            self._to_client(self._greet(message, line))
+            self._to_client(to_line(mention_objects(asked.method, message, stateless=asked.stateless)))
+        elif asked.method in HANDSHAKES:
+            self._to_client(self._handshake(message, line))
         else:
             self._work.start(self._open_answer(asked, message, line), len(line))
 
@@ -367,15 +372,15 @@ class Conversation:
                 changed = await self._round.shorten(interceptor, asked.tool, result)
             else:
                 changed = await interceptor.tools_list(result) if self._has_tools else result
-                self._questions.listed = self._questions.listed or not result.get("nextCursor")
+                self._prefetch.listed = self._prefetch.listed or not result.get("nextCursor")
             if changed is not result:
                 line = to_line({**message, "result": changed})
         except Exception:
             logger.exception("An answer could not be rewritten and passes as it came")
         self._to_client(line)
 
-    def _greet(self, message: Message, line: bytes) -> bytes:
-        """Add a word about references to the server's instructions, if it has tools to give them to."""
+    def _handshake(self, message: Message, line: bytes) -> bytes:
+        """Add the reference instructions to the server's, if it has tools."""
         result = message["result"]
         capabilities = result.get("capabilities")
         self._has_tools = isinstance(capabilities, dict) and capabilities.get("tools") is not None

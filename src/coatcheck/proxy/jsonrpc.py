@@ -19,7 +19,7 @@ METHOD_NOT_FOUND = -32601
 _EXACT_UP_TO = 1 << 20
 _MANY_DIGITS = re.compile(rb"[0-9]{19}")
 SESSION_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
-"""The revisions that begin with a greeting, oldest first."""
+"""The revisions that begin with `initialize`, oldest first."""
 
 UNSUPPORTED_VERSION = -32022
 SUBSCRIPTION_ID = "io.modelcontextprotocol/subscriptionId"
@@ -44,7 +44,7 @@ def parse(line: bytes) -> Any:
 
 
 async def parse_long(line: bytes, pieces: Pieces | None = None) -> Any:
-    """Decode a line like ``parse``, giving the event loop its turn meanwhile; see ``codec.let_go`` for its pieces."""
+    """Decode a line like ``parse``, yielding to the event loop meanwhile; see ``codec.let_go`` for its pieces."""
     if len(line) <= PARSED_AT_ONCE:
         return parse(line)
     try:
@@ -91,7 +91,7 @@ def is_request(message: Any) -> bool:
 
 
 def request_key(message: Any) -> Id | None:
-    """Give the id of a request; ``None`` for everything else, and for one whose id is none."""
+    """Give the id of a request; ``None`` foreverything else, and for one whose id is none."""
     return id_of(message) if is_request(message) else None
 
 
@@ -107,7 +107,7 @@ def error_response(request_id: Any, text: str, code: int = INTERNAL_ERROR) -> Me
 
 def response(request: Message, result: Any) -> Message:
     """Answer a request with a result, which says that it is complete where the request's revision wants that said."""
-    if is_modern(request):
+    if is_stateless(request):
         result = {"resultType": "complete", **result}
     return {"jsonrpc": "2.0", "id": request["id"], "result": result}
 
@@ -115,7 +115,7 @@ def response(request: Message, result: Any) -> Message:
 def as_answer_to(request: Id, message: Any, line: bytes) -> tuple[Any, bytes]:
     """Give an answer and its line such that they can only be taken for one to this request; all else as it is.
 
-    A server may give an answer a second id, or a method beside its result; whoever parses the line takes the last.
+    A server may give an answer a second id, or a method beside its result; a parser takes the last.
     """
     if message is None:
         answer = error_response(request[1], "The server's answer is nested too deeply, or is no JSON.")
@@ -141,6 +141,6 @@ def tool_of(call: Message) -> str:
     return name if isinstance(name, str) else ""
 
 
-def is_modern(request: Message) -> bool:
+def is_stateless(request: Message) -> bool:
     """Whether a request carries its protocol version itself, as from revision 2026-07-28 on."""
     return PROTOCOL_VERSION in meta_of(request)

@@ -1,4 +1,4 @@
-"""Lines of bytes from and to file descriptors, without copying a long line more than once and without waiting."""
+"""Lines of bytes from and to file descriptors: non-blocking, and a long line is copied once."""
 
 import asyncio
 import os
@@ -107,7 +107,7 @@ class LineWriter:
         self._loop = asyncio.get_running_loop()
         self._drained = asyncio.Event()
         self._drained.set()
-        self.waiting_bytes = 0
+        self.unsent_bytes = 0
         self.is_broken = False
         # A terminal shares its mode with other programs and a file never keeps us waiting: both stay as they are.
         mode = os.fstat(descriptor).st_mode
@@ -119,7 +119,7 @@ class LineWriter:
     @property
     def backlog_bytes(self) -> int:
         """Bytes that wait behind the line that is being written: one long line alone is no reason to read no more."""
-        return self.waiting_bytes - len(self._waiting[0]) if self._waiting else 0
+        return self.unsent_bytes - len(self._waiting[0]) if self._waiting else 0
 
     def write(self, line: bytes) -> None:
         """Write a line that ends with its newline."""
@@ -130,12 +130,12 @@ class LineWriter:
             if not rest or self.is_broken:
                 return
             self._waiting.append(rest)
-            self.waiting_bytes = len(rest)
+            self.unsent_bytes = len(rest)
             self._drained.clear()
             self._loop.add_writer(self._descriptor, self._write_on)
         else:
             self._waiting.append(memoryview(line))
-            self.waiting_bytes += len(line)
+            self.unsent_bytes += len(line)
         self._on_pressure()
 
     async def drain(self) -> None:
@@ -173,7 +173,7 @@ class LineWriter:
             rest = self._write_some(before)
             if self.is_broken:
                 return
-            self.waiting_bytes -= len(before) - len(rest)
+            self.unsent_bytes -= len(before) - len(rest)
             if rest:
                 self._waiting[0] = rest
                 break
@@ -192,5 +192,5 @@ class LineWriter:
         if self._waiting:
             self._loop.remove_writer(self._descriptor)
         self._waiting.clear()
-        self.waiting_bytes = 0
+        self.unsent_bytes = 0
         self._drained.set()

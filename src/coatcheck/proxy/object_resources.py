@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from coatcheck.calls.stored_resources import LONGEST_URI, is_object, object_template
 from coatcheck.errors import CoatcheckError, ObjectNotFound, excerpt
-from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Message, error_response, is_modern, response
+from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Message, error_response, is_stateless, response
 
 if TYPE_CHECKING:
     from coatcheck.calls.interceptor import Interceptor
@@ -28,16 +28,16 @@ async def answer_read(request: Message, interceptor: "Interceptor") -> Message:
     try:
         result = await interceptor.read_object(uri)
     except ObjectNotFound as error:
-        code = _INVALID_PARAMS if is_modern(request) else _RESOURCE_NOT_FOUND
+        code = _INVALID_PARAMS if is_stateless(request) else _RESOURCE_NOT_FOUND
         failure = error_response(request["id"], str(error), code)
         failure["error"]["data"] = {"uri": excerpt(uri, LONGEST_URI)}
         return failure
     except CoatcheckError as error:
         return error_response(request["id"], str(error), INTERNAL_ERROR)
-    return response(request, {**result, **_NOT_CACHED} if is_modern(request) else result)
+    return response(request, {**result, **_NOT_CACHED} if is_stateless(request) else result)
 
 
-def mention_objects(method: str, answer: Message, *, modern: bool) -> Message:
+def mention_objects(method: str, answer: Message, *, stateless: bool) -> Message:
     """Add the template of stored objects to its list, behind the last page.
 
     A server that knows no resources gets lists all the same: the template, and no resource.
@@ -46,7 +46,7 @@ def mention_objects(method: str, answer: Message, *, modern: bool) -> Message:
     key = LISTS[method]
     if isinstance(error, dict) and error.get("code") == METHOD_NOT_FOUND:
         answer = {part: answer[part] for part in answer if part != "error"}
-        result = {"resultType": "complete", **_NOT_CACHED, key: []} if modern else {key: []}
+        result = {"resultType": "complete", **_NOT_CACHED, key: []} if stateless else {key: []}
     if not isinstance(result, dict) or not isinstance(result.get(key), list):
         return answer
     if method == TEMPLATES and not result.get("nextCursor"):

@@ -1,4 +1,4 @@
-"""Long lines judged without parsing all of them: by their ends, by a search, or by what is short in them."""
+"""Partial parsing of long lines: by their ends, by a search, or without their long texts."""
 
 import re
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ _ID_LAST = re.compile(rb',\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*' + _ID + r
 _METHOD_FIRST = re.compile(rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*(?:"id"\s*:\s*' + _ID + rb'\s*,\s*)?"method"\s*:')
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 _ENDS = 1_000
-_MOST_MARKS, _LONG_TEXT = 400, 4_000
+_MAX_QUOTES, _LONG_TEXT = 400, 4_000
 _STAND_IN = rb"\u0000 the long text "
 _STANDING_IN = re.compile(re.escape(_STAND_IN) + rb"([0-9]{1,3}) ")
 
 
-class Glance(dict[str, Any]):
-    """A call as it is, but for long texts in its arguments, in whose place others stand.
+class PartialCall(dict[str, Any]):
+    """A call whose long argument texts are replaced by placeholders.
 
     Attributes:
         texts: The long texts, as JSON without quotation marks.
@@ -33,7 +33,7 @@ class Glance(dict[str, Any]):
         self.texts = texts
 
 
-def glance_at_id(line: bytes) -> Id | None:
+def find_response_id(line: bytes) -> Id | None:
     """Find the id of a long response in its first or last bytes, in the orders in which the SDKs write them.
 
     ``None`` where it does not show there: then the line must be parsed.
@@ -45,7 +45,7 @@ def glance_at_id(line: bytes) -> Id | None:
     return (type(value).__name__, value)
 
 
-def glance_at_call(line: bytes) -> Glance | None:
+def parse_call_partially(line: bytes) -> PartialCall | None:
     """Read a long call without its long texts; what else there is of it is as the parser would have it.
 
     ``None`` where it is no call, or has so many texts that this gains nothing: then the line must be parsed.
@@ -58,28 +58,28 @@ def glance_at_call(line: bytes) -> Glance | None:
     standing_in = sorted(map(int, _STANDING_IN.findall(dump_json(message))))
     if _STAND_IN in dump_json({**message, "params": params}) or standing_in != list(range(len(texts))):
         return None  # A long text where none is expected, one that a later member replaces, or one that says it is one.
-    return Glance(message, texts)
+    return PartialCall(message, texts)
 
 
-def changed(message: Message, **members: Any) -> Message:
-    """Give the same message, or the same glance at one, with other members."""
-    copy = {**message, **members}
-    return Glance(copy, message.texts) if isinstance(message, Glance) else copy
+def changed(message: Message, **upstreams: Any) -> Message:
+    """Give the same message, or the same `PartialCall`, with other members."""
+    copy = {**message, **upstreams}
+    return PartialCall(copy, message.texts) if isinstance(message, PartialCall) else copy
 
 
-def line_of(message: Message) -> bytes:
-    """Encode a message as a line; where it is a glance at one, its long texts are in their places again."""
+def encode_message(message: Message) -> bytes:
+    """Encode a message as a line; where it is partial parsing at one, its long texts are in their places again."""
     line = to_line(message)
-    if not isinstance(message, Glance):
+    if not isinstance(message, PartialCall):
         return line
     pieces = _STANDING_IN.split(line)
     pieces[1::2] = [message.texts[int(number)] for number in pieces[1::2]]
     return b"".join(pieces)
 
 
-async def aline_of(message: Message) -> bytes:
-    """As ``line_of``, giving the event loop its turn where it takes long."""
-    return line_of(message) if isinstance(message, Glance) else await adump_line(message)
+async def aencode_message(message: Message) -> bytes:
+    """As ``encode_message``, yielding to the event loop where it takes long."""
+    return encode_message(message) if isinstance(message, PartialCall) else await adump_line(message)
 
 
 def _outline(line: bytes) -> tuple[bytes | None, list[memoryview]]:
@@ -91,7 +91,7 @@ def _outline(line: bytes) -> tuple[bytes | None, list[memoryview]]:
     parts: list[bytes] = []
     texts: list[memoryview] = []
     start = 0
-    for _ in range(_MOST_MARKS):
+    for _ in range(_MAX_QUOTES):
         mark = line.find(b'"', start)
         if mark < 0:
             parts.append(line[start:])
@@ -110,7 +110,7 @@ def _outline(line: bytes) -> tuple[bytes | None, list[memoryview]]:
     return None, texts
 
 
-def with_other_id(line: bytes, request_id: Any) -> bytes | None:
+def replace_response_id(line: bytes, request_id: Any) -> bytes | None:
     """Give a long response another id without parsing it; ``None`` where its own does not show at its ends."""
     found = _find_id(line)
     if found is None or line.find(b"\r", 0, len(line) - 2) >= 0:  # it would cut the line in two for who reads events
@@ -127,23 +127,23 @@ def _find_id(line: bytes) -> slice | None:
     return None if found is None else slice(before + found.start(1), before + found.end(1))
 
 
-def is_surely_no_response(line: bytes) -> bool:
+def is_certainly_request(line: bytes) -> bool:
     """Whether the first bytes show that a line is a request or notification."""
     return _METHOD_FIRST.match(line[:_ENDS]) is not None
 
 
 def has_escaped_letters(line: bytes) -> bool:
-    """Whether a name in a line may be written so that a search does not find it; nobody does that by chance."""
+    """Whether a name in a line may be written so that a search does not find it; no one does that by chance."""
     return b"\\u00" in line and _ESCAPED_LETTER.search(line) is not None
 
 
-def may_refer(line: bytes) -> bool:
+def may_contain_references(line: bytes) -> bool:
     """Whether a reference, or a literal that looks like one, may be in a line; each look at 26 MB takes some 10 ms."""
     at = -2 if b"@" in line else len(line)
-    for _ in range(_MOST_MARKS):
+    for _ in range(_MAX_QUOTES):
         at = line.find(b'"@', at + 2)
         if at < 0:
             return b"\\" in line and b"\\u0040" in line
         if line.startswith((b"obj_", b"@", b"\\"), at + 2):
             return True
-    return True  # Whoever opens it will see.
+    return True  # Parsing tells.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from coatcheck.proxy.jsonrpc import Message, parse, tool_of
-from coatcheck.proxy.partial_parsing import Glance
+from coatcheck.proxy.partial_parsing import PartialCall
 
 MARK = "x-mcp-header"
 NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
@@ -31,8 +31,8 @@ class RequestHeaders:
                 self._marked[tool["name"]] = dict(marked(tool.get("inputSchema")))
 
     def want_whole(self, request: Any) -> bool:
-        """Whether only a glance was taken at a call of whose arguments headers repeat some."""
-        return isinstance(request, Glance) and bool(self._marked.get(tool_of(request)))
+        """Whether only partial parsing was taken at a call of whose arguments headers repeat some."""
+        return isinstance(request, PartialCall) and bool(self._marked.get(tool_of(request)))
 
     def of(self, request: Message) -> dict[str, str]:
         """Give the headers of a request."""

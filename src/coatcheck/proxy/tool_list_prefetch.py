@@ -1,23 +1,23 @@
-"""What we ask a server for our own sake: the list of its tools."""
+"""Our own `tools/list` request to a server, made when a call needs the schemas before the client has listed them."""
 
 import asyncio
 from collections.abc import Callable
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from coatcheck.proxy.jsonrpc import PROGRESS_TOKEN, Id, Message, is_modern, meta_of, to_line
+from coatcheck.proxy.jsonrpc import PROGRESS_TOKEN, Id, Message, is_stateless, meta_of, to_line
 
 if TYPE_CHECKING:
     from coatcheck.calls.interceptor import Interceptor
 
 LIST = "tools/list"
-LISTING_TIMEOUT = 20.0
+LIST_TIMEOUT = 20.0
 """Seconds that a server has to list its tools when we ask for our own sake."""
-MOST_PAGES = 100
+MAX_PAGES = 100
 
 
-class Questions:
-    """Requests of our own beside those of the client, under ids that no client uses.
+class ToolListPrefetch:
+    """Our own requests beside the client's, under ids that no client uses.
 
     Args:
         to_server: Takes lines for the server, each with the message in it.
@@ -45,7 +45,7 @@ class Questions:
         return question is not None
 
     def give_up(self) -> None:
-        """Wait no longer for what is open."""
+        """Stop waiting for pending responses."""
         for question in self._open.values():
             if not question.done():
                 question.set_result({})
@@ -58,13 +58,15 @@ class Questions:
 
     async def _list_tools(self, interceptor: "Interceptor", call: Message) -> None:
         meta = (
-            {key: value for key, value in meta_of(call).items() if key != PROGRESS_TOKEN} if is_modern(call) else None
+            {key: value for key, value in meta_of(call).items() if key != PROGRESS_TOKEN}
+            if is_stateless(call)
+            else None
         )
         cursor: Any = None
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             params = ({} if meta is None else {"_meta": meta}) | ({} if cursor is None else {"cursor": cursor})
             try:
-                answer = await asyncio.wait_for(self._ask(LIST, params), LISTING_TIMEOUT)
+                answer = await asyncio.wait_for(self._ask(LIST, params), LIST_TIMEOUT)
             except TimeoutError:
                 return
             result = answer.get("result")

@@ -1,4 +1,4 @@
-"""Ending in order: calls in flight are answered, and streams that stand for as long as there is a server are closed."""
+"""ASGI middleware that ends in order: answers calls in flight, then closes standing streams."""
 
 import asyncio
 from contextlib import suppress
@@ -7,7 +7,7 @@ from typing import Any
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-SETTLING_SECONDS = 0.1
+SETTLE_SECONDS = 0.1
 """What the last call gives in this time still goes out by a stream that stands."""
 
 _LISTEN = b"subscriptions/listen"
@@ -61,7 +61,7 @@ class Draining:
         idle = False
         while not idle:
             idle = self._in_flight == 0
-            await asyncio.sleep(SETTLING_SECONDS)
+            await asyncio.sleep(SETTLE_SECONDS)
             idle = idle and self._in_flight == 0
         self._over.set()
 

@@ -13,12 +13,12 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from coatcheck.calls.interceptor import Interceptor
-from coatcheck.proxy.front.http_sessions import MOST_OF_ONE, Sessions
-from coatcheck.proxy.front.legacy_requests import GreetedRequests
-from coatcheck.proxy.front.request_bodies import WholeBodies
-from coatcheck.proxy.front.shared_upstream import SharedLink
-from coatcheck.proxy.front.stateless_requests import EnvelopedRequests
-from coatcheck.proxy.upstreams.base import Link
+from coatcheck.proxy.front.asgi_middleware import BufferedBodies
+from coatcheck.proxy.front.http_sessions import MAX_SESSIONS_PER_CALLER, Sessions
+from coatcheck.proxy.front.legacy_requests import LegacyRequests
+from coatcheck.proxy.front.shared_connection import SharedConnection
+from coatcheck.proxy.front.stateless_requests import StatelessRequests
+from coatcheck.proxy.upstreams.base import UpstreamConnection
 from coatcheck.store.tenancy import Scopes
 
 if TYPE_CHECKING:
@@ -32,39 +32,39 @@ class Application:
     """An ASGI application in front of one upstream.
 
     Args:
-        make_link: Gives a new link to the upstream; called for each session, and once for all requests without one.
+        make_connection: Makes an upstream connection; called for each session, and once for requests without one.
         interceptor: What is done with lists, arguments and results.
         scopes: Where the store asks for the namespace.
         stateless: Whether the 2025 revisions do without sessions too, as replicas behind a balancer need it.
         loopback: Whether only this machine can connect; then foreign host and origin headers are refused.
-        verifier: Says whose a bearer token is; without one everybody is let in.
+        verifier: Says whose a bearer token is; without one every caller is let in.
         most_sessions: Sessions that one caller may have open; 0 for as many as there may be in all.
     """
 
     def __init__(
         self,
-        make_link: Callable[[], Link],
+        make_connection: Callable[[], UpstreamConnection],
         interceptor: Interceptor,
         scopes: Scopes,
         *,
         loopback: bool,
         stateless: bool = False,
         verifier: "TokenVerifier | None" = None,
-        most_sessions: int = MOST_OF_ONE,
+        max_caller_sessions: int = MAX_SESSIONS_PER_CALLER,
     ) -> None:
         security = TransportSecuritySettings(
             enable_dns_rebinding_protection=loopback,
             allowed_hosts=list(_LOOPBACK),
             allowed_origins=[f"http://{host}" for host in _LOOPBACK],
         )
-        self._shared = SharedLink(make_link)
-        self._enveloped = EnvelopedRequests(self._shared, interceptor, scopes, security, loopback=loopback)
-        self._greeted: GreetedRequests | Sessions = (
-            GreetedRequests(make_link, interceptor, scopes, security, loopback=loopback)
+        self._shared = SharedConnection(make_connection)
+        self._stateless = StatelessRequests(self._shared, interceptor, scopes, security, loopback=loopback)
+        self._handshake_task: LegacyRequests | Sessions = (
+            LegacyRequests(make_connection, interceptor, scopes, security, loopback=loopback)
             if stateless
-            else Sessions(make_link, interceptor, scopes, security, most_of_one=most_sessions)
+            else Sessions(make_connection, interceptor, scopes, security, max_per_caller=max_caller_sessions)
         )
-        self._endpoint = _guarded(WholeBodies(self._route), verifier)
+        self._endpoint = _guarded(BufferedBodies(self._route), verifier)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -72,7 +72,7 @@ class Application:
         try:
             yield
         finally:
-            await self._greeted.close()
+            await self._handshake_task.close()
             await self._shared.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,9 +89,9 @@ class Application:
             (value.decode("latin-1") for name, value in scope["headers"] if name == b"mcp-protocol-version"), ""
         )
         if version and version not in HANDSHAKE_PROTOCOL_VERSIONS:
-            await self._enveloped.handle(scope, receive, send)
+            await self._stateless.handle(scope, receive, send)
         else:
-            await self._greeted.handle(scope, receive, send)
+            await self._handshake_task.handle(scope, receive, send)
 
 
 def _guarded(endpoint: ASGIApp, verifier: "TokenVerifier | None") -> ASGIApp:

@@ -1,4 +1,4 @@
-"""One session over HTTP: the SDK's transport on one side, a link on the other, a conversation between them."""
+"""One HTTP session: the SDK's transport on one side, an upstream connection on the other, a conversation between."""
 
 import asyncio
 import logging
@@ -15,9 +15,9 @@ from pydantic import ValidationError
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.codec import adump_line
 from coatcheck.errors import UpstreamError
-from coatcheck.proxy.background_work import MOST_IN_HAND
+from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS
 from coatcheck.proxy.conversation import Conversation
-from coatcheck.proxy.front.session_events import SentEvents
+from coatcheck.proxy.front.event_store import SessionEvents
 from coatcheck.proxy.jsonrpc import (
     PROGRESS_TOKEN,
     Id,
@@ -31,7 +31,7 @@ from coatcheck.proxy.jsonrpc import (
     to_line,
 )
 from coatcheck.proxy.line_streams import HIGH_WATER
-from coatcheck.proxy.upstreams.base import Link
+from coatcheck.proxy.upstreams.base import UpstreamConnection
 from coatcheck.store.tenancy import Scope, Scopes
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Session:
     Args:
         transport: The SDK's side; not connected yet.
         events: What it keeps of what was sent.
-        make_link: Gives the link to the upstream.
+        make_connection: Gives the connection to the upstream.
         interceptor: What is done with lists, arguments and results.
         scopes: Where the store asks for the namespace.
         caller: Whose session it is.
@@ -65,8 +65,8 @@ class Session:
     def __init__(
         self,
         transport: StreamableHTTPServerTransport,
-        events: SentEvents,
-        make_link: Callable[[], Link],
+        events: SessionEvents,
+        make_connection: Callable[[], UpstreamConnection],
         interceptor: Interceptor,
         scopes: Scopes,
         caller: Scope,
@@ -75,8 +75,8 @@ class Session:
         self.transport = transport
         self._events = events
         self.connected = asyncio.Event()
-        self._link = make_link()
-        self._link.unopened = self._link.joins_servers  # their answers are checked by the conversation
+        self._connection = make_connection()
+        self._connection.unparsed = self._connection.is_gateway  # their answers are checked by the conversation
         self._started = False
         self._lost = ""
         self._scopes = scopes
@@ -94,7 +94,7 @@ class Session:
             self._to_client,
             self._to_server,
             ready,
-            on_noise=lambda _line: None,
+            on_stray_output=lambda _line: None,
             on_change=self._balance,
             offer_resources=interceptor.resource_links,
         )
@@ -122,7 +122,7 @@ class Session:
             self._events.close()
             with anyio.CancelScope(shield=True):
                 if self._started:
-                    await self._link.close()
+                    await self._connection.close()
                 await self.transport.terminate()
 
     # From the client
@@ -153,21 +153,21 @@ class Session:
     def _to_server(self, line: bytes, message: Any) -> None:
         if not self._started:
             try:
-                self._link.start(self._from_server, self._link_ended, self._balance)
+                self._connection.start(self._from_server, self._connection_ended, self._balance)
             except UpstreamError as error:
-                self._link_ended(str(error))
+                self._connection_ended(str(error))
                 return
             self._started = True
-        self._link.send(line, message)
+        self._connection.send(line, message)
 
     def _balance(self) -> None:
         """Take from each side only while the other takes what is meant for it."""
         if not self._started or self._lost:
             self._taken.set()
             return
-        in_hand = self._conversation.bytes_in_hand > MOST_IN_HAND
-        self._link.hold(held=in_hand or self._outbox_bytes >= HIGH_WATER)
-        if in_hand or self._link.backlog_bytes >= HIGH_WATER:
+        in_progress = self._conversation.bytes_in_progress > MAX_BYTES_IN_PROGRESS
+        self._connection.hold(held=in_progress or self._outbox_bytes >= HIGH_WATER)
+        if in_progress or self._connection.backlog_bytes >= HIGH_WATER:
             self._taken.clear()
         else:
             self._taken.set()
@@ -189,13 +189,13 @@ class Session:
     def _from_server(self, line: bytes, related: Id | None) -> None:
         self._related = related
         with self._scopes.enter(self._caller):
-            self._conversation.from_server(line, related if self._link.joins_servers else None)
+            self._conversation.from_server(line, related if self._connection.is_gateway else None)
         self._related = None
 
-    def _link_ended(self, text: str) -> None:
+    def _connection_ended(self, text: str) -> None:
         logger.warning("%s", text)
         self._lost = text
-        self._conversation.give_up_questions()
+        self._conversation.abandon_prefetch()
         self._conversation.fail_all(text)
         # The client learns from the missing session that it must open a new one, with a new upstream.
         self._outbox.put_nowait(None)

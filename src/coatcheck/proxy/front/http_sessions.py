@@ -1,4 +1,4 @@
-"""Clients of the 2025 revisions over HTTP: a session each, and an upstream for each session."""
+"""Legacy clients over HTTP: a session each, and an upstream connection for each session."""
 
 import asyncio
 import logging
@@ -16,10 +16,10 @@ from starlette.types import Receive, Scope, Send
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.codec import dump_json
 from coatcheck.mcp_server.middleware import scope_of_caller
+from coatcheck.proxy.front.event_store import RETRY_MILLISECONDS, SessionEvents
 from coatcheck.proxy.front.http_session import Session
-from coatcheck.proxy.front.session_events import RETRY_MILLISECONDS, SentEvents
 from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, error_response
-from coatcheck.proxy.upstreams.base import Link
+from coatcheck.proxy.upstreams.base import UpstreamConnection
 from coatcheck.store.tenancy import Reach, Scopes
 from coatcheck.store.tenancy import Scope as Caller
 
@@ -28,10 +28,10 @@ logger = logging.getLogger(__name__)
 IDLE_SECONDS = 1_800.0
 """Seconds without any request after which a session ends, and its upstream with it."""
 
-MOST_SESSIONS = 200
+MAX_SESSIONS = 200
 """Open sessions of all callers: each has an upstream of its own."""
 
-MOST_OF_ONE = 50
+MAX_SESSIONS_PER_CALLER = 50
 """Open sessions of one caller, who is to leave some for the others."""
 
 INVALID_REQUEST = -32600
@@ -44,7 +44,7 @@ class _Owner(NamedTuple):
 
     Attributes:
         caller: Who may use it.
-        place: Where it was opened from, if that is all that tells callers apart; ``""`` for one with an identity.
+        place: The client's network, if that is all that tells callers apart; ``""`` for an authenticated caller.
     """
 
     caller: Caller
@@ -55,7 +55,7 @@ class Sessions:
     """All sessions of one server.
 
     Args:
-        make_link: Gives a new link to the upstream.
+        make_connection: Gives a new connection to the upstream.
         interceptor: What is done with lists, arguments and results.
         scopes: Where the store asks for the namespace.
         security: Which host and origin headers are accepted.
@@ -64,20 +64,20 @@ class Sessions:
 
     def __init__(
         self,
-        make_link: Callable[[], Link],
+        make_connection: Callable[[], UpstreamConnection],
         interceptor: Interceptor,
         scopes: Scopes,
         security: TransportSecuritySettings,
         *,
-        most_of_one: int = MOST_OF_ONE,
+        max_per_caller: int = MAX_SESSIONS_PER_CALLER,
     ) -> None:
-        self._make_link = make_link
+        self._make_connection = make_connection
         self._interceptor = interceptor
         self._scopes = scopes
         self._security = security
         self._sessions: dict[str, Session] = {}
         self._owners: dict[str, _Owner] = {}
-        self._most_of_one = most_of_one or MOST_SESSIONS
+        self._max_per_caller = max_per_caller or MAX_SESSIONS
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def close(self) -> None:
@@ -106,16 +106,16 @@ class Sessions:
 
     async def _open(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
         """Open a session with the request that wants one; it lasts only if that one succeeds."""
-        if len(self._sessions) >= MOST_SESSIONS:
+        if len(self._sessions) >= MAX_SESSIONS:
             await _refuse(503, f"Too many open sessions of all callers. {_LATER}", INTERNAL_ERROR)(scope, receive, send)
             return
         owner = _Owner(caller, "" if caller.reach is Reach.PRINCIPAL else _place(scope))
-        if list(self._owners.values()).count(owner) >= self._most_of_one:
-            text = f"You have {self._most_of_one} sessions open, as many as one caller may have. {_LATER}"
+        if list(self._owners.values()).count(owner) >= self._max_per_caller:
+            text = f"You have {self._max_per_caller} sessions open, as many as one caller may have. {_LATER}"
             await _refuse(429, text, INVALID_REQUEST)(scope, receive, send)
             return
         session_id = token_hex(16)
-        events = SentEvents()
+        events = SessionEvents()
         transport = StreamableHTTPServerTransport(
             mcp_session_id=session_id,
             security_settings=self._security,
@@ -123,7 +123,7 @@ class Sessions:
             event_store=events,
             retry_interval=RETRY_MILLISECONDS,
         )
-        session = Session(transport, events, self._make_link, self._interceptor, self._scopes, caller)
+        session = Session(transport, events, self._make_connection, self._interceptor, self._scopes, caller)
         self._sessions[session_id], self._owners[session_id] = session, owner
         task = asyncio.ensure_future(session.run())
         self._tasks[session_id] = task
@@ -155,11 +155,11 @@ class Sessions:
         self._sessions.pop(session_id, None)
         self._owners.pop(session_id, None)
         if task is not None and not task.cancelled() and (fault := task.exception()) is not None:
-            logger.error("A session broke off", exc_info=fault)
+            logger.error("A session failed", exc_info=fault)
 
 
 def _place(scope: Scope) -> str:
-    """Give the address that a request comes from; of IPv6 the network, in which anybody has as many as they like."""
+    """Give the address that a request comes from; for IPv6 the /64 network, in which one host has many addresses."""
     host = (scope.get("client") or ("", 0))[0]
     try:
         address = ip_address(host)

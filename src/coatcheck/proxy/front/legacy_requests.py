@@ -1,4 +1,4 @@
-"""Requests of the 2025 revisions without a session: whichever replica gets one greets the upstream by itself."""
+"""Requests of the 2025 revisions without a session: each replica initializes the upstream by itself."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -11,8 +11,8 @@ from starlette.requests import Request
 from coatcheck import __version__
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.errors import CoatcheckError, UpstreamError
-from coatcheck.proxy.front.http_requests import Requests
-from coatcheck.proxy.front.shared_upstream import Lane, SharedLink
+from coatcheck.proxy.front.sessionless_requests import SessionlessRequests
+from coatcheck.proxy.front.shared_connection import RequestStream, SharedConnection
 from coatcheck.proxy.jsonrpc import (
     METHOD_NOT_FOUND,
     SESSION_VERSIONS,
@@ -23,61 +23,61 @@ from coatcheck.proxy.jsonrpc import (
     parse,
     to_line,
 )
-from coatcheck.proxy.upstreams.base import Link
+from coatcheck.proxy.upstreams.base import UpstreamConnection
 from coatcheck.store.tenancy import Scopes
 
-GREETING = "initialize"
-GREETING_SECONDS = 20.0
+INITIALIZE = "initialize"
+HANDSHAKE_TIMEOUT = 20.0
 """Seconds that a request waits for an upstream that starts."""
 
 _WHY = "this server runs without sessions (--stateless) and can send a client nothing but the answer to its request"
-_OF_SESSIONS = frozenset({"resources/subscribe", "resources/unsubscribe", "logging/setLevel"})
-_CAPABILITIES_OF_SESSIONS = frozenset({"logging", "tasks"})
-_PROMISES_OF_SESSIONS = frozenset({"listChanged", "subscribe"})
+_SESSION_METHODS = frozenset({"resources/subscribe", "resources/unsubscribe", "logging/setLevel"})
+_SESSION_CAPABILITIES = frozenset({"logging", "tasks"})
+_SESSION_FIELDS = frozenset({"listChanged", "subscribe"})
 
 
-class GreetedLink(SharedLink):
-    """A link that many requests of a 2025 revision share; each upstream is greeted once, in our own name.
+class LegacySharedConnection(SharedConnection):
+    """A connection that many requests of a 2025 revision share; each upstream is initialized once, in our own name.
 
-    It is told that its client has no capabilities, for that is so: nobody could answer what it asks.
+    It is told that its client has no capabilities: no client could answer its requests.
 
     Args:
-        make_link: Gives a new link to the upstream.
+        make_connection: Gives a new connection to the upstream.
         version: The revision that is asked for.
     """
 
-    def __init__(self, make_link: Callable[[], Link], version: str) -> None:
-        super().__init__(make_link)
+    def __init__(self, make_connection: Callable[[], UpstreamConnection], version: str) -> None:
+        super().__init__(make_connection)
         self._version = version
-        self._greeting: asyncio.Task[Message] | None = None
+        self._handshake_message: asyncio.Task[Message] | None = None
         self._answer: Message = {}
 
     async def refusal(self, request: Message) -> Message | None:
-        """Greet the upstream, if nobody did; give what it answers instead of a welcome.
+        """Initialize the upstream on first use; give its error where it refuses.
 
         Raises:
             UpstreamError: The upstream cannot be started, or is slow to start.
         """
-        if self._greeting is None or (self._greeting.done() and not self._answer):
-            link = self._started()
-            self._greeting = asyncio.ensure_future(self._greet(link))
+        if self._handshake_message is None or (self._handshake_message.done() and not self._answer):
+            connection = self._started()
+            self._handshake_message = asyncio.ensure_future(self._handshake(connection))
         try:
-            said = await asyncio.wait_for(asyncio.shield(self._greeting), GREETING_SECONDS)
+            said = await asyncio.wait_for(asyncio.shield(self._handshake_message), HANDSHAKE_TIMEOUT)
         except TimeoutError:
-            raise UpstreamError(f"The server did not answer within {GREETING_SECONDS:g} s; try again.") from None
+            raise UpstreamError(f"The server did not answer within {HANDSHAKE_TIMEOUT:g} s; try again.") from None
         return None if "result" in said else {**said, "id": request["id"]}
 
-    async def _greet(self, link: Link) -> Message:
+    async def _handshake(self, connection: UpstreamConnection) -> Message:
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        broken = error_response(None, "The server's greeting is no JSON.")
-        lane = self.lane(lambda line: None if answer.done() else answer.set_result(parse(line) or broken))
+        broken = error_response(None, "The server's initialize response is not JSON.")
+        stream = self.stream(lambda line: None if answer.done() else answer.set_result(parse(line) or broken))
         us = {"name": "coatcheck", "version": __version__}
         params = {"protocolVersion": self._version, "capabilities": {}, "clientInfo": us}
-        super().send(lane, {"jsonrpc": "2.0", "id": 0, "method": GREETING, "params": params})
+        super().send(stream, {"jsonrpc": "2.0", "id": 0, "method": INITIALIZE, "params": params})
         said = await answer
-        if isinstance(said.get("result"), dict) and self._link is link:
-            link.send(to_line({"jsonrpc": "2.0", "method": "notifications/initialized"}))
-            self._answer = {**said, "result": _without_promises(said["result"])}
+        if isinstance(said.get("result"), dict) and self._connection is connection:
+            connection.send(to_line({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+            self._answer = {**said, "result": _without_session_capabilities(said["result"])}
         return said
 
     @property
@@ -86,21 +86,21 @@ class GreetedLink(SharedLink):
         agreed = self._answer.get("result", {}).get("protocolVersion")
         return agreed if isinstance(agreed, str) else self._version
 
-    def send(self, lane: Lane, message: Message) -> None:
-        """Send a message upstream for a request; a client's greeting is answered as ours was."""
+    def send(self, stream: RequestStream, message: Message) -> None:
+        """Send a message upstream for a request; a client's `initialize` gets the result that ours got."""
         if not self._answer:
-            # It went away after the request was let in; a new one is greeted before the next.
+            # It was lost after the request was accepted; the next request initializes a new one.
             if id_of(message) is not None:
-                lane.take(to_line(error_response(message["id"], "The server went away; try again.")))
-        elif message.get("method") == GREETING:
-            lane.take(to_line({**self._answer, "id": message["id"]}))
+                stream.take(to_line(error_response(message["id"], "The server went away; try again.")))
+        elif message.get("method") == INITIALIZE:
+            stream.take(to_line({**self._answer, "id": message["id"]}))
         else:
-            super().send(lane, message)
+            super().send(stream, message)
 
-    def _ended(self, link: Link, text: str) -> None:
-        if self._link is link:
+    def _ended(self, connection: UpstreamConnection, text: str) -> None:
+        if self._connection is connection:
             self._answer = {}
-        super()._ended(link, text)
+        super()._ended(connection, text)
 
     def _reply(self, question: Message) -> Message:
         if question["method"] == "ping":
@@ -108,11 +108,11 @@ class GreetedLink(SharedLink):
         return error_response(question["id"], f"The client cannot be asked: {_WHY}.", METHOD_NOT_FOUND)
 
 
-class GreetedRequests(Requests):
+class LegacyRequests(SessionlessRequests):
     """Answers requests of the 2025 revisions, each by itself.
 
     Args:
-        make_link: Gives a new link to the upstream; called once for each revision that clients speak.
+        make_connection: Gives a new connection to the upstream; called once for each revision that clients speak.
         interceptor: What is done with lists, arguments and results.
         scopes: Where the store asks for the namespace.
         security: Which host and origin headers are accepted.
@@ -124,7 +124,7 @@ class GreetedRequests(Requests):
 
     def __init__(
         self,
-        make_link: Callable[[], Link],
+        make_connection: Callable[[], UpstreamConnection],
         interceptor: Interceptor,
         scopes: Scopes,
         security: TransportSecuritySettings,
@@ -132,64 +132,64 @@ class GreetedRequests(Requests):
         loopback: bool,
     ) -> None:
         super().__init__(interceptor, scopes, security, loopback=loopback)
-        self._make_link = make_link
-        self._links: dict[str, GreetedLink] = {}
+        self._make_connection = make_connection
+        self._connections: dict[str, LegacySharedConnection] = {}
 
     async def close(self) -> None:
         """Close the upstreams."""
-        for link in set(self._links.values()):
-            await link.close()
+        for connection in set(self._connections.values()):
+            await connection.close()
 
-    def _shared_by(self, message: Message, request: Request) -> GreetedLink:
+    def _connection_for(self, message: Message, request: Request) -> LegacySharedConnection:
         version = _version_of(message, request)
-        if version not in self._links:
-            self._links[version] = GreetedLink(self._make_link, version)
-        return self._links[version]
+        if version not in self._connections:
+            self._connections[version] = LegacySharedConnection(self._make_connection, version)
+        return self._connections[version]
 
-    async def _judged(self, message: Any, request: Request) -> Message | None:
+    async def _check(self, message: Any, request: Request) -> Message | None:
         if message is None:
             return error_response(None, "Parse error", PARSE_ERROR)
         if isinstance(message, dict) and "id" not in message and isinstance(message.get("method"), str):
-            # That a client is ready concerns nobody, and which request a cancellation means only a session could tell.
+            # That a client is ready concerns no one, and which request a cancellation means only a session could tell.
             return {}
         if not is_request(message) or id_of(message) is None:
             text = f"The body must be one JSON-RPC request or notification: {_WHY}."
             return error_response(None, text, INVALID_REQUEST)
         method = message["method"]
-        if method in _OF_SESSIONS or method.startswith("tasks/"):
+        if method in _SESSION_METHODS or method.startswith("tasks/"):
             return error_response(message["id"], f"{method} is not possible here: {_WHY}.", METHOD_NOT_FOUND)
         if isinstance(message.get("params"), dict):
             # As from a server that has no tasks: the call is carried out at once. (The message is what goes upstream.)
             message["params"].pop("task", None)
-        link = self._shared_by(message, request)
+        connection = self._connection_for(message, request)
         try:
-            refusal = await link.refusal(message)
+            refusal = await connection.refusal(message)
         except CoatcheckError as error:
             return error_response(message["id"], str(error))
         # Requests that follow name the revision that was agreed on.
-        self._links.setdefault(link.version, link)
+        self._connections.setdefault(connection.version, connection)
         return refusal
 
 
 def _version_of(message: Message, request: Request) -> str:
-    """Find the revision of a request; a client's greeting says it in the body, all others in a header."""
-    if message["method"] != GREETING:
+    """Find the revision of a request; `initialize` has it in the body, all others in a header."""
+    if message["method"] != INITIALIZE:
         return request.headers.get("mcp-protocol-version", DEFAULT_NEGOTIATED_VERSION)
     params = message.get("params")
     wanted = params.get("protocolVersion") if isinstance(params, dict) else None
     return wanted if wanted in SESSION_VERSIONS else SESSION_VERSIONS[-1]
 
 
-def _without_promises(result: dict[str, Any]) -> dict[str, Any]:
-    """Leave out of an upstream's greeting what cannot be kept without a session."""
+def _without_session_capabilities(result: dict[str, Any]) -> dict[str, Any]:
+    """Drop the capabilities of an upstream that need a session."""
     capabilities = result.get("capabilities")
     if not isinstance(capabilities, dict):
         return result
     kept = {
-        name: {key: value for key, value in each.items() if key not in _PROMISES_OF_SESSIONS}
+        name: {key: value for key, value in each.items() if key not in _SESSION_FIELDS}
         if isinstance(each, dict)
         else each
         for name, each in capabilities.items()
-        if name not in _CAPABILITIES_OF_SESSIONS
+        if name not in _SESSION_CAPABILITIES
     }
     return {**result, "capabilities": kept}

@@ -1,4 +1,4 @@
-"""Our own side of a session over stdio: a stdout that is the protocol's alone, and signals that end it in order."""
+"""Our own stdio: a stdout reserved for the protocol, and signals that end the session."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ def signals(received: Callable[[int], None]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     handled = []
     for number in SIGNALS:
-        # Outside the main thread signals belong to somebody else.
+        # Outside the main thread signals belong to another program else.
         with suppress(ValueError, RuntimeError):
             loop.add_signal_handler(number, received, number)
             handled.append(number)

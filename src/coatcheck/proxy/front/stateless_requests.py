@@ -1,4 +1,4 @@
-"""Requests of 2026-07-28: each says in its envelope and in its headers which revision it speaks and what it wants."""
+"""Requests of 2026-07-28: `_meta` and headers of each state its revision and method."""
 
 from typing import Any
 
@@ -17,15 +17,15 @@ from starlette.requests import Request
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.codec import is_json
 from coatcheck.errors import CoatcheckError
-from coatcheck.proxy.front.http_requests import Requests
-from coatcheck.proxy.front.shared_upstream import SharedLink
+from coatcheck.proxy.front.sessionless_requests import SessionlessRequests
+from coatcheck.proxy.front.shared_connection import SharedConnection
 from coatcheck.proxy.jsonrpc import LONG_LINE, Message, error_response, id_of, is_request, tool_of
-from coatcheck.proxy.partial_parsing import glance_at_call
+from coatcheck.proxy.partial_parsing import parse_call_partially
 from coatcheck.proxy.request_headers import marked
 from coatcheck.store.tenancy import Scopes
 
 
-class EnvelopedRequests(Requests):
+class StatelessRequests(SessionlessRequests):
     """Answers requests of 2026-07-28.
 
     Args:
@@ -40,7 +40,7 @@ class EnvelopedRequests(Requests):
 
     def __init__(
         self,
-        shared: SharedLink,
+        shared: SharedConnection,
         interceptor: Interceptor,
         scopes: Scopes,
         security: TransportSecuritySettings,
@@ -50,20 +50,20 @@ class EnvelopedRequests(Requests):
         super().__init__(interceptor, scopes, security, loopback=loopback)
         self._shared = shared
 
-    def _shared_by(self, message: Message, request: Request) -> SharedLink:
+    def _connection_for(self, message: Message, request: Request) -> SharedConnection:
         del message, request
         return self._shared
 
-    async def _glanced(self, body: bytes) -> Message | None:
-        link = self._shared.link
-        if len(body) <= LONG_LINE or link is None:
+    async def _parsed_partially(self, body: bytes) -> Message | None:
+        connection = self._shared.connection
+        if len(body) <= LONG_LINE or connection is None:
             return None
-        call = glance_at_call(body)
+        call = parse_call_partially(body)
         if call is None or any(marked(self._interceptor.schema_of(tool_of(call)))):
             return None  # The latter's headers must say what its arguments say.
-        return call if link.sends_apart or await is_json(body) else None
+        return call if connection.sends_separately or await is_json(body) else None
 
-    async def _judged(self, message: Any, request: Request) -> Message | None:
+    async def _check(self, message: Any, request: Request) -> Message | None:
         """Give the answer that a message gets here, ``{}`` for one that gets none, ``None`` for one that passes on."""
         if message is None:
             return error_response(None, "Parse error", PARSE_ERROR)

@@ -1,4 +1,4 @@
-"""A server on our stdin and stdout in front of another one: bytes pass, and a few messages are opened."""
+"""Serves an upstream on our stdin and stdout: bytes pass, and a few messages are parsed."""
 
 import asyncio
 import signal
@@ -8,12 +8,12 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from coatcheck.errors import CoatcheckError, UpstreamError
-from coatcheck.proxy.background_work import MOST_IN_HAND
+from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.standard_streams import own_stdout, signals
 from coatcheck.proxy.line_streams import HIGH_WATER, LineReader, LineWriter
-from coatcheck.proxy.upstreams.process import Upstream, start_upstream, write_to_stderr
-from coatcheck.proxy.upstreams.process_shutdown import has_ended, stop_upstream
+from coatcheck.proxy.upstreams.process import ServerProcess, start_server, write_to_stderr
+from coatcheck.proxy.upstreams.process_shutdown import has_ended, stop_server
 
 if TYPE_CHECKING:
     from coatcheck.calls.interceptor import Interceptor
@@ -36,7 +36,7 @@ class Cause(Enum):
 
 
 async def serve_stdio(
-    command: Sequence[str] | Upstream,
+    command: Sequence[str] | ServerProcess,
     make_interceptor: Callable[[], "Interceptor"],
     *,
     verbose: bool = False,
@@ -57,7 +57,7 @@ async def serve_stdio(
         UpstreamError: The server could not be started, or ended without a message.
         CoatcheckError: The interceptor could not be made.
     """
-    upstream = command if isinstance(command, Upstream) else start_upstream(command)
+    upstream = command if isinstance(command, ServerProcess) else start_server(command)
     with own_stdout() as stdout:
         return await _Session(upstream, stdout, verbose=verbose, offer_resources=offer_resources).run(make_interceptor)
 
@@ -65,7 +65,7 @@ async def serve_stdio(
 class _Session:
     """One run of the pump."""
 
-    def __init__(self, upstream: Upstream, stdout: int, *, verbose: bool, offer_resources: bool) -> None:
+    def __init__(self, upstream: ServerProcess, stdout: int, *, verbose: bool, offer_resources: bool) -> None:
         stdin, source = upstream.process.stdin, upstream.process.stdout
         if stdin is None or source is None:
             raise UpstreamError("The server was started without pipes.")
@@ -82,7 +82,7 @@ class _Session:
             self.to_client.write,
             lambda line, _message: self.to_server.write(line),
             self.interceptor,
-            on_noise=self._noise,
+            on_stray_output=self._stray_output,
             on_change=self._balance,
             offer_resources=offer_resources,
         )
@@ -104,7 +104,7 @@ class _Session:
                 task.cancel()
             self.to_client.close()
             self.to_server.close()
-            await stop_upstream(self.upstream)
+            await stop_server(self.upstream)
 
     async def _finish(self, cause: Cause) -> int:
         if cause is Cause.NOT_BUILT:
@@ -115,8 +115,8 @@ class _Session:
             await asyncio.wait({self.interceptor}, timeout=BUILD_GRACE)
             if self.interceptor.done() and (fault := self.interceptor.exception()) is not None:
                 raise fault
-            if self.server_gone.is_set() and not self.conversation.heard_server and await self._exit_code() > 0:
-                return await self._report_death()  # That nobody asked it anything is not why it ended.
+            if self.server_gone.is_set() and not self.conversation.has_server_message and await self._exit_code() > 0:
+                return await self._report_death()  # That no one asked it anything is not why it ended.
         if cause is Cause.SERVER_ENDED:
             return await self._report_death()
         return 128 + self.signal_number if cause is Cause.SIGNALLED else 0
@@ -138,12 +138,12 @@ class _Session:
 
     async def _report_death(self) -> int:
         """Answer what the server has left open, and say how it ended."""
-        self.conversation.give_up_questions()
+        self.conversation.abandon_prefetch()
         await self._flush()
         code = await self._exit_code()
         words = self.upstream.stderr_words()
         ended = f"ended with exit code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
-        if self.conversation.heard_server:
+        if self.conversation.has_server_message:
             text = f'The server "{self.upstream.name}" {ended}.'
         else:
             text = f'The server "{self.upstream.name}" did not start: it {ended} before its first message.'
@@ -151,7 +151,7 @@ class _Session:
         self.conversation.fail_all(text)
         with suppress(TimeoutError):
             await asyncio.wait_for(self.to_client.drain(), FLUSH_GRACE)
-        if not self.conversation.heard_server:
+        if not self.conversation.has_server_message:
             raise UpstreamError(text)
         write_to_stderr(f"coatcheck: {text}\n".encode())
         return code if code > 0 else 1
@@ -162,7 +162,7 @@ class _Session:
             await asyncio.wait_for(self.to_client.drain(), FLUSH_GRACE)
 
     async def _exit_code(self) -> int:
-        await stop_upstream(self.upstream)
+        await stop_server(self.upstream)
         return self.upstream.process.returncode or 0
 
     async def _build(self, make_interceptor: Callable[[], "Interceptor"]) -> None:
@@ -205,11 +205,11 @@ class _Session:
         """Read from each side only while the other takes what is written to it."""
         if not hasattr(self, "server"):
             return
-        in_hand = self.conversation.bytes_in_hand > MOST_IN_HAND
-        _read_while(self.client, self.to_server.backlog_bytes < HIGH_WATER and not in_hand)
-        _read_while(self.server, self.to_client.backlog_bytes < HIGH_WATER and not in_hand)
+        in_progress = self.conversation.bytes_in_progress > MAX_BYTES_IN_PROGRESS
+        _read_while(self.client, self.to_server.backlog_bytes < HIGH_WATER and not in_progress)
+        _read_while(self.server, self.to_client.backlog_bytes < HIGH_WATER and not in_progress)
 
-    def _noise(self, line: bytes) -> None:
+    def _stray_output(self, line: bytes) -> None:
         self.upstream.remember(line)
         if self.verbose:
             write_to_stderr(line)

@@ -6,26 +6,26 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from coatcheck.errors import UpstreamError
-from coatcheck.proxy.background_work import MOST_IN_HAND
+from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.standard_streams import own_stdout, signals
 from coatcheck.proxy.front.stdio import BUSY_GRACE, FLUSH_GRACE
 from coatcheck.proxy.jsonrpc import Id
 from coatcheck.proxy.line_streams import HIGH_WATER, LineReader, LineWriter
-from coatcheck.proxy.upstreams.base import Link
+from coatcheck.proxy.upstreams.base import UpstreamConnection
 from coatcheck.proxy.upstreams.process import write_to_stderr
 
 if TYPE_CHECKING:
     from coatcheck.calls.interceptor import Interceptor
 
 
-async def serve_link(
-    link: Link, make_interceptor: Callable[[], "Interceptor"], *, offer_resources: bool = False
+async def serve_connection(
+    connection: UpstreamConnection, make_interceptor: Callable[[], "Interceptor"], *, offer_resources: bool = False
 ) -> int:
     """Carry messages between our stdin and stdout and a link, until either ends.
 
     Args:
-        link: The link, not started yet; it is closed at the end.
+        connection: The link, not started yet; it is closed at the end.
         make_interceptor: Called once, in a thread; what is slow to import belongs in there.
         offer_resources: Say that there are resources although the server has none: stored objects are.
 
@@ -37,21 +37,21 @@ async def serve_link(
         CoatcheckError: The interceptor could not be made.
     """
     with own_stdout() as stdout:
-        session = _LinkSession(link, stdout, offer_resources=offer_resources)
+        session = _ConnectionSession(connection, stdout, offer_resources=offer_resources)
         try:
             return await session.run(make_interceptor)
         finally:
             session.stop()
-            await link.close()
+            await connection.close()
 
 
-class _LinkSession:
+class _ConnectionSession:
     """One run."""
 
-    def __init__(self, link: Link, stdout: int, *, offer_resources: bool) -> None:
+    def __init__(self, connection: UpstreamConnection, stdout: int, *, offer_resources: bool) -> None:
         loop = asyncio.get_running_loop()
-        self._link = link
-        link.unopened = link.joins_servers  # their answers are checked by the conversation
+        self._connection = connection
+        connection.unparsed = connection.is_gateway  # their answers are checked by the conversation
         self._over: asyncio.Future[int] = loop.create_future()
         self._interceptor: asyncio.Future[Interceptor] = loop.create_future()
         self._lost = ""
@@ -59,9 +59,9 @@ class _LinkSession:
         self._writer = LineWriter(stdout, self._balance, lambda: self._end(0))
         self._conversation = Conversation(
             self._writer.write,
-            link.send,
+            connection.send,
             self._interceptor,
-            on_noise=write_to_stderr,
+            on_stray_output=write_to_stderr,
             on_change=self._balance,
             offer_resources=offer_resources,
         )
@@ -70,7 +70,7 @@ class _LinkSession:
 
     async def run(self, make_interceptor: Callable[[], "Interceptor"]) -> int:
         with signals(lambda number: self._end(128 + number)):
-            self._link.start(self._from_link, self._link_ended, self._balance)
+            self._connection.start(self._from_connection, self._connection_ended, self._balance)
             self._started = True
             self._reader.resume()
             self._building = asyncio.ensure_future(self._build(make_interceptor))
@@ -79,10 +79,10 @@ class _LinkSession:
             if code == 0 and not self._lost:
                 await self._let_answers_come()
         if self._lost:
-            self._conversation.give_up_questions()
+            self._conversation.abandon_prefetch()
             self._conversation.fail_all(self._lost)
             await self._flush()
-            if not self._conversation.heard_server:
+            if not self._conversation.has_server_message:
                 raise UpstreamError(self._lost)
             write_to_stderr(f"coatcheck: {self._lost}\n".encode())
         return code
@@ -94,10 +94,10 @@ class _LinkSession:
         if self._building is not None:
             self._building.cancel()
 
-    def _from_link(self, line: bytes, request: Id | None) -> None:
-        self._conversation.from_server(line, request if self._link.joins_servers else None)
+    def _from_connection(self, line: bytes, request: Id | None) -> None:
+        self._conversation.from_server(line, request if self._connection.is_gateway else None)
 
-    def _link_ended(self, text: str) -> None:
+    def _connection_ended(self, text: str) -> None:
         self._lost = text
         self._end(1)
 
@@ -105,7 +105,7 @@ class _LinkSession:
         """Hand on what the client asked before it closed its side."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._conversation.finish_work(), BUSY_GRACE)
-        await self._link.finish(BUSY_GRACE)
+        await self._connection.finish(BUSY_GRACE)
         await self._flush()
 
     async def _flush(self) -> None:
@@ -128,9 +128,9 @@ class _LinkSession:
         """Read from each side only while the other takes what is written to it."""
         if not self._started:
             return
-        in_hand = self._conversation.bytes_in_hand > MOST_IN_HAND
-        self._link.hold(held=in_hand or self._writer.backlog_bytes >= HIGH_WATER)
-        if in_hand or self._link.backlog_bytes >= HIGH_WATER or self._over.done():
+        in_progress = self._conversation.bytes_in_progress > MAX_BYTES_IN_PROGRESS
+        self._connection.hold(held=in_progress or self._writer.backlog_bytes >= HIGH_WATER)
+        if in_progress or self._connection.backlog_bytes >= HIGH_WATER or self._over.done():
             self._reader.pause()
         else:
             self._reader.resume()

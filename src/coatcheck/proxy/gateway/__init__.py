@@ -1,4 +1,4 @@
-"""Several servers behind one entry, as a link like any other: names kept apart, one of them down harms no other."""
+"""Several servers as one upstream connection: unique names, and a failed server affects no other."""
 
 from coatcheck.proxy.gateway.gateway import Gateway
 

@@ -1,4 +1,4 @@
-"""A gateway: to the conversation it is one server, to each server behind it, it is a client."""
+"""A gateway: one server to the conversation, a client to each upstream."""
 
 import asyncio
 import logging
@@ -8,19 +8,16 @@ from typing import Any
 
 from coatcheck.codec import adump_line
 from coatcheck.errors import UpstreamError, excerpt
-from coatcheck.proxy.gateway.client_requests import CANCELLED, ServerRequests
-from coatcheck.proxy.gateway.member import Member, State
-from coatcheck.proxy.gateway.member_results import result_of
 from coatcheck.proxy.gateway.merging import (
     LISTS,
     NOT_CACHED,
     SERVERS_TOOL,
     merged_capabilities,
     merged_instructions,
-    renamed,
+    merged_list,
+    result_of,
     server_info,
     servers_text,
-    servers_tool,
 )
 from coatcheck.proxy.gateway.names import (
     joined_uri,
@@ -32,10 +29,11 @@ from coatcheck.proxy.gateway.names import (
     with_own_tasks,
 )
 from coatcheck.proxy.gateway.open_requests import Answer, Asked
-from coatcheck.proxy.gateway.protocol_revisions import without_envelope
-from coatcheck.proxy.gateway.refusals import INVALID_PARAMS, RefusedError, of_no_server
-from coatcheck.proxy.gateway.routing import Routes
+from coatcheck.proxy.gateway.revisions import without_client_meta
+from coatcheck.proxy.gateway.routing import INVALID_PARAMS, RefusedError, Routes, of_no_server
+from coatcheck.proxy.gateway.server_to_client import CANCELLED, ServerRequests
 from coatcheck.proxy.gateway.subscriptions import LIST_CHANGES, Subscriptions
+from coatcheck.proxy.gateway.upstream import State, Upstream
 from coatcheck.proxy.jsonrpc import (
     METHOD_NOT_FOUND,
     PROTOCOL_VERSION,
@@ -45,8 +43,8 @@ from coatcheck.proxy.jsonrpc import (
     Message,
     error_response,
     id_of,
-    is_modern,
     is_response,
+    is_stateless,
     meta_of,
     parse,
     request_key,
@@ -54,14 +52,12 @@ from coatcheck.proxy.jsonrpc import (
     to_line,
 )
 from coatcheck.proxy.upstreams.base import OnEnd, OnMessage, OnPressure, no_pressure
-from coatcheck.proxy.upstreams.targets import Target, make_link
+from coatcheck.proxy.upstreams.targets import Target, make_connection
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 15.0
+HANDSHAKE_WAIT = 15.0
 """Seconds that the handshake waits for servers to start; later ones come in by a changed list."""
-
-MOST_PAGES = 100
 
 
 class Gateway:
@@ -74,59 +70,60 @@ class Gateway:
         SettingsError: Two servers have names that cannot be told apart.
     """
 
-    sends_apart, joins_servers, unopened = False, True, False
+    sends_separately, is_gateway, unparsed = False, True, False
 
     def __init__(self, targets: Mapping[str, Target]) -> None:
         self.name = "coatcheck gateway"
         plain = plain_names(targets)
-        self._members = {
-            plain[name]: Member(plain[name], partial(make_link, target), self) for name, target in targets.items()
+        self._upstreams = {
+            plain[name]: Upstream(plain[name], partial(make_connection, target), self)
+            for name, target in targets.items()
         }
-        self._schemes = {scheme_of(name): member for name, member in self._members.items()}
+        self._schemes = {scheme_of(name): upstream for name, upstream in self._upstreams.items()}
         self._work: dict[Id, asyncio.Task[None]] = {}
-        self._routes = Routes(self._members, self._schemes)
+        self._routes = Routes(self._upstreams, self._schemes)
         self._subscriptions = Subscriptions(self._running, self._schemes, self._tell)
-        self._modern = self._ready = False
+        self._is_stateless = self._ready = False
         self._waited = False
 
     @property
-    def waiting_bytes(self) -> int:
-        """What the servers have not taken yet; see ``Link``."""
-        return sum(member.waiting_bytes for member in self._members.values())
+    def unsent_bytes(self) -> int:
+        """What the servers have not taken yet; see `UpstreamConnection`."""
+        return sum(upstream.unsent_bytes for upstream in self._upstreams.values())
 
     @property
     def backlog_bytes(self) -> int:
-        """The same without one long message for each; see ``Link``."""
-        return sum(member.backlog_bytes for member in self._members.values())
+        """The same without one long message for each; see `UpstreamConnection`."""
+        return sum(upstream.backlog_bytes for upstream in self._upstreams.values())
 
     def hold(self, *, held: bool) -> None:
-        """Take nothing from any server, or go on; see ``Link``."""
-        for member in self._members.values():
-            member.hold(held=held)
+        """Take nothing from any server, or go on; see `UpstreamConnection`."""
+        for upstream in self._upstreams.values():
+            upstream.hold(held=held)
 
     def start(self, on_message: OnMessage, _on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
-        """Start all servers; see ``Link``. A gateway does not end by itself."""
-        self._on_message, self.pressed = on_message, on_pressure
+        """Start all servers; see `UpstreamConnection`. A gateway does not end by itself."""
+        self._on_message, self.on_pressure = on_message, on_pressure
         self._requests = ServerRequests(on_message)
-        for member in self._members.values():
-            member.open()
+        for upstream in self._upstreams.values():
+            upstream.open()
 
     async def finish(self, seconds: float) -> None:
-        """Wait until what was asked is answered; see ``Link``."""
+        """Wait until what was asked is answered; see `UpstreamConnection`."""
         open_work = [task for key, task in self._work.items() if key not in self._subscriptions.open]
         if open_work:
             await asyncio.wait(open_work, timeout=seconds)
 
     async def close(self) -> None:
-        """End all servers; see ``Link``."""
+        """End all servers; see `UpstreamConnection`."""
         for task in list(self._work.values()):
             task.cancel()
-        await asyncio.gather(*(member.close() for member in self._members.values()), return_exceptions=True)
+        await asyncio.gather(*(upstream.close() for upstream in self._upstreams.values()), return_exceptions=True)
 
     # From the client
 
     def send(self, line: bytes, message: Any = None) -> None:
-        """Take a line of the client's; see ``Link``."""
+        """Take a line of the client's; see `UpstreamConnection`."""
         message = parse(line) if message is None else message
         for part in message if isinstance(message, list) else [message]:
             if isinstance(part, dict):
@@ -147,11 +144,11 @@ class Gateway:
             if task_or_none is not None:
                 task_or_none.cancel()
         elif message.get("method") == "notifications/initialized":
-            self._ready = True  # Each server hears it as soon as it has greeted.
+            self._ready = True  # Each upstream gets it at the end of its own handshake.
         elif not self._requests.noticed(message):
             routed = self._routes.of(message.get("params"))
-            for member in [routed[0]] if routed is not None else self._running():
-                member.notify(str(message.get("method")), routed[1] if routed is not None else message.get("params"))
+            for upstream in [routed[0]] if routed is not None else self._running():
+                upstream.notify(str(message.get("method")), routed[1] if routed is not None else message.get("params"))
 
     async def _serve(self, message: Message, key: Id) -> None:
         try:
@@ -185,41 +182,43 @@ class Gateway:
         if method == "ping":
             return response(message, {})
         handler = handlers.get(method, self._pass_on)
-        if is_modern(message) and method != "server/discover":
-            await self._greet_all(message)
+        if is_stateless(message) and method != "server/discover":
+            await self._handshake_all(message)
         result = await handler(message)
         return result if isinstance(result, bytes) else response(message, result)
 
-    # Greetings
+    # Handshakes
 
-    async def _greet_all(self, message: Message) -> None:
-        self._modern = is_modern(message)
+    async def _handshake_all(self, message: Message) -> None:
+        self._is_stateless = is_stateless(message)
         waiting = [
-            member.greet(message)
-            for member in self._members.values()
-            if not (self._modern and member.state is State.RUNNING)
+            upstream.handshake(message)
+            for upstream in self._upstreams.values()
+            if not (self._is_stateless and upstream.state is State.RUNNING)
         ]
         if waiting:
             # What takes longer than this once is not waited for at every request.
-            patience = 0 if self._waited and message["method"] not in {"initialize", "server/discover"} else PATIENCE
-            await asyncio.wait(waiting, timeout=patience)
+            timeout = (
+                0 if self._waited and message["method"] not in {"initialize", "server/discover"} else HANDSHAKE_WAIT
+            )
+            await asyncio.wait(waiting, timeout=timeout)
             self._waited = message["method"] != "server/discover"
 
     async def _initialize(self, message: Message) -> dict[str, Any]:
-        await self._greet_all(message)
+        await self._handshake_all(message)
         asked = (message.get("params") or {}).get("protocolVersion")
-        spoken = [str(member.greeting.get("protocolVersion")) for member in self._running()]
+        spoken = [str(upstream.handshake_result.get("protocolVersion")) for upstream in self._running()]
         version = max(spoken, default=asked if asked in SESSION_VERSIONS else SESSION_VERSIONS[-1])
         return {"protocolVersion": version, **self._introduction(), "serverInfo": server_info()}
 
     async def _discover(self, message: Message) -> dict[str, Any]:
-        await self._greet_all(message)
-        older = [member.name for member in self._members.values() if member.is_older]
+        await self._handshake_all(message)
+        legacy = [upstream.name for upstream in self._upstreams.values() if upstream.is_legacy]
         version = meta_of(message).get(PROTOCOL_VERSION)
-        if older:
+        if legacy:
             raise RefusedError(
                 UNSUPPORTED_VERSION,
-                f"Not all servers speak {version}: {', '.join(older)} only {SESSION_VERSIONS[-1]} and before. "
+                f"Not all servers speak {version}: {', '.join(legacy)} only {SESSION_VERSIONS[-1]} and before. "
                 "Connect with initialize.",
                 {"supported": list(SESSION_VERSIONS), "requested": version},
             )
@@ -231,106 +230,82 @@ class Gateway:
         }
 
     def _introduction(self) -> dict[str, Any]:
-        members = list(self._members.values())
-        return {"capabilities": merged_capabilities(members), "instructions": merged_instructions(members)}
+        upstreams = list(self._upstreams.values())
+        return {"capabilities": merged_capabilities(upstreams), "instructions": merged_instructions(upstreams)}
 
     # Lists
 
     async def _list(self, message: Message) -> dict[str, Any]:
-        method = message["method"]
-        capability, key = LISTS[method]
-        members = [member for member in self._running() if member.has(capability)]
-        if capability == "tasks" and not members:
-            raise RefusedError(METHOD_NOT_FOUND, "None of the servers has tasks.")
-        found = await asyncio.gather(*(self._pages(member, message, key) for member in members))
-        entries = [renamed(member, method, entry) for member, own in zip(members, found, strict=True) for entry in own]
-        if method == "tools/list":
-            entries.append(servers_tool())
-        return {**(NOT_CACHED if is_modern(message) else {}), key: entries}
-
-    async def _pages(self, member: Member, message: Message, key: str) -> list[Any]:
-        """Give all that a server lists; one that cannot list now has nothing to offer."""
-        entries: list[Any] = []
-        params = dict(message.get("params") or {})
-        for _ in range(MOST_PAGES):
-            try:
-                result = await self._ask(member, message, params)
-            except (UpstreamError, RefusedError) as error:
-                if getattr(error, "error", {}).get("code") != METHOD_NOT_FOUND:
-                    logger.warning("%s could not list: %s", member.name, error)
-                break
-            page = result.get(key)
-            entries += page if isinstance(page, list) else []
-            if not result.get("nextCursor"):
-                break
-            params["cursor"] = result["nextCursor"]
-        return entries
+        return await merged_list(message, self._running(), self._ask)
 
     # What one server is asked
 
-    async def _ask(self, member: Member, message: Message, params: Any) -> dict[str, Any]:
-        """Ask a server in its own era and give its result in the client's."""
-        return result_of(member, message, await (await self._asked(member, message, params)).opened())
+    async def _ask(self, upstream: Upstream, message: Message, params: Any) -> dict[str, Any]:
+        """Ask a server in its own protocol revision and give its result in the client's."""
+        return result_of(upstream, message, await (await self._asked(upstream, message, params)).parsed())
 
-    async def _asked(self, member: Member, message: Message, params: Any, *, unopened: bool = False) -> Answer:
-        await member.running(PATIENCE)
-        if is_modern(message) and not member.modern:
-            params = without_envelope(params)
-        return await member.pass_on(message, with_own_tasks(params), unopened=unopened)
+    async def _asked(self, upstream: Upstream, message: Message, params: Any, *, unparsed: bool = False) -> Answer:
+        await upstream.wait_until_running(HANDSHAKE_WAIT)
+        if is_stateless(message) and not upstream.stateless:
+            params = without_client_meta(params)
+        return await upstream.pass_on(message, with_own_tasks(params), unparsed=unparsed)
 
     async def _call(self, message: Message) -> dict[str, Any] | bytes:
         params = dict(message.get("params") or {})
         name = params.get("name")
         if name == SERVERS_TOOL:
-            return {"content": [{"type": "text", "text": servers_text(list(self._members.values()))}], "isError": False}
+            return {
+                "content": [{"type": "text", "text": servers_text(list(self._upstreams.values()))}],
+                "isError": False,
+            }
         routed = self._routes.of({"name": name})
         if routed is None:
             raise RefusedError(INVALID_PARAMS, f'There is no tool "{excerpt(str(name))}".')
-        member, own = routed
-        same_era = is_modern(message) == member.modern
+        upstream, own = routed
+        same_era = is_stateless(message) == upstream.stateless
         try:
-            answer = await self._asked(member, message, {**params, **own}, unopened=same_era and self.unopened)
-            line = answer.line_for(message["id"], checked=self.unopened) if same_era else None
+            answer = await self._asked(upstream, message, {**params, **own}, unparsed=same_era and self.unparsed)
+            line = answer.line_for(message["id"], checked=self.unparsed) if same_era else None
             if answer.message is None and line is not None:
                 return line
-            opened = await answer.opened()
-            result = result_of(member, message, opened)
+            parsed = await answer.parsed()
+            result = result_of(upstream, message, parsed)
         except UpstreamError as error:
             # The model is to know, not only the host.
             return {"content": [{"type": "text", "text": str(error)}], "isError": True}
-        content = with_joined_uris(member.name, result.get("content"))
+        content = with_joined_uris(upstream.name, result.get("content"))
         if content is not result.get("content"):
             return {**result, "content": content}
-        return result if line is None or result is not opened.get("result") else line
+        return result if line is None or result is not parsed.get("result") else line
 
     async def _prompt(self, message: Message) -> dict[str, Any]:
         params = dict(message.get("params") or {})
         routed = self._routes.of({"name": params.get("name")})
         if routed is None:
             raise RefusedError(INVALID_PARAMS, f'There is no prompt "{excerpt(str(params.get("name")))}".')
-        member, own = routed
-        result = await self._ask(member, message, {**params, **own})
-        return {**result, "messages": with_joined_uris(member.name, result.get("messages"))}
+        upstream, own = routed
+        result = await self._ask(upstream, message, {**params, **own})
+        return {**result, "messages": with_joined_uris(upstream.name, result.get("messages"))}
 
     async def _read(self, message: Message) -> dict[str, Any]:
         params = dict(message.get("params") or {})
         scheme, own = split_uri(params.get("uri"))
-        member = self._schemes.get(scheme)
-        if member is None:
+        upstream = self._schemes.get(scheme)
+        if upstream is None:
             return await self._read_anywhere(message, params)
-        result = await self._ask(member, message, {**params, "uri": own})
+        result = await self._ask(upstream, message, {**params, "uri": own})
         contents = result.get("contents")
         if not isinstance(contents, list):
             return result
         known = [part for part in contents if isinstance(part, dict)]
-        return {**result, "contents": [{**part, "uri": joined_uri(member.name, part.get("uri"))} for part in known]}
+        return {**result, "contents": [{**part, "uri": joined_uri(upstream.name, part.get("uri"))} for part in known]}
 
     async def _read_anywhere(self, message: Message, params: dict[str, Any]) -> dict[str, Any]:
         """Read an address that bears no server's name, as it may stand in a text: the first that knows it answers."""
         refused = RefusedError(INVALID_PARAMS, f'There is no resource "{excerpt(str(params.get("uri")))}".')
-        for member in filter(lambda each: each.has("resources"), self._running()):
+        for upstream in filter(lambda each: each.has("resources"), self._running()):
             try:
-                return await self._ask(member, message, params)
+                return await self._ask(upstream, message, params)
             except RefusedError as error:
                 refused = error
         raise refused
@@ -340,54 +315,54 @@ class Gateway:
         routed = self._routes.of(message.get("params")) or self._routes.sole(message.get("params"))
         if routed is None:
             raise of_no_server(message)
-        member, params = routed
-        return await self._ask(member, message, params)
+        upstream, params = routed
+        return await self._ask(upstream, message, params)
 
     async def _set_level(self, message: Message) -> dict[str, Any]:
-        for member in self._running():
-            if member.has("logging"):
-                await self._ask(member, message, message.get("params"))
+        for upstream in self._running():
+            if upstream.has("logging"):
+                await self._ask(upstream, message, message.get("params"))
         return {}
 
     # From the servers
 
-    def said(self, member: Member, message: Message, asked: Asked | None) -> None:
+    def said(self, upstream: Upstream, message: Message, asked: Asked | None) -> None:
         """Take what a server says of its own accord."""
         method, params = message["method"], message.get("params")
         related = id_of({"id": asked.client_id}) if asked is not None else None
         if "id" in message:
-            self._ask_client(member, message, related)
+            self._ask_client(upstream, message, related)
         elif method == "notifications/subscriptions/acknowledged":
             return
         elif method == CANCELLED and isinstance(params, dict):
-            self._requests.withdraw(member, params)
+            self._requests.withdraw(upstream, params)
         elif method == "notifications/resources/updated" and isinstance(params, dict):
-            self._announce(method, {**params, "uri": joined_uri(member.name, params.get("uri"))})
+            self._announce(method, {**params, "uri": joined_uri(upstream.name, params.get("uri"))})
         elif any(method == name for name, _ in LIST_CHANGES.values()):
             self._announce(method, None)
         else:
-            joined = with_joined_tasks(member.name, params) if isinstance(params, dict) else params
+            joined = with_joined_tasks(upstream.name, params) if isinstance(params, dict) else params
             self._tell(method, joined, related)
 
-    def _ask_client(self, member: Member, message: Message, related: Id | None) -> None:
-        if self._modern:
+    def _ask_client(self, upstream: Upstream, message: Message, related: Id | None) -> None:
+        if self._is_stateless:
             text = "The client speaks a revision without requests from server to client."
-            member.answer(error_response(message["id"], text, METHOD_NOT_FOUND))
+            upstream.answer(error_response(message["id"], text, METHOD_NOT_FOUND))
             return
-        self._requests.ask(member, message, related)
+        self._requests.ask(upstream, message, related)
 
-    def changed(self, member: Member) -> None:
+    def changed(self, upstream: Upstream) -> None:
         """Tell the client that there are other tools now, once it can hear that."""
-        if member.state is not State.RUNNING:
-            self._requests.forget(member)
+        if upstream.state is not State.RUNNING:
+            self._requests.forget(upstream)
         if self._ready or self._subscriptions.open:
             for capability, (method, _) in LIST_CHANGES.items():
-                if capability == "tools" or capability in member.capabilities:
+                if capability == "tools" or capability in upstream.capabilities:
                     self._announce(method, None)
 
     def _announce(self, method: str, params: dict[str, Any] | None) -> None:
         """Tell of a change: to the session, or to the subscriptions that want to know."""
-        if not self._modern:
+        if not self._is_stateless:
             self._tell(method, params, None)
             return
         self._subscriptions.announce(method, params)
@@ -396,5 +371,5 @@ class Gateway:
         message: Message = {"jsonrpc": "2.0", "method": method}
         self._on_message(to_line(message if params is None else {**message, "params": params}), related)
 
-    def _running(self) -> list[Member]:
-        return [member for member in self._members.values() if member.state is State.RUNNING]
+    def _running(self) -> list[Upstream]:
+        return [upstream for upstream in self._upstreams.values() if upstream.state is State.RUNNING]

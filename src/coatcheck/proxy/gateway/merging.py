@@ -1,11 +1,20 @@
-"""The lists, capabilities and words of several servers put together."""
+"""The lists, capabilities, instructions and results of several upstreams as those of one server."""
 
-from collections.abc import Sequence
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from coatcheck.proxy.gateway.member import Member, State
-from coatcheck.proxy.gateway.names import joined, joined_uri
-from coatcheck.proxy.gateway.protocol_revisions import info_of
+from coatcheck.errors import UpstreamError
+from coatcheck.proxy.gateway.names import joined, joined_uri, with_joined_tasks
+from coatcheck.proxy.gateway.revisions import info_of
+from coatcheck.proxy.gateway.routing import RefusedError
+from coatcheck.proxy.gateway.upstream import State, Upstream
+from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Message, is_stateless
+
+logger = logging.getLogger(__name__)
+
+MAX_PAGES = 100
 
 SERVERS_TOOL = "coatcheck_servers"
 LISTS = {
@@ -22,16 +31,16 @@ _VERSION = "1"
 NOT_CACHED = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
 
 
-def merged_capabilities(members: Sequence[Member]) -> dict[str, Any]:
+def merged_capabilities(upstreams: Sequence[Upstream]) -> dict[str, Any]:
     """Give what the servers can do together.
 
     Tools are always there, since ours are, and that lists change is always said, since servers come and go. What
     cannot be kept apart, such as extensions, is left out.
     """
     merged: dict[str, Any] = {"tools": {"listChanged": True}}
-    for member in members:
+    for upstream in upstreams:
         for name in _OF_EACH:
-            own = member.capabilities.get(name)
+            own = upstream.capabilities.get(name)
             if isinstance(own, dict):
                 merged[name] = {
                     **merged.get(name, {}),
@@ -43,18 +52,18 @@ def merged_capabilities(members: Sequence[Member]) -> dict[str, Any]:
     return merged
 
 
-def merged_instructions(members: Sequence[Member]) -> str:
-    """Give the instructions of all servers, and a word on how they are told apart."""
-    names = ", ".join(member.name for member in members)
-    example = joined(members[0].name if members else "server", "tool")
+def merged_instructions(upstreams: Sequence[Upstream]) -> str:
+    """Give the instructions of all servers, with a sentence on how names are prefixed."""
+    names = ", ".join(upstream.name for upstream in upstreams)
+    example = joined(upstreams[0].name if upstreams else "server", "tool")
     begin = f"Several servers are behind this one: {names}. The name of each tool begins with its server's, as in"
     parts = [f"{begin} {example}. {SERVERS_TOOL} tells how they are."]
-    for member in members:
-        said = member.greeting.get("instructions")
-        if member.state is not State.RUNNING:
-            parts.append(f"{member.name} is {member.describe()}")
+    for upstream in upstreams:
+        said = upstream.handshake_result.get("instructions")
+        if upstream.state is not State.RUNNING:
+            parts.append(f"{upstream.name} is {upstream.describe()}")
         elif isinstance(said, str) and said:
-            parts.append(f"{member.name}: {said}")
+            parts.append(f"{upstream.name}: {said}")
     return "\n\n".join(parts)
 
 
@@ -63,16 +72,16 @@ def server_info() -> dict[str, str]:
     return {"name": "coatcheck", "title": "coatcheck gateway", "version": _VERSION}
 
 
-def renamed(member: Member, method: str, entry: Any) -> Any:
+def renamed(upstream: Upstream, method: str, entry: Any) -> Any:
     """Give an entry of a server's list with the name or address that it has here."""
     if not isinstance(entry, dict):
         return entry
     changed = dict(entry)
     if method in {"tools/list", "prompts/list"}:
-        changed["name"] = joined(member.name, str(entry.get("name")))
+        changed["name"] = joined(upstream.name, str(entry.get("name")))
     for key in ("uri", "uriTemplate"):
         if key in entry:
-            changed[key] = joined_uri(member.name, entry[key])
+            changed[key] = joined_uri(upstream.name, entry[key])
     return changed
 
 
@@ -87,11 +96,78 @@ def servers_tool() -> dict[str, Any]:
     }
 
 
-def servers_text(members: Sequence[Member]) -> str:
+def servers_text(upstreams: Sequence[Upstream]) -> str:
     """Say how each server is, a line for each."""
     lines = []
-    for member in members:
-        info = info_of(member.greeting)
+    for upstream in upstreams:
+        info = info_of(upstream.handshake_result)
         what = f" ({info.get('name')} {info.get('version')}".rstrip() + ")" if info else ""
-        lines.append(f"{member.name}: {member.describe()}{what if member.state is State.RUNNING else ''}")
+        lines.append(f"{upstream.name}: {upstream.describe()}{what if upstream.state is State.RUNNING else ''}")
     return "\n".join(lines)
+
+
+Ask = Callable[[Upstream, Message, Any], Awaitable[dict[str, Any]]]
+"""Sends an upstream a client's request with other parameters and gives its result."""
+
+
+async def merged_list(message: Message, upstreams: Sequence[Upstream], ask: Ask) -> dict[str, Any]:
+    """Answer a request for a list with the entries of all upstreams, all pages in one.
+
+    Args:
+        message: The client's request.
+        upstreams: The running upstreams.
+        ask: Asks one of them.
+
+    Raises:
+        RefusedError: No upstream has tasks.
+    """
+    method = message["method"]
+    capability, key = LISTS[method]
+    able = [upstream for upstream in upstreams if upstream.has(capability)]
+    if capability == "tasks" and not able:
+        raise RefusedError(METHOD_NOT_FOUND, "None of the servers has tasks.")
+    found = await asyncio.gather(*(_pages(upstream, message, key, ask) for upstream in able))
+    entries = [renamed(upstream, method, entry) for upstream, own in zip(able, found, strict=True) for entry in own]
+    if method == "tools/list":
+        entries.append(servers_tool())
+    return {**(NOT_CACHED if is_stateless(message) else {}), key: entries}
+
+
+async def _pages(upstream: Upstream, message: Message, key: str, ask: Ask) -> list[Any]:
+    """Give all entries of an upstream's list; one that cannot list now adds none."""
+    entries: list[Any] = []
+    params = dict(message.get("params") or {})
+    for _ in range(MAX_PAGES):
+        try:
+            result = await ask(upstream, message, params)
+        except (UpstreamError, RefusedError) as error:
+            if getattr(error, "error", {}).get("code") != METHOD_NOT_FOUND:
+                logger.warning("%s could not list: %s", upstream.name, error)
+            break
+        page = result.get(key)
+        entries += page if isinstance(page, list) else []
+        if not result.get("nextCursor"):
+            break
+        params["cursor"] = result["nextCursor"]
+    return entries
+
+
+def result_of(upstream: Upstream, message: Message, answer: Message) -> dict[str, Any]:
+    """Give the result in a server's answer to a client's request, in the client's protocol revision.
+
+    Raises:
+        RefusedError: The server refused.
+        UpstreamError: The answer is none.
+    """
+    stateless = is_stateless(message)
+    error, result = answer.get("error"), answer.get("result")
+    if isinstance(error, dict):
+        refused = RefusedError(INTERNAL_ERROR, str(error.get("message")))
+        refused.error = error
+        raise refused
+    if not isinstance(result, dict):
+        raise UpstreamError(f'The server "{upstream.name}" answered with something that is no result.')
+    result = with_joined_tasks(upstream.name, result)
+    if stateless and not upstream.stateless and message["method"] in {*LISTS, "resources/read"}:
+        return {**NOT_CACHED, **result}
+    return result

@@ -7,7 +7,7 @@ from typing import Any
 from coatcheck.errors import SettingsError, excerpt
 
 BETWEEN = "__"
-LONGEST_NAME = 128
+MAX_NAME_CHARACTERS = 128
 """Characters that hosts accept in a tool's name."""
 
 _OTHER = re.compile(r"[^A-Za-z0-9_-]+")

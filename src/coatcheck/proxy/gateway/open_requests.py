@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from coatcheck.proxy.jsonrpc import LONG_LINE, Message, parse, parse_long
-from coatcheck.proxy.partial_parsing import with_other_id
+from coatcheck.proxy.partial_parsing import replace_response_id
 
 
 class Answer(NamedTuple):
@@ -13,20 +13,20 @@ class Answer(NamedTuple):
 
     Attributes:
         line: The line that it came in; empty where that had several, or was no JSON.
-        message: What it says; ``None`` where a glance showed that a long one names nothing of the server's.
+        message: What it says; ``None`` where partial parsing showed that a long one names nothing of the server's.
     """
 
     line: bytes
     message: Message | None
 
-    async def opened(self) -> Message:
+    async def parsed(self) -> Message:
         """Give what it says."""
         message = await parse_long(self.line) if self.message is None else self.message
         return message if isinstance(message, dict) else {}
 
     def line_for(self, request_id: Any, *, checked: bool) -> bytes | None:
         """Give the line with another id; ``None`` where it may have a second one, unless that is ``checked`` later."""
-        line = with_other_id(self.line, request_id)
+        line = replace_response_id(self.line, request_id)
         if line is None or checked:
             return line
         if len(line) > LONG_LINE:
@@ -41,10 +41,10 @@ class Asked:
 
     Attributes:
         answer: Where the answer goes.
-        unopened: A glance at a long answer will do, where that shows enough.
+        unparsed: A long response may stay unparsed where nothing in it is renamed.
         client_id: The client's request that it serves, if any.
     """
 
     answer: asyncio.Future[Answer]
-    unopened: bool = False
+    unparsed: bool = False
     client_id: Any = None

@@ -1,54 +1,86 @@
-"""Whom a message is for, where what it names tells: a tool, a prompt, a resource, a task."""
+"""Which upstream a request is for, and the error for a request that names none."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from coatcheck.proxy.gateway.member import Member
+from coatcheck.errors import excerpt
 from coatcheck.proxy.gateway.names import TASK_ID, split, split_uri
+from coatcheck.proxy.gateway.upstream import Upstream
+from coatcheck.proxy.jsonrpc import METHOD_NOT_FOUND, Message
 
+INVALID_PARAMS = -32602
+_OF_ONE = {
+    "resources/subscribe": "resource",
+    "resources/unsubscribe": "resource",
+    "completion/complete": "prompt or resource to complete for",
+    "tasks/get": "task",
+    "tasks/result": "task",
+    "tasks/cancel": "task",
+}
+"""Methods that always name what they are about."""
 _NAMES = ("name", "tool", "toolName", "prompt", TASK_ID)
 _URIS = ("uri", "uriTemplate")
+
+
+class RefusedError(Exception):
+    """A request that ends here, as a JSON-RPC error."""
+
+    def __init__(self, code: int, text: str, data: Any = None) -> None:
+        super().__init__(text)
+        self.error = {"code": code, "message": text} | ({} if data is None else {"data": data})
+
+
+def of_no_server(message: Message) -> RefusedError:
+    """Say that nothing in a request tells which server it is for."""
+    method = str(message["method"])
+    if method in _OF_ONE:
+        return RefusedError(INVALID_PARAMS, f"There is no such {_OF_ONE[method]}.")
+    return RefusedError(
+        METHOD_NOT_FOUND,
+        f'"{excerpt(method)}" is for one server, and there are several behind this one: name a tool, prompt, '
+        "resource or task of that server in the parameters, with what it begins with here (server__name).",
+    )
 
 
 class Routes:
     """The servers by what stands before their names and addresses.
 
     Args:
-        members: By name.
+        upstreams: By name.
         schemes: By what stands before addresses.
     """
 
-    def __init__(self, members: Mapping[str, Member], schemes: Mapping[str, Member]) -> None:
-        self._members = members
+    def __init__(self, upstreams: Mapping[str, Upstream], schemes: Mapping[str, Upstream]) -> None:
+        self._upstreams = upstreams
         self._schemes = schemes
 
-    def of(self, params: Any) -> tuple[Member, dict[str, Any]] | None:
+    def of(self, params: Any) -> tuple[Upstream, dict[str, Any]] | None:
         """Find the server that parameters are for, and give them as that server knows them.
 
         Names in ``ref`` count too, as completion has them. ``None`` where nothing tells, or where they name several
         servers.
         """
         given = params if isinstance(params, dict) else {}
-        found: set[Member] = set()
+        found: set[Upstream] = set()
         own = self._own(given, found)
         if isinstance(given.get("ref"), dict):
             own["ref"] = self._own(given["ref"], found)
         return (found.pop(), own) if len(found) == 1 else None
 
-    def sole(self, params: Any) -> tuple[Member, Any] | None:
+    def sole(self, params: Any) -> tuple[Upstream, Any] | None:
         """Give the server for which everything is, where there is only one."""
-        members = list(self._members.values())
-        return (members[0], params) if len(members) == 1 else None
+        upstreams = list(self._upstreams.values())
+        return (upstreams[0], params) if len(upstreams) == 1 else None
 
-    def _own(self, given: dict[str, Any], found: set[Member]) -> dict[str, Any]:
+    def _own(self, given: dict[str, Any], found: set[Upstream]) -> dict[str, Any]:
         own = dict(given)
-        for keys, members, parted in ((_NAMES, self._members, split), (_URIS, self._schemes, split_uri)):
+        for keys, upstreams, parted in ((_NAMES, self._upstreams, split), (_URIS, self._schemes, split_uri)):
             for key in keys:
                 if not isinstance(given.get(key), str):
                     continue
                 server, rest = parted(given[key])
-                member = members.get(server)
-                if member is not None:
-                    found.add(member)
+                upstream = upstreams.get(server)
+                if upstream is not None:
+                    found.add(upstream)
                     own[key] = rest
         return own

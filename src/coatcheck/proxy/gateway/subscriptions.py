@@ -1,12 +1,12 @@
-"""Subscriptions of 2026-07-28 at a gateway: one stream for the client, one at each server."""
+"""Subscriptions of 2026-07-28 at a gateway: one stream for the client, one at each upstream."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from coatcheck.errors import UpstreamError
-from coatcheck.proxy.gateway.member import Member
 from coatcheck.proxy.gateway.names import split_uri
+from coatcheck.proxy.gateway.upstream import Upstream
 from coatcheck.proxy.jsonrpc import SUBSCRIPTION_ID, Id, Message, id_of
 
 LIST_CHANGES = {
@@ -31,8 +31,8 @@ class Subscriptions:
 
     def __init__(
         self,
-        running: Callable[[], Sequence[Member]],
-        schemes: Mapping[str, Member],
+        running: Callable[[], Sequence[Upstream]],
+        schemes: Mapping[str, Upstream],
         tell: Callable[[str, Any, Id | None], None],
     ) -> None:
         self._running = running
@@ -48,7 +48,7 @@ class Subscriptions:
             return {}
         self.open[key] = (message["id"], wanted)
         self._tell(_ACKNOWLEDGED, {"notifications": wanted, "_meta": {SUBSCRIPTION_ID: message["id"]}}, key)
-        listening = [asyncio.ensure_future(self._listen_at(member, message, wanted)) for member in self._running()]
+        listening = [asyncio.ensure_future(self._listen_at(upstream, message, wanted)) for upstream in self._running()]
         try:
             await asyncio.get_running_loop().create_future()
         finally:
@@ -57,14 +57,14 @@ class Subscriptions:
                 task.cancel()
         return {}
 
-    async def _listen_at(self, member: Member, message: Message, wanted: dict[str, Any]) -> None:
+    async def _listen_at(self, upstream: Upstream, message: Message, wanted: dict[str, Any]) -> None:
         uris = [split_uri(uri) for uri in wanted.get(_URIS) or ()]
-        own = [uri for scheme, uri in uris if self._schemes.get(scheme) is member]
+        own = [uri for scheme, uri in uris if self._schemes.get(scheme) is upstream]
         asked = {key: value for key, value in wanted.items() if key != _URIS} | ({_URIS: own} if own else {})
-        if member.modern:
+        if upstream.stateless:
             params = {**(message.get("params") or {}), "notifications": asked}
             try:
-                await member.pass_on(message, params)
+                await upstream.pass_on(message, params)
             except UpstreamError:
                 return  # That it went away is told by a changed list.
 

@@ -1,4 +1,4 @@
-"""What all links over HTTP share: the client, origins, and words for a refusal."""
+"""What all connections over HTTP share: the client, origins, and error texts."""
 
 import asyncio
 import ssl
@@ -34,8 +34,8 @@ _REASONS = (
 """Words of the libraries below us, and what they mean to a person."""
 
 
-class WebLink:
-    """What links to a URL have in common.
+class HttpConnection:
+    """The common part of connections to a URL.
 
     Args:
         url: The server's address.
@@ -44,13 +44,13 @@ class WebLink:
         ca_file: Certificates to trust in place of the usual ones.
     """
 
-    joins_servers = unopened = False
+    is_gateway = unparsed = False
 
     def __init__(self, url: str, name: str, headers: Mapping[str, str], ca_file: Path | None = None) -> None:
         self.name = name
-        self.waiting_bytes = 0
+        self.unsent_bytes = 0
         self._sizes: dict[int, int] = {}  # what waits of each message
-        self._url = httpx2.URL(url)  # parsed once, not for every request
+        self._url = httpx2.URL(url)  # parsed once, not forevery request
         self._given = headers
         self._ca_file = ca_file
 
@@ -61,7 +61,7 @@ class WebLink:
         self._flowing.set()
 
     def hold(self, *, held: bool) -> None:
-        """Read no further, so that the server cannot send further, or go on; see ``Link``."""
+        """Pause or resume reading, so that the server cannot send more; see `UpstreamConnection`."""
         if held:
             self._flowing.clear()
         else:
@@ -69,12 +69,12 @@ class WebLink:
 
     @property
     def backlog_bytes(self) -> int:
-        """What waits beside one long message; see ``Link``."""
-        return self.waiting_bytes - max(self._sizes.values(), default=0)
+        """What waits beside one long message; see `UpstreamConnection`."""
+        return self.unsent_bytes - max(self._sizes.values(), default=0)
 
     def _waits(self, message: object, size: int) -> None:
         """Note that so much more, or less, of a message waits."""
-        self.waiting_bytes += size
+        self.unsent_bytes += size
         left = self._sizes.pop(id(message), 0) + size
         if left:
             self._sizes[id(message)] = left
@@ -82,7 +82,7 @@ class WebLink:
 
 
 def open_client(headers: Mapping[str, str], ca_file: Path | None) -> httpx2.AsyncClient:
-    """Make a client that waits for answers without end and holds as many connections as there are requests.
+    """Make a client without a read timeout, with as many connections as there are requests.
 
     Raises:
         UpstreamError: The certificates cannot be read, or a header is malformed.
@@ -116,7 +116,7 @@ def unreachable(name: str, error: Exception) -> str:
 
 
 def no_mcp(name: str, kind: str) -> str:
-    """Say that what came is nothing that an MCP server answers with."""
+    """Say that the response is not MCP."""
     return f'The server {name} answered with "{kind}", which is no MCP. Check the path of the URL.'
 
 

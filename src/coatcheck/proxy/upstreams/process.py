@@ -1,4 +1,4 @@
-"""The process of a wrapped server. Little is imported here: the server starts before we load what is slow."""
+"""The process of a wrapped server. It imports little: the server starts before slow imports."""
 
 import os
 import signal
@@ -19,14 +19,14 @@ _PR_SET_PDEATHSIG = 1
 _COERCED_LOCALES = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
 
 
-class Upstream:
+class ServerProcess:
     """A server's process in a process group of its own, with pipes to its stdin, stdout and stderr."""
 
     def __init__(self, command: Sequence[str], process: subprocess.Popen[bytes]) -> None:
         self.command = tuple(command)
         self.process = process
         self.stderr_tail = b""
-        # A thread, because stderr may block when nobody reads it, and that must not hold up messages.
+        # A thread, because stderr may block when no one reads it, and that must not hold up messages.
         self._stderr_copier = threading.Thread(target=self._copy_stderr, name="upstream-stderr", daemon=True)
         self._stderr_copier.start()
 
@@ -36,7 +36,7 @@ class Upstream:
         return excerpt(" ".join(self.command[:1]))
 
     def remember(self, chunk: bytes) -> None:
-        """Keep the end of what the server says to people."""
+        """Keep the last bytes that the server wrote to people."""
         self.stderr_tail = (self.stderr_tail + chunk)[-STDERR_TAIL:]
 
     def _copy_stderr(self) -> None:
@@ -58,7 +58,7 @@ class Upstream:
             os.killpg(self.process.pid, number)
 
     def end(self) -> None:
-        """End a server that nothing has ended in an orderly way, and close our ends of its pipes."""
+        """Kill the server if it still runs, and close our ends of its pipes."""
         if self.process.poll() is None:
             self.signal_group(signal.SIGKILL)
             self.process.wait()
@@ -79,9 +79,9 @@ def write_to_stderr(data: bytes) -> None:
             data = data[os.write(2, data) :]
 
 
-def start_upstream(
+def start_server(
     command: Sequence[str], *, environment: Mapping[str, str] | None = None, folder: str | None = None
-) -> Upstream:
+) -> ServerProcess:
     """Start a server that speaks MCP on its stdin and stdout.
 
     Args:
@@ -114,7 +114,7 @@ def start_upstream(
         ) from error
     for pipe in (process.stdin, process.stdout):
         _enlarge(pipe.fileno() if pipe is not None else -1)
-    return Upstream(command, process)
+    return ServerProcess(command, process)
 
 
 def _environment_as_given() -> dict[str, str]:

@@ -1,11 +1,11 @@
-"""The end of a server's process and of all that it has started."""
+"""Ends a server's process group."""
 
 import asyncio
 import os
 import signal
 from contextlib import suppress
 
-from coatcheck.proxy.upstreams.process import Upstream
+from coatcheck.proxy.upstreams.process import ServerProcess
 
 TERMINATE_GRACE = 1.0
 """Seconds between asking a process to end and ending it; an impatient client gives us two."""
@@ -14,7 +14,7 @@ STDIN_GRACE = 0.3
 _POLL = 0.02
 
 
-async def has_ended(upstream: Upstream) -> None:
+async def has_ended(upstream: ServerProcess) -> None:
     """Wait for the end of the server's process, without collecting it."""
     try:
         descriptor = os.pidfd_open(upstream.process.pid)
@@ -32,7 +32,7 @@ async def has_ended(upstream: Upstream) -> None:
         os.close(descriptor)
 
 
-async def stop_upstream(upstream: Upstream) -> None:
+async def stop_server(upstream: ServerProcess) -> None:
     """End a server: close its stdin, then ask, then force, and likewise what is left of its process group."""
     if upstream.process.stdin is not None:
         with suppress(OSError):
@@ -46,7 +46,7 @@ async def stop_upstream(upstream: Upstream) -> None:
     upstream.close()
 
 
-async def _ends_within(upstream: Upstream, seconds: float) -> bool:
+async def _ends_within(upstream: ServerProcess, seconds: float) -> bool:
     waited = 0.0
     while upstream.process.poll() is None:
         if waited >= seconds:
@@ -56,7 +56,7 @@ async def _ends_within(upstream: Upstream, seconds: float) -> bool:
     return True
 
 
-async def _end_group(upstream: Upstream) -> None:
+async def _end_group(upstream: ServerProcess) -> None:
     """End what the server started and left behind."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         waited = 0.0
@@ -69,7 +69,7 @@ async def _end_group(upstream: Upstream) -> None:
             waited += _POLL
 
 
-def _group_is_alive(upstream: Upstream) -> bool:
+def _group_is_alive(upstream: ServerProcess) -> bool:
     try:
         os.killpg(upstream.process.pid, 0)
     except (ProcessLookupError, PermissionError):

@@ -1,4 +1,4 @@
-"""A link to a server by the older transport over HTTP: one stream of events, and an address to post to."""
+"""A connection by the older HTTP transport: one stream of events, and an endpoint to post to."""
 
 import asyncio
 from typing import Any
@@ -8,16 +8,16 @@ from httpx2 import EventSource
 
 from coatcheck.proxy.jsonrpc import error_response, is_request, parse, to_line
 from coatcheck.proxy.upstreams.base import OnEnd, OnMessage, OnPressure, no_pressure
-from coatcheck.proxy.upstreams.http_client import WebLink, no_mcp, refusal, same_origin, unreachable
+from coatcheck.proxy.upstreams.http_client import HttpConnection, no_mcp, refusal, same_origin, unreachable
 
 
-class SseLink(WebLink):
-    """A link to one URL that gives a stream of events; see ``WebLink`` for its arguments."""
+class SseConnection(HttpConnection):
+    """A connection to one URL that gives a stream of events; see ``HttpConnection`` for its arguments."""
 
-    sends_apart = True
+    sends_separately = True
 
     def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
-        """Open the stream; see ``Link``."""
+        """Open the stream; see `UpstreamConnection`."""
         self._open_client(on_message, on_pressure)
         self._on_end, self._closed = on_end, False
         loop = asyncio.get_running_loop()
@@ -26,17 +26,17 @@ class SseLink(WebLink):
         self._tasks = [loop.create_task(self._hear()), loop.create_task(self._post_all())]
 
     def send(self, line: bytes, message: Any = None) -> None:
-        """Send a line; see ``Link``."""
+        """Send a line; see `UpstreamConnection`."""
         del message
         self._waiting.put_nowait(line)
         self._waits(line, len(line))
 
     async def finish(self, seconds: float) -> None:
-        """Wait until what was sent has been taken; see ``Link``."""
+        """Wait until what was sent has been taken; see `UpstreamConnection`."""
         await asyncio.wait({asyncio.ensure_future(self._waiting.join())}, timeout=seconds)
 
     async def close(self) -> None:
-        """Close the stream; see ``Link``."""
+        """Close the stream; see `UpstreamConnection`."""
         self._closed = True
         if hasattr(self, "_tasks"):
             for task in self._tasks:

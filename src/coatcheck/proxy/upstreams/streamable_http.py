@@ -1,4 +1,4 @@
-"""A link to a server by streamable HTTP, with a session (2025) or without one (2026-07-28), as the messages want it."""
+"""A connection by streamable HTTP, with a session (2025 revisions) or without one (2026-07-28)."""
 
 import asyncio
 import logging
@@ -21,18 +21,18 @@ from coatcheck.proxy.jsonrpc import (
     Message,
     error_response,
     id_of,
-    is_modern,
     is_request,
     is_response,
+    is_stateless,
     meta_of,
     parse,
     request_key,
     to_line,
 )
-from coatcheck.proxy.partial_parsing import glance_at_id
+from coatcheck.proxy.partial_parsing import find_response_id
 from coatcheck.proxy.request_headers import RequestHeaders
 from coatcheck.proxy.upstreams.base import OnEnd, OnMessage, OnPressure, no_pressure
-from coatcheck.proxy.upstreams.http_client import WebLink, no_mcp, refusal, same_origin, unreachable
+from coatcheck.proxy.upstreams.http_client import HttpConnection, no_mcp, refusal, same_origin, unreachable
 
 logger = logging.getLogger(__name__)
 
@@ -56,23 +56,23 @@ class _Reading:
 
 
 class _SessionLostError(Exception):
-    """The server does not know our session any more."""
+    """The server has dropped our session."""
 
 
-class UrlLink(WebLink):
-    """A link to one URL; see ``WebLink`` for its arguments.
+class StreamableHttpConnection(HttpConnection):
+    """A connection to one URL; see ``HttpConnection`` for its arguments.
 
-    A session that the server forgot is opened again with the same greeting, and the request that met this is repeated.
+    A session that the server has dropped is opened again with the same `initialize`, and the request is repeated.
     """
 
-    sends_apart = True
+    sends_separately = True
 
     def __init__(self, url: str, name: str, headers: Mapping[str, str], ca_file: Path | None = None) -> None:
         super().__init__(url, name, headers, ca_file)
         self._session: str | None = None
         self._version: str | None = None
-        self._greeting: Message | None = None
-        self._repeated_greeting: Message | None = None
+        self._handshake_message: Message | None = None
+        self._repeated_handshake: Message | None = None
         self._reopening: asyncio.Task[bool] | None = None
         self._headers = RequestHeaders()
         self._posts: dict[Id, asyncio.Task[None]] = {}
@@ -80,12 +80,12 @@ class UrlLink(WebLink):
         self._before: asyncio.Task[Any] | None = None
 
     def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
-        """Make ready to connect; the first message does. See ``Link``."""
+        """Make ready to connect; the first message does. See ``UpstreamConnection``."""
         del on_end  # There is no connection that could end: each request tells for itself whether the server is there.
         self._open_client(on_message, on_pressure)
 
     def send(self, line: bytes, message: Any = None) -> None:
-        """Send a line; see ``Link``."""
+        """Send a line; see `UpstreamConnection`."""
         if message is None or self._headers.want_whole(message):
             message = parse(line)
         if isinstance(message, dict) and message.get("method") == "notifications/cancelled" and self._abort(message):
@@ -105,20 +105,20 @@ class UrlLink(WebLink):
         params = cancelled.get("params")
         key = id_of({"id": params.get("requestId")}) if isinstance(params, dict) else None
         post = self._posts.get(key) if key is not None else None
-        if self._greeting is not None:
+        if self._handshake_message is not None:
             return False
         if post is not None:
             post.cancel()
         return True
 
     async def finish(self, seconds: float) -> None:
-        """Wait until what was sent is answered; see ``Link``."""
+        """Wait until what was sent is answered; see `UpstreamConnection`."""
         posts = {*self._posts.values(), *([self._before] if self._before else [])}
         if posts:
             await asyncio.wait(posts, timeout=seconds)
 
     async def close(self) -> None:
-        """Close all streams and end the session; see ``Link``."""
+        """Close all streams and end the session; see `UpstreamConnection`."""
         if not hasattr(self, "_client"):
             return
         for task in list(self._tasks):
@@ -144,15 +144,15 @@ class UrlLink(WebLink):
                     raise
                 await self._exchange(message, body, key)
         except _SessionLostError:
-            self._fail(message, f"The server {self.name} ended the session. Connect to it anew.")
+            self._fail(message, f"The server {self.name} ended the session. Connect again.")
         except (httpx2.HTTPError, OSError, ValueError) as error:
             self._fail(message, unreachable(self.name, error))
 
     async def _exchange(self, message: Any, body: bytes, key: Id | None) -> None:
         if isinstance(message, dict) and message.get("method") == "initialize":
-            self._greeting, self._session, self._version = message, None, None
+            self._handshake_message, self._session, self._version = message, None, None
         async with self._open("POST", self._request_headers(message), body) as response:
-            if response.status_code == NOT_FOUND and self._session is not None and not is_modern(message):
+            if response.status_code == NOT_FOUND and self._session is not None and not is_stateless(message):
                 raise _SessionLostError
             if response.is_error or response.is_redirect:
                 await self._refused(response, message)
@@ -161,7 +161,7 @@ class UrlLink(WebLink):
                 if isinstance(message, dict) and message.get("method") == "notifications/initialized":
                     self._listen()
             elif response.status_code == ACCEPTED:
-                self._fail(message, f"The server {self.name} took the request without an answer to it.")
+                self._fail(message, f"The server {self.name} accepted the request without a response.")
             else:
                 if message["method"] == "initialize":
                     self._session = response.headers.get(SESSION)
@@ -224,7 +224,9 @@ class UrlLink(WebLink):
             body = await response.aread()
             await self._flowing.wait()
             if not self._hand_on(body, message, key) and not isinstance(parse(body), list):
-                self._fail(message, f"The server {self.name} answered with what is no answer.")
+                self._fail(
+                    message, f"The server {self.name} answered with something that is not a response to the request."
+                )
         elif kind == "text/event-stream":
             await self._read_stream(response, message, key)
         else:
@@ -234,7 +236,7 @@ class UrlLink(WebLink):
         """Read what belongs to a request; where the stream breaks off and can be resumed, resume it."""
         reading = await self._read_events(response, message, key)
         for _ in range(RECONNECTIONS):
-            if reading.answered or not reading.last_id or is_modern(message):
+            if reading.answered or not reading.last_id or is_stateless(message):
                 break
             await asyncio.sleep(reading.wait / 1000)
             headers = {**self._session_headers(), "accept": "text/event-stream", "last-event-id": reading.last_id}
@@ -243,7 +245,7 @@ class UrlLink(WebLink):
                     break
                 reading = await self._read_events(resumed, message, key)
         if not reading.answered:
-            self._fail(message, f"The server {self.name} closed the stream before it had answered.")
+            self._fail(message, f"The server {self.name} closed the stream before its response.")
 
     async def _read_events(self, response: httpx2.Response, message: Message, key: Id) -> _Reading:
         """Hand on the events of a stream until the answer is among them or the stream breaks off."""
@@ -262,14 +264,14 @@ class UrlLink(WebLink):
         """Hand on what came in answer to a request; say whether it was the answer."""
         self._headers.learn(request, data)
         line = _one_line(data)
-        greets = request["method"] == "initialize"
-        seen = len(line) > LONG_LINE and not greets and glance_at_id(line) is not None
+        initializes = request["method"] == "initialize"
+        seen = len(line) > LONG_LINE and not initializes and find_response_id(line) is not None
         answer = None if seen else parse(line)
         is_answer = seen or is_response(answer)
-        if is_answer and greets and isinstance(answer, dict):
+        if is_answer and initializes and isinstance(answer, dict):
             result = answer.get("result")
             self._version = result.get("protocolVersion") if isinstance(result, dict) else None
-            if request is self._repeated_greeting:
+            if request is self._repeated_handshake:
                 return True  # The client has had its answer long ago.
         self._on_message(line, key)
         return is_answer
@@ -281,20 +283,20 @@ class UrlLink(WebLink):
             self._on_message(to_line({**parsed, "jsonrpc": "2.0", "id": message["id"]}), id_of(message))
             return
         # Without a session the status is how an older server says that it does not know the method.
-        unknown = response.status_code in {NOT_FOUND, NOT_ALLOWED, 400} and is_modern(message)
+        unknown = response.status_code in {NOT_FOUND, NOT_ALLOWED, 400} and is_stateless(message)
         self._fail(message, refusal(self.name, response), METHOD_NOT_FOUND if unknown else INTERNAL_ERROR)
 
     def _fail(self, message: Any, text: str, code: int = INTERNAL_ERROR) -> None:
         if is_request(message):
             self._on_message(to_line(error_response(message["id"], text, code)), id_of(message))
         if not is_request(message) or message["method"] == "initialize":
-            # Clients tell people little of why a greeting failed.
+            # Clients show little of why a handshake failed.
             logger.warning("%s", text)
 
     # The session
 
     def _request_headers(self, message: Any) -> dict[str, str]:
-        if isinstance(message, dict) and is_modern(message):
+        if isinstance(message, dict) and is_stateless(message):
             return _BOTH | {VERSION: str(meta_of(message)[PROTOCOL_VERSION])} | self._headers.of(message)
         return _BOTH | self._session_headers()
 
@@ -328,20 +330,20 @@ class UrlLink(WebLink):
             await asyncio.sleep(wait / 1000)
 
     async def _reopen(self) -> bool:
-        if self._greeting is None:
+        if self._handshake_message is None:
             return False
         if self._reopening is None or self._reopening.done():
-            self._reopening = asyncio.ensure_future(self._greet_again(self._greeting))
+            self._reopening = asyncio.ensure_future(self._repeat_initialize(self._handshake_message))
         return await asyncio.shield(self._reopening)
 
-    async def _greet_again(self, greeting: Message) -> bool:
-        """Open a new session with the greeting that opened the lost one."""
-        logger.warning("The server %s forgot the session; a new one is opened.", self.name)
-        greeting = self._repeated_greeting = dict(greeting)
-        key = id_of(greeting)
+    async def _repeat_initialize(self, handshake_result: Message) -> bool:
+        """Open a new session with the `initialize` that opened the lost one."""
+        logger.warning("The server %s dropped the session; opening a new one.", self.name)
+        handshake_result = self._repeated_handshake = dict(handshake_result)
+        key = id_of(handshake_result)
         if key is None:
             return False
-        await self._exchange(greeting, dump_json(greeting), key)
+        await self._exchange(handshake_result, dump_json(handshake_result), key)
         started = {"jsonrpc": "2.0", "method": "notifications/initialized"}
         await self._exchange(started, dump_json(started), None)
         return True

@@ -1,4 +1,4 @@
-"""What is wrapped: a command to run or a URL to connect to, as the command line or a file describes it."""
+"""What is wrapped: a command or a URL, from the command line or a file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from coatcheck.errors import UpstreamError, excerpt
-from coatcheck.proxy.upstreams.base import Link, ProcessLink
+from coatcheck.proxy.upstreams.base import ProcessConnection, UpstreamConnection
 
 UrlTransport = Literal["streamable-http", "sse"]
 
@@ -74,14 +74,14 @@ class UrlTarget:
 Target = CommandTarget | UrlTarget
 
 
-def make_link(target: Target) -> Link:
-    """Give the way to a server; nothing is started or connected yet."""
+def make_connection(target: Target) -> UpstreamConnection:
+    """Make a connection to a server; nothing is started or connected yet."""
     if isinstance(target, CommandTarget):
-        return ProcessLink(target.command, environment=target.environment, folder=target.folder)
+        return ProcessConnection(target.command, environment=target.environment, folder=target.folder)
     if target.transport == "sse":
-        from coatcheck.proxy.upstreams.sse import SseLink
+        from coatcheck.proxy.upstreams.sse import SseConnection
 
-        return SseLink(target.url, target.name, target.headers, target.ca_file)
-    from coatcheck.proxy.upstreams.streamable_http import UrlLink
+        return SseConnection(target.url, target.name, target.headers, target.ca_file)
+    from coatcheck.proxy.upstreams.streamable_http import StreamableHttpConnection
 
-    return UrlLink(target.url, target.name, target.headers, target.ca_file)
+    return StreamableHttpConnection(target.url, target.name, target.headers, target.ca_file)

@@ -1,4 +1,4 @@
-"""What a session has sent, so that a client whose stream was cut can fetch what it missed; bounded."""
+"""The events that a session has sent, bounded, so that a client can resume a broken stream."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ from mcp_types import ErrorData, JSONRPCError, JSONRPCMessage, JSONRPCResponse
 
 from coatcheck.proxy.jsonrpc import INTERNAL_ERROR
 
-MOST_BYTES = 2 << 20
+MAX_BYTES = 2 << 20
 """Bytes of messages that one session keeps."""
 
-MOST_EVENTS = 1_000
+MAX_EVENTS = 1_000
 RETRY_MILLISECONDS = 1_000
 """What a client is told to wait before it connects again."""
 
@@ -45,10 +45,10 @@ class _Follower:
     ended: anyio.Event = field(default_factory=anyio.Event)
 
 
-class SentEvents(EventStore):
-    """The last events of one session. Only that session asks it, and the ids of another's lead to nothing.
+class SessionEvents(EventStore):
+    """The last events of one session; event ids of another session find nothing.
 
-    Of an answer that had to be given up a word is left: a client that comes back for it must not wait for ever.
+    A response that was dropped is replaced by an error: a client that resumes must not wait forever.
 
     A client that has come back gets what is still to come from here as well. The SDK would send it from a stream of its
     own, which it opens only some turns of the event loop after it has sent what was missed: what came in between, maybe
@@ -128,10 +128,10 @@ class SentEvents(EventStore):
         return f"{self._tag}-{number}"
 
     def _shrink(self) -> None:
-        while len(self._events) > MOST_EVENTS:
+        while len(self._events) > MAX_EVENTS:
             self._bytes -= self._events.popleft().size
         for event in self._events:
-            if self._bytes <= MOST_BYTES:
+            if self._bytes <= MAX_BYTES:
                 break
             self._bytes -= event.size
             event.message, event.size = _given_up(event.message), 0

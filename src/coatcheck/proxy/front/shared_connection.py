@@ -1,4 +1,4 @@
-"""One upstream for all requests that know no session: each under an id of its own, each answer to who asked."""
+"""One upstream connection for all requests without a session, each under an id of its own."""
 
 import asyncio
 import logging
@@ -29,8 +29,8 @@ from coatcheck.proxy.jsonrpc import (
     to_line,
 )
 from coatcheck.proxy.line_streams import HIGH_WATER
-from coatcheck.proxy.partial_parsing import changed, glance_at_id, line_of, with_other_id
-from coatcheck.proxy.upstreams.base import Link
+from coatcheck.proxy.partial_parsing import changed, encode_message, find_response_id, replace_response_id
+from coatcheck.proxy.upstreams.base import UpstreamConnection
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ DISCOVER = "server/discover"
 PROBE_TIMEOUT = 20.0
 """Seconds that an upstream has to say whether it speaks a revision without sessions."""
 
-ROOM_SECONDS = 20.0
+CAPACITY_TIMEOUT = 20.0
 """Seconds that a request waits for an upstream to take what others have sent to it."""
 
 
@@ -46,25 +46,25 @@ ROOM_SECONDS = 20.0
 class _Open:
     """A request that is under way upstream."""
 
-    lane: "Lane"
+    stream: "RequestStream"
     message: Message
 
 
-class Lane:
-    """What one downstream request has of the shared upstream.
+class RequestStream:
+    """One client request's use of the shared connection.
 
     Args:
         shared: The upstream.
         take: Gets the lines that concern the request.
     """
 
-    def __init__(self, shared: "SharedLink", take: Callable[[bytes], None]) -> None:
+    def __init__(self, shared: "SharedConnection", take: Callable[[bytes], None]) -> None:
         self._shared = shared
         self.take = take
         self.numbers: set[int] = set()
 
     def send(self, line: bytes, message: Any) -> None:
-        """Send a line upstream; see ``Link``."""
+        """Send a line upstream; see `UpstreamConnection`."""
         self._shared.send(self, parse(line) if message is None else message)
 
     def close(self) -> None:
@@ -72,16 +72,16 @@ class Lane:
         self._shared.forget(self)
 
 
-class SharedLink:
-    """A link that many requests share. It opens with the first, and anew when the upstream went away.
+class SharedConnection:
+    """A connection that many requests share. It opens with the first, and again after the upstream was lost.
 
     Args:
-        make_link: Gives a new link to the upstream.
+        make_connection: Gives a new connection to the upstream.
     """
 
-    def __init__(self, make_link: Callable[[], Link]) -> None:
-        self._make_link = make_link
-        self._link: Link | None = None
+    def __init__(self, make_connection: Callable[[], UpstreamConnection]) -> None:
+        self._make_connection = make_connection
+        self._connection: UpstreamConnection | None = None
         self._open: dict[int, _Open] = {}
         self._count = 0
         self._probing: asyncio.Task[str | None] | None = None
@@ -89,13 +89,13 @@ class SharedLink:
         self._taken.set()
 
     @property
-    def link(self) -> Link | None:
+    def connection(self) -> UpstreamConnection | None:
         """What leads to the upstream at the moment, if it is open."""
-        return self._link
+        return self._connection
 
-    def lane(self, take: Callable[[bytes], None]) -> Lane:
-        """Give a request its way upstream; see ``Lane``."""
-        return Lane(self, take)
+    def stream(self, take: Callable[[bytes], None]) -> RequestStream:
+        """Give a request its way upstream; see ``RequestStream``."""
+        return RequestStream(self, take)
 
     async def refusal(self, request: Message) -> Message | None:
         """Say that the upstream speaks no such revision, if so; asked once for each upstream.
@@ -103,7 +103,7 @@ class SharedLink:
         Raises:
             UpstreamError: The upstream cannot be started.
         """
-        if self._probing is None or (self._probing.done() and self._link is None):
+        if self._probing is None or (self._probing.done() and self._connection is None):
             self._started()
             self._probing = asyncio.ensure_future(self._probe(request))
         fault = await asyncio.shield(self._probing)
@@ -116,110 +116,110 @@ class SharedLink:
 
     async def _probe(self, request: Message) -> str | None:
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        lane = self.lane(lambda line: None if answer.done() else answer.set_result(line))
+        stream = self.stream(lambda line: None if answer.done() else answer.set_result(line))
         meta = {key: value for key, value in meta_of(request).items() if key != PROGRESS_TOKEN}
-        self.send(lane, {"jsonrpc": "2.0", "id": 0, "method": DISCOVER, "params": {"_meta": meta}})
+        self.send(stream, {"jsonrpc": "2.0", "id": 0, "method": DISCOVER, "params": {"_meta": meta}})
         try:
             said = parse(await asyncio.wait_for(answer, PROBE_TIMEOUT)) or {}
         except TimeoutError:
             said = {}
         finally:
-            lane.close()
+            stream.close()
         result, error = said.get("result"), said.get("error")
         if isinstance(result, dict) and set(result.get("supportedVersions") or ()) - set(SESSION_VERSIONS):
             return None
-        link = self._link
-        if link is None or (isinstance(error, dict) and error.get("code") == INTERNAL_ERROR):
+        connection = self._connection
+        if connection is None or (isinstance(error, dict) and error.get("code") == INTERNAL_ERROR):
             # It went away or cannot be reached, which says nothing of what it speaks.
             self._probing = None
             raise UpstreamError(str(error.get("message")) if isinstance(error, dict) else "The server went away.")
         if not said:
             self._probing = None  # It may only be slow to start.
-            return f'The server "{link.name}" did not answer within {PROBE_TIMEOUT:g} s.'
+            return f'The server "{connection.name}" did not answer within {PROBE_TIMEOUT:g} s.'
         # It is of no use for requests without a session.
-        await link.close()
-        name = link.name
-        self._link = _Closed(name)
+        await connection.close()
+        name = connection.name
+        self._connection = _Closed(name)
         return (
             f'The server "{name}" speaks only revisions of MCP with sessions ({SESSION_VERSIONS[-1]} and before): '
             "connect with initialize."
         )
 
-    def send(self, lane: Lane, message: Message) -> None:
+    def send(self, stream: RequestStream, message: Message) -> None:
         """Send a message upstream for a request."""
         key = request_key(message)
         try:
-            link = self._started()
+            connection = self._started()
         except UpstreamError as error:
             if key is not None:
-                lane.take(to_line(error_response(message["id"], str(error))))
+                stream.take(to_line(error_response(message["id"], str(error))))
             return
         if key is None:
             return  # No message but requests exists from client to server.
         self._count += 1
-        self._open[self._count] = _Open(lane, message)
-        lane.numbers.add(self._count)
+        self._open[self._count] = _Open(stream, message)
+        stream.numbers.add(self._count)
         meta = meta_of(message)
         if PROGRESS_TOKEN in meta:
             message = changed(message, params={**message["params"], "_meta": {**meta, PROGRESS_TOKEN: self._count}})
         message = changed(message, id=self._count)
-        link.send(line_of(message), message)
+        connection.send(encode_message(message), message)
 
-    def forget(self, lane: Lane) -> None:
+    def forget(self, stream: RequestStream) -> None:
         """Cancel what a lane still has under way."""
-        for number in lane.numbers:
-            if self._open.pop(number, None) is not None and self._link is not None:
+        for number in stream.numbers:
+            if self._open.pop(number, None) is not None and self._connection is not None:
                 cancelled = {"method": "notifications/cancelled", "params": {"requestId": number}}
-                self._link.send(to_line({"jsonrpc": "2.0", **cancelled}))
-        lane.numbers.clear()
+                self._connection.send(to_line({"jsonrpc": "2.0", **cancelled}))
+        stream.numbers.clear()
 
-    async def has_room(self) -> None:
+    async def wait_for_capacity(self) -> None:
         """Wait until the upstream has taken most of what was sent: what waits must not grow without end.
 
         Raises:
             UpstreamError: It takes nothing more.
         """
         try:
-            async with asyncio.timeout(ROOM_SECONDS):
-                while not self._taken.is_set():  # Whoever waited before may have filled it again.
+            async with asyncio.timeout(CAPACITY_TIMEOUT):
+                while not self._taken.is_set():  # An earlier waiter may have filled it again.
                     await self._taken.wait()
         except TimeoutError:
             raise UpstreamError(
-                f"The server did not take what was sent to it before within {ROOM_SECONDS:g} s; try again later."
+                f"The server did not take what was sent to it before within {CAPACITY_TIMEOUT:g} s; try again later."
             ) from None
 
     def _pressed(self) -> None:
         # One long message counts here: who comes behind it would wait as long as it does, and is told so.
-        if self._link is None or self._link.waiting_bytes < HIGH_WATER:
+        if self._connection is None or self._connection.unsent_bytes < HIGH_WATER:
             self._taken.set()
         else:
             self._taken.clear()
 
     async def close(self) -> None:
         """Close the upstream."""
-        link, self._link = self._link, None
-        if link is not None:
-            await link.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
 
-    def _started(self) -> Link:
-        if self._link is None:
-            link = self._make_link()
-            link.start(self._take, lambda text: self._ended(link, text), self._pressed)
-            self._link = link
-        return self._link
+    def _started(self) -> UpstreamConnection:
+        if self._connection is None:
+            connection = self._make_connection()
+            connection.start(self._take, lambda text: self._ended(connection, text), self._pressed)
+            self._connection = connection
+        return self._connection
 
-    def _ended(self, link: Link, text: str) -> None:
-        if self._link is not link:
+    def _ended(self, connection: UpstreamConnection, text: str) -> None:
+        if self._connection is not connection:
             return
-        self._link = None
+        self._connection = None
         self._pressed()
         logger.warning("%s", text)
         under_way, self._open = self._open, {}
         for each in under_way.values():
-            each.lane.take(to_line(error_response(each.message["id"], text)))
+            each.stream.take(to_line(error_response(each.message["id"], text)))
 
     def _take(self, line: bytes, related: Id | None) -> None:
-        seen = glance_at_id(line) if len(line) > LONG_LINE else None
+        seen = find_response_id(line) if len(line) > LONG_LINE else None
         if seen is not None:
             self._answer_to(number_of(seen[1]), line)
             return
@@ -229,8 +229,8 @@ class SharedLink:
         if is_response(message):
             self._answer_to(number_of(message.get("id")), line, message)
         elif is_request(message):
-            if self._link is not None:
-                self._link.send(to_line(self._reply(message)))
+            if self._connection is not None:
+                self._connection.send(to_line(self._reply(message)))
         else:
             self._notify(message, related)
 
@@ -239,13 +239,13 @@ class SharedLink:
         answered = self._open.pop(number, None)
         if answered is None:
             return
-        answered.lane.numbers.discard(number)
+        answered.stream.numbers.discard(number)
         request_id = answered.message["id"]
-        changed = with_other_id(line, request_id) if message is None else None
+        changed = replace_response_id(line, request_id) if message is None else None
         if changed is None:
             parsed = parse(line) if message is None else message
             changed = to_line({**parsed, "id": request_id} if isinstance(parsed, dict) else _no_answer(request_id))
-        answered.lane.take(changed)
+        answered.stream.take(changed)
 
     def _reply(self, question: Message) -> Message:
         """Answer what the upstream wants of a client."""
@@ -269,7 +269,7 @@ class SharedLink:
             params = {**params, PROGRESS_TOKEN: meta_of(found.message).get(PROGRESS_TOKEN)}
         if subscription is not None:
             params = {**params, "_meta": {**meta, SUBSCRIPTION_ID: found.message["id"]}}
-        found.lane.take(to_line({**message, "params": params} if params else message))
+        found.stream.take(to_line({**message, "params": params} if params else message))
 
 
 def _no_answer(request_id: Any) -> Message:
@@ -277,13 +277,13 @@ def _no_answer(request_id: Any) -> Message:
 
 
 class _Closed:
-    """Stands for an upstream that is not used in this era."""
+    """Stands for an upstream that is not used in this protocol revision."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
-    sends_apart = joins_servers = unopened = False
-    waiting_bytes = backlog_bytes = 0
+    sends_separately = is_gateway = unparsed = False
+    unsent_bytes = backlog_bytes = 0
 
     def start(self, on_message: Any, on_end: Any, on_pressure: Any = None) -> None:
         """Do nothing."""

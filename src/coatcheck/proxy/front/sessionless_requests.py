@@ -1,4 +1,4 @@
-"""Requests over HTTP that know no session: each is complete in itself, its response is JSON or a stream of events."""
+"""HTTP requests without a session: each is complete in itself; its response is JSON or a stream of events."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from coatcheck.codec import dump_json
 from coatcheck.errors import UpstreamError
 from coatcheck.mcp_server.middleware import scope_of_caller
 from coatcheck.proxy.conversation import Conversation
-from coatcheck.proxy.front.shared_upstream import Lane, SharedLink
+from coatcheck.proxy.front.shared_connection import RequestStream, SharedConnection
 from coatcheck.proxy.jsonrpc import (
     CLIENT_INFO,
     LONG_LINE,
@@ -35,7 +35,7 @@ from coatcheck.proxy.jsonrpc import (
     parse_long,
     to_line,
 )
-from coatcheck.proxy.partial_parsing import Glance, glance_at_id
+from coatcheck.proxy.partial_parsing import PartialCall, find_response_id
 from coatcheck.store.tenancy import Reach, Scopes
 from coatcheck.store.tenancy import Scope as Caller
 
@@ -66,10 +66,10 @@ class PostOnly:
 logger = logging.getLogger(__name__)
 
 PING_SECONDS = 15.0
-MOST_WAITING = 16 << 20
+MAX_QUEUED_BYTES = 16 << 20
 """Bytes that may wait for a client beside the largest message."""
 
-LONGEST_NAME = 100
+MAX_NAME_CHARACTERS = 100
 """Characters by which applications of one user are told apart."""
 
 LISTEN = "subscriptions/listen"
@@ -80,8 +80,8 @@ _STREAM_HEADERS = [
 ]
 
 
-class Requests(ABC):
-    """Answers requests that know no session; what a revision of the protocol wants is for its subclass to say.
+class SessionlessRequests(ABC):
+    """Answers requests without a session; subclasses hold what differs between protocol revisions.
 
     Args:
         interceptor: What is done with lists, arguments and results.
@@ -106,7 +106,7 @@ class Requests(ABC):
         self._rounds = Rounds()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request, whose body comes whole (``WholeBodies``)."""
+        """Answer one HTTP request, whose body comes whole (``BufferedBodies``)."""
         request = Request(scope, receive)
         refused = await self._security.validate_request(request, is_post=request.method == "POST")
         if refused is not None:
@@ -120,10 +120,10 @@ class Requests(ABC):
             await Response(status_code=406)(scope, receive, send)
             return
         body = (await receive())["body"]
-        message = await self._glanced(body) or await parse_long(body)
-        answer = await self._judged(message, request)
+        message = await self._parsed_partially(body) or await parse_long(body)
+        answer = await self._check(message, request)
         if answer is None:
-            shared = self._shared_by(message, request)
+            shared = self._connection_for(message, request)
             with self._scopes.enter(scope_of_caller(over_network=True)):
                 await self._exchange(
                     message, body, shared, request.client.host if request.client else "", receive, send
@@ -133,23 +133,23 @@ class Requests(ABC):
         else:
             await Response(status_code=202)(scope, receive, send)
 
-    async def _glanced(self, body: bytes) -> Message | None:
-        """Give a long call as it shows at a glance, where that will do."""
+    async def _parsed_partially(self, body: bytes) -> Message | None:
+        """Give a long call as it shows at partial parsing, where that will do."""
         del body
         return None
 
     @abstractmethod
-    async def _judged(self, message: Any, request: Request) -> Message | None:
+    async def _check(self, message: Any, request: Request) -> Message | None:
         """Give the answer that a message gets here, ``{}`` for one that gets none, ``None`` for one that passes on."""
 
     @abstractmethod
-    def _shared_by(self, message: Message, request: Request) -> SharedLink:
+    def _connection_for(self, message: Message, request: Request) -> SharedConnection:
         """Give the upstream of a request that passes on."""
 
-    def _maker_of_rounds(self, message: Message, caller: Caller, peer: str) -> Hashable:
+    def _budget_key(self, message: Message, caller: Caller, peer: str) -> Hashable:
         """Say whose calls count together, for want of a session: those of one application of one user.
 
-        Who is not known, over a network, shares a budget with nobody: a stranger could use it up, or learn from
+        Who is not known, over a network, shares a budget with no one: a stranger could use it up, or learn from
         what is left that others call. Requests of the 2025 revisions do not name their application: those of a user
         count together.
         """
@@ -159,11 +159,11 @@ class Requests(ABC):
         return (peer, *application) if self._loopback else None
 
     async def _exchange(
-        self, message: Message, line: bytes, shared: SharedLink, peer: str, receive: Receive, send: Send
+        self, message: Message, line: bytes, shared: SharedConnection, peer: str, receive: Receive, send: Send
     ) -> None:
-        leaving = asyncio.ensure_future(_left(receive))
+        leaving = asyncio.ensure_future(_disconnected(receive))
         try:
-            await shared.has_room()
+            await shared.wait_for_capacity()
             if not leaving.done():
                 await self._converse(message, line, shared, peer, leaving, send)
         except UpstreamError as error:
@@ -177,37 +177,37 @@ class Requests(ABC):
         self,
         message: Message,
         line: bytes,
-        shared: SharedLink,
+        shared: SharedConnection,
         peer: str,
         leaving: "asyncio.Future[None]",
         send: Send,
     ) -> None:
-        lines = Waiting()
+        lines = SendQueue()
         ready: asyncio.Future[Interceptor] = asyncio.get_running_loop().create_future()
         ready.set_result(self._interceptor)
         # What the upstream says comes from another task; the caller's scope must hold for it as well.
         scope = scope_of_caller(over_network=True)
-        lane: Lane
+        stream: RequestStream
 
         def take(line: bytes) -> None:
             with self._scopes.enter(scope):
                 conversation.from_server(line)
 
-        lane = shared.lane(take)
+        stream = shared.stream(take)
         conversation = Conversation(
             lines.put,
-            lane.send,
+            stream.send,
             ready,
-            on_noise=lambda _line: None,
+            on_stray_output=lambda _line: None,
             offer_resources=self._interceptor.resource_links,
-            calls_at_once=self._rounds.of(self._maker_of_rounds(message, scope, peer)),
+            calls_at_once=self._rounds.of(self._budget_key(message, scope, peer)),
         )
-        conversation.heard_server = True
+        conversation.has_server_message = True
         answering = asyncio.ensure_future(_answer(lines, message, send, self.statuses))
         try:
-            if not isinstance(message, Glance):
+            if not isinstance(message, PartialCall):
                 conversation.message_from_client(message, line)
-            elif not conversation.passed_unopened(message, line):
+            elif not conversation.passed_unparsed(message, line):
                 whole = await parse_long(line)
                 if is_request(whole) and id_of(whole) == id_of(message):
                     conversation.message_from_client(whole, line)
@@ -217,7 +217,7 @@ class Requests(ABC):
             if answering.done():
                 answering.result()
         finally:
-            lane.close()
+            stream.close()
             conversation.leave()
             answering.cancel()
             with suppress(asyncio.CancelledError):
@@ -228,11 +228,11 @@ def application_of(request: Message) -> tuple[str, ...]:
     """Give name and version of the application that a request comes from, bounded, for they are remembered."""
     info = meta_of(request).get(CLIENT_INFO)
     said = [info.get(key) for key in ("name", "version")] if isinstance(info, dict) else []
-    return tuple(word[:LONGEST_NAME] if isinstance(word, str) else "" for word in said)
+    return tuple(word[:MAX_NAME_CHARACTERS] if isinstance(word, str) else "" for word in said)
 
 
-class Waiting:
-    """Lines that wait for a client to take them. One that does not read is left: its upstream is that of others too."""
+class SendQueue:
+    """Lines queued for a client. A client that does not read is disconnected: others share its upstream."""
 
     def __init__(self) -> None:
         self._lines: asyncio.Queue[bytes] = asyncio.Queue()
@@ -244,8 +244,8 @@ class Waiting:
         """Add a line; a single one may be of any size."""
         self._bytes += len(line)
         self._largest = max(self._largest, len(line))
-        if self._bytes - self._largest > MOST_WAITING and not self.too_many.done():
-            logger.warning("A client that does not read what it asked for is left")
+        if self._bytes - self._largest > MAX_QUEUED_BYTES and not self.too_many.done():
+            logger.warning("A client does not read its response and is disconnected")
             self.too_many.set_result(None)
         if not self.too_many.done():
             self._lines.put_nowait(line)
@@ -257,13 +257,13 @@ class Waiting:
         return line
 
 
-async def _left(receive: Receive) -> None:
+async def _disconnected(receive: Receive) -> None:
     """Wait until the client has closed the connection."""
     while (await receive()).get("type") != "http.disconnect":
         pass
 
 
-async def _answer(lines: "Waiting", request: Message, send: Send, statuses: Mapping[int, int]) -> None:
+async def _answer(lines: "SendQueue", request: Message, send: Send, statuses: Mapping[int, int]) -> None:
     """Send what comes: a sole answer as JSON, else events until the answer is among them."""
     first = None
     with suppress(TimeoutError):
@@ -283,7 +283,7 @@ async def _answer(lines: "Waiting", request: Message, send: Send, statuses: Mapp
             return
 
 
-async def _with_pings(first: bytes | None, lines: "Waiting") -> AsyncIterator[bytes | None]:
+async def _with_pings(first: bytes | None, lines: "SendQueue") -> AsyncIterator[bytes | None]:
     yield first
     while True:
         try:
@@ -293,7 +293,7 @@ async def _with_pings(first: bytes | None, lines: "Waiting") -> AsyncIterator[by
 
 
 def _is_answer(line: bytes, request: Message) -> bool:
-    key = glance_at_id(line) if len(line) > LONG_LINE else None
+    key = find_response_id(line) if len(line) > LONG_LINE else None
     if key is not None:
         return key == id_of(request)
     message = parse(line)

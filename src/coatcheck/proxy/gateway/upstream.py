@@ -1,4 +1,4 @@
-"""One of the servers behind a gateway: opened, spoken to, and opened again when it goes away."""
+"""One of the servers behind a gateway: its connection, handshake, requests and restarts."""
 
 import asyncio
 import logging
@@ -9,25 +9,25 @@ from functools import partial
 from typing import Any, Protocol
 
 from coatcheck.errors import UpstreamError, excerpt
-from coatcheck.proxy.background_work import MOST_IN_HAND, WorkInHand
+from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS, BackgroundTasks
 from coatcheck.proxy.gateway.names import may_name_resources, may_name_tasks
 from coatcheck.proxy.gateway.open_requests import Answer, Asked
-from coatcheck.proxy.gateway.protocol_revisions import client_info, envelope_of, is_greeting
+from coatcheck.proxy.gateway.revisions import client_info, client_meta, is_initialize
 from coatcheck.proxy.jsonrpc import (
     PARSED_AT_ONCE,
     PROTOCOL_VERSION,
     SESSION_VERSIONS,
     Id,
     Message,
-    is_modern,
     is_response,
+    is_stateless,
     meta_of,
     number_of,
     parse,
     to_line,
 )
-from coatcheck.proxy.partial_parsing import aline_of, changed, glance_at_id, has_escaped_letters
-from coatcheck.proxy.upstreams.base import Link
+from coatcheck.proxy.partial_parsing import aencode_message, changed, find_response_id, has_escaped_letters
+from coatcheck.proxy.upstreams.base import UpstreamConnection
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +37,12 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 STEADY_SECONDS = 60.0
 """A server that ran so long starts again from the first wait."""
 
-GREETING_SECONDS = 60.0
-"""Seconds that a server has to greet; the client is not kept waiting so long."""
+HANDSHAKE_TIMEOUT = 60.0
+"""Seconds that a server has to complete the handshake; the client waits less."""
 
 
 class State(Enum):
-    """What a server is doing."""
+    """The state of an upstream."""
 
     WAITING = "not started yet"
     STARTING = "starting"
@@ -51,63 +51,63 @@ class State(Enum):
 
 
 class Owner(Protocol):
-    """What a member tells about itself."""
+    """What an upstream reports."""
 
-    def said(self, member: "Member", message: Message, asked: "Asked | None") -> None:
+    def said(self, upstream: "Upstream", message: Message, asked: "Asked | None") -> None:
         """Take a request or notification of the server's, and the question that it belongs to if that is known."""
         ...
 
-    def pressed(self) -> None:
+    def on_pressure(self) -> None:
         """Hear that a server has taken something, or that more waits for it."""
         ...
 
-    def changed(self, member: "Member") -> None:
+    def changed(self, upstream: "Upstream") -> None:
         """Hear that a server came up or went down."""
         ...
 
 
-class Member:
+class Upstream:
     """One server.
 
     Args:
         name: Its plain name.
-        make_link: Gives a new link to it.
+        make_connection: Gives a new connection to it.
         owner: Hears what the server says of its own accord.
     """
 
-    def __init__(self, name: str, make_link: Callable[[], Link], owner: Owner) -> None:
+    def __init__(self, name: str, make_connection: Callable[[], UpstreamConnection], owner: Owner) -> None:
         self.name = name
         self.state = State.WAITING
         self.reason = ""
         self.retry_at = 0.0
-        self.modern = False
-        self.is_older = False
-        self.greeting: dict[str, Any] = {}
-        self._make_link = make_link
+        self.stateless = False
+        self.is_legacy = False
+        self.handshake_result: dict[str, Any] = {}
+        self._make_connection = make_connection
         self._owner = owner
-        self._link: Link | None = None
-        self._client_greeting: Message | None = None
+        self._connection: UpstreamConnection | None = None
+        self._client_handshake: Message | None = None
         self._open: dict[int, Asked] = {}
         self._count = 0
         self._failures = 0
         self._up_since = 0.0
-        self._greeted: asyncio.Task[None] | None = None
-        self._has_greeted = False
+        self._handshake_task: asyncio.Task[None] | None = None
+        self._is_initialized = False
         self._retrying: asyncio.Task[None] | None = None
         self._failing: asyncio.Task[None] | None = None
         self._closed = False
         self._held = False
-        self._parsing = WorkInHand(self._balance)
+        self._parsing = BackgroundTasks(self._balance)
 
     @property
-    def waiting_bytes(self) -> int:
+    def unsent_bytes(self) -> int:
         """Bytes that the server has not taken yet."""
-        return 0 if self._link is None else self._link.waiting_bytes
+        return 0 if self._connection is None else self._connection.unsent_bytes
 
     @property
     def backlog_bytes(self) -> int:
         """The same without those of one long message."""
-        return 0 if self._link is None else self._link.backlog_bytes
+        return 0 if self._connection is None else self._connection.backlog_bytes
 
     def hold(self, *, held: bool) -> None:
         """Take nothing from the server for a while, or go on."""
@@ -115,13 +115,13 @@ class Member:
         self._balance()
 
     def _balance(self) -> None:
-        if self._link is not None:
-            self._link.hold(held=self._held or self._parsing.size > MOST_IN_HAND)
+        if self._connection is not None:
+            self._connection.hold(held=self._held or self._parsing.size > MAX_BYTES_IN_PROGRESS)
 
     @property
     def capabilities(self) -> dict[str, Any]:
         """What the server can do, as it said itself."""
-        found = self.greeting.get("capabilities")
+        found = self.handshake_result.get("capabilities")
         return found if isinstance(found, dict) else {}
 
     def has(self, capability: str) -> bool:
@@ -136,122 +136,122 @@ class Member:
         return f"down, tried again in {wait:.0f} s. {self.reason}"
 
     def open(self) -> None:
-        """Start the process or make ready to connect, without greeting yet."""
-        if self._link is not None or self._closed:
+        """Start the process or make ready to connect, without a handshake yet."""
+        if self._connection is not None or self._closed:
             return
-        link = self._make_link()
+        connection = self._make_connection()
         try:
-            link.start(self._take, lambda text: self._ended(link, text), self._owner.pressed)
+            connection.start(self._take, lambda text: self._ended(connection, text), self._owner.on_pressure)
         except UpstreamError as error:
             self._went_down(str(error))
         else:
-            self._link = link
+            self._connection = connection
             self._balance()
 
-    # Greeting
+    # Handshake
 
-    def greet(self, client: Message) -> asyncio.Task[None]:
-        """Greet as the client greeted us, or as its first request asks; again only where the era has changed."""
-        again = self._client_greeting is None or is_greeting(client) != is_greeting(self._client_greeting)
-        if self._greeted is None or again or (self._greeted.done() and self.state is State.WAITING):
-            before, self._client_greeting = self._greeted, client
-            self._greeted = asyncio.ensure_future(self._greet(client, before))
-        return self._greeted
+    def handshake(self, client: Message) -> asyncio.Task[None]:
+        """Shake hands as the client did, or as its first request asks; again only for another revision."""
+        again = self._client_handshake is None or is_initialize(client) != is_initialize(self._client_handshake)
+        if self._handshake_task is None or again or (self._handshake_task.done() and self.state is State.WAITING):
+            before, self._client_handshake = self._handshake_task, client
+            self._handshake_task = asyncio.ensure_future(self._handshake(client, before))
+        return self._handshake_task
 
-    async def _greet(self, client: Message, before: asyncio.Task[None] | None) -> None:
+    async def _handshake(self, client: Message, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait({before})
-            if self._has_greeted:
-                await self._drop_link()  # What has spoken the one era may refuse the other.
+            if self._is_initialized:
+                await self._drop_connection()  # What has spoken the one protocol revision may refuse the other.
         if self.state is State.DOWN:
-            return  # It is tried again in its time, with this greeting.
+            return  # It is retried later, with this handshake.
         self.state = State.STARTING
         self.open()
-        if self._link is None:
+        if self._connection is None:
             return
         try:
-            await asyncio.wait_for(self._exchange_greetings(client), GREETING_SECONDS)
+            await asyncio.wait_for(self._exchange_handshake(client), HANDSHAKE_TIMEOUT)
         except TimeoutError:
-            await self._drop_link()
-            self._went_down(f"It did not greet within {GREETING_SECONDS:g} s.")
+            await self._drop_connection()
+            self._went_down(f"No initialize response within {HANDSHAKE_TIMEOUT:g} s.")
         except UpstreamError as error:
-            await self._drop_link()
+            await self._drop_connection()
             self._went_down(str(error))
         else:
-            if not self._has_greeted:
+            if not self._is_initialized:
                 self.state = State.WAITING
                 return
             self.state, self.reason, self._up_since = State.RUNNING, "", time.monotonic()
             self._owner.changed(self)
 
-    async def _exchange_greetings(self, client: Message) -> None:
-        self.modern = False
+    async def _exchange_handshake(self, client: Message) -> None:
+        self.stateless = False
         params = client.get("params")
-        if is_modern(client) and not self.is_older:
-            answer = await self.ask("server/discover", {"_meta": envelope_of(client)})
+        if is_stateless(client) and not self.is_legacy:
+            answer = await self.ask("server/discover", {"_meta": client_meta(client)})
             result = answer.get("result")
             version = meta_of(client)[PROTOCOL_VERSION]
             if isinstance(result, dict) and version in (result.get("supportedVersions") or ()):
-                self.modern, self.greeting, self._has_greeted = True, result, True
+                self.stateless, self.handshake_result, self._is_initialized = True, result, True
                 return
-            self.is_older = True
-        if is_modern(client):
+            self.is_legacy = True
+        if is_stateless(client):
             if client["method"] == "server/discover":
-                return  # The client will come again with the older greeting, and that is better than one of ours.
+                return  # The client will retry with `initialize`, which is better than one of ours.
             params = {"protocolVersion": SESSION_VERSIONS[-1], "capabilities": {}, "clientInfo": client_info(client)}
         answer = await self.ask("initialize", params if isinstance(params, dict) else {})
         result = answer.get("result")
         if not isinstance(result, dict):
             error = answer.get("error")
             words = error.get("message") if isinstance(error, dict) else "it gave no answer"
-            raise UpstreamError(f"It refused the greeting: {excerpt(str(words), 300)}")
-        self.greeting, self._has_greeted = result, True
+            raise UpstreamError(f"It refused initialize: {excerpt(str(words), 300)}")
+        self.handshake_result, self._is_initialized = result, True
         self.notify("notifications/initialized", None)
 
-    async def running(self, patience: float) -> None:
+    async def wait_until_running(self, seconds: float) -> None:
         """Wait for a server that is starting.
 
         Raises:
             UpstreamError: It does not run, and when it is tried again.
         """
-        if self.state is State.STARTING and self._greeted is not None:
-            await asyncio.wait({self._greeted}, timeout=patience)
+        if self.state is State.STARTING and self._handshake_task is not None:
+            await asyncio.wait({self._handshake_task}, timeout=seconds)
         if self.state is not State.RUNNING:
             raise UpstreamError(f'The server "{self.name}" is {self.describe()}')
 
     # Talking
 
     async def ask(self, method: str, params: Any) -> Message:
-        """Ask the server, and give its answer opened; see ``pass_on``."""
-        return await (await self.pass_on({"jsonrpc": "2.0", "method": method}, params)).opened()
+        """Ask the server, and give its parsed response; see `pass_on`."""
+        return await (await self.pass_on({"jsonrpc": "2.0", "method": method}, params)).parsed()
 
-    async def pass_on(self, request: Message, params: Any, *, unopened: bool = False) -> Answer:
+    async def pass_on(self, request: Message, params: Any, *, unparsed: bool = False) -> Answer:
         """Ask the server what the client asks, with other parameters; a cancelled waiting is told to the server.
 
         Args:
-            request: The client's request, or a glance at it.
+            request: The client's request, or partial parsing at it.
             params: What to ask in its parameters' place; ``None`` for none.
-            unopened: A glance at a long answer will do, where that shows that it names nothing of the server's.
+            unparsed: A long response may stay unparsed where nothing in it is renamed.
 
         Raises:
             UpstreamError: The server is down, or goes away before it has answered.
         """
-        link = self._link
-        if link is None:
+        connection = self._connection
+        if connection is None:
             raise UpstreamError(f'The server "{self.name}" is {self.describe()}')
         self._count += 1
         number = self._count
-        asked = Asked(asyncio.get_running_loop().create_future(), unopened, request.get("id"))
+        asked = Asked(asyncio.get_running_loop().create_future(), unparsed, request.get("id"))
         self._open[number] = asked
         asking = changed(request, jsonrpc="2.0", id=number, params=params)
         if params is None:
             del asking["params"]
         sent = False
         try:
-            line = await aline_of(asking)
-            if self._link is link:  # what comes after a server that went away is not asked this
+            line = await aencode_message(asking)
+            if self._connection is connection:  # what comes after a server that went away is not asked this
                 sent = True
-                link.send(line, asking)
+                connection.send(line, asking)
             return await asked.answer
         except asyncio.CancelledError:
             if sent and number in self._open and request["method"] not in {"initialize", "server/discover"}:
@@ -269,8 +269,8 @@ class Member:
         self._send(message)
 
     def _send(self, message: Message) -> None:
-        if self._link is not None:
-            self._link.send(to_line(message), message)
+        if self._connection is not None:
+            self._connection.send(to_line(message), message)
 
     def _take(self, line: bytes, related: Id | None) -> None:
         if len(line) > PARSED_AT_ONCE:
@@ -281,7 +281,7 @@ class Member:
     async def _take_long(self, line: bytes, related: Id | None) -> None:
         """Hand over a long answer of which nothing but its id is to be changed; parse all else."""
         asked = self._asked_by(line)
-        if asked is not None and asked.unopened:
+        if asked is not None and asked.unparsed:
             for names in (has_escaped_letters, may_name_resources, may_name_tasks):
                 if names(line):
                     break
@@ -292,11 +292,11 @@ class Member:
         self._parsing.start_parsing(line, partial(self._taken, related=related))
 
     def _asked_by(self, line: bytes) -> Asked | None:
-        key = glance_at_id(line)
+        key = find_response_id(line)
         return self._open.get(number_of(key[1])) if key is not None else None
 
     def _taken(self, message: Any, line: bytes, related: Id | None) -> None:
-        if message is None:  # Nested too deeply, or no JSON: who waits for it is not to wait for ever.
+        if message is None:  # Nested too deeply, or no JSON: who waits for it is not to wait forever.
             _give(self._asked_by(line), Answer(b"", {}))
         for part in message if isinstance(message, list) else [message]:
             if not isinstance(part, dict):
@@ -308,9 +308,9 @@ class Member:
 
     # Going away and coming back
 
-    def _ended(self, link: Link, text: str) -> None:
-        if self._link is link:
-            self._link, self._has_greeted = None, False
+    def _ended(self, connection: UpstreamConnection, text: str) -> None:
+        if self._connection is connection:
+            self._connection, self._is_initialized = None, False
             self._went_down(text)
 
     def _went_down(self, reason: str) -> None:
@@ -339,23 +339,23 @@ class Member:
     async def _retry(self, wait: float) -> None:
         await asyncio.sleep(wait)
         self.state = State.WAITING
-        if self._client_greeting is None:
+        if self._client_handshake is None:
             self.open()
         else:
-            self._greeted = asyncio.ensure_future(self._greet(self._client_greeting, None))
+            self._handshake_task = asyncio.ensure_future(self._handshake(self._client_handshake, None))
 
-    async def _drop_link(self) -> None:
-        link, self._link, self._has_greeted = self._link, None, False
-        if link is not None:
-            await link.close()
+    async def _drop_connection(self) -> None:
+        connection, self._connection, self._is_initialized = self._connection, None, False
+        if connection is not None:
+            await connection.close()
 
     async def close(self) -> None:
         """End the server for good."""
         self._closed = True
-        for task in (self._retrying, self._failing, self._greeted):
+        for task in (self._retrying, self._failing, self._handshake_task):
             if task is not None:
                 task.cancel()
-        await self._drop_link()
+        await self._drop_connection()
 
 
 def _give(asked: Asked | None, answer: Answer) -> None:

@@ -1,4 +1,4 @@
-"""What is being done with opened messages, while others pass."""
+"""Tasks of one conversation that work on parsed messages while other messages pass."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -7,15 +7,15 @@ from typing import Any
 from coatcheck.codec import Pieces, let_go
 from coatcheck.proxy.jsonrpc import parse_long
 
-MOST_IN_HAND = 64 << 20
-"""Bytes of lines that are being worked on, from which on no more are read."""
+MAX_BYTES_IN_PROGRESS = 64 << 20
+"""Bytes of lines in progress above which no more are read."""
 
 
-class WorkInHand:
-    """The tasks of one conversation, each with the line that it works on.
+class BackgroundTasks:
+    """The background tasks of one conversation, each with the line that it works on.
 
     Args:
-        on_change: Called when there is more of it or less.
+        on_change: Called when a task starts or ends.
 
     Attributes:
         size: Bytes of these lines.
@@ -36,7 +36,7 @@ class WorkInHand:
             await asyncio.wait(set(self._tasks))
 
     def start(self, work: Coroutine[Any, Any, None], size: int) -> "asyncio.Task[None]":
-        """Do something with a line of ``size`` bytes, and then free what was parsed of it, if it is being taken now."""
+        """Run a task on a line of ``size`` bytes, then free its parsed chunks."""
         pieces, self._parsed = self._parsed, []
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
@@ -54,7 +54,7 @@ class WorkInHand:
         return task
 
     def start_parsing(self, line: bytes, take: Callable[[Any, bytes], None]) -> None:
-        """Parse a long line and give it to ``take``, with turns for others meanwhile and while it is freed."""
+        """Parse a long line and give it to ``take``, yielding to the event loop meanwhile and while it is freed."""
         self.start(self._parse(line, take), len(line))
 
     async def _parse(self, line: bytes, take: Callable[[Any, bytes], None]) -> None:

@@ -1,4 +1,4 @@
-"""The bodies of HTTP requests: read up to a bound, put together once, and handed on whole."""
+"""ASGI middleware that buffers request bodies up to a bound."""
 
 import asyncio
 from io import BytesIO
@@ -10,22 +10,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coatcheck.proxy.jsonrpc import error_response
 
-LARGEST_BODY = 64 << 20
+MAX_BODY_BYTES = 64 << 20
 """Bytes of a request's body."""
 
-LINGER_SECONDS = 10.0
+DRAIN_SECONDS = 10.0
 """Seconds for which the rest of too large a body is taken and dropped: a client that still sends hears nothing."""
 
 _TOO_LARGE = (
-    f"The request is larger than {LARGEST_BODY >> 20} MiB, which is the most that is taken. Store the large value with "
+    f"The request is larger than {MAX_BODY_BYTES >> 20} MiB, the largest body accepted. Store the large value with "
     "object_store_put in parts, or let the server fetch it itself."
 )
 
 
-class WholeBodies:
-    """An ASGI application that reads the body of each request before another one gets it, whole and in one event.
+class BufferedBodies:
+    """Reads the whole body of each request before the application gets it, in one event.
 
-    Too large a body is refused; a client that goes away within its body is nobody to answer.
+    Refuses too large a body; drops the request of a client that disconnects.
 
     Args:
         application: Answers the requests.
@@ -65,16 +65,16 @@ class _LeftError(Exception):
 
 async def _read(declared: str, receive: Receive) -> bytes:
     body = BytesIO()  # Gives away its value without copying it.
-    size = int(declared) if declared.isdecimal() and int(declared) > LARGEST_BODY else 0
+    size = int(declared) if declared.isdecimal() and int(declared) > MAX_BODY_BYTES else 0
     more = True
-    while more and size <= LARGEST_BODY:
+    while more and size <= MAX_BODY_BYTES:
         part, more = await _next(receive)
         size += len(part)
         body.write(part)
-    if size > LARGEST_BODY:
+    if size > MAX_BODY_BYTES:
         body.close()
         try:
-            async with asyncio.timeout(LINGER_SECONDS):
+            async with asyncio.timeout(DRAIN_SECONDS):
                 while more:
                     _, more = await _next(receive)
         except TimeoutError:

@@ -1,0 +1,40 @@
+"""What the stateless and the legacy protocol revisions express differently."""
+
+from typing import Any
+
+from coatcheck.proxy.jsonrpc import CLIENT_INFO, Message, meta_of
+
+_META_PREFIX = "io.modelcontextprotocol/"
+
+
+def is_initialize(message: Message) -> bool:
+    """Whether a message opens a session."""
+    return message.get("method") == "initialize"
+
+
+def client_meta(client: Message) -> dict[str, Any]:
+    """Give what a request's `_meta` says about its client."""
+    return {key: value for key, value in meta_of(client).items() if key.startswith(_META_PREFIX)}
+
+
+def client_info(client: Message) -> Any:
+    """Give the name and version that a request gives its client."""
+    return meta_of(client).get(CLIENT_INFO) or {"name": "coatcheck", "version": "0"}
+
+
+def without_client_meta(params: Any) -> Any:
+    """Give parameters as a server of a legacy revision expects them."""
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    if not isinstance(meta, dict):
+        return params
+    kept = {key: value for key, value in meta.items() if not key.startswith(_META_PREFIX)}
+    return {key: value for key, value in params.items() if key != "_meta"} | ({"_meta": kept} if kept else {})
+
+
+def info_of(handshake_result: dict[str, Any]) -> dict[str, Any]:
+    """Give the server's name and version from its handshake result."""
+    meta = handshake_result.get("_meta")
+    found = handshake_result.get("serverInfo") or (
+        meta.get(f"{_META_PREFIX}serverInfo") if isinstance(meta, dict) else None
+    )
+    return found if isinstance(found, dict) else {}
