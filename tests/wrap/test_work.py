@@ -8,7 +8,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from coatcheck.proxy import background_work as module
+from coatcheck.proxy import background_tasks as module
 from coatcheck.proxy.background_tasks import BackgroundTasks
 
 ROWS = [{"id": number, "name": f"user {number}"} for number in range(60_000)]
