@@ -62,7 +62,7 @@ class Server:
 def called(monkeypatch, answer: bytes, line: bytes = b"", message=None, *, unparsed=True) -> tuple[bytes, bytes]:
     """Call a tool through a gateway; give the line that the client gets and the one that the server got."""
     server = Server(answer)
-    monkeypatch.setattr("coatcheck.proxy.gateway.gateway.make_link", lambda _target: server)
+    monkeypatch.setattr("coatcheck.proxy.gateway.gateway.make_connection", lambda _target: server)
     line = line or b'{"jsonrpc":"2.0","id":"seven","method":"tools/call","params":{"name":"one__f","arguments":{}}}\n'
 
     async def story() -> bytes:
@@ -175,7 +175,7 @@ def test_what_was_put_into_a_call_passes_as_it_is(monkeypatch):
 )
 def test_an_answer_of_one_server_is_never_taken_for_anothers(monkeypatch, long, more, first):
     server = Server(b'"result":{"content":[{"type":"text","text":"%b"}]}%b' % (long, more), other_id_first=first)
-    monkeypatch.setattr("coatcheck.proxy.gateway.gateway.make_link", lambda _target: server)
+    monkeypatch.setattr("coatcheck.proxy.gateway.gateway.make_connection", lambda _target: server)
     call = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"one__f","arguments":{}}}\n'
 
     async def story() -> bytes:
@@ -224,7 +224,7 @@ class Modern(Server):
 @pytest.mark.parametrize("text", [b"short", b"x" * 100_000, LONG.encode()], ids=["short", "longer", "long"])
 def test_of_servers_that_many_clients_share_none_answers_what_another_was_asked(monkeypatch, text):
     servers = {"good": Modern(b""), "evil": Modern(b"")}
-    monkeypatch.setattr("coatcheck.proxy.gateway.gateway.make_link", servers.get)
+    monkeypatch.setattr("coatcheck.proxy.gateway.gateway.make_connection", servers.get)
 
     def call(name: str, request_id: str) -> dict:
         params = {"name": name, "arguments": {}, "_meta": META}
@@ -236,11 +236,11 @@ def test_of_servers_that_many_clients_share_none_answers_what_another_was_asked(
     async def story() -> None:
         shared = SharedConnection(lambda: Gateway({"good": "good", "evil": "evil"}))
         got: dict[str, list[bytes]] = {"asks evil": [], "asks good": []}
-        lanes = {who: shared.lane(lines.append) for who, lines in got.items()}
-        lanes["asks evil"].send(b"", {**call("", "list"), "method": "tools/list"})
+        streams = {who: shared.stream(lines.append) for who, lines in got.items()}
+        streams["asks evil"].send(b"", {**call("", "list"), "method": "tools/list"})
         await until(lambda: got["asks evil"], "the list has come")
-        lanes["asks evil"].send(b"", call("evil__f", "e"))
-        lanes["asks good"].send(b"", call("good__f", "g"))
+        streams["asks evil"].send(b"", call("evil__f", "e"))
+        streams["asks good"].send(b"", call("good__f", "g"))
         await until(lambda: all(map(calls_of, servers.values())), "both servers were called")
         (own,) = calls_of(servers["evil"])
         result = b'"result":{"content":[{"type":"text","text":"%b"}]}' % text
@@ -269,13 +269,13 @@ class Silent(Server):
         self.seen.append(line)
 
 
-class Nobody:
+class IgnoringOwner:
     """Hears nothing of what a member tells."""
 
     def said(self, *_told) -> None:
         pass
 
-    pressed = changed = said
+    on_pressure = changed = said
 
 
 def running(links: list[Silent]) -> Upstream:
@@ -283,7 +283,7 @@ def running(links: list[Silent]) -> Upstream:
         links.append(Silent(b""))
         return links[-1]
 
-    member = Upstream("one", make_connection, Nobody())
+    member = Upstream("one", make_connection, IgnoringOwner())
     member.open()
     member.state = State.RUNNING
     return member

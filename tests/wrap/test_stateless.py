@@ -208,7 +208,7 @@ signal.pause()
 
 
 async def test_who_waits_for_a_server_that_takes_nothing_is_told_so(monkeypatch):
-    monkeypatch.setattr("coatcheck.proxy.front.shared_connection.ROOM_SECONDS", 0.3)
+    monkeypatch.setattr("coatcheck.proxy.front.shared_connection.CAPACITY_TIMEOUT", 0.3)
     explorer, command = Explorer(ObjectStore(InMemoryBackend())), [sys.executable, "-c", GREETS_AND_READS_NO_MORE]
     links: list[ProcessConnection] = []
 
