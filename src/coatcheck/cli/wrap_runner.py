@@ -28,7 +28,7 @@ class WrapFlags:
     verbose: bool = False
 
 
-def run_wrap(server: "CommandTarget | Upstream", flags: WrapFlags) -> int:
+def run_wrap(server: "CommandTarget | ServerProcess", flags: WrapFlags) -> int:
     """Carry messages between our stdin and stdout and a server, by its command or started already."""
     if isinstance(server, ServerProcess):
         upstream = server
