@@ -3,9 +3,9 @@
 It holds containers and providers only. Customise it through its constructor, ``Container(settings=…, backend=…)``, or
 on an instance, ``with overridden(container, backend=…): …``; see ``containers.md``. Two instances share nothing.
 
-A part that another one holds is passed as a provider: ``ObjectStore`` receives a backend. A part that must be looked
-up at each call is passed with ``.provider``: decorators and tools receive a function that returns the store, so that
-an override reaches them after they were made.
+A provider given as an argument is called first: the server receives a registry. With ``.provider`` it is passed on as
+it is, to be called at each use: decorators receive a function that returns the store, so that an override reaches them
+after they were made.
 """
 
 from contextlib import AsyncExitStack
@@ -15,7 +15,6 @@ from dependency_injector.providers import Provider
 
 from coatcheck.backends import InMemoryBackend, ObjectStoreBackend
 from coatcheck.calls.interceptor import Interceptor
-from coatcheck.explorer import Explorer
 from coatcheck.monitoring import Health
 from coatcheck.settings import Settings
 from coatcheck.store.events import Observation
@@ -57,7 +56,7 @@ class Container(containers.DeclarativeContainer):
 
     store = providers.ThreadSafeSingleton(
         ObjectStore,
-        backend,
+        backend.provider,
         ttl=settings.provided.object_store_ttl,
         namespace=tenancy.provided.namespace,
         generate_id=providers.Callable(factories.id_generator, tenancy, settings),
@@ -68,13 +67,7 @@ class Container(containers.DeclarativeContainer):
     )
     # Worker processes for patterns, filters and large objects.
     sandbox = providers.ThreadSafeSingleton(factories.open_sandbox, settings, exit_stack)
-    explorer = providers.Factory(
-        Explorer,
-        store.provider,
-        sandbox=sandbox.provider,
-        preview_limit=settings.provided.preview_limit,
-        response_limit=settings.provided.response_limit,
-    )
+    explorer = providers.Factory(factories.make_explorer, store.provider, settings, sandbox=sandbox.provider)
 
     # The decorators: @container.explorable() and so on.
     explorable = providers.Factory(explorable, object_store=store.provider, explorer=explorer.provider)

@@ -4,16 +4,16 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import anyio.to_thread
 
 from coatcheck import codec
-from coatcheck.backends import ObjectStoreBackend, as_backend
+from coatcheck.backends import Backend, ObjectStoreBackend
 from coatcheck.codec import HEAD_BYTES, Encoded, Metadata
 from coatcheck.errors import ListingUnsupported, ObjectNotFound, ObjectTooLarge, ObjectUnreadable, SandboxError
 from coatcheck.references import is_object_id
+from coatcheck.store.backend_source import BackendLike, BackendSource
 from coatcheck.store.call_mode import ASYNC, BLOCKING, CallMode, run_blocking
 from coatcheck.store.events import DELETE, GET, LIST, PEEK, PUT, Observation, Watch
 
@@ -23,7 +23,6 @@ COMPRESSED_AT_ONCE = 256 * 1024
 """Bytes up to which a payload is compressed or expanded on the event loop; it takes less than a millisecond."""
 
 
-_numbers = count(1)
 T = TypeVar("T")
 
 
@@ -75,7 +74,8 @@ class ObjectStore:
     """Stores values in a backend under generated ids.
 
     Args:
-        backend: Where the bytes go.
+        backend: Where the bytes go: a backend, or a provider of one (``container.backend``), whose overrides count from
+            the next operation on.
         ttl: Seconds that an object is kept; fractions hold, zero or less means that objects do not expire.
         namespace: Asked at every operation for the caller's namespace; without it there is one, ``""``. What is stored
             in one namespace does not exist in another.
@@ -86,7 +86,6 @@ class ObjectStore:
         observation: Receives events for metrics and tracing.
 
     Attributes:
-        backend: The backend that keeps the bytes.
         ttl: Seconds that an object is kept.
         namespace: Gives the caller's namespace.
         observation: Receives events for metrics and tracing.
@@ -96,7 +95,7 @@ class ObjectStore:
 
     def __init__(
         self,
-        backend: ObjectStoreBackend,
+        backend: BackendLike,
         ttl: float = DEFAULT_TTL,
         *,
         namespace: Callable[[], str] | None = None,
@@ -106,21 +105,31 @@ class ObjectStore:
         compress_above: int = 0,
         observation: Observation | None = None,
     ) -> None:
-        self.backend = backend
         self.observation = Observation() if observation is None else observation
         self._watch = self.observation.watch
-        self._backend = as_backend(backend)
+        self._backends = BackendSource(backend)
         self.ttl = ttl
         self.namespace: Callable[[], str] = namespace or (lambda: "")
-        self._generate_id = generate_id or backend.generate_id
+        self._generate_id = generate_id or self._backend_id
         self._may_list = may_list or (lambda: True)
         self._max_object_bytes = max_object_bytes
         self._compress_above = compress_above
-        self._number = next(_numbers)
+
+    @property
+    def backend(self) -> ObjectStoreBackend:
+        """The backend that stores the bytes."""
+        return self._backends.now().given
+
+    @property
+    def _backend(self) -> Backend:
+        return self._backends.now().backend
+
+    def _backend_id(self) -> str:
+        return self._backend.generate_id()
 
     def cache_key(self, object_id: str) -> str:
         """A name for the caller's object that is unique in this process; objects never change, so it can be cached."""
-        return f"{self._number}/{self._key(object_id)}"
+        return f"{self._backends.now().number}/{self._key(object_id)}"
 
     def owner(self) -> str:
         """The namespace of a caller who can be told from others; ``""`` where many share one."""

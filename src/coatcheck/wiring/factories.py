@@ -13,9 +13,11 @@ from coatcheck.calls.built_in_tools import OwnTool, own_tool
 from coatcheck.calls.limits import CHARACTERS_PER_TOKEN, ROUND_FACTOR, Limits
 from coatcheck.codec import require_zstd
 from coatcheck.errors import MissingExtra, SettingsError
+from coatcheck.explorer import Explorer
 from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.settings import Settings
 from coatcheck.store.events import Observation
+from coatcheck.store.object_store import ObjectStore
 from coatcheck.store.tenancy import Scopes, replicas_id
 from coatcheck.tools.registration import build_tool
 from coatcheck.tools.tool_building import Registry
@@ -79,6 +81,26 @@ def open_sandbox(settings: Settings, exit_stack: AsyncExitStack) -> Sandbox:
     )
     exit_stack.callback(sandbox.close)
     return sandbox
+
+
+def make_explorer(
+    store: Callable[[], ObjectStore],
+    settings: Settings,
+    *,
+    sandbox: Callable[[], Sandbox],
+    preview_limit: int | None = None,
+    response_limit: int | None = None,
+) -> Explorer:
+    """Make an explorer with the limits of the settings, or with others; in characters.
+
+    One is made at each call of a tool, so its limits are read here: a provider for each attribute costs twice as much.
+    """
+    return Explorer(
+        store,
+        sandbox=sandbox,
+        preview_limit=settings.preview_limit if preview_limit is None else preview_limit,
+        response_limit=settings.response_limit if response_limit is None else response_limit,
+    )
 
 
 def open_tenancy(settings: Settings) -> Scopes:

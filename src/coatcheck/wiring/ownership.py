@@ -6,7 +6,7 @@ from typing import Any
 from dependency_injector import providers
 
 from coatcheck.containers import Container
-from coatcheck.wiring.traversal import Provider, made_by
+from coatcheck.wiring.traversal import Provider, arguments_of, made_by
 
 
 def forget(container: Container) -> None:
@@ -43,11 +43,10 @@ def _inputs(declared: Any, own: Any) -> Iterator[tuple[Any, Any]]:
         yield from _by_name(declared.providers, own.providers)
     elif isinstance(declared, providers.Dependency):
         yield declared.default, own.default
-    elif isinstance(declared, providers.List):
-        yield from zip(declared.args, own.args, strict=False)
-    elif made_by(declared) is not None:
-        yield from zip(declared.args, own.args, strict=False)
-        yield from _by_name(declared.kwargs, own.kwargs)
+    else:
+        (positional, named), (own_positional, own_named) = arguments_of(declared), arguments_of(own)
+        yield from zip(positional, own_positional, strict=False)
+        yield from _by_name(named, own_named)
 
 
 def _by_name(declared: dict[str, Any], own: dict[str, Any]) -> Iterator[tuple[Any, Any]]:

@@ -45,6 +45,16 @@ def made_by(provider: Provider) -> Any:
     return provider.provides
 
 
+def arguments_of(provider: Provider) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The positional and keyword arguments that a provider passes on: providers and plain values."""
+    made: Any = provider
+    if isinstance(provider, providers.List):
+        return tuple(made.args), {}
+    if isinstance(provider, providers.Dict):
+        return (), dict(made.kwargs)
+    return ((), {}) if made_by(provider) is None else (tuple(made.args), dict(made.kwargs))
+
+
 def related(provider: Provider) -> list[Provider]:
     """The providers that a provider refers to: its inputs, its branches, and what overrides it."""
     if isinstance(provider, (*_LEAVES, providers.Container)):
