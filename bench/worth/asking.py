@@ -39,8 +39,3 @@ def query(filter_: str, path: str = "") -> Call:
 def grep(pattern: str, **more: Any) -> Call:
     """Search."""
     return "grep", {"pattern": pattern} | more
-
-
-def lines(start: int, end: int) -> Call:
-    """Read lines or items."""
-    return "slice", {"start": start, "end": end}

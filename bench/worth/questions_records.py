@@ -6,7 +6,7 @@ import io
 import json
 from typing import Any
 
-from asking import Question, get, query
+from asking import Question, get, grep, query
 from corpus import data, result, text
 
 
@@ -47,11 +47,7 @@ def _files(node: Any) -> list[str]:
     return [node["name"]] if node["type"] == "file" else _files(node["children"])
 
 
-SPLIT = 'split("\\n") | map(select(. != "") | split(","))'
-TABS = 'split("\\n") | map(select(. != "") | split("\\t"))'
-LINES = 'split("\\n") | map(select(. != "") | fromjson)'
-BLOCKS = ".content | map(.text | fromjson)"
-FENCE = 'split("```json")[1] | split("```")[0] | fromjson'
+NAMED = "map([$c, .] | transpose | map({(.[0]): .[1]}) | add)"
 
 QUESTIONS = [
     Question(
@@ -100,35 +96,35 @@ QUESTIONS = [
         "weather_csv",
         "Which day was the hottest?",
         lambda: max(_csv("weather_csv"), key=lambda row: float(row["temp_max"]))["date"],
-        (query(f"{SPLIT} | .[1:] | max_by(.[2] | tonumber)"),),
+        (query("max_by(.temp_max)"),),
         "temp_max",
     ),
     Question(
         "weather_csv",
         "On how many days did it snow?",
         lambda: sum(row["weather"] == "snow" for row in _csv("weather_csv")),
-        (query(f'{SPLIT} | map(select(.[5] == "snow")) | length'),),
+        (query('map(select(.weather == "snow")) | length'),),
         "snow",
     ),
     Question(
         "airports_csv",
         "In which city is the airport ZZV?",
         lambda: next(row["city"] for row in _csv("airports_csv") if row["iata"] == "ZZV"),
-        (("grep", {"pattern": "^ZZV,"}),),
+        (query('.[] | select(.iata == "ZZV") | .city'),),
         "ZZV",
     ),
     Question(
         "airports_csv",
         "How many of the airports are in Alaska?",
         lambda: sum(row["state"] == "AK" for row in _csv("airports_csv")),
-        (query(f'{SPLIT} | map(select(.[3] == "AK")) | length'),),
+        (query('map(select(.state == "AK")) | length'),),
         "AK",
     ),
     Question(
         "stocks_tsv",
         "What was the highest price of IBM?",
         lambda: max(float(row["price"]) for row in _csv("stocks_tsv", "\t") if row["symbol"] == "IBM"),
-        (query(f'{TABS} | map(select(.[0] == "IBM") | .[2] | tonumber) | max'),),
+        (query('map(select(.symbol == "IBM")) | max_by(.price)'),),
         "IBM",
     ),
     Question(
@@ -138,28 +134,28 @@ QUESTIONS = [
             sum(row["symbol"] == symbol for row in _csv("stocks_tsv", "\t"))
             for symbol in ("AAPL", "AMZN", "GOOG", "IBM", "MSFT")
         ],
-        (query(f"{TABS} | .[1:] | group_by(.[0]) | map({{(.[0][0]): length}}) | add"),),
+        (query("group_by(.symbol) | map({(.[0].symbol): length}) | add"),),
         "symbol",
     ),
     Question(
         "requests_jsonl",
         "What is the id of the slowest request?",
         lambda: max(_requests(), key=lambda request: request["milliseconds"])["request_id"],
-        (query(f"{LINES} | max_by(.milliseconds)"),),
+        (query("max_by(.milliseconds)"),),
         "milliseconds",
     ),
     Question(
         "requests_jsonl",
         "How many requests were answered with 500?",
         lambda: sum(request["status"] == 500 for request in _requests()),
-        (query(f"{LINES} | map(select(.status == 500)) | length"),),
+        (query("map(select(.status == 500)) | length"),),
         "500",
     ),
     Question(
         "sqlite_rows",
         "What is the name of the airport with the code ZUN?",
         lambda: next(row["name"] for row in _rows() if row["iata"] == "ZUN"),
-        (("grep", {"pattern": "'ZUN'"}),),
+        (grep("^ZUN$"),),
         "ZUN",
     ),
     Question(
@@ -167,8 +163,7 @@ QUESTIONS = [
         "Which airport lies furthest north?",
         lambda: max(_rows(), key=lambda row: row["latitude"])["name"],
         (
-            ("grep", {"pattern": "'latitude': 7[1-9]\\."}),
-            ("grep", {"pattern": "'latitude': 71\\.2[89]"}),
+            query("max_by(.latitude)"),
         ),
         "latitude",
     ),
@@ -204,35 +199,35 @@ QUESTIONS = [
         "query_columns",
         "What is the amount of order 417?",
         lambda: next(row[3] for row in data("query_columns")["rows"] if row[0] == 417),
-        (query(".rows[] | select(.[0] == 417)"),),
+        (query(f"[.columns[].name] as $c | .rows | {NAMED} | .[] | select(.order_id == 417)"),),
         "417",
     ),
     Question(
         "query_columns",
         "How many orders were refunded?",
         lambda: sum(row[2] == "refunded" for row in data("query_columns")["rows"]),
-        (query('[.rows[] | select(.[2] == "refunded")] | length'),),
+        (query(f'[.columns[].name] as $c | .rows | {NAMED} | map(select(.status == "refunded")) | length'),),
         "refunded",
     ),
     Question(
         "frame_split",
         "How many units were sold in the south?",
         lambda: sum(row[2] for row in data("frame_split")["data"] if row[1] == "south"),
-        (query('[.data[] | select(.[1] == "south") | .[2]] | add'),),
+        (query(f'.columns as $c | .data | {NAMED} | map(select(.region == "south").units) | add'),),
         "south",
     ),
     Question(
         "blocks_json",
         "What is the subject of msg-0101?",
         lambda: next(message["subject"] for message in _blocks() if message["id"] == "msg-0101"),
-        (query(f'{BLOCKS} | .[] | select(.id == "msg-0101") | .subject'),),
+        (query('.[] | select(.id == "msg-0101") | .subject'),),
         "msg-0101",
     ),
     Question(
         "blocks_json",
         "How many messages are unread?",
         lambda: sum(message["unread"] for message in _blocks()),
-        (query(f"{BLOCKS} | map(select(.unread)) | length"),),
+        (query("map(select(.unread)) | length"),),
         "unread",
     ),
     Question(
@@ -253,14 +248,14 @@ QUESTIONS = [
         "report_prose",
         "Which host has the least free disk?",
         lambda: min(_hosts(), key=lambda host: host["disk_free_gb"])["host"],
-        (query(f"{FENCE} | .hosts | min_by(.disk_free_gb)"),),
+        (query(".hosts | min_by(.disk_free_gb)"),),
         "disk_free_gb",
     ),
     Question(
         "report_prose",
         "How many hosts run kernel 6.1.119?",
         lambda: sum(host["kernel"] == "6.1.119" for host in _hosts()),
-        (query(f'{FENCE} | [.hosts[] | select(.kernel == "6.1.119")] | length'),),
+        (query('[.hosts[] | select(.kernel == "6.1.119")] | length'),),
         "6.1.119",
     ),
     Question(

@@ -2,7 +2,7 @@
 
 import re
 
-from asking import Question, grep, lines
+from asking import Question, get, grep
 from corpus import text
 
 
@@ -20,42 +20,42 @@ QUESTIONS = [
         "git_log",
         'Which commit says "doctor tells how long unused objects are kept"?',
         lambda: _commit("doctor tells how long unused objects are kept"),
-        (grep("doctor tells how long"), lines(13, 18)),
+        (grep("doctor tells how long", context=4),),
         "doctor unused",
     ),
     Question(
         "git_log",
         "How many commits were made on 24 November 2026?",
         lambda: len(re.findall("^Date: 2026-11-24", text("git_log"), re.MULTILINE)),
-        (grep("^Date: 2026-11-24"),),
+        (grep("^Date: 2026-11-24", limit=1),),
         "2026-11-24",
     ),
     Question(
         "git_diff",
         "How many files does the diff change?",
         lambda: text("git_diff").count("\ndiff --git "),
-        (grep("^diff --git"),),
+        (grep("^diff --git", limit=1),),
         "diff --git",
     ),
     Question(
         "git_diff",
         "Which line does the diff add first?",
         lambda: " ".join(re.findall(r"^\+[^+].*", text("git_diff"), re.MULTILINE)[0].split()[1:5]),
-        (lines(0, 20),),
+        (get("lines[0:24]"),),
         "CHANGELOG",
     ),
     Question(
         "manual_markdown",
         "Which sections does the manual have about Redis (level 3, before Watching a server)?",
         lambda: re.findall("^### (.*)$", _section("## Redis", "## Watching a server"), re.MULTILINE),
-        (grep("^#+ "),),
+        (),
         "Redis",
     ),
     Question(
         "manual_markdown",
         "What does the section At start say?",
         lambda: _section("### At start\n\n", "\n")[:60],
-        (grep("^### At start"), lines(141, 146)),
+        (get("lines[141:146]"),),
         "start",
     ),
     Question(
@@ -69,7 +69,7 @@ QUESTIONS = [
         "service_log",
         "How many errors does the log have?",
         lambda: len(re.findall(r"^[\d\- :,]+ ERROR ", text("service_log"), re.MULTILINE)),
-        (grep(r"^[\d\- :,]+ ERROR "),),
+        (),
         "ERROR",
     ),
     Question(
@@ -90,7 +90,7 @@ QUESTIONS = [
         "source_python",
         "Which parameters does ArgumentParser.__init__ take first after self?",
         lambda: "prog=None",
-        (grep("^class ArgumentParser"), lines(1714, 1755)),
+        (grep("^class ArgumentParser", context=30),),
         "ArgumentParser __init__",
     ),
     Question(
@@ -104,14 +104,14 @@ QUESTIONS = [
         "page_snapshot",
         "Which ref has the button that exports?",
         lambda: re.findall(r'button "Export as CSV" \[ref=(e\d+)\]', text("page_snapshot"))[0],
-        (grep("button"),),
+        (),
         "Export",
     ),
     Question(
         "page_snapshot",
         "What is the order with the number 1042 about?",
         lambda: re.findall(r'cell "1042".*\n.*\n.*: (.*)', text("page_snapshot"))[0],
-        (grep('cell "1042"'), lines(180, 183)),
+        (grep('cell "1042"', context=2),),
         "1042",
     ),
     Question(

@@ -121,18 +121,22 @@ class Explorer:
         context: int = 0,
         limit: int = MATCHES_SHOWN,
         start: int = 0,
+        ranked: bool = False,
     ) -> str:
         """Find a regular expression in a text's lines, or in the keys and values of a structure.
 
         ``context`` lines around each match are shown too, and at most ``limit`` matches; ``start`` is the match to
-        begin with, to go on where an answer ended.
+        begin with, to go on where an answer ended. With ``ranked`` the pattern is words, and the passages that fit
+        them best come first, by BM25.
 
         Raises:
             PatternError: The pattern does not compile.
             SandboxError: The search broke a limit.
         """
         args = {"pattern": pattern, "case_sensitive": case_sensitive, "start": start, "context": context, "most": limit}
-        return run_blocking(self._core(BLOCKING).run("search", target_of(obj_id, path), args, self.response_limit)).text
+        return run_blocking(
+            self._core(BLOCKING).run("rank" if ranked else "search", target_of(obj_id, path), args, self.response_limit)
+        ).text
 
     async def asearch(
         self,
@@ -144,10 +148,15 @@ class Explorer:
         context: int = 0,
         limit: int = MATCHES_SHOWN,
         start: int = 0,
+        ranked: bool = False,
     ) -> str:
         """Find a regular expression; see ``search``."""
         args = {"pattern": pattern, "case_sensitive": case_sensitive, "start": start, "context": context, "most": limit}
-        return (await self._core(ASYNC).run("search", target_of(obj_id, path), args, self.response_limit)).text
+        return (
+            await self._core(ASYNC).run(
+                "rank" if ranked else "search", target_of(obj_id, path), args, self.response_limit
+            )
+        ).text
 
     def replace(
         self,

@@ -68,6 +68,7 @@ async def object_store_grep(
     context: Annotated[int, Field(ge=0, le=50, description="Lines to show around each match.")] = 0,
     limit: Annotated[int, Field(ge=1, le=1000, description="Most matches to show.")] = 20,
     start: Annotated[int, Field(ge=0, description="The match to begin with.")] = 0,
+    ranked: Annotated[bool, Field(description="The pattern is words; best passages first (BM25).")] = False,
     *,
     explorer: Explorer,
 ) -> str:
@@ -75,7 +76,9 @@ async def object_store_grep(
 
     Example: object_id="@obj_001", pattern="error|failed".
     """
-    return await explorer.asearch(object_id, pattern, path, case_sensitive, context=context, limit=limit, start=start)
+    return await explorer.asearch(
+        object_id, pattern, path, case_sensitive, context=context, limit=limit, start=start, ranked=ranked
+    )
 
 
 async def object_store_sed(

@@ -29,6 +29,13 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
     return query(document, args)
 
 
+def rank(document: Document, args: dict[str, Any]) -> Answer:
+    """Find the passages that fit some words best; see ``ranking``, imported here because only this needs SQLite."""
+    from coatcheck.explorer.operations.ranking import rank
+
+    return rank(document, args)
+
+
 def _bounded(operation: Operation) -> Operation:
     def run(document: Document, args: dict[str, Any]) -> Answer:
         answer = operation(document, args)
@@ -46,6 +53,7 @@ OPERATIONS: dict[str, Operation] = {
     "search": _bounded(search),
     "replace": _bounded(replace),
     "query": _bounded(query),
+    "rank": _bounded(rank),
     "resolve": _bounded(resolve),
 }
 

@@ -1,0 +1,142 @@
+"""``rank``: the passages in which some words occur, the best first, by BM25 of SQLite's full-text search, in memory."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+from coatcheck.errors import PatternError, SandboxError, counted, excerpt
+from coatcheck.explorer.operations.clipping import ELLIPSIS, Page, fill, one_line
+from coatcheck.explorer.operations.document import Answer, Document, locate, place
+from coatcheck.explorer.operations.searching_values import Link, path_of
+
+PASSAGE = 1_200
+"""Characters of a passage: paragraphs are joined up to that, and cut at line breaks beyond."""
+MOST_CHARACTERS = 4_000_000
+"""Characters that are indexed: a worker takes about half a second for them."""
+MOST_WORDS = 20
+SNIPPET_WORDS = 40
+SNIPPET_CHARACTERS = 400
+_WORD = re.compile(r"\w{1,60}")
+_BREAK = re.compile(r"\n[ \t\r]*\n")
+
+Passage = tuple[str, str]
+"""Where it stands, and its text."""
+
+
+def rank(document: Document, args: dict[str, Any]) -> Answer:
+    """Find the passages of a text, or the rows of a structure, that fit some words best.
+
+    Args:
+        document: The object.
+        args: ``pattern`` (words; their endings may differ), ``start`` (passages to pass over), ``most`` (passages to
+            show, default 20), and the common ones.
+
+    Raises:
+        PatternError: There is no word in the pattern.
+        SandboxError: SQLite was built without full-text search here.
+    """
+    words = list(dict.fromkeys(word.lower() for word in _WORD.findall(args["pattern"])))[:MOST_WORDS]
+    if not words:
+        raise PatternError(f'There is no word in "{excerpt(args["pattern"])}": a ranked search takes words.')
+    value = locate(document, args.get("path") or "")
+    opened = document.open_text(value) if isinstance(value, str) else None
+    start = max(int(args.get("start") or 0), 0)
+    most = max(int(args.get("most") or MOST_WORDS), 1)
+    with closing(sqlite3.connect(":memory:")) as database:
+        is_whole = _index(database, value if opened is None else opened)
+        total, found = _best(database, words, start, most)
+    head = f"{counted(total, 'passage')} of {place(args)} with any of {', '.join(words)}, the best first"
+    head += ":" if found else "."
+    if not is_whole:
+        head += f" (Only the first {MOST_CHARACTERS:,} characters were looked at.)"
+    page = Page(args["limit"], head)
+    lines = (f"{where}: {one_line(text)[:SNIPPET_CHARACTERS]}" for where, text in found)
+    text = fill(page, lines, lambda shown: _left_out(total - start - shown, start + shown))
+    return Answer(text, facts={"matches": total, "shown": page.count})
+
+
+def _left_out(left: int, start: int) -> str:
+    return f"{ELLIPSIS} {left:,} more: go on with start={start}." if left > 0 else ""
+
+
+def _index(database: sqlite3.Connection, value: Any) -> bool:
+    """Index the passages of a value, and say whether that is all of them."""
+    left = MOST_CHARACTERS
+    try:
+        database.execute("pragma temp_store = memory")
+        database.execute(
+            "create virtual table passages using fts5(place unindexed, said, tokenize = 'porter unicode61')"
+        )
+        rows = []
+        for where, text in _passages(value):
+            left -= len(text)
+            if left < 0:
+                break
+            rows.append((where, text.encode("utf-8", "replace").decode()))
+        database.executemany("insert into passages values (?, ?)", rows)
+    except sqlite3.OperationalError as error:
+        raise SandboxError(f"SQLite has no full-text search here ({error}): search with a pattern.") from None
+    return left >= 0
+
+
+def _best(database: sqlite3.Connection, words: list[str], start: int, most: int) -> tuple[int, list[Passage]]:
+    wanted = " OR ".join(f'"{word}"' for word in words)
+    (total,) = database.execute("select count(*) from passages where said match ?", [wanted]).fetchone()
+    found = database.execute(
+        "select place, snippet(passages, 1, '', '', '…', ?) from passages where said match ? "
+        "order by bm25(passages), rowid limit ? offset ?",
+        [SNIPPET_WORDS, wanted, most, start],
+    ).fetchall()
+    return total, found
+
+
+def _passages(value: Any) -> Iterator[Passage]:
+    if isinstance(value, str):
+        yield from _paragraphs(value, "line ")
+        return
+    pending: list[tuple[Link, Any]] = [(None, value)]
+    while pending:
+        link, part = pending.pop()
+        if isinstance(part, str):
+            yield from _text(part, link)
+        elif isinstance(part, dict) and link is not None and isinstance(link[1], int):
+            # A row is one passage, with its short texts; what is long or nested in it stands by itself.
+            short = [text for text in part.values() if isinstance(text, str) and len(text) <= PASSAGE]
+            yield path_of(link), " ".join(short)
+            rest = [(name, item) for name, item in part.items() if not isinstance(item, str) or len(item) > PASSAGE]
+            pending.extend(((link, name), item) for name, item in reversed(rest))
+        elif isinstance(part, dict):
+            pending.extend(((link, name), item) for name, item in reversed(part.items()))
+        elif isinstance(part, list):
+            pending.extend(((link, place), part[place]) for place in range(len(part) - 1, -1, -1))
+
+
+def _text(text: str, link: Link) -> Iterator[Passage]:
+    if len(text) > PASSAGE:
+        yield from _paragraphs(text, f"{path_of(link)} line ")
+    else:
+        yield path_of(link), text
+
+
+def _paragraphs(text: str, prefix: str) -> Iterator[Passage]:
+    """Give a text in passages of whole paragraphs, or of whole lines where those are long, each with its first line."""
+    line = counted_to = begin = 0
+    while begin < len(text):
+        end = _end(text, begin)
+        line += text.count("\n", counted_to, begin)
+        counted_to = begin
+        yield f"{prefix}{line}", text[begin:end]
+        begin = end
+
+
+def _end(text: str, begin: int) -> int:
+    """Find where the passage that begins somewhere ends: at the first paragraph's end, or within ``PASSAGE``."""
+    reach = begin + PASSAGE
+    found = _BREAK.search(text, begin, reach)
+    if found is not None:
+        return found.end()
+    if reach >= len(text):
+        return len(text)
+    return max(text.rfind("\n", begin, reach), text.rfind(" ", begin, reach), reach - 1) + 1

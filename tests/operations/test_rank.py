@@ -1,0 +1,69 @@
+import pytest
+
+from coatcheck.errors import PatternError
+
+TEXT = (
+    "# Guide\n\nHow to install the server and its clients.\n\n"
+    + "Some other paragraph about weather.\n\n" * 40
+    + "Sentinels: the server reconnects when a sentinel elects a new primary; sentinels must be reachable.\n\n"
+    + "More about the weather.\n\n" * 40
+    + "The sentinel is mentioned once here, among very many other words that have nothing to do with it at all.\n"
+)
+
+
+def test_the_passage_that_fits_best_comes_first_with_its_line(do):
+    lines = do("rank", TEXT, pattern="sentinel reconnect").text.split("\n")
+    assert lines[0] == "2 passages of @obj_1 with any of sentinel, reconnect, the best first:"
+    assert lines[1].startswith("line 84: Sentinels: the server reconnects when")
+    assert TEXT.split("\n")[84].startswith("Sentinels")
+    assert lines[2].startswith("line 166: The sentinel is mentioned")
+
+
+def test_rows_of_a_structure_are_passages_with_their_paths(do):
+    rows = [{"id": number, "title": f"Issue {number}", "body": "about the weather"} for number in range(50)]
+    rows[17]["body"] = "The login page hangs after the session has expired"
+    assert "\n[17]: Issue 17 The login page hangs" in do("rank", rows, pattern="sessions expire login").text
+    assert "\n[17]: Issue 17 The login page hangs" in do("rank", {"items": rows}, path="items", pattern="login").text
+    nested = {"items": [{"id": 1, "notes": [{"text": "a needle here"}], "long": "y " * 900 + "\n\nneedle again"}]}
+    found = do("rank", nested, pattern="needle").text
+    assert "\n.items[0].notes[0]: a needle here" in found
+    assert "\n.items[0].long line 2: needle again" in found
+
+
+def test_a_table_is_searched_by_its_rows(do):
+    table = "id,text\n" + "".join(f"{number},word{number} other\n" for number in range(99))
+    assert "\n[7]: word7 other" in do("rank", table, pattern="word7").text
+
+
+def test_passages_are_counted_and_continued(do):
+    text = "a needle here.\n\n" * 60
+    first = do("rank", text, pattern="needle", most=20)
+    assert first.facts == {"matches": 60, "shown": 20}
+    assert first.text.endswith("… 40 more: go on with start=20.")
+    rest = do("rank", text, pattern="needle", most=20, start=40).text
+    assert "more:" not in rest
+    assert set(first.text.split("\n")[1:-1]).isdisjoint(rest.split("\n"))
+
+
+def test_no_match_is_said(do):
+    assert do("rank", TEXT, pattern="zebra").text == "0 passages of @obj_1 with any of zebra, the best first."
+
+
+@pytest.mark.parametrize(
+    "pattern", ['"', "a AND (", "NEAR(", "said:", "* OR", "'; drop table passages; --", "\ud800 x"]
+)
+def test_what_the_search_would_take_for_its_own_language_is_only_words(do, pattern):
+    try:
+        do("rank", TEXT, pattern=pattern)
+    except PatternError as error:
+        assert "There is no word in" in str(error)
+
+
+def test_odd_texts_are_no_trouble(do):
+    for text in ("\ud800 needle", "\x00needle\x00 needle", "needle" * 100_000, "needle \n" * 100_000, ""):
+        do("rank", text, pattern="needle")
+
+
+def test_only_so_much_is_looked_at_and_that_is_said(do):
+    text = "some words in a line\n" * 250_000 + "needle"
+    assert "(Only the first 4,000,000 characters were looked at.)" in do("rank", text, pattern="needle").text
