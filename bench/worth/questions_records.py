@@ -162,9 +162,7 @@ QUESTIONS = [
         "sqlite_rows",
         "Which airport lies furthest north?",
         lambda: max(_rows(), key=lambda row: row["latitude"])["name"],
-        (
-            query("max_by(.latitude)"),
-        ),
+        (query("max_by(.latitude)"),),
         "latitude",
     ),
     Question(

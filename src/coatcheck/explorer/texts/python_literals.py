@@ -12,7 +12,7 @@ from coatcheck.codec import decode, encode
 from coatcheck.codec.envelope import Metadata
 
 MOST_PARSED = 250_000
-"""Characters up to which Python's own parser reads what is no JSON after translation: a million take it half a second."""
+"""Characters up to which Python's own parser reads what is no JSON after translation: half a second a million."""
 _START = re.compile(r"\s*[\[({]\s*(?:[\[({]\s*)*(?:'|\"|b['\"]|-?\d|None\b|True\b|False\b|[A-Za-z.]+\(|[\])}])")
 _SINGLE = re.compile(r"'|\bNone\b|\bTrue\b|\bFalse\b|\(|\b[A-Za-z.]+\(")
 _DOUBLE_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
