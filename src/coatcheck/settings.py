@@ -216,6 +216,14 @@ def unknown_variables() -> dict[str, str | None]:
     return found
 
 
+def data_folder() -> Path:
+    """The folder for what is kept for the user and is no setting, such as sign-ins."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "coatcheck"
+    named = os.environ.get("XDG_DATA_HOME", "")
+    return (Path(named) if named.startswith("/") else Path.home() / ".local" / "share") / "coatcheck"
+
+
 def _cache_folder() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches"

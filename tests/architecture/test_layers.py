@@ -42,6 +42,7 @@ RESERVED = {
     "typer": {"cli"},
     "mcp": {"monitoring", "errors", "tools", "arguments", "mcp_server", "proxy", "cli", "wiring", "toolsets"},
     "jwt": {"mcp_server"},
+    "keyring": {"proxy"},
     "prometheus_client": {"monitoring", "cli"},
     "opentelemetry": set(),
     "mcp_types": {"arguments", "cli", "tools", "mcp_server", "proxy", "toolsets"},

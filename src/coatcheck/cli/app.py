@@ -7,6 +7,7 @@ import typer
 
 from coatcheck import __version__
 from coatcheck.cli.install import install, status, uninstall
+from coatcheck.cli.login import login, logout
 from coatcheck.cli.objects import app as objects
 from coatcheck.cli.options import SettingsFlags
 from coatcheck.cli.settings_options import SettingsCommand, settings_options
@@ -51,6 +52,8 @@ app.command(
 app.command(short_help="Put coatcheck in front of the servers that an MCP client has.")(install)
 app.command(short_help="Remove coatcheck from a client's configuration.")(uninstall)
 app.command(short_help="Tell which servers of which clients it stands in front of.")(status)
+app.command(short_help="Sign in at a server that wants OAuth.")(login)
+app.command(short_help="Forget the sign-in at a server.")(logout)
 
 
 @app.command(

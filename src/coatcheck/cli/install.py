@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coatcheck.cli.login import print_sign_ins
 from coatcheck.errors import CoatcheckError, SettingsError
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def status(
     check: Annotated[bool, typer.Option("--check", help="Start each wrapped server to see whether it does.")] = False,
     file: File = None,
 ) -> None:
-    """Show which servers clients have, and which of them are wrapped.
+    """Show which servers clients have, which of them are wrapped, and where you are signed in.
 
     The exit code is 1 when a file is malformed or, with --check, a server does not start.
     """
@@ -213,6 +214,8 @@ def status(
         typer.echo(known.title + ("" if found else f": no file {files[0].path}"))
         for each in found:
             works = _print_file(each, check=check) and works
+    if client is None:
+        print_sign_ins()
     if not works:
         raise typer.Exit(1)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from coatcheck.cli.logs import announce
-from coatcheck.cli.upstream_options import environment_fill
+from coatcheck.cli.upstream_options import OAuthUse, environment_fill, oauth_for
 from coatcheck.errors import SettingsError, UpstreamError, excerpt
 from coatcheck.installer import ConfigFileError, client_of_file, parse_config
 from coatcheck.installer.config_files import decode, naming, read_bytes
@@ -15,11 +15,15 @@ from coatcheck.installer.server_reader import ServerDefinition, UnreadableServer
 from coatcheck.proxy.upstreams.targets import CommandTarget, Target, UrlTarget
 
 
-def read_servers(paths: Sequence[Path]) -> dict[str, Target]:
+def read_servers(paths: Sequence[Path], oauth: OAuthUse = "never") -> dict[str, Target]:
     """Read the servers of several files, in their order.
 
     Variables (``${NAME}``, ``${env:NAME}``, ``${NAME:-default}``) are filled in from the environment. Disabled servers
     are left out. So is one that cannot be used, with a line on stderr that says why; the others go on.
+
+    Args:
+        paths: The files.
+        oauth: Whether servers at URLs without a token are signed in to.
 
     Raises:
         SettingsError: A file is missing or malformed, or there is no server that can be used.
@@ -36,7 +40,7 @@ def read_servers(paths: Sequence[Path]) -> dict[str, Target]:
                 if entry.fault or entry.name in servers:
                     raise UnreadableServer(entry.fault or "another file has a server of that name")  # noqa: TRY301
                 read = read_server(value, fill)
-                servers[entry.name] = _target(read)
+                servers[entry.name] = _target(read, oauth)
             except (UnreadableServer, UpstreamError) as why:
                 announce(f"{where} is left out: {str(why).rstrip('.')}.")
                 continue
@@ -62,9 +66,9 @@ def _entries(path: Path) -> Iterator[Entry]:
     return iter(found)
 
 
-def _target(server: ServerDefinition) -> Target:
+def _target(server: ServerDefinition, oauth: OAuthUse) -> Target:
     if server.url is None:
         return CommandTarget(server.command, server.environment, server.folder)
-    target = UrlTarget(server.url, headers=server.headers)
+    target = UrlTarget(server.url, headers=server.headers, auth=oauth_for(server.url, server.headers, oauth))
     is_sse = server.transport == "sse" or (server.transport is None and urlsplit(server.url).path.endswith("/sse"))
     return replace(target, transport="sse") if is_sse else target

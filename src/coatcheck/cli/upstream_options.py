@@ -2,17 +2,21 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from coatcheck.cli.logs import announce
 from coatcheck.errors import SettingsError, excerpt
 from coatcheck.proxy.upstreams.targets import CommandTarget, Target, UrlTarget
 
 if TYPE_CHECKING:
+    import httpx2
+
     from coatcheck.installer.server_reader import Fill
+
+OAuthUse = Literal["required", "offered", "never"]
 
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -33,6 +37,7 @@ class UpstreamFlags:
         headers: Headers as they were given, ``Name: value``.
         token_variable: Name of the variable that holds a bearer token.
         ca_file: Certificates to trust.
+        oauth: Whether to sign in: always, where the server offers it, or never.
     """
 
     command: Sequence[str] = ()
@@ -43,6 +48,7 @@ class UpstreamFlags:
     headers: Sequence[str] = ()
     token_variable: str | None = None
     ca_file: Path | None = None
+    oauth: "OAuthUse" = "offered"
 
     def target(self) -> Target | None:
         """Give the one server that the flags name; ``None`` where they name none.
@@ -54,6 +60,8 @@ class UpstreamFlags:
         if self.url is None:
             if self.sse or self.headers or self.token_variable or self.ca_file:
                 raise SettingsError("--sse, --header, --token-variable and --ca-file go with --url.")
+            if self.oauth == "required" and self.command:
+                raise SettingsError("--oauth goes with --url or --servers.")
             return self._command()
         if self.command or self.env or self.cwd:
             raise SettingsError(
@@ -62,7 +70,8 @@ class UpstreamFlags:
         headers = dict(_header(given) for given in self.headers)
         if self.token_variable:
             headers["Authorization"] = f"Bearer {_value_of(self.token_variable)}"
-        return UrlTarget(self.url, "sse" if self.sse else "streamable-http", headers, self.ca_file)
+        auth = oauth_for(self.url, headers, self.oauth, self.ca_file)
+        return UrlTarget(self.url, "sse" if self.sse else "streamable-http", headers, self.ca_file, auth)
 
     def _command(self) -> CommandTarget | None:
         if not self.command:
@@ -77,6 +86,22 @@ class UpstreamFlags:
         if self.cwd is not None and not self.cwd.is_dir():
             raise SettingsError(f"The working directory {self.cwd} does not exist.")
         return CommandTarget(words, dict(map(_variable, self.env)), str(self.cwd) if self.cwd is not None else None)
+
+
+def oauth_for(
+    url: str, headers: Mapping[str, str], use: OAuthUse, ca_file: Path | None = None
+) -> "Callable[[], httpx2.Auth] | None":
+    """Give what signs requests to a URL; ``None`` where the user gave a token or wants no sign-in."""
+    if use == "never" or any(name.lower() == "authorization" for name in headers):
+        return None
+
+    def make() -> "httpx2.Auth":
+        from coatcheck.cli.login import sign_ins
+        from coatcheck.proxy.upstreams.oauth import OAuth
+
+        return OAuth(url, sign_ins(), required=use == "required", ca_file=ca_file)
+
+    return make
 
 
 def environment_fill() -> "Fill":

@@ -10,6 +10,7 @@ from coatcheck.cli.settings_options import settings_options
 from coatcheck.errors import SettingsError, excerpt
 
 if TYPE_CHECKING:
+    from coatcheck.cli.upstream_options import OAuthUse
     from coatcheck.proxy.upstreams.base import UpstreamConnection
 
 UPSTREAM, DOWNSTREAM, AUTH = "Server to wrap", "Transport", "Authentication (HTTP)"
@@ -45,6 +46,15 @@ def wrap(
     ] = None,
     ca_file: Annotated[
         Path | None, typer.Option(help="Certificates to trust for the URL (PEM).", rich_help_panel=UPSTREAM)
+    ] = None,
+    oauth: Annotated[
+        bool | None,
+        typer.Option(
+            "--oauth/--no-oauth",
+            help="Sign in to the URL in the browser. Over stdio, by default where the server offers it.",
+            rich_help_panel=UPSTREAM,
+            show_default=False,
+        ),
     ] = None,
     servers: Annotated[
         list[Path] | None,
@@ -117,7 +127,10 @@ def wrap(
         raise SettingsError(f'Clients of wrap connect by stdio or streamable-http, not by "{excerpt(transport)}".')
     _check_settings_file(settings.config)
     flags = WrapFlags(settings, resource_links=resource_links, verbose=verbose)
-    target = UpstreamFlags(command or [], env or [], cwd, url, sse, header or [], token_variable, ca_file).target()
+    sign_in: OAuthUse = "required" if oauth else "offered" if oauth is None and transport == "stdio" else "never"
+    target = UpstreamFlags(
+        command or [], env or [], cwd, url, sse, header or [], token_variable, ca_file, sign_in
+    ).target()
     if (target is None) == (not servers):
         raise typer.BadParameter(
             "Name what to wrap: a command behind --, a --url, or --servers with a file of several; one of them."
@@ -137,7 +150,7 @@ def wrap(
         from coatcheck.cli.servers_file import read_servers
         from coatcheck.proxy.gateway import Gateway
 
-        targets = read_servers(servers or [])
+        targets = read_servers(servers or [], sign_in)
 
         def open_upstream() -> "UpstreamConnection":
             return Gateway(targets)

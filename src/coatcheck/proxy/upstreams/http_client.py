@@ -15,7 +15,8 @@ CONNECT_TIMEOUT = 30.0
 """Seconds to connect and to send; an answer may take as long as the client waits for it."""
 
 _HINTS = {
-    401: "It wants a token: --token-variable NAME, or --header 'Authorization: $VARIABLE'.",
+    401: "Sign in with `coatcheck login URL`, or give a token: --token-variable NAME, or --header 'Authorization: "
+    "$VARIABLE'.",
     403: "The token or address is not allowed there.",
     404: "Check the path of the URL; it often ends in /mcp.",
     405: "Check the URL; the older transport is chosen by --sse.",
@@ -42,21 +43,30 @@ class HttpConnection:
         name: The address as it may be shown.
         headers: Headers of every request.
         ca_file: Certificates to trust in place of the usual ones.
+        auth: Signs requests.
     """
 
     is_gateway = unparsed = False
 
-    def __init__(self, url: str, name: str, headers: Mapping[str, str], ca_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        headers: Mapping[str, str],
+        ca_file: Path | None = None,
+        auth: httpx2.Auth | None = None,
+    ) -> None:
         self.name = name
         self.unsent_bytes = 0
         self._sizes: dict[int, int] = {}  # what waits of each message
-        self._url = httpx2.URL(url)  # parsed once, not forevery request
+        self._url = httpx2.URL(url)  # parsed once, not for every request
         self._given = headers
         self._ca_file = ca_file
+        self._auth = auth
 
     def _open_client(self, on_message: OnMessage, on_pressure: OnPressure) -> None:
         self._on_message, self._on_pressure = on_message, on_pressure
-        self._client = open_client(self._given, self._ca_file)
+        self._client = open_client(self._given, self._ca_file, self._auth)
         self._flowing = asyncio.Event()
         self._flowing.set()
 
@@ -81,7 +91,9 @@ class HttpConnection:
         self._on_pressure()
 
 
-def open_client(headers: Mapping[str, str], ca_file: Path | None) -> httpx2.AsyncClient:
+def open_client(
+    headers: Mapping[str, str], ca_file: Path | None, auth: httpx2.Auth | None = None
+) -> httpx2.AsyncClient:
     """Make a client without a read timeout, with as many connections as there are requests.
 
     Raises:
@@ -91,6 +103,7 @@ def open_client(headers: Mapping[str, str], ca_file: Path | None) -> httpx2.Asyn
         context = ssl.create_default_context(cafile=ca_file) if ca_file is not None else True
         return httpx2.AsyncClient(
             headers=dict(headers),
+            auth=auth,
             verify=context,
             timeout=httpx2.Timeout(CONNECT_TIMEOUT, read=None),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),

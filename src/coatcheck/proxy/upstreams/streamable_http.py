@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +67,15 @@ class StreamableHttpConnection(HttpConnection):
 
     sends_separately = True
 
-    def __init__(self, url: str, name: str, headers: Mapping[str, str], ca_file: Path | None = None) -> None:
-        super().__init__(url, name, headers, ca_file)
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        headers: Mapping[str, str],
+        ca_file: Path | None = None,
+        auth: httpx2.Auth | None = None,
+    ) -> None:
+        super().__init__(url, name, headers, ca_file, auth)
         self._session: str | None = None
         self._version: str | None = None
         self._handshake_message: Message | None = None
@@ -197,15 +204,9 @@ class StreamableHttpConnection(HttpConnection):
 
         self._waits(taken, waits)
 
-        async def told() -> AsyncIterator[bytes]:
-            for start in range(0, len(body), PART):
-                part = body[start : start + PART]
-                yield part
-                taken(len(part))
-
         headers = {**headers, "content-length": str(len(body))}
         try:
-            async with self._client.stream(method, self._url, content=told(), headers=headers) as response:
+            async with self._client.stream(method, self._url, content=_Body(body, taken), headers=headers) as response:
                 taken(waits)
                 yield response
         finally:
@@ -347,6 +348,19 @@ class StreamableHttpConnection(HttpConnection):
         started = {"jsonrpc": "2.0", "method": "notifications/initialized"}
         await self._exchange(started, dump_json(started), None)
         return True
+
+
+class _Body:
+    """The body of a request, in parts; it can be sent again after a sign-in."""
+
+    def __init__(self, body: bytes, taken: Callable[[int], None]) -> None:
+        self._body, self._taken = body, taken
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._body), PART):
+            part = self._body[start : start + PART]
+            yield part
+            self._taken(len(part))
 
 
 def _one_line(data: bytes) -> bytes:

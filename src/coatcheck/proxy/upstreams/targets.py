@@ -1,13 +1,16 @@
 """What is wrapped: a command or a URL, from the command line or a file."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from coatcheck.errors import UpstreamError, excerpt
 from coatcheck.proxy.upstreams.base import ProcessConnection, UpstreamConnection
+
+if TYPE_CHECKING:
+    import httpx2
 
 UrlTransport = Literal["streamable-http", "sse"]
 
@@ -41,12 +44,14 @@ class UrlTarget:
         transport: Streamable HTTP, or the older transport of server-sent events.
         headers: Headers of every request; their values may be secret and are never shown.
         ca_file: Certificates to trust in place of the usual ones, in PEM format.
+        auth: Makes what signs the requests of one connection; ``None``: the headers are all.
     """
 
     url: str
     transport: UrlTransport = "streamable-http"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     ca_file: Path | None = None
+    auth: "Callable[[], httpx2.Auth] | None" = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what is no address.
@@ -78,10 +83,11 @@ def make_connection(target: Target) -> UpstreamConnection:
     """Make a connection to a server; nothing is started or connected yet."""
     if isinstance(target, CommandTarget):
         return ProcessConnection(target.command, environment=target.environment, folder=target.folder)
+    auth = target.auth() if target.auth is not None else None
     if target.transport == "sse":
         from coatcheck.proxy.upstreams.sse import SseConnection
 
-        return SseConnection(target.url, target.name, target.headers, target.ca_file)
+        return SseConnection(target.url, target.name, target.headers, target.ca_file, auth)
     from coatcheck.proxy.upstreams.streamable_http import StreamableHttpConnection
 
-    return StreamableHttpConnection(target.url, target.name, target.headers, target.ca_file)
+    return StreamableHttpConnection(target.url, target.name, target.headers, target.ca_file, auth)

@@ -1,0 +1,208 @@
+"""Servers that want OAuth: a real authorization server on loopback, and a browser that presses the button."""
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+from tests.ports import free_port, wait_until_listening
+
+HERE = Path(__file__).parent
+pytestmark = pytest.mark.anyio
+COATCHECK = [sys.executable, "-m", "coatcheck"]
+
+
+@pytest.fixture
+def start():
+    """Starts authorization servers; gives their URL."""
+    started = []
+
+    def begin(*, token_seconds=3600, port=None, refuse=False):
+        port = port or free_port()
+        command = [sys.executable, str(HERE / "authorization_server.py"), str(port), str(token_seconds)]
+        process = subprocess.Popen([*command, *(["refuse"] if refuse else [])])
+        started.append(process)
+        wait_until_listening(port, process)
+        return f"http://127.0.0.1:{port}/mcp"
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def user(tmp_path):
+    """The environment of a user with a browser, and without a keyring."""
+    browser = f"{sys.executable} {HERE / 'browser.py'} %s"
+    return {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+        "BROWSER": browser,
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+    }
+
+
+def log(url):
+    with urllib.request.urlopen(url.replace("/mcp", "/log"), timeout=10) as answer:
+        return [line.split()[0] if line.startswith(("register", "authorize")) else line for line in json.load(answer)]
+
+
+def forget_tokens(url):
+    request = urllib.request.Request(url.replace("/mcp", "/forget"), data=b"", method="POST")
+    urllib.request.urlopen(request, timeout=10).close()
+
+
+def run(*arguments, user):
+    return subprocess.run(
+        [*COATCHECK, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, env=user
+    )
+
+
+def greeted(*arguments, user):
+    """Run `wrap`, send one `initialize`, and wait for the end."""
+    params = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    ask = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params})
+    command = [*COATCHECK, "wrap", *arguments]
+    return subprocess.run(command, input=ask + "\n", capture_output=True, text=True, timeout=120, env=user)
+
+
+def wrapped(*arguments, user):
+    parameters = StdioServerParameters(command=COATCHECK[0], args=[*COATCHECK[1:], "wrap", *arguments], env=user)
+    return Client(stdio_client(parameters))
+
+
+async def length_of(client, size):
+    result = await client.call_tool("text", {"size": size})
+    return len(result.content[0].text), result.content[0].text
+
+
+async def connect(url, user):
+    async with wrapped("--url", url, user=user) as client:
+        await client.list_tools()
+
+
+def stored(user):
+    files = list(Path(user["XDG_DATA_HOME"]).rglob("*.json"))
+    return [json.loads(path.read_text()) for path in files], files
+
+
+async def test_a_401_that_offers_it_signs_in_in_the_browser_and_the_call_goes_on(start, user):
+    url = start()
+    with anyio.fail_after(120):
+        async with wrapped("--url", url, user=user) as client:
+            assert {tool.name for tool in (await client.list_tools()).tools} >= {"text", "object_store_get"}
+            assert (await length_of(client, 500))[0] == 500
+            assert "@obj_" in (await length_of(client, 50_000))[1]
+        assert log(url) == ["register", "authorize", "token code"]
+        async with wrapped("--url", url, user=user) as client:
+            assert (await length_of(client, 500))[0] == 500
+    assert log(url) == ["register", "authorize", "token code"]  # the second process used the token of the first
+
+
+async def test_login_signs_in_status_shows_it_and_logout_revokes(start, user):
+    url = start()
+    done = run("login", url, user=user)
+    assert (done.returncode, done.stdout) == (0, f"Signed in at {url}.\n"), done.stderr
+    assert re.search(r"sign in on this page.*\nhttp://127\.0\.0\.1:\d+/authorize\?", done.stderr)
+    assert "code_challenge_method=S256" in done.stderr
+    again = run("login", url, user=user)
+    assert again.stdout == f"Signed in at {url}.\n"
+    assert log(url) == ["register", "authorize", "token code"]
+    assert f"  {url}  signed in; the token is valid until" in run("status", user=user).stdout
+    out = run("logout", url, user=user)
+    assert out.stdout == f"The sign-in at {url} is forgotten and revoked.\n"
+    assert log(url)[-1] == "revoke"
+    assert url not in run("status", user=user).stdout
+    twice = run("logout", url, user=user)
+    assert (twice.returncode, twice.stderr) == (1, f"coatcheck: There is no sign-in at {url}. Sign-ins: none.\n")
+
+
+async def test_tokens_are_kept_in_a_file_of_their_owner_and_never_shown(start, user):
+    url = start()
+    said = run("login", url, user=user)
+    (sign_in,), (path,) = stored(user)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    shown = said.stdout + said.stderr + run("status", user=user).stdout
+    assert sign_in["tokens"]["access_token"] not in shown
+    assert sign_in["tokens"]["refresh_token"] not in shown
+
+
+async def test_an_expired_token_is_refreshed_without_the_browser_also_after_a_restart(start, user):
+    url = start(token_seconds=5)  # less than the reserve: expired as soon as it is there
+    run("login", url, user=user)
+    user["BROWSER"] = "false %s"
+    with anyio.fail_after(120):
+        async with wrapped("--url", url, user=user) as client:
+            assert (await length_of(client, 500))[0] == 500
+    entries = log(url)
+    assert entries[:3] == ["register", "authorize", "token code"]
+    assert set(entries[3:]) == {"token refresh"}
+
+
+async def test_a_token_that_became_invalid_is_refreshed_and_the_call_is_repeated(start, user):
+    url = start()
+    with anyio.fail_after(120):
+        async with wrapped("--url", url, user=user) as client:
+            assert (await length_of(client, 500))[0] == 500
+            forget_tokens(url)
+            assert (await length_of(client, 600))[0] == 600
+    assert log(url) == ["register", "authorize", "token code", "token refresh"]
+
+
+async def test_two_processes_at_once_open_one_window(start, user):
+    url = start()
+    with anyio.fail_after(120):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(2):
+                tasks.start_soon(connect, url, user)
+    assert log(url).count("authorize") == 1
+
+
+async def test_a_gateway_signs_in_to_its_servers(start, user, tmp_path):
+    url = start()
+    path = tmp_path / "mcp.json"
+    path.write_text(json.dumps({"mcpServers": {"far": {"type": "http", "url": url}}}))
+    with anyio.fail_after(120):
+        async with wrapped("--servers", str(path), user=user) as client:
+            assert [tool.name for tool in (await client.list_tools()).tools if tool.name.endswith("text")]
+    assert log(url) == ["register", "authorize", "token code"]
+
+
+async def test_a_sign_in_that_is_refused_says_so_once_and_opens_no_second_window(start, user):
+    url = start(refuse=True)
+    done = run("login", url, user=user)
+    assert done.returncode == 1
+    assert "it was refused: No." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert log(url).count("authorize") == 1
+
+
+async def test_without_a_browser_the_command_to_run_is_named(start, user):
+    url = start()
+    user |= {"BROWSER": "", "PATH": "/nowhere"}
+    user.pop("DISPLAY", None)
+    done = greeted("--url", url, user=user)
+    assert f"run `coatcheck login {url}` in a terminal" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Sign in with `coatcheck login URL`" in json.loads(done.stdout)["error"]["message"]
+
+
+@pytest.mark.parametrize("arguments", [["--no-oauth"], ["--header", "Authorization: Bearer $TOKEN"]])
+async def test_no_window_opens_where_the_user_wants_none(start, user, arguments):
+    url = start()
+    user["TOKEN"] = "wrong"
+    done = greeted("--url", url, *arguments, user=user)
+    assert "401" in json.loads(done.stdout)["error"]["message"]
+    assert log(url) == []
