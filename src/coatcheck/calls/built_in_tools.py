@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
 from coatcheck.calls.result_plan import Result
+from coatcheck.codec.characters import well_formed
 from coatcheck.errors import CoatcheckError, excerpt
 
 logger = logging.getLogger(__name__)
@@ -94,12 +95,12 @@ def own_tool(
 
 def text_result(text: str) -> Result:
     """Give a result of one text."""
-    return {"content": [{"type": "text", "text": text}], "isError": False}
+    return {"content": [{"type": "text", "text": well_formed(text)}], "isError": False}
 
 
 def error_result(text: str) -> Result:
     """Give a result that tells the model what went wrong."""
-    return {"content": [{"type": "text", "text": text}], "isError": True}
+    return {"content": [{"type": "text", "text": well_formed(text)}], "isError": True}
 
 
 class _WithoutTitles(GenerateJsonSchema):

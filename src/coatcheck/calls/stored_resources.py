@@ -3,6 +3,8 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from coatcheck.codec.characters import well_formed
+
 if TYPE_CHECKING:  # What a proxy needs for its first messages is loaded without these.
     from coatcheck.explorer import Explorer
     from coatcheck.store.object_store import StoredObject
@@ -57,7 +59,7 @@ async def read_object(uri: str, explorer: "Explorer") -> Result:
         kind, text = _original(stored)
     else:
         kind, text = await asyncio.to_thread(_original, stored)
-    return {"contents": [{"uri": uri, "mimeType": kind, "text": text}]}
+    return {"contents": [{"uri": uri, "mimeType": kind, "text": well_formed(text)}]}
 
 
 def _original(stored: "StoredObject") -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """Python values to stored bytes and back; the only package that knows orjson."""
 
+from coatcheck.codec.characters import well_formed
 from coatcheck.codec.chunked.async_codec import (
     DECODED_AT_ONCE,
     adecode,
@@ -14,7 +15,17 @@ from coatcheck.codec.chunked.decoder import Pieces
 from coatcheck.codec.chunked.yield_budget import Manners
 from coatcheck.codec.compression import expand, require_zstd, shrink
 from coatcheck.codec.decoding import decode, decode_result, load_exactly, load_json, open_json_text
-from coatcheck.codec.encoding import Encoded, dump_json, dump_line, dump_plain, encode, json_length, json_type
+from coatcheck.codec.encoding import (
+    Encoded,
+    dump_json,
+    dump_line,
+    dump_plain,
+    dump_shown,
+    encode,
+    json_length,
+    json_type,
+    replace_escaped_surrogates,
+)
 from coatcheck.codec.envelope import HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
 from coatcheck.codec.json_encoders import Spliced
 from coatcheck.codec.tool_results import ToolResult, is_large_result, result_text, result_value
@@ -39,6 +50,7 @@ __all__ = [
     "dump_json",
     "dump_line",
     "dump_plain",
+    "dump_shown",
     "encode",
     "expand",
     "is_json",
@@ -50,6 +62,7 @@ __all__ = [
     "load_json",
     "open_json_text",
     "pack",
+    "replace_escaped_surrogates",
     "require_zstd",
     "result_text",
     "result_value",
@@ -57,4 +70,5 @@ __all__ = [
     "splice_text",
     "unpack",
     "unpack_metadata",
+    "well_formed",
 ]

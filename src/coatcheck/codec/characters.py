@@ -1,13 +1,33 @@
-"""How many characters of a result a model would see, counted only as far as needed."""
+"""How many characters of a result a model would see, counted only as far as needed; text without half characters."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 MEDIA_LIMIT = 1_000_000
 """Characters of base64 up to which images and sounds of one result stay: a model sees the picture, not its encoding."""
 
+REPLACEMENT = "\ufffd"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 _DIGITS_PER_BIT = 0.30103
 _MEDIA = ("image", "audio")  # no set: what a server calls a type need not be hashable
+
+
+def well_formed(text: str) -> str:
+    """Give a text with ``U+FFFD`` in the place of lone surrogates, which UTF-8 and strict JSON parsers refuse.
+
+    They come from characters that another program cut in half.
+    """
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # Halves that stand side by side, from two escapes, are one character.
+        joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+        return _SURROGATE.sub(REPLACEMENT, joined)
+    return text
 
 
 def weigh(value: Any, limit: int) -> int:

@@ -1,12 +1,11 @@
 """Bytes back to values."""
 
-import decimal
-import json
 from typing import Any
 
 import orjson
 
 from coatcheck.codec.envelope import Metadata
+from coatcheck.codec.exact_json import load_any_integers, parse_exactly
 from coatcheck.codec.tool_results import result_value
 
 MAX_TEXT_DEPTH = 200
@@ -57,15 +56,7 @@ def load_exactly(text: str | bytes | memoryview) -> Any:
     Raises:
         ValueError: The text is no JSON, or nested too deeply.
     """
-    try:
-        return json.loads(bytes(text) if isinstance(text, memoryview) else text, parse_int=_integer)
-    except RecursionError:
-        raise ValueError("This JSON is nested too deeply.") from None
-
-
-def _integer(digits: str) -> int:
-    # int() refuses beyond 4300 digits; Decimal is exact at any length.
-    return int(digits) if len(digits) < 4000 else int(decimal.Decimal(digits))  # noqa: PLR2004
+    return load_any_integers(bytes(text) if isinstance(text, memoryview) else text)
 
 
 def open_json_text(text: str) -> Any:
@@ -74,6 +65,6 @@ def open_json_text(text: str) -> Any:
     if len(stripped) < 2 or (stripped[0], stripped[-1]) not in {("{", "}"), ("[", "]")}:  # noqa: PLR2004
         return None
     try:
-        return orjson.loads(stripped)
+        return parse_exactly(stripped)
     except ValueError:
         return None

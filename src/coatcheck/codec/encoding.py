@@ -1,5 +1,6 @@
 """Python values to bytes. Encoding never fails because of a value."""
 
+import re
 from typing import Any
 
 from coatcheck.codec.chunked.encoder import FIRST_SLICE, SLICE_BYTES
@@ -58,6 +59,23 @@ class Encoded:
 def dump_json(value: Any) -> bytes:
     """Encode any value as compact JSON."""
     return try_dump(value)[0]
+
+
+def dump_shown(value: Any) -> bytes:
+    """Encode any value as compact JSON for a reader, with ``U+FFFD`` in the place of lone surrogates."""
+    encoded, careful = try_dump(value)
+    return replace_escaped_surrogates(encoded.decode()).encode() if careful else encoded
+
+
+def replace_escaped_surrogates(text: str) -> str:
+    """Give JSON with ``U+FFFD`` in the place of the escapes of lone surrogates."""
+    return _ESCAPED_SURROGATE.sub(r"\1\\ufffd", text)
+
+
+_ESCAPED_SURROGATE = re.compile(
+    r"(?<!\\)((?:\\\\)*)(?:\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+)
 
 
 def dump_line(value: Any) -> bytes:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
+from coatcheck.codec.exact_json import parse_exactly
 
 PARSED_AT_ONCE = 256 * 1024
 """Characters of text up to which a result is parsed where it is stored; larger ones are parsed in the sandbox."""
@@ -104,6 +104,6 @@ def parsed_or_text(text: str) -> Any:
 
 def _parsed(text: str) -> Any:
     try:
-        return orjson.loads(text)
+        return parse_exactly(text)
     except ValueError:
         return None

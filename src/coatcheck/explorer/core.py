@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coatcheck import codec
-from coatcheck.codec import Encoded, Metadata, ToolResult
+from coatcheck.codec import Encoded, Metadata, ToolResult, well_formed
 from coatcheck.errors import (
     CoatcheckError,
     ObjectStoreUnavailable,
@@ -90,6 +90,7 @@ class ExplorerCore:
 
     def _unkept(self, encoded: Encoded, characters: int, error: CoatcheckError, limit: int) -> str:
         plain = codec.decode(metadata_of(encoded), encoded.payload)
+        plain = well_formed(plain) if isinstance(plain, str) else plain
         note = f"This result was not kept: {error}"
         whole = render_whole(plain, self.response_limit - len(note) - 2)
         if whole is not None:
@@ -182,7 +183,7 @@ class ExplorerCore:
 
     async def raw(self, target: Reference, start: int) -> str:
         """Give one page of an object's exact text, with where it stands and how to go on."""
-        text: str = (await self.find(target).text()).value
+        text = well_formed((await self.find(target).text()).value)
         total = len(text)
         if start < 0 or (start >= total and start > 0):
             return f"{target} has {total:,} characters: start must lie between 0 and {max(total - 1, 0)}."

@@ -23,6 +23,7 @@ COMPRESSED_AT_ONCE = 256 * 1024
 """Bytes up to which a payload is compressed or expanded on the event loop; it takes less than a millisecond."""
 
 
+_UNREADABLE = "The stored bytes of this object are not what its metadata says: another program may have changed them."
 T = TypeVar("T")
 
 
@@ -41,16 +42,22 @@ class StoredObject(NamedTuple):
 
     def value(self) -> Any:
         """Decode the value; of a tool result, the smallest JSON that loses nothing."""
-        return codec.decode(self.metadata, self.payload)
+        try:
+            return codec.decode(self.metadata, self.payload)
+        except ValueError as error:
+            raise ObjectUnreadable(_UNREADABLE) from error
 
     def result(self) -> dict[str, Any] | None:
         """Decode a tool result exactly as it was on the wire; ``None`` where the object is something else."""
-        return codec.decode_result(self.metadata, self.payload)
+        try:
+            return codec.decode_result(self.metadata, self.payload)
+        except ValueError as error:
+            raise ObjectUnreadable(_UNREADABLE) from error
 
     def text(self) -> str | None:
         """Give the text byte for byte as it was stored; ``None`` where the object is no text."""
         if self.metadata.kind == "text":
-            return str(self.payload, "utf-8")
+            return str(self.value())
         result = self.result()
         if result is not None:
             return codec.result_text(result)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace as with_changes
 from typing import Any
 
+from coatcheck.codec import well_formed
 from coatcheck.explorer.operations.clipping import clip
 from coatcheck.explorer.operations.document import Answer, Document, locate
 from coatcheck.explorer.operations.replacing import replace
@@ -39,10 +40,10 @@ def rank(document: Document, args: dict[str, Any]) -> Answer:
 def _bounded(operation: Operation) -> Operation:
     def run(document: Document, args: dict[str, Any]) -> Answer:
         answer = operation(document, args)
-        limit = args.get("limit")
-        if isinstance(limit, int) and len(answer.text) > limit:
-            return with_changes(answer, text=clip(answer.text, limit))
-        return answer
+        text, limit = well_formed(answer.text), args.get("limit")
+        if isinstance(limit, int):
+            text = clip(text, limit)
+        return answer if text is answer.text else with_changes(answer, text=text)
 
     return run
 

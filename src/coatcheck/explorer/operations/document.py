@@ -5,8 +5,11 @@ from functools import cached_property
 from typing import Any
 
 from coatcheck.codec import Encoded, Metadata, decode, encode
+from coatcheck.errors import ObjectUnreadable
 from coatcheck.explorer.texts import HEAD, Opened, may_be_opened, open_text
 from coatcheck.references import parse_path, walk
+
+UNREADABLE = "The stored bytes of this object are not what its metadata says: another program may have changed them."
 
 Facts = dict[str, Any]
 
@@ -121,7 +124,10 @@ class Document:
     @cached_property
     def value(self) -> Any:
         """The decoded value."""
-        return decode(self.metadata, self.payload)
+        try:
+            return decode(self.metadata, self.payload)
+        except ValueError as error:
+            raise ObjectUnreadable(UNREADABLE) from error
 
     @cached_property
     def _opened_root(self) -> Opened | None:

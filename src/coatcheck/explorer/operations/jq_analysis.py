@@ -43,10 +43,19 @@ _TOKEN = re.compile(
   | (?P<string>")
   | (?P<open>[(\[{])
   | (?P<close>[)\]}])
+  | (?P<operator>//=?|\|=|==|!=|<=?|>=?|[-+*/%]=?|=)
   | (?P<other>\.\.|.)
     """,
     re.VERBOSE | re.ASCII,
 )
+_OPERANDS = frozenset({"field", "number", "name", "close", "string", "format"})
+"""What may stand before an operator; a ``-`` behind anything else is a sign."""
+_EXACT_OPERATORS = frozenset({"//", "//=", "|=", "="})
+_COMPUTING = {
+    "abs", "add", "ceil", "contains", "fabs", "floor", "group_by", "index", "indices", "inside", "log", "log10",
+    "log2", "max", "max_by", "min", "min_by", "pow", "range", "round", "sort", "sort_by", "sqrt", "trunc", "unique",
+    "unique_by",
+}  # fmt: skip
 _STRING_PART = re.compile(r'[^"\\]+|\\[^(]|(?P<end>")|(?P<code>\\\()', re.DOTALL)
 _SEPARATOR_AHEAD = re.compile(r"\s*(?:[,}:]|\Z)")
 
@@ -71,9 +80,18 @@ def refuse_reaching_out(program: str) -> None:
             )
 
 
+def computes(program: str) -> bool:
+    """Whether a filter does arithmetic or compares, which jq does with 53 bits."""
+    return any(word in _COMPUTING or not word[0].isalpha() for word in _words(program) if word[0] != "$")
+
+
 def _words(program: str) -> list[str]:
-    """Give the names that jq would look up: functions, keywords, and variables with their ``$``."""
+    """Give the names that jq would look up (functions, keywords, variables with their ``$``) and its operators.
+
+    Of operators, only those that compute or compare.
+    """
     words: list[str] = []
+    before: str | None = None
     inside: list[str] = []  # what is open: "{" waits for a key, ":" stands for a member's value
     position = 0
     while position < len(program):
@@ -88,10 +106,14 @@ def _words(program: str) -> list[str]:
         if kind == "name":
             if text.startswith("$") or not _is_key(program, position, inside):
                 words.append(re.sub(r"\s", "", text))
+        elif kind == "operator":
+            if before in _OPERANDS and text not in _EXACT_OPERATORS:
+                words.append(text)
         elif kind == "comment":
             _refuse_continued_comment(text)
         else:
             _follow(kind, text, inside)
+        before = before if kind in {"space", "comment"} else kind
     return words
 
 

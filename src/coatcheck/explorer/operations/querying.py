@@ -8,11 +8,11 @@ from typing import Any
 
 import jq
 
-from coatcheck.codec import dump_json, encode, load_exactly, load_json, open_json_text
+from coatcheck.codec import dump_json, encode, load_exactly, load_json, open_json_text, replace_escaped_surrogates
 from coatcheck.codec.encoding import describe_payload
 from coatcheck.errors import FilterError, SandboxOutputExceeded, excerpt
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
-from coatcheck.explorer.operations.jq_analysis import begins_with_path, narrow, refuse_reaching_out
+from coatcheck.explorer.operations.jq_analysis import begins_with_path, computes, narrow, refuse_reaching_out
 from coatcheck.references import parse_path
 
 SECONDS_PER_BYTE = 25e-9
@@ -57,12 +57,9 @@ READ_AT_ONCE = 1024 * 1024
 """Size up to which jq reads an object so quickly that nothing is gained by looking at what the filter needs of it."""
 
 _LONG_NUMBER = re.compile(r"\d{16}")
+_INTEGER_OF_16 = re.compile(r"(?<![\d.])\d{16,400}(?![\d.eE])")
 _BEYOND_64_BITS = re.compile(r"\d{19}")
 _MAY_HAVE_BEEN_ROUNDED = re.compile(r"[0-9][eE][+-]?[0-9]")
-_LONE_SURROGATE = re.compile(
-    r"(?<!\\)((?:\\\\)*)(?:\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
-    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2})"
-)
 
 
 def query(document: Document, args: dict[str, Any]) -> Answer:
@@ -95,10 +92,15 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
         outputs = _outputs(compiled, source, args.get("max_bytes") or DEFAULT_MAX_BYTES)
     except _BadSource:
         notes.append("Broken characters (lone surrogates) were replaced by \ufffd for the filter.")
-        outputs = _outputs(compiled, _LONE_SURROGATE.sub(r"\1\\ufffd", source), DEFAULT_MAX_BYTES)
+        outputs = _outputs(compiled, replace_escaped_surrogates(source), DEFAULT_MAX_BYTES)
     if len(outputs) != 1:
         notes.append("The filter gave no output." if not outputs else f"{len(outputs):,} outputs, given as a list.")
     result = outputs[0] if len(outputs) == 1 else f"[{','.join(outputs)}]"
+    if computes(program) and _has_long_integer(source):
+        notes.append(
+            "jq computes and compares with 53 bits, and the object has longer integers: what is computed from them is "
+            "rounded, and such integers can count as equal."
+        )
     return _answer(result, source, notes, args, len(outputs))
 
 
@@ -154,7 +156,7 @@ def _refuse_what_takes_too_long(source: str, args: dict[str, Any], started: floa
 def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], count: int) -> Answer:
     value = load_exactly(result) if _BEYOND_64_BITS.search(result) else load_json(result)
     rounded = _rounded(value, source) if _LONG_NUMBER.search(result) else []
-    if rounded:
+    if rounded and not any(note.startswith("jq computes") for note in notes):
         named = ", ".join(map(str, rounded[:ROUNDED_NAMED])) + (" and others" if len(rounded) > ROUNDED_NAMED else "")
         notes.append(f"jq computes with 53 bits: computed integers may be rounded ({named}).")
     head = "".join(f"({note})\n" for note in notes)
@@ -200,7 +202,11 @@ def _outputs(compiled: Any, source: str, max_bytes: int) -> list[str]:
             output = next(results, None)
         except ValueError as error:
             message = str(error)
-            if message.startswith("parse error") and "surrogate" in message and _LONE_SURROGATE.search(source):
+            if (
+                message.startswith("parse error")
+                and "surrogate" in message
+                and replace_escaped_surrogates(source) != source
+            ):
                 raise _BadSource from None
             raise FilterError(f"The filter failed on the value: {_tidy(message)}{_hint(message)}") from None
         if output is None:
@@ -241,6 +247,11 @@ def _rounded(value: Any, source: str) -> list[int]:
         elif isinstance(item, int) and abs(item) > EXACT_INTEGER and str(abs(item)) not in source:
             found[item] = None
     return list(found)
+
+
+def _has_long_integer(source: str) -> bool:
+    """Whether JSON has an integer beyond 2^53, or a text with as many digits: telling them apart would cost more."""
+    return any(int(found.group()) > EXACT_INTEGER for found in _INTEGER_OF_16.finditer(source))
 
 
 def _has_large_integer(value: Any) -> bool:

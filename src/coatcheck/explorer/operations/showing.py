@@ -5,7 +5,7 @@ from typing import Any
 from coatcheck.codec import dump_json, json_type
 from coatcheck.errors import ArgumentRejected
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
-from coatcheck.explorer.texts import Opened
+from coatcheck.explorer.texts import Opened, why_unopened
 
 
 def show(document: Document, args: dict[str, Any]) -> Answer:
@@ -32,11 +32,13 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
             return Answer(text, facts=facts | {"whole": True})
     characters = _characters(document, value, is_root=value is document.value)
     opened = _opened(document, value)
+    why = why_unopened(value) if opened is None and isinstance(value, str) else ""
     subject = Subject(
         reference=place(args),
         characters=characters,
         expires_in=args.get("expires_in"),
         tool=args.get("tool", document.metadata.tool),
+        kind_note=why or None,
     )
     return Answer(render(value, subject, limit, opened), facts=facts | {"whole": False, "characters": characters})
 

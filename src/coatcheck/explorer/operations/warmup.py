@@ -1,6 +1,7 @@
 """Runs every operation once, so that whatever they import, and whatever codecs they need, is there."""
 
 import contextlib
+import unicodedata  # noqa: F401  # for patterns with \N{…}; a worker cannot import any more later
 from collections.abc import Callable
 from typing import Any
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from coatcheck.codec import dump_json, dump_plain
+from coatcheck.codec import dump_plain, dump_shown
 from coatcheck.errors import counted
 from coatcheck.explorer.previews.wording import INTEGER_BITS, NotPlain, kind_of, number, quote, write_scalar
 
@@ -95,7 +95,7 @@ def _compact(value: Any, limit: int) -> str | None:
     if encoded is None:
         if _weigh(value, limit) > limit:
             return None
-        encoded = dump_json(value)
+        encoded = dump_shown(value)
     text = encoded.decode()
     return text if len(text) <= limit else None
 
@@ -103,10 +103,10 @@ def _compact(value: Any, limit: int) -> str | None:
 def _in_lines(value: Any, limit: int) -> str | None:
     """Write each member of a list or object in a line of its own, where that helps and fits."""
     if isinstance(value, dict):
-        members = [dump_json({name: member})[1:-1] for name, member in value.items()]
+        members = [dump_shown({name: member})[1:-1] for name, member in value.items()]
         brackets = "{}"
     elif isinstance(value, (list, tuple)) and any(isinstance(item, (dict, list, tuple)) for item in value):
-        members = [dump_json(item) for item in value]
+        members = [dump_shown(item) for item in value]
         brackets = "[]"
     else:
         return None

@@ -6,6 +6,7 @@ from coatcheck.errors import (
     ArgumentRejected,
     CoatcheckError,
     FilterError,
+    ObjectUnreadable,
     PathNotFound,
     PatternError,
     ReferenceSyntaxError,
@@ -13,11 +14,13 @@ from coatcheck.errors import (
     SandboxMemoryExceeded,
     SandboxOutputExceeded,
     SandboxTimeout,
+    excerpt,
 )
 from coatcheck.explorer.sandbox.channel import MAX_HEADER_BYTES
 from coatcheck.explorer.sandbox.worker_limits import MEBIBYTE, Limits
 
 MAX_MESSAGE_CHARACTERS = 2000
+MAX_DETAIL_CHARACTERS = 200
 LARGE_BYTES = 5 * MEBIBYTE
 """From here on an object's size is a likely reason for a timeout."""
 
@@ -25,19 +28,37 @@ OUT_OF_MEMORY = "SandboxMemoryExceeded"
 OUTPUT_EXCEEDED = "SandboxOutputExceeded"
 
 _CARRIED: dict[str, type[CoatcheckError]] = {
-    kind.__name__: kind for kind in (ArgumentRejected, FilterError, PathNotFound, PatternError, ReferenceSyntaxError)
+    kind.__name__: kind
+    for kind in (ArgumentRejected, FilterError, ObjectUnreadable, PathNotFound, PatternError, ReferenceSyntaxError)
 }
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """In the worker: put an error into a header. Of an unexpected one only that there was one."""
+    """In the worker: put an error into a header. One that ends the process carries no text."""
     if isinstance(error, MemoryError):
         return {"status": "error", "error": OUT_OF_MEMORY}
     if isinstance(error, SandboxOutputExceeded):
         return {"status": "error", "error": OUTPUT_EXCEEDED}
     if type(error).__name__ in _CARRIED:
         return {"status": "error", "error": type(error).__name__, "message": str(error)[:MAX_MESSAGE_CHARACTERS]}
-    return {"status": "error", "error": "RecursionError" if isinstance(error, RecursionError) else "unexpected"}
+    if isinstance(error, Exception):
+        return {"status": "error", "error": ArgumentRejected.__name__, "message": _sentence(error)}
+    return {"status": "error", "error": "unexpected"}
+
+
+def _sentence(error: Exception) -> str:
+    """Say of an exception that no operation foresaw what it means for the value that was worked on."""
+    if isinstance(error, RecursionError):
+        return "The value or the argument is nested too deeply for this. Work on a part of it with a path."
+    if isinstance(error, OverflowError):
+        reason = "a number in it, or in the arguments, is too large for this operation"
+    else:
+        detail = excerpt(str(error), MAX_DETAIL_CHARACTERS)
+        reason = type(error).__name__ + (f": {detail}" if detail else "")
+    return (
+        f"The operation does not work on this value ({reason}). Work on another part of it with a path, "
+        "or read its exact text with raw=true."
+    )
 
 
 def is_expected(header: dict[str, Any]) -> bool:
@@ -56,10 +77,6 @@ def revive(header: dict[str, Any], limits: Limits) -> CoatcheckError:
         return out_of_memory(limits)
     if name == OUTPUT_EXCEEDED:
         return output_exceeded(limits)
-    if name == "RecursionError":
-        return SandboxFailed(
-            "The value or the argument is nested too deeply for this. Work on a part of it with a path."
-        )
     return SandboxFailed("The operation failed inside the sandbox. Try another way to get at the data.")
 
 

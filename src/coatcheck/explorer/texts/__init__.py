@@ -4,6 +4,14 @@ Each parser gives ``None`` for a text that is not of its format; none of them ra
 for ``ArgumentRejected`` where a document is refused.
 """
 
-from coatcheck.explorer.texts.opening import HEAD, SMALL, Opened, is_for_the_sandbox, may_be_opened, open_text
+from coatcheck.explorer.texts.opening import (
+    HEAD,
+    SMALL,
+    Opened,
+    is_for_the_sandbox,
+    may_be_opened,
+    open_text,
+    why_unopened,
+)
 
-__all__ = ["HEAD", "SMALL", "Opened", "is_for_the_sandbox", "may_be_opened", "open_text"]
+__all__ = ["HEAD", "SMALL", "Opened", "is_for_the_sandbox", "may_be_opened", "open_text", "why_unopened"]

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from coatcheck.codec import open_json_text
+from coatcheck.codec.exact_json import any_integer
 
 FEWEST = 2
 MOST_STARTS_TRIED = 20
 """Places at which a document inside a text may begin. Each costs at most one reading of the text."""
 MOST_DOCUMENTS = 1_000_000
-_BEYOND_64_BITS = re.compile(r"\d{19}")
 _SPACE = re.compile(r"[ \t\r\n,]*")
 _START = re.compile(r"(?:^|(?<=[\s:`]))[\[{](?=\s*[\[{\"\d\-\]}tfn])", re.MULTILINE)
 
@@ -43,7 +43,7 @@ def open_json_inside(text: str) -> Found | None:
 
 def _whole(text: str) -> Any:
     """Read a text that is one list or dict, with all digits of its integers; NaN is null."""
-    value = None if _BEYOND_64_BITS.search(text) else open_json_text(text)
+    value = open_json_text(text)
     if value is not None:
         return value if isinstance(value, (dict, list)) else None
     read = _read(text, _end_of_space(text, 0))
@@ -103,4 +103,4 @@ def _read(text: str, position: int) -> tuple[Any, int] | None:
     return (value, end) if isinstance(value, (dict, list)) else None
 
 
-_DECODER = json.JSONDecoder(parse_constant=lambda _: None)
+_DECODER = json.JSONDecoder(parse_int=any_integer, parse_constant=lambda _: None)

@@ -8,7 +8,7 @@ from coatcheck.explorer.texts.json_documents import open_json, open_json_inside
 from coatcheck.explorer.texts.python_literals import looks_like_python, open_python_literal
 from coatcheck.explorer.texts.tables import looks_like_table, open_table
 from coatcheck.explorer.texts.text_formats import SUMMARISED, recognise
-from coatcheck.explorer.texts.yaml_text import looks_like_yaml, open_yaml_text
+from coatcheck.explorer.texts.yaml_text import MOST_CHARACTERS, looks_like_yaml, open_yaml_text
 
 SMALL = 64 * 1024
 """Characters up to which a text whose parser is harmless is read where it is looked at."""
@@ -53,6 +53,13 @@ def open_text(text: str, *, in_sandbox: bool) -> Opened | None:
     if found is None:
         found = open_json_inside(text)
     return None if found is None else Opened(*found)
+
+
+def why_unopened(text: str) -> str:
+    """Say why a text that looks like a document stays plain text; ``""`` for all other text."""
+    if len(text) > MOST_CHARACTERS and looks_like_yaml(text[:HEAD]):
+        return f"Longer than the {MOST_CHARACTERS:,} characters of YAML that are read, so it is worked on as plain text"
+    return ""
 
 
 def is_for_the_sandbox(text: str) -> bool:

@@ -1,0 +1,153 @@
+"""Lone surrogates, integers of any size, and values that cannot be worked on."""
+
+import json
+
+import pytest
+
+from coatcheck.backends import InMemoryBackend
+from coatcheck.codec import ToolResult
+from coatcheck.errors import ArgumentRejected, CoatcheckError, ObjectUnreadable
+from coatcheck.explorer import Explorer
+from coatcheck.explorer.sandbox import Sandbox
+from coatcheck.object_store import ObjectStore
+
+HALF = "\ud83d"
+BIG = 12345678901234567890123456007
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    opened = Sandbox(timeout=30)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def backend():
+    return InMemoryBackend()
+
+
+@pytest.fixture
+def explorer(sandbox, backend):
+    return Explorer(ObjectStore(backend), sandbox=sandbox)
+
+
+def answers(explorer, object_id):
+    """What every operation says of an object, errors included."""
+    calls = [
+        lambda: explorer.preview(object_id),
+        lambda: explorer.explore(object_id),
+        lambda: explorer.explore(object_id, "t"),
+        lambda: explorer.slice(object_id),
+        lambda: explorer.raw(object_id),
+        lambda: explorer.search(object_id, "cut"),
+        lambda: explorer.search(object_id, HALF),
+        lambda: explorer.search(object_id, f"({HALF}"),
+        lambda: explorer.query(object_id, "."),
+        lambda: explorer.query(object_id, f'.["{HALF}"]'),
+        lambda: explorer.replace(object_id, "cut", HALF),
+        explorer.list,
+    ]
+    for call in calls:
+        try:
+            yield call()
+        except CoatcheckError as error:
+            yield str(error)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"cut {HALF} here",
+        f"cut {HALF}\n" * 2000,
+        {"t": f"cut {HALF}", HALF: 1},
+        {"t": f"cut {HALF}", "rows": [HALF] * 3000},
+        ToolResult({"content": [{"type": "text", "text": json.dumps({"t": f"cut {HALF}"})}]}),
+        ToolResult({"content": [{"type": "text", "text": f"cut {HALF}"}]}),
+    ],
+    ids=["text", "long text", "object", "large object", "JSON in a result", "text in a result"],
+)
+def test_no_answer_has_a_lone_surrogate_whatever_was_stored_or_asked(explorer, value):
+    object_id = explorer.store.put(value, tool=f"tool {HALF}")
+    for answer in answers(explorer, object_id):
+        answer.encode()
+
+
+def test_json_in_an_answer_has_no_escape_of_one_either(explorer):
+    value = {"t": f"cut {HALF}", "whole": "\U0001f600", "escaped": r"\ud83d"}
+    shown = explorer.explore(explorer.store.put(value))
+    assert json.loads(shown) == value | {"t": "cut \ufffd"}
+
+
+def test_a_value_with_a_lone_surrogate_is_passed_on_as_it_is(explorer):
+    assert explorer.resolve(explorer.store.put({"t": HALF}), "t") == HALF
+
+
+@pytest.mark.parametrize("structured", [False, True], ids=["text", "text and structured content"])
+def test_integers_of_any_size_inside_json_text_stay_exact(explorer, structured):
+    rows = {"rows": [{"wei": BIG + number} for number in range(300)]}
+    result = {"content": [{"type": "text", "text": json.dumps(rows)}]}
+    if structured:
+        result["structuredContent"] = rows
+    object_id = explorer.store.put(ToolResult(result))
+    assert explorer.resolve(object_id, "rows[7].wei") == BIG + 7
+    assert explorer.explore(object_id, "rows[7]") == f'{{"wei":{BIG + 7}}}'
+    assert explorer.query(object_id, ".rows[7].wei") == str(BIG + 7)
+    assert str(BIG) in explorer.preview(object_id)
+
+
+@pytest.mark.parametrize("filter_", [".b - .a", ".a == .b", "[.a, .b] | unique | length", "[.a, .b] | add"])
+def test_jq_says_that_it_rounds_whatever_comes_out(explorer, filter_):
+    object_id = explorer.store.put({"a": 1234567890123456789, "b": 1234567890123456790})
+    assert "computes and compares with 53 bits" in explorer.query(object_id, filter_)
+
+
+@pytest.mark.parametrize("filter_", [".a", "{a}", ".a // 0", "[.a, .b][-1]", '"a - b"', ".a |= ."])
+def test_jq_says_nothing_of_rounding_where_it_only_passes_integers_on(explorer, filter_):
+    object_id = explorer.store.put({"a": 1234567890123456789, "b": 1234567890123456790})
+    assert "53 bits" not in explorer.query(object_id, filter_)
+
+
+def test_a_long_yaml_text_is_worked_on_as_plain_text_and_says_why(explorer):
+    text = "".join(f"- name: item {number}\n  value: {number}\n" for number in range(20_000))
+    object_id = explorer.store.put(text)
+    assert "Longer than the 400,000 characters of YAML that are read" in explorer.preview(object_id)
+    assert explorer.slice(object_id, 0, 1).endswith("0: - name: item 0")
+    assert "1 match in 1 line" in explorer.search(object_id, "item 19999$")
+
+
+@pytest.mark.parametrize("tag", ["!!float", "!!int"])
+def test_a_sexagesimal_number_of_yaml_is_text(explorer, tag):
+    object_id = explorer.store.put(f'a: {tag} "{"1:" * 40_000}1"\nb: 1\n')
+    assert "text of 2 lines" in explorer.preview(object_id)
+    assert explorer.slice(object_id, 1, 2).endswith("1: b: 1")
+
+
+def test_a_pattern_may_name_characters(explorer):
+    object_id = explorer.store.put("a — b\n" * 3)
+    assert explorer.search(object_id, r"\N{EM DASH}").startswith("3 matches")
+
+
+def test_corrupt_bytes_are_named_as_such_and_the_worker_stays(explorer, backend, sandbox):
+    object_id = explorer.store.put({"a": list(range(100_000))})
+    stored = backend.get(object_id)
+    backend.set(object_id, stored[:-2] + b"!!", None)
+    assert explorer.search(explorer.store.put("x"), "x").startswith("1 match")
+    pids = sandbox.pids()
+    for call in (explorer.preview, explorer.explore, lambda each: explorer.search(each, "1")):
+        with pytest.raises(ObjectUnreadable, match="another program may have changed them"):
+            call(object_id)
+    with pytest.raises(ObjectUnreadable, match="another program may have changed them"):
+        explorer.store.fetch(object_id)
+    assert sandbox.pids() == pids
+
+
+def test_an_error_that_no_operation_foresaw_is_a_sentence_and_the_worker_stays(explorer, sandbox):
+    object_id = explorer.store.put("abc")
+    explorer.search(object_id, "a")
+    pids = sandbox.pids()
+    with pytest.raises(ArgumentRejected, match="does not work on this value"):
+        explorer.run("replace", object_id, pattern="a", replacement=7, case_sensitive=True)
+    with pytest.raises(ArgumentRejected, match="is too large for this operation"):
+        explorer.run("search", object_id, pattern="a", start=float("inf"))
+    assert sandbox.pids() == pids
