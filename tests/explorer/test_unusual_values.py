@@ -96,7 +96,7 @@ def test_integers_of_any_size_inside_json_text_stay_exact(explorer, structured):
     assert str(BIG) in explorer.preview(object_id)
 
 
-@pytest.mark.parametrize("filter_", [".b - .a", ".a == .b", "[.a, .b] | unique | length", "[.a, .b] | add"])
+@pytest.mark.parametrize("filter_", [".b - .a", ".a == .b", "[.a, .b] | unique | length"])
 def test_jq_says_that_it_rounds_whatever_comes_out(explorer, filter_):
     object_id = explorer.store.put({"a": 1234567890123456789, "b": 1234567890123456790})
     assert "computes and compares with 53 bits" in explorer.query(object_id, filter_)

@@ -96,11 +96,6 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
     if len(outputs) != 1:
         notes.append("The filter gave no output." if not outputs else f"{len(outputs):,} outputs, given as a list.")
     result = outputs[0] if len(outputs) == 1 else f"[{','.join(outputs)}]"
-    if computes(program) and _has_long_integer(source):
-        notes.append(
-            "jq computes and compares with 53 bits, and the object has longer integers: what is computed from them is "
-            "rounded, and such integers can count as equal."
-        )
     return _answer(result, source, notes, args, len(outputs))
 
 
@@ -156,9 +151,14 @@ def _refuse_what_takes_too_long(source: str, args: dict[str, Any], started: floa
 def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], count: int) -> Answer:
     value = load_exactly(result) if _BEYOND_64_BITS.search(result) else load_json(result)
     rounded = _rounded(value, source) if _LONG_NUMBER.search(result) else []
-    if rounded and not any(note.startswith("jq computes") for note in notes):
+    if rounded:
         named = ", ".join(map(str, rounded[:ROUNDED_NAMED])) + (" and others" if len(rounded) > ROUNDED_NAMED else "")
         notes.append(f"jq computes with 53 bits: computed integers may be rounded ({named}).")
+    elif computes(args["filter"]) and _has_long_integer(source):
+        notes.append(
+            "jq computes and compares with 53 bits, and the object has longer integers: what is computed from them is "
+            "rounded, and different ones can count as equal."
+        )
     head = "".join(f"({note})\n" for note in notes)
     shown = value if isinstance(value, str) else result
     fits = len(head) + len(shown) <= args["limit"]
