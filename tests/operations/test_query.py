@@ -184,3 +184,16 @@ def test_broken_characters_do_not_keep_a_filter_from_working(do):
 
     assert "x\ufffdy" in answer.text
     assert "replaced" in answer.text
+
+
+def test_a_filter_that_fails_on_a_text_is_told_what_it_works_on(do):
+    with pytest.raises(FilterError) as failed:
+        do("query", "one\ntwo\nthree", filter="map(.name)")
+    assert str(failed.value).endswith(
+        ' This is a text of 3 lines: begin with split("\\n") | map(…), or give path="lines".'
+    )
+    assert do("query", "one\ntwo\nthree", filter='split("\\n") | length').text == "3"
+    assert do("query", "one\ntwo\nthree", filter="length", path="lines").text == "3"
+    with pytest.raises(FilterError) as failed:
+        do("query", "a,b\n1,2\n3,4\n", filter='split("\\n") | length')
+    assert str(failed.value).endswith(' The text is read from CSV as 2 items; for its lines give path="lines".')

@@ -112,3 +112,35 @@ def test_a_malformed_path_says_where_and_what_was_expected(path, expected):
     with pytest.raises(ReferenceSyntaxError) as caught:
         parse_path(path)
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("$.items[0].name", "items[0].name"), ("$", ""), ("$[3]", "[3]"), ("$schema", ".$schema"), ("a.$.b", ".a.$.b")],
+)
+def test_the_root_of_json_path_may_stand_in_front(written: str, meant: str) -> None:
+    assert parse_path(written) == parse_path(meant)
+
+
+def test_a_full_reference_given_as_path_leads_into_its_object() -> None:
+    assert str(parse_target("@obj_1", "@obj_1.items[0]")) == "@obj_1.items[0]"
+    with pytest.raises(ReferenceSyntaxError, match=r'another object: give object_id="@obj_2", path=".items"\.'):
+        parse_target("@obj_1", "@obj_2.items")
+
+
+@pytest.mark.parametrize(
+    ("written", "exact"),
+    [
+        ("items[*].id", "[.items[].id]"),
+        ("[*].id", "[.[].id]"),
+        ("$.items[].id", "[.items[].id]"),
+        ("items.*.id", "[.items[].id]"),
+        ("packages.node_modules/axios.version", 'packages["node_modules/axios"].version'),
+        ("node_modules/axios", '["node_modules/axios"]'),
+        ("my key", '["my key"]'),
+    ],
+)
+def test_a_path_that_is_none_is_answered_with_the_exact_form(written: str, exact: str) -> None:
+    with pytest.raises(ReferenceSyntaxError) as raised:
+        parse_path(written)
+    assert str(raised.value).endswith(exact)

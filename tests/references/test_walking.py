@@ -119,3 +119,17 @@ def test_a_member_called_lines_comes_before_the_lines_of_its_text() -> None:
 def test_lines_beyond_the_end_are_named() -> None:
     with pytest.raises(PathNotFound, match=r'"\[9\]" leads nowhere: at ".lines" is a list of 2 items'):
         walk("a\nb", parse_path("lines[9]"))
+
+
+def test_a_position_may_be_written_as_a_key() -> None:
+    assert walk({"items": [{"name": "a"}]}, parse_path("items.0.name")) == "a"
+    assert walk({"items": {"0": "key"}}, parse_path("items.0")) == "key"
+    with pytest.raises(PathNotFound, match="a list of 1 item"):
+        walk({"items": [1]}, parse_path("items.7"))
+
+
+def test_a_near_key_is_named_alone_and_in_one_line() -> None:
+    value = {f"field number {number} with a long name": 1 for number in range(50)} | {"repository": 1}
+    with pytest.raises(PathNotFound) as raised:
+        walk(value, parse_path("repositry"))
+    assert str(raised.value).endswith("an object without that key. Did you mean .repository?")

@@ -6,16 +6,16 @@ r"""The one grammar of references and paths, and its one parser.
     key       = ( letter | digit | "_" | "-" | "$" | "@" )+         any script
     inside    = integer | [ integer ] ":" [ integer ] | JSON string | the same in single quotes
 
-As an argument of its own a path may miss its first dot: ``items[3].name``. Only text that follows the grammar to its
-last character is a reference: ``@alice``, ``user@obj_1.com`` and ``@obj_1 is nice`` are plain text. ``@@obj_1`` stands
-for the text ``@obj_1``.
+As an argument of its own a path may miss its first dot: ``items[3].name``, or begin with JSONPath's ``$``. Only text
+that follows the grammar to its last character is a reference: ``@alice``, ``user@obj_1.com`` and ``@obj_1 is nice`` are
+plain text. ``@@obj_1`` stands for the text ``@obj_1``.
 """
 
 import json
 import re
 
 from coatcheck.errors import ReferenceSyntaxError, excerpt
-from coatcheck.references.paths import PLAIN_KEY, Index, Key, Path, Reference, Slice, Step
+from coatcheck.references.paths import PLAIN_KEY, Index, Key, Path, Reference, Slice, Step, quote
 
 OBJECT_ID = re.compile(r"obj_[A-Za-z0-9_-]+")
 LONGEST_ID = 200
@@ -27,6 +27,9 @@ REFERENCE_PATTERN = "^@obj_[A-Za-z0-9_-]+"
 MAX_PATH_LENGTH = 4096
 MAX_INDEX_DIGITS = 15
 
+EXACT = 200
+"""Characters of a corrected path in a message."""
+_KEY_END = re.compile(r"[.\[]")
 _SLICE_OR_INDEX = re.compile(r"(?P<start>-?[0-9]+)?(?P<colon>:)?(?P<stop>-?[0-9]+)?\]")
 _DOUBLE_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _SINGLE_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
@@ -39,12 +42,14 @@ def parse_path(text: str) -> Path:
         ReferenceSyntaxError: The text does not follow the grammar; the message says where.
     """
     text = text.strip()
+    if text[:1] == "$" and text[1:2] in {"", ".", "["}:
+        text = text[1:]
     if text in {"", "."}:
         return Path()
     first = PLAIN_KEY.match(text)
     if first is None:
         return _path(text, _steps(text))
-    return _path(text, [Key(first.group()), *_steps(text, first.end())])
+    return _path(text, _steps(text, first.end(), Key(first.group())))
 
 
 def parse_reference(text: str) -> Reference | None:
@@ -77,6 +82,14 @@ def parse_target(object_id: str, path: str = "") -> Reference:
         )
     rest = given[found.end() :]
     inner = _path(rest, _steps(rest)) if rest else Path()
+    whole = parse_reference(path.strip())
+    if whole is not None:
+        if whole.object_id == found.group():
+            return Reference(found.group(), inner.join(whole.path.steps))
+        raise ReferenceSyntaxError(
+            f'The path "{excerpt(path)}" is a reference to another object: give object_id="@{whole.object_id}"'
+            + (f', path="{excerpt(str(whole.path))}".' if whole.path else ".")
+        )
     return Reference(found.group(), inner.join(parse_path(path).steps))
 
 
@@ -105,11 +118,13 @@ def _path(text: str, steps: list[Step]) -> Path:
     return path
 
 
-def _steps(text: str, position: int = 0) -> list[Step]:
+def _steps(text: str, position: int = 0, first: Key | None = None) -> list[Step]:
     if len(text) > MAX_PATH_LENGTH:
         raise ReferenceSyntaxError(f"The path has {len(text):,} characters; {MAX_PATH_LENGTH:,} are allowed.")
-    steps: list[Step] = []
+    steps: list[Step] = [] if first is None else [first]
     while position < len(text):
+        if text[position] not in ".[" and steps and isinstance(steps[-1], Key):
+            raise _unquoted(text, position, steps[-1].name)
         step, position = _step(text, position)
         steps.append(step)
     return steps
@@ -121,11 +136,37 @@ def _step(text: str, position: int) -> tuple[Step, int]:
         if key is None:
             if text[position + 1 : position + 2] == "[":
                 return _bracket(text, position + 1)
+            if text[position + 1 : position + 2] == "*":
+                raise _for_all(text)
             raise _fault(text, position, 'a key after the dot; other keys go in brackets: ["my key"]')
         return Key(key.group()), key.end()
     if text[position] == "[":
         return _bracket(text, position)
     raise _fault(text, position, '".key", "[3]" or ["my key"]')
+
+
+def _for_all(text: str) -> ReferenceSyntaxError:
+    """Say how a path that means all items is written as a filter."""
+    filter_ = text.replace("[*]", "[]").replace(".*", "[]")
+    filter_ = filter_ if filter_[:1] in {".", "["} else f".{filter_}"
+    filter_ = filter_ if filter_[:1] == "." else f".{filter_}"
+    return ReferenceSyntaxError(
+        f'The path "{excerpt(text)}" means many parts, and a path leads to one. As a jq filter: '
+        f"[{excerpt(filter_, EXACT)}]"
+    )
+
+
+def _unquoted(text: str, position: int, begun: str) -> ReferenceSyntaxError:
+    """Say how a key is written in which a path would end, such as ``node_modules/axios``."""
+    end = _KEY_END.search(text, position)
+    key = begun + text[position : end.start() if end else len(text)]
+    before = text[: position - len(begun)].removesuffix(".")
+    exact = f"{before}[{quote(key)}]{text[end.start() :] if end else ''}"
+    where = excerpt(text[position : position + 40])
+    return ReferenceSyntaxError(
+        f'The path "{excerpt(text)}" is malformed at character {position + 1} ("{where}"): a key with '
+        f'"{excerpt(text[position])}" in it goes in brackets, as in {excerpt(exact, EXACT)}'
+    )
 
 
 def _bracket(text: str, position: int) -> tuple[Step, int]:
@@ -136,6 +177,8 @@ def _bracket(text: str, position: int) -> tuple[Step, int]:
         if quoted is None or text[quoted.end() : quoted.end() + 1] != "]":
             raise _fault(text, position, f"a closing {first}] behind the key")
         return Key(_unquote(text, quoted.group(), position)), quoted.end() + 1
+    if first in {"*", "]"}:
+        raise _for_all(text)
     number = _SLICE_OR_INDEX.match(text, inside)
     if number is None or not (number["start"] or number["colon"]):
         raise _fault(

@@ -15,6 +15,8 @@ LINES = Key("lines")
 """On a text: its lines. ``.lines[3:10]`` is a text of seven of them, ``.lines[3]`` is one."""
 
 SHOWN_KEYS = 12
+KEYS_BESIDE_NEAR = 80
+"""Characters that all keys may take where a near one is named: one line holds both."""
 COMPARED_KEYS = 500
 COMPARED_CHARACTERS = 40
 """Longer names are no slips of the pen; and comparing two of a hundred characters took as long as ten of these."""
@@ -66,6 +68,8 @@ def _member(value: Any, step: Key, path: Path, depth: int) -> Any:
             return value[step.name]
         except KeyError:
             raise _dead_end(path, depth, step, _no_such_key(value, step.name)) from None
+    if isinstance(value, list) and step.name.isdecimal() and step.name.isascii() and len(step.name) <= SHOWN_KEYS:
+        return _item(value, Index(int(step.name)), path, depth)
     advice = _shape(value)
     if isinstance(value, list) and value:
         advice += f"; take an item first, such as [0]{excerpt(str(step))}, or use jq for all of them"
@@ -119,8 +123,11 @@ def _shape(value: Any) -> str:
 
 def _no_such_key(value: dict[Any, Any], name: str) -> str:
     near = close_names(name, value)
-    hint = f". Did you mean {' or '.join(str(Key(key)) for key in near)}?" if near else ""
-    return f"an object without that key. {_keys(value)}{hint}"
+    keys = _keys(value)
+    if not near:
+        return f"an object without that key. {keys}"
+    known = f"{keys}. " if len(keys) <= KEYS_BESIDE_NEAR else ""
+    return f"an object without that key. {known}Did you mean {' or '.join(excerpt(str(Key(key))) for key in near)}?"
 
 
 def _keys(value: dict[Any, Any]) -> str:

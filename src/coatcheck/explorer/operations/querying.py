@@ -10,7 +10,7 @@ import jq
 
 from coatcheck.codec import dump_json, encode, load_exactly, load_json, open_json_text, replace_escaped_surrogates
 from coatcheck.codec.encoding import describe_payload
-from coatcheck.errors import FilterError, SandboxOutputExceeded, excerpt
+from coatcheck.errors import FilterError, SandboxOutputExceeded, counted, excerpt
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
 from coatcheck.explorer.operations.jq_analysis import begins_with_path, computes, narrow, refuse_reaching_out
 from coatcheck.references import parse_path
@@ -93,10 +93,26 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
     except _BadSource:
         notes.append("Broken characters (lone surrogates) were replaced by \ufffd for the filter.")
         outputs = _outputs(compiled, replace_escaped_surrogates(source), DEFAULT_MAX_BYTES)
+    except FilterError as error:
+        raise FilterError(f"{error}{_about_the_text(document, args)}") from None
     if len(outputs) != 1:
         notes.append("The filter gave no output." if not outputs else f"{len(outputs):,} outputs, given as a list.")
     result = outputs[0] if len(outputs) == 1 else f"[{','.join(outputs)}]"
     return _answer(result, source, notes, args, len(outputs))
+
+
+def _about_the_text(document: Document, args: dict[str, Any]) -> str:
+    """Say what a filter that failed worked on, where that is a text or was read from one."""
+    value = locate(document, args.get("path") or "")
+    if not isinstance(value, str):
+        return ""
+    path = f"{args.get('path') or ''}.lines".removeprefix(".")
+    opened = document.opened(value)
+    if opened is not None:
+        what = f"{counted(len(opened.value), 'item')}" if isinstance(opened.value, list) else "an object"
+        return f' The text is read from {opened.format} as {what}; for its lines give path="{path}".'
+    lines = counted(value.count("\n") + 1, "line")
+    return f' This is a text of {lines}: begin with split("\\n") | map(…), or give path="{path}".'
 
 
 def can_narrow(document: Document, args: dict[str, Any]) -> bool:
