@@ -26,13 +26,19 @@ def make_interceptor():
     return Interceptor(explorer, own_tools=tools)
 
 
+async def serve(command, started, *, verbose: bool) -> int:
+    from coatcheck.proxy.front.stdio import serve_stdio
+    from coatcheck.proxy.upstreams.process_connection import ProcessConnection
+
+    return await serve_stdio(ProcessConnection(command, started=started, verbose=verbose), make_interceptor)
+
+
 def main() -> int:
     verbose = sys.argv[1:2] == ["--verbose"]
     try:
-        upstream = start_server(sys.argv[2:] if verbose else sys.argv[1:])
-        from coatcheck.proxy.front.stdio import serve_stdio
-
-        return asyncio.run(serve_stdio(upstream, make_interceptor, verbose=verbose))
+        command = sys.argv[2:] if verbose else sys.argv[1:]
+        started = start_server(command)
+        return asyncio.run(serve(command, started, verbose=verbose))
     except CoatcheckError as error:
         print(f"coatcheck: {error}", file=sys.stderr)  # noqa: T201
         return 1

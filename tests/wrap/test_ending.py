@@ -77,7 +77,7 @@ def test_a_server_that_does_not_start_gives_one_line_with_its_own_words(connect)
     client = connect("broken")
     client.send({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}})
     assert "no such database: orders.db" in json.loads(client.line())["error"]["message"]
-    assert client.ended() == 1
+    assert client.ended() == 3
     said = [line for line in client.stderr.splitlines() if line.startswith("coatcheck: ")]
     assert len(said) == 1
     assert "exit code 3" in said[0]
@@ -86,7 +86,7 @@ def test_a_server_that_does_not_start_gives_one_line_with_its_own_words(connect)
 
 def test_a_server_that_does_not_start_is_told_of_although_nobody_waits_for_it(connect):
     client = connect("broken")
-    assert client.close() == 1
+    assert client.close() == 3
     assert "no such database: orders.db" in client.stderr.splitlines()[-1]
 
 

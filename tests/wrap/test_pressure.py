@@ -16,7 +16,7 @@ import anyio
 import pytest
 from mcp import Client
 
-from coatcheck.proxy.upstreams.base import ProcessConnection
+from coatcheck.proxy.upstreams.process_connection import ProcessConnection
 from coatcheck.proxy.upstreams.streamable_http import StreamableHttpConnection
 from tests.processes import children_of, command_of
 from tests.waiting import wait_until_steady

@@ -17,7 +17,7 @@ from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
 from coatcheck.proxy.front.http_application import Application
 from coatcheck.proxy.line_streams import HIGH_WATER
-from coatcheck.proxy.upstreams.base import ProcessConnection
+from coatcheck.proxy.upstreams.process_connection import ProcessConnection
 from coatcheck.store.tenancy import Scopes
 from tests.processes import is_running
 from tests.waiting import until

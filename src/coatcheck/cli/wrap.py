@@ -119,8 +119,8 @@ def wrap(
     from coatcheck.cli.first_run import explain_waiting
     from coatcheck.cli.logs import configure_logging
     from coatcheck.cli.upstream_options import UpstreamFlags
-    from coatcheck.cli.wrap_runner import WrapFlags, run_wrap, run_wrap_connection
-    from coatcheck.proxy.upstreams.targets import CommandTarget, make_connection
+    from coatcheck.cli.wrap_runner import WrapFlags, run_wrap
+    from coatcheck.proxy.upstreams.targets import make_connection
 
     configure_logging(settings.given["log_format"], verbose=verbose)
     if transport not in {"stdio", "streamable-http"}:
@@ -139,13 +139,11 @@ def wrap(
         raise SettingsError("--stateless goes with --transport streamable-http.")
     if transport == "stdio":
         explain_waiting()
-    if transport == "stdio" and isinstance(target, CommandTarget):
-        raise typer.Exit(run_wrap(ctx.obj or target, flags))
     if target is not None:
         single = target
 
         def open_upstream() -> "UpstreamConnection":
-            return make_connection(single)
+            return make_connection(single, started=ctx.obj, verbose=verbose)
     else:
         from coatcheck.cli.servers_file import read_servers
         from coatcheck.proxy.gateway import Gateway
@@ -156,7 +154,7 @@ def wrap(
             return Gateway(targets)
 
     if transport == "stdio":
-        raise typer.Exit(run_wrap_connection(open_upstream, flags))
+        raise typer.Exit(run_wrap(open_upstream, flags))
     from coatcheck.cli.listen_options import AuthFlags, Listening
     from coatcheck.cli.wrap_http import run_wrap_http
 

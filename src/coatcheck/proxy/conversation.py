@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from coatcheck.calls.call_budget import Round
@@ -17,11 +16,10 @@ from coatcheck.proxy.jsonrpc import (
     Id,
     Message,
     as_answer_to,
-    error_response,
     id_of,
+    is_message,
     is_request,
     is_response,
-    is_stateless,
     looks_like_json,
     parse,
     request_key,
@@ -36,6 +34,7 @@ from coatcheck.proxy.partial_parsing import (
     may_contain_references,
     parse_call_partially,
 )
+from coatcheck.proxy.pending_requests import PendingRequest, PendingRequests
 from coatcheck.proxy.tool_list_prefetch import LIST, ToolListPrefetch
 
 if TYPE_CHECKING:
@@ -50,13 +49,8 @@ HANDSHAKES = frozenset({"initialize", "server/discover"})
 _OF_INTEREST = frozenset({CALL, LIST, *HANDSHAKES, *LISTS})
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request that the server has not answered yet."""
-
-    method: str
-    tool: str = ""
-    stateless: bool = False
+Pending = PendingRequest["asyncio.Future[Message] | None"]
+"""A request of the client's (``None``) or one of our own, whose response the future gets."""
 
 
 class Conversation:
@@ -88,18 +82,11 @@ class Conversation:
         self._interceptor = interceptor
         self._on_stray_output = on_stray_output
         self._offer_resources = offer_resources
-        self._asked: dict[Id, Asked] = {}
-        self._in_progress: dict[Id, asyncio.Task[None]] = {}
+        self._requests: PendingRequests[asyncio.Future[Message] | None] = PendingRequests()
         self._work = BackgroundTasks(on_change)
-        self._prefetch = ToolListPrefetch(to_server)
+        self._prefetch = ToolListPrefetch(to_server, self._requests)
         self._has_tools = True
         self._round = Round() if calls_at_once is None else calls_at_once
-        self.has_server_message = False
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether the client waits for an answer."""
-        return bool(self._asked or self._work)
 
     @property
     def bytes_in_progress(self) -> int:
@@ -110,10 +97,16 @@ class Conversation:
         """Wait until all messages in progress have been passed on."""
         await self._work.finish()
 
+    async def wait_until_idle(self) -> None:
+        """Wait until no request is pending and nothing is in progress."""
+        while self._requests or self._work:
+            await self._requests.wait_until_empty()
+            await self._work.finish()
+
     def leave(self) -> None:
         """Drop pending requests: their client has left."""
-        for key in list(self._asked):
-            self._answered(key)
+        for request in self._requests:
+            self._remove(request)
 
     def abandon_prefetch(self) -> None:
         """Stop waiting for our own requests to the server."""
@@ -121,12 +114,12 @@ class Conversation:
 
     def fail_all(self, text: str) -> None:
         """Answer every pending request with an error."""
-        for task in self._in_progress.values():
-            task.cancel()
-        for _, request_id in (*self._in_progress, *self._asked):
-            self._to_client(to_line(error_response(request_id, text)))
-        self._asked.clear()
-        self._in_progress.clear()
+        for request in self._requests:
+            if request.task is not None:
+                request.task.cancel()
+            if request.asker is None:
+                self._to_client(request.error(text))
+            self._requests.remove(request)
 
     # From the client
 
@@ -181,10 +174,12 @@ class Conversation:
         if is_request(message):
             key = id_of(message)
             if key is not None and message["method"] == CALL and self._must_open(message, line):
-                self._in_progress[key] = self._work.start(self._open_call(key, message, line), len(line))
+                request = self._requests.add(message, None, key=key)
+                request.task = self._work.start(self._prepare_call(request, message, line), len(line))
                 return
             if key is not None and self._has_tools and reads_object(message):
-                self._in_progress[key] = self._work.start(self._read_object(key, message), len(line))
+                request = self._requests.add(message, None, key=key)
+                request.task = self._work.start(self._read_object(request, message), len(line))
                 return
             self._note_request(message)
         elif isinstance(message, dict) and message.get("method") == CANCELLED and self._cancel(message):
@@ -194,26 +189,27 @@ class Conversation:
     def _note_request(self, message: Any) -> None:
         key = request_key(message)
         if key is not None:
-            method = CALL if message["method"] == TASK_RESULT else message["method"]
-            self._asked[key] = Asked(method, tool_of(message), is_stateless(message))
-            if method == CALL:
+            request = self._requests.add(message, None, key=key)
+            if request.method == TASK_RESULT:
+                request.method = CALL
+            if request.method == CALL:
                 self._round.asked()
 
-    def _answered(self, key: Id) -> Asked | None:
-        asked = self._asked.pop(key, None)
-        if asked is not None and asked.method == CALL:
+    def _remove(self, request: Pending | None) -> Pending | None:
+        removed = self._requests.remove(request)
+        if removed is not None and removed.method == CALL and removed.task is None:
             self._round.answered()
-        return asked
+        return removed
+
+    def _sent(self, key: Id | None) -> Pending | None:
+        """Give the pending request that the server has under an id."""
+        request = self._requests.get(key)
+        return request if request is not None and request.task is None else None
 
     def _cancel(self, message: Message) -> bool:
-        """Forget a cancelled request; say whether it ends here because the server never saw it."""
-        params = message.get("params")
-        key = id_of({"id": params.get("requestId")}) if isinstance(params, dict) else None
-        if key is None:
-            return False
-        self._answered(key)
-        task = self._in_progress.pop(key, None)
-        return task is not None and task.cancel()
+        """Drop a cancelled request; say whether it ends here because the server never got it."""
+        request = self._remove(self._requests.cancelled(None, message.get("params")))
+        return request is not None and request.task is not None and request.task.cancel()
 
     def _must_open(self, call: Message, line: bytes) -> bool:
         if self._has_tools:
@@ -222,14 +218,14 @@ class Conversation:
                 return True  # Before the line, which may be long, is searched.
         return may_contain_references(line)
 
-    async def _open_call(self, key: Id, call: Message, line: bytes) -> None:
+    async def _prepare_call(self, request: Pending, call: Message, line: bytes) -> None:
         from coatcheck.calls.built_in_tools import error_result
 
         try:
             params = call.get("params")
             interceptor = await asyncio.shield(self._interceptor)
             if not isinstance(params, dict):
-                self._pass_call(key, call, line)
+                self._pass_call(request, call, line)
                 return
             tool, given = tool_of(call), params.get("arguments")
             if not interceptor.knows(tool) and not self._prefetch.listed:
@@ -242,31 +238,30 @@ class Conversation:
             if arguments is not given:
                 call = {**call, "params": {**params, "arguments": arguments}}
                 line = await adump_line(call)
-            self._pass_call(key, call, line)
+            self._pass_call(request, call, line)
         except CoatcheckError as error:
             self._to_client(to_line(response(call, error_result(str(error)))))
         except Exception:
             logger.exception("The arguments of a call could not be prepared")
-            self._to_client(
-                to_line(error_response(call["id"], "The references in the arguments could not be resolved."))
-            )
+            self._to_client(request.error("The references in the arguments could not be resolved."))
         finally:
-            self._in_progress.pop(key, None)
+            if request.task is not None:  # It was not sent.
+                self._requests.remove(request)
 
-    def _pass_call(self, key: Id, call: Message, line: bytes) -> None:
-        self._asked[key] = Asked(CALL, tool_of(call))
+    def _pass_call(self, request: Pending, call: Message, line: bytes) -> None:
+        request.task = None
         self._round.asked()
         self._to_server(line, call)
 
-    async def _read_object(self, key: Id, request: Message) -> None:
+    async def _read_object(self, request: Pending, message: Message) -> None:
         try:
             interceptor = await asyncio.shield(self._interceptor)
-            self._to_client(to_line(await answer_read(request, interceptor)))
+            self._to_client(to_line(await answer_read(message, interceptor)))
         except Exception:
             logger.exception("A stored object could not be read")
-            self._to_client(to_line(error_response(request["id"], "The object could not be read.")))
+            self._to_client(request.error("The object could not be read."))
         finally:
-            self._in_progress.pop(key, None)
+            self._requests.remove(request)
 
     # From the server
 
@@ -279,62 +274,55 @@ class Conversation:
                 pass for another's, by a second id or otherwise.
         """
         if request is not None:
-            self.has_server_message = True
             self._parsed(line, lambda message, line: self._message_from_server(*as_answer_to(request, message, line)))
-            return
-        if not looks_like_json(line):
+        elif not looks_like_json(line):
             if line.strip():
                 self._on_stray_output(line)
-            return
-        if not self.has_server_message or line.lstrip()[:1] == b"[":
-            self._check_before_handshake(line)
-        elif len(line) > LONG_LINE and self._is_of_no_interest(line):
+        elif len(line) > LONG_LINE and self._passes_unparsed(line):
             self._to_client(line)
         else:
-            self._parsed(line, self._message_from_server)
+            self._parsed(line, self._parsed_from_server)
 
-    def _check_before_handshake(self, line: bytes) -> None:
-        """Take a line that may be a log line which only begins like a message."""
-        message = parse(line)
+    def _passes_unparsed(self, line: bytes) -> bool:
+        """Whether the ends of a long line show that it is a message that does not concern us."""
+        if is_certainly_request(line):
+            return True
+        key = find_response_id(line)
+        if key is None:
+            return False
+        request = self._sent(key)
+        if request is not None and (request.asker is not None or request.method in _OF_INTEREST):
+            return False
+        self._remove(request)
+        return True
+
+    def _parsed_from_server(self, message: Any, line: bytes) -> None:
         batch = message if isinstance(message, list) else [message]
-        if not batch or not all(isinstance(part, dict) for part in batch):
-            self._on_stray_output(line)
-            return
-        self.has_server_message = True
-        if isinstance(message, dict):
+        if message is None and find_response_id(line) is not None:
+            self._to_client(line)  # A response that is nested too deeply for us.
+        elif not batch or not all(is_message(part) for part in batch):
+            self._on_stray_output(line)  # A log line that only looks like a message.
+        elif message is not batch:
             self._message_from_server(message, line)
         elif any(self._concerns_us(part, line) for part in batch):
             for part in batch:
                 self._message_from_server(part, to_line(part))
         else:
             for part in batch:
-                self._answered(id_of(part) or ("", ""))
+                self._remove(self._sent(id_of(part)) if is_response(part) else None)
             self._to_client(line)
 
-    def _is_of_no_interest(self, line: bytes) -> bool:
-        if not (self._asked or self._prefetch) or is_certainly_request(line):
-            return True
-        key = find_response_id(line)
-        if key is None or key in self._prefetch:
-            return False
-        asked = self._asked.get(key)
-        if asked is None or asked.method not in _OF_INTEREST:
-            self._answered(key)
-            return True
-        return False
-
     def _concerns_us(self, message: Message, line: bytes) -> bool:
-        key = id_of(message) if is_response(message) else None
-        if key is None or key in self._prefetch:
-            return key is not None
-        asked = self._asked.get(key)
-        if asked is None or asked.method not in _OF_INTEREST:
+        request = self._sent(id_of(message)) if is_response(message) else None
+        if request is None or request.asker is not None:
+            return request is not None
+        if request.method not in _OF_INTEREST:
             return False
-        if asked.method in LISTS:
+        if request.method in LISTS:
             return self._has_tools
         if not isinstance(message.get("result"), dict):
             return False
-        return asked.method != CALL or not self._fits(asked.tool, line)
+        return request.method != CALL or not self._fits(request.tool, line)
 
     def _fits(self, tool: str, line: bytes) -> bool:
         """Whether a line is so short that no result in it can be too long."""
@@ -345,38 +333,38 @@ class Conversation:
         return True
 
     def _message_from_server(self, message: Any, line: bytes) -> None:
-        key = id_of(message) if is_response(message) else None
-        if key is None:
+        if not is_response(message):
             if isinstance(message, dict) and message.get("method") == "notifications/tools/list_changed":
                 self._prefetch.listed = False
             self._to_client(line)
             return
-        if self._prefetch.take(key, message):
-            return
         concerns_us = self._concerns_us(message, line)
-        asked = self._answered(key)
-        if asked is None or not concerns_us:
+        request = self._remove(self._sent(id_of(message)))
+        if request is None or not concerns_us:
             self._to_client(line)
-        elif asked.method in LISTS:
-            self._to_client(to_line(mention_objects(asked.method, message, stateless=asked.stateless)))
-        elif asked.method in HANDSHAKES:
+        elif request.asker is not None:
+            if not request.asker.done():
+                request.asker.set_result(message)
+        elif request.method in LISTS:
+            self._to_client(to_line(mention_objects(request.method, message, stateless=request.is_stateless)))
+        elif request.method in HANDSHAKES:
             self._to_client(self._handshake(message, line))
         else:
-            self._work.start(self._open_answer(asked, message, line), len(line))
+            self._work.start(self._rewrite_response(request, message, line), len(line))
 
-    async def _open_answer(self, asked: Asked, message: Message, line: bytes) -> None:
+    async def _rewrite_response(self, request: Pending, message: Message, line: bytes) -> None:
         try:
             result = message["result"]
             interceptor = await asyncio.shield(self._interceptor)
-            if asked.method == CALL:
-                changed = await self._round.shorten(interceptor, asked.tool, result)
+            if request.method == CALL:
+                changed = await self._round.shorten(interceptor, request.tool, result)
             else:
                 changed = await interceptor.tools_list(result) if self._has_tools else result
                 self._prefetch.listed = self._prefetch.listed or not result.get("nextCursor")
             if changed is not result:
                 line = to_line({**message, "result": changed})
         except Exception:
-            logger.exception("An answer could not be rewritten and passes as it came")
+            logger.exception("A response could not be rewritten and passes unchanged")
         self._to_client(line)
 
     def _handshake(self, message: Message, line: bytes) -> bytes:

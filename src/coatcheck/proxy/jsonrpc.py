@@ -95,6 +95,15 @@ def request_key(message: Any) -> Id | None:
     return id_of(message) if is_request(message) else None
 
 
+def is_message(message: Any) -> bool:
+    """Whether a value is a JSON-RPC 2.0 message, not an object that only begins like one."""
+    return (
+        isinstance(message, dict)
+        and message.get("jsonrpc") == "2.0"
+        and (isinstance(message.get("method"), str) or ("id" in message and is_response(message)))
+    )
+
+
 def is_response(message: Any) -> bool:
     """Whether a message is an answer to a request."""
     return isinstance(message, dict) and "method" not in message and ("result" in message or "error" in message)

@@ -61,7 +61,7 @@ def parse_call_partially(line: bytes) -> PartialCall | None:
     return PartialCall(message, texts)
 
 
-def changed(message: Message, **upstreams: Any) -> Message:
+def with_members(message: Message, **upstreams: Any) -> Message:
     """Give the same message, or the same `PartialCall`, with other members."""
     copy = {**message, **upstreams}
     return PartialCall(copy, message.texts) if isinstance(message, PartialCall) else copy

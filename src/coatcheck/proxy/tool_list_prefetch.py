@@ -5,7 +5,8 @@ from collections.abc import Callable
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from coatcheck.proxy.jsonrpc import PROGRESS_TOKEN, Id, Message, is_stateless, meta_of, to_line
+from coatcheck.proxy.jsonrpc import PROGRESS_TOKEN, Message, is_stateless, meta_of, to_line
+from coatcheck.proxy.pending_requests import PendingRequests
 
 if TYPE_CHECKING:
     from coatcheck.calls.interceptor import Interceptor
@@ -21,34 +22,25 @@ class ToolListPrefetch:
 
     Args:
         to_server: Takes lines for the server, each with the message in it.
+        requests: The requests that the server has not answered.
     """
 
-    def __init__(self, to_server: Callable[[bytes, Message], None]) -> None:
+    def __init__(
+        self,
+        to_server: Callable[[bytes, Message], None],
+        requests: "PendingRequests[asyncio.Future[Message] | None]",
+    ) -> None:
         self._to_server = to_server
-        self._open: dict[Id, asyncio.Future[Message]] = {}
+        self._requests = requests
         self._prefix = f"coatcheck/{token_hex(8)}/"
-        self._count = 0
         self._listing: asyncio.Task[None] | None = None
         self.listed = False
 
-    def __bool__(self) -> bool:
-        return bool(self._open)
-
-    def __contains__(self, key: Id) -> bool:
-        return key in self._open
-
-    def take(self, key: Id, answer: Message) -> bool:
-        """Take an answer; say whether it was one to us."""
-        question = self._open.pop(key, None)
-        if question is not None and not question.done():
-            question.set_result(answer)
-        return question is not None
-
     def give_up(self) -> None:
         """Stop waiting for pending responses."""
-        for question in self._open.values():
-            if not question.done():
-                question.set_result({})
+        for request in self._requests:
+            if request.asker is not None and not request.asker.done():
+                request.asker.set_result({})
 
     async def learn_tools(self, interceptor: "Interceptor", call: Message) -> None:
         """Have the server list its tools, in the name of the call that needs to know."""
@@ -79,13 +71,12 @@ class ToolListPrefetch:
                 return
 
     async def _ask(self, method: str, params: dict[str, Any]) -> Message:
-        self._count += 1
-        request_id = f"{self._prefix}{self._count}"
-        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self._open["str", request_id] = answer
-        request = {"jsonrpc": "2.0", "id": request_id, "method": method} | ({"params": params} if params else {})
+        response: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        message: Message = {"jsonrpc": "2.0", "method": method} | ({"params": params} if params else {})
+        request = self._requests.add(message, response, prefix=self._prefix)
+        message = {**message, "id": request.key[1]}
         try:
-            self._to_server(to_line(request), request)
-            return await answer
+            self._to_server(to_line(message), message)
+            return await response
         finally:
-            self._open.pop(("str", request_id), None)
+            self._requests.remove(request)

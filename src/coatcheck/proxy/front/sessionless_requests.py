@@ -202,7 +202,6 @@ class SessionlessRequests(ABC):
             offer_resources=self._interceptor.resource_links,
             calls_at_once=self._rounds.of(self._budget_key(message, scope, peer)),
         )
-        conversation.has_server_message = True
         answering = asyncio.ensure_future(_answer(lines, message, send, self.statuses))
         try:
             if not isinstance(message, PartialCall):

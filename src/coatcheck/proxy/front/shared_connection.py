@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from coatcheck.errors import UpstreamError
@@ -23,13 +22,13 @@ from coatcheck.proxy.jsonrpc import (
     is_request,
     is_response,
     meta_of,
-    number_of,
     parse,
     request_key,
     to_line,
 )
 from coatcheck.proxy.line_streams import HIGH_WATER
-from coatcheck.proxy.partial_parsing import changed, encode_message, find_response_id, replace_response_id
+from coatcheck.proxy.partial_parsing import encode_message, find_response_id, replace_response_id
+from coatcheck.proxy.pending_requests import PendingRequests
 from coatcheck.proxy.upstreams.base import UpstreamConnection
 
 logger = logging.getLogger(__name__)
@@ -40,14 +39,6 @@ PROBE_TIMEOUT = 20.0
 
 CAPACITY_TIMEOUT = 20.0
 """Seconds that a request waits for an upstream to take what others have sent to it."""
-
-
-@dataclass(slots=True)
-class _Open:
-    """A request that is under way upstream."""
-
-    stream: "RequestStream"
-    message: Message
 
 
 class RequestStream:
@@ -61,7 +52,6 @@ class RequestStream:
     def __init__(self, shared: "SharedConnection", take: Callable[[bytes], None]) -> None:
         self._shared = shared
         self.take = take
-        self.numbers: set[int] = set()
 
     def send(self, line: bytes, message: Any) -> None:
         """Send a line upstream; see `UpstreamConnection`."""
@@ -82,8 +72,7 @@ class SharedConnection:
     def __init__(self, make_connection: Callable[[], UpstreamConnection]) -> None:
         self._make_connection = make_connection
         self._connection: UpstreamConnection | None = None
-        self._open: dict[int, _Open] = {}
-        self._count = 0
+        self._requests: PendingRequests[RequestStream] = PendingRequests()
         self._probing: asyncio.Task[str | None] | None = None
         self._taken = asyncio.Event()
         self._taken.set()
@@ -156,22 +145,16 @@ class SharedConnection:
             return
         if key is None:
             return  # No message but requests exists from client to server.
-        self._count += 1
-        self._open[self._count] = _Open(stream, message)
-        stream.numbers.add(self._count)
-        meta = meta_of(message)
-        if PROGRESS_TOKEN in meta:
-            message = changed(message, params={**message["params"], "_meta": {**meta, PROGRESS_TOKEN: self._count}})
-        message = changed(message, id=self._count)
+        message = self._requests.add(message, stream).outgoing(message)
         connection.send(encode_message(message), message)
 
     def forget(self, stream: RequestStream) -> None:
         """Cancel what a lane still has under way."""
-        for number in stream.numbers:
-            if self._open.pop(number, None) is not None and self._connection is not None:
-                cancelled = {"method": "notifications/cancelled", "params": {"requestId": number}}
+        for request in self._requests.of(stream):
+            self._requests.remove(request)
+            if self._connection is not None:
+                cancelled = {"method": "notifications/cancelled", "params": {"requestId": request.key[1]}}
                 self._connection.send(to_line({"jsonrpc": "2.0", **cancelled}))
-        stream.numbers.clear()
 
     async def wait_for_capacity(self) -> None:
         """Wait until the upstream has taken most of what was sent: what waits must not grow without end.
@@ -214,38 +197,37 @@ class SharedConnection:
         self._connection = None
         self._pressed()
         logger.warning("%s", text)
-        under_way, self._open = self._open, {}
-        for each in under_way.values():
-            each.stream.take(to_line(error_response(each.message["id"], text)))
+        for request in self._requests:
+            self._requests.remove(request)
+            request.asker.take(request.error(text))
 
     def _take(self, line: bytes, related: Id | None) -> None:
         seen = find_response_id(line) if len(line) > LONG_LINE else None
         if seen is not None:
-            self._answer_to(number_of(seen[1]), line)
+            self._answer_to(seen[1], line)
             return
         message = parse(line)
         if not isinstance(message, dict):
             return
         if is_response(message):
-            self._answer_to(number_of(message.get("id")), line, message)
+            self._answer_to(message.get("id"), line, message)
         elif is_request(message):
             if self._connection is not None:
                 self._connection.send(to_line(self._reply(message)))
         else:
             self._notify(message, related)
 
-    def _answer_to(self, number: int, line: bytes, message: Message | None = None) -> None:
-        """Hand on an answer under the id that its request had; a long one that shows its own is not parsed for that."""
-        answered = self._open.pop(number, None)
-        if answered is None:
+    def _answer_to(self, sent_id: Any, line: bytes, message: Message | None = None) -> None:
+        """Pass on a response under the id that the client gave; a long one that shows its id is not parsed for that."""
+        request = self._requests.remove(self._requests.find(sent_id))
+        if request is None:
             return
-        answered.stream.numbers.discard(number)
-        request_id = answered.message["id"]
-        changed = replace_response_id(line, request_id) if message is None else None
-        if changed is None:
+        response = replace_response_id(line, request.request_id) if message is None else None
+        if response is None:
             parsed = parse(line) if message is None else message
-            changed = to_line({**parsed, "id": request_id} if isinstance(parsed, dict) else _no_answer(request_id))
-        answered.stream.take(changed)
+            no_json = request.error("The server's response is not JSON.")
+            response = to_line({**parsed, "id": request.request_id}) if isinstance(parsed, dict) else no_json
+        request.asker.take(response)
 
     def _reply(self, question: Message) -> Message:
         """Answer what the upstream wants of a client."""
@@ -258,22 +240,19 @@ class SharedConnection:
         params = params if isinstance(params, dict) else {}
         meta = meta_of(message)
         token, subscription = params.get(PROGRESS_TOKEN), meta.get(SUBSCRIPTION_ID)
-        found = self._open.get(number_of(token) or number_of(subscription) or (number_of(related[1]) if related else 0))
+        named = (token, subscription, related[1] if related else None)
+        found = next((request for value in named if (request := self._requests.find(value)) is not None), None)
         if found is None and message.get("method") == "notifications/message":
-            wanting = [each for each in self._open.values() if LOG_LEVEL in meta_of(each.message)]
+            wanting = [request for request in self._requests if LOG_LEVEL in request.meta]
             found = wanting[0] if len(wanting) == 1 else None
         if found is None:
             logger.debug("A notification %.100r belongs to no request and is dropped", message.get("method"))
             return
         if token is not None:
-            params = {**params, PROGRESS_TOKEN: meta_of(found.message).get(PROGRESS_TOKEN)}
+            params = {**params, PROGRESS_TOKEN: found.meta.get(PROGRESS_TOKEN)}
         if subscription is not None:
-            params = {**params, "_meta": {**meta, SUBSCRIPTION_ID: found.message["id"]}}
-        found.stream.take(to_line({**message, "params": params} if params else message))
-
-
-def _no_answer(request_id: Any) -> Message:
-    return error_response(request_id, "The server's answer is no JSON.")
+            params = {**params, "_meta": {**meta, SUBSCRIPTION_ID: found.request_id}}
+        found.asker.take(to_line({**message, "params": params} if params else message))
 
 
 class _Closed:
@@ -294,7 +273,12 @@ class _Closed:
     def send(self, line: bytes, message: Any = None) -> None:
         """Do nothing."""
 
-    async def finish(self, seconds: float) -> None:
+    exit_code = 0
+
+    def stray_output(self, line: bytes) -> None:
+        """Do nothing."""
+
+    async def finish(self) -> None:
         """Do nothing."""
 
     async def close(self) -> None:

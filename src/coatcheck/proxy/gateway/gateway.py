@@ -28,7 +28,7 @@ from coatcheck.proxy.gateway.names import (
     with_joined_uris,
     with_own_tasks,
 )
-from coatcheck.proxy.gateway.open_requests import Answer, Asked
+from coatcheck.proxy.gateway.responses import ResponseWaiter, UpstreamResponse
 from coatcheck.proxy.gateway.revisions import without_client_meta
 from coatcheck.proxy.gateway.routing import INVALID_PARAMS, RefusedError, Routes, of_no_server
 from coatcheck.proxy.gateway.server_to_client import CANCELLED, ServerRequests
@@ -51,6 +51,7 @@ from coatcheck.proxy.jsonrpc import (
     response,
     to_line,
 )
+from coatcheck.proxy.pending_requests import PendingRequest
 from coatcheck.proxy.upstreams.base import OnEnd, OnMessage, OnPressure, no_pressure
 from coatcheck.proxy.upstreams.targets import Target, make_connection
 
@@ -108,11 +109,16 @@ class Gateway:
         for upstream in self._upstreams.values():
             upstream.open()
 
-    async def finish(self, seconds: float) -> None:
+    exit_code = 0
+
+    def stray_output(self, line: bytes) -> None:
+        """Ignore the line; see `UpstreamConnection`."""
+
+    async def finish(self) -> None:
         """Wait until what was asked is answered; see `UpstreamConnection`."""
         open_work = [task for key, task in self._work.items() if key not in self._subscriptions.open]
         if open_work:
-            await asyncio.wait(open_work, timeout=seconds)
+            await asyncio.wait(open_work)
 
     async def close(self) -> None:
         """End all servers; see `UpstreamConnection`."""
@@ -142,7 +148,8 @@ class Gateway:
             cancelled = id_of({"id": params.get("requestId")}) if isinstance(params, dict) else None
             task_or_none = self._work.get(cancelled) if cancelled is not None else None
             if task_or_none is not None:
-                task_or_none.cancel()
+                reason = params.get("reason") if isinstance(params, dict) else None
+                task_or_none.cancel(reason if isinstance(reason, str) else None)
         elif message.get("method") == "notifications/initialized":
             self._ready = True  # Each upstream gets it at the end of its own handshake.
         elif not self._requests.noticed(message):
@@ -244,7 +251,9 @@ class Gateway:
         """Ask a server in its own protocol revision and give its result in the client's."""
         return result_of(upstream, message, await (await self._asked(upstream, message, params)).parsed())
 
-    async def _asked(self, upstream: Upstream, message: Message, params: Any, *, unparsed: bool = False) -> Answer:
+    async def _asked(
+        self, upstream: Upstream, message: Message, params: Any, *, unparsed: bool = False
+    ) -> UpstreamResponse:
         await upstream.wait_until_running(HANDSHAKE_WAIT)
         if is_stateless(message) and not upstream.stateless:
             params = without_client_meta(params)
@@ -326,10 +335,10 @@ class Gateway:
 
     # From the servers
 
-    def said(self, upstream: Upstream, message: Message, asked: Asked | None) -> None:
+    def said(self, upstream: Upstream, message: Message, request: PendingRequest[ResponseWaiter] | None) -> None:
         """Take what a server says of its own accord."""
         method, params = message["method"], message.get("params")
-        related = id_of({"id": asked.client_id}) if asked is not None else None
+        related = id_of({"id": request.request_id}) if request is not None else None
         if "id" in message:
             self._ask_client(upstream, message, related)
         elif method == "notifications/subscriptions/acknowledged":

@@ -2,25 +2,16 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from coatcheck.proxy.gateway.names import TASK_ID, TASK_STATUS, with_joined_tasks, with_own_tasks
 from coatcheck.proxy.gateway.upstream import Upstream
-from coatcheck.proxy.jsonrpc import PROGRESS_TOKEN, Id, Message, id_of, meta_of, to_line
+from coatcheck.proxy.jsonrpc import PROGRESS_TOKEN, Id, Message, id_of, to_line
+from coatcheck.proxy.pending_requests import PendingRequest, PendingRequests
 
 CANCELLED, PROGRESS = "notifications/cancelled", "notifications/progress"
 MAX_REMEMBERED = 1_000
 """Progress tokens, and tasks of the client's, whose server is remembered."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request that the client has not answered yet: whose, and the id that it has there."""
-
-    upstream: Upstream
-    original: Any
-    related: Id | None
 
 
 class ServerRequests:
@@ -32,21 +23,18 @@ class ServerRequests:
 
     def __init__(self, to_client: Callable[[bytes, Id | None], None]) -> None:
         self._to_client = to_client
-        self._open: dict[str, _Asked] = {}
+        self._requests: PendingRequests[Upstream] = PendingRequests()
+        self._related: dict[Id, Id | None] = {}
         self._tokens: OrderedDict[str, tuple[Upstream, Any]] = OrderedDict()
         self._tasks: OrderedDict[str, Upstream] = OrderedDict()
-        self._count = 0
 
     def ask(self, upstream: Upstream, message: Message, related: Id | None) -> None:
         """Pass a server's request on."""
-        self._count += 1
-        own = f"{upstream.name}/{self._count}"
-        self._open[own] = _Asked(upstream, message["id"], related)
-        message = {**message, "id": own}
-        meta = meta_of(message)
-        if PROGRESS_TOKEN in meta:
-            _remember(self._tokens, own, (upstream, meta[PROGRESS_TOKEN]))
-            message["params"] = {**message["params"], "_meta": {**meta, PROGRESS_TOKEN: own}}
+        request = self._requests.add(message, upstream, prefix=f"{upstream.name}/")
+        self._related[request.key] = related
+        if PROGRESS_TOKEN in request.meta:
+            _remember(self._tokens, str(request.key[1]), (upstream, request.meta[PROGRESS_TOKEN]))
+        message = request.outgoing(message)
         if isinstance(message.get("params"), dict) and message["method"].partition("/")[0] != "tasks":
             # What a server asks about tasks is about the client's own.
             message["params"] = with_joined_tasks(upstream.name, message["params"])
@@ -54,21 +42,21 @@ class ServerRequests:
 
     def answered(self, message: Message) -> None:
         """Bring the client's answer to who asked."""
-        key = id_of(message)
-        asked = self._open.pop(str(key[1]), None) if key is not None else None
-        if asked is None:
+        request = self._requests.remove(self._requests.get(id_of(message)))
+        if request is None:
             return
+        self._related.pop(request.key, None)
         result = message.get("result")
         if isinstance(result, dict):
             task = result.get("task")
             if isinstance(task, dict) and isinstance(task.get(TASK_ID), str):
-                _remember(self._tasks, task[TASK_ID], asked.upstream)
+                _remember(self._tasks, task[TASK_ID], request.asker)
             elif "_meta" in result:
                 message = {
                     **message,
                     "result": {**result, "_meta": with_own_tasks({"_meta": result["_meta"]})["_meta"]},
                 }
-        asked.upstream.answer({**message, "id": asked.original})
+        request.asker.answer({**message, "id": request.request_id})
 
     def noticed(self, message: Message) -> bool:
         """Take a notification of the client's about what it was asked; say whether it is one."""
@@ -88,20 +76,18 @@ class ServerRequests:
 
     def withdraw(self, upstream: Upstream, params: dict[str, Any]) -> None:
         """Tell the client that a server waits no longer for an answer."""
-        for own, asked in list(self._open.items()):
-            if asked.upstream is upstream and asked.original == params.get("requestId"):
-                self._cancel(own, params)
+        self._cancel(self._requests.cancelled(upstream, params), params)
 
     def forget(self, upstream: Upstream) -> None:
-        """Withdraw all that a server has asked: it is gone, and the one that comes after asks for itself."""
-        for own, asked in list(self._open.items()):
-            if asked.upstream is upstream:
-                self._cancel(own, {"reason": f'The server "{upstream.name}" went away.'})
+        """Withdraw all requests of a server that was lost."""
+        for request in self._requests.of(upstream):
+            self._cancel(request, {"reason": f'The server "{upstream.name}" went away.'})
 
-    def _cancel(self, own: str, params: dict[str, Any]) -> None:
-        asked = self._open.pop(own)
-        told = {"jsonrpc": "2.0", "method": CANCELLED, "params": {**params, "requestId": own}}
-        self._to_client(to_line(told), asked.related)
+    def _cancel(self, request: PendingRequest[Upstream] | None, params: dict[str, Any]) -> None:
+        if self._requests.remove(request) is None or request is None:
+            return
+        cancelled = {"jsonrpc": "2.0", "method": CANCELLED, "params": {**params, "requestId": request.key[1]}}
+        self._to_client(to_line(cancelled), self._related.pop(request.key, None))
 
 
 def _remember(found: OrderedDict[str, Any], key: str, value: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from coatcheck.errors import UpstreamError, excerpt
 from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS, BackgroundTasks
 from coatcheck.proxy.gateway.names import may_name_resources, may_name_tasks
-from coatcheck.proxy.gateway.open_requests import Answer, Asked
+from coatcheck.proxy.gateway.responses import ResponseWaiter, UpstreamResponse
 from coatcheck.proxy.gateway.revisions import client_info, client_meta, is_initialize
 from coatcheck.proxy.jsonrpc import (
     PARSED_AT_ONCE,
@@ -22,11 +22,11 @@ from coatcheck.proxy.jsonrpc import (
     is_response,
     is_stateless,
     meta_of,
-    number_of,
     parse,
     to_line,
 )
-from coatcheck.proxy.partial_parsing import aencode_message, changed, find_response_id, has_escaped_letters
+from coatcheck.proxy.partial_parsing import aencode_message, find_response_id, has_escaped_letters, with_members
+from coatcheck.proxy.pending_requests import PendingRequest, PendingRequests
 from coatcheck.proxy.upstreams.base import UpstreamConnection
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class State(Enum):
 class Owner(Protocol):
     """What an upstream reports."""
 
-    def said(self, upstream: "Upstream", message: Message, asked: "Asked | None") -> None:
+    def said(self, upstream: "Upstream", message: Message, request: "PendingRequest[ResponseWaiter] | None") -> None:
         """Take a request or notification of the server's, and the question that it belongs to if that is known."""
         ...
 
@@ -87,8 +87,7 @@ class Upstream:
         self._owner = owner
         self._connection: UpstreamConnection | None = None
         self._client_handshake: Message | None = None
-        self._open: dict[int, Asked] = {}
-        self._count = 0
+        self._requests: PendingRequests[ResponseWaiter] = PendingRequests()
         self._failures = 0
         self._up_since = 0.0
         self._handshake_task: asyncio.Task[None] | None = None
@@ -225,7 +224,7 @@ class Upstream:
         """Ask the server, and give its parsed response; see `pass_on`."""
         return await (await self.pass_on({"jsonrpc": "2.0", "method": method}, params)).parsed()
 
-    async def pass_on(self, request: Message, params: Any, *, unparsed: bool = False) -> Answer:
+    async def pass_on(self, request: Message, params: Any, *, unparsed: bool = False) -> UpstreamResponse:
         """Ask the server what the client asks, with other parameters; a cancelled waiting is told to the server.
 
         Args:
@@ -239,26 +238,25 @@ class Upstream:
         connection = self._connection
         if connection is None:
             raise UpstreamError(f'The server "{self.name}" is {self.describe()}')
-        self._count += 1
-        number = self._count
-        asked = Asked(asyncio.get_running_loop().create_future(), unparsed, request.get("id"))
-        self._open[number] = asked
-        asking = changed(request, jsonrpc="2.0", id=number, params=params)
+        waiter = ResponseWaiter(asyncio.get_running_loop().create_future(), unparsed)
+        pending = self._requests.add(request, waiter)
+        outgoing = with_members(request, jsonrpc="2.0", id=pending.key[1], params=params)
         if params is None:
-            del asking["params"]
+            del outgoing["params"]
         sent = False
         try:
-            line = await aencode_message(asking)
-            if self._connection is connection:  # what comes after a server that went away is not asked this
+            line = await aencode_message(outgoing)
+            if self._connection is connection:  # A restarted server gets no request meant for its predecessor.
                 sent = True
-                connection.send(line, asking)
-            return await asked.answer
-        except asyncio.CancelledError:
-            if sent and number in self._open and request["method"] not in {"initialize", "server/discover"}:
-                self.notify("notifications/cancelled", {"requestId": number})
+                connection.send(line, outgoing)
+            return await waiter.response
+        except asyncio.CancelledError as cancelled:
+            if sent and pending.key in self._requests and request["method"] not in {"initialize", "server/discover"}:
+                reason = {"reason": str(cancelled.args[0])} if cancelled.args else {}
+                self.notify("notifications/cancelled", {"requestId": pending.key[1], **reason})
             raise
         finally:
-            self._open.pop(number, None)
+            self._requests.remove(pending)
 
     def notify(self, method: str, params: Any) -> None:
         """Tell the server something, if it is there."""
@@ -280,31 +278,31 @@ class Upstream:
 
     async def _take_long(self, line: bytes, related: Id | None) -> None:
         """Hand over a long answer of which nothing but its id is to be changed; parse all else."""
-        asked = self._asked_by(line)
-        if asked is not None and asked.unparsed:
+        pending = self._requests.find(_response_id(line))
+        if pending is not None and pending.asker.unparsed:
             for names in (has_escaped_letters, may_name_resources, may_name_tasks):
                 if names(line):
                     break
                 await asyncio.sleep(0)  # Each search takes some 10 ms for 26 MB.
             else:
-                _give(asked, Answer(line, None))
+                pending.asker.give(UpstreamResponse(line, None))
                 return
         self._parsing.start_parsing(line, partial(self._taken, related=related))
 
-    def _asked_by(self, line: bytes) -> Asked | None:
-        key = find_response_id(line)
-        return self._open.get(number_of(key[1])) if key is not None else None
-
     def _taken(self, message: Any, line: bytes, related: Id | None) -> None:
-        if message is None:  # Nested too deeply, or no JSON: who waits for it is not to wait forever.
-            _give(self._asked_by(line), Answer(b"", {}))
+        if message is None:  # Nested too deeply, or not JSON: its request still gets a response.
+            unreadable = self._requests.find(_response_id(line))
+            if unreadable is not None:
+                unreadable.asker.give(UpstreamResponse(b"", {}))
         for part in message if isinstance(message, list) else [message]:
             if not isinstance(part, dict):
                 continue
             if is_response(part):
-                _give(self._open.get(number_of(part.get("id"))), Answer(line if part is message else b"", part))
+                pending = self._requests.find(part.get("id"))
+                if pending is not None:
+                    pending.asker.give(UpstreamResponse(line if part is message else b"", part))
             elif isinstance(part.get("method"), str):
-                self._owner.said(self, part, self._open.get(number_of(related[1])) if related else None)
+                self._owner.said(self, part, self._requests.get(related))
 
     # Going away and coming back
 
@@ -324,17 +322,17 @@ class Upstream:
         self._failures += 1
         was_running, self.state, self.reason = self.state is State.RUNNING, State.DOWN, reason
         self.retry_at = time.monotonic() + wait
-        self._failing = asyncio.ensure_future(self._fail(list(self._open.values()), self.describe()))
+        self._failing = asyncio.ensure_future(self._fail(list(self._requests), self.describe()))
         self._retrying = asyncio.ensure_future(self._retry(wait))
         if was_running:
             self._owner.changed(self)
 
-    async def _fail(self, open_questions: list[Asked], how: str) -> None:
-        """Give up what the server has not answered; what it wrote last may still be being parsed."""
+    async def _fail(self, pending: list[PendingRequest[ResponseWaiter]], state: str) -> None:
+        """Fail the requests that the server has not answered; its last lines may still be being parsed."""
         await self._parsing.finish()
-        for asked in open_questions:
-            if not asked.answer.done():
-                asked.answer.set_exception(UpstreamError(f'The server "{self.name}" is {how}'))
+        for request in pending:
+            if not request.asker.response.done():
+                request.asker.response.set_exception(UpstreamError(f'The server "{self.name}" is {state}'))
 
     async def _retry(self, wait: float) -> None:
         await asyncio.sleep(wait)
@@ -358,9 +356,9 @@ class Upstream:
         await self._drop_connection()
 
 
-def _give(asked: Asked | None, answer: Answer) -> None:
-    if asked is not None and not asked.answer.done():
-        asked.answer.set_result(answer)
+def _response_id(line: bytes) -> Any:
+    key = find_response_id(line)
+    return None if key is None else key[1]
 
 
 def _given(params: Any) -> dict[str, Any]:

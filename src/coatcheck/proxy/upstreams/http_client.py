@@ -1,6 +1,7 @@
 """What all connections over HTTP share: the client, origins, and error texts."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,8 @@ import httpx2
 
 from coatcheck.errors import UpstreamError
 from coatcheck.proxy.upstreams.base import OnMessage, OnPressure
+
+logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 30.0
 """Seconds to connect and to send; an answer may take as long as the client waits for it."""
@@ -76,6 +79,12 @@ class HttpConnection:
             self._flowing.clear()
         else:
             self._flowing.set()
+
+    exit_code = 0
+
+    def stray_output(self, line: bytes) -> None:
+        """Log the line; see `UpstreamConnection`."""
+        logger.info("%s sent something that is not a message: %.200r", self.name, line)
 
     @property
     def backlog_bytes(self) -> int:

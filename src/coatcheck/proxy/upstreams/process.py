@@ -1,6 +1,8 @@
 """The process of a wrapped server. It imports little: the server starts before slow imports."""
 
+import io
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -12,6 +14,9 @@ from coatcheck.errors import UpstreamError, excerpt
 
 STDERR_TAIL = 2_000
 """Bytes of the server's stderr that are remembered for the error message."""
+
+STDERR_WAIT = 1.0
+"""Seconds that the server's stderr waits for a reader of ours before it is dropped."""
 
 PIPE_BYTES = 1 << 20
 _SET_PIPE_SIZE = 1031
@@ -26,7 +31,7 @@ class ServerProcess:
         self.command = tuple(command)
         self.process = process
         self.stderr_tail = b""
-        # A thread, because stderr may block when no one reads it, and that must not hold up messages.
+        # A thread: a full stderr must not delay messages.
         self._stderr_copier = threading.Thread(target=self._copy_stderr, name="upstream-stderr", daemon=True)
         self._stderr_copier.start()
 
@@ -44,11 +49,14 @@ class ServerProcess:
         with suppress(OSError, ValueError):
             while pipe is not None and (chunk := os.read(pipe.fileno(), 64 * 1024)):
                 self.remember(chunk)
-                write_to_stderr(chunk)
+                write_or_drop(2, chunk, STDERR_WAIT)
 
-    def stderr_words(self) -> str:
+    def wait_for_stderr(self, seconds: float) -> None:
+        """Wait until its stderr has been read to the end; blocking."""
+        self._stderr_copier.join(seconds)
+
+    def stderr_excerpt(self) -> str:
         """Give the last lines of its stderr as one bounded line."""
-        self._stderr_copier.join(0.5)
         lines = self.stderr_tail.decode("utf-8", "replace").strip().splitlines()
         return excerpt(" | ".join(line.strip() for line in lines[-3:] if line.strip()), 400)
 
@@ -73,10 +81,43 @@ class ServerProcess:
 
 
 def write_to_stderr(data: bytes) -> None:
-    """Write to our stderr, past any buffer; where it is closed the words are lost."""
+    """Write to our stderr, unbuffered and without blocking: what its reader does not take at once is dropped."""
+    write_or_drop(2, data)
+
+
+def write_or_drop(descriptor: int, data: bytes, seconds: float = 0.0) -> bool:
+    """Write to a descriptor whose reader may have stopped reading; say whether everything was written.
+
+    Args:
+        descriptor: Where to write. It stays in blocking mode: other programs share it.
+        data: The bytes.
+        seconds: Longest wait for the reader.
+    """
     with suppress(OSError):
         while data:
-            data = data[os.write(2, data) :]
+            # A pipe that polls as writable takes as much as this without blocking.
+            if not select.select([], [descriptor], [], seconds)[1]:
+                return False
+            data = data[os.write(descriptor, data[: select.PIPE_BUF]) :]
+        return True
+    return False
+
+
+class DroppingStderr(io.TextIOBase):
+    """A text stream on our stderr that drops what its reader does not take, so that a log line never blocks us."""
+
+    def write(self, text: str) -> int:
+        """Write text."""
+        write_to_stderr(text.encode("utf-8", "backslashreplace"))
+        return len(text)
+
+    def fileno(self) -> int:
+        """Give the descriptor of stderr."""
+        return 2
+
+    def isatty(self) -> bool:
+        """Whether stderr is a terminal."""
+        return os.isatty(2)
 
 
 def start_server(

@@ -31,9 +31,9 @@ class SseConnection(HttpConnection):
         self._waiting.put_nowait(line)
         self._waits(line, len(line))
 
-    async def finish(self, seconds: float) -> None:
+    async def finish(self) -> None:
         """Wait until what was sent has been taken; see `UpstreamConnection`."""
-        await asyncio.wait({asyncio.ensure_future(self._waiting.join())}, timeout=seconds)
+        await self._waiting.join()
 
     async def close(self) -> None:
         """Close the stream; see `UpstreamConnection`."""

@@ -118,11 +118,11 @@ class StreamableHttpConnection(HttpConnection):
             post.cancel()
         return True
 
-    async def finish(self, seconds: float) -> None:
+    async def finish(self) -> None:
         """Wait until what was sent is answered; see `UpstreamConnection`."""
         posts = {*self._posts.values(), *([self._before] if self._before else [])}
         if posts:
-            await asyncio.wait(posts, timeout=seconds)
+            await asyncio.wait(posts)
 
     async def close(self) -> None:
         """Close all streams and end the session; see `UpstreamConnection`."""

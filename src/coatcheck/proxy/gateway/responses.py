@@ -1,4 +1,4 @@
-"""Questions that are open at a server, and its answers."""
+"""Responses of an upstream, parsed or not, and the futures that wait for them."""
 
 import asyncio
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from coatcheck.proxy.jsonrpc import LONG_LINE, Message, parse, parse_long
 from coatcheck.proxy.partial_parsing import replace_response_id
 
 
-class Answer(NamedTuple):
+class UpstreamResponse(NamedTuple):
     """What a server answered.
 
     Attributes:
@@ -35,16 +35,19 @@ class Answer(NamedTuple):
         return line if isinstance(message, dict) and message.get("id") == request_id else None
 
 
-@dataclass(slots=True)
-class Asked:
-    """A question that is open at a server.
+@dataclass(slots=True, eq=False)
+class ResponseWaiter:
+    """Waits for a response.
 
     Attributes:
-        answer: Where the answer goes.
+        response: Gets the response.
         unparsed: A long response may stay unparsed where nothing in it is renamed.
-        client_id: The client's request that it serves, if any.
     """
 
-    answer: asyncio.Future[Answer]
+    response: asyncio.Future[UpstreamResponse]
     unparsed: bool = False
-    client_id: Any = None
+
+    def give(self, response: UpstreamResponse) -> None:
+        """Hand over the response, unless it is no longer awaited."""
+        if not self.response.done():
+            self.response.set_result(response)

@@ -1,0 +1,136 @@
+"""Requests that wait for their responses: ids, who asked, progress tokens and cancellation."""
+
+import asyncio
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from coatcheck.proxy.jsonrpc import (
+    PROGRESS_TOKEN,
+    Id,
+    Message,
+    error_response,
+    id_of,
+    is_stateless,
+    meta_of,
+    number_of,
+    to_line,
+    tool_of,
+)
+from coatcheck.proxy.partial_parsing import with_members
+
+Asker = TypeVar("Asker", bound=Hashable)
+
+
+@dataclass(slots=True, eq=False)
+class PendingRequest(Generic[Asker]):
+    """A request without a response yet. It does not hold the request's parameters, which may be large.
+
+    Attributes:
+        key: The id that it is sent under.
+        asker: Who gets the response.
+        request_id: The id that the asker gave it.
+        method: Its method.
+        tool: The tool that it calls, else ``""``.
+        meta: Its ``_meta``.
+        is_stateless: Whether it is of a stateless revision.
+        task: The task that prepares it, while it has not been sent.
+    """
+
+    key: Id
+    asker: Asker
+    request_id: Any
+    method: str
+    tool: str
+    meta: dict[str, Any]
+    is_stateless: bool
+    task: asyncio.Task[None] | None = None
+
+    def outgoing(self, message: Message) -> Message:
+        """Give the request under the id that it is sent under, which is its progress token too."""
+        if PROGRESS_TOKEN in self.meta:
+            params = {**message["params"], "_meta": {**self.meta, PROGRESS_TOKEN: self.key[1]}}
+            message = with_members(message, params=params)
+        return with_members(message, id=self.key[1])
+
+    def error(self, text: str) -> bytes:
+        """Give an error response for the asker."""
+        return to_line(error_response(self.request_id, text))
+
+
+class PendingRequests(Generic[Asker]):
+    """The requests that one receiver has not answered."""
+
+    def __init__(self) -> None:
+        self._requests: dict[Id, PendingRequest[Asker]] = {}
+        self._count = 0
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
+
+    def __bool__(self) -> bool:
+        return bool(self._requests)
+
+    def __contains__(self, key: Id) -> bool:
+        return key in self._requests
+
+    def __iter__(self) -> Iterator[PendingRequest[Asker]]:
+        return iter(list(self._requests.values()))
+
+    def add(self, message: Message, asker: Asker, *, key: Id | None = None, prefix: str = "") -> PendingRequest[Asker]:
+        """Add a request.
+
+        Args:
+            message: The request.
+            asker: Who gets the response.
+            key: The id that it is sent under; by default a new one: a number, behind ``prefix`` where there is one.
+            prefix: What keeps new ids apart from those of others.
+        """
+        if key is None:
+            self._count += 1
+            key = ("str", f"{prefix}{self._count}") if prefix else ("int", self._count)
+        request = PendingRequest(
+            key,
+            asker,
+            message.get("id"),
+            str(message.get("method", "")),
+            tool_of(message),
+            meta_of(message),
+            is_stateless(message),
+        )
+        self._requests[key] = request
+        self._is_empty.clear()
+        return request
+
+    def get(self, key: Id | None) -> PendingRequest[Asker] | None:
+        """Give the request that was sent under an id."""
+        return None if key is None else self._requests.get(key)
+
+    def find(self, value: Any) -> PendingRequest[Asker] | None:
+        """Give the request that was sent under an id of ours; some servers turn the number into a text."""
+        return self.get(id_of({"id": value})) or self._requests.get(("int", number_of(value)))
+
+    def remove(self, request: PendingRequest[Asker] | None) -> PendingRequest[Asker] | None:
+        """Remove a request, because its response came or it was cancelled; give it unless it was removed before."""
+        if request is None or self._requests.get(request.key) is not request:
+            return None
+        del self._requests[request.key]
+        if not self._requests:
+            self._is_empty.set()
+        return request
+
+    def of(self, asker: Asker) -> list[PendingRequest[Asker]]:
+        """Give the requests of one asker."""
+        return [request for request in self._requests.values() if request.asker == asker]
+
+    def cancelled(self, asker: Asker, params: Any) -> PendingRequest[Asker] | None:
+        """Give the request that the parameters of an asker's ``notifications/cancelled`` name."""
+        if not isinstance(params, dict):
+            return None
+        key = id_of({"id": params.get("requestId")})
+        if key is None:
+            return None
+        return next((request for request in self.of(asker) if id_of({"id": request.request_id}) == key), None)
+
+    async def wait_until_empty(self) -> None:
+        """Wait until every request has its response or was cancelled."""
+        await self._is_empty.wait()

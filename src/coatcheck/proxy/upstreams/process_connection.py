@@ -1,0 +1,230 @@
+"""A connection to a child process by its stdin and stdout, and the end of its process group."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from coatcheck.errors import UpstreamError
+from coatcheck.proxy.jsonrpc import looks_like_json
+from coatcheck.proxy.line_streams import LineReader, LineWriter
+from coatcheck.proxy.upstreams.base import OnEnd, OnMessage, OnPressure, no_pressure
+from coatcheck.proxy.upstreams.process import ServerProcess, start_server, write_to_stderr
+
+TERMINATE_GRACE = 1.0
+"""Seconds between asking a process to end and ending it; an impatient client gives us two."""
+
+STDIN_GRACE = 0.3
+_POLL = 0.02
+STDERR_GRACE = 0.5
+"""Seconds to wait for the last bytes of stderr."""
+
+
+class ProcessConnection:
+    """A connection to a child process by its stdin and stdout.
+
+    Args:
+        command: The program and its arguments.
+        environment: Variables that it gets beside ours.
+        folder: Its working directory.
+        started: The process, where it was started already.
+        verbose: Write to stderr what it writes to stdout that is not a message.
+    """
+
+    sends_separately = is_gateway = unparsed = False
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        folder: str | None = None,
+        started: ServerProcess | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self._command = command
+        self._environment = environment
+        self._folder = folder
+        self._server = started
+        self._verbose = verbose
+        self._closed = False
+        self._heard = False
+        self._strayed = False
+        self._is_finishing = False
+        self._own_code: int | None = None
+        self._ended = asyncio.Event()
+        self.name = " ".join(command[:1])
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Bytes that its stdin has not taken yet; see `UpstreamConnection`."""
+        return self._writer.unsent_bytes
+
+    @property
+    def backlog_bytes(self) -> int:
+        """Bytes behind the line that its stdin is taking; see `UpstreamConnection`."""
+        return self._writer.backlog_bytes
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the process where it ended by itself; see `UpstreamConnection`."""
+        code = self._own_code or 0
+        return code if code >= 0 else 128 - code
+
+    def hold(self, *, held: bool) -> None:
+        """Pause or resume reading its stdout; see `UpstreamConnection`."""
+        if held:
+            self._reader.pause()
+        else:
+            self._reader.resume()
+
+    def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
+        """Start the process unless it runs already, and read; see `UpstreamConnection`."""
+        if self._server is None:
+            self._server = start_server(self._command, environment=self._environment, folder=self._folder)
+        server = self._server
+        stdin, stdout = server.process.stdin, server.process.stdout
+        if stdin is None or stdout is None:
+            raise UpstreamError("The server was started without pipes.")
+        self.name = server.name
+        self._on_message, self._on_end = on_message, on_end
+        self._writer = LineWriter(stdin.fileno(), on_pressure, lambda: None)
+        self._reader = LineReader(stdout.fileno(), self._take, self._stdout_ended)
+        self._reader.resume()
+        self._watching = asyncio.ensure_future(self._watch(server))
+
+    def _take(self, line: bytes) -> None:
+        if looks_like_json(line):
+            self._strayed = False
+            self._on_message(line, None)
+            self._heard = self._heard or not self._strayed
+        elif line.strip():
+            self.stray_output(line)
+
+    def stray_output(self, line: bytes) -> None:
+        """Keep the line for an error message; see `UpstreamConnection`."""
+        self._strayed = True
+        if self._server is not None:
+            self._server.remember(line)
+        if self._verbose:
+            write_to_stderr(line)
+
+    def send(self, line: bytes, message: Any = None) -> None:
+        """Send a line; see `UpstreamConnection`."""
+        del message
+        self._writer.write(line if line.endswith(b"\n") else line + b"\n")
+
+    async def finish(self) -> None:
+        """Close its stdin once it has taken all, and wait until the process has ended; see `UpstreamConnection`."""
+        await self._writer.drain()
+        self._is_finishing = True
+        self._writer.close()
+        if self._server is not None and self._server.process.stdin is not None:
+            with suppress(OSError):
+                self._server.process.stdin.close()
+        await self._ended.wait()
+
+    def _stdout_ended(self) -> None:
+        # A process without stdout is of no use: it ends, unless it is ending already.
+        if self._server is not None and not self._is_finishing and self._server.process.poll() is None:
+            self._server.signal_group(signal.SIGTERM)
+
+    async def _watch(self, server: ServerProcess) -> None:
+        await has_ended(server)
+        before = -1
+        while not self._reader.has_ended and (before != self._reader.bytes_read or not self._reader.is_reading):
+            before = self._reader.bytes_read  # Its last lines may still be in the pipe.
+            await asyncio.sleep(0.05)
+        self._reader.stop()
+        await asyncio.shield(stop_server(server))
+        self._own_code = server.process.returncode
+        await asyncio.to_thread(server.wait_for_stderr, STDERR_GRACE)
+        self._ended.set()
+        if not self._closed:
+            self._closed = True
+            self._on_end(self._describe_end(server))
+
+    def _describe_end(self, server: ServerProcess) -> str:
+        code = server.process.returncode or 0
+        ended = f"ended with exit code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
+        stderr = server.stderr_excerpt()
+        said = f" It said: {stderr}" if stderr else " It said nothing on stderr."
+        if self._heard:
+            return f'The server "{self.name}" {ended}.{said}'
+        return f'The server "{self.name}" did not start: it {ended} before its first message.{said}'
+
+    async def close(self) -> None:
+        """End the process and its process group; see `UpstreamConnection`."""
+        if self._server is None:
+            return
+        self._closed = True
+        if hasattr(self, "_watching"):
+            self._watching.cancel()
+            self._reader.stop()
+            self._writer.close()
+        await stop_server(self._server)
+
+
+async def has_ended(upstream: ServerProcess) -> None:
+    """Wait for the end of the server's process, without collecting it."""
+    try:
+        descriptor = os.pidfd_open(upstream.process.pid)
+    except (AttributeError, OSError):
+        while upstream.process.poll() is None:  # noqa: ASYNC110  # nothing else tells
+            await asyncio.sleep(0.25)
+        return
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+async def stop_server(upstream: ServerProcess) -> None:
+    """End a server: close its stdin, then ask, then force, and likewise what is left of its process group."""
+    if upstream.process.stdin is not None:
+        with suppress(OSError):
+            upstream.process.stdin.close()
+    if not await _ends_within(upstream, STDIN_GRACE):
+        upstream.signal_group(signal.SIGTERM)
+        if not await _ends_within(upstream, TERMINATE_GRACE):
+            upstream.signal_group(signal.SIGKILL)
+            await _ends_within(upstream, TERMINATE_GRACE)
+    await _end_group(upstream)
+    upstream.close()
+
+
+async def _ends_within(upstream: ServerProcess, seconds: float) -> bool:
+    waited = 0.0
+    while upstream.process.poll() is None:
+        if waited >= seconds:
+            return False
+        await asyncio.sleep(_POLL)
+        waited += _POLL
+    return True
+
+
+async def _end_group(upstream: ServerProcess) -> None:
+    """End what the server started and left behind."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        waited = 0.0
+        while _group_is_alive(upstream):
+            if waited == 0:
+                upstream.signal_group(number)
+            if waited >= TERMINATE_GRACE:
+                break
+            await asyncio.sleep(_POLL)
+            waited += _POLL
+
+
+def _group_is_alive(upstream: ServerProcess) -> bool:
+    try:
+        os.killpg(upstream.process.pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
