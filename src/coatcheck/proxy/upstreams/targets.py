@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from coatcheck.errors import UpstreamError, excerpt
-from coatcheck.proxy.upstreams.base import ProcessConnection, UpstreamConnection
+from coatcheck.proxy.upstreams.base import UpstreamConnection
+from coatcheck.proxy.upstreams.process import ServerProcess
+from coatcheck.proxy.upstreams.process_connection import ProcessConnection
 
 if TYPE_CHECKING:
     import httpx2
@@ -79,10 +81,20 @@ class UrlTarget:
 Target = CommandTarget | UrlTarget
 
 
-def make_connection(target: Target) -> UpstreamConnection:
-    """Make a connection to a server; nothing is started or connected yet."""
+def make_connection(
+    target: Target, *, started: ServerProcess | None = None, verbose: bool = False
+) -> UpstreamConnection:
+    """Make a connection to a server; nothing is started or connected yet.
+
+    Args:
+        target: The server.
+        started: The process of a command, where it was started already.
+        verbose: Write to stderr what a process writes to stdout that is not a message.
+    """
     if isinstance(target, CommandTarget):
-        return ProcessConnection(target.command, environment=target.environment, folder=target.folder)
+        return ProcessConnection(
+            target.command, environment=target.environment, folder=target.folder, started=started, verbose=verbose
+        )
     auth = target.auth() if target.auth is not None else None
     if target.transport == "sse":
         from coatcheck.proxy.upstreams.sse import SseConnection
