@@ -3,7 +3,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from coatcheck.calls.built_in_tools import own_tool
+from coatcheck.calls.built_in_tools import error_result, own_tool
 from coatcheck.errors import ObjectNotFound
 
 
@@ -43,8 +43,8 @@ def test_signature_and_docstring_become_the_entry_of_the_list():
 
 
 @pytest.mark.anyio
-async def test_a_call_is_answered_with_text_and_unknown_arguments_change_nothing():
-    answer = await own_tool(look).call({"object_id": "a", "start": 2, "explorer": "mine"})
+async def test_a_call_is_answered_with_text():
+    answer = await own_tool(look).call({"object_id": "a", "start": 2})
     assert answer == {"content": [{"type": "text", "text": "a 2 False"}], "isError": False}
     assert (await own_tool(plainly).call({"text": "a"}))["content"][0]["text"] == "A"
 
@@ -65,3 +65,26 @@ async def test_arguments_that_do_not_fit_are_named():
     assert refused["isError"] is True
     assert '"object_id"' in refused["content"][0]["text"]
     assert '"start"' in refused["content"][0]["text"]
+
+
+@pytest.mark.anyio
+async def test_an_unknown_argument_is_refused_with_those_there_are():
+    refused = await own_tool(look).call({"object_id": "a", "strat": 2})
+    assert refused == error_result(
+        'There is no argument "strat". Did you mean start? This tool takes object_id, start (optional), raw (optional).'
+    )
+
+
+@pytest.mark.anyio
+async def test_null_is_the_default_of_an_optional_argument_and_none_of_a_required_one():
+    assert await own_tool(look).call({"object_id": "a", "start": None}) == await own_tool(look).call({"object_id": "a"})
+    assert (await own_tool(look).call({"object_id": None}))["isError"] is True
+
+
+@pytest.mark.anyio
+async def test_all_arguments_may_be_one_json_text():
+    tool = own_tool(look)
+    assert await tool.call('{"object_id": "a", "start": 2}') == await tool.call({"object_id": "a", "start": 2})
+    assert await tool.call("object_id=a") == error_result(
+        "The arguments must be an object. This tool takes object_id, start (optional), raw (optional)."
+    )

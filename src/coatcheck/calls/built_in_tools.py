@@ -1,6 +1,7 @@
 """Our own tools as they appear on the wire: described, called with checked arguments, answered as result dicts."""
 
 import asyncio
+import difflib
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,12 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
 from coatcheck.calls.result_plan import Result
+from coatcheck.codec import open_json_text
 from coatcheck.codec.characters import well_formed
-from coatcheck.errors import CoatcheckError, excerpt
+from coatcheck.errors import ArgumentRejected, CoatcheckError, excerpt
 
 logger = logging.getLogger(__name__)
 
 MOST_FAULTS = 5
+MOST_NAME = 60
+"""Characters of an argument's name that are compared with those there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,12 @@ class OwnTool:
             entry["annotations"] = dict(self.annotations)
         return entry
 
-    async def call(self, arguments: Mapping[str, Any] | None) -> Result:
+    async def call(self, arguments: Mapping[str, Any] | str | None) -> Result:
         """Call the tool; what goes wrong becomes a result that says so."""
         try:
-            checked = self.parameters.model_validate(dict(arguments or {}))
+            checked = self.parameters.model_validate(self._as_meant(arguments))
+        except ArgumentRejected as error:
+            return error_result(str(error))
         except ValidationError as error:
             return error_result(_describe_faults(error))
         given = {name: getattr(checked, name) for name in type(checked).model_fields}
@@ -71,6 +77,30 @@ class OwnTool:
             logger.exception("Tool %s failed", self.name)
             return error_result(f"Error executing tool {self.name}.")
         return text_result(str(text))
+
+    def _as_meant(self, arguments: Mapping[str, Any] | str | None) -> dict[str, Any]:
+        """Give the arguments, ``null`` for an optional one as its default, a text of JSON as what it spells out.
+
+        Raises:
+            ArgumentRejected: There is an argument that the tool does not have.
+        """
+        meant = open_json_text(arguments) if isinstance(arguments, str) else arguments or {}
+        if not isinstance(meant, Mapping):
+            raise ArgumentRejected(f"The arguments must be an object. This tool takes {self._usage()}.")
+        fields = self.parameters.model_fields
+        given = dict(meant)
+        unknown = [name for name in given if name not in fields]
+        if unknown:
+            near = difflib.get_close_matches(unknown[0][:MOST_NAME], fields, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ArgumentRejected(
+                f'There is no argument "{excerpt(unknown[0])}".{hint} This tool takes {self._usage()}.'
+            )
+        return {name: value for name, value in given.items() if value is not None or fields[name].is_required()}
+
+    def _usage(self) -> str:
+        fields = self.parameters.model_fields.items()
+        return ", ".join(name if field.is_required() else f"{name} (optional)" for name, field in fields)
 
 
 def own_tool(
