@@ -48,6 +48,10 @@ def test_variables_move_the_files(client, platform, variable, path):
 def test_clients_are_found_by_their_names_and_others_are_told(monkeypatch):
     assert find_client("Claude Desktop") is CLIENTS["claude-desktop"]
     assert find_client("gemini_cli") is CLIENTS["gemini-cli"]
+    aliases = {"claude": "claude-code", "VS Code": "vscode", "gemini": "gemini-cli", "codex-cli": "codex"}
+    assert {alias: find_client(alias).name for alias in aliases} == aliases
+    with pytest.raises(SettingsError, match="Did you mean windsurf"):
+        find_client("windsrf")
     with pytest.raises(SettingsError, match=r"emacs.*Known clients: claude-desktop, claude-code, cursor, vscode"):
         find_client("emacs")
 

@@ -249,3 +249,53 @@ def is_free(file):
     except BlockingIOError:
         return False
     return True
+
+
+def test_without_a_name_the_clients_are_listed_with_those_on_this_machine(tmp_path):
+    (tmp_path / ".cursor").mkdir()
+    (tmp_path / ".cursor" / "mcp.json").write_text("{}")
+    done = run("install", home=tmp_path)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert lines[0] == "coatcheck: Name a client, or --all:"
+    assert [line.split()[0] for line in lines[1:]] == list(CLIENTS)
+    assert [line for line in lines if line.endswith("(on this machine)")] == [lines[3]]
+
+
+def test_all_clients_are_installed_into_at_once_and_come_back(tmp_path):
+    (tmp_path / ".cursor").mkdir()
+    (tmp_path / ".cursor" / "mcp.json").write_text('{"mcpServers": {"a": {"command": "x"}}}')
+    (tmp_path / ".codex").mkdir()
+    (tmp_path / ".codex" / "config.toml").write_text('[mcp_servers.b]\ncommand = "x"\n')
+    before = contents(tmp_path)
+    done = run("install", "--all", "--yes", "--inline-limit", "9000", "--object-store-ttl", "0.5", home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    wrapped = json.loads((tmp_path / ".cursor" / "mcp.json").read_text())["mcpServers"]["a"]["args"]
+    assert wrapped == [
+        *("wrap", "--object-store-backend", "sqlite", "--inline-limit", "9000", "--object-store-ttl", "0.5"),
+        *("--", "x"),
+    ]
+    assert "wrap" in (tmp_path / ".codex" / "config.toml").read_text()
+    assert run("uninstall", "--all", "--yes", home=tmp_path).returncode == 0
+    assert contents(tmp_path) == before
+
+
+def test_one_malformed_file_does_not_stop_the_other_clients(tmp_path):
+    for folder, text in ((".cursor", "{"), (".gemini", '{"mcpServers": {"a": {"command": "x"}}}')):
+        (tmp_path / folder).mkdir()
+        name = "mcp.json" if folder == ".cursor" else "settings.json"
+        (tmp_path / folder / name).write_text(text)
+    done = run("install", "--all", "--yes", home=tmp_path)
+    assert done.returncode == 1
+    assert ".cursor/mcp.json, line 1" in done.stderr
+    assert '"wrap"' in (tmp_path / ".gemini" / "settings.json").read_text()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_completes_commands_and_clients(tmp_path, monkeypatch, shell):
+    shown = run("--show-completion", shell, home=tmp_path)
+    assert "_COATCHECK_COMPLETE" in shown.stdout, shown.stderr
+    monkeypatch.setenv("_COATCHECK_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "coatcheck install cl")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    assert run(home=tmp_path).stdout.split() == ["claude-desktop", "claude-code"]

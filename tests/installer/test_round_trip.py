@@ -10,7 +10,7 @@ from tests.installer.conftest import FILES, LAUNCHER, SAMPLES, WRAPPING, content
 
 WRAPPED = {
     "claude-desktop": ["filesystem", "git", "github", "bare"],
-    "claude-code": ["memory", "boldsign", "memory (in /home/zoe/shop)"],
+    "claude-code": ["memory", "boldsign", "sentry", "memory (in /home/zoe/shop)"],
     "cursor": ["search", "empty-args", "spaces", "remote"],
     "vscode": ["perplexity", "docs"],
     "windsurf": ["figma", "ollama"],
@@ -164,7 +164,6 @@ def test_the_older_transport_is_asked_for_where_the_client_would_use_it(sample):
 @pytest.mark.parametrize(
     ("client", "server", "reason"),
     [
-        ("claude-code", "sentry", "may have to sign in"),
         ("vscode", "odd", "not a string"),
         ("vscode", "socket", 'type is "ws"'),
         ("windsurf", "query", "may contain a secret"),
@@ -190,11 +189,12 @@ def test_a_server_that_cannot_be_wrapped_stays_as_it_is_and_is_told(sample, clie
     assert after == before
 
 
-def test_a_url_that_may_want_a_sign_in_is_wrapped_when_it_is_named(sample):
+def test_a_url_that_may_want_a_sign_in_is_wrapped_and_the_command_to_sign_in_is_named(sample):
     place = sample("claude-code")
     before = place.path.read_bytes()
-    install(place, ["sentry"])
+    plan, _ = install(place, ["sentry"])
     assert values_of(place)["mcpServers"]["sentry"]["args"] == ["wrap", "--url", "https://mcp.sentry.dev/mcp"]
+    assert plan.outcomes[0].note.endswith("does not carry over: coatcheck login https://mcp.sentry.dev/mcp")
     assert [state.label for state in states_of(place) if state.wrapped] == ["sentry"]
     carry_out(plan_uninstall(place))
     assert place.path.read_bytes() == before
@@ -209,3 +209,26 @@ def test_a_server_at_a_malformed_url_is_left_alone(tmp_path, url):
         ("left alone", "its URL is malformed"),
         ("wrapped", ""),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[mcp_servers.notion]\nurl = "https://mcp.notion.com/mcp"\nstartup_timeout_sec = 5\n',
+        "[mcp_servers.notion] # n\r\n  \"url\" = 'https://mcp.notion.com/mcp' # c\r\n",
+        '[mcp_servers]\nnotion = { url = "https://mcp.notion.com/mcp", enabled = true }\n',
+        '[mcp_servers]\nnotion.url = "https://mcp.notion.com/mcp"\n',
+    ],
+)
+def test_a_url_in_codex_is_wrapped_however_it_is_written_and_comes_back(tmp_path, text):
+    path = tmp_path / "config.toml"
+    path.write_bytes(text.encode())
+    before = contents(tmp_path)
+    place = ConfigFile(CLIENTS["codex"], path)
+    install(place)
+    entry = values_of(place)["mcp_servers"]["notion"]
+    assert entry["command"] == LAUNCHER[0]
+    assert entry["args"] == ["wrap", "--url", "https://mcp.notion.com/mcp"]
+    assert unwrap_text(path.read_bytes().decode(), place.client, text) == text
+    carry_out(plan_uninstall(place))
+    assert contents(tmp_path) == before

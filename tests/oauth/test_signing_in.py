@@ -206,3 +206,19 @@ async def test_no_window_opens_where_the_user_wants_none(start, user, arguments)
     done = greeted("--url", url, *arguments, user=user)
     assert "401" in json.loads(done.stdout)["error"]["message"]
     assert log(url) == []
+
+
+async def test_with_a_keyring_the_tokens_are_in_it_and_not_in_the_file(start, user, tmp_path):
+    url = start()
+    user |= {"PYTHONPATH": str(HERE), "PYTHON_KEYRING_BACKEND": "file_keyring.FileKeyring"}
+    user["KEYRING_FILE"] = str(tmp_path / "keyring.json")
+    run("login", url, user=user)
+    assert stored(user)[0] == [{"url": url, "keyring": True}]
+    (kept,) = json.loads((tmp_path / "keyring.json").read_text()).values()
+    assert json.loads(kept)["tokens"]["access_token"]
+    with anyio.fail_after(60):
+        await connect(url, user)
+    assert log(url) == ["register", "authorize", "token code"]
+    assert "signed in" in run("status", user=user).stdout
+    run("logout", url, user=user)
+    assert json.loads((tmp_path / "keyring.json").read_text()) == {}

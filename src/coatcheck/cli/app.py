@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from coatcheck import __version__
+from coatcheck.cli.add_server import add
 from coatcheck.cli.install import install, status, uninstall
 from coatcheck.cli.login import login, logout
 from coatcheck.cli.objects import app as objects
@@ -19,7 +20,6 @@ app = typer.Typer(
     name="coatcheck",
     help="Keep large MCP tool results out of the model's context: bounded previews and references in their place.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -52,6 +52,7 @@ app.command(
 app.command(short_help="Put coatcheck in front of the servers that an MCP client has.")(install)
 app.command(short_help="Remove coatcheck from a client's configuration.")(uninstall)
 app.command(short_help="Tell which servers of which clients it stands in front of.")(status)
+app.command(short_help="Add a server to a client, wrapped from the start.")(add)
 app.command(short_help="Sign in at a server that wants OAuth.")(login)
 app.command(short_help="Forget the sign-in at a server.")(logout)
 

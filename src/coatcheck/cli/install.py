@@ -1,13 +1,14 @@
 """``coatcheck install``, ``uninstall`` and ``status``: the servers that a client already has."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from coatcheck.cli.login import print_sign_ins
+from coatcheck.cli.logs import announce
 from coatcheck.errors import CoatcheckError, SettingsError
 
 if TYPE_CHECKING:
@@ -79,23 +80,25 @@ def install(
     """
     from coatcheck.installer import find_launcher, plan_install
 
-    options = _options(inline_limit=inline_limit, object_store_ttl=object_store_ttl)
+    options = wrap_options(inline_limit=inline_limit, object_store_ttl=object_store_ttl)
 
     def plan(found: "ConfigFile", *, tools: bool) -> "Plan":
         launcher = find_launcher(in_project=found.in_project)
         shared = not separate_stores
         return plan_install(found, launcher, server or [], shared_store=shared, options=options, add_tools=tools)
 
-    for found in _files(client, file, every=every):
+    def change(found: "ConfigFile") -> None:
         made = plan(found, tools=bool(add_tools))
-        if add_tools is None and _may_ask(dry_run, yes) and any(outcome.warning for outcome in made.outcomes):
+        if add_tools is None and _may_ask(dry_run, yes) and any(outcome.hidden_tools for outcome in made.outcomes):
             _print_outcomes(made, dry_run=dry_run)
             if typer.confirm("Add the object tools to these lists?", default=True):
                 made = plan(found, tools=True)
-        _go_on(made, dry_run=dry_run, yes=yes)
+        go_on(made, dry_run=dry_run, yes=yes)
+
+    _each(_files(client, file, every=every), change)
 
 
-def _options(**given: float | None) -> list[str]:
+def wrap_options(**given: float | None) -> list[str]:
     """Write settings as options of ``wrap``."""
     words: list[str] = []
     for name, value in given.items():
@@ -118,8 +121,26 @@ def uninstall(
     """
     from coatcheck.installer import plan_uninstall
 
-    for found in _files(client, file, every=every):
-        _go_on(plan_uninstall(found, server or []), dry_run=dry_run, yes=yes)
+    def change(found: "ConfigFile") -> None:
+        go_on(plan_uninstall(found, server or []), dry_run=dry_run, yes=yes)
+
+    _each(_files(client, file, every=every), change)
+
+
+def _each(files: "Sequence[ConfigFile]", change: "Callable[[ConfigFile], None]") -> None:
+    """Change files; one that cannot be changed does not stop the others."""
+    if len(files) == 1:
+        change(files[0])
+        return
+    failed = False
+    for file in files:
+        try:
+            change(file)
+        except CoatcheckError as error:
+            announce(str(error))
+            failed = True
+    if failed:
+        raise typer.Exit(1)
 
 
 def _files(client: str | None, file: Path | None, *, every: bool) -> list["ConfigFile"]:
@@ -155,12 +176,23 @@ def _print_outcomes(plan: "Plan", *, dry_run: bool) -> None:
         done = outcome.action in {"wrapped", "unwrapped", "added", "removed"}
         action = f"would be {outcome.action}" if done and dry_run else outcome.action
         typer.echo(f"{outcome.label}: {action}{f' ({outcome.reason})' if outcome.reason else ''}")
-        if outcome.warning:
-            typer.echo(f"  note: {outcome.warning}; --add-tools adds them")
+        if outcome.hidden_tools:
+            typer.echo(f"  note: {outcome.hidden_tools}; --add-tools adds them")
+        if outcome.note:
+            typer.echo(f"  note: {outcome.note}")
 
 
-def _go_on(plan: "Plan", *, dry_run: bool, yes: bool) -> None:
-    """Say what a plan does, ask, and do it."""
+def go_on(
+    plan: "Plan", *, dry_run: bool, yes: bool, write: "Callable[[Plan], Sequence[str] | None] | None" = None
+) -> None:
+    """Say what a plan does, ask, and do it.
+
+    Args:
+        plan: The plan.
+        dry_run: Whether it is only shown.
+        yes: Whether the user need not be asked.
+        write: Does it, and gives what else is to be said; by default as for ``install``.
+    """
     from coatcheck.installer import carry_out
 
     _print_outcomes(plan, dry_run=dry_run)
@@ -179,7 +211,7 @@ def _go_on(plan: "Plan", *, dry_run: bool, yes: bool) -> None:
                 "stdin is not a terminal, so this cannot be confirmed: add --yes, or --dry-run to look."
             )
         typer.confirm(f"Change {plan.file.path}?", abort=True)
-    notes = carry_out(plan)
+    notes = (write or carry_out)(plan) or ()
     typer.echo(f"{plan.file.path} is changed. Restart {plan.file.client.title} to apply it.")
     for note in notes:
         typer.echo(note)

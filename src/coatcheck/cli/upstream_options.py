@@ -67,7 +67,7 @@ class UpstreamFlags:
             raise SettingsError(
                 "Give a command (with --env and --cwd) or --url, not both. For several servers: --servers with a file."
             )
-        headers = dict(_header(given) for given in self.headers)
+        headers = dict(read_header(given) for given in self.headers)
         if self.token_variable:
             headers["Authorization"] = f"Bearer {_value_of(self.token_variable)}"
         auth = oauth_for(self.url, headers, self.oauth, self.ca_file)
@@ -85,7 +85,7 @@ class UpstreamFlags:
             words = split_command(words[0])
         if self.cwd is not None and not self.cwd.is_dir():
             raise SettingsError(f"The working directory {self.cwd} does not exist.")
-        return CommandTarget(words, dict(map(_variable, self.env)), str(self.cwd) if self.cwd is not None else None)
+        return CommandTarget(words, dict(map(read_variable, self.env)), str(self.cwd) if self.cwd is not None else None)
 
 
 def oauth_for(
@@ -111,7 +111,7 @@ def environment_fill() -> "Fill":
     return fill_variables(os.environ, Path.home())
 
 
-def _variable(given: str) -> tuple[str, str]:
+def read_variable(given: str) -> tuple[str, str]:
     """Read ``NAME=VALUE``, or ``NAME`` for the variable of that name; the value may name variables."""
     name, separator, value = given.partition("=")
     if not _VARIABLE_NAME.fullmatch(name):
@@ -137,7 +137,8 @@ def _expand(text: str, where: str) -> str:
     return _VARIABLE.sub(value, text)
 
 
-def _header(given: str) -> tuple[str, str]:
+def read_header(given: str) -> tuple[str, str]:
+    """Read ``Name: value``; the value may name variables."""
     name, separator, value = given.partition(":")
     if not separator or not name.strip():
         raise SettingsError("--header takes 'Name: value', such as 'X-Api-Key: $MY_KEY'.")

@@ -1,6 +1,6 @@
 """Wrapping and unwrapping the servers of a whole file."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from coatcheck.installer.tool_lists import (
     remove_tools,
     warning,
 )
-from coatcheck.installer.url_entries import unwrap_url, wrap_url
+from coatcheck.installer.url_entries import sign_in_note, unwrap_url, wrap_url
 
 Action = Literal["wrapped", "unwrapped", "added", "removed", "unchanged", "left alone"]
 
@@ -30,13 +30,15 @@ class Outcome:
         label: Its name for people.
         action: What is done.
         reason: Why nothing is.
-        warning: What the user should know about it.
+        hidden_tools: What it means that lists of tools leave out the object tools; empty where none do.
+        note: What else the user should know.
     """
 
     label: str
     action: Action
     reason: str = ""
-    warning: str = ""
+    hidden_tools: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,6 @@ def wrap_servers(
     tree: Tree,
     client: Client,
     wrappings: Wrappings,
-    named: Collection[str] = (),
     added: AddedTools = lambda _: {},
 ) -> Edited:
     """Wrap servers.
@@ -73,7 +74,6 @@ def wrap_servers(
         tree: A whole file.
         client: The client that it belongs to.
         wrappings: Which servers, and the words that wrap them.
-        named: Servers that the user asked for by name.
         added: Names to add to lists of tools.
 
     Raises:
@@ -93,11 +93,13 @@ def wrap_servers(
             if tools:
                 return tools, Outcome(entry.label, "wrapped", "it was wrapped already; tools were added to its lists")
             return (), Outcome(entry.label, "unchanged", _already(entry, wrapping), warning(missing))
+        note = ""
         if entry.has_command:
             edits = wrap_command(tree, entry, wrapping)
         else:
-            edits = wrap_url(tree, entry, client, wrapping, named=entry.name in named)
-        return [*edits, *tools], Outcome(entry.label, "wrapped", warning=warning(missing))
+            edits = wrap_url(tree, entry, client, wrapping)
+            note = sign_in_note(entry, client)
+        return [*edits, *tools], Outcome(entry.label, "wrapped", "", warning(missing), note)
 
     return _edit_each(tree, client, edit)
 

@@ -84,7 +84,6 @@ def plan_install(
             tree,
             file.client,
             lambda entry: wrapping if _chosen(entry, only) else None,
-            only,
             missing_tools if add_tools else lambda _: {},
         )
         after = _checked(file, edited)
@@ -211,7 +210,7 @@ def _made_from(tree: Tree, original: Tree, client: Client) -> list[Edit] | None:
     def added(entry: Entry) -> dict[str, list[str]]:
         return added_tools(entry, now[entry.path]) if entry.path in now else {}
 
-    made = wrap_servers(original, client, wrapping, [path[-1] for path in now], added)
+    made = wrap_servers(original, client, wrapping, added)
     if made.text != tree.text:
         return None
     edits = reverse(original.text, made.edits)

@@ -29,7 +29,7 @@ def url_member(entry: Entry, client: Client) -> Member | None:
     return next((found for key in client.url_keys if (found := entry.node.find(key)) is not None), None)
 
 
-def wrap_url(tree: Tree, entry: Entry, client: Client, wrapping: Sequence[str], *, named: bool) -> list[Edit]:
+def wrap_url(tree: Tree, entry: Entry, client: Client, wrapping: Sequence[str]) -> list[Edit]:
     """Give the edits that make a server at a URL one that is wrapped by a command.
 
     Args:
@@ -37,7 +37,6 @@ def wrap_url(tree: Tree, entry: Entry, client: Client, wrapping: Sequence[str], 
         entry: The server.
         client: Whose file it is.
         wrapping: The words that start coatcheck, up to ``wrap`` and its options.
-        named: Whether the user asked for this server by its name.
 
     Raises:
         LeftAlone: It would not work, or would show a secret.
@@ -45,7 +44,7 @@ def wrap_url(tree: Tree, entry: Entry, client: Client, wrapping: Sequence[str], 
     member = url_member(entry, client)
     if member is None or member.node.kind != "string":
         raise LeftAlone("it has neither a command nor a URL")
-    _check(entry, member, named=named)
+    _check(entry, member)
     headers = _headers(entry)
     words = [*wrapping[1:], "--url"]
     arguments = [*map(quoted, words), tree.raw(member.node)]
@@ -68,7 +67,16 @@ def _types(entry: Entry) -> list[Member]:
     return [member for member in found if member is not None and member.node.kind == "string"]
 
 
-def _check(entry: Entry, member: Member, *, named: bool) -> None:
+def sign_in_note(entry: Entry, client: Client) -> str:
+    """Say that the user has to sign in again, where the client may have signed in to a server at a URL."""
+    member = url_member(entry, client)
+    url = member.node.scalar if member is not None else ""
+    if not isinstance(url, str) or entry.node.find("headers") is not None or _is_local(url):
+        return ""
+    return f"the client's own sign-in, if there is one, does not carry over: coatcheck login {url}"
+
+
+def _check(entry: Entry, member: Member) -> None:
     """Say why a server at a URL should not be wrapped, if so."""
     value = entry.node.value()
     try:
@@ -87,8 +95,6 @@ def _check(entry: Entry, member: Member, *, named: bool) -> None:
         raise LeftAlone("its URL is malformed")
     if any(sign in member.node.scalar for sign in "?$@#"):
         raise LeftAlone("its URL may contain a secret, which would show in the process list")
-    if not (value.get("headers") or named or _is_local(member.node.scalar)):
-        raise LeftAlone("the client may have to sign in to it in the browser; --server NAME wraps it all the same")
 
 
 def _headers(entry: Entry) -> list[tuple[Member, str]]:

@@ -1,0 +1,83 @@
+"""``coatcheck add``: a new server in a client's file, wrapped from the start."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from coatcheck.cli.install import complete_client, go_on, wrap_options
+from coatcheck.errors import SettingsError
+
+_HEADER_VARIABLE = "COATCHECK_HEADER_"
+
+
+def add(
+    client: Annotated[
+        str,
+        typer.Argument(help="Name of the client, as for install.", metavar="CLIENT", autocompletion=complete_client),
+    ],
+    name: Annotated[str, typer.Argument(help="Name of the new server.", metavar="NAME")],
+    command: Annotated[
+        list[str] | None, typer.Argument(help="The server's command and its arguments.", metavar="COMMAND")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="The server is at this URL.", show_default=False)] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(help="Variable of the command: NAME=VALUE, or NAME for one that is set here. Repeatable."),
+    ] = None,
+    header: Annotated[list[str] | None, typer.Option(help="Header for the URL, 'Name: $VARIABLE'. Repeatable.")] = None,
+    separate_stores: Annotated[
+        bool, typer.Option("--separate-stores", help="Keep this server's objects apart, in memory.")
+    ] = False,
+    inline_limit: Annotated[
+        int | None, typer.Option(help="Results up to this many characters pass unchanged.", show_default=False, min=0)
+    ] = None,
+    object_store_ttl: Annotated[
+        float | None, typer.Option(help="Seconds an object is kept; 0 or less: no expiry.", show_default=False)
+    ] = None,
+    print_only: Annotated[
+        bool, typer.Option("--print", help="Print what to paste, and the install link, and change nothing.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+    file: Annotated[
+        Path | None, typer.Option(help="The client's file; by default the user's own.", show_default=False)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Add a server to a client, wrapped from the start.
+
+    coatcheck add cursor git -- uvx mcp-server-git
+
+    coatcheck add vscode docs --url https://mcp.example.com/mcp --print
+    """
+    from coatcheck.cli.upstream_options import read_header, read_variable
+    from coatcheck.installer import find_client, find_config_file, find_launcher
+    from coatcheck.installer.new_entries import install_link, new_entry, plan_add, snippet, write_new
+    from coatcheck.installer.server_entries import SHARED_STORE
+    from coatcheck.proxy.upstreams.targets import UrlTarget
+
+    known = find_client(client)
+    if not name.strip() or bool(command) == (url is not None):
+        raise SettingsError("Name the server, and give its command behind -- or its --url: one of them.")
+    if (env and url) or (header and not url):
+        raise SettingsError("--env goes with a command, and --header with --url.")
+    place = find_config_file(known, file, must_exist=False)
+    words = [*find_launcher(in_project=place.in_project), "wrap", *(() if separate_stores else SHARED_STORE)]
+    words += wrap_options(inline_limit=inline_limit, object_store_ttl=object_store_ttl)
+    variables = dict(map(read_variable, env or []))
+    if url is None:
+        words += ["--", *(command or [])]
+    else:
+        words += ["--url", UrlTarget(url).url]  # refuses what is not a URL
+        for given in header or []:
+            title, value = read_header(given)
+            variable = _HEADER_VARIABLE + "".join(c if c.isalnum() else "_" for c in title).upper()
+            variables[variable] = value
+            words += ["--header", f"{title}: ${variable}"]
+    entry = new_entry(known, words, variables)
+    if print_only:
+        typer.echo(snippet(known, name, entry), nl=False)
+        if link := install_link(known, name, entry):
+            typer.echo(f"\n{link}")
+        return
+    go_on(plan_add(place, name, entry), dry_run=dry_run, yes=yes, write=write_new)
