@@ -156,9 +156,32 @@ async def _resolve(arguments: Any) -> None:
     before = json.dumps(arguments)
     with bounded_errors():
         resolved = await interceptor.arguments("tool", arguments, SCHEMA)
-        if '"@' not in before:
+        if "@" not in before:
             assert resolved is arguments
     assert json.dumps(arguments) == before
+
+
+def fuzz_schemas(data: bytes) -> None:
+    """Schemas of a server: whatever they hold, its tool is listed and called, at a bounded cost."""
+    try:
+        schema = json.loads(data)
+    except (ValueError, RecursionError):
+        schema = {"type": text_of(data), "$ref": text_of(data), "anyOf": [{"pattern": text_of(data)}]}
+    asyncio.run(_offer(schema if isinstance(schema, dict) else {"type": "object", "properties": {"value": schema}}))
+
+
+async def _offer(schema: dict[str, Any]) -> None:
+    store = ObjectStore(InMemoryBackend())
+    await store.aput(DOCUMENT)
+    interceptor = Interceptor(Explorer(store))
+    before = json.dumps(schema)
+    listed = await interceptor.tools_list({"tools": [{"name": "tool", "inputSchema": schema, "outputSchema": schema}]})
+    assert await Interceptor(Explorer(store)).tools_list(listed) == listed, "twice is not once"
+    for name in ("value", *list(schema.get("properties") or ())[:5]):
+        for value in ("@obj_001", "@obj_001.items[2]", ["@obj_001.items[0].tags"], '["@obj_001.items"]'):
+            with bounded_errors():
+                await interceptor.arguments("tool", {name: value, "value": [{"deep": value}]})
+    assert json.dumps(schema) == before
 
 
 def fuzz_results(data: bytes) -> None:
@@ -302,6 +325,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "envelope": fuzz_envelope,
     "codec": fuzz_codec,
     "arguments": fuzz_arguments,
+    "schemas": fuzz_schemas,
     "results": fuzz_results,
     "windows": fuzz_windows,
     "filters": fuzz_filters,

@@ -72,11 +72,12 @@ class ObjectNotFound(CoatcheckError, LookupError):
         object_id: The id that was asked for.
     """
 
-    def __init__(self, object_id: str) -> None:
+    def __init__(self, object_id: str, hint: str = "") -> None:
         self.object_id = object_id
         super().__init__(
             f"Object {excerpt('@' + object_id)} not found: it has expired, was deleted, or never existed here. "
-            "Call the tool that produced it again; if the text is meant literally, write it with a second @ in front."
+            f"{hint}{' ' if hint else ''}Call the tool that produced it again; if the text is meant literally, write "
+            "it with a second @ in front."
         )
 
 

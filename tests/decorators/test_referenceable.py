@@ -181,10 +181,16 @@ def test_a_stored_json_text_opens_where_a_structure_is_expected(store: ObjectSto
 @pytest.mark.parametrize(
     ("annotation", "given", "said"),
     [
-        (list[int], ["@obj_001.note"], r'"x" does not fit list\[int\]: at \[0\].*hello.*came from @obj_001.note'),
+        (list[int], ["@obj_001.note"], r'"x\[0\]" takes integer, but @obj_001\.note leads to a string, "hello"'),
+        (
+            dict[str, int],
+            "@obj_001.items[0]",
+            r'"x" does not fit dict\[str, int\]: at \.name.*came from @obj_001.items',
+        ),
         (int, "many", r'"x" does not fit int: .*the text "many"'),
-        (int, "@obj_001.note", r"hello.*@obj_001\.note"),
-        (list[int], "@obj_001.items[oops", "As a reference: .*malformed at"),
+        (int, "@obj_001.note", r"takes integer, but @obj_001\.note leads to a string"),
+        (list[int], "@obj_001.items[oops", "no reference. .*malformed at"),
+        (list[int], "@obj_404.items[oops", "As a reference: .*malformed at"),
         (Filter, {"limit": 3}, r"Filter: at \.name, field required"),
         (Annotated[int, Field(ge=2)], "@obj_001.items[0].n", "greater than or equal to 2"),
         (str, 5, "does not fit str"),

@@ -79,6 +79,36 @@ messages: dict[str, Any] = {
     "result": results | json_values,
     "error": json_values,
 }
+schema_parts = st.recursive(
+    st.booleans() | st.sampled_from([{}, {"$ref": "#/$defs/a"}, {"$ref": "#"}, {"type": "array"}]) | json_values,
+    lambda inner: st.dictionaries(
+        st.sampled_from(
+            [
+                "type",
+                "anyOf",
+                "allOf",
+                "oneOf",
+                "enum",
+                "const",
+                "properties",
+                "items",
+                "prefixItems",
+                "additionalProperties",
+                "$defs",
+                "a",
+                "value",
+                "required",
+                "nullable",
+                "pattern",
+                "$ref",
+                "x-fastmcp-wrap-result",
+            ]
+        ),
+        inner | st.lists(inner, max_size=3) | st.sampled_from(["object", "array", "string", "#/$defs/a"]),
+        max_size=4,
+    ),
+    max_leaves=20,
+)
 paths = st.text("@obj_1.items[]\"'\\:-0123 näme$", max_size=40).map(str.encode)
 LIKELY: dict[str, Any] = {
     "grammar": paths,
@@ -86,6 +116,7 @@ LIKELY: dict[str, Any] = {
     "envelope": envelopes,
     "codec": json_values.map(lambda value: json.dumps(value).encode()),
     "arguments": json_values.map(lambda value: json.dumps(value).encode()),
+    "schemas": schema_parts.map(lambda value: json.dumps(value).encode()),
     "results": results.map(lambda value: json.dumps(value).encode()),
     "windows": st.builds(
         lambda sizes, value, indent: sizes + json.dumps(value, indent=indent).encode(),

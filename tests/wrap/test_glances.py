@@ -162,6 +162,9 @@ def test_a_reference_in_a_line_is_noticed_however_it_is_written():
     assert may_contain_references(b'{"value":"@@obj_1"}')
     assert may_contain_references(rb'{"value":"\u0040obj_1"}')
     assert may_contain_references(rb'{"value":"@\u006fbj_1"}')
+    assert may_contain_references(b'{"value":"Dear {{@obj_1.name}}"}')
+    assert may_contain_references(b'{"value":"[\\"@obj_1\\"]"}')
+    assert may_contain_references(b'{"value":"@Obj_1"}')
     assert not may_contain_references(b'{"value":"somebody@example.org"}')
 
 

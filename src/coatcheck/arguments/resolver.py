@@ -1,208 +1,372 @@
-"""References in the arguments of a tool call: found, resolved, and checked against the tool's own schema."""
+"""The one resolver: puts values in the place of references, wherever they stand in the arguments of a call.
 
-from collections.abc import Iterator
-from dataclasses import replace
+Decorators, ``attach``, ``wrap`` and the gateway use it alike. It is written once, as coroutines over a ``Lookup``.
+
+- A reference as a whole argument, or as an element of lists and objects, becomes the value: text where the place takes
+  nothing else, otherwise the form that fits the declared types (see ``coatcheck.arguments.declared_types``).
+- JSON text at a place that takes no text is parsed, if it mentions an object, and resolved inside.
+- ``{{@obj_1.title}}`` inside a longer text becomes that text; ``{{@@obj_1}}`` is the literal ``{{@obj_1}}``.
+- An existing reference inside a longer text, without braces, stays and gives a note.
+- A near miss of an existing reference as a whole text is an error.
+"""
+
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from coatcheck.arguments.checking import COMBINED, Place, Resolved, check
-from coatcheck.arguments.schemas import Schema, follow
-from coatcheck.codec import DECODED_AT_ONCE, Manners, Pieces, splice_text
-from coatcheck.explorer import Allowance, Explorer, Found
-from coatcheck.explorer.operations.resolving import sample_of
-from coatcheck.references import Reference, parse_reference, unescape
+from coatcheck.arguments.declared_types import ANY, Place, Types, is_text, names, types_of_value
+from coatcheck.arguments.lookup import Lookup, parse_json_text, text_of_found
+from coatcheck.arguments.mentions import (
+    NearMiss,
+    may_refer,
+    mentioned_ids,
+    near_miss,
+    nearest_id,
+    templates,
+    without_templates,
+)
+from coatcheck.codec import Spliced
+from coatcheck.errors import ArgumentRejected, ObjectNotFound, counted, excerpt
+from coatcheck.explorer import Allowance, Found
+from coatcheck.references import Reference, parse_reference, parse_target, unescape
 
-MAX_DEPTH = 64
-"""Levels of the arguments in which references are looked for."""
+MAX_DEPTH = 100
+"""Levels of lists and objects in one argument in which references are resolved; one that is deeper is an error."""
 
-MOST_CHECKED = 50_000
-"""Values given beside references up to which they are checked together: it takes a second in a thread."""
+CHECKED_ITEMS = 20
+"""Items of an array whose types are checked."""
 
-_LOOK_EVERY = 1_000
-"""Values between two looks at the clock."""
+_TURN_EVERY = 1_000
+"""Parts of the arguments after which others may have their turn."""
+
+_CONTAINERS = frozenset({dict, list, tuple})
+"""The containers that are searched, exactly these: a subclass may mean something by being one."""
+
+_NOT_JSON: Any = object()
 
 
-async def resolve_arguments(
-    arguments: Any,
-    input_schema: Schema | None,
-    explorer: Explorer,
-    *,
-    as_json: bool = False,
-    pieces: Pieces | None = None,
-) -> Any:
-    """Put values in the place of references, at any level, and literal text in the place of what is escaped.
-
-    A parameter declared as a string gets the text of the object as it was (``null`` where it takes that too and that is
-    what is stored), every other the value. Where nothing is put in the same arguments come back, not a copy. What was
-    put in is not scanned again. Of a value over a megabyte a sample is checked against the schema; the tool itself
-    checks the rest, and all of it where more than ``MOST_CHECKED`` values are given beside it.
+class Resolver:
+    """Resolves the references of one call; each is looked up once, however often it is used.
 
     Args:
-        arguments: The arguments of a call.
-        input_schema: The tool's own schema.
-        explorer: What knows the objects.
-        as_json: Put large values in as ``Spliced``, for who only passes the arguments on as JSON.
-        pieces: Takes the parts of large values, for who frees them; see ``coatcheck.codec.let_go``.
+        lookup: Finds what references stand for.
+        types_at: Gives the types that are allowed at a place of the arguments.
 
-    Raises:
-        ObjectNotFound: A reference leads to no object.
-        PathNotFound: A path leads nowhere in its object.
-        ArgumentRejected: A resolved value does not fit the tool's schema; the message says which and what would. Or all
-            of them together are too large.
+    Attributes:
+        notes: What to tell the model beside the result of the call.
+        sources: The references that went into each argument, by its name.
     """
-    candidates, values = await _candidates(arguments)
-    if not candidates:
-        return arguments
-    resolution = _Resolution(input_schema, explorer, as_json=as_json)
-    settled = await resolution.settle(candidates)
-    if resolution.places and input_schema is not None and values <= MOST_CHECKED:
-        samples = {place: part.sample if isinstance(part, Resolved) else part for place, part in settled.items()}
-        await check(await _filled_in(arguments, samples), input_schema, resolution.places)
-    if pieces is not None:
-        pieces += [piece for found in resolution.known.values() for piece in found.pieces]
-    parts = {place: part.found.value if isinstance(part, Resolved) else part for place, part in settled.items()}
-    return await _filled_in(arguments, parts)
+
+    def __init__(self, lookup: Lookup, types_at: Callable[[Place], Types]) -> None:
+        self._lookup = lookup
+        self._types_at = types_at
+        self._allowance = Allowance()
+        self._known: dict[tuple[Reference, bool, bool], Found] = {}
+        self._exists: dict[str, bool] = {}
+        self._ids: list[str] | None = None
+        self.notes: list[str] = []
+        self.sources: dict[str | int, list[str]] = {}
+
+    async def resolve(self, arguments: Any) -> Any:
+        """Give the arguments with values in the place of references; the same object where there is none.
+
+        Values that were put in are not searched again. What was given is not changed.
+
+        Raises:
+            ObjectNotFound: A reference leads to no object.
+            PathNotFound: A path leads nowhere in its object.
+            ReferenceSyntaxError: A path in braces is malformed.
+            ArgumentRejected: A value does not fit its place, a reference is nested too deeply, a text is a near miss of
+                a reference, or all values together are too large. The message says which and what to do.
+        """
+        return await self._inside(arguments, ())
+
+    async def _inside(self, value: Any, place: Place) -> Any:
+        candidates = await self._candidates(value, place)
+        parts: dict[Place, Any] = {}
+        for where, text in candidates:
+            part = await self._text(text, where)
+            if part is not text:
+                parts[where[len(place) :]] = part
+            await self._lookup.pause()
+        return await self._filled_in(value, parts) if parts else value
+
+    async def _candidates(self, value: Any, base: Place) -> list[tuple[Place, str]]:
+        """Find the texts that may refer to objects, in their order."""
+        if type(value) not in _CONTAINERS:
+            return []
+        found: list[tuple[Place, str]] = []
+        # Containers that hold no candidate, and those that are being read: a value made in Python may hold itself.
+        passed = {id(value)}
+        keys: list[Any] = list(base)
+        count = 0
+        waiting: list[tuple[Any, Iterator[tuple[Any, Any]], int]] = [(value, _entries(value), 0)]
+        while waiting:
+            container, entries, before = waiting[-1]
+            for key, part in entries:
+                count += 1
+                if not count % _TURN_EVERY:
+                    await self._lookup.pause()
+                kind = type(part)
+                if kind is str:
+                    if "@" in part and may_refer(part):
+                        found.append(((*keys, key), part))
+                elif kind in _CONTAINERS and id(part) not in passed:
+                    passed.add(id(part))
+                    keys.append(key)
+                    waiting.append((part, _entries(part), len(found)))
+                    break
+            else:
+                waiting.pop()
+                if waiting:
+                    keys.pop()
+                if len(found) > before:
+                    passed.discard(id(container))
+        return found
+
+    async def _text(self, text: str, place: Place, *, is_parsed: bool = False) -> Any:
+        """Give what is to stand in the place of a text; the same text where nothing is."""
+        reference = parse_reference(text)
+        if reference is not None:
+            return await self._value(reference, text, place)
+        plain = unescape(text)
+        if plain is not text:
+            return plain
+        types = self._types_at(place)
+        takes_text = "string" in types
+        if not takes_text and not is_parsed and "@obj_" in text:
+            parsed = await self._json_text(text, place, types)
+            if parsed is not _NOT_JSON:
+                return parsed
+        if "{{@" in text:
+            return await self._filled_template(text, place, takes_text=takes_text)
+        slip = near_miss(text[1:] if text.startswith("@@") else text)
+        if slip is not None and (problem := await self._problem_with(slip)) is not None:
+            if text.startswith("@@"):
+                return text[1:]
+            raise ArgumentRejected(
+                f'The parameter {_quoted(place)} holds "{excerpt(text)}", which is no reference. {problem} '
+                "If the text is meant literally, write it with a second @ in front."
+            )
+        await self._note_mentions(text, place)
+        return text
+
+    # A reference
+
+    async def _value(self, reference: Reference, text: str, place: Place) -> Any:
+        if len(place) - 1 > MAX_DEPTH:
+            raise ArgumentRejected(
+                f'The parameter "{excerpt(str(place[0]))}" holds references and is nested more than {MAX_DEPTH} '
+                "levels deep. Pass a flatter value."
+            )
+        self.sources.setdefault(place[0] if place else "", []).append(text)
+        types = self._types_at(place)
+        if is_text(types):
+            found = await self._found(reference, text, as_text=True)
+            return None if found.is_null and "null" in types else found.value
+        found = await self._found(reference, text, sampled=self._limits_items(types, place))
+        shown = _shown(found)
+        if _fits(shown, types):
+            self._check_items(shown, text, place)
+            return found.value
+        written = text_of_found(found) if isinstance(shown, str) else None
+        if written is not None:
+            parsed = _parsed(written)
+            if parsed is not _NOT_JSON and _fits(parsed, types):
+                self._check_items(parsed, text, place)
+                return parsed
+        if "string" in types:
+            return (await self._found(reference, text, as_text=True)).value
+        raise ArgumentRejected(
+            f"The parameter {_quoted(place)} takes {names(types)}, but {excerpt(text)} leads to "
+            f"{_described(shown, found)}. Use a path that leads to a fitting part."
+        )
+
+    async def _found(self, reference: Reference, text: str, *, as_text: bool = False, sampled: bool = False) -> Found:
+        key = reference, as_text, sampled
+        found = self._known.get(key)
+        if found is None:
+            try:
+                found = await self._lookup.find(reference, as_text=as_text, sampled=sampled)
+            except ObjectNotFound as error:
+                near = nearest_id(reference.object_id, await self._all_ids())
+                if near is None:
+                    raise
+                raise ObjectNotFound(error.object_id, f"Did you mean @{near}{excerpt(str(reference.path))}?") from None
+            self._known[key] = found
+        self._allowance.take(found, text)
+        return found
+
+    def _limits_items(self, types: Types, place: Place) -> bool:
+        """Whether the types of an array's items are limited, so that the first of a large one are needed."""
+        return "array" in types and any(self._types_at((*place, position)) != ANY for position in range(CHECKED_ITEMS))
+
+    def _check_items(self, value: Any, text: str, place: Place) -> None:
+        if not isinstance(value, list):
+            return
+        for position, item in enumerate(value[:CHECKED_ITEMS]):
+            types = self._types_at((*place, position))
+            if not _fits(item, types):
+                raise ArgumentRejected(
+                    f"The parameter {_quoted(place)} takes an array of {names(types)}, but at [{position}] in "
+                    f"{excerpt(text)} there is {_described(item)}. Use a path that leads to a fitting part."
+                )
+
+    # Text that holds references
+
+    async def _json_text(self, text: str, place: Place, types: Types) -> Any:
+        """Parse a text at a place that takes none, and resolve what is inside; ``_NOT_JSON`` where it does not fit."""
+        if text.lstrip()[:1] not in {"[", "{", '"'}:
+            return _NOT_JSON
+        parsed = _parsed(text)
+        if isinstance(parsed, str):
+            resolved = await self._text(parsed, place, is_parsed=True) if parse_reference(parsed) else parsed
+            return _NOT_JSON if resolved is parsed else resolved
+        return await self._inside(parsed, place) if parsed is not _NOT_JSON and _fits(parsed, types) else _NOT_JSON
+
+    async def _filled_template(self, text: str, place: Place, *, takes_text: bool) -> Any:
+        pieces: list[str] = []
+        end = 0
+        for template in templates(text):
+            if template.inside.startswith("@@"):
+                piece = "{{" + template.inside[1:] + "}}"
+            else:
+                target = await self._template_target(template.inside)
+                if target is None:
+                    continue
+                whole = (template.start, template.end) == (0, len(text))
+                if whole and not takes_text:
+                    return await self._value(target, template.inside, place)
+                self.sources.setdefault(place[0] if place else "", []).append(template.inside)
+                found = await self._found(target, template.inside, as_text=True)
+                piece = text_of_found(found) or ""
+            pieces += [text[end : template.start], piece]
+            end = template.end
+        await self._note_mentions(without_templates(text), place)
+        return "".join((*pieces, text[end:])) if pieces else text
+
+    async def _template_target(self, inside: str) -> Reference | None:
+        """Give the reference in braces; ``None`` where there is no such object, so that it is other text.
+
+        Raises:
+            ReferenceSyntaxError: There is one, and the path is malformed.
+        """
+        reference = parse_reference(inside)
+        object_id = reference.object_id if reference is not None else next(mentioned_ids(inside), "")
+        if not await self._is_object(object_id):
+            self._note(f'"{{{{{excerpt(inside)}}}}}" was passed as it is: there is no object @{excerpt(object_id)}.')
+            return None
+        return parse_target(inside) if reference is None else reference
+
+    async def _problem_with(self, slip: NearMiss) -> str | None:
+        """Say how a text misses an existing reference; ``None`` where it does not."""
+        if await self._is_object(slip.object_id):
+            if slip.is_quoted:
+                return f"Write {excerpt(slip.bare)} alone, without quotes, backticks or spaces around it."
+            if "[*]" in slip.path or "[]" in slip.path:
+                return "A path has no wildcard: run a jq filter on the object and pass the reference to its result."
+            try:
+                parse_target(slip.bare)
+            except ValueError as error:
+                return str(error)
+        near = nearest_id(slip.object_id, await self._all_ids())
+        return None if near is None else f"Did you mean @{near}{excerpt(slip.path)}?"
+
+    async def _note_mentions(self, text: str, place: Place) -> None:
+        for object_id in mentioned_ids(text):
+            if await self._is_object(object_id):
+                self._note(
+                    f"@{object_id} in the argument {_quoted(place)} was passed as text. To put its text there, write "
+                    f"{{{{@{object_id}}}}}; to pass its value, give the reference alone."
+                )
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+    async def _is_object(self, object_id: str) -> bool:
+        known = self._exists.get(object_id)
+        if known is None:
+            known = self._exists[object_id] = await self._lookup.exists(object_id)
+        return known
+
+    async def _all_ids(self) -> list[str]:
+        if self._ids is None:
+            self._ids = await self._lookup.ids()
+        return self._ids
+
+    # Putting values in
+
+    async def _filled_in(self, value: Any, parts: dict[Place, Any]) -> Any:
+        """Put parts in their places; copied is only what is around them."""
+        copies: dict[Place, Any] = {}
+        tuples: list[Place] = []
+        for number, (place, part) in enumerate(parts.items(), 1):
+            _copied(value, place[:-1], copies, tuples)[place[-1]] = part
+            if not number % _TURN_EVERY:
+                await self._lookup.pause()
+        for place in reversed(tuples):  # The inner ones first.
+            copies[place] = tuple(copies[place])
+            if place:
+                copies[place[:-1]][place[-1]] = copies[place]
+        return copies[()]
 
 
-async def _candidates(arguments: Any) -> tuple[list[tuple[Place, str]], int]:
-    """Find the texts that begin with ``@``, in their order, and count all values."""
-    found: list[tuple[Place, str]] = []
-    count = 0
-    manners = Manners()
-    waiting: list[tuple[Place, Iterator[tuple[Any, Any]]]] = [((), iter([((), arguments)]))]
-    while waiting:
-        place, parts = waiting[-1]
-        for key, part in parts:
-            count += 1
-            if not count % _LOOK_EVERY and manners.are_due():
-                await manners.pause()
-            if isinstance(part, str):
-                if part.startswith("@"):
-                    found.append((_inside(place, key), part))
-            elif isinstance(part, (dict, list)) and len(inside := _inside(place, key)) < MAX_DEPTH:
-                waiting.append((inside, iter(part.items()) if isinstance(part, dict) else enumerate(part)))
-                break
-        else:
-            waiting.pop()
-    return found, count
-
-
-def _inside(place: Place, key: Any) -> Place:
-    return () if key == () else (*place, key)
-
-
-async def _filled_in(arguments: Any, parts: dict[Place, Any]) -> Any:
-    """Put parts in their places; copied is only what is around them. Without parts it is the same object."""
-    copies: dict[Place, Any] = {}
-    manners = Manners()
-    for number, (place, part) in enumerate(parts.items(), 1):
-        if not place:
-            return part
-        _copied(arguments, place[:-1], copies)[place[-1]] = part
-        if not number % _LOOK_EVERY and manners.are_due():
-            await manners.pause()
-    return copies.get((), arguments)
-
-
-def _copied(arguments: Any, place: Place, copies: dict[Place, Any]) -> Any:
-    """Give the copy of a container, in the copy of the one that it is in."""
+def _copied(value: Any, place: Place, copies: dict[Place, Any], tuples: list[Place]) -> Any:
+    """Give the copy of a container, in the copy of the one that it is in; of a tuple as a list."""
     if place not in copies:
-        if place:
-            parent = _copied(arguments, place[:-1], copies)
-            parent[place[-1]] = copies[place] = parent[place[-1]].copy()
-        else:
-            copies[place] = arguments.copy()
+        parent = _copied(value, place[:-1], copies, tuples) if place else None
+        original = value if parent is None else parent[place[-1]]
+        if type(original) is tuple:
+            tuples.append(place)
+        copy = dict(original) if type(original) is dict else list(original)
+        copies[place] = copy
+        if parent is not None:
+            parent[place[-1]] = copy
     return copies[place]
 
 
-class _Resolution:
-    """One call's references; each is resolved once, however often it is used."""
-
-    def __init__(self, root: Schema | None, explorer: Explorer, *, as_json: bool) -> None:
-        self.root = root or {}
-        self.explorer = explorer
-        self.as_json = as_json
-        self.has_schema = root is not None
-        self.allowance = Allowance()
-        self.places: dict[Place, Resolved] = {}
-        self.known: dict[tuple[Reference, bool], Found] = {}
-
-    async def settle(self, candidates: list[tuple[Place, str]]) -> dict[Place, "Resolved | str"]:
-        """Give what is to stand in the place of texts, where it is not these texts themselves."""
-        settled: dict[Place, Resolved | str] = {}
-        manners = Manners()
-        for place, text in candidates:
-            part = await self._text(text, place)
-            if part is not text:
-                settled[place] = part
-            if manners.are_due():
-                await manners.pause()
-        return settled
-
-    async def _text(self, text: str, place: Place) -> "Resolved | str":
-        reference = parse_reference(text)
-        if reference is None:
-            return unescape(text)
-        kinds = self.kinds(self.schema_at(place))
-        as_text = kinds - {"null"} == {"string"}  # strings are all that the parameter takes, null aside
-        found = self.known.get((reference, as_text))
-        if found is None:
-            found = self.known[reference, as_text] = await self._find(reference, as_text=as_text)
-        self.allowance.take(found, text)
-        if found.is_null and "null" in kinds:
-            found = replace(found, value=None)
-        cut = frozenset() if found.sample is None else found.sample.cut
-        self.places[place] = Resolved(text, found, frozenset((*place, *inside) for inside in cut))
-        return self.places[place]
-
-    async def _find(self, reference: Reference, *, as_text: bool) -> Found:
-        path = str(reference.path)
-        if self.as_json and not as_text:
-            return await self.explorer.afind_json(reference.object_id, path, sampled=self.has_schema)
-        found = await self.explorer.afind(reference.object_id, path, as_text=as_text)
-        if not as_text or found.size <= DECODED_AT_ONCE:
-            return found
-        value = await splice_text(found.value) if self.as_json else found.value
-        return Found(value, found.size, sample_of(found.value))
-
-    def branches(self, schema: Any, depth: int = 0) -> Iterator[Schema]:
-        """Give the schema and what it is combined of, local references followed."""
-        if not isinstance(schema, dict) or depth > MAX_DEPTH:
-            return
-        yield schema
-        if "$ref" in schema:
-            yield from self.branches(follow(self.root, schema["$ref"]), depth + 1)
-        for key in COMBINED:
-            for part in schema.get(key, ()):
-                yield from self.branches(part, depth + 1)
-
-    def schema_at(self, place: Place) -> Any:
-        """Find what the schema says of a part of the arguments; ``None`` where it says nothing."""
-        schema: Any = self.root
-        for key in place:
-            schema = self.inner(schema, key)
-        return schema
-
-    def inner(self, schema: Any, key: str | int) -> Any:
-        """Find what a schema says of one of its properties or items; ``None`` where it says nothing."""
-        for branch in self.branches(schema):
-            if isinstance(key, int):
-                first = branch.get("prefixItems", ())
-                found = first[key] if key < len(first) else branch.get("items")
-            else:
-                found = branch.get("properties", {}).get(key, branch.get("additionalProperties"))
-            if isinstance(found, dict):
-                return found
-        return None
-
-    def kinds(self, schema: Any) -> set[str]:
-        """Give the types of value that a parameter is declared to take."""
-        kinds: set[str] = set()
-        for branch in self.branches(schema):
-            kind = branch.get("type", "string" if _lists_text(branch) else [])
-            kinds.update(kind if isinstance(kind, list) else [kind])
-        return kinds
+def _entries(container: Any) -> Iterator[tuple[Any, Any]]:
+    return iter(container.items()) if type(container) is dict else enumerate(container)
 
 
-def _lists_text(schema: Schema) -> bool:
-    options = schema.get("enum", [schema["const"]] if "const" in schema else [])
-    return bool(options) and all(isinstance(option, str) for option in options)
+def _shown(found: Found) -> Any:
+    """The value, or a sample of one that stays JSON."""
+    if not isinstance(found.value, Spliced):
+        return found.value
+    if found.sample is not None:
+        return found.sample.value
+    return {b"{": {}, b"[": [], b'"': ""}.get(bytes(found.value.json[:1]), 0)
+
+
+def _fits(value: Any, types: Types) -> bool:
+    return types == ANY or not types.isdisjoint(types_of_value(value))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return parse_json_text(text)
+    except ValueError:
+        return _NOT_JSON
+
+
+def _quoted(place: Place) -> str:
+    spelled = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    return f'"{excerpt(spelled.lstrip("."))}"'
+
+
+def _described(value: Any, found: Found | None = None) -> str:
+    if found is not None and isinstance(found.value, Spliced):
+        kind = {dict: "an object", list: "an array", str: "a string"}.get(type(value), "a number")
+        return f"{kind} of {found.size:,} bytes"
+    if isinstance(value, dict):
+        return f"an object with {counted(len(value), 'key')}"
+    if isinstance(value, (list, tuple)):
+        return f"an array with {counted(len(value), 'item')}"
+    if isinstance(value, str):
+        return f'a string, "{excerpt(value[:400])}"'
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else f"a boolean, {str(value).lower()}"
+    kind = "an integer" if isinstance(value, int) else "a number"
+    if isinstance(value, int) and value.bit_length() > 1_000:  # noqa: PLR2004  # Python refuses to write it out.
+        return f"{kind} with {value.bit_length():,} bits"
+    return f"{kind}, {excerpt(str(value))}"

@@ -4,8 +4,12 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from coatcheck.arguments.resolver import resolve_arguments
-from coatcheck.arguments.schemas import Schema, welcome_references, widen_output
+from coatcheck.arguments.declared_types import DeclaredTypes
+from coatcheck.arguments.input_schemas import advertise_references
+from coatcheck.arguments.json_pointers import Schema
+from coatcheck.arguments.lookup import AsyncLookup
+from coatcheck.arguments.output_schemas import allow_stored
+from coatcheck.arguments.resolver import Resolver
 from coatcheck.calls.built_in_tools import OwnTool
 from coatcheck.calls.limits import ALWAYS_FREE, Limits
 from coatcheck.calls.result_plan import (
@@ -40,6 +44,9 @@ def with_instructions(original: str | None) -> str:
 __all__ = ["INSTRUCTIONS", "Interceptor"]
 
 PREFIX_ON_CLASH = "coatcheck_"
+
+MOST_UNLISTED = 1_000
+"""Tools of which no list has told whose types are remembered."""
 
 SHORTEST_PREVIEW = 500
 """Characters that a preview may have although its tool or round has less: below, it could not say what it must."""
@@ -78,6 +85,7 @@ class Interceptor:
         self._response_limit = response_limit
         self._own_tools = dict(own_tools or {})
         self._inputs: dict[str, Schema] = {}
+        self._types: dict[str, tuple[Schema, DeclaredTypes]] = {}
         self._promised: set[str] = set()
 
     @property
@@ -122,9 +130,9 @@ class Interceptor:
             return tool
         changed = dict(tool)
         if isinstance(tool.get("inputSchema"), dict):
-            changed["inputSchema"] = welcome_references(tool["inputSchema"])
+            changed["inputSchema"] = advertise_references(tool["inputSchema"])
         if isinstance(tool.get("outputSchema"), dict):
-            changed["outputSchema"] = widen_output(tool["outputSchema"])
+            changed["outputSchema"] = allow_stored(tool["outputSchema"])
         return changed
 
     def _offered(self) -> dict[str, OwnTool]:
@@ -155,7 +163,7 @@ class Interceptor:
         as_json: bool = False,
         pieces: Pieces | None = None,
     ) -> Any:
-        """Resolve references in the arguments of a call; see ``resolve_arguments`` for the errors.
+        """Resolve references in the arguments of a call; see ``coatcheck.arguments.resolver`` for the errors.
 
         Args:
             tool: The tool's name.
@@ -164,8 +172,22 @@ class Interceptor:
             as_json: Give large values as JSON that is ready for its place.
             pieces: Takes the parts of large values, for who frees them; see ``coatcheck.codec.let_go``.
         """
-        schema = schema or self.schema_of(tool)
-        return await resolve_arguments(arguments, schema, self.explorer, as_json=as_json, pieces=pieces)
+        types = self._types_of(tool, schema)
+        lookup = AsyncLookup(lambda: self.explorer, as_json=as_json)
+        resolved = await Resolver(lookup, types.at).resolve(arguments)
+        if pieces is not None:
+            pieces += lookup.pieces
+        return resolved
+
+    def _types_of(self, tool: str, schema: Schema | None) -> DeclaredTypes:
+        """Give the types that a tool's arguments have, read once for each schema."""
+        schema = self._inputs.get(tool, {}) if schema is None else schema
+        known = self._types.get(tool)
+        if known is None or known[0] is not schema:
+            known = schema, DeclaredTypes(schema)
+            if tool in self._inputs or len(self._types) < MOST_UNLISTED:
+                self._types[tool] = known
+        return known[1]
 
     async def read_object(self, uri: str) -> Result:
         """Answer ``resources/read`` for a stored object; see ``coatcheck.calls.stored_resources`` for the errors."""

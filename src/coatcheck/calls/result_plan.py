@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from coatcheck.arguments.schemas import STORED
+from coatcheck.arguments.output_schemas import STORED
 from coatcheck.codec.characters import MEDIA_LIMIT, block_characters, content_characters, is_media, text_of, weigh
 from coatcheck.errors import excerpt
 

@@ -147,6 +147,6 @@ def _function(server: MCPServer[Any], name: str) -> Callable[..., Any] | None:
     return None if tool is None else tool.fn
 
 
-def _input_schema(server: MCPServer[Any], name: str) -> Mapping[str, Any] | None:
+def _input_schema(server: MCPServer[Any], name: str) -> dict[str, Any] | None:
     tool = server._tool_manager.get_tool(name)  # noqa: SLF001
     return None if tool is None else tool.parameters

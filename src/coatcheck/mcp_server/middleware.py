@@ -71,7 +71,7 @@ class ReferenceMiddleware:
         interceptor: Interceptor | Callable[[], Interceptor],
         *,
         is_own: Callable[[str], bool],
-        input_schema: Callable[[str], Mapping[str, Any] | None],
+        input_schema: Callable[[str], dict[str, Any] | None],
     ) -> None:
         self._interceptor = interceptor
         self._is_own = is_own
@@ -122,7 +122,7 @@ class ReferenceMiddleware:
         if schema is not None and isinstance(params.get("arguments"), Mapping):
             try:
                 given = params["arguments"]
-                params["arguments"] = await interceptor.arguments(name, given, dict(schema), pieces=pieces)
+                params["arguments"] = await interceptor.arguments(name, given, schema, pieces=pieces)
             except CoatcheckError as error:
                 return _error_result(str(error), ctx.protocol_version)
             ctx = replace(ctx, params=params)

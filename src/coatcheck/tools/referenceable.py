@@ -2,16 +2,19 @@
 
 import inspect
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeAlias, TypeVar, cast
+from functools import partial
+from typing import Any, TypeAlias
 
-from coatcheck.arguments.annotations import advertised
-from coatcheck.arguments.decorator_arguments import Steps, settled
-from coatcheck.arguments.expected_values import Expected, expectations
-from coatcheck.codec import Manners, Pieces, let_go
+from coatcheck.arguments.annotations import shown_parameter
+from coatcheck.arguments.function_parameters import FunctionParameter, parameters_of, types_at
+from coatcheck.arguments.lookup import AsyncLookup, BlockingLookup, Lookup
+from coatcheck.arguments.resolver import Resolver
+from coatcheck.codec import let_go
 from coatcheck.errors import CoatcheckError, as_tool_error
 from coatcheck.explorer import Explorer
+from coatcheck.explorer.access import complete
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.tools.signatures import Face, call_with, face_of, wear
 
@@ -68,7 +71,6 @@ def told_to_the_model() -> Iterator[None]:
         raise told from error
 
 
-T = TypeVar("T")
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _MARK = "__coatcheck_resolves_references__"
@@ -84,12 +86,13 @@ def referenceable(
     """Decorate a function so that references stand for the values they refer to.
 
     ``"@obj_001"`` or ``"@obj_001.items[3].name"`` resolves as an argument and anywhere inside lists and dicts, up to
-    100 levels deep; ``"@@obj_001"`` is the literal text ``"@obj_001"``; other strings stay as they are. Resolved
-    values are not scanned again. Then each argument is validated against its annotation as the MCP SDK would, so the
-    function gets models, dates and numbers, and text that holds JSON where a list or an object is expected. Defaults
-    pass as they are.
+    100 levels deep; ``"{{@obj_001.title}}"`` inside a longer text becomes that text; ``"@@obj_001"`` is the literal
+    text ``"@obj_001"``; other strings stay as they are. Resolved values are not searched again. See
+    ``coatcheck.arguments.resolver`` for the rules. Then each argument is validated against its annotation as the MCP
+    SDK would, so the function gets models, dates and numbers, and text that holds JSON where a list or an object is
+    expected. Defaults pass as they are.
 
-    The annotations say that references are welcome, and so does the JSON schema that pydantic makes of them.
+    The annotations take references, and the JSON schema that pydantic makes of them advertises them.
 
     Args:
         object_store: The store, or a zero-argument provider of it.
@@ -99,16 +102,18 @@ def referenceable(
     Calls raise:
         ObjectNotFound: A reference to nothing.
         PathNotFound: A reference whose path leads nowhere.
-        ArgumentRejected: A value that does not fit its parameter.
+        ReferenceSyntaxError: A malformed path in braces.
+        ArgumentRejected: A value that does not fit its parameter, a near miss of a reference, or one that is nested too
+            deeply.
     """
     provide = explorer_provider(object_store, explorer)
 
     def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
         face = face_of(func)
-        expected = expectations(face.signature, literal)
-        wrapper = _async(func, face, expected, provide) if face.is_async else _sync(func, face, expected, provide)
-        parameters = [advertised(p, expected.get(p.name)) for p in face.signature.parameters.values()]
-        worn = wear(face, wrapper, parameters=parameters, doc=with_note(face.doc, _NOTE))
+        known = parameters_of(face.signature, literal)
+        wrapper = _async(func, face, known, provide) if face.is_async else _sync(func, face, known, provide)
+        shown = [shown_parameter(p, known.get(p.name)) for p in face.signature.parameters.values()]
+        worn = wear(face, wrapper, parameters=shown, doc=with_note(face.doc, _NOTE))
         setattr(worn, _MARK, True)
         return worn
 
@@ -128,57 +133,49 @@ def _given(face: Face, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[st
 
 
 def _async(
-    func: Callable[..., Any], face: Face, expected: dict[str, Expected], provide: Callable[[], Explorer]
+    func: Callable[..., Any],
+    face: Face,
+    parameters: Mapping[str, FunctionParameter],
+    provide: Callable[[], Explorer],
 ) -> Callable[..., Any]:
     async def call_async(*args: Any, **kwargs: Any) -> Any:
         given = _given(face, args, kwargs)
-        pieces: Pieces = []
+        lookup = AsyncLookup(provide)
         with told_to_the_model():
-            arguments = await _resolved_async(settled(given, expected), provide, pieces)
+            arguments = await _resolved(given, parameters, lookup)
         positional, named = call_with(face.signature, arguments)
         result = await func(*positional, **named)
         del arguments, positional, named
-        await let_go(pieces)
+        await let_go(lookup.pieces)
         return result
 
     return call_async
 
 
 def _sync(
-    func: Callable[..., Any], face: Face, expected: dict[str, Expected], provide: Callable[[], Explorer]
+    func: Callable[..., Any],
+    face: Face,
+    parameters: Mapping[str, FunctionParameter],
+    provide: Callable[[], Explorer],
 ) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         given = _given(face, args, kwargs)
         with told_to_the_model():
-            arguments = _resolved(settled(given, expected), provide)
+            arguments = complete(_resolved(given, parameters, BlockingLookup(provide)))
         positional, named = call_with(face.signature, arguments)
         return func(*positional, **named)
 
     return call
 
 
-def _resolved(steps: Steps[T], provide: Callable[[], Explorer]) -> T:
-    found: Any = None
-    while True:
-        try:
-            request = steps.send(found)
-        except StopIteration as done:
-            return cast("T", done.value)
-        found = None if request is None else provide().find(request.object_id, request.path, as_text=request.as_text)
-
-
-async def _resolved_async(steps: Steps[T], provide: Callable[[], Explorer], pieces: Pieces) -> T:
-    found: Any = None
-    manners = Manners()
-    while True:
-        try:
-            request = steps.send(found)
-        except StopIteration as done:
-            return cast("T", done.value)
-        if request is None:
-            found = None
-            if manners.are_due():
-                await manners.pause()
-            continue
-        found = await provide().afind(request.object_id, request.path, as_text=request.as_text)
-        pieces += found.pieces
+async def _resolved(
+    given: dict[str, Any], parameters: Mapping[str, FunctionParameter], lookup: Lookup
+) -> dict[str, Any]:
+    """Resolve the references in a call's arguments, and validate each against its parameter; defaults pass."""
+    taken = {
+        name: value for name, value in given.items() if name in parameters and not parameters[name].is_default(value)
+    }
+    resolver = Resolver(lookup, partial(types_at, parameters))
+    resolved = await resolver.resolve(taken)
+    valid = {name: parameters[name].validate(value, resolver.sources.get(name, ())) for name, value in resolved.items()}
+    return given | valid

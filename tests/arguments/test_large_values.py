@@ -5,7 +5,6 @@ import json
 import pytest
 
 from coatcheck import codec
-from coatcheck.arguments.resolver import resolve_arguments
 from coatcheck.backends.memory import InMemoryBackend
 from coatcheck.codec import Metadata, Spliced, dump_json, pack
 from coatcheck.codec.chunked import yield_budget as manners
@@ -13,11 +12,12 @@ from coatcheck.decorators import referenceable
 from coatcheck.errors import ArgumentRejected
 from coatcheck.explorer import Explorer, finding
 from coatcheck.object_store import ObjectStore
+from tests.arguments.resolving import resolve_arguments
 
 pytestmark = pytest.mark.anyio
 
 ROWS = [{"id": n, "name": f"user {n}", "note": "x" * 40} for n in range(20_000)]
-ROW = {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]}
+ROW = {"type": "object", "properties": {"id": {"type": "integer"}}}
 
 
 def schema(value):
@@ -59,12 +59,11 @@ async def test_texts_and_numbers_of_any_size_are_passed_on_as_they_are(explorer,
         ({"anyOf": [{"type": "array", "items": ROW, "minItems": 15_000}, {"type": "null"}]}, ""),
         ({"type": "array", "uniqueItems": True}, ""),
         ({}, ""),
-        ({"type": "object"}, "expected type object; it is array"),
-        ({"type": "array", "items": {"type": "string"}}, "expected, at [0] in it, type string"),
-        ({"type": "array", "items": {**ROW, "required": ["nothing"]}}, "expected, at [0] in it, required"),
+        ({"type": "object"}, "takes object, but"),
+        ({"type": "array", "items": {"type": "string"}}, "takes an array of string, but at [0]"),
     ],
 )
-async def test_of_a_large_value_a_sample_is_checked(large, wanted, fault, as_json):
+async def test_of_a_large_value_the_types_of_the_first_items_are_checked(large, wanted, fault, as_json):
     reference, explorer = large
     work = resolve_arguments({"value": reference}, schema(wanted), explorer, as_json=as_json)
     if not fault:
@@ -135,26 +134,16 @@ async def test_beside_much_that_is_given_references_are_resolved_in_their_places
     assert given["rows"][-2:] == [{"id": "@obj_001[1]"}, ["@@obj_001", "@alice"]]
 
 
-async def test_where_too_much_is_given_to_check_it_the_tool_does(explorer):
-    explorer.store.put("text")
-    number = {"type": "object", "properties": {"n": {"type": "integer"}}}
-    with pytest.raises(ArgumentRejected):
-        await resolve_arguments({"n": "@obj_001", "rows": [0] * 40_000}, number, explorer)
-    passed = await resolve_arguments({"n": "@obj_001", "rows": [0] * 60_000}, number, explorer)
-    assert passed["n"] == "text"
-
-
-async def test_references_are_looked_for_in_so_many_levels(explorer):
+async def test_a_reference_beyond_the_depth_limit_is_an_error_and_none_is_overlooked(explorer):
     explorer.store.put(7)
 
-    def nested(levels):
-        value = "@obj_001"
+    def nested(levels, inside):
         for _ in range(levels):
-            value = {"a": [value]}
-        return value
+            inside = [inside]
+        return {"value": inside}
 
-    assert await resolve_arguments(nested(32), None, explorer) == json.loads(
-        json.dumps(nested(32)).replace('"@obj_001"', "7")
-    )
-    deeper = nested(33)
-    assert await resolve_arguments(deeper, None, explorer) is deeper
+    assert await resolve_arguments(nested(100, "@obj_001"), None, explorer) == nested(100, 7)
+    with pytest.raises(ArgumentRejected, match="100 levels"):
+        await resolve_arguments(nested(101, "@obj_001"), None, explorer)
+    deep = nested(500, "@alice")
+    assert await resolve_arguments(deep, None, explorer) is deep

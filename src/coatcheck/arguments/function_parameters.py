@@ -1,19 +1,22 @@
-"""What a parameter expects, and fitting values to it as the MCP SDK would."""
+"""What the parameters of a function take, and validating values against them as the MCP SDK would."""
 
 import inspect
 import json
 import re
 import types
 import typing
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Union
 
 from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails
 
+from coatcheck.arguments.declared_types import ANY, DeclaredTypes, Place, Types
 from coatcheck.errors import ArgumentRejected, ReferenceSyntaxError, counted, excerpt
 from coatcheck.references import parse_target
 
@@ -26,9 +29,9 @@ _EXPECTED_LIMIT = 120
 _LARGE = 10**40
 
 
-@dataclass(frozen=True)
-class Expected:
-    """What one parameter expects.
+@dataclass(frozen=True)  # no slots: the types are cached
+class FunctionParameter:
+    """What one parameter takes.
 
     Attributes:
         name: The parameter's name.
@@ -54,23 +57,22 @@ class Expected:
             return True
         return type(value) is type(self.default) and type(value) in _PLAIN_DEFAULTS and bool(value == self.default)
 
-    def accepts(self, value: Any) -> bool:
-        """Whether ``value`` fits as it is."""
+    @cached_property
+    def types(self) -> DeclaredTypes:
+        """The types of its JSON schema; every type where there is none."""
         if self.adapter is None:
-            return True
+            return DeclaredTypes(True)
         try:
-            self.adapter.validate_python(value)
-        except ValidationError:
-            return False
-        return True
+            return DeclaredTypes(self.adapter.json_schema(schema_generator=_WithoutWarnings))
+        except (PydanticUserError, RecursionError):
+            return DeclaredTypes(True)
 
-    def fit(self, value: Any, sources: Sequence[str] = (), *, open_text: bool = False) -> Any:
-        """Give ``value`` as the parameter's type.
+    def validate(self, value: Any, sources: Sequence[str] = ()) -> Any:
+        """Give ``value`` as the parameter's type; text that holds JSON is parsed where text does not fit.
 
         Args:
             value: The argument, references resolved.
             sources: The references it came from, for the message.
-            open_text: Whether text that does not fit may be opened as JSON.
 
         Raises:
             ArgumentRejected: It does not fit; the message names parameter, type and what came.
@@ -80,7 +82,7 @@ class Expected:
         try:
             return self.adapter.validate_python(value)
         except ValidationError as error:
-            if open_text and isinstance(value, str) and not self.is_text:
+            if isinstance(value, str) and not self.is_text:
                 try:
                     return self.adapter.validate_python(json.loads(value))
                 except (ValueError, RecursionError):
@@ -99,12 +101,25 @@ class Expected:
         )
 
 
-def expectations(signature: inspect.Signature, literal: Collection[str] = ()) -> dict[str, Expected]:
-    """What each parameter expects, but for those in ``literal`` and those that the MCP SDK fills itself."""
-    found: dict[str, Expected] = {}
+class _WithoutWarnings(GenerateJsonSchema):
+    """A default that is no JSON does not matter here."""
+
+    def emit_warning(self, kind: Any, detail: str) -> None:
+        pass
+
+
+def types_at(parameters: Mapping[str, FunctionParameter], place: Place) -> Types:
+    """Give the types that are allowed at a place of a function's arguments."""
+    parameter = parameters.get(str(place[0])) if place else None
+    return ANY if parameter is None else parameter.types.at(place[1:])
+
+
+def parameters_of(signature: inspect.Signature, literal: Collection[str] = ()) -> dict[str, FunctionParameter]:
+    """What each parameter takes, but for those in ``literal`` and those that the MCP SDK fills itself."""
+    found: dict[str, FunctionParameter] = {}
     for parameter in signature.parameters.values():
         if parameter.name not in literal and not filled_by_sdk(parameter.annotation):
-            found[parameter.name] = _expected(parameter)
+            found[parameter.name] = _parameter(parameter)
     return found
 
 
@@ -124,12 +139,12 @@ def _is_sdk_class(candidate: Any, name: str) -> bool:
     return any(base.__name__.split("[")[0] == name and base.__module__.startswith("mcp.server.") for base in bases)
 
 
-def _expected(parameter: inspect.Parameter) -> Expected:
+def _parameter(parameter: inspect.Parameter) -> FunctionParameter:
     annotation, default = parameter.annotation, parameter.default
     declared = annotation is not _EMPTY and parameter.kind not in _VARIADIC and not isinstance(annotation, str)
     if not declared:
         # The SDK passes *args and **kwargs as one argument each, so their element type says nothing about it.
-        return Expected(parameter.name, Any, default, is_text=False, declared=False, adapter=None)
+        return FunctionParameter(parameter.name, Any, default, is_text=False, declared=False, adapter=None)
     annotation, field = _without_default(annotation)
     if isinstance(default, FieldInfo):
         annotation = _with_field(annotation, default)
@@ -137,7 +152,7 @@ def _expected(parameter: inspect.Parameter) -> Expected:
     if field is not None and (isinstance(default, FieldInfo) or default is _EMPTY):
         default = field.get_default()
     adapter = None if annotation is Any or annotation is object else _adapter(annotation)
-    return Expected(
+    return FunctionParameter(
         parameter.name, annotation, default, _is_text(annotation), declared=True, adapter=adapter, field=field
     )
 

@@ -1,0 +1,69 @@
+"""The one widener of input schemas: says where a reference may stand in place of a value.
+
+Every parameter takes references. They are advertised where they save something: on arrays, objects and untyped
+parameters at the top level. A schema costs the model tokens in every conversation, and a host that drops ``pattern``
+shows its model a union of types, so that numbers, booleans and enums are better left as they are.
+"""
+
+from typing import Any
+
+from coatcheck.arguments.declared_types import ANY, DeclaredTypes, Types
+from coatcheck.arguments.json_pointers import Schema, local_targets
+
+REFERENCE: Schema = {"type": "string", "pattern": "^@obj_", "description": "Reference, e.g. @obj_1.items"}
+"""The branch that stands for a reference; some hosts drop the pattern, so the description says it too."""
+
+MOST_PARAMETERS = 1_000
+"""Parameters of one tool that are looked at; what lies beyond stays as it is."""
+
+OUTSIDE = ("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly")
+"""Keywords that describe a value without limiting it: they stand beside ``anyOf``, not within it."""
+
+_IN_HEADER = "x-mcp-header"
+_OPTIONS = frozenset({"enum", "const"})
+
+
+def advertise_references(input_schema: Schema) -> Schema:
+    """Say of parameters that are arrays, objects or untyped that a reference may stand in their place.
+
+    The original is not changed; it is returned where there is nothing to say. Applying it twice changes nothing more.
+    """
+    properties = input_schema.get("properties")
+    if not isinstance(properties, dict) or len(properties) > MOST_PARAMETERS:
+        return input_schema
+    targets = local_targets(input_schema)
+    if targets is None:
+        return input_schema
+    # A pointer into the schema must still lead there: what it passes through is not wrapped.
+    fixed = {target[1] for target in targets if len(target) > 1 and target[0] == "properties"}
+    types = DeclaredTypes(input_schema)
+    changed = {
+        name: schema if name in fixed else advertised_parameter(schema, types.at((name,)))
+        for name, schema in properties.items()
+        if isinstance(name, str)
+    }
+    if all(changed[name] is schema for name, schema in properties.items()):
+        return input_schema
+    return {**input_schema, "properties": changed}
+
+
+def advertised_parameter(schema: Any, types: Types) -> Any:
+    """Give the schema of one parameter with a reference as alternative, or the same one where that saves nothing."""
+    if schema is True:
+        schema = {}
+    if not isinstance(schema, dict) or not _profits(schema, types):
+        return schema
+    inner = dict(schema)
+    outside = {key: inner.pop(key) for key in OUTSIDE if key in inner}
+    arms = inner["anyOf"] if set(inner) == {"anyOf"} else [inner]
+    return {**outside, "anyOf": [*arms, dict(REFERENCE)]}
+
+
+def _profits(schema: Schema, types: Types) -> bool:
+    # A parameter that travels in a header must stay a plain one, or strict clients drop the whole tool.
+    if _IN_HEADER in schema or not _OPTIONS.isdisjoint(schema):
+        return False
+    arms = schema.get("anyOf", [])
+    if not isinstance(arms, list) or REFERENCE in arms:
+        return False
+    return types == ANY or ("string" not in types and not types.isdisjoint({"array", "object"}))

@@ -1,0 +1,60 @@
+"""Local ``$ref`` in a JSON schema: where they lead."""
+
+from typing import Any
+
+Schema = dict[str, Any]
+Pointer = tuple[str, ...]
+
+DEFINITIONS = ("$defs", "definitions")
+MOST_PARTS = 20_000
+"""Parts of a schema that are read when it is rewritten; a larger one stays as it is."""
+
+
+def follow(root: Any, reference: Any) -> Any:
+    """Give the subschema that a local ``$ref`` leads to; ``None`` where it leads nowhere or is not local."""
+    target = parse_pointer(reference)
+    if target is None:
+        return None
+    found: Any = root
+    for step in target:
+        if isinstance(found, list) and step.isdecimal() and len(step) < 10 and int(step) < len(found):  # noqa: PLR2004
+            found = found[int(step)]
+        elif isinstance(found, dict) and step in found:
+            found = found[step]
+        else:
+            return None
+    return found
+
+
+def parse_pointer(reference: Any) -> Pointer | None:
+    """Give the steps of a local ``$ref``, ``()`` for ``#``; ``None`` where it is none."""
+    if not isinstance(reference, str) or (reference != "#" and not reference.startswith("#/")):
+        return None
+    return tuple(step.replace("~1", "/").replace("~0", "~") for step in reference.split("/")[1:])
+
+
+def local_targets(schema: Any, most: int = MOST_PARTS) -> set[Pointer] | None:
+    """Give where the local ``$ref`` in a schema lead; ``None`` where the schema has more than ``most`` parts."""
+    found: set[Pointer] = set()
+    waiting = [schema]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            target = parse_pointer(part.get("$ref"))
+            if target is not None:
+                found.add(target)
+            inner: Any = part.values()
+        elif isinstance(part, list):
+            inner = part
+        else:
+            continue
+        most -= len(inner)
+        if most < 0:
+            return None
+        waiting.extend(inner)
+    return found
+
+
+def is_definition(target: Pointer) -> bool:
+    """Whether a pointer leads to a definition as a whole."""
+    return len(target) == 2 and target[0] in DEFINITIONS  # noqa: PLR2004

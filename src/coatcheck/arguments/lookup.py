@@ -1,0 +1,138 @@
+"""What resolving references asks of the explorer: blocking, or on the event loop.
+
+The resolver is written once, as coroutines over a ``Lookup``. With a ``BlockingLookup`` nothing in them ever waits for
+an event loop, so they can be run to their end without one.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from coatcheck.codec import DECODED_AT_ONCE, Manners, Pieces, Spliced, load_exactly, load_json, splice_text
+from coatcheck.errors import ListingUnsupported, ObjectNotFound
+from coatcheck.explorer import Explorer, Found
+from coatcheck.references import Reference
+
+_LONG_INTEGER = re.compile(r"\d{19}")
+
+
+class Lookup(Protocol):
+    """Finds what references stand for."""
+
+    pieces: Pieces
+    """Parts of large values that were found, for the caller who frees them; see ``coatcheck.codec.let_go``."""
+
+    async def find(self, reference: Reference, *, as_text: bool = False, sampled: bool = False) -> Found:
+        """Give what a reference stands for; of a large value that stays JSON a sample, where one is asked for."""
+        ...
+
+    async def exists(self, object_id: str) -> bool:
+        """Whether the caller has an object of this id."""
+        ...
+
+    async def ids(self) -> list[str]:
+        """Give the ids of the caller's objects; none where they cannot be listed."""
+        ...
+
+    async def pause(self) -> None:
+        """Let others work where it is time."""
+        ...
+
+
+class BlockingLookup:
+    """Looks objects up with calls that block.
+
+    Args:
+        explorer: Gives the explorer when the first reference is found.
+    """
+
+    def __init__(self, explorer: Callable[[], Explorer]) -> None:
+        self._explorer = explorer
+        self.pieces: Pieces = []
+
+    async def find(self, reference: Reference, *, as_text: bool = False, sampled: bool = False) -> Found:
+        """Give what a reference stands for; of a large value that stays JSON a sample, where one is asked for."""
+        del sampled  # Nothing stays JSON here.
+        return self._explorer().find(reference.object_id, str(reference.path), as_text=as_text)
+
+    async def exists(self, object_id: str) -> bool:
+        """Whether the caller has an object of this id."""
+        try:
+            self._explorer().store.metadata(object_id)
+        except ObjectNotFound:
+            return False
+        return True
+
+    async def ids(self) -> list[str]:
+        """Give the ids of the caller's objects; none where they cannot be listed."""
+        try:
+            return [summary.object_id for summary in self._explorer().store.list()]
+        except ListingUnsupported:
+            return []
+
+    async def pause(self) -> None:
+        """Nobody waits for this thread."""
+
+
+class AsyncLookup:
+    """Looks objects up on the event loop.
+
+    Args:
+        explorer: Gives the explorer when the first reference is found.
+        as_json: Give large values as ``Spliced``, for a caller who only passes them on as JSON.
+    """
+
+    def __init__(self, explorer: Callable[[], Explorer], *, as_json: bool = False) -> None:
+        self._explorer = explorer
+        self._as_json = as_json
+        self._manners = Manners()
+        self.pieces: Pieces = []
+
+    async def find(self, reference: Reference, *, as_text: bool = False, sampled: bool = False) -> Found:
+        """Give what a reference stands for; of a large value that stays JSON a sample, where one is asked for."""
+        path = str(reference.path)
+        if self._as_json and not as_text:
+            found = await self._explorer().afind_json(reference.object_id, path, sampled=sampled)
+        else:
+            found = await self._explorer().afind(reference.object_id, path, as_text=as_text)
+        if self._as_json and as_text and found.size > DECODED_AT_ONCE:
+            found = Found(await splice_text(found.value), found.size, is_null=found.is_null)
+        self.pieces += found.pieces
+        return found
+
+    async def exists(self, object_id: str) -> bool:
+        """Whether the caller has an object of this id."""
+        try:
+            await self._explorer().store.ametadata(object_id)
+        except ObjectNotFound:
+            return False
+        return True
+
+    async def ids(self) -> list[str]:
+        """Give the ids of the caller's objects; none where they cannot be listed."""
+        try:
+            return [summary.object_id for summary in await self._explorer().store.alist()]
+        except ListingUnsupported:
+            return []
+
+    async def pause(self) -> None:
+        """Let others work where it is time."""
+        if self._manners.are_due():
+            await self._manners.pause()
+
+
+def parse_json_text(text: str) -> Any:
+    """Give the value that a text spells out as JSON, exactly.
+
+    Raises:
+        ValueError: It is no JSON, or nested too deeply.
+    """
+    return load_exactly(text) if _LONG_INTEGER.search(text) else load_json(text)
+
+
+def text_of_found(found: Found) -> str | None:
+    """Give the text that was found as a plain string, or ``None`` where it is none."""
+    value = found.value
+    if isinstance(value, Spliced) and bytes(value.json[:1]) == b'"':
+        value = load_json(value.json)
+    return value if isinstance(value, str) else None

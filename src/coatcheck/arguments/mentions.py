@@ -1,0 +1,111 @@
+"""References in longer text, and text that only looks like a reference."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from coatcheck.references import parse_reference
+
+LONGEST_NEAR_MISS = 300
+"""Characters of a text that may be meant as a reference as a whole."""
+
+MOST_MENTIONS = 20
+"""Ids in one text that are looked up."""
+
+_AROUND = " \t\r\n`'\""
+_PREFIX = "@ob"
+_MENTION = re.compile(r"(?<![\w@])@(obj_[A-Za-z0-9_-]+)")
+_TEMPLATE = re.compile(r"\{\{(@@?obj_[^{}\r\n]{1,4200})\}\}")
+_LOOKS_LIKE_ONE = re.compile(r"@(?P<id>ob[A-Za-z0-9_-]+)(?P<path>[.\[]\S*)?")
+
+
+def may_refer(text: str) -> bool:
+    """Whether a text may be a reference, hold one, or be a near miss of one: a quick look."""
+    if "@obj_" in text:
+        return True
+    return len(text) <= LONGEST_NEAR_MISS and text.lstrip(_AROUND + "@")[:2].lower() == "ob"
+
+
+class Template(NamedTuple):
+    """``{{@obj_1.title}}`` in a longer text.
+
+    Attributes:
+        start: Where it begins in the text.
+        end: Where it ends.
+        inside: What is between the braces; with two ``@`` it is meant literally.
+    """
+
+    start: int
+    end: int
+    inside: str
+
+
+def templates(text: str) -> Iterator[Template]:
+    """Give the places of a text that ask for the text of an object."""
+    for found in _TEMPLATE.finditer(text):
+        yield Template(found.start(), found.end(), found[1])
+
+
+def without_templates(text: str) -> str:
+    """Give what is left of a text outside its templates."""
+    return _TEMPLATE.sub(" ", text)
+
+
+def mentioned_ids(text: str) -> Iterator[str]:
+    """Give the ids of what looks like references inside a longer text, each once, a bounded number."""
+    seen: set[str] = set()
+    for found in _MENTION.finditer(text):
+        if found[1] not in seen:
+            seen.add(found[1])
+            yield found[1]
+            if len(seen) >= MOST_MENTIONS:
+                return
+
+
+class NearMiss(NamedTuple):
+    """A text that looks like a reference but for a slip.
+
+    Attributes:
+        object_id: What stands where the id would be.
+        path: What follows it.
+        bare: The text without quotes, backticks and spaces around it.
+        is_quoted: Whether there were any, around what is a reference otherwise.
+    """
+
+    object_id: str
+    path: str
+    bare: str
+    is_quoted: bool
+
+
+def near_miss(text: str) -> NearMiss | None:
+    """Tell whether a text as a whole may be a reference with a slip; whether there is such an object is not asked."""
+    if len(text) > LONGEST_NEAR_MISS:
+        return None
+    bare = text.strip(_AROUND)
+    if bare[:3].lower() != _PREFIX:
+        return None
+    reference = parse_reference(bare)
+    if reference is not None:
+        return NearMiss(reference.object_id, str(reference.path), bare, is_quoted=True) if bare != text else None
+    found = _LOOKS_LIKE_ONE.fullmatch(_PREFIX + bare[3:])
+    return None if found is None else NearMiss(bare[1 : found.end("id")], found["path"] or "", bare, is_quoted=False)
+
+
+def nearest_id(wanted: str, ids: Iterable[str]) -> str | None:
+    """Give the id that differs in case alone or in one character, if there is one."""
+    folded = wanted.casefold()
+    near = [known for known in ids if _differ_in_one(folded, known.casefold())]
+    return min(near, key=lambda known: (known.casefold() != folded, known), default=None)
+
+
+def _differ_in_one(one: str, other: str) -> bool:
+    if abs(len(one) - len(other)) > 1:
+        return False
+    short, long = sorted((one, other), key=len)
+    same = 0
+    while same < len(short) and short[same] == long[same]:
+        same += 1
+    if len(short) == len(long):
+        return short[same + 1 :] == long[same + 1 :]
+    return short[same:] == long[same + 1 :]

@@ -1,0 +1,13 @@
+"""Resolving the references in the arguments of one call, as ``attach`` and ``wrap`` do it."""
+
+from typing import Any
+
+from coatcheck.calls.interceptor import Interceptor
+from coatcheck.explorer import Explorer
+
+
+async def resolve_arguments(
+    arguments: Any, schema: dict[str, Any] | None, explorer: Explorer, *, as_json: bool = False
+) -> Any:
+    """Give the arguments as the tool gets them."""
+    return await Interceptor(explorer).arguments("tool", arguments, schema, as_json=as_json)

@@ -1,0 +1,200 @@
+"""The same arguments mean the same to a decorated function, an attached server, a wrapped one and a gateway."""
+
+import functools
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.server import MCPServer
+from mcp_types import TextContent
+
+from coatcheck.backends import InMemoryBackend
+from coatcheck.containers import Container
+from coatcheck.decorators import referenceable
+from coatcheck.object_store import ObjectStore
+from coatcheck.server import attach
+from coatcheck.settings import Settings
+from tests.arguments.taking_server import server, take
+from tests.wrap.running import reference_in, words, wrap_on_stdio
+
+SERVER = [sys.executable, str(Path(__file__).with_name("taking_server.py"))]
+
+VALUE = {
+    "title": "a title",
+    "rows": [1, 2, 3],
+    "names": ["a", "b"],
+    "mixed": [1, "x"],
+    "json": "[4, 5]",
+    "number": 7,
+    "half": 0.5,
+    "digits": "12",
+    "yes": True,
+    "nothing": None,
+    "order": "down",
+    "place": {"city": "Rome", "zip": 5},
+    "place_text": '{"city": "Oslo"}',
+    "looks": "@obj_abc.title",
+    "long": "x" * 100_000,
+    "many": list(range(30_000)),
+}
+
+
+def nested(levels: int, inside: Any) -> Any:
+    for _ in range(levels):
+        inside = [inside]
+    return inside
+
+
+SHAPES: dict[str, tuple[dict[str, Any], Any]] = {
+    "a text": ({"text": "@X.title"}, {"text": "a title"}),
+    "a number as text": ({"text": "@X.number"}, {"text": "7"}),
+    "a list as text": ({"text": "@X.rows"}, {"text": "[1,2,3]"}),
+    "null for text or null": ({"maybe": "@X.nothing"}, {}),
+    "an item": ({"count": "@X.rows[-1]"}, {"count": 3}),
+    "a range": ({"rows": "@X.rows[0:2]"}, {"rows": [1, 2]}),
+    "elements of a list": ({"rows": ["@X.rows[0]", 9]}, {"rows": [1, 9]}),
+    "numbers in a list of texts": ({"names": ["@X.number", "x"]}, {"names": ["7", "x"]}),
+    "values of an object": ({"options": {"a": "@X.title", "b": "c"}}, {"options": {"a": "a title", "b": "c"}}),
+    "a model": ({"place": "@X.place"}, {"place": {"city": "Rome", "zip": 5}}),
+    "fields of a model": (
+        {"place": {"city": "@X.title", "zip": "@X.number"}},
+        {"place": {"city": "a title", "zip": 7}},
+    ),
+    "a stored JSON text for a model": ({"place": "@X.place_text"}, {"place": {"city": "Oslo", "zip": 0}}),
+    "a stored JSON text for a list": ({"rows": "@X.json"}, {"rows": [4, 5]}),
+    "stored digits for a number": ({"count": "@X.digits"}, {"count": 12}),
+    "stored digits for a number or text": ({"number_or_text": "@X.digits"}, {"number_or_text": "12"}),
+    "a text for a number or text": ({"number_or_text": "@X.title"}, {"number_or_text": "a title"}),
+    "an integer for a number": ({"number": "@X.number"}, {"number": 7.0}),
+    "a boolean": ({"flag": "@X.yes"}, {"flag": True}),
+    "an option": ({"order": "@X.order"}, {"order": "down"}),
+    "anything": ({"anything": "@X.place"}, {"anything": {"city": "Rome", "zip": 5}}),
+    "anything inside": ({"anything": [{"deep": ["@X.title"]}]}, {"anything": [{"deep": ["a title"]}]}),
+    "JSON text for a list": ({"names": '["@X.title", "x"]'}, {"names": ["a title", "x"]}),
+    "JSON text for an object": ({"options": '{"cc": "@X.title"}'}, {"options": {"cc": "a title"}}),
+    "JSON text for either": ({"either": '["@X.rows"]'}, {"either": [[1, 2, 3]]}),
+    "JSON text without references": ({"rows": "[1, 2]"}, {"rows": [1, 2]}),
+    "JSON text for a text": ({"text": '["@obj_a"]'}, {"text": '["@obj_a"]'}),
+    "braces in a text": ({"text": "It is {{@X.title}}: {{@X.rows}}."}, {"text": "It is a title: [1,2,3]."}),
+    "braces in a list": ({"names": ["<{{@X.number}}>"]}, {"names": ["<7>"]}),
+    "literal braces": ({"text": "{{@@obj_a.b}} {{x}}"}, {"text": "{{@obj_a.b}} {{x}}"}),
+    "an escape": ({"text": "@@obj_a.b"}, {"text": "@obj_a.b"}),
+    "an escape inside": ({"names": ["@@obj_a"]}, {"names": ["@obj_a"]}),
+    "a mention": ({"text": "see @obj_a.b"}, {"text": "see @obj_a.b"}),
+    "plain text with @": ({"text": "@alice", "names": ["a@b.c"]}, {"text": "@alice", "names": ["a@b.c"]}),
+    "a stored text like a reference": ({"text": "@X.looks"}, {"text": "@obj_abc.title"}),
+    "a long text": ({"text": "@X.long"}, {"text": "x" * 100_000}),
+    "a long list": ({"rows": "@X.many"}, {"rows": list(range(30_000))}),
+    "as deep as can be": ({"either": nested(100, "@X.number")}, {"either": nested(100, 7)}),
+    "one level too deep": ({"either": nested(101, "@X.number")}, "100 levels"),
+    "nothing there": ({"text": "@obj_000000"}, "not found"),
+    "a path to nowhere": ({"text": "@X.titel"}, '".titel" leads nowhere'),
+    "another type": ({"rows": "@X.title"}, 'The parameter "rows" takes array or null, but'),
+    "another type inside": ({"rows": [1, "@X.title"]}, 'The parameter "rows[1]" takes integer, but'),
+    "items of another type": ({"rows": "@X.mixed"}, "takes an array of integer, but at [1] in"),
+    "a wildcard": ({"rows": "@X.rows[*]"}, "no wildcard"),
+    "backticks": ({"text": "`@X.title`"}, "without quotes, backticks or spaces"),
+    "another case": ({"text": "@x.title"}, "Did you mean @"),
+    "a path in braces to nowhere": ({"text": "a {{@X.titel}}"}, '".titel" leads nowhere'),
+}  # fmt: skip
+
+
+def spelled(value: Any, reference: str) -> Any:
+    """The value with a real reference in the place of ``@X``, and of ``@x`` one in the wrong case."""
+    text = json.dumps(value).replace("@X", reference).replace("@x", reference.replace("obj", "OBJ"))
+    return json.loads(text)
+
+
+async def outcomes(client: Client, tool: str, reference: str) -> dict[str, Any]:
+    """What the tool gets for every shape, or the error that the model reads."""
+    found: dict[str, Any] = {}
+    for name, (arguments, _) in SHAPES.items():
+        result = await client.call_tool(tool, spelled(arguments, reference))
+        assert isinstance(result.content[0], TextContent)
+        text = result.content[0].text.removeprefix(f"Error executing tool {tool}: ")
+        found[name] = text if result.is_error else json.loads(text)
+    return found
+
+
+ENVIRONMENT = {"COATCHECK_INLINE_LIMIT": "10000000", "COATCHECK_RESPONSE_LIMIT": "10000000"}
+
+
+async def decorated() -> dict[str, Any]:
+    store = ObjectStore(InMemoryBackend())
+    made = MCPServer("decorated")
+    made.add_tool(referenceable(object_store=store)(take))
+    async with Client(made) as client:
+        return await outcomes(client, "take", f"@{store.put(VALUE)}")
+
+
+async def attached() -> dict[str, Any]:
+    container = Container(settings=Settings(inline_limit=10_000_000))
+    made = server()
+    attach(made, container)
+    async with Client(made) as client:
+        return await outcomes(client, "take", f"@{container.store().put(VALUE)}")
+
+
+async def behind_a_process(tool: str, *arguments: str) -> dict[str, Any]:
+    async with Client(wrap_on_stdio(*arguments, **ENVIRONMENT)) as client:
+        value = VALUE | {"looks": "@@obj_abc.title"}
+        kept = await client.call_tool("object_store_put", {"value": value})
+        return await outcomes(client, tool, reference_in(words(kept)))
+
+
+async def wrapped() -> dict[str, Any]:
+    return await behind_a_process("take", "--", *SERVER)
+
+
+async def behind_a_gateway() -> dict[str, Any]:
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        entry = {"command": SERVER[0], "args": SERVER[1:]}
+        json.dump({"mcpServers": {"one": entry, "two": entry}}, file)
+        file.flush()
+        return await behind_a_process("one__take", "--config", file.name)
+
+
+WAYS: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
+    "decorated": decorated,
+    "attached": attached,
+    "wrapped": wrapped,
+    "gateway": behind_a_gateway,
+}
+
+
+@pytest.fixture(scope="module")
+def by_way() -> Callable[[str], dict[str, Any]]:
+    @functools.cache
+    def run(way: str) -> dict[str, Any]:
+        return anyio.run(WAYS[way])
+
+    return run
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_shape_of_arguments_means_the_same(way: str, by_way: Callable[[str], dict[str, Any]]) -> None:
+    got = by_way(way)
+    wrong = {}
+    for name, (_, expected) in SHAPES.items():
+        matches = expected in got[name] if isinstance(expected, str) else got[name] == expected
+        if not matches:
+            wrong[name] = (got[name], expected)
+    assert not wrong
+
+
+def spelled_again(value: Any) -> str:
+    """The outcome without the id that an object happens to have."""
+    return re.sub(r"(?i)obj_[A-Za-z0-9]+", "X", json.dumps(value, ensure_ascii=False))
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "decorated"])
+def test_even_the_words_of_errors_are_the_same(way: str, by_way: Callable[[str], dict[str, Any]]) -> None:
+    one, other = by_way("decorated"), by_way(way)
+    assert {name: spelled_again(one[name]) for name in SHAPES} == {name: spelled_again(other[name]) for name in SHAPES}

@@ -1,0 +1,107 @@
+import copy
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coatcheck.arguments.input_schemas import REFERENCE, advertise_references
+from tests.arguments.schema_strategies import JSON, SCHEMAS
+
+
+@given(SCHEMAS)
+def test_the_original_stays_and_twice_is_once(schema):
+    before = copy.deepcopy(schema)
+    advertised = advertise_references(schema)
+    assert schema == before
+    assert advertise_references(advertised) == advertised
+    jsonschema.Draft202012Validator.check_schema(advertised)
+
+
+@given(SCHEMAS, st.dictionaries(st.sampled_from("pqrs"), JSON))
+def test_whatever_fitted_still_fits(schema, arguments):
+    if jsonschema.Draft202012Validator(schema).is_valid(arguments):
+        jsonschema.validate(arguments, advertise_references(schema))
+
+
+def test_titles_descriptions_and_defaults_stay_outside():
+    schema = {"type": "object", "properties": {"rows": {
+        "type": "array", "title": "Rows", "description": "All of them", "default": [], "minItems": 1,
+    }}}  # fmt: skip
+    assert advertise_references(schema)["properties"]["rows"] == {
+        "title": "Rows",
+        "description": "All of them",
+        "default": [],
+        "anyOf": [{"type": "array", "minItems": 1}, REFERENCE],
+    }
+
+
+ADVERTISED = {
+    "array": {"type": "array", "items": {"type": "integer"}},
+    "object": {"type": "object", "properties": {"depth": {"type": "integer"}, "inner": {"type": "array"}}},
+    "array_or_null": {"anyOf": [{"type": "array"}, {"type": "null"}], "default": None},
+    "integer_or_array": {"type": ["integer", "array"]},
+    "pointed": {"$ref": "#/$defs/Row"},
+    "untyped": {},
+    "described": {"description": "Anything."},
+}
+PLAIN = {
+    "integer": {"type": "integer"},
+    "number": {"type": "number", "description": "How many."},
+    "flag": {"type": "boolean"},
+    "mode": {"type": "string", "enum": ["fast", "slow"]},
+    "untyped_mode": {"enum": ["fast", ["slow"]]},
+    "fixed": {"const": {"a": 1}},
+    "text": {"type": "string", "maxLength": 3},
+    "text_or_null": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+    "text_or_array": {"type": ["string", "array"]},
+    "long_mode": {"type": "string", "enum": [f"option {n}" for n in range(500)]},
+    "nothing": {"type": "null"},
+}
+
+
+def test_references_are_advertised_on_arrays_objects_and_untyped_parameters_at_the_top_alone():
+    schema = {"type": "object", "properties": ADVERTISED | PLAIN, "$defs": {"Row": {"type": "object"}}}
+    shown = advertise_references(schema)["properties"]
+    assert {name: shown[name] for name in PLAIN} == PLAIN
+    for name in ADVERTISED:
+        assert shown[name]["anyOf"][-1] == REFERENCE, name
+    assert shown["object"]["anyOf"][0] == ADVERTISED["object"]
+    assert shown["array_or_null"] == {"default": None, "anyOf": [{"type": "array"}, {"type": "null"}, REFERENCE]}
+
+
+def test_a_schema_without_such_parameters_is_the_same_object():
+    schema = {"type": "object", "properties": PLAIN}
+    assert advertise_references(schema) is schema
+
+
+def test_pointers_into_properties_still_lead_to_the_same_place():
+    schema = {
+        "type": "object",
+        "properties": {
+            "a": {"type": "object", "properties": {"x": {"type": "array"}}},
+            "b": {"$ref": "#/properties/a/properties/x"},
+        },
+    }
+    advertised = advertise_references(schema)
+    jsonschema.validate({"a": {"x": []}, "b": []}, advertised)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"b": "two"}, advertised)
+
+
+def test_a_parameter_that_travels_in_a_header_stays_as_strict_clients_want_it():
+    schema = {
+        "type": "object",
+        "properties": {"count": {"type": "array", "x-mcp-header": "Count"}, "other": {"type": "array"}},
+    }
+    advertised = advertise_references(schema)
+    assert advertised["properties"]["count"] == schema["properties"]["count"]
+    assert advertised["properties"]["other"] != schema["properties"]["other"]
+
+
+@pytest.mark.parametrize("header", ["integer", "string", "boolean"])
+def test_what_strict_clients_ask_of_headers_still_holds(header):
+    from mcp.shared.inbound import find_invalid_x_mcp_header
+
+    schema = {"type": "object", "properties": {"count": {"type": header, "x-mcp-header": "Count"}, "rows": {}}}
+    assert find_invalid_x_mcp_header(advertise_references(schema)) is None

@@ -1,0 +1,242 @@
+import pytest
+
+from coatcheck.backends import InMemoryBackend
+from coatcheck.errors import ArgumentRejected, ObjectNotFound, PathNotFound, ReferenceSyntaxError
+from coatcheck.explorer import Explorer
+from coatcheck.object_store import ObjectStore
+from tests.arguments.resolving import resolve_arguments
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "text": {"type": "string"},
+        "maybe": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "either": {"anyOf": [{"type": "string"}, {"type": "array"}]},
+        "count": {"type": "integer"},
+        "rows": {"type": "array", "items": {"$ref": "#/$defs/Row"}},
+        "files": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+    "$defs": {"Row": {"type": "object", "properties": {"id": {"type": "integer"}, "note": {"type": "string"}}}},
+}
+
+
+@pytest.fixture
+def stored(explorer):
+    explorer.store.put({"rows": [{"id": 1}], "count": 7, "bad": [{"id": "x"}], "names": ["a"], "at": "@obj_001"})
+    return explorer
+
+
+@pytest.mark.anyio
+async def test_arguments_without_references_come_back_as_the_same_object(stored):
+    arguments = {"text": "user@obj_001.com", "rows": [{"id": 1}], "count": "[1, 2]"}
+    assert await resolve_arguments(arguments, SCHEMA, stored) is arguments
+    arguments = {"text": "@alice"}
+    assert await resolve_arguments(arguments, SCHEMA, stored) is arguments
+
+
+@pytest.mark.anyio
+async def test_strings_get_text_and_all_else_gets_values_at_any_depth(stored):
+    arguments = {
+        "text": "@obj_001.rows",
+        "maybe": "@obj_001.count",
+        "either": "@obj_001.rows",
+        "rows": [{"id": "@obj_001.count", "note": "@obj_001.count"}],
+        "files": {"a": "@obj_001.count"},
+        "undeclared": ["@obj_001.count"],
+    }
+    resolved = await resolve_arguments(arguments, SCHEMA, stored)
+    assert resolved == {
+        "text": '[{"id":1}]',
+        "maybe": "7",
+        "either": [{"id": 1}],
+        "rows": [{"id": 7, "note": "7"}],
+        "files": {"a": "7"},
+        "undeclared": [7],
+    }
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_what_takes_a_string_or_null_gets_a_stored_null(explorer, as_json):
+    explorer.store.put(None)
+    explorer.store.put({"empty": None, "said": "null"})
+    for reference in ("@obj_001", "@obj_002.empty"):
+        given = {"maybe": reference, "text": reference}
+        resolved = await resolve_arguments(given, SCHEMA, explorer, as_json=as_json)
+        assert resolved == {"maybe": None, "text": "null"}
+    given = {"maybe": "@obj_002.said"}
+    assert await resolve_arguments(given, SCHEMA, explorer, as_json=as_json) == {"maybe": "null"}
+
+
+@pytest.mark.anyio
+async def test_text_goes_into_a_string_parameter_exactly(explorer):
+    text = ' {"b":1.0,  "a":[1e3]}\r\n\ttab é \U0001f600\n'
+    explorer.store.put(text)
+    assert await resolve_arguments({"text": "@obj_001"}, SCHEMA, explorer) == {"text": text}
+
+
+@pytest.mark.anyio
+async def test_resolved_values_are_not_scanned_again_and_escapes_are_undone(stored):
+    resolved = await resolve_arguments({"text": "@obj_001.at", "maybe": "@@obj_001"}, SCHEMA, stored)
+    assert resolved == {"text": "@obj_001", "maybe": "@obj_001"}
+
+
+@pytest.mark.anyio
+async def test_what_leads_nowhere_is_refused(stored):
+    with pytest.raises(ObjectNotFound):
+        await resolve_arguments({"text": "@obj_404"}, SCHEMA, stored)
+    with pytest.raises(PathNotFound):
+        await resolve_arguments({"text": "@obj_001.none"}, SCHEMA, stored)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"count": "@obj_001.rows"}, r'"count" takes integer, but @obj_001\.rows leads to an array with 1 item'),
+        ({"rows": "@obj_001.count"}, r'"rows" takes array, but @obj_001\.count leads to an integer, 7'),
+        (
+            {"rows": "@obj_001.names"},
+            r'"rows" takes an array of object, but at \[0\] in @obj_001\.names there is a string',
+        ),
+        ({"rows": [{"id": "@obj_001.at"}]}, r'"rows\[0\]\.id" takes integer, but @obj_001\.at leads to a string'),
+    ],
+)
+async def test_a_value_of_another_type_is_refused_with_what_was_expected(stored, arguments, said):
+    with pytest.raises(ArgumentRejected, match=said) as refused:
+        await resolve_arguments(arguments, SCHEMA, stored)
+    assert len(str(refused.value)) < 400
+
+
+@pytest.mark.anyio
+async def test_what_is_nested_deeper_is_for_the_server_to_judge(stored):
+    passed = await resolve_arguments({"rows": "@obj_001.bad"}, SCHEMA, stored)
+    assert passed == {"rows": [{"id": "x"}]}
+
+
+@pytest.mark.anyio
+async def test_faults_in_other_arguments_are_left_to_the_server(stored):
+    resolved = await resolve_arguments({"text": "@obj_001.count", "count": "5"}, SCHEMA, stored)
+    assert resolved == {"text": "7", "count": "5"}
+
+
+@pytest.mark.anyio
+async def test_a_schema_that_points_elsewhere_fetches_nothing_and_refuses_nothing(stored):
+    schema = {"type": "object", "properties": {"count": {"$ref": "https://example.invalid/schema.json"}}}
+    assert await resolve_arguments({"count": "@obj_001.count"}, schema, stored) == {"count": 7}
+
+
+FORMS = {
+    "type": "object",
+    "properties": {
+        "list": {"type": "array", "items": {"type": "string"}},
+        "number": {"type": "number"},
+        "number_or_text": {"type": ["number", "string"]},
+        "object": {"type": "object", "additionalProperties": {"type": "string"}},
+        "text": {"type": "string"},
+        "flag": {"type": "boolean"},
+    },
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("name", "given", "received"),
+    [
+        ("list", "@obj_001.json", ["a", "b"]),
+        ("list", '["@obj_001.n", "x"]', ["5", "x"]),
+        ("list", ' ["@obj_001.n"]\n', ["5"]),
+        ("list", '"@obj_001.json"', ["a", "b"]),
+        ("list", '["a"]', '["a"]'),
+        ("list", '{"a": "@obj_001.n"}', '{"a": "@obj_001.n"}'),
+        ("number", "@obj_001.n", 5),
+        ("number", "@obj_001.digits", 123456789012345678901234567890),
+        ("number_or_text", "@obj_001.digits", "123456789012345678901234567890"),
+        ("number_or_text", "@obj_001.list", "[1,2]"),
+        ("object", '{"a": "@obj_001.list", "b": "{{@obj_001.n}} €"}', {"a": "[1,2]", "b": "5 €"}),
+        ("text", '["@obj_001.n"]', '["@obj_001.n"]'),
+        ("flag", "@obj_001.yes", True),
+    ],
+)
+async def test_a_place_gets_the_form_that_it_takes(explorer, name, given, received):
+    explorer.store.put({
+        "json": '["a", "b"]', "n": 5, "digits": "123456789012345678901234567890", "list": [1, 2], "yes": "true",
+    })  # fmt: skip
+    for as_json in (False, True):
+        passed = await resolve_arguments({name: given}, FORMS, explorer, as_json=as_json)
+        assert passed == {name: received}
+        assert type(passed[name]) is type(received)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("given", "received"),
+    [
+        ("Dear {{@obj_001.name}}, you owe {{@obj_001.sum}}.", "Dear Eve, you owe 12.50."),
+        ("{{@obj_001.name}}", "Eve"),
+        ("{{@@obj_001.name}}", "{{@obj_001.name}}"),
+        ("{{name}} {% if x %} ${HOME} { {@obj_001.name} }", "{{name}} {% if x %} ${HOME} { {@obj_001.name} }"),
+        ("{{@obj_404.name}}", "{{@obj_404.name}}"),
+        ("{{@obj_001.quote}} {{@obj_001.quote}}", "say {{@obj_001.name}} say {{@obj_001.name}}"),
+    ],
+)
+async def test_braces_inside_a_longer_text_take_the_text_of_an_object(explorer, given, received):
+    explorer.store.put({"name": "Eve", "sum": "12.50", "quote": "say {{@obj_001.name}}"})
+    assert await resolve_arguments({"text": given}, FORMS, explorer) == {"text": received}
+
+
+@pytest.mark.anyio
+async def test_a_path_in_braces_that_leads_nowhere_is_an_error(stored):
+    with pytest.raises(PathNotFound):
+        await resolve_arguments({"text": "a {{@obj_001.none}}"}, SCHEMA, stored)
+    with pytest.raises(ReferenceSyntaxError):
+        await resolve_arguments({"text": "a {{@obj_001.rows[*]}}"}, SCHEMA, stored)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ("@OBJ_001", "Did you mean @obj_001?"),
+        ("@Obj_001.rows", r"Did you mean @obj_001\.rows\?"),
+        ("@obj-001", "Did you mean @obj_001?"),
+        ("`@obj_001.rows`", "without quotes, backticks or spaces"),
+        (" @obj_001 ", "without quotes, backticks or spaces"),
+        ("@obj_001.rows[*].id", "no wildcard"),
+        ("@obj_001.", "malformed"),
+    ],
+)
+async def test_a_near_miss_of_an_existing_reference_is_an_error(stored, given, advice):
+    for arguments in ({"text": given}, {"undeclared": [{"deep": given}]}):
+        with pytest.raises(ArgumentRejected, match=advice):
+            await resolve_arguments(arguments, SCHEMA, stored)
+    literal = f"@{given}"
+    if given.startswith("@"):
+        assert await resolve_arguments({"text": literal}, SCHEMA, stored) == {"text": given}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "text", ["@object", "@obelix", "@OBJ_777", "@obj_x[*]", "@obj_001 is nice", "`@obj_9x`", "@ob"]
+)
+async def test_what_only_looks_similar_passes(stored, text):
+    given = {"text": text, "undeclared": [text]}
+    assert await resolve_arguments(given, SCHEMA, stored) is given
+
+
+@pytest.mark.anyio
+async def test_near_misses_are_not_searched_where_objects_cannot_be_listed():
+    store = ObjectStore(InMemoryBackend(), may_list=lambda: False)
+    explorer = Explorer(store)
+    object_id = store.put({"rows": [1]})
+    given = {"text": f"@{object_id.upper()}"}
+    assert await resolve_arguments(given, SCHEMA, explorer) is given
+    with pytest.raises(ObjectNotFound) as raised:
+        await resolve_arguments({"text": f"@{object_id}x"}, SCHEMA, explorer)
+    assert "Did you mean" not in str(raised.value)
+
+
+@pytest.mark.anyio
+async def test_a_reference_to_nothing_names_the_one_that_may_have_been_meant(stored):
+    with pytest.raises(ObjectNotFound, match=r"Did you mean @obj_001\.rows\?"):
+        await resolve_arguments({"text": "@obj_0O1.rows"}, SCHEMA, stored)
