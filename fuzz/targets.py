@@ -177,7 +177,8 @@ async def _offer(schema: dict[str, Any]) -> None:
     before = json.dumps(schema)
     listed = await interceptor.tools_list({"tools": [{"name": "tool", "inputSchema": schema, "outputSchema": schema}]})
     assert await Interceptor(Explorer(store)).tools_list(listed) == listed, "twice is not once"
-    for name in ("value", *list(schema.get("properties") or ())[:5]):
+    properties = schema.get("properties")
+    for name in ("value", *list(properties if isinstance(properties, dict) else ())[:5]):
         for value in ("@obj_001", "@obj_001.items[2]", ["@obj_001.items[0].tags"], '["@obj_001.items"]'):
             with bounded_errors():
                 await interceptor.arguments("tool", {name: value, "value": [{"deep": value}]})
