@@ -158,7 +158,7 @@ async def behind_a_gateway() -> dict[str, Any]:
         entry = {"command": SERVER[0], "args": SERVER[1:]}
         json.dump({"mcpServers": {"one": entry, "two": entry}}, file)
         file.flush()
-        return await behind_a_process("one__take", "--config", file.name)
+        return await behind_a_process("one__take", "--servers", file.name)
 
 
 WAYS: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {

@@ -10,7 +10,7 @@ from coatcheck.codec import Metadata, Spliced, dump_json, pack
 from coatcheck.codec.chunked import yield_budget as manners
 from coatcheck.decorators import referenceable
 from coatcheck.errors import ArgumentRejected
-from coatcheck.explorer import Explorer, finding
+from coatcheck.explorer import Explorer, reference_values
 from coatcheck.object_store import ObjectStore
 from tests.arguments.resolving import resolve_arguments
 
@@ -77,7 +77,7 @@ async def test_of_a_large_value_the_types_of_the_first_items_are_checked(large, 
 async def test_references_that_stand_for_too_much_together_are_refused(large, monkeypatch):
     reference, explorer = large
     size = (await explorer.store.ametadata(reference[1:])).size
-    monkeypatch.setattr(finding.Allowance.__init__, "__defaults__", (3 * size,))
+    monkeypatch.setattr(reference_values.Allowance.__init__, "__defaults__", (3 * size,))
     many = {"value": [reference] * 4}
     for as_json in (True, False):
         with pytest.raises(ArgumentRejected, match="more than .* bytes together"):

@@ -42,6 +42,7 @@ _CONTAINERS = frozenset({dict, list, tuple})
 """The containers that are searched, exactly these: a subclass may mean something by being one."""
 
 _NOT_JSON: Any = object()
+_KINDS: dict[type, str] = {dict: "an object", list: "an array", str: "a string"}
 
 
 class Resolver:
@@ -356,7 +357,7 @@ def _quoted(place: Place) -> str:
 
 def _described(value: Any, found: Found | None = None) -> str:
     if found is not None and isinstance(found.value, Spliced):
-        kind = {dict: "an object", list: "an array", str: "a string"}.get(type(value), "a number")
+        kind = _KINDS.get(type(value), "a number")
         return f"{kind} of {found.size:,} bytes"
     if isinstance(value, dict):
         return f"an object with {counted(len(value), 'key')}"

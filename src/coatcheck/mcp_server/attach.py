@@ -1,6 +1,6 @@
 """An object store for MCP servers in this process: their tools keep large results and take references."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from mcp.server import MCPServer

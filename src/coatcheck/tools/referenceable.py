@@ -14,7 +14,7 @@ from coatcheck.arguments.resolver import Resolver
 from coatcheck.codec import let_go
 from coatcheck.errors import CoatcheckError, as_tool_error
 from coatcheck.explorer import Explorer
-from coatcheck.explorer.access import complete
+from coatcheck.store.call_mode import run_blocking
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.tools.signatures import Face, call_with, face_of, wear
 
@@ -161,7 +161,7 @@ def _sync(
     def call(*args: Any, **kwargs: Any) -> Any:
         given = _given(face, args, kwargs)
         with told_to_the_model():
-            arguments = complete(_resolved(given, parameters, BlockingLookup(provide)))
+            arguments = run_blocking(_resolved(given, parameters, BlockingLookup(provide)))
         positional, named = call_with(face.signature, arguments)
         return func(*positional, **named)
 
