@@ -1,5 +1,6 @@
 """Texts that are documents or tables are read exactly; all others stay texts."""
 
+import csv
 import datetime
 import json
 from decimal import Decimal
@@ -188,3 +189,16 @@ def test_hostile_texts_are_refused_and_not_fatal(text: str):
 def test_no_text_makes_a_parser_fail(text: str):
     found = open_text(text, in_sandbox=True)
     assert found is None or isinstance(found.value, (list, dict))
+
+
+def test_only_line_breaks_end_a_line_of_json():
+    text = '{"a": "one\u2028two\x85three"}\n{"a": "four"}\n'
+    assert opened(text) == [{"a": "one\u2028two\x85three"}, {"a": "four"}]
+    assert opened("a,b\n1,one\u2028two\n2,x\n") == [{"a": 1, "b": "one\u2028two"}, {"a": 2, "b": "x"}]
+
+
+def test_reading_a_table_leaves_the_csv_module_as_it_was():
+    before = csv.field_size_limit()
+    assert opened("a,b\n1,2\n3,4\n")
+    assert opened("a,b\n1,2\n3," + "x" * (before + 1) + "\n") is None
+    assert csv.field_size_limit() == before

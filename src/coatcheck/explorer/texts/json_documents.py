@@ -51,7 +51,7 @@ def _whole(text: str) -> Any:
 
 
 def _lines(text: str) -> Found | None:
-    lines = [line for line in text.splitlines() if line.strip()] if "\n" in text or "\r" in text else []
+    lines = [line for line in text.split("\n") if line.strip()]
     if len(lines) < FEWEST:
         return None
     values: list[Any] = []

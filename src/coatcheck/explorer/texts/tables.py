@@ -19,7 +19,6 @@ FEWEST_ROWS = 3
 JUDGED_ROWS = 50
 MOST_COLUMNS = 1_000
 LONGEST_NAME = 60
-LONGEST_CELL = 1_000_000
 EXACT_DIGITS = 15
 _DELIMITERS = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", "|": "CSV with bars"}
 _NUMERIC = re.compile(r"[-+.0-9eE]*")
@@ -57,7 +56,7 @@ def _delimiter(head: str) -> str | None:
     """Find what separates the cells of each line; the last line may be cut."""
     if _NOT_A_TABLE.match(head):
         return None
-    lines = [line for line in _QUOTED.sub("q", head).splitlines() if line.strip()]
+    lines = [line for line in _QUOTED.sub("q", head).split("\n") if line.strip()]
     if len(head) >= 4000:  # noqa: PLR2004
         lines = lines[:-1]
     lines = lines[:JUDGED_ROWS]
@@ -83,7 +82,6 @@ def _is_prose(lines: Sequence[str], delimiter: str) -> bool:
 
 def _rows(text: str, delimiter: str) -> tuple[list[Row], str] | None:
     """Read rows of equal width, and say where the last one is left out because it is not."""
-    csv.field_size_limit(LONGEST_CELL)
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True) if row]
     except csv.Error:
