@@ -6,11 +6,14 @@ on what is shown and not on the size of the value.
 
 from typing import Any
 
-from coatcheck.explorer.previews.samples import render_whole
-from coatcheck.explorer.previews.structure import render_small, render_structure
+from coatcheck.codec import dump_json, dump_plain
+from coatcheck.explorer.previews.inner_part import at, long_part, without
+from coatcheck.explorer.previews.samples import Sheet, render_whole, sample
+from coatcheck.explorer.previews.structure import render_small, render_structure, title
 from coatcheck.explorer.previews.text import render_text
-from coatcheck.explorer.previews.wording import NotPlain, Subject
+from coatcheck.explorer.previews.wording import NotPlain, Subject, headlines
 from coatcheck.explorer.texts import SMALL, Opened, is_for_the_sandbox, open_text
+from coatcheck.references import Path, Reference
 
 __all__ = ["NotPlain", "Subject", "render", "render_small", "render_text", "render_whole"]
 
@@ -33,9 +36,43 @@ def render(value: Any, subject: Subject, limit: int, opened: Opened | None = Non
         NotPlain: The preview met a Python object that has no JSON form of its own.
     """
     if not isinstance(value, str):
-        return render_structure(value, subject, limit)
+        inner = long_part(value)
+        return (
+            render_structure(value, subject, limit) if inner is None else _render_around(value, inner, subject, limit)
+        )
     if opened is None and len(value) <= SMALL and not is_for_the_sandbox(value):
         opened = open_text(value, in_sandbox=False)
     if opened is not None:
         return render_structure(opened.value, subject, limit, text_format=opened.format)
     return render_text(value, subject, limit)
+
+
+BESIDE = 500
+"""Characters of what stands beside the one long part of a value."""
+WRITTEN = 300_000
+"""Characters of a list or object up to which it is written out for its length."""
+LEAST_INSIDE = 500
+"""Characters that the preview of that part must have."""
+
+
+def _render_around(value: Any, inner: Path, subject: Subject, limit: int) -> str:
+    """Preview a value that is hardly more than one long part: what is beside it, and the preview of that part."""
+    target = subject.target
+    part = at(value, inner)
+    sheet = Sheet(limit)
+    sheet.put_first("headline", headlines(subject, title(value)))
+    beside = sample(without(value, inner), min(BESIDE, max(sheet.room - LEAST_INSIDE, 0)))
+    if beside is not None and beside.members:
+        sheet.put("shape", f"Beside {inner}: {beside.text}")
+    if sheet.room < LEAST_INSIDE or not sheet.text():
+        return render_structure(value, subject, limit)
+    name = "" if target is None else str(Reference(target.object_id, target.path.join(inner.steps)))
+    sheet.put("samples", render(part, Subject(name, _characters(part, value, inner, subject)), sheet.room))
+    return sheet.text()
+
+
+def _characters(part: Any, value: Any, inner: Path, subject: Subject) -> int:
+    if isinstance(part, str):
+        return len(part)
+    encoded = dump_plain(part, WRITTEN)
+    return subject.characters - len(dump_json(without(value, inner))) if encoded is None else len(encoded.decode())

@@ -1,0 +1,75 @@
+"""The one long part of a value that is hardly more: a text in an object, a resource beside a sentence."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from coatcheck.explorer.previews.samples import render_whole
+from coatcheck.references import Index, Key, Path, Step
+
+FEW = 8
+"""Members that a value may have beside its long part, and that part itself."""
+SHORT = 300
+"""Characters of a member that is not the long part."""
+LONG = 1_000
+"""Characters that the long part has at least."""
+_TEXT_OF_A_BLOCK = {"text": (Key("text"),), "resource": (Key("resource"), Key("text"))}
+
+
+def long_part(value: Any) -> Path | None:
+    """Give the way to the only long part, where it is a text, or in a list a text, a list or an object.
+
+    A list or an object that is the long part of an object is found by what a preview shows of its shape.
+    """
+    steps: tuple[Step, ...] = ()
+    if isinstance(value, dict) and 0 < len(value) <= FEW and _is_envelope(value):
+        steps, value = (Key("content"),), value["content"]
+    members = list(_members(value)) if isinstance(value, (list, dict)) and 0 < len(value) <= FEW else []
+    long = [(step, member) for step, member in members if render_whole(member, SHORT) is None]
+    if len(long) != 1:
+        return None
+    step, member = long[0]
+    inside = _TEXT_OF_A_BLOCK.get(member.get("type", ""), ()) if steps and isinstance(member, dict) else ()
+    for inner in inside:
+        member = member.get(inner.name) if isinstance(member, dict) else None
+    if isinstance(member, str):
+        return Path((*steps, step, *inside)) if len(member) >= LONG else None
+    is_block = bool(steps)
+    is_item = isinstance(value, list) and len(value) > 1 and isinstance(member, (list, dict)) and not is_block
+    return Path((*steps, step)) if is_item and render_whole(member, LONG) is None else None
+
+
+def at(value: Any, path: Path) -> Any:
+    """Give the part at a path of keys and positions that is known to be there."""
+    for step in path.steps:
+        value = value[step.name if isinstance(step, Key) else step.position]  # type: ignore[union-attr]
+    return value
+
+
+def without(value: Any, path: Path) -> Any:
+    """Give a value of few members without its long part."""
+    step, *rest = path.steps
+    if isinstance(step, Key):
+        inner = without(value[step.name], Path(tuple(rest))) if rest else None
+        return {
+            name: inner if name == step.name else member for name, member in value.items() if rest or name != step.name
+        }
+    assert isinstance(step, Index)  # noqa: S101 - long_part gives nothing else
+    inner = [without(value[step.position], Path(tuple(rest)))] if rest else []
+    return [*value[: step.position], *inner, *value[step.position + 1 :]]
+
+
+def _is_envelope(value: dict[str, Any]) -> bool:
+    """Whether it is what a tool result of several blocks is stored as."""
+    content = value.get("content")
+    return (
+        value.keys() == {"content"}
+        and isinstance(content, list)
+        and all(isinstance(block, dict) and isinstance(block.get("type"), str) for block in content)
+    )
+
+
+def _members(value: list[Any] | dict[str, Any]) -> Iterator[tuple[Step, Any]]:
+    if isinstance(value, dict):
+        yield from ((Key(name), member) for name, member in value.items())
+    else:
+        yield from ((Index(position), member) for position, member in enumerate(value))
