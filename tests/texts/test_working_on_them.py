@@ -110,9 +110,9 @@ def test_a_match_of_several_lines_is_shown_whole(explorer: Explorer) -> None:
 
 
 def test_a_yaml_text_that_takes_too_long_is_shown_as_text(explorer: Explorer) -> None:
-    slow = Explorer(explorer.store, sandbox=Sandbox(timeout=0.2))
-    text = "".join(f"- n: {number}\n  words: [a, b, c, {{d: e}}]\n" for number in range(60_000))
+    slow = Explorer(explorer.store, sandbox=Sandbox(timeout=0.05))
+    text = "".join(f"- n: {number}\n  words: [a, b, c, {{d: e}}]\n" for number in range(9_000))
     reference, preview = kept(slow, text)
-    assert "text of 120,000 lines" in preview
+    assert "text of 18,000 lines" in preview
     assert "Shown as plain text: " in preview
     assert slow.resolve(reference) == text
