@@ -5,6 +5,7 @@ import pytest
 from mcp import Client
 from mcp.server import MCPServer
 
+from coatcheck.backends import SQLiteBackend
 from coatcheck.containers import Container
 from coatcheck.errors import ObjectStoreUnavailable, SettingsError
 from coatcheck.lifecycle import running
@@ -32,7 +33,7 @@ async def names(server: MCPServer[Any]) -> set[str]:
 
 async def test_the_plans_parameters_configure_a_server_in_memory(mode):
     server: MCPServer[Any] = MCPServer("planned")
-    container = configure_mcp_server(server, None, "memory", None, 7.5)
+    container = configure_mcp_server(server, None, object_store_backend="memory", redis_url=None, object_store_ttl=7.5)
     assert await names(server) == OBJECT_TOOLS
     assert container.store().ttl == 7.5
     async with Client(server, mode=mode) as client:
@@ -40,6 +41,28 @@ async def test_the_plans_parameters_configure_a_server_in_memory(mode):
         reference = re.search(r"@obj_\w+", stored).group()
         nested = (await client.call_tool("object_store_put", {"value": {"part": f"{reference}[1:]"}})).content[0].text
         assert container.store().fetch(nested.split("@")[1].rstrip(".")) == {"part": [2, 3]}
+
+
+async def test_what_is_not_given_comes_from_the_environment_and_the_file(monkeypatch, tmp_path):
+    (tmp_path / "settings.toml").write_text("object_store_ttl = 11\npreview_limit = 900\n")
+    monkeypatch.setenv("COATCHECK_CONFIG", str(tmp_path / "settings.toml"))
+    container = configure_mcp_server(MCPServer("x"), None)
+    assert (container.store().ttl, container.explorer().preview_limit) == (11, 900)
+    monkeypatch.setenv("DEEPSET_OBJECT_STORE_TTL", "12")
+    assert configure_mcp_server(MCPServer("x")).store().ttl == 12
+    monkeypatch.setenv("COATCHECK_OBJECT_STORE_BACKEND", "sqlite")
+    monkeypatch.setenv("COATCHECK_SQLITE_PATH", str(tmp_path / "o.sqlite"))
+    container = configure_mcp_server(MCPServer("x"), object_store_ttl=13)
+    assert isinstance(container.backend(), SQLiteBackend)
+    assert container.store().ttl == 13
+    container.store().close()
+
+
+async def test_settings_beside_a_container_are_an_error(container):
+    server: MCPServer[Any] = MCPServer("x")
+    with pytest.raises(SettingsError, match="A container was given, which has settings of its own, and object_store_t"):
+        configure_mcp_server(server, object_store_ttl=5, container=container)
+    assert await names(server) == set()
 
 
 async def test_the_plans_parameters_configure_a_server_over_redis(redis_server, mode):

@@ -42,45 +42,47 @@ def attach(server: MCPServer[Any], container: Container) -> list[str]:
 def configure_mcp_server(
     mcp_server_instance: MCPServer[Any],
     tools_to_register: Collection[str] | None = None,
-    object_store_backend: str = "memory",
-    redis_url: str | None = None,
-    object_store_ttl: float = 3600.0,
-    *,
-    toolsets: Collection[Toolset | str] = (),
-    toolset_options: Mapping[str, Mapping[str, Any]] | None = None,
-    container: Container | None = None,
     workspace_mode: WorkspaceMode | None = None,
     deepset_api_key: str | None = None,
     deepset_api_url: str | None = None,
     deepset_workspace: str | None = None,
     deepset_docs_shareable_prototype_url: str | None = None,
     get_api_key_from_authorization_header: bool = False,
+    object_store_backend: str | None = None,
+    redis_url: str | None = None,
+    object_store_ttl: float | None = None,
+    *,
+    toolsets: Collection[Toolset | str] = (),
+    toolset_options: Mapping[str, Mapping[str, Any]] | None = None,
+    container: Container | None = None,
 ) -> Container:
     """Give a server an object store, the object tools and the tools of toolsets; runs the garbage collector once.
 
-    Any of the parameters from ``workspace_mode`` on adds the deepset toolset; they are settings of it.
+    Any of the parameters from ``workspace_mode`` to ``get_api_key_from_authorization_header`` adds the deepset toolset;
+    they are settings of it. A setting of the object store that is not given, or ``None``, comes from the environment,
+    else from the settings file, else it has its default.
 
     Args:
         mcp_server_instance: The server to configure.
         tools_to_register: Names of the tools to register; all by default.
-        object_store_backend: ``memory``, ``sqlite`` or ``redis``.
-        redis_url: URL of the Redis, needed for ``redis``.
-        object_store_ttl: Seconds that objects are kept; zero or less: no expiry.
-        toolsets: Toolsets, or their names.
-        toolset_options: Settings of toolsets, by the toolset's name.
-        container: A container of one's own in place of the three settings.
         workspace_mode: Whether the host gives the deepset workspace once, or the model at each call.
         deepset_api_key: API key of the deepset platform.
         deepset_api_url: Where the platform's API is.
         deepset_workspace: The workspace that the deepset tools work in.
         deepset_docs_shareable_prototype_url: Share URL of the documentation, for the tool ``search_docs``.
         get_api_key_from_authorization_header: Take the API key from the Authorization header of each request.
+        object_store_backend: ``memory``, ``sqlite``, ``redis``, or the name of an installed backend.
+        redis_url: URL of the Redis, needed for ``redis``.
+        object_store_ttl: Seconds that objects are kept; zero or less: no expiry.
+        toolsets: Toolsets, or their names.
+        toolset_options: Settings of toolsets, by the toolset's name.
+        container: A container with its own settings, in place of the three settings of the object store.
 
     Returns:
         The container in use; ``coatcheck.lifecycle.running`` closes what it opened.
 
     Raises:
-        SettingsError: Settings or names that do not fit.
+        SettingsError: Settings or names that do not fit, or settings of the object store together with a container.
         ObjectStoreUnavailable: The Redis does not answer.
     """
     options = dict(toolset_options or {})
@@ -98,10 +100,19 @@ def configure_mcp_server(
         options[DEEPSET] = {**options.get(DEEPSET, {}), **given}
         if all(toolset.name != DEEPSET for toolset in loaded):
             loaded.append(load_toolset(DEEPSET))
-    if container is None:
-        settings = Settings(
-            object_store_backend=object_store_backend, redis_url=redis_url, object_store_ttl=object_store_ttl
+    store = {
+        "object_store_backend": object_store_backend,
+        "redis_url": redis_url,
+        "object_store_ttl": object_store_ttl,
+    }
+    values = {name: value for name, value in store.items() if value is not None}
+    if container is not None and values:
+        raise SettingsError(
+            f"A container was given, which has settings of its own, and {', '.join(values)} as well: "
+            "set them where the container is made, Container(settings=Settings(…))."
         )
+    if container is None:
+        settings = Settings(**values)
         for toolset in loaded:
             settings = toolset.adapt(options.get(toolset.name), settings)
         container = Container(settings=settings)
