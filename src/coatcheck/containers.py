@@ -38,7 +38,7 @@ class Container(containers.DeclarativeContainer):
 
     # Where objects are kept. Only the selected branch is ever made.
     backend: Provider[ObjectStoreBackend] = providers.Selector(
-        settings.provided.object_store_backend,
+        providers.Callable(factories.backend_branch, settings.provided.object_store_backend),
         memory=providers.ThreadSafeSingleton(
             InMemoryBackend,
             max_bytes=settings.provided.max_total_bytes,
@@ -48,6 +48,7 @@ class Container(containers.DeclarativeContainer):
         ),
         sqlite=providers.ThreadSafeSingleton(factories.open_sqlite, settings, exit_stack),
         redis=providers.ThreadSafeSingleton(factories.open_redis, settings, exit_stack),
+        installed=providers.ThreadSafeSingleton(factories.open_installed, settings, exit_stack),
     )
     # Who is calling: the namespace of their objects, how ids look, and whether they may list.
     tenancy = providers.ThreadSafeSingleton(factories.open_tenancy, settings)

@@ -4,14 +4,16 @@ A value given to the constructor (a flag of the command line) goes before a vari
 file, the file before the default. ``COATCHECK_…`` goes before the ``DEEPSET_…`` names that the first plan used.
 """
 
+import difflib
 import os
 import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -22,7 +24,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from coatcheck.errors import SettingsError
+from coatcheck.errors import SettingsError, excerpt
 
 __all__ = ["Settings"]
 
@@ -66,6 +68,27 @@ LimitsByPattern = Annotated[tuple[tuple[str, Limit], ...], NoDecode, BeforeValid
 """Patterns of tool names, each with a limit; the first that fits counts."""
 
 
+BUILT_IN_BACKENDS = ("memory", "redis", "sqlite")
+BACKENDS_GROUP = "coatcheck.backends"
+"""The entry points by which installed packages bring backends of their own."""
+
+
+def installed_backends() -> dict[str, EntryPoint]:
+    """Backends that installed packages bring, by name; nothing is imported."""
+    return {point.name: point for point in entry_points(group=BACKENDS_GROUP)}
+
+
+def _known_backend(name: str) -> str:
+    """Refuse a name that no backend has; installed ones are looked for only where the name is not built in."""
+    if name not in BUILT_IN_BACKENDS:
+        known = sorted({*BUILT_IN_BACKENDS, *installed_backends()})
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ValueError(f"there is no backend {excerpt(name)!r}; there are: {', '.join(known)}.{hint}")
+    return name
+
+
 class PlanVariables(PydanticBaseSettingsSource):
     """The variables of the first plan, ``DEEPSET_…``, for the three settings that it had."""
 
@@ -97,7 +120,10 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
     )
 
-    object_store_backend: Literal["memory", "sqlite", "redis"] = Field("memory", description="Where objects are kept.")
+    object_store_backend: Annotated[str, AfterValidator(_known_backend)] = Field(
+        "memory", description="Where objects are kept: memory, sqlite, redis, or an installed backend."
+    )
+    object_store_options: dict[str, Any] = Field({}, description="Options of an installed backend, which it documents.")
     sqlite_path: Path | None = Field(None, description="SQLite: the file; without it, one in the user's cache folder.")
     redis_url: SecretStr | None = Field(
         None, description="Redis: redis://, unix://, redis+sentinel:// or redis+cluster:// URL; rediss… for TLS."
@@ -158,6 +184,22 @@ class Settings(BaseSettings):
             super().__init__(**values)
         except ValidationError as error:
             raise SettingsError(_explain(error)) from None
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """Make settings from a section of a host's configuration.
+
+        Raises:
+            SettingsError: The section is missing or no mapping, or a value does not fit.
+        """
+        if isinstance(obj, cls):
+            return obj
+        if options:
+            raise TypeError(f"Settings.model_validate() takes no {', '.join(options)}: it reads one mapping.")
+        if not isinstance(obj, Mapping):
+            given = "the section is missing" if obj is None else f"it is a {type(obj).__name__}"
+            raise SettingsError(f"Settings: a mapping of settings is expected, and {given}.")
+        return cls(**obj)
 
     @classmethod
     def load(cls, config: Path | None = None, **values: Any) -> "Settings":

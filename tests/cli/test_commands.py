@@ -83,7 +83,7 @@ SECRET = "hunter2"
         (
             ["--object-store-backend", "memroy"],
             {},
-            "object_store_backend: Input should be 'memory', 'sqlite' or 'redis'",
+            "object_store_backend: there is no backend",
         ),
         (["--object-store-backend", "redis"], {}, "needs a URL: --redis-url or COATCHECK_REDIS_URL"),
         (

@@ -3,10 +3,8 @@ from dependency_injector import providers
 
 from coatcheck.backends import InMemoryBackend
 from coatcheck.containers import Container
-from coatcheck.errors import ObjectStoreUnavailable, WiringError
-from coatcheck.explorer import Explorer
+from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.lifecycle import running, validate
-from coatcheck.object_store import ObjectStore
 from coatcheck.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -28,44 +26,6 @@ def test_validation_makes_nothing():
 
     container = Container(settings=providers.Singleton(explode), backend=providers.Singleton(explode))
     validate(container)
-
-
-def test_a_misspelt_argument_is_found_before_anything_runs(container):
-    container.store.override(providers.Singleton(ObjectStore, container.backend, tll=5))
-    with pytest.raises(WiringError, match=r"store: ObjectStore\(\) does not take what it is given: .*'tll'"):
-        validate(container)
-
-
-def test_a_missing_argument_is_found(container):
-    container.store.override(providers.Singleton(ObjectStore))
-    with pytest.raises(WiringError, match=r"store: ObjectStore\(\) is not given backend"):
-        validate(container)
-
-
-def test_a_cycle_is_shown_with_its_way(container):
-    first = providers.Singleton(ObjectStore)
-    second = providers.Singleton(ObjectStore, first)
-    first.add_args(second)
-    container.backend.override(first)
-    with pytest.raises(WiringError, match="a cycle: .* → .* → "):
-        validate(container)
-
-
-def test_a_shared_object_that_would_hold_a_value_of_each_call_is_found(container):
-    container.sandbox.override(providers.Singleton(Explorer, providers.Factory(dict)))
-    with pytest.raises(WiringError, match=r"shared but holds Factory\(dict\), which is made anew at each call"):
-        validate(container)
-
-
-def test_a_missing_input_is_named():
-    class Needing(Container):
-        pass
-
-    container = Container()
-    container.settings.reset_override()
-    container.settings.set_default(None)
-    with pytest.raises(WiringError, match="settings is missing: give it when the container is made"):
-        validate(container)
 
 
 async def test_running_closes_what_it_opened_in_reverse_and_forgets_it(container):

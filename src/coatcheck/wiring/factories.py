@@ -5,17 +5,17 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
-from coatcheck.backends import BreakerBackend, ObjectStoreBackend, RedisBackend, SQLiteBackend
+from coatcheck.backends import BreakerBackend, ObjectStoreBackend, RedisBackend, SQLiteBackend, require_backend
 from coatcheck.backends.redis.redis_backend import uuid_id
 from coatcheck.backends.redis.redis_url import is_on_this_machine
 from coatcheck.backends.sqlite.database_file import kept_secret
 from coatcheck.calls.built_in_tools import OwnTool, own_tool
 from coatcheck.calls.limits import CHARACTERS_PER_TOKEN, ROUND_FACTOR, Limits
 from coatcheck.codec import require_zstd
-from coatcheck.errors import MissingExtra, SettingsError
+from coatcheck.errors import MissingExtra, SettingsError, WiringError, excerpt
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.sandbox import Sandbox
-from coatcheck.settings import Settings
+from coatcheck.settings import BUILT_IN_BACKENDS, Settings, installed_backends
 from coatcheck.store.events import Observation
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.store.tenancy import Scopes, replicas_id
@@ -71,6 +71,42 @@ def open_sqlite(settings: Settings, exit_stack: AsyncExitStack) -> SQLiteBackend
     return backend
 
 
+INSTALLED_BRANCH = "installed"
+"""The branch of backends that other packages bring."""
+
+
+def backend_branch(name: str) -> str:
+    """Which branch of the Selector a backend is opened by."""
+    return name if name in BUILT_IN_BACKENDS else INSTALLED_BRANCH
+
+
+def open_installed(settings: Settings, exit_stack: AsyncExitStack) -> ObjectStoreBackend:
+    """Open a backend that an installed package brings, by its name.
+
+    The entry point names a function ``open(settings, exit_stack) -> backend``, which registers with the exit stack what
+    must be closed.
+
+    Raises:
+        SettingsError: It cannot be loaded, or gives no backend.
+    """
+    name = settings.object_store_backend
+    point = installed_backends().get(name)
+    if point is None:
+        raise SettingsError(f"There is no backend {excerpt(name)}; its package is not installed in this environment.")
+    try:
+        opener = point.load()
+    except Exception as error:
+        raise SettingsError(
+            f"The backend {name} cannot be loaded from {point.value}: {type(error).__name__}: "
+            f"{excerpt(str(error), 200)}. Check that its package is installed in this environment."
+        ) from error
+    backend = opener(settings, exit_stack)
+    try:
+        return require_backend(backend)
+    except WiringError as error:
+        raise SettingsError(f"The backend {name} ({point.value}) gives no backend: {error}") from None
+
+
 def open_sandbox(settings: Settings, exit_stack: AsyncExitStack) -> Sandbox:
     """Make the sandbox; its workers start when they are first needed and end with the exit stack."""
     sandbox = Sandbox(
@@ -112,10 +148,11 @@ def open_tenancy(settings: Settings) -> Scopes:
 
 
 def id_generator(scopes: Scopes, settings: Settings) -> Callable[[], str]:
-    """Ids as the caller's scope wants them; in Redis, long enough to be unique over all replicas."""
-    if settings.object_store_backend != "redis":
+    """Ids as the caller's scope wants them; long enough to be unique where processes share a store."""
+    if settings.object_store_backend in {"memory", "sqlite"}:
         return scopes.generate_id
-    return partial(scopes.generate_id, uuid_id if settings.redis_ids == "uuid" else replicas_id)
+    uuids = settings.object_store_backend == "redis" and settings.redis_ids == "uuid"
+    return partial(scopes.generate_id, uuid_id if uuids else replicas_id)
 
 
 def compression_threshold(settings: Settings) -> int:

@@ -11,6 +11,7 @@ from coatcheck.backends import ObjectStoreBackend
 from coatcheck.containers import Container
 from coatcheck.settings import Settings
 from coatcheck.store.tenancy import Scopes
+from coatcheck.wiring.late_overrides import note_change
 from coatcheck.wiring.traversal import Provider, arguments_of, current, parts, related
 
 _NOT_GIVEN: Any = object()
@@ -62,6 +63,7 @@ class overridden:  # noqa: N801 - used as a function: with overridden(container,
         for provider, shadow in [*shadows, *replacements.items()]:
             provider.override(shadow)
             self._overrides.append((provider, shadow))
+        note_change(self._container)
         return self._container
 
     def __exit__(self, *_: object) -> None:
@@ -95,6 +97,7 @@ class overridden:  # noqa: N801 - used as a function: with overridden(container,
             provider.reset_override()
             for other in others:
                 provider.override(other)
+        note_change(self._container)
 
 
 def _as_provider(value: Any) -> Provider:

@@ -12,6 +12,7 @@ import anyio
 from coatcheck.containers import Container
 from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.store.object_store import ObjectStore
+from coatcheck.wiring.late_overrides import note_end, note_use
 from coatcheck.wiring.ownership import forget
 from coatcheck.wiring.validation import validate
 
@@ -46,6 +47,7 @@ async def running(container: Container) -> AsyncIterator[Container]:
     stack = _enter(container)
     try:
         await afind_store(container)
+        note_use(container)
         yield container
     except BaseException as error:
         try:
@@ -72,6 +74,7 @@ async def _leave(container: Container, stack: AsyncExitStack) -> None:
             return
         # Before anything is closed: who enters meanwhile gets new objects, not those that are being closed.
         forget(container)
+        note_end(container)
     # A server that is told to end has its tasks cancelled, and connections still have to be closed in order.
     with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLOSING_TIMEOUT_SECONDS) as scope:
         await stack.aclose()

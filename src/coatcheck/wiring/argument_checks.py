@@ -1,0 +1,154 @@
+"""Checks of what providers pass on: arguments, per-call values that something shared would hold, attributes."""
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass
+from typing import Any
+
+from dependency_injector import providers
+from pydantic import BaseModel
+
+from coatcheck.references import close_names
+from coatcheck.wiring.faults import Fault
+from coatcheck.wiring.traversal import (
+    Provider,
+    arguments_of,
+    current,
+    depends_on,
+    label,
+    made_by,
+    name_of,
+    passes_on,
+    reachable,
+)
+
+
+def arguments(container: Any) -> Iterator[Fault]:
+    """Arguments that a class or function does not take, or is not given."""
+    called = _called_without_arguments(container)
+    for path, provider in reachable(container):
+        made = made_by(provider)
+        if not callable(made) or isinstance(made, providers.Provider):
+            continue
+        try:
+            signature = inspect.signature(made)
+        except (TypeError, ValueError):  # a class of C code without a signature
+            continue
+        positional, named = arguments_of(provider)
+        try:
+            bound = signature.bind_partial(*positional, **named)
+        except TypeError as error:
+            taken = ", ".join(signature.parameters) or "none"
+            yield Fault(
+                "unknown-argument",
+                path,
+                f"{name_of(made)}() does not take what it is given: {error}. Its parameters are: {taken}.",
+            )
+            continue
+        missing = _missing(bound)
+        # A host may call a factory with the arguments that are still missing; what others depend on is called without.
+        if missing and (isinstance(provider, providers.BaseSingleton) or id(provider) in called):
+            yield Fault(
+                "missing-argument",
+                path,
+                f"{name_of(made)}() is not given {', '.join(missing)}: pass it to {type(provider).__name__}(…).",
+            )
+
+
+def _missing(bound: inspect.BoundArguments) -> list[str]:
+    return [
+        parameter.name
+        for parameter in bound.signature.parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
+        and parameter.name not in bound.arguments
+    ]
+
+
+def _called_without_arguments(container: Any) -> set[int]:
+    """Providers that others take an input from or look up at each call."""
+    called: set[int] = set()
+    for _, provider in reachable(container):
+        called |= {id(neighbour) for neighbour in depends_on(provider) if not _extends(provider, neighbour)}
+        called |= {id(current(neighbour)) for neighbour in passes_on(provider)}
+    return called
+
+
+def _extends(provider: Provider, neighbour: Provider) -> bool:
+    made = made_by(provider)
+    return isinstance(made, providers.Provider) and current(made) is neighbour
+
+
+def captive_dependencies(container: Any) -> Iterator[Fault]:
+    """Shared objects that would keep a value which is made for each call."""
+    for path, provider in reachable(container):
+        if isinstance(provider, providers.BaseSingleton):
+            for neighbour in depends_on(provider):
+                held = _made_per_call(neighbour, set())
+                if held is not None:
+                    yield Fault(
+                        "captive-dependency",
+                        path,
+                        f"it is shared but holds {label(held)}, which is made anew at each call: pass the provider on "
+                        "(.provider) and call it where it is needed, or share the part too (ThreadSafeSingleton).",
+                    )
+
+
+def _made_per_call(provider: Provider, seen: set[int]) -> Provider | None:
+    """The provider that makes a new object at each call: this one, or one that it calls through a function."""
+    if id(provider) in seen:
+        return None
+    seen.add(id(provider))
+    if isinstance(provider, providers.Factory):
+        return provider
+    if isinstance(provider, providers.Callable) and (made := made_by(provider)) is not None:
+        if inspect.isclass(made) and not _is_value(made):
+            return provider
+        return next((held for each in depends_on(provider) if (held := _made_per_call(each, seen))), None)
+    return None
+
+
+def _is_value(made: Any) -> bool:
+    """Whether a class makes plain values: text, numbers, paths, dates, models. Two equal ones are as good as one."""
+    return made.__module__.partition(".")[0] in sys.stdlib_module_names or issubclass(made, BaseModel)
+
+
+def attributes(container: Any) -> Iterator[Fault]:
+    """Attributes that are taken from a part (``settings.provided.…``) and that it does not have."""
+    for path, provider in reachable(container):
+        if not isinstance(provider, providers.AttributeGetter):
+            continue
+        source = provider.provides
+        if not isinstance(source, providers.ProvidedInstance) or source.provides is None:
+            continue
+        name, known = provider.name or "", _attributes_of(source.provides)
+        if known is not None and name not in known:
+            near = close_names(name, sorted(each for each in known if not each.startswith("_")))
+            hint = f" Did you mean {near[0]}?" if near else ""
+            yield Fault("unknown-attribute", path, f"there is no attribute {name!r}.{hint}")
+
+
+def _attributes_of(provider: Provider) -> set[str] | None:
+    """The attributes of what a provider gives, where they are declared; ``None`` where they cannot be known."""
+    standing = current(provider)
+    if isinstance(standing, providers.Object):
+        return set(dir(standing.provides))
+    kind: Any = made_by(standing)
+    if isinstance(provider, providers.Dependency) and not inspect.isclass(kind):
+        kind = provider.instance_of
+    if not inspect.isclass(kind):
+        kind = return_type(kind)
+    if inspect.isclass(kind) and issubclass(kind, BaseModel):
+        return {*kind.model_fields, *dir(kind)}
+    if inspect.isclass(kind) and is_dataclass(kind):
+        return {*kind.__dataclass_fields__, *dir(kind)}
+    return None
+
+
+def return_type(function: Callable[..., Any] | None) -> Any:
+    """The class that a function says it returns; ``None`` where it does not say."""
+    if function is None:
+        return None
+    returns = getattr(function, "__annotations__", {}).get("return")
+    return returns if inspect.isclass(returns) else None

@@ -1,0 +1,231 @@
+"""Checks of the providers themselves: inputs, cycles, branches, and what stands in place of a part of coatcheck."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from dependency_injector import providers
+
+from coatcheck.backends import ObjectStoreBackend
+from coatcheck.containers import Container
+from coatcheck.store.object_store import ObjectStore
+from coatcheck.wiring.argument_checks import return_type
+from coatcheck.wiring.factories import backend_branch
+from coatcheck.wiring.faults import Fault
+from coatcheck.wiring.traversal import (
+    Provider,
+    arguments_of,
+    containers_in,
+    current,
+    depends_on,
+    label,
+    made_by,
+    name_of,
+    parts,
+    passes_on,
+    reachable,
+)
+
+_UNKNOWN = object()
+
+
+def missing_inputs(container: Any) -> Iterator[Fault]:
+    """Inputs that were not given."""
+    for path, provider in reachable(container):
+        if isinstance(provider, providers.Dependency) and not provider.is_defined:
+            kind = getattr(provider.instance_of, "__name__", "a value")
+            name = path.rpartition(".")[2]
+            yield Fault(
+                "missing-input",
+                path,
+                f"{path} is missing: give it when the container is made, Container({name}=…), an instance of {kind}.",
+            )
+
+
+def cycles(container: Any) -> Iterator[Fault]:
+    """Providers that need themselves to be made; the first cycle that is found."""
+    names = {id(provider): path for path, provider in reachable(container)}
+    done: set[int] = set()
+
+    def visit(provider: Provider, trail: list[Provider]) -> list[Provider] | None:
+        if provider in trail:
+            return [*trail[trail.index(provider) :], provider]
+        if id(provider) in done:
+            return None
+        for neighbour in _needs(provider):
+            found = visit(neighbour, [*trail, provider])
+            if found:
+                return found
+        done.add(id(provider))
+        return None
+
+    for name, provider in parts(container):
+        cycle = visit(current(provider), [])
+        if cycle:
+            way = " → ".join(names.get(id(step), label(step)) for step in cycle)
+            yield Fault("cycle", name, f"a cycle: {way}. Pass one of them on as a provider (.provider).")
+            return
+
+
+def _needs(provider: Provider) -> list[Provider]:
+    needed = depends_on(provider)
+    if made_by(provider) is ObjectStore:  # asks for its backend when it is made, and again after an override
+        needed += [current(neighbour) for neighbour in passes_on(provider)]
+    return needed
+
+
+def branches(container: Any) -> Iterator[Fault]:
+    """Selectors without the branch that the settings ask for, where the settings can be seen."""
+    for path, provider in reachable(container):
+        if isinstance(provider, providers.Selector):
+            key = _visible(provider.selector)
+            if key is not _UNKNOWN and key not in provider.providers:
+                known = ", ".join(sorted(provider.providers)) or "none"
+                yield Fault(
+                    "unknown-branch",
+                    path,
+                    f"the settings ask for {key!r}, and the Selector has: {known}. Add a branch.",
+                )
+
+
+def _visible(provider: Any) -> Any:
+    """The value of a provider that can be told without making anything, else `_UNKNOWN`."""
+    if not isinstance(provider, providers.Provider):
+        return _UNKNOWN
+    standing = current(provider)
+    if isinstance(standing, providers.Object):
+        return standing.provides
+    if isinstance(standing, providers.ProvidedInstance):
+        return _visible(standing.provides)
+    if isinstance(standing, providers.AttributeGetter):
+        source = _visible(standing.provides)
+        return _UNKNOWN if source is _UNKNOWN else getattr(source, standing.name or "", _UNKNOWN)
+    if made_by(standing) is backend_branch:
+        key = _visible(arguments_of(standing)[0][0])
+        return _UNKNOWN if key is _UNKNOWN else backend_branch(key)
+    return _UNKNOWN
+
+
+def asynchronous(container: Any) -> Iterator[Fault]:
+    """Coroutines in the graph, which is synchronous: every part that depends on one would become a future."""
+    for path, provider in _inside(container):
+        made = made_by(provider)
+        if isinstance(provider, (providers.Coroutine, providers.BaseResource)) or _is_async(made):
+            if isinstance(provider, providers.BaseResource) and not _is_async(made):
+                continue
+            yield Fault(
+                "asynchronous-provider",
+                path,
+                f"{label(provider)} gives a coroutine, and what depends on it would get a future in its place: make "
+                "the object in a plain function, which opens connections at first use, and close it with exit_stack.",
+            )
+
+
+def _is_async(made: Any) -> bool:
+    return inspect.iscoroutinefunction(made) or inspect.isasyncgenfunction(made)
+
+
+def _inside(container: Any) -> Iterator[tuple[str, Provider]]:
+    """The providers that the parts of coatcheck are made from, as they are overridden, each once."""
+    seen: set[int] = set()
+    pending = [(path, current(slot)) for path, _, slot in _slots(container)]
+    while pending:
+        path, provider = pending.pop(0)
+        if id(provider) not in seen:
+            seen.add(id(provider))
+            yield path, provider
+            pending += [(f"{path} > {label(neighbour)}", neighbour) for neighbour in depends_on(provider)]
+
+
+def _slots(container: Any) -> Iterator[tuple[str, str, Provider]]:
+    """The parts of each coatcheck container: path, name, provider."""
+    for prefix, found in containers_in(container):
+        if issubclass(getattr(found, "declarative_parent", None) or object, Container):
+            for name in Container.providers:
+                yield f"{prefix}{name}", name, found.providers[name]
+
+
+def replaced_parts(container: Any) -> Iterator[Fault]:
+    """Parts in whose place stands something that cannot do their work."""
+    for path, name, slot in _slots(container):
+        standing = current(slot)
+        if standing is slot:
+            continue
+        declared = Container.providers[name]
+        expected = _expected(name, declared)
+        if expected is not None:
+            yield from _wrong_type(path, expected, standing)
+        if isinstance(declared, providers.Factory) and isinstance(
+            standing, (providers.Object, providers.BaseSingleton)
+        ):
+            yield Fault(
+                "shared-factory",
+                path,
+                f"{label(standing)} gives one object to all, and ignores the arguments that a caller passes: "
+                "use providers.Factory, or providers.Callable with a function that takes them.",
+            )
+        if isinstance(declared, providers.ThreadSafeSingleton) and type(standing) is providers.Singleton:
+            yield Fault(
+                "not-thread-safe",
+                path,
+                f"{label(standing)} makes several objects when threads ask at once: use providers.ThreadSafeSingleton.",
+            )
+
+
+def _expected(name: str, declared: Provider) -> Any:
+    if name == "backend":
+        return ObjectStoreBackend
+    if isinstance(declared, providers.Dependency):
+        return declared.instance_of
+    made = made_by(declared)
+    kind = made if inspect.isclass(made) else return_type(made)
+    return None if kind in {None, dict, list} else kind
+
+
+def _wrong_type(path: str, expected: Any, standing: Provider) -> Iterator[Fault]:
+    if isinstance(standing, providers.Object):
+        value = standing.provides
+        if inspect.isclass(value):
+            yield Fault(
+                "class-not-instance",
+                path,
+                f"the class {name_of(value)} was given: give an instance, {name_of(value)}(…), or a provider, "
+                f"providers.ThreadSafeSingleton({name_of(value)}, …).",
+            )
+            return
+        if isinstance(value, expected) or not (missing := _missing(expected, value)):
+            if expected is ObjectStoreBackend:
+                yield from _asynchronous_methods(path, value)
+            return
+        kind = type(value)
+    else:
+        made = made_by(standing)
+        kind = made if inspect.isclass(made) else return_type(made)
+        if not inspect.isclass(kind) or not (missing := _missing(expected, kind)):
+            if expected is ObjectStoreBackend and kind is not None:
+                yield from _asynchronous_methods(path, kind)
+            return
+    lacks = f": it lacks {', '.join(missing[:5])}"
+    yield Fault("wrong-type", path, f"{name_of(kind)} was given where {name_of(expected)} is expected{lacks}.")
+
+
+def _missing(expected: Any, value: Any) -> list[str]:
+    """Public methods of a class that a value does not have; a value of pydantic's has to be an instance."""
+    if inspect.isclass(value) and issubclass(value, expected):
+        return []
+    if hasattr(expected, "model_fields"):
+        return ["its fields"]
+    wanted = [name for name in dir(expected) if not name.startswith("_") and callable(getattr(expected, name))]
+    return [name for name in wanted if not hasattr(value, name)]
+
+
+def _asynchronous_methods(path: str, backend: Any) -> Iterator[Fault]:
+    names = [name for name in ("generate_id", "set", "get", "delete") if _is_async(getattr(backend, name, None))]
+    if names:
+        twins = ", ".join(f"a{name}" for name in names)
+        yield Fault(
+            "asynchronous-backend",
+            path,
+            f"{', '.join(names)} of the backend are coroutines: they must be plain methods; their asynchronous forms "
+            f"are called {twins}.",
+        )

@@ -1,0 +1,71 @@
+"""Checks of tools, as far as they can be seen without making anything."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dependency_injector import providers
+
+from coatcheck.containers import Container
+from coatcheck.errors import SettingsError, excerpt
+from coatcheck.tools.object_tools import object_store_tools
+from coatcheck.tools.tool_building import ToolConfig, apply_custom_args
+from coatcheck.wiring.faults import Fault
+from coatcheck.wiring.traversal import arguments_of, containers_in, current, made_by
+
+
+def tools(container: Any) -> Iterator[Fault]:
+    """Registries that are none, names that clash, and parameters that the functions do not have."""
+    for prefix, found in containers_in(container):
+        if not issubclass(getattr(found, "declarative_parent", None) or object, Container):
+            continue
+        path = f"{prefix}tools"
+        names: set[str] = set()
+        for registry in _visible_registries(found.providers["tools"]):
+            if not isinstance(registry, Mapping):
+                yield Fault("malformed-registry", path, _expected(type(registry).__name__))
+                continue
+            clashes = sorted(names.intersection(registry))
+            if clashes:
+                yield Fault(
+                    "duplicate-tool",
+                    path,
+                    f"two registries have tools of the same name: {', '.join(map(excerpt, clashes))}. Rename one.",
+                )
+            names.update(registry)
+            for name, entry in registry.items():
+                yield from _entry(f"{path}[{name!r}]", entry)
+
+
+def _visible_registries(tools: Any) -> Iterator[Any]:
+    """The registries that are given as objects, and the object tools."""
+    for given in arguments_of(current(tools))[0]:
+        if not isinstance(given, providers.Provider):
+            yield given
+            continue
+        standing = current(given)
+        if isinstance(standing, providers.Object):
+            yield standing.provides
+        elif made_by(standing) is object_store_tools:
+            yield object_store_tools(_never, _never)
+
+
+def _never() -> Any:
+    raise AssertionError("only the names and functions of the object tools are looked at")
+
+
+def _entry(path: str, entry: Any) -> Iterator[Fault]:
+    if not (isinstance(entry, tuple) and len(entry) == len(("function", "config"))):
+        yield Fault("malformed-registry", path, _expected(type(entry).__name__))
+        return
+    function, config = entry
+    if not callable(function) or not isinstance(config, ToolConfig):
+        yield Fault("malformed-registry", path, _expected(f"({type(function).__name__}, {type(config).__name__})"))
+        return
+    try:
+        apply_custom_args(function, config)
+    except SettingsError as error:
+        yield Fault("unknown-tool-parameter", path, str(error))
+
+
+def _expected(given: str) -> str:
+    return f"a registry maps names to pairs, {{name: (function, ToolConfig(…))}}, and here is: {given}."

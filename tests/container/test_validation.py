@@ -1,0 +1,294 @@
+"""validate finds deliberate mistakes without making anything; each has a name and a section in docs/errors.md."""
+
+import re
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dependency_injector import containers, providers
+
+from coatcheck.backends import InMemoryBackend
+from coatcheck.containers import Container
+from coatcheck.errors import SettingsError, WiringError
+from coatcheck.explorer import Explorer
+from coatcheck.lifecycle import WiringWarning, overridden, running, validate
+from coatcheck.object_store import ObjectStore
+from coatcheck.settings import Settings
+from coatcheck.store.tenancy import Scopes
+from coatcheck.tool_factory import ToolConfig
+
+ROOT = Path(__file__).parents[2]
+SECTIONS = set(re.findall(r"^## ([a-z-]+)$", (ROOT / "docs" / "errors.md").read_text(), flags=re.MULTILINE))
+
+Change = Callable[[Any], object]
+MISTAKES: list[tuple[str, str, Change]] = []
+
+
+def mistake(name: str, says: str) -> Callable[[Change], Change]:
+    def keep(change: Change) -> Change:
+        MISTAKES.append((name, says, change))
+        return change
+
+    return keep
+
+
+def fresh(**parts: Any) -> Container:
+    return Container(settings=Settings(), **parts)
+
+
+class Needing(InMemoryBackend):
+    def __init__(self, store: Any) -> None:
+        super().__init__()
+
+
+def report(title: str) -> str:
+    return title
+
+
+@mistake("unknown-argument", r"store: ObjectStore\(\) does not take .*'tll'.*Its parameters are: backend, ttl")
+def _(c):
+    c.store.override(providers.ThreadSafeSingleton(ObjectStore, c.backend, tll=5))
+
+
+@mistake("missing-argument", r"store: ObjectStore\(\) is not given backend")
+def _(c):
+    c.store.override(providers.ThreadSafeSingleton(ObjectStore))
+
+
+@mistake("missing-argument", r"explorer: Explorer\(\) is not given store")
+def _(c):
+    c.explorer.override(providers.Factory(Explorer))
+
+
+@mistake("cycle", r"backend: a cycle: backend → store → backend")
+def _(c):
+    c.backend.override(providers.ThreadSafeSingleton(Needing, c.store))
+
+
+@mistake("captive-dependency", r"sandbox: it is shared but holds Factory\(dict\)")
+def _(c):
+    c.sandbox.override(providers.ThreadSafeSingleton(lambda part: part, providers.Factory(dict)))
+
+
+@mistake("captive-dependency", r"sandbox: it is shared but holds Callable\(InMemoryBackend\)")
+def _(c):
+    c.sandbox.override(providers.ThreadSafeSingleton(lambda part: part, providers.Callable(InMemoryBackend)))
+
+
+@mistake("captive-dependency", r"sandbox: it is shared but holds Factory\(dict\)")
+def _(c):
+    through = providers.Callable(lambda part: part, providers.Factory(dict))
+    c.sandbox.override(providers.ThreadSafeSingleton(lambda part: part, through))
+
+
+@mistake("wrong-type", r"store: InMemoryBackend was given where ObjectStore is expected: it lacks afetch")
+def _(c):
+    c.store.override(InMemoryBackend())
+
+
+@mistake("wrong-type", r"store: InMemoryBackend was given where ObjectStore is expected")
+def _(c):
+    c.store.override(providers.ThreadSafeSingleton(InMemoryBackend))
+
+
+@mistake("wrong-type", r"settings: dict was given where Settings is expected")
+def _(c):
+    c.settings.override({"object_store_ttl": 3})
+
+
+@mistake("class-not-instance", r"backend: the class InMemoryBackend was given: give an instance, InMemoryBackend\(…\)")
+def _(c):
+    c.backend.override(InMemoryBackend)
+
+
+@mistake("shared-factory", r"explorer: Object gives one object to all")
+def _(c):
+    c.explorer.override(Explorer(c.store()))
+
+
+@mistake("not-thread-safe", r"store: Singleton\(ObjectStore\) makes several objects")
+def _(c):
+    c.store.override(providers.Singleton(ObjectStore, c.backend))
+
+
+@mistake("asynchronous-provider", r"backend: Coroutine\(.*make\) gives a coroutine")
+def _(c):
+    async def make() -> InMemoryBackend:
+        return InMemoryBackend()
+
+    c.backend.override(providers.Coroutine(make))
+
+
+@mistake("asynchronous-provider", r"backend: ThreadSafeSingleton\(.*make\) gives a coroutine")
+def _(c):
+    async def make() -> InMemoryBackend:
+        return InMemoryBackend()
+
+    c.backend.override(providers.ThreadSafeSingleton(make))
+
+
+@mistake("asynchronous-backend", r"backend: set of the backend are coroutines.*aset")
+def _(c):
+    class Coroutines(InMemoryBackend):
+        async def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None: ...  # type: ignore[override]
+
+    c.backend.override(Coroutines())
+
+
+@mistake("unknown-branch", r"backend: the settings ask for 'memory', and the Selector has: redis")
+def _(c):
+    redis = providers.ThreadSafeSingleton(InMemoryBackend)
+    c.backend.override(providers.Selector(c.settings.provided.object_store_backend, redis=redis))
+
+
+@mistake("unknown-attribute", r"there is no attribute 'object_store_tll'. Did you mean object_store_ttl\?")
+def _(c):
+    ttl = c.settings.provided.object_store_tll
+    c.store.override(providers.ThreadSafeSingleton(ObjectStore, c.backend, ttl=ttl))
+
+
+@mistake("malformed-registry", r"tools\['report'\]: a registry maps names to pairs.*here is: function")
+def _(c):
+    c.tools.add_args(providers.Object({"report": report}))
+
+
+@mistake("malformed-registry", r"tools: a registry maps names to pairs.*here is: list")
+def _(c):
+    c.tools.add_args(providers.Object(["report"]))
+
+
+@mistake("duplicate-tool", r"tools: two registries have tools of the same name: object_store_get")
+def _(c):
+    c.tools.add_args(providers.Object({"object_store_get": (report, ToolConfig())}))
+
+
+@mistake(
+    "unknown-tool-parameter", r"tools\['report'\]: .*'titel', which is no parameter of report.*Did you mean 'title'"
+)
+def _(c):
+    c.tools.add_args(providers.Object({"report": (report, ToolConfig(custom_args={"titel": "x"}))}))
+
+
+@mistake("missing-input", "settings is missing: give it when the container is made")
+def _(c):
+    c.settings.reset_override()
+    c.settings.set_default(None)
+
+
+@pytest.mark.parametrize(
+    ("name", "says", "change"), MISTAKES, ids=[f"{name}-{n}" for n, (name, *_) in enumerate(MISTAKES)]
+)
+def test_a_mistake_is_found_and_named(name, says, change):
+    container = fresh()
+    change(container)
+    with pytest.raises(WiringError) as caught:
+        validate(container)
+    lines = [line for line in str(caught.value).splitlines() if line.endswith(f"[{name}]")]
+    assert any(re.search(says, line) for line in lines), str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "says", "change"), MISTAKES, ids=[f"{name}-{n}" for n, (name, *_) in enumerate(MISTAKES)]
+)
+def test_a_mistake_in_a_host_is_found_with_its_path(name, says, change):
+    class Host(containers.DeclarativeContainer):
+        coat = providers.Container(Container, settings=Settings())
+
+    host: Any = Host()
+    change(host.coat)
+    with pytest.raises(WiringError, match=r"- (a cycle|.*coat\.)") as caught:
+        validate(host)
+    assert f"[{name}]" in str(caught.value)
+
+
+def test_every_fault_has_its_section_and_every_section_its_test():
+    sources = "".join(path.read_text() for path in (ROOT / "src" / "coatcheck" / "wiring").glob("*.py"))
+    names = set(re.findall(r'Fault\(\s*"([a-z-]+)"', sources))
+    assert names == SECTIONS
+    assert names == {name for name, *_ in MISTAKES} | {"late-override"}
+
+
+def test_the_settings_alone_are_named_when_they_are_no_settings():
+    with pytest.raises(WiringError) as caught:
+        validate(Container(settings={"object_store_ttl": 3}))
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_what_is_harmless_passes():
+    class Late(InMemoryBackend):
+        def __init__(self, store: Callable[[], ObjectStore]) -> None:
+            super().__init__()
+
+    container = fresh()
+    container.backend.override(providers.ThreadSafeSingleton(Late, container.store.provider))
+    validate(container)
+    container = fresh()
+    container.store.override(ObjectStore(container.backend))
+    validate(container)
+    assert container.store().get(container.store().put("x")) == "x"
+
+
+def test_a_whole_host_is_accepted_with_everything_that_hosts_have():
+    class Service:
+        def __init__(self, url: str, numbers: list[int], store: ObjectStore) -> None:
+            self.store = store
+
+    class Host(containers.DeclarativeContainer):
+        config = providers.Configuration()
+        numbers = providers.List(config.first.as_int(), config.second.as_int())
+        coatcheck = providers.Container(
+            Container, settings=providers.ThreadSafeSingleton(Settings.model_validate, config.coatcheck)
+        )
+        service = providers.Singleton(Service, config.urls.provided["service"], numbers, store=coatcheck.store)
+        view = providers.Factory(dict, service=service)
+        opened = providers.Resource(lambda: iter([1]))
+        with_arguments_left_open = providers.Factory(Service, store=coatcheck.store)
+
+    host: Any = Host(config={"coatcheck": {"object_store_ttl": 60}, "first": "1", "second": "2", "urls": {}})
+    validate(host)
+    validate(host.coatcheck())
+    host.coatcheck.store.override(providers.ThreadSafeSingleton(ObjectStore, tll=5))
+    with pytest.raises(WiringError, match=r"coatcheck\.store: ObjectStore\(\) does not take"):
+        validate(host)
+
+
+@pytest.mark.anyio
+async def test_an_override_that_comes_too_late_is_a_warning():
+    container = fresh()
+    async with running(container):
+        with container.settings.override(Settings(object_store_ttl=5)), pytest.warns(WiringWarning) as caught:
+            validate(container)
+        assert "settings: it was overridden after" in str(caught[0].message)
+        assert "[late-override]" in str(caught[0].message)
+        with container.tenancy.override(Scopes()), pytest.warns(WiringWarning, match="tenancy: it was overridden"):
+            validate(container)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            validate(container)
+            with overridden(container, settings=Settings(object_store_ttl=5)):
+                validate(container)
+            with container.backend.override(InMemoryBackend()):
+                validate(container)
+    with container.settings.override(Settings(object_store_ttl=5)):
+        validate(container)
+        assert container.store().ttl == 5
+
+
+def test_settings_of_a_host_that_do_not_fit_say_which():
+    class Host(containers.DeclarativeContainer):
+        config = providers.Configuration()
+        coatcheck = providers.Container(
+            Container, settings=providers.ThreadSafeSingleton(Settings.model_validate, config.coatcheck)
+        )
+
+    for section, says in [
+        ({"object_store_ttl": "soon"}, r"Settings: object_store_ttl: Input should be a valid number"),
+        ({"tll": 5}, r"Settings: tll: there is no such setting"),
+        (None, r"a mapping of settings is expected, and the section is missing"),
+        ([1], r"a mapping of settings is expected, and it is a list"),
+    ]:
+        host: Any = Host(config={"coatcheck": section})
+        with pytest.raises(SettingsError, match=says):
+            host.coatcheck().store()
