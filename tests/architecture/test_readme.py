@@ -32,7 +32,7 @@ def test_every_setting_is_in_the_table_with_its_default():
             assert int(written[:-4]) * MEBIBYTE == default
         elif written.endswith("GiB"):
             assert int(written[:-4]) * 1024 * MEBIBYTE == default
-        elif default in (None, ()):
+        elif default in (None, (), {}):
             assert written == ""
         elif isinstance(default, (str, bool)):
             assert written == str(default).lower()
