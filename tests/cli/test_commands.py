@@ -137,7 +137,7 @@ def test_doctor_shows_the_graph_the_backend_and_how_fast_it_answers(redis_server
     assert re.search(r"backend +ok +RedisBackend", done.stdout)
     assert re.search(r"store +ok +answers in [\d.]+ ms", done.stdout)
     assert re.search(r"sandbox +ok +a worker started", done.stdout)
-    assert re.search(r"store +Singleton ObjectStore ← backend, observation, scopes, settings", done.stdout)
+    assert re.search(r"store +Singleton ObjectStore ← observation, settings, tenancy, \(backend\)", done.stdout)
 
 
 def test_doctor_says_what_does_not_work_and_fails():
