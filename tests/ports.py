@@ -23,16 +23,29 @@ def is_listening(port: int) -> bool:
     return True
 
 
-def wait_until_listening(port: int, process: subprocess.Popen[bytes], log: Callable[[], str] | None = None) -> None:
-    """Wait until a server takes connections.
+def wait_until_serving(
+    answers: Callable[[], bool], process: subprocess.Popen[bytes], what: str, log: Callable[[], str] | None = None
+) -> None:
+    """Wait until a server answers.
+
+    Args:
+        answers: Whether it does.
+        process: Its process.
+        what: What it is, for the message.
+        log: Gives what it wrote.
 
     Raises:
         AssertionError: Its process has ended, or the deadline is over; with the end of its log.
     """
     try:
-        wait_until(lambda: is_listening(port) or process.poll() is not None, f"a server listens at {port}")
-        assert process.poll() is None, f"the server that was to listen at {port} ended with {process.returncode}"
+        wait_until(lambda: answers() or process.poll() is not None, f"{what} answers")
+        assert process.poll() is None, f"{what} ended with {process.returncode}"
     except AssertionError as failure:
         if log is not None:
             failure.add_note(log()[-2_000:])
         raise
+
+
+def wait_until_listening(port: int, process: subprocess.Popen[bytes], log: Callable[[], str] | None = None) -> None:
+    """Wait until a server takes connections; see `wait_until_serving`."""
+    wait_until_serving(lambda: is_listening(port), process, f"the server at port {port}", log)

@@ -1,13 +1,13 @@
 """Several real servers that work together, for tests: a service with sentinels, and a cluster."""
 
 import contextlib
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from tests.redis_servers import RunningServer, free_port, redis_executable
+from tests.waiting import wait_until
 
 SERVICE = "mymaster"
 
@@ -338,14 +338,12 @@ def _ask(server: RunningServer | None, *command: Any) -> Any:
 def _until(condition: Any, what: str) -> None:
     import redis
 
-    deadline = time.monotonic() + _PATIENCE
-    while True:
+    def holds() -> bool:
         with contextlib.suppress(redis.RedisError, LookupError):
-            if condition():
-                return
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"Waited {_PATIENCE:.0f} seconds in vain until {what}.")
-        time.sleep(_POLL_SECONDS)
+            return bool(condition())
+        return False
+
+    wait_until(holds, what)
 
 
 def _response_error() -> type[Exception]:

@@ -6,13 +6,13 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
 from coatcheck.errors import MissingExtra
+from tests.waiting import wait_until
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
@@ -137,13 +137,9 @@ class RunningServer:
             return subprocess.Popen([*command, *self._arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def _answers(self, process: subprocess.Popen[bytes], port: int) -> bool:
-        deadline = time.monotonic() + _START_SECONDS
-        while process.poll() is None and time.monotonic() < deadline:
-            if self._ping(port):
-                # Another server may answer on this port while ours is on its way out.
-                return process.poll() is None
-            time.sleep(_POLL_SECONDS)
-        return False
+        wait_until(lambda: process.poll() is not None or self._ping(port), "the server answers")
+        # Another server may answer on this port while ours is on its way out.
+        return process.poll() is None
 
     def _ping(self, port: int) -> bool:
         family = socket.AF_UNIX if self.socket_path else socket.AF_INET

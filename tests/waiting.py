@@ -6,7 +6,8 @@ wait here. A test in ``tests/architecture`` keeps other sleeps out.
 
 import inspect
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import anyio
@@ -19,22 +20,26 @@ DEADLINE = 60.0
 INTERVAL = 0.01
 """Seconds between two looks."""
 
+MARGIN = 4.0
+"""How many times what is promised a test allows. `make bench` measures how long things take."""
+
 QUIET = 0.7
 """Seconds without a change after which something counts as standing still."""
 
 
-def wait_until(condition: Callable[[], T], what: str, *, seconds: float = DEADLINE) -> T:
+def wait_until(condition: Callable[[], T], what: str, *, seconds: float = DEADLINE, interval: float = INTERVAL) -> T:
     """Look again and again until a condition holds; return what it gave.
 
     Args:
         condition: Returns something true once it has happened.
         what: What is waited for, for the message.
         seconds: Deadline.
+        interval: Seconds between two looks; longer where looking changes what is looked at.
     """
     ends = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < ends, f"this did not happen within {seconds:g} s: {what}"
-        time.sleep(INTERVAL)
+        time.sleep(interval)
     return found
 
 
@@ -69,3 +74,12 @@ def wait_until_steady(look: Callable[[], T], what: str, *, seconds: float = DEAD
 
     wait_until(is_steady, f"{what} stands still", seconds=seconds)
     return last
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Check that something takes no longer than is promised, with room for what else the machine does."""
+    started = time.monotonic()
+    yield
+    took = time.monotonic() - started
+    assert took < MARGIN * seconds, f"took {took:.1f} s where {seconds:g} s are promised"

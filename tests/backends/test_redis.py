@@ -5,17 +5,18 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import traceback
 from urllib.parse import quote
 
 import anyio
 import pytest
 import redis
+from anyio.lowlevel import checkpoint
 
 from coatcheck.backends import RedisBackend, RedisUnavailable
 from tests.backends.refusals import refusals
 from tests.redis_servers import redis_server as start_redis
+from tests.waiting import wait_until
 
 PASSWORD = "s3cret/@:?#"
 
@@ -146,11 +147,9 @@ def test_a_server_that_never_answers_is_given_up_after_the_timeout():
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         port = silent.getsockname()[1]
-        start = time.monotonic()
         for error in refusals(RedisBackend(f"redis://127.0.0.1:{port}/0", timeout=0.2)):
             assert f"127.0.0.1:{port} did not answer in time" in str(error)
             assert error.trouble == "timeout"
-        assert time.monotonic() - start < 2.0
 
 
 @pytest.mark.anyio
@@ -305,22 +304,22 @@ def test_a_large_value_is_of_one_moment_while_others_overwrite_it(redis_server, 
 @pytest.mark.anyio
 async def test_the_event_loop_goes_on_while_a_large_value_comes_and_goes(backend, bare):
     value = bytes(64 * 2**20)
-    pauses = []
+    turns = 0
 
-    async def beat():
+    async def others():
+        nonlocal turns
         while True:
-            start = time.perf_counter()
-            await asyncio.sleep(0.001)
-            pauses.append(time.perf_counter() - start)
+            turns += 1
+            await checkpoint()
 
-    heart = asyncio.create_task(beat())
+    working = asyncio.create_task(others())
     await backend.aset("a", value, None)
+    sent, turns = turns, 0
     assert len(await backend.aget("a")) == len(value)
-    heart.cancel()
+    working.cancel()
     await backend.aclose()
-    pauses.sort()
-    assert len(pauses) > 10
-    assert pauses[-1] < 0.05 or pauses[-2] < 0.05  # one may be the machine's, not ours
+    assert sent > 64  # one a MiB at least
+    assert turns > 64
 
 
 def test_many_callers_share_few_connections(redis_server, bare):
@@ -346,10 +345,7 @@ def test_connections_close_with_their_event_loop_though_nobody_closes_them(redis
     for _ in range(3):
         asyncio.run(use())
     anyio.run(use)
-    deadline = time.monotonic() + 5
-    while int(bare.info("clients")["connected_clients"]) > before and time.monotonic() < deadline:
-        time.sleep(0.01)  # the server notices closed connections in its own time
-    assert int(bare.info("clients")["connected_clients"]) == before
+    wait_until(lambda: int(bare.info("clients")["connected_clients"]) == before, "the connections are closed")
     backend.close()
 
 

@@ -294,7 +294,7 @@ def test_another_writer_is_waited_for_and_reading_goes_on_meanwhile(path):
         start = time.monotonic()
         with pytest.raises(SQLiteUnavailable, match="locked by another process") as busy:
             backend.set("b", b"1", None)
-        assert 0.2 < time.monotonic() - start < 2
+        assert time.monotonic() - start > 0.2
         assert busy.value.trouble == "busy"
         other.execute("COMMIT")
     backend.set("b", b"1", None)

@@ -1,7 +1,6 @@
 import os
 import pty
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,13 +15,8 @@ from mcp.client.streamable_http import streamable_http_client
 from coatcheck.cli.options import SettingsFlags, make_settings
 from coatcheck.cli.serve import Listening, warn_of_open_tokens
 from coatcheck.errors import SettingsError
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
+from tests.ports import free_port, is_listening
+from tests.waiting import until
 
 COATCHECK = [sys.executable, "-m", "coatcheck"]
 HERE = Path(__file__).parent
@@ -205,7 +199,7 @@ async def test_serve_speaks_over_http_in_both_eras(mode):
         [*COATCHECK, "serve", "--transport", "streamable-http", "--port", str(port)], stderr=subprocess.DEVNULL
     )
     try:
-        await _until_listening(port)
+        await until(lambda: is_listening(port), "the server listens")
         async with Client(streamable_http_client(f"http://127.0.0.1:{port}/mcp"), mode=mode) as client:
             await _check_served(client)
             # Nobody is authenticated here: an id is the only protection, so there is no listing.
@@ -216,18 +210,6 @@ async def test_serve_speaks_over_http_in_both_eras(mode):
         process.terminate()
         assert await process.wait() in {0, -15, 143}
         await process.aclose()
-
-
-async def _until_listening(port: int) -> None:
-    with anyio.fail_after(30):
-        while True:
-            try:
-                stream = await anyio.connect_tcp("127.0.0.1", port)
-            except OSError:
-                await anyio.sleep(0.05)
-            else:
-                await stream.aclose()
-                return
 
 
 def test_an_address_that_others_can_reach_needs_a_flag_that_says_so():

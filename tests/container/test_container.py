@@ -2,9 +2,9 @@ import asyncio
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
+from anyio.lowlevel import checkpoint
 from dependency_injector import containers, providers
 
 from coatcheck.backends import InMemoryBackend, RedisBackend
@@ -15,6 +15,7 @@ from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
 from coatcheck.settings import Settings
 from coatcheck.store.tenancy import Reach, Scope
+from tests.waiting import wait_until
 
 
 def test_the_backend_is_selected_by_the_settings(redis_server):
@@ -116,8 +117,7 @@ def test_what_is_not_used_is_dropped_as_the_settings_say(kind, tmp_path):
     store = Container(settings=settings).store()
     object_id = store.put([1])
     assert store.get(object_id) == [1]
-    time.sleep(0.25)
-    assert store.get(object_id) is None
+    wait_until(lambda: store.get(object_id) is None, "it is dropped", interval=0.3)  # each look is a use
     store.close()
 
 
@@ -184,7 +184,7 @@ def test_a_scope_ends_with_its_task():
     async def main() -> list[str]:
         async def one(name: str) -> str:
             with scopes.enter(Scope(Reach.PRINCIPAL, name)):
-                await asyncio.sleep(0)
+                await checkpoint()
                 return scopes.namespace()
 
         return await asyncio.gather(one("a"), one("b"), one("a"))

@@ -1,7 +1,6 @@
 """What a caller of the store sees while Redis, or the way to it, is in trouble; with a real server each time."""
 
 import time
-from contextlib import contextmanager
 
 import anyio
 import pytest
@@ -11,6 +10,7 @@ from coatcheck.backends import RedisBackend
 from coatcheck.containers import Container
 from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.settings import Settings
+from tests.waiting import until, within
 
 pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
@@ -18,46 +18,41 @@ LARGE = list(range(2000))
 WHOLE, PIECE = "This result was not kept: ", "[0,1,2"
 
 
-@contextmanager
-def within(seconds):
-    start = time.perf_counter()
-    yield
-    assert time.perf_counter() - start < seconds
-
-
-async def look(container, object_id, *, at_most=1.0):
+async def look(container, object_id):
     """Both ways to read, each within its time; the errors."""
     store, errors = container.store(), []
     for call in (
         lambda: store.afetch(object_id),
         lambda: anyio.to_thread.run_sync(store.fetch, object_id),
     ):
-        with within(at_most), pytest.raises(ObjectStoreUnavailable) as caught:
+        with within(1.0), pytest.raises(ObjectStoreUnavailable) as caught:
             await call()
         errors.append(str(caught.value))
     return errors
 
 
-async def keep(container, *, at_most=1.0):
+async def keep(container):
     """A result goes to the model, kept or not."""
-    with within(at_most):
+    with within(1.0):
         return await container.explorer().aput_and_preview(LARGE)
 
 
 async def recovers(container, *, seconds=5.0):
-    """Seconds until a value can be stored and read again."""
-    start = time.monotonic()
+    """A value can soon be stored and read again."""
     store = container.store()
-    while True:
+
+    async def works():
         try:
             with within(1.0):
                 object_id = await store.aput(LARGE)
             assert await store.afetch(object_id) == LARGE
             assert await anyio.to_thread.run_sync(store.fetch, object_id) == LARGE
-            return time.monotonic() - start
         except ObjectStoreUnavailable:
-            assert time.monotonic() - start < seconds
-            await anyio.sleep(0.05)
+            return False
+        return True
+
+    with within(seconds):
+        await until(works, "the store works again", interval=0.05)
 
 
 async def away(container, object_id):
@@ -70,9 +65,9 @@ async def away(container, object_id):
             assert "unavailable" in error
             assert "try again" in error
     assert container.backend().breaker.is_open
-    await look(container, object_id, at_most=0.05)
-    with within(0.25):  # encoding and rendering are in it
-        await keep(container)
+    for error in await look(container, object_id):
+        assert "at the moment" in error  # the breaker's own word: the store was not asked
+    assert "at the moment" in await keep(container)
 
 
 @pytest.fixture
@@ -86,7 +81,7 @@ async def test_stopped_and_started_again(container, object_id, network, own_redi
     await away(container, object_id)
     own_redis.start()
     network.heal()
-    assert await recovers(container) < 5
+    await recovers(container)
 
 
 async def test_restarted_between_two_calls_goes_unnoticed(container, object_id, own_redis):
@@ -110,7 +105,7 @@ async def test_half_a_second_slow_still_works(container, object_id, network):
     kept = await keep(container)
     assert WHOLE not in kept
     network.heal()
-    assert await recovers(container) < 5
+    await recovers(container)
 
 
 async def test_five_seconds_slow_is_as_good_as_away(container, object_id, network):
@@ -118,7 +113,7 @@ async def test_five_seconds_slow_is_as_good_as_away(container, object_id, networ
     await away(container, object_id)
     network.heal()
     network.cut()
-    assert await recovers(container) < 5
+    await recovers(container)
 
 
 async def test_connections_that_fell_silent(container, object_id, network):
@@ -126,7 +121,7 @@ async def test_connections_that_fell_silent(container, object_id, network):
     network.silence()
     await away(container, object_id)
     network.heal()
-    assert await recovers(container) < 5
+    await recovers(container)
 
 
 async def test_half_open_connections_cost_one_call_each_way(container, object_id, network):
@@ -163,7 +158,7 @@ async def test_connections_cut_in_the_middle_of_an_answer(container, object_id, 
     with within(1.0), pytest.raises(ObjectStoreUnavailable, match="try again"):
         await anyio.to_thread.run_sync(container.store().fetch, object_id)
     network.heal()
-    assert await recovers(container) < 5
+    await recovers(container)
     await look_once(container, object_id)
 
 
@@ -178,7 +173,7 @@ async def test_out_of_memory_loses_no_result_and_reads_go_on(container, object_i
             await look_once(container, object_id)
         assert not container.backend().breaker.is_open
         bare.config_set("maxmemory", "0")
-    assert await recovers(container) < 1
+    await recovers(container, seconds=1.0)
 
 
 async def test_a_read_only_replica_loses_no_result_and_reads_go_on(container, object_id, own_redis):
@@ -190,7 +185,7 @@ async def test_a_read_only_replica_loses_no_result_and_reads_go_on(container, ob
             assert "1999" in kept
             await look_once(container, object_id)
         bare.execute_command("REPLICAOF", "NO", "ONE")
-    assert await recovers(container) < 1
+    await recovers(container, seconds=1.0)
 
 
 async def test_a_wrong_password_is_named_each_time_and_never_shown(own_redis):
@@ -215,7 +210,7 @@ async def test_a_password_changed_while_connections_are_open(container, object_i
     assert "did not accept the credentials" in await keep(container)
     with redis.Redis.from_url(own_redis.url, password="right") as bare:
         bare.config_set("requirepass", "")
-    assert await recovers(container) < 5
+    await recovers(container)
 
 
 async def test_many_callers_at_once_all_end_in_time(container, object_id, network):
@@ -223,7 +218,7 @@ async def test_many_callers_at_once_all_end_in_time(container, object_id, networ
     network.silence()
 
     async def call():
-        with within(1.3), pytest.raises(ObjectStoreUnavailable):
+        with within(1.0), pytest.raises(ObjectStoreUnavailable):
             await container.store().afetch(object_id)
 
     async with anyio.create_task_group() as group:

@@ -2,10 +2,8 @@ import fcntl
 import hashlib
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +17,8 @@ from coatcheck.installer import CLIENTS, ConfigFile
 from coatcheck.installer.server_entries import ServerState, states_of
 from coatcheck.installer.server_start import try_start
 from tests.installer.conftest import contents, secrets_in
+from tests.ports import free_port, wait_until_listening
+from tests.waiting import wait_until
 
 SECRET = "tok-very-secret-0123456789"
 
@@ -171,18 +171,11 @@ def guarded_server(tmp_path):
     """A server over HTTP that lets in nobody without the token."""
     tokens = tmp_path / "tokens"
     tokens.write_text(f"zoe {hashlib.sha256(SECRET.encode()).hexdigest()}\n")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = ["serve", "--transport", "streamable-http", "--port", str(port), "--auth-tokens", str(tokens)]
     process = subprocess.Popen([sys.executable, "-m", "coatcheck", *command], stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+        wait_until_listening(port, process)
         yield f"http://127.0.0.1:{port}/mcp"
     finally:
         process.terminate()
@@ -228,7 +221,7 @@ def test_status_starts_what_is_wrapped_when_it_is_asked_to(tmp_path):
 def test_a_server_that_says_nothing_is_ended_with_all_it_has_started(tmp_path):
     lock, script = tmp_path / "lock", tmp_path / "mute.py"
     script.write_text(
-        f"import fcntl, time\nf = open({str(lock)!r}, 'w')\nfcntl.flock(f, fcntl.LOCK_EX)\ntime.sleep(600)\n"
+        f"import fcntl, signal\nf = open({str(lock)!r}, 'w')\nfcntl.flock(f, fcntl.LOCK_EX)\nsignal.pause()\n"
     )
     state = ServerState(
         "mute", "command", True, False, {"command": "sh", "args": ["-c", f"{sys.executable} {script}; true"]}
@@ -236,10 +229,7 @@ def test_a_server_that_says_nothing_is_ended_with_all_it_has_started(tmp_path):
     start = try_start(state, timeout=2.0)
     assert (start.works, start.says) == (False, "it did not answer in 2 s")
     with lock.open() as file:
-        deadline = time.monotonic() + 5
-        while not is_free(file):
-            assert time.monotonic() < deadline, "a process still holds the lock"
-            time.sleep(0.02)
+        wait_until(lambda: is_free(file), "no process holds the lock")
 
 
 def is_free(file):

@@ -1,13 +1,14 @@
 """A client that costs little: JSON-RPC over HTTP as it is on the wire, in both eras, without the SDK."""
 
+import contextlib
 import json
 import re
 from typing import Any, Self
 
-import anyio
 import httpx2
 
 from tests.replicas.deployment import port_in
+from tests.waiting import until
 
 OLDER, NEWER = "2025-11-25", "2026-07-28"
 AWAY = frozenset({502, 503, 504})
@@ -64,14 +65,16 @@ class Caller:
         Raises:
             CallFailed: Any answer but a result.
         """
-        with anyio.fail_after(PATIENCE):
-            while True:
-                try:
-                    return await self._call(tool, arguments)
-                except (httpx2.TransportError, _AwayError):
-                    if not again:
-                        raise
-                await anyio.sleep(RETRY_SECONDS)
+        if not again:
+            return await self._call(tool, arguments)
+
+        async def answers() -> tuple[str, ...]:
+            with contextlib.suppress(httpx2.TransportError, _AwayError):
+                return (await self._call(tool, arguments),)
+            return ()
+
+        (text,) = await until(answers, f"a replica answers {tool}", interval=RETRY_SECONDS)
+        return text
 
     async def _call(self, tool: str, arguments: dict[str, Any]) -> str:
         self._count += 1

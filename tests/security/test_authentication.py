@@ -19,8 +19,10 @@ from coatcheck.cli.serve import Listening
 from coatcheck.errors import SettingsError
 from coatcheck.mcp_server.authentication import TokenList, load_verifier, open_authentication
 from coatcheck.mcp_server.jwt_verifier import FETCH_AGAIN_AFTER, KEYS_KEPT, KeySource, SignedTokens
+from tests.ports import free_port, is_listening
 from tests.security.identity_provider import AUDIENCE, ISSUER, IdentityProvider
-from tests.security.serving import client_of, free_port, id_in, shown, until_listening
+from tests.security.serving import client_of, id_in, shown
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -365,7 +367,7 @@ async def serving(*flags: str, env: dict[str, str] | None = None):
         [*command, "--verbose", *flags], stderr=subprocess.PIPE, text=True, env={**os.environ, **(env or {})}
     ) as process:
         try:
-            await until_listening(port)
+            await until(lambda: is_listening(port), "the server listens")
             yield f"http://127.0.0.1:{port}/mcp", process
         finally:
             process.terminate()

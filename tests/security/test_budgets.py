@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from coatcheck.settings import Settings
 from tests.security.hostile_server import HOSTILE, nested
 from tests.security.serving import id_in, shown
 from tests.security.test_event_loop_of_servers import client_of
+from tests.waiting import within
 
 pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
@@ -74,27 +74,19 @@ async def test_a_hostile_value_is_kept_and_looked_at_in_time(container, name):
         "query": lambda: explorer.aquery(kept, "length"),
         "path": lambda: explorer.aexplore(kept, "i[0][0]"),
     }
-    kept, slow = "", {}
+    kept = ""
     for look, work in looks.items():
-        took = []
-        for _ in range(2):  # others use the machine too
-            started = time.monotonic()
+        with within(SECONDS):
             try:
                 answer: Any = await work()
             except CoatcheckError as error:
                 answer = str(error)
-            took.append(time.monotonic() - started)
-            if took[-1] < SECONDS:
-                break
         if look == "keep":
             assert answer.reference
             kept, answer = answer.reference, answer.preview
         assert len(answer) <= 20_000, look
         assert "Traceback" not in answer, look
-        if min(took) >= SECONDS:
-            slow[look] = took
     drop_nested(value)
-    assert not slow
 
 
 HOSTILE_SERVER = [
@@ -117,14 +109,8 @@ async def test_a_hostile_result_of_a_wrapped_server_is_kept_and_looked_at_in_tim
         await client.call("object_store_query", object_id=small, filter=".")  # a worker is there
 
         async def asked(tool: str, **arguments: Any) -> tuple[str, bool]:
-            slowest = []
-            for _ in range(4):  # others use the machine too
-                started = time.monotonic()
+            with within(SECONDS):
                 answer = await client.ask("tools/call", {"name": tool, "arguments": arguments})
-                slowest.append(time.monotonic() - started)
-                if slowest[-1] < SECONDS:
-                    break
-            assert min(slowest) < SECONDS, (tool, slowest)
             text = "\n".join(block["text"] for block in answer["result"]["content"])
             assert len(text) <= 20_000
             assert "Traceback" not in text
@@ -154,10 +140,8 @@ async def test_a_result_of_a_gigabyte_is_refused_with_the_limit_and_the_workers_
     explorer = container.explorer()
     name = await explorer.store.aput(1)
     for program in ('"x" * 1000000000', "[range(1e9)]", "[limit(1000000000; repeat(1))]"):
-        started = time.monotonic()
-        with pytest.raises(CoatcheckError, match=r"Stopped|limit|MiB|memory"):
+        with within(SECONDS), pytest.raises(CoatcheckError, match=r"Stopped|limit|MiB|memory"):
             await explorer.aquery(name, program)
-        assert time.monotonic() - started < SECONDS
     for pid in container.sandbox().pids():
         assert resident(pid) < Settings().sandbox_memory
     assert await explorer.aquery(name, ".") == "1"
@@ -213,9 +197,8 @@ async def test_a_deep_or_wide_argument_of_a_tool_is_answered(mode):
     parameters = StdioServerParameters(command=sys.executable, args=["-m", "coatcheck", "serve"])
     async with Client(stdio_client(parameters), mode=mode) as client:
         for value in (nested(190), {f"k{n}": n for n in range(100_000)}, [nested(50)] * 1000):
-            started = time.monotonic()
-            answer = await client.call_tool("object_store_put", {"value": value})
-            assert time.monotonic() - started < SECONDS
+            with within(SECONDS):
+                answer = await client.call_tool("object_store_put", {"value": value})
             assert not answer.is_error
         deep = await client.call_tool("object_store_put", {"value": [nested(150), "@obj_nothing1"]})
         assert deep.is_error

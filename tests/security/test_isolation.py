@@ -25,8 +25,10 @@ from coatcheck.settings import Settings
 from coatcheck.store.tenancy import Reach, Scope
 from coatcheck.tool_factory import MemoryType, ToolConfig
 from coatcheck.toolsets import Toolset
+from tests.processes import state_of
 from tests.security.identity_provider import AUDIENCE, ISSUER
 from tests.security.serving import client_of, id_in, over_http, shown
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -347,15 +349,17 @@ async def test_without_authentication_nobody_waits_for_a_strangers_filter():
         theirs, mine = [await container.store().aput([number]) for number in range(2)]
         await explorer.aquery(mine, ".")
         async with anyio.create_task_group() as tasks:
+            over = anyio.Event()
 
             async def attack() -> None:
                 with pytest.raises(CoatcheckError, match="2 s"):
                     await explorer.aquery(theirs, "def f: f; f")
+                over.set()
 
             tasks.start_soon(attack)
-            await anyio.sleep(0.3)  # the attack has begun, and lasts 2 s
-            with anyio.fail_after(1.2):
-                assert await explorer.aquery(mine, ".[0]") == "1"
+            await until(lambda: "R" in map(state_of, container.sandbox().pids()), "the filter runs")
+            assert await explorer.aquery(mine, ".[0]") == "1"
+            assert not over.is_set()
     container.sandbox().close()
 
 

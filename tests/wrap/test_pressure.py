@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 from mcp import Client
 
 from coatcheck.proxy.upstreams.process_connection import ProcessConnection
 from coatcheck.proxy.upstreams.streamable_http import StreamableHttpConnection
-from tests.processes import children_of, command_of
+from tests.processes import children_of, command_of, until_ended
 from tests.waiting import wait_until_steady
 from tests.wrap.conftest import SPECIAL
 from tests.wrap.running import FEATURES, QUIET, WRAP, words, wrapped_over_http
@@ -226,10 +227,13 @@ def test_a_long_message_to_a_url_counts_as_long_as_it_waits():
 async def test_what_a_process_wrote_before_it_ended_is_read_although_it_was_held():
     lines, ended = [], anyio.Event()
     writes = "import sys; [print('{\"n\": %d}' % n, flush=True) for n in range(500)]"
+    before = children_of(os.getpid())
     link = ProcessConnection([sys.executable, "-c", writes])
     link.start(lambda line, _request: lines.append(line), lambda _text: ended.set())
     link.hold(held=True)
-    await anyio.sleep(1.0)
+    await until_ended(*(set(children_of(os.getpid())) - set(before)))
+    for _ in range(10):
+        await checkpoint()
     assert not ended.is_set()
     link.hold(held=False)
     with anyio.fail_after(PATIENCE):
