@@ -8,6 +8,7 @@ import platform
 import sys
 from collections.abc import Callable
 
+from event_loop import event_loop
 from in_process import Peer, large, paths, small
 from in_redis import in_redis
 from peers import PeerMissing, peer_figures
@@ -22,8 +23,9 @@ BENCHMARKS: dict[str, Callable[[Peer], list[Figure]]] = {
     "redis": in_redis,
     "wrap": lambda _: wrapping(),
     "http": lambda _: wrapping_http(),
+    "event_loop": lambda _: event_loop(),
 }
-WITHOUT_DEEPSET = frozenset({"redis", "wrap", "http"})
+WITHOUT_DEEPSET = frozenset({"redis", "wrap", "http", "event_loop"})
 
 
 def main() -> None:

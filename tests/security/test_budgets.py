@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.large_work import client_of
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
@@ -16,7 +17,6 @@ from coatcheck.object_store import StoredObject
 from coatcheck.settings import Settings
 from tests.security.hostile_server import HOSTILE, nested
 from tests.security.serving import id_in, shown
-from tests.security.test_event_loop_of_servers import client_of
 from tests.waiting import within
 
 pytestmark = [pytest.mark.anyio, pytest.mark.alone]

@@ -1,0 +1,71 @@
+"""How long small calls wait while another one works with 300 000 rows: in this process, and through real servers."""
+
+import asyncio
+import gc
+import re
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from large_work import IN_PROCESS, ROWS, SERVERS, TOOL, meanwhile, server_with_rows, steps
+from measuring import median
+from table import Figure
+
+from coatcheck.containers import Container
+from coatcheck.settings import Settings
+
+ROUNDS = 3
+EVERY = 0.004
+TARGET = 0.050
+
+
+def event_loop() -> list[Figure]:
+    """Measure; each figure is the median over rounds of the 99th percentile of the waits within a round."""
+    return [*asyncio.run(_in_process()), *(figure for server in SERVERS for figure in asyncio.run(_through(server)))]
+
+
+async def _in_process() -> list[Figure]:
+    container = Container(settings=Settings(sandbox_timeout=60.0))
+    explorer, interceptor = container.explorer(), container.proxy_interceptor()
+    interceptor.learn([TOOL])
+    small_id = await explorer.store.aput({"a": [1, 2, 3]})
+    figures = []
+    for what, work in IN_PROCESS.items():
+
+        async def again(work: Callable[..., Awaitable[Any]] = work) -> None:
+            name = await explorer.store.aput(ROWS)
+            await work(explorer, interceptor, name)
+            await explorer.store.adelete(name)
+
+        figures.append(
+            await _figure("300 000 rows in this process", what, lambda: explorer.aexplore(small_id, "a[1]"), again)
+        )
+    container.sandbox().close()
+    return figures
+
+
+async def _through(server: str) -> list[Figure]:
+    figures = []
+    with tempfile.TemporaryDirectory() as folder:
+        async with server_with_rows(server, Path(folder)) as client:
+            small_id = re.findall(r"obj_\w+", await client.call("object_store_put", value={"a": [1, 2, 3]}))[0]
+            for what, work in steps(client, server).items():
+
+                def small() -> Awaitable[str]:
+                    return client.call("object_store_get", object_id=small_id, path="a[1]")
+
+                figures.append(await _figure(f"300 000 rows through a server, {server}", what, small, work))
+    return figures
+
+
+async def _figure(section: str, what: str, small: Callable[[], Any], work: Callable[[], Awaitable[Any]]) -> Figure:
+    waits = []
+    for _ in range(ROUNDS):
+        gc.collect()
+        gc.disable()
+        try:
+            waits.append((await meanwhile(small, work(), EVERY)).percentile)
+        finally:
+            gc.enable()
+    return Figure(section, f"a small call waits, p99, while they are {what}", "ms", median(waits), target=TARGET)
