@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-long check typing format bench worth load conformance fuzz docs clean
+.PHONY: demo test test-long coverage check typing format bench worth load conformance fuzz docs clean
 
 demo: $(READY)  ## Run a real server behind coatcheck with a real client
 	$(BIN)/python examples/demo/demo.py
@@ -18,6 +18,13 @@ test: $(READY)  ## Run the tests: several files at a time, then those that need 
 
 test-long: $(READY)  ## Run the tests that take long
 	$(BIN)/python -m pytest -q -m long
+
+coverage: $(READY)  ## Run the tests with branch coverage, also of the processes that they start; fails below the threshold
+	rm -rf .coverage .coverage.* .coverage_html
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not long and not alone" --cov --cov-report=
+	$(BIN)/python -m pytest -q -m "alone and not long" --cov --cov-append --cov-report=
+	$(BIN)/python -m coverage html -q
+	$(BIN)/python -m coverage report --skip-covered --skip-empty
 
 check: $(READY)  ## Lint, types, layers
 	$(BIN)/ruff check .
@@ -68,4 +75,4 @@ $(READY): pyproject.toml
 	@echo "Ready." >&2
 
 clean:
-	rm -rf $(VENV) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) .bench .coverage .coverage.* .coverage_html .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

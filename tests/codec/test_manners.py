@@ -21,12 +21,12 @@ def always_due(monkeypatch):
 async def rests(monkeypatch, computing: float) -> int:
     """How many rests there are in the third of three pauses, while somebody else computes in each turn of the loop."""
     count = 0
-    sleep = anyio.sleep
+    rest = anyio.sleep
 
     async def counted(seconds: float) -> None:
         nonlocal count
         count += 1
-        await sleep(seconds)
+        await rest(seconds)
 
     async def compute() -> None:
         while True:

@@ -1,0 +1,44 @@
+"""What the files beside the code say of the project is true."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+WORKFLOWS = {path.name: yaml.safe_load(path.read_text()) for path in (ROOT / ".github" / "workflows").glob("*.yml")}
+TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+
+
+def test_the_workflow_tests_every_python_that_the_package_says_it_supports():
+    tested = WORKFLOWS["ci.yml"]["jobs"]["test"]["strategy"]["matrix"]
+    supported = [name.split(" :: ")[-1] for name in PROJECT["classifiers"] if ":: Python :: 3." in name]
+    assert tested["python"] == supported
+    assert f">={supported[0]}" == PROJECT["requires-python"]
+    assert {"ubuntu-latest", "macos-latest"} == set(tested["os"])
+
+
+def test_every_make_target_that_is_named_exists():
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.*"), ROOT / ".ci" / "run"]
+    named = {
+        name
+        for page in pages
+        for name in re.findall(r"(?:`|run: |^)make ([a-z][\w-]*)", page.read_text(), flags=re.MULTILINE)
+    }
+    assert {"check", "test", "coverage"} <= named
+    assert named <= TARGETS
+
+
+def test_before_a_first_release_the_changelog_has_nothing_that_changed():
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    released = re.findall(r"^## \[\d", changelog, flags=re.MULTILINE)
+    assert released or set(re.findall(r"^### (\w+)", changelog, flags=re.MULTILINE)) == {"Added"}
+
+
+def test_publishing_needs_no_stored_secret_and_no_workflow_may_write_more_than_it_must():
+    text = "".join(path.read_text() for path in (ROOT / ".github" / "workflows").glob("*.yml"))
+    assert "secrets." not in text
+    assert all(workflow["permissions"] == {"contents": "read"} for workflow in WORKFLOWS.values())
+    assert WORKFLOWS["publish.yml"]["jobs"]["publish"]["permissions"] == {"id-token": "write"}

@@ -1,0 +1,46 @@
+"""Tests wait for events: nowhere but in the shared helpers does a test sleep."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+
+SLEEPS = {
+    "waiting.py": "the shared helpers poll",
+    "fault_proxy.py": "the delay of a network is what is simulated",
+    "degradation/load.py": "callers pause between their calls, which makes the rate of the load",
+    "degradation/test_long.py": "how long a fault lasts is what varies",
+}
+"""Where a duration itself is the subject."""
+
+
+def sleeps_in(source: str) -> Iterator[int]:
+    """The lines that sleep, in the code and in the scripts that it holds as text."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name == "sleep":
+                yield node.lineno
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "sleep(" in node.value:
+            yield node.lineno
+
+
+def test_no_test_sleeps_where_it_could_wait_for_an_event():
+    found = {
+        f"{path.relative_to(TESTS)}:{line}"
+        for path in TESTS.rglob("*.py")
+        if path != Path(__file__) and path.relative_to(TESTS).as_posix() not in SLEEPS
+        for line in sleeps_in(path.read_text())
+    }
+    assert not found, "use tests/waiting.py, an event, or tests/virtual_time.py"
+
+
+def test_every_exception_is_one():
+    assert [name for name in SLEEPS if not list(sleeps_in((TESTS / name).read_text()))] == []
+
+
+def test_sleeps_are_found_in_code_and_in_scripts():
+    assert list(sleeps_in("import time\ntime.sleep(1)\nsleep(0)\nasyncio.sleep(x)\n")) == [2, 3, 4]
+    assert list(sleeps_in("script = 'import time; time.sleep(9)'")) == [1]
+    assert list(sleeps_in("await anyio.sleep_forever()")) == []
