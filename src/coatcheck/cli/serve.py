@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,6 +25,7 @@ from coatcheck.mcp_server.authentication import Authentication
 from coatcheck.monitoring.http_routes import Monitored, monitoring_routes
 from coatcheck.proxy.front.draining import Draining
 from coatcheck.proxy.front.sessionless_requests import PostOnly
+from coatcheck.proxy.front.standard_streams import signals
 from coatcheck.tools.registration import choose_tools
 from coatcheck.tools.toolset import Toolset
 from coatcheck.wiring.configure import configure_mcp_server
@@ -86,9 +88,25 @@ def list_tools_of(
 
 
 async def _serve_stdio(server: MCPServer[Any], container: Container) -> None:
+    told: list[int] = []
+    signalled = asyncio.Event()
+
+    def end(number: int) -> None:
+        told.append(number)
+        signalled.set()
+
     async with running(container):
         spare_what_is_loaded()
-        await server.run_stdio_async()
+        with signals(end, container.settings().shutdown_timeout):
+            serving = asyncio.ensure_future(server.run_stdio_async())
+            waiting = asyncio.ensure_future(signalled.wait())
+            await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+            if not told:
+                await serving
+    if told:
+        # The SDK reads stdin in a thread that nothing can interrupt: all is closed, so end without it.
+        os._exit(128 + told[0])
 
 
 async def _serve_http(

@@ -6,12 +6,15 @@ import logging
 import signal
 import socket
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from coatcheck.cli.listen_options import is_loopback
 from coatcheck.errors import SettingsError
+from coatcheck.proxy.front.asgi_middleware import LoopbackHosts
 from coatcheck.proxy.front.draining import Draining
 from coatcheck.proxy.front.standard_streams import signals
 
@@ -22,6 +25,45 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BACKLOG = 256
+
+
+HEADER_TIMEOUT = 20.0
+"""Seconds in which a connection must send the headers of a request."""
+
+
+class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # chosen at import
+    """uvicorn's HTTP protocol with a deadline for a request's headers: a silent connection is closed."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Start the deadline."""
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Stop the deadline once a request has begun."""
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Forget the deadline."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        super().connection_lost(error)
+
+    def _watch(self) -> None:
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        if is_answering and self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        elif not is_answering and self._deadline is None:
+            self._deadline = self.loop.call_later(HEADER_TIMEOUT, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        self._deadline = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
 
 
 class WebServer(uvicorn.Server):
@@ -58,7 +100,8 @@ async def run_web_server(
     """
     server = WebServer(
         uvicorn.Config(
-            application,
+            LoopbackHosts(application) if is_loopback(bound.getsockname()[0]) else application,
+            http=TimedProtocol,
             log_config=None,
             log_level="info" if verbose else "warning",
             lifespan="on" if lifespan else "off",
@@ -78,7 +121,7 @@ async def run_web_server(
         draining.begin()
         server.should_exit = True
 
-    with signals(end):
+    with signals(end, shutdown_seconds):
         try:
             await serving
         except asyncio.CancelledError:

@@ -107,6 +107,9 @@ class Conversation:
         """Drop pending requests: their client has left."""
         for request in self._requests:
             self._remove(request)
+            if request.task is not None:
+                request.task.cancel()
+        self._prefetch.cancel()
 
     def abandon_prefetch(self) -> None:
         """Stop waiting for our own requests to the server."""

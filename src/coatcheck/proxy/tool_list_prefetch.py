@@ -42,6 +42,11 @@ class ToolListPrefetch:
             if request.asker is not None and not request.asker.done():
                 request.asker.set_result({})
 
+    def cancel(self) -> None:
+        """Stop listing."""
+        if self._listing is not None:
+            self._listing.cancel()
+
     async def learn_tools(self, interceptor: "Interceptor", call: Message) -> None:
         """Have the server list its tools, in the name of the call that needs to know."""
         if self._listing is None or self._listing.done():

@@ -114,11 +114,14 @@ class Session:
                         with anyio.CancelScope(shield=True):
                             await self.transport.terminate()  # else its streams look as if they had broken
                         raise
-                    for task in (reading, writing):
-                        task.cancel()
-                    await asyncio.gather(reading, writing, return_exceptions=True)
+                    finally:
+                        for task in (reading, writing):
+                            task.cancel()
+                        with anyio.CancelScope(shield=True):
+                            await asyncio.wait({reading, writing})
         finally:
             self.connected.set()
+            self._conversation.leave()
             self._events.close()
             with anyio.CancelScope(shield=True):
                 if self._started:

@@ -61,7 +61,7 @@ def merged_instructions(upstreams: Sequence[Upstream]) -> str:
     for upstream in upstreams:
         said = upstream.handshake_result.get("instructions")
         if upstream.state is not State.RUNNING:
-            parts.append(f"{upstream.name} is {upstream.describe()}")
+            parts.append(f"{upstream.name} is {upstream.state.value}.")  # Reasons would grow with each failure.
         elif isinstance(said, str) and said:
             parts.append(f"{upstream.name}: {said}")
     return "\n\n".join(parts)

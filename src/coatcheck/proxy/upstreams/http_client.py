@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +15,17 @@ from coatcheck.errors import UpstreamError
 from coatcheck.proxy.upstreams.base import OnMessage, OnPressure
 
 logger = logging.getLogger(__name__)
+
+MAX_RESPONSE_BYTES = 256 << 20
+"""Bytes of one response or event, decompressed: twice the largest object that is kept by default."""
+
+TOO_LARGE = f"it is larger than {MAX_RESPONSE_BYTES >> 20} MiB"
+_ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
+"""Encodings whose expansion is bounded chunk by chunk."""
+
+REDIRECTS = frozenset({307, 308})
+PART = 256 << 10
+"""Bytes of a message that are handed to the connection at a time: what it cannot send at once is copied again."""
 
 CONNECT_TIMEOUT = 30.0
 """Seconds to connect and to send; an answer may take as long as the client waits for it."""
@@ -38,6 +51,15 @@ _REASONS = (
 """Words of the libraries below us, and what they mean to a person."""
 
 
+class Flow:
+    """What a connection has not sent yet, and whether it may read."""
+
+    def __init__(self) -> None:
+        self.unsent: dict[int, int] = {}  # bytes of each message
+        self.may_read = asyncio.Event()
+        self.may_read.set()
+
+
 class HttpConnection:
     """The common part of connections to a URL.
 
@@ -60,8 +82,7 @@ class HttpConnection:
         auth: httpx2.Auth | None = None,
     ) -> None:
         self.name = name
-        self.unsent_bytes = 0
-        self._sizes: dict[int, int] = {}  # what waits of each message
+        self.flow = Flow()
         self._url = httpx2.URL(url)  # parsed once, not for every request
         self._given = headers
         self._ca_file = ca_file
@@ -70,15 +91,13 @@ class HttpConnection:
     def _open_client(self, on_message: OnMessage, on_pressure: OnPressure) -> None:
         self._on_message, self._on_pressure = on_message, on_pressure
         self._client = open_client(self._given, self._ca_file, self._auth)
-        self._flowing = asyncio.Event()
-        self._flowing.set()
 
     def hold(self, *, held: bool) -> None:
         """Pause or resume reading, so that the server cannot send more; see `UpstreamConnection`."""
         if held:
-            self._flowing.clear()
+            self.flow.may_read.clear()
         else:
-            self._flowing.set()
+            self.flow.may_read.set()
 
     exit_code = 0
 
@@ -87,17 +106,79 @@ class HttpConnection:
         logger.info("%s sent something that is not a message: %.200r", self.name, line)
 
     @property
+    def unsent_bytes(self) -> int:
+        """Bytes that the server has not taken yet; see `UpstreamConnection`."""
+        return sum(self.flow.unsent.values())
+
+    @property
     def backlog_bytes(self) -> int:
         """What waits beside one long message; see `UpstreamConnection`."""
-        return self.unsent_bytes - max(self._sizes.values(), default=0)
+        return self.unsent_bytes - max(self.flow.unsent.values(), default=0)
+
+    @asynccontextmanager
+    async def _open(self, method: str, headers: dict[str, str], body: bytes | None) -> AsyncIterator[httpx2.Response]:
+        """Send a request, and once more where the server has moved within its origin."""
+        async with self._stream(method, headers, body) as response:
+            moved = self._moved(response)
+            if moved is None:
+                yield response
+                return
+        self._url = moved
+        async with self._stream(method, headers, body) as response:
+            yield response
+
+    @asynccontextmanager
+    async def _stream(self, method: str, headers: dict[str, str], body: bytes | None) -> AsyncIterator[httpx2.Response]:
+        """Send a request; what it says counts as waiting until the server has taken it, however long it then works."""
+        if body is None:
+            async with self._client.stream(method, self._url, headers=headers) as response:
+                yield response
+            return
+        waits = len(body)
+
+        def taken(size: int) -> None:
+            nonlocal waits
+            size = min(size, waits)
+            waits -= size
+            if size:
+                self._waits(taken, -size)
+
+        self._waits(taken, waits)
+
+        headers = {**headers, "content-length": str(len(body))}
+        try:
+            async with self._client.stream(method, self._url, content=_Body(body, taken), headers=headers) as response:
+                taken(waits)
+                yield response
+        finally:
+            taken(waits)
+
+    def _moved(self, response: httpx2.Response) -> httpx2.URL | None:
+        """Give the address within the same origin that a response leads to, if it does."""
+        if response.status_code not in REDIRECTS:
+            return None
+        moved = response.url.join(response.headers.get("location", ""))
+        return moved if same_origin(str(self._url), str(moved)) else None
 
     def _waits(self, message: object, size: int) -> None:
         """Note that so much more, or less, of a message waits."""
-        self.unsent_bytes += size
-        left = self._sizes.pop(id(message), 0) + size
+        left = self.flow.unsent.pop(id(message), 0) + size
         if left:
-            self._sizes[id(message)] = left
+            self.flow.unsent[id(message)] = left
         self._on_pressure()
+
+
+class _Body:
+    """The body of a request, in parts; it can be sent again after a sign-in."""
+
+    def __init__(self, body: bytes, taken: Callable[[int], None]) -> None:
+        self._body, self._taken = body, taken
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._body), PART):
+            part = self._body[start : start + PART]
+            yield part
+            self._taken(len(part))
 
 
 def open_client(
@@ -111,7 +192,7 @@ def open_client(
     try:
         context = ssl.create_default_context(cafile=ca_file) if ca_file is not None else True
         return httpx2.AsyncClient(
-            headers=dict(headers),
+            headers={"accept-encoding": "gzip, deflate", **headers},
             auth=auth,
             verify=context,
             timeout=httpx2.Timeout(CONNECT_TIMEOUT, read=None),
@@ -124,6 +205,32 @@ def open_client(
         raise UpstreamError(f"A header is malformed; there are: {', '.join(headers)}.") from None
 
 
+def check_encoding(response: httpx2.Response) -> None:
+    """Refuse a compressed response that could expand without a bound.
+
+    Raises:
+        ValueError: The encoding was not asked for.
+    """
+    encodings = response.headers.get("content-encoding", "").lower()
+    if not {encoding.strip() for encoding in encodings.split(",")} <= _ENCODINGS:
+        raise ValueError("it sent a content encoding that was not asked for")
+
+
+async def read_body(response: httpx2.Response) -> bytes:
+    """Read a response's body, decompressed.
+
+    Raises:
+        ValueError: It is larger than `MAX_RESPONSE_BYTES`, or compressed in a way that was not asked for.
+    """
+    check_encoding(response)
+    body = BytesIO()
+    async for chunk in response.aiter_bytes():
+        if body.tell() + len(chunk) > MAX_RESPONSE_BYTES:
+            raise ValueError(TOO_LARGE)
+        body.write(chunk)
+    return body.getvalue()
+
+
 def same_origin(one: str, other: str) -> bool:
     """Whether two URLs lead to the same server."""
     first, second = urlsplit(one), urlsplit(other)
@@ -132,6 +239,10 @@ def same_origin(one: str, other: str) -> bool:
 
 def unreachable(name: str, error: Exception) -> str:
     """Say that and why a server cannot be reached."""
+    if isinstance(error, httpx2.SSEError):
+        error = ValueError(TOO_LARGE)
+    if isinstance(error, ValueError):
+        return f"The response of the server {name} cannot be used: {error}."
     words = str(error) or type(error).__name__
     reason = next((meaning for sign, meaning in _REASONS if sign in words), words.rstrip("."))
     return f"The server {name} cannot be reached: {reason}."

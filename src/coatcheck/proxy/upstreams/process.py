@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
@@ -18,10 +20,25 @@ STDERR_TAIL = 2_000
 STDERR_WAIT = 1.0
 """Seconds that the server's stderr waits for a reader of ours before it is dropped."""
 
+ANCESTORS = "MCP_WRAP_ANCESTORS"
+"""Variable in which a server's process finds the servers that led to it."""
+
+MAX_NESTING = 16
+
 PIPE_BYTES = 1 << 20
 _SET_PIPE_SIZE = 1031
 _PR_SET_PDEATHSIG = 1
 _COERCED_LOCALES = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
+
+
+_servers: "weakref.WeakSet[ServerProcess]" = weakref.WeakSet()
+
+
+def kill_servers() -> None:
+    """Kill every server that is still running, and its process group."""
+    for server in list(_servers):
+        if server.process.returncode is None:
+            server.signal_group(signal.SIGKILL)
 
 
 class ServerProcess:
@@ -34,6 +51,7 @@ class ServerProcess:
         # A thread: a full stderr must not delay messages.
         self._stderr_copier = threading.Thread(target=self._copy_stderr, name="upstream-stderr", daemon=True)
         self._stderr_copier.start()
+        _servers.add(self)
 
     @property
     def name(self) -> str:
@@ -133,6 +151,11 @@ def start_server(
     Raises:
         UpstreamError: The command is empty, does not exist or may not be run.
     """
+    if folder is not None and not os.path.isdir(folder):  # noqa: PTH112  # pathlib is slow to load
+        raise UpstreamError(
+            f'The server "{excerpt(command[0] if command else "")}" could not be started: its working directory '
+            f"{excerpt(folder)} does not exist. Correct cwd."
+        )
     if not command:
         raise UpstreamError("No command was given. Put the server's command behind --, as in: -- mcp-server-git")
     try:
@@ -143,7 +166,7 @@ def start_server(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             process_group=0,
-            env={**_environment_as_given(), **(environment or {})},
+            env={**_environment_as_given(), **(environment or {}), ANCESTORS: _ancestors_with(command, folder)},
             cwd=folder,
             preexec_fn=_ties_to_parent(),  # noqa: PLW1509
         )
@@ -156,6 +179,22 @@ def start_server(
     for pipe in (process.stdin, process.stdout):
         _enlarge(pipe.fileno() if pipe is not None else -1)
     return ServerProcess(command, process)
+
+
+def _ancestors_with(command: Sequence[str], folder: str | None) -> str:
+    """Give the servers that lead to this one, itself included, as their children are told.
+
+    Raises:
+        UpstreamError: The server is among those that led to it: it would start itself without end.
+    """
+    own = f"{zlib.crc32(repr((tuple(command), folder)).encode()):08x}"
+    ancestors = os.environ.get(ANCESTORS, "").split()
+    if ancestors.count(own) or len(ancestors) >= MAX_NESTING:
+        raise UpstreamError(
+            f'The server "{excerpt(command[0])}" starts itself: its command runs the same coatcheck wrap again. '
+            "Name the server's own command there, or take the entry out of the file of servers."
+        )
+    return " ".join([*ancestors, own])
 
 
 def _environment_as_given() -> dict[str, str]:

@@ -8,7 +8,18 @@ from httpx2 import EventSource
 
 from coatcheck.proxy.jsonrpc import error_response, is_request, parse, to_line
 from coatcheck.proxy.upstreams.base import OnEnd, OnMessage, OnPressure, no_pressure
-from coatcheck.proxy.upstreams.http_client import HttpConnection, no_mcp, refusal, same_origin, unreachable
+from coatcheck.proxy.upstreams.http_client import (
+    MAX_RESPONSE_BYTES,
+    HttpConnection,
+    check_encoding,
+    no_mcp,
+    refusal,
+    same_origin,
+    unreachable,
+)
+
+ENDPOINT_TIMEOUT = 10.0
+"""Seconds that a server has to name its endpoint."""
 
 
 class SseConnection(HttpConnection):
@@ -24,6 +35,13 @@ class SseConnection(HttpConnection):
         self._endpoint: asyncio.Future[str] = loop.create_future()
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
         self._tasks = [loop.create_task(self._hear()), loop.create_task(self._post_all())]
+
+    async def wait_for_endpoint(self) -> bool:
+        """Wait until the server has named its endpoint; say whether it did."""
+        hearing = self._tasks[0]
+        either: set[asyncio.Future[Any]] = {self._endpoint, hearing}
+        await asyncio.wait(either, timeout=ENDPOINT_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+        return self._endpoint.done()
 
     def send(self, line: bytes, message: Any = None) -> None:
         """Send a line; see `UpstreamConnection`."""
@@ -54,14 +72,15 @@ class SseConnection(HttpConnection):
                 if kind.lower() != "text/event-stream":
                     self._end(no_mcp(self.name, kind))
                     return
-                async for event in EventSource(response, max_event_size=None):
-                    await self._flowing.wait()
+                check_encoding(response)
+                async for event in EventSource(response, max_event_size=MAX_RESPONSE_BYTES):
+                    await self.flow.may_read.wait()
                     if event.event == "endpoint" and not self._endpoint.done():
                         self._endpoint.set_result(self._checked(str(response.url.join(event.data.strip()))))
                     elif event.event == "message" and event.data:
                         self._on_message(to_line(parse(event.data.encode())), None)
             self._end(f"The server {self.name} closed the connection.")
-        except (httpx2.HTTPError, OSError, ValueError) as error:
+        except (httpx2.HTTPError, httpx2.SSEError, OSError, ValueError) as error:
             self._end(unreachable(self.name, error))
 
     def _checked(self, endpoint: str) -> str:

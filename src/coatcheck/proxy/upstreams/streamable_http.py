@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,17 +32,25 @@ from coatcheck.proxy.jsonrpc import (
 from coatcheck.proxy.partial_parsing import find_response_id
 from coatcheck.proxy.request_headers import RequestHeaders
 from coatcheck.proxy.upstreams.base import OnEnd, OnMessage, OnPressure, no_pressure
-from coatcheck.proxy.upstreams.http_client import HttpConnection, no_mcp, refusal, same_origin, unreachable
+from coatcheck.proxy.upstreams.http_client import (
+    MAX_RESPONSE_BYTES,
+    HttpConnection,
+    check_encoding,
+    no_mcp,
+    read_body,
+    refusal,
+    unreachable,
+)
+from coatcheck.proxy.upstreams.sse import SseConnection
 
 logger = logging.getLogger(__name__)
 
 SESSION, VERSION = "mcp-session-id", "mcp-protocol-version"
 NOT_FOUND, NOT_ALLOWED, ACCEPTED = 404, 405, 202
-REDIRECTS = frozenset({307, 308})
 RECONNECTIONS = 5
-PART = 256 << 10
-"""Bytes of a message that are handed to the connection at a time: what it cannot send at once is copied again."""
 RETRY_MILLISECONDS = 1_000
+MAX_RETRY_MILLISECONDS = 30_000
+"""Longest wait before a stream is resumed, whatever the server asks for."""
 _BOTH = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 
 
@@ -85,14 +93,18 @@ class StreamableHttpConnection(HttpConnection):
         self._posts: dict[Id, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._before: asyncio.Task[Any] | None = None
+        self._sse: SseConnection | None = None
 
     def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
         """Make ready to connect; the first message does. See ``UpstreamConnection``."""
-        del on_end  # There is no connection that could end: each request tells for itself whether the server is there.
+        self._on_end = on_end  # Called for an SSE server alone: else each request fails for itself.
         self._open_client(on_message, on_pressure)
 
     def send(self, line: bytes, message: Any = None) -> None:
         """Send a line; see `UpstreamConnection`."""
+        if self._sse is not None:
+            self._sse.send(line, message)
+            return
         if message is None or self._headers.want_whole(message):
             message = parse(line)
         if isinstance(message, dict) and message.get("method") == "notifications/cancelled" and self._abort(message):
@@ -120,6 +132,8 @@ class StreamableHttpConnection(HttpConnection):
 
     async def finish(self) -> None:
         """Wait until what was sent is answered; see `UpstreamConnection`."""
+        if self._sse is not None:
+            await self._sse.finish()
         posts = {*self._posts.values(), *([self._before] if self._before else [])}
         if posts:
             await asyncio.wait(posts)
@@ -128,6 +142,8 @@ class StreamableHttpConnection(HttpConnection):
         """Close all streams and end the session; see `UpstreamConnection`."""
         if not hasattr(self, "_client"):
             return
+        if self._sse is not None:
+            await self._sse.close()
         for task in list(self._tasks):
             task.cancel()
         if self._tasks:
@@ -152,7 +168,7 @@ class StreamableHttpConnection(HttpConnection):
                 await self._exchange(message, body, key)
         except _SessionLostError:
             self._fail(message, f"The server {self.name} ended the session. Connect again.")
-        except (httpx2.HTTPError, OSError, ValueError) as error:
+        except (httpx2.HTTPError, httpx2.SSEError, OSError, ValueError) as error:
             self._fail(message, unreachable(self.name, error))
 
     async def _exchange(self, message: Any, body: bytes, key: Id | None) -> None:
@@ -162,9 +178,10 @@ class StreamableHttpConnection(HttpConnection):
             if response.status_code == NOT_FOUND and self._session is not None and not is_stateless(message):
                 raise _SessionLostError
             if response.is_error or response.is_redirect:
-                await self._refused(response, message)
+                if not await self._falls_back_to_sse(response, message, body):
+                    await self._refused(response, message)
             elif key is None:
-                await response.aread()
+                await read_body(response)
                 if isinstance(message, dict) and message.get("method") == "notifications/initialized":
                     self._listen()
             elif response.status_code == ACCEPTED:
@@ -174,57 +191,12 @@ class StreamableHttpConnection(HttpConnection):
                     self._session = response.headers.get(SESSION)
                 await self._answers(response, message, key)
 
-    @asynccontextmanager
-    async def _open(self, method: str, headers: dict[str, str], body: bytes | None) -> AsyncIterator[httpx2.Response]:
-        """Send a request, and once more where the server has moved within its origin."""
-        async with self._stream(method, headers, body) as response:
-            moved = self._moved(response)
-            if moved is None:
-                yield response
-                return
-        self._url = moved
-        async with self._stream(method, headers, body) as response:
-            yield response
-
-    @asynccontextmanager
-    async def _stream(self, method: str, headers: dict[str, str], body: bytes | None) -> AsyncIterator[httpx2.Response]:
-        """Send a request; what it says counts as waiting until the server has taken it, however long it then works."""
-        if body is None:
-            async with self._client.stream(method, self._url, headers=headers) as response:
-                yield response
-            return
-        waits = len(body)
-
-        def taken(size: int) -> None:
-            nonlocal waits
-            size = min(size, waits)
-            waits -= size
-            if size:
-                self._waits(taken, -size)
-
-        self._waits(taken, waits)
-
-        headers = {**headers, "content-length": str(len(body))}
-        try:
-            async with self._client.stream(method, self._url, content=_Body(body, taken), headers=headers) as response:
-                taken(waits)
-                yield response
-        finally:
-            taken(waits)
-
-    def _moved(self, response: httpx2.Response) -> httpx2.URL | None:
-        """Give the address within the same origin that a response leads to, if it does."""
-        if response.status_code not in REDIRECTS:
-            return None
-        moved = response.url.join(response.headers.get("location", ""))
-        return moved if same_origin(str(self._url), str(moved)) else None
-
     async def _answers(self, response: httpx2.Response, message: Message, key: Id) -> None:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "application/json":
-            body = await response.aread()
-            await self._flowing.wait()
-            if not self._hand_on(body, message, key) and not isinstance(parse(body), list):
+            body = await read_body(response)
+            await self.flow.may_read.wait()
+            if not self._hand_on(body, message, key):
                 self._fail(
                     message, f"The server {self.name} answered with something that is not a response to the request."
                 )
@@ -239,7 +211,7 @@ class StreamableHttpConnection(HttpConnection):
         for _ in range(RECONNECTIONS):
             if reading.answered or not reading.last_id or is_stateless(message):
                 break
-            await asyncio.sleep(reading.wait / 1000)
+            await asyncio.sleep(resume_delay(reading.wait))
             headers = {**self._session_headers(), "accept": "text/event-stream", "last-event-id": reading.last_id}
             async with self._open("GET", headers, None) as resumed:
                 if resumed.is_error or resumed.is_redirect:
@@ -251,14 +223,19 @@ class StreamableHttpConnection(HttpConnection):
     async def _read_events(self, response: httpx2.Response, message: Message, key: Id) -> _Reading:
         """Hand on the events of a stream until the answer is among them or the stream breaks off."""
         reading = _Reading()
-        with suppress(httpx2.StreamError, httpx2.TransportError):
-            async for event in EventSource(response, max_event_size=None):
-                await self._flowing.wait()
+        check_encoding(response)
+        try:
+            async for event in EventSource(response, max_event_size=MAX_RESPONSE_BYTES):
+                await self.flow.may_read.wait()
                 reading.last_id = event.id or reading.last_id
                 reading.wait = event.retry if event.retry is not None else reading.wait
                 if event.event == "message" and event.data and self._hand_on(event.data.encode(), message, key):
                     reading.answered = True
                     break
+        except httpx2.SSEError:
+            raise  # An event over the bound.
+        except (httpx2.StreamError, httpx2.TransportError):
+            pass  # The stream broke off: the caller resumes it.
         return reading
 
     def _hand_on(self, data: bytes, request: Message, key: Id) -> bool:
@@ -266,19 +243,46 @@ class StreamableHttpConnection(HttpConnection):
         self._headers.learn(request, data)
         line = _one_line(data)
         initializes = request["method"] == "initialize"
-        seen = len(line) > LONG_LINE and not initializes and find_response_id(line) is not None
-        answer = None if seen else parse(line)
-        is_answer = seen or is_response(answer)
-        if is_answer and initializes and isinstance(answer, dict):
-            result = answer.get("result")
-            self._version = result.get("protocolVersion") if isinstance(result, dict) else None
-            if request is self._repeated_handshake:
-                return True  # The client has had its answer long ago.
-        self._on_message(line, key)
-        return is_answer
+        seen = find_response_id(line) if len(line) > LONG_LINE and not initializes else None
+        if seen is not None:
+            if seen == key:
+                self._on_message(line, key)
+            return seen == key
+        parsed = parse(line)
+        answered = False
+        for message in parsed if isinstance(parsed, list) else [parsed]:
+            if is_response(message):
+                if id_of(message) != key or answered:
+                    continue  # The response to another request comes with that request.
+                answered = True
+                if initializes:
+                    result = message.get("result")
+                    self._version = result.get("protocolVersion") if isinstance(result, dict) else None
+                    if request is self._repeated_handshake:
+                        return True  # The client has its response already.
+            self._on_message(line if message is parsed else to_line(message), key)
+        return answered
+
+    async def _falls_back_to_sse(self, response: httpx2.Response, message: Any, line: bytes) -> bool:
+        """Connect by SSE where the server refuses ``initialize`` as one of the older transport does; say whether."""
+        is_initialize = isinstance(message, dict) and message.get("method") == "initialize"
+        if not is_initialize or response.status_code not in {400, NOT_FOUND, NOT_ALLOWED}:
+            return False
+        sse = SseConnection(str(self._url), self.name, self._given, self._ca_file, self._auth)
+        sse.flow = self.flow
+        sse.start(
+            self._on_message, lambda reason: self._on_end(reason) if self._sse is sse else None, self._on_pressure
+        )
+        if not await sse.wait_for_endpoint():
+            await sse.close()
+            return False
+        logger.info("%s is an SSE server: connecting by the older transport", self.name)
+        self._sse = sse
+        sse.send(line)
+        return True
 
     async def _refused(self, response: httpx2.Response, message: Any) -> None:
-        body = await response.aread()
+        body = await read_body(response)
         parsed = parse(body)
         if isinstance(parsed, dict) and isinstance(parsed.get("error"), dict) and is_request(message):
             self._on_message(to_line({**parsed, "jsonrpc": "2.0", "id": message["id"]}), id_of(message))
@@ -320,15 +324,15 @@ class StreamableHttpConnection(HttpConnection):
                 async with self._open("GET", headers, None) as response:
                     if response.is_error or response.is_redirect:
                         return
-                    async for event in EventSource(response, max_event_size=None):
-                        await self._flowing.wait()
+                    async for event in EventSource(response, max_event_size=MAX_RESPONSE_BYTES):
+                        await self.flow.may_read.wait()
                         failures, last = 0, event.id or last
                         wait = event.retry if event.retry is not None else wait
                         if event.event == "message" and event.data:
                             self._on_message(_one_line(event.data.encode()), None)
-            except (httpx2.HTTPError, OSError):
+            except (httpx2.HTTPError, OSError, ValueError):
                 failures += 1
-            await asyncio.sleep(wait / 1000)
+            await asyncio.sleep(resume_delay(wait))
 
     async def _reopen(self) -> bool:
         if self._handshake_message is None:
@@ -350,17 +354,9 @@ class StreamableHttpConnection(HttpConnection):
         return True
 
 
-class _Body:
-    """The body of a request, in parts; it can be sent again after a sign-in."""
-
-    def __init__(self, body: bytes, taken: Callable[[int], None]) -> None:
-        self._body, self._taken = body, taken
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for start in range(0, len(self._body), PART):
-            part = self._body[start : start + PART]
-            yield part
-            self._taken(len(part))
+def resume_delay(retry: int) -> float:
+    """Give the seconds to wait before a stream is resumed, from the milliseconds that the server asks for."""
+    return min(retry, MAX_RETRY_MILLISECONDS) / 1000
 
 
 def _one_line(data: bytes) -> bytes:

@@ -1,0 +1,79 @@
+"""Request bodies and headers have deadlines and a common bound: a client that stops sending holds nothing for long."""
+
+import asyncio
+import socket
+
+import anyio
+import pytest
+import uvicorn
+
+from coatcheck.cli import web_server
+from coatcheck.proxy.front import asgi_middleware
+from coatcheck.proxy.front.asgi_middleware import BufferedBodies
+
+pytestmark = pytest.mark.anyio
+
+
+async def served(application, parts, *, ends: bool) -> list[dict]:
+    """Send a request whose body comes in parts, and perhaps never ends; give what is sent back."""
+    sent: list[dict] = []
+    waiting = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+
+    async def receive():
+        if waiting:
+            return waiting.pop(0)
+        if ends:
+            return {"type": "http.request", "body": b"", "more_body": False}
+        return await asyncio.get_running_loop().create_future()
+
+    async def send(event):
+        sent.append(event)
+
+    await application({"type": "http", "method": "POST", "path": "/mcp", "headers": []}, receive, send)
+    return sent
+
+
+async def echo(_scope, receive, send):
+    event = await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": event["body"]})
+
+
+async def test_a_body_that_never_ends_is_refused_and_freed(monkeypatch):
+    monkeypatch.setattr(asgi_middleware, "IDLE_BODY_TIMEOUT", 0.05)
+    bodies = BufferedBodies(echo)
+    with anyio.fail_after(60):
+        sent = await served(bodies, [b"{"], ends=False)
+        assert sent[0]["status"] == 408
+        assert (b"connection", b"close") in sent[0]["headers"]
+        assert (await served(bodies, [b"{", b"}"], ends=True))[1]["body"] == b"{}"
+
+
+async def test_incomplete_bodies_have_a_common_bound_that_small_ones_fit_into(monkeypatch):
+    monkeypatch.setattr(asgi_middleware, "MAX_BUFFERED_BYTES", 1_000)
+    bodies = BufferedBodies(echo)
+    with anyio.fail_after(60):
+        holding = asyncio.ensure_future(served(bodies, [b"x" * 900], ends=False))
+        await asyncio.sleep(0)
+        assert (await served(bodies, [b"x" * 200], ends=True))[0]["status"] == 503
+        assert (await served(bodies, [b"x" * 50], ends=True))[0]["status"] == 200
+        holding.cancel()
+        await asyncio.wait({holding})
+        assert (await served(bodies, [b"x" * 900], ends=True))[0]["status"] == 200
+
+
+async def test_a_connection_that_sends_no_request_is_closed(monkeypatch):
+    monkeypatch.setattr(web_server, "HEADER_TIMEOUT", 0.1)
+    bound = socket.socket()
+    bound.bind(("127.0.0.1", 0))
+    bound.listen()
+    server = uvicorn.Server(uvicorn.Config(echo, http=web_server.TimedProtocol, log_config=None, lifespan="off"))
+    serving = asyncio.ensure_future(server.serve(sockets=[bound]))
+    with anyio.fail_after(60):
+        for sent in (b"", b"GET / HTTP/1.1\r\nHost: x"):
+            reader, writer = await asyncio.open_connection(*bound.getsockname())
+            writer.write(sent)
+            assert await reader.read() == b""
+            writer.close()
+        server.should_exit = True
+        await serving
