@@ -52,7 +52,7 @@ def configure_mcp_server(
     redis_url: str | None = None,
     object_store_ttl: float | None = None,
     *,
-    toolsets: Collection[Toolset | str] = (),
+    toolsets: Collection[Toolset | Installation | str] = (),
     toolset_options: Mapping[str, Mapping[str, Any]] | None = None,
     container: Container | None = None,
 ) -> Container:
@@ -74,7 +74,7 @@ def configure_mcp_server(
         object_store_backend: ``memory``, ``sqlite``, ``redis``, or the name of an installed backend.
         redis_url: URL of the Redis, needed for ``redis``.
         object_store_ttl: Seconds that objects are kept; zero or less: no expiry.
-        toolsets: Toolsets, or their names.
+        toolsets: Toolsets, their names, or what one brings, from a container of your own.
         toolset_options: Settings of toolsets, by the toolset's name.
         container: A container with its own settings, in place of the three settings of the object store.
 
@@ -98,7 +98,7 @@ def configure_mcp_server(
     given = {name: value for name, value in deepset.items() if value is not None}
     if given:
         options[DEEPSET] = {**options.get(DEEPSET, {}), **given}
-        if all(toolset.name != DEEPSET for toolset in loaded):
+        if all(isinstance(entry, Installation) or entry.name != DEEPSET for entry in loaded):
             loaded.append(load_toolset(DEEPSET))
     store = {
         "object_store_backend": object_store_backend,
@@ -113,17 +113,19 @@ def configure_mcp_server(
         )
     if container is None:
         settings = Settings(**values)
-        for toolset in loaded:
-            settings = toolset.adapt(options.get(toolset.name), settings)
+        for entry in loaded:
+            if isinstance(entry, Toolset):
+                settings = entry.adapt(options.get(entry.name), settings)
         container = Container(settings=settings)
         container.store().ping()
     installations = [Installation(container.registry())]
-    for toolset in loaded:
-        added = toolset.install(options.get(toolset.name), container)
+    for entry in loaded:
+        added = entry if isinstance(entry, Installation) else entry.install(options.get(entry.name), container)
         taken = {name for installation in installations for name in installation.registry}
         clashes = sorted(taken.intersection(added.registry))
         if clashes:
-            raise SettingsError(f"The toolset {toolset.name} has tools whose names are taken: {', '.join(clashes)}.")
+            name = "A toolset" if isinstance(entry, Installation) else f"The toolset {entry.name}"
+            raise SettingsError(f"{name} has tools whose names are taken: {', '.join(clashes)}.")
         installations.append(added)
     install_tools(
         mcp_server_instance, installations, container.tenancy(), container.store, container.explorer, tools_to_register

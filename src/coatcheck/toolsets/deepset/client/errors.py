@@ -60,7 +60,8 @@ class DeepsetError(CoatcheckError):
     def _text(self) -> str:
         status = "" if self.status is None else f" ({self.status})"
         faults = "".join(f"\n- {line}" for line in detail_lines(self.details))
-        return f"{self.message}{status}{faults}"
+        message = self.message.removesuffix(".") if status else self.message
+        return f"{message}{status}{faults}"
 
 
 class RequestRejected(DeepsetError):

@@ -1,0 +1,71 @@
+"""API keys that come with requests: in the Authorization header, as the caller's identity."""
+
+import hashlib
+from typing import Any
+
+from mcp.server.auth.middleware.auth_context import auth_context_var, get_access_token
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
+from mcp.shared.exceptions import MCPError
+
+from coatcheck.toolsets.deepset.client import NotAuthorized
+
+CLIENT_ID = "deepset-api-key"
+MAX_KEY_CHARACTERS = 8_192
+UNAUTHORIZED = -32_001
+NO_KEY = (
+    "This server needs your deepset API key with every request: send it in the HTTP header "
+    "'Authorization: Bearer <key>'. Nothing was called."
+)
+
+
+def token_of(key: str) -> AccessToken | None:
+    """Make an identity of a key: its hash, so that each key has objects of its own; ``None`` for what is no key.
+
+    Whether the platform accepts the key shows when it is used.
+    """
+    if not key or len(key) > MAX_KEY_CHARACTERS or not key.isascii() or not key.isprintable() or " " in key:
+        return None
+    subject = hashlib.sha256(key.encode()).hexdigest()
+    return AccessToken(
+        token=key, client_id=CLIENT_ID, scopes=[], subject=subject, claims={"iss": CLIENT_ID, "sub": subject}
+    )
+
+
+class KeyVerifier:
+    """Lets in every caller with a key, under the key's own identity; the SDK refuses the others with 401."""
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """Say whose a token is."""
+        return token_of(token)
+
+
+class KeyMiddleware:
+    """Reads the key of each request where the server does not authenticate callers itself, and refuses one without."""
+
+    async def __call__(self, ctx: Any, call_next: Any) -> Any:
+        """Handle one message."""
+        if get_access_token() is not None:
+            return await call_next(ctx)
+        header = "" if ctx.request is None else ctx.request.headers.get("authorization", "")
+        scheme, _, key = header.partition(" ")
+        identity = token_of(key.strip()) if scheme.lower() == "bearer" else None
+        if identity is None:
+            raise MCPError(UNAUTHORIZED, NO_KEY)
+        reset = auth_context_var.set(AuthenticatedUser(identity))
+        try:
+            return await call_next(ctx)
+        finally:
+            auth_context_var.reset(reset)
+
+
+def key_of_request() -> str:
+    """Give the key of the request that is being handled.
+
+    Raises:
+        NotAuthorized: It came without one.
+    """
+    token = get_access_token()
+    if token is None or token.client_id != CLIENT_ID:
+        raise NotAuthorized(NO_KEY)
+    return token.token

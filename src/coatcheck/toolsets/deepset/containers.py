@@ -1,0 +1,116 @@
+"""The toolset's container: coatcheck's container inside, and around it what the platform needs.
+
+container = DeepsetContainer(settings=DeepsetSettings(api_key=…, workspace=…))
+container.coatcheck().store()
+"""
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+from dependency_injector import containers, providers
+from dependency_injector.providers import Provider
+
+from coatcheck.containers import Container
+from coatcheck.errors import SettingsError
+from coatcheck.settings import Settings
+from coatcheck.tool_factory import Registry
+from coatcheck.toolsets import Installation
+from coatcheck.toolsets.deepset.api_keys import KeyMiddleware, key_of_request
+from coatcheck.toolsets.deepset.client import DeepsetClient, DocsShare
+from coatcheck.toolsets.deepset.client_pool import ClientPool
+from coatcheck.toolsets.deepset.deepset_settings import DeepsetSettings
+from coatcheck.toolsets.deepset.text_ranking import BM25Ranker, Ranker
+from coatcheck.toolsets.deepset.tools.deepset_registry import deepset_registry
+
+DOCS_TOOL = "search_docs"
+"""Offered only where there is a share URL."""
+
+
+def limited_settings(settings: DeepsetSettings, core: Settings) -> Settings:
+    """Give coatcheck's settings, with a shorter lifetime of objects where keys come with requests.
+
+    A key that the platform has revoked still names a namespace here: what is in it must be gone soon.
+    """
+    longest = settings.shared_object_ttl
+    if not settings.api_key_from_auth_header or 0 < core.object_store_ttl <= longest:
+        return core
+    return core.model_copy(update={"object_store_ttl": longest})
+
+
+def open_clients(settings: DeepsetSettings, exit_stack: AsyncExitStack) -> ClientPool:
+    """Make the pool of clients; it is closed with the exit stack."""
+    clients = ClientPool(settings)
+    exit_stack.push_async_callback(clients.aclose)
+    return clients
+
+
+def current_client(settings: DeepsetSettings, clients: ClientPool) -> DeepsetClient:
+    """Give the client for the call that is being handled.
+
+    Raises:
+        NotAuthorized: The key is that of each request, and this one came without.
+    """
+    key = settings.api_key
+    return clients.client(key_of_request() if key is None else key.get_secret_value())
+
+
+def current_docs(clients: ClientPool) -> DocsShare | None:
+    """Give the documentation's share; ``None`` without one."""
+    return clients.docs()
+
+
+def open_installation(
+    settings: DeepsetSettings, core: Settings, registry: Registry, client: Provider[DeepsetClient]
+) -> Installation:
+    """Say what the toolset brings to a server.
+
+    Raises:
+        SettingsError: Objects live longer than they may where keys come with requests.
+    """
+    if limited_settings(settings, core) is not core:
+        raise SettingsError(
+            f"object_store_ttl is {core.object_store_ttl:g} s; with --api-key-from-auth-header objects live at most "
+            f"{settings.shared_object_ttl:g} s (--shared-object-ttl): a revoked key must not read for long."
+        )
+    offered = registry if settings.docs_share_url is not None else {k: v for k, v in registry.items() if k != DOCS_TOOL}
+    return Installation(
+        registry=offered,
+        client=client,
+        workspace_mode=settings.mode(),
+        workspace=settings.workspace,
+        middleware=(KeyMiddleware(),) if settings.api_key_from_auth_header else (),
+    )
+
+
+class DeepsetContainer(containers.DeclarativeContainer):
+    """Everything that the toolset is made of.
+
+    ``settings`` are the toolset's, ``core_settings`` coatcheck's; ``coatcheck`` may be a container of your own.
+    """
+
+    settings: Provider[DeepsetSettings] = providers.Dependency(
+        instance_of=DeepsetSettings, default=providers.ThreadSafeSingleton(DeepsetSettings)
+    )
+    core_settings: Provider[Settings] = providers.Dependency(
+        instance_of=Settings, default=providers.ThreadSafeSingleton(Settings)
+    )
+    coatcheck = providers.Container(
+        Container, settings=providers.ThreadSafeSingleton(limited_settings, settings, core_settings)
+    )
+
+    clients: Provider[ClientPool] = providers.ThreadSafeSingleton(open_clients, settings, coatcheck.exit_stack)
+    client: Provider[DeepsetClient] = providers.Callable(current_client, settings, clients)
+    docs: Provider[Any] = providers.Callable(current_docs, clients)
+    ranker: Provider[Ranker] = providers.ThreadSafeSingleton(BM25Ranker)
+    deployment: Provider[dict[str, Any]] = providers.Dict()
+
+    registry: Provider[Registry] = providers.Callable(
+        deepset_registry,
+        ranker=ranker.provider,
+        docs=docs.provider,
+        response_limit=coatcheck.settings.provided.response_limit.provider,
+        deployment=deployment,
+    )
+    installation: Provider[Installation] = providers.Callable(
+        open_installation, settings, coatcheck.settings, registry, client.provider
+    )

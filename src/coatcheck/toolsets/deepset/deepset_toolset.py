@@ -1,0 +1,54 @@
+"""The toolset under the name ``deepset``."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from coatcheck.containers import Container
+from coatcheck.settings import Settings
+from coatcheck.tool_factory import Registry
+from coatcheck.toolsets import Installation, Toolset
+from coatcheck.toolsets.deepset.api_keys import KeyVerifier
+from coatcheck.toolsets.deepset.containers import DeepsetContainer, limited_settings
+from coatcheck.toolsets.deepset.deepset_settings import DeepsetSettings
+from coatcheck.toolsets.deepset.tools.deepset_registry import deepset_registry
+
+Options = Mapping[str, Any] | None
+
+
+class DeepsetToolset(Toolset):
+    """Tools of the deepset AI platform."""
+
+    def _settings(self, options: Options) -> DeepsetSettings:
+        return cast("DeepsetSettings", self.load_settings(options))
+
+    def listing(self, options: Options = None) -> Registry:
+        """Give the tools without settings: a listing needs no API key."""
+        del options
+        return deepset_registry()
+
+    def adapt(self, options: Options, core: Settings) -> Settings:
+        """Shorten the lifetime of objects where API keys come with requests."""
+        return limited_settings(self._settings(options), core)
+
+    def token_verifier(self, options: Options) -> KeyVerifier | None:
+        """Let callers in by the API keys of their requests, where settings say so."""
+        return KeyVerifier() if self._settings(options).api_key_from_auth_header else None
+
+    def install(self, options: Options, container: Container) -> Installation:
+        """Give what the toolset brings to a server.
+
+        Raises:
+            SettingsError: Settings that do not fit.
+        """
+        host = DeepsetContainer(settings=self._settings(options), coatcheck=container)
+        installation: Installation = host.installation()
+        return installation
+
+
+def toolset_tools(settings: DeepsetSettings) -> Registry:
+    """Give the tools with what is in these settings."""
+    registry: Registry = DeepsetContainer(settings=settings).registry()
+    return registry
+
+
+TOOLSET = DeepsetToolset("deepset", toolset_tools, DeepsetSettings, description="Tools of the deepset AI platform.")

@@ -1,0 +1,41 @@
+"""Parameters and hints that several tools share."""
+
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, Field
+
+from coatcheck.toolsets.deepset.client import Page
+from coatcheck.toolsets.deepset.client.models import sent
+
+Workspace = Annotated[str, Field(description="Name of the workspace; list_workspaces shows them.")]
+PipelineName = Annotated[str, Field(description="Name of the pipeline.")]
+IndexName = Annotated[str, Field(description="Name of the index.")]
+VersionId = Annotated[str, Field(description="Id of the version, from list_pipeline_versions.")]
+QueryId = Annotated[str, Field(description="query_id of a search, from a search, a history or list_pipeline_traces.")]
+YamlText = Annotated[
+    str, Field(description='YAML text; best a reference to where it is stored, such as "@obj_001.config_yaml".')
+]
+Limit = Annotated[int, Field(ge=1, le=100, description="Most items.")]
+After = Annotated[str | None, Field(description="next_cursor of the page before.")]
+TopK = Annotated[int, Field(ge=1, le=50, description="Most results.")]
+Query = Annotated[str, Field(min_length=1, max_length=10_000, description="The question or the keywords.")]
+
+READS: Final = {"readOnlyHint": True, "idempotentHint": True, "openWorldHint": True}
+CREATES: Final = {"readOnlyHint": False, "destructiveHint": False, "idempotentHint": False, "openWorldHint": True}
+CHANGES: Final = {"readOnlyHint": False, "destructiveHint": True, "idempotentHint": True, "openWorldHint": True}
+RUNS: Final = {"readOnlyHint": False, "destructiveHint": False, "idempotentHint": True, "openWorldHint": True}
+
+
+def shown(page: Page[Any]) -> dict[str, Any]:
+    """Give a page as what a tool returns; ``next_cursor`` is there only if there is a next page."""
+    result: dict[str, Any] = {"data": [sent(item) for item in page.data], "has_more": page.has_more}
+    if page.total is not None:
+        result["total"] = page.total
+    if page.next_cursor is not None:
+        result["next_cursor"] = page.next_cursor
+    return result
+
+
+def answer(value: Any) -> Any:
+    """Give a model as the fields that were sent, anything else as it is."""
+    return sent(value) if isinstance(value, BaseModel) else value

@@ -1,0 +1,96 @@
+"""Errors of the platform in words that a model can act on."""
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from coatcheck.errors import CoatcheckError
+from coatcheck.toolsets.deepset.client import (
+    DeepsetError,
+    NotAuthorized,
+    NotFound,
+    PlatformFailed,
+    PlatformTimeout,
+    PlatformUnreachable,
+    RateLimited,
+    RequestRejected,
+    UnexpectedAnswer,
+)
+
+Result = TypeVar("Result")
+AsyncTool = Callable[..., Awaitable[Result]]
+
+_FORBIDDEN = 403
+_CONFLICT = 409
+_NOT_READY = 424
+
+
+class ToolFailed(CoatcheckError):
+    """A tool could not do what it was asked for; the text says what to do next."""
+
+
+def advised(where: str = "", *, writes: bool = False) -> Callable[[AsyncTool[Result]], AsyncTool[Result]]:
+    """Give a tool errors that say what to do next.
+
+    Args:
+        where: What names the things that the tool takes, for those that do not exist.
+        writes: Whether it changes something, so that a call without an answer may have been carried out.
+    """
+
+    def decorate(tool: AsyncTool[Result]) -> AsyncTool[Result]:
+        @functools.wraps(tool)
+        async def call(*args: Any, **kwargs: Any) -> Result:
+            try:
+                return await tool(*args, **kwargs)
+            except DeepsetError as error:
+                raise ToolFailed(f"{_sentence(str(error))} {advice(error, where, writes=writes)}") from error
+
+        return call
+
+    return decorate
+
+
+def advice(error: DeepsetError, where: str = "", *, writes: bool = False) -> str:
+    """Say what to do after an error.
+
+    Args:
+        error: The error.
+        where: What names the things that the tool takes.
+        writes: Whether the call changes something.
+    """
+    if isinstance(error, NotAuthorized):
+        if error.status == _FORBIDDEN:
+            return "The API key may not do this: choose something that it may see, or ask the user for another key."
+        return (
+            "You cannot repair this: ask the user to check the deepset API key, which is set where this server runs "
+            "(DEEPSET_API_KEY) or in the Authorization header of its client."
+        )
+    if isinstance(error, NotFound):
+        return f"Check the spelling. {where}".strip()
+    if isinstance(error, RateLimited):
+        seconds = f"{error.retry_after:.0f} s" if error.retry_after else "a minute"
+        return f"The platform is asked too often: wait {seconds}, then make the same call again."
+    if isinstance(error, RequestRejected):
+        return _advice_for_rejected(error)
+    maybe = " It may have been carried out all the same: look before you repeat it." if writes else ""
+    if isinstance(error, PlatformTimeout):
+        return f"Try again later, or ask for less; the limit is DEEPSET_CLIENT_TIMEOUT.{maybe}"
+    if isinstance(error, PlatformUnreachable):
+        return f"Try once more; if it stays, ask the user to check DEEPSET_API_URL and the network.{maybe}"
+    if isinstance(error, UnexpectedAnswer):
+        return f"Ask for less, or for something else; if it stays, tell the user.{maybe}"
+    if isinstance(error, PlatformFailed):
+        return f"The fault is on the platform's side: try once more in a minute; if it stays, tell the user.{maybe}"
+    return "Tell the user."
+
+
+def _advice_for_rejected(error: RequestRejected) -> str:
+    if error.status == _CONFLICT:
+        return "Choose another name, or change what is there."
+    if error.status == _NOT_READY:
+        return "Deploy it first, with deploy_pipeline, and wait until it is deployed."
+    return "Correct what was sent and call again; the platform named what does not fit."
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
