@@ -24,11 +24,11 @@ class Exchangeable:
 
 
 @contextlib.contextmanager
-def listening(application) -> Iterator[str]:
+def listening(application, lifespan="off") -> Iterator[str]:
     """Serve an application on a port of this machine, in a thread, and give its URL."""
     bound = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
-        uvicorn.Config(application, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1)
+        uvicorn.Config(application, log_level="critical", lifespan=lifespan, ws="none", timeout_graceful_shutdown=1)
     )
     thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
     thread.start()

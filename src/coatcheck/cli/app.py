@@ -7,6 +7,7 @@ import typer
 
 from coatcheck import __version__
 from coatcheck.cli.add_server import add
+from coatcheck.cli.deepset_simulator import app as deepset
 from coatcheck.cli.install import install, status, uninstall
 from coatcheck.cli.login import login, logout
 from coatcheck.cli.objects import app as objects
@@ -140,6 +141,7 @@ def serve(
     run_serve(settings, listening, toolsets, options, names, authentication=authentication, verbose=verbose)
 
 
+app.add_typer(deepset, name="deepset", short_help="Run a simulated deepset platform.")
 app.add_typer(objects, name="objects", short_help="Look at stored objects: ls, show, get, grep, query, rm.")
 app.command(cls=SettingsCommand, short_help="Show what the store holds, and what a running server has counted.")(stats)
 

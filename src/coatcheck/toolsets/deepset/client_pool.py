@@ -1,9 +1,9 @@
 """Clients of the platform, one for each API key, over one connection pool."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-import anyio
 import httpx2
 
 from coatcheck.toolsets.deepset.client import (
@@ -40,7 +40,7 @@ class ClientPool:
         *,
         max_clients: int = MAX_CLIENTS,
         idle_seconds: float = IDLE_SECONDS,
-        clock: Callable[[], float] = anyio.current_time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._retries = retries or RetryPolicy()

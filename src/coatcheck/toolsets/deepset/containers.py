@@ -4,7 +4,6 @@ container = DeepsetContainer(settings=DeepsetSettings(api_key=…, workspace=…
 container.coatcheck().store()
 """
 
-from contextlib import AsyncExitStack
 from typing import Any
 
 from dependency_injector import containers, providers
@@ -37,11 +36,17 @@ def limited_settings(settings: DeepsetSettings, core: Settings) -> Settings:
     return core.model_copy(update={"object_store_ttl": longest})
 
 
-def open_clients(settings: DeepsetSettings, exit_stack: AsyncExitStack) -> ClientPool:
-    """Make the pool of clients; it is closed with the exit stack."""
+def open_clients(settings: DeepsetSettings, coatcheck: Container) -> ClientPool:
+    """Make the pool of clients; it is closed with coatcheck's container."""
     clients = ClientPool(settings)
-    exit_stack.push_async_callback(clients.aclose)
+    coatcheck.exit_stack().push_async_callback(clients.aclose)
     return clients
+
+
+def current_response_limit(coatcheck: Container) -> int:
+    """Give the most characters of an answer."""
+    limit: int = coatcheck.settings().response_limit
+    return limit
 
 
 def current_client(settings: DeepsetSettings, clients: ClientPool) -> DeepsetClient:
@@ -60,13 +65,14 @@ def current_docs(clients: ClientPool) -> DocsShare | None:
 
 
 def open_installation(
-    settings: DeepsetSettings, core: Settings, registry: Registry, client: Provider[DeepsetClient]
+    settings: DeepsetSettings, coatcheck: Container, registry: Registry, client: Provider[DeepsetClient]
 ) -> Installation:
     """Say what the toolset brings to a server.
 
     Raises:
         SettingsError: Objects live longer than they may where keys come with requests.
     """
+    core = coatcheck.settings()
     if limited_settings(settings, core) is not core:
         raise SettingsError(
             f"object_store_ttl is {core.object_store_ttl:g} s; with --api-key-from-auth-header objects live at most "
@@ -94,23 +100,25 @@ class DeepsetContainer(containers.DeclarativeContainer):
     core_settings: Provider[Settings] = providers.Dependency(
         instance_of=Settings, default=providers.ThreadSafeSingleton(Settings)
     )
+    # Passed on whole below: where a container of your own takes its place, `coatcheck.settings` would name the other's.
     coatcheck = providers.Container(
         Container, settings=providers.ThreadSafeSingleton(limited_settings, settings, core_settings)
     )
 
-    clients: Provider[ClientPool] = providers.ThreadSafeSingleton(open_clients, settings, coatcheck.exit_stack)
+    clients: Provider[ClientPool] = providers.ThreadSafeSingleton(open_clients, settings, coatcheck)
     client: Provider[DeepsetClient] = providers.Callable(current_client, settings, clients)
     docs: Provider[Any] = providers.Callable(current_docs, clients)
     ranker: Provider[Ranker] = providers.ThreadSafeSingleton(BM25Ranker)
+    response_limit: Provider[int] = providers.Callable(current_response_limit, coatcheck)
     deployment: Provider[dict[str, Any]] = providers.Dict()
 
     registry: Provider[Registry] = providers.Callable(
         deepset_registry,
         ranker=ranker.provider,
         docs=docs.provider,
-        response_limit=coatcheck.settings.provided.response_limit.provider,
+        response_limit=response_limit.provider,
         deployment=deployment,
     )
     installation: Provider[Installation] = providers.Callable(
-        open_installation, settings, coatcheck.settings, registry, client.provider
+        open_installation, settings, coatcheck, registry, client.provider
     )

@@ -12,7 +12,6 @@ import shlex
 import threading
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -55,20 +54,19 @@ class FaultRule(BaseModel):
         Raises:
             SettingsError: It cannot be read.
         """
-        words: dict[str, Any] = {}
         try:
-            for word in shlex.split(text):
-                key, separator, value = word.partition("=")
-                if not separator:
-                    raise SettingsError(f"The fault {excerpt(text)} has a word without '=': {excerpt(word)}. {_HOW}")
-                words[key] = value
-            return cls.model_validate(words)
+            pairs = [word.partition("=") for word in shlex.split(text)]
+        except ValueError as error:  # quotes that do not close
+            raise SettingsError(f"The fault {excerpt(text)} cannot be read: {error}. {_HOW}") from None
+        for word, separator, _ in pairs:
+            if not separator:
+                raise SettingsError(f"The fault {excerpt(text)} has a word without '=': {excerpt(word)}. {_HOW}")
+        try:
+            return cls.model_validate({key: value for key, _, value in pairs})
         except ValidationError as error:
             fault = error.errors(include_input=False, include_url=False)[0]
             name = ".".join(map(str, fault["loc"]))
             raise SettingsError(f"The fault {excerpt(text)} cannot be read: {name}: {fault['msg']}. {_HOW}") from None
-        except ValueError as error:
-            raise SettingsError(f"The fault {excerpt(text)} cannot be read: {error}. {_HOW}") from None
 
 
 _HOW = f"It has words of key=value, with these keys: {', '.join(FaultRule.model_fields)}."

@@ -71,20 +71,18 @@ _FIXED: dict[str, Mapping[str, Any]] = {
     "create_pipeline": {"skip_validation_errors": True},
     "deploy_pipeline": DEPLOYMENT,
 }
-_WITH_YAML = frozenset(
-    [
-        "get_pipeline",
-        "list_pipeline_versions",
-        "get_pipeline_version",
-        "create_pipeline_version",
-        "patch_pipeline_version",
-        "restore_pipeline_version",
-        "get_index",
-        "create_index",
-        "update_index",
-        "get_template",
-    ]
-)
+_WITH_YAML = {
+    "get_pipeline",
+    "list_pipeline_versions",
+    "get_pipeline_version",
+    "create_pipeline_version",
+    "patch_pipeline_version",
+    "restore_pipeline_version",
+    "get_index",
+    "create_index",
+    "update_index",
+    "get_template",
+}
 YAML_PREVIEW_CHARACTERS = 1_500
 """Longest preview of results that hold a configuration: it is to be passed on by reference, not read."""
 

@@ -21,7 +21,7 @@ from coatcheck.toolsets.deepset.tools.parameters import (
     answer,
     shown,
 )
-from coatcheck.toolsets.deepset.tools.tool_errors import ToolFailed, advised
+from coatcheck.toolsets.deepset.tools.tool_errors import ToolFailed, advised, configuration
 
 _WHERE = "list_indexes names the indexes, list_workspaces the workspaces."
 _WHERE_TEMPLATES = "list_templates and search_templates name the templates, list_workspaces the workspaces."
@@ -55,7 +55,9 @@ async def create_index(
 ) -> Any:
     """Create an index: how files become documents that pipelines find."""
     return answer(
-        await client.workspace(workspace).indexes.create(index_name, yaml_configuration, description=description)
+        await client.workspace(workspace).indexes.create(
+            index_name, configuration(yaml_configuration), description=description
+        )
     )
 
 
@@ -100,7 +102,7 @@ async def validate_index(
     yaml_configuration: YamlText, workspace: Workspace, *, client: DeepsetClient
 ) -> dict[str, Any]:
     """Have the platform validate the configuration of an index, without saving it."""
-    validation = await client.workspace(workspace).indexes.validate(yaml_configuration)
+    validation = await client.workspace(workspace).indexes.validate(configuration(yaml_configuration))
     return {"valid": validation.valid, "errors": [sent(fault) for fault in validation.errors]}
 
 

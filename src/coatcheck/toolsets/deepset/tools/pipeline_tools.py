@@ -21,7 +21,7 @@ from coatcheck.toolsets.deepset.tools.parameters import (
     YamlText,
     shown,
 )
-from coatcheck.toolsets.deepset.tools.tool_errors import ToolFailed, advised
+from coatcheck.toolsets.deepset.tools.tool_errors import ToolFailed, advised, configuration
 
 WHERE_PIPELINES = "list_pipelines names the pipelines, list_workspaces the workspaces."
 _INVALID = frozenset({400, 422})
@@ -71,10 +71,11 @@ async def create_pipeline(
     so that you can correct it with create_pipeline_version.
     """
     pipelines = client.workspace(workspace).pipelines
-    validation = await pipelines.validate(yaml_configuration)
+    config = configuration(yaml_configuration)
+    validation = await pipelines.validate(config)
     if not validation.valid and not skip_validation_errors:
         return {"created": False, "name": pipeline_name, "validation": _told(validation)}
-    created = await pipelines.create(pipeline_name, yaml_configuration)
+    created = await pipelines.create(pipeline_name, config)
     details = created if isinstance(created, dict) else {}
     return {**details, "created": True, "name": pipeline_name, "validation": _told(validation)}
 
@@ -87,7 +88,7 @@ async def validate_pipeline(
 
     Returns valid, and errors with message and json_pointer for what is wrong.
     """
-    return _told(await client.workspace(workspace).pipelines.validate(yaml_configuration))
+    return _told(await client.workspace(workspace).pipelines.validate(configuration(yaml_configuration)))
 
 
 @advised("list_pipelines names the pipelines, list_pipeline_versions the versions.", writes=True)
@@ -184,7 +185,7 @@ async def debug_pipeline(
     if break_at_component_name is not None:
         break_at = {"component_name": break_at_component_name, "visit_count": break_at_visit_count}
     run = await client.workspace(workspace).pipelines.debug(
-        yaml_configuration,
+        configuration(yaml_configuration),
         inputs or {},
         dry_run=dry_run,
         break_at=break_at,
@@ -231,7 +232,7 @@ async def create_pipeline_version(
     """
     pipelines = client.workspace(workspace).pipelines
     version = await pipelines.create_version(
-        pipeline_name, yaml_configuration, is_draft=is_draft, description=description
+        pipeline_name, configuration(yaml_configuration), is_draft=is_draft, description=description
     )
     return sent(version)
 
@@ -253,8 +254,9 @@ async def patch_pipeline_version(
     if yaml_configuration is None and description is None and is_draft is None:
         raise ToolFailed("Nothing to change was given: pass yaml_configuration, description or is_draft.")
     pipelines = client.workspace(workspace).pipelines
+    config = None if yaml_configuration is None else configuration(yaml_configuration)
     version = await pipelines.update_version(
-        pipeline_name, version_id, config_yaml=yaml_configuration, is_draft=is_draft, description=description
+        pipeline_name, version_id, config_yaml=config, is_draft=is_draft, description=description
     )
     return sent(version)
 

@@ -1,6 +1,7 @@
 """Errors of the platform in words that a model can act on."""
 
 import functools
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -94,3 +95,22 @@ def _advice_for_rejected(error: RequestRejected) -> str:
 
 def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+_WHOLE_OBJECT = re.compile(r'"(config_yaml|query_yaml|indexing_yaml)":')
+_LOOKED_AT = 100_000
+
+
+def configuration(text: str) -> str:
+    """Give the text of a configuration.
+
+    Raises:
+        ToolFailed: It is the whole of a stored object, of which the configuration is a part.
+    """
+    found = _WHOLE_OBJECT.search(text, 0, _LOOKED_AT) if text.startswith("{") else None
+    if found is not None:
+        raise ToolFailed(
+            f"That is the whole stored object; nothing was sent. Add .{found[1]} to the reference, so that only the "
+            "configuration is passed."
+        )
+    return text

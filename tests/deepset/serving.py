@@ -1,0 +1,71 @@
+"""The real command, as a process over stdio or HTTP."""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx2
+from mcp import Client, StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+
+COMMAND = str(Path(sys.executable).parent / "coatcheck")
+SERVE = ["serve", "--toolset", "deepset"]
+PATIENCE = 60
+
+
+def environment(**variables: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DEEPSET_", "COATCHECK_"))}
+    return {**kept, **variables}
+
+
+@contextlib.asynccontextmanager
+async def over_stdio(*flags: str, mode: str = "auto", **variables: str) -> AsyncIterator[Client]:
+    server = StdioServerParameters(command=COMMAND, args=[*SERVE, *flags], env=environment(**variables))
+    async with Client(stdio_client(server), mode=mode) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def over_http(*flags: str, **variables: str) -> Iterator[str]:
+    """Serve over HTTP on a port of the system's choice, and give the URL."""
+    command = [COMMAND, *SERVE, "--transport", "streamable-http", "--port", "0", *flags]
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(**variables)
+    )
+    timer = threading.Timer(PATIENCE, process.kill)
+    timer.start()
+    said = []
+    rest = threading.Thread(target=process.stderr.read, daemon=True)
+    try:
+        for line in process.stderr:
+            said.append(line)
+            found = re.search(r"listening on (http://\S+)", line)
+            if found:
+                break
+        else:
+            raise AssertionError("".join(said))
+        timer.cancel()
+        rest.start()
+        yield found[1]
+    finally:
+        timer.cancel()
+        process.kill()
+        process.wait(PATIENCE)
+        if rest.ident is not None:
+            rest.join(PATIENCE)
+        process.stderr.close()
+
+
+@contextlib.asynccontextmanager
+async def client_of(url: str, key: str | None, mode: str = "auto") -> AsyncIterator[Client]:
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=PATIENCE) as http,
+        Client(streamable_http_client(url, http_client=http), mode=mode) as client,
+    ):
+        yield client

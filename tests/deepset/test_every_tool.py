@@ -1,0 +1,106 @@
+"""Every tool through a real MCP client and the real command, in all ways of giving the key and the workspace."""
+
+import anyio
+import httpx2
+import pytest
+
+from tests.deepset.conftest import KEYS
+from tests.deepset.scenario import PARTS, PIPELINE, Session, reference_in, text_of
+from tests.deepset.serving import client_of, over_http, over_stdio
+
+pytestmark = pytest.mark.anyio
+
+
+async def every_tool(client, workspace, tag="one") -> Session:
+    session = Session(client, workspace, tag)
+    for part in PARTS:
+        await part(session)
+    listed = {tool.name for tool in (await client.list_tools()).tools}
+    assert listed - set(session.called) == {
+        "object_store_get", "object_store_slice", "object_store_put", "object_store_delete", "object_store_list",
+    }  # fmt: skip
+    return session
+
+
+async def test_over_stdio_with_a_fixed_workspace(api_url, platform):
+    flags = ["--api-url", api_url, "--workspace", "default", "--docs-share-url", platform.share_url()]
+    async with over_stdio(*flags, DEEPSET_API_KEY="key-of-ada") as client:
+        assert not platform.requests  # nothing is fetched at the start
+        session = await every_tool(client, None)
+    keys = {request.headers["authorization"] for request in platform.requests}
+    assert "Bearer key-of-ada" in keys
+    assert "Bearer key-of-grace" not in keys
+    assert "key-of-ada" not in "".join(session.said)
+
+
+async def test_over_stdio_where_the_model_names_the_workspace(api_url, platform):
+    variables = {
+        "DEEPSET_API_KEY": "key-of-ada",
+        "DEEPSET_API_URL": api_url,
+        "DEEPSET_DOCS_SHARE_URL": platform.share_url(),
+        "DEEPSET_CLIENT_TIMEOUT": "30",
+    }
+    async with over_stdio(mode="legacy", **variables) as client:
+        await every_tool(client, "default")
+
+
+@pytest.mark.parametrize(
+    ("flags", "workspace", "mode"),
+    [(["--workspace", "default"], None, "auto"), (["--workspace-mode", "dynamic"], "default", "legacy")],
+    ids=["static", "dynamic"],
+)
+async def test_over_http_two_users_with_keys_of_their_own_never_meet(flags, workspace, mode, api_url, platform):
+    share = ["--docs-share-url", platform.share_url(), "--api-url", api_url]
+    with over_http("--api-key-from-auth-header", *flags, *share) as url:
+        async with client_of(url, "key-of-ada", mode) as ada, client_of(url, "key-of-grace", mode) as grace:
+            sessions: dict[str, Session] = {}
+
+            async def work(name, client):
+                sessions[name] = await every_tool(client, workspace, name)
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(work, "ada", ada)
+                tasks.start_soon(work, "grace", grace)
+
+            for name, other, client in (("ada", "grace", grace), ("grace", "ada", ada)):
+                theirs = {reference_in(said) for said in sessions[name].said if said.startswith("@obj_")}
+                listed = text_of(await client.call_tool("object_store_list", {}))
+                assert not [reference for reference in theirs if f"{reference} " in listed]
+                refused = await client.call_tool("object_store_get", {"object_id": min(theirs)})
+                assert refused.is_error, other
+                assert "not found" in text_of(refused)
+    made = {name: pipeline.record["created_by"]["given_name"] for name, pipeline in pipelines_of(platform)}
+    assert (made["faq/ada"], made["faq/grace"]) == ("Ada", "Grace")
+
+
+def pipelines_of(platform):
+    return platform.state.workspaces["default"].pipelines.items()
+
+
+async def test_over_http_a_server_may_have_a_key_of_its_own(api_url, platform):
+    share = ["--docs-share-url", platform.share_url(), "--api-url", api_url]
+    with over_http("--workspace", "default", *share, DEEPSET_API_KEY="key-of-grace") as url:
+        async with client_of(url, None) as client:
+            await Session(client, None).call("get_pipeline", "config_yaml", pipeline_name=PIPELINE)
+    assert {request.headers["authorization"] for request in platform.requests} == {"Bearer key-of-grace"}
+
+
+async def test_a_request_without_a_key_is_refused_before_anything_is_called(api_url, platform):
+    with over_http("--api-key-from-auth-header", "--workspace", "default", "--api-url", api_url) as url:
+        call = {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "tools/call",
+            "params": {"name": "list_pipelines", "arguments": {}},
+        }
+        async with httpx2.AsyncClient(timeout=60) as http:
+            accept = {"Accept": "application/json, text/event-stream"}
+            for key in ({}, {"Authorization": "Basic eDp5"}, {"Authorization": "Bearer"}):
+                answered = await http.post(url, json=call, headers={**accept, **key})
+                assert answered.status_code == 401
+        async with client_of(url, "nobodys-key") as client:
+            refused = await client.call_tool("list_pipelines", {})
+            assert refused.is_error
+            assert "ask the user to check the deepset API key" in text_of(refused)
+    assert [request.headers["authorization"] for request in platform.requests] == ["Bearer nobodys-key"]
+    assert "nobodys-key" not in KEYS

@@ -1,0 +1,388 @@
+"""What tools tell a model, and how they behave where the platform does not; with the toolset's container."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import anyio
+import anyio.lowlevel
+import httpx2
+import pytest
+from dependency_injector import providers
+from mcp import Client
+from mcp.server import MCPServer
+from mcp.shared.exceptions import MCPError
+from pydantic import SecretStr
+
+from coatcheck.errors import SettingsError
+from coatcheck.lifecycle import running
+from coatcheck.server import configure_mcp_server
+from coatcheck.settings import Settings
+from coatcheck.tool_factory import WorkspaceMode
+from coatcheck.toolsets.deepset import DeepsetContainer, DeepsetSettings, EmbeddingRanker
+from coatcheck.toolsets.deepset.client_pool import ClientPool
+from coatcheck.toolsets.deepset.simulator import FaultRule
+from tests.deepset.conftest import FAST_RETRIES, listening
+from tests.deepset.scenario import PIPELINE, Session, reference_in, text_of
+from tests.deepset.serving import client_of
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch):
+    for name in ("API_KEY", "API_URL", "WORKSPACE", "DOCS_SHARE_URL", "CLIENT_TIMEOUT", "WORKSPACE_MODE"):
+        monkeypatch.delenv(f"DEEPSET_{name}", raising=False)
+
+
+def settings_for(api_url, **values) -> DeepsetSettings:
+    return DeepsetSettings(**{"api_url": api_url, "api_key": "key-of-ada", "workspace": "default"} | values)
+
+
+def host_for(settings, **providers_of) -> DeepsetContainer:
+    host = DeepsetContainer(
+        settings=settings, core_settings=Settings(), deployment=providers.Dict(poll_interval=0.02), **providers_of
+    )
+    host.clients.override(providers.ThreadSafeSingleton(ClientPool, settings, FAST_RETRIES))
+    return host
+
+
+@contextlib.asynccontextmanager
+async def served(host) -> AsyncIterator[Client]:
+    server = MCPServer("deepset")
+    configure_mcp_server(server, toolsets=[host.installation()], container=host.coatcheck())
+    async with running(host.coatcheck()), Client(server) as client:
+        yield client
+    await host.clients().aclose()
+
+
+@pytest.fixture
+async def client(api_url) -> AsyncIterator[Client]:
+    async with served(host_for(settings_for(api_url))) as made:
+        yield made
+
+
+async def refused(client, name, **arguments) -> str:
+    result = await client.call_tool(name, arguments)
+    assert result.is_error, text_of(result)
+    return text_of(result)
+
+
+async def test_a_bad_key_is_for_the_user_to_repair(api_url):
+    async with served(host_for(settings_for(api_url, api_key="wrong-key"))) as client:
+        said = await refused(client, "list_pipelines")
+    assert "(401)" in said
+    assert "ask the user to check the deepset API key" in said
+    assert "wrong-key" not in said
+
+
+async def test_an_unknown_workspace_is_told_with_what_names_them(api_url):
+    async with served(host_for(settings_for(api_url, workspace="nowhere"))) as client:
+        said = await refused(client, "list_pipelines")
+    assert "Workspace 'nowhere' not found (404)" in said
+    assert "list_workspaces the workspaces" in said
+
+
+async def test_a_yaml_error_is_told_with_its_line(client):
+    result = text_of(await client.call_tool("validate_pipeline", {"yaml_configuration": "components: [\n"}))
+    assert '"valid":false' in result
+    assert "line 2" in result
+
+
+async def test_errors_of_a_configuration_are_told_with_their_places(client):
+    yaml = "components:\n  a:\n    type: no.Such\n"
+    result = text_of(await client.call_tool("validate_pipeline", {"yaml_configuration": yaml}))
+    assert "/components/a/type" in result
+    created = await client.call_tool("create_pipeline", {"pipeline_name": "broken", "yaml_configuration": yaml})
+    assert '"created":true' in text_of(created)
+    deployed = text_of(await client.call_tool("deploy_pipeline", {"pipeline_name": "broken"}))
+    assert '"deployed":false' in deployed
+    assert "no.Such" in deployed
+
+
+async def test_a_whole_object_in_place_of_its_configuration_is_refused(client, platform):
+    reference = reference_in(text_of(await client.call_tool("get_pipeline", {"pipeline_name": PIPELINE})))
+    said = await refused(client, "create_pipeline", pipeline_name="whole", yaml_configuration=reference)
+    assert "Add .config_yaml to the reference" in said
+    assert "whole" not in platform.state.workspaces["default"].pipelines
+
+
+async def test_a_timeout_says_what_to_do(api_url, platform):
+    platform.faults.add(FaultRule(delay=60))
+    async with served(host_for(settings_for(api_url, client_timeout=0.1))) as client:
+        assert "Try again later" in await refused(client, "list_pipelines")
+        said = await refused(client, "create_pipeline_version", pipeline_name=PIPELINE, yaml_configuration="a: b")
+    assert "It may have been carried out all the same" in said
+
+
+async def test_a_failure_of_the_platform_says_what_to_do(client, platform):
+    platform.faults.add(FaultRule(status=500))
+    said = await refused(client, "get_pipeline", pipeline_name=PIPELINE)
+    assert "(500)" in said
+    assert "try once more in a minute" in said
+
+
+async def test_a_rate_limit_says_how_long_to_wait(client, platform):
+    platform.faults.add(FaultRule(status=429, retry_after=40))
+    assert "wait 40 s, then make the same call again" in await refused(client, "list_indexes")
+
+
+async def test_a_platform_that_is_not_there_says_what_to_check():
+    settings = DeepsetSettings(api_url="http://127.0.0.1:9/api", api_key="k", workspace="default")
+    async with served(host_for(settings)) as client:
+        assert "check DEEPSET_API_URL" in await refused(client, "list_pipelines")
+
+
+async def test_a_pipeline_that_is_not_deployed_is_not_searched(client):
+    said = await refused(client, "search_pipeline", pipeline_name="faq-onboarding-02", query="x")
+    assert "is not deployed" in said
+    assert "deploy_pipeline" in said
+
+
+async def test_a_slow_platform_holds_up_no_other_call(client, platform):
+    platform.faults.add(FaultRule(delay=60, path="*/search"))
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.call_tool, "search_pipeline", {"pipeline_name": PIPELINE, "query": "x"})
+            while not platform.requests:
+                await anyio.lowlevel.checkpoint()
+            assert not (await client.call_tool("list_pipelines", {})).is_error
+            tasks.cancel_scope.cancel()
+
+
+async def test_a_deployment_reports_progress_and_can_be_cancelled(client, platform):
+    platform.state.deploy_seconds = 1000
+    told = anyio.Event()
+    messages = []
+
+    async def on_progress(progress, total, message):
+        messages.append(message)
+        told.set()
+
+    async def deploy():
+        await client.call_tool("deploy_pipeline", {"pipeline_name": PIPELINE}, progress_callback=on_progress)
+
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(deploy)
+            await told.wait()
+            tasks.cancel_scope.cancel()
+        assert "DEPLOYMENT_IN_PROGRESS" in messages[0]
+        platform.requests.clear()
+        assert not (await client.call_tool("get_pipeline", {"pipeline_name": PIPELINE})).is_error
+    looked = [request.path for request in platform.requests if request.path.endswith(f"/pipelines/{PIPELINE}")]
+    assert len(looked) <= 2  # nothing polls on
+
+
+async def test_a_deployment_that_fails_says_where_to_look(client, platform):
+    config = platform.state.workspaces["default"].pipelines[PIPELINE].versions[0]["config_yaml"]
+    yaml = config.replace("OPENAI_API_KEY", "NOT_THERE")
+    await client.call_tool("create_pipeline", {"pipeline_name": "unset", "yaml_configuration": yaml})
+    said = await refused(client, "deploy_pipeline", pipeline_name="unset")
+    assert 'get_pipeline_logs(pipeline_name="unset", level="error")' in said
+    logs = text_of(await client.call_tool("get_pipeline_logs", {"pipeline_name": "unset", "level": "error"}))
+    assert "The secret NOT_THERE is not set" in logs
+
+
+async def test_a_configuration_passes_by_reference_byte_for_byte(client, platform):
+    pipelines = platform.state.workspaces["default"].pipelines
+    config = pipelines[PIPELINE].versions[0]["config_yaml"]
+    shown = text_of(await client.call_tool("get_pipeline", {"pipeline_name": PIPELINE}))
+    assert "prompt_builder.question" not in shown  # what the model sees is bounded
+    await client.call_tool(
+        "create_pipeline_version",
+        {"pipeline_name": PIPELINE, "yaml_configuration": f"{reference_in(shown)}.config_yaml"},
+    )
+    assert platform.requests[-1].body["config_yaml"] == config
+    assert "# keywords and vectors together" in config
+
+
+@pytest.mark.parametrize(
+    ("snippet", "expected"),
+    [("top_k: 99", "is not in the configuration"), ("- sender:", "is in the configuration 4 times")],
+)
+async def test_a_snippet_must_be_there_once(snippet, expected, client, platform):
+    said = await refused(
+        client, "update_index", index_name="billing-files-00", original_config_snippet=snippet,
+        replacement_config_snippet="x",
+    )  # fmt: skip
+    assert expected in said
+    assert "PATCH" not in {request.method for request in platform.requests}
+
+
+async def test_nothing_to_change_is_an_error(client):
+    said = await refused(client, "patch_pipeline_version", pipeline_name=PIPELINE, version_id="v")
+    assert "Nothing to change" in said
+
+
+async def test_hidden_parameters_are_not_shown_and_cannot_be_set(client, platform):
+    tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+    for tool in tools.values():
+        shown = set(tool.input_schema.get("properties", {}))
+        hidden = {"client", "workspace", "ranker", "docs", "response_limit", "poll_interval", "ctx"}
+        assert not shown & (hidden | {"skip_validation_errors", "wait_for_deployment", "timeout_seconds"}), tool.name
+    await client.call_tool("list_pipelines", {"workspace": "nowhere", "client": "mine"})
+    assert platform.requests[-1].path == "v1/workspaces/default/pipelines"
+
+
+async def test_tools_tell_hosts_what_they_do(client):
+    hints = {tool.name: tool.annotations for tool in (await client.list_tools()).tools}
+    assert hints["list_pipelines"].read_only_hint is True
+    assert hints["create_pipeline"].destructive_hint is False
+    assert hints["create_pipeline"].idempotent_hint is False
+    assert hints["deploy_pipeline"].destructive_hint is True
+    assert hints["patch_pipeline_version"].idempotent_hint is True
+
+
+async def test_the_model_names_the_workspace_where_none_is_fixed(api_url, platform):
+    async with served(host_for(settings_for(api_url, workspace=None))) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert "workspace" in tools["list_pipelines"].input_schema["required"]
+        assert "workspace" not in tools["list_secrets"].input_schema["properties"]
+        await Session(client, "default").call("list_pipelines", "total")
+        assert "Workspace 'lab' not found" in await refused(client, "list_pipelines", workspace="lab")
+        assert "cannot be a name" in await refused(client, "list_pipelines", workspace="..")
+
+
+async def test_docs_are_offered_only_with_a_share_url(client, api_url, platform):
+    assert "search_docs" not in {tool.name for tool in (await client.list_tools()).tools}
+    core = Settings(response_limit=1500)
+    settings = settings_for(api_url, docs_share_url=platform.share_url())
+    host = DeepsetContainer(settings=settings, core_settings=core)
+    async with served(host) as with_docs:
+        said = text_of(await with_docs.call_tool("search_docs", {"query": "create a pipeline"}))
+        assert len(said) <= 1500
+        assert said.count("## docs/") >= 2
+        headings = [line for line in said.splitlines() if line and not line.startswith("> ")]
+        assert all(line.startswith("## docs/") or "more pages" in line for line in headings)
+
+
+async def test_guides_are_listed_in_the_description(client):
+    tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+    assert "- build-a-pipeline: From a task to a deployed pipeline" in tools["load_skill"].description
+    assert "there are: analyse-searches, build-a-pipeline" in await refused(client, "load_skill", skill_name="x")
+
+
+async def test_an_embedding_model_may_rank_in_place_of_words(api_url):
+    asked = []
+
+    def embed(texts):
+        asked.append(len(texts))
+        return [[1.0, float("contracts" in text.lower())] if place else [0.0, 1.0] for place, text in enumerate(texts)]
+
+    ranker = providers.Object(EmbeddingRanker(embed, threshold=0.1))
+    async with served(host_for(settings_for(api_url), ranker=ranker)) as client:
+        found = text_of(await client.call_tool("search_templates", {"query": "agreements", "top_k": 3}))
+    assert asked == [49]
+    assert "contracts" in found
+    assert "billing" not in found
+
+
+async def test_words_without_a_match_find_nothing(client):
+    assert '"data":[]' in text_of(await client.call_tool("search_templates", {"query": "xyzzy the of"}))
+
+
+async def test_the_plan_s_parameters_configure_a_server(api_url, platform):
+    server = MCPServer("mine")
+    container = configure_mcp_server(
+        server,
+        {"list_pipelines", "search_docs", "object_store_get"},
+        workspace_mode=WorkspaceMode.STATIC,
+        deepset_api_key="key-of-ada",
+        deepset_api_url=api_url,
+        deepset_workspace="default",
+        deepset_docs_shareable_prototype_url=platform.share_url(),
+        object_store_ttl=60,
+    )
+    async with running(container), Client(server) as client:
+        assert {tool.name for tool in (await client.list_tools()).tools} == {
+            "list_pipelines", "search_docs", "object_store_get",
+        }  # fmt: skip
+        assert not (await client.call_tool("list_pipelines", {})).is_error
+    assert container.store().ttl == 60
+
+
+async def test_a_server_of_one_s_own_takes_keys_from_requests(api_url, platform):
+    server = MCPServer("mine")
+    container = configure_mcp_server(
+        server, deepset_api_url=api_url, deepset_workspace="default", get_api_key_from_authorization_header=True
+    )
+    assert container.store().ttl == 900
+    application = server.streamable_http_app(host="127.0.0.1")
+
+    with listening(application, lifespan="on") as url:
+        async with client_of(f"{url}/mcp", "key-of-ada") as ada, client_of(f"{url}/mcp", "key-of-grace") as grace:
+            kept = reference_in(text_of(await ada.call_tool("list_pipelines", {})))
+            assert not (await ada.call_tool("object_store_get", {"object_id": kept})).is_error
+            assert "not found" in await refused(grace, "object_store_get", object_id=kept)
+            assert kept not in text_of(await grace.call_tool("object_store_list", {}))
+        sent = len(platform.requests)
+        async with httpx2.AsyncClient(timeout=60) as http:
+            with pytest.raises((MCPError, BaseExceptionGroup)):
+                async with client_of(f"{url}/mcp", None):
+                    pass
+            del http
+        assert len(platform.requests) == sent
+
+
+async def test_objects_of_keys_that_come_with_requests_may_not_live_long(api_url):
+    settings = settings_for(api_url, api_key=None, api_key_from_auth_header=True)
+    assert DeepsetContainer(settings=settings, core_settings=Settings()).coatcheck().store().ttl == 900
+    brief = Settings(object_store_ttl=30)
+    assert DeepsetContainer(settings=settings, core_settings=brief).coatcheck().store().ttl == 30
+    forever = Settings(object_store_ttl=0)
+    assert DeepsetContainer(settings=settings, core_settings=forever).coatcheck().store().ttl == 900
+    own = DeepsetContainer(settings=settings_for(api_url), core_settings=Settings()).coatcheck()
+    with pytest.raises(SettingsError, match="a revoked key must not read for long"):
+        configure_mcp_server(
+            MCPServer("mine"), container=own, deepset_workspace="default", get_api_key_from_authorization_header=True
+        )
+
+
+async def test_clients_are_bounded_and_forgotten_when_unused(api_url):
+    now = 0.0
+    pool = ClientPool(settings_for(api_url), max_clients=3, idle_seconds=10, clock=lambda: now)
+    first = pool.client("a")
+    assert pool.client("a") is first
+    for key in "bcd":
+        pool.client(key)
+    assert len(pool) == 3
+    assert pool.client("a") is not first
+    now = 20.0
+    pool.client("e")
+    assert len(pool) == 1
+    await pool.aclose()
+    assert len(pool) == 0
+
+
+async def test_the_pool_is_closed_with_the_container(api_url):
+    host = DeepsetContainer(settings=settings_for(api_url), core_settings=Settings())
+    async with running(host.coatcheck()):
+        http = host.clients()._connections()
+        await host.client().users.me()
+    assert http.is_closed
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"api_key": None}, "DEEPSET_API_KEY"),
+        ({"api_key_from_auth_header": True}, "choose one"),
+        ({"workspace": None, "workspace_mode": "static"}, "needs a workspace"),
+        ({"workspace_mode": "dynamic"}, "leave out --workspace"),
+        ({"workspace_mode": "both"}, "static"),
+        ({"api_url": "ftp://x"}, "api_url"),
+        ({"client_timeout": 0}, "client_timeout"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_with_the_remedy(values, expected):
+    from coatcheck.toolsets.deepset import TOOLSET
+
+    options = {"api_key": "s3cret-key", "workspace": "default"} | values
+    with pytest.raises(SettingsError, match=expected) as caught:
+        TOOLSET.load_settings({name: value for name, value in options.items() if value is not None})
+    assert "s3cret-key" not in str(caught.value)
+
+
+def test_secrets_stay_out_of_what_settings_print():
+    settings = DeepsetSettings(api_key=SecretStr("s3cret-key"), workspace="w", docs_share_url=SecretStr("s3cret-url"))
+    assert "s3cret" not in repr(settings)
