@@ -302,10 +302,12 @@ async def test_the_plan_s_parameters_configure_a_server(api_url, platform):
 
 
 async def test_a_server_of_one_s_own_takes_keys_from_requests(api_url, platform):
-    server = MCPServer("mine")
+    made = []
+    server = MCPServer("mine", lifespan=lambda _: running(made[0]))
     container = configure_mcp_server(
         server, deepset_api_url=api_url, deepset_workspace="default", get_api_key_from_authorization_header=True
     )
+    made.append(container)
     assert container.store().ttl == 900
     application = server.streamable_http_app(host="127.0.0.1")
 
