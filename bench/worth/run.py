@@ -86,24 +86,36 @@ def _show(readings: list[Reading]) -> None:
 
 
 def _print(figures: dict[str, Any], last: dict[str, Any]) -> None:
-    print("| result | question | direct | coatcheck | before | calls | before | ctxtual |")
+    """Print sums of the questions about each result, then of all."""
+    peer = figures.get("ctxtual") or last.get("ctxtual") or {}
+    print("| result | questions | direct | coatcheck | before | calls | before | ctxtual |")
     print("|---|---|---|---|---|---|---|---|")
-    peer = figures.get("ctxtual", last.get("ctxtual", {})).get("questions", {})
-    for ask, now in figures["questions"].items():
-        before = last.get("questions", {}).get(ask, {})
-        cells = [now["result"], ask, f"{now['direct']:,}", _cell(now), _cell(before), now["calls"]]
-        print("|", " | ".join(map(str, [*cells, before.get("calls", "-"), _cell(peer.get(ask, {}))])), "|")
+    for name in dict.fromkeys(question["result"] for question in figures["questions"].values()):
+        now, before, theirs = (_about(of, name) for of in (figures, last, peer))
+        cells = [name, str(len(now)), f"{sum(question['direct'] for question in now):,}", _tokens(now), _tokens(before)]
+        print("|", " | ".join([*cells, _calls(now), _calls(before), _tokens(theirs)]), "|")
     print("\n| | coatcheck | before | ctxtual |\n|---|---|---|---|")
-    columns = [figures, last, figures.get("ctxtual", last.get("ctxtual", {}))]
     for name, total in TOTALS.items():
-        print("|", name, "|", " | ".join(total(column) if column else "-" for column in columns), "|")
+        print("|", name, "|", " | ".join(total(column) if column else "-" for column in (figures, last, peer)), "|")
     print(f"\nDirect, each question by itself: {sum(q['direct'] for q in figures['questions'].values()):,} tokens.")
+    for ask, question in figures["questions"].items():
+        if not question["answered"]:
+            print(f"Not answered: {question['result']}: {ask}")
 
 
-def _cell(question: dict[str, Any]) -> str:
-    if not question:
+def _about(figures: dict[str, Any], result: str) -> list[dict[str, Any]]:
+    return [question for question in figures.get("questions", {}).values() if question["result"] == result]
+
+
+def _tokens(questions: list[dict[str, Any]]) -> str:
+    if not questions:
         return "-"
-    return f"{question['tokens']:,}" + ("" if question["answered"] else " (not answered)")
+    missed = sum(not question["answered"] for question in questions)
+    return f"{sum(question['tokens'] for question in questions):,}" + (f" ({missed} not answered)" if missed else "")
+
+
+def _calls(questions: list[dict[str, Any]]) -> str:
+    return str(sum(question["calls"] for question in questions)) if questions else "-"
 
 
 TOTALS = {
