@@ -95,6 +95,7 @@ def test_a_person_finds_reads_searches_and_removes_what_was_kept(place, run):
     found = run(place, "objects", "grep", "näme 29..$", rows)
     assert found.returncode == 0
     assert found.stdout.count("\n") == 101
+    assert run(place, "objects", "grep", "--limit", "5", "näme 29..$", rows).stdout.count("näme 29") == 5
     assert run(place, "objects", "grep", "NÄME", rows).returncode == 1
     assert run(place, "objects", "grep", "-i", "NÄME 2999", f"{rows}.items[2990:]").returncode == 0
 

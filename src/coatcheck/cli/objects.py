@@ -129,6 +129,8 @@ def grep(
     pattern: Annotated[str, typer.Argument(help="A regular expression.")],
     target: Target,
     ignore_case: Annotated[bool, typer.Option("--ignore-case", "-i", help="Take upper and lower case alike.")] = False,
+    context: Annotated[int, typer.Option("--context", "-C", min=0, help="Lines to show around each match.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, help="Most matches to show.")] = 1000,
     namespace: Namespace = None,
     *,
     settings: SettingsFlags,
@@ -138,7 +140,8 @@ def grep(
     The exit code is 1 when nothing matches.
     """
     with _exploring(settings, namespace) as explorer:
-        answer = explorer.run("search", target, pattern=pattern, case_sensitive=not ignore_case)
+        wanted = {"pattern": pattern, "case_sensitive": not ignore_case, "context": context, "most": limit}
+        answer = explorer.run("search", target, **wanted)
     if not answer.facts.get("matches"):
         say(answer.text)
         raise typer.Exit(NOT_FOUND)
