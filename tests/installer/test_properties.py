@@ -10,7 +10,7 @@ from coatcheck.installer import CLIENTS
 from coatcheck.installer.change_preview import show_changes
 from coatcheck.installer.client_registry import parse_config
 from coatcheck.installer.json_spans import parse_json
-from coatcheck.installer.text_spans import quoted
+from coatcheck.installer.text_spans import Edit, apply, quoted, reverse
 from coatcheck.installer.toml_spans import parse_toml
 from tests.installer.conftest import same, unwrap_text, wrap_text
 
@@ -143,3 +143,15 @@ def test_the_shown_difference_has_no_value_of_a_variable_or_header(text):
     for server in parse_config(text, client).root.value()["mcpServers"].values():
         for value in {**server.get("env", {}), **server.get("headers", {})}.values():
             assert value not in shown
+
+
+@given(st.text(max_size=30), st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.text(max_size=4)), max_size=5))
+def test_edits_can_be_reversed(text, steps):
+    edits, position = [], 0
+    for gap, length, new in steps:
+        start = position + gap
+        position = start + length
+        if position <= len(text):
+            edits.append(Edit(start, position, new))
+        position += 1  # two edits never touch
+    assert apply(apply(text, edits), reverse(text, edits)) == text
