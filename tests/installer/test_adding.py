@@ -9,9 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from coatcheck.installer import CLIENTS, ConfigFile, carry_out, find_client, plan_uninstall, states_of
-from coatcheck.installer.client_registry import parse_config
-from coatcheck.installer.new_entries import plan_add, write_new
+from coatcheck.installer import CLIENTS, ConfigFile, carry_out, plan_add, plan_uninstall, states_of
 from coatcheck.installer.server_start import try_start
 from tests.installer.conftest import contents
 from tests.installer.test_commands import run
@@ -19,16 +17,12 @@ from tests.installer.test_commands import run
 ENTRY = {"command": "/bin/coatcheck", "args": ["wrap", "--", "x", "é"], "env": {"A": "b"}}
 
 
-def values(file):
-    return parse_config(file.path.read_text("utf-8"), find_client("cursor")).root.value()
-
-
 def test_a_server_is_added_to_the_file_of_every_client_and_the_rest_stays(client_name, sample):
     file = sample(client_name)
     before = file.path.read_bytes().decode()
     old = [state.label for state in states_of(file)]
     plan = plan_add(file, "new one", ENTRY)
-    write_new(plan)
+    carry_out(plan)
     after = file.path.read_bytes().decode()
     (edit,) = plan.edits
     assert after[: edit.start] == before[: edit.start]
@@ -59,7 +53,7 @@ def test_the_new_server_is_formatted_as_its_neighbours_are(tmp_path, text, expec
     path = tmp_path / "mcp.json"
     path.write_text(text)
     file = ConfigFile(CLIENTS["cursor"], path)
-    write_new(plan_add(file, "n", {"command": "c"}))
+    carry_out(plan_add(file, "n", {"command": "c"}))
     assert path.read_text() == expected
 
 

@@ -187,6 +187,15 @@ def test_a_file_that_changes_while_a_person_thinks_is_not_written_over(sample):
     assert place.path.read_bytes() == now
 
 
+def test_a_file_that_is_deleted_while_a_person_thinks_is_not_made_again(sample):
+    place = sample("cursor")
+    plan = plan_install(place, LAUNCHER)
+    place.path.unlink()
+    with pytest.raises(ConfigFileError, match="cannot be read"):
+        carry_out(plan)
+    assert not place.path.exists()
+
+
 def test_links_are_followed_and_permissions_stay(sample, tmp_path):
     place = sample("claude-code")
     place.path.chmod(0o640)

@@ -52,7 +52,8 @@ def add(
     """
     from coatcheck.cli.upstream_options import read_header, read_variable
     from coatcheck.installer import find_client, find_config_file, find_launcher
-    from coatcheck.installer.new_entries import install_link, new_entry, plan_add, snippet, write_new
+    from coatcheck.installer.new_entries import install_link, new_entry, snippet
+    from coatcheck.installer.planning import plan_add
     from coatcheck.installer.server_entries import SHARED_STORE
     from coatcheck.proxy.upstreams.targets import UrlTarget
 
@@ -80,4 +81,4 @@ def add(
         if link := install_link(known, name, entry):
             typer.echo(f"\n{link}")
         return
-    go_on(plan_add(place, name, entry), dry_run=dry_run, yes=yes, write=write_new)
+    go_on(plan_add(place, name, entry), dry_run=dry_run, yes=yes)

@@ -9,7 +9,7 @@ import typer
 
 from coatcheck.cli.login import print_sign_ins
 from coatcheck.cli.logs import announce
-from coatcheck.errors import CoatcheckError, SettingsError
+from coatcheck.errors import CoatcheckError, SettingsError, excerpt
 
 if TYPE_CHECKING:
     from coatcheck.installer import ConfigFile, Plan, ServerState
@@ -52,6 +52,13 @@ def install(
             "result of one goes into tools of another and outlives a restart.",
         ),
     ] = False,
+    gateway: Annotated[
+        bool,
+        typer.Option(
+            "--gateway",
+            help="Move the servers behind one entry that wraps them together, so that the object tools appear once.",
+        ),
+    ] = False,
     add_tools: Annotated[
         bool | None,
         typer.Option(
@@ -78,12 +85,16 @@ def install(
 
         coatcheck install claude-desktop --dry-run
     """
-    from coatcheck.installer import find_launcher, plan_install
+    from coatcheck.installer import find_launcher, plan_gateway, plan_install
 
+    if gateway and (separate_stores or add_tools):
+        raise SettingsError("--separate-stores and --add-tools do not go with --gateway, which is one server.")
     options = wrap_options(inline_limit=inline_limit, object_store_ttl=object_store_ttl)
 
     def plan(found: "ConfigFile", *, tools: bool) -> "Plan":
         launcher = find_launcher(in_project=found.in_project)
+        if gateway:
+            return plan_gateway(found, launcher, server or [], options=options)
         shared = not separate_stores
         return plan_install(found, launcher, server or [], shared_store=shared, options=options, add_tools=tools)
 
@@ -122,7 +133,12 @@ def uninstall(
     from coatcheck.installer import plan_uninstall
 
     def change(found: "ConfigFile") -> None:
-        go_on(plan_uninstall(found, server or []), dry_run=dry_run, yes=yes)
+        plan = plan_uninstall(found, server or [])
+        go_on(plan, dry_run=dry_run, yes=yes)
+        if not dry_run and not server and any(outcome.action == "moved back" for outcome in plan.outcomes):
+            others = plan_uninstall(found)  # servers beside the gateway
+            if others.changes:
+                go_on(others, dry_run=dry_run, yes=yes)
 
     _each(_files(client, file, every=every), change)
 
@@ -173,7 +189,7 @@ def _may_ask(dry_run: bool, yes: bool) -> bool:
 
 def _print_outcomes(plan: "Plan", *, dry_run: bool) -> None:
     for outcome in plan.outcomes:
-        done = outcome.action in {"wrapped", "unwrapped", "added", "removed"}
+        done = outcome.action not in {"unchanged", "left alone"}
         action = f"would be {outcome.action}" if done and dry_run else outcome.action
         typer.echo(f"{outcome.label}: {action}{f' ({outcome.reason})' if outcome.reason else ''}")
         if outcome.hidden_tools:
@@ -182,17 +198,8 @@ def _print_outcomes(plan: "Plan", *, dry_run: bool) -> None:
             typer.echo(f"  note: {outcome.note}")
 
 
-def go_on(
-    plan: "Plan", *, dry_run: bool, yes: bool, write: "Callable[[Plan], Sequence[str] | None] | None" = None
-) -> None:
-    """Say what a plan does, ask, and do it.
-
-    Args:
-        plan: The plan.
-        dry_run: Whether it is only shown.
-        yes: Whether the user need not be asked.
-        write: Does it, and gives what else is to be said; by default as for ``install``.
-    """
+def go_on(plan: "Plan", *, dry_run: bool, yes: bool) -> None:
+    """Say what a plan does, ask, and do it."""
     from coatcheck.installer import carry_out
 
     _print_outcomes(plan, dry_run=dry_run)
@@ -211,7 +218,7 @@ def go_on(
                 "stdin is not a terminal, so this cannot be confirmed: add --yes, or --dry-run to look."
             )
         typer.confirm(f"Change {plan.file.path}?", abort=True)
-    notes = (write or carry_out)(plan) or ()
+    notes = carry_out(plan)
     typer.echo(f"{plan.file.path} is changed. Restart {plan.file.client.title} to apply it.")
     for note in notes:
         typer.echo(note)
@@ -255,6 +262,7 @@ def status(
 def _print_file(file: "ConfigFile", *, check: bool) -> bool:
     """Print a file's servers; whether all is well with them."""
     from coatcheck.installer import states_of
+    from coatcheck.installer.gateway_entry import gateway_file, read_moved
 
     typer.echo(f"  {file.path}")
     try:
@@ -267,6 +275,8 @@ def _print_file(file: "ConfigFile", *, check: bool) -> bool:
     width = max((len(state.label) for state in states), default=0)
     results = [_print_server(state, width, check=check) for state in states]
     _hint_at_stores(states)
+    if moved := read_moved(gateway_file(file)):
+        typer.echo(f"    behind the gateway: {', '.join(map(excerpt, moved))}")
     return all(results)
 
 

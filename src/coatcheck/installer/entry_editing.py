@@ -19,7 +19,7 @@ from coatcheck.installer.tool_lists import (
 )
 from coatcheck.installer.url_entries import sign_in_note, unwrap_url, wrap_url
 
-Action = Literal["wrapped", "unwrapped", "added", "removed", "unchanged", "left alone"]
+Action = Literal["wrapped", "unwrapped", "added", "moved into the gateway", "moved back", "unchanged", "left alone"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,21 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from coatcheck.errors import SettingsError, excerpt
-from coatcheck.installer.client_registry import Client, parse_config
-from coatcheck.installer.config_files import (
-    ConfigFile,
-    ConfigFileError,
-    decode,
-    naming,
-    read_bytes,
-    replace,
-    write_beside,
-)
-from coatcheck.installer.entry_editing import Outcome
-from coatcheck.installer.install_plan import Plan
-from coatcheck.installer.server_entries import entries_of
-from coatcheck.installer.text_spans import Edit, Member, Node, Tree, apply, quoted
+from coatcheck.installer.client_registry import Client
+from coatcheck.installer.text_spans import Edit, Member, Node, Tree, quoted
 
 _INDENT = re.compile(r"\r?\n([ \t]*)\Z")
 
@@ -34,44 +21,9 @@ def new_entry(client: Client, command: Sequence[str], environment: Mapping[str, 
     return entry | ({"env": dict(environment)} if environment else {})
 
 
-def plan_add(file: ConfigFile, name: str, entry: Mapping[str, Any]) -> Plan:
-    """Work out how a server gets into a file, which need not exist; nothing else in it changes.
-
-    Raises:
-        ConfigFileError: The file cannot be read or understood.
-        SettingsError: It has a server of that name.
-    """
-    client = file.client
-    before = read_bytes(file.path) if file.path.is_file() else b""
-    with naming(file.path):
-        tree = parse_config(decode(before, file.path), client)
-        if any(
-            found.name == name and len(found.path) == len(client.servers[0]) + 1 for found in entries_of(tree, client)
-        ):
-            raise SettingsError(f'{file.path} has a server "{excerpt(name)}" already; choose another name.')
-        edit = _toml_edit(tree, name, entry) if client.syntax == "toml" else _json_edit(tree, client, name, entry)
-        after = parse_config(apply(tree.text, [edit]), client)
-        added = [found.node.value() for found in entries_of(after, client) if found.path == (*client.servers[0], name)]
-    if added != [entry]:
-        raise ConfigFileError(f"{file.path} is written in a way that cannot be added to safely; it was left as it is.")
-    return Plan(file, before, after.text.encode(), (tree, after), [edit], [Outcome(excerpt(name), "added")])
-
-
-def write_new(plan: Plan) -> None:
-    """Write a file to which a server was added; a new one can be read by its owner alone.
-
-    Raises:
-        ConfigFileError: It cannot be written, or was changed in the meantime.
-    """
-    path = plan.file.path
-    if path.is_file():
-        replace(path, plan.before, plan.after)
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigFileError(f"{path.parent} cannot be made: {error.strerror}.") from None
-    write_beside(path, plan.after, like=None)
+def add_edit(tree: Tree, client: Client, name: str, entry: Mapping[str, Any]) -> Edit:
+    """Give the edit that adds a server to a file."""
+    return _toml_edit(tree, name, entry) if client.syntax == "toml" else _json_edit(tree, client, name, entry)
 
 
 def _json_edit(tree: Tree, client: Client, name: str, entry: Any) -> Edit:
@@ -89,7 +41,7 @@ def _json_edit(tree: Tree, client: Client, name: str, entry: Any) -> Edit:
             break
         if member.node.kind == "other" and member.node.scalar is None:
             value = _nested(path[1:], entry)
-            return Edit(member.node.start, member.node.end, _formatted(tree, value, *_indents(tree, holder)))
+            return Edit(member.node.start, member.node.end, formatted(tree, value, *indents(tree, holder)))
         holder = member.node
         del path[0]
     return _append(tree, holder, path[0], _nested(path[1:], entry))
@@ -102,8 +54,8 @@ def _nested(path: Sequence[str], entry: Any) -> Any:
 
 
 def _append(tree: Tree, holder: Node, name: str, value: Any) -> Edit:
-    inner, unit = _indents(tree, holder)
-    text = f"{quoted(name)}: {_formatted(tree, value, inner, unit)}"
+    inner, unit = indents(tree, holder)
+    text = f"{quoted(name)}: {formatted(tree, value, inner, unit)}"
     if holder.members:
         end = holder.members[-1].node.end
         return Edit(end, end, f", {text}" if inner is None else f",{_newline(tree)}{inner}{text}")
@@ -116,7 +68,7 @@ def _append(tree: Tree, holder: Node, name: str, value: Any) -> Edit:
     return Edit(holder.start + 1, holder.end - 1, f"{newline}{inner}{text}{newline}{outer}")
 
 
-def _indents(tree: Tree, holder: Node) -> tuple[str | None, str]:
+def indents(tree: Tree, holder: Node) -> tuple[str | None, str]:
     """Give the indentation of an object's members, ``None`` where they are in one line, and the unit of the file."""
     first = tree.root.members[0] if tree.root.members else None
     unit = _indent_of(tree, first) if first is not None else "  "
@@ -134,7 +86,8 @@ def _indent_of(tree: Tree, member: Member) -> str | None:
     return found.group(1) if found else None
 
 
-def _formatted(tree: Tree, value: Any, indent: str | None, unit: str) -> str:
+def formatted(tree: Tree, value: Any, indent: str | None, unit: str) -> str:
+    """Write a value as it is written at an indentation; ``None``: in one line."""
     if indent is None:
         return json.dumps(value, ensure_ascii=False)
     return json.dumps(value, indent=unit, ensure_ascii=False).replace("\n", f"{_newline(tree)}{indent}")

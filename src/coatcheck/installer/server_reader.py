@@ -153,11 +153,20 @@ def fill_variables(environment: Mapping[str, str], home: Path) -> Fill:
         return known
 
     def fill(text: str) -> str:
-        if unknown := _CLIENT_VARIABLE.search(text):
-            raise UnreadableServer(f"only the client knows what {excerpt(unknown.group())} is")
-        return _VARIABLE.sub(value, text)
+        return _VARIABLE.sub(value, refuse_client_variables(text))
 
     return fill
+
+
+def refuse_client_variables(text: str) -> str:
+    """Give a text back that has no variables of which only the client knows what they are.
+
+    Raises:
+        UnreadableServer: It has one.
+    """
+    if unknown := _CLIENT_VARIABLE.search(text):
+        raise UnreadableServer(f"only the client knows what {excerpt(unknown.group())} is")
+    return text
 
 
 def split_command(command: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Parsed text that knows where each of its values is written, and edits of that text."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -140,6 +140,21 @@ def reverse(text: str, edits: Sequence[Edit]) -> list[Edit]:
         found.append(Edit(start, start + len(edit.text), text[edit.start : edit.end]))
         shift += len(edit.text) - (edit.end - edit.start)
     return found
+
+
+def removals(spans: Sequence[tuple[int, int]], numbers: Collection[int]) -> list[Edit]:
+    """Give the edits that remove some items of a list, with the commas that separate them.
+
+    Args:
+        spans: Where each item begins and ends.
+        numbers: Which ones go.
+    """
+    kept = [number for number in range(len(spans)) if number not in numbers]
+    if not kept:
+        return [Edit(spans[0][0], spans[-1][1], "")] if spans else []
+    edits = [Edit(spans[0][0], spans[kept[0]][0], "")] if kept[0] else []
+    gone = [number for number in range(kept[0] + 1, len(spans)) if number in numbers]
+    return [*edits, *(Edit(spans[number - 1][1], spans[number][1], "") for number in gone)]
 
 
 def quoted(text: str) -> str:

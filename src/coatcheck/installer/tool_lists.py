@@ -6,7 +6,7 @@ A list that names some of the server's tools leaves out the object tools, so the
 from collections.abc import Sequence
 
 from coatcheck.installer.server_entries import Entry
-from coatcheck.installer.text_spans import Edit, Member, quoted
+from coatcheck.installer.text_spans import Edit, Member, quoted, removals
 
 READING_TOOLS = (
     "object_store_get",
@@ -82,12 +82,8 @@ def remove_tools(entry: Entry, removed: dict[str, list[str]]) -> list[Edit]:
 
 def _removals(member: Member, names: Sequence[str]) -> list[Edit]:
     items = member.node.items
-    kept = [number for number, item in enumerate(items) if item.scalar not in names]
-    if not kept:
-        return [Edit(items[0].start, items[-1].end, "")]
-    edits = [Edit(items[0].start, items[kept[0]].start, "")] if kept[0] else []
-    removed = set(range(kept[0] + 1, len(items))) - set(kept)
-    return [*edits, *(Edit(items[number - 1].end, items[number].end, "") for number in removed)]
+    gone = {number for number, item in enumerate(items) if item.scalar in names}
+    return removals([(item.start, item.end) for item in items], gone)
 
 
 def _lists(entry: Entry) -> list[Member]:

@@ -18,7 +18,7 @@ from coatcheck.installer.text_spans import Edit, Member, Tree, quoted
 
 _HEADER_VARIABLE = "COATCHECK_HEADER_"
 _HEADER_ARGUMENT = re.compile(r"([^:]+): \$(" + _HEADER_VARIABLE + r"\w+)")
-_CLIENT_SIGNS_IN = ("oauth", "auth", "authProviderType", "headersHelper")
+CLIENT_SIGNS_IN = ("oauth", "auth", "authProviderType", "headersHelper")
 _CLIENT_FILLS_IN = ("bearer_token_env_var", "http_headers", "env_http_headers")
 
 
@@ -87,7 +87,7 @@ def _check(entry: Entry, member: Member) -> None:
         raise LeftAlone("its transport is an object")
     if any(key in value for key in ("command", "env", "args")):
         raise LeftAlone("it has a URL, and a command, env or args too")
-    if any(entry.node.find(key) is not None for key in _CLIENT_SIGNS_IN):
+    if any(entry.node.find(key) is not None for key in CLIENT_SIGNS_IN):
         raise LeftAlone("the client signs in to it")
     if any(entry.node.find(key) is not None for key in _CLIENT_FILLS_IN):
         raise LeftAlone("the client fills in its headers, which a command would not get")

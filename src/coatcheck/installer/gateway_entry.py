@@ -1,0 +1,172 @@
+"""One entry in place of several: a gateway that wraps the servers together, so that the object tools appear once.
+
+The servers move into a file of ours, which `wrap --servers` reads. The client's file keeps one entry, which names it.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coatcheck.errors import SettingsError, excerpt
+from coatcheck.installer.client_registry import Client
+from coatcheck.installer.config_files import ConfigFile
+from coatcheck.installer.entry_editing import Edited, Outcome
+from coatcheck.installer.new_entries import formatted, indents, new_entry
+from coatcheck.installer.server_entries import Entry, LeftAlone, entries_of
+from coatcheck.installer.server_reader import UnreadableServer, is_disabled, read_server, refuse_client_variables
+from coatcheck.installer.text_spans import Edit, Member, Node, Tree, quoted, removals
+from coatcheck.installer.url_entries import CLIENT_SIGNS_IN
+from coatcheck.settings import data_folder
+
+_NAME = "coatcheck"
+_OPTION = "--servers"
+
+
+def gateway_file(file: ConfigFile) -> Path:
+    """Give the file that holds the servers of the gateway in a client's file."""
+    place = hashlib.sha256(str(file.path.resolve()).encode()).hexdigest()[:12]
+    return data_folder() / "gateways" / f"{file.client.name}-{place}.json"
+
+
+def find_gateway(tree: Tree, client: Client, path: Path) -> Entry | None:
+    """Give the entry of the gateway in a file."""
+    for entry in entries_of(tree, client):
+        words = entry.words
+        if entry.wrap_position is not None and words[-2:] == [_OPTION, str(path)]:
+            return entry
+    return None
+
+
+def read_moved(path: Path) -> dict[str, Any]:
+    """Give the servers of a gateway; none where its file is missing or damaged."""
+    try:
+        found = json.loads(path.read_text("utf-8"))["mcpServers"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def moved_text(servers: Mapping[str, Any]) -> bytes:
+    """Write the servers of a gateway."""
+    return (json.dumps({"mcpServers": servers}, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Servers that move into a gateway: the edits of the client's file, and the servers' values."""
+
+    edited: Edited
+    servers: dict[str, Any]
+
+
+def move_into_gateway(tree: Tree, file: ConfigFile, wrapping: Sequence[str], chosen: Callable[[Entry], bool]) -> Moved:
+    """Put the gateway in the place of the first server that moves, and remove the others.
+
+    Args:
+        tree: A whole file.
+        file: The file.
+        wrapping: The words that start coatcheck, up to ``wrap`` and its options.
+        chosen: Which servers move.
+
+    Raises:
+        ConfigSyntaxError: The file does not hold servers in the way the client wants.
+        SettingsError: The client's format is not JSON.
+    """
+    client = file.client
+    if client.syntax != "json":
+        raise SettingsError(f"--gateway is not there for {client.title}; its servers share one store without it.")
+    place = client.servers[0]
+    known = find_gateway(tree, client, gateway_file(file))
+    outcomes: list[Outcome] = []
+    moved: dict[str, Any] = {}
+    for entry in entries_of(tree, client):
+        if not chosen(entry) or (known is not None and entry.path == known.path):
+            continue
+        try:
+            value = _movable(entry, place)
+        except (LeftAlone, UnreadableServer) as why:
+            outcomes.append(Outcome(entry.label, "left alone", str(why)))
+            continue
+        moved[entry.name] = value
+        note = "what the client approved for it has to be approved again" if _has_approvals(value) else ""
+        outcomes.append(Outcome(entry.label, "moved into the gateway", note=note))
+    holder = _holder(tree, place)
+    if not moved or holder is None:
+        return Moved(Edited(tree, (), outcomes), {})
+    members = holder.members
+    numbers = {number for number, member in enumerate(members) if member.name in moved}
+    edits: list[Edit] = []
+    if known is None:
+        first = members[min(numbers)]
+        taken = {member.name for member in members} - set(moved)
+        name = _NAME if _NAME not in taken else f"{_NAME}-gateway"
+        gateway = new_entry(client, [*wrapping, _OPTION, str(gateway_file(file))], {})
+        text = f"{quoted(name)}: {formatted(tree, gateway, *indents(tree, holder))}"
+        edits.append(Edit(first.key_start, first.node.end, text))
+        numbers.remove(min(numbers))
+    spans = [(member.key_start, member.node.end) for member in members]
+    return Moved(Edited(tree, [*edits, *removals(spans, numbers)], outcomes), moved)
+
+
+def _movable(entry: Entry, place: tuple[str, ...]) -> Any:
+    """Give the value of a server that can move.
+
+    Raises:
+        LeftAlone: It cannot.
+        UnreadableServer: It cannot be read without the client.
+    """
+    if entry.path[:-1] != place:
+        raise LeftAlone("it belongs to a project")
+    if entry.fault:
+        raise LeftAlone(entry.fault)
+    if entry.wrap_position is not None:
+        raise LeftAlone("it is wrapped already: uninstall it first")
+    value = entry.node.value()
+    if is_disabled(value):
+        raise LeftAlone("it is disabled")
+    if any(key in value for key in CLIENT_SIGNS_IN):
+        raise LeftAlone("the client signs in to it")
+    read = read_server(value, refuse_client_variables)
+    if read.ignored:
+        raise LeftAlone(f"only the client applies its {', '.join(map(excerpt, read.ignored))}")
+    return value
+
+
+def _has_approvals(value: Mapping[str, Any]) -> bool:
+    return any(value.get(key) for key in ("alwaysAllow", "autoApprove", "trust"))
+
+
+def move_back(tree: Tree, file: ConfigFile, original: Tree | None, servers: Mapping[str, Any]) -> list[Edit]:
+    """Give the edits that put the servers in the place of the gateway again, as they were written if that is known."""
+    client = file.client
+    gateway = find_gateway(tree, client, gateway_file(file))
+    holder = _holder(tree, client.servers[0])
+    if gateway is None or holder is None:
+        return []
+    before: dict[str, Member] = {}
+    if original is not None and (old := _holder(original, client.servers[0])) is not None:
+        before = {member.name: member for member in old.members}
+    inner, unit = indents(tree, holder)
+    texts: list[str] = []
+    for name, value in servers.items():
+        member = before.get(name)
+        if original is not None and member is not None and member.node.value() == value:
+            texts.append(original.text[member.key_start : member.node.end])
+        else:
+            texts.append(f"{quoted(name)}: {formatted(tree, value, inner, unit)}")
+    newline = "\r\n" if "\r\n" in tree.text else "\n"
+    separator = ", " if inner is None else f",{newline}{inner}"
+    return [Edit(gateway.key_start, gateway.node.end, separator.join(texts))]
+
+
+def _holder(tree: Tree, place: tuple[str, ...]) -> Node | None:
+    node = tree.root
+    for key in place:
+        member = node.find(key)
+        if member is None or member.node.kind != "object":
+            return None
+        node = member.node
+    return node

@@ -1,0 +1,282 @@
+"""Works out what is to be done with a client's file, before anything is changed."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from coatcheck.errors import SettingsError, excerpt
+from coatcheck.installer.client_registry import Client, parse_config
+from coatcheck.installer.config_files import (
+    ConfigFile,
+    ConfigFileError,
+    backup_path,
+    decode,
+    naming,
+    read_bytes,
+)
+from coatcheck.installer.entry_editing import Edited, Outcome, same_but_for_wrapping, unwrap_servers, wrap_servers
+from coatcheck.installer.gateway_entry import (
+    find_gateway,
+    gateway_file,
+    move_back,
+    move_into_gateway,
+    moved_text,
+    read_moved,
+)
+from coatcheck.installer.install_plan import Plan
+from coatcheck.installer.new_entries import add_edit
+from coatcheck.installer.server_entries import SHARED_STORE, Entry, entries_of
+from coatcheck.installer.text_spans import ConfigSyntaxError, Edit, Tree, apply, reverse
+from coatcheck.installer.tool_lists import added_tools, missing_tools
+
+_UNSAFE = (
+    "{path} is written in a way that cannot be changed safely; it was left as it is. "
+    "Please report this, with a file of the same form and no secrets."
+)
+
+
+def plan_install(
+    file: ConfigFile,
+    launcher: Sequence[str],
+    only: Collection[str] = (),
+    *,
+    shared_store: bool = False,
+    options: Sequence[str] = (),
+    add_tools: bool = False,
+) -> Plan:
+    """Work out how a file's servers are wrapped.
+
+    Args:
+        file: The file.
+        launcher: The words that start coatcheck.
+        only: Names of the servers; empty: all.
+        shared_store: Whether they keep their objects in the file that all servers of a user share.
+        options: More options of ``wrap``, each with its value.
+        add_tools: Whether lists of tools in the entries get the names of the object tools.
+
+    Raises:
+        ConfigFileError: The file cannot be read or understood.
+        SettingsError: A named server is not in it.
+    """
+    before = read_bytes(file.path)
+    wrapping = (*launcher, "wrap", *(SHARED_STORE if shared_store else ()), *options)
+    with naming(file.path):
+        tree = parse_config(decode(before, file.path), file.client)
+        _check_names(file, tree, only)
+        edited = wrap_servers(
+            tree,
+            file.client,
+            lambda entry: wrapping if _chosen(entry, only) else None,
+            missing_tools if add_tools else lambda _: {},
+        )
+        after = _checked(file, edited)
+        without = _without_ours(file, tree)
+    new_backup = None if _backup_of(file) == without else without
+    return Plan(file, before, after.text.encode(), (tree, after), edited.edits, edited.outcomes, new_backup)
+
+
+def plan_gateway(
+    file: ConfigFile, launcher: Sequence[str], only: Collection[str] = (), *, options: Sequence[str] = ()
+) -> Plan:
+    """Work out how a file's servers move into one gateway; see ``plan_install`` for arguments and errors."""
+    before = read_bytes(file.path)
+    wrapping = (*launcher, "wrap", *SHARED_STORE, *options)
+    path = gateway_file(file)
+    with naming(file.path):
+        tree = parse_config(decode(before, file.path), file.client)
+        _check_names(file, tree, only)
+        moved = move_into_gateway(tree, file, wrapping, lambda entry: _chosen(entry, only))
+        after = _checked_gateway(file, tree, moved.edited, moved.servers)
+        without = _without_ours(file, tree)
+    new_backup = None if _backup_of(file) == without else without
+    servers = (path, moved_text({**read_moved(path), **moved.servers})) if moved.servers else None
+    edited = moved.edited
+    return Plan(
+        file,
+        before,
+        after.text.encode(),
+        (tree, after),
+        edited.edits,
+        edited.outcomes,
+        new_backup,
+        servers_file=servers,
+    )
+
+
+def _checked_gateway(file: ConfigFile, tree: Tree, edited: Edited, moved: Mapping[str, Any]) -> Tree:
+    """Parse the new text: the moved servers must be gone, the gateway there, and all else as it was."""
+    if not edited.edits:
+        return tree
+    try:
+        after = parse_config(edited.text, file.client)
+        gateway = find_gateway(after, file.client, gateway_file(file))
+        expected, found = tree.root.value(), after.root.value()
+        holders = []
+        for value in (expected, found):
+            holder = value
+            for key in file.client.servers[0]:
+                holder = holder[key]
+            holders.append(holder)
+        for name in moved:
+            del holders[0][name]
+        if gateway is not None:
+            for holder in holders:
+                holder.pop(gateway.name, None)
+        same = gateway is not None and expected == found
+    except ConfigSyntaxError:
+        same = False
+    if not same:
+        raise ConfigFileError(_UNSAFE.format(path=file.path))
+    return after
+
+
+def plan_add(file: ConfigFile, name: str, entry: Mapping[str, Any]) -> Plan:
+    """Work out how a server gets into a file, which need not exist; nothing else in it changes.
+
+    Raises:
+        ConfigFileError: The file cannot be read or understood.
+        SettingsError: It has a server of that name.
+    """
+    client = file.client
+    path = (*client.servers[0], name)
+    before = read_bytes(file.path) if file.path.is_file() else b""
+    with naming(file.path):
+        tree = parse_config(decode(before, file.path), client)
+        if path in {found.path for found in entries_of(tree, client)}:
+            raise SettingsError(f'{file.path} has a server "{excerpt(name)}" already; choose another name.')
+        edit = add_edit(tree, client, name, entry)
+        after = parse_config(apply(tree.text, [edit]), client)
+        added = [found.node.value() for found in entries_of(after, client) if found.path == path]
+    if added != [entry]:
+        raise ConfigFileError(_UNSAFE.format(path=file.path))
+    return Plan(file, before, after.text.encode(), (tree, after), [edit], [Outcome(excerpt(name), "added")])
+
+
+def plan_uninstall(file: ConfigFile, only: Collection[str] = ()) -> Plan:
+    """Work out how a file becomes what it was before; later changes in it stay.
+
+    Args:
+        file: The file.
+        only: Names of the servers to unwrap; empty: all.
+
+    Raises:
+        ConfigFileError: The file cannot be read or understood.
+        SettingsError: A named server is not in it.
+    """
+    before = read_bytes(file.path)
+    backup = _backup_of(file)
+    with naming(file.path):
+        tree = parse_config(decode(before, file.path), file.client)
+        _check_names(file, tree, only)
+        original = _as_original(file.client, backup)
+        gateway = find_gateway(tree, file.client, gateway_file(file))
+        if gateway is not None and _chosen(gateway, only):
+            return _plan_moving_back(file, before, tree, original)
+        edited = unwrap_servers(tree, file.client, original, lambda entry: _chosen(entry, only))
+        if original is not None and backup is not None and not only:
+            made = _made_from(tree, original, file.client)
+            if made is not None:
+                return Plan(file, before, backup, (tree, original), made, edited.outcomes, drop_backup=True)
+        after = _checked(file, edited)
+    new = after.text.encode()
+    return Plan(file, before, new, (tree, after), edited.edits, edited.outcomes, drop_backup=new == backup)
+
+
+def _plan_moving_back(file: ConfigFile, before: bytes, tree: Tree, original: Tree | None) -> Plan:
+    """Work out how the servers of a gateway get back; other wrapped servers stay for a second ``uninstall``."""
+    path = gateway_file(file)
+    servers = read_moved(path)
+    gateway = find_gateway(tree, file.client, path)
+    if not servers or gateway is None:
+        raise ConfigFileError(
+            f"The servers of the gateway in {file.path} cannot be read: {path} is missing or damaged. "
+            f"They are in the backup {backup_path(file.path)}."
+        )
+    outcomes = [Outcome(excerpt(name), "moved back") for name in servers]
+    if original is not None:
+        made = move_into_gateway(original, file, gateway.wrapping, lambda entry: entry.name in servers).edited
+        if made.text == tree.text:
+            edits = reverse(original.text, made.edits)
+            old = original.text.encode()
+            return Plan(
+                file, before, old, (tree, original), edits, outcomes, None, drop_backup=True, servers_file=(path, None)
+            )
+    edits = move_back(tree, file, original, servers)
+    after = parse_config(apply(tree.text, edits), file.client)
+    there = {entry.name: entry.node.value() for entry in entries_of(after, file.client)}
+    if any(there.get(name) != value for name, value in servers.items()):
+        raise ConfigFileError(_UNSAFE.format(path=file.path))
+    return Plan(file, before, after.text.encode(), (tree, after), edits, outcomes, servers_file=(path, None))
+
+
+def _chosen(entry: Entry, only: Collection[str]) -> bool:
+    return not only or entry.name in only
+
+
+def _check_names(file: ConfigFile, tree: Tree, only: Collection[str]) -> None:
+    names = {entry.name for entry in entries_of(tree, file.client)}
+    for name in only:
+        if name not in names:
+            known = ", ".join(excerpt(name) for name in sorted(names)) or "none"
+            raise SettingsError(f'{file.path} has no server "{excerpt(name)}"; there are: {known}.')
+
+
+def _checked(file: ConfigFile, edited: Edited) -> Tree:
+    """Parse the new text: only servers that were meant to change may differ, and nothing outside them."""
+    if not edited.edits:
+        return edited.tree
+    try:
+        after = parse_config(edited.text, file.client)
+        same = same_but_for_wrapping(edited.tree, after, file.client)
+    except ConfigSyntaxError:
+        same = False
+    if not same:
+        raise ConfigFileError(_UNSAFE.format(path=file.path))
+    return after
+
+
+def _backup_of(file: ConfigFile) -> bytes | None:
+    backup = backup_path(file.path)
+    return read_bytes(backup) if backup.is_file() else None
+
+
+def _as_original(client: Client, backup: bytes | None) -> Tree | None:
+    """Parse a backup, if it can be."""
+    if backup is None:
+        return None
+    try:
+        tree = parse_config(backup.decode("utf-8"), client)
+        entries_of(tree, client)
+    except (UnicodeDecodeError, ConfigSyntaxError):
+        return None
+    return tree
+
+
+def _without_ours(file: ConfigFile, tree: Tree) -> bytes:
+    """Give the file as it would be without coatcheck."""
+    original = _as_original(file.client, _backup_of(file))
+    if servers := read_moved(gateway_file(file)):
+        back = apply(tree.text, move_back(tree, file, original, servers))
+        tree = parse_config(back, file.client)
+    if original is None:
+        return tree.text.encode()  # what is wrapped in it was wrapped by hand
+    return unwrap_servers(tree, file.client, original, lambda _: True).text.encode()
+
+
+def _made_from(tree: Tree, original: Tree, client: Client) -> list[Edit] | None:
+    """Give the edits back to the original, if a file is what ``install`` makes of it and so is unchanged since."""
+    now = {entry.path: entry for entry in entries_of(tree, client)}
+
+    def wrapping(entry: Entry) -> Sequence[str] | None:
+        wrapped = now.get(entry.path)
+        if wrapped is None or wrapped.wrap_position is None or entry.wrap_position is not None:
+            return None
+        return wrapped.wrapping
+
+    def added(entry: Entry) -> dict[str, list[str]]:
+        return added_tools(entry, now[entry.path]) if entry.path in now else {}
+
+    made = wrap_servers(original, client, wrapping, added)
+    if made.text != tree.text:
+        return None
+    edits = reverse(original.text, made.edits)
+    return edits if apply(tree.text, edits) == original.text else None
