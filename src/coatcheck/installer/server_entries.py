@@ -101,7 +101,7 @@ class Entry:
         if position is None:
             return []
         words = self.words
-        ends = [words.index(sign, position) for sign in ("--", "--url") if sign in words[position:]]
+        ends = [words.index(sign, position) for sign in ("--", "--url", "--servers") if sign in words[position:]]
         return words[: min(ends)] if ends else []
 
     @property
