@@ -4,6 +4,7 @@ import asyncio
 import socket
 
 import anyio
+import anyio.lowlevel
 import pytest
 import uvicorn
 
@@ -54,7 +55,7 @@ async def test_incomplete_bodies_have_a_common_bound_that_small_ones_fit_into(mo
     bodies = BufferedBodies(echo)
     with anyio.fail_after(60):
         holding = asyncio.ensure_future(served(bodies, [b"x" * 900], ends=False))
-        await asyncio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         assert (await served(bodies, [b"x" * 200], ends=True))[0]["status"] == 503
         assert (await served(bodies, [b"x" * 50], ends=True))[0]["status"] == 200
         holding.cancel()
