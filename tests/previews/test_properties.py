@@ -201,7 +201,8 @@ def test_the_suggested_filter_is_jq_that_gives_output_for_the_value(value: Any) 
     assume("\\ud" not in document)  # lone surrogates: jq's parser refuses them, whatever the filter
     for tool, arguments in calls(preview(value)):
         if tool == "object_store_query":
-            assert jq.compile(arguments["filter"]).input_text(document).all()
+            part = walk(json.loads(document), parse_path(arguments.get("path", "")))
+            assert jq.compile(arguments["filter"]).input_text(dump_json(part).decode()).all()
 
 
 @THOROUGH

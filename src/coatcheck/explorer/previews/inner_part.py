@@ -34,8 +34,13 @@ def long_part(value: Any) -> Path | None:
     if isinstance(member, str):
         return Path((*steps, step, *inside)) if len(member) >= LONG else None
     is_block = bool(steps)
-    is_item = isinstance(value, list) and len(value) > 1 and isinstance(member, (list, dict)) and not is_block
+    is_item = isinstance(value, list) and isinstance(member, (list, dict)) and not is_block and _is_alone(members)
     return Path((*steps, step)) if is_item and render_whole(member, LONG) is None else None
+
+
+def _is_alone(members: list[tuple[Step, Any]]) -> bool:
+    """Whether one item is a list or an object, and the others, of which there are some, are not: no rows."""
+    return len(members) > 1 and sum(isinstance(member, (list, dict)) for _, member in members) == 1
 
 
 def at(value: Any, path: Path) -> Any:
