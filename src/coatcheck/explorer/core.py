@@ -252,10 +252,21 @@ def _characters(encoded: Encoded, value: Any) -> int:
 
 
 def _listed(object_id: str, metadata: Metadata, now: float) -> str:
-    length = "" if metadata.length is None else f" of {metadata.length:,}"
     tool = f", from {metadata.tool}" if metadata.tool else ""
     age = max(now - metadata.created, 0)
-    return f"@{object_id}: {metadata.type}{length}, {metadata.size:,} bytes{tool}, {ago(age)}"
+    return f"@{object_id}: {_described(metadata)}, {metadata.size:,} bytes{tool}, {ago(age)}"
+
+
+def _described(metadata: Metadata) -> str:
+    """Say type and length as the first line of a preview does."""
+    match metadata.type, metadata.length:
+        case "array", int() as length:
+            return f"array of {counted(length, 'item')}"
+        case "object", int() as length:
+            return f"object with {counted(length, 'key')}"
+        case "string", int() as length:
+            return f"text of {counted(length, 'character')}"
+    return metadata.type
 
 
 def _left_out(count: int) -> str:
