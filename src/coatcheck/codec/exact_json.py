@@ -2,12 +2,12 @@
 
 import decimal
 import json
-import re
 from typing import Any
 
 import orjson
 
-_BEYOND_64_BITS = re.compile(r"\d{19}")
+_DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
+_BEYOND_64_BITS = b"0" * 19
 _CONVERTED_AT_ONCE = 4000
 """Digits up to which ``int()`` converts a text; it refuses more than 4300."""
 
@@ -20,7 +20,9 @@ def parse_exactly(text: str) -> Any:
     Raises:
         ValueError: The text is no JSON, or nested too deeply.
     """
-    return orjson.loads(text) if _BEYOND_64_BITS.search(text) is None else load_any_integers(text)
+    # A regular expression took as long as reading the JSON; this takes a tenth of it.
+    digits = text.encode("utf-8", "replace").translate(_DIGITS)
+    return load_any_integers(text) if _BEYOND_64_BITS in digits else orjson.loads(text)
 
 
 def load_any_integers(text: str | bytes) -> Any:

@@ -13,7 +13,7 @@ MOST_STARTS_TRIED = 20
 """Places at which a document inside a text may begin. Each costs at most one reading of the text."""
 MOST_DOCUMENTS = 1_000_000
 _SPACE = re.compile(r"[ \t\r\n,]*")
-_START = re.compile(r"(?:^|(?<=[\s:`]))[\[{](?=\s*[\[{\"\d\-\]}tfn])", re.MULTILINE)
+_START = re.compile(r"[\[{](?=\s*[\[{\"\d\-\]}tfn])(?<![^\s:`].)")
 
 Found = tuple[Any, str]
 
@@ -29,8 +29,11 @@ def open_json(text: str) -> Found | None:
 
 def open_json_inside(text: str) -> Found | None:
     """Read the one JSON document that makes up most of a text, in a Markdown fence or among words."""
-    for number, start in enumerate(_START.finditer(text)):
-        if number >= MOST_STARTS_TRIED or 2 * start.start() > len(text):
+    half = len(text) // 2
+    if text.rfind("]", half) < 0 and text.rfind("}", half) < 0:
+        return None
+    for number, start in enumerate(_START.finditer(text, 0, half + 1)):
+        if number >= MOST_STARTS_TRIED:
             return None
         read = _read(text, start.start())
         if read is not None and 2 * (read[1] - start.start()) >= len(text):

@@ -14,7 +14,7 @@ from coatcheck.codec.envelope import Metadata
 MOST_PARSED = 250_000
 """Characters up to which Python's own parser reads what is no JSON after translation: half a second a million."""
 _START = re.compile(r"\s*[\[({]\s*(?:[\[({]\s*)*(?:'|\"|b['\"]|-?\d|None\b|True\b|False\b|[A-Za-z.]+\(|[\])}])")
-_SINGLE = re.compile(r"'|\bNone\b|\bTrue\b|\bFalse\b|\(|\b[A-Za-z.]+\(")
+_SINGLE = re.compile(r"'|\bNone\b|\bTrue\b|\bFalse\b|\(")
 _DOUBLE_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _TOKEN = re.compile(
     r"""
@@ -31,10 +31,12 @@ _ENDS = {"[": "]", "(": ")", "{": "}"}
 
 def looks_like_python(text: str) -> bool:
     """Whether a text begins and ends as what Python prints of a list, tuple, set or dict, and as no JSON does."""
-    head = text[:1000].lstrip()
+    head = text[:400].lstrip()
     if head[:1] not in _ENDS or text[-100:].rstrip()[-1:] != _ENDS[head[:1]]:
         return False
-    return _START.match(head) is not None and _SINGLE.search(_DOUBLE_QUOTED.sub("", head)) is not None
+    if _START.match(head) is None or _SINGLE.search(head) is None:
+        return False
+    return _SINGLE.search(_DOUBLE_QUOTED.sub("", head)) is not None
 
 
 def open_python_literal(text: str) -> tuple[Any, str] | None:

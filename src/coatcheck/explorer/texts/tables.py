@@ -54,7 +54,7 @@ def open_table(text: str) -> tuple[Any, str] | None:
 
 def _delimiter(head: str) -> str | None:
     """Find what separates the cells of each line; the last line may be cut."""
-    if _NOT_A_TABLE.match(head):
+    if _NOT_A_TABLE.match(head) or not any(delimiter in head for delimiter in _DELIMITERS):
         return None
     lines = [line for line in _QUOTED.sub("q", head).split("\n") if line.strip()]
     if len(head) >= 4000:  # noqa: PLR2004

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 LOOKED_AT = 4000
 """Characters of the start of a text that are looked at."""
-LOOKED_AT_CODE = 20_000
+LOOKED_AT_CODE = 8_000
 """Source code may begin with a long comment."""
 LINES = 12
 FEWEST = 3
@@ -25,6 +25,9 @@ _CODE = re.compile(
     r"(?:func|fn|function|class|interface|struct|enum|trait|impl|module|const|type) \w)",
     re.MULTILINE,
 )
+
+_CODE_WORDS = ("import", "def ", "class ", "func", "fn ", "struct", "package", "#include", "using ", "use ", "const ")
+"""Without one of them a text is no source code, which need not be looked at more closely then."""
 
 SUMMARISED = frozenset(
     {"Markdown", "HTML", "Python source", "source code", "a diff", "an accessibility snapshot", "log lines"}
@@ -78,6 +81,8 @@ def _is_commented(filled: Sequence[str]) -> bool:
 
 
 def _code(start: str) -> str:
+    if not any(word in start for word in _CODE_WORDS):
+        return ""
     if len(_PYTHON.findall(start)) >= FEWEST:
         return "Python source"
     return "source code" if len(_CODE.findall(start)) >= FEWEST else ""
