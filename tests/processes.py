@@ -1,14 +1,19 @@
-"""Processes as the operating system shows them in ``/proc`` (Linux)."""
+"""Processes as the operating system shows them: in ``/proc`` where there is one, else by ``ps``."""
 
+import subprocess
 from pathlib import Path
 
 from tests.waiting import DEADLINE, until, wait_until
 
+_PROC = Path("/proc")
+
 
 def state_of(pid: int) -> str:
     """The state of a process, such as ``R`` while it computes; empty where there is none."""
+    if not _PROC.exists():
+        return _ps("stat=", pid)[:1]
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return ""
 
@@ -20,12 +25,17 @@ def is_running(pid: int) -> bool:
 
 def children_of(pid: int) -> list[int]:
     """The processes that a process has started."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    if not _PROC.exists():
+        listed = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout
+        return [int(child) for child in listed.split()]
+    return [int(child) for child in (_PROC / str(pid) / "task" / str(pid) / "children").read_text().split()]
 
 
 def command_of(pid: int) -> str:
     """The command line of a process."""
-    return Path(f"/proc/{pid}/cmdline").read_text()
+    if not _PROC.exists():
+        return _ps("command=", pid)
+    return (_PROC / str(pid) / "cmdline").read_text()
 
 
 def wait_until_computing(pid: int) -> None:
@@ -41,3 +51,9 @@ def wait_until_ended(*pids: int, seconds: float = DEADLINE) -> None:
 async def until_ended(*pids: int, seconds: float = DEADLINE) -> None:
     """Do the same without holding up the event loop."""
     await until(lambda: not any(map(is_running, pids)), f"{pids} end", seconds=seconds)
+
+
+def _ps(column: str, pid: int) -> str:
+    return subprocess.run(
+        ["ps", "-o", column, "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()

@@ -2,12 +2,7 @@
 
 from typing import assert_type
 
-from coatcheck.backends import InMemoryBackend, ObjectStoreBackend
-from coatcheck.containers import Container
-from coatcheck.explorer import Explorer
-from coatcheck.lifecycle import running
-from coatcheck.object_store import ObjectStore
-from coatcheck.settings import Settings
+from coatcheck import Container, Explorer, InMemoryBackend, ObjectStore, ObjectStoreBackend, Settings, running
 
 container = Container(settings=Settings(object_store_ttl=60.0), backend=InMemoryBackend())
 

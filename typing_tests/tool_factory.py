@@ -4,10 +4,8 @@ from typing import Any, assert_type
 
 from mcp.server import MCPServer
 
-from coatcheck.containers import Container
-from coatcheck.server import attach, configure_mcp_server
-from coatcheck.settings import Settings
-from coatcheck.tool_factory import MemoryType, Registry, ToolConfig, register_tools
+from coatcheck import Container, MemoryType, Settings, ToolConfig, attach, configure_mcp_server, register_tools
+from coatcheck.tool_factory import Registry
 
 
 def search(query: str, client: object) -> list[str]:

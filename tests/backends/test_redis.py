@@ -300,7 +300,6 @@ def test_a_large_value_is_of_one_moment_while_others_overwrite_it(redis_server, 
     backend.close()
 
 
-@pytest.mark.alone
 @pytest.mark.anyio
 async def test_the_event_loop_goes_on_while_a_large_value_comes_and_goes(backend, bare):
     value = bytes(64 * 2**20)

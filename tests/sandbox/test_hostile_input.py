@@ -15,8 +15,6 @@ from coatcheck.errors import (
     SandboxTimeout,
 )
 
-pytestmark = pytest.mark.alone
-
 ALMOST = "a" * 40 + "!"
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)

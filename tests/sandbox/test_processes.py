@@ -18,8 +18,6 @@ from coatcheck.explorer.sandbox import Sandbox
 from tests.processes import children_of, is_running, state_of, wait_until_computing, wait_until_ended
 from tests.waiting import DEADLINE, until
 
-pytestmark = pytest.mark.alone
-
 ARGS = {"reference": "@obj_1", "path": "", "limit": 1000}
 
 CALL = """
