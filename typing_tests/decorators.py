@@ -1,10 +1,14 @@
 """Decorators take a store or a provider of it, and keep an async function async."""
 
-from coatcheck.backends import InMemoryBackend
-from coatcheck.containers import Container
-from coatcheck.decorators import explorable, explorable_and_referenceable, referenceable
-from coatcheck.explorer import Explorer
-from coatcheck.object_store import ObjectStore
+from coatcheck import (
+    Container,
+    Explorer,
+    InMemoryBackend,
+    ObjectStore,
+    explorable,
+    explorable_and_referenceable,
+    referenceable,
+)
 
 store = ObjectStore(InMemoryBackend())
 container = Container()

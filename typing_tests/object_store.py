@@ -2,9 +2,7 @@
 
 from typing import Any, assert_type
 
-from coatcheck.backends import InMemoryBackend
-from coatcheck.explorer import Explorer
-from coatcheck.object_store import ObjectStore
+from coatcheck import Explorer, InMemoryBackend, ObjectStore
 
 store = ObjectStore(InMemoryBackend(), ttl=3600)
 
