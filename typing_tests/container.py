@@ -1,6 +1,8 @@
 """The container's providers know what they provide."""
 
-from typing import assert_type
+from typing import Any, assert_type
+
+from mcp.server import MCPServer
 
 from coatcheck import Container, Explorer, InMemoryBackend, ObjectStore, ObjectStoreBackend, Settings, running
 
@@ -19,3 +21,16 @@ async def as_a_lifespan() -> None:
     """`running` gives the container that it opened."""
     async with running(container) as opened:
         assert_type(opened, Container)
+
+
+assert_type(container.server(), MCPServer[Any])
+container.metrics().nonsense()  # type: ignore[attr-defined]
+
+
+@container.explorable()
+def measure(days: int) -> list[float]:
+    """Return temperatures."""
+    return [1.5] * days
+
+
+assert_type(measure(3), str)

@@ -1,5 +1,7 @@
 """Decorators take a store or a provider of it, and keep an async function async."""
 
+from typing import assert_type
+
 from coatcheck import (
     Container,
     Explorer,
@@ -35,3 +37,14 @@ async def above(temperatures: list[float], limit: float) -> list[float]:
 explorable(object_store=InMemoryBackend())  # type: ignore[arg-type]
 explorable(store)  # type: ignore[call-arg]
 referenceable(object_store=store, literal=["sql"])  # type: ignore[arg-type]
+
+assert_type(measure(3), str)
+measure("3")  # type: ignore[arg-type]
+assert_type(warmest([1.5]), float)
+warmest(limit=3)  # type: ignore[call-arg]
+
+
+async def use() -> None:
+    """An async function stays async, and keeps its parameters."""
+    assert_type(await above([1.5], limit=1), str)
+    await above([1.5])  # type: ignore[call-arg]

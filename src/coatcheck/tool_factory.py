@@ -5,6 +5,7 @@ Parameters that the host fills leave signature, schema and docstring, and a clie
 nothing. Providers are asked at every call, so an override in a container reaches tools that are registered already.
 """
 
+from coatcheck.tools.hidden_parameters import inject, per_call
 from coatcheck.tools.registration import build_tool, register_tools
 from coatcheck.tools.tool_building import (
     MemoryType,
@@ -29,5 +30,7 @@ __all__ = [
     "apply_memory",
     "apply_workspace",
     "build_tool",
+    "inject",
+    "per_call",
     "register_tools",
 ]

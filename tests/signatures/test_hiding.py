@@ -8,7 +8,8 @@ from typing import Annotated
 
 import pytest
 
-from coatcheck.tools.signatures import bind, face_of, is_async, refaced
+from coatcheck.tools.hidden_parameters import bind
+from coatcheck.tools.signatures import face_of, is_async, refaced
 
 
 def greet(name: str, workspace: str, /, greeting: "str" = "Hello", *, shout: bool = False) -> "list[str]":

@@ -11,12 +11,11 @@ made over the store. Sync functions stay sync, async functions stay async. The f
 
 import inspect
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, Protocol, cast, overload
 
 from coatcheck.codec import ToolResult
 from coatcheck.tools.referenceable import (
-    Decorator,
     ExplorerSource,
     StoreSource,
     explorer_provider,
@@ -26,10 +25,28 @@ from coatcheck.tools.referenceable import (
 )
 from coatcheck.tools.signatures import Face, face_of, wear
 
+_MARK = "__coatcheck_keeps_results__"
 _NOTE = "The result is stored: the answer is a preview of it with a reference, such as @obj_001, to explore it further."
 
 
-def explorable(*, object_store: StoreSource, explorer: ExplorerSource | None = None) -> Decorator:
+P = ParamSpec("P")
+
+
+class ExplorableDecorator(Protocol):
+    """Keeps the parameters of what it decorates; the result becomes text."""
+
+    @overload
+    def __call__(self, func: Callable[P, Coroutine[Any, Any, Any]], /) -> Callable[P, Coroutine[Any, Any, str]]: ...
+
+    @overload
+    def __call__(self, func: Callable[P, Any], /) -> Callable[P, str]: ...
+
+    def __call__(self, func: Callable[..., Any], /) -> Callable[..., Any]:
+        """Decorate a function."""
+        ...
+
+
+def explorable(*, object_store: StoreSource, explorer: ExplorerSource | None = None) -> ExplorableDecorator:
     """Decorate a function so that its result is always kept and the caller gets a preview of it.
 
     The decorated function returns ``str``, and its return annotation says so: a preview within the explorer's limit,
@@ -59,10 +76,20 @@ def explorable(*, object_store: StoreSource, explorer: ExplorerSource | None = N
                 with told_to_the_model():
                     return await provide().aput_and_preview(_to_keep(result), tool=face.name)
 
-            return wear(face, call_async, returns=str, doc=doc)
-        return wear(face, _sync(func, face, provide), returns=str, doc=doc)
+            return _marked(wear(face, call_async, returns=str, doc=doc))
+        return _marked(wear(face, _sync(func, face, provide), returns=str, doc=doc))
 
-    return decorate
+    return cast("ExplorableDecorator", decorate)
+
+
+def _marked(function: Callable[..., Any]) -> Callable[..., Any]:
+    setattr(function, _MARK, True)
+    return function
+
+
+def keeps_results(func: object) -> bool:
+    """Whether a function keeps its results itself, so that no one else has to."""
+    return getattr(func, _MARK, False) is True
 
 
 def _sync(func: Callable[..., Any], face: Face, provide: Callable[[], Any]) -> Callable[..., Any]:
@@ -107,7 +134,9 @@ def _to_keep(result: Any) -> Any:
     return result
 
 
-def explorable_and_referenceable(*, object_store: StoreSource, explorer: ExplorerSource | None = None) -> Decorator:
+def explorable_and_referenceable(
+    *, object_store: StoreSource, explorer: ExplorerSource | None = None
+) -> ExplorableDecorator:
     """Decorate a function so that it takes references and its result is kept.
 
     See `referenceable` for the arguments and `explorable` for the result.
@@ -119,4 +148,8 @@ def explorable_and_referenceable(*, object_store: StoreSource, explorer: Explore
     provide = explorer_provider(object_store, explorer)
     keep = explorable(object_store=object_store, explorer=provide)
     refer = referenceable(object_store=object_store, explorer=provide)
-    return lambda func: keep(refer(func))
+
+    def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
+        return keep(refer(func))
+
+    return cast("ExplorableDecorator", decorate)

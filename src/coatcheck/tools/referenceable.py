@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
 
 from coatcheck.arguments.annotations import shown_parameter
 from coatcheck.arguments.function_parameters import FunctionParameter, parameters_of, types_at
@@ -16,6 +16,7 @@ from coatcheck.errors import CoatcheckError, as_tool_error
 from coatcheck.explorer import Explorer
 from coatcheck.store.call_mode import run_blocking
 from coatcheck.store.object_store import ObjectStore
+from coatcheck.tools.hidden_parameters import unwrapped
 from coatcheck.tools.signatures import Face, call_with, face_of, wear
 
 StoreSource: TypeAlias = ObjectStore | Callable[[], ObjectStore]
@@ -28,6 +29,7 @@ def explorer_provider(object_store: StoreSource, explorer: ExplorerSource | None
     Raises:
         TypeError: What is given for a store is neither one nor a provider of one.
     """
+    object_store, explorer = unwrapped(object_store), unwrapped(explorer)
     if not isinstance(object_store, ObjectStore) and not callable(object_store):
         raise TypeError(
             f"object_store wants an ObjectStore or a provider of one, not {type(object_store).__name__}; "
@@ -71,7 +73,17 @@ def told_to_the_model() -> Iterator[None]:
         raise told from error
 
 
-Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class ReferenceableDecorator(Protocol):
+    """Keeps the parameters and the result of what it decorates; callers may pass references as well."""
+
+    def __call__(self, func: Callable[P, T], /) -> Callable[P, T]:
+        """Decorate a function."""
+        ...
+
 
 _MARK = "__coatcheck_resolves_references__"
 _NOTE = (
@@ -82,7 +94,7 @@ _NOTE = (
 
 def referenceable(
     *, object_store: StoreSource, explorer: ExplorerSource | None = None, literal: frozenset[str] = frozenset()
-) -> Decorator:
+) -> ReferenceableDecorator:
     """Decorate a function so that references stand for the values they refer to.
 
     ``"@obj_001"`` or ``"@obj_001.items[3].name"`` resolves as an argument and anywhere inside lists and dicts, up to
@@ -117,7 +129,7 @@ def referenceable(
         setattr(worn, _MARK, True)
         return worn
 
-    return decorate
+    return cast("ReferenceableDecorator", decorate)
 
 
 def resolves_references(func: object) -> bool:

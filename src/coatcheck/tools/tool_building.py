@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 
 from coatcheck.errors import SettingsError, excerpt
 from coatcheck.tools.explorable import explorable
+from coatcheck.tools.hidden_parameters import bind, unwrapped
 from coatcheck.tools.referenceable import ExplorerSource, StoreSource, explorer_provider, referenceable
-from coatcheck.tools.signatures import bind, face_of
+from coatcheck.tools.signatures import face_of
 
 
 class MemoryType(StrEnum):
@@ -29,6 +30,9 @@ class WorkspaceMode(StrEnum):
     DYNAMIC = "dynamic"
 
 
+_EXPLORER_SETTINGS = ("preview_limit", "response_limit")
+
+
 @dataclass(frozen=True)
 class ToolConfig:
     """How a function becomes a tool.
@@ -36,14 +40,18 @@ class ToolConfig:
     Attributes:
         memory_type: Whether results are kept and references taken.
         custom_args: Fixed values of parameters, hidden from the model.
-        parameters: Providers of parameters, hidden from the model and asked at every call; for an async tool a provider
-            may give an awaitable.
+        parameters: Providers of parameters, hidden from the model and asked at every call: ``container.store``, or a
+            function without arguments. For an async tool it may give an awaitable. A context manager, sync or async, is
+            entered for the call and left after it; see `coatcheck.tool_factory.inject`.
         needs_client: Whether the parameter ``client`` is filled by the host.
         needs_workspace: Whether the tool works in a ``workspace``, see `WorkspaceMode`.
         explorer_config: Limits of this tool's own previews and answers: ``preview_limit``, ``response_limit`` in
             characters.
         title: A name for people.
         annotations: MCP's hints, such as ``{"readOnlyHint": True}``, or a ``ToolAnnotations``.
+
+    Raises:
+        SettingsError: An argument that does not fit.
     """
 
     memory_type: MemoryType = MemoryType.NO_MEMORY
@@ -55,25 +63,51 @@ class ToolConfig:
     title: str | None = None
     annotations: Any = None
 
+    def __post_init__(self) -> None:
+        """Check the arguments where they are written, and not when a model calls the tool."""
+        object.__setattr__(self, "memory_type", _memory_type(self.memory_type))
+        for name in ("custom_args", "parameters", "explorer_config"):
+            given = getattr(self, name)
+            if not isinstance(given, Mapping):
+                raise SettingsError(f"ToolConfig: {name} maps names to values, and {type(given).__name__} does not.")
+        object.__setattr__(self, "parameters", {name: unwrapped(each) for name, each in self.parameters.items()})
+        for name, provider in self.parameters.items():
+            if not callable(provider):
+                raise SettingsError(
+                    f"ToolConfig: parameters[{name!r}] is a value ({type(provider).__name__}) where a provider is "
+                    f"expected, which is asked at each call: write container.{name}, lambda: …, or use custom_args for "
+                    "a fixed value."
+                )
+        twice = sorted(self.custom_args.keys() & self.parameters.keys())
+        if twice:
+            raise SettingsError(f"ToolConfig: {twice[0]!r} is in custom_args and in parameters; keep one of them.")
+        unknown = sorted(self.explorer_config.keys() - set(_EXPLORER_SETTINGS))
+        if unknown:
+            raise SettingsError(
+                f"ToolConfig: explorer_config has no {unknown[0]!r}; it takes: {', '.join(_EXPLORER_SETTINGS)}."
+            )
+
+
+def _memory_type(given: Any) -> MemoryType:
+    try:
+        return MemoryType(given)
+    except ValueError:
+        known = ", ".join(MemoryType)
+        raise SettingsError(
+            f"ToolConfig: there is no memory type {excerpt(str(given))!r}; there are: {known}."
+        ) from None
+
 
 Tool: TypeAlias = Callable[..., Any]
 Registry: TypeAlias = Mapping[str, tuple[Tool, ToolConfig]]
-
-
-_EXPLORER_SETTINGS = ("preview_limit", "response_limit")
 
 
 def apply_custom_args(func: Tool, config: ToolConfig) -> Tool:
     """Hide the parameters in ``custom_args`` and ``parameters`` and fill them at every call.
 
     Raises:
-        SettingsError: A name is no parameter of the function, or stands in both.
+        SettingsError: A name is no parameter of the function.
     """
-    twice = sorted(config.custom_args.keys() & config.parameters.keys())
-    if twice:
-        raise SettingsError(
-            f"{face_of(func).name}(): {twice[0]!r} is in custom_args and in parameters; keep one of them."
-        )
     providers = {name: _always(value) for name, value in config.custom_args.items()} | dict(config.parameters)
     return _filled(func, providers, "custom_args or parameters") if providers else func
 
@@ -96,7 +130,7 @@ def apply_memory(
         return func
     if store is None:
         raise SettingsError(f"{face_of(func).name}() keeps results or takes references: it needs an object_store.")
-    own = _own_explorer(func, config, store, explorer)
+    own = _own_explorer(config, store, explorer)
     if config.memory_type in {MemoryType.REFERENCEABLE, MemoryType.BOTH}:
         # A client that is hidden only later is the host's: nothing to search for references or to validate.
         literal = frozenset({"client"} if config.needs_client else ())
@@ -144,15 +178,8 @@ def apply_client(func: Tool, config: ToolConfig, client: Any) -> Tool:
     return _filled(func, {"client": provider}, "needs_client")
 
 
-def _own_explorer(
-    func: Tool, config: ToolConfig, store: StoreSource, explorer: ExplorerSource | None
-) -> ExplorerSource | None:
+def _own_explorer(config: ToolConfig, store: StoreSource, explorer: ExplorerSource | None) -> ExplorerSource | None:
     limits = dict(config.explorer_config)
-    unknown = sorted(limits.keys() - set(_EXPLORER_SETTINGS))
-    if unknown:
-        raise SettingsError(
-            f"{face_of(func).name}(): explorer_config has no {unknown[0]!r}; it takes: {', '.join(_EXPLORER_SETTINGS)}."
-        )
     if not limits:
         return explorer
     base = explorer_provider(store, explorer)

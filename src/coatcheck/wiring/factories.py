@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coatcheck.backends import BreakerBackend, ObjectStoreBackend, RedisBackend, SQLiteBackend, require_backend
 from coatcheck.backends.redis.redis_backend import uuid_id
@@ -21,6 +21,11 @@ from coatcheck.store.object_store import ObjectStore
 from coatcheck.store.tenancy import Scopes, replicas_id
 from coatcheck.tools.registration import build_tool
 from coatcheck.tools.tool_building import Registry
+
+if TYPE_CHECKING:
+    from mcp.server import MCPServer
+
+    from coatcheck.monitoring.metrics import Metrics
 
 COMPRESS_ABOVE = 16 * 1024
 """Bytes; see docs/decisions/degradation.md for what compressing takes and saves."""
@@ -217,14 +222,14 @@ def build_own_tools(registry: Registry, store: Any, explorer: Any) -> Mapping[st
     }
 
 
-def open_server(*args: Any, **options: Any) -> Any:
+def open_server(*args: Any, **options: Any) -> "MCPServer[Any]":
     """Make an ``MCPServer`` with the container's tools; the SDK is imported here and not before."""
     from coatcheck.mcp_server.attach import build_server
 
     return build_server(*args, **options)
 
 
-def open_metrics(observation: Observation, backend: Callable[[], ObjectStoreBackend]) -> Any:
+def open_metrics(observation: Observation, backend: Callable[[], ObjectStoreBackend]) -> "Metrics":
     """Begin to count what happens in the store; Prometheus's package is imported here and not before.
 
     Raises:
