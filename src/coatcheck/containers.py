@@ -52,6 +52,7 @@ class Container(containers.DeclarativeContainer):
     )
     # Who is calling: the namespace of their objects, how ids look, and whether they may list.
     tenancy = providers.ThreadSafeSingleton(factories.open_tenancy, settings)
+    namespace = tenancy.provided.namespace
     # Passes on what happens in the store, to metrics and tracing.
     observation = providers.ThreadSafeSingleton(Observation)
 
@@ -59,7 +60,7 @@ class Container(containers.DeclarativeContainer):
         ObjectStore,
         backend.provider,
         ttl=settings.provided.object_store_ttl,
-        namespace=tenancy.provided.namespace,
+        namespace=namespace,
         generate_id=providers.Callable(factories.id_generator, tenancy, settings),
         may_list=tenancy.provided.may_list,
         max_object_bytes=settings.provided.max_object_bytes,
@@ -81,7 +82,6 @@ class Container(containers.DeclarativeContainer):
     object_tools = providers.Callable(object_store_tools, store.provider, explorer.provider)
     tools = providers.List(object_tools)
     registry = providers.Callable(factories.merge_registries, tools)
-    server = providers.ThreadSafeSingleton(factories.open_server, registry, tenancy, store.provider, explorer.provider)
 
     # What resolves references in calls and keeps large results: for `attach`, and for servers behind `coatcheck wrap`.
     limits = providers.Callable(factories.open_limits, settings)
@@ -97,5 +97,14 @@ class Container(containers.DeclarativeContainer):
         own_tools=providers.Callable(factories.build_own_tools, registry, store.provider, explorer.provider),
     )
 
+    server = providers.ThreadSafeSingleton(
+        factories.open_server,
+        registry,
+        object_tools,
+        tenancy.provider,
+        interceptor.provider,
+        store.provider,
+        explorer.provider,
+    )
     health = providers.ThreadSafeSingleton(Health, store.provider)
     metrics = providers.ThreadSafeSingleton(factories.open_metrics, observation, backend.provider)

@@ -1,5 +1,29 @@
 """MCP servers with an object store: `attach` for an existing server, `configure_mcp_server` for one of your own."""
 
-from coatcheck.wiring.configure import attach, configure_mcp_server
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["attach", "configure_mcp_server"]
+from coatcheck.wiring.attaching import attach
+from coatcheck.wiring.configure import configure_mcp_server
+
+if TYPE_CHECKING:
+    from coatcheck.wiring.fastmcp_attaching import CoatcheckMiddleware
+
+__all__ = ["CoatcheckMiddleware", "attach", "configure_mcp_server"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs FastMCP when it is asked for.
+
+    Raises:
+        MissingExtra: FastMCP is not installed.
+    """
+    if name != "CoatcheckMiddleware":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from coatcheck.wiring.fastmcp_attaching import CoatcheckMiddleware
+    except ImportError as error:
+        from coatcheck.errors import MissingExtra
+
+        message = f"CoatcheckMiddleware needs FastMCP 4: pip install 'coatcheck[fastmcp]' ({error})."
+        raise MissingExtra(message) from None
+    return CoatcheckMiddleware

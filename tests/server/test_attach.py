@@ -7,6 +7,7 @@ import anyio
 import jsonschema
 import pytest
 from anyio.lowlevel import checkpoint
+from dependency_injector import providers
 from mcp import Client
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -17,10 +18,12 @@ from coatcheck.backends import InMemoryBackend
 from coatcheck.codec.chunked import yield_budget as manners
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
+from coatcheck.lifecycle import overridden
 from coatcheck.object_store import ObjectStore
 from coatcheck.server import attach
 from coatcheck.settings import Settings
 from coatcheck.store.tenancy import Reach, Scope
+from coatcheck.tool_factory import ToolConfig
 
 pytestmark = pytest.mark.anyio
 
@@ -405,3 +408,49 @@ async def test_a_large_argument_is_freed_piece_by_piece_once_its_call_is_over(co
     assert uses.count(3) > 20
     assert left == 2
     assert kept == [{"number": 1, "text": "x" * 100}]
+
+
+async def test_the_object_tools_send_their_answer_once(container, mode):
+    server = somebodys_server()
+    attach(server, container)
+    object_id = container.store().put([1, 2])
+    for each in (server, container.server()):
+        async with Client(each, mode=mode) as client:
+            tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+            assert tools["object_store_get"].output_schema is None
+            answer = await client.call_tool("object_store_get", {"object_id": object_id, "path": "[1]"})
+            assert shown(answer) == "2"
+            assert answer.structured_content is None
+
+
+async def test_a_tool_that_is_added_to_the_containers_server_or_registry_is_treated_like_any_other(mode):
+    def long(size: int) -> list[int]:
+        """Give numbers."""
+        return list(range(size))
+
+    container = Container(settings=Settings())
+    container.tools.add_args(providers.Object({"long": (long, ToolConfig())}))
+    server = container.server()
+
+    @server.tool()
+    def later(numbers: list[int]) -> list[int]:
+        """Give numbers."""
+        return numbers
+
+    async with Client(server, mode=mode) as client:
+        reference = reference_in(shown(await client.call_tool("long", {"size": 5000})))
+        again = shown(await client.call_tool("later", {"numbers": reference}))
+        assert reference_in(again) != reference
+    assert len(container.store().list()) == 2
+
+
+async def test_other_settings_and_another_tenancy_reach_an_attached_server(container, mode):
+    server = somebodys_server()
+    attach(server, container)
+    async with Client(server, mode=mode) as client:
+        assert len(shown(await client.call_tool("text", {"size": 300}))) > 2000
+        with overridden(container, settings=Settings(inline_limit=100, preview_limit=500)):
+            text = shown(await client.call_tool("text", {"size": 300}))
+            assert len(text) <= 500
+            assert reference_in(text)
+        assert len(shown(await client.call_tool("text", {"size": 300}))) > 2000

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from mcp.server import MCPServer
+from mcp.server import MCPServer, Server
 
 from coatcheck.calls.interceptor import INSTRUCTIONS, Interceptor
 from coatcheck.codec.chunked.gc_tuning import search_beforehand
@@ -12,6 +12,7 @@ from coatcheck.explorer import Explorer
 from coatcheck.mcp_server.middleware import ReferenceMiddleware, ScopeMiddleware
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.store.tenancy import Scopes
+from coatcheck.tools.explorable import keeps_results
 from coatcheck.tools.referenceable import resolves_references
 from coatcheck.tools.registration import choose_tools, register_tools
 from coatcheck.tools.tool_building import Registry
@@ -21,11 +22,37 @@ StoreProvider = Callable[[], ObjectStore]
 ExplorerProvider = Callable[[], Explorer]
 
 
+class _RegisteredTools:
+    """The tools of an ``MCPServer``, those that are added later included."""
+
+    def __init__(self, server: MCPServer[Any], plain: Collection[str]) -> None:
+        self._server = server
+        self._plain = frozenset(plain)
+
+    def is_plain(self, name: str) -> bool:
+        """Whether it is one of the object tools."""
+        return name in self._plain
+
+    def resolves(self, name: str) -> bool:
+        """Whether it is decorated with ``referenceable``."""
+        return resolves_references(_function(self._server, name))
+
+    def keeps(self, name: str) -> bool:
+        """Whether it is decorated with ``explorable``."""
+        return keeps_results(_function(self._server, name))
+
+    def input_schema(self, name: str) -> dict[str, Any] | None:
+        """Its schema as it was registered."""
+        tool = self._server._tool_manager.get_tool(name)  # noqa: SLF001
+        return None if tool is None else tool.parameters
+
+
 def attach_interceptor(
     server: MCPServer[Any],
     registry: Registry,
-    scopes: Scopes,
-    interceptor: Interceptor,
+    plain_tools: Collection[str],
+    tenancy: Callable[[], Scopes],
+    interceptor: Callable[[], Interceptor],
     store: StoreProvider,
     explorer: ExplorerProvider,
 ) -> list[str]:
@@ -34,8 +61,9 @@ def attach_interceptor(
     Args:
         server: The server; its own tools stay as they are.
         registry: The tools to add.
-        scopes: Tells the store who is calling.
-        interceptor: Resolves references and keeps large results.
+        plain_tools: Names of those among them that deal with references and sizes themselves: the object tools.
+        tenancy: Gives what tells the store who is calling.
+        interceptor: Gives what resolves references and keeps large results.
         store: Gives the store at each call of an added tool.
         explorer: Gives the explorer at each call of an added tool.
 
@@ -45,25 +73,41 @@ def attach_interceptor(
     Raises:
         SettingsError: The server has tools of these names already, or was attached before.
     """
-    if any(isinstance(known, ReferenceMiddleware) for known in server.middleware):
-        raise SettingsError(f"The server {server.name} has been attached already.")
+    _refuse_second(server)
     own = _register(server, registry, store, explorer)
-    server.middleware.append(ScopeMiddleware(scopes))
-    server.middleware.append(
-        ReferenceMiddleware(
-            interceptor,
-            is_own=lambda name: name in own or resolves_references(_function(server, name)),
-            input_schema=lambda name: _input_schema(server, name),
-        )
-    )
+    server.middleware.append(ScopeMiddleware(tenancy))
+    server.middleware.append(ReferenceMiddleware(interceptor, _RegisteredTools(server, plain_tools)))
     search_beforehand()
     return own
+
+
+def attach_low_level(
+    server: Server[Any], tenancy: Callable[[], Scopes], interceptor: Callable[[], Interceptor]
+) -> None:
+    """Make every tool of a low-level server explorable and referenceable; it answers the interceptor's own tools.
+
+    Raises:
+        SettingsError: The server has no tools, or was attached before.
+    """
+    _refuse_second(server)
+    if server.get_request_handler("tools/list") is None or server.get_request_handler("tools/call") is None:
+        raise SettingsError(
+            f"The server {server.name} has no tools: give it on_list_tools and on_call_tool before it is attached."
+        )
+    server.middleware.append(ScopeMiddleware(tenancy))
+    server.middleware.append(ReferenceMiddleware(interceptor))
+    search_beforehand()
+
+
+def _refuse_second(server: MCPServer[Any] | Server[Any]) -> None:
+    if any(isinstance(known, ReferenceMiddleware) for known in server.middleware):
+        raise SettingsError(f"The server {server.name} has been attached already.")
 
 
 def install_tools(
     server: MCPServer[Any],
     installations: Sequence[Installation],
-    scopes: Scopes,
+    tenancy: Callable[[], Scopes],
     store: StoreProvider,
     explorer: ExplorerProvider,
     tool_names: Collection[str] | None = None,
@@ -73,7 +117,7 @@ def install_tools(
     Args:
         server: The server; its own tools stay as they are.
         installations: What is added: tools, with what they need.
-        scopes: Tells the store who is calling.
+        tenancy: Gives what tells the store who is calling.
         store: Gives the store at each call.
         explorer: Gives the explorer at each call.
         tool_names: Names of the tools to add; all by default.
@@ -95,23 +139,25 @@ def install_tools(
         raise
     for installation in installations:
         server.middleware.extend(installation.middleware)
-    server.middleware.append(ScopeMiddleware(scopes))
+    server.middleware.append(ScopeMiddleware(tenancy))
     search_beforehand()
     return names
 
 
 def build_server(
     registry: Registry,
-    scopes: Scopes,
+    plain_tools: Collection[str],
+    tenancy: Callable[[], Scopes],
+    interceptor: Callable[[], Interceptor],
     store: StoreProvider,
     explorer: ExplorerProvider,
     name: str = "coatcheck",
     **options: Any,
 ) -> MCPServer[Any]:
-    """Make a server with the tools of a registry; ``options`` go to ``MCPServer``."""
+    """Make a server with the tools of a registry; ``options`` go to ``MCPServer``. See ``attach_interceptor``."""
     options.setdefault("instructions", INSTRUCTIONS)
     server: MCPServer[Any] = MCPServer(name, **options)
-    install_tools(server, [Installation(registry)], scopes, store, explorer)
+    attach_interceptor(server, registry, plain_tools, tenancy, interceptor, store, explorer)
     return server
 
 
@@ -145,8 +191,3 @@ def _function(server: MCPServer[Any], name: str) -> Callable[..., Any] | None:
     # The SDK has no public way to a tool's function; the look-up is a dict access and kept in this one place.
     tool = server._tool_manager.get_tool(name)  # noqa: SLF001
     return None if tool is None else tool.fn
-
-
-def _input_schema(server: MCPServer[Any], name: str) -> dict[str, Any] | None:
-    tool = server._tool_manager.get_tool(name)  # noqa: SLF001
-    return None if tool is None else tool.parameters

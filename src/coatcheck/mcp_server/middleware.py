@@ -1,8 +1,8 @@
-"""The middleware that makes somebody's server keep large results and take references."""
+"""The middleware that makes a server of the SDK keep large results and take references."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken, principal_components
@@ -20,6 +20,9 @@ from coatcheck.store.tenancy import Reach, Scope, Scopes
 
 _RESOURCE_NOT_FOUND = -32002
 
+MOST_PAGES = 100
+"""Pages of a server's list of tools that are read to know a tool that is called."""
+
 
 def scope_of(ctx: ServerRequestContext[Any, Any]) -> Scope:
     """Tell who sends a request: the verified identity, anybody over the network, or the one user of the process."""
@@ -30,52 +33,65 @@ def scope_of_caller(*, over_network: bool) -> Scope:
     """Tell who sends the request that is being handled, where no context of the SDK is at hand."""
     token = get_access_token()
     if token is not None:
-        return Scope(Reach.PRINCIPAL, _principal(token))
+        return scope_of_token(token)
     return Scope(Reach.ANYBODY if over_network else Reach.LOCAL)
 
 
-def _principal(token: AccessToken) -> str:
+def scope_of_token(token: AccessToken) -> Scope:
+    """Tell who a verified token identifies."""
     client, issuer, subject = principal_components(token)
     # Without a subject two users of one client look alike: then the token itself tells them apart.
     parts = [client, issuer, subject] if subject is not None else [client, issuer, None, token.token]
-    return codec.dump_json(parts).decode()
+    return Scope(Reach.PRINCIPAL, codec.dump_json(parts).decode())
 
 
 class ScopeMiddleware:
     """Handles every request within its caller's scope.
 
     Args:
-        scopes: Where the store asks for the namespace.
+        tenancy: Gives what the store asks for the namespace; asked at each message.
     """
 
-    def __init__(self, scopes: Scopes) -> None:
-        self._scopes = scopes
+    def __init__(self, tenancy: Callable[[], Scopes]) -> None:
+        self._tenancy = tenancy
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Handle one message."""
-        with self._scopes.enter(scope_of(ctx)):
+        with self._tenancy().enter(scope_of(ctx)):
             return await call_next(ctx)
+
+
+class ServerTools(Protocol):
+    """What the middleware has to know of a server's tools."""
+
+    def is_plain(self, name: str) -> bool:
+        """Whether a tool deals with references and sizes itself, as our own do, so that nothing is done for it."""
+        ...
+
+    def resolves(self, name: str) -> bool:
+        """Whether a tool resolves the references in its arguments itself."""
+        ...
+
+    def keeps(self, name: str) -> bool:
+        """Whether a tool keeps its results itself."""
+        ...
+
+    def input_schema(self, name: str) -> dict[str, Any] | None:
+        """A tool's original input schema; ``None`` where there is no such tool."""
+        ...
 
 
 class ReferenceMiddleware:
     """Resolves references in the arguments of a server's tools and keeps their large results.
 
     Args:
-        interceptor: What does it, or a provider of it.
-        is_own: Tells the tools that deal with references themselves: they are left alone.
-        input_schema: Gives a tool's original input schema.
+        interceptor: Gives what does it; asked at each message.
+        tools: The server's tools; without them, what the server lists says what they are.
     """
 
-    def __init__(
-        self,
-        interceptor: Interceptor | Callable[[], Interceptor],
-        *,
-        is_own: Callable[[str], bool],
-        input_schema: Callable[[str], dict[str, Any] | None],
-    ) -> None:
+    def __init__(self, interceptor: Callable[[], Interceptor], tools: ServerTools | None = None) -> None:
         self._interceptor = interceptor
-        self._is_own = is_own
-        self._input_schema = input_schema
+        self._tools = tools
         self._rounds = Rounds()
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
@@ -89,21 +105,26 @@ class ReferenceMiddleware:
             return await self._list(result)
         return result
 
-    @property
-    def _current(self) -> Interceptor:
-        return self._interceptor if isinstance(self._interceptor, Interceptor) else self._interceptor()
-
     async def _list(self, result: dict[str, Any]) -> dict[str, Any]:
-        own = {tool.get("name"): tool for tool in result.get("tools", []) if self._is_own(str(tool.get("name")))}
-        rewritten = await self._current.tools_list(result)
-        tools = [own.get(tool.get("name"), tool) for tool in rewritten.get("tools", [])]
-        return {**rewritten, "tools": tools}
+        rewritten = await self._interceptor().tools_list(result)
+        tools = self._tools
+        if tools is None:
+            return rewritten
+        original = {tool.get("name"): tool for tool in result.get("tools", [])}
+        listed = []
+        for tool in rewritten.get("tools", []):
+            name = str(tool.get("name"))
+            as_it_was = original.get(name, tool)
+            kept = ["inputSchema"] * (tools.is_plain(name) or tools.resolves(name))
+            kept += ["outputSchema"] * (tools.is_plain(name) or tools.keeps(name))
+            listed.append({**tool, **{part: as_it_was[part] for part in kept if part in as_it_was}})
+        return {**rewritten, "tools": listed}
 
     async def _read(self, uri: str, protocol_version: str) -> HandlerResult:
         """Answer for a stored object as for a resource of the server's."""
         modern = protocol_version in MODERN_PROTOCOL_VERSIONS
         try:
-            result = await self._current.read_object(uri)
+            result = await self._interceptor().read_object(uri)
         except ObjectNotFound as error:
             code = INVALID_PARAMS if modern else _RESOURCE_NOT_FOUND
             raise MCPError(code, str(error), {"uri": excerpt(uri, LONGEST_URI)}) from None
@@ -114,18 +135,27 @@ class ReferenceMiddleware:
     async def _call(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         params = dict(ctx.params or {})
         name = params.get("name")
-        if not isinstance(name, str) or self._is_own(name):
+        tools = self._tools
+        if not isinstance(name, str) or (tools is not None and tools.is_plain(name)):
             return await call_next(ctx)
-        interceptor = self._current
-        schema = self._input_schema(name)
+        interceptor = self._interceptor()
+        if tools is None and not interceptor.knows(name):
+            await _learn(interceptor, ctx, call_next)
+        if tools is None and interceptor.is_own(name):
+            answer = await interceptor.own_tool_call(name, params.get("arguments"))
+            return _complete(answer, ctx.protocol_version) if answer is not None else await call_next(ctx)
+        schema = interceptor.schema_of(name) if tools is None else tools.input_schema(name)
         pieces: codec.Pieces = []
-        if schema is not None and isinstance(params.get("arguments"), Mapping):
+        resolves = tools is not None and tools.resolves(name)
+        if schema is not None and not resolves and isinstance(params.get("arguments"), Mapping):
             try:
                 given = params["arguments"]
                 params["arguments"] = await interceptor.arguments(name, given, schema, pieces=pieces)
             except CoatcheckError as error:
                 return _error_result(str(error), ctx.protocol_version)
             ctx = replace(ctx, params=params)
+        if tools is not None and tools.keeps(name):
+            return await call_next(ctx)
         calls = self._rounds.of(_maker_of_rounds(ctx))
         calls.asked()
         try:
@@ -139,6 +169,21 @@ class ReferenceMiddleware:
             calls.answered()
 
 
+async def _learn(interceptor: Interceptor, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> None:
+    """Ask the server for its tools, as a client would: a call may come before any list."""
+    # The envelope of the request says which protocol it is in; without it the server would refuse the question.
+    envelope = {name: value for name, value in (ctx.params or {}).items() if name == "_meta"}
+    cursor: dict[str, Any] = {}
+    for _ in range(MOST_PAGES):
+        page = await call_next(replace(ctx, method="tools/list", params={**envelope, **cursor}))
+        if not isinstance(page, dict):
+            return
+        interceptor.learn(page.get("tools") or [])
+        if not page.get("nextCursor"):
+            return
+        cursor = {"cursor": page["nextCursor"]}
+
+
 def _maker_of_rounds(ctx: ServerRequestContext[Any, Any]) -> Scope | None:
     """Say whose calls share a budget: a user's, but not those of strangers, who could use up each other's."""
     scope = scope_of(ctx)
@@ -146,8 +191,9 @@ def _maker_of_rounds(ctx: ServerRequestContext[Any, Any]) -> Scope | None:
 
 
 def _error_result(text: str, protocol_version: str) -> dict[str, Any]:
-    result: dict[str, Any] = {"content": [{"type": "text", "text": text}], "isError": True}
-    if protocol_version in MODERN_PROTOCOL_VERSIONS:
-        # What a middleware gives without calling on is sent as it is, so the envelope is ours to complete.
-        result["resultType"] = "complete"
-    return result
+    return _complete({"content": [{"type": "text", "text": text}], "isError": True}, protocol_version)
+
+
+def _complete(result: dict[str, Any], protocol_version: str) -> dict[str, Any]:
+    """What a middleware gives without calling on is sent as it is, so the envelope is ours to complete."""
+    return {**result, "resultType": "complete"} if protocol_version in MODERN_PROTOCOL_VERSIONS else result

@@ -1,6 +1,7 @@
 """Building tools and putting them on a server."""
 
 import difflib
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -57,7 +58,7 @@ def register_tools(
     workspace: Any = None,
     client: Any = None,
 ) -> list[str]:
-    """Register tools on an ``MCPServer``, all of them or none.
+    """Register tools on an ``MCPServer`` or a ``FastMCP``, all of them or none.
 
     Args:
         mcp_server_instance: The server.
@@ -75,7 +76,34 @@ def register_tools(
     Raises:
         SettingsError: An unknown name, or a tool that cannot be built.
     """
-    names = choose_tools(registry, tool_names)
+    if not callable(getattr(mcp_server_instance, "add_tool", None)):
+        raise SettingsError(
+            f"Tools are registered on an MCPServer of the SDK or a FastMCP, not {type(mcp_server_instance).__name__}."
+        )
+    built = build_tools(
+        registry,
+        choose_tools(registry, tool_names),
+        object_store=object_store,
+        explorer=explorer,
+        workspace_mode=workspace_mode,
+        workspace=workspace,
+        client=client,
+    )
+    _add_all(mcp_server_instance, built)
+    return [name for name, _, _ in built]
+
+
+def build_tools(
+    registry: Registry,
+    names: Iterable[str],
+    *,
+    object_store: StoreSource | None = None,
+    explorer: ExplorerSource | None = None,
+    workspace_mode: WorkspaceMode = WorkspaceMode.STATIC,
+    workspace: Any = None,
+    client: Any = None,
+) -> list[tuple[str, Tool, ToolConfig]]:
+    """Build tools of a registry under their names; see `register_tools` for the arguments and errors."""
     built: list[tuple[str, Tool, ToolConfig]] = []
     for name in names:
         func, config = registry[name]
@@ -89,8 +117,7 @@ def register_tools(
             client=client,
         )
         built.append((name, tool, config))
-    _add_all(mcp_server_instance, built)
-    return names
+    return built
 
 
 def choose_tools(registry: Registry, tool_names: Iterable[str] | None) -> list[str]:
@@ -120,12 +147,37 @@ def _add_all(server: Any, built: list[tuple[str, Tool, ToolConfig]]) -> None:
     added: list[str] = []
     try:
         for name, tool, config in built:
-            server.add_tool(tool, name=name, title=config.title, annotations=_hints(config.annotations))
+            _add(server, name, tool, config)
             added.append(name)
     except Exception:
         for name in added:
-            server.remove_tool(name)
+            (server.local_provider if _is_fastmcp(server) else server).remove_tool(name)
         raise
+
+
+def _add(server: Any, name: str, tool: Tool, config: ToolConfig) -> None:
+    # Text would be sent twice, as content and as {"result": text}: what models read is the content.
+    if _is_fastmcp(server):
+        server.add_tool(fastmcp_tool(name, tool, config))
+        return
+    structured = False if face_of(tool).signature.return_annotation is str else None
+    hints = _hints(config.annotations)
+    server.add_tool(tool, name=name, title=config.title, annotations=hints, structured_output=structured)
+
+
+def _is_fastmcp(server: Any) -> bool:
+    fastmcp = sys.modules.get("fastmcp")  # a server of FastMCP's cannot exist before the package is imported
+    return fastmcp is not None and isinstance(server, fastmcp.FastMCP)
+
+
+def fastmcp_tool(name: str, tool: Tool, config: ToolConfig) -> Any:
+    """Make a tool of FastMCP's from a built one."""
+    from fastmcp.tools import Tool as FastMCPTool
+
+    options: dict[str, Any] = {"title": config.title, "annotations": _hints(config.annotations)}
+    if face_of(tool).signature.return_annotation is str:
+        options["output_schema"] = None
+    return FastMCPTool.from_function(tool, name=name, **options)
 
 
 def _hints(annotations: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Servers with a container: `attach` for an existing server, `configure_mcp_server` as one call that does it all."""
+"""`configure_mcp_server`: an object store, the object tools and toolsets for a server, in one call."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -7,36 +7,13 @@ from mcp.server import MCPServer
 
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
-from coatcheck.mcp_server.attach import attach_interceptor, install_tools
+from coatcheck.mcp_server.attach import install_tools
 from coatcheck.settings import Settings
 from coatcheck.tools.tool_building import WorkspaceMode
 from coatcheck.tools.toolset import Installation, Toolset, load_toolset
 
 DEEPSET = "deepset"
 """The toolset that the first plan was written for, by its installed name."""
-
-
-def attach(server: MCPServer[Any], container: Container) -> list[str]:
-    """Make every tool of an existing server explorable and referenceable, and give it the object tools.
-
-    Results up to ``inline_limit`` pass byte for byte; larger ones are kept and replaced by a preview with a reference,
-    which any tool then takes as an argument in place of the value. Tools that are added later are covered too. Output
-    schemas stay true: they are widened for the replaced form. The interpreter's garbage collector runs once.
-
-    Args:
-        server: The server; its own tools stay as they are.
-        container: Where store, explorer and limits come from. With a backend that must be opened and closed, enter
-            ``coatcheck.lifecycle.running(container)``, for example as the server's lifespan.
-
-    Returns:
-        Names of the object tools that were added.
-
-    Raises:
-        SettingsError: The server has tools with the names of object tools already, or was attached before.
-    """
-    return attach_interceptor(
-        server, container.registry(), container.tenancy(), container.interceptor(), container.store, container.explorer
-    )
 
 
 def configure_mcp_server(
@@ -128,6 +105,6 @@ def configure_mcp_server(
             raise SettingsError(f"{name} has tools whose names are taken: {', '.join(clashes)}.")
         installations.append(added)
     install_tools(
-        mcp_server_instance, installations, container.tenancy(), container.store, container.explorer, tools_to_register
+        mcp_server_instance, installations, container.tenancy, container.store, container.explorer, tools_to_register
     )
     return container

@@ -10,6 +10,7 @@ from coatcheck.backends.redis.redis_backend import uuid_id
 from coatcheck.backends.redis.redis_url import is_on_this_machine
 from coatcheck.backends.sqlite.database_file import kept_secret
 from coatcheck.calls.built_in_tools import OwnTool, own_tool
+from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.limits import CHARACTERS_PER_TOKEN, ROUND_FACTOR, Limits
 from coatcheck.codec import require_zstd
 from coatcheck.errors import MissingExtra, SettingsError, WiringError, excerpt
@@ -21,6 +22,7 @@ from coatcheck.store.object_store import ObjectStore
 from coatcheck.store.tenancy import Scopes, replicas_id
 from coatcheck.tools.registration import build_tool
 from coatcheck.tools.tool_building import Registry
+from coatcheck.wiring.following import Followed
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
@@ -222,11 +224,18 @@ def build_own_tools(registry: Registry, store: Any, explorer: Any) -> Mapping[st
     }
 
 
-def open_server(*args: Any, **options: Any) -> "MCPServer[Any]":
+def open_server(
+    registry: Registry,
+    object_tools: Registry,
+    tenancy: Callable[[], Scopes],
+    interceptor: Callable[[], Interceptor],
+    store: Callable[[], ObjectStore],
+    explorer: Callable[[], Explorer],
+) -> "MCPServer[Any]":
     """Make an ``MCPServer`` with the container's tools; the SDK is imported here and not before."""
     from coatcheck.mcp_server.attach import build_server
 
-    return build_server(*args, **options)
+    return build_server(registry, object_tools, tenancy, Followed(interceptor), store, explorer)
 
 
 def open_metrics(observation: Observation, backend: Callable[[], ObjectStoreBackend]) -> "Metrics":

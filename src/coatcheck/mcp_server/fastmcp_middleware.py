@@ -1,0 +1,193 @@
+"""FastMCP servers: the middleware that keeps large results and takes references, mounted and proxied tools included."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fastmcp.exceptions import NotFoundError, ResourceError, ToolError
+from fastmcp.resources import ResourceContent, ResourceResult
+from fastmcp.server.dependencies import get_access_token, get_http_request
+from fastmcp.server.middleware import CallNext, MiddlewareContext
+from fastmcp.server.middleware.tool_injection import ToolInjectionMiddleware
+from fastmcp.tools import Tool, ToolResult
+from fastmcp.tools.base import InputRequiredToolResult
+from fastmcp.utilities.json_schema import is_object_schema
+from mcp_types import CallToolResult
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from coatcheck import codec
+from coatcheck.arguments.input_schemas import advertise_references
+from coatcheck.arguments.output_schemas import allow_stored
+from coatcheck.calls.call_budget import Rounds
+from coatcheck.calls.interceptor import Interceptor
+from coatcheck.calls.stored_resources import is_object
+from coatcheck.errors import CoatcheckError, ObjectNotFound
+from coatcheck.mcp_server.middleware import scope_of_token
+from coatcheck.store.tenancy import Reach, Scope, Scopes
+from coatcheck.tools.explorable import keeps_results
+from coatcheck.tools.referenceable import resolves_references
+
+
+class FastMCPMiddleware(ToolInjectionMiddleware):
+    """Resolves references in arguments, keeps large results, and brings tools of its own.
+
+    Args:
+        interceptor: Gives what rewrites calls and results; asked at each message.
+        tenancy: Gives what tells the store who is calling; asked at each message.
+        tools: The tools that it brings.
+        plain_tools: Names of those that deal with references and sizes themselves.
+    """
+
+    def __init__(
+        self,
+        interceptor: Callable[[], Interceptor],
+        tenancy: Callable[[], Scopes],
+        tools: Sequence[Tool],
+        plain_tools: frozenset[str],
+    ) -> None:
+        super().__init__(tools)
+        self._interceptor = interceptor
+        self._tenancy = tenancy
+        self._plain_tools = plain_tools
+        self._rounds = Rounds()
+
+    async def on_request(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        """Handle a request within its caller's scope."""
+        with self._tenancy().enter(_scope()):
+            return await call_next(context)
+
+    async def on_list_tools(
+        self, context: MiddlewareContext[Any], call_next: CallNext[Any, Sequence[Tool]]
+    ) -> Sequence[Tool]:
+        """List tools whose schemas take references and allow for results that were kept."""
+        legacy = not _is_modern(context)
+        return [tool if self._is_plain(tool) else _widened(tool, legacy=legacy) for tool in await call_next(context)]
+
+    async def on_call_tool(self, context: MiddlewareContext[Any], call_next: CallNext[Any, ToolResult]) -> ToolResult:
+        """Call a tool with the values of references, and keep its result if it is large."""
+        name = context.message.name
+        tool = await context.fastmcp_context.fastmcp.get_tool(name) if context.fastmcp_context else None
+        if self._is_plain(tool):
+            return await call_next(context)
+        interceptor = self._interceptor()
+        pieces: codec.Pieces = []
+        if tool is not None and not resolves_references(_function(tool)):
+            try:
+                arguments = await interceptor.arguments(
+                    name, context.message.arguments or {}, tool.parameters, pieces=pieces
+                )
+            except CoatcheckError as error:
+                raise ToolError(str(error)) from None
+            context = context.copy(message=context.message.model_copy(update={"arguments": arguments}))
+            del arguments
+        if keeps_results(_function(tool)):
+            return await call_next(context)
+        scope = _scope()
+        calls = self._rounds.of(None if scope.reach is Reach.ANYBODY else scope)
+        calls.asked()
+        failed: ToolError | None = None
+        try:
+            try:
+                result = await call_next(context)
+            except ToolError as error:
+                failed, result = error, ToolResult(content=str(error), is_error=True)
+            del context
+            await codec.let_go(pieces)
+            if type(result) is InputRequiredToolResult or not isinstance(result, ToolResult):
+                return result
+            wire = _wire(result)
+            short = await calls.shorten(
+                interceptor,
+                name,
+                wire,
+                has_output_schema=tool is not None and tool.output_schema is not None,
+                listed=tool is not None,
+            )
+        finally:
+            calls.answered()
+        if short is not wire:
+            return _result(short)
+        if failed is not None:
+            raise failed
+        return result
+
+    async def on_read_resource(
+        self, context: MiddlewareContext[Any], call_next: CallNext[Any, ResourceResult]
+    ) -> ResourceResult:
+        """Read a stored object as a resource."""
+        uri = str(context.message.uri)
+        if not is_object(uri):
+            return await call_next(context)
+        try:
+            read = await self._interceptor().read_object(uri)
+        except ObjectNotFound as error:
+            raise NotFoundError(str(error)) from None
+        except CoatcheckError as error:
+            raise ResourceError(str(error)) from None
+        return ResourceResult(
+            [ResourceContent(entry["text"], mime_type=entry.get("mimeType")) for entry in read["contents"]]
+        )
+
+    def _is_plain(self, tool: Tool | None) -> bool:
+        return tool is not None and tool.name in self._plain_tools and tool is self.get_injected_tool(tool.name)
+
+
+def _function(tool: Tool | None) -> Any:
+    return getattr(tool, "fn", None)
+
+
+def _is_modern(context: MiddlewareContext[Any]) -> bool:
+    inner = context.fastmcp_context
+    request = inner.request_context if inner is not None else None
+    return request is not None and getattr(request, "protocol_version", None) in MODERN_PROTOCOL_VERSIONS
+
+
+def _scope() -> Scope:
+    token = get_access_token()
+    if token is not None:
+        return scope_of_token(token)
+    try:
+        get_http_request()
+    except RuntimeError:
+        return Scope(Reach.LOCAL)
+    return Scope(Reach.ANYBODY)
+
+
+def _widened(tool: Tool, *, legacy: bool) -> Tool:
+    function = _function(tool)
+    changes: dict[str, Any] = {}
+    if not resolves_references(function):
+        changes["parameters"] = advertise_references(tool.parameters)
+    if tool.output_schema is not None and not keeps_results(function):
+        schema = _as_object(tool.output_schema) if legacy else tool.output_schema
+        changes["output_schema"] = allow_stored(schema)
+    return tool.model_copy(update=changes) if changes else tool
+
+
+def _as_object(schema: dict[str, Any]) -> dict[str, Any]:
+    """Wrap a schema that is no object's as FastMCP does for older clients: it would wrap the widened one."""
+    if is_object_schema(schema):
+        return schema
+    shared: dict[str, Any] = {name: schema[name] for name in ("$defs", "definitions") if name in schema}
+    return {
+        "type": "object",
+        "properties": {"result": schema},
+        "required": ["result"],
+        "x-fastmcp-wrap-result": True,
+        **shared,
+    }
+
+
+def _wire(result: ToolResult) -> dict[str, Any]:
+    wire: dict[str, Any] = {
+        "content": [block.model_dump(by_alias=True, mode="json", exclude_none=True) for block in result.content],
+        "isError": result.is_error,
+    }
+    if result.structured_content is not None:
+        wire["structuredContent"] = result.structured_content
+    if result.meta is not None:
+        wire["_meta"] = result.meta
+    return wire
+
+
+def _result(wire: dict[str, Any]) -> ToolResult:
+    return ToolResult.from_mcp_result(CallToolResult.model_validate(wire, by_alias=True))

@@ -1,0 +1,58 @@
+"""`attach`: an object store for a server that exists, whichever library it is made with."""
+
+import sys
+from typing import Any
+
+from mcp.server import MCPServer, Server
+
+from coatcheck.calls.interceptor import Interceptor
+from coatcheck.containers import Container
+from coatcheck.errors import SettingsError
+from coatcheck.mcp_server.attach import attach_interceptor, attach_low_level
+from coatcheck.wiring.following import Followed
+
+
+def attach(server: Any, container: Container) -> list[str]:
+    """Make every tool of an existing server explorable and referenceable, and give it the object tools.
+
+    Results up to ``inline_limit`` pass byte for byte; larger ones are kept and replaced by a preview with a reference,
+    which any tool then takes as an argument in place of the value. Tools that are added later are covered too. Output
+    schemas stay true: they are widened for the replaced form. The interpreter's garbage collector runs once.
+
+    Args:
+        server: An ``MCPServer`` or a low-level ``Server`` of the SDK, or a ``FastMCP`` 4, with what is mounted in it;
+            its own tools stay as they are.
+        container: Where store, explorer and limits come from. With a backend that must be opened and closed, enter
+            ``coatcheck.lifecycle.running(container)``, for example as the server's lifespan.
+
+    Returns:
+        Names of the object tools that were added.
+
+    Raises:
+        SettingsError: The server has tools with the names of object tools already, or was attached before, or is of
+            another kind.
+    """
+    if isinstance(server, MCPServer):
+        return attach_interceptor(
+            server,
+            container.registry(),
+            container.object_tools(),
+            container.tenancy,
+            Followed(container.interceptor),
+            container.store,
+            container.explorer,
+        )
+    if isinstance(server, Server):
+        interceptor: Followed[Interceptor] = Followed(container.proxy_interceptor)
+        attach_low_level(server, container.tenancy, interceptor)
+        return list(container.registry())
+    fastmcp = sys.modules.get("fastmcp")  # a server of FastMCP's cannot exist before the package is imported
+    if fastmcp is not None and isinstance(server, fastmcp.FastMCP):
+        from coatcheck.wiring.fastmcp_attaching import attach_fastmcp
+
+        return attach_fastmcp(server, container)
+    raise SettingsError(
+        f"attach() takes an MCPServer or a low-level Server of the MCP SDK 2, or a FastMCP 4, not "
+        f"{type(server).__module__}.{type(server).__qualname__}. A server in another language or process goes behind "
+        "`coatcheck wrap`."
+    )

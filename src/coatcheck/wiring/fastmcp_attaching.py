@@ -1,0 +1,64 @@
+"""FastMCP servers: the middleware for ``server.add_middleware``, made from a container."""
+
+from typing import Any
+
+from fastmcp import FastMCP
+from fastmcp.server.middleware.tool_injection import ToolInjectionMiddleware
+
+from coatcheck.codec.chunked.gc_tuning import search_beforehand
+from coatcheck.containers import Container
+from coatcheck.errors import SettingsError
+from coatcheck.mcp_server.fastmcp_middleware import FastMCPMiddleware
+from coatcheck.tools.registration import build_tools, fastmcp_tool
+from coatcheck.wiring.following import Followed
+
+
+class CoatcheckMiddleware(FastMCPMiddleware):
+    """Makes every tool of a FastMCP server explorable and referenceable, and gives it the object tools.
+
+        server.add_middleware(CoatcheckMiddleware(container))
+
+    It covers the tools of mounted servers, proxies and OpenAPI descriptions too. A tool of the server that has the name
+    of an object tool is hidden by it; `coatcheck.server.attach` refuses such a server.
+
+    Args:
+        container: Where store, explorer and limits come from.
+    """
+
+    def __init__(self, container: Container) -> None:
+        built = build_tools(
+            registry := container.registry(), registry, object_store=container.store, explorer=container.explorer
+        )
+        super().__init__(
+            Followed(container.interceptor),
+            container.tenancy,
+            [fastmcp_tool(name, tool, config) for name, tool, config in built],
+            frozenset(container.object_tools()),
+        )
+        search_beforehand()
+
+
+def attach_fastmcp(server: FastMCP[Any], container: Container) -> list[str]:
+    """Add the middleware to a server; see `coatcheck.server.attach`."""
+    if any(isinstance(known, FastMCPMiddleware) for known in server.middleware):
+        raise SettingsError(f"The server {server.name} has been attached already.")
+    middleware = CoatcheckMiddleware(container)
+    names = [tool.name for tool in middleware.injected_tools]
+    taken = sorted(_local_names(server).intersection(names))
+    if taken:
+        raise SettingsError(f"The server {server.name} has tools of these names already: {', '.join(taken)}.")
+    server.add_middleware(middleware)
+    return names
+
+
+def _local_names(server: FastMCP[Any]) -> set[str]:
+    """Names of the tools that are known without asking providers, which may be far away."""
+    injected = {
+        tool.name
+        for known in server.middleware
+        if isinstance(known, ToolInjectionMiddleware)
+        for tool in known.injected_tools
+    }
+    # FastMCP lists its tools only to coroutines; the keys of its own components have the form tool:NAME@VERSION.
+    keys = server.local_provider._components  # noqa: SLF001
+    return injected | {key.removeprefix("tool:").partition("@")[0] for key in keys if key.startswith("tool:")}
