@@ -116,3 +116,11 @@ def test_a_yaml_text_that_takes_too_long_is_shown_as_text(explorer: Explorer) ->
     assert "text of 18,000 lines" in preview
     assert "Shown as plain text: " in preview
     assert slow.resolve(reference) == text
+
+
+def test_the_list_describes_objects_as_their_previews_do(explorer: Explorer) -> None:
+    for value in ([1, 2], {"a": 1}, "text", True):
+        explorer.keep(value, "tool")
+    listed = explorer.list()
+    for described in ("array of 2 items, ", "object with 1 key, ", "text of 4 characters, ", "boolean, "):
+        assert f": {described}" in listed
