@@ -22,6 +22,9 @@ from coatcheck.explorer import Explorer
 from coatcheck.explorer.operations.jq_analysis import narrow, refuse_reaching_out
 from coatcheck.explorer.operations.resolving import sample_of
 from coatcheck.explorer.previews import Subject, render
+from coatcheck.explorer.texts import is_for_the_sandbox, open_text
+from coatcheck.explorer.texts.log_summaries import read_log, write_log
+from coatcheck.explorer.texts.outlines import KINDS, outline
 from coatcheck.object_store import ObjectStore
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.references import Reference, parse_path, parse_reference, parse_target, unescape, walk
@@ -36,6 +39,11 @@ SCHEMA = {
     "type": "object",
     "properties": {"text": {"type": "string"}, "rows": {"type": "array", "items": {"type": "object"}}, "any": {}},
 }
+
+
+KINDS_OF_TEXT = sorted(KINDS)
+ROOM = 300
+"""Characters of a log in short."""
 
 
 @contextmanager
@@ -239,6 +247,22 @@ def fuzz_filters(data: bytes) -> None:
     assert len(rest) <= len(program) + 1
 
 
+def fuzz_texts(data: bytes) -> None:
+    """Whatever a text holds is read as plain JSON values or not at all; outlines, logs and lines never fail."""
+    text = text_of(data)
+    with bounded_errors():
+        found = open_text(text, in_sandbox=True)
+        if found is not None:
+            assert isinstance(found.value, (list, dict))
+            assert json.loads(codec.dump_json(found.value)) is not None
+    is_for_the_sandbox(text)
+    for kind in KINDS_OF_TEXT:
+        assert all(0 <= entry.line <= text.count("\n") for entry in outline(text, kind))
+    assert len(write_log(read_log(text), ROOM)) <= ROOM
+    with bounded_errors():
+        assert isinstance(walk(text, parse_path("lines[0:3]")), str)
+
+
 def fuzz_samples(data: bytes) -> None:
     """A sample is bounded, whatever it is of, and everything is in it of a value that is small."""
     try:
@@ -331,5 +355,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "windows": fuzz_windows,
     "filters": fuzz_filters,
     "samples": fuzz_samples,
+    "texts": fuzz_texts,
     "wire": fuzz_wire,
 }

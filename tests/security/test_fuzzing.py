@@ -126,6 +126,7 @@ LIKELY: dict[str, Any] = {
     ),
     "filters": st.text(".itemsnv[]\"'\\\\:-01 |$(){}=#,@\n", max_size=40).map(str.encode),
     "samples": json_values.map(lambda value: json.dumps(value).encode()),
+    "texts": st.text(alphabet="[]{}(),:;'\"\n\t\\ aN1.-|#`<>=/+@", max_size=300).map(str.encode),
     "wire": st.lists(
         st.builds(
             lambda side, message: side + json.dumps(message).encode(),
