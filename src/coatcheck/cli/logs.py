@@ -29,7 +29,8 @@ class JsonLines(logging.Formatter):
 
 def configure_logging(log_format: str | None, *, verbose: bool) -> None:
     """Have everything that is logged, by whichever package, written to stderr in one format."""
-    sys.stderr = DroppingStderr()  # a client that does not read stderr must not stop us
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = DroppingStderr()  # A client that does not read stderr must not stop us.
     logging.basicConfig(stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING)
     write_logs_as(log_format)
 
