@@ -10,6 +10,7 @@ from coatcheck.codec.chunked.gc_tuning import search_beforehand
 from coatcheck.errors import SettingsError
 from coatcheck.explorer import Explorer
 from coatcheck.mcp_server.middleware import ReferenceMiddleware, ScopeMiddleware
+from coatcheck.mcp_server.stepping_back import SteppingBackMiddleware
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.store.tenancy import Scopes
 from coatcheck.tools.explorable import keeps_results
@@ -40,6 +41,11 @@ class _RegisteredTools:
     def keeps(self, name: str) -> bool:
         """Whether it is decorated with ``explorable``."""
         return keeps_results(_function(self._server, name))
+
+    def keep_objects(self) -> bool:
+        """Whether tools beside the object tools are decorated, so that the server keeps objects itself."""
+        names = [tool.name for tool in self._server._tool_manager.list_tools()]  # noqa: SLF001
+        return any(self.resolves(name) or self.keeps(name) for name in names if not self.is_plain(name))
 
     def input_schema(self, name: str) -> dict[str, Any] | None:
         """Its schema as it was registered."""
@@ -76,7 +82,10 @@ def attach_interceptor(
     _refuse_second(server)
     own = _register(server, registry, store, explorer)
     server.middleware.append(ScopeMiddleware(tenancy))
-    server.middleware.append(ReferenceMiddleware(interceptor, _RegisteredTools(server, plain_tools)))
+    tools = _RegisteredTools(server, plain_tools)
+    stepping_back = SteppingBackMiddleware(plain_tools, tools.keep_objects)
+    server.middleware.append(stepping_back)
+    server.middleware.append(ReferenceMiddleware(interceptor, tools, steps_back=stepping_back.steps_back))
     search_beforehand()
     return own
 
@@ -94,8 +103,9 @@ def attach_low_level(
         raise SettingsError(
             f"The server {server.name} has no tools: give it on_list_tools and on_call_tool before it is attached."
         )
+    stepping_back = SteppingBackMiddleware((), lambda: False)
     server.middleware.append(ScopeMiddleware(tenancy))
-    server.middleware.append(ReferenceMiddleware(interceptor))
+    server.middleware.append(ReferenceMiddleware(interceptor, steps_back=stepping_back.steps_back))
     search_beforehand()
 
 
@@ -140,6 +150,7 @@ def install_tools(
     for installation in installations:
         server.middleware.extend(installation.middleware)
     server.middleware.append(ScopeMiddleware(tenancy))
+    server.middleware.append(SteppingBackMiddleware((), lambda: True))
     search_beforehand()
     return names
 

@@ -87,15 +87,25 @@ class ReferenceMiddleware:
     Args:
         interceptor: Gives what does it; asked at each message.
         tools: The server's tools; without them, what the server lists says what they are.
+        steps_back: Whether another coatcheck does the work for a request.
     """
 
-    def __init__(self, interceptor: Callable[[], Interceptor], tools: ServerTools | None = None) -> None:
+    def __init__(
+        self,
+        interceptor: Callable[[], Interceptor],
+        tools: ServerTools | None = None,
+        *,
+        steps_back: Callable[[ServerRequestContext[Any, Any]], bool] = lambda _ctx: False,
+    ) -> None:
         self._interceptor = interceptor
         self._tools = tools
+        self._steps_back = steps_back
         self._rounds = Rounds()
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Handle one message."""
+        if self._steps_back(ctx):
+            return await call_next(ctx)
         if ctx.method == "tools/call" and ctx.request_id is not None:
             return await self._call(ctx, call_next)
         if ctx.method == "resources/read" and ctx.request_id is not None and is_object((ctx.params or {}).get("uri")):

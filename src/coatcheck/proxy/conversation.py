@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from coatcheck.calls.call_budget import Round
-from coatcheck.calls.interceptor import with_instructions
+from coatcheck.calls.nesting import announces, is_announced
 from coatcheck.codec import adump_line
-from coatcheck.errors import CoatcheckError
+from coatcheck.errors import CoatcheckError, ObjectNotFound
+from coatcheck.proxy import object_resources, partial_parsing
 from coatcheck.proxy.background_tasks import BackgroundTasks
 from coatcheck.proxy.jsonrpc import (
     LONG_LINE,
@@ -27,14 +28,8 @@ from coatcheck.proxy.jsonrpc import (
     to_line,
     tool_of,
 )
-from coatcheck.proxy.object_resources import LISTS, answer_read, mention_objects, reads_object
-from coatcheck.proxy.partial_parsing import (
-    find_response_id,
-    is_certainly_request,
-    may_contain_references,
-    parse_call_partially,
-)
 from coatcheck.proxy.pending_requests import PendingRequest, PendingRequests
+from coatcheck.proxy.request_sender import RequestSender
 from coatcheck.proxy.tool_list_prefetch import LIST, ToolListPrefetch
 
 if TYPE_CHECKING:
@@ -44,25 +39,26 @@ logger = logging.getLogger(__name__)
 
 CALL, CANCELLED = "tools/call", "notifications/cancelled"
 TASK_RESULT = "tasks/result"
-"""Gives the result of a call that was made as a task; which tool's is not told."""
+"""Gives the result of a call made as a task, without the tool's name."""
 HANDSHAKES = frozenset({"initialize", "server/discover"})
-_OF_INTEREST = frozenset({CALL, LIST, *HANDSHAKES, *LISTS})
-
+_OF_INTEREST = frozenset({CALL, LIST, *HANDSHAKES, *object_resources.LISTS})
 
 Pending = PendingRequest["asyncio.Future[Message] | None"]
 """A request of the client's (``None``) or one of our own, whose response the future gets."""
 
 
 class Conversation:
-    """One client and one server. Lines go in by ``from_client`` and ``from_server`` and come out by the two callables.
+    """One client and one server. Lines go in by `from_client` and `from_server` and come out by the two callables.
 
     Args:
         to_client: Takes lines for the client.
         to_server: Takes lines for the server, each with the message in it where that has been parsed, else ``None``.
         interceptor: Becomes the interceptor; messages that need none pass before it is there.
-        on_noise: Takes what the server writes that is no message.
-        on_change: Called when work in hand grows or shrinks.
-        offer_resources: Say that there are resources although the server has none: stored objects are.
+        on_stray_output: Takes what the server writes that is not a message.
+        on_change: Called when a background task starts or ends.
+        offer_resources: Advertise resources although the server has none: stored objects are resources.
+        passes: Whether all passes unchanged: client or server is a coatcheck that does the work.
+        keepers: See `UpstreamConnection`.
         calls_at_once: The round that calls count in, where other conversations share it.
     """
 
@@ -75,6 +71,8 @@ class Conversation:
         on_stray_output: Callable[[bytes], None],
         on_change: Callable[[], None] = lambda: None,
         offer_resources: bool = False,
+        passes: bool = False,
+        keepers: Callable[[], Mapping[str, str]] = dict,
         calls_at_once: Round | None = None,
     ) -> None:
         self._to_client = to_client
@@ -86,6 +84,9 @@ class Conversation:
         self._work = BackgroundTasks(on_change)
         self._prefetch = ToolListPrefetch(to_server, self._requests)
         self._has_tools = True
+        self._passes = self._always_passes = passes
+        self._keepers = keepers
+        self._sender = RequestSender(to_server, self._work, self._is_passing)
         self._round = Round() if calls_at_once is None else calls_at_once
 
     @property
@@ -105,10 +106,8 @@ class Conversation:
 
     def leave(self) -> None:
         """Drop pending requests: their client has left."""
-        for request in self._requests:
-            self._remove(request)
-            if request.task is not None:
-                request.task.cancel()
+        for request in self._requests.clear():
+            self._count_end(request)
         self._prefetch.cancel()
 
     def abandon_prefetch(self) -> None:
@@ -117,12 +116,9 @@ class Conversation:
 
     def fail_all(self, text: str) -> None:
         """Answer every pending request with an error."""
-        for request in self._requests:
-            if request.task is not None:
-                request.task.cancel()
+        for request in self._requests.clear():
             if request.asker is None:
                 self._to_client(request.error(text))
-            self._requests.remove(request)
 
     # From the client
 
@@ -139,28 +135,26 @@ class Conversation:
             take(parse(line), line)
 
     def _passed_without_parsing(self, line: bytes) -> bool:
-        """Hand on a long line of which partial parsing shows that it concerns us no further; say whether it was one."""
-        if find_response_id(line) is not None:  # It is an answer to the server.
+        """Pass on a long line that does not concern us as partial parsing shows; say whether it was one."""
+        if partial_parsing.find_response_id(line) is not None:  # It is an answer to the server.
             self._to_server(line, None)
             return True
-        call = parse_call_partially(line)
+        call = partial_parsing.parse_call_partially(line)
         return call is not None and self.passed_unparsed(call, line)
 
     def passed_unparsed(self, call: Message, line: bytes) -> bool:
-        """Hand on a call of which only partial parsing was taken, if no more is needed; say whether it was."""
+        """Pass on a partially parsed call where that is enough; say whether it is."""
         if self._must_open(call, line):
             return False
         self._note_request(call)
-        self._to_server(line, call)
+        self._sender.send(line, call)
         return True
 
     def _parsed_from_client(self, message: Any, line: bytes) -> None:
         if isinstance(message, list):
             self._batch_from_client(message, line)
-        elif isinstance(message, dict):
-            self.message_from_client(message, line)
         else:
-            self._to_server(line, message)
+            self.message_from_client(message, line)
 
     def _batch_from_client(self, messages: list[Any], line: bytes) -> None:
         calls = [part for part in messages if is_request(part) and part["method"] == CALL]
@@ -175,34 +169,47 @@ class Conversation:
     def message_from_client(self, message: Any, line: bytes) -> None:
         """Take a message of the client's that has been parsed already."""
         if is_request(message):
+            work: Any = None
             key = id_of(message)
-            if key is not None and message["method"] == CALL and self._must_open(message, line):
+            if message["method"] == CALL and self._must_open(message, line):
+                work = self._prepare_call
+            elif self._has_tools and object_resources.reads_object(message) and not self._is_passing(message):
+                work = self._read_object
+            if key is not None and work is not None:
                 request = self._requests.add(message, None, key=key)
-                request.task = self._work.start(self._prepare_call(request, message, line), len(line))
+                request.task = self._work.start(work(request, message, line), len(line))
                 return
-            if key is not None and self._has_tools and reads_object(message):
-                request = self._requests.add(message, None, key=key)
-                request.task = self._work.start(self._read_object(request, message), len(line))
-                return
+            if message["method"] == "initialize":
+                self._passes = self._always_passes or is_announced(message)
             self._note_request(message)
-        elif isinstance(message, dict) and message.get("method") == CANCELLED and self._cancel(message):
+            self._sender.send(line, message)
+            return
+        if isinstance(message, dict) and message.get("method") == CANCELLED and self._cancel(message):
             return
         self._to_server(line, message)
+
+    def _is_passing(self, request: Message) -> bool:
+        """Whether a request and its response pass unchanged, since another coatcheck does the work."""
+        return self._passes or is_announced(request)
 
     def _note_request(self, message: Any) -> None:
         key = request_key(message)
         if key is not None:
             request = self._requests.add(message, None, key=key)
-            if request.method == TASK_RESULT:
-                request.method = CALL
+            request.passes = self._is_passing(message)
+            request.method = CALL if request.method == TASK_RESULT else request.method
             if request.method == CALL:
                 self._round.asked()
 
     def _remove(self, request: Pending | None) -> Pending | None:
         removed = self._requests.remove(request)
-        if removed is not None and removed.method == CALL and removed.task is None:
-            self._round.answered()
+        if removed is not None:
+            self._count_end(removed)
         return removed
+
+    def _count_end(self, request: Pending) -> None:
+        if request.method == CALL and request.task is None:
+            self._round.answered()
 
     def _sent(self, key: Id | None) -> Pending | None:
         """Give the pending request that the server has under an id."""
@@ -215,11 +222,13 @@ class Conversation:
         return request is not None and request.task is not None and request.task.cancel()
 
     def _must_open(self, call: Message, line: bytes) -> bool:
+        if self._passes or is_announced(call):
+            return False
         if self._has_tools:
             ready = _result_of(self._interceptor)
             if ready is None or ready.is_own(tool_of(call)):
                 return True  # Before the line, which may be long, is searched.
-        return may_contain_references(line)
+        return partial_parsing.may_contain_references(line)
 
     async def _prepare_call(self, request: Pending, call: Message, line: bytes) -> None:
         from coatcheck.calls.built_in_tools import error_result
@@ -242,6 +251,12 @@ class Conversation:
                 call = {**call, "params": {**params, "arguments": arguments}}
                 line = await adump_line(call)
             self._pass_call(request, call, line)
+        except ObjectNotFound as error:
+            prefixes = self._keepers()
+            if any(tool.startswith(prefix) for prefix in prefixes):
+                self._pass_call(request, call, line)  # The server may know the object.
+            else:
+                self._to_client(to_line(response(call, error_result(object_resources.not_found_text(error, prefixes)))))
         except CoatcheckError as error:
             self._to_client(to_line(response(call, error_result(str(error)))))
         except Exception:
@@ -254,28 +269,18 @@ class Conversation:
     def _pass_call(self, request: Pending, call: Message, line: bytes) -> None:
         request.task = None
         self._round.asked()
-        self._to_server(line, call)
+        self._sender.send(line, call)
 
-    async def _read_object(self, request: Pending, message: Message) -> None:
+    async def _read_object(self, request: Pending, message: Message, _line: bytes) -> None:
         try:
-            interceptor = await asyncio.shield(self._interceptor)
-            self._to_client(to_line(await answer_read(message, interceptor)))
-        except Exception:
-            logger.exception("A stored object could not be read")
-            self._to_client(request.error("The object could not be read."))
+            self._to_client(to_line(await object_resources.answer_read(message, self._interceptor)))
         finally:
             self._requests.remove(request)
 
     # From the server
 
     def from_server(self, line: bytes, request: Id | None = None) -> None:
-        """Take a line of the server's.
-
-        Args:
-            line: The line.
-            request: Where there are several servers, the request that it may answer: an answer of one of them must not
-                pass for another's, by a second id or otherwise.
-        """
+        """Take a line of the server's; of one of several servers, with the request that it may answer and no other."""
         if request is not None:
             self._parsed(line, lambda message, line: self._message_from_server(*as_answer_to(request, message, line)))
         elif not looks_like_json(line):
@@ -288,20 +293,20 @@ class Conversation:
 
     def _passes_unparsed(self, line: bytes) -> bool:
         """Whether the ends of a long line show that it is a message that does not concern us."""
-        if is_certainly_request(line):
+        if partial_parsing.is_certainly_request(line):
             return True
-        key = find_response_id(line)
+        key = partial_parsing.find_response_id(line)
         if key is None:
             return False
         request = self._sent(key)
-        if request is not None and (request.asker is not None or request.method in _OF_INTEREST):
+        if request is not None and (request.asker is not None or _is_of_interest(request)):
             return False
         self._remove(request)
         return True
 
     def _parsed_from_server(self, message: Any, line: bytes) -> None:
         batch = message if isinstance(message, list) else [message]
-        if message is None and find_response_id(line) is not None:
+        if message is None and partial_parsing.find_response_id(line) is not None:
             self._to_client(line)  # A response that is nested too deeply for us.
         elif not batch or not all(is_message(part) for part in batch):
             self._on_stray_output(line)  # A log line that only looks like a message.
@@ -319,9 +324,9 @@ class Conversation:
         request = self._sent(id_of(message)) if is_response(message) else None
         if request is None or request.asker is not None:
             return request is not None
-        if request.method not in _OF_INTEREST:
+        if not _is_of_interest(request):
             return False
-        if request.method in LISTS:
+        if request.method in object_resources.LISTS:
             return self._has_tools
         if not isinstance(message.get("result"), dict):
             return False
@@ -348,8 +353,10 @@ class Conversation:
         elif request.asker is not None:
             if not request.asker.done():
                 request.asker.set_result(message)
-        elif request.method in LISTS:
-            self._to_client(to_line(mention_objects(request.method, message, stateless=request.is_stateless)))
+        elif request.method in object_resources.LISTS:
+            self._to_client(
+                to_line(object_resources.mention_objects(request.method, message, stateless=request.is_stateless))
+            )
         elif request.method in HANDSHAKES:
             self._to_client(self._handshake(message, line))
         else:
@@ -374,14 +381,20 @@ class Conversation:
         """Add the reference instructions to the server's, if it has tools."""
         result = message["result"]
         capabilities = result.get("capabilities")
+        if announces(capabilities):  # The server keeps objects itself, and cannot step back.
+            self._passes = True
+            return line
         self._has_tools = isinstance(capabilities, dict) and capabilities.get("tools") is not None
         if not self._has_tools:
             return line
-        changed = {**result, "instructions": with_instructions(result.get("instructions"))}
-        if self._offer_resources and capabilities.get("resources") is None:
-            changed["capabilities"] = {**capabilities, "resources": {}}
-        return to_line({**message, "result": changed})
+        return to_line(
+            {**message, "result": object_resources.offer_objects(result, as_resources=self._offer_resources)}
+        )
 
 
 def _result_of(future: "asyncio.Future[Interceptor]") -> "Interceptor | None":
     return future.result() if future.done() and not future.cancelled() and future.exception() is None else None
+
+
+def _is_of_interest(request: Pending) -> bool:
+    return request.method in _OF_INTEREST and not request.passes

@@ -1,13 +1,19 @@
-"""Stored objects among a server's resources: read, and mentioned where resources are listed."""
+"""Stored objects beside a server's own resources: offered, listed, read, and reported missing."""
 
-from typing import TYPE_CHECKING
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from coatcheck.calls.interceptor import with_instructions
 from coatcheck.calls.stored_resources import LONGEST_URI, is_object, object_template
 from coatcheck.errors import CoatcheckError, ObjectNotFound, excerpt
 from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Message, error_response, is_stateless, response
 
 if TYPE_CHECKING:
     from coatcheck.calls.interceptor import Interceptor
+
+logger = logging.getLogger(__name__)
 
 READ, TEMPLATES, RESOURCES = "resources/read", "resources/templates/list", "resources/list"
 LISTS = {TEMPLATES: "resourceTemplates", RESOURCES: "resources"}
@@ -22,11 +28,32 @@ def reads_object(request: Message) -> bool:
     return request.get("method") == READ and isinstance(params, dict) and is_object(params.get("uri"))
 
 
-async def answer_read(request: Message, interceptor: "Interceptor") -> Message:
-    """Answer a request that reads a stored object."""
+def offer_objects(handshake: dict[str, Any], *, as_resources: bool) -> dict[str, Any]:
+    """Give a handshake result with the instructions about references, and perhaps the resources of stored objects."""
+    offered = {**handshake, "instructions": with_instructions(handshake.get("instructions"))}
+    capabilities = handshake["capabilities"]
+    if as_resources and capabilities.get("resources") is None:
+        offered["capabilities"] = {**capabilities, "resources": {}}
+    return offered
+
+
+def not_found_text(error: ObjectNotFound, keepers: Mapping[str, str]) -> str:
+    """Say what to do about an object that one of several servers may keep itself.
+
+    Args:
+        error: The object that our store does not have.
+        keepers: See `UpstreamConnection`.
+    """
+    if not keepers:
+        return str(error)
+    return f"{error} If another server keeps it, get its value with that server's tool: {', '.join(keepers.values())}."
+
+
+async def answer_read(request: Message, interceptor: "asyncio.Future[Interceptor]") -> Message:
+    """Answer a request that reads a stored object, once the interceptor is there."""
     uri = request["params"]["uri"]
     try:
-        result = await interceptor.read_object(uri)
+        result = await (await asyncio.shield(interceptor)).read_object(uri)
     except ObjectNotFound as error:
         code = _INVALID_PARAMS if is_stateless(request) else _RESOURCE_NOT_FOUND
         failure = error_response(request["id"], str(error), code)
@@ -34,6 +61,9 @@ async def answer_read(request: Message, interceptor: "Interceptor") -> Message:
         return failure
     except CoatcheckError as error:
         return error_response(request["id"], str(error), INTERNAL_ERROR)
+    except Exception:
+        logger.exception("A stored object could not be read")
+        return error_response(request["id"], "The object could not be read.", INTERNAL_ERROR)
     return response(request, {**result, **_NOT_CACHED} if is_stateless(request) else result)
 
 

@@ -35,6 +35,7 @@ class PendingRequest(Generic[Asker]):
         meta: Its ``_meta``.
         is_stateless: Whether it is of a stateless revision.
         task: The task that prepares it, while it has not been sent.
+        passes: Whether its response passes unchanged, because another coatcheck does the work.
     """
 
     key: Id
@@ -45,6 +46,7 @@ class PendingRequest(Generic[Asker]):
     meta: dict[str, Any]
     is_stateless: bool
     task: asyncio.Task[None] | None = None
+    passes: bool = False
 
     def outgoing(self, message: Message) -> Message:
         """Give the request under the id that it is sent under, which is its progress token too."""
@@ -117,6 +119,15 @@ class PendingRequests(Generic[Asker]):
         if not self._requests:
             self._is_empty.set()
         return request
+
+    def clear(self) -> list[PendingRequest[Asker]]:
+        """Remove all requests, cancel the tasks that prepare them, and give them."""
+        requests = list(self)
+        for request in requests:
+            self.remove(request)
+            if request.task is not None:
+                request.task.cancel()
+        return requests
 
     def of(self, asker: Asker) -> list[PendingRequest[Asker]]:
         """Give the requests of one asker."""

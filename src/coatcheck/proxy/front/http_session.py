@@ -97,6 +97,7 @@ class Session:
             on_stray_output=lambda _line: None,
             on_change=self._balance,
             offer_resources=interceptor.resource_links,
+            keepers=self._connection.keepers,
         )
 
     async def run(self) -> None:

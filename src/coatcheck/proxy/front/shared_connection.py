@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from coatcheck.calls.nesting import announces
 from coatcheck.errors import UpstreamError
 from coatcheck.proxy.jsonrpc import (
     INTERNAL_ERROR,
@@ -74,6 +75,7 @@ class SharedConnection:
         self._connection: UpstreamConnection | None = None
         self._requests: PendingRequests[RequestStream] = PendingRequests()
         self._probing: asyncio.Task[str | None] | None = None
+        self.server_keeps_objects = False
         self._taken = asyncio.Event()
         self._taken.set()
 
@@ -81,6 +83,10 @@ class SharedConnection:
     def connection(self) -> UpstreamConnection | None:
         """What leads to the upstream at the moment, if it is open."""
         return self._connection
+
+    def keepers(self) -> Mapping[str, str]:
+        """Give the servers that keep objects themselves; see `UpstreamConnection`."""
+        return {} if self._connection is None else self._connection.keepers()
 
     def stream(self, take: Callable[[bytes], None]) -> RequestStream:
         """Give a request its way upstream; see ``RequestStream``."""
@@ -115,6 +121,7 @@ class SharedConnection:
         finally:
             stream.close()
         result, error = said.get("result"), said.get("error")
+        self.server_keeps_objects = isinstance(result, dict) and announces(result.get("capabilities"))
         if isinstance(result, dict) and set(result.get("supportedVersions") or ()) - set(SESSION_VERSIONS):
             return None
         connection = self._connection
@@ -272,6 +279,10 @@ class _Closed:
 
     def send(self, line: bytes, message: Any = None) -> None:
         """Do nothing."""
+
+    def keepers(self) -> Mapping[str, str]:
+        """Give none; see `UpstreamConnection`."""
+        return {}
 
     exit_code = 0
 

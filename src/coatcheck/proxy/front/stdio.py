@@ -72,6 +72,7 @@ class _StdioSession:
             on_stray_output=connection.stray_output,
             on_change=self._balance,
             offer_resources=offer_resources,
+            keepers=connection.keepers,
         )
         self._reader = LineReader(0, self._conversation.from_client, lambda: self._end(0))
         self._building: asyncio.Task[None] | None = None

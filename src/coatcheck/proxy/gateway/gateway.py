@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
+from coatcheck.calls.nesting import announces
 from coatcheck.codec import adump_line
 from coatcheck.errors import UpstreamError, excerpt
 from coatcheck.proxy.gateway.merging import (
@@ -20,6 +21,7 @@ from coatcheck.proxy.gateway.merging import (
     servers_text,
 )
 from coatcheck.proxy.gateway.names import (
+    joined,
     joined_uri,
     plain_names,
     scheme_of,
@@ -110,6 +112,11 @@ class Gateway:
             upstream.open()
 
     exit_code = 0
+
+    def keepers(self) -> Mapping[str, str]:
+        """Give the tool prefix of each server that keeps objects itself, and the tool that reads them."""
+        keeping = [upstream for upstream in self._running() if announces(upstream.capabilities)]
+        return {joined(upstream.name, ""): joined(upstream.name, "object_store_get") for upstream in keeping}
 
     def stray_output(self, line: bytes) -> None:
         """Ignore the line; see `UpstreamConnection`."""
@@ -214,7 +221,9 @@ class Gateway:
     async def _initialize(self, message: Message) -> dict[str, Any]:
         await self._handshake_all(message)
         asked = (message.get("params") or {}).get("protocolVersion")
-        spoken = [str(upstream.handshake_result.get("protocolVersion")) for upstream in self._running()]
+        # One that has not answered its own initialize yet shows the result of a stateless handshake, without a version.
+        agreed = [upstream.handshake_result.get("protocolVersion") for upstream in self._running()]
+        spoken = [version for version in agreed if isinstance(version, str)]
         version = max(spoken, default=asked if asked in SESSION_VERSIONS else SESSION_VERSIONS[-1])
         return {"protocolVersion": version, **self._introduction(), "serverInfo": server_info()}
 

@@ -8,6 +8,7 @@ from enum import Enum
 from functools import partial
 from typing import Any, Protocol
 
+from coatcheck.calls.nesting import announced
 from coatcheck.errors import UpstreamError, excerpt
 from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS, BackgroundTasks
 from coatcheck.proxy.gateway.names import may_name_resources, may_name_tasks
@@ -197,7 +198,11 @@ class Upstream:
         if is_stateless(client):
             if client["method"] == "server/discover":
                 return  # The client will retry with `initialize`, which is better than one of ours.
-            params = {"protocolVersion": SESSION_VERSIONS[-1], "capabilities": {}, "clientInfo": client_info(client)}
+            params = {
+                "protocolVersion": SESSION_VERSIONS[-1],
+                "capabilities": announced({}),
+                "clientInfo": client_info(client),
+            }
         answer = await self.ask("initialize", params if isinstance(params, dict) else {})
         result = answer.get("result")
         if not isinstance(result, dict):

@@ -1,6 +1,6 @@
 """Connections to upstream servers: lines go in and come out, whatever transport carries them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from coatcheck.proxy.jsonrpc import Id
@@ -69,6 +69,10 @@ class UpstreamConnection(Protocol):
 
     def stray_output(self, line: bytes) -> None:
         """Take a line from the server that is not a message."""
+        ...
+
+    def keepers(self) -> Mapping[str, str]:
+        """Give the tool prefix of each server that keeps objects itself, and its tool that reads them: for gateways."""
         ...
 
     async def finish(self) -> None:

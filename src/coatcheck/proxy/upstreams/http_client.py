@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from coatcheck.calls.nesting import HEADER
 from coatcheck.errors import UpstreamError
 from coatcheck.proxy.upstreams.base import OnMessage, OnPressure
 
@@ -105,6 +106,10 @@ class HttpConnection:
         """Log the line; see `UpstreamConnection`."""
         logger.info("%s sent something that is not a message: %.200r", self.name, line)
 
+    def keepers(self) -> Mapping[str, str]:
+        """Give none; see `UpstreamConnection`."""
+        return {}
+
     @property
     def unsent_bytes(self) -> int:
         """Bytes that the server has not taken yet; see `UpstreamConnection`."""
@@ -192,7 +197,7 @@ def open_client(
     try:
         context = ssl.create_default_context(cafile=ca_file) if ca_file is not None else True
         return httpx2.AsyncClient(
-            headers={"accept-encoding": "gzip, deflate", **headers},
+            headers={"accept-encoding": "gzip, deflate", HEADER: "1", **headers},
             auth=auth,
             verify=context,
             timeout=httpx2.Timeout(CONNECT_TIMEOUT, read=None),

@@ -116,6 +116,10 @@ class ProcessConnection:
         del message
         self._writer.write(line if line.endswith(b"\n") else line + b"\n")
 
+    def keepers(self) -> Mapping[str, str]:
+        """Give none; see `UpstreamConnection`."""
+        return {}
+
     async def finish(self) -> None:
         """Close its stdin once it has taken all, and wait until the process has ended; see `UpstreamConnection`."""
         await self._writer.drain()

@@ -1,0 +1,41 @@
+"""Sends requests to the server, with the announcement that a coatcheck is in front of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from coatcheck.calls.nesting import announced_params
+from coatcheck.codec import adump_line
+from coatcheck.proxy.background_tasks import BackgroundTasks
+from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, Message
+from coatcheck.proxy.partial_parsing import PartialCall, encode_message, with_members
+
+
+class RequestSender:
+    """Sends a client's requests to the server.
+
+    Args:
+        to_server: Takes lines for the server, each with the message in it.
+        tasks: Encode long requests.
+        passes: Whether a request passes unchanged: another coatcheck does the work for it.
+    """
+
+    def __init__(
+        self, to_server: Callable[[bytes, Any], None], tasks: BackgroundTasks, passes: Callable[[Message], bool]
+    ) -> None:
+        self._to_server = to_server
+        self._tasks = tasks
+        self._passes = passes
+
+    def send(self, line: bytes, request: Message) -> None:
+        """Send a request; where it carries the client's capabilities, ours are among them."""
+        params = None if self._passes(request) else announced_params(request)
+        if params is None:
+            self._to_server(line, request)
+        elif len(line) > PARSED_AT_ONCE and not isinstance(request, PartialCall):
+            self._tasks.start(self._send_long(with_members(request, params=params)), len(line))
+        else:
+            request = with_members(request, params=params)
+            self._to_server(encode_message(request), request)
+
+    async def _send_long(self, request: Message) -> None:
+        self._to_server(await adump_line(request), request)

@@ -1,0 +1,85 @@
+"""coatcheck behind coatcheck: the one nearest the model keeps the objects, the others step back."""
+
+import json
+import sys
+
+import anyio
+import pytest
+from mcp import Client
+
+from tests.wrap.running import QUIET, WRAP, reference_in, words, wrap_on_stdio, wrapped_over_http
+
+pytestmark = pytest.mark.anyio
+
+ATTACHED = """
+from mcp.server.mcpserver import MCPServer
+from coatcheck import Container, attach
+server = MCPServer("attached")
+
+@server.tool()
+def rows(count: int) -> list[dict]:
+    return [{"number": number, "name": f"row {number}"} for number in range(count)]
+
+@server.tool()
+def size(values: list) -> int:
+    return len(values)
+
+attach(server, Container())
+server.run()
+"""
+PLAIN = [sys.executable, "-W", "ignore", "-c", ATTACHED.replace("attach(server, Container())", "")]
+
+ATTACHED_COMMAND = [sys.executable, "-W", "ignore", "-c", ATTACHED]
+
+
+async def works_once(client) -> None:
+    """A large result is kept once, its reference works in the next call, our tools are listed once."""
+    names = [tool.name for tool in (await client.list_tools()).tools]
+    own = [name for name in names if "object_store_get" in name]
+    assert own == ["object_store_get"]
+    prefix = next(name for name in names if name.endswith("rows")).removesuffix("rows")
+    shown = words(await client.call_tool(f"{prefix}rows", {"count": 2_000}))
+    assert len(shown) < 10_000
+    sized = await client.call_tool(f"{prefix}size", {"values": reference_in(shown)})
+    assert "2000" in words(sized)
+    got = words(await client.call_tool("object_store_get", {"object_id": reference_in(shown), "path": "[1999].name"}))
+    assert "row 1999" in got
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.parametrize("wraps", [1, 2, 3])
+@pytest.mark.parametrize("server", [PLAIN, ATTACHED_COMMAND], ids=["plain", "attached"])
+async def test_of_several_in_a_row_one_does_the_work(mode, wraps, server):
+    command = server
+    for _ in range(wraps):
+        command = [*WRAP, "--", *command]
+    with anyio.fail_after(120):
+        async with Client(wrap_on_stdio(*command[len(WRAP) :], **QUIET), mode=mode) as client:
+            await works_once(client)
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.parametrize("flags", [[], ["--stateless"]], ids=["sessions", "stateless"])
+async def test_one_behind_a_url_steps_back(mode, flags):
+    with anyio.fail_after(120), wrapped_over_http(*flags, "--", *PLAIN) as (_process, url, _said):
+        async with Client(wrap_on_stdio("--url", url), mode=mode) as client:
+            await works_once(client)
+        async with Client(url, mode=mode) as client:  # without one in front it works as before
+            await works_once(client)
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_gateway_does_the_work_for_wrapped_attached_and_plain_servers(mode, tmp_path):
+    servers = tmp_path / "servers.json"
+    commands = {"plain": PLAIN, "attached": ATTACHED_COMMAND, "wrapped": [*WRAP, "--", *PLAIN]}
+    entries = {name: {"command": command[0], "args": command[1:]} for name, command in commands.items()}
+    servers.write_text(json.dumps({"mcpServers": entries}))
+    with anyio.fail_after(180):
+        async with Client(wrap_on_stdio("--servers", str(servers)), mode=mode) as client:
+            names = [tool.name for tool in (await client.list_tools()).tools]
+            assert [name for name in names if "object_store_get" in name] == ["object_store_get"]
+            for name in commands:
+                shown = words(await client.call_tool(f"{name}__rows", {"count": 2_000}))
+                for other in commands:
+                    sized = await client.call_tool(f"{other}__size", {"values": reference_in(shown)})
+                    assert "2000" in words(sized)
