@@ -27,7 +27,7 @@ def grant(port, section):
 @pytest.fixture(scope="module")
 def server():
     with start_redis() as server:
-        grant(server.port, "The least rights")
+        grant(server.port, "Permissions")
         yield server
 
 
@@ -35,8 +35,8 @@ def server():
 def cluster():
     with start_cluster() as cluster:
         for node in cluster.primaries:
-            grant(node.port, "The least rights")
-            grant(node.port, "In a cluster")
+            grant(node.port, "Permissions")
+            grant(node.port, "Cluster")
         yield cluster
 
 
@@ -44,9 +44,9 @@ def cluster():
 def service():
     with start_service() as service:
         for server in service.servers:
-            grant(server.port, "The least rights")
+            grant(server.port, "Permissions")
         for sentinel in service.sentinels:
-            grant(sentinel.port, "Behind sentinels")
+            grant(sentinel.port, "Sentinels")
             with redis.Redis(port=sentinel.port) as bare:
                 bare.execute_command("ACL", "SETUSER", "default", "off")
         yield service

@@ -10,13 +10,13 @@ from coatcheck.proxy import partial_parsing as glances
 from coatcheck.proxy.jsonrpc import id_of, is_response
 from coatcheck.proxy.partial_parsing import (
     PartialCall,
-    changed,
     encode_message,
     find_response_id,
     is_certainly_request,
     may_contain_references,
     parse_call_partially,
     replace_response_id,
+    with_members,
 )
 from coatcheck.proxy.request_headers import RequestHeaders
 
@@ -95,7 +95,7 @@ def test_a_glance_shows_all_of_a_call_but_its_long_texts(monkeypatch, order, inn
     assert id_of(seen) == id_of(message)
     without = {"params": {**params, "arguments": None}}
     assert {**seen, "params": {**seen["params"], "arguments": None}} == {**message, **without}
-    again = encode_message(changed(seen, id="other"))
+    again = encode_message(with_members(seen, id="other"))
     assert again.count(b"\n") == 1
     assert json.loads(again) == {**message, "id": "other"}
 

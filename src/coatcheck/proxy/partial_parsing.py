@@ -62,14 +62,14 @@ def parse_call_partially(line: bytes) -> PartialCall | None:
     return PartialCall(message, texts)
 
 
-def with_members(message: Message, **upstreams: Any) -> Message:
+def with_members(message: Message, **members: Any) -> Message:
     """Give the same message, or the same `PartialCall`, with other members."""
-    copy = {**message, **upstreams}
+    copy = {**message, **members}
     return PartialCall(copy, message.texts) if isinstance(message, PartialCall) else copy
 
 
 def encode_message(message: Message) -> bytes:
-    """Encode a message as a line; where it is partial parsing at one, its long texts are in their places again."""
+    """Encode a message as a line; of a `PartialCall` its long texts are in their places again."""
     line = to_line(message)
     if not isinstance(message, PartialCall):
         return line
