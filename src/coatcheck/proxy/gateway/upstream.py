@@ -233,7 +233,7 @@ class Upstream:
         """Ask the server what the client asks, with other parameters; a cancelled waiting is told to the server.
 
         Args:
-            request: The client's request, or partial parsing at it.
+            request: The client's request, or a `PartialCall`.
             params: What to ask in its parameters' place; ``None`` for none.
             unparsed: A long response may stay unparsed where nothing in it is renamed.
 
