@@ -6,10 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-long coverage check typing format bench worth load conformance fuzz docs clean
+.PHONY: demo demo-deepset test test-long coverage check typing format bench worth load conformance fuzz docs clean
 
 demo: $(READY)  ## Run a real server behind coatcheck with a real client
 	$(BIN)/python examples/demo/demo.py
+
+demo-deepset: $(READY)  ## Run the deepset toolset against a simulated platform, with a real client
+	$(BIN)/python examples/demo/deepset_demo.py
 
 test: $(READY)  ## Run the tests: several files at a time, then those that need the machine for themselves
 	@echo "Running the tests: about six minutes on two cores." >&2

@@ -20,7 +20,7 @@ from coatcheck.settings import Settings
 from coatcheck.tool_factory import WorkspaceMode
 from coatcheck.toolsets.deepset import DeepsetContainer, DeepsetSettings, EmbeddingRanker
 from coatcheck.toolsets.deepset.client_pool import ClientPool
-from coatcheck.toolsets.deepset.simulator import FaultRule
+from coatcheck.toolsets.deepset.simulator import FaultRule, SimulatedPlatform
 from tests.deepset.conftest import FAST_RETRIES, listening
 from tests.deepset.scenario import PIPELINE, Session, reference_in, text_of
 from tests.deepset.serving import client_of
@@ -386,5 +386,7 @@ def test_settings_that_do_not_fit_are_refused_with_the_remedy(values, expected):
 
 
 def test_secrets_stay_out_of_what_settings_print():
-    settings = DeepsetSettings(api_key=SecretStr("s3cret-key"), workspace="w", docs_share_url=SecretStr("s3cret-url"))
+    share_url = SimulatedPlatform().share_url()
+    settings = DeepsetSettings(api_key=SecretStr("s3cret-key"), workspace="w", docs_share_url=SecretStr(share_url))
     assert "s3cret" not in repr(settings)
+    assert "prototype_" not in repr(settings)

@@ -9,9 +9,9 @@ from mcp.server.auth.provider import AccessToken
 from mcp.shared.exceptions import MCPError
 
 from coatcheck.toolsets.deepset.client import NotAuthorized
+from coatcheck.toolsets.deepset.client.api_connection import may_be_key
 
 CLIENT_ID = "deepset-api-key"
-MAX_KEY_CHARACTERS = 8_192
 UNAUTHORIZED = -32_001
 NO_KEY = (
     "This server needs your deepset API key with every request: send it in the HTTP header "
@@ -24,7 +24,7 @@ def token_of(key: str) -> AccessToken | None:
 
     Whether the platform accepts the key shows when it is used.
     """
-    if not key or len(key) > MAX_KEY_CHARACTERS or not key.isascii() or not key.isprintable() or " " in key:
+    if not may_be_key(key):
         return None
     subject = hashlib.sha256(key.encode()).hexdigest()
     return AccessToken(

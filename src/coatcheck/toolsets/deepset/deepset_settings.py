@@ -6,7 +6,8 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from coatcheck.tool_factory import WorkspaceMode
-from coatcheck.toolsets.deepset.client import DEFAULT_API_URL
+from coatcheck.toolsets.deepset.client.api_connection import DEFAULT_API_URL, NO_KEY, may_be_key
+from coatcheck.toolsets.deepset.client.docs_share import ShareLink
 
 
 class DeepsetSettings(BaseSettings):
@@ -56,6 +57,10 @@ class DeepsetSettings(BaseSettings):
                 "an API key is needed: set DEEPSET_API_KEY, or take it from each request with "
                 "--api-key-from-auth-header"
             )
+        if self.api_key is not None and not may_be_key(self.api_key.get_secret_value()):
+            raise ValueError(NO_KEY)
+        if self.docs_share_url is not None:
+            ShareLink.parse(self.docs_share_url.get_secret_value())
         if self.workspace_mode == WorkspaceMode.STATIC and self.workspace is None:
             raise ValueError("workspace mode static needs a workspace: --workspace or DEEPSET_WORKSPACE")
         if self.workspace_mode == WorkspaceMode.DYNAMIC and self.workspace is not None:

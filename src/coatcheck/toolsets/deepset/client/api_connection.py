@@ -33,7 +33,11 @@ MAX_ERROR_BYTES = 256 * 1024
 
 PATH_PART_CHARACTERS = 500
 _FIRST_ERROR = 300
-_KEY = re.compile(r"[\x21-\x7e]+")
+_KEY = re.compile(r"[\x21-\x7e]{1,8192}")
+NO_KEY = (
+    "The deepset API key is empty or has characters that an HTTP header cannot carry: copy it again, without spaces or "
+    "line breaks."
+)
 _REPEATABLE_METHODS = frozenset({"GET", "PATCH", "DELETE"})
 
 CallKind = Literal["default", "search", "trace_export"]
@@ -52,6 +56,11 @@ class Timeouts:
         """Seconds for a kind of call."""
         seconds: float = getattr(self, kind)
         return seconds
+
+
+def may_be_key(text: str) -> bool:
+    """Whether a text can be an API key: visible ASCII characters, so that an HTTP header can carry it."""
+    return _KEY.fullmatch(text) is not None
 
 
 def path_of(*parts: str) -> str:
@@ -91,11 +100,8 @@ class ApiConnection:
 
     def __post_init__(self) -> None:
         """Refuse a key that no header can carry, before a library quotes it in an error."""
-        if not _KEY.fullmatch(self.api_key):
-            raise SettingsError(
-                "The deepset API key is empty or has characters that an HTTP header cannot carry: "
-                "copy it again, without spaces or line breaks."
-            )
+        if not may_be_key(self.api_key):
+            raise SettingsError(NO_KEY)
 
     async def get(self, *parts: str, query: Query | None = None, kind: CallKind = "default") -> Any:
         """Send GET and give the parsed body."""

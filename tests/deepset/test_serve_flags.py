@@ -1,0 +1,62 @@
+"""Flags of ``coatcheck serve --toolset deepset``: what is listed, what is refused."""
+
+import subprocess
+
+import pytest
+
+from coatcheck.toolsets.deepset.tools.deepset_registry import deepset_registry
+from tests.deepset.serving import COMMAND, PATIENCE, SERVE, environment
+
+
+def serve(*flags: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COMMAND, *SERVE, *flags], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=PATIENCE, check=False, env=environment(**variables),
+    )  # fmt: skip
+
+
+def test_tools_are_listed_one_a_line_without_a_key():
+    done = serve("--list-tools")
+    assert done.returncode == 0, done.stderr
+    lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in done.stdout.splitlines()}
+    assert deepset_registry().keys() <= lines.keys()
+    assert lines["validate_index"] == "Have the platform validate the configuration of an index, without saving it."
+    few = serve("--list-tools", "--tools", "get_index, list_secrets", "--tool", "object_store_get")
+    assert [line.split()[0] for line in few.stdout.splitlines()] == ["object_store_get", "get_index", "list_secrets"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "variables", "expected"),
+    [
+        ([], {}, "set DEEPSET_API_KEY"),
+        (["--api-key-from-auth-header"], {}, "--transport streamable-http"),
+        (["--api-key-from-auth-header"], {"DEEPSET_API_KEY": "s3cret"}, "choose one"),
+        (["--workspace-mode", "static"], {"DEEPSET_API_KEY": "s3cret"}, "needs a workspace"),
+        (["--tools", "get_pipelin"], {"DEEPSET_API_KEY": "s3cret"}, "Did you mean get_pipeline"),
+        (["--docs-share-url", "https://x/?share_token=s3cret"], {"DEEPSET_API_KEY": "s3cret"}, "share URL"),
+        (["--api-url", "nowhere"], {"DEEPSET_API_KEY": "s3cret"}, "api_url"),
+        ([], {"DEEPSET_API_KEY": "s3cret with spaces"}, "without spaces"),
+        (["--worksapce", "x"], {"DEEPSET_API_KEY": "s3cret"}, "Did you mean --workspace"),
+    ],
+)
+def test_settings_that_do_not_fit_are_told_without_traceback_or_secret(flags, variables, expected):
+    done = serve(*flags, **variables)
+    assert done.returncode in {1, 2}
+    assert expected in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+    assert "s3cret" not in done.stderr + done.stdout
+
+
+def test_keys_from_requests_exclude_other_ways_of_authentication(tmp_path):
+    tokens = tmp_path / "tokens"
+    tokens.write_text(f"ada {'0' * 64}\n")
+    done = serve("--api-key-from-auth-header", "--auth-tokens", str(tokens), "--transport", "streamable-http")
+    assert done.returncode == 1
+    assert "leave out --auth-tokens" in done.stderr
+
+
+def test_the_help_names_every_flag_of_the_toolset():
+    shown = serve("--help").stdout
+    for flag in ("api-key", "api-url", "workspace", "workspace-mode", "docs-share-url", "client-timeout",
+                 "api-key-from-auth-header", "shared-object-ttl"):  # fmt: skip
+        assert f"--{flag}" in shown

@@ -1,0 +1,18 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+DEMO = Path(__file__).parents[2] / "examples" / "demo" / "deepset_demo.py"
+
+
+def test_the_demo_of_the_deepset_toolset_ends_well_with_every_claim_checked():
+    done = subprocess.run([sys.executable, str(DEMO)], capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "All 5 claims hold" in done.stdout
+    assert "FAILED" not in done.stdout
+    together = re.search(r"together +([\d,]+) +([\d,]+) +([\d,]+) +([\d,]+)", done.stdout)
+    on_platform, _, seen, _ = (int(figure.replace(",", "")) for figure in together.groups())
+    assert seen * 10 < on_platform
+    assert "DEPLOYED" in done.stderr
+    assert "\x1b" not in done.stdout
