@@ -98,9 +98,9 @@ async def test_a_request_without_a_key_is_refused_before_anything_is_called(api_
             for key in ({}, {"Authorization": "Basic eDp5"}, {"Authorization": "Bearer"}):
                 answered = await http.post(url, json=call, headers={**accept, **key})
                 assert answered.status_code == 401
-        async with client_of(url, "nobodys-key") as client:
+        async with client_of(url, "unknown-key") as client:
             refused = await client.call_tool("list_pipelines", {})
             assert refused.is_error
             assert "ask the user to check the deepset API key" in text_of(refused)
-    assert [request.headers["authorization"] for request in platform.requests] == ["Bearer nobodys-key"]
-    assert "nobodys-key" not in KEYS
+    assert [request.headers["authorization"] for request in platform.requests] == ["Bearer unknown-key"]
+    assert "unknown-key" not in KEYS
