@@ -19,8 +19,7 @@ import orjson
 from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from terminal import Terminal
 
-from coatcheck.toolsets.deepset.client import DeepsetClient, Page
-from coatcheck.toolsets.deepset.client.models import sent
+from coatcheck.toolsets.deepset.client import DeepsetClient, Page, sent
 from demo import DemoError, innermost, program, ratio, reference_in, spelled, tokens
 
 DEADLINE = 120

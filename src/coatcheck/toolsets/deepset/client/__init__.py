@@ -14,6 +14,7 @@ from coatcheck.toolsets.deepset.client.errors import (
     RequestRejected,
     UnexpectedAnswer,
 )
+from coatcheck.toolsets.deepset.client.models import sent
 from coatcheck.toolsets.deepset.client.pagination import Page
 from coatcheck.toolsets.deepset.client.retry_policy import RetryPolicy
 
@@ -35,4 +36,5 @@ __all__ = [
     "UnexpectedAnswer",
     "WorkspaceClient",
     "open_http_client",
+    "sent",
 ]
