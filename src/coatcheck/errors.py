@@ -24,6 +24,7 @@
 Messages quote bounded excerpts only and never a secret.
 """
 
+import re
 import sys
 from typing import Any
 
@@ -164,6 +165,16 @@ def excerpt(text: str, limit: int = EXCERPT_LIMIT) -> str:
         half = max((limit - 1) // 2, 1)
         text = f"{text[:half]}…{text[-half:]}"
     return "".join(c if c.isprintable() else "�" for c in text)
+
+
+def quoted_name(text: str, limit: int = EXCERPT_LIMIT) -> str:
+    """Write a name that others chose so that it cannot end a sentence: one plain word as it is, all else quoted."""
+    if len(text) <= limit and _PLAIN_NAME.fullmatch(text):
+        return text
+    return '"' + excerpt(text, limit).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+_PLAIN_NAME = re.compile(r"[\w$@][\w$@./:-]*(?<![.:])")
 
 
 def counted(count: int, noun: str) -> str:

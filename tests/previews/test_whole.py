@@ -25,7 +25,7 @@ def test_records_stand_a_line_each_and_scalars_together() -> None:
 
 
 def test_text_is_given_as_it_is() -> None:
-    assert render_whole("a\n\x1b\udc00", 4) == "a\n\x1b\udc00"
+    assert render_whole("a\n\x1b\udc00", 6) == " a\n \x1b\udc00"
     assert render_whole("abcde", 4) is None
     assert render_whole("", 0) == ""
 

@@ -14,6 +14,7 @@ from coatcheck.errors import (
     ReferenceSyntaxError,
     SandboxError,
     counted,
+    quoted_name,
 )
 from coatcheck.explorer.operations import OPERATIONS, Answer, Document
 from coatcheck.explorer.operations.document import metadata_of
@@ -25,6 +26,7 @@ from coatcheck.references import Path, Reference, parse_target
 from coatcheck.store.call_mode import CallMode
 from coatcheck.store.object_store import ObjectStore, StoredObject
 
+LONGEST_TOOL = 80
 INLINE_BYTES = 64 * 1024
 """Payload up to which an object is decoded where it is asked for; larger ones are decoded in the sandbox."""
 
@@ -195,7 +197,7 @@ class ExplorerCore:
         follow = (
             f'; next: object_store_get(object_id="{target}", raw=true, start={end})' if end < total else "; the end"
         )
-        return f"[characters {start:,} to {end:,} of {total:,} of {str(target)[:150]}{follow}]\n{page}"
+        return f"[characters {start:,} to {end:,} of {total:,} of {str(target)[:150]}, all below{follow}]\n{page}"
 
     async def list(self) -> str:
         """List the caller's objects, one a line, newest first, as many as fit."""
@@ -252,7 +254,7 @@ def _characters(encoded: Encoded, value: Any) -> int:
 
 
 def _listed(object_id: str, metadata: Metadata, now: float) -> str:
-    tool = f", from {metadata.tool}" if metadata.tool else ""
+    tool = f", from {quoted_name(metadata.tool, LONGEST_TOOL)}" if metadata.tool else ""
     age = max(now - metadata.created, 0)
     return f"@{object_id}: {_described(metadata)}, {metadata.size:,} bytes{tool}, {ago(age)}"
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
-from coatcheck.errors import PathNotFound, counted, excerpt
+from coatcheck.errors import PathNotFound, counted, excerpt, quoted_name
 from coatcheck.references.paths import Index, Key, Path, Slice, Step
 
 OpenText = Callable[[str], Any]
@@ -133,7 +133,7 @@ def _no_such_key(value: dict[Any, Any], name: str) -> str:
 def _keys(value: dict[Any, Any]) -> str:
     if not value:
         return "It is empty"
-    shown = ", ".join(excerpt(str(key), 40) for key in islice(value, SHOWN_KEYS))
+    shown = ", ".join(quoted_name(str(key), 40) for key in islice(value, SHOWN_KEYS))
     more = len(value) - SHOWN_KEYS
     return f"Its keys: {shown}" + (f" and {more:,} more" if more > 0 else "")
 

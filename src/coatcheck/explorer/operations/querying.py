@@ -13,6 +13,7 @@ from coatcheck.codec.encoding import describe_payload
 from coatcheck.errors import FilterError, SandboxOutputExceeded, counted, excerpt
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
 from coatcheck.explorer.operations.jq_analysis import begins_with_path, computes, narrow, refuse_reaching_out
+from coatcheck.explorer.previews.wording import mark_lines
 from coatcheck.references import parse_path
 
 SECONDS_PER_BYTE = 25e-9
@@ -176,7 +177,7 @@ def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], co
             "rounded, and different ones can count as equal."
         )
     head = "".join(f"({note})\n" for note in notes)
-    shown = value if isinstance(value, str) else result
+    shown = mark_lines(value) if isinstance(value, str) else result
     fits = len(head) + len(shown) <= args["limit"]
     facts = {"outputs": count, "fits": fits, "notes": notes, "rounded": len(rounded)}
     text = head + shown if fits else f"{head}The result of the filter on {place(args)} has {len(shown):,} characters."

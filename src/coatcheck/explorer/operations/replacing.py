@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from coatcheck.errors import ArgumentRejected, PatternError, counted, excerpt
-from coatcheck.explorer.operations.clipping import Page, fill, one_line
+from coatcheck.explorer.operations.clipping import Page, cut_middle, fill, scalar_json
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
 from coatcheck.explorer.operations.searching import compile_pattern
 from coatcheck.explorer.operations.searching_values import Link, path_of
@@ -66,11 +66,10 @@ class _Replacer:
         if len(self.changes) >= CHANGES_SHOWN:
             return
         for match in self._pattern.finditer(text):
-            before = one_line(excerpt(match.group(), SIDE_CHARACTERS))
-            after = one_line(excerpt(match.expand(self._replacement), SIDE_CHARACTERS))
+            before, after = _side(match.group()), _side(match.expand(self._replacement))
             line = text.count("\n", 0, match.start())
             where = f"line {line}: " if link is None else f"{path_of(link)}: "
-            self.changes.append(f'{where}"{before}" -> "{after}"')
+            self.changes.append(f"{where}{before} -> {after}")
             if len(self.changes) >= min(CHANGES_SHOWN, CHANGES_SHOWN if self._endless else self._left):
                 return
 
@@ -98,6 +97,10 @@ def replace(document: Document, args: dict[str, Any]) -> Answer:
     page = Page(args["limit"], f"{counted(replacer.count, 'replacement')} in {place(args)}:")
     text = fill(page, replacer.changes, lambda shown: _more(replacer.count - shown))
     return Answer.of_value(text, value, facts)
+
+
+def _side(text: str) -> str:
+    return scalar_json(cut_middle(text, SIDE_CHARACTERS), SIDE_CHARACTERS)
 
 
 def _more(left: int) -> str:

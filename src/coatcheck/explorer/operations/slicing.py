@@ -7,6 +7,7 @@ from typing import Any
 from coatcheck.errors import ArgumentRejected, counted
 from coatcheck.explorer.operations.clipping import ELLIPSIS, Page, bounded_json, cut_middle, scalar_json
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
+from coatcheck.explorer.previews.wording import mark_lines
 from coatcheck.references import Key
 
 
@@ -94,8 +95,9 @@ def _characters(text: str, args: dict[str, Any]) -> Answer:
     positions = range(len(text))[args.get("start") : args.get("end")]
     page = Page(args["limit"], _head("character", positions, len(text), args))
     shown = text[positions.start : positions.start + min(len(positions), page.room)] if positions else ""
+    shown = shown[: len(shown) - max(len(mark_lines(shown)) - page.room, 0)]
     if shown:
-        page.add(shown)
+        page.add(mark_lines(shown))
     if len(shown) < len(positions):
         return _rest(page, "character", positions.start + len(shown), positions, args, shown=len(shown))
     return _answer(page.finish(), len(shown), len(positions))

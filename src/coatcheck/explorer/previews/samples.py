@@ -11,7 +11,7 @@ from typing import Any
 
 from coatcheck.codec import dump_plain, dump_shown
 from coatcheck.errors import counted
-from coatcheck.explorer.previews.wording import INTEGER_BITS, NotPlain, kind_of, number, quote, write_scalar
+from coatcheck.explorer.previews.wording import INTEGER_BITS, NotPlain, kind_of, mark_lines, number, quote, write_scalar
 
 SLOTS = ("headline", "shape", "samples", "left_out", "next")
 
@@ -64,15 +64,18 @@ MOST_LEVELS = 200
 def render_whole(value: Any, limit: int) -> str | None:
     """Give a value's full text if it has at most ``limit`` characters, else ``None``.
 
-    A text is given as it is; all else as JSON: in one line where that is short, else with a line for each member of
-    the outermost list or object, where that fits. Indentation would cost a model tokens and tell it nothing more. The
-    cost depends on the limit and not on the value's size.
+    A text is given with a space before each line (see ``mark_lines``); all else as JSON: in one line where that is
+    short, else with a line for each member of the outermost list or object, where that fits. Indentation would cost a
+    model tokens and tell it nothing more. The cost depends on the limit and not on the value's size.
 
     Raises:
         NotPlain: The value holds a Python object that has no JSON form of its own.
     """
     if isinstance(value, str):
-        return str.__str__(value) if len(value) <= limit else None
+        if len(value) > limit:
+            return None
+        marked = mark_lines(str.__str__(value))
+        return marked if len(marked) <= limit else None
     text = _compact(value, limit)
     if text is None:
         return None

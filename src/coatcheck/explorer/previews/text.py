@@ -213,15 +213,20 @@ def _by_characters(text: str, base: Path, head: int, tail: int) -> Shown:
     total = len(text)
     label = len(str(base.child(Slice(total, total)))) + 2
     if total <= head + tail - label:
-        return Shown([f"{base.child(Slice(0, total))}: {printable(text)}"] if total else [], [], total, total)
+        return Shown([f"{base.child(Slice(0, total))}: {_marked(text)}"] if total else [], [], total, total)
     head_end = head - label
     if head_end < FEW:
         return Shown(tail_start=total)
     tail_start = max(total - max(tail - label - 1, 0), head_end)
-    shown = Shown([f"{base.child(Slice(0, head_end))}: {printable(text[:head_end])}"], [], head_end, tail_start)
+    shown = Shown([f"{base.child(Slice(0, head_end))}: {_marked(text[:head_end])}"], [], head_end, tail_start)
     if tail_start < total:
-        shown.tail.append(f"{base.child(Slice(tail_start, total))}: {printable(text[tail_start:])}")
+        shown.tail.append(f"{base.child(Slice(tail_start, total))}: {_marked(text[tail_start:])}")
     return shown
+
+
+def _marked(part: str) -> str:
+    """Write a part of a text behind its path: few lines, the second and third marked as the text's."""
+    return printable(part).replace("\n", "\n ")
 
 
 def _left_out(text: str, count: Count, shown: Shown) -> list[str]:

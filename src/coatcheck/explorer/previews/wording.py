@@ -6,7 +6,7 @@ from json.encoder import encode_basestring, encode_basestring_ascii
 from math import isfinite
 from typing import Any
 
-from coatcheck.errors import CoatcheckError, counted
+from coatcheck.errors import CoatcheckError, counted, quoted_name
 from coatcheck.references import Reference, parse_reference
 
 INTEGER_BITS = 400
@@ -16,6 +16,7 @@ INTEGER_BITS = 400
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\U000e0000-\U000e007f]"
 )
+_LINE_START = re.compile(r"(?:\A|(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]))(?=[^\n\r])")
 _KINDS: dict[type, str] = {
     dict: "object",
     list: "array",
@@ -93,6 +94,14 @@ def _picture(found: re.Match[str]) -> str:
     if code < 0x20:  # noqa: PLR2004
         return chr(0x2400 + code)
     return "␡" if code == 0x7F else "�"  # noqa: PLR2004
+
+
+def mark_lines(text: str) -> str:
+    """Put a space before each line of a stored text: no line of ours begins with one.
+
+    A space in front of a word costs a model no token of its own. Empty lines stay empty.
+    """
+    return _LINE_START.sub(" ", text)
 
 
 def one_line(text: str, width: int) -> str:
@@ -187,7 +196,7 @@ def headlines(subject: Subject, what: str, *notes: str) -> list[str]:
         size += f" (~{number(tokens)} tokens)"
     full = size
     if subject.tool:
-        full += f", from {one_line(subject.tool, NAME)}"
+        full += f", from {quoted_name(subject.tool, NAME)}"
     if subject.reference and subject.expires_in is not None and isfinite(subject.expires_in):
         full += f", kept for {duration(subject.expires_in)}"
     said = [one_line(note, NOTE).rstrip(".") for note in (subject.kind_note, *notes) if note]
