@@ -17,6 +17,7 @@ from coatcheck.explorer.operations.resolving import resolve
 from coatcheck.explorer.operations.searching import search
 from coatcheck.explorer.operations.showing import show
 from coatcheck.explorer.operations.slicing import slice_part
+from coatcheck.explorer.previews.wording import escape_line_breaks
 
 __all__ = ["OPERATIONS", "Answer", "Document", "Operation", "locate", "preload", "reads_value"]
 
@@ -40,7 +41,7 @@ def rank(document: Document, args: dict[str, Any]) -> Answer:
 def _bounded(operation: Operation) -> Operation:
     def run(document: Document, args: dict[str, Any]) -> Answer:
         answer = operation(document, args)
-        text, limit = well_formed(answer.text), args.get("limit")
+        text, limit = escape_line_breaks(well_formed(answer.text)), args.get("limit")
         if isinstance(limit, int):
             text = clip(text, limit)
         return answer if text is answer.text else with_changes(answer, text=text)

@@ -5,9 +5,9 @@ from itertools import islice
 from typing import Any
 
 from coatcheck.errors import ArgumentRejected, counted
-from coatcheck.explorer.operations.clipping import ELLIPSIS, Page, bounded_json, cut_middle, scalar_json
+from coatcheck.explorer.operations.clipping import ELLIPSIS, Page, bounded_json, cut_middle, one_line, scalar_json
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
-from coatcheck.explorer.previews.wording import mark_lines
+from coatcheck.explorer.previews.wording import mark_further_lines, mark_lines
 from coatcheck.references import Key
 
 
@@ -69,13 +69,12 @@ def _lines(text: str, args: dict[str, Any]) -> Answer:
         end = text.find("\n", begin)
         end = len(text) if end < 0 else end
         label = f"{position}: "
-        if end - begin + len(label) <= page.room:
-            page.add(label + text[begin:end])
+        if end - begin + len(label) <= page.room and page.add(label + mark_further_lines(text[begin:end])):
             begin = end + 1
             continue
         if page.count:
             return _rest(page, "line", position, positions, args)
-        page.add(label + cut_middle(text[begin:end], page.room - len(label)))
+        page.add(label + one_line(cut_middle(text[begin:end], (page.room - len(label)) // 2)))
         path = f"{args.get('path') or ''}[{begin}:{end}]"
         remark = f"{ELLIPSIS} That line is longer than the answer may be. Look into it with path={_quoted(path)}"
         if position + 1 < positions.stop:

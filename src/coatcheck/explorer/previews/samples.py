@@ -11,7 +11,16 @@ from typing import Any
 
 from coatcheck.codec import dump_plain, dump_shown
 from coatcheck.errors import counted
-from coatcheck.explorer.previews.wording import INTEGER_BITS, NotPlain, kind_of, mark_lines, number, quote, write_scalar
+from coatcheck.explorer.previews.wording import (
+    INTEGER_BITS,
+    NotPlain,
+    escape_line_breaks,
+    kind_of,
+    mark_lines,
+    number,
+    quote,
+    write_scalar,
+)
 
 SLOTS = ("headline", "shape", "samples", "left_out", "next")
 
@@ -79,7 +88,8 @@ def render_whole(value: Any, limit: int) -> str | None:
     text = _compact(value, limit)
     if text is None:
         return None
-    return (_in_lines(value, limit) or text) if len(text) > ONE_LINE else text
+    text = escape_line_breaks((_in_lines(value, limit) or text) if len(text) > ONE_LINE else text)
+    return text if len(text) <= limit else None
 
 
 def render_line(value: Any, limit: int) -> str | None:

@@ -16,7 +16,8 @@ INTEGER_BITS = 400
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\U000e0000-\U000e007f]"
 )
-_LINE_START = re.compile(r"(?:\A|(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]))(?=[^\n\r])")
+_LINE_START = re.compile(r"(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])(?=[^\n\r])")
+_BREAK_IN_JSON = re.compile("[\x85\u2028\u2029](?! )")
 _KINDS: dict[type, str] = {
     dict: "object",
     list: "array",
@@ -101,7 +102,21 @@ def mark_lines(text: str) -> str:
 
     A space in front of a word costs a model no token of its own. Empty lines stay empty.
     """
+    marked = mark_further_lines(text)
+    return f" {marked}" if text[:1] not in {"", "\n", "\r"} else marked
+
+
+def mark_further_lines(text: str) -> str:
+    """As ``mark_lines``, but for the first line, which stands behind a label."""
     return _LINE_START.sub(" ", text)
+
+
+def escape_line_breaks(text: str) -> str:
+    """Give JSON without the three line breaks that it may hold unescaped; where a space marks the next line, they stay.
+
+    For a parser it says the same.
+    """
+    return text if text.isascii() else _BREAK_IN_JSON.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def one_line(text: str, width: int) -> str:
