@@ -20,7 +20,6 @@ from coatcheck.settings import Settings
 from coatcheck.store.events import Observation
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.tools.explorable import explorable, explorable_and_referenceable
-from coatcheck.tools.object_tools import object_store_tools
 from coatcheck.tools.referenceable import referenceable
 from coatcheck.wiring import factories
 
@@ -79,7 +78,7 @@ class Container(containers.DeclarativeContainer):
     )
 
     # Tools by name; container.tools.add_args(provider) adds a registry.
-    object_tools = providers.Callable(object_store_tools, store.provider, explorer.provider)
+    object_tools = providers.Callable(factories.make_object_tools, store.provider, explorer.provider, settings)
     tools = providers.List(object_tools)
     registry = providers.Callable(factories.merge_registries, tools)
 

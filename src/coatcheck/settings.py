@@ -167,7 +167,14 @@ class Settings(BaseSettings):
         description="inline_limit, tool_limits and round_limit, where they are set, are in tokens of 4 characters.",
     )
     preview_limit: Limit = Field(4000, description="Longest preview.")
-    response_limit: int = Field(20_000, ge=500, description="Longest answer of an object tool.")
+    response_limit: int = Field(8000, ge=500, description="Longest answer of an object tool.")
+
+    object_tools: Patterns = Field(
+        ("get", "slice", "grep", "sed", "query", "put", "delete", "list"), description="Object tools to offer: names."
+    )
+    tool_prefix: str = Field(
+        "object_store_", pattern=r"^[A-Za-z0-9_-]{0,40}$", description="What the names of the object tools begin with."
+    )
 
     max_object_bytes: Limit = Field(128 * MEBIBYTE, description="Largest object, in bytes.")
     max_namespace_objects: Limit = Field(1000, description="Memory, SQLite: most objects of one user.")

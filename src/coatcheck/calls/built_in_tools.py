@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
 from coatcheck.calls.result_plan import Result
@@ -87,7 +88,7 @@ class OwnTool:
         meant = open_json_text(arguments) if isinstance(arguments, str) else arguments or {}
         if not isinstance(meant, Mapping):
             raise ArgumentRejected(f"The arguments must be an object. This tool takes {self._usage()}.")
-        fields = self.parameters.model_fields
+        fields = self._fields()
         given = dict(meant)
         unknown = [name for name in given if name not in fields]
         if unknown:
@@ -98,8 +99,12 @@ class OwnTool:
             )
         return {name: value for name, value in given.items() if value is not None or fields[name].is_required()}
 
+    def _fields(self) -> dict[str, FieldInfo]:
+        """Give the parameters by the names that callers use."""
+        return {field.alias or name: field for name, field in self.parameters.model_fields.items()}
+
     def _usage(self) -> str:
-        fields = self.parameters.model_fields.items()
+        fields = self._fields().items()
         return ", ".join(name if field.is_required() else f"{name} (optional)" for name, field in fields)
 
 

@@ -28,6 +28,7 @@ from coatcheck.codec import Pieces, ToolResult
 from coatcheck.codec.characters import content_characters, exceeds, seen_characters
 from coatcheck.errors import CoatcheckError
 from coatcheck.explorer import Explorer, Kept
+from coatcheck.explorer.tool_names import listed_as
 
 INSTRUCTIONS = (
     "Large tool results are kept outside the conversation: you see a preview and a reference such as @obj_001. "
@@ -152,7 +153,15 @@ class Interceptor:
     async def own_tool_call(self, name: str, arguments: Mapping[str, Any] | None) -> Result | None:
         """Answer a call of one of our own tools; ``None`` where the name is not ours."""
         tool = self._offered().get(name)
-        return None if tool is None else await tool.call(arguments)
+        if tool is None:
+            return None
+        with listed_as(self._renamed()):
+            return await tool.call(arguments)
+
+    def _renamed(self) -> dict[str, str]:
+        """Our tools that a name of the server's made us rename: what they are called usually, and here."""
+        offered = self._offered().items()
+        return {tool.name: name for name, tool in offered if name != tool.name}
 
     async def arguments(
         self,
@@ -223,7 +232,10 @@ class Interceptor:
             return result
         limit = _narrowed(limit, room)
         if not exceeds(result, limit):
-            return await self._with_reference(tool, result) if self.limits.keeps_always(tool) else result
+            if not self.limits.keeps_always(tool):
+                return result
+            with listed_as(self._renamed()):
+                return await self._with_reference(tool, result)
         promised = tool in self._promised if has_output_schema is None else has_output_schema
         preview_limit = self.preview_limit
         if room is not None or self.limits.own_of(tool) is not None:
@@ -234,7 +246,8 @@ class Interceptor:
             made = plan(result, preview_limit, has_output_schema=promised)
         if made is None:
             return result
-        kept = await self._keep(made, tool)
+        with listed_as(self._renamed()):
+            kept = await self._keep(made, tool)
         if kept.reference is None and not exceeds(result, self._response_limit):
             return result
         short = (

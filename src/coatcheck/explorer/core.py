@@ -1,19 +1,22 @@
 """The explorer's operations, written once for synchronous and asynchronous callers."""
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from coatcheck import codec
 from coatcheck.codec import Encoded, Metadata, ToolResult, well_formed
 from coatcheck.errors import (
+    ArgumentRejected,
     CoatcheckError,
     ObjectStoreUnavailable,
     ObjectTooLarge,
     ReferenceSyntaxError,
     SandboxError,
     counted,
+    excerpt,
     quoted_name,
 )
 from coatcheck.explorer.operations import OPERATIONS, Answer, Document
@@ -22,6 +25,7 @@ from coatcheck.explorer.previews import NotPlain, Subject, render, render_small,
 from coatcheck.explorer.reference_values import ReferenceValue
 from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.explorer.texts import is_for_the_sandbox
+from coatcheck.explorer.tool_names import Names, listed_as, listed_name, listed_names
 from coatcheck.references import Path, Reference, parse_target
 from coatcheck.store.call_mode import CallMode
 from coatcheck.store.object_store import ObjectStore, StoredObject
@@ -29,6 +33,10 @@ from coatcheck.store.object_store import ObjectStore, StoredObject
 LONGEST_TOOL = 80
 INLINE_BYTES = 64 * 1024
 """Payload up to which an object is decoded where it is asked for; larger ones are decoded in the sandbox."""
+
+MAIN = "main"
+MOST_BYTES_TOGETHER = 64 * 1024 * 1024
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 
 HARMLESS = frozenset({"show", "slice", "resolve"})
 """Operations that a stranger's arguments cannot make slow, so that small objects need no sandbox for them."""
@@ -58,6 +66,7 @@ class ExplorerCore:
     mode: CallMode
     preview_limit: int
     response_limit: int
+    tool_names: Names
 
     async def keep(self, value: Any, tool: str | None, limit: int) -> Kept:
         """Store a value and preview it; where it cannot be stored the answer still shows it, as far as it goes."""
@@ -86,7 +95,8 @@ class ExplorerCore:
         try:
             if isinstance(shown, str) and is_for_the_sandbox(shown):
                 return await self.show(Reference(object_id), limit, headline=True)
-            return preview_of(shown, subject, limit)
+            with listed_as({**self.tool_names, **listed_names()}):
+                return preview_of(shown, subject, limit)
         except NotPlain:
             return await self.show(Reference(object_id), limit, headline=True)
 
@@ -127,6 +137,9 @@ class ExplorerCore:
         at_most = INLINE_BYTES if operation in HARMLESS else 0
         stored = await self.mode.call(self.store.peek, self.store.apeek, target.object_id, at_most)
         args = {**args, "reference": f"@{target.object_id}", "path": str(target.path), "limit": limit}
+        names = {**self.tool_names, **listed_names()}
+        if names:
+            args["tools"] = names
         if operation in HARMLESS and stored.metadata.size <= at_most:
             document = Document(stored.metadata, bytes(stored.payload))
             text = document.value if stored.metadata.type == "string" else None
@@ -136,16 +149,26 @@ class ExplorerCore:
                 return OPERATIONS[operation](document, args)
         return await self._in_sandbox(operation, args, target.object_id)
 
-    async def _in_sandbox(self, operation: str, args: dict[str, Any], object_id: str) -> Answer:
+    async def _in_sandbox(
+        self,
+        operation: str,
+        args: dict[str, Any],
+        object_id: str,
+        *,
+        key: str | None = None,
+        loaded: tuple[Metadata, bytes] | None = None,
+    ) -> Answer:
         store, sandbox = self.store, self.sandbox()
 
         def load() -> tuple[Metadata, bytes | memoryview]:
+            if loaded is not None:
+                return loaded
             stored = store.read(object_id)
             return stored.metadata, stored.payload
 
         # Where all callers share a namespace, a filter on one object must not make a filter on another one wait.
         namespace = store.owner() or object_id
-        key = store.cache_key(object_id)
+        key = key or store.cache_key(object_id)
         try:
             return await self.mode.call(
                 sandbox.run, sandbox.arun, operation, args, key=key, namespace=namespace, load=load
@@ -157,9 +180,43 @@ class ExplorerCore:
     async def _put(self, encoded: Encoded, tool: str | None) -> StoredObject:
         return await self.mode.call(self.store.put_encoded, self.store.aput_encoded, encoded, tool=tool)
 
+    async def query_with(self, target: Reference, program: str, others: Mapping[str, Reference]) -> Answer:
+        """Run a jq filter over an object with others as variables: all of them as one JSON document.
+
+        Raises:
+            ArgumentRejected: A name is no variable's, or the objects are too large together.
+        """
+        parts = {MAIN: target}
+        for name, reference in others.items():
+            if _VARIABLE.fullmatch(name) is None:
+                raise ArgumentRejected(f'with: "{excerpt(name)}" is no name for a variable; use letters, as in $b.')
+            parts[name] = reference
+        pieces: list[bytes] = []
+        for name, reference in parts.items():
+            answer = await self.run("resolve", reference, {"opened": True}, self.response_limit)
+            metadata, payload = Metadata.from_dict(answer.metadata or {}), answer.payload or b""
+            json = codec.dump_json(payload.decode()) if metadata.kind == "text" else payload
+            pieces.append(codec.dump_json(name) + b":" + json)
+        payload = b"{" + b",".join(pieces) + b"}"
+        if len(payload) > MOST_BYTES_TOGETHER:
+            raise ArgumentRejected(
+                f"The objects have {len(payload):,} bytes of JSON together, and a filter reads at most "
+                f"{MOST_BYTES_TOGETHER:,}. Use paths to smaller parts."
+            )
+        made = Metadata("json", len(payload), "object", len(parts))
+        prelude = "".join(f'."{name}" as ${name} | ' for name in others) + f'."{MAIN}" | '
+        args = {"filter": program, "prelude": prelude, "path": "", "limit": self.response_limit}
+        args["reference"] = str(target)
+        key = "+".join(f"{self.store.cache_key(each.object_id)}{each.path}" for each in parts.values())
+        return await self._in_sandbox("query", args, target.object_id, key=key, loaded=(made, payload))
+
     async def derive(self, operation: str, target: Reference, args: dict[str, Any], *, store: bool) -> str:
         """Run an operation that makes a new value, store that where asked or needed, and show it."""
-        answer = await self.run(operation, target, args, self.response_limit)
+        others = args.pop("with", None)
+        if others:
+            answer = await self.query_with(target, args["filter"], others)
+        else:
+            answer = await self.run(operation, target, args, self.response_limit)
         fits = answer.facts.get("fits", False)
         if answer.payload is None or (fits and not store):
             return answer.text
@@ -194,9 +251,9 @@ class ExplorerCore:
         room = self.response_limit - 300
         page = text[start : start + room]
         end = start + len(page)
-        follow = (
-            f'; next: object_store_get(object_id="{target}", raw=true, start={end})' if end < total else "; the end"
-        )
+        with listed_as(self.tool_names):
+            tool = listed_name("object_store_get")
+        follow = f'; next: {tool}(object_id="{target}", raw=true, start={end})' if end < total else "; the end"
         return f"[characters {start:,} to {end:,} of {total:,} of {str(target)[:150]}, all below{follow}]\n{page}"
 
     async def list(self) -> str:

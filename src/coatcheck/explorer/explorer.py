@@ -1,6 +1,6 @@
 """The explorer: every look at a stored object, each answer within its limit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from coatcheck.explorer.core import ExplorerCore, Kept, target_of
@@ -8,11 +8,12 @@ from coatcheck.explorer.operations import Answer
 from coatcheck.explorer.operations.searching import MATCHES_SHOWN
 from coatcheck.explorer.reference_values import Found
 from coatcheck.explorer.sandbox import Sandbox
+from coatcheck.explorer.tool_names import Names
 from coatcheck.store.call_mode import ASYNC, BLOCKING, CallMode, run_blocking
 from coatcheck.store.object_store import ObjectStore
 
 DEFAULT_PREVIEW_LIMIT = 4000
-DEFAULT_RESPONSE_LIMIT = 20_000
+DEFAULT_RESPONSE_LIMIT = 8000
 
 
 class Explorer:
@@ -24,6 +25,7 @@ class Explorer:
             it first needs it.
         preview_limit: Longest preview in characters.
         response_limit: Longest answer of the other methods in characters.
+        tool_names: Names of the object tools where they are not the usual ones, for the calls that answers suggest.
 
     ``obj_id`` is an id with or without ``@``, and may carry a path of its own; ``path`` leads to a part, such as
     ``items[3].name``. All methods raise ``ObjectNotFound``, ``PathNotFound``, ``ReferenceSyntaxError`` and
@@ -37,11 +39,13 @@ class Explorer:
         sandbox: Sandbox | Callable[[], Sandbox] | None = None,
         preview_limit: int = DEFAULT_PREVIEW_LIMIT,
         response_limit: int = DEFAULT_RESPONSE_LIMIT,
+        tool_names: Names | None = None,
     ) -> None:
         self._store = store
         self._sandbox = sandbox
         self.preview_limit = preview_limit
         self.response_limit = response_limit
+        self._tool_names = tool_names or {}
 
     @property
     def store(self) -> ObjectStore:
@@ -55,10 +59,13 @@ class Explorer:
             sandbox=self._open_sandbox,
             preview_limit=self.preview_limit if preview_limit is None else preview_limit,
             response_limit=self.response_limit if response_limit is None else response_limit,
+            tool_names=self._tool_names,
         )
 
     def _core(self, mode: CallMode) -> ExplorerCore:
-        return ExplorerCore(self.store, self._open_sandbox, mode, self.preview_limit, self.response_limit)
+        return ExplorerCore(
+            self.store, self._open_sandbox, mode, self.preview_limit, self.response_limit, self._tool_names
+        )
 
     def _open_sandbox(self) -> Sandbox:
         if self._sandbox is None:
@@ -191,20 +198,42 @@ class Explorer:
         args = {"pattern": pattern, "replacement": replacement, "count": count, "case_sensitive": case_sensitive}
         return await self._core(ASYNC).derive("replace", target_of(obj_id, path), args, store=True)
 
-    def query(self, obj_id: str, filter: str, path: str = "", store: bool = False) -> str:  # noqa: A002
+    def query(
+        self,
+        obj_id: str,
+        filter: str,  # noqa: A002
+        path: str = "",
+        store: bool = False,
+        *,
+        variables: Mapping[str, str] | None = None,
+    ) -> str:
         """Run a jq filter and show what it gives; a large result is stored and previewed, any with ``store``.
+
+        ``variables`` binds other objects: with ``{"b": "@obj_2.rows"}`` the filter has ``$b``.
 
         Raises:
             FilterError: The filter is malformed, fails on the value, or reaches for what is closed to it.
             SandboxError: The filter broke a limit.
         """
-        return run_blocking(
-            self._core(BLOCKING).derive("query", target_of(obj_id, path), {"filter": filter}, store=store)
-        )
+        return run_blocking(self._query(BLOCKING, obj_id, filter, path, store, variables))
 
-    async def aquery(self, obj_id: str, filter: str, path: str = "", store: bool = False) -> str:  # noqa: A002
+    async def aquery(
+        self,
+        obj_id: str,
+        filter: str,  # noqa: A002
+        path: str = "",
+        store: bool = False,
+        *,
+        variables: Mapping[str, str] | None = None,
+    ) -> str:
         """Run a jq filter and show what it gives; see ``query``."""
-        return await self._core(ASYNC).derive("query", target_of(obj_id, path), {"filter": filter}, store=store)
+        return await self._query(ASYNC, obj_id, filter, path, store, variables)
+
+    async def _query(
+        self, mode: CallMode, obj_id: str, program: str, path: str, store: bool, variables: Mapping[str, str] | None
+    ) -> str:
+        args = {"filter": program, "with": {name: target_of(each) for name, each in (variables or {}).items()}}
+        return await self._core(mode).derive("query", target_of(obj_id, path), args, store=store)
 
     def run(self, operation: str, obj_id: str, path: str = "", **args: Any) -> Answer:
         """Run ``search`` or ``query`` for who wants its figures and its new value, not stored, beside the text.

@@ -1,25 +1,44 @@
 """Tools with which a model looks into stored objects, transforms them, and stores its own.
 
 Plain async functions: what they need arrives as the keyword-only ``store`` or ``explorer``, which `object_store_tools`
-hides and fills. Every answer is within the explorer's response limit.
+hides and fills. Every answer is within the explorer's response limit. What all of them share is said once, in the
+description of ``object_store_get``: every conversation pays for these descriptions.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from inspect import cleandoc
 from typing import Annotated, Any, Final
 
 from pydantic import Field
 
 from coatcheck.errors import ArgumentRejected
 from coatcheck.explorer import Explorer
+from coatcheck.explorer.previews.wording import duration
+from coatcheck.explorer.tool_names import DEFAULT_PREFIX, OPERATIONS, Names, listed_as, listed_name, names_of_tools
 from coatcheck.references import parse_target
 from coatcheck.store.object_store import ObjectStore
+from coatcheck.tools.signatures import face_of, refaced, wear
 from coatcheck.tools.tool_building import MemoryType, ToolConfig
 
-ObjectId = Annotated[str, Field(description='E.g. "@obj_001".')]
-PathInObject = Annotated[
-    str,
-    Field(description='A part of it: items[3].name, [-1], [0:20], ["content-type"].'),
-]
+
+def _lean(schema: dict[str, Any]) -> None:
+    """Leave out of a schema what no model needs: the default, that null means it, that a count is not negative."""
+    schema.pop("default", None)
+    schema.pop("title", None)
+    schema.pop("minimum", None)
+    for branch in schema.pop("anyOf", ()):
+        if branch.get("type") != "null":
+            schema.update(branch)
+
+
+def _told(description: str | None = None, **limits: Any) -> Any:
+    return Field(description=description, json_schema_extra=_lean, **limits)
+
+
+ObjectId = Annotated[str, _told()]
+PathInObject = Annotated[str, _told()]
+Pattern = Annotated[str, _told("Python regex")]
 
 _READS: Final = {"readOnlyHint": True, "idempotentHint": True, "openWorldHint": False}
 _MAKES: Final = {"readOnlyHint": False, "destructiveHint": False, "openWorldHint": False}
@@ -29,113 +48,93 @@ _DELETES: Final = {"readOnlyHint": False, "destructiveHint": True, "idempotentHi
 async def object_store_get(
     object_id: ObjectId,
     path: PathInObject = "",
-    raw: Annotated[bool, Field(description="The exact text, page by page.")] = False,
-    start: Annotated[int, Field(ge=0, description="With raw: first character.")] = 0,
+    raw: Annotated[bool, _told()] = False,
+    start: Annotated[int, _told(ge=0)] = 0,
     *,
     explorer: Explorer,
 ) -> str:
-    """Show a stored object or a part of it: whole if small, else structure and samples.
+    """Show a stored object such as @obj_001, or a part: whole if small, else structure and samples.
 
-    Example: object_id="@obj_001", path="items[3].name".
+    path: items[3].name, [-1], [0:20], lines[3:10], ["content-type"]. raw: the exact text, from character start.
     """
     if raw:
         return await explorer.araw(object_id, path, start)
     if start:
-        raise ArgumentRejected("start goes with raw=true; for a range of items or lines use object_store_slice.")
+        raise ArgumentRejected(f"start goes with raw=true; for a range of items or lines use {_listed('slice')}.")
     return await explorer.aexplore(object_id, path)
 
 
 async def object_store_slice(
     object_id: ObjectId,
-    start: Annotated[int | None, Field(description="From 0; -20 counts from the end.")] = None,
-    end: Annotated[int | None, Field(description="The one to stop before.")] = None,
+    start: Annotated[int | None, _told()] = None,
+    end: Annotated[int | None, _told("exclusive")] = None,
     path: PathInObject = "",
     *,
     explorer: Explorer,
 ) -> str:
-    """Show a range of a stored object: items of a list, entries of an object, or lines of a text.
-
-    Example: object_id="@obj_001", path="items", start=20, end=40.
-    """
+    """Show a range of items, entries or lines, from 0; -20 counts from the end."""
     return await explorer.aslice(object_id, start, end, path)
 
 
 async def object_store_grep(
     object_id: ObjectId,
-    pattern: Annotated[str, Field(description="Regular expression (Python).")],
+    pattern: Pattern,
     path: PathInObject = "",
-    case_sensitive: bool = False,
-    context: Annotated[int, Field(ge=0, le=50, description="Lines to show around each match.")] = 0,
-    limit: Annotated[int, Field(ge=1, le=1000, description="Most matches to show.")] = 20,
-    start: Annotated[int, Field(ge=0, description="The match to begin with.")] = 0,
-    ranked: Annotated[bool, Field(description="The pattern is words; best passages first (BM25).")] = False,
+    case_sensitive: Annotated[bool, _told()] = False,
+    context: Annotated[int, _told("lines around", ge=0)] = 0,
+    limit: Annotated[int, _told("matches, default 20", ge=1)] = 20,
+    start: Annotated[int, _told("first match", ge=0)] = 0,
     *,
     explorer: Explorer,
 ) -> str:
-    """Search a stored object: lines of a text, keys and values of a structure, with their paths.
-
-    Example: object_id="@obj_001", pattern="error|failed".
-    """
-    return await explorer.asearch(
-        object_id, pattern, path, case_sensitive, context=context, limit=limit, start=start, ranked=ranked
-    )
+    """Search lines of a text, or keys and values of a structure, with their paths."""
+    return await explorer.asearch(object_id, pattern, path, case_sensitive, context=context, limit=limit, start=start)
 
 
 async def object_store_sed(
     object_id: ObjectId,
-    pattern: Annotated[str, Field(description="Regular expression (Python).")],
-    replacement: Annotated[str, Field(description=r"\1: the first group.")],
+    pattern: Pattern,
+    replacement: Annotated[str, _told(r"\1: group")],
     path: PathInObject = "",
-    count: Annotated[int, Field(ge=0, description="Most replacements; 0: all.")] = 0,
-    case_sensitive: bool = True,
+    count: Annotated[int, _told("0: all", ge=0)] = 0,
+    case_sensitive: Annotated[bool, _told()] = True,
     *,
     explorer: Explorer,
 ) -> str:
-    r"""Replace text in a stored object; the result is a new object, the original stays.
-
-    Example: object_id="@obj_001", pattern="(\d+) USD", replacement="$\1".
-    """
+    """Replace text; the result is a new object."""
     return await explorer.areplace(object_id, pattern, replacement, path, count, case_sensitive)
 
 
 async def object_store_query(
     object_id: ObjectId,
-    filter: Annotated[str, Field(description="jq filter.")],  # noqa: A002 - the name that models know
+    filter: Annotated[str, _told()],  # noqa: A002 - the name that models know
     path: PathInObject = "",
-    keep: Annotated[bool, Field(description="Store a small result too.")] = False,
+    with_: Annotated[dict[str, str] | None, Field(alias="with", json_schema_extra=_lean)] = None,
+    keep: Annotated[bool, _told()] = False,
     *,
     explorer: Explorer,
 ) -> str:
-    """Run a jq filter on a stored object; a large result is stored as a new object and previewed.
-
-    Example: object_id="@obj_001", filter=".items | map(select(.price > 10)) | length".
-    """
-    return await explorer.aquery(object_id, filter, path, keep)
+    """Run a jq filter; a large result, or any with keep, becomes a new object. with: {"b": "@obj_2"} binds $b."""
+    return await explorer.aquery(object_id, filter, path, keep, variables=with_)
 
 
 async def object_store_put(
-    value: Annotated[Any, Field(description="JSON; references in it are resolved.")],
+    value: Annotated[Any, _told()],
     *,
     store: ObjectStore,
 ) -> str:
-    """Store a value and get a reference to pass to other tools in its place.
-
-    Example: value={"ids": [1, 2], "rows": "@obj_001.items[0:10]"}.
-    """
+    """Store JSON and get a reference; references in it, such as @obj_001, are resolved."""
     object_id = await store.aput(value, tool="object_store_put")
     return f"Stored as @{object_id}."
 
 
 async def object_store_delete(object_id: ObjectId, *, store: ObjectStore) -> str:
-    """Delete a stored object.
-
-    Example: object_id="@obj_001".
-    """
+    """Delete a stored object."""
     target = parse_target(object_id)
     if target.path:
         raise ArgumentRejected(
             f"Objects are deleted whole; to delete @{target.object_id}, leave out the path. "
-            "To store an object without a part of it, use object_store_query with del(…)."
+            f"To store an object without a part of it, use {_listed('query')} with del(…)."
         )
     if await store.adelete(target.object_id):
         return f"Deleted @{target.object_id}."
@@ -143,18 +142,34 @@ async def object_store_delete(object_id: ObjectId, *, store: ObjectStore) -> str
 
 
 async def object_store_list(*, explorer: Explorer) -> str:
-    """List the stored objects, newest first: reference, type, size, the tool it is from, age."""
+    """List stored objects, newest first."""
     return await explorer.alist()
 
 
+def _listed(operation: str) -> str:
+    usual = DEFAULT_PREFIX + operation
+    return listed_name(usual) or usual
+
+
 def object_store_tools(
-    store_provider: Callable[[], ObjectStore], explorer_provider: Callable[[], Explorer]
+    store_provider: Callable[[], ObjectStore],
+    explorer_provider: Callable[[], Explorer],
+    *,
+    prefix: str = DEFAULT_PREFIX,
+    offered: tuple[str, ...] = OPERATIONS,
+    ttl: float | None = None,
 ) -> dict[str, tuple[Callable[..., Any], ToolConfig]]:
     """The object tools as a registry for `coatcheck.tool_factory.register_tools`.
 
     Args:
         store_provider: Gives the store; asked at every call.
         explorer_provider: Gives the explorer; asked at every call.
+        prefix: What their names begin with.
+        offered: Which of them, by the last part of their names.
+        ttl: Seconds that an object is kept, for the description; zero or less for no expiry, ``None`` to leave it out.
+
+    Raises:
+        SettingsError: ``offered`` names a tool that there is not.
     """
 
     def explores(title: str, annotations: Mapping[str, bool]) -> ToolConfig:
@@ -165,13 +180,41 @@ def object_store_tools(
             memory_type=memory_type, parameters={"store": store_provider}, title=title, annotations=annotations
         )
 
-    return {
-        "object_store_get": (object_store_get, explores("Show a stored object", _READS)),
-        "object_store_slice": (object_store_slice, explores("Show a range of a stored object", _READS)),
-        "object_store_grep": (object_store_grep, explores("Search a stored object", _READS)),
-        "object_store_sed": (object_store_sed, explores("Replace text in a stored object", _MAKES)),
-        "object_store_query": (object_store_query, explores("Run jq on a stored object", _MAKES)),
-        "object_store_put": (object_store_put, stores("Store a value", _MAKES, MemoryType.REFERENCEABLE)),
-        "object_store_delete": (object_store_delete, stores("Delete a stored object", _DELETES, MemoryType.NO_MEMORY)),
-        "object_store_list": (object_store_list, explores("List stored objects", _READS)),
+    tools: dict[str, tuple[Callable[..., Any], ToolConfig]] = {
+        "get": (object_store_get, explores("Show a stored object", _READS)),
+        "slice": (object_store_slice, explores("Show a range of a stored object", _READS)),
+        "grep": (object_store_grep, explores("Search a stored object", _READS)),
+        "sed": (object_store_sed, explores("Replace text in a stored object", _MAKES)),
+        "query": (object_store_query, explores("Run jq on a stored object", _MAKES)),
+        "put": (object_store_put, stores("Store a value", _MAKES, MemoryType.REFERENCEABLE)),
+        "delete": (object_store_delete, stores("Delete a stored object", _DELETES, MemoryType.NO_MEMORY)),
+        "list": (object_store_list, explores("List stored objects", _READS)),
     }
+    names = names_of_tools(prefix, offered)
+    registry = {}
+    for operation, (function, config) in tools.items():
+        usual = DEFAULT_PREFIX + operation
+        name = names.get(usual, usual)
+        if name:
+            doc = cleandoc(function.__doc__ or "") + (_lifetime(ttl) if operation == "get" else "")
+            registry[name] = (_as_listed(function, names, doc), config)
+    return registry
+
+
+def _as_listed(function: Callable[..., Any], names: Names, doc: str) -> Callable[..., Any]:
+    """Give a tool another description, and let its answers use the names under which the tools are listed."""
+    face = replace(face_of(function), doc=doc)
+    if not names:
+        return refaced(function, face)
+
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        with listed_as(names):
+            return await function(*args, **kwargs)
+
+    return wear(face, call)
+
+
+def _lifetime(ttl: float | None) -> str:
+    if ttl is None:
+        return ""
+    return f" Objects are kept for {duration(ttl)}." if ttl > 0 else " Objects do not expire."

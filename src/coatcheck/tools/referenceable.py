@@ -57,7 +57,9 @@ def _made_once(object_store: StoreSource) -> Callable[[], Explorer]:
 
 
 def with_note(doc: str | None, note: str) -> str:
-    """The docstring with a paragraph at its end."""
+    """The docstring with a paragraph at its end; one that tells of references itself stays as it is."""
+    if doc and "@obj_" in doc:
+        return inspect.cleandoc(doc)
     return f"{inspect.cleandoc(doc)}\n\n{note}" if doc else note
 
 

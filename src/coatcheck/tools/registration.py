@@ -4,6 +4,7 @@ import difflib
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from keyword import iskeyword
 from typing import Any
 
 from coatcheck.errors import SettingsError, excerpt
@@ -189,17 +190,21 @@ def _hints(annotations: Any) -> Any:
 
 
 def _told(func: Tool) -> Tool:
+    """Let errors reach the model, and take arguments whose names are Python's keywords: ``with`` for ``with_``."""
     face = face_of(func)
+    parameters = {
+        name.removesuffix("_"): name for name in face.signature.parameters if iskeyword(name.removesuffix("_"))
+    }
     if face.is_async:
 
         async def call_async(*args: Any, **kwargs: Any) -> Any:
             with told_to_the_model():
-                return await func(*args, **kwargs)
+                return await func(*args, **{parameters.get(name, name): value for name, value in kwargs.items()})
 
         return wear(face, call_async)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         with told_to_the_model():
-            return func(*args, **kwargs)
+            return func(*args, **{parameters.get(name, name): value for name, value in kwargs.items()})
 
     return wear(face, call)

@@ -16,10 +16,12 @@ from coatcheck.codec import require_zstd
 from coatcheck.errors import MissingExtra, SettingsError, WiringError, excerpt
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.sandbox import Sandbox
+from coatcheck.explorer.tool_names import names_of_tools
 from coatcheck.settings import BUILT_IN_BACKENDS, Settings, installed_backends
 from coatcheck.store.events import Observation
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.store.tenancy import Scopes, replicas_id
+from coatcheck.tools.object_tools import object_store_tools
 from coatcheck.tools.registration import build_tool
 from coatcheck.tools.tool_building import Registry
 from coatcheck.wiring.following import Followed
@@ -143,6 +145,7 @@ def make_explorer(
         sandbox=sandbox,
         preview_limit=settings.preview_limit if preview_limit is None else preview_limit,
         response_limit=settings.response_limit if response_limit is None else response_limit,
+        tool_names=names_of_tools(settings.tool_prefix, settings.object_tools),
     )
 
 
@@ -209,6 +212,19 @@ def merge_registries(registries: list[Registry]) -> dict[str, Any]:
             raise SettingsError(f"Two registries have tools of the same name: {', '.join(clashes)}.")
         merged.update(registry)
     return merged
+
+
+def make_object_tools(
+    store: Callable[[], ObjectStore], explorer: Callable[[], Explorer], settings: Settings
+) -> Registry:
+    """Make the registry of the object tools, with the names and the selection of the settings."""
+    return object_store_tools(
+        store,
+        explorer,
+        prefix=settings.tool_prefix,
+        offered=settings.object_tools,
+        ttl=settings.object_store_ttl,
+    )
 
 
 def build_own_tools(registry: Registry, store: Any, explorer: Any) -> Mapping[str, OwnTool]:

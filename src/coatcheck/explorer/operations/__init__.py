@@ -18,6 +18,7 @@ from coatcheck.explorer.operations.searching import search
 from coatcheck.explorer.operations.showing import show
 from coatcheck.explorer.operations.slicing import slice_part
 from coatcheck.explorer.previews.wording import escape_line_breaks
+from coatcheck.explorer.tool_names import listed_as
 
 __all__ = ["OPERATIONS", "Answer", "Document", "Operation", "locate", "preload", "reads_value"]
 
@@ -40,7 +41,8 @@ def rank(document: Document, args: dict[str, Any]) -> Answer:
 
 def _bounded(operation: Operation) -> Operation:
     def run(document: Document, args: dict[str, Any]) -> Answer:
-        answer = operation(document, args)
+        with listed_as(args.get("tools") or {}):
+            answer = operation(document, args)
         text, limit = escape_line_breaks(well_formed(answer.text)), args.get("limit")
         if isinstance(limit, int):
             text = clip(text, limit)

@@ -68,7 +68,8 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
 
     Args:
         document: The object.
-        args: ``filter``, ``max_bytes`` (most bytes of the result), and the common ones.
+        args: ``filter``, ``prelude`` (what binds its variables and leads to its input), ``max_bytes`` (most bytes of
+            the result), and the common ones.
 
     Returns:
         The result as payload; as text too where that fits (fact ``fits``). Several outputs make a list.
@@ -80,7 +81,7 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
     program = args["filter"]
     refuse_reaching_out(program)
     started = time.monotonic()
-    compiled = _compile(program)
+    compiled = _compile(program, args.get("prelude", ""))
     narrowed = _narrowed(document, program) if can_narrow(document, args) else None
     if narrowed is None:
         source = _source(document, args.get("path") or "")
@@ -120,6 +121,7 @@ def can_narrow(document: Document, args: dict[str, Any]) -> bool:
     """Whether the filter begins with a plain path that is better followed here, for the object is large."""
     return (
         not args.get("path")
+        and not args.get("prelude")
         and len(document.payload) > READ_AT_ONCE
         and document.may_be_structured
         and begins_with_path(args["filter"])
@@ -188,13 +190,13 @@ def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], co
 
 
 @functools.lru_cache(maxsize=16)
-def _compile(program: str) -> Any:
+def _compile(program: str, prelude: str = "") -> Any:
     try:
         # tojson, because jq keeps the digits of a number that it only passes on, and the binding does not. In
         # parentheses, because no import can stand there. On its own line: the filter may end in a comment.
-        return jq.compile(f"({program}\n)|tojson")
+        return jq.compile(f"{prelude}({program}\n)|tojson")
     except ValueError as error:
-        message = _alone_error(program) or str(error)
+        message = (None if prelude else _alone_error(program)) or str(error)
         raise FilterError(f'The filter "{excerpt(program)}" is no jq: {_tidy(message)}') from None
 
 

@@ -80,13 +80,16 @@ def resolve(document: Document, args: dict[str, Any]) -> Answer:
     Args:
         document: The object.
         args: ``as_text`` (give the text, or the JSON of what is none; the fact ``null`` tells ``null`` from a text
-            that says so), ``sample`` (give a sample as the fact
-            ``sample``), ``sample_alone`` (and nothing else), and the common ones.
+            that says so), ``opened`` (of a text that is a document, what it holds), ``sample`` (give a sample as the
+            fact ``sample``), ``sample_alone`` (and nothing else), and the common ones.
     """
     path = args.get("path") or ""
     if args.get("as_text"):
         return _text(document, path)
     value = locate(document, path)
+    if args.get("opened") and isinstance(value, str):
+        opened = document.open_text(value)
+        value = value if opened is None else opened
     facts = {"sample": sample_of(value).to_facts()} if args.get("sample") else {}
     return Answer("", facts=facts) if args.get("sample_alone") else Answer.of_value("", value, facts)
 

@@ -6,6 +6,7 @@ from typing import Any
 from coatcheck.errors import counted
 from coatcheck.explorer.previews.shape import Shape
 from coatcheck.explorer.previews.wording import quote
+from coatcheck.explorer.tool_names import DEFAULT_PREFIX, listed_name
 from coatcheck.references import Key, Path, Reference, Step
 
 LONGEST = 400
@@ -25,8 +26,9 @@ def call(tool: str, target: Reference, **arguments: str | int) -> str:
         given["path"] = str(target.path)
     given.update(arguments)
     written = ", ".join(f"{name}={_argument(value)}" for name, value in given.items())
-    text = f"object_store_{tool}({written})"
-    return text if len(text) <= LONGEST else ""
+    name = listed_name(DEFAULT_PREFIX + tool)
+    text = f"{name}({written})"
+    return text if name and len(text) <= LONGEST else ""
 
 
 def passing(target: Reference, part: Path) -> str:
