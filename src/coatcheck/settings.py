@@ -170,7 +170,8 @@ class Settings(BaseSettings):
     response_limit: int = Field(8000, ge=500, description="Longest answer of an object tool.")
 
     object_tools: Patterns = Field(
-        ("get", "slice", "grep", "sed", "query", "put", "delete", "list"), description="Object tools to offer: names."
+        (),
+        description="Object tools to offer: get, slice, grep, sed, query, put, delete, list; default: all.",
     )
     tool_prefix: str = Field(
         "object_store_", pattern=r"^[A-Za-z0-9_-]{0,40}$", description="What the names of the object tools begin with."

@@ -10,6 +10,7 @@ from mcp.server import MCPServer
 from mcp_types import TextContent
 
 from coatcheck.backends import InMemoryBackend
+from coatcheck.errors import SettingsError
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.object_store import ObjectStore
@@ -57,7 +58,7 @@ async def refused(client: Client, name: str, **arguments: Any) -> str:
     return result.content[0].text
 
 
-async def test_models_see_eight_tools_with_examples_and_without_their_insides(client: Client) -> None:
+async def test_models_see_eight_tools_in_few_words_and_without_their_insides(client: Client) -> None:
     tools = (await client.list_tools()).tools
     assert [tool.name.removeprefix("object_store_") for tool in tools] == [
         "get",
@@ -72,11 +73,10 @@ async def test_models_see_eight_tools_with_examples_and_without_their_insides(cl
     for tool in tools:
         properties = tool.input_schema.get("properties", {})
         assert not {"store", "explorer"} & properties.keys()
-        # Every word here is paid for in each conversation: what a name and a default say is not said again.
-        assert all(shape.get("description") or "default" in shape for shape in properties.values()), tool.name
+        # Every word here is paid for in each conversation: what a name says is not said again.
+        assert not any({"default", "minimum"} & shape.keys() for shape in properties.values())
         assert tool.description
-        assert "Example" in tool.description or not properties
-        assert len(tool.description) < 500
+        assert len(tool.description) < 300
         jsonschema.Draft202012Validator.check_schema(tool.input_schema)
     hints = {tool.name.removeprefix("object_store_"): tool.annotations for tool in tools}
     assert [name for name, hint in hints.items() if hint and hint.read_only_hint] == ["get", "slice", "grep", "list"]
@@ -198,3 +198,48 @@ async def test_an_override_of_the_provider_reaches_registered_tools(store: Objec
         current[0] = other
         await call(client, "put", value="two")
     assert [store.get("obj_001"), other.get("obj_001")] == ["one", "two"]
+
+
+async def test_a_filter_takes_other_objects_as_variables(client: Client, store: ObjectStore) -> None:
+    orders = store.put([{"id": 1, "name": "item 3"}, {"id": 2, "name": "item 5"}])
+    table = store.put("name,stock\nitem 3,7\nitem 5,0\n")
+    joined = ". as $orders | $stock | map({name, stock, id: (.name as $n | $orders[] | select(.name == $n).id)})"
+    answer = await call(client, "query", object_id=orders, filter=joined, **{"with": {"stock": f"@{table}"}})
+    assert answer == '[{"name":"item 3","stock":7,"id":1},{"name":"item 5","stock":0,"id":2}]'
+    assert "no name for a variable" in await refused(
+        client, "query", object_id=orders, filter=".", **{"with": {"a b": f"@{table}"}}
+    )
+    assert "$nothing is not defined" in await refused(
+        client, "query", object_id=orders, filter="$nothing", **{"with": {"stock": f"@{table}"}}
+    )
+
+
+def registered(**options: Any) -> MCPServer[Any]:
+    server = MCPServer("test")
+    store = ObjectStore(InMemoryBackend())
+    explorer = Explorer(store)
+    register_tools(server, object_store_tools(lambda: store, lambda: explorer, **options), object_store=store)
+    return server
+
+
+async def test_tools_are_chosen_and_named_by_the_host() -> None:
+    async with Client(registered(prefix="kept_", offered=("get", "put"))) as client:
+        assert [tool.name for tool in (await client.list_tools()).tools] == ["kept_get", "kept_put"]
+        put = await client.call_tool("kept_put", {"value": "x\n" * 5000})
+        assert isinstance(put.content[0], TextContent)
+        reference = put.content[0].text.split()[-1].rstrip(".")
+        shown = await client.call_tool("kept_get", {"object_id": reference, "raw": True})
+        assert isinstance(shown.content[0], TextContent)
+        assert f'next: kept_get(object_id="{reference}", raw=true' in shown.content[0].text
+        preview = await client.call_tool("kept_get", {"object_id": reference})
+        assert isinstance(preview.content[0], TextContent)
+        assert "object_store_" not in preview.content[0].text
+        assert "slice(" not in preview.content[0].text
+    with pytest.raises(SettingsError, match="there is no peek; there are get, slice"):
+        registered(offered=("peek",))
+
+
+@pytest.mark.parametrize(("ttl", "said"), [(3600.0, "kept for 60 minutes"), (0.0, "do not expire")])
+async def test_the_lifetime_of_an_object_is_in_a_description(ttl: float, said: str) -> None:
+    async with Client(registered(ttl=ttl)) as client:
+        assert said in str((await client.list_tools()).tools[0].description)

@@ -21,6 +21,8 @@ LIMITS = (
     "limits_in_tokens",
     "preview_limit",
     "response_limit",
+    "object_tools",
+    "tool_prefix",
 )
 SERVER = ("wait_for_store", "shutdown_timeout", "max_caller_sessions", "log_format")
 BOUNDS = ("max_object_bytes", "max_namespace_objects", "max_namespace_bytes", "max_total_bytes", "namespace_secret")
@@ -49,7 +51,7 @@ GROUPS = {
 
 ALL = tuple(name for names in GROUPS.values() for name in names)
 
-_LISTS = frozenset({"tool_limits", "never_keep", "always_keep"})
+_LISTS = frozenset({"tool_limits", "never_keep", "always_keep", "object_tools"})
 _SWITCHES = frozenset({"limits_in_tokens"})
 _SECONDS = frozenset(
     {
@@ -68,6 +70,7 @@ _TEXTS = frozenset(
         "sqlite_path",
         "log_format",
         "redis_prefix",
+        "tool_prefix",
         "redis_ids",
         "redis_sentinel_username",
         "redis_ca_file",

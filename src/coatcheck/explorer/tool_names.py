@@ -19,13 +19,17 @@ _NONE: Names = MappingProxyType({})
 _listed: ContextVar[Names] = ContextVar("coatcheck_listed_names", default=_NONE)
 
 
-def names_of_tools(prefix: str = DEFAULT_PREFIX, offered: tuple[str, ...] = OPERATIONS) -> Names:
+def names_of_tools(prefix: str = DEFAULT_PREFIX, offered: tuple[str, ...] = ()) -> Names:
     """Give the names of the object tools, where their prefix or selection is not the usual one.
+
+    Args:
+        prefix: What their names begin with.
+        offered: Which of them, by the last part of their names; all by default.
 
     Raises:
         SettingsError: ``offered`` has a name that no object tool has.
     """
-    chosen = [name.removeprefix(DEFAULT_PREFIX) for name in offered]
+    chosen = [name.removeprefix(DEFAULT_PREFIX) for name in offered or OPERATIONS]
     unknown = sorted(set(chosen) - set(OPERATIONS))
     if unknown:
         raise SettingsError(f"object_tools: there is no {', '.join(unknown)}; there are {', '.join(OPERATIONS)}.")

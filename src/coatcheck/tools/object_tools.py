@@ -15,7 +15,7 @@ from pydantic import Field
 from coatcheck.errors import ArgumentRejected
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.previews.wording import duration
-from coatcheck.explorer.tool_names import DEFAULT_PREFIX, OPERATIONS, Names, listed_as, listed_name, names_of_tools
+from coatcheck.explorer.tool_names import DEFAULT_PREFIX, Names, listed_as, listed_name, names_of_tools
 from coatcheck.references import parse_target
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.tools.signatures import face_of, refaced, wear
@@ -124,7 +124,7 @@ async def object_store_put(
     store: ObjectStore,
 ) -> str:
     """Store JSON and get a reference; references in it, such as @obj_001, are resolved."""
-    object_id = await store.aput(value, tool="object_store_put")
+    object_id = await store.aput(value, tool=_listed("put"))
     return f"Stored as @{object_id}."
 
 
@@ -156,7 +156,7 @@ def object_store_tools(
     explorer_provider: Callable[[], Explorer],
     *,
     prefix: str = DEFAULT_PREFIX,
-    offered: tuple[str, ...] = OPERATIONS,
+    offered: tuple[str, ...] = (),
     ttl: float | None = None,
 ) -> dict[str, tuple[Callable[..., Any], ToolConfig]]:
     """The object tools as a registry for `coatcheck.tool_factory.register_tools`.
@@ -165,7 +165,7 @@ def object_store_tools(
         store_provider: Gives the store; asked at every call.
         explorer_provider: Gives the explorer; asked at every call.
         prefix: What their names begin with.
-        offered: Which of them, by the last part of their names.
+        offered: Which of them, by the last part of their names; all by default.
         ttl: Seconds that an object is kept, for the description; zero or less for no expiry, ``None`` to leave it out.
 
     Raises:
