@@ -69,7 +69,7 @@ def test_the_digits_of_numbers_in_json_text_are_kept(do):
 
 def test_text_that_is_json_or_yaml_is_opened(do):
     assert do("query", '{"a": {"b": 1}}', filter=".a.b").text == "1"
-    assert do("query", "a:\n  b: 1\nc: [x, y]\n", filter=".c[1]").text == " y"
+    assert do("query", "a:\n  b: 1\nc: [x, y]\n", filter=".c[1]").text == "y"
     assert do("query", {"inner": '{"a": 5}'}, path="inner", filter=".a").text == "5"
 
 

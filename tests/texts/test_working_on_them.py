@@ -67,7 +67,7 @@ def test_a_large_text_is_worked_on_in_the_sandbox(explorer: Explorer) -> None:
 
 def test_lines_of_a_text_are_read_by_path_whatever_it_holds(explorer: Explorer) -> None:
     reference, _ = kept(explorer, CSV)
-    assert explorer.explore(reference, "lines[0:3]") == "n,tag,price\n0,t0,0.0\n1,t1,0.25"
+    assert explorer.explore(reference, "lines[0:3]") == " n,tag,price\n 0,t0,0.0\n 1,t1,0.25"
     assert explorer.resolve(f"{reference}.lines[-1]") == "899,t3,224.75"
     assert explorer.query(reference, "length", "lines") == "901"
 
