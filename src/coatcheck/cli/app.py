@@ -63,7 +63,7 @@ app.command(short_help="Forget the sign-in at a server.")(logout)
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     short_help="Serve the object tools, and those of toolsets.",
 )
-@settings_options()
+@settings_options(container=True)
 def serve(
     ctx: typer.Context,
     transport: Annotated[str, typer.Option(help="stdio, streamable-http or sse.")] = "stdio",
@@ -147,7 +147,7 @@ app.command(cls=SettingsCommand, short_help="Show what the store holds, and what
 
 
 @app.command(cls=SettingsCommand, short_help="Check settings, wiring, store and sandbox, and show the container.")
-@settings_options()
+@settings_options(container=True)
 def doctor(
     mermaid: Annotated[
         bool, typer.Option("--mermaid", help="Print the container's graph as a Mermaid diagram.")

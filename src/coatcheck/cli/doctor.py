@@ -11,7 +11,7 @@ import typer
 
 from coatcheck import __version__
 from coatcheck.backends import InMemoryBackend
-from coatcheck.cli.options import SettingsFlags, make_settings
+from coatcheck.cli.options import SettingsFlags, make_container
 from coatcheck.containers import Container
 from coatcheck.errors import CoatcheckError
 from coatcheck.store.object_store import ObjectStore
@@ -24,7 +24,7 @@ from coatcheck.wiring.validation import validate
 def run_doctor(flags: SettingsFlags, *, mermaid: bool) -> int:
     """Print what works and what does not; 1 when something does not."""
     if mermaid:
-        typer.echo(draw_mermaid(Container()))
+        typer.echo(draw_mermaid(Container() if flags.container is None else make_container(flags)))
         return 0
     return asyncio.run(_examine(flags))
 
@@ -35,8 +35,8 @@ async def _examine(flags: SettingsFlags) -> int:
     report = Report()
     container: Container | None = None
     with report.line("settings") as line:
-        settings = make_settings(flags)
-        container = Container(settings=settings)
+        container = make_container(flags)
+        settings = container.settings()
         idle = settings.object_store_max_idle
         unused = f", unused ones for {idle:g} s" if idle else ""
         line(f"backend {settings.object_store_backend}, objects kept for {settings.object_store_ttl:g} s{unused}")

@@ -1,5 +1,6 @@
 """What the command line says of the settings, and the settings made from it."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +12,18 @@ from coatcheck.cli.logs import announce, write_logs_as
 from coatcheck.errors import excerpt
 
 if TYPE_CHECKING:
+    from coatcheck.containers import Container
     from coatcheck.settings import Settings
 
+ContainerPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--container",
+        help="A container of your own, with its own settings: module:attribute.",
+        metavar="PLACE",
+        show_default=False,
+    ),
+]
 Config = Annotated[
     Path | None,
     typer.Option("--config", help="Settings file (TOML). [env: COATCHECK_CONFIG]", show_default=False),
@@ -26,10 +37,12 @@ class SettingsFlags:
     Attributes:
         config: The settings file, if one was named.
         given: What flags gave, by the setting's name; ``None`` for a flag that was not used.
+        container: Where a container of the user's own is, as ``module:attribute``.
     """
 
     config: Path | None = None
     given: Mapping[str, Any] = field(default_factory=dict)
+    container: str | None = None
 
 
 def make_settings(flags: SettingsFlags) -> "Settings":
@@ -50,3 +63,28 @@ def make_settings(flags: SettingsFlags) -> "Settings":
             "set COATCHECK_REDIS_URL or use a settings file (--config)."
         )
     return settings
+
+
+def make_container(flags: SettingsFlags) -> "Container":
+    """Make the container: the user's own, or one with the settings of the command line.
+
+    Raises:
+        SettingsError: The user's own cannot be loaded, or settings were given as well.
+    """
+    from coatcheck.containers import Container
+
+    if flags.container is None:
+        return Container(settings=make_settings(flags))
+    from coatcheck.errors import SettingsError
+    from coatcheck.wiring.loading import load_container
+
+    # How logs are written is this process's affair; everything else is the container's.
+    given = [name for name, value in flags.given.items() if value is not None and name != "log_format"]
+    if given or flags.config is not None:
+        names = ["config"] if flags.config is not None else given
+        flag = "--" + names[0].replace("_", "-")
+        raise SettingsError(
+            f"--container brings its own settings, so {flag} would have no effect: leave one of them out."
+        )
+    sys.path.insert(0, "")  # a module of one's own is looked for in the current folder first
+    return load_container(flags.container)

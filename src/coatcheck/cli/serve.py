@@ -16,7 +16,7 @@ from coatcheck.calls.interceptor import INSTRUCTIONS
 from coatcheck.cli.first_run import explain_waiting
 from coatcheck.cli.listen_options import Listening, is_loopback, warn_of_open_tokens
 from coatcheck.cli.logs import announce
-from coatcheck.cli.options import SettingsFlags, make_settings
+from coatcheck.cli.options import SettingsFlags, make_container, make_settings
 from coatcheck.cli.printing import print_table
 from coatcheck.cli.web_server import address_of, bind, run_web_server
 from coatcheck.codec.chunked.gc_tuning import spare_what_is_loaded
@@ -30,6 +30,7 @@ from coatcheck.tools.registration import choose_tools
 from coatcheck.tools.toolset import Toolset
 from coatcheck.wiring.configure import configure_mcp_server
 from coatcheck.wiring.running import running
+from coatcheck.wiring.validation import validate
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +46,14 @@ def run_serve(
     verbose: bool,
 ) -> None:
     """Serve until the client goes away or the process is told to end."""
-    settings = make_settings(flags)
-    for toolset in toolsets:
-        settings = toolset.adapt(options.get(toolset.name), settings)
-    container = Container(settings=settings)
+    if flags.container is not None:
+        container = make_container(flags)  # with settings of its own, which no toolset changes
+    else:
+        settings = make_settings(flags)
+        for toolset in toolsets:
+            settings = toolset.adapt(options.get(toolset.name), settings)
+        container = Container(settings=settings)
+    validate(container)
     # The SDK configures logging by itself when a server is made; it writes to stderr as well.
     server: MCPServer[Any] = MCPServer(
         "coatcheck",
@@ -75,7 +80,7 @@ def list_tools_of(
     tool_names: Sequence[str] | None,
 ) -> None:
     """Print the tools that a server would have: a line for each, its name and its first sentence."""
-    registry = dict(Container(settings=make_settings(flags)).registry())
+    registry = dict(make_container(flags).registry())
     for toolset in toolsets:
         registry |= toolset.listing(options.get(toolset.name))
     names = choose_tools(registry, tool_names)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import typer
 from typer.core import TyperCommand, TyperOption
 
-from coatcheck.cli.options import Config, SettingsFlags
+from coatcheck.cli.options import Config, ContainerPlace, SettingsFlags
 from coatcheck.errors import excerpt
 
 STORE = ("object_store_backend", "redis_url", "sqlite_path", "object_store_ttl", "object_store_max_idle")
@@ -91,26 +91,28 @@ def flag_of(setting: str) -> str:
     return "--" + setting.replace("_", "-")
 
 
-def settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def settings_options(*names: str, container: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command the options of these settings; it receives them as the parameter ``settings``.
 
     Args:
         names: Settings that have a flag; all by default. ``--config`` names a settings file.
+        container: Also take ``--container``, which names a container of the user's own.
     """
     chosen = [name for name in names or ALL if name not in _VARIABLE_ONLY]
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(command)
+        files = [("config", Config, None), *([("container", ContainerPlace, None)] if container else [])]
         parameters = [parameter for parameter in signature.parameters.values() if parameter.name != "settings"]
         added = [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            for name, annotation, default in (*map(_option, chosen), ("config", Config, None))
+            for name, annotation, default in (*map(_option, chosen), *files)
         ]
 
         @wraps(command)
         def run(**values: Any) -> Any:
             given = {name: _value(name, values.pop(name)) for name in chosen}
-            return command(settings=SettingsFlags(values.pop("config"), given), **values)
+            return command(settings=SettingsFlags(values.pop("config"), given, values.pop("container", None)), **values)
 
         run.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=[

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 UPSTREAM, DOWNSTREAM, AUTH = "Server to wrap", "Transport", "Authentication (HTTP)"
 
 
-@settings_options()
+@settings_options(container=True)
 def wrap(
     ctx: typer.Context,
     command: Annotated[

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from coatcheck.cli.options import SettingsFlags, make_settings
+from coatcheck.cli.options import SettingsFlags
 from coatcheck.codec.chunked.gc_tuning import spare_what_is_loaded
 from coatcheck.proxy.front.stdio import serve_stdio
 
@@ -53,10 +53,10 @@ class _Resources(AsyncExitStack):
 
 def make_container(flags: WrapFlags) -> "Container":
     """Make the container that the flags ask for; slow to import."""
-    from coatcheck.containers import Container
+    from coatcheck.cli.options import make_container as make
     from coatcheck.wiring.validation import validate
 
-    container = Container(settings=make_settings(flags.settings))
+    container = make(flags.settings)
     validate(container)
     return container
 

@@ -1,0 +1,58 @@
+"""Finding a container by ``module:attribute``, for the command line."""
+
+from importlib import import_module
+from typing import Any, cast
+
+from dependency_injector import containers, providers
+
+from coatcheck.containers import Container
+from coatcheck.errors import SettingsError, excerpt
+
+
+def load_container(place: str) -> Container:
+    """Load a container: an instance, a host's container that has one in it, or a function that gives either.
+
+    Args:
+        place: ``module:attribute``, or ``module:host.coatcheck`` for the container in a host's.
+
+    Raises:
+        SettingsError: The place is malformed, cannot be imported, or holds no container.
+    """
+    module, _, path = place.partition(":")
+    if not module or not path:
+        raise SettingsError(f"--container takes module:attribute, and {excerpt(place)!r} is none.")
+    try:
+        found: Any = import_module(module)
+        for name in path.split("."):
+            found = getattr(found, name)
+        if isinstance(found, providers.Provider) or not isinstance(found, containers.DynamicContainer):
+            found = found()
+    except Exception as error:
+        raise SettingsError(
+            f"The container {excerpt(place)} cannot be loaded: {type(error).__name__}: {excerpt(str(error), 200)}."
+        ) from error
+    return _coatcheck_in(found, place)
+
+
+def _coatcheck_in(found: Any, place: str) -> Container:
+    if isinstance(found, containers.DynamicContainer):
+        if _is_ours(found):
+            return cast("Container", found)
+        nested = {
+            name: provider.container
+            for name, provider in found.providers.items()
+            if isinstance(provider, providers.Container) and _is_ours(provider.container)
+        }
+        if len(nested) == 1:
+            return cast("Container", next(iter(nested.values())))
+        if nested:
+            places = ", ".join(f"{place}.{name}" for name in sorted(nested))
+            raise SettingsError(f"{excerpt(place)} has several coatcheck containers; name one of them: {places}.")
+    raise SettingsError(
+        f"{excerpt(place)} is no coatcheck container but {type(found).__name__}: it must be a "
+        "coatcheck.Container(…), or a container that has one in it."
+    )
+
+
+def _is_ours(found: containers.DynamicContainer) -> bool:
+    return issubclass(getattr(found, "declarative_parent", None) or object, Container)
