@@ -197,3 +197,10 @@ def test_a_filter_that_fails_on_a_text_is_told_what_it_works_on(do):
     with pytest.raises(FilterError) as failed:
         do("query", "a,b\n1,2\n3,4\n", filter='split("\\n") | length')
     assert str(failed.value).endswith(' The text is read from CSV as 2 items; for its lines give path="lines".')
+
+
+def test_digits_in_texts_and_hashes_are_no_integers_to_be_rounded(do):
+    commits = [{"commit": "11fcaa61380000000000000000c3739c", "id": "12345678901234567890"} for _ in range(3)]
+    assert do("query", commits, filter="length + 1").facts["notes"] == []
+    assert do("query", "Commit: 1234567890123456789\n" * 3, filter='split("\\n") | length + 1').facts["notes"] == []
+    assert do("query", [{"id": 12345678901234567890}], filter="map(.id - 1)").facts["notes"] != []

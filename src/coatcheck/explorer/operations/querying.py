@@ -58,7 +58,7 @@ READ_AT_ONCE = 1024 * 1024
 """Size up to which jq reads an object so quickly that nothing is gained by looking at what the filter needs of it."""
 
 _LONG_NUMBER = re.compile(r"\d{16}")
-_INTEGER_OF_16 = re.compile(r"(?<![\d.])\d{16,400}(?![\d.eE])")
+_INTEGER_OF_16 = re.compile(r"(?<![\w.\"])\d{16,}(?![\w.\"])")
 _BEYOND_64_BITS = re.compile(r"\d{19}")
 _MAY_HAVE_BEEN_ROUNDED = re.compile(r"[0-9][eE][+-]?[0-9]")
 
@@ -269,8 +269,8 @@ def _rounded(value: Any, source: str) -> list[int]:
 
 
 def _has_long_integer(source: str) -> bool:
-    """Whether JSON has an integer beyond 2^53, or a text with as many digits: telling them apart would cost more."""
-    return any(int(found.group()) > EXACT_INTEGER for found in _INTEGER_OF_16.finditer(source))
+    """Whether JSON has an integer beyond 2^53, or a text with such a word: telling those apart would cost more."""
+    return source[:1] != '"' and any(int(found.group()) > EXACT_INTEGER for found in _INTEGER_OF_16.finditer(source))
 
 
 def _has_large_integer(value: Any) -> bool:
