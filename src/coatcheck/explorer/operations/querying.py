@@ -58,7 +58,7 @@ READ_AT_ONCE = 1024 * 1024
 """Size up to which jq reads an object so quickly that nothing is gained by looking at what the filter needs of it."""
 
 _LONG_NUMBER = re.compile(r"\d{16}")
-_INTEGER_OF_16 = re.compile(r"(?<![\w.\"])\d{16,}(?![\w.\"])")
+_INTEGER_OF_16 = re.compile(r"(?<![\w.\"])\d{16,400}(?![\w.\"])")
 _BEYOND_64_BITS = re.compile(r"\d{19}")
 _MAY_HAVE_BEEN_ROUNDED = re.compile(r"[0-9][eE][+-]?[0-9]")
 
