@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -165,6 +166,30 @@ def query(
     print_data((answer.payload or b"") + b"\n")
 
 
+@app.command(cls=SettingsCommand, short_help="Store a file.")
+@_over_a_store
+def put(
+    file: Annotated[Path, typer.Argument(help="The file; - for standard input.", metavar="FILE")],
+    namespace: Namespace = None,
+    *,
+    settings: SettingsFlags,
+) -> None:
+    """Store a file and print its reference, to be given to any tool in place of the file's content.
+
+    UTF-8 is stored as text, anything else as bytes in base64.
+    """
+    with _exploring(settings, namespace) as explorer:
+        try:
+            content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        except OSError as error:
+            raise typer.BadParameter(f"{file} cannot be read: {error.strerror}.") from None
+        try:
+            value: str | bytes = content.decode()
+        except UnicodeDecodeError:
+            value = content
+        print_data(f"@{explorer.store.put(value, tool='coatcheck objects put')}\n")
+
+
 @app.command(cls=SettingsCommand, short_help="Remove objects.")
 @_over_a_store
 def rm(
@@ -223,7 +248,13 @@ def _exploring(flags: SettingsFlags, namespace: str | None) -> Iterator[Any]:
     from coatcheck.store.object_store import ObjectStore
 
     with opened(flags) as container:
-        store = ObjectStore(container.backend(), namespace=lambda: namespace or "")
+        made = container.settings()
+        store = ObjectStore(
+            container.backend(),
+            made.object_store_ttl,
+            namespace=lambda: namespace or "",
+            max_object_bytes=made.max_object_bytes,
+        )
         with container.store.override(store):
             try:
                 yield container.explorer(response_limit=sys.maxsize)

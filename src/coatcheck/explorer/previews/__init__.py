@@ -4,6 +4,7 @@ The input is JSON-like: dicts, lists (tuples count as lists), strings, numbers, 
 on what is shown and not on the size of the value.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from coatcheck.codec import dump_json, dump_plain
@@ -11,6 +12,7 @@ from coatcheck.explorer.previews.inner_part import at, long_part, without
 from coatcheck.explorer.previews.samples import Sheet, render_whole, sample
 from coatcheck.explorer.previews.structure import render_small, render_structure, title
 from coatcheck.explorer.previews.text import render_text
+from coatcheck.explorer.previews.token_estimate import estimate_tokens
 from coatcheck.explorer.previews.wording import NotPlain, Subject, headlines
 from coatcheck.explorer.texts import SMALL, Opened, is_for_the_sandbox, open_text
 from coatcheck.references import Path, Reference
@@ -35,6 +37,7 @@ def render(value: Any, subject: Subject, limit: int, opened: Opened | None = Non
     Raises:
         NotPlain: The preview met a Python object that has no JSON form of its own.
     """
+    subject = replace(subject, tokens=estimate_tokens(value, subject.characters))
     if not isinstance(value, str):
         inner = long_part(value)
         return (

