@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from coatcheck.explorer.previews.wording import INTEGER_BITS
+
 WINDOWS = 4
 WINDOW = 250
 """Characters of each part that is looked at."""
@@ -61,4 +63,6 @@ def _members(value: dict[Any, Any]) -> Iterator[Any]:
 
 
 def _scalar(value: Any) -> str:
-    return json.dumps(value) if value is None or isinstance(value, (bool, float)) else str(value)[:40]
+    if isinstance(value, int) and value.bit_length() > INTEGER_BITS:
+        return "0" * WINDOW  # Python refuses to write very long ones
+    return json.dumps(value) if value is None or isinstance(value, (int, float)) else ""
