@@ -37,6 +37,8 @@ def main() -> None:
     last = json.loads(LAST.read_text()) if LAST.exists() else {}
     _print(figures, last)
     if options.record:
+        if "ctxtual" in last:
+            figures.setdefault("ctxtual", last["ctxtual"])
         LAST.write_text(json.dumps(figures, indent=1) + "\n")
 
 
