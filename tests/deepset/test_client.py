@@ -341,6 +341,19 @@ async def test_a_deployment_that_fails_or_takes_too_long_is_told(client, platfor
     assert "NOT_THERE" in (await pipelines(client).logs("unset", level="error")).data[0].message
 
 
+async def test_a_deployment_is_waited_for_although_a_look_fails(client, platform):
+    await pipelines(client).deploy(PIPELINE)
+    looks = FaultRule(status=503, method="GET", path=f"*/pipelines/{PIPELINE}", times=2 * FAST_RETRIES.attempts)
+    platform.faults.add(looks)
+    assert (await pipelines(client).wait_until_deployed(PIPELINE, poll_interval=0.01)).status == "DEPLOYED"
+    platform.faults.clear()
+    platform.faults.add(FaultRule(status=503))
+    platform.requests.clear()
+    with pytest.raises(PlatformFailed, match="503"):
+        await pipelines(client).wait_until_deployed(PIPELINE, poll_interval=0.01)
+    assert len(platform.requests) == 5 * FAST_RETRIES.attempts
+
+
 async def test_secrets_come_without_their_values(client, platform):
     platform.state.secrets[0]["name"] = "LEAKED"
     page = await client.secrets.list()

@@ -104,3 +104,32 @@ async def test_a_request_without_a_key_is_refused_before_anything_is_called(api_
             assert "ask the user to check the deepset API key" in text_of(refused)
     assert [request.headers["authorization"] for request in platform.requests] == ["Bearer unknown-key"]
     assert "unknown-key" not in KEYS
+
+
+async def test_a_session_of_one_key_gives_nothing_to_another(api_url, platform):
+    hello = {
+        "jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}
+        },
+    }  # fmt: skip
+    call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "list_pipelines", "arguments": {}}}
+    with over_http("--api-key-from-auth-header", "--workspace", "default", "--api-url", api_url) as url:
+        async with httpx2.AsyncClient(timeout=60) as http:
+            accept = {"Accept": "application/json, text/event-stream"}
+            ada = {**accept, "Authorization": "Bearer key-of-ada"}
+            session = (await http.post(url, json=hello, headers=ada)).headers["mcp-session-id"]
+            grace = {**accept, "Authorization": "Bearer key-of-grace", "mcp-session-id": session}
+            answered = await http.post(url, json=call, headers=grace)
+            assert answered.status_code in {401, 403, 404}
+    assert not platform.requests
+
+
+async def test_each_request_stands_by_itself_behind_a_balancer(api_url, platform):
+    flags = ["--api-key-from-auth-header", "--workspace", "default", "--api-url", api_url, "--stateless"]
+    with over_http(*flags) as url:
+        async with client_of(url, "key-of-ada") as ada, client_of(url, "key-of-grace", "legacy") as grace:
+            kept = reference_in(await Session(ada, None).call("list_pipelines"))
+            await Session(ada, None).call("object_store_get", object_id=kept)
+            refused = await grace.call_tool("object_store_get", {"object_id": kept})
+            assert refused.is_error

@@ -8,7 +8,13 @@ import anyio
 from pydantic import TypeAdapter
 
 from coatcheck.toolsets.deepset.client.api_connection import ApiConnection, Query, validated
-from coatcheck.toolsets.deepset.client.errors import PlatformFailed, PlatformTimeout, RequestRejected
+from coatcheck.toolsets.deepset.client.errors import (
+    PlatformFailed,
+    PlatformTimeout,
+    PlatformUnreachable,
+    RateLimited,
+    RequestRejected,
+)
 from coatcheck.toolsets.deepset.client.models import (
     DebugRun,
     LogEntry,
@@ -23,6 +29,9 @@ LogLevel = Literal["info", "warning", "error"]
 
 DEPLOYED = "DEPLOYED"
 DEPLOYMENT_FAILED = "FAILED"
+MAX_FAILED_LOOKS = 5
+"""Looks at a deployment that may fail one after another, each after its own retries."""
+
 _INVALID = frozenset({400, 422})
 _SYNTAX = 422
 
@@ -173,10 +182,20 @@ class PipelinesApi:
         Raises:
             PlatformFailed: The deployment failed.
             PlatformTimeout: It took longer; the deployment goes on.
+            DeepsetError: The platform did not answer, several times one after another.
         """
         began = anyio.current_time()
+        failures = 0
         while True:
-            pipeline = await self.get(name)
+            try:
+                pipeline = await self.get(name)
+                failures = 0
+            except (PlatformFailed, PlatformTimeout, PlatformUnreachable, RateLimited):
+                failures += 1  # a deployment takes minutes: one look that fails is no reason to stop looking
+                if failures >= MAX_FAILED_LOOKS:
+                    raise
+                await anyio.sleep(poll_interval)
+                continue
             waited = anyio.current_time() - began
             status = pipeline.status or "UNKNOWN"
             if on_status is not None:

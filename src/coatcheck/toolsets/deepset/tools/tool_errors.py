@@ -75,7 +75,10 @@ def advice(error: DeepsetError, where: str = "", *, writes: bool = False) -> str
         return _advice_for_rejected(error)
     maybe = " It may have been carried out all the same: look before you repeat it." if writes else ""
     if isinstance(error, PlatformTimeout):
-        return f"Try again later, or ask for less; the limit is DEEPSET_CLIENT_TIMEOUT.{maybe}"
+        return (
+            "Try again later, or ask for less; if it stays, tell the user: DEEPSET_CLIENT_TIMEOUT is the limit of "
+            f"calls other than searches.{maybe}"
+        )
     if isinstance(error, PlatformUnreachable):
         return f"Try once more; if it stays, ask the user to check DEEPSET_API_URL and the network.{maybe}"
     if isinstance(error, UnexpectedAnswer):
