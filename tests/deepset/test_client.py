@@ -354,10 +354,17 @@ async def test_a_deployment_is_waited_for_although_a_look_fails(client, platform
     assert len(platform.requests) == 5 * FAST_RETRIES.attempts
 
 
-async def test_secrets_come_without_their_values(client, platform):
-    platform.state.secrets[0]["name"] = "LEAKED"
-    page = await client.secrets.list()
-    assert page.data[0].model_dump() == {"name": "LEAKED", "secret_id": platform.state.secrets[0]["secret_id"]}
+async def test_secrets_come_without_their_values_even_if_the_platform_sends_them(client, platform):
+    secret = '{"name": "A", "secret_id": "1", "secret": "leaked-value"}'
+    platform.faults.add(FaultRule(status=200, body=secret, path="v2/secrets/1"))
+    platform.faults.add(FaultRule(status=200, body=f'{{"data": [{secret}]}}', path="v2/secrets"))
+    token = '[{"provider": "openai", "token": "leaked-value", "api_key": "leaked-value", "provider_domain": "d"}]'
+    platform.faults.add(FaultRule(status=200, body=token, path="v1/model_registry_tokens"))
+    assert (await client.secrets.get("1")).model_dump() == {"name": "A", "secret_id": "1"}
+    assert "leaked" not in (await client.secrets.list()).model_dump_json()
+    integrations = await client.integrations.list()
+    assert "leaked" not in integrations[0].model_dump_json()
+    assert integrations[0].provider_domain == "d"
 
 
 async def test_keys_share_a_pool_and_no_cookies():
