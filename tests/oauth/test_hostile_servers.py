@@ -149,35 +149,60 @@ async def test_a_misbehaving_authorization_server_ends_in_one_line(tmp_path, cap
         assert said in await refusal_of(origin, TokenStorage(tmp_path), caplog)
 
 
-async def test_a_refresh_that_is_refused_leads_to_a_sign_in(tmp_path):
-    opened = []
+def willing(handler, _method, asked, body):
+    """An authorization server that gives the token ``new``, and refreshes none."""
+    origin = origin_of(handler)
+    if handler.headers.get("authorization") == "Bearer new":
+        return as_json({})
+    if asked == "/register":
+        return 201, {"content-type": "application/json"}, json.dumps({**json.loads(body), "client_id": "c"}).encode()
+    if asked == "/token":
+        if parse_qs(body.decode())["grant_type"] == ["refresh_token"]:
+            return 400, {"content-type": "application/json"}, b'{"error": "invalid_grant"}'
+        return as_json({"access_token": "new", "token_type": "bearer", "expires_in": 60})
+    found = documents(origin).get(asked)
+    return as_json(found) if found else bearer(origin)
 
-    def answer(handler, _method, asked, body):
-        origin = origin_of(handler)
-        if handler.headers.get("authorization") == "Bearer new":
-            return as_json({})
-        if asked == "/register":
-            return (
-                201,
-                {"content-type": "application/json"},
-                json.dumps({**json.loads(body), "client_id": "c"}).encode(),
-            )
-        if asked == "/token":
-            form = parse_qs(body.decode())
-            if form["grant_type"] == ["refresh_token"]:
-                return 400, {"content-type": "application/json"}, b'{"error": "invalid_grant"}'
-            return as_json({"access_token": "new", "token_type": "bearer", "expires_in": 60})
-        found = documents(origin).get(asked)
-        return as_json(found) if found else bearer(origin)
+
+def press_allow(url):
+    """What the browser does in the end."""
+    query = parse_qs(urlsplit(url).query)
+    with httpx2.Client() as client:
+        client.get(query["redirect_uri"][0], params={"code": "c", "state": query["state"][0]})
+
+
+async def test_a_sign_in_goes_on_when_the_request_that_needed_it_is_given_up(tmp_path):
+    loop, opened = asyncio.get_running_loop(), []
+    shown = asyncio.Event()
 
     def browser(url):
         opened.append(url)
-        query = parse_qs(urlsplit(url).query)
-        with httpx2.Client() as client:
-            client.get(query["redirect_uri"][0], params={"code": "c", "state": query["state"][0]})
+        loop.call_soon_threadsafe(shown.set)
         return True
 
-    with http_server(answer) as origin:
+    with http_server(willing) as origin:
+        url = f"{origin}/mcp"
+        auth = OAuth(url, TokenStorage(tmp_path), open_page=browser)
+        async with httpx2.AsyncClient(auth=auth, timeout=30) as client, asyncio.timeout(60):
+            request = asyncio.ensure_future(client.post(url, json={}))
+            await shown.wait()
+            request.cancel()
+            await asyncio.wait({request})
+            again = asyncio.ensure_future(client.post(url, json={}))
+            await asyncio.to_thread(press_allow, opened[0])
+            assert (await again).status_code == 200
+    assert len(opened) == 1
+
+
+async def test_a_refresh_that_is_refused_leads_to_a_sign_in(tmp_path):
+    opened = []
+
+    def browser(url):
+        opened.append(url)
+        press_allow(url)
+        return True
+
+    with http_server(willing) as origin:
         storage, url = TokenStorage(tmp_path), f"{origin}/mcp"
         old = SignIn(
             url,

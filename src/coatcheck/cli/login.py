@@ -84,23 +84,27 @@ async def _probe(auth: "OAuth", url: str, ca_file: Path | None) -> bool:
 def logout(url: Url) -> None:
     """Forget the sign-in at a server, and revoke its tokens where the server offers that."""
     from coatcheck.proxy.upstreams.oauth import revoke
+    from coatcheck.proxy.upstreams.targets import UrlTarget
 
+    name = UrlTarget(url).name  # without what may be secret
     storage = sign_ins()
     sign_in = storage.load(url)
     revoked = asyncio.run(revoke(sign_in))
     if not storage.delete(url):
-        known = ", ".join(each.url for each in storage.all()) or "none"
-        raise SettingsError(f"There is no sign-in at {url}. Sign-ins: {known}.")
-    typer.echo(f"The sign-in at {url} is forgotten{' and revoked' if revoked else ''}.")
+        known = ", ".join(UrlTarget(each.url).name for each in storage.all()) or "none"
+        raise SettingsError(f"There is no sign-in at {name}. Sign-ins: {known}.")
+    typer.echo(f"The sign-in at {name} is forgotten{' and revoked' if revoked else ''}.")
 
 
 def print_sign_ins() -> None:
     """Print where the user is signed in."""
+    from coatcheck.proxy.upstreams.targets import UrlTarget
+
     found = sign_ins().all()
     if found:
         typer.echo("Sign-ins")
     for sign_in in found:
-        typer.echo(f"  {sign_in.url}  {_validity(sign_in)}")
+        typer.echo(f"  {UrlTarget(sign_in.url).name}  {_validity(sign_in)}")
 
 
 def _validity(sign_in: "SignIn") -> str:

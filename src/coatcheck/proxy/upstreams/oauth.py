@@ -33,6 +33,7 @@ SIGN_IN_SECONDS = 300.0
 """How long a person has to sign in."""
 _REQUEST_SECONDS = 30.0
 _LOCK_INTERVAL = 0.2
+_TERMINAL_BROWSERS = {"www-browser", "links", "elinks", "lynx", "w3m"}
 _MOST_BYTES = 1 << 20
 _ENCODED = {"content-encoding", "content-length", "transfer-encoding"}
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
@@ -44,8 +45,10 @@ def open_in_browser(url: str) -> bool:
     A process of its own does it, because what some browsers write would get among the messages on our stdout.
     """
     try:
-        webbrowser.get()
+        name = Path(getattr(webbrowser.get(), "name", "")).name
     except webbrowser.Error:
+        return False
+    if name in _TERMINAL_BROWSERS:  # there is no terminal here
         return False
     command = [sys.executable, "-m", "webbrowser", url]
     quiet = subprocess.DEVNULL
@@ -80,6 +83,7 @@ class OAuth(httpx2.Auth):
         self._open_page, self._ca_file = open_page, ca_file
         self._sign_in: SignIn | None = None
         self._lock = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._failed = False
 
     async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
@@ -117,11 +121,19 @@ class OAuth(httpx2.Auth):
             if self._failed and response is not None:
                 return False  # it was tried and said: no second window is opened
             try:
-                await self.renew(tried, response)
+                await self._undisturbed(tried, response)
             except (UpstreamError, httpx2.HTTPError, OSError, ValueError, TimeoutError) as error:
                 self._failed = response is not None
                 logger.warning("Signing in at %s failed: %s", _shown(self._url), _reason(error))
             return self._sign_in.access_token not in {None, tried}
+
+    async def _undisturbed(self, tried: str | None, response: httpx2.Response | None) -> None:
+        """Renew the token to the end, also when the request is given up: the user may be at it in the browser."""
+        task = asyncio.get_running_loop().create_task(self.renew(tried, response))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # it was said, or is said by the next
+        await asyncio.shield(task)
 
     async def renew(self, tried: str | None, response: httpx2.Response | None) -> None:
         """Refresh the token, or sign in, unless another process has done so.
@@ -217,6 +229,7 @@ def _provider(
         if redirect is None or open_page is None:
             raise UpstreamError(f"run `coatcheck login {_shown(sign_in.url)}` first")
         redirect.expect(url)
+        logger.warning("The server %s wants a sign-in: see the browser.", _shown(sign_in.url))
         if not await asyncio.to_thread(open_page, url):
             raise UpstreamError(f"no browser was found; run `coatcheck login {_shown(sign_in.url)}` in a terminal")
 
