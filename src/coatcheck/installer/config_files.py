@@ -146,12 +146,21 @@ def replace(path: Path, expected: bytes, new: bytes) -> None:
     Raises:
         ConfigFileError: It was changed in the meantime, or cannot be written.
     """
+    check_unchanged(path, expected)
     real = path.resolve()
-    if read_bytes(real) != expected:
+    write_beside(real, new, like=real)
+
+
+def check_unchanged(path: Path, expected: bytes) -> None:
+    """Refuse a file that has another content than it had.
+
+    Raises:
+        ConfigFileError: It was changed in the meantime, or is gone.
+    """
+    if read_bytes(path.resolve()) != expected:
         raise ConfigFileError(
             f"{path} was changed in the meantime; nothing was written. Close the client and try again."
         )
-    write_beside(real, new, like=real)
 
 
 def write_beside(target: Path, content: bytes, *, like: Path | None) -> None:

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coatcheck.installer.config_files import ConfigFile, ConfigFileError, backup_path, replace, set_aside, write_beside
+from coatcheck.installer.config_files import (
+    ConfigFile,
+    ConfigFileError,
+    backup_path,
+    check_unchanged,
+    replace,
+    set_aside,
+    write_beside,
+)
 from coatcheck.installer.entry_editing import Outcome
 from coatcheck.installer.text_spans import Edit, Tree
 
@@ -52,6 +60,8 @@ def carry_out(plan: Plan) -> list[str]:
     notes: list[str] = []
     if not plan.changes and not plan.drop_backup:
         return notes
+    if plan.changes and plan.before:
+        check_unchanged(path, plan.before)  # before a backup is written
     if plan.servers_file is not None and plan.servers_file[1] is not None:
         _write_new(*plan.servers_file)
     if plan.changes and plan.backup is not None:
