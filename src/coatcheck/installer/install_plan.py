@@ -55,26 +55,13 @@ def carry_out(plan: Plan) -> list[str]:
     Raises:
         ConfigFileError: The file was changed in the meantime, or cannot be written; it is as it was.
     """
-    path, backup = plan.file.path, backup_path(plan.file.path)
-    actions = {outcome.action for outcome in plan.outcomes}
-    notes: list[str] = []
+    backup = backup_path(plan.file.path)
     if not plan.changes and not plan.drop_backup:
-        return notes
-    if plan.changes and plan.before:
-        check_unchanged(path, plan.before)  # before a backup is written
-    if plan.servers_file is not None and plan.servers_file[1] is not None:
-        _write_new(*plan.servers_file)
-    if plan.changes and plan.backup is not None:
-        if backup.exists():
-            notes.append(f"An older backup is now {set_aside(backup)}.")
-        write_beside(backup, plan.backup, like=path.resolve())
-        notes.append(f"The file as it was is {backup}.")
-    if plan.changes and (plan.before or path.is_file()):
-        replace(path, plan.before, plan.after)
-    elif plan.changes:
-        _write_new(path, plan.after)
+        return []
+    notes = _change(plan, backup) if plan.changes else []
     if plan.servers_file is not None and plan.servers_file[1] is None:
         plan.servers_file[0].unlink(missing_ok=True)
+    actions = {outcome.action for outcome in plan.outcomes}
     if plan.drop_backup:
         backup.unlink(missing_ok=True)
     elif plan.backup is None and backup.exists() and {"unwrapped", "moved back"} & actions:
@@ -82,9 +69,27 @@ def carry_out(plan: Plan) -> list[str]:
     return notes
 
 
-def _write_new(path: Path, content: bytes | None) -> None:
+def _change(plan: Plan, backup: Path) -> list[str]:
+    """Write the file, and before it what must not be lost."""
+    path, notes = plan.file.path, []
+    if plan.before:
+        check_unchanged(path, plan.before)  # before a backup is written
+    if plan.servers_file is not None and plan.servers_file[1] is not None:
+        _write_new(plan.servers_file[0], plan.servers_file[1])
+    if plan.backup is not None:
+        if backup.exists():
+            notes.append(f"An older backup is now {set_aside(backup)}.")
+        write_beside(backup, plan.backup, like=path.resolve())
+        notes.append(f"The file as it was is {backup}.")
+    if plan.before or path.is_file():
+        replace(path, plan.before, plan.after)
+    else:
+        _write_new(path, plan.after)
+    return notes
+
+
+def _write_new(path: Path, content: bytes) -> None:
     """Write a file for its owner alone, in a folder that is made where it is missing."""
-    assert content is not None  # noqa: S101  # checked before
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
