@@ -1,5 +1,6 @@
 """Who does not read makes nobody's memory grow: what waits for it is bounded, and the other side has to wait."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -17,6 +18,8 @@ import pytest
 from anyio.lowlevel import checkpoint
 from mcp import Client
 
+from coatcheck.proxy.line_streams import HIGH_WATER
+from coatcheck.proxy.send_capacity import MAX_UNSENT_BYTES, SendCapacity
 from coatcheck.proxy.upstreams.process_connection import ProcessConnection
 from coatcheck.proxy.upstreams.streamable_http import StreamableHttpConnection
 from tests.processes import children_of, command_of, until_ended
@@ -240,3 +243,28 @@ async def test_what_a_process_wrote_before_it_ended_is_read_although_it_was_held
         await ended.wait()
     await link.close()
     assert [json.loads(line)["n"] for line in lines] == list(range(500))
+
+
+@pytest.mark.anyio
+async def test_objects_are_put_into_arguments_only_while_the_upstreams_take_them(monkeypatch):
+    unsent, other, prepared, refused = [HIGH_WATER], [0], [], []
+    capacity, elsewhere = SendCapacity(lambda: unsent[0]), SendCapacity(lambda: other[0])
+
+    async def prepare():
+        prepared.append(True)
+
+    with anyio.fail_after(60):
+        waiting = asyncio.ensure_future(capacity.run(prepare(), refused.append))
+        await elsewhere.run(prepare(), refused.append)  # another upstream's call does not wait
+        assert len(prepared) == 1
+        unsent[0] = 0
+        await waiting
+        assert len(prepared) == 2
+        other[0] = MAX_UNSENT_BYTES  # all upstreams together have a bound
+        monkeypatch.setattr("coatcheck.proxy.send_capacity.CAPACITY_TIMEOUT", 0.1)
+        await capacity.run(prepare(), refused.append)
+        assert len(prepared) == 2
+        assert "try again later" in refused[0]
+        other[0] = 0
+        await capacity.run(prepare(), refused.append)
+        assert len(prepared) == 3

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from coatcheck.codec import Pieces, let_go
 from coatcheck.proxy.jsonrpc import parse_long
+
+T = TypeVar("T")
 
 MAX_BYTES_IN_PROGRESS = 64 << 20
 """Bytes of lines in progress above which no more are read."""
@@ -67,3 +69,8 @@ class BackgroundTasks:
             pieces, self._parsed = self._parsed, []
         del message
         await let_go(pieces)
+
+
+def result_if_ready(future: "asyncio.Future[T]") -> "T | None":
+    """Give a future's result; ``None`` where it has none, or not yet."""
+    return future.result() if future.done() and not future.cancelled() and future.exception() is None else None

@@ -2,34 +2,26 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from coatcheck.calls.call_budget import Round
 from coatcheck.calls.nesting import announces, is_announced
 from coatcheck.codec import adump_line
 from coatcheck.errors import CoatcheckError, ObjectNotFound
-from coatcheck.proxy import object_resources, partial_parsing
-from coatcheck.proxy.background_tasks import BackgroundTasks
+from coatcheck.proxy import jsonrpc, object_resources, partial_parsing
+from coatcheck.proxy.background_tasks import BackgroundTasks, result_if_ready
 from coatcheck.proxy.jsonrpc import (
-    LONG_LINE,
-    PARSED_AT_ONCE,
     Id,
     Message,
-    as_answer_to,
     id_of,
-    is_message,
     is_request,
     is_response,
-    looks_like_json,
-    parse,
-    request_key,
-    response,
     to_line,
-    tool_of,
 )
 from coatcheck.proxy.pending_requests import PendingRequest, PendingRequests
 from coatcheck.proxy.request_sender import RequestSender
+from coatcheck.proxy.send_capacity import SendCapacity
 from coatcheck.proxy.tool_list_prefetch import LIST, ToolListPrefetch
 
 if TYPE_CHECKING:
@@ -38,8 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CALL, CANCELLED = "tools/call", "notifications/cancelled"
-TASK_RESULT = "tasks/result"
-"""Gives the result of a call made as a task, without the tool's name."""
+TASK_RESULT = "tasks/result"  # of a call made as a task; without the tool's name
 HANDSHAKES = frozenset({"initialize", "server/discover"})
 _OF_INTEREST = frozenset({CALL, LIST, *HANDSHAKES, *object_resources.LISTS})
 
@@ -59,6 +50,7 @@ class Conversation:
         offer_resources: Advertise resources although the server has none: stored objects are resources.
         passes: Whether all passes unchanged: client or server is a coatcheck that does the work.
         keepers: See `UpstreamConnection`.
+        capacity: Bounds what is prepared for the server at a time.
         calls_at_once: The round that calls count in, where other conversations share it.
     """
 
@@ -73,6 +65,7 @@ class Conversation:
         offer_resources: bool = False,
         passes: bool = False,
         keepers: Callable[[], Mapping[str, str]] = dict,
+        capacity: SendCapacity | None = None,
         calls_at_once: Round | None = None,
     ) -> None:
         self._to_client = to_client
@@ -85,7 +78,7 @@ class Conversation:
         self._prefetch = ToolListPrefetch(to_server, self._requests)
         self._has_tools = True
         self._passes = self._always_passes = passes
-        self._keepers = keepers
+        self._keepers, self._capacity = keepers, capacity
         self._sender = RequestSender(to_server, self._work, self._is_passing)
         self._round = Round() if calls_at_once is None else calls_at_once
 
@@ -124,15 +117,15 @@ class Conversation:
 
     def from_client(self, line: bytes) -> None:
         """Take a line of the client's."""
-        if len(line) > LONG_LINE and self._passed_without_parsing(line):
+        if len(line) > jsonrpc.LONG_LINE and self._passed_without_parsing(line):
             return
         self._parsed(line, self._parsed_from_client)
 
     def _parsed(self, line: bytes, take: Callable[[Any, bytes], None]) -> None:
-        if len(line) > PARSED_AT_ONCE:
+        if len(line) > jsonrpc.PARSED_AT_ONCE:
             self._work.start_parsing(line, take)
         else:
-            take(parse(line), line)
+            take(jsonrpc.parse(line), line)
 
     def _passed_without_parsing(self, line: bytes) -> bool:
         """Pass on a long line that does not concern us as partial parsing shows; say whether it was one."""
@@ -177,7 +170,7 @@ class Conversation:
                 work = self._read_object
             if key is not None and work is not None:
                 request = self._requests.add(message, None, key=key)
-                request.task = self._work.start(work(request, message, line), len(line))
+                request.task = self._work.start(self._limited(request, work(request, message, line)), len(line))
                 return
             if message["method"] == "initialize":
                 self._passes = self._always_passes or is_announced(message)
@@ -193,7 +186,7 @@ class Conversation:
         return self._passes or is_announced(request)
 
     def _note_request(self, message: Any) -> None:
-        key = request_key(message)
+        key = jsonrpc.request_key(message)
         if key is not None:
             request = self._requests.add(message, None, key=key)
             request.passes = self._is_passing(message)
@@ -225,10 +218,21 @@ class Conversation:
         if self._passes or is_announced(call):
             return False
         if self._has_tools:
-            ready = _result_of(self._interceptor)
-            if ready is None or ready.is_own(tool_of(call)):
+            ready = result_if_ready(self._interceptor)
+            if ready is None or ready.is_own(jsonrpc.tool_of(call)):
                 return True  # Before the line, which may be long, is searched.
         return partial_parsing.may_contain_references(line)
+
+    def _limited(self, request: Pending, work: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None]:
+        """Let a call whose arguments may become large wait until the server has taken earlier ones."""
+        ready = result_if_ready(self._interceptor)
+        if self._capacity is None or request.method != CALL or ready is None or ready.is_own(request.tool):
+            return work
+        return self._capacity.run(work, lambda reason: self._refuse(request, reason))
+
+    def _refuse(self, request: Pending, reason: str) -> None:
+        self._to_client(request.error(reason))
+        self._requests.remove(request)
 
     async def _prepare_call(self, request: Pending, call: Message, line: bytes) -> None:
         from coatcheck.calls.built_in_tools import error_result
@@ -239,12 +243,12 @@ class Conversation:
             if not isinstance(params, dict):
                 self._pass_call(request, call, line)
                 return
-            tool, given = tool_of(call), params.get("arguments")
+            tool, given = jsonrpc.tool_of(call), params.get("arguments")
             if not interceptor.knows(tool) and not self._prefetch.listed:
                 # Only the list tells whose tool this is and what it takes.
                 await self._prefetch.learn_tools(interceptor, call)
             if self._has_tools and interceptor.is_own(tool):
-                self._to_client(to_line(response(call, await interceptor.own_tool_call(tool, given))))
+                self._to_client(to_line(jsonrpc.response(call, await interceptor.own_tool_call(tool, given))))
                 return
             arguments = await interceptor.arguments(tool, given, as_json=True)
             if arguments is not given:
@@ -256,9 +260,9 @@ class Conversation:
             if any(tool.startswith(prefix) for prefix in prefixes):
                 self._pass_call(request, call, line)  # The server may know the object.
             else:
-                self._to_client(to_line(response(call, error_result(object_resources.not_found_text(error, prefixes)))))
+                self._to_client(to_line(object_resources.not_found(call, error, prefixes)))
         except CoatcheckError as error:
-            self._to_client(to_line(response(call, error_result(str(error)))))
+            self._to_client(to_line(jsonrpc.response(call, error_result(str(error)))))
         except Exception:
             logger.exception("The arguments of a call could not be prepared")
             self._to_client(request.error("The references in the arguments could not be resolved."))
@@ -282,11 +286,13 @@ class Conversation:
     def from_server(self, line: bytes, request: Id | None = None) -> None:
         """Take a line of the server's; of one of several servers, with the request that it may answer and no other."""
         if request is not None:
-            self._parsed(line, lambda message, line: self._message_from_server(*as_answer_to(request, message, line)))
-        elif not looks_like_json(line):
+            self._parsed(
+                line, lambda message, line: self._message_from_server(*jsonrpc.as_answer_to(request, message, line))
+            )
+        elif not jsonrpc.looks_like_json(line):
             if line.strip():
                 self._on_stray_output(line)
-        elif len(line) > LONG_LINE and self._passes_unparsed(line):
+        elif len(line) > jsonrpc.LONG_LINE and self._passes_unparsed(line):
             self._to_client(line)
         else:
             self._parsed(line, self._parsed_from_server)
@@ -299,7 +305,9 @@ class Conversation:
         if key is None:
             return False
         request = self._sent(key)
-        if request is not None and (request.asker is not None or _is_of_interest(request)):
+        if request is not None and (
+            request.asker is not None or (request.method in _OF_INTEREST and not request.passes)
+        ):
             return False
         self._remove(request)
         return True
@@ -308,7 +316,7 @@ class Conversation:
         batch = message if isinstance(message, list) else [message]
         if message is None and partial_parsing.find_response_id(line) is not None:
             self._to_client(line)  # A response that is nested too deeply for us.
-        elif not batch or not all(is_message(part) for part in batch):
+        elif not batch or not all(jsonrpc.is_message(part) for part in batch):
             self._on_stray_output(line)  # A log line that only looks like a message.
         elif message is not batch:
             self._message_from_server(message, line)
@@ -324,7 +332,7 @@ class Conversation:
         request = self._sent(id_of(message)) if is_response(message) else None
         if request is None or request.asker is not None:
             return request is not None
-        if not _is_of_interest(request):
+        if request.passes or request.method not in _OF_INTEREST:
             return False
         if request.method in object_resources.LISTS:
             return self._has_tools
@@ -334,7 +342,7 @@ class Conversation:
 
     def _fits(self, tool: str, line: bytes) -> bool:
         """Whether a line is so short that no result in it can be too long."""
-        ready = _result_of(self._interceptor)
+        ready = result_if_ready(self._interceptor)
         if ready is None or not ready.passes_unseen(tool, len(line), self._round.room(ready.limits.per_round)):
             return False
         self._round.spent += len(line)
@@ -390,11 +398,3 @@ class Conversation:
         return to_line(
             {**message, "result": object_resources.offer_objects(result, as_resources=self._offer_resources)}
         )
-
-
-def _result_of(future: "asyncio.Future[Interceptor]") -> "Interceptor | None":
-    return future.result() if future.done() and not future.cancelled() and future.exception() is None else None
-
-
-def _is_of_interest(request: Pending) -> bool:
-    return request.method in _OF_INTEREST and not request.passes

@@ -37,16 +37,20 @@ def offer_objects(handshake: dict[str, Any], *, as_resources: bool) -> dict[str,
     return offered
 
 
-def not_found_text(error: ObjectNotFound, keepers: Mapping[str, str]) -> str:
-    """Say what to do about an object that one of several servers may keep itself.
+def not_found(call: Message, error: ObjectNotFound, keepers: Mapping[str, str]) -> Message:
+    """Answer a call that refers to an object that our store does not have.
 
     Args:
-        error: The object that our store does not have.
+        call: The call.
+        error: What was not found.
         keepers: See `UpstreamConnection`.
     """
-    if not keepers:
-        return str(error)
-    return f"{error} If another server keeps it, get its value with that server's tool: {', '.join(keepers.values())}."
+    from coatcheck.calls.built_in_tools import error_result
+
+    text = str(error)
+    if keepers:
+        text += f" If another server keeps it, get its value with that server's tool: {', '.join(keepers.values())}."
+    return response(call, error_result(text))
 
 
 async def answer_read(request: Message, interceptor: "asyncio.Future[Interceptor]") -> Message:

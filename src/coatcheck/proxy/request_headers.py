@@ -26,6 +26,9 @@ class RequestHeaders:
             return
         parsed = parse(answer)
         result = parsed.get("result") if isinstance(parsed, dict) else None
+        params = request.get("params")
+        if not (isinstance(params, dict) and params.get("cursor")):
+            self._marked.clear()  # A new list, not its next page: names of former ones must not pile up.
         for tool in result.get("tools", []) if isinstance(result, dict) else []:
             if isinstance(tool, dict) and isinstance(tool.get("name"), str):
                 self._marked[tool["name"]] = dict(marked(tool.get("inputSchema")))

@@ -31,6 +31,7 @@ from coatcheck.proxy.jsonrpc import (
     to_line,
 )
 from coatcheck.proxy.line_streams import HIGH_WATER
+from coatcheck.proxy.send_capacity import SendCapacity
 from coatcheck.proxy.upstreams.base import UpstreamConnection
 from coatcheck.store.tenancy import Scope, Scopes
 
@@ -98,6 +99,7 @@ class Session:
             on_change=self._balance,
             offer_resources=interceptor.resource_links,
             keepers=self._connection.keepers,
+            capacity=SendCapacity(lambda: self._connection.unsent_bytes if self._started else 0),
         )
 
     async def run(self) -> None:

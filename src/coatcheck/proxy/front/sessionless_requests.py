@@ -217,6 +217,7 @@ class SessionlessRequests(ABC):
             offer_resources=self._interceptor.resource_links,
             passes=passes or shared.server_keeps_objects,
             keepers=shared.keepers,
+            capacity=shared.capacity,
             calls_at_once=self._rounds.of(self._budget_key(message, scope, peer)),
         )
         answering = asyncio.ensure_future(_answer(lines, message, send, self.statuses))

@@ -30,6 +30,7 @@ from coatcheck.proxy.jsonrpc import (
 from coatcheck.proxy.line_streams import HIGH_WATER
 from coatcheck.proxy.partial_parsing import encode_message, find_response_id, replace_response_id
 from coatcheck.proxy.pending_requests import PendingRequests
+from coatcheck.proxy.send_capacity import SendCapacity
 from coatcheck.proxy.upstreams.base import UpstreamConnection
 
 logger = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class SharedConnection:
         self._requests: PendingRequests[RequestStream] = PendingRequests()
         self._probing: asyncio.Task[str | None] | None = None
         self.server_keeps_objects = False
+        self.capacity = SendCapacity(lambda: 0 if self._connection is None else self._connection.unsent_bytes)
         self._taken = asyncio.Event()
         self._taken.set()
 

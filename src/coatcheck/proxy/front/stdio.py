@@ -10,6 +10,7 @@ from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.standard_streams import own_stdout, signals
 from coatcheck.proxy.jsonrpc import Id
 from coatcheck.proxy.line_streams import HIGH_WATER, LineReader, LineWriter
+from coatcheck.proxy.send_capacity import SendCapacity
 from coatcheck.proxy.upstreams.base import UpstreamConnection
 from coatcheck.proxy.upstreams.process import write_to_stderr
 
@@ -73,6 +74,7 @@ class _StdioSession:
             on_change=self._balance,
             offer_resources=offer_resources,
             keepers=connection.keepers,
+            capacity=SendCapacity(lambda: connection.unsent_bytes),
         )
         self._reader = LineReader(0, self._conversation.from_client, lambda: self._end(0))
         self._building: asyncio.Task[None] | None = None

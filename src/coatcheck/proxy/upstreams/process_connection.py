@@ -60,7 +60,7 @@ class ProcessConnection:
     @property
     def unsent_bytes(self) -> int:
         """Bytes that its stdin has not taken yet; see `UpstreamConnection`."""
-        return self._writer.unsent_bytes
+        return self._writer.unsent_bytes if hasattr(self, "_writer") else 0
 
     @property
     def backlog_bytes(self) -> int:

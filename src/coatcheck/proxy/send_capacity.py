@@ -1,0 +1,85 @@
+"""Bounds on what waits to be sent to upstreams: stored objects are large, and an upstream may not read."""
+
+import asyncio
+import weakref
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
+
+from coatcheck.errors import UpstreamError
+from coatcheck.proxy.line_streams import HIGH_WATER
+
+MAX_UNSENT_BYTES = 256 << 20
+"""Bytes that may wait for all upstreams of this process before no more stored objects are put into arguments."""
+
+MAX_CONCURRENT_CALLS = 4
+"""Calls of this process into whose arguments objects are put at the same time."""
+
+CAPACITY_TIMEOUT = 60.0
+"""Seconds that such a call waits for its turn."""
+
+_POLL_SECONDS = 0.05
+
+
+class SendCapacity:
+    """Lets calls with references be prepared one after the other for an upstream, once it has taken the earlier ones.
+
+    Args:
+        unsent: Gives the bytes that the upstream has not taken yet.
+    """
+
+    _all: ClassVar["weakref.WeakSet[SendCapacity]"] = weakref.WeakSet()
+    _preparing = 0
+
+    def __init__(self, unsent: Callable[[], int]) -> None:
+        self._unsent = unsent
+        self._lock = asyncio.Lock()
+        SendCapacity._all.add(self)
+
+    async def run(self, work: Coroutine[Any, Any, None], refuse: Callable[[str], None]) -> None:
+        """Do work that prepares a large message, when there is capacity for it.
+
+        Args:
+            work: Prepares and sends the message.
+            refuse: Gets the reason where there was no capacity in time; the work is then not begun.
+        """
+        try:
+            async with self.reserved():
+                await work
+        except UpstreamError as error:
+            refuse(str(error))
+        finally:
+            work.close()
+
+    @asynccontextmanager
+    async def reserved(self) -> AsyncIterator[None]:
+        """Wait until a large message may be prepared for the upstream, and prepare it within.
+
+        Raises:
+            UpstreamError: The wait was too long: the upstream takes nothing, or all upstreams together too little.
+        """
+        locked = counted = False
+        try:
+            try:
+                async with asyncio.timeout(CAPACITY_TIMEOUT):
+                    locked = await self._lock.acquire()
+                    while not self._is_free():  # noqa: ASYNC110  # no event tells of all upstreams
+                        await asyncio.sleep(_POLL_SECONDS)
+            except TimeoutError:
+                raise UpstreamError(
+                    f"The server did not take earlier messages within {CAPACITY_TIMEOUT:g} s; try again later."
+                ) from None
+            SendCapacity._preparing += 1
+            counted = True
+            yield
+        finally:
+            SendCapacity._preparing -= counted
+            if locked:
+                self._lock.release()
+
+    def _is_free(self) -> bool:
+        return (
+            self._unsent() < HIGH_WATER
+            and SendCapacity._preparing < MAX_CONCURRENT_CALLS
+            and sum(each._unsent() for each in SendCapacity._all) < MAX_UNSENT_BYTES  # noqa: SLF001
+        )
