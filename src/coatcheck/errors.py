@@ -26,6 +26,7 @@ Messages quote bounded excerpts only and never a secret.
 
 import re
 import sys
+from contextvars import ContextVar
 from typing import Any
 
 __all__ = [
@@ -103,8 +104,25 @@ class ObjectTooLarge(CoatcheckError):
         )
 
 
+CALLER_IS_REMOTE: ContextVar[bool] = ContextVar("coatcheck_caller_is_remote", default=False)
+"""Whether what runs serves a caller over a network, who is not to learn where the store is."""
+
+
 class ObjectStoreUnavailable(CoatcheckError):
-    """The object store does not answer at the moment."""
+    """The object store does not answer at the moment.
+
+    Attributes:
+        text: What happened and where; its ``str`` is this only while no caller over a network is served.
+        public_text: The same without the store's address or path.
+    """
+
+    def __init__(self, text: str, public_text: str = "The object store is unavailable at the moment.") -> None:
+        super().__init__(text)
+        self.text, self.public_text = text, public_text
+
+    def __str__(self) -> str:
+        """Give the text that the caller who is being served may see."""
+        return self.public_text if CALLER_IS_REMOTE.get() else self.text
 
 
 class ListingUnsupported(CoatcheckError):

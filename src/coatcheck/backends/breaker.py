@@ -57,9 +57,8 @@ class CircuitBreaker:
     def check(self) -> None:
         """Raise `ObjectStoreUnavailable` at once while it is open."""
         if self._stop is not None:
-            raise ObjectStoreUnavailable(
-                f"The object store is unavailable at the moment; try again in a few seconds. {self._reason}"
-            )
+            again = "The object store is unavailable at the moment; try again in a few seconds."
+            raise ObjectStoreUnavailable(f"{again} {self._reason}", again)
 
     def answered(self) -> None:
         """Count a call that the store answered."""
@@ -74,10 +73,10 @@ class CircuitBreaker:
             self._failures += 1
             if self._failures < self._most or self._stop is not None:
                 return
-            self._reason = str(error)
+            self._reason = error.text
             self._stop = threading.Event()
             threading.Thread(target=self._watch, args=(self._stop,), name="coatcheck-breaker", daemon=True).start()
-        logger.warning("Calls of the object store fail at once until it answers again. %s", error)
+        logger.warning("Calls of the object store fail at once until it answers again. %s", error.text)
 
     def stop(self) -> None:
         """Close it, and end the thread that probes."""
@@ -94,7 +93,7 @@ class CircuitBreaker:
                 self._probe()
             except ObjectStoreUnavailable as error:
                 if not getattr(error, "answered", False):
-                    self._reason = str(error)
+                    self._reason = error.text
                     continue
             except Exception:  # the thread must not end while the breaker is open
                 logger.exception("The object store cannot be probed")

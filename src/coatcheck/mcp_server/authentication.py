@@ -10,6 +10,7 @@ import hmac
 import importlib
 import logging
 import re
+import stat
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -130,9 +131,12 @@ class TokenList:
         """
         try:
             text = path.read_text("utf-8-sig")
+            mode = stat.S_IMODE(path.stat().st_mode)
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
             raise SettingsError(f"The list of tokens {path} cannot be read: {reason}.") from None
+        if mode & (stat.S_IWGRP | stat.S_IWOTH):
+            logger.warning("Other users can add tokens to the list %s (mode %o): chmod go-w it.", path, mode)
         pairs = _toml_pairs(path, text) if path.suffix == ".toml" else _line_pairs(path, text)
         hashes: dict[str, list[str]] = {}
         for name, given in pairs:

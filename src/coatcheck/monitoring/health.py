@@ -57,7 +57,7 @@ class Health:
         try:
             await self._store().aping()
         except CoatcheckError as error:
-            logger.info("Not ready: %s", error)
+            logger.info("Not ready: %s", getattr(error, "text", error))
             raise
         except Exception:
             logger.exception("The store cannot be asked")

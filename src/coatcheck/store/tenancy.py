@@ -10,6 +10,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
 
+from coatcheck.errors import CALLER_IS_REMOTE
+
 SHORT_ID_CHARACTERS = 6
 """Random characters of an id where a namespace protects it: 62^6, some 57 thousand million."""
 
@@ -93,9 +95,11 @@ class Scopes:
     def enter(self, scope: Scope) -> Iterator[None]:
         """Handle everything inside for this caller."""
         token = self._current.set(scope)
+        remote = CALLER_IS_REMOTE.set(scope.reach is not Reach.LOCAL)
         try:
             yield
         finally:
+            CALLER_IS_REMOTE.reset(remote)
             self._current.reset(token)
 
     def namespace(self) -> str:

@@ -104,8 +104,10 @@ class RedisUnavailable(ObjectStoreUnavailable):
         self.address = address
         self.trouble = trouble
         self.answered = trouble in _ANSWERED
-        text = f"The object store at {address} {_TEXTS[trouble]}{_AGAIN if trouble in _PASSING else ''}"
-        super().__init__(f"{text} It said: {excerpt(detail, _DETAIL)}" if detail else text)
+        reason = f"{_TEXTS[trouble]}{_AGAIN if trouble in _PASSING else ''}"
+        text = f"The object store at {address} {reason}"
+        full = f"{text} It said: {excerpt(detail, _DETAIL)}" if detail else text
+        super().__init__(full, f"The object store {reason}")
 
 
 class Troubles:

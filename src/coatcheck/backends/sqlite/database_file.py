@@ -77,7 +77,7 @@ def prepare(path: Path, timeout: float) -> Identity:
         sqlite3.Error: SQLite cannot use it.
         OSError: The folder or the file cannot be made.
     """
-    path.parent.mkdir(_OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
+    _make_folder(path.parent)
     with _only_us(path, timeout) as lock:
         identity = _make_if_missing(path)
         try:
@@ -99,6 +99,18 @@ def set_aside(path: Path, damaged: Identity, reason: str, timeout: float) -> Non
     with _only_us(path, timeout):
         if identity_of(path) == damaged:
             _rename(path, reason)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder for us alone; warn of one in which others can replace files."""
+    folder.mkdir(_OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
+    mode = folder.stat().st_mode
+    if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
+        logger.warning(
+            "Other users can replace files in the folder of the object store %s (mode %o): chmod go-w it.",
+            folder,
+            stat.S_IMODE(mode),
+        )
 
 
 def connect(path: Path, timeout: float) -> sqlite3.Connection:
@@ -131,7 +143,7 @@ def kept_secret(path: Path, timeout: float = 5.0) -> bytes:
     """
     beside = path.with_name(f"{path.name}.secret")
     try:
-        path.parent.mkdir(_OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
+        _make_folder(path.parent)
         with _only_us(path, timeout), _opened(beside, os.O_RDWR | os.O_CREAT) as file:
             found = os.read(file, SECRET_BYTES)
             if len(found) < SECRET_BYTES:

@@ -49,7 +49,8 @@ class SQLiteUnavailable(ObjectStoreUnavailable):
         self.path = path
         self.trouble = trouble
         text = f"The object store in {excerpt(str(path), _DETAIL)} {_TEXTS[trouble]}"
-        super().__init__(f"{text} It said: {excerpt(detail, _DETAIL)}" if detail else text)
+        full = f"{text} It said: {excerpt(detail, _DETAIL)}" if detail else text
+        super().__init__(full, f"The object store {_TEXTS[trouble]}")
 
 
 class Damaged(sqlite3.DatabaseError):
