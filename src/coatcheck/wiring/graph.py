@@ -33,10 +33,19 @@ def text(container: Container) -> str:
 
 
 def mermaid(container: Container) -> str:
-    """The graph as a Mermaid flowchart: solid arrows for what is held, dotted ones for what is looked up each time."""
+    """The graph as a Mermaid flowchart: solid arrows for what is held, dotted ones for what is looked up each time.
+
+    The branches of a Selector have arrows with their names.
+    """
     rows = graph(container)
     lines = ["flowchart LR"]
     lines += [f'    {name}["{name}<br/><i>{kind}</i>"]' for name, (kind, _, _) in rows.items()]
+    for name, provider in parts(container):
+        standing = current(provider)
+        if isinstance(standing, providers.Selector):
+            for key, branch in standing.providers.items():
+                lines.append(f'    {name}_{key}(["<i>{_kind(branch)}</i>"])')
+                lines.append(f"    {name}_{key} -- {key} --> {name}")
     for name, (_, made_from, looked_up) in rows.items():
         lines += [f"    {found} --> {name}" for found in made_from]
         lines += [f"    {found} -.-> {name}" for found in looked_up]
