@@ -39,7 +39,7 @@ class Application(containers.DeclarativeContainer):
 
 def make_server(application: Any) -> MCPServer[Any]:
     """Make a server whose tools work on the database."""
-    server: MCPServer[Any] = MCPServer("orders")
+    server: MCPServer[Any] = MCPServer("orders", log_level="WARNING")
 
     @server.tool()
     @inject(session=application.session)
