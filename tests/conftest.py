@@ -21,6 +21,17 @@ hypothesis.settings.register_profile("coatcheck", deadline=None)
 hypothesis.settings.load_profile("coatcheck")
 
 
+MEASURED_BY = "COVERAGE_PROCESS_CONFIG"
+"""What coverage tells the processes that tests start; the SDK's client passes on only the variables that it knows."""
+
+
+def pytest_configure() -> None:
+    if MEASURED_BY in os.environ:
+        from mcp.client.stdio import DEFAULT_INHERITED_ENV_VARS
+
+        DEFAULT_INHERITED_ENV_VARS.append(MEASURED_BY)
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are processors: many tests wait, for a deadline or for a process that ends."""
     return min((os.cpu_count() or 1) + 1, MOST_WORKERS)
