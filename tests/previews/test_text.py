@@ -123,3 +123,10 @@ def test_long_json_text_is_recognised_and_its_structure_shown_where_the_caller_o
 def test_text_that_only_begins_like_json_is_text() -> None:
     assert "Looks like JSON\n" in preview('{"a": 1, oops}')
     assert "Shape" not in preview('{"a": 1, oops}')
+
+
+def test_a_long_text_is_looked_through_only_in_the_sandbox() -> None:
+    text = "".join(f"# Part {number}\n\nSome text.\n\n" for number in range(9000))
+    assert "# Part 7" not in preview(text)
+    assert "# Part 7" in preview(text, in_sandbox=True)
+    assert "# Part 7" in preview(text[:9000])

@@ -40,7 +40,8 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
         tool=args.get("tool", document.metadata.tool),
         kind_note=why or None,
     )
-    return Answer(render(value, subject, limit, opened), facts=facts | {"whole": False, "characters": characters})
+    text = render(value, subject, limit, opened, in_sandbox=document.in_sandbox)
+    return Answer(text, facts=facts | {"whole": False, "characters": characters})
 
 
 def _opened(document: Document, value: Any) -> Opened | None:

@@ -4,10 +4,12 @@ The input is JSON-like: dicts, lists (tuples count as lists), strings, numbers, 
 on what is shown and not on the size of the value.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from coatcheck.codec import dump_json, dump_plain
+from coatcheck.errors import ArgumentRejected
 from coatcheck.explorer.previews.inner_part import at, long_part, without
 from coatcheck.explorer.previews.samples import Sheet, render_whole, sample
 from coatcheck.explorer.previews.structure import render_small, render_structure, title
@@ -20,7 +22,7 @@ from coatcheck.references import Path, Reference
 __all__ = ["NotPlain", "Subject", "render", "render_small", "render_text", "render_whole"]
 
 
-def render(value: Any, subject: Subject, limit: int, opened: Opened | None = None) -> str:
+def render(value: Any, subject: Subject, limit: int, opened: Opened | None = None, *, in_sandbox: bool = False) -> str:
     """Preview a value in at most ``limit`` characters, whatever the value.
 
     Shows type and size, the shape with field names and counts, the first and last members with their paths, what is
@@ -33,6 +35,7 @@ def render(value: Any, subject: Subject, limit: int, opened: Opened | None = Non
         limit: Characters, 0 or more.
         opened: What a text holds, where the caller has opened it: its structure is shown in place of lines. Texts of
             up to ``SMALL`` characters are opened here where that is harmless.
+        in_sandbox: Whether this is a worker, in which long texts may be looked through.
 
     Raises:
         NotPlain: The preview met a Python object that has no JSON form of its own.
@@ -40,14 +43,14 @@ def render(value: Any, subject: Subject, limit: int, opened: Opened | None = Non
     subject = replace(subject, tokens=estimate_tokens(value, subject.characters))
     if not isinstance(value, str):
         inner = long_part(value)
-        return (
-            render_structure(value, subject, limit) if inner is None else _render_around(value, inner, subject, limit)
-        )
+        if inner is None:
+            return render_structure(value, subject, limit)
+        return _render_around(value, inner, subject, limit, in_sandbox=in_sandbox)
     if opened is None and len(value) <= SMALL and not is_for_the_sandbox(value):
         opened = open_text(value, in_sandbox=False)
     if opened is not None:
         return render_structure(opened.value, subject, limit, text_format=opened.format)
-    return render_text(value, subject, limit)
+    return render_text(value, subject, limit, summarised=in_sandbox or len(value) <= SMALL)
 
 
 BESIDE = 500
@@ -58,7 +61,7 @@ LEAST_INSIDE = 500
 """Characters that the preview of that part must have."""
 
 
-def _render_around(value: Any, inner: Path, subject: Subject, limit: int) -> str:
+def _render_around(value: Any, inner: Path, subject: Subject, limit: int, *, in_sandbox: bool) -> str:
     """Preview a value that is hardly more than one long part: what is beside it, and the preview of that part."""
     target = subject.target
     part = at(value, inner)
@@ -70,7 +73,12 @@ def _render_around(value: Any, inner: Path, subject: Subject, limit: int) -> str
     if sheet.room < LEAST_INSIDE or not sheet.text():
         return render_structure(value, subject, limit)
     name = "" if target is None else str(Reference(target.object_id, target.path.join(inner.steps)))
-    sheet.put("samples", render(part, Subject(name, _characters(part, value, inner, subject)), sheet.room))
+    opened = None
+    if in_sandbox and isinstance(part, str):
+        with suppress(ArgumentRejected):  # a document that is refused can still be shown as text
+            opened = open_text(part, in_sandbox=True)
+    about = Subject(name, _characters(part, value, inner, subject))
+    sheet.put("samples", render(part, about, sheet.room, opened, in_sandbox=in_sandbox))
     return sheet.text()
 
 

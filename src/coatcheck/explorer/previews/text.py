@@ -126,8 +126,15 @@ class Shown:
     first_cut: Path | None = None
 
 
-def render_text(text: str, subject: Subject, limit: int) -> str:
-    """Preview a text in at most ``limit`` characters."""
+def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = False) -> str:
+    """Preview a text in at most ``limit`` characters.
+
+    Args:
+        text: Any text.
+        subject: Reference, size and origin.
+        limit: Characters.
+        summarised: Whether to look through the text for its parts, which takes time by its length.
+    """
     if type(text) is not str:
         text = str.__str__(text)
     count = count_lines(text)
@@ -137,7 +144,7 @@ def render_text(text: str, subject: Subject, limit: int) -> str:
     units = f"{looks}.lines[0:9] counts lines, [0:9] characters" if count.lines > FEW else looks[:-2]
     if not sheet.put_first("headline", headlines(subject, f"text of {count}", units)):
         return ""
-    summary, calls = _steps(text, form, subject, limit)
+    summary, calls = _steps(text, form if summarised else "", subject, limit)
     if len(calls) > 1:
         first = calls.pop(0)
         sheet.put("next", f"Next: {first}") or sheet.put("next", first)
