@@ -28,10 +28,10 @@ IN_PROCESS: dict[str, Callable[[Any, Any, str], Awaitable[Any]]] = {
     "replaced in": lambda explorer, _, name: explorer.areplace(name, "example", "EXAMPLE"),
     "paged through": lambda explorer, _, name: explorer.araw(name),
     "referenced by path": lambda explorer, _, name: explorer.aresolve(name, "[1000:2000]"),
-    "an argument, by path": lambda _, interceptor, name: interceptor.arguments("t", {"rows": f"@{name}[0:500]"}),
+    "an argument, by path": lambda _, interceptor, name: interceptor.prepare("t", {"rows": f"@{name}[0:500]"}),
     "referenced as a whole": lambda explorer, _, name: explorer.aresolve(name),
-    "an argument, as a whole": lambda _, interceptor, name: interceptor.arguments("t", {"rows": f"@{name}"}),
-    "an argument that is passed on": lambda _, interceptor, name: interceptor.arguments(
+    "an argument, as a whole": lambda _, interceptor, name: interceptor.prepare("t", {"rows": f"@{name}"}),
+    "an argument that is passed on": lambda _, interceptor, name: interceptor.prepare(
         "t", {"rows": f"@{name}"}, as_json=True
     ),
     "the text of a tool's result": lambda _, interceptor, __: interceptor.result(

@@ -163,7 +163,7 @@ async def _resolve(arguments: Any) -> None:
     interceptor = Interceptor(Explorer(store))
     before = json.dumps(arguments)
     with bounded_errors():
-        resolved = await interceptor.arguments("tool", arguments, SCHEMA)
+        resolved = (await interceptor.prepare("tool", arguments, SCHEMA)).arguments
         if "@" not in before:
             assert resolved is arguments
     assert json.dumps(arguments) == before
@@ -189,7 +189,7 @@ async def _offer(schema: dict[str, Any]) -> None:
     for name in ("value", *list(properties if isinstance(properties, dict) else ())[:5]):
         for value in ("@obj_001", "@obj_001.items[2]", ["@obj_001.items[0].tags"], '["@obj_001.items"]'):
             with bounded_errors():
-                await interceptor.arguments("tool", {name: value, "value": [{"deep": value}]})
+                await interceptor.prepare("tool", {name: value, "value": [{"deep": value}]})
     assert json.dumps(schema) == before
 
 

@@ -88,6 +88,7 @@ class Container(containers.DeclarativeContainer):
         Interceptor,
         explorer.provider,
         limits=limits,
+        filter_argument=settings.provided.filter_argument,
         preview_limit=settings.provided.preview_limit,
         response_limit=settings.provided.response_limit,
     )

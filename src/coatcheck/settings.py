@@ -155,12 +155,16 @@ class Settings(BaseSettings):
 
     namespace_secret: SecretStr | None = Field(None, description="Key of the hash that names a user's namespace.")
 
-    inline_limit: Limit = Field(4000, description="A tool result up to this passes unchanged.")
+    inline_limit: Limit = Field(8000, description="A tool result up to this passes unchanged.")
     tool_limits: LimitsByPattern = Field((), description="The same for some tools: PATTERN=NUMBER, with commas.")
     never_keep: Patterns = Field((), description="Tools whose results always pass unchanged: patterns, with commas.")
     always_keep: Patterns = Field((), description="Tools whose results are kept even when small.")
     round_limit: Limit | None = Field(
         None, description="What results of calls made at once may have together; 0: no limit; default: 4 inline limits."
+    )
+    filter_argument: Literal["off", "accepted", "advertised"] = Field(
+        "accepted",
+        description="Whether every tool takes _filter, a jq filter on its result; advertised: in its schema.",
     )
     limits_in_tokens: bool = Field(
         default=False,

@@ -10,4 +10,4 @@ async def resolve_arguments(
     arguments: Any, schema: dict[str, Any] | None, explorer: Explorer, *, as_json: bool = False
 ) -> Any:
     """Give the arguments as the tool gets them."""
-    return await Interceptor(explorer).arguments("tool", arguments, schema, as_json=as_json)
+    return (await Interceptor(explorer).prepare("tool", arguments, schema, as_json=as_json)).arguments

@@ -67,11 +67,11 @@ async def test_the_tool_is_listed_and_called(explorer, name):
     await interceptor.tools_list({"tools": [{"name": "t", "inputSchema": schema, "outputSchema": schema}]})
     for part in ("text", "n", "rows"):
         try:
-            passed = await interceptor.arguments("t", {"value": f"@obj_001.{part}", "p1": f"@obj_001.{part}"})
+            passed = await interceptor.prepare("t", {"value": f"@obj_001.{part}", "p1": f"@obj_001.{part}"})
         except ArgumentRejected as error:
             assert "takes" in str(error)
         else:
-            assert "@obj_001" not in str(passed)
+            assert "@obj_001" not in str(passed.arguments)
     assert json.dumps(schema) == before
 
 

@@ -1,6 +1,6 @@
-"""Limits by name, and rounds."""
+"""Limits by name, and budgets of concurrent calls."""
 
-from coatcheck.calls.call_budget import Round, Rounds
+from coatcheck.calls.call_budget import CallBudget, CallBudgets
 from coatcheck.calls.limits import Limits
 
 
@@ -14,33 +14,33 @@ def test_never_goes_before_all_and_the_first_pattern_counts():
     assert limits.of("GIT_LOG") == 100
 
 
-def test_a_round_lasts_while_calls_overlap_and_for_the_window_after():
+def test_a_budget_lasts_while_calls_overlap_and_for_the_window_after():
     now = [0.0]
-    current = Round(window=0.5, clock=lambda: now[0])
-    current.asked()
+    current = CallBudget(window=0.5, clock=lambda: now[0])
+    current.call_started()
     current.spent = 70
     now[0] = 100
-    current.asked()
-    current.answered()
-    current.answered()
+    current.call_started()
+    current.call_ended()
+    current.call_ended()
     assert current.spent == 70
     now[0] = 100.4
-    current.asked()
+    current.call_started()
     assert current.spent == 70
-    current.answered()
+    current.call_ended()
     now[0] = 101
-    current.asked()
+    current.call_started()
     assert current.spent == 0
 
 
-def test_each_caller_has_a_round_and_a_stranger_a_new_one_each_time():
-    rounds = Rounds(most=2)
-    first = rounds.of("ann")
-    assert rounds.of("ann") is first
-    assert rounds.of("bob") is not first
-    assert rounds.of(None) is not rounds.of(None)
-    rounds.of("ann")
-    rounds.of("eve")
-    assert rounds.of("ann") is first
-    assert rounds.of("bob").spent == 0
-    assert rounds.of("ann") is first
+def test_each_caller_has_a_budget_and_a_stranger_a_new_one_each_time():
+    budgets = CallBudgets(most=2)
+    first = budgets.of("ann")
+    assert budgets.of("ann") is first
+    assert budgets.of("bob") is not first
+    assert budgets.of(None) is not budgets.of(None)
+    budgets.of("ann")
+    budgets.of("eve")
+    assert budgets.of("ann") is first
+    assert budgets.of("bob").spent == 0
+    assert budgets.of("ann") is first

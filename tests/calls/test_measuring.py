@@ -3,7 +3,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coatcheck.codec.characters import MEDIA_LIMIT, exceeds, weigh
+from coatcheck.codec.characters import MEDIA_LIMIT, ResultSize, measure_result, weigh
 
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.floats(allow_nan=False, allow_infinity=False), st.text("aé ", max_size=9)),
@@ -32,17 +32,17 @@ def test_measuring_does_not_walk_a_large_value():
                 yield row
 
     rows = Rows({"id": number, "name": "x" * 20} for number in range(300_000))
-    assert exceeds({"content": [], "structuredContent": {"result": rows}}, 4_000)
+    assert measure_result({"content": [], "structuredContent": {"result": rows}}, 4_000).larger > 4_000
     assert 0 < seen < 4_000
 
 
 def test_content_and_its_structured_twin_are_measured_apart():
     result = {"content": [{"type": "text", "text": "x" * 90}], "structuredContent": {"a": "x" * 90}}
-    assert not exceeds(result, 98)
-    assert exceeds(result, 89)
+    assert measure_result(result, 1_000) == ResultSize(text=90, structure=98)
+    assert measure_result(result, 1_000).larger == 98
 
 
 def test_pictures_count_only_beyond_the_media_limit():
     picture = {"type": "image", "mimeType": "image/png", "data": "A" * MEDIA_LIMIT}
-    assert not exceeds({"content": [picture]}, 4_000)
-    assert exceeds({"content": [picture, {**picture, "data": "AAAA" * 2_000}]}, 4_000)
+    assert measure_result({"content": [picture]}, 4_000).larger == 0
+    assert measure_result({"content": [picture, {**picture, "data": "AAAA" * 2_000}]}, 4_000).larger > 4_000

@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 
 from coatcheck.backends.memory import InMemoryBackend
 from coatcheck.calls.interceptor import Interceptor
-from coatcheck.calls.result_plan import build, build_error, plan, total_characters
+from coatcheck.calls.result_plan import build, build_error, plan
 from coatcheck.codec import decode_result
-from coatcheck.codec.characters import exceeds
+from coatcheck.codec.characters import measure_result
 from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
@@ -36,9 +36,10 @@ RESULTS = st.builds(
 @settings(max_examples=150, deadline=None)
 @given(RESULTS, st.integers(0, 5_000), st.integers(0, 5_000), st.booleans())
 def test_a_notice_is_within_its_limit_and_loses_no_other_key(result, inline, limit, promised):
-    if not exceeds(result, inline):
+    size = measure_result(result, 10**9)
+    if size.larger <= inline:
         return
-    made = plan(result, limit, has_output_schema=promised)
+    made = plan(result, size, limit, has_output_schema=promised)
     if made is None:
         return
     preview = "@obj_1".ljust(made.room, "p")[: made.room]
@@ -51,15 +52,15 @@ def test_a_notice_is_within_its_limit_and_loses_no_other_key(result, inline, lim
 
 @pytest.mark.anyio
 async def test_a_short_result_comes_back_as_the_same_object(explorer):
-    result = {"content": [{"type": "text", "text": "x" * 4_000}]}
+    result = {"content": [{"type": "text", "text": "x" * 8_000}]}
     assert await Interceptor(explorer).result("t", result) is result
 
 
 @pytest.mark.anyio
 async def test_a_large_one_is_never_larger_afterwards_and_can_be_rebuilt_exactly(explorer):
-    result = {"content": [{"type": "text", "text": "x" * 4_001}], "structuredContent": {"a": 1.5}, "_meta": {"é": None}}
+    result = {"content": [{"type": "text", "text": "x" * 8_001}], "structuredContent": {"a": 1.5}, "_meta": {"é": None}}
     short = await Interceptor(explorer).result("t", result)
-    assert total_characters(short, 10**9) <= total_characters(result, 10**9)
+    assert measure_result(short, 10**9).larger <= measure_result(result, 10**9).larger // 2
     stored = explorer.store.read("obj_001")
     assert decode_result(stored.metadata, stored.payload) == result
 

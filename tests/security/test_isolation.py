@@ -224,7 +224,7 @@ async def test_a_wrapping_proxy_keeps_two_callers_apart_if_it_has_two(container)
         try:
             result = await interceptor.own_tool_call(tool, arguments)
             if result is None:
-                result = await interceptor.arguments(tool, arguments)
+                result = (await interceptor.prepare(tool, arguments)).arguments
         except CoatcheckError as error:
             result = str(error)
         return str(result).replace(name, "ID")
@@ -310,7 +310,7 @@ async def test_asking_for_anothers_object_never_touches_its_key():
             tool, arguments = call(name)
             if tool == "echo":
                 with pytest.raises(CoatcheckError):
-                    await interceptor.arguments("echo", arguments)
+                    await interceptor.prepare("echo", arguments)
             else:
                 await interceptor.own_tool_call(tool, arguments)
             assert asked, way

@@ -6,7 +6,7 @@ import anyio
 import pytest
 from mcp import Client
 
-from coatcheck.calls.call_budget import ROUND_WINDOW
+from coatcheck.calls.call_budget import WINDOW
 from tests.waiting import until
 from tests.wrap.running import FEATURES, WRAP, reference_in, words, wrap_on_stdio, wrapped_over_http
 
@@ -32,7 +32,7 @@ async def test_limits_never_and_always_go_by_the_tools_name():
 
 
 async def test_the_general_limit_holds_where_no_pattern_does():
-    long = "sesame" * 1_000
+    long = "sesame" * 1_400
     with anyio.fail_after(60):
         async with Client(wrap_on_stdio("--inline-limit", "9000", *COMMAND, LONG=long)) as client:
             assert words(await client.call_tool("variable", {"name": "LONG"})) == long
@@ -65,7 +65,7 @@ async def test_results_of_calls_made_at_once_stay_within_a_common_budget(flags, 
             assert all(len(text) <= 1_000 for text in seen if text not in whole)
             # What is left out is kept, and a later call has a budget of its own.
             assert all(text.startswith("@obj_") for text in seen if text not in whole)
-            await until(lambda: comes_whole(client), "a later call has a budget of its own", interval=2 * ROUND_WINDOW)
+            await until(lambda: comes_whole(client), "a later call has a budget of its own", interval=2 * WINDOW)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -73,7 +73,7 @@ async def test_over_http_too(mode):
     with wrapped_over_http("--round-limit", "6000", *COMMAND) as (_, url, _said), anyio.fail_after(60):
         async with Client(url, mode=mode) as client:
             assert await whole_of_six(client) == 1
-            await until(lambda: comes_whole(client), "a later call has a budget of its own", interval=2 * ROUND_WINDOW)
+            await until(lambda: comes_whole(client), "a later call has a budget of its own", interval=2 * WINDOW)
 
 
 @pytest.mark.parametrize(("mode", "whole"), [("auto", 6), ("legacy", 1)])

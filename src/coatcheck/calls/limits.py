@@ -22,14 +22,14 @@ class Limits:
         by_tool: Patterns with limits of their own, in characters; the first that fits counts.
         never: Patterns of tools whose results always pass unchanged; they go before all others.
         always: Patterns of tools whose results are kept even when they are small.
-        per_round: Characters that the results of one round may have together; 0 for no such limit.
+        for_concurrent_calls: Characters that the results of concurrent calls may have together; 0: no such limit.
     """
 
-    default: int = 4_000
+    default: int = 8_000
     by_tool: tuple[tuple[str, int], ...] = ()
     never: tuple[str, ...] = ()
     always: tuple[str, ...] = ()
-    per_round: int = 0
+    for_concurrent_calls: int = 0
 
     def of(self, tool: str) -> int | None:
         """Characters up to which a tool's result passes unchanged; ``None`` for any number."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coatcheck.arguments.output_schemas import STORED
-from coatcheck.codec.characters import MEDIA_LIMIT, block_characters, content_characters, is_media, text_of, weigh
+from coatcheck.codec.characters import MEDIA_LIMIT, ResultSize, block_characters, is_media, text_of, weigh
 from coatcheck.errors import excerpt
 
 Result = dict[str, Any]
@@ -13,8 +13,9 @@ Result = dict[str, Any]
 SMALL_BLOCK = 500
 """Characters up to which a block stays visible, while all of these together stay within a quarter of the notice."""
 
-SHORTEST_NOTICE = 200
-"""Characters below which a notice could not say what it must; such a result passes as it is."""
+MINIMAL_NOTICE = 300
+"""Characters of a notice that says what it must: reference, headline, next calls. A result is kept only where this is
+at most half of it: one that is a little longer is cheaper whole than as a preview and a second call."""
 
 MOST_TEXTS_VISIBLE = 8
 
@@ -28,6 +29,7 @@ class Plan:
 
     Attributes:
         original: The result as it came.
+        size: Its characters.
         limit: Characters that the text of the notice may have; ``structuredContent`` may have as many again.
         structured: Whether ``structuredContent`` stands for the result as well.
         visible: Blocks that stay, by position.
@@ -37,6 +39,7 @@ class Plan:
     """
 
     original: Result
+    size: ResultSize
     limit: int
     structured: bool
     visible: dict[int, Any] = field(default_factory=dict)
@@ -50,23 +53,21 @@ class Plan:
         return bool(self.covered) or self.structured
 
 
-def plan(result: Result, limit: int, *, has_output_schema: bool) -> Plan | None:
+def plan(result: Result, size: ResultSize, limit: int, *, has_output_schema: bool) -> Plan | None:
     """Decide what stays, what becomes a line and what the preview covers; ``None`` where nothing would be gained.
 
     Args:
         result: A result that is over its limit.
-        limit: Most characters of the notice.
+        size: Its characters.
+        limit: Most characters of the notice; it is never more than half of what it replaces either.
         has_output_schema: Whether the tool promised ``structuredContent``.
     """
-    structured = result.get("structuredContent")
-    promised = has_output_schema and not result.get("isError")
-    doubled = promised if structured is None else weigh(structured, SMALL_BLOCK) > SMALL_BLOCK
-    # Never larger than what it replaces, and each of the two places gets its share.
-    size = total_characters(result, 2 * limit)
-    fair = min(limit, size // 2 if doubled else size)
-    if fair < min(SHORTEST_NOTICE, limit):
+    half = min(limit, size.larger // 2)
+    if half < min(MINIMAL_NOTICE, limit):
         return None
-    return _sort_blocks(Plan(result, fair, doubled, room=fair))
+    promised = has_output_schema and not result.get("isError")
+    structured = promised if result.get("structuredContent") is None else size.structure > SMALL_BLOCK
+    return _sort_blocks(Plan(result, size, half, structured, room=half))
 
 
 def _sort_blocks(made: Plan) -> Plan:
@@ -134,8 +135,7 @@ def build(made: Plan, reference: str | None, preview: str) -> Result:
         content.append({"type": "text", "text": preview})
     replacement = {**original, "content": content}
     if made.structured:
-        left = total_characters(original, 4 * made.limit) - content_characters(content, made.limit)
-        replacement["structuredContent"] = stored_marker(reference, preview, left)
+        replacement["structuredContent"] = stored_marker(reference, preview, made.size.total - made.limit)
     return replacement
 
 
@@ -167,13 +167,6 @@ def build_error(made: Plan, reference: str | None) -> Result:
 def all_text(result: Result) -> str:
     """Join the texts of a result."""
     return "\n".join(text for text in map(text_of, blocks_of(result)) if text is not None)
-
-
-def total_characters(result: Result, limit: int) -> int:
-    """Count content and ``structuredContent`` together, until there are more than ``limit``."""
-    characters = content_characters(blocks_of(result), limit)
-    structured = result.get("structuredContent")
-    return characters + (weigh(structured, limit) if structured is not None else 0)
 
 
 def describe(block: Any) -> str:

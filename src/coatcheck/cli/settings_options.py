@@ -18,6 +18,7 @@ LIMITS = (
     "never_keep",
     "always_keep",
     "round_limit",
+    "filter_argument",
     "limits_in_tokens",
     "preview_limit",
     "response_limit",

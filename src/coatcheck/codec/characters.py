@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 MEDIA_LIMIT = 1_000_000
@@ -121,13 +122,33 @@ def is_media(block: Any) -> bool:
     return isinstance(block, dict) and block.get("type") in _MEDIA and isinstance(block.get("data"), str)
 
 
-def exceeds(result: dict[str, Any], limit: int) -> bool:
-    """Whether content or ``structuredContent`` has more than ``limit`` characters.
+@dataclass(frozen=True, slots=True)
+class ResultSize:
+    """Characters of a tool result, counted once, up to a bound.
 
-    They are measured apart: they repeat each other and a host shows one of them.
+    Content and ``structuredContent`` are counted apart: they repeat each other, and a host shows one of them.
+
+    Attributes:
+        text: What a model sees of the content blocks.
+        structure: ``structuredContent`` as compact JSON; 0 where there is none.
     """
-    content = result.get("content")
-    if isinstance(content, list) and content_characters(content, limit) > limit:
-        return True
-    structured = result.get("structuredContent")
-    return structured is not None and weigh(structured, limit) > limit
+
+    text: int
+    structure: int = 0
+
+    @property
+    def larger(self) -> int:
+        """The larger of the two, which is what a model may see."""
+        return max(self.text, self.structure)
+
+    @property
+    def total(self) -> int:
+        """Both together."""
+        return self.text + self.structure
+
+
+def measure_result(result: dict[str, Any], most: int) -> ResultSize:
+    """Count the characters of a result; each of its two parts until there are more than ``most``."""
+    content, structured = result.get("content"), result.get("structuredContent")
+    text = content_characters(content, most) if isinstance(content, list) else 0
+    return ResultSize(text, 0 if structured is None else weigh(structured, most))

@@ -37,6 +37,7 @@ INLINE_BYTES = 64 * 1024
 MAIN = "main"
 MOST_BYTES_TOGETHER = 64 * 1024 * 1024
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+_NOTHING = Metadata("json", 4, "null")
 
 HARMLESS = frozenset({"show", "slice", "resolve"})
 """Operations that a stranger's arguments cannot make slow, so that small objects need no sandbox for them."""
@@ -50,11 +51,13 @@ class Kept:
         reference: ``@`` and its id; ``None`` where it could not be kept, as the preview then says.
         preview: What to show in its place.
         characters: Characters of the value as the model would have seen it.
+        expires: When it expires, in seconds since the epoch; ``None`` where it does not.
     """
 
     reference: str | None
     preview: str
     characters: int = 0
+    expires: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +80,14 @@ class ExplorerCore:
         except (ObjectStoreUnavailable, ObjectTooLarge) as error:
             return Kept(None, self._unkept(encoded, characters, error, limit), characters)
         reference = f"@{stored.object_id}"
+        expires = stored.metadata.created + self.store.ttl if self.store.ttl > 0 else None
         subject = Subject(reference, characters, tool=tool)
         try:
-            return Kept(reference, await self._preview(value, stored.object_id, subject, limit), characters)
+            return Kept(reference, await self._preview(value, stored.object_id, subject, limit), characters, expires)
         except CoatcheckError as error:
             # It is kept, whatever went wrong in showing it.
             note = f"{reference}: {encoded.type}, {encoded.size:,} bytes. No preview could be made: {error}"
-            return Kept(reference, note if len(note) <= limit else reference[:limit], characters)
+            return Kept(reference, note if len(note) <= limit else reference[:limit], characters, expires)
 
     async def _preview(self, value: Any, object_id: str, subject: Subject, limit: int) -> str:
         shown = value
@@ -231,6 +235,15 @@ class ExplorerCore:
         limit = min(self.preview_limit, self.response_limit - len(answer.text) - 2)
         preview = await self.show(Reference(stored.object_id), max(limit, 0), headline=True)
         return "\n\n".join(part for part in (answer.text, preview) if part)[: self.response_limit]
+
+    async def check_filter(self, program: str) -> None:
+        """Compile a filter in the sandbox, without an object."""
+        sandbox = self.sandbox()
+        args = {"filter": program, "reference": "", "path": "", "limit": self.response_limit}
+        options: dict[str, Any] = {
+            "key": "filters", "namespace": self.store.owner() or "filters", "load": lambda: (_NOTHING, b"null"),
+        }  # fmt: skip
+        await self.mode.call(sandbox.run, sandbox.arun, "check_filter", args, **options)
 
     def find(self, target: Reference) -> ReferenceValue:
         """Find what a reference stands for."""

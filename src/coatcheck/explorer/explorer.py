@@ -235,6 +235,19 @@ class Explorer:
         args = {"filter": program, "with": {name: target_of(each) for name, each in (variables or {}).items()}}
         return await self._core(mode).derive("query", target_of(obj_id, path), args, store=store)
 
+    def check_filter(self, filter: str) -> None:  # noqa: A002
+        """Compile a jq filter.
+
+        Raises:
+            FilterError: It is malformed, or reaches for what is closed to it.
+            SandboxError: Compiling it broke a limit.
+        """
+        run_blocking(self._core(BLOCKING).check_filter(filter))
+
+    async def acheck_filter(self, filter: str) -> None:  # noqa: A002
+        """Compile a jq filter; see ``check_filter``."""
+        await self._core(ASYNC).check_filter(filter)
+
     def run(self, operation: str, obj_id: str, path: str = "", **args: Any) -> Answer:
         """Run ``search`` or ``query`` for who wants its figures and its new value, not stored, beside the text.
 

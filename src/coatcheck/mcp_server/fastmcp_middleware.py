@@ -17,8 +17,9 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from coatcheck import codec
 from coatcheck.arguments.input_schemas import advertise_references
 from coatcheck.arguments.output_schemas import allow_stored
-from coatcheck.calls.call_budget import Rounds
+from coatcheck.calls.call_budget import CallBudgets
 from coatcheck.calls.interceptor import Interceptor
+from coatcheck.calls.prepared_call import PreparedCall
 from coatcheck.calls.stored_resources import is_object
 from coatcheck.errors import CoatcheckError, ObjectNotFound
 from coatcheck.mcp_server.middleware import scope_of_token
@@ -48,7 +49,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
         self._interceptor = interceptor
         self._tenancy = tenancy
         self._plain_tools = plain_tools
-        self._rounds = Rounds()
+        self._budgets = CallBudgets()
 
     async def on_request(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
         """Handle a request within its caller's scope."""
@@ -69,21 +70,26 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
         if self._is_plain(tool):
             return await call_next(context)
         interceptor = self._interceptor()
-        pieces: codec.Pieces = []
-        if tool is not None and not resolves_references(_function(tool)):
+        call: PreparedCall | None = None
+        if tool is not None:
             try:
-                arguments = await interceptor.arguments(
-                    name, context.message.arguments or {}, tool.parameters, pieces=pieces
+                call = await interceptor.prepare(
+                    name,
+                    context.message.arguments or {},
+                    tool.parameters,
+                    resolves_itself=resolves_references(_function(tool)),
                 )
             except CoatcheckError as error:
                 raise ToolError(str(error)) from None
-            context = context.copy(message=context.message.model_copy(update={"arguments": arguments}))
-            del arguments
+            message = context.message.model_copy(update={"arguments": call.arguments})
+            context = context.copy(message=message)
+            call.arguments = None
+            del message
         if keeps_results(_function(tool)):
             return await call_next(context)
         scope = _scope()
-        calls = self._rounds.of(None if scope.reach is Reach.ANYBODY else scope)
-        calls.asked()
+        budget = self._budgets.of(None if scope.reach is Reach.ANYBODY else scope)
+        budget.call_started()
         failed: ToolError | None = None
         try:
             try:
@@ -91,19 +97,21 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
             except ToolError as error:
                 failed, result = error, ToolResult(content=str(error), is_error=True)
             del context
-            await codec.let_go(pieces)
+            if call is not None:
+                await codec.let_go(call.pieces)
             if type(result) is InputRequiredToolResult or not isinstance(result, ToolResult):
                 return result
             wire = _wire(result)
-            short = await calls.shorten(
-                interceptor,
+            short = await interceptor.result(
                 name,
                 wire,
+                call=call,
+                budget=budget,
                 has_output_schema=tool is not None and tool.output_schema is not None,
                 listed=tool is not None,
             )
         finally:
-            calls.answered()
+            budget.call_ended()
         if short is not wire:
             return _result(short)
         if failed is not None:

@@ -12,8 +12,10 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from coatcheck import codec
-from coatcheck.calls.call_budget import Rounds
+from coatcheck.calls.call_budget import CallBudgets
 from coatcheck.calls.interceptor import Interceptor
+from coatcheck.calls.prepared_call import FILTER, PreparedCall
+from coatcheck.calls.result_keeper import with_notes
 from coatcheck.calls.stored_resources import LONGEST_URI, is_object
 from coatcheck.errors import CoatcheckError, ObjectNotFound, excerpt
 from coatcheck.store.tenancy import Reach, Scope, Scopes
@@ -100,7 +102,7 @@ class ReferenceMiddleware:
         self._interceptor = interceptor
         self._tools = tools
         self._steps_back = steps_back
-        self._rounds = Rounds()
+        self._budgets = CallBudgets()
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Handle one message."""
@@ -155,28 +157,40 @@ class ReferenceMiddleware:
             answer = await interceptor.own_tool_call(name, params.get("arguments"))
             return _complete(answer, ctx.protocol_version) if answer is not None else await call_next(ctx)
         schema = interceptor.schema_of(name) if tools is None else tools.input_schema(name)
-        pieces: codec.Pieces = []
         resolves = tools is not None and tools.resolves(name)
-        if schema is not None and not resolves and isinstance(params.get("arguments"), Mapping):
+        call: PreparedCall | None = None
+        if schema is not None and isinstance(params.get("arguments"), Mapping):
             try:
-                given = params["arguments"]
-                params["arguments"] = await interceptor.arguments(name, given, schema, pieces=pieces)
+                call = await interceptor.prepare(name, params["arguments"], schema, resolves_itself=resolves)
             except CoatcheckError as error:
                 return _error_result(str(error), ctx.protocol_version)
+            params["arguments"] = call.arguments
             ctx = replace(ctx, params=params)
         if tools is not None and tools.keeps(name):
-            return await call_next(ctx)
-        calls = self._rounds.of(_maker_of_rounds(ctx))
-        calls.asked()
+            return await _passed(ctx, call_next, call)
+        budget = self._budgets.of(_budget_key(ctx))
+        budget.call_started()
         try:
             result = await call_next(ctx)
             del ctx, params  # the arguments are in there
-            await codec.let_go(pieces)
+            if call is not None:
+                call.arguments = None
+                await codec.let_go(call.pieces)
             if not isinstance(result, dict):
                 return result
-            return await calls.shorten(interceptor, name, result, listed=schema is not None)
+            return await interceptor.result(name, result, call=call, budget=budget, listed=schema is not None)
         finally:
-            calls.answered()
+            budget.call_ended()
+
+
+async def _passed(ctx: ServerRequestContext[Any, Any], call_next: CallNext, call: PreparedCall | None) -> HandlerResult:
+    """Call a tool that keeps its results itself: what it gives is a preview, which no filter is meant for."""
+    result = await call_next(ctx)
+    if call is None or not isinstance(result, dict):
+        return result
+    if call.filter is not None:
+        call.notes.append(f"{FILTER} was not applied, for this tool keeps its results itself: run it on the object.")
+    return with_notes(result, call.notes)
 
 
 async def _learn(interceptor: Interceptor, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> None:
@@ -194,7 +208,7 @@ async def _learn(interceptor: Interceptor, ctx: ServerRequestContext[Any, Any], 
         cursor = {"cursor": page["nextCursor"]}
 
 
-def _maker_of_rounds(ctx: ServerRequestContext[Any, Any]) -> Scope | None:
+def _budget_key(ctx: ServerRequestContext[Any, Any]) -> Scope | None:
     """Say whose calls share a budget: a user's, but not those of strangers, who could use up each other's."""
     scope = scope_of(ctx)
     return None if scope.reach is Reach.ANYBODY else scope

@@ -5,8 +5,9 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
-from coatcheck.calls.call_budget import Round
+from coatcheck.calls.call_budget import CallBudget
 from coatcheck.calls.nesting import announces, is_announced
+from coatcheck.calls.prepared_call import FILTER
 from coatcheck.codec import adump_line
 from coatcheck.errors import CoatcheckError, ObjectNotFound
 from coatcheck.proxy import jsonrpc, object_resources, partial_parsing
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 CALL, CANCELLED = "tools/call", "notifications/cancelled"
 TASK_RESULT = "tasks/result"  # of a call made as a task; without the tool's name
 HANDSHAKES = frozenset({"initialize", "server/discover"})
+_FILTER_KEY = f'"{FILTER}"'.encode()
 _OF_INTEREST = frozenset({CALL, LIST, *HANDSHAKES, *object_resources.LISTS})
 
 Pending = PendingRequest["asyncio.Future[Message] | None"]
@@ -51,7 +53,7 @@ class Conversation:
         passes: Whether all passes unchanged: client or server is a coatcheck that does the work.
         keepers: See `UpstreamConnection`.
         capacity: Bounds what is prepared for the server at a time.
-        calls_at_once: The round that calls count in, where other conversations share it.
+        budget: What the results of concurrent calls share, where other conversations share it too.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class Conversation:
         passes: bool = False,
         keepers: Callable[[], Mapping[str, str]] = dict,
         capacity: SendCapacity | None = None,
-        calls_at_once: Round | None = None,
+        budget: CallBudget | None = None,
     ) -> None:
         self._to_client = to_client
         self._to_server = to_server
@@ -80,7 +82,7 @@ class Conversation:
         self._passes = self._always_passes = passes
         self._keepers, self._capacity = keepers, capacity
         self._sender = RequestSender(to_server, self._work, self._is_passing)
-        self._round = Round() if calls_at_once is None else calls_at_once
+        self._budget = CallBudget() if budget is None else budget
 
     @property
     def bytes_in_progress(self) -> int:
@@ -192,7 +194,7 @@ class Conversation:
             request.passes = self._is_passing(message)
             request.method = CALL if request.method == TASK_RESULT else request.method
             if request.method == CALL:
-                self._round.asked()
+                self._budget.call_started()
 
     def _remove(self, request: Pending | None) -> Pending | None:
         removed = self._requests.remove(request)
@@ -202,7 +204,7 @@ class Conversation:
 
     def _count_end(self, request: Pending) -> None:
         if request.method == CALL and request.task is None:
-            self._round.answered()
+            self._budget.call_ended()
 
     def _sent(self, key: Id | None) -> Pending | None:
         """Give the pending request that the server has under an id."""
@@ -221,7 +223,7 @@ class Conversation:
             ready = result_if_ready(self._interceptor)
             if ready is None or ready.is_own(jsonrpc.tool_of(call)):
                 return True  # Before the line, which may be long, is searched.
-        return partial_parsing.may_contain_references(line)
+        return _FILTER_KEY in line or partial_parsing.may_contain_references(line)
 
     def _limited(self, request: Pending, work: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None]:
         """Let a call whose arguments may become large wait until the server has taken earlier ones."""
@@ -250,10 +252,11 @@ class Conversation:
             if self._has_tools and interceptor.is_own(tool):
                 self._to_client(to_line(jsonrpc.response(call, await interceptor.own_tool_call(tool, given))))
                 return
-            arguments = await interceptor.arguments(tool, given, as_json=True)
-            if arguments is not given:
-                call = {**call, "params": {**params, "arguments": arguments}}
+            prepared = await interceptor.prepare(tool, given, as_json=True)
+            if prepared.arguments is not given:
+                call = {**call, "params": {**params, "arguments": prepared.arguments}}
                 line = await adump_line(call)
+            request.call = prepared.for_result()
             self._pass_call(request, call, line)
         except ObjectNotFound as error:
             prefixes = self._keepers()
@@ -272,7 +275,7 @@ class Conversation:
 
     def _pass_call(self, request: Pending, call: Message, line: bytes) -> None:
         request.task = None
-        self._round.asked()
+        self._budget.call_started()
         self._sender.send(line, call)
 
     async def _read_object(self, request: Pending, message: Message, _line: bytes) -> None:
@@ -338,15 +341,12 @@ class Conversation:
             return self._has_tools
         if not isinstance(message.get("result"), dict):
             return False
-        return request.method != CALL or not self._fits(request.tool, line)
+        return request.method != CALL or request.call is not None or not self._fits(request.tool, line)
 
     def _fits(self, tool: str, line: bytes) -> bool:
         """Whether a line is so short that no result in it can be too long."""
         ready = result_if_ready(self._interceptor)
-        if ready is None or not ready.passes_unseen(tool, len(line), self._round.room(ready.limits.per_round)):
-            return False
-        self._round.spent += len(line)
-        return True
+        return ready is not None and ready.passes_unparsed(tool, len(line), self._budget)
 
     def _message_from_server(self, message: Any, line: bytes) -> None:
         if not is_response(message):
@@ -375,7 +375,7 @@ class Conversation:
             result = message["result"]
             interceptor = await asyncio.shield(self._interceptor)
             if request.method == CALL:
-                changed = await self._round.shorten(interceptor, request.tool, result)
+                changed = await interceptor.result(request.tool, result, call=request.call, budget=self._budget)
             else:
                 changed = await interceptor.tools_list(result) if self._has_tools else result
                 self._prefetch.listed = self._prefetch.listed or not result.get("nextCursor")

@@ -5,6 +5,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from coatcheck.calls.prepared_call import PreparedCall
 from coatcheck.proxy.jsonrpc import (
     PROGRESS_TOKEN,
     Id,
@@ -36,6 +37,7 @@ class PendingRequest(Generic[Asker]):
         is_stateless: Whether it is of a stateless revision.
         task: The task that prepares it, while it has not been sent.
         passes: Whether its response passes unchanged, because another coatcheck does the work.
+        call: What is left to do with the result of a call.
     """
 
     key: Id
@@ -47,6 +49,7 @@ class PendingRequest(Generic[Asker]):
     is_stateless: bool
     task: asyncio.Task[None] | None = None
     passes: bool = False
+    call: PreparedCall | None = None
 
     def outgoing(self, message: Message) -> Message:
         """Give the request under the id that it is sent under, which is its progress token too."""

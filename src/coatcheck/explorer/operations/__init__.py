@@ -32,6 +32,13 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
     return query(document, args)
 
 
+def check_filter(document: Document, args: dict[str, Any]) -> Answer:
+    """Compile a jq filter; see ``querying``."""
+    from coatcheck.explorer.operations.querying import check
+
+    return check(document, args)
+
+
 def rank(document: Document, args: dict[str, Any]) -> Answer:
     """Find the passages that fit some words best; see ``ranking``, imported here because only this needs SQLite."""
     from coatcheck.explorer.operations.ranking import rank
@@ -57,6 +64,7 @@ OPERATIONS: dict[str, Operation] = {
     "search": _bounded(search),
     "replace": _bounded(replace),
     "query": _bounded(query),
+    "check_filter": check_filter,
     "rank": _bounded(rank),
     "resolve": _bounded(resolve),
 }
@@ -64,6 +72,8 @@ OPERATIONS: dict[str, Operation] = {
 
 def reads_value(operation: str, document: Document, args: dict[str, Any]) -> bool:
     """Whether an operation needs the decoded object; a filter on the whole of it reads the JSON itself."""
+    if operation == "check_filter":
+        return False
     if operation != "query" or args.get("path"):
         return True
     from coatcheck.explorer.operations.querying import can_narrow

@@ -117,6 +117,17 @@ def _about_the_text(document: Document, args: dict[str, Any]) -> str:
     return f' This is a text of {lines}: begin with split("\\n") | map(…), or give path="{path}".'
 
 
+def check(document: Document, args: dict[str, Any]) -> Answer:  # noqa: ARG001
+    """Compile ``filter``; there is nothing to apply it to yet.
+
+    Raises:
+        FilterError: The filter does not compile, or reaches outside.
+    """
+    refuse_reaching_out(args["filter"])
+    _compile(args["filter"])
+    return Answer("")
+
+
 def can_narrow(document: Document, args: dict[str, Any]) -> bool:
     """Whether the filter begins with a plain path that is better followed here, for the object is large."""
     return (

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from coatcheck.calls.call_budget import Rounds
+from coatcheck.calls.call_budget import CallBudgets
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.codec import dump_json
 from coatcheck.errors import UpstreamError
@@ -103,7 +103,7 @@ class SessionlessRequests(ABC):
         self._scopes = scopes
         self._security = TransportSecurityMiddleware(security)
         self._loopback = loopback
-        self._rounds = Rounds()
+        self._budgets = CallBudgets()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request, whose body comes whole (``BufferedBodies``)."""
@@ -218,7 +218,7 @@ class SessionlessRequests(ABC):
             passes=passes or shared.server_keeps_objects,
             keepers=shared.keepers,
             capacity=shared.capacity,
-            calls_at_once=self._rounds.of(self._budget_key(message, scope, peer)),
+            budget=self._budgets.of(self._budget_key(message, scope, peer)),
         )
         answering = asyncio.ensure_future(_answer(lines, message, send, self.statuses))
         try:

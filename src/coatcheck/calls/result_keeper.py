@@ -1,0 +1,228 @@
+"""What becomes of a tool result: it passes, or it is kept and a preview takes its place, or a filter's result does."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from coatcheck.calls.call_budget import CallBudget
+from coatcheck.calls.limits import ALWAYS_FREE, Limits
+from coatcheck.calls.prepared_call import FILTER, PreparedCall
+from coatcheck.calls.result_plan import (
+    Plan,
+    Result,
+    all_text,
+    blocks_of,
+    build,
+    build_error,
+    error_text,
+    has_large_binaries,
+    plan,
+    stored_marker,
+)
+from coatcheck.calls.stored_resources import object_link
+from coatcheck.codec import ToolResult
+from coatcheck.codec.characters import ResultSize, measure_result, seen_characters
+from coatcheck.errors import CoatcheckError, PathNotFound
+from coatcheck.explorer import Explorer, Kept
+
+SHORTEST_PREVIEW = 500
+"""Characters that a preview may have although its tool or budget has less: below, it could not say what it must."""
+
+OMITTED = "coatcheck/omitted"
+"""The member of a result's ``_meta`` that says what was left out, for programs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a result comes from.
+
+    Attributes:
+        tool: The tool's name.
+        is_listed: Whether the server has a tool of this name; others are not counted by name.
+        promises_structure: Whether it has an output schema.
+        call: What was left to do when the call was prepared.
+    """
+
+    tool: str
+    is_listed: bool
+    promises_structure: bool
+    call: PreparedCall
+
+
+class ResultKeeper:
+    """Keeps the results of one server's tools.
+
+    Args:
+        explorer: Gives the explorer; asked at every use.
+        limits: Limits by tool and for concurrent calls.
+        preview_limit: Most characters of what stands for a kept result.
+        response_limit: Characters up to which a result that could not be kept is passed whole.
+        resource_links: Also give what was kept as a resource link, for hosts that read resources.
+    """
+
+    def __init__(
+        self,
+        explorer: Callable[[], Explorer],
+        limits: Limits,
+        *,
+        preview_limit: int,
+        response_limit: int,
+        resource_links: bool,
+    ) -> None:
+        self._explorer = explorer
+        self._limits = limits
+        self._preview_limit = preview_limit
+        self._response_limit = response_limit
+        self._resource_links = resource_links
+
+    async def keep(self, result: Result, origin: Origin, budget: CallBudget | None) -> Result:
+        """Give what takes the place of a result; the same object where it passes."""
+        if not _is_finished(result):
+            return result
+        limit = self._limits.of(origin.tool)
+        has_filter = origin.call.filter is not None and not result.get("isError")
+        if limit is None and not has_filter:
+            return with_notes(result, origin.call.notes)
+        size = measure_result(result, max(limit or 0, 4 * self._preview_limit, self._response_limit))
+        room = None
+        if budget is not None and limit is not None:
+            room = budget.room(self._limits.for_concurrent_calls)
+        if budget is None or room is None:
+            changed = await self._replacement(result, size, origin, None)
+        else:
+            # Counted before anything is waited for, so that results that come at once see one another.
+            expected = min(size.larger, self._preview_limit)
+            budget.spent += expected
+            changed = await self._replacement(result, size, origin, room)
+            shown = size if changed is result else measure_result(changed, size.larger)
+            budget.spent += shown.larger - expected
+        return with_notes(changed, origin.call.notes)
+
+    async def _replacement(self, result: Result, size: ResultSize, origin: Origin, room: int | None) -> Result:
+        kept: Kept | None = None
+        if origin.call.filter is not None and not result.get("isError"):
+            kept = await self._stored(result, origin.tool, SHORTEST_PREVIEW)
+            answer = await self._filtered(result, kept, origin.call)
+            if answer is not None:
+                return self._replaced(result, size, origin, kept, _answered(result, origin, kept, answer))
+        limit = self._limits.of(origin.tool)
+        if limit is None:
+            return result
+        limit = limit if room is None else min(limit, max(room, ALWAYS_FREE))
+        always = self._limits.keeps_always(origin.tool)
+        if size.larger <= limit:
+            return await self._with_reference(result, origin, kept) if always else result
+        notice_limit = self._preview_limit
+        if room is not None or self._limits.own_of(origin.tool) is not None:
+            notice_limit = min(notice_limit, max(limit, SHORTEST_PREVIEW))
+        promises = origin.promises_structure
+        if has_large_binaries(result):
+            made = await asyncio.to_thread(plan, result, size, notice_limit, has_output_schema=promises)
+        else:
+            made = plan(result, size, notice_limit, has_output_schema=promises)
+        if made is None:
+            return await self._with_reference(result, origin, kept) if always else result
+        kept = await self._previewed(made, origin.tool, kept)
+        if kept.reference is None and size.larger <= self._response_limit:
+            return result
+        short = (
+            build_error(made, kept.reference) if result.get("isError") else build(made, kept.reference, kept.preview)
+        )
+        return self._replaced(result, size, origin, kept, short)
+
+    def _replaced(self, result: Result, size: ResultSize, origin: Origin, kept: Kept, short: Result) -> Result:
+        """Add what hosts and programs read, and count what was saved; the result itself where nothing was."""
+        shown = measure_result(short, size.total + 1)
+        if origin.call.filter is None and shown.total > size.total:
+            return result
+        characters = seen_characters(result, kept.characters)
+        if kept.reference is not None:
+            if self._resource_links:
+                short = {**short, "content": [*short["content"], object_link(kept.reference, origin.tool)]}
+            omitted = {"reference": kept.reference, "size": characters, "shown": shown.text}
+            if kept.expires is not None:
+                omitted["expires"] = kept.expires
+            meta = result.get("_meta")
+            short = {**short, "_meta": {**(meta if isinstance(meta, dict) else {}), OMITTED: omitted}}
+        self._explorer().record_result(
+            origin.tool if origin.is_listed else None,
+            kept=kept.reference is not None,
+            characters=characters,
+            shown=shown.text,
+        )
+        return short
+
+    async def _filtered(self, result: Result, kept: Kept, call: PreparedCall) -> str | None:
+        """Apply a call's filter to its kept result; ``None``, with a note, where that fails: the tool has run."""
+        if kept.reference is None or call.filter is None:
+            call.notes.append(f"{FILTER} was not applied, for the result could not be kept.")
+            return None
+        explorer = self._explorer()
+        try:
+            if result.get("structuredContent") is not None:
+                # Beside text of its own, the structure is a part of what is kept; who writes a filter means that part.
+                with suppress(PathNotFound):
+                    return await explorer.aquery(kept.reference, call.filter, "structured")
+            return await explorer.aquery(kept.reference, call.filter)
+        except CoatcheckError as error:
+            call.notes.append(f"{FILTER} was not applied: {error} The whole result is {kept.reference}.")
+            return None
+
+    async def _with_reference(self, result: Result, origin: Origin, kept: Kept | None) -> Result:
+        """Keep a result that passes whole, and add its reference."""
+        if result.get("isError"):
+            return result
+        kept = kept or await self._stored(result, origin.tool, SHORTEST_PREVIEW)
+        if kept.reference is None:
+            return result  # The model has the whole of it.
+        added: list[Any] = [{"type": "text", "text": f"[Kept: {kept.reference}]"}]
+        if self._resource_links:
+            added.append(object_link(kept.reference, origin.tool))
+        return {**result, "content": [*blocks_of(result), *added]}
+
+    async def _stored(self, result: Result, tool: str, limit: int) -> Kept:
+        try:
+            return await self._explorer().akeep(ToolResult(result), tool=tool, limit=limit)
+        except CoatcheckError:
+            return Kept(None, "")
+
+    async def _previewed(self, made: Plan, tool: str, kept: Kept | None) -> Kept:
+        try:
+            if kept is None or kept.reference is None:
+                return await self._explorer().akeep(ToolResult(made.original), tool=tool, limit=made.room)
+            explorer = self._explorer().with_limits(preview_limit=made.room)
+            return replace(kept, preview=await explorer.apreview(kept.reference))
+        except CoatcheckError as error:
+            everything = all_text(made.original)
+            text = error_text(everything, made.room, None)
+            return Kept(None, f"This result was not kept: {error}\n\n{text}"[: made.room], len(everything))
+
+
+def _answered(result: Result, origin: Origin, kept: Kept, answer: str) -> Result:
+    """Put a result together that says what a filter gave."""
+    reference = f"[What {FILTER} gave. The whole result: {kept.reference}]"
+    short: Result = {
+        **result,
+        "content": [{"type": "text", "text": answer}, {"type": "text", "text": reference}],
+    }
+    if origin.promises_structure or result.get("structuredContent") is not None:
+        short["structuredContent"] = stored_marker(kept.reference, answer, len(answer) + 200)
+    return short
+
+
+def with_notes(result: Result, notes: list[str]) -> Result:
+    """Add notes behind the content of a result; without notes it is the same object."""
+    if not notes:
+        return result
+    blocks = [{"type": "text", "text": f"[Note: {note}]"} for note in notes]
+    return {**result, "content": [*blocks_of(result), *blocks]}
+
+
+def _is_finished(result: Any) -> bool:
+    """Whether this is a finished tool result, not a request for input and not a task."""
+    if not isinstance(result, dict) or result.get("resultType", "complete") != "complete":
+        return False
+    content = result.get("content")
+    return isinstance(content, list) or (content is None and result.get("structuredContent") is not None)

@@ -1,0 +1,158 @@
+"""What is left to do with a result when its call was prepared: notes, filters, and what programs read of an omission."""
+
+import json
+
+import pytest
+
+from coatcheck.calls.call_budget import CallBudget
+from coatcheck.calls.interceptor import Interceptor
+from coatcheck.calls.limits import Limits
+from coatcheck.codec import decode_result
+from coatcheck.errors import ArgumentRejected, FilterError
+
+pytestmark = pytest.mark.anyio
+
+ROWS = [{"id": number, "name": f"user {number}"} for number in range(500)]
+
+
+def text_result(text):
+    return {"content": [{"type": "text", "text": text}]}
+
+
+def texts(result):
+    return [block["text"] for block in result["content"] if block["type"] == "text"]
+
+
+@pytest.fixture
+def interceptor(explorer):
+    yield Interceptor(explorer)
+    if explorer._sandbox is not None:
+        explorer._sandbox.close()
+
+
+async def test_an_existing_reference_inside_a_longer_text_gives_a_note_beside_the_result(explorer, interceptor):
+    explorer.store.put("x")
+    given = {"body": "see @obj_001.a and @obj_404, not a@obj_001", "more": ["and @obj_001"]}
+    call = await interceptor.prepare("send", given)
+    assert call.arguments is given
+    small = text_result("sent")
+    answer = await interceptor.result("send", small, call=call)
+    assert texts(answer)[0] == "sent"
+    assert len(texts(answer)) == 3
+    assert '@obj_001 in the argument "body" was passed as text' in texts(answer)[1]
+    assert "{{@obj_001}}" in texts(answer)[1]
+    assert "obj_404" not in "".join(texts(answer))
+    quiet = await interceptor.prepare("send", {"body": "nothing here"})
+    assert await interceptor.result("send", small, call=quiet) is small
+
+
+async def test_a_filter_is_taken_out_of_the_call_and_answers_in_place_of_the_result(explorer, interceptor):
+    call = await interceptor.prepare("list", {"limit": 500, "_filter": "length"})
+    assert call.arguments == {"limit": 500}
+    result = {**text_result("500 rows"), "structuredContent": {"rows": ROWS}}
+    call.filter = ".rows | length"
+    answer = await interceptor.result("list", result, call=call)
+    assert texts(answer)[0] == "500"
+    assert "@obj_001" in texts(answer)[1]
+    assert answer["structuredContent"]["$stored"] == {"reference": "@obj_001", "preview": "500"}
+    stored = explorer.store.read("obj_001")
+    assert decode_result(stored.metadata, stored.payload) == result
+
+
+async def test_a_filter_works_on_structure_that_the_text_repeats(interceptor):
+    structure = {"rows": ROWS[:3]}
+    call = await interceptor.prepare("list", {"_filter": "[.rows[].id]"})
+    result = {**text_result(json.dumps(structure)), "structuredContent": structure}
+    assert texts(await interceptor.result("list", result, call=call))[0] == "[0,1,2]"
+
+
+async def test_a_filter_works_on_small_results_and_on_those_that_are_never_kept(explorer):
+    interceptor = Interceptor(explorer, limits=Limits(never=("*",)))
+    call = await interceptor.prepare("list", {"_filter": ".[0].id"})
+    answer = await interceptor.result("list", text_result('[{"id": 7}]'), call=call)
+    assert texts(answer)[0] == "7"
+
+
+async def test_a_filter_that_fails_afterwards_leaves_the_ordinary_answer_with_a_note(explorer, interceptor):
+    call = await interceptor.prepare("list", {"_filter": ".a.b.c"})
+    small = await interceptor.result("list", text_result("[1]"), call=call)
+    assert texts(small)[0] == "[1]"
+    assert "_filter was not applied" in texts(small)[1]
+    call = await interceptor.prepare("list", {"_filter": ".a.b.c"})
+    large = await interceptor.result("list", text_result("[" + "1, " * 9_000 + "1]"), call=call)
+    assert texts(large)[0].startswith("@obj_002")
+    assert "_filter was not applied" in texts(large)[-1]
+    assert len(explorer.store.list()) == 2
+
+
+async def test_a_filter_that_cannot_work_is_refused_before_the_server_is_called(interceptor):
+    with pytest.raises(FilterError):
+        await interceptor.prepare("list", {"_filter": ".["})
+    with pytest.raises(ArgumentRejected, match="jq filter"):
+        await interceptor.prepare("list", {"_filter": 5})
+
+
+async def test_errors_are_not_filtered_and_null_is_no_filter(interceptor):
+    call = await interceptor.prepare("list", {"_filter": "length"})
+    failed = {**text_result("no such table"), "isError": True}
+    assert await interceptor.result("list", failed, call=call) is failed
+    assert (await interceptor.prepare("list", {"_filter": None})).filter is None
+
+
+async def test_a_server_that_has_such_a_parameter_keeps_it(interceptor):
+    schema = {"type": "object", "properties": {"_filter": {"type": "string"}}}
+    given = {"_filter": ".["}
+    assert (await interceptor.prepare("list", given, schema)).arguments is given
+
+
+@pytest.mark.parametrize("mode", ["off", "accepted", "advertised"])
+async def test_the_argument_can_be_switched_off_or_advertised(explorer, mode):
+    interceptor = Interceptor(explorer, filter_argument=mode)
+    tool = {"name": "list", "inputSchema": {"type": "object", "properties": {"n": {"type": "integer"}}}}
+    listed = (await interceptor.tools_list({"tools": [tool]}))["tools"][0]["inputSchema"]["properties"]
+    assert ("_filter" in listed) == (mode == "advertised")
+    prepared = await interceptor.prepare("list", {"_filter": None})
+    assert ("_filter" in prepared.arguments) == (mode == "off")
+
+
+async def test_what_was_left_out_can_be_read_by_programs(explorer, interceptor):
+    result = {**text_result("line of text\n" * 1_000), "_meta": {"vendor": 1}}
+    short = await interceptor.result("log", result)
+    omitted = short["_meta"]["coatcheck/omitted"]
+    assert short["_meta"]["vendor"] == 1
+    assert omitted["reference"] == "@obj_001"
+    assert omitted["size"] == 13_000
+    assert omitted["shown"] == len(texts(short)[0])
+    created = explorer.store.metadata("obj_001").created
+    assert omitted["expires"] == pytest.approx(created + explorer.store.ttl)
+
+
+async def test_a_result_is_kept_only_where_its_notice_is_at_most_half_of_it(explorer):
+    interceptor = Interceptor(explorer, inline_limit=100)
+    small = text_result("word " * 110)
+    assert await interceptor.result("t", small) is small
+    for size in (700, 2_000, 9_000, 50_000):
+        result = text_result("word " * (size // 5))
+        short = await interceptor.result("t", result)
+        assert "@obj" in texts(short)[0]
+        assert len(texts(short)[0]) <= min(size // 2, 4_000)
+    always = Interceptor(explorer, limits=Limits(100, always=("*",)))
+    assert "Kept: @obj" in texts(await always.result("t", small))[1]
+
+
+async def test_a_result_without_content_is_measured_by_its_structure(explorer, interceptor):
+    short = await interceptor.result("t", {"structuredContent": {"rows": ROWS}})
+    assert "@obj_001" in texts(short)[0]
+    assert short["structuredContent"]["$stored"]["reference"] == "@obj_001"
+
+
+async def test_concurrent_calls_share_a_budget(explorer):
+    interceptor = Interceptor(explorer, limits=Limits(2_000, for_concurrent_calls=5_000))
+    budget = CallBudget()
+    kept = []
+    for _ in range(4):
+        budget.call_started()
+        answer = await interceptor.result("t", text_result("word " * 380), budget=budget)
+        kept.append("@obj" in texts(answer)[0])
+    assert kept == [False, False, True, True]
+    budget.call_ended()
