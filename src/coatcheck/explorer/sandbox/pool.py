@@ -19,8 +19,11 @@ from coatcheck.explorer.sandbox.worker_process import LoadFailed, Spoiled, Task,
 
 ATTEMPTS = 2
 EXTRA_FACTOR = 4
-QUEUE_TIMEOUTS = 5
-"""How many operations' deadlines a caller waits for a worker."""
+QUEUE_OPERATIONS = 2
+"""How many operations a call waits for a slot at most: one that began just before, and the start of a new worker."""
+
+OWN_QUEUE_TIMEOUTS = 5
+"""How many operations' timeouts a call waits for others of the same namespace."""
 
 _OWN_FAULT = {-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS}
 """How a native library ends a process that runs out of memory or stack."""
@@ -40,7 +43,8 @@ class WorkerPool:
 
     def __init__(self, workers: int, limits: Limits, tasks_per_namespace: int) -> None:
         self.pid = os.getpid()
-        self.queue_seconds = QUEUE_TIMEOUTS * limits.timeout
+        self.queue_seconds = QUEUE_OPERATIONS * limits.total
+        self.own_queue_seconds = OWN_QUEUE_TIMEOUTS * limits.timeout
         self.most_workers = workers * EXTRA_FACTOR
         self.tasks_per_namespace = tasks_per_namespace
         self._workers = workers
@@ -53,7 +57,7 @@ class WorkerPool:
         self._watches_forks = False
 
     def run(self, task: Task, namespace: str) -> Answer:
-        """Run a task on one of the workers, waiting for it at most ``queue_seconds``.
+        """Run a task on one of the workers, waiting for a slot at most ``queue_seconds``.
 
         Raises:
             CoatcheckError: The task's own error, or a broken limit.
@@ -157,7 +161,8 @@ class WorkerPool:
             process.dispose()
 
     def _acquire(self, namespace: str) -> int:
-        deadline = time.monotonic() + self.queue_seconds
+        own_deadline = time.monotonic() + self.own_queue_seconds
+        deadline: float | None = None
         with self._changed:
             while True:
                 if self._closed:
@@ -167,9 +172,13 @@ class WorkerPool:
                     self._busy.add(slot)
                     self._running[namespace] += 1
                     return slot
-                remaining = deadline - time.monotonic()
+                # Others of the same namespace are waited for longer than others' are.
+                now = time.monotonic()
+                if self._running[namespace] < self.tasks_per_namespace:
+                    deadline = deadline or now + self.queue_seconds
+                remaining = (deadline or own_deadline) - now
                 if remaining <= 0:
-                    raise failures.busy(self.queue_seconds)
+                    raise failures.busy(self.own_queue_seconds if deadline is None else self.queue_seconds)
                 self._changed.wait(remaining)
 
     def _free_slot(self, namespace: str) -> int | None:

@@ -1,7 +1,7 @@
 """The sandbox as the rest of the package sees it."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from coatcheck.explorer.operations import Answer
@@ -10,6 +10,7 @@ from coatcheck.explorer.sandbox.pool import WorkerPool
 from coatcheck.explorer.sandbox.worker_process import Task
 
 if TYPE_CHECKING:
+    import anyio
     from anyio.lowlevel import RunVar
 import os
 import weakref
@@ -26,7 +27,7 @@ class Turns:
         self._of_this_loop: RunVar[_LoopTurns] | None = None
 
     async def run(self, pool: WorkerPool, task: Task, namespace: str) -> Answer:
-        """Run a task in a worker thread when it is the namespace's turn.
+        """Run a task in a worker thread when it is the namespace's turn and a slot is free.
 
         Raises:
             SandboxTimeout: Its turn did not come.
@@ -52,34 +53,87 @@ class Turns:
         return turns
 
 
+class NewestFirst:
+    """A bounded number of entries; of those who wait, the one who came last enters first.
+
+    While more work comes than there are slots, the one that waited longest has the least time left until its deadline:
+    in the order of arrival, most calls would wait in vain. So a caller with one call gets in although
+    another one has sent many before.
+    """
+
+    def __init__(self, entries: int) -> None:
+        self._free = entries
+        self._waiting: list[anyio.Event] = []
+
+    async def enter(self) -> None:
+        """Wait for an entry; to be left by ``leave``."""
+        import anyio
+
+        if self._free:
+            self._free -= 1
+            return
+        event = anyio.Event()
+        self._waiting.append(event)
+        try:
+            await event.wait()
+        except BaseException:
+            if event.is_set():
+                self.leave()  # it was given an entry at the same moment
+            else:
+                self._waiting.remove(event)
+            raise
+
+    def leave(self) -> None:
+        """Give the entry to the newest who waits."""
+        if self._waiting:
+            self._waiting.pop().set()
+        else:
+            self._free += 1
+
+
 class _LoopTurns:
     def __init__(self, most_threads: int) -> None:
         import anyio
 
         self.threads = anyio.CapacityLimiter(most_threads)
+        self._slots = NewestFirst(most_threads)
         self._queues: dict[str, tuple[anyio.Semaphore, int]] = {}
 
     @contextlib.asynccontextmanager
     async def turn(self, namespace: str, pool: WorkerPool) -> AsyncIterator[None]:
+        """Wait for the namespace's own earlier tasks, then, no longer than an operation may take, for a slot."""
         import anyio
 
         semaphore, waiting = self._queues.get(namespace) or (anyio.Semaphore(pool.tasks_per_namespace), 0)
         self._queues[namespace] = (semaphore, waiting + 1)
         try:
-            with anyio.move_on_after(pool.queue_seconds) as patience:
-                await semaphore.acquire()
-            if patience.cancelled_caught:
-                raise failures.busy(pool.queue_seconds)
-            try:
+            async with (
+                _acquired(semaphore.acquire, semaphore.release, pool.own_queue_seconds),
+                _acquired(self._slots.enter, self._slots.leave, pool.queue_seconds),
+            ):
                 yield
-            finally:
-                semaphore.release()
         finally:
             semaphore, waiting = self._queues[namespace]
             if waiting == 1:
                 del self._queues[namespace]
             else:
                 self._queues[namespace] = (semaphore, waiting - 1)
+
+
+@contextlib.asynccontextmanager
+async def _acquired(
+    acquire: Callable[[], Awaitable[None]], release: Callable[[], None], seconds: float
+) -> AsyncIterator[None]:
+    import anyio
+
+    with anyio.move_on_after(seconds) as patience:
+        await acquire()
+    if patience.cancelled_caught:
+        raise failures.busy(seconds)
+    try:
+        yield
+    finally:
+        release()
 
 
 class Sandbox:

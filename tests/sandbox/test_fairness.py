@@ -1,0 +1,67 @@
+"""Callers who cannot be told apart: one who sends many endless filters does not keep another from being served."""
+
+import anyio
+import pytest
+
+from coatcheck.codec import encode
+from coatcheck.errors import SandboxTimeout
+from coatcheck.explorer.operations.document import metadata_of
+from coatcheck.explorer.sandbox import Sandbox
+from coatcheck.explorer.sandbox.service import NewestFirst
+
+pytestmark = pytest.mark.anyio
+ENDLESS = "last(range(1e12))"
+
+
+@pytest.fixture
+def sandbox():
+    opened = Sandbox(workers=1)
+    yield opened
+    opened.close()
+
+
+async def query(sandbox, namespace, program):
+    encoded = encode({"a": 1})
+    args = {"filter": program, "path": "", "limit": 1000, "reference": "@obj_1"}
+    return await sandbox.arun(
+        "query", args, key=namespace, namespace=namespace, load=lambda: (metadata_of(encoded), encoded.payload)
+    )
+
+
+async def test_a_call_behind_many_endless_filters_is_answered(sandbox):
+    stopped = []
+
+    async def attack(number):
+        with pytest.raises(SandboxTimeout) as raised:
+            await query(sandbox, f"attacker-{number}", ENDLESS)
+        stopped.append(str(raised.value))
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(40):
+            tasks.start_soon(attack, number)
+        await anyio.wait_all_tasks_blocked()
+        assert (await query(sandbox, "another", ".a")).text == "1"
+    assert len(stopped) == 40
+    assert any("none ended within 5 s" in text for text in stopped)
+
+
+async def test_the_newest_of_those_who_wait_enters_first_and_none_is_lost():
+    gate = NewestFirst(1)
+    await gate.enter()
+    entered = []
+
+    async def caller(name):
+        await gate.enter()
+        entered.append(name)
+        gate.leave()
+
+    async with anyio.create_task_group() as tasks:
+        for name in "abc":
+            tasks.start_soon(caller, name)
+            await anyio.wait_all_tasks_blocked()
+        with anyio.move_on_after(0) as patience:
+            await gate.enter()
+        assert patience.cancelled_caught
+        gate.leave()
+    assert entered == ["c", "b", "a"]
+    await gate.enter()
