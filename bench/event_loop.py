@@ -68,4 +68,4 @@ async def _figure(section: str, what: str, small: Callable[[], Any], work: Calla
             waits.append((await meanwhile(small, work(), EVERY)).percentile)
         finally:
             gc.enable()
-    return Figure(section, f"a small call waits, p99, while they are {what}", "ms", median(waits), target=TARGET)
+    return Figure(section, f"wait of a small call, p99: {what}", "ms", median(waits), target=TARGET)
