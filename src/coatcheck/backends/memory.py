@@ -100,7 +100,7 @@ class InMemoryBackend(Backend):
     """Keeps objects in memory, with monotonic expiry and bounds that drop the least recently used first.
 
     ``set``, ``get`` and ``touch`` count as use; ``head`` and ``scan`` do not, so that listing keeps no object alive.
-    Objects whose time is up, or that nobody used for ``max_idle``, are freed by whatever operation comes next, on any
+    Objects whose time is up, or that were not used for ``max_idle``, are freed by the next operation, on any
     key (at most `SWEEP_BATCH` by one operation), and always before a live object is dropped for a bound. Thread-safe;
     every operation but ``scan`` takes O(log n) or less. The namespace of a key is what stands before its last ``:``.
 

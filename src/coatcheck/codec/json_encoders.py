@@ -214,7 +214,7 @@ OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS
 LONG_SPLICED = 64 * 1024
 """Bytes from which on what is spliced in is put in its place by itself."""
 
-_PLACE = b'"%b"' % secrets.token_hex(16).encode()  # nobody else knows it: it never leaves the process
+_PLACE = b'"%b"' % secrets.token_hex(16).encode()  # random, and it never leaves the process
 
 
 def dump_fast(value: Any, default: Callable[[Any], Any] = convert, options: int = OPTIONS) -> bytes:

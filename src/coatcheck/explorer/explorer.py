@@ -249,7 +249,7 @@ class Explorer:
         await self._core(ASYNC).check_filter(filter)
 
     def run(self, operation: str, obj_id: str, path: str = "", **args: Any) -> Answer:
-        """Run ``search`` or ``query`` for who wants its figures and its new value, not stored, beside the text.
+        """Run ``search`` or ``query`` and give its figures and its new value, not stored, beside the text.
 
         Raises:
             CoatcheckError: As the method of that operation does.

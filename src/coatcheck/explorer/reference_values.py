@@ -26,7 +26,7 @@ class Found:
         size: Its bytes as they are stored.
         sample: Of a large value, a sample of it.
         is_null: Whether text was asked for, and what is there is no text but ``null``.
-        pieces: Parts of a large value, for who frees it; see ``codec.let_go``.
+        pieces: Parts of a large value, for the caller to free; see ``codec.let_go``.
     """
 
     value: Any
@@ -133,7 +133,7 @@ class ReferenceValue:
             text = str(payload, "utf-8")
             return Found(await codec.splice_text(text), metadata.size, sample_of(text))
         if metadata.careful or not await codec.is_json(payload):
-            # It would end the line that it is put into, or more: who can write to the store may have meant it to.
+            # It would end the line that it is put into, or more: another program may have stored it for that.
             return await self._decoded(metadata, payload)
         sample = None if answer is None else Sample.from_facts(answer.facts.get("sample"))
         return Found(Spliced(payload), metadata.size, sample)

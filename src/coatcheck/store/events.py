@@ -1,6 +1,6 @@
-"""What the store and those around it tell of their work, to whoever listens; nobody does at first.
+"""Events of the store, the sandbox and the calls, for metrics and tracing.
 
-Who listens is set once for each store (``Observation.observer``). Where nobody does and tracing is off, an operation
+An observer is set once for each store (``Observation.observer``). Without one and without tracing, an operation
 pays for two looks and no more.
 """
 
@@ -41,7 +41,7 @@ class Observer(Protocol):
         """A result was replaced by a preview.
 
         Args:
-            tool: Its tool; ``None`` where that is a name that anybody may have thought of.
+            tool: Its tool; ``None`` where a caller may have invented the name.
             kept: Whether it was kept in the store.
             saved: Characters that the model did not see because of it.
         """
@@ -56,7 +56,7 @@ class Observation:
     """Passes on what happens in one store.
 
     Attributes:
-        observer: Who listens; ``None`` for nobody.
+        observer: Receives the events; ``None`` without one.
     """
 
     def __init__(self) -> None:
@@ -81,10 +81,10 @@ class Observation:
             self.observer.sandbox_stopped(_reason(error))
 
     def _tracer(self) -> Any:
-        """The tracer, where the host has set up tracing for the SDK and everybody else; it imports nothing."""
+        """The tracer, where the host has set up tracing; it imports nothing."""
         trace: ModuleType = sys.modules[_TRACE]
         provider = trace.get_tracer_provider()
-        if isinstance(provider, trace.ProxyTracerProvider):  # nobody has set one
+        if isinstance(provider, trace.ProxyTracerProvider):  # none has been set
             return None
         known, tracer = self._traced
         if known is not provider:
@@ -94,7 +94,7 @@ class Observation:
 
 
 class Watch:
-    """The context of an operation that nobody watches."""
+    """The context of an operation that is not observed."""
 
     __slots__ = ()
 

@@ -142,7 +142,7 @@ class ClusterClients(RedisClients):
     async def aclose(self, client: Any) -> None:
         """Close the connections."""
         await client.aclose()
-        for nodes in ("nodes_cache", "startup_nodes"):  # it passes them over when it is about to learn them anew
+        for nodes in ("nodes_cache", "startup_nodes"):  # it passes them over when it is about to learn them again
             await client.nodes_manager.aclose(nodes)
 
     def places(self) -> Sequence[Any]:

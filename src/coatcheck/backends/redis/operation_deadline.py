@@ -44,7 +44,7 @@ class Budget(threading.local):
 def keeping_to(budget: Budget, kind: type) -> type:  # noqa: C901  (four short methods)
     """The synchronous connection class ``kind`` of the redis package, made to keep to ``budget``.
 
-    Its own timeouts count anew for each step of an operation, and for a large value as one for all of it. They hold
+    Its own timeouts start again for each step of an operation, and for a large value as one for all of it. They hold
     besides, where they are shorter.
     """
 

@@ -32,7 +32,7 @@ _MARK = b"coatcheck"
 _LOCK_POLL_SECONDS = 0.01
 _LONGEST_LOG_BYTES = 64 * 2**20
 
-# Facts and bytes of an object are apart, since a changed row is written anew as a whole.
+# Facts and bytes of an object are apart, since a changed row is written again as a whole.
 _SCHEMA = f"""
 PRAGMA auto_vacuum = INCREMENTAL;
 PRAGMA journal_mode = WAL;
@@ -95,7 +95,7 @@ def prepare(path: Path, timeout: float) -> Identity:
 
 
 def set_aside(path: Path, damaged: Identity, reason: str, timeout: float) -> None:
-    """Rename the damaged file, unless somebody else did; what is opened next is a new one."""
+    """Rename the damaged file, unless another process did; what is opened next is a new one."""
     with _only_us(path, timeout):
         if identity_of(path) == damaged:
             _rename(path, reason)
@@ -174,7 +174,7 @@ def _make_if_missing(path: Path) -> Identity:
 
 
 def _recognise(path: Path, timeout: float) -> None:
-    """Fill an empty file; refuse somebody else's and that of a later version."""
+    """Fill an empty file; refuse one of another program or of a later version."""
     with contextlib.closing(connect(path, timeout)) as connection:
         application, version, tables = (
             connection.execute(query).fetchone()[0]

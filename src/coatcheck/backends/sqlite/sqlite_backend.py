@@ -48,7 +48,7 @@ class SQLiteBackend(Backend):
     Any number of threads and processes may share the file. ``set``, ``get`` and ``touch`` count as use, to the second;
     ``head`` and ``scan`` do not. What has expired, or was not used for ``max_idle``, reads as missing at once and is
     freed by later ``set`` calls; of processes that share the file each goes by its own ``max_idle``. A file that is
-    damaged is renamed, which is logged, and a new one is made; so is one that somebody removed. Nothing is opened
+    damaged is renamed, which is logged, and a new one is made; so is one that was removed. Nothing is opened
     before the first operation. The namespace of a key is what stands before its last ``:``.
 
     An operation that cannot be carried out raises `SQLiteUnavailable`, an `ObjectStoreUnavailable` that says why.

@@ -35,7 +35,7 @@ async def aencode(value: Any) -> Encoded:
         except NeedsCare:
             careful = True
             parcel = await _collect(Slicer(careful=True), root)
-    except RuntimeError:  # a dict that somebody changes meanwhile; in one go nobody can
+    except RuntimeError:  # a dict that changed meanwhile; in one go it cannot
         return encode(value)
     if isinstance(value, ToolResult):
         return describe_result(root, parcel, careful=careful)
@@ -101,10 +101,10 @@ async def aload_json(text: bytes, pieces: Pieces | None = None) -> Any:
 
 
 async def let_go(pieces: Pieces) -> None:
-    """Free a decoded value that nobody needs any more, piece by piece.
+    """Free a decoded value that is not needed any more, piece by piece.
 
-    Freeing 300,000 rows takes some 30 ms, in which nobody else has a turn. Who holds their pieces as well frees them at
-    leisure, once the value itself is forgotten. What somebody still uses stays as it is; what a function throws away
+    Freeing 300,000 rows takes some 30 ms, in which nothing else has a turn. A caller that holds the pieces
+    too frees them at leisure, once the value itself is forgotten. What is still used stays as it is; what a function throws away
     early stays until then.
     """
     manners = Manners()

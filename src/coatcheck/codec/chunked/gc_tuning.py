@@ -1,4 +1,4 @@
-"""The interpreter's search for cycles, which nobody is served during: had before anybody waits."""
+"""The interpreter's search for cycles, which blocks the event loop: done before the first call."""
 
 import gc
 from functools import cache
@@ -17,6 +17,6 @@ def search_beforehand() -> None:
 def spare_what_is_loaded() -> None:
     """Leave what has been loaded by now out of all searches to come; for processes that are ours alone.
 
-    What is in a cycle now and nobody needs is never freed; that is little, and a search for it would take 60 ms.
+    Unused objects that are in a cycle now are never freed; that is little, and a search for it would take 60 ms.
     """
     gc.freeze()

@@ -1,4 +1,4 @@
-"""What one who works on the event loop owes to others."""
+"""How long work may hold the event loop before other tasks get a turn."""
 
 from time import perf_counter, sleep, thread_time
 
@@ -9,10 +9,10 @@ PAUSE_AFTER = 0.003
 """Seconds of work after which others get their turns."""
 
 TURNS = 6
-"""Turns of the event loop that show whether anybody else has something to do there."""
+"""Turns of the event loop that show whether other tasks have something to do there."""
 
 QUIET = 0.0002
-"""Seconds of computing that these turns, or a rest, take where nobody has, and some more."""
+"""Seconds of computing that these turns, or a rest, take where no task has, and some more."""
 
 REST = 0.001
 """Seconds without work of ours, again and again while others are busy: a call is dozens of small steps, some of them in

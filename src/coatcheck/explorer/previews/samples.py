@@ -99,7 +99,7 @@ def render_line(value: Any, limit: int) -> str | None:
         NotPlain: The value holds a Python object that has no JSON form of its own.
     """
     text = _compact(value, limit)
-    # A lone surrogate makes the encoder escape all of its text; whoever needs that is better off with another form.
+    # A lone surrogate makes the encoder escape all of its text; another form reads better.
     return text if text is not None and text.isprintable() and "\\ud" not in text else None
 
 

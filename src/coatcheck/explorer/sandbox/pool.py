@@ -1,4 +1,4 @@
-"""Which worker does which task: few workers, one task of a namespace at a time, nobody behind another's filter."""
+"""Which worker does which task: few workers, one task of a namespace at a time, none behind another's filter."""
 
 import contextlib
 import functools
@@ -118,7 +118,7 @@ class WorkerPool:
         raise failures.died()
 
     def _verdict(self, worker: WorkerProcess, *, last: bool) -> CoatcheckError | None:
-        """Say why a worker died; ``None`` where somebody else may have ended it, so that another try is fair."""
+        """Say why a worker died; ``None`` where another process may have ended it, so that another try is fair."""
         code = worker.cause_of_death()
         if self._closed:
             return failures.closed()
@@ -132,7 +132,7 @@ class WorkerPool:
             return failures.not_started(
                 f"it ended with {code} while starting: its memory limit is too low, or a module is missing"
             )
-        # Killed twice: nobody does that but a machine that runs out of memory.
+        # Killed twice: only a machine that runs out of memory does that.
         if code == -signal.SIGKILL or code in _OWN_FAULT:
             return failures.out_of_memory(self._limits)
         return failures.died()
@@ -209,7 +209,7 @@ class WorkerPool:
             os.register_at_fork(after_in_child=functools.partial(_forget, weakref.ref(self)))
 
     def _forget(self) -> None:
-        # No lock: in a forked child nobody is left to release it.
+        # No lock: in a forked child no thread is left to release it.
         processes, self._processes = list(self._processes.values()), {}
         for process in processes:
             process.forget()

@@ -234,7 +234,7 @@ class Worker:
     def _read(self, size: int) -> bytes:
         read = self._requests.read(size)
         if len(read) < size:
-            # The parent closed the pipe or is gone: nobody is left to answer, and nothing is left to tidy up.
+            # The parent closed the pipe or is gone: there is nothing left to answer or to tidy up.
             os._exit(0)
         return read
 
@@ -256,5 +256,5 @@ def _decode(document: Document) -> None:
 
 
 def _arm(seconds: float | None) -> None:
-    """End this process by the alarm's default action unless it is armed anew in time, with no help from the parent."""
+    """End this process by the alarm's default action unless it is armed again in time, with no help from the parent."""
     signal.setitimer(signal.ITIMER_REAL, 0.0 if seconds is None else seconds + GRACE_SECONDS)

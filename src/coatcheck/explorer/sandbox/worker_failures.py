@@ -96,7 +96,7 @@ def slow() -> SandboxTimeout:
     """The operation did not even begin in time."""
     return SandboxTimeout(
         "The object could not be handed to the sandbox and decoded in time; the machine is overloaded or slow. Try "
-        "again; if it stays so, whoever runs this can raise the sandbox's timeout."
+        "again; if it stays so, the operator can raise sandbox_timeout."
     )
 
 

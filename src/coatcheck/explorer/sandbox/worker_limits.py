@@ -15,7 +15,7 @@ GRACE_SECONDS = 1.0
 READING_BYTES_PER_SECOND = 20 * MEBIBYTE
 
 STARTUP_SECONDS = 20.0
-"""A clean interpreter starts in about 0.1 s; a crowded machine may take far longer, and that is nobody's fault."""
+"""A clean interpreter starts in about 0.1 s; a crowded machine may take far longer."""
 
 
 @dataclass(frozen=True, slots=True)

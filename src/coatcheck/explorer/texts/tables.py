@@ -64,7 +64,7 @@ def _delimiter(head: str) -> str | None:
         return None
     for delimiter in _DELIMITERS:
         counts = [line.count(delimiter) for line in lines]
-        # The very last line may be cut off by whoever made the text.
+        # The very last line may be cut off by the program that made the text.
         if counts[0] and len(set(counts[:-1])) == 1 and counts[-1] <= counts[0] and not _is_prose(lines, delimiter):
             return delimiter
     return None
