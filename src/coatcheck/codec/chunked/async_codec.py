@@ -103,8 +103,8 @@ async def aload_json(text: bytes, pieces: Pieces | None = None) -> Any:
 async def let_go(pieces: Pieces) -> None:
     """Free a decoded value that is not needed any more, piece by piece.
 
-    Freeing 300,000 rows takes some 30 ms, in which nothing else has a turn. A caller that holds the pieces
-    too frees them at leisure, once the value itself is forgotten. What is still used stays as it is; what a function throws away
+    Freeing 300,000 rows takes some 30 ms, in which nothing else has a turn. A caller that holds the pieces too frees
+    them at leisure, once the value itself is forgotten. What is still used stays as it is; what a function throws away
     early stays until then.
     """
     manners = Manners()
