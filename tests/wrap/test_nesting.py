@@ -83,3 +83,31 @@ async def test_a_gateway_does_the_work_for_wrapped_attached_and_plain_servers(mo
                 for other in commands:
                     sized = await client.call_tool(f"{other}__size", {"values": reference_in(shown)})
                     assert "2000" in words(sized)
+
+
+SERVE = [sys.executable, "-W", "ignore", "-m", "coatcheck", "serve"]
+
+
+async def test_a_server_that_keeps_objects_itself_is_passed_through():
+    with anyio.fail_after(120):
+        async with Client(wrap_on_stdio("--", *SERVE), mode="legacy") as client:
+            names = [tool.name for tool in (await client.list_tools()).tools]
+            assert [name for name in names if name.endswith("object_store_get")] == ["object_store_get"]
+            reference = reference_in(words(await client.call_tool("object_store_put", {"value": {"a": [1, 2, 3]}})))
+            got = await client.call_tool("object_store_get", {"object_id": reference, "path": ".a[2]"})
+            assert "3" in words(got)
+
+
+async def test_behind_a_gateway_such_a_server_gets_the_ids_that_only_it_knows(tmp_path):
+    servers = tmp_path / "servers.json"
+    entries = {name: {"command": each[0], "args": each[1:]} for name, each in {"keeper": SERVE, "plain": PLAIN}.items()}
+    servers.write_text(json.dumps({"mcpServers": entries}))
+    with anyio.fail_after(120):
+        async with Client(wrap_on_stdio("--servers", str(servers)), mode="legacy") as client:
+            put = words(await client.call_tool("keeper__object_store_put", {"value": {"a": [1, 2, 3]}}))
+            reference = reference_in(put)
+            got = await client.call_tool("keeper__object_store_get", {"object_id": reference, "path": ".a[2]"})
+            assert not got.is_error, words(got)
+            refused = await client.call_tool("plain__size", {"values": reference})
+            assert refused.is_error
+            assert "keeper__object_store_get" in words(refused)

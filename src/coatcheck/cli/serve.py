@@ -23,8 +23,7 @@ from coatcheck.codec.chunked.gc_tuning import spare_what_is_loaded
 from coatcheck.containers import Container
 from coatcheck.mcp_server.authentication import Authentication
 from coatcheck.monitoring.http_routes import Monitored, monitoring_routes
-from coatcheck.proxy.front.draining import Draining
-from coatcheck.proxy.front.sessionless_requests import PostOnly
+from coatcheck.proxy.front.asgi_middleware import Draining, PostOnly
 from coatcheck.proxy.front.standard_streams import signals
 from coatcheck.tools.registration import choose_tools
 from coatcheck.tools.toolset import Toolset

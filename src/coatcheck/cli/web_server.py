@@ -14,8 +14,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from coatcheck.cli.listen_options import is_loopback
 from coatcheck.errors import SettingsError
-from coatcheck.proxy.front.asgi_middleware import LoopbackHosts
-from coatcheck.proxy.front.draining import Draining
+from coatcheck.proxy.front.asgi_middleware import Draining, LoopbackHosts
 from coatcheck.proxy.front.standard_streams import signals
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from coatcheck.cli.web_server import address_of, bind, run_web_server
 from coatcheck.cli.wrap_runner import WrapFlags, make_container, make_interceptor
 from coatcheck.codec.chunked.gc_tuning import spare_what_is_loaded
 from coatcheck.monitoring.http_routes import Monitored, monitoring_routes
-from coatcheck.proxy.front.draining import Draining
+from coatcheck.proxy.front.asgi_middleware import Draining
 from coatcheck.proxy.front.http_application import PATH, Application
 from coatcheck.wiring.running import running
 

@@ -12,8 +12,8 @@ from mcp.server.streamable_http import check_accept_headers
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
 from mcp_types import PARSE_ERROR
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from coatcheck.calls.call_budget import CallBudgets
 from coatcheck.calls.interceptor import Interceptor
@@ -38,30 +38,6 @@ from coatcheck.proxy.jsonrpc import (
 from coatcheck.proxy.partial_parsing import PartialCall, find_response_id
 from coatcheck.store.tenancy import Reach, Scopes
 from coatcheck.store.tenancy import Scope as Caller
-
-
-class PostOnly:
-    """An ASGI application that takes nothing but POST at one path.
-
-    The SDK would hold a stream open for each client that asks for one, on which nothing could ever come.
-
-    Args:
-        application: What answers all other requests.
-        path: Where this holds.
-    """
-
-    def __init__(self, application: ASGIApp, path: str) -> None:
-        self._application = application
-        self._path = path
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] == "http" and scope["path"].rstrip("/") == self._path and scope["method"] != "POST":
-            text = "There are neither streams nor sessions here, only POST (--stateless).\n"
-            await PlainTextResponse(text, 405, headers={"Allow": "POST"})(scope, receive, send)
-        else:
-            await self._application(scope, receive, send)
-
 
 logger = logging.getLogger(__name__)
 
