@@ -84,8 +84,8 @@ def _known_backend(name: str) -> str:
         known = sorted({*BUILT_IN_BACKENDS, *installed_backends()})
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise ValueError(f"there is no backend {excerpt(name)!r}; there are: {', '.join(known)}.{hint}")
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise ValueError(f"there is no backend {excerpt(name)!r}; there are: {', '.join(known)}{hint}")
     return name
 
 

@@ -12,6 +12,7 @@ from coatcheck.calls.limits import Limits
 from coatcheck.containers import Container
 from coatcheck.errors import ObjectNotFound, SettingsError
 from coatcheck.explorer import Explorer
+from coatcheck.lifecycle import validate
 from coatcheck.object_store import ObjectStore
 from coatcheck.settings import Settings
 from coatcheck.store.tenancy import Reach, Scope
@@ -233,3 +234,22 @@ def test_a_limit_by_tool_that_is_none_is_refused_with_what_is_wanted(given, monk
     monkeypatch.setenv("COATCHECK_TOOL_LIMITS", given)
     with pytest.raises(SettingsError, match=r"tool_limits.*PATTERN=NUMBER"):
         Settings()
+
+
+def test_a_host_may_add_a_branch_to_the_selector():
+    class Named(Settings):
+        object_store_backend: str = "mine"
+
+    container = Container(settings=Named())
+    own = InMemoryBackend()
+    container.backend.set_providers(**container.backend.providers, mine=providers.Object(own))
+    validate(container)
+    assert container.backend() is own
+    assert sorted(Container(settings=Settings()).backend.providers) == ["installed", "memory", "redis", "sqlite"]
+
+
+def test_a_namespace_of_ones_own_leaves_the_other_settings():
+    container = Container(settings=Settings(object_store_ttl=60), namespace=lambda: "eu")
+    assert (container.store().namespace(), container.store().ttl) == ("eu", 60)
+    object_id = container.store().put("x")
+    assert container.backend().get(f"eu:{object_id}")

@@ -219,3 +219,12 @@ def test_partials_methods_and_objects_become_tools(store: ObjectStore) -> None:
     assert build_tool(Desk(), config, object_store=store)("@obj_001") == [5, 7, 0]
     partial = functools.partial(Desk().look, x=9)
     assert build_tool(partial, ToolConfig(custom_args={"secret": 1}))() == [9, 1]
+
+
+def test_the_keyword_names_and_the_order_of_the_plan_work(store: ObjectStore) -> None:
+    config = ToolConfig(memory_type=MemoryType.EXPLORABLE, needs_workspace=True)
+    tool = build_tool(find, config, WorkspaceMode.STATIC, "w", object_store=store)
+    assert "workspace" not in names(tool)
+    assert apply_memory(base_func=find, config=ToolConfig(), store=None) is find
+    assert apply_custom_args(base_func=find, config=ToolConfig()) is find
+    assert "@obj_" in build_tool(base_func=find, config=config, workspace="w", object_store=store)("q", Client("c"))

@@ -25,11 +25,11 @@ from coatcheck.tools.tool_building import (
 def build_tool(
     base_func: Tool,
     config: ToolConfig,
+    workspace_mode: WorkspaceMode = WorkspaceMode.STATIC,
+    workspace: Any = None,
     *,
     object_store: StoreSource | None = None,
     explorer: ExplorerSource | None = None,
-    workspace_mode: WorkspaceMode = WorkspaceMode.STATIC,
-    workspace: Any = None,
     client: Any = None,
 ) -> Tool:
     """Make a tool of a function as ``config`` says.

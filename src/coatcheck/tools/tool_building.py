@@ -102,23 +102,23 @@ Tool: TypeAlias = Callable[..., Any]
 Registry: TypeAlias = Mapping[str, tuple[Tool, ToolConfig]]
 
 
-def apply_custom_args(func: Tool, config: ToolConfig) -> Tool:
+def apply_custom_args(base_func: Tool, config: ToolConfig) -> Tool:
     """Hide the parameters in ``custom_args`` and ``parameters`` and fill them at every call.
 
     Raises:
         SettingsError: A name is no parameter of the function.
     """
     providers = {name: _always(value) for name, value in config.custom_args.items()} | dict(config.parameters)
-    return _filled(func, providers, "custom_args or parameters") if providers else func
+    return _filled(base_func, providers, "custom_args or parameters") if providers else base_func
 
 
 def apply_memory(
-    func: Tool, config: ToolConfig, store: StoreSource | None, explorer: ExplorerSource | None = None
+    base_func: Tool, config: ToolConfig, store: StoreSource | None = None, explorer: ExplorerSource | None = None
 ) -> Tool:
     """Give the function the memory that ``config.memory_type`` asks for.
 
     Args:
-        func: The function.
+        base_func: The function.
         config: Its configuration; ``explorer_config`` sets limits of its own.
         store: The object store or a provider of it.
         explorer: The explorer or a provider of it; by default one over ``store``.
@@ -127,24 +127,26 @@ def apply_memory(
         SettingsError: The tool needs a store and there is none, or ``explorer_config`` holds something unknown.
     """
     if config.memory_type == MemoryType.NO_MEMORY:
-        return func
+        return base_func
     if store is None:
-        raise SettingsError(f"{face_of(func).name}() keeps results or takes references: it needs an object_store.")
+        raise SettingsError(f"{face_of(base_func).name}() keeps results or takes references: it needs an object_store.")
     own = _own_explorer(config, store, explorer)
     if config.memory_type in {MemoryType.REFERENCEABLE, MemoryType.BOTH}:
         # A client that is hidden only later is the host's: nothing to search for references or to validate.
         literal = frozenset({"client"} if config.needs_client else ())
-        func = referenceable(object_store=store, explorer=own, literal=literal)(func)
+        base_func = referenceable(object_store=store, explorer=own, literal=literal)(base_func)
     if config.memory_type in {MemoryType.EXPLORABLE, MemoryType.BOTH}:
-        func = explorable(object_store=store, explorer=own)(func)
-    return func
+        base_func = explorable(object_store=store, explorer=own)(base_func)
+    return base_func
 
 
-def apply_workspace(func: Tool, config: ToolConfig, mode: WorkspaceMode, workspace: Any) -> Tool:
+def apply_workspace(
+    base_func: Tool, config: ToolConfig, mode: WorkspaceMode = WorkspaceMode.STATIC, workspace: Any = None
+) -> Tool:
     """Hide the parameter ``workspace`` in static mode and fill it; in dynamic mode the model gives it.
 
     Args:
-        func: The function.
+        base_func: The function.
         config: Its configuration; without ``needs_workspace`` the function stays as it is.
         mode: Who gives the workspace.
         workspace: In static mode the workspace, or a provider of it.
@@ -153,19 +155,19 @@ def apply_workspace(func: Tool, config: ToolConfig, mode: WorkspaceMode, workspa
         SettingsError: Static mode without a workspace, or a function without the parameter.
     """
     if not config.needs_workspace:
-        return func
+        return base_func
     if mode == WorkspaceMode.DYNAMIC:
-        _check_names(func, ("workspace",), "needs_workspace")
-        return func
-    provider = _required(func, "workspace", workspace, "set one, or let the model give it with the mode 'dynamic'")
-    return _filled(func, {"workspace": provider}, "needs_workspace")
+        _check_names(base_func, ("workspace",), "needs_workspace")
+        return base_func
+    provider = _required(base_func, "workspace", workspace, "set one, or let the model give it with the mode 'dynamic'")
+    return _filled(base_func, {"workspace": provider}, "needs_workspace")
 
 
-def apply_client(func: Tool, config: ToolConfig, client: Any) -> Tool:
+def apply_client(base_func: Tool, config: ToolConfig, client: Any = None) -> Tool:
     """Hide the parameter ``client`` and fill it.
 
     Args:
-        func: The function.
+        base_func: The function.
         config: Its configuration; without ``needs_client`` the function stays as it is.
         client: The client, or a zero-argument provider of it; a client that can be called needs a provider.
 
@@ -173,9 +175,9 @@ def apply_client(func: Tool, config: ToolConfig, client: Any) -> Tool:
         SettingsError: No client, or a function without the parameter.
     """
     if not config.needs_client:
-        return func
-    provider = _required(func, "client", client, "pass a client or a provider of one")
-    return _filled(func, {"client": provider}, "needs_client")
+        return base_func
+    provider = _required(base_func, "client", client, "pass a client or a provider of one")
+    return _filled(base_func, {"client": provider}, "needs_client")
 
 
 def _own_explorer(config: ToolConfig, store: StoreSource, explorer: ExplorerSource | None) -> ExplorerSource | None:

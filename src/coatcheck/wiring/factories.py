@@ -85,8 +85,8 @@ INSTALLED_BRANCH = "installed"
 
 
 def backend_branch(name: str) -> str:
-    """Which branch of the Selector a backend is opened by."""
-    return name if name in BUILT_IN_BACKENDS else INSTALLED_BRANCH
+    """Which branch of the Selector a backend is opened by; a host may add one by any name that no package has."""
+    return INSTALLED_BRANCH if name not in BUILT_IN_BACKENDS and name in installed_backends() else name
 
 
 def open_installed(settings: Settings, exit_stack: AsyncExitStack) -> ObjectStoreBackend:
