@@ -26,7 +26,7 @@ from coatcheck.wiring.traversal import (
     reachable,
 )
 
-_UNKNOWN = object()
+UNKNOWN = object()
 
 
 def missing_inputs(container: Any) -> Iterator[Fault]:
@@ -78,8 +78,8 @@ def branches(container: Any) -> Iterator[Fault]:
     """Selectors without the branch that the settings ask for, where the settings can be seen."""
     for path, provider in reachable(container):
         if isinstance(provider, providers.Selector):
-            key = _visible(provider.selector)
-            if key is not _UNKNOWN and key not in provider.providers:
+            key = visible(provider.selector)
+            if key is not UNKNOWN and key not in provider.providers:
                 known = ", ".join(sorted(provider.providers)) or "none"
                 yield Fault(
                     "unknown-branch",
@@ -88,22 +88,22 @@ def branches(container: Any) -> Iterator[Fault]:
                 )
 
 
-def _visible(provider: Any) -> Any:
-    """The value of a provider that can be told without making anything, else `_UNKNOWN`."""
+def visible(provider: Any) -> Any:
+    """The value of a provider that can be told without making anything, else `UNKNOWN`."""
     if not isinstance(provider, providers.Provider):
-        return _UNKNOWN
+        return UNKNOWN
     standing = current(provider)
     if isinstance(standing, providers.Object):
         return standing.provides
     if isinstance(standing, providers.ProvidedInstance):
-        return _visible(standing.provides)
+        return visible(standing.provides)
     if isinstance(standing, providers.AttributeGetter):
-        source = _visible(standing.provides)
-        return _UNKNOWN if source is _UNKNOWN else getattr(source, standing.name or "", _UNKNOWN)
+        source = visible(standing.provides)
+        return UNKNOWN if source is UNKNOWN else getattr(source, standing.name or "", UNKNOWN)
     if made_by(standing) is backend_branch:
-        key = _visible(arguments_of(standing)[0][0])
-        return _UNKNOWN if key is _UNKNOWN else backend_branch(key)
-    return _UNKNOWN
+        key = visible(arguments_of(standing)[0][0])
+        return UNKNOWN if key is UNKNOWN else backend_branch(key)
+    return UNKNOWN
 
 
 def asynchronous(container: Any) -> Iterator[Fault]:

@@ -7,9 +7,12 @@ from dependency_injector import providers
 
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError, excerpt
+from coatcheck.settings import Settings
 from coatcheck.tools.object_tools import object_store_tools
 from coatcheck.tools.tool_building import ToolConfig, apply_custom_args
+from coatcheck.wiring.factories import make_object_tools
 from coatcheck.wiring.faults import Fault
+from coatcheck.wiring.provider_checks import visible
 from coatcheck.wiring.traversal import arguments_of, containers_in, current, made_by
 
 
@@ -45,8 +48,10 @@ def _visible_registries(tools: Any) -> Iterator[Any]:
         standing = current(given)
         if isinstance(standing, providers.Object):
             yield standing.provides
-        elif made_by(standing) is object_store_tools:
-            yield object_store_tools(_never, _never)
+        elif made_by(standing) is make_object_tools:
+            settings = visible(arguments_of(standing)[0][2])
+            known = isinstance(settings, Settings)  # else their names may be others than those of the defaults
+            yield make_object_tools(_never, _never, settings) if known else object_store_tools(_never, _never)
 
 
 def _never() -> Any:
