@@ -167,13 +167,13 @@ class Resolver:
         found = await self._found(reference, text, sampled=self._limits_items(types, place))
         shown = _shown(found)
         if _fits(shown, types):
-            self._check_items(shown, text, place)
+            self._check_items(shown, types, text, place)
             return found.value
         written = text_of_found(found) if isinstance(shown, str) else None
         if written is not None:
             parsed = _parsed(written)
             if parsed is not _NOT_JSON and _fits(parsed, types):
-                self._check_items(parsed, text, place)
+                self._check_items(parsed, types, text, place)
                 return parsed
         if "string" in types:
             return (await self._found(reference, text, as_text=True)).value
@@ -198,17 +198,19 @@ class Resolver:
         return found
 
     def _limits_items(self, types: Types, place: Place) -> bool:
-        """Whether the types of an array's items are limited, so that the first of a large one are needed."""
-        return "array" in types and any(self._types_at((*place, position)) != ANY for position in range(CHECKED_ITEMS))
+        """Whether the types of an array's items are limited; as a rule all have the same, or the first have others."""
+        return "array" in types and any(
+            self._types_at((*place, position)) != ANY for position in (0, CHECKED_ITEMS - 1)
+        )
 
-    def _check_items(self, value: Any, text: str, place: Place) -> None:
-        if not isinstance(value, list):
+    def _check_items(self, value: Any, types: Types, text: str, place: Place) -> None:
+        if not isinstance(value, list) or not self._limits_items(types, place):
             return
         for position, item in enumerate(value[:CHECKED_ITEMS]):
-            types = self._types_at((*place, position))
-            if not _fits(item, types):
+            wanted = self._types_at((*place, position))
+            if not _fits(item, wanted):
                 raise ArgumentRejected(
-                    f"The parameter {_quoted(place)} takes an array of {names(types)}, but at [{position}] in "
+                    f"The parameter {_quoted(place)} takes an array of {names(wanted)}, but at [{position}] in "
                     f"{excerpt(text)} there is {_described(item)}. Use a path that leads to a fitting part."
                 )
 

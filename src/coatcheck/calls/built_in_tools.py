@@ -1,7 +1,6 @@
 """Our own tools as they appear on the wire: described, called with checked arguments, answered as result dicts."""
 
 import asyncio
-import difflib
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
+from coatcheck.calls.own_arguments import as_meant
 from coatcheck.calls.result_plan import Result
-from coatcheck.codec import open_json_text
 from coatcheck.codec.characters import well_formed
 from coatcheck.errors import ArgumentRejected, CoatcheckError, excerpt
 
@@ -59,8 +58,10 @@ class OwnTool:
 
     async def call(self, arguments: Mapping[str, Any] | str | None) -> Result:
         """Call the tool; what goes wrong becomes a result that says so."""
+        fields = self._fields()
+        required = [name for name, field in fields.items() if field.is_required()]
         try:
-            checked = self.parameters.model_validate(self._as_meant(arguments))
+            checked = self.parameters.model_validate(as_meant(arguments, fields, required))
         except ArgumentRejected as error:
             return error_result(str(error))
         except ValidationError as error:
@@ -79,33 +80,9 @@ class OwnTool:
             return error_result(f"Error executing tool {self.name}.")
         return text_result(str(text))
 
-    def _as_meant(self, arguments: Mapping[str, Any] | str | None) -> dict[str, Any]:
-        """Give the arguments, ``null`` for an optional one as its default, a text of JSON as what it spells out.
-
-        Raises:
-            ArgumentRejected: There is an argument that the tool does not have.
-        """
-        meant = open_json_text(arguments) if isinstance(arguments, str) else arguments or {}
-        if not isinstance(meant, Mapping):
-            raise ArgumentRejected(f"The arguments must be an object. This tool takes {self._usage()}.")
-        fields = self._fields()
-        given = dict(meant)
-        unknown = [name for name in given if name not in fields]
-        if unknown:
-            near = difflib.get_close_matches(unknown[0][:MOST_NAME], fields, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise ArgumentRejected(
-                f'There is no argument "{excerpt(unknown[0])}".{hint} This tool takes {self._usage()}.'
-            )
-        return {name: value for name, value in given.items() if value is not None or fields[name].is_required()}
-
     def _fields(self) -> dict[str, FieldInfo]:
         """Give the parameters by the names that callers use."""
         return {field.alias or name: field for name, field in self.parameters.model_fields.items()}
-
-    def _usage(self) -> str:
-        fields = self._fields().items()
-        return ", ".join(name if field.is_required() else f"{name} (optional)" for name, field in fields)
 
 
 def own_tool(

@@ -81,6 +81,7 @@ class Interceptor:
             preview_limit=preview_limit,
             response_limit=response_limit,
             resource_links=resource_links,
+            renamed=self._renamed,
         )
         self._own_tools = dict(own_tools or {})
         self._inputs: dict[str, Schema] = {}
@@ -247,5 +248,4 @@ class Interceptor:
             promises_structure=tool in self._promised if has_output_schema is None else has_output_schema,
             call=PreparedCall(None) if call is None else call,
         )
-        with listed_as(self._renamed()):
-            return await self._keeper.keep(result, origin, budget)
+        return await self._keeper.keep(result, origin, budget)

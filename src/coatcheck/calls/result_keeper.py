@@ -26,6 +26,7 @@ from coatcheck.codec import ToolResult
 from coatcheck.codec.characters import ResultSize, measure_result, seen_characters
 from coatcheck.errors import CoatcheckError, PathNotFound
 from coatcheck.explorer import Explorer, Kept
+from coatcheck.explorer.tool_names import listed_as
 
 SHORTEST_PREVIEW = 500
 """Characters that a preview may have although its tool or budget has less: below, it could not say what it must."""
@@ -60,6 +61,7 @@ class ResultKeeper:
         preview_limit: Most characters of what stands for a kept result.
         response_limit: Characters up to which a result that could not be kept is passed whole.
         resource_links: Also give what was kept as a resource link, for hosts that read resources.
+        renamed: Gives the names that previews use for our tools where they are listed under others.
     """
 
     def __init__(
@@ -70,12 +72,14 @@ class ResultKeeper:
         preview_limit: int,
         response_limit: int,
         resource_links: bool,
+        renamed: Callable[[], dict[str, str]] = dict,
     ) -> None:
         self._explorer = explorer
         self._limits = limits
         self._preview_limit = preview_limit
         self._response_limit = response_limit
         self._resource_links = resource_links
+        self._renamed = renamed
 
     async def keep(self, result: Result, origin: Origin, budget: CallBudget | None) -> Result:
         """Give what takes the place of a result; the same object where it passes."""
@@ -89,6 +93,18 @@ class ResultKeeper:
         room = None
         if budget is not None and limit is not None:
             room = budget.room(self._limits.for_concurrent_calls)
+        passes = limit is not None and size.larger <= (limit if room is None else min(limit, max(room, ALWAYS_FREE)))
+        if passes and not has_filter and not self._limits.keeps_always(origin.tool):
+            if budget is not None:
+                budget.spent += size.larger
+            return with_notes(result, origin.call.notes)
+        with listed_as(self._renamed()):
+            changed = await self._within_budget(result, size, origin, budget, room)
+        return with_notes(changed, origin.call.notes)
+
+    async def _within_budget(
+        self, result: Result, size: ResultSize, origin: Origin, budget: CallBudget | None, room: int | None
+    ) -> Result:
         if budget is None or room is None:
             changed = await self._replacement(result, size, origin, None)
         else:
@@ -98,7 +114,7 @@ class ResultKeeper:
             changed = await self._replacement(result, size, origin, room)
             shown = size if changed is result else measure_result(changed, size.larger)
             budget.spent += shown.larger - expected
-        return with_notes(changed, origin.call.notes)
+        return changed
 
     async def _replacement(self, result: Result, size: ResultSize, origin: Origin, room: int | None) -> Result:
         kept: Kept | None = None

@@ -9,7 +9,7 @@ from coatcheck.calls.interceptor import INSTRUCTIONS, Interceptor
 from coatcheck.codec.chunked.gc_tuning import search_beforehand
 from coatcheck.errors import SettingsError
 from coatcheck.explorer import Explorer
-from coatcheck.mcp_server.middleware import ReferenceMiddleware, ScopeMiddleware
+from coatcheck.mcp_server.middleware import OwnArgumentsMiddleware, ReferenceMiddleware, ScopeMiddleware
 from coatcheck.mcp_server.stepping_back import SteppingBackMiddleware
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.store.tenancy import Scopes
@@ -49,8 +49,7 @@ class _RegisteredTools:
 
     def input_schema(self, name: str) -> dict[str, Any] | None:
         """Its schema as it was registered."""
-        tool = self._server._tool_manager.get_tool(name)  # noqa: SLF001
-        return None if tool is None else tool.parameters
+        return _schema_of(self._server, name, (name,))
 
 
 def attach_interceptor(
@@ -85,6 +84,7 @@ def attach_interceptor(
     tools = _RegisteredTools(server, plain_tools)
     stepping_back = SteppingBackMiddleware(plain_tools, tools.keep_objects)
     server.middleware.append(stepping_back)
+    server.middleware.append(OwnArgumentsMiddleware(lambda name: _schema_of(server, name, plain_tools)))
     server.middleware.append(ReferenceMiddleware(interceptor, tools, steps_back=stepping_back.steps_back))
     search_beforehand()
     return own
@@ -107,6 +107,11 @@ def attach_low_level(
     server.middleware.append(ScopeMiddleware(tenancy))
     server.middleware.append(ReferenceMiddleware(interceptor, steps_back=stepping_back.steps_back))
     search_beforehand()
+
+
+def _schema_of(server: MCPServer[Any], name: str, among: Collection[str]) -> dict[str, Any] | None:
+    tool = server._tool_manager.get_tool(name) if name in among else None  # noqa: SLF001
+    return None if tool is None else tool.parameters
 
 
 def _refuse_second(server: MCPServer[Any] | Server[Any]) -> None:
@@ -151,6 +156,7 @@ def install_tools(
         server.middleware.extend(installation.middleware)
     server.middleware.append(ScopeMiddleware(tenancy))
     server.middleware.append(SteppingBackMiddleware((), lambda: True))
+    server.middleware.append(OwnArgumentsMiddleware(lambda name: _schema_of(server, name, names)))
     search_beforehand()
     return names
 

@@ -12,8 +12,10 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from coatcheck import codec
+from coatcheck.arguments.declared_types import DeclaredTypes
 from coatcheck.calls.call_budget import CallBudgets
 from coatcheck.calls.interceptor import Interceptor
+from coatcheck.calls.own_arguments import as_meant
 from coatcheck.calls.prepared_call import FILTER, PreparedCall
 from coatcheck.calls.result_keeper import with_notes
 from coatcheck.calls.stored_resources import LONGEST_URI, is_object
@@ -61,6 +63,31 @@ class ScopeMiddleware:
         """Handle one message."""
         with self._tenancy().enter(scope_of(ctx)):
             return await call_next(ctx)
+
+
+class OwnArgumentsMiddleware:
+    """Reads the arguments of tools that coatcheck added to a server as they are meant.
+
+    Args:
+        input_schema: Gives the input schema of such a tool; ``None`` for the server's own tools.
+    """
+
+    def __init__(self, input_schema: Callable[[str], dict[str, Any] | None]) -> None:
+        self._input_schema = input_schema
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """Handle one message."""
+        params = ctx.params or {}
+        name = params.get("name")
+        if ctx.method != "tools/call" or not isinstance(name, str) or (schema := self._input_schema(name)) is None:
+            return await call_next(ctx)
+        types, names = DeclaredTypes(schema), schema.get("properties", {})
+        nullable = [parameter for parameter in names if "null" in types.at((parameter,))]
+        try:
+            arguments = as_meant(params.get("arguments"), names, schema.get("required", ()), nullable)
+        except CoatcheckError as error:
+            return _error_result(str(error), ctx.protocol_version)
+        return await call_next(replace(ctx, params={**params, "arguments": arguments}))
 
 
 class ServerTools(Protocol):
