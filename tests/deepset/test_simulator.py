@@ -75,10 +75,7 @@ async def test_the_command_takes_keys_and_faults_and_more_faults_while_it_runs(t
     ("flags", "expected"),
     [
         (["--keys", "/nowhere/keys"], "cannot be read"),
-        (["--faults", "status=abc"], "status"),
         (["--faults", "nonsense"], "word without '='"),
-        (["--faults", "status='503"], "cannot be read"),
-        (["--port", "99999"], "65535"),
     ],
 )
 def test_flags_that_do_not_fit_are_told_without_a_traceback(flags, expected):
@@ -88,6 +85,12 @@ def test_flags_that_do_not_fit_are_told_without_a_traceback(flags, expected):
     assert done.returncode in {1, 2}
     assert expected in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("rule", ["status=abc", "nonsense", "status='503", "stauts=500", "delay=-1"])
+def test_a_fault_that_cannot_be_read_is_told_with_the_keys_that_there_are(rule):
+    with pytest.raises(SettingsError, match="retry_after"):
+        FaultRule.parse(rule)
 
 
 def test_a_list_of_keys_is_read_strictly(tmp_path):

@@ -374,6 +374,8 @@ async def test_the_pool_is_closed_with_the_container(api_url):
         ({"workspace_mode": "both"}, "static"),
         ({"api_url": "ftp://x"}, "api_url"),
         ({"client_timeout": 0}, "client_timeout"),
+        ({"api_key": "s3cret-key with spaces"}, "without spaces"),
+        ({"docs_share_url": "https://x/?share_token=s3cret-key"}, "share URL"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused_with_the_remedy(values, expected):
