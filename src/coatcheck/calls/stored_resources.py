@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from coatcheck.codec.characters import well_formed
+from coatcheck.references import is_object_id
 
 if TYPE_CHECKING:  # What a proxy needs for its first messages is loaded without these.
     from coatcheck.explorer import Explorer
@@ -20,8 +21,10 @@ OPENED_AT_ONCE = 1 << 20
 
 
 def is_object(uri: Any) -> bool:
-    """Whether an address is that of a stored object."""
-    return isinstance(uri, str) and uri.startswith(OBJECTS)
+    """Whether an address is that of a stored object; any other under our scheme may be a server's own resource."""
+    if not isinstance(uri, str) or not uri.startswith(OBJECTS):
+        return False
+    return is_object_id(uri.removeprefix(OBJECTS).removeprefix("@"))
 
 
 def object_template() -> Result:
