@@ -6,7 +6,11 @@ import anyio
 import pytest
 from mcp import Client
 
+from coatcheck.backends.memory import InMemoryBackend
 from coatcheck.calls.call_budget import WINDOW
+from coatcheck.calls.interceptor import Interceptor
+from coatcheck.explorer import Explorer
+from coatcheck.object_store import ObjectStore
 from tests.waiting import until
 from tests.wrap.running import FEATURES, WRAP, reference_in, words, wrap_on_stdio, wrapped_over_http
 
@@ -143,3 +147,13 @@ def test_a_negative_limit_is_refused():
     ended = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
     assert ended.returncode == 1
     assert "inline_limit" in ended.stderr
+
+
+def test_a_server_that_lists_new_names_each_time_is_remembered_within_a_bound(monkeypatch):
+    monkeypatch.setattr("coatcheck.calls.interceptor.MAX_TOOLS", 100)
+    interceptor = Interceptor(Explorer(ObjectStore(InMemoryBackend())))
+    for number in range(1_000):
+        interceptor.learn([{"name": "always", "inputSchema": {}}, {"name": f"tool {number}", "outputSchema": {}}])
+    known = [number for number in range(1_000) if interceptor.knows(f"tool {number}")]
+    assert known == list(range(901, 1_000))
+    assert interceptor.knows("always")

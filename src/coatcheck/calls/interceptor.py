@@ -42,6 +42,9 @@ MOST_UNLISTED = 1_000
 
 FilterArgument: TypeAlias = Literal["off", "accepted", "advertised"]
 
+MAX_TOOLS = 10_000
+"""Tools whose schemas are remembered; of a server that lists new names each time, those listed last."""
+
 
 class Interceptor:
     """Keeps large results, resolves references in arguments and offers our own tools, for one server.
@@ -99,7 +102,12 @@ class Interceptor:
             if isinstance(tool, dict) and isinstance(tool.get("name"), str):
                 name = tool["name"]
                 schema = tool.get("inputSchema")
+                self._inputs.pop(name, None)
                 self._inputs[name] = schema if isinstance(schema, dict) else {}
+                if len(self._inputs) > MAX_TOOLS:
+                    oldest = next(iter(self._inputs))
+                    del self._inputs[oldest]
+                    self._promised.discard(oldest)
                 (self._promised.add if isinstance(tool.get("outputSchema"), dict) else self._promised.discard)(name)
 
     def knows(self, tool: str) -> bool:
