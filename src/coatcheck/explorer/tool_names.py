@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -19,6 +20,7 @@ _NONE: Names = MappingProxyType({})
 _listed: ContextVar[Names] = ContextVar("coatcheck_listed_names", default=_NONE)
 
 
+@lru_cache(maxsize=64)  # of settings, which are few; an explorer is made at each call of a tool
 def names_of_tools(prefix: str = DEFAULT_PREFIX, offered: tuple[str, ...] = ()) -> Names:
     """Give the names of the object tools, where their prefix or selection is not the usual one.
 
@@ -34,7 +36,7 @@ def names_of_tools(prefix: str = DEFAULT_PREFIX, offered: tuple[str, ...] = ()) 
     if unknown:
         raise SettingsError(f"object_tools: there is no {', '.join(unknown)}; there are {', '.join(OPERATIONS)}.")
     names = {DEFAULT_PREFIX + name: prefix + name if name in chosen else "" for name in OPERATIONS}
-    return {usual: listed for usual, listed in names.items() if usual != listed}
+    return MappingProxyType({usual: listed for usual, listed in names.items() if usual != listed})
 
 
 @contextmanager
