@@ -1,5 +1,6 @@
 """Who may see whose objects: every way to an object, through every kind of server, store, transport and era."""
 
+import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -374,7 +375,8 @@ async def test_an_address_that_is_none_asks_for_no_key_and_is_answered_within_bo
             asked.append(key)
             return super().get(key)
 
-    interceptor = Container(settings=Settings(), backend=Watched()).proxy_interceptor()
+    interceptor = asyncio.get_running_loop().create_future()
+    interceptor.set_result(Container(settings=Settings(), backend=Watched()).proxy_interceptor())
     request = {"jsonrpc": "2.0", "id": 1, "params": {"uri": f"coatcheck://objects/{name}"}}
     answered = await answer_read(request, interceptor)
     assert "not found" in answered["error"]["message"]
