@@ -89,6 +89,8 @@ class Container(containers.DeclarativeContainer):
         explorer.provider,
         limits=limits,
         filter_argument=settings.provided.filter_argument,
+        structured_content=settings.provided.structured_content,
+        host_profile=settings.provided.host_profile,
         preview_limit=settings.provided.preview_limit,
         response_limit=settings.provided.response_limit,
     )

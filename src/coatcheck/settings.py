@@ -162,6 +162,21 @@ class Settings(BaseSettings):
     round_limit: Limit | None = Field(
         None, description="What results of calls made at once may have together; 0: no limit; default: 4 inline limits."
     )
+    structured_content: Literal["auto", "whole", "short"] = Field(
+        "auto", description="Whether structuredContent of a large result stays whole; auto depends on the host."
+    )
+    host_profile: Literal[
+        "auto",
+        "claude-code",
+        "claude-desktop",
+        "codex",
+        "copilot-cli",
+        "default",
+        "gemini-cli",
+        "goose",
+        "opencode",
+        "vscode",
+    ] = Field("auto", description="Profile of the host that results are fitted to; auto goes by its name.")
     filter_argument: Literal["off", "accepted", "advertised"] = Field(
         "accepted",
         description="Whether every tool takes _filter, a jq filter on its result; advertised: in its schema.",

@@ -23,6 +23,8 @@ NPM_PACKAGES = (
     f"{SCOPE}/server-memory@2026.8.31",
     f"{SCOPE}/inspector@2.12.0",
     f"{SCOPE}/conformance@0.2.0-alpha.12",
+    f"{SCOPE}/server-customer-segmentation@2.0.3",
+    f"{SCOPE}/server-basic-vanillajs@2.0.3",
 )
 SQLITE_SERVER = ("mcp-server-sqlite", "mcp<2")
 TIME_SERVER = ("mcp-server-time",)

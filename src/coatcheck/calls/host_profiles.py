@@ -33,8 +33,8 @@ class HostProfile:
         name: What the setting ``host_profile`` calls it.
         client_names: How ``clientInfo.name`` begins, in lower case with ``-`` for spaces.
         reads_structured_content: Whether its model reads ``structuredContent`` in place of ``content``.
-        inline_bytes: Bytes of a result that it passes to the model without cutting it or moving it to a file; 0 where
-            the general limit is the smaller one.
+        inline_bytes: Bytes of a result up to which it passes unchanged where the setting ``inline_limit`` says nothing:
+            what the host shows without cutting it or moving it to a file; 0 for the general limit.
     """
 
     name: str
@@ -49,7 +49,7 @@ PROFILES = (
     HostProfile("claude-code", ("claude-code",), reads_structured_content=True, inline_bytes=16_000),
     HostProfile("claude-desktop", ("claude-ai", "claude-desktop")),
     HostProfile("codex", ("codex",), reads_structured_content=True, inline_bytes=10_240),
-    HostProfile("copilot-cli", ("github-copilot", "copilot-cli"), inline_bytes=20_480),
+    HostProfile("copilot-cli", ("github-copilot", "copilot-cli")),
     HostProfile("gemini-cli", ("gemini-cli",)),
     HostProfile("goose", ("goose",)),
     HostProfile("opencode", ("opencode",), reads_structured_content=True),
@@ -139,18 +139,18 @@ def is_for_the_app_alone(tool: Mapping[str, Any] | None) -> bool:
 
 
 def inline_characters(profile: HostProfile, inline_limit: int, text: str) -> int:
-    """Give the limit of a text in characters: the smaller of the general limit and the bytes that the host passes on.
+    """Give the characters of a text up to which it passes unchanged: the host's bytes, or the general limit.
 
     Args:
         profile: The host.
-        inline_limit: The general limit in characters.
+        inline_limit: The general limit in characters, for hosts without one of their own.
         text: The text, of which a host counts the bytes.
     """
     if not profile.inline_bytes or not text:
         return inline_limit
     sample = text[: profile.inline_bytes]
     bytes_per_character = len(sample.encode("utf-8", "replace")) / len(sample)
-    return min(inline_limit, int(profile.inline_bytes / bytes_per_character))
+    return int(profile.inline_bytes / bytes_per_character)
 
 
 def with_raised_limit(tool: dict[str, Any]) -> dict[str, Any]:

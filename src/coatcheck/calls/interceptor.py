@@ -11,6 +11,16 @@ from coatcheck.arguments.output_schemas import allow_stored
 from coatcheck.arguments.resolver import Resolver
 from coatcheck.calls.built_in_tools import OwnTool
 from coatcheck.calls.call_budget import CallBudget
+from coatcheck.calls.host_profiles import (
+    UNKNOWN_CLIENT,
+    Client,
+    StructuredContent,
+    has_view,
+    is_for_the_app_alone,
+    profile_of,
+    result_form,
+    with_raised_limit,
+)
 from coatcheck.calls.limits import ALWAYS_FREE, Limits
 from coatcheck.calls.prepared_call import PreparedCall, with_filter_parameter, without_filter
 from coatcheck.calls.result_keeper import Origin, ResultKeeper
@@ -60,6 +70,8 @@ class Interceptor:
         limits: Limits by tool and for concurrent calls, in place of ``inline_limit``.
         filter_argument: Whether every tool takes ``_filter``, and whether its schema says so.
         resource_links: Also give what was kept as a resource link, for hosts that read resources.
+        structured_content: Whether ``structuredContent`` of large results stays whole; ``auto`` depends on the client.
+        host_profile: The profile of the host; ``auto`` goes by its name.
     """
 
     def __init__(
@@ -73,8 +85,12 @@ class Interceptor:
         limits: Limits | None = None,
         filter_argument: FilterArgument = "accepted",
         resource_links: bool = False,
+        structured_content: StructuredContent = "auto",
+        host_profile: str = "auto",
     ) -> None:
         self._explorer = explorer
+        self._structured_content = structured_content
+        self._host_profile = host_profile
         self._filter_argument = filter_argument
         self.limits = limits or Limits(inline_limit)
         self.resource_links = resource_links
@@ -90,6 +106,7 @@ class Interceptor:
         self._inputs: dict[str, Schema] = {}
         self._types: dict[str, tuple[Schema, DeclaredTypes]] = {}
         self._promised: set[str] = set()
+        self._ui_tools: dict[str, Any] = {}
 
     @property
     def explorer(self) -> Explorer:
@@ -109,6 +126,10 @@ class Interceptor:
                     del self._inputs[oldest]
                     self._promised.discard(oldest)
                 (self._promised.add if isinstance(tool.get("outputSchema"), dict) else self._promised.discard)(name)
+                if has_view(tool) or is_for_the_app_alone(tool):
+                    self._ui_tools[name] = {"_meta": {"ui": tool["_meta"].get("ui"), **_older_ui(tool["_meta"])}}
+                else:
+                    self._ui_tools.pop(name, None)
 
     def knows(self, tool: str) -> bool:
         """Whether the server's tool has been seen in a list."""
@@ -137,6 +158,8 @@ class Interceptor:
         if not isinstance(tool, dict):
             return tool
         changed = dict(tool)
+        if isinstance(tool.get("name"), str) and self.limits.of(tool["name"]) is None:
+            changed = with_raised_limit(changed)
         if isinstance(tool.get("inputSchema"), dict):
             schema = advertise_references(tool["inputSchema"])
             changed["inputSchema"] = with_filter_parameter(schema) if self._filter_argument == "advertised" else schema
@@ -239,6 +262,7 @@ class Interceptor:
         budget: CallBudget | None = None,
         has_output_schema: bool | None = None,
         listed: bool | None = None,
+        client: Client = UNKNOWN_CLIENT,
     ) -> Result:
         """Keep a large result and give what stands for it; every other comes back as the same object.
 
@@ -249,11 +273,32 @@ class Interceptor:
             budget: What concurrent calls share.
             has_output_schema: Whether it promised structured content, where the caller knows better.
             listed: Whether the server has a tool of this name, where the caller knows better.
+            client: Who called.
         """
+        known = self._ui_tools.get(tool)
+        if is_for_the_app_alone(known):
+            return result  # No model reads it.
+        form = result_form(
+            client,
+            known,
+            server_has_apps=any(map(has_view, self._ui_tools.values())),
+            structured_content=self._structured_content,
+            host_profile=self._host_profile,
+        )
+        if form == "whole" and has_view(known) and result.get("structuredContent") is None:
+            return result  # The view has nothing but the content.
         origin = Origin(
             tool,
             is_listed=self.knows(tool) if listed is None else listed,
             promises_structure=tool in self._promised if has_output_schema is None else has_output_schema,
             call=PreparedCall(None) if call is None else call,
+            structure_stays=form == "whole",
+            host=profile_of(client, self._host_profile),
         )
         return await self._keeper.keep(result, origin, budget)
+
+
+def _older_ui(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the older spelling of a view's address, where a tool has no other."""
+    key = "ui/resourceUri"
+    return {key: meta[key]} if key in meta else {}

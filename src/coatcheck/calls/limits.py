@@ -23,6 +23,7 @@ class Limits:
         never: Patterns of tools whose results always pass unchanged; they go before all others.
         always: Patterns of tools whose results are kept even when they are small.
         for_concurrent_calls: Characters that the results of concurrent calls may have together; 0: no such limit.
+        adapts_to_host: Whether the host's own limit takes the place of ``default``.
     """
 
     default: int = 8_000
@@ -30,6 +31,7 @@ class Limits:
     never: tuple[str, ...] = ()
     always: tuple[str, ...] = ()
     for_concurrent_calls: int = 0
+    adapts_to_host: bool = False
 
     def of(self, tool: str) -> int | None:
         """Characters up to which a tool's result passes unchanged; ``None`` for any number."""

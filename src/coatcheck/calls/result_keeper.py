@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from coatcheck.calls.call_budget import CallBudget
+from coatcheck.calls.host_profiles import DEFAULT, HostProfile, inline_characters
 from coatcheck.calls.limits import ALWAYS_FREE, Limits
 from coatcheck.calls.prepared_call import FILTER, PreparedCall
 from coatcheck.calls.result_plan import (
@@ -23,7 +24,7 @@ from coatcheck.calls.result_plan import (
 )
 from coatcheck.calls.stored_resources import object_link
 from coatcheck.codec import ToolResult
-from coatcheck.codec.characters import ResultSize, measure_result, seen_characters
+from coatcheck.codec.characters import ResultSize, measure_result, seen_characters, text_of
 from coatcheck.errors import CoatcheckError, PathNotFound
 from coatcheck.explorer import Explorer, Kept
 from coatcheck.explorer.tool_names import listed_as
@@ -44,12 +45,16 @@ class Origin:
         is_listed: Whether the server has a tool of this name; others are not counted by name.
         promises_structure: Whether it has an output schema.
         call: What was left to do when the call was prepared.
+        structure_stays: Whether ``structuredContent`` stays whole, for a view or a script of the client.
+        host: What the client does with results.
     """
 
     tool: str
     is_listed: bool
     promises_structure: bool
     call: PreparedCall
+    structure_stays: bool = False
+    host: HostProfile = DEFAULT
 
 
 class ResultKeeper:
@@ -89,7 +94,7 @@ class ResultKeeper:
         has_filter = origin.call.filter is not None and not result.get("isError")
         if limit is None and not has_filter:
             return with_notes(result, origin.call.notes)
-        size = measure_result(result, max(limit or 0, 4 * self._preview_limit, self._response_limit))
+        size = _measured(result, origin, max(limit or 0, 4 * self._preview_limit, self._response_limit))
         room = None
         if budget is not None and limit is not None:
             room = budget.room(self._limits.for_concurrent_calls)
@@ -112,7 +117,7 @@ class ResultKeeper:
             expected = min(size.larger, self._preview_limit)
             budget.spent += expected
             changed = await self._replacement(result, size, origin, room)
-            shown = size if changed is result else measure_result(changed, size.larger)
+            shown = size if changed is result else _measured(changed, origin, size.larger)
             budget.spent += shown.larger - expected
         return changed
 
@@ -123,7 +128,7 @@ class ResultKeeper:
             answer = await self._filtered(result, kept, origin.call)
             if answer is not None:
                 return self._replaced(result, size, origin, kept, _answered(result, origin, kept, answer))
-        limit = self._limits.of(origin.tool)
+        limit = self._limit(result, origin)
         if limit is None:
             return result
         limit = limit if room is None else min(limit, max(room, ALWAYS_FREE))
@@ -148,9 +153,17 @@ class ResultKeeper:
         )
         return self._replaced(result, size, origin, kept, short)
 
+    def _limit(self, result: Result, origin: Origin) -> int | None:
+        """Give the limit of a tool's results, or what its host shows without cutting it."""
+        limit = self._limits.of(origin.tool)
+        if limit is None or not self._limits.adapts_to_host or self._limits.own_of(origin.tool) is not None:
+            return limit
+        first = next((text for block in blocks_of(result) if (text := text_of(block)) is not None), "")
+        return inline_characters(origin.host, limit, first)
+
     def _replaced(self, result: Result, size: ResultSize, origin: Origin, kept: Kept, short: Result) -> Result:
         """Add what hosts and programs read, and count what was saved; the result itself where nothing was."""
-        shown = measure_result(short, size.total + 1)
+        shown = _measured(short, origin, size.total + 1)
         if origin.call.filter is None and shown.total > size.total:
             return result
         characters = seen_characters(result, kept.characters)
@@ -214,6 +227,12 @@ class ResultKeeper:
             everything = all_text(made.original)
             text = error_text(everything, made.room, None)
             return Kept(None, f"This result was not kept: {error}\n\n{text}"[: made.room], len(everything))
+
+
+def _measured(result: Result, origin: Origin, most: int) -> ResultSize:
+    """Count what a model may read of a result: the content alone where the structure is for a view or a script."""
+    size = measure_result(result, most)
+    return replace(size, structure=0) if origin.structure_stays else size
 
 
 def _answered(result: Result, origin: Origin, kept: Kept, answer: str) -> Result:

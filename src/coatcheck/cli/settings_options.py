@@ -18,6 +18,8 @@ LIMITS = (
     "never_keep",
     "always_keep",
     "round_limit",
+    "structured_content",
+    "host_profile",
     "filter_argument",
     "limits_in_tokens",
     "preview_limit",
@@ -26,7 +28,14 @@ LIMITS = (
     "tool_prefix",
 )
 SERVER = ("wait_for_store", "shutdown_timeout", "max_caller_sessions", "log_format")
-BOUNDS = ("max_object_bytes", "max_namespace_objects", "max_namespace_bytes", "max_total_bytes", "namespace_secret")
+BOUNDS = (
+    "max_object_bytes",
+    "max_namespace_objects",
+    "max_namespace_bytes",
+    "max_total_bytes",
+    "namespace_secret",
+    "object_store_options",
+)
 SANDBOX = ("sandbox_workers", "sandbox_timeout", "sandbox_memory", "sandbox_cache")
 REDIS = (
     "redis_prefix",
@@ -66,6 +75,9 @@ _SECONDS = frozenset(
 )
 _TEXTS = frozenset(
     {
+        "structured_content",
+        "host_profile",
+        "filter_argument",
         "object_store_backend",
         "redis_url",
         "sqlite_path",
@@ -80,8 +92,8 @@ _TEXTS = frozenset(
     }
 )
 # The kinds stand here although the settings know them too: `wrap` starts its server before it imports the settings.
-_VARIABLE_ONLY = frozenset({"namespace_secret", "redis_sentinel_password"})
-"""Secrets: an argument can be read in the process list, so these have a variable and no flag."""
+_VARIABLE_ONLY = frozenset({"namespace_secret", "redis_sentinel_password", "object_store_options"})
+"""Settings without a flag: secrets, since the process list shows arguments, and what is a table in the file."""
 
 _METAVARS = {"Path": "PATH", "float": "SECONDS", "int": "NUMBER"}
 _MOST_COLUMNS = 30

@@ -14,6 +14,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from coatcheck import codec
 from coatcheck.arguments.declared_types import DeclaredTypes
 from coatcheck.calls.call_budget import CallBudgets
+from coatcheck.calls.host_profiles import Client, client_of_initialize
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.own_arguments import as_meant
 from coatcheck.calls.prepared_call import FILTER, PreparedCall
@@ -195,7 +196,7 @@ class ReferenceMiddleware:
             ctx = replace(ctx, params=params)
         if tools is not None and tools.keeps(name):
             return await _passed(ctx, call_next, call)
-        budget = self._budgets.of(_budget_key(ctx))
+        budget, client = self._budgets.of(_budget_key(ctx)), _client_of(ctx)
         budget.call_started()
         try:
             result = await call_next(ctx)
@@ -205,7 +206,9 @@ class ReferenceMiddleware:
                 await codec.let_go(call.pieces)
             if not isinstance(result, dict):
                 return result
-            return await interceptor.result(name, result, call=call, budget=budget, listed=schema is not None)
+            return await interceptor.result(
+                name, result, call=call, budget=budget, listed=schema is not None, client=client
+            )
         finally:
             budget.call_ended()
 
@@ -248,3 +251,14 @@ def _error_result(text: str, protocol_version: str) -> dict[str, Any]:
 def _complete(result: dict[str, Any], protocol_version: str) -> dict[str, Any]:
     """What a middleware gives without calling on is sent as it is, so the envelope is ours to complete."""
     return {**result, "resultType": "complete"} if protocol_version in MODERN_PROTOCOL_VERSIONS else result
+
+
+def _client_of(ctx: ServerRequestContext[Any, Any]) -> Client:
+    """Tell which host sends a request, as it said in the handshake or with the request."""
+    params, capabilities = ctx.session.client_params, ctx.session.client_capabilities
+    return client_of_initialize(
+        {
+            "clientInfo": None if params is None else {"name": params.client_info.name},
+            "capabilities": None if capabilities is None else {"extensions": capabilities.extensions},
+        }
+    )

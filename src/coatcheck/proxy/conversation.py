@@ -6,20 +6,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from coatcheck.calls.call_budget import CallBudget
+from coatcheck.calls.host_profiles import UNKNOWN_CLIENT, client_of_initialize
 from coatcheck.calls.nesting import announces, is_announced
 from coatcheck.calls.prepared_call import FILTER
 from coatcheck.codec import adump_line
 from coatcheck.errors import CoatcheckError, ObjectNotFound
 from coatcheck.proxy import jsonrpc, object_resources, partial_parsing
 from coatcheck.proxy.background_tasks import BackgroundTasks, result_if_ready
-from coatcheck.proxy.jsonrpc import (
-    Id,
-    Message,
-    id_of,
-    is_request,
-    is_response,
-    to_line,
-)
+from coatcheck.proxy.jsonrpc import Id, Message, id_of, is_request, is_response, to_line
 from coatcheck.proxy.pending_requests import PendingRequest, PendingRequests
 from coatcheck.proxy.request_sender import RequestSender
 from coatcheck.proxy.send_capacity import SendCapacity
@@ -78,7 +72,7 @@ class Conversation:
         self._requests: PendingRequests[asyncio.Future[Message] | None] = PendingRequests()
         self._work = BackgroundTasks(on_change)
         self._prefetch = ToolListPrefetch(to_server, self._requests)
-        self._has_tools = True
+        self._has_tools, self._client = True, UNKNOWN_CLIENT
         self._passes = self._always_passes = passes
         self._keepers, self._capacity = keepers, capacity
         self._sender = RequestSender(to_server, self._work, self._is_passing)
@@ -176,6 +170,7 @@ class Conversation:
                 return
             if message["method"] == "initialize":
                 self._passes = self._always_passes or is_announced(message)
+                self._client = client_of_initialize(message.get("params"))
             self._note_request(message)
             self._sender.send(line, message)
             return
@@ -375,7 +370,10 @@ class Conversation:
             result = message["result"]
             interceptor = await asyncio.shield(self._interceptor)
             if request.method == CALL:
-                changed = await interceptor.result(request.tool, result, call=request.call, budget=self._budget)
+                client = request.client(self._client)
+                changed = await interceptor.result(
+                    request.tool, result, call=request.call, budget=self._budget, client=client
+                )
             else:
                 changed = await interceptor.tools_list(result) if self._has_tools else result
                 self._prefetch.listed = self._prefetch.listed or not result.get("nextCursor")

@@ -5,6 +5,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from coatcheck.calls.host_profiles import Client, client_of_request
 from coatcheck.calls.prepared_call import PreparedCall
 from coatcheck.proxy.jsonrpc import (
     PROGRESS_TOKEN,
@@ -50,6 +51,10 @@ class PendingRequest(Generic[Asker]):
     task: asyncio.Task[None] | None = None
     passes: bool = False
     call: PreparedCall | None = None
+
+    def client(self, of_session: Client) -> Client:
+        """Give the client of the request: of a stateless revision it says so itself."""
+        return client_of_request({"_meta": self.meta}) if self.is_stateless else of_session
 
     def outgoing(self, message: Message) -> Message:
         """Give the request under the id that it is sent under, which is its progress token too."""

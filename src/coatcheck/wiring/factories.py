@@ -196,6 +196,7 @@ def open_limits(settings: Settings) -> Limits:
         settings.never_keep,
         settings.always_keep,
         ROUND_FACTOR * inline if settings.round_limit is None else settings.round_limit * factor,
+        adapts_to_host="inline_limit" not in settings.model_fields_set,
     )
 
 

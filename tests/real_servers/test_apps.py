@@ -1,0 +1,121 @@
+"""The official example servers of MCP Apps keep their data behind coatcheck, for clients that show views and others."""
+
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from mcp import Client, StdioServerParameters, stdio_client
+from mcp.client import advertise
+from mcp_types import CallToolResult, Implementation
+
+from tests.real_servers.packages import npm_server
+
+pytestmark = [pytest.mark.npm, pytest.mark.anyio]
+
+UI, VIEW_TYPE = "io.modelcontextprotocol/ui", "text/html;profile=mcp-app"
+SEGMENTS, CLOCK = "server-customer-segmentation", "server-basic-vanillajs"
+
+
+@asynccontextmanager
+async def connected(
+    server: str, *flags: str, name: str = "a host", apps: bool = True, wrapped: bool = True
+) -> AsyncIterator[Client]:
+    command = [*npm_server(server), "--stdio"]
+    if wrapped:
+        command = [sys.executable, "-m", "coatcheck", "wrap", *flags, "--", *command]
+    parameters = StdioServerParameters(command=command[0], args=command[1:])
+    with anyio.fail_after(90):
+        async with Client(
+            stdio_client(parameters),
+            client_info=Implementation(name=name, version="1"),
+            extensions=[advertise(UI, {"mimeTypes": [VIEW_TYPE]})] if apps else None,
+        ) as client:
+            yield client
+
+
+def text_of(result: CallToolResult) -> str:
+    return "".join(getattr(block, "text", "") for block in result.content)
+
+
+async def customers(*flags: str, name: str, apps: bool) -> tuple[str, dict]:
+    async with connected(SEGMENTS, *flags, name=name, apps=apps) as client:
+        result = await client.call_tool("get-customer-data", {})
+        return text_of(result), result.structured_content or {}
+
+
+@pytest.mark.parametrize(
+    ("name", "apps", "whole"),
+    [
+        ("claude-code", True, True),
+        ("claude-code", False, False),
+        ("codex-mcp-client", True, True),
+        ("codex-mcp-client", False, False),
+        ("Visual Studio Code", True, True),
+        ("Visual Studio Code", False, True),
+        ("goose", True, True),
+        ("goose", False, True),
+        ("something unknown", True, True),
+        ("something unknown", False, True),
+    ],
+)
+async def test_each_host_gets_the_form_that_the_rules_say(name, apps, whole):
+    text, structured = await customers(name=name, apps=apps)
+    assert text.startswith("@obj_")
+    if whole:
+        assert len(structured["customers"]) == 250
+    else:
+        assert set(structured) == {"$stored"}
+
+
+@pytest.mark.parametrize(("form", "whole"), [("whole", True), ("short", False)])
+async def test_the_setting_overrides_what_the_host_says(form, whole):
+    _, structured = await customers("--structured-content", form, name="claude-code", apps=True)
+    assert ("customers" in structured) is whole
+
+
+async def test_a_profile_can_be_named_for_a_host_that_gives_another_name():
+    _, structured = await customers("--host-profile", "codex", name="a host of our own", apps=False)
+    assert set(structured) == {"$stored"}
+
+
+async def test_a_view_and_its_address_are_the_same_bare_and_wrapped():
+    seen = []
+    for wrapped in (False, True):
+        async with connected(SEGMENTS, wrapped=wrapped) as client:
+            listed = await client.list_tools()
+            tool = next(tool for tool in listed.tools if tool.name == "get-customer-data")
+            uri = tool.meta["ui"]["resourceUri"]
+            content = (await client.read_resource(uri)).contents[0]
+            seen.append((uri, content.mime_type, content.text, content.meta))
+    assert seen[0] == seen[1]
+    assert seen[0][1] == VIEW_TYPE
+
+
+async def test_a_small_result_passes_byte_for_byte():
+    async with connected(CLOCK, name="claude-code") as client:
+        result = await client.call_tool("get-time", {})
+        assert text_of(result) == result.structured_content["time"]
+
+
+async def test_the_text_of_a_view_without_structured_content_stays_whole(tmp_path):
+    script = tmp_path / "server.py"
+    script.write_text(
+        "from mcp.server import MCPServer\n"
+        "server = MCPServer('views')\n"
+        "@server.tool(meta={'ui': {'resourceUri': 'ui://views/rows.html'}}, structured_output=False)\n"
+        "def rows() -> str:\n    return 'row\\n' * 5000\n"
+        "@server.tool(meta={'ui': {'visibility': ['app']}})\n"
+        "def page() -> list[int]:\n    return list(range(9000))\n"
+        "server.run()\n"
+    )
+    command = [sys.executable, "-m", "coatcheck", "wrap", "--", sys.executable, str(script)]
+    with anyio.fail_after(60):
+        async with Client(stdio_client(StdioServerParameters(command=command[0], args=command[1:]))) as client:
+            await client.list_tools()
+            assert text_of(await client.call_tool("rows", {})) == "row\n" * 5000
+            untouched = await client.call_tool("page", {})
+            assert untouched.structured_content == {"result": list(range(9000))}
+            assert json.loads(text_of(untouched)[:1] or "0") == 0
