@@ -25,9 +25,9 @@ def test_small_results_errors_pictures_and_unknown_methods_pass_byte_for_byte(co
 def test_a_result_of_exactly_the_limit_passes_and_one_character_more_does_not(connect):
     client = connect()
     # The echo has {"s": "…"} around the characters.
-    at_limit = client.call("echo", s="x" * (4_000 - 9))["result"]
-    assert len(at_limit["content"][0]["text"]) == 4_000
-    over = client.call("echo", s="x" * (4_000 - 8))["result"]
+    at_limit = client.call("echo", s="x" * (8_000 - 9))["result"]
+    assert len(at_limit["content"][0]["text"]) == 8_000
+    over = client.call("echo", s="x" * (8_000 - 8))["result"]
     assert "@obj_001" in over["content"][0]["text"]
 
 
