@@ -129,8 +129,7 @@ def test_one_long_message_to_a_server_that_does_not_read_holds_up_nobody_else(tm
         ways = {"command": ["--", *SPECIAL], "gateway": gateway(tmp_path)}
         with Slow(*(["--url", served[1]] if way == "url" else ways[way])) as client:
             tool = "one__measure" if way == "gateway" else "measure"
-            own = "coatcheck_object_store_put" if way == "url" else "object_store_put"  # there that is the other's
-            put = {"name": own, "arguments": {"value": [1]}}
+            put = {"name": "object_store_put", "arguments": {"value": [1]}}
             client.send(id=2, method="tools/call", params=put)  # after that it is known whose tools are whose
             assert "Stored as @" in str(client.answer(2))
             pid = served[0].pid if way == "url" else server_of(client.process.pid)
