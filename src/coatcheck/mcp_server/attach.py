@@ -13,6 +13,7 @@ from coatcheck.mcp_server.middleware import OwnArgumentsMiddleware, ReferenceMid
 from coatcheck.mcp_server.stepping_back import SteppingBackMiddleware
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.store.tenancy import Scopes
+from coatcheck.tools import object_tools
 from coatcheck.tools.explorable import keeps_results
 from coatcheck.tools.referenceable import resolves_references
 from coatcheck.tools.registration import choose_tools, register_tools
@@ -156,7 +157,9 @@ def install_tools(
         server.middleware.extend(installation.middleware)
     server.middleware.append(ScopeMiddleware(tenancy))
     server.middleware.append(SteppingBackMiddleware((), lambda: True))
-    server.middleware.append(OwnArgumentsMiddleware(lambda name: _schema_of(server, name, names)))
+    # Tools of other toolsets read their arguments as they like.
+    objects = [name for name in names if getattr(_function(server, name), "__module__", "") == object_tools.__name__]
+    server.middleware.append(OwnArgumentsMiddleware(lambda name: _schema_of(server, name, objects)))
     search_beforehand()
     return names
 
