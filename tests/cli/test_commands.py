@@ -54,7 +54,7 @@ def test_the_version_is_printed():
         (["serve", "--prot", "1"], "No such option: --prot. Did you mean --port?"),
         (["serve", "--port", "x"], "should be a valid integer"),
         (["doctor", "--nonsense"], "No such option"),
-        (["wrap"], "Say which server to wrap"),
+        (["wrap"], "Name what to wrap"),
     ],
 )
 def test_wrong_usage_is_told_on_stderr_with_exit_code_2(arguments, expected):
@@ -131,7 +131,9 @@ def test_doctor_shows_the_graph_the_backend_and_how_fast_it_answers(redis_server
     assert re.search(r"backend +ok +RedisBackend", done.stdout)
     assert re.search(r"store +ok +answers in [\d.]+ ms", done.stdout)
     assert re.search(r"sandbox +ok +a worker started", done.stdout)
-    assert re.search(r"store +Singleton ObjectStore ← observation, settings, tenancy, \(backend\)", done.stdout)
+    assert re.search(
+        r"store +Singleton ObjectStore ← namespace, observation, settings, tenancy, \(backend\)", done.stdout
+    )
 
 
 def test_doctor_says_what_does_not_work_and_fails():

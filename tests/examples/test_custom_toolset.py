@@ -48,7 +48,7 @@ async def test_the_toolset_is_served_with_its_settings(folder, mode):
 
         refused = await client.call_tool("read_log", {"name": "secret.txt"})
         assert refused.is_error
-        assert "There is no log of that name" in text_of(refused)
+        assert "There is no log named" in text_of(refused)
 
 
 def test_a_setting_that_does_not_fit_ends_it_with_a_reason(tmp_path):
