@@ -74,7 +74,7 @@ class History:
     def sentence(self) -> str:
         """Make a sentence about the project."""
         what, why = self.random.choice(THINGS), self.random.choice(CAUSES)
-        return f"The {what} is {self.random.choice(['kept', 'sent again', 'refused', 'priced anew'])} {why}."
+        return f"The {what} is {self.random.choice(['kept', 'sent again', 'refused', 'priced again'])} {why}."
 
     def message(self, area: str, number: int) -> str:
         """Make a commit message, every third with a body."""

@@ -7,7 +7,7 @@ import pytest
 from coatcheck import codec
 from coatcheck.backends.memory import InMemoryBackend
 from coatcheck.codec import Metadata, Spliced, dump_json, pack
-from coatcheck.codec.chunked import yield_budget as manners
+from coatcheck.codec.chunked import yield_budget
 from coatcheck.decorators import referenceable
 from coatcheck.errors import ArgumentRejected
 from coatcheck.explorer import Explorer, reference_values
@@ -123,7 +123,7 @@ async def test_a_tool_gets_a_large_value_decoded_as_it_was(large):
 
 
 async def test_beside_much_that_is_given_references_are_resolved_in_their_places(explorer, monkeypatch):
-    monkeypatch.setattr(manners, "PAUSE_AFTER", 0.0)
+    monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
     explorer.store.put([1, 2, 3])
     rows = [{"id": number, "tags": ["@", "a@b"]} for number in range(20_000)]
     given = {"rows": [*rows, {"id": "@obj_001[1]"}, ["@@obj_001", "@alice"]], "whole": "@obj_001", "same": rows}

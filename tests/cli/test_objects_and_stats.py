@@ -16,7 +16,7 @@ from coatcheck.cli import main
 from coatcheck.containers import Container
 from coatcheck.object_store import ObjectStore
 from coatcheck.settings import Settings
-from coatcheck.store.tenancy import Reach, Scope
+from coatcheck.store.tenancy import Caller, CallerKind
 from tests.monitoring.connecting import client_of
 from tests.monitoring.running import served
 
@@ -127,7 +127,7 @@ def test_one_sees_ones_own_and_an_operator_everybodys(place, run):
     container = container_at(place)
     store: ObjectStore = container.store()
     mine = store.put("mine")
-    with container.tenancy().enter(Scope(Reach.PRINCIPAL, "alice")):
+    with container.tenancy().enter(Caller(CallerKind.PRINCIPAL, "alice")):
         hers, namespace = store.put("hers"), store.namespace()
     assert [each["id"] for each in json.loads(run(place, "objects", "ls", "--json").stdout)] == [mine]
     everybodys = json.loads(run(place, "objects", "ls", "--all-namespaces", "--json").stdout)

@@ -19,7 +19,7 @@ from coatcheck.backends import InMemoryBackend
 from coatcheck.codec import Encoded, Metadata, ToolResult, aencode, encode, pack, unpack
 from coatcheck.codec.chunked import async_codec as slices
 from coatcheck.codec.chunked import encoder as slicing
-from coatcheck.codec.chunked import yield_budget as manners
+from coatcheck.codec.chunked import yield_budget
 from coatcheck.codec.json_encoders import encode_carefully
 from coatcheck.object_store import ObjectStore
 from tests.strategies import keys, scalars
@@ -199,7 +199,7 @@ def test_a_slice_that_takes_longer_than_those_before_it_is_cut_shorter(monkeypat
     "value", [records(30_000), [*records(20_000), 2**70], {"text": "x" * 20_000_000}], ids=["fast", "careful", "text"]
 )
 async def test_the_event_loop_gets_its_turn(monkeypatch, value):
-    monkeypatch.setattr(manners, "PAUSE_AFTER", 0.0)
+    monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
     turns = 0
     done = False
 
@@ -218,7 +218,7 @@ async def test_the_event_loop_gets_its_turn(monkeypatch, value):
 
 @pytest.mark.anyio
 async def test_a_dict_that_changes_while_it_is_encoded_is_stored_all_the_same(monkeypatch):
-    monkeypatch.setattr(manners, "PAUSE_AFTER", 0.0)
+    monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
     value: dict[str, Any] = {str(n): n for n in range(100_000)}
 
     done = False

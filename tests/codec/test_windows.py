@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from coatcheck import codec
 from coatcheck.codec import encode
 from coatcheck.codec.chunked import decoder as windows
-from coatcheck.codec.chunked import yield_budget as manners
+from coatcheck.codec.chunked import yield_budget
 from coatcheck.codec.chunked.decoder import Windows
 from coatcheck.explorer.operations.document import metadata_of
 
@@ -113,7 +113,7 @@ async def _turns(work):
 
 @pytest.mark.parametrize("value", [SHAPES["rows"], [10**30, *SHAPES["rows"]]], ids=["fast", "careful"])
 def test_others_have_their_turn_while_a_payload_is_decoded(monkeypatch, value):
-    monkeypatch.setattr(manners, "PAUSE_AFTER", 0.0)
+    monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
     encoded = encode(value)
     work = codec.adecode(metadata_of(encoded), encoded.payload)
     decoded, turns = asyncio.run(_turns(work))

@@ -15,7 +15,7 @@ from coatcheck.explorer import Explorer
 from coatcheck.lifecycle import validate
 from coatcheck.object_store import ObjectStore
 from coatcheck.settings import Settings
-from coatcheck.store.tenancy import Reach, Scope
+from coatcheck.store.tenancy import Caller, CallerKind
 from tests.waiting import wait_until
 
 
@@ -76,7 +76,7 @@ def test_two_containers_in_one_process_share_nothing():
     assert first.backend() is not second.backend()
     assert first.tenancy() is not second.tenancy()
     assert first.sandbox() is not second.sandbox()
-    with first.tenancy().enter(Scope(Reach.PRINCIPAL, "alice")):
+    with first.tenancy().enter(Caller(CallerKind.PRINCIPAL, "alice")):
         assert first.store().namespace() != ""
         assert second.store().namespace() == ""
 
@@ -149,19 +149,19 @@ def test_ids_are_short_where_a_namespace_protects_them_and_long_where_nothing_do
     container = Container(settings=Settings())
     store, scopes = container.store(), container.tenancy()
     assert len(store.put(1)) == len("obj_") + 6
-    with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
+    with scopes.enter(Caller(CallerKind.PRINCIPAL, "alice")):
         assert len(store.put(1)) == len("obj_") + 6
-    with scopes.enter(Scope(Reach.ANYBODY)):
+    with scopes.enter(Caller(CallerKind.ANONYMOUS)):
         assert len(store.put(1)) >= len("obj_") + 22
 
 
 def test_each_principal_has_a_namespace_of_its_own_that_does_not_show_who_it_is():
     container = Container(settings=Settings())
     store, scopes = container.store(), container.tenancy()
-    with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
+    with scopes.enter(Caller(CallerKind.PRINCIPAL, "alice")):
         object_id = store.put("hers")
         assert "alice" not in store.namespace()
-    with scopes.enter(Scope(Reach.PRINCIPAL, "bob")):
+    with scopes.enter(Caller(CallerKind.PRINCIPAL, "bob")):
         assert store.get(object_id) is None
     assert store.get(object_id) is None
 
@@ -169,7 +169,7 @@ def test_each_principal_has_a_namespace_of_its_own_that_does_not_show_who_it_is(
 def test_replicas_with_one_secret_agree_on_namespaces():
     def namespace(**values: str) -> str:
         scopes = Container(settings=Settings(**values)).tenancy()
-        with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
+        with scopes.enter(Caller(CallerKind.PRINCIPAL, "alice")):
             return scopes.namespace()
 
     assert namespace(namespace_secret="s") == namespace(namespace_secret="s") != namespace(namespace_secret="t")
@@ -184,7 +184,7 @@ def test_a_scope_ends_with_its_task():
 
     async def main() -> list[str]:
         async def one(name: str) -> str:
-            with scopes.enter(Scope(Reach.PRINCIPAL, name)):
+            with scopes.enter(Caller(CallerKind.PRINCIPAL, name)):
                 await checkpoint()
                 return scopes.namespace()
 

@@ -14,7 +14,7 @@ from coatcheck.containers import Container
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.lifecycle import overridden
-from coatcheck.object_store import ObjectStore, Scopes
+from coatcheck.object_store import ObjectStore, Tenancy
 from coatcheck.settings import Settings
 from coatcheck.store.events import Observation
 
@@ -56,7 +56,7 @@ def settings(container: Any) -> None:
 
 
 def tenancy(container: Any) -> None:
-    other = Scopes()
+    other = Tenancy()
     with overridden(container, tenancy=other):
         assert container.store().namespace == other.namespace
     assert container.store().namespace != other.namespace

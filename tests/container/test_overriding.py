@@ -14,7 +14,7 @@ from coatcheck.errors import ObjectNotFound
 from coatcheck.lifecycle import overridden, running
 from coatcheck.object_store import ObjectStore
 from coatcheck.settings import Settings
-from coatcheck.store.tenancy import Reach, Scope, Scopes
+from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
 
 pytestmark = pytest.mark.anyio
 
@@ -97,8 +97,8 @@ def test_other_settings_reach_the_store_the_backend_and_the_explorer(container, 
 
 
 def test_another_tenancy_decides_the_namespace(container):
-    tenancy = Scopes("another secret")
-    with overridden(container, tenancy=tenancy), tenancy.enter(Scope(Reach.PRINCIPAL, "alice")):
+    tenancy = Tenancy("another secret")
+    with overridden(container, tenancy=tenancy), tenancy.enter(Caller(CallerKind.PRINCIPAL, "alice")):
         hers = container.store().put("hers")
         assert container.store().namespace() == tenancy.namespace() != ""
     assert container.store().get(hers) is None

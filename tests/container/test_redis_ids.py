@@ -6,7 +6,7 @@ import pytest
 
 from coatcheck.containers import Container
 from coatcheck.settings import Settings
-from coatcheck.store.tenancy import Reach, Scope
+from coatcheck.store.tenancy import Caller, CallerKind
 
 UUID = r"obj_[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 SHORT = r"obj_[A-Za-z0-9]{10}"
@@ -18,7 +18,7 @@ def new_ids(redis_server):
     def new_ids(reach, count=20, **settings):
         settings = Settings(object_store_backend="redis", redis_url=redis_server.url, **settings)
         container = Container(settings=settings)
-        with container.tenancy().enter(Scope(reach, "somebody")):
+        with container.tenancy().enter(Caller(reach, "somebody")):
             ids = [container.store().put(number) for number in range(count)]
             assert [container.store().get(object_id) for object_id in ids] == list(range(count))
         container.backend().close()
@@ -27,7 +27,7 @@ def new_ids(redis_server):
     return new_ids
 
 
-@pytest.mark.parametrize("reach", [Reach.LOCAL, Reach.PRINCIPAL])
+@pytest.mark.parametrize("reach", [CallerKind.LOCAL, CallerKind.PRINCIPAL])
 @pytest.mark.parametrize(
     ("settings", "form"), [({}, UUID), ({"redis_ids": "uuid"}, UUID), ({"redis_ids": "short"}, SHORT)]
 )
@@ -38,12 +38,12 @@ def test_a_namespace_protects_the_object_so_that_its_id_may_be_short(new_ids, re
 
 @pytest.mark.parametrize("settings", [{}, {"redis_ids": "short"}])
 def test_where_the_id_is_the_only_protection_it_has_128_random_bits(new_ids, settings):
-    ids = new_ids(Reach.ANYBODY, **settings)
+    ids = new_ids(CallerKind.ANONYMOUS, **settings)
     assert [each for each in ids if not re.fullmatch(CAPABILITY, each)] == []
 
 
 def test_two_replicas_do_not_give_the_same_short_id(new_ids):
-    ids = [object_id for _ in range(2) for object_id in new_ids(Reach.LOCAL, 1000, redis_ids="short")]
+    ids = [object_id for _ in range(2) for object_id in new_ids(CallerKind.LOCAL, 1000, redis_ids="short")]
     assert len(set(ids)) == 2000
     # Each place takes each of its 62 characters: with fewer of them ids would meet much sooner.
     assert all(len({each[4 + place] for each in ids}) == 62 for place in range(10))

@@ -13,7 +13,7 @@ from coatcheck.backends import SQLiteBackend
 from coatcheck.containers import Container
 from coatcheck.lifecycle import running
 from coatcheck.settings import Settings
-from coatcheck.store.tenancy import Reach, Scope
+from coatcheck.store.tenancy import Caller, CallerKind
 
 pytestmark = pytest.mark.anyio
 
@@ -29,11 +29,11 @@ async def test_objects_outlive_the_container_and_keep_their_owners(tmp_path):
     async with running(Container(settings=settings(tmp_path / "o.sqlite"))) as container:
         assert isinstance(container.backend(), SQLiteBackend)
         for name in ("alice", "bob"):
-            with container.tenancy().enter(Scope(Reach.PRINCIPAL, name)):
+            with container.tenancy().enter(Caller(CallerKind.PRINCIPAL, name)):
                 ids[name] = await container.store().aput(f"of {name}")
     async with running(Container(settings=settings(tmp_path / "o.sqlite"))) as container:
         for name in ("alice", "bob"):
-            with container.tenancy().enter(Scope(Reach.PRINCIPAL, name)):
+            with container.tenancy().enter(Caller(CallerKind.PRINCIPAL, name)):
                 assert await container.store().afetch(ids[name]) == f"of {name}"
                 assert [summary.object_id for summary in await container.store().alist()] == [ids[name]]
     assert {each.stat().st_mode & 0o077 for each in tmp_path.iterdir()} == {0}

@@ -16,7 +16,7 @@ from coatcheck.explorer import Explorer
 from coatcheck.lifecycle import WiringWarning, overridden, running, validate
 from coatcheck.object_store import ObjectStore
 from coatcheck.settings import Settings
-from coatcheck.store.tenancy import Scopes
+from coatcheck.store.tenancy import Tenancy
 from coatcheck.tool_factory import ToolConfig
 
 ROOT = Path(__file__).parents[2]
@@ -262,7 +262,7 @@ async def test_an_override_that_comes_too_late_is_a_warning():
             validate(container)
         assert "settings: it was overridden after" in str(caught[0].message)
         assert "[late-override]" in str(caught[0].message)
-        with container.tenancy.override(Scopes()), pytest.warns(WiringWarning, match="tenancy: it was overridden"):
+        with container.tenancy.override(Tenancy()), pytest.warns(WiringWarning, match="tenancy: it was overridden"):
             validate(container)
         with warnings.catch_warnings():
             warnings.simplefilter("error")

@@ -23,7 +23,7 @@ from coatcheck.mcp_server.jwt_verifier import SignedTokens
 from coatcheck.proxy.object_resources import answer_read
 from coatcheck.server import attach, configure_mcp_server
 from coatcheck.settings import Settings
-from coatcheck.store.tenancy import Reach, Scope
+from coatcheck.store.tenancy import Caller, CallerKind
 from coatcheck.tool_factory import MemoryType, ToolConfig
 from coatcheck.toolsets import Toolset
 from tests.processes import state_of
@@ -236,16 +236,16 @@ async def test_a_wrapping_proxy_keeps_two_callers_apart_if_it_has_two(container)
         except CoatcheckError as error:
             return str(error).replace(name, "ID")
 
-    with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
+    with scopes.enter(Caller(CallerKind.PRINCIPAL, "alice")):
         name = await container.store().aput({"name": SECRET})
         assert SECRET in await said("a reference as argument", name)
         assert SECRET in await read(name)
-    with scopes.enter(Scope(Reach.PRINCIPAL, "bob")):
+    with scopes.enter(Caller(CallerKind.PRINCIPAL, "bob")):
         for way in WAYS:
             assert await said(way, name) == await said(way, MISSING), way
         assert await read(name) == await read(MISSING)
         assert "not found" in await read(name)
-    with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
+    with scopes.enter(Caller(CallerKind.PRINCIPAL, "alice")):
         assert SECRET in await said("get", name)
 
 
@@ -301,10 +301,10 @@ async def test_asking_for_anothers_object_never_touches_its_key():
 
     container = Container(settings=Settings(), backend=Watched())
     scopes, interceptor = container.tenancy(), container.proxy_interceptor()
-    with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
+    with scopes.enter(Caller(CallerKind.PRINCIPAL, "alice")):
         name = await container.store().aput({"name": SECRET})
         hers = container.store().namespace()
-    with scopes.enter(Scope(Reach.PRINCIPAL, "bob")):
+    with scopes.enter(Caller(CallerKind.PRINCIPAL, "bob")):
         his = container.store().namespace()
         for way, call in WAYS.items():
             asked.clear()
@@ -329,16 +329,16 @@ async def test_asking_for_anothers_object_never_touches_its_key():
 )
 async def test_an_id_that_is_none_leads_out_of_no_namespace(container, name):
     store, scopes = container.store(), container.tenancy()
-    with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
+    with scopes.enter(Caller(CallerKind.PRINCIPAL, "alice")):
         stored = store.put(SECRET)
         name = name.replace("HERS", store.namespace()).replace("obj_1", stored)
-    for scope in (Scope(), Scope(Reach.ANYBODY), Scope(Reach.PRINCIPAL, "bob")):
+    for scope in (Caller(), Caller(CallerKind.ANONYMOUS), Caller(CallerKind.PRINCIPAL, "bob")):
         with scopes.enter(scope):
             assert store.get(name) is None
             assert await store.aget(name) is None
             assert not store.delete(name)
             assert not await store.adelete(name)
-    with scopes.enter(Scope(Reach.PRINCIPAL, "alice")):
+    with scopes.enter(Caller(CallerKind.PRINCIPAL, "alice")):
         assert store.get(stored) == SECRET
     await store.aclose()
 
@@ -346,7 +346,7 @@ async def test_an_id_that_is_none_leads_out_of_no_namespace(container, name):
 async def test_without_authentication_nobody_waits_for_a_strangers_filter():
     container = Container(settings=Settings())
     explorer = container.explorer()
-    with container.tenancy().enter(Scope(Reach.ANYBODY)):
+    with container.tenancy().enter(Caller(CallerKind.ANONYMOUS)):
         theirs, mine = [await container.store().aput([number]) for number in range(2)]
         await explorer.aquery(mine, ".")
         async with anyio.create_task_group() as tasks:

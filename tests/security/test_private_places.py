@@ -9,14 +9,16 @@ from coatcheck.backends.breaker import BreakerBackend
 from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.mcp_server.authentication import TokenList
 from coatcheck.object_store import ObjectStore
-from coatcheck.store.tenancy import Reach, Scope, Scopes
+from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
 from tests.ports import free_port
 
 
-@pytest.mark.parametrize("scope", [Scope(Reach.ANYBODY), Scope(Reach.PRINCIPAL, "ann")], ids=["anyone", "a user"])
+@pytest.mark.parametrize(
+    "scope", [Caller(CallerKind.ANONYMOUS), Caller(CallerKind.PRINCIPAL, "ann")], ids=["anyone", "a user"]
+)
 @pytest.mark.parametrize("kind", ["redis", "redis behind a breaker", "sqlite"])
 def test_a_caller_over_the_network_does_not_learn_where_the_store_is(kind, scope, tmp_path):
-    port, scopes = free_port(), Scopes()
+    port, scopes = free_port(), Tenancy()
     path = tmp_path / "there" / "objects.db"
     if kind == "sqlite":
         path.parent.write_text("no folder")

@@ -179,10 +179,10 @@ def test_a_broken_settings_file_is_told_without_its_lines(tmp_path):
 
 
 def test_keys_in_redis_do_not_say_whose_they_are(guarded):
-    from coatcheck.store.tenancy import Reach, Scope
+    from coatcheck.store.tenancy import Caller, CallerKind
 
     container = Container(settings=settings_of(guarded.url))
-    with container.tenancy().enter(Scope(Reach.PRINCIPAL, f"alice@example.com {CANARY}")):
+    with container.tenancy().enter(Caller(CallerKind.PRINCIPAL, f"alice@example.com {CANARY}")):
         name = container.store().put("hers")
         keys = [key for key in container.backend().scan("") if name in key]
     assert keys

@@ -15,14 +15,14 @@ from mcp_types import ImageContent, TextContent
 from pydantic import BaseModel
 
 from coatcheck.backends import InMemoryBackend
-from coatcheck.codec.chunked import yield_budget as manners
+from coatcheck.codec.chunked import yield_budget
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.lifecycle import overridden
 from coatcheck.object_store import ObjectStore
 from coatcheck.server import attach
 from coatcheck.settings import Settings
-from coatcheck.store.tenancy import Reach, Scope
+from coatcheck.store.tenancy import Caller, CallerKind
 from coatcheck.tool_factory import ToolConfig
 
 pytestmark = pytest.mark.anyio
@@ -316,7 +316,7 @@ async def test_a_tool_added_later_is_covered(container, mode):
 
 
 async def test_a_callers_scope_decides_the_namespace(container):
-    with container.tenancy().enter(Scope(Reach.PRINCIPAL, "alice")):
+    with container.tenancy().enter(Caller(CallerKind.PRINCIPAL, "alice")):
         object_id = container.store().put("hers")
     server = somebodys_server()
     attach(server, container)
@@ -382,7 +382,7 @@ async def test_limits_by_tool_and_by_round_are_settings(mode):
 
 @pytest.mark.parametrize("decorated", [False, True], ids=["attached", "referenceable"])
 async def test_a_large_argument_is_freed_piece_by_piece_once_its_call_is_over(container, monkeypatch, decorated):
-    monkeypatch.setattr(manners, "PAUSE_AFTER", 0.0)
+    monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
     server, kept, uses = MCPServer("somebody's"), [], []
 
     async def first(value: Any) -> str:

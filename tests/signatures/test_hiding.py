@@ -9,7 +9,7 @@ from typing import Annotated
 import pytest
 
 from coatcheck.tools.hidden_parameters import bind
-from coatcheck.tools.signatures import face_of, is_async, refaced
+from coatcheck.tools.signatures import is_async, signature_of, with_other_signature
 
 
 def greet(name: str, workspace: str, /, greeting: "str" = "Hello", *, shout: bool = False) -> "list[str]":
@@ -169,15 +169,15 @@ def test_an_annotation_that_cannot_be_evaluated_stays_and_the_others_are_evaluat
     def tool(x: "Missing", y: "int") -> None:  # noqa: F821
         """Use a name that exists for type checkers only."""
 
-    parameters = face_of(tool).signature.parameters
+    parameters = signature_of(tool).signature.parameters
     assert parameters["x"].annotation == "Missing"
     assert parameters["y"].annotation is int
 
 
 def test_another_face_changes_what_is_shown_alone() -> None:
-    shown = refaced(greet, dataclasses.replace(face_of(greet), name="welcome"))
+    shown = with_other_signature(greet, dataclasses.replace(signature_of(greet), name="welcome"))
     assert shown.__name__ == "welcome"
-    assert inspect.signature(shown) == face_of(greet).signature
+    assert inspect.signature(shown) == signature_of(greet).signature
     assert shown("Ada", "w") == ["Hello", "Ada", "w"]
 
 

@@ -9,7 +9,7 @@ from anyio.lowlevel import checkpoint
 from coatcheck.backends import InMemoryBackend
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.codec import Spliced
-from coatcheck.codec.chunked import yield_budget as manners
+from coatcheck.codec.chunked import yield_budget
 from coatcheck.errors import UpstreamError
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
@@ -307,7 +307,7 @@ def test_an_answer_that_came_before_its_server_ended_is_not_lost():
 
 @pytest.mark.parametrize("ends", ["goes away", "is cancelled"])
 def test_what_was_asked_of_a_server_goes_to_no_later_one(monkeypatch, ends):
-    monkeypatch.setattr(manners, "PAUSE_AFTER", 0.0)
+    monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
 
     async def story() -> None:
         links: list[Silent] = []

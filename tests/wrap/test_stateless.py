@@ -18,7 +18,7 @@ from coatcheck.object_store import ObjectStore
 from coatcheck.proxy.front.http_application import Application
 from coatcheck.proxy.line_streams import HIGH_WATER
 from coatcheck.proxy.upstreams.process_connection import ProcessConnection
-from coatcheck.store.tenancy import Scopes
+from coatcheck.store.tenancy import Tenancy
 from tests.processes import is_running
 from tests.waiting import until
 from tests.wrap.running import FEATURES, HERE, WRAP, appears, reference_in, words, wrapped_over_http
@@ -216,7 +216,7 @@ async def test_who_waits_for_a_server_that_takes_nothing_is_told_so(monkeypatch)
         links.append(ProcessConnection(command))
         return links[-1]
 
-    application = Application(make_connection, Interceptor(explorer), Scopes("test"), loopback=True, stateless=True)
+    application = Application(make_connection, Interceptor(explorer), Tenancy("test"), loopback=True, stateless=True)
     call = {
         "jsonrpc": "2.0",
         "id": 7,

@@ -21,14 +21,14 @@ def freed(monkeypatch):
     """For each time that something was freed: how many thousand rows, and whether anybody else held them."""
     told = []
 
-    async def let_go(pieces):
+    async def free_chunks(pieces):
         rows = [row for piece in pieces for row in piece]
         told.append(
             (len(rows) // 1000, sys.getrefcount(rows[0]) > 3 if rows else False)
         )  # the piece, our list, the argument
         pieces.clear()
 
-    monkeypatch.setattr(module, "let_go", let_go)
+    monkeypatch.setattr(module, "free_chunks", free_chunks)
     return told
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from coatcheck.codec import DECODED_AT_ONCE, Manners, Pieces, Spliced, load_exactly, load_json, splice_text
+from coatcheck.codec import DECODED_AT_ONCE, Chunks, Spliced, YieldBudget, load_exactly, load_json, splice_text
 from coatcheck.errors import ListingUnsupported, ObjectNotFound
 from coatcheck.explorer import Explorer, Found
 from coatcheck.references import Reference
@@ -19,8 +19,8 @@ _LONG_INTEGER = re.compile(r"\d{19}")
 class Lookup(Protocol):
     """Finds what references stand for."""
 
-    pieces: Pieces
-    """Parts of large values that were found, for the caller who frees them; see ``coatcheck.codec.let_go``."""
+    pieces: Chunks
+    """Parts of large values that were found, for the caller who frees them; see ``coatcheck.codec.free_chunks``."""
 
     async def find(self, reference: Reference, *, as_text: bool = False, sampled: bool = False) -> Found:
         """Give what a reference stands for; of a large value that stays JSON a sample, where one is asked for."""
@@ -48,7 +48,7 @@ class BlockingLookup:
 
     def __init__(self, explorer: Callable[[], Explorer]) -> None:
         self._explorer = explorer
-        self.pieces: Pieces = []
+        self.pieces: Chunks = []
 
     async def find(self, reference: Reference, *, as_text: bool = False, sampled: bool = False) -> Found:
         """Give what a reference stands for; of a large value that stays JSON a sample, where one is asked for."""
@@ -71,7 +71,7 @@ class BlockingLookup:
             return []
 
     async def pause(self) -> None:
-        """Nobody waits for this thread."""
+        """No event loop waits for this thread."""
 
 
 class AsyncLookup:
@@ -85,8 +85,8 @@ class AsyncLookup:
     def __init__(self, explorer: Callable[[], Explorer], *, as_json: bool = False) -> None:
         self._explorer = explorer
         self._as_json = as_json
-        self._manners = Manners()
-        self.pieces: Pieces = []
+        self._manners = YieldBudget()
+        self.pieces: Chunks = []
 
     async def find(self, reference: Reference, *, as_text: bool = False, sampled: bool = False) -> Found:
         """Give what a reference stands for; of a large value that stays JSON a sample, where one is asked for."""
@@ -117,7 +117,7 @@ class AsyncLookup:
 
     async def pause(self) -> None:
         """Let others work where it is time."""
-        if self._manners.are_due():
+        if self._manners.should_yield():
             await self._manners.pause()
 
 

@@ -7,7 +7,7 @@ CHARACTERS_PER_TOKEN = 4
 """What a token counts for where limits are given in tokens; no tokenizer runs on the way of a call."""
 
 ROUND_FACTOR = 4
-"""A round may have so many times what a single result may have, where nobody says otherwise."""
+"""The default limit of concurrent calls, in limits of a single result."""
 
 ALWAYS_FREE = 1_000
 """Characters up to which a result passes although its round has used up its budget."""

@@ -7,12 +7,12 @@ from coatcheck.codec.chunked.async_codec import (
     adump_line,
     aencode,
     aload_json,
+    free_chunks,
     is_json,
-    let_go,
     splice_text,
 )
-from coatcheck.codec.chunked.decoder import Pieces
-from coatcheck.codec.chunked.yield_budget import Manners
+from coatcheck.codec.chunked.decoder import Chunks
+from coatcheck.codec.chunked.yield_budget import YieldBudget
 from coatcheck.codec.compression import expand, require_zstd, shrink
 from coatcheck.codec.decoding import decode, decode_result, load_exactly, load_json, open_json_text
 from coatcheck.codec.encoding import (
@@ -33,14 +33,14 @@ from coatcheck.codec.tool_results import ToolResult, is_large_result, result_tex
 __all__ = [
     "DECODED_AT_ONCE",
     "HEAD_BYTES",
+    "Chunks",
     "Encoded",
     "JsonType",
     "Kind",
-    "Manners",
     "Metadata",
-    "Pieces",
     "Spliced",
     "ToolResult",
+    "YieldBudget",
     "adecode",
     "adump_line",
     "aencode",
@@ -53,11 +53,11 @@ __all__ = [
     "dump_shown",
     "encode",
     "expand",
+    "free_chunks",
     "is_json",
     "is_large_result",
     "json_length",
     "json_type",
-    "let_go",
     "load_exactly",
     "load_json",
     "open_json_text",

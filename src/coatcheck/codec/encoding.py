@@ -5,7 +5,7 @@ from typing import Any
 
 from coatcheck.codec.chunked.encoder import FIRST_SLICE, SLICE_BYTES
 from coatcheck.codec.chunked.size_estimate import is_small
-from coatcheck.codec.envelope import JsonType, Kind, Parcel
+from coatcheck.codec.envelope import JsonType, Kind, PayloadBuffer
 from coatcheck.codec.json_encoders import dump_fast, dump_line_fast, encode_carefully
 from coatcheck.codec.tool_results import ToolResult, is_large_result, result_value
 
@@ -17,7 +17,7 @@ class Encoded:
     """A value's payload and what is known of it; see ``Metadata`` for the fields.
 
     Attributes:
-        content: The payload, or the parcel that it was written into.
+        content: The payload, or the buffer that it was written into.
         size: Bytes of the payload.
     """
 
@@ -26,7 +26,7 @@ class Encoded:
     def __init__(
         self,
         kind: Kind,
-        payload: bytes | Parcel,
+        payload: bytes | PayloadBuffer,
         type: JsonType,  # noqa: A002
         length: int | None,
         careful: bool = False,
@@ -41,7 +41,7 @@ class Encoded:
 
     @property
     def payload(self) -> bytes:
-        """The payload; a copy of it where it was written into a parcel, so ask for less where that will do."""
+        """The payload; a copy of it where it was written into a buffer, so ask for less where that will do."""
         if self._payload is None:
             self._payload = self.content if isinstance(self.content, bytes) else self.content.payload()
         return self._payload
@@ -51,7 +51,7 @@ class Encoded:
         """Characters of the payload."""
         if self.kind == "text" and self.length is not None:
             return self.length
-        if isinstance(self.content, Parcel):
+        if isinstance(self.content, PayloadBuffer):
             return self.content.characters
         return self.size if self.content.isascii() else len(self.content.decode())
 
@@ -115,20 +115,20 @@ def _is_long(value: Any) -> bool:
     return type(value) in {list, tuple} and len(value) >= LONG_VALUE
 
 
-def _dump_sliced(items: list[Any] | tuple[Any, ...]) -> tuple[bytes | Parcel, bool]:
-    parcel = Parcel()
+def _dump_sliced(items: list[Any] | tuple[Any, ...]) -> tuple[bytes | PayloadBuffer, bool]:
+    buffer = PayloadBuffer()
     start, size = 0, FIRST_SLICE
     try:
         while start < len(items):
             piece = dump_fast(items[start : start + size])
-            parcel.write(b"," if start else b"[")
-            parcel.write(memoryview(piece)[1:-1])
+            buffer.write(b"," if start else b"[")
+            buffer.write(memoryview(piece)[1:-1])
             start += size
             size = max(SLICE_BYTES * size // len(piece), 1)
     except Exception:  # noqa: BLE001  # orjson's refusal, or whatever a foreign object's conversion raised
         return encode_carefully(items), True
-    parcel.write(b"]")
-    return parcel, False
+    buffer.write(b"]")
+    return buffer, False
 
 
 def _encode_result(result: dict[str, Any]) -> Encoded:
@@ -136,7 +136,7 @@ def _encode_result(result: dict[str, Any]) -> Encoded:
     return describe_result(result, payload, careful=careful)
 
 
-def describe_result(result: dict[str, Any], payload: bytes | Parcel, *, careful: bool) -> Encoded:
+def describe_result(result: dict[str, Any], payload: bytes | PayloadBuffer, *, careful: bool) -> Encoded:
     """Put the payload of a tool result together with the type and length of the value that paths walk in it."""
     if is_large_result(result):
         # What a large text spells out is found in the sandbox; until then it counts as text.
@@ -153,12 +153,12 @@ def encode_text(text: str) -> Encoded | None:
         return None
 
 
-def describe_payload(value: Any, payload: bytes | Parcel, *, careful: bool) -> Encoded:
+def describe_payload(value: Any, payload: bytes | PayloadBuffer, *, careful: bool) -> Encoded:
     """Put a JSON payload together with the type and length of the value it came from."""
     kind = json_type(value)
     if kind is None:
         # Not one of Python's plain types: what it became shows in the first byte.
-        whole = payload.payload() if isinstance(payload, Parcel) else payload
+        whole = payload.payload() if isinstance(payload, PayloadBuffer) else payload
         kind = _TYPE_OF_FIRST_BYTE.get(whole[:1], "number")
         if kind == "number" and whole.lstrip(b"-").isdigit():
             kind = "integer"

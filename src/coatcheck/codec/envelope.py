@@ -71,7 +71,7 @@ _KINDS, _TYPES = get_args(Kind), get_args(JsonType)
 _VERSIONS = (FORMAT_VERSION, COMPRESSED_VERSION)
 
 
-class Parcel:
+class PayloadBuffer:
     """A payload that is written piece by piece, behind room for its metadata, so that storing it needs no copy.
 
     Attributes:
@@ -109,7 +109,7 @@ class Parcel:
         return self._buffer.getvalue()
 
 
-def pack(metadata: Metadata, payload: bytes | Parcel) -> bytes:
+def pack(metadata: Metadata, payload: bytes | PayloadBuffer) -> bytes:
     """Join metadata and payload into the bytes that a backend keeps."""
     named = zip(_FIELDS, metadata, strict=True)
     facts: dict[str, Any] = {name: value for name, value in named if value is not None and value is not False}
@@ -118,7 +118,7 @@ def pack(metadata: Metadata, payload: bytes | Parcel) -> bytes:
     if metadata.media_type is not None:
         facts["media_type"] = _label(metadata.media_type, MAX_MEDIA_TYPE_CHARACTERS)
     line = orjson.dumps(facts)
-    return payload.close(line) if isinstance(payload, Parcel) else b"".join((line, b"\n", payload))
+    return payload.close(line) if isinstance(payload, PayloadBuffer) else b"".join((line, b"\n", payload))
 
 
 def _label(text: str, most: int) -> str:

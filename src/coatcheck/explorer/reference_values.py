@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from coatcheck import codec
-from coatcheck.codec import DECODED_AT_ONCE, Metadata, Pieces, Spliced
+from coatcheck.codec import DECODED_AT_ONCE, Chunks, Metadata, Spliced
 from coatcheck.errors import ArgumentRejected, excerpt
 from coatcheck.explorer.operations import Answer
 from coatcheck.explorer.operations.resolving import Sample, sample_of
@@ -26,14 +26,14 @@ class Found:
         size: Its bytes as they are stored.
         sample: Of a large value, a sample of it.
         is_null: Whether text was asked for, and what is there is no text but ``null``.
-        pieces: Parts of a large value, for the caller to free; see ``codec.let_go``.
+        pieces: Parts of a large value, for the caller to free; see ``codec.free_chunks``.
     """
 
     value: Any
     size: int
     sample: Sample | None = None
     is_null: bool = False
-    pieces: Pieces = field(default_factory=list, repr=False)
+    pieces: Chunks = field(default_factory=list, repr=False)
 
 
 class Allowance:
@@ -121,7 +121,7 @@ class ReferenceValue:
         return await self._spliced(metadata, payload, answer)
 
     async def _decoded(self, metadata: Metadata, payload: bytes | memoryview) -> Found:
-        pieces: Pieces = []
+        pieces: Chunks = []
         value = await self.mode.call(_decode, codec.adecode, metadata, payload, pieces)
         found = _found(value, metadata.size)
         return replace(found, pieces=pieces)
@@ -139,7 +139,7 @@ class ReferenceValue:
         return Found(Spliced(payload), metadata.size, sample)
 
 
-def _decode(metadata: Metadata, payload: bytes | memoryview, _: Pieces | None) -> Any:
+def _decode(metadata: Metadata, payload: bytes | memoryview, _: Chunks | None) -> Any:
     return codec.decode(metadata, payload)
 
 

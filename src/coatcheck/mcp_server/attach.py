@@ -9,10 +9,10 @@ from coatcheck.calls.interceptor import INSTRUCTIONS, Interceptor
 from coatcheck.codec.chunked.gc_tuning import search_beforehand
 from coatcheck.errors import SettingsError
 from coatcheck.explorer import Explorer
-from coatcheck.mcp_server.middleware import OwnArgumentsMiddleware, ReferenceMiddleware, ScopeMiddleware
+from coatcheck.mcp_server.middleware import OwnArgumentsMiddleware, ReferenceMiddleware, TenancyMiddleware
 from coatcheck.mcp_server.stepping_back import SteppingBackMiddleware
 from coatcheck.store.object_store import ObjectStore
-from coatcheck.store.tenancy import Scopes
+from coatcheck.store.tenancy import Tenancy
 from coatcheck.tools import object_tools
 from coatcheck.tools.explorable import keeps_results
 from coatcheck.tools.referenceable import resolves_references
@@ -57,7 +57,7 @@ def attach_interceptor(
     server: MCPServer[Any],
     registry: Registry,
     plain_tools: Collection[str],
-    tenancy: Callable[[], Scopes],
+    tenancy: Callable[[], Tenancy],
     interceptor: Callable[[], Interceptor],
     store: StoreProvider,
     explorer: ExplorerProvider,
@@ -81,7 +81,7 @@ def attach_interceptor(
     """
     _refuse_second(server)
     own = _register(server, registry, store, explorer)
-    server.middleware.append(ScopeMiddleware(tenancy))
+    server.middleware.append(TenancyMiddleware(tenancy))
     tools = _RegisteredTools(server, plain_tools)
     stepping_back = SteppingBackMiddleware(plain_tools, tools.keep_objects)
     server.middleware.append(stepping_back)
@@ -92,7 +92,7 @@ def attach_interceptor(
 
 
 def attach_low_level(
-    server: Server[Any], tenancy: Callable[[], Scopes], interceptor: Callable[[], Interceptor]
+    server: Server[Any], tenancy: Callable[[], Tenancy], interceptor: Callable[[], Interceptor]
 ) -> None:
     """Make every tool of a low-level server explorable and referenceable; it answers the interceptor's own tools.
 
@@ -105,7 +105,7 @@ def attach_low_level(
             f"The server {server.name} has no tools: give it on_list_tools and on_call_tool before it is attached."
         )
     stepping_back = SteppingBackMiddleware((), lambda: False)
-    server.middleware.append(ScopeMiddleware(tenancy))
+    server.middleware.append(TenancyMiddleware(tenancy))
     server.middleware.append(ReferenceMiddleware(interceptor, steps_back=stepping_back.steps_back))
     search_beforehand()
 
@@ -123,7 +123,7 @@ def _refuse_second(server: MCPServer[Any] | Server[Any]) -> None:
 def install_tools(
     server: MCPServer[Any],
     installations: Sequence[Installation],
-    tenancy: Callable[[], Scopes],
+    tenancy: Callable[[], Tenancy],
     store: StoreProvider,
     explorer: ExplorerProvider,
     tool_names: Collection[str] | None = None,
@@ -155,7 +155,7 @@ def install_tools(
         raise
     for installation in installations:
         server.middleware.extend(installation.middleware)
-    server.middleware.append(ScopeMiddleware(tenancy))
+    server.middleware.append(TenancyMiddleware(tenancy))
     server.middleware.append(SteppingBackMiddleware((), lambda: True))
     # Tools of other toolsets read their arguments as they like.
     objects = [name for name in names if getattr(_function(server, name), "__module__", "") == object_tools.__name__]
@@ -167,7 +167,7 @@ def install_tools(
 def build_server(
     registry: Registry,
     plain_tools: Collection[str],
-    tenancy: Callable[[], Scopes],
+    tenancy: Callable[[], Tenancy],
     interceptor: Callable[[], Interceptor],
     store: StoreProvider,
     explorer: ExplorerProvider,

@@ -52,7 +52,7 @@ class Authentication:
     def server_options(self) -> dict[str, Any]:
         """Give the arguments that make an ``MCPServer`` ask for tokens."""
         audience = self.audience if self.audience and _is_url(self.audience) else None
-        # Where no issuer is advertised the SDK wants one all the same, and shows it to nobody.
+        # Where no issuer is advertised, the SDK still requires one and does not show it.
         issuer = self.issuer if self.issuer and _is_url(self.issuer) else None
         return {
             "token_verifier": self.verifier,
@@ -201,7 +201,7 @@ def load_verifier(name: str) -> TokenVerifier:
         found = getattr(importlib.import_module(module), attribute)
         if callable(found) and (isinstance(found, type) or not hasattr(found, "verify_token")):
             found = found()
-    except Exception as error:  # somebody's module may raise anything, with anything in its text
+    except Exception as error:  # a foreign module may raise anything, with anything in its text
         logger.debug("--auth %s failed", name, exc_info=True)
         raise SettingsError(f"The verifier {excerpt(name)} cannot be loaded: {type(error).__name__}.") from None
     if not callable(getattr(found, "verify_token", None)):

@@ -23,7 +23,7 @@ from coatcheck.calls.prepared_call import PreparedCall
 from coatcheck.calls.stored_resources import is_object
 from coatcheck.errors import CoatcheckError, ObjectNotFound
 from coatcheck.mcp_server.middleware import scope_of_token
-from coatcheck.store.tenancy import Reach, Scope, Scopes
+from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
 from coatcheck.tools.explorable import keeps_results
 from coatcheck.tools.referenceable import resolves_references
 
@@ -41,7 +41,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
     def __init__(
         self,
         interceptor: Callable[[], Interceptor],
-        tenancy: Callable[[], Scopes],
+        tenancy: Callable[[], Tenancy],
         tools: Sequence[Tool],
         plain_tools: frozenset[str],
     ) -> None:
@@ -88,7 +88,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
         if keeps_results(_function(tool)):
             return await call_next(context)
         scope = _scope()
-        budget = self._budgets.of(None if scope.reach is Reach.ANYBODY else scope)
+        budget = self._budgets.of(None if scope.kind is CallerKind.ANONYMOUS else scope)
         budget.call_started()
         failed: ToolError | None = None
         try:
@@ -98,7 +98,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
                 failed, result = error, ToolResult(content=str(error), is_error=True)
             del context
             if call is not None:
-                await codec.let_go(call.pieces)
+                await codec.free_chunks(call.pieces)
             if type(result) is InputRequiredToolResult or not isinstance(result, ToolResult):
                 return result
             wire = _wire(result)
@@ -149,15 +149,15 @@ def _is_modern(context: MiddlewareContext[Any]) -> bool:
     return request is not None and getattr(request, "protocol_version", None) in MODERN_PROTOCOL_VERSIONS
 
 
-def _scope() -> Scope:
+def _scope() -> Caller:
     token = get_access_token()
     if token is not None:
         return scope_of_token(token)
     try:
         get_http_request()
     except RuntimeError:
-        return Scope(Reach.LOCAL)
-    return Scope(Reach.ANYBODY)
+        return Caller(CallerKind.LOCAL)
+    return Caller(CallerKind.ANONYMOUS)
 
 
 def _widened(tool: Tool, *, legacy: bool) -> Tool:

@@ -22,7 +22,7 @@ from coatcheck.errors import CoatcheckError, SettingsError, excerpt
 logger = logging.getLogger(__name__)
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-"""Signatures that are accepted: public keys alone, so that nobody can sign with what is published; never ``none``."""
+"""Signatures that are accepted: public keys alone, so that what is published cannot sign; never ``none``."""
 
 _BY_TYPE = {"RSA": ALGORITHMS[:6], "EC": ALGORITHMS[6:9], "OKP": ALGORITHMS[9:]}
 _PRIVATE_PARTS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
@@ -99,7 +99,7 @@ class KeySource:
         return self._read_at is None or self._clock() - self._read_at > KEYS_KEPT
 
     def _may_fetch(self, key_id: str | None) -> bool:
-        # Asked again behind the lock: whoever waited for another's fetch has its keys.
+        # Checked again behind the lock: another caller may have fetched the keys meanwhile.
         wanted = key_id not in self._keys or self._is_old()
         return wanted and (self._tried is None or self._clock() - self._tried >= FETCH_AGAIN_AFTER)
 
@@ -187,7 +187,7 @@ def _access_token(token: str, claims: dict[str, Any]) -> AccessToken:
         scopes=[each for each in scopes if isinstance(each, str)],
         # The SDK compares this with its clock once more, and knows of no leeway.
         expires_at=int(claims["exp"] + LEEWAY),
-        # An empty subject is nobody: the token then tells its bearer apart.
+        # An empty subject names no user: the token then tells its bearer apart.
         subject=subject if isinstance(subject, str) and subject else None,
         claims=claims,
     )
@@ -229,7 +229,7 @@ def _from_url(url: str) -> KeySource:
     shown = urlunsplit((parts.scheme, host + (f":{parts.port}" if parts.port else ""), parts.path, "", ""))
     if parts.scheme != "https" and not (parts.scheme == "http" and host in {"localhost", "127.0.0.1", "::1"}):
         raise SettingsError(
-            f"--auth-jwks {excerpt(shown)}: keys are fetched by https:// alone, or whoever stands between could put "
+            f"--auth-jwks {excerpt(shown)}: keys are fetched by https:// alone, or a machine in between could put "
             "keys of their own there (http:// is for this machine only)."
         )
     return KeySource(lambda: _fetch_url(url, shown), shown)

@@ -21,7 +21,7 @@ from coatcheck.calls.prepared_call import FILTER, PreparedCall
 from coatcheck.calls.result_keeper import with_notes
 from coatcheck.calls.stored_resources import LONGEST_URI, is_object
 from coatcheck.errors import CoatcheckError, ObjectNotFound, excerpt
-from coatcheck.store.tenancy import Reach, Scope, Scopes
+from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
 
 _RESOURCE_NOT_FOUND = -32002
 
@@ -29,40 +29,40 @@ MOST_PAGES = 100
 """Pages of a server's list of tools that are read to know a tool that is called."""
 
 
-def scope_of(ctx: ServerRequestContext[Any, Any]) -> Scope:
-    """Tell who sends a request: the verified identity, anybody over the network, or the one user of the process."""
-    return scope_of_caller(over_network=ctx.request is not None)
+def caller_of(ctx: ServerRequestContext[Any, Any]) -> Caller:
+    """Tell who sends a request: the verified identity, an anonymous caller, or the user of the process."""
+    return current_caller(over_network=ctx.request is not None)
 
 
-def scope_of_caller(*, over_network: bool) -> Scope:
+def current_caller(*, over_network: bool) -> Caller:
     """Tell who sends the request that is being handled, where no context of the SDK is at hand."""
     token = get_access_token()
     if token is not None:
         return scope_of_token(token)
-    return Scope(Reach.ANYBODY if over_network else Reach.LOCAL)
+    return Caller(CallerKind.ANONYMOUS if over_network else CallerKind.LOCAL)
 
 
-def scope_of_token(token: AccessToken) -> Scope:
+def scope_of_token(token: AccessToken) -> Caller:
     """Tell who a verified token identifies."""
     client, issuer, subject = principal_components(token)
     # Without a subject two users of one client look alike: then the token itself tells them apart.
     parts = [client, issuer, subject] if subject is not None else [client, issuer, None, token.token]
-    return Scope(Reach.PRINCIPAL, codec.dump_json(parts).decode())
+    return Caller(CallerKind.PRINCIPAL, codec.dump_json(parts).decode())
 
 
-class ScopeMiddleware:
+class TenancyMiddleware:
     """Handles every request within its caller's scope.
 
     Args:
         tenancy: Gives what the store asks for the namespace; asked at each message.
     """
 
-    def __init__(self, tenancy: Callable[[], Scopes]) -> None:
+    def __init__(self, tenancy: Callable[[], Tenancy]) -> None:
         self._tenancy = tenancy
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Handle one message."""
-        with self._tenancy().enter(scope_of(ctx)):
+        with self._tenancy().enter(caller_of(ctx)):
             return await call_next(ctx)
 
 
@@ -203,7 +203,7 @@ class ReferenceMiddleware:
             del ctx, params  # the arguments are in there
             if call is not None:
                 call.arguments = None
-                await codec.let_go(call.pieces)
+                await codec.free_chunks(call.pieces)
             if not isinstance(result, dict):
                 return result
             return await interceptor.result(
@@ -238,10 +238,10 @@ async def _learn(interceptor: Interceptor, ctx: ServerRequestContext[Any, Any], 
         cursor = {"cursor": page["nextCursor"]}
 
 
-def _budget_key(ctx: ServerRequestContext[Any, Any]) -> Scope | None:
+def _budget_key(ctx: ServerRequestContext[Any, Any]) -> Caller | None:
     """Say whose calls share a budget: a user's, but not those of strangers, who could use up each other's."""
-    scope = scope_of(ctx)
-    return None if scope.reach is Reach.ANYBODY else scope
+    scope = caller_of(ctx)
+    return None if scope.kind is CallerKind.ANONYMOUS else scope
 
 
 def _error_result(text: str, protocol_version: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from coatcheck.codec import Pieces, let_go
+from coatcheck.codec import Chunks, free_chunks
 from coatcheck.proxy.jsonrpc import parse_long
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ class BackgroundTasks:
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
         self._tasks: set[asyncio.Task[None]] = set()
-        self._parsed: Pieces = []  # of the message that is being taken at this moment
+        self._parsed: Chunks = []  # of the message that is being taken at this moment
         self.size = 0
 
     def __bool__(self) -> bool:
@@ -49,7 +49,7 @@ class BackgroundTasks:
             self._tasks.discard(done)
             self.size -= size
             if pieces:
-                self.start(let_go(pieces), 0)
+                self.start(free_chunks(pieces), 0)
             self._on_change()
 
         task.add_done_callback(ended)
@@ -60,7 +60,7 @@ class BackgroundTasks:
         self.start(self._parse(line, take), len(line))
 
     async def _parse(self, line: bytes, take: Callable[[Any, bytes], None]) -> None:
-        pieces: Pieces = []
+        pieces: Chunks = []
         message = await parse_long(line, pieces)
         self._parsed = pieces
         try:
@@ -68,7 +68,7 @@ class BackgroundTasks:
         finally:
             pieces, self._parsed = self._parsed, []
         del message
-        await let_go(pieces)
+        await free_chunks(pieces)
 
 
 def result_if_ready(future: "asyncio.Future[T]") -> "T | None":

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from coatcheck.codec import Pieces, aload_json, dump_line, load_exactly, load_json
+from coatcheck.codec import Chunks, aload_json, dump_line, load_exactly, load_json
 
 Message = dict[str, Any]
 Id = tuple[str, str | int | float]
@@ -43,8 +43,8 @@ def parse(line: bytes) -> Any:
         return _parse_leniently(line)
 
 
-async def parse_long(line: bytes, pieces: Pieces | None = None) -> Any:
-    """Decode a line like ``parse``, yielding to the event loop meanwhile; see ``codec.let_go`` for its pieces."""
+async def parse_long(line: bytes, pieces: Chunks | None = None) -> Any:
+    """Decode a line like ``parse``, yielding to the event loop meanwhile; see ``codec.free_chunks`` for its pieces."""
     if len(line) <= PARSED_AT_ONCE:
         return parse(line)
     try:

@@ -42,7 +42,7 @@ def replicas_id() -> str:
     return short_id(REPLICAS_ID_CHARACTERS)
 
 
-class Reach(Enum):
+class CallerKind(Enum):
     """How far a caller can be told from others."""
 
     LOCAL = "local"
@@ -51,7 +51,7 @@ class Reach(Enum):
     PRINCIPAL = "principal"
     """A request with a verified identity."""
 
-    ANYBODY = "anybody"
+    ANONYMOUS = "anybody"
     """A request over the network without one: an object's id is its only protection, so nothing can be listed.
 
     All of them share a namespace that is no other's: the short ids of the process's own objects are no protection
@@ -60,22 +60,22 @@ class Reach(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class Caller:
     """A caller.
 
     Attributes:
-        reach: How far the caller can be told from others.
+        kind: How far the caller can be told from others.
         principal: The verified identity, any text; never shown, logged or stored.
     """
 
-    reach: Reach = Reach.LOCAL
+    kind: CallerKind = CallerKind.LOCAL
     principal: str = ""
 
 
-_LOCAL = Scope()
+_LOCAL = Caller()
 
 
-class Scopes:
+class Tenancy:
     """Answers, for the request that is being handled, which namespace it has and how its ids look.
 
     Args:
@@ -89,13 +89,13 @@ class Scopes:
         self._secret = (
             hashlib.sha256(b"coatcheck namespaces\0" + secret).digest() if secret else secrets.token_bytes(32)
         )
-        self._current: ContextVar[Scope] = ContextVar("coatcheck_scope", default=_LOCAL)
+        self._current: ContextVar[Caller] = ContextVar("coatcheck_scope", default=_LOCAL)
 
     @contextmanager
-    def enter(self, scope: Scope) -> Iterator[None]:
+    def enter(self, scope: Caller) -> Iterator[None]:
         """Handle everything inside for this caller."""
         token = self._current.set(scope)
-        remote = CALLER_IS_REMOTE.set(scope.reach is not Reach.LOCAL)
+        remote = CALLER_IS_REMOTE.set(scope.kind is not CallerKind.LOCAL)
         try:
             yield
         finally:
@@ -105,18 +105,18 @@ class Scopes:
     def namespace(self) -> str:
         """The current caller's namespace: ``""`` for the process's one user, else a keyed hash of the identity."""
         scope = self._current.get()
-        if scope.reach is Reach.LOCAL:
+        if scope.kind is CallerKind.LOCAL:
             return ""
-        if scope.reach is Reach.ANYBODY:
+        if scope.kind is CallerKind.ANONYMOUS:
             return SHARED_NAMESPACE
         return hmac.digest(self._secret, scope.principal.encode(), "sha256").hex()[:NAMESPACE_CHARACTERS]
 
     def generate_id(self, protected: Callable[[], str] = short_id) -> str:
         """A new id: from ``protected`` where a namespace protects the object, else 128 random bits."""
-        if self._current.get().reach is Reach.ANYBODY:
+        if self._current.get().kind is CallerKind.ANONYMOUS:
             return f"obj_{secrets.token_urlsafe(CAPABILITY_BYTES)}"
         return protected()
 
     def may_list(self) -> bool:
         """Whether the current caller may list objects."""
-        return self._current.get().reach is not Reach.ANYBODY
+        return self._current.get().kind is not CallerKind.ANONYMOUS

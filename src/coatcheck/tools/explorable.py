@@ -23,7 +23,7 @@ from coatcheck.tools.referenceable import (
     told_to_the_model,
     with_note,
 )
-from coatcheck.tools.signatures import Face, face_of, wear
+from coatcheck.tools.signatures import FunctionSignature, signature_of, with_signature
 
 _MARK = "__coatcheck_keeps_results__"
 _NOTE = "The result is stored: the answer is a preview of it with a reference, such as @obj_001, to explore it further."
@@ -65,7 +65,7 @@ def explorable(*, object_store: StoreSource, explorer: ExplorerSource | None = N
     provide = explorer_provider(object_store, explorer)
 
     def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
-        face = face_of(func)
+        face = signature_of(func)
         doc = with_note(face.doc, _NOTE)
         if face.is_async:
 
@@ -76,8 +76,8 @@ def explorable(*, object_store: StoreSource, explorer: ExplorerSource | None = N
                 with told_to_the_model():
                     return await provide().aput_and_preview(_to_keep(result), tool=face.name)
 
-            return _marked(wear(face, call_async, returns=str, doc=doc))
-        return _marked(wear(face, _sync(func, face, provide), returns=str, doc=doc))
+            return _marked(with_signature(face, call_async, returns=str, doc=doc))
+        return _marked(with_signature(face, _sync(func, face, provide), returns=str, doc=doc))
 
     return cast("ExplorableDecorator", decorate)
 
@@ -92,7 +92,7 @@ def keeps_results(func: object) -> bool:
     return getattr(func, _MARK, False) is True
 
 
-def _sync(func: Callable[..., Any], face: Face, provide: Callable[[], Any]) -> Callable[..., Any]:
+def _sync(func: Callable[..., Any], face: FunctionSignature, provide: Callable[[], Any]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         result = _collected(func(*args, **kwargs), face)
         if _passes(result):
@@ -103,7 +103,7 @@ def _sync(func: Callable[..., Any], face: Face, provide: Callable[[], Any]) -> C
     return call
 
 
-def _collected(result: Any, face: Face) -> Any:
+def _collected(result: Any, face: FunctionSignature) -> Any:
     """Run a generator to its end here, where its exceptions are still those of the function."""
     if inspect.isasyncgen(result):
         raise TypeError(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
 
 from coatcheck.tools.docstrings import without_parameters
-from coatcheck.tools.signatures import Face, call_with, face_of, wear
+from coatcheck.tools.signatures import FunctionSignature, call_with, signature_of, with_signature
 
 T = TypeVar("T")
 Provider: TypeAlias = Callable[[], Any]
@@ -92,7 +92,7 @@ def bind(func: Callable[..., Any], /, **providers: Callable[[], Any]) -> Callabl
         TypeError: A name is no parameter of ``func``, or names its ``*args`` or ``**kwargs``.
     """
     hidden = frozenset(providers)
-    face = face_of(func)
+    face = signature_of(func)
     _check_names(face, hidden)
     full = face.signature
     shown = full.replace(parameters=[p for p in full.parameters.values() if p.name not in hidden])
@@ -121,7 +121,7 @@ def bind(func: Callable[..., Any], /, **providers: Callable[[], Any]) -> Callabl
                 positional, named = call_with(full, arguments)
                 return await func(*positional, **named)
 
-        return wear(face, call_async, parameters=parameters, doc=doc)
+        return with_signature(face, call_async, parameters=parameters, doc=doc)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         arguments = given(args, kwargs)
@@ -133,7 +133,7 @@ def bind(func: Callable[..., Any], /, **providers: Callable[[], Any]) -> Callabl
             # What a generator yields is made while it is iterated, and what it needs is closed after this block.
             return list(result) if inspect.isgenerator(result) else result
 
-    return wear(face, call, parameters=parameters, doc=doc)
+    return with_signature(face, call, parameters=parameters, doc=doc)
 
 
 async def _provided_async(provider: Provider, stack: AsyncExitStack) -> Any:
@@ -151,7 +151,7 @@ async def _provided_async(provider: Provider, stack: AsyncExitStack) -> Any:
     return stack.enter_context(value)
 
 
-def _provided(provider: Provider, name: str, face: Face, stack: ExitStack) -> Any:
+def _provided(provider: Provider, name: str, face: FunctionSignature, stack: ExitStack) -> Any:
     value = _plain(provider(), name, face)
     if isinstance(value, _AsyncGeneratorContextManager) or (
         isinstance(provider, _Entered) and not isinstance(value, AbstractContextManager)
@@ -165,7 +165,7 @@ def _provided(provider: Provider, name: str, face: Face, stack: ExitStack) -> An
     return value
 
 
-def _plain(value: Any, name: str, face: Face) -> Any:
+def _plain(value: Any, name: str, face: FunctionSignature) -> Any:
     if not inspect.isawaitable(value):
         return value
     if inspect.iscoroutine(value):
@@ -176,7 +176,7 @@ def _plain(value: Any, name: str, face: Face) -> Any:
     )
 
 
-def _check_names(face: Face, hidden: frozenset[str]) -> None:
+def _check_names(face: FunctionSignature, hidden: frozenset[str]) -> None:
     parameters = face.signature.parameters
     for name in sorted(hidden):
         if name not in parameters:

@@ -18,7 +18,7 @@ from coatcheck.explorer.previews.wording import duration
 from coatcheck.explorer.tool_names import DEFAULT_PREFIX, Names, listed_as, listed_name, names_of_tools
 from coatcheck.references import parse_target
 from coatcheck.store.object_store import ObjectStore
-from coatcheck.tools.signatures import face_of, refaced, wear
+from coatcheck.tools.signatures import signature_of, with_other_signature, with_signature
 from coatcheck.tools.tool_building import MemoryType, ToolConfig
 
 
@@ -203,15 +203,15 @@ def object_store_tools(
 
 def _as_listed(function: Callable[..., Any], names: Names, doc: str) -> Callable[..., Any]:
     """Give a tool another description, and let its answers use the names under which the tools are listed."""
-    face = replace(face_of(function), doc=doc)
+    face = replace(signature_of(function), doc=doc)
     if not names:
-        return refaced(function, face)
+        return with_other_signature(function, face)
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         with listed_as(names):
             return await function(*args, **kwargs)
 
-    return wear(face, call)
+    return with_signature(face, call)
 
 
 def _lifetime(ttl: float | None) -> str:

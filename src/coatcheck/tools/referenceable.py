@@ -11,13 +11,13 @@ from coatcheck.arguments.annotations import shown_parameter
 from coatcheck.arguments.function_parameters import FunctionParameter, parameters_of, types_at
 from coatcheck.arguments.lookup import AsyncLookup, BlockingLookup, Lookup
 from coatcheck.arguments.resolver import Resolver
-from coatcheck.codec import let_go
+from coatcheck.codec import free_chunks
 from coatcheck.errors import CoatcheckError, as_tool_error
 from coatcheck.explorer import Explorer
 from coatcheck.store.call_mode import run_blocking
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.tools.hidden_parameters import unwrapped
-from coatcheck.tools.signatures import Face, call_with, face_of, wear
+from coatcheck.tools.signatures import FunctionSignature, call_with, signature_of, with_signature
 
 StoreSource: TypeAlias = ObjectStore | Callable[[], ObjectStore]
 ExplorerSource: TypeAlias = Explorer | Callable[[], Explorer]
@@ -123,11 +123,11 @@ def referenceable(
     provide = explorer_provider(object_store, explorer)
 
     def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
-        face = face_of(func)
+        face = signature_of(func)
         known = parameters_of(face.signature, literal)
         wrapper = _async(func, face, known, provide) if face.is_async else _sync(func, face, known, provide)
         shown = [shown_parameter(p, known.get(p.name)) for p in face.signature.parameters.values()]
-        worn = wear(face, wrapper, parameters=shown, doc=with_note(face.doc, _NOTE))
+        worn = with_signature(face, wrapper, parameters=shown, doc=with_note(face.doc, _NOTE))
         setattr(worn, _MARK, True)
         return worn
 
@@ -135,11 +135,11 @@ def referenceable(
 
 
 def resolves_references(func: object) -> bool:
-    """Whether a function resolves references in its arguments itself, so that nobody must do it before."""
+    """Whether a function resolves references in its arguments itself, so that its caller need not."""
     return getattr(func, _MARK, False) is True
 
 
-def _given(face: Face, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def _given(face: FunctionSignature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     try:
         return dict(face.signature.bind(*args, **kwargs).arguments)
     except TypeError as error:
@@ -148,7 +148,7 @@ def _given(face: Face, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[st
 
 def _async(
     func: Callable[..., Any],
-    face: Face,
+    face: FunctionSignature,
     parameters: Mapping[str, FunctionParameter],
     provide: Callable[[], Explorer],
 ) -> Callable[..., Any]:
@@ -160,7 +160,7 @@ def _async(
         positional, named = call_with(face.signature, arguments)
         result = await func(*positional, **named)
         del arguments, positional, named
-        await let_go(lookup.pieces)
+        await free_chunks(lookup.pieces)
         return result
 
     return call_async
@@ -168,7 +168,7 @@ def _async(
 
 def _sync(
     func: Callable[..., Any],
-    face: Face,
+    face: FunctionSignature,
     parameters: Mapping[str, FunctionParameter],
     provide: Callable[[], Explorer],
 ) -> Callable[..., Any]:

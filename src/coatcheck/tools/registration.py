@@ -9,7 +9,7 @@ from typing import Any
 
 from coatcheck.errors import SettingsError, excerpt
 from coatcheck.tools.referenceable import ExplorerSource, StoreSource, told_to_the_model
-from coatcheck.tools.signatures import face_of, refaced, wear
+from coatcheck.tools.signatures import signature_of, with_other_signature, with_signature
 from coatcheck.tools.tool_building import (
     Registry,
     Tool,
@@ -109,7 +109,7 @@ def build_tools(
     for name in names:
         func, config = registry[name]
         tool = build_tool(
-            refaced(func, replace(face_of(func), name=name)),  # stored results then say that they are from that tool
+            with_other_signature(func, replace(signature_of(func), name=name)),
             config,
             object_store=object_store,
             explorer=explorer,
@@ -161,7 +161,7 @@ def _add(server: Any, name: str, tool: Tool, config: ToolConfig) -> None:
     if _is_fastmcp(server):
         server.add_tool(fastmcp_tool(name, tool, config))
         return
-    structured = False if face_of(tool).signature.return_annotation is str else None
+    structured = False if signature_of(tool).signature.return_annotation is str else None
     hints = _hints(config.annotations)
     server.add_tool(tool, name=name, title=config.title, annotations=hints, structured_output=structured)
 
@@ -176,7 +176,7 @@ def fastmcp_tool(name: str, tool: Tool, config: ToolConfig) -> Any:
     from fastmcp.tools import Tool as FastMCPTool
 
     options: dict[str, Any] = {"title": config.title, "annotations": _hints(config.annotations)}
-    if face_of(tool).signature.return_annotation is str:
+    if signature_of(tool).signature.return_annotation is str:
         options["output_schema"] = None
     return FastMCPTool.from_function(tool, name=name, **options)
 
@@ -191,7 +191,7 @@ def _hints(annotations: Any) -> Any:
 
 def _told(func: Tool) -> Tool:
     """Let errors reach the model, and take arguments whose names are Python's keywords: ``with`` for ``with_``."""
-    face = face_of(func)
+    face = signature_of(func)
     parameters = {
         name.removesuffix("_"): name for name in face.signature.parameters if iskeyword(name.removesuffix("_"))
     }
@@ -201,10 +201,10 @@ def _told(func: Tool) -> Tool:
             with told_to_the_model():
                 return await func(*args, **{parameters.get(name, name): value for name, value in kwargs.items()})
 
-        return wear(face, call_async)
+        return with_signature(face, call_async)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         with told_to_the_model():
             return func(*args, **{parameters.get(name, name): value for name, value in kwargs.items()})
 
-    return wear(face, call)
+    return with_signature(face, call)

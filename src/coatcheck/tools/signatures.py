@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 UNCHANGED: Final[Any] = object()
-"""Marks an argument of `wear` that keeps what the face has."""
+"""Marks an argument of `with_signature` that keeps what the face has."""
 
-# What `wear` sets itself, or what would let `inspect` see through the wrapper.
+# What `with_signature` sets itself, or what would let `inspect` see through the wrapper.
 _NOT_COPIED = frozenset({"__wrapped__", "__signature__"})
 
 
 @dataclass(frozen=True)
-class Face:
+class FunctionSignature:
     """What callers read of a function.
 
     Attributes:
@@ -45,7 +45,7 @@ def is_async(func: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(inner, "__call__", None))  # noqa: B004
 
 
-def face_of(func: Callable[..., Any]) -> Face:
+def signature_of(func: Callable[..., Any]) -> FunctionSignature:
     """Read the face of a function, a bound method, a partial or a callable object.
 
     Raises:
@@ -60,7 +60,7 @@ def face_of(func: Callable[..., Any]) -> Face:
     name = getattr(inner, "__name__", None) or type(inner).__name__
     doc = named.__doc__ if not is_object else named.__doc__ or inner.__doc__
     attributes = {} if is_object else {k: v for k, v in getattr(named, "__dict__", {}).items() if k not in _NOT_COPIED}
-    return Face(
+    return FunctionSignature(
         name=name,
         qualname=getattr(inner, "__qualname__", None) or type(inner).__qualname__,
         module=getattr(inner, "__module__", None) or __name__,
@@ -71,8 +71,8 @@ def face_of(func: Callable[..., Any]) -> Face:
     )
 
 
-def wear(
-    face: Face,
+def with_signature(
+    face: FunctionSignature,
     wrapper: Callable[..., Any],
     *,
     parameters: Sequence[inspect.Parameter] | None = None,
@@ -167,19 +167,19 @@ def _resolve_one(annotation: Any, names: dict[str, Any], scope: dict[str, Any]) 
         return annotation
 
 
-def refaced(func: Callable[..., Any], face: Face) -> Callable[..., Any]:
+def with_other_signature(func: Callable[..., Any], face: FunctionSignature) -> Callable[..., Any]:
     """Show another face on a function that otherwise stays as it is."""
     if face.is_async:
 
         async def call_async(*args: Any, **kwargs: Any) -> Any:
             return await func(*args, **kwargs)
 
-        return wear(face, call_async)
+        return with_signature(face, call_async)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         return func(*args, **kwargs)
 
-    return wear(face, call)
+    return with_signature(face, call)
 
 
 def call_with(signature: inspect.Signature, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

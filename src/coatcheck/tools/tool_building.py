@@ -11,7 +11,7 @@ from coatcheck.errors import SettingsError, excerpt
 from coatcheck.tools.explorable import explorable
 from coatcheck.tools.hidden_parameters import bind, unwrapped
 from coatcheck.tools.referenceable import ExplorerSource, StoreSource, explorer_provider, referenceable
-from coatcheck.tools.signatures import face_of
+from coatcheck.tools.signatures import signature_of
 
 
 class MemoryType(StrEnum):
@@ -129,7 +129,9 @@ def apply_memory(
     if config.memory_type == MemoryType.NO_MEMORY:
         return base_func
     if store is None:
-        raise SettingsError(f"{face_of(base_func).name}() keeps results or takes references: it needs an object_store.")
+        raise SettingsError(
+            f"{signature_of(base_func).name}() keeps results or takes references: it needs an object_store."
+        )
     own = _own_explorer(config, store, explorer)
     if config.memory_type in {MemoryType.REFERENCEABLE, MemoryType.BOTH}:
         # A client that is hidden only later is the host's: nothing to search for references or to validate.
@@ -194,7 +196,7 @@ def _filled(func: Tool, providers: Mapping[str, Callable[[], Any]], said_by: str
 
 
 def _check_names(func: Tool, names: Collection[str], said_by: str) -> None:
-    face = face_of(func)
+    face = signature_of(func)
     known = [p.name for p in face.signature.parameters.values() if p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}]
     for name in names:
         if name not in known:
@@ -207,7 +209,7 @@ def _check_names(func: Tool, names: Collection[str], said_by: str) -> None:
 
 
 def _required(func: Tool, name: str, given: Any, advice: str) -> Callable[[], Any]:
-    missing = f"{face_of(func).name}() needs a {name} and there is none: {advice}."
+    missing = f"{signature_of(func).name}() needs a {name} and there is none: {advice}."
     if given is None:
         raise SettingsError(missing)
     if not callable(given):

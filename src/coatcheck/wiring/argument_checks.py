@@ -90,7 +90,7 @@ def captive_dependencies(container: Any) -> Iterator[Fault]:
                     yield Fault(
                         "captive-dependency",
                         path,
-                        f"it is shared but holds {label(held)}, which is made anew at each call: pass the provider on "
+                        f"it is shared but holds {label(held)}, which is created at each call: pass the provider on "
                         "(.provider) and call it where it is needed, or share the part too (ThreadSafeSingleton).",
                     )
 

@@ -20,7 +20,7 @@ from coatcheck.explorer.tool_names import names_of_tools
 from coatcheck.settings import BUILT_IN_BACKENDS, Settings, installed_backends
 from coatcheck.store.events import Observation
 from coatcheck.store.object_store import ObjectStore
-from coatcheck.store.tenancy import Scopes, replicas_id
+from coatcheck.store.tenancy import Tenancy, replicas_id
 from coatcheck.tools.object_tools import object_store_tools
 from coatcheck.tools.registration import build_tool
 from coatcheck.tools.tool_building import Registry
@@ -149,15 +149,15 @@ def make_explorer(
     )
 
 
-def open_tenancy(settings: Settings) -> Scopes:
+def open_tenancy(settings: Settings) -> Tenancy:
     """Make the scopes; all processes over one store agree on namespaces by a common secret."""
     secret = settings.namespace_secret or settings.redis_url
     if secret is None and settings.object_store_backend == "sqlite":
-        return Scopes(kept_secret(settings.sqlite_file()))
-    return Scopes(None if secret is None else secret.get_secret_value())
+        return Tenancy(kept_secret(settings.sqlite_file()))
+    return Tenancy(None if secret is None else secret.get_secret_value())
 
 
-def id_generator(scopes: Scopes, settings: Settings) -> Callable[[], str]:
+def id_generator(scopes: Tenancy, settings: Settings) -> Callable[[], str]:
     """Ids as the caller's scope wants them; long enough to be unique where processes share a store."""
     if settings.object_store_backend in {"memory", "sqlite"}:
         return scopes.generate_id
@@ -169,7 +169,7 @@ def compression_threshold(settings: Settings) -> int:
     """Bytes above which objects are compressed: it pays where there is a network on the way.
 
     Raises:
-        MissingExtra: It was asked for, and there is no zstd; where nobody asked, objects are kept as they are.
+        MissingExtra: Compression was requested and zstd is missing; without a request, objects stay uncompressed.
     """
     if settings.object_store_backend != "redis" or settings.redis_url is None:
         return 0
@@ -244,7 +244,7 @@ def build_own_tools(registry: Registry, store: Any, explorer: Any) -> Mapping[st
 def open_server(
     registry: Registry,
     object_tools: Registry,
-    tenancy: Callable[[], Scopes],
+    tenancy: Callable[[], Tenancy],
     interceptor: Callable[[], Interceptor],
     store: Callable[[], ObjectStore],
     explorer: Callable[[], Explorer],

@@ -25,7 +25,7 @@ def note_change(container: Any) -> None:
 
 
 def note_end(container: Any) -> None:
-    """Forget it: the shared objects will be made anew."""
+    """Reset: the shared objects will be created again."""
     _in_use.pop(container, None)
 
 

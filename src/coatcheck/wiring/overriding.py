@@ -10,7 +10,7 @@ from dependency_injector import providers
 from coatcheck.backends import ObjectStoreBackend
 from coatcheck.containers import Container
 from coatcheck.settings import Settings
-from coatcheck.store.tenancy import Scopes
+from coatcheck.store.tenancy import Tenancy
 from coatcheck.wiring.late_overrides import note_change
 from coatcheck.wiring.traversal import Provider, arguments_of, current, parts, related
 
@@ -45,7 +45,7 @@ class overridden:  # noqa: N801 - used as a function: with overridden(container,
         *,
         backend: ObjectStoreBackend | providers.Provider[Any] = _NOT_GIVEN,
         settings: Settings | providers.Provider[Any] = _NOT_GIVEN,
-        tenancy: Scopes | providers.Provider[Any] = _NOT_GIVEN,
+        tenancy: Tenancy | providers.Provider[Any] = _NOT_GIVEN,
     ) -> None:
         given = {"backend": backend, "settings": settings, "tenancy": tenancy}
         self._given = {name: value for name, value in given.items() if value is not _NOT_GIVEN}

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from coatcheck.codec.chunked.decoder import Load, Pieces, Windows
+from coatcheck.codec.chunked.decoder import Chunks, Load, Windows
 from coatcheck.codec.chunked.encoder import SLICE_PARTS, TEXT_CHARACTERS, NeedsCare, Slicer
 from coatcheck.codec.chunked.size_estimate import is_small, parts_of
-from coatcheck.codec.chunked.yield_budget import Manners
+from coatcheck.codec.chunked.yield_budget import YieldBudget
 from coatcheck.codec.decoding import decode, load_exactly, load_json
 from coatcheck.codec.encoding import Encoded, describe_payload, describe_result, dump_json, dump_line, encode
-from coatcheck.codec.envelope import Metadata, Parcel
+from coatcheck.codec.envelope import Metadata, PayloadBuffer
 from coatcheck.codec.json_encoders import Spliced
 from coatcheck.codec.tool_results import ToolResult
 
@@ -31,25 +31,25 @@ async def aencode(value: Any) -> Encoded:
     careful = False
     try:
         try:
-            parcel = await _collect(Slicer(careful=False), root)
+            buffer = await _collect(Slicer(careful=False), root)
         except NeedsCare:
             careful = True
-            parcel = await _collect(Slicer(careful=True), root)
+            buffer = await _collect(Slicer(careful=True), root)
     except RuntimeError:  # a dict that changed meanwhile; in one go it cannot
         return encode(value)
     if isinstance(value, ToolResult):
-        return describe_result(root, parcel, careful=careful)
-    return describe_payload(value, parcel, careful=careful)
+        return describe_result(root, buffer, careful=careful)
+    return describe_payload(value, buffer, careful=careful)
 
 
-async def _collect(slicer: Slicer, value: Any) -> Parcel:
-    parcel = Parcel()
-    manners = Manners()
+async def _collect(slicer: Slicer, value: Any) -> PayloadBuffer:
+    buffer = PayloadBuffer()
+    yield_budget = YieldBudget()
     for piece in slicer.encode(value):
-        parcel.write(piece)
-        if manners.are_due():
-            await manners.pause()
-    return parcel
+        buffer.write(piece)
+        if yield_budget.should_yield():
+            await yield_budget.pause()
+    return buffer
 
 
 async def adump_line(value: Any) -> bytes:
@@ -57,18 +57,18 @@ async def adump_line(value: Any) -> bytes:
     if parts_of(value, SLICE_PARTS) is not None:
         return dump_line(value)
     pieces: list[bytes | memoryview] = []
-    manners = Manners()
+    yield_budget = YieldBudget()
     try:
         for piece in Slicer(careful=False).encode(value):
             pieces.append(piece)
-            if manners.are_due():
-                await manners.pause()
+            if yield_budget.should_yield():
+                await yield_budget.pause()
     except (NeedsCare, RuntimeError):
         return dump_line(value)
     return b"".join((*pieces, b"\n"))
 
 
-async def adecode(metadata: Metadata, payload: bytes | memoryview, pieces: Pieces | None = None) -> Any:
+async def adecode(metadata: Metadata, payload: bytes | memoryview, pieces: Chunks | None = None) -> Any:
     """Decode a payload exactly like ``decode``, giving the event loop its turn every few milliseconds.
 
     JSON is decoded in windows. A tool result is decoded in one go: let a worker say what its value is.
@@ -76,7 +76,7 @@ async def adecode(metadata: Metadata, payload: bytes | memoryview, pieces: Piece
     Args:
         metadata: What is known of it.
         payload: The payload.
-        pieces: Takes the value once more, in pieces; see ``let_go``.
+        pieces: Takes the value once more, in pieces; see ``free_chunks``.
 
     Raises:
         ValueError: The payload is not what its metadata says.
@@ -87,12 +87,12 @@ async def adecode(metadata: Metadata, payload: bytes | memoryview, pieces: Piece
     return await _read(text, load_exactly if metadata.careful else load_json, start, pieces)
 
 
-async def aload_json(text: bytes, pieces: Pieces | None = None) -> Any:
+async def aload_json(text: bytes, pieces: Chunks | None = None) -> Any:
     """Decode JSON exactly like ``load_json``, giving the event loop its turn every few milliseconds.
 
     Args:
         text: The JSON.
-        pieces: Takes the value once more, in pieces; see ``let_go``.
+        pieces: Takes the value once more, in pieces; see ``free_chunks``.
 
     Raises:
         ValueError: The text is no JSON.
@@ -100,18 +100,18 @@ async def aload_json(text: bytes, pieces: Pieces | None = None) -> Any:
     return load_json(text) if len(text) <= DECODED_AT_ONCE else await _read(text, load_json, pieces=pieces)
 
 
-async def let_go(pieces: Pieces) -> None:
+async def free_chunks(pieces: Chunks) -> None:
     """Free a decoded value that is not needed any more, piece by piece.
 
     Freeing 300,000 rows takes some 30 ms, in which nothing else has a turn. A caller that holds the pieces too frees
     them at leisure, once the value itself is forgotten. What is still used stays as it is; what a function throws away
     early stays until then.
     """
-    manners = Manners()
+    yield_budget = YieldBudget()
     while pieces:
         pieces.pop()
-        if manners.are_due():
-            await manners.pause()
+        if yield_budget.should_yield():
+            await yield_budget.pause()
 
 
 def _in_place(payload: bytes | memoryview) -> tuple[bytes, int]:
@@ -122,14 +122,14 @@ def _in_place(payload: bytes | memoryview) -> tuple[bytes, int]:
     return bytes(payload), 0
 
 
-async def _read(text: bytes, load: Load, start: int = 0, pieces: Pieces | None = None) -> Any:
+async def _read(text: bytes, load: Load, start: int = 0, pieces: Chunks | None = None) -> Any:
     reading = Windows(text, load, start=start, pieces=pieces).read()
-    manners = Manners()
+    yield_budget = YieldBudget()
     while True:
         try:
             with _without_collector():
                 next(reading)
-                while not manners.are_due():
+                while not yield_budget.should_yield():
                     next(reading)
         except StopIteration as end:
             return end.value
@@ -137,7 +137,7 @@ async def _read(text: bytes, load: Load, start: int = 0, pieces: Pieces | None =
             if pieces:
                 pieces.clear()
             return load(text[start:])
-        await manners.pause()
+        await yield_budget.pause()
 
 
 async def is_json(payload: bytes | memoryview) -> bool:
@@ -174,7 +174,7 @@ async def splice_text(text: str) -> Spliced:
     if len(text) <= TEXT_CHARACTERS:
         return Spliced(dump_json(text))
     try:
-        parcel = await _collect(Slicer(careful=False), text)
+        buffer = await _collect(Slicer(careful=False), text)
     except NeedsCare:
-        parcel = await _collect(Slicer(careful=True), text)
-    return Spliced(parcel.view())
+        buffer = await _collect(Slicer(careful=True), text)
+    return Spliced(buffer.view())

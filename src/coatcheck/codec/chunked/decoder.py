@@ -12,7 +12,7 @@ from typing import Any
 Load = Callable[[bytes], Any]
 """Decodes a piece; raises ``ValueError`` where it is no JSON."""
 
-Pieces = list[list[Any]]
+Chunks = list[list[Any]]
 """The parts of a decoded value, as many together as were decoded in one go."""
 
 WINDOW = 64 * 1024
@@ -63,7 +63,7 @@ class Windows:
         window: int = WINDOW,
         text_window: int = TEXT_WINDOW,
         start: int = 0,
-        pieces: Pieces | None = None,
+        pieces: Chunks | None = None,
     ) -> None:
         self._text = text
         self._pieces = pieces

@@ -26,14 +26,14 @@ THREADS_TURN = 0.0001
 each of its steps: the SDK reads and writes its pipes in threads, several steps for a call."""
 
 
-class Manners:
+class YieldBudget:
     """Says when one who works on the event loop has to let others work, and lets them."""
 
     def __init__(self) -> None:
         self._started = perf_counter()
         self._others_are_busy = False
 
-    def are_due(self) -> bool:
+    def should_yield(self) -> bool:
         """Whether it is time to let others work."""
         return perf_counter() - self._started >= PAUSE_AFTER
 

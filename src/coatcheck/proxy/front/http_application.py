@@ -19,7 +19,7 @@ from coatcheck.proxy.front.legacy_requests import LegacyRequests
 from coatcheck.proxy.front.shared_connection import SharedConnection
 from coatcheck.proxy.front.stateless_requests import StatelessRequests
 from coatcheck.proxy.upstreams.base import UpstreamConnection
-from coatcheck.store.tenancy import Scopes
+from coatcheck.store.tenancy import Tenancy
 
 if TYPE_CHECKING:
     from mcp.server.auth.provider import TokenVerifier
@@ -45,7 +45,7 @@ class Application:
         self,
         make_connection: Callable[[], UpstreamConnection],
         interceptor: Interceptor,
-        scopes: Scopes,
+        scopes: Tenancy,
         *,
         loopback: bool,
         stateless: bool = False,

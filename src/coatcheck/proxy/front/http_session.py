@@ -33,7 +33,7 @@ from coatcheck.proxy.jsonrpc import (
 from coatcheck.proxy.line_streams import HIGH_WATER
 from coatcheck.proxy.send_capacity import SendCapacity
 from coatcheck.proxy.upstreams.base import UpstreamConnection
-from coatcheck.store.tenancy import Scope, Scopes
+from coatcheck.store.tenancy import Caller, Tenancy
 
 logger = logging.getLogger(__name__)
 
@@ -69,8 +69,8 @@ class Session:
         events: SessionEvents,
         make_connection: Callable[[], UpstreamConnection],
         interceptor: Interceptor,
-        scopes: Scopes,
-        caller: Scope,
+        scopes: Tenancy,
+        caller: Caller,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.transport = transport

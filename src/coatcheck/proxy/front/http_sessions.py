@@ -15,13 +15,12 @@ from starlette.types import Receive, Scope, Send
 
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.codec import dump_json
-from coatcheck.mcp_server.middleware import scope_of_caller
+from coatcheck.mcp_server.middleware import current_caller
 from coatcheck.proxy.front.event_store import RETRY_MILLISECONDS, SessionEvents
 from coatcheck.proxy.front.http_session import Session
 from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, error_response
 from coatcheck.proxy.upstreams.base import UpstreamConnection
-from coatcheck.store.tenancy import Reach, Scopes
-from coatcheck.store.tenancy import Scope as Caller
+from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +65,7 @@ class Sessions:
         self,
         make_connection: Callable[[], UpstreamConnection],
         interceptor: Interceptor,
-        scopes: Scopes,
+        scopes: Tenancy,
         security: TransportSecuritySettings,
         *,
         max_per_caller: int = MAX_SESSIONS_PER_CALLER,
@@ -91,7 +90,7 @@ class Sessions:
         """Answer one HTTP request."""
         given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"mcp-session-id"), None)
         # The same identity that decides on the namespace: of two users who look alike it knows the token.
-        caller = scope_of_caller(over_network=True)
+        caller = current_caller(over_network=True)
         if given is None:
             await self._open(caller, scope, receive, send)
             return
@@ -109,7 +108,7 @@ class Sessions:
         if len(self._sessions) >= MAX_SESSIONS:
             await _refuse(503, f"Too many open sessions of all callers. {_LATER}", INTERNAL_ERROR)(scope, receive, send)
             return
-        owner = _Owner(caller, "" if caller.reach is Reach.PRINCIPAL else _place(scope))
+        owner = _Owner(caller, "" if caller.kind is CallerKind.PRINCIPAL else _place(scope))
         if list(self._owners.values()).count(owner) >= self._max_per_caller:
             text = f"You have {self._max_per_caller} sessions open, as many as one caller may have. {_LATER}"
             await _refuse(429, text, INVALID_REQUEST)(scope, receive, send)

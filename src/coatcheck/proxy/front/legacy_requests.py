@@ -25,7 +25,7 @@ from coatcheck.proxy.jsonrpc import (
     to_line,
 )
 from coatcheck.proxy.upstreams.base import UpstreamConnection
-from coatcheck.store.tenancy import Scopes
+from coatcheck.store.tenancy import Tenancy
 
 INITIALIZE = "initialize"
 HANDSHAKE_TIMEOUT = 20.0
@@ -128,7 +128,7 @@ class LegacyRequests(SessionlessRequests):
         self,
         make_connection: Callable[[], UpstreamConnection],
         interceptor: Interceptor,
-        scopes: Scopes,
+        scopes: Tenancy,
         security: TransportSecuritySettings,
         *,
         loopback: bool,

@@ -19,7 +19,7 @@ from coatcheck.calls.call_budget import CallBudgets
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.codec import dump_json
 from coatcheck.errors import UpstreamError
-from coatcheck.mcp_server.middleware import scope_of_caller
+from coatcheck.mcp_server.middleware import current_caller
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.shared_connection import RequestStream, SharedConnection
 from coatcheck.proxy.jsonrpc import (
@@ -36,8 +36,7 @@ from coatcheck.proxy.jsonrpc import (
     to_line,
 )
 from coatcheck.proxy.partial_parsing import PartialCall, find_response_id
-from coatcheck.store.tenancy import Reach, Scopes
-from coatcheck.store.tenancy import Scope as Caller
+from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +72,7 @@ class SessionlessRequests(ABC):
     """The same for an error of ours."""
 
     def __init__(
-        self, interceptor: Interceptor, scopes: Scopes, security: TransportSecuritySettings, *, loopback: bool
+        self, interceptor: Interceptor, scopes: Tenancy, security: TransportSecuritySettings, *, loopback: bool
     ) -> None:
         self._interceptor = interceptor
         self._scopes = scopes
@@ -100,7 +99,7 @@ class SessionlessRequests(ABC):
         answer = await self._check(message, request)
         if answer is None:
             shared = self._connection_for(message, request)
-            with self._scopes.enter(scope_of_caller(over_network=True)):
+            with self._scopes.enter(current_caller(over_network=True)):
                 peer = request.client.host if request.client else ""
                 passes = self._comes_from_coatcheck(request)
                 await self._exchange(message, body, shared, peer, receive, send, passes=passes)
@@ -135,7 +134,7 @@ class SessionlessRequests(ABC):
         count together.
         """
         application = application_of(message)
-        if caller.reach is Reach.PRINCIPAL:
+        if caller.kind is CallerKind.PRINCIPAL:
             return (caller.principal, *application)
         return (peer, *application) if self._loopback else None
 
@@ -177,7 +176,7 @@ class SessionlessRequests(ABC):
         ready: asyncio.Future[Interceptor] = asyncio.get_running_loop().create_future()
         ready.set_result(self._interceptor)
         # What the upstream says comes from another task; the caller's scope must hold for it as well.
-        scope = scope_of_caller(over_network=True)
+        scope = current_caller(over_network=True)
         stream: RequestStream
 
         def take(line: bytes) -> None:

@@ -22,7 +22,7 @@ from coatcheck.proxy.front.shared_connection import SharedConnection
 from coatcheck.proxy.jsonrpc import LONG_LINE, Message, error_response, id_of, is_request, tool_of
 from coatcheck.proxy.partial_parsing import parse_call_partially
 from coatcheck.proxy.request_headers import marked
-from coatcheck.store.tenancy import Scopes
+from coatcheck.store.tenancy import Tenancy
 
 
 class StatelessRequests(SessionlessRequests):
@@ -42,7 +42,7 @@ class StatelessRequests(SessionlessRequests):
         self,
         shared: SharedConnection,
         interceptor: Interceptor,
-        scopes: Scopes,
+        scopes: Tenancy,
         security: TransportSecuritySettings,
         *,
         loopback: bool,

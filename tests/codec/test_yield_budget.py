@@ -6,16 +6,16 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from coatcheck.codec import let_go
-from coatcheck.codec.chunked import yield_budget as manners
-from coatcheck.codec.chunked.yield_budget import Manners
+from coatcheck.codec import free_chunks
+from coatcheck.codec.chunked import yield_budget
+from coatcheck.codec.chunked.yield_budget import YieldBudget
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 def always_due(monkeypatch):
-    monkeypatch.setattr(manners, "PAUSE_AFTER", 0.0)
+    monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
 
 
 async def rests(monkeypatch, computing: float) -> int:
@@ -35,11 +35,11 @@ async def rests(monkeypatch, computing: float) -> int:
                 pass
             await checkpoint()
 
-    monkeypatch.setattr(manners.anyio, "sleep", counted)
+    monkeypatch.setattr(yield_budget.anyio, "sleep", counted)
     async with anyio.create_task_group() as group:
         if computing:
             group.start_soon(compute)
-        ours = Manners()
+        ours = YieldBudget()
         for _ in range(3):
             count = 0
             await ours.pause()
@@ -48,12 +48,12 @@ async def rests(monkeypatch, computing: float) -> int:
 
 
 async def test_a_pause_is_short_where_nobody_else_has_anything_to_do(monkeypatch):
-    monkeypatch.setattr(manners, "QUIET", 0.1)  # however slow the machine
+    monkeypatch.setattr(yield_budget, "QUIET", 0.1)  # however slow the machine
     assert await rests(monkeypatch, 0) == 0
 
 
 async def test_a_pause_goes_on_while_others_compute_but_not_for_ever(monkeypatch):
-    monkeypatch.setattr(manners, "MOST_REST", 0.03)
+    monkeypatch.setattr(yield_budget, "MOST_REST", 0.03)
     assert 1 <= await rests(monkeypatch, 0.001) <= 30
 
 
@@ -80,7 +80,7 @@ async def test_a_value_is_freed_piece_by_piece_and_what_is_used_stays():
 
     async with anyio.create_task_group() as group:
         group.start_soon(watch)
-        await let_go(pieces)
+        await free_chunks(pieces)
         group.cancel_scope.cancel()
     assert {*range(10, 491, 10)} <= {alive - alive % 10 for alive in seen}
     assert Part.alive == 1
