@@ -18,7 +18,7 @@ from mcp.server import MCPServer
 
 from coatcheck import Container, ObjectNotFound, Settings, attach, running
 from coatcheck.lifecycle import validate
-from coatcheck.object_store import CallerKind, Scope
+from coatcheck.object_store import Caller, CallerKind
 
 SETTINGS = Path(__file__).with_suffix(".yaml")
 
@@ -78,7 +78,7 @@ def make_app(application: Any) -> FastAPI:
         """Show an object; without authentication its id is what protects it."""
         if name not in stores:
             raise HTTPException(404)
-        with stores[name].tenancy().enter(Scope(CallerKind.ANONYMOUS)):
+        with stores[name].tenancy().enter(Caller(CallerKind.ANONYMOUS)):
             try:
                 return {"value": await stores[name].store().afetch(object_id)}
             except ObjectNotFound:

@@ -11,7 +11,8 @@ from typing import Any
 from coatcheck.codec import dump_json, dump_plain
 from coatcheck.errors import ArgumentRejected
 from coatcheck.explorer.previews.inner_part import at, long_part, without
-from coatcheck.explorer.previews.samples import Sheet, render_whole, sample
+from coatcheck.explorer.previews.preview_limit import PreviewBudget
+from coatcheck.explorer.previews.samples import render_whole, sample
 from coatcheck.explorer.previews.structure import render_small, render_structure, title
 from coatcheck.explorer.previews.text import render_text
 from coatcheck.explorer.previews.token_estimate import estimate_tokens
@@ -65,12 +66,12 @@ def _render_around(value: Any, inner: Path, subject: Subject, limit: int, *, in_
     """Preview a value that is hardly more than one long part: what is beside it, and the preview of that part."""
     target = subject.target
     part = at(value, inner)
-    sheet = Sheet(limit)
-    sheet.put_first("headline", headlines(subject, title(value)))
-    beside = sample(without(value, inner), min(BESIDE, max(sheet.room - LEAST_INSIDE, 0)))
+    budget = PreviewBudget(limit)
+    budget.put_first("headline", headlines(subject, title(value)))
+    beside = sample(without(value, inner), min(BESIDE, max(budget.room - LEAST_INSIDE, 0)))
     if beside is not None and beside.members:
-        sheet.put("shape", f"Beside {inner}: {beside.text}")
-    if sheet.room < LEAST_INSIDE or not sheet.text():
+        budget.put("shape", f"Beside {inner}: {beside.text}")
+    if budget.room < LEAST_INSIDE or not budget.text():
         return render_structure(value, subject, limit)
     name = "" if target is None else str(Reference(target.object_id, target.path.join(inner.steps)))
     opened = None
@@ -78,8 +79,8 @@ def _render_around(value: Any, inner: Path, subject: Subject, limit: int, *, in_
         with suppress(ArgumentRejected):  # a document that is refused can still be shown as text
             opened = open_text(part, in_sandbox=True)
     about = Subject(name, _characters(part, value, inner, subject))
-    sheet.put("samples", render(part, about, sheet.room, opened, in_sandbox=in_sandbox))
-    return sheet.text()
+    budget.put("samples", render(part, about, budget.room, opened, in_sandbox=in_sandbox))
+    return budget.text()
 
 
 def _characters(part: Any, value: Any, inner: Path, subject: Subject) -> int:

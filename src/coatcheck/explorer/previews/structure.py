@@ -8,7 +8,8 @@ from typing import Any
 from coatcheck.errors import counted
 from coatcheck.explorer.previews.columns import columns_beside
 from coatcheck.explorer.previews.main_part import KEY, RUN, Main, find_main, label_of
-from coatcheck.explorer.previews.samples import Cuts, Sample, Sheet, render_whole, sample
+from coatcheck.explorer.previews.preview_limit import PreviewBudget
+from coatcheck.explorer.previews.samples import Cuts, Sample, render_whole, sample
 from coatcheck.explorer.previews.shape import SAMPLED, Shape, describe, shape_text
 from coatcheck.explorer.previews.suggestions import suggestions
 from coatcheck.explorer.previews.wording import Subject, headlines, kind_of, number, one_line
@@ -50,29 +51,29 @@ def render_structure(value: Any, subject: Subject, limit: int, *, text_format: s
     """
     shape = describe([value])
     main = find_main(value, shape)
-    sheet = Sheet(limit)
+    budget = PreviewBudget(limit)
     note = f"Text in {text_format}; paths and filters work on it" if text_format else ""
-    if not sheet.put_first("headline", headlines(subject, title(value), note)):
+    if not budget.put_first("headline", headlines(subject, title(value), note)):
         return ""
     steps = list(filter(None, suggestions(value, main, subject)))
     columns = None if main is None else columns_beside(value, main.place)
     if steps:
         if limit < ROOMY:
             steps.sort(key=len)
-        sheet.put("next", f"Next: {steps[0]}") or sheet.put("next", steps[0])
+        budget.put("next", f"Next: {steps[0]}") or budget.put("next", steps[0])
     part = max(PART, limit // 5)
-    reserve = min(sum(map(len, steps[1:])) + len(steps) + 120, sheet.room // 3)
+    reserve = min(sum(map(len, steps[1:])) + len(steps) + 120, budget.room // 3)
     if isinstance(value, (dict, list, tuple)) and value:
         # where room is scarce, field names are worth more than samples
-        _put_shape(sheet, value, shape, min(part, max((sheet.room - reserve) // 2, min(sheet.room, SCARCE))))
+        _put_shape(budget, value, shape, min(part, max((budget.room - reserve) // 2, min(budget.room, SCARCE))))
     if columns is not None and main is not None:
-        sheet.put("shape", one_line(f"Each of {main.place} has the columns {columns}", COLUMNS))
-    shown = _samples(value, main, subject, min(part, sheet.room - reserve))
-    if shown.lines and sheet.put("samples", "\n".join(shown.lines)):
-        sheet.put_first("left_out", _left_out(value, main, shown))
+        budget.put("shape", one_line(f"Each of {main.place} has the columns {columns}", COLUMNS))
+    shown = _samples(value, main, subject, min(part, budget.room - reserve))
+    if shown.lines and budget.put("samples", "\n".join(shown.lines)):
+        budget.put_first("left_out", _left_out(value, main, shown))
     for step in steps[1:]:
-        sheet.put("next", step)
-    return sheet.text()
+        budget.put("next", step)
+    return budget.text()
 
 
 def title(value: Any) -> str:
@@ -84,13 +85,13 @@ def title(value: Any) -> str:
     return kind_of(type(value))
 
 
-def _put_shape(sheet: Sheet, value: Any, shape: Shape, room: int) -> None:
+def _put_shape(budget: PreviewBudget, value: Any, shape: Shape, room: int) -> None:
     heading = "Shape:"
     if isinstance(value, (list, tuple)) and len(value) > SAMPLED:
         heading = f"Shape (from {SAMPLED} of {counted(len(value), 'item')}):"
     text = shape_text(shape, room - len(heading) - 1, note_sampling=False)
     if text:
-        sheet.put("shape", f"{heading}\n{text}" if "\n" in text else f"{heading} {text}")
+        budget.put("shape", f"{heading}\n{text}" if "\n" in text else f"{heading} {text}")
 
 
 def _samples(value: Any, main: Main | None, subject: Subject, room: int) -> Shown:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from coatcheck.errors import counted
 from coatcheck.explorer.previews.main_part import call, passing
-from coatcheck.explorer.previews.samples import Sheet
+from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.wording import Subject, headlines, number, printable
 from coatcheck.explorer.texts.summaries import LIGHT, Summary, summarise
 from coatcheck.explorer.texts.text_formats import SUMMARISED, recognise
@@ -139,19 +139,19 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
         text = str.__str__(text)
     count = count_lines(text)
     form = recognise(text)
-    sheet = Sheet(limit)
+    budget = PreviewBudget(limit)
     looks = f"Looks like {form}; " if form else ""
     units = f"{looks}.lines[0:9] counts lines, [0:9] characters" if count.lines > FEW else looks[:-2]
-    if not sheet.put_first("headline", headlines(subject, f"text of {count}", units)):
+    if not budget.put_first("headline", headlines(subject, f"text of {count}", units)):
         return ""
     summary, calls = _steps(text, form if summarised else "", subject, limit)
     if len(calls) > 1:
         first = calls.pop(0)
-        sheet.put("next", f"Next: {first}") or sheet.put("next", first)
-    reserve = min(sum(map(len, calls)) + 260, sheet.room // 3)
+        budget.put("next", f"Next: {first}") or budget.put("next", first)
+    reserve = min(sum(map(len, calls)) + 260, budget.room // 3)
     if summary.text:
-        sheet.put("shape", summary.text)
-    room = max(sheet.room - reserve, 0)
+        budget.put("shape", summary.text)
+    room = max(budget.room - reserve, 0)
     head = min(max(HEAD, limit // 5), room * 2 // 3)
     most = max(LINES, limit // 320)
     if summary.text:
@@ -162,14 +162,14 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
         shown = _by_characters(
             text, subject.target.path if subject.target else Path(), head, min(head // 2, room - head)
         )
-    if shown.head and sheet.put("samples", "\n".join(shown.head + shown.tail)):
-        sheet.put_first("left_out", _left_out(text, count, shown))
+    if shown.head and budget.put("samples", "\n".join(shown.head + shown.tail)):
+        budget.put_first("left_out", _left_out(text, count, shown))
         calls.insert(-1, _more(text, count, subject, shown))
-    lead = "" if sheet.has("next") else "Next: "
+    lead = "" if budget.has("next") else "Next: "
     for step in filter(None, calls):
-        if sheet.put("next", lead + step):
+        if budget.put("next", lead + step):
             lead = ""
-    return sheet.text()
+    return budget.text()
 
 
 def _by_lines(text: str, count: Count, head: int, tail: int, most: int) -> Shown:

@@ -1,0 +1,43 @@
+"""A preview within its limit: parts are added in the order of their worth and shown in the order of reading."""
+
+from collections.abc import Iterable
+
+SLOTS = ("headline", "shape", "samples", "left_out", "next")
+
+
+class PreviewBudget:
+    """The parts of a preview, which together never exceed its limit.
+
+    Args:
+        limit: The most characters of the finished text.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._room = limit
+        self._slots: dict[str, str] = {}
+
+    @property
+    def room(self) -> int:
+        """Characters that one more part may have, its line break not counted."""
+        return max(self._room - (1 if self._slots else 0), 0)
+
+    def put(self, slot: str, text: str) -> bool:
+        """Add a part on lines of its own, behind what its slot already has; refuse what does not fit."""
+        if not text or len(text) > self.room:
+            return False
+        self._room -= len(text) + (1 if self._slots else 0)
+        before = self._slots.get(slot)
+        self._slots[slot] = text if before is None else f"{before}\n{text}"
+        return True
+
+    def has(self, slot: str) -> bool:
+        """Whether a slot has a part."""
+        return slot in self._slots
+
+    def put_first(self, slot: str, texts: Iterable[str]) -> bool:
+        """Add the first of several forms of a part that fits."""
+        return any(self.put(slot, text) for text in texts)
+
+    def text(self) -> str:
+        """Give the finished text."""
+        return "\n".join(self._slots[slot] for slot in SLOTS if slot in self._slots)
