@@ -24,7 +24,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from coatcheck.errors import SettingsError, excerpt
+from coatcheck.errors import SettingsError
 
 __all__ = ["Settings"]
 
@@ -85,7 +85,8 @@ def _known_backend(name: str) -> str:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
-            raise ValueError(f"there is no backend {excerpt(name)!r}; there are: {', '.join(known)}{hint}")
+            # The name is not quoted: what stands in the wrong variable may be a secret.
+            raise ValueError(f"there is no such backend; there are: {', '.join(known)}{hint}")
     return name
 
 

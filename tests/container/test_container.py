@@ -35,7 +35,7 @@ def test_nothing_is_built_that_was_not_asked_for():
 
 def test_an_unknown_backend_is_refused_where_the_settings_are_made():
     with pytest.raises(
-        SettingsError, match="object_store_backend: there is no backend 'memroy'; there are: memory, redis, sqlite"
+        SettingsError, match="object_store_backend: there is no such backend; there are: memory, redis, sqlite"
     ):
         Settings(object_store_backend="memroy")
 
@@ -217,14 +217,14 @@ def test_limits_come_from_flags_variables_and_file_in_this_order(monkeypatch, tm
     )
     monkeypatch.setenv("COATCHECK_CONFIG", str(tmp_path / "settings.toml"))
     limits = Container(settings=Settings()).limits()
-    assert limits == Limits(8000, (("git_*", 12), ("log", 8)), ("a", "b*"), (), 28)
+    assert limits == Limits(8000, (("git_*", 12), ("log", 8)), ("a", "b*"), (), 28, adapts_to_host=True)
     monkeypatch.setenv("COATCHECK_TOOL_LIMITS", "x=1, y*=2")
     monkeypatch.setenv("COATCHECK_NEVER_KEEP", "c,d")
     monkeypatch.setenv("COATCHECK_ALWAYS_KEEP", "e")
     monkeypatch.setenv("COATCHECK_LIMITS_IN_TOKENS", "false")
     monkeypatch.setenv("COATCHECK_ROUND_LIMIT", "0")
     limits = Container(settings=Settings()).limits()
-    assert limits == Limits(8000, (("x", 1), ("y*", 2)), ("c", "d"), ("e",), 0)
+    assert limits == Limits(8000, (("x", 1), ("y*", 2)), ("c", "d"), ("e",), 0, adapts_to_host=True)
     limits = Container(settings=Settings(tool_limits=[("z", 5)], inline_limit=6, round_limit=None)).limits()
     assert limits == Limits(6, (("z", 5),), ("c", "d"), ("e",), 24)
 

@@ -188,7 +188,7 @@ async def test_a_wrapped_url_sends_the_headers_that_are_now_variables(tmp_path):
         server = {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {SECRET}"}}
         path, entries = installed(tmp_path, {"far": server})
         assert SECRET not in " ".join(entries["far"]["args"])
-        assert "coatcheck_object_store_get" in await tools_of(entries["far"])
+        assert "object_store_get" in await tools_of(entries["far"])
         state = next(state for state in states_of(ConfigFile(CLIENTS["cursor"], path)) if state.label == "far")
         assert try_start(state).works
         state.entry["env"]["COATCHECK_HEADER_AUTHORIZATION"] = "Bearer wrong"

@@ -1,6 +1,8 @@
 """The official server that has every feature, step by step: what a client hears is the same directly and wrapped."""
 
+import json
 import os
+import re
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -229,7 +231,13 @@ def able(everything) -> tuple[Heard, Heard]:
 def test_a_client_that_can_do_nothing_hears_the_same(bare, step):
     direct, wrapped = bare
     assert direct.steps[step] != []
-    assert wrapped.steps[step] == direct.steps[step]
+    assert without_guard(wrapped.steps[step]) == without_guard(direct.steps[step])
+
+
+def without_guard(answers: list[Any]) -> list[Any]:
+    """Leave out the variable by which `wrap` recognises itself among the ancestors of a server."""
+    guard = re.compile(r',?\\n *\\"MCP_WRAP_ANCESTORS\\": *\\"[^"]*\\"')
+    return json.loads(guard.sub("", json.dumps(answers)))
 
 
 @pytest.mark.parametrize("step", ASKING_BACK)
@@ -296,7 +304,10 @@ def assert_input_schema_only_widened(ours: dict[str, Any], original: dict[str, A
         widened = ours["properties"][name]
         for word in ("description", "default", "title"):
             assert widened.get(word) == schema.get(word)
-        jsonschema.validate("@obj_abc123.items[3]", widened)
+        if schema.get("type") in {"array", "object", None} and "enum" not in schema:
+            jsonschema.validate("@obj_abc123.items[3]", widened)
+        else:
+            assert widened == schema
         narrow = {key: value for key, value in schema.items() if key not in {"description", "default", "title"}}
         assert widened == schema or narrow in widened["anyOf"]
 

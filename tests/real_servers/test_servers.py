@@ -105,7 +105,7 @@ def time(paths: Any) -> Case:
         answer="Asia/Tokyo",
         direct_size=200,
         # It has no long results, so the limit is set to what it has.
-        env={"COATCHECK_INLINE_LIMIT": "300", "COATCHECK_PREVIEW_LIMIT": "300"},
+        env={"COATCHECK_INLINE_LIMIT": "300", "COATCHECK_PREVIEW_LIMIT": "150"},
         limit=300,
     )
 

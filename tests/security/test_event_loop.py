@@ -32,7 +32,7 @@ async def test_small_calls_are_answered_while_a_large_object_is(container, what)
     interceptor.learn([TOOL])
     small_id = await explorer.store.aput({"a": [1, 2, 3]})
     name = await explorer.store.aput(ROWS)
-    holds, began, before = [], time.thread_time(), 0.0
+    holds, began, before = [], 0.0, 0.0
 
     async def small() -> None:
         nonlocal before
@@ -42,6 +42,7 @@ async def test_small_calls_are_answered_while_a_large_object_is(container, what)
         before = now
 
     gc.collect()
+    began = time.thread_time()
     gc.disable()  # a search through all that the tests before have left is no part of the work
     try:
         await meanwhile(small, IN_PROCESS[what](explorer, interceptor, name))

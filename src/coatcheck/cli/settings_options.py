@@ -75,16 +75,12 @@ _SECONDS = frozenset(
 )
 _TEXTS = frozenset(
     {
-        "structured_content",
         "host_profile",
-        "filter_argument",
         "object_store_backend",
         "redis_url",
         "sqlite_path",
-        "log_format",
         "redis_prefix",
         "tool_prefix",
-        "redis_ids",
         "redis_sentinel_username",
         "redis_ca_file",
         "redis_client_certificate",
@@ -94,6 +90,13 @@ _TEXTS = frozenset(
 # The kinds stand here although the settings know them too: `wrap` starts its server before it imports the settings.
 _VARIABLE_ONLY = frozenset({"namespace_secret", "redis_sentinel_password", "object_store_options"})
 """Settings without a flag: secrets, since the process list shows arguments, and what is a table in the file."""
+
+_CHOICES: dict[str, Any] = {
+    "filter_argument": Literal["off", "accepted", "advertised"],
+    "log_format": Literal["text", "json"],
+    "redis_ids": Literal["uuid", "short"],
+    "structured_content": Literal["auto", "whole", "short"],
+}
 
 _METAVARS = {"Path": "PATH", "float": "SECONDS", "int": "NUMBER"}
 _MOST_COLUMNS = 30
@@ -147,6 +150,8 @@ def _option(name: str) -> tuple[str, Any, Any]:
         return name, Annotated[bool, typer.Option(flag_of(name), show_default=False)], False
     if name in _LISTS:
         return name, Annotated[list[str] | None, typer.Option(flag_of(name), show_default=False)], None
+    if name in _CHOICES:
+        return name, Annotated[_CHOICES[name] | None, typer.Option(flag_of(name), show_default=False)], None
     kind = str if name in _TEXTS else float if name in _SECONDS else int
     return name, Annotated[kind | None, typer.Option(flag_of(name), show_default=False)], None
 

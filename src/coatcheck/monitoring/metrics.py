@@ -104,13 +104,13 @@ class Holdings:
             yield GaugeMetricFamily("coatcheck_store_breaker_open", text, float(backend.breaker.is_open))
         try:
             found = as_backend(backend).statistics()
+            held = [] if found is None else _held(found)
         except ObjectStoreUnavailable:
             return
         except Exception:  # whatever a third party's backend raises, all other metrics are there
             logger.exception("%r cannot say what it holds", backend)
             return
-        if found is not None:
-            yield from _held(found)
+        yield from held
 
 
 def _held(found: BackendStatistics) -> list[Metric]:

@@ -23,7 +23,9 @@ EXACT_DIGITS = 15
 _DELIMITERS = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", "|": "CSV with bars"}
 _NUMERIC = re.compile(r"[-+.0-9eE]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
-_LOG_LINE = re.compile(r"[\[(]?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[,.]\d{3} *\W? *[A-Za-z\[]")
+_LOG_LINE = re.compile(
+    r"[\[(]?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9}|,\d{3})?(?:Z|[+-]\d\d:?\d\d)? *[^\s\w,;|]? *[A-Za-z\[]"
+)
 _NOT_A_TABLE = re.compile(r"\s*(?:[{\[<#|]|---|\+\+\+|diff |commit |Commit)")
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _NAME = re.compile(r"[^\W\d].*", re.DOTALL)
