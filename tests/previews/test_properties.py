@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from coatcheck.codec import dump_json, open_json_text
 from coatcheck.explorer.previews import Subject, render, render_whole
 from coatcheck.explorer.previews.shape import Shape, describe
-from coatcheck.explorer.previews.wording import escape_line_breaks
+from coatcheck.explorer.previews.wording import escape_line_breaks, mark_lines
 from coatcheck.references import parse_path, walk
 
 REFERENCE = "@obj_7xY.data[3]"
@@ -267,14 +267,14 @@ def test_the_lines_of_a_text_shown_and_left_out_add_up(lines: list[str], limit: 
 @given(value=VALUES, limit=LIMITS, tight=st.booleans())
 @example(value=[{"name": "x" * 30}] * 5, limit=0, tight=True)
 def test_a_whole_rendering_is_the_value_or_nothing(value: Any, limit: int, tight: bool) -> None:
-    exact = value if isinstance(value, str) else escape_line_breaks(dump_json(value).decode())
+    exact = mark_lines(value) if isinstance(value, str) else escape_line_breaks(dump_json(value).decode())
     limit = len(exact) if tight else limit
     text = render_whole(value, limit)
     if text is None:
         assert len(exact) > limit
     else:
         assert len(text) <= limit
-        assert text == value if isinstance(value, str) else json.loads(text) == json.loads(exact)
+        assert text == exact if isinstance(value, str) else json.loads(text) == json.loads(exact)
 
 
 @THOROUGH

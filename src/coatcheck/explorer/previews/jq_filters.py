@@ -79,7 +79,7 @@ def for_record(record: dict[str, Any]) -> str:
 def _for_items(items: Shape, sampled: Sequence[Any]) -> str:
     if items.objects is not None:
         inner = _wrapped(items.objects)
-        if inner is not None and inner[1].objects is not None:
+        if inner is not None and inner[1].objects is not None and not items.scalars and not items.arrays:
             name, shape = inner
             records = [item[name] for item in sampled if isinstance(item, dict) and isinstance(item.get(name), dict)]
             if not shape.scalars and not shape.arrays and records:
