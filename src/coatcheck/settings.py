@@ -86,7 +86,7 @@ def _known_backend(name: str) -> str:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
             # The name is not quoted: what stands in the wrong variable may be a secret.
-            raise ValueError(f"there is no such backend; there are: {', '.join(known)}{hint}")
+            raise ValueError(f"there is no backend of this name; there are: {', '.join(known)}{hint}")
     return name
 
 

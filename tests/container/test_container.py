@@ -35,7 +35,7 @@ def test_nothing_is_built_that_was_not_asked_for():
 
 def test_an_unknown_backend_is_refused_where_the_settings_are_made():
     with pytest.raises(
-        SettingsError, match="object_store_backend: there is no such backend; there are: memory, redis, sqlite"
+        SettingsError, match="object_store_backend: there is no backend of this name; there are: memory, redis, sqlite"
     ):
         Settings(object_store_backend="memroy")
 

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.anyio
 
 SERVER = Path(__file__).parent / "small_server.py"
 COATCHECK = [sys.executable, "-m", "coatcheck"]
+RESPONSE_LIMIT = 20_000
 FITS, TOO_LONG = 1000, 20_000  # lines: over the inline limit, and over the response limit too
 
 
@@ -32,13 +33,15 @@ def environment(port, **more):
         **os.environ,
         "COATCHECK_OBJECT_STORE_BACKEND": "redis",
         "COATCHECK_REDIS_URL": f"redis://127.0.0.1:{port}/0",
+        "COATCHECK_RESPONSE_LIMIT": str(RESPONSE_LIMIT),
         **more,
     }
 
 
 @asynccontextmanager
 async def attached(network):
-    settings = Settings(object_store_backend="redis", redis_url=f"redis://127.0.0.1:{network.port}/0")
+    url = f"redis://127.0.0.1:{network.port}/0"
+    settings = Settings(object_store_backend="redis", redis_url=url, response_limit=RESPONSE_LIMIT)
     container = Container(settings=settings)
     namespace: dict[str, object] = {"__name__": "small"}
     exec(SERVER.read_text(), namespace)

@@ -82,6 +82,6 @@ def test_missing_options_and_unknown_names_say_what_there_is(installed):
     assert done.returncode == 1
     assert "backend   failed  The fsspec backend needs the option url" in done.stdout
     done = run(installed, "-m", "coatcheck", "doctor", "--object-store-backend", "fspec")
-    assert "there is no such backend; there are: fsspec, memory, redis, sqlite (did you mean fsspec?)" in (
+    assert "there is no backend of this name; there are: fsspec, memory, redis, sqlite (did you mean fsspec?)" in (
         done.stdout + done.stderr
     )

@@ -194,6 +194,11 @@ def is_said(message: dict[str, Any]) -> bool:
     return "method" in message and message["method"] not in BY_ITSELF
 
 
+def without_guard(heard: Any) -> str:
+    """Leave out the variable by which `wrap` recognises itself among the ancestors of a server."""
+    return re.sub(r',?\\n *"MCP_WRAP_ANCESTORS": *"[^"]*"', "", repr(heard))
+
+
 @pytest.mark.parametrize(("steps", "client"), [(STEPS, {}), (ASKING_BACK, CLIENT)], ids=["bare", "able"])
 def test_a_server_beside_another_says_the_same_as_alone(everything, tmp_path, steps, client):
     wanted = {name: step for name, step in steps.items() if name not in OF_NO_SERVER}
@@ -218,6 +223,6 @@ def test_a_server_beside_another_says_the_same_as_alone(everything, tmp_path, st
     different = {
         name: (outcomes["two"][name], heard)
         for name, heard in outcomes["alone"].items()
-        if outcomes["two"][name] != heard
+        if without_guard(outcomes["two"][name]) != without_guard(heard)
     }
     assert different == {}

@@ -87,7 +87,7 @@ async def test_a_redis_that_does_not_answer_is_an_error_without_the_password():
     [
         (
             {"object_store_backend": "memroy"},
-            r"there is no backend .memroy.; there are: memory, redis, sqlite \(did you mean memory",
+            r"there is no backend of this name; there are: memory, redis, sqlite \(did you mean memory",
         ),
         ({"object_store_backend": "redis"}, "needs a URL"),
         ({"tools_to_register": ["object_store_gte"]}, "object_store_get"),
