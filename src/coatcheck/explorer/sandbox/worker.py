@@ -23,7 +23,7 @@ from coatcheck.codec import Metadata
 from coatcheck.errors import SandboxOutputExceeded
 from coatcheck.explorer.operations import OPERATIONS, Answer, Document, preload, reads_value
 from coatcheck.explorer.sandbox.channel import PREFIX, frame_head, read_header, read_prefix
-from coatcheck.explorer.sandbox.worker_failures import describe
+from coatcheck.explorer.sandbox.worker_failures import UnknownOperationError, describe
 from coatcheck.explorer.sandbox.worker_limits import GRACE_SECONDS, Limits, operation_seconds
 
 HIGHEST_DESCRIPTOR_TRIED = 256
@@ -205,6 +205,8 @@ class Worker:
         self._send({"status": "started", "seconds": seconds, "size": size})
         _arm(seconds)
         more = {"max_bytes": self._limits.output_bytes, "seconds": seconds, "pace": self._pace}
+        if operation not in OPERATIONS:
+            raise UnknownOperationError
         answer = OPERATIONS[operation](document, args | more)
         return self._wire(answer)
 

@@ -33,6 +33,10 @@ _CARRIED: dict[str, type[CoatcheckError]] = {
 }
 
 
+class UnknownOperationError(Exception):
+    """The parent asked for an operation that there is not: a fault of ours, and none of the value."""
+
+
 def describe(error: BaseException) -> dict[str, Any]:
     """In the worker: put an error into a header. One that ends the process carries no text."""
     if isinstance(error, MemoryError):
@@ -41,7 +45,7 @@ def describe(error: BaseException) -> dict[str, Any]:
         return {"status": "error", "error": OUTPUT_EXCEEDED}
     if type(error).__name__ in _CARRIED:
         return {"status": "error", "error": type(error).__name__, "message": str(error)[:MAX_MESSAGE_CHARACTERS]}
-    if isinstance(error, Exception):
+    if isinstance(error, Exception) and not isinstance(error, UnknownOperationError):
         return {"status": "error", "error": ArgumentRejected.__name__, "message": _sentence(error)}
     return {"status": "error", "error": "unexpected"}
 
