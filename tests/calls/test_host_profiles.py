@@ -2,6 +2,7 @@
 
 import pytest
 
+from coatcheck.backends import InMemoryBackend
 from coatcheck.calls.host_profiles import (
     NAMES,
     PROFILES,
@@ -16,6 +17,9 @@ from coatcheck.calls.host_profiles import (
     result_form,
     with_raised_limit,
 )
+from coatcheck.calls.interceptor import MAX_TOOLS, Interceptor
+from coatcheck.explorer import Explorer
+from coatcheck.object_store import ObjectStore
 
 APPS = {"extensions": {"io.modelcontextprotocol/ui": {"mimeTypes": ["text/html;profile=mcp-app"]}}}
 PLAIN = {"name": "rows"}
@@ -109,3 +113,10 @@ def test_the_setting_knows_every_profile():
     from coatcheck.settings import Settings
 
     assert set(get_args(Settings.model_fields["host_profile"].annotation)) == {"auto", *NAMES}
+
+
+def test_a_server_that_lists_new_views_on_each_call_fills_no_memory():
+    interceptor = Interceptor(Explorer(ObjectStore(InMemoryBackend())))
+    for number in range(MAX_TOOLS + 10):
+        interceptor.learn([{**VIEW, "name": f"view_{number}", "inputSchema": {}}])
+    assert len(interceptor._ui_tools) == len(interceptor._inputs) == MAX_TOOLS

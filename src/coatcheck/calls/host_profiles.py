@@ -15,6 +15,9 @@ APPS_EXTENSION = "io.modelcontextprotocol/ui"
 
 CLIENT_INFO_KEY = "io.modelcontextprotocol/clientInfo"
 CLIENT_CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
+UI_KEYS = ("ui", "ui/resourceUri")
+"""Members of a tool's ``_meta`` that name its view; the second is the older spelling, which servers still send."""
+
 APP_ONLY = "app"
 
 MAX_RESULT_SIZE_KEY = "anthropic/maxResultSizeChars"
@@ -181,9 +184,7 @@ def _ui_of(tool: Mapping[str, Any] | None) -> Mapping[str, Any]:
     meta = tool.get("_meta") if tool is not None else None
     if not isinstance(meta, Mapping):
         return {}
-    found = meta.get("ui")
+    found, uri = map(meta.get, UI_KEYS)
     if isinstance(found, Mapping):
         return found
-    # The older spelling of the extension, which servers still send beside the new one.
-    uri = meta.get("ui/resourceUri")
     return {"resourceUri": uri} if isinstance(uri, str) else {}

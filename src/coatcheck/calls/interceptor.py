@@ -12,6 +12,7 @@ from coatcheck.arguments.resolver import Resolver
 from coatcheck.calls.built_in_tools import OwnTool
 from coatcheck.calls.call_budget import CallBudget
 from coatcheck.calls.host_profiles import (
+    UI_KEYS,
     UNKNOWN_CLIENT,
     Client,
     StructuredContent,
@@ -125,9 +126,10 @@ class Interceptor:
                     oldest = next(iter(self._inputs))
                     del self._inputs[oldest]
                     self._promised.discard(oldest)
+                    self._ui_tools.pop(oldest, None)
                 (self._promised.add if isinstance(tool.get("outputSchema"), dict) else self._promised.discard)(name)
                 if has_view(tool) or is_for_the_app_alone(tool):
-                    self._ui_tools[name] = {"_meta": {"ui": tool["_meta"].get("ui"), **_older_ui(tool["_meta"])}}
+                    self._ui_tools[name] = {"_meta": {key: tool["_meta"].get(key) for key in UI_KEYS}}
                 else:
                     self._ui_tools.pop(name, None)
 
@@ -296,9 +298,3 @@ class Interceptor:
             host=profile_of(client, self._host_profile),
         )
         return await self._keeper.keep(result, origin, budget)
-
-
-def _older_ui(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the older spelling of a view's address, where a tool has no other."""
-    key = "ui/resourceUri"
-    return {key: meta[key]} if key in meta else {}
