@@ -510,6 +510,71 @@ def test_a_full_disk_is_named_as_such(make, monkeypatch):
     assert (backend.get("a"), backend.get("b")) == (b"1", None)
 
 
+ON_A_SMALL_DISK = """
+import os, pathlib, subprocess, sys
+from coatcheck.backends import SQLiteBackend
+from coatcheck.errors import ObjectStoreUnavailable
+disk = pathlib.Path(sys.argv[1])
+if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk]).returncode:
+    sys.exit(77)
+now = [1_000_000.0]
+backend = SQLiteBackend(disk / "objects.sqlite", clock=lambda: now[0])
+kept = 0
+try:
+    while True:
+        backend.set(f"n:{kept}", os.urandom(200_000), 60.0 if kept < 2 else None)
+        kept += 1
+except ObjectStoreUnavailable as error:
+    print(error)
+def fill_the_rest():
+    with open(disk / "filler", "ab", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+fill_the_rest()
+print(len(backend.get(f"n:{kept - 1}")), [backend.delete(f"n:{number}") for number in range(2, 6)])
+backend.set("n:small", b"1", None)
+fill_the_rest()
+now[0] += 100.0
+backend.set("n:other", b"2", None)
+print(backend.get("n:small"), backend.get("n:other"), backend.get("n:0"))
+backend.close()
+fill_the_rest()
+print(SQLiteBackend(disk / "objects.sqlite").delete("n:6"))
+"""
+
+
+def test_on_a_full_disk_objects_can_be_deleted_and_expire_and_give_their_space_back(tmp_path):
+    command = ["unshare", "--map-root-user", "--mount", sys.executable, "-c", ON_A_SMALL_DISK, str(tmp_path)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("there is no unshare")
+    if done.returncode in {1, 77} and "Traceback" not in done.stderr:
+        pytest.skip("mounting is not allowed")
+    assert done.returncode == 0, done.stderr
+    said, *found = done.stdout.splitlines()
+    assert "the disk or the quota is full. Delete objects or other files, or lower max_total_bytes." in said
+    assert found == ["200000 [True, True, True, True]", "b'1' b'2' None", "True"]
+
+
+def test_a_value_that_a_nearly_full_disk_has_no_room_for_is_refused_before_it_is_written(make, path, monkeypatch):
+    backend = make(max_namespace_objects=2)
+    backend.set("n:a", bytes(1_000_000), None)
+    disk = os.statvfs(path.parent)
+    free = os.statvfs_result((disk.f_bsize, 1, 100, 3_000_000, 3_000_000, *disk[5:10]))
+    monkeypatch.setattr(os, "statvfs", lambda _path: free)
+    with pytest.raises(SQLiteUnavailable, match=r"4,262,144 bytes are needed, 3,000,000 are free"):
+        backend.set("n:b", bytes(2_000_000), None)
+    backend.set("n:c", bytes(1_000_000), None)
+    backend.set("n:d", bytes(1_000_000), None)
+    assert keys(backend) == ["n:c", "n:d"]
+    assert path.with_name(f"{path.name}-wal").stat().st_size == 0
+    assert path.stat().st_size < 2_100_000
+
+
 def test_threads_that_write_and_read_at_once_never_fail(make):
     backend = make(max_namespace_objects=20)
     errors = []

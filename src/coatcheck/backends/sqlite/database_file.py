@@ -120,6 +120,8 @@ def connect(path: Path, timeout: float) -> sqlite3.Connection:
     )
     try:
         connection.execute("PRAGMA synchronous = NORMAL")
+        # Some builds write zeros over all that is deleted, which needs as much room as the object did.
+        connection.execute("PRAGMA secure_delete = FAST")
         connection.execute(f"PRAGMA journal_size_limit = {_LONGEST_LOG_BYTES}")
     except BaseException:
         connection.close()

@@ -1,5 +1,6 @@
 """What went wrong with the file of a SQLite store, in words that say what to do about it."""
 
+import errno
 import sqlite3
 from pathlib import Path
 
@@ -9,7 +10,7 @@ _DETAIL = 200
 
 # Trouble → what happened and what to do now.
 _TEXTS = {
-    "full": "cannot grow: the disk or the quota is full. Free some space, or lower max_total_bytes.",
+    "full": "cannot grow: the disk or the quota is full. Delete objects or other files, or lower max_total_bytes.",
     "read_only": "cannot be written: the file, its folder or the disk is read-only. Correct the rights or the path.",
     "disk": "cannot be read or written: the disk reports an error. Look at its state and its free space.",
     "busy": "is locked by another process for too long. Try again in a moment.",
@@ -49,7 +50,7 @@ class SQLiteUnavailable(ObjectStoreUnavailable):
         self.path = path
         self.trouble = trouble
         text = f"The object store in {excerpt(str(path), _DETAIL)} {_TEXTS[trouble]}"
-        full = f"{text} It said: {excerpt(detail, _DETAIL)}" if detail else text
+        full = f"{text} Details: {excerpt(detail, _DETAIL)}" if detail else text
         super().__init__(full, f"The object store {_TEXTS[trouble]}")
 
 
@@ -64,7 +65,7 @@ def trouble_of(error: Exception) -> str:
     if isinstance(error, PermissionError):
         return "read_only"
     if isinstance(error, OSError):
-        return "cannot_open"
+        return "full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "cannot_open"
     code = getattr(error, "sqlite_errorcode", None)
     return "failed" if code is None else _CODES.get(code & _PRIMARY_CODE, "failed")
 

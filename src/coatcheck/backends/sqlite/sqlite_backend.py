@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from coatcheck.backends.base import Backend, BackendStatistics
 from coatcheck.backends.sqlite.database_file import PIECES_BITS, Connections
+from coatcheck.backends.sqlite.disk_space import DiskSpace
 from coatcheck.backends.sqlite.errors import Damaged, SQLiteUnavailable, trouble_of, unavailable
 from coatcheck.errors import ObjectTooLarge
 
@@ -85,6 +86,7 @@ class SQLiteBackend(Backend):
         self._touch_seconds = min(TOUCH_SECONDS, self._max_idle / 10)
         self._timeout = timeout
         self._clock = clock
+        self._space = DiskSpace(self._path)
         self._connections = Connections(self._path, timeout)
         self._writing = threading.Lock()
         self._evictions = 0  # changed while writing, so by one thread at a time
@@ -158,15 +160,20 @@ class SQLiteBackend(Backend):
             self._writing.release()
 
     def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Do ``work``; once more on a new file if the present one turns out to be damaged."""
+        """Do ``work``; once more on a new file if the present one is damaged, or with the reserve of a full disk."""
         try:
             try:
                 return self._attempt(work)
-            except sqlite3.DatabaseError as error:
-                if trouble_of(error) != "damaged":
+            except (sqlite3.DatabaseError, OSError) as error:
+                trouble = trouble_of(error)
+                if trouble == "damaged":
+                    self._connections.set_aside(str(error))
+                elif trouble not in {"full", "disk"} or not self._space.release_reserve():
                     raise
-                self._connections.set_aside(str(error))
-                return self._attempt(work)
+                try:
+                    return self._attempt(work)
+                finally:
+                    self._space.keep_reserve()
         except (sqlite3.Error, OSError) as error:
             raise unavailable(error, self._path) from error
 
@@ -184,21 +191,32 @@ class SQLiteBackend(Backend):
     def _write(self, connection: sqlite3.Connection, key: str, value: memoryview, ttl_seconds: float | None) -> None:
         now, name = self._clock(), _name(key)
         expires = None if ttl_seconds is None or math.isinf(now + ttl_seconds) else now + ttl_seconds
+        namespace = name.rpartition(b":")[0]
+        if self._space.is_tight(len(value)):
+            with _transaction(connection):
+                self._sweep(connection, now)
+                self._make_room(connection, namespace, 0, now, coming=len(value))
+            self._give_back(connection)
+            self._space.require(len(value))
         with _transaction(connection):
             connection.execute("DELETE FROM objects WHERE key = ?", (name,))
             if expires is None or expires > now:
-                namespace = name.rpartition(b":")[0]
                 number = _insert(connection, (name, namespace, expires, now), value)
                 self._sweep(connection, now)
                 self._make_room(connection, namespace, number, now)
-        _give_back(connection)
+        self._give_back(connection)
 
-    def _make_room(self, connection: sqlite3.Connection, namespace: bytes, newest: int, now: float) -> None:
-        """Drop what has expired, then the least recently used, until all bounds hold; the newest object stays."""
+    def _make_room(
+        self, connection: sqlite3.Connection, namespace: bytes, newest: int, now: float, coming: int | None = None
+    ) -> None:
+        """Drop what has expired, then the least recently used, until all bounds hold; the newest object stays.
+
+        ``coming`` is the size of an object that is still to be written.
+        """
         while True:
-            if self._is_crowded(connection, namespace):
+            if self._is_crowded(connection, namespace, coming):
                 dropped = self._sweep(connection, now) or self._evict(connection, _OLDEST_OF_ONE, (namespace, newest))
-            elif self._max_bytes and self._total(connection) > self._max_bytes:
+            elif self._max_bytes and self._total(connection) + (coming or 0) > self._max_bytes:
                 dropped = self._sweep(connection, now) or self._evict(connection, _OLDEST, (newest,))
             else:
                 return
@@ -218,11 +236,13 @@ class SQLiteBackend(Backend):
         self._evictions += dropped
         return dropped
 
-    def _is_crowded(self, connection: sqlite3.Connection, namespace: bytes) -> bool:
+    def _is_crowded(self, connection: sqlite3.Connection, namespace: bytes, coming: int | None) -> bool:
         if not (self._max_namespace_objects or self._max_namespace_bytes):
             return False
         row = connection.execute("SELECT objects, bytes FROM namespaces WHERE name = ?", (namespace,)).fetchone()
         objects, size = row or (0, 0)
+        if coming is not None:
+            objects, size = objects + 1, size + coming
         return bool(
             (self._max_namespace_objects and objects > self._max_namespace_objects)
             or (self._max_namespace_bytes and size > self._max_namespace_bytes)
@@ -276,8 +296,16 @@ class SQLiteBackend(Backend):
         query = f"DELETE FROM objects WHERE key = ? AND {_LIVE}"  # noqa: S608
         with _transaction(connection):
             removed = _changed(connection, query, (name, *self._moment()))
-        _give_back(connection)
+        self._give_back(connection)
         return removed > 0
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        """Make the file smaller, a bit at a time, where much of it is unused; at once where the disk is nearly full."""
+        if self._space.is_tight():
+            self._space.give_back(connection)
+        elif connection.execute("PRAGMA freelist_count").fetchone()[0] > _FREE_PAGES:
+            connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")  # execute() would free one page
+        self._space.keep_reserve()
 
     def _begin(self, connection: sqlite3.Connection, name: bytes, n: int) -> bytes | None:
         with _transaction(connection, "DEFERRED"):
@@ -318,12 +346,6 @@ def _insert(connection: sqlite3.Connection, facts: tuple[bytes, bytes, float | N
         ),
     )
     return number
-
-
-def _give_back(connection: sqlite3.Connection) -> None:
-    """Make the file smaller, a bit at a time, where much of it is unused."""
-    if connection.execute("PRAGMA freelist_count").fetchone()[0] > _FREE_PAGES:
-        connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")  # execute() would free one page
 
 
 def _look(connection: sqlite3.Connection) -> None:

@@ -1,0 +1,99 @@
+"""What keeps a store usable on a full disk: a reserve that deleting can use, and giving back at once what it frees."""
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+
+from coatcheck.backends.sqlite.errors import SQLiteUnavailable
+
+RESERVE_BYTES = 8 * 2**20
+"""Bytes of the reserve on a disk with room; more than the log holds between two checkpoints, and a deletion writes."""
+
+_RESERVE_SHARE, _LEAST_RESERVE_BYTES = 8, 256 * 2**10
+"""On a small disk the reserve is this part of what is free, but not less than deleting needs."""
+
+_TIGHT_BYTES = 64 * 2**20
+"""Free bytes below which the log is emptied, and unused pages are given back, with each write."""
+
+_LEAST_BYTES = 256 * 2**10
+"""What a write needs beside its value: pages of indexes and of the list of free pages."""
+
+_MOST_PAGES, _LEAST_PAGES = 4_096, 16
+
+
+class DiskSpace:
+    """The space on the disk of a SQLite file.
+
+    A value is written twice, to the log and to the file. A log that cannot be copied into the file grows with each
+    write, deletions included, so on a full disk nothing could be deleted. Hence a value is refused before it is written
+    unless there is room for both, and a file of zeros beside the store is removed where a write finds no room.
+
+    Args:
+        path: The file of the store.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reserve = path.with_name(f"{path.name}.reserve")
+
+    def is_tight(self, size: int = 0) -> bool:
+        """Whether the disk may be full before ``size`` bytes are written."""
+        return self._free() < _TIGHT_BYTES + 2 * size
+
+    def require(self, size: int) -> None:
+        """Raise `SQLiteUnavailable` unless there is room for a value of ``size`` bytes."""
+        free = self._free()
+        if free < 2 * size + _LEAST_BYTES:
+            raise SQLiteUnavailable(
+                self._path, "full", f"{2 * size + _LEAST_BYTES:,} bytes are needed, {free:,} are free."
+            )
+
+    def keep_reserve(self) -> None:
+        """Make the reserve where there is none, or a small one, as large as the disk allows."""
+        try:
+            size = self._reserve.stat().st_size
+        except OSError:
+            size = 0
+        if size >= _LEAST_RESERVE_BYTES:
+            return
+        self.release_reserve()
+        free = self._free()
+        size = min(RESERVE_BYTES, max(free // _RESERVE_SHARE, _LEAST_RESERVE_BYTES), free)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            file = os.open(self._reserve, flags, 0o600)
+            try:
+                os.write(file, bytes(size))
+            finally:
+                os.close(file)
+        except OSError:
+            self.release_reserve()
+
+    def release_reserve(self) -> bool:
+        """Give the reserve to who needs it; whether there was one."""
+        try:
+            self._reserve.unlink()
+        except OSError:
+            return False
+        return True
+
+    def give_back(self, connection: sqlite3.Connection) -> None:
+        """Empty the log and give all unused pages back to the disk, in steps that need little room themselves."""
+        if self._free() < _LEAST_RESERVE_BYTES:
+            self.release_reserve()
+        with contextlib.suppress(sqlite3.OperationalError):
+            page_size = connection.execute("PRAGMA page_size").fetchone()[0]
+            while _empty_log(connection) and connection.execute("PRAGMA freelist_count").fetchone()[0]:
+                pages = min(max(self._free() // 2 // page_size, _LEAST_PAGES), _MOST_PAGES)
+                connection.executescript(f"PRAGMA incremental_vacuum({pages})")
+
+    def _free(self) -> int:
+        disk = os.statvfs(self._path.parent)
+        return disk.f_frsize * (disk.f_bavail if os.geteuid() else disk.f_bfree)
+
+
+def _empty_log(connection: sqlite3.Connection) -> bool:
+    """Copy the log into the file and truncate it; whether all of it could be."""
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
