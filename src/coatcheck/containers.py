@@ -19,6 +19,7 @@ from coatcheck.monitoring import Health
 from coatcheck.settings import Settings
 from coatcheck.store.events import Observation
 from coatcheck.store.object_store import ObjectStore
+from coatcheck.store.payload_codec import Codec
 from coatcheck.tools.explorable import explorable, explorable_and_referenceable
 from coatcheck.tools.referenceable import referenceable
 from coatcheck.wiring import factories
@@ -54,6 +55,8 @@ class Container(containers.DeclarativeContainer):
     namespace = tenancy.provided.namespace
     # Passes on what happens in the store, to metrics and tracing.
     observation = providers.ThreadSafeSingleton(Observation)
+    # Changes what the backend keeps, for example to encrypt it.
+    codec: Provider[Codec | None] = providers.Object(None)
 
     store = providers.ThreadSafeSingleton(
         ObjectStore,
@@ -64,6 +67,7 @@ class Container(containers.DeclarativeContainer):
         may_list=tenancy.provided.may_list,
         max_object_bytes=settings.provided.max_object_bytes,
         compress_above=providers.Callable(factories.compression_threshold, settings),
+        codec=codec,
         observation=observation,
     )
     # Worker processes for patterns, filters and large objects.

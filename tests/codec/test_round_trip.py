@@ -191,6 +191,10 @@ def test_metadata_is_read_from_the_first_bytes_alone():
     stored = pack(metadata, encoded.payload)
     assert unpack_metadata(stored[:1024]).size == len(encoded.payload)
     assert unpack_metadata(stored[:1024]).length == 1
+    numbers = {"length": 10**12, "created": 1764471234.123, "zstd": 10**12, "codec": "c" * 40, "careful": True}
+    for letter in ('"', "\u4e16", "\U0001f600"):
+        longest = Metadata("result", 10**12, "boolean", tool=letter * 300, media_type=letter * 300, **numbers)
+        assert unpack_metadata(pack(longest, b"x" * 2000)[:1024]).size == 10**12
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,11 @@ from coatcheck.store.events import Observation
 PAGE = (Path(__file__).parents[2] / "containers.md").read_text()
 
 
+class Plain:
+    name = "plain"
+    encode = decode = staticmethod(bytes)
+
+
 @pytest.fixture
 def container() -> Container:
     made = Container(settings=Settings())
@@ -102,6 +107,13 @@ def sandbox(container: Any) -> None:
     container.sandbox().close()
 
 
+def codec(container: Any) -> None:
+    with container.codec.override(providers.Object(Plain())):
+        assert b"codec" not in container.backend().get(container.store().put(1))
+    changed = Container(settings=Settings(), codec=Plain())
+    assert b"codec" in changed.backend().get(changed.store().put(1))
+
+
 def observation(container: Any) -> None:
     own = Observation()
     with container.observation.override(own):
@@ -122,6 +134,7 @@ ROWS: dict[str, Callable[[Any], None]] = {
     "what rewrites calls and results": interceptor,
     "the explorer": explorer,
     "the sandbox": sandbox,
+    "codec": codec,
     "metrics, health, observation": observation,
     "tools": tools,
 }
@@ -131,7 +144,7 @@ def test_every_row_is_tried():
     table = PAGE[PAGE.index("| to replace |") :].split("\n\n")[0]
     assert [row.split("|")[1].strip() for row in table.splitlines()[2:]] == list(ROWS)
     says = {row.split("|")[1].strip(): row.split("|")[4].strip() for row in table.splitlines()[2:]}
-    assert [name for name, says in says.items() if says != "yes"] == ["metrics, health, observation", "tools"]
+    assert [name for name, says in says.items() if says != "yes"] == ["codec", "metrics, health, observation", "tools"]
 
 
 @pytest.mark.parametrize("row", ROWS)

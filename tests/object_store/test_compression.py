@@ -105,8 +105,8 @@ def test_looking_at_an_object_gives_its_payload_where_it_is_short_and_never_a_co
 
 def test_an_object_of_a_later_format_is_refused_clearly(store, backend):
     stored = store.put(ROWS)
-    backend.set(stored, backend.get(stored).replace(b'"version":2', b'"version":3'), None)
-    with pytest.raises(ObjectUnreadable, match="stored in format 3"):
+    backend.set(stored, backend.get(stored).replace(b'"version":2', b'"version":9'), None)
+    with pytest.raises(ObjectUnreadable, match="stored in format 9"):
         store.get(stored)
     readable = store.put("x")
     assert [summary.object_id for summary in store.list()] == [readable]
@@ -124,6 +124,10 @@ def test_an_object_of_a_later_format_is_refused_clearly(store, backend):
         {"zstd": True},
         {"zstd": None},
         {"version": 1},
+        {"version": 3},
+        {"codec": "mine"},
+        {"version": 3, "codec": "mine\n"},
+        {"version": 3, "codec": 7},
     ],
     ids=str,
 )

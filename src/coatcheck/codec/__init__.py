@@ -26,11 +26,12 @@ from coatcheck.codec.encoding import (
     json_type,
     replace_escaped_surrogates,
 )
-from coatcheck.codec.envelope import HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
+from coatcheck.codec.envelope import CODEC_NAME, HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
 from coatcheck.codec.json_encoders import Spliced
 from coatcheck.codec.tool_results import ToolResult, is_large_result, result_text, result_value
 
 __all__ = [
+    "CODEC_NAME",
     "DECODED_AT_ONCE",
     "HEAD_BYTES",
     "Chunks",

@@ -7,7 +7,7 @@ could read it. zstd comes with Python since 3.14, and before with the package ``
 import sys
 from typing import Any
 
-from coatcheck.codec.envelope import COMPRESSED_VERSION, Metadata, pack
+from coatcheck.codec.envelope import Metadata
 from coatcheck.errors import MissingExtra, ObjectUnreadable
 
 LEVEL = 1
@@ -15,17 +15,15 @@ WORTH_IT = 0.7
 """The most of its size that a payload may keep; else it stays as it is. Base64 keeps 0.75 and is slow to expand."""
 
 
-def shrink(metadata: Metadata, payload: bytes | memoryview) -> bytes | None:
-    """Give the bytes that a backend keeps, or ``None`` where compressing does not pay or cannot be done."""
+def shrink(payload: bytes | memoryview) -> bytes | None:
+    """Give a payload compressed, or ``None`` where that does not pay or cannot be done."""
     try:
         zstd = _zstd()
     except MissingExtra:
         return None
     compressor = zstd.ZstdCompressor(level=LEVEL)
     compressed: bytes = compressor.compress(payload, zstd.ZstdCompressor.FLUSH_FRAME)
-    if len(compressed) > WORTH_IT * metadata.size:
-        return None
-    return pack(metadata._replace(zstd=len(compressed), version=COMPRESSED_VERSION), compressed)
+    return None if len(compressed) > WORTH_IT * len(payload) else compressed
 
 
 def expand(metadata: Metadata, payload: memoryview, most: int) -> memoryview:

@@ -3,6 +3,7 @@
 The metadata can be read from the first bytes alone, so that listing and looking never fetch or decode a payload.
 """
 
+import re
 from io import BytesIO
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -13,6 +14,11 @@ from coatcheck.errors import ObjectUnreadable
 FORMAT_VERSION = 1
 COMPRESSED_VERSION = 2
 """The same with a compressed payload, which would otherwise be taken for one that is not."""
+
+CODED_VERSION = 3
+"""The same with a payload that a codec of the host's has changed, which may be compressed as well."""
+
+CODEC_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 
 HEAD_BYTES = 1024
 """Bytes from the start of a stored value that are sure to hold its metadata."""
@@ -42,7 +48,8 @@ class Metadata(NamedTuple):
         media_type: Media type of the value where it is known to be other than JSON or plain text.
         careful: The payload holds what the fast decoder would change (numbers over 64 bits, lone surrogates).
         version: Version of this format.
-        zstd: Bytes that the payload takes as it is kept, compressed; ``None`` where it is kept as it is.
+        zstd: Bytes that the payload takes compressed; ``None`` where it is not.
+        codec: Name of the codec of the host's that changed the payload before it was kept.
     """
 
     kind: Kind
@@ -55,6 +62,7 @@ class Metadata(NamedTuple):
     careful: bool = False
     version: int = FORMAT_VERSION
     zstd: int | None = None
+    codec: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Give the metadata as a JSON object."""
@@ -68,7 +76,7 @@ class Metadata(NamedTuple):
 
 _FIELDS = Metadata._fields
 _KINDS, _TYPES = get_args(Kind), get_args(JsonType)
-_VERSIONS = (FORMAT_VERSION, COMPRESSED_VERSION)
+_VERSIONS = (FORMAT_VERSION, COMPRESSED_VERSION, CODED_VERSION)
 
 
 class PayloadBuffer:
@@ -110,9 +118,10 @@ class PayloadBuffer:
 
 
 def pack(metadata: Metadata, payload: bytes | PayloadBuffer) -> bytes:
-    """Join metadata and payload into the bytes that a backend keeps."""
+    """Join metadata and payload into the bytes that a backend keeps, in the version that says what was done to it."""
     named = zip(_FIELDS, metadata, strict=True)
     facts: dict[str, Any] = {name: value for name, value in named if value is not None and value is not False}
+    facts["version"] = _version(metadata)
     if metadata.tool is not None:
         facts["tool"] = _label(metadata.tool, MAX_TOOL_CHARACTERS)
     if metadata.media_type is not None:
@@ -124,7 +133,7 @@ def pack(metadata: Metadata, payload: bytes | PayloadBuffer) -> bytes:
 def _label(text: str, most: int) -> str:
     """Cut a text that others wrote so that the line has room for it, whatever is in it."""
     clean = "".join(c if c.isprintable() else "?" for c in text[:most])
-    return clean.encode()[: 3 * most].decode("utf-8", "ignore")
+    return clean.encode()[: 2 * most].decode("utf-8", "ignore")
 
 
 def unpack(stored: bytes) -> tuple[Metadata, memoryview]:
@@ -156,7 +165,7 @@ def _metadata(line: bytes) -> Metadata:
     if metadata.version not in _VERSIONS:
         raise ObjectUnreadable(
             f"This object was stored in format {metadata.version}; "
-            f"this version of coatcheck reads {FORMAT_VERSION} and {COMPRESSED_VERSION}."
+            f"this version of coatcheck reads {FORMAT_VERSION} to {CODED_VERSION}."
         )
     if not _is_sound(metadata):
         raise ObjectUnreadable("These bytes were not stored by coatcheck: their first line is no metadata.")
@@ -165,7 +174,7 @@ def _metadata(line: bytes) -> Metadata:
 
 def _is_sound(metadata: Metadata) -> bool:
     """Whether every field is what it must be: who can write to the store may have put anything there."""
-    return (
+    return bool(
         metadata.kind in _KINDS
         and metadata.type in _TYPES
         and type(metadata.size) is int
@@ -175,12 +184,16 @@ def _is_sound(metadata: Metadata) -> bool:
         and (metadata.tool is None or isinstance(metadata.tool, str))
         and (metadata.media_type is None or isinstance(metadata.media_type, str))
         and isinstance(metadata.careful, bool)
-        and (
-            metadata.zstd is None
-            if metadata.version == FORMAT_VERSION
-            else type(metadata.zstd) is int and metadata.zstd >= 0
-        )
+        and (metadata.zstd is None or (type(metadata.zstd) is int and metadata.zstd >= 0))
+        and (metadata.codec is None or (isinstance(metadata.codec, str) and CODEC_NAME.fullmatch(metadata.codec)))
+        and metadata.version == _version(metadata)
     )
+
+
+def _version(metadata: Metadata) -> int:
+    if metadata.codec is not None:
+        return CODED_VERSION
+    return FORMAT_VERSION if metadata.zstd is None else COMPRESSED_VERSION
 
 
 def _from_facts(facts: Any) -> Metadata:

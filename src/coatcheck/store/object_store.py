@@ -1,12 +1,10 @@
 """The object store: stores values under generated ids, each caller within its own namespace."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias, TypeVar
-
-import anyio.to_thread
+from typing import Any, NamedTuple, TypeAlias
 
 from coatcheck import codec
 from coatcheck.backends import Backend, ObjectStoreBackend
@@ -16,15 +14,12 @@ from coatcheck.references import is_object_id
 from coatcheck.store.backend_source import BackendLike, BackendSource
 from coatcheck.store.call_mode import ASYNC, BLOCKING, CallMode, run_blocking
 from coatcheck.store.events import DELETE, GET, LIST, PEEK, PUT, Observation, Watch
+from coatcheck.store.payload_codec import Codec, PayloadChanges
 
 DEFAULT_TTL = 3600.0
 LISTED_AT_MOST = 1000
-COMPRESSED_AT_ONCE = 256 * 1024
-"""Bytes up to which a payload is compressed or expanded on the event loop; it takes less than a millisecond."""
-
 
 _UNREADABLE = "The stored bytes of this object are not what its metadata says: another program may have changed them."
-T = TypeVar("T")
 
 
 class StoredObject(NamedTuple):
@@ -90,6 +85,7 @@ class ObjectStore:
         may_list: Asked at every listing whether this caller may list.
         max_object_bytes: Largest encoded value in bytes; 0 for no limit.
         compress_above: Bytes above which an encoded value is compressed, where that makes it smaller; 0 for never.
+        codec: Changes what the backend keeps, for example to encrypt it.
         observation: Receives events for metrics and tracing.
 
     Attributes:
@@ -110,6 +106,7 @@ class ObjectStore:
         may_list: Callable[[], bool] | None = None,
         max_object_bytes: int = 0,
         compress_above: int = 0,
+        codec: Codec | None = None,
         observation: Observation | None = None,
     ) -> None:
         self.observation = Observation() if observation is None else observation
@@ -120,7 +117,7 @@ class ObjectStore:
         self._generate_id = generate_id or self._backend_id
         self._may_list = may_list or (lambda: True)
         self._max_object_bytes = max_object_bytes
-        self._compress_above = compress_above
+        self._changes = PayloadChanges(compress_above, max_object_bytes, codec)
 
     @property
     def backend(self) -> ObjectStoreBackend:
@@ -176,9 +173,8 @@ class ObjectStore:
     async def _put(self, mode: CallMode, encoded: Encoded, tool: str | None, media_type: str | None) -> StoredObject:
         with self._watch(PUT) as watch:
             made, stored = self._pack(encoded, tool, media_type)
-            if 0 < self._compress_above < made.metadata.size:
-                smaller = await _sized(mode, codec.shrink, made.metadata, made.payload)
-                stored = smaller or stored
+            if self._changes.concern(made.metadata.size):
+                stored = await self._changes.apply(mode, made.metadata, made.payload) or stored
             watch.carried(len(stored))
             arguments = self._key(made.object_id), stored, self._ttl_seconds()
             if mode is BLOCKING:  # as `mode.call` does, without its 0.3 µs
@@ -232,10 +228,7 @@ class ObjectStore:
             # As `mode.call` does, without its 0.3 µs.
             stored = backend.get(key) if mode is BLOCKING else await backend.aget(key)
             found = self._unpacked(object_id, stored, watch)
-            if found.metadata.zstd is None:
-                return found
-            arguments = found.metadata, found.payload, self._max_object_bytes
-            return found._replace(payload=await _sized(mode, codec.expand, *arguments))
+            return found if _is_plain(found.metadata) else await self._restored(mode, found)
 
     def peek(self, object_id: str, at_most: int = 0) -> StoredObject:
         """Give the object, without its payload (it is empty then) if that has more than ``at_most`` bytes."""
@@ -252,11 +245,16 @@ class ObjectStore:
             found = self._unpacked(object_id, head, watch)
             metadata = found.metadata
             taken = metadata.size if metadata.zstd is None else metadata.zstd
-            if metadata.size > at_most or len(found.payload) < taken:
+            if metadata.size > at_most or (metadata.codec is None and len(found.payload) < taken):
                 return found._replace(payload=memoryview(b""))
-            if metadata.zstd is None:
+            if _is_plain(metadata):
                 return found
-            return found._replace(payload=codec.expand(metadata, found.payload, self._max_object_bytes))
+            if metadata.codec is None:
+                return await self._restored(mode, found)
+        return await self._read(mode, object_id)  # a codec may have made it longer than what was asked for
+
+    async def _restored(self, mode: CallMode, found: StoredObject) -> StoredObject:
+        return found._replace(payload=await self._changes.undo(mode, found.metadata, found.payload))
 
     def metadata(self, object_id: str) -> Metadata:
         """Give what is known of an object, reading its first bytes only; raises as ``fetch`` does."""
@@ -375,18 +373,8 @@ class ObjectStore:
         return StoredObject(object_id, metadata, payload)
 
 
-async def _sized(mode: CallMode, work: Callable[..., T], metadata: Metadata, *args: Any) -> T:
-    """Call ``work(metadata, …)`` here, or for a large payload and on the event loop in a worker thread."""
-    if metadata.size <= COMPRESSED_AT_ONCE:
-        return work(metadata, *args)
-    return await mode.call(work, _in_thread(work), metadata, *args)
-
-
-def _in_thread(work: Callable[..., T]) -> Callable[..., Awaitable[T]]:
-    async def run(*args: Any) -> T:
-        return await anyio.to_thread.run_sync(work, *args)
-
-    return run
+def _is_plain(metadata: Metadata) -> bool:
+    return metadata.zstd is None and metadata.codec is None
 
 
 def _newest_first(heads: Iterable[tuple[str, bytes | None]]) -> Summaries:

@@ -9,6 +9,7 @@ from dependency_injector import providers
 from coatcheck.backends import ObjectStoreBackend
 from coatcheck.containers import Container
 from coatcheck.store.object_store import ObjectStore
+from coatcheck.store.payload_codec import Codec
 from coatcheck.wiring.argument_checks import return_type
 from coatcheck.wiring.factories import backend_branch
 from coatcheck.wiring.faults import Fault
@@ -175,6 +176,8 @@ def replaced_parts(container: Any) -> Iterator[Fault]:
 def _expected(name: str, declared: Provider) -> Any:
     if name == "backend":
         return ObjectStoreBackend
+    if name == "codec":
+        return Codec
     if isinstance(declared, providers.Dependency):
         return declared.instance_of
     made = made_by(declared)
@@ -192,6 +195,8 @@ def _wrong_type(path: str, expected: Any, standing: Provider) -> Iterator[Fault]
                 f"the class {name_of(value)} was given: give an instance, {name_of(value)}(…), or a provider, "
                 f"providers.ThreadSafeSingleton({name_of(value)}, …).",
             )
+            return
+        if value is None and expected is Codec:
             return
         if isinstance(value, expected) or not (missing := _missing(expected, value)):
             if expected is ObjectStoreBackend:
@@ -211,7 +216,7 @@ def _wrong_type(path: str, expected: Any, standing: Provider) -> Iterator[Fault]
 
 def _missing(expected: Any, value: Any) -> list[str]:
     """Public methods of a class that a value does not have; a value of pydantic's has to be an instance."""
-    if inspect.isclass(value) and issubclass(value, expected):
+    if inspect.isclass(value) and expected in value.__mro__:
         return []
     if hasattr(expected, "model_fields"):
         return ["its fields"]

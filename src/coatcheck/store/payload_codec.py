@@ -1,0 +1,139 @@
+"""What happens to a payload between store and backend: it is compressed, and a codec of the host's is applied."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import anyio.to_thread
+
+from coatcheck import codec
+from coatcheck.codec import Metadata
+from coatcheck.errors import ObjectStoreUnavailable, ObjectUnreadable, WiringError, excerpt, quoted_name
+from coatcheck.store.call_mode import CallMode
+
+WORKED_ON_AT_ONCE = 256 * 1024
+"""Bytes up to which a payload is changed on the event loop; to compress so many takes less than a millisecond."""
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """Changes payloads on their way to a backend and back, for example to encrypt them.
+
+    The metadata of an object stays readable: its type, size and time, the name of its codec, and the name of the tool
+    it came from. Large payloads are worked on in threads, several at a time.
+
+    Attributes:
+        name: Stands in each object, so that a store with another codec, or with none, refuses to read it: at most 40
+            letters, digits, ``-``, ``_`` or ``.``.
+    """
+
+    name: str
+
+    def encode(self, payload: bytes, /) -> bytes:
+        """Give the bytes that the backend keeps; if this fails, the object is not kept."""
+        ...
+
+    def decode(self, payload: bytes, /) -> bytes:
+        """Give the payload back; if this fails, the object counts as unreadable."""
+        ...
+
+
+class PayloadChanges:
+    """Compresses payloads and applies a codec to them, and undoes both.
+
+    Args:
+        compress_above: Bytes above which a payload is compressed, where that makes it smaller; 0 for never.
+        most: Bytes that a payload may have; 0 for no limit.
+        applied: A codec of the host's.
+
+    Raises:
+        WiringError: The codec lacks a method, or has no name that could be stored.
+    """
+
+    def __init__(self, compress_above: int, most: int, applied: Codec | None) -> None:
+        self._compress_above = compress_above
+        self._most = most
+        self._codec = applied
+        if applied is not None:
+            _check(applied)
+
+    def concern(self, size: int) -> bool:
+        """Whether anything is done to a payload of so many bytes before it is stored."""
+        return self._codec is not None or 0 < self._compress_above < size
+
+    async def apply(self, mode: CallMode, metadata: Metadata, payload: memoryview) -> bytes | None:
+        """Give the bytes that the backend keeps, metadata included; ``None`` where they stay as they are."""
+        return await _sized(mode, self._apply, metadata, payload)
+
+    async def undo(self, mode: CallMode, metadata: Metadata, payload: memoryview) -> memoryview:
+        """Give the payload as it was.
+
+        Raises:
+            ObjectUnreadable: It has another codec, or is not what its metadata says.
+            MissingExtra: It is compressed, and there is no zstd here.
+        """
+        return await _sized(mode, self._undo, metadata, payload)
+
+    def _apply(self, metadata: Metadata, payload: memoryview) -> bytes | None:
+        kept: bytes | memoryview = payload
+        if 0 < self._compress_above < metadata.size:
+            smaller = codec.shrink(payload)
+            if smaller is not None:
+                kept, metadata = smaller, metadata._replace(zstd=len(smaller))
+        if self._codec is not None:
+            try:
+                kept = bytes(self._codec.encode(bytes(kept)))
+            except Exception as error:
+                raise ObjectStoreUnavailable(
+                    f"The codec {self._codec.name} failed ({type(error).__name__})."
+                ) from error
+            metadata = metadata._replace(codec=self._codec.name)
+        return None if kept is payload else codec.pack(metadata, bytes(kept))
+
+    def _undo(self, metadata: Metadata, payload: memoryview) -> memoryview:
+        if metadata.codec is not None:
+            payload = memoryview(self._decoded(metadata.codec, payload))
+            if metadata.zstd is None and len(payload) != metadata.size:
+                raise ObjectUnreadable("This object's codec gave another payload than its metadata says.")
+        return payload if metadata.zstd is None else codec.expand(metadata, payload, self._most)
+
+    def _decoded(self, name: str, payload: memoryview) -> bytes:
+        if self._codec is None or self._codec.name != name:
+            has = "none" if self._codec is None else self._codec.name
+            raise ObjectUnreadable(
+                f"This object was stored with the codec {quoted_name(name)}, and this store has {has}: "
+                "give it the same one, Container(codec=…)."
+            )
+        try:
+            return bytes(self._codec.decode(bytes(payload)))
+        except Exception as error:
+            raise ObjectUnreadable(
+                f"The codec {name} cannot read this object ({type(error).__name__}): it may have had another key."
+            ) from error
+
+
+def _check(applied: Codec) -> None:
+    lacks = [name for name in ("encode", "decode") if not callable(getattr(applied, name, None))]
+    if lacks:
+        raise WiringError(f"The codec {type(applied).__name__} lacks {' and '.join(lacks)}; see Codec.")
+    name = getattr(applied, "name", None)
+    if not isinstance(name, str) or not codec.CODEC_NAME.fullmatch(name):
+        raise WiringError(
+            f"The codec {type(applied).__name__} needs a name of at most 40 letters, digits, -, _ or ., "
+            f"not {excerpt(repr(name))}."
+        )
+
+
+async def _sized(mode: CallMode, work: Callable[..., T], metadata: Metadata, payload: memoryview) -> T:
+    """Call ``work(metadata, payload)`` here, or for a large payload and on the event loop in a worker thread."""
+    if metadata.size <= WORKED_ON_AT_ONCE:
+        return work(metadata, payload)
+    return await mode.call(work, _in_thread(work), metadata, payload)
+
+
+def _in_thread(work: Callable[..., T]) -> Callable[..., Awaitable[T]]:
+    async def run(*args: Any) -> T:
+        return await anyio.to_thread.run_sync(work, *args)
+
+    return run
