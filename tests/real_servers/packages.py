@@ -25,6 +25,8 @@ NPM_PACKAGES = (
     f"{SCOPE}/conformance@0.2.0-alpha.12",
     f"{SCOPE}/server-customer-segmentation@2.0.3",
     f"{SCOPE}/server-basic-vanillajs@2.0.3",
+    f"{SCOPE}/ext-apps@2.0.4",
+    "rolldown@1.3.3",
 )
 SQLITE_SERVER = ("mcp-server-sqlite", "mcp<2")
 TIME_SERVER = ("mcp-server-time",)
@@ -43,6 +45,18 @@ def npm_script(package: str, script: str = "dist/index.js") -> str:
 def npm_server(package: str) -> list[str]:
     """Give the command of a server from the npm packages."""
     return [node(), npm_script(package)]
+
+
+@functools.cache
+def bundled(script: Path) -> str:
+    """Give a script for browsers with the npm packages that it imports in it."""
+    _node_modules()
+    entry = FOLDER / script.name
+    entry.write_text(script.read_text())  # beside node_modules, where imports are looked up
+    bundle = [node(), str(FOLDER / "node_modules" / "rolldown" / "bin" / "cli.mjs"), str(entry), "--format", "esm"]
+    output = FOLDER / "bundles" / script.name
+    run([*bundle, "--platform", "browser", "--file", str(output)], FOLDER)
+    return output.read_text().replace("</script", "<\\/script")
 
 
 @functools.cache

@@ -1,17 +1,22 @@
 """The official example servers of MCP Apps keep their data behind coatcheck, for clients that show views and others."""
 
 import json
+import re
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
 import pytest
-from mcp import Client, StdioServerParameters, stdio_client
+from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from mcp.client import advertise
 from mcp_types import CallToolResult, Implementation
 
+from tests.real_servers.apps_host import shown
 from tests.real_servers.packages import npm_server
+from tests.real_servers.sessions import connected as connected_to
+from tests.real_servers.test_gateway import write as gateway_before
 
 pytestmark = [pytest.mark.npm, pytest.mark.anyio]
 
@@ -119,3 +124,51 @@ async def test_the_text_of_a_view_without_structured_content_stays_whole(tmp_pat
             untouched = await client.call_tool("page", {})
             assert untouched.structured_content == {"result": list(range(9000))}
             assert json.loads(text_of(untouched)[:1] or "0") == 0
+
+
+@pytest.mark.parametrize("how", ["bare", "wrapped", "gateway"])
+async def test_in_a_browser_a_view_shows_the_data_of_its_server_however_that_is_reached(how, tmp_path):
+    servers = {"segments": [*npm_server(SEGMENTS), "--stdio"], "clock": [*npm_server(CLOCK), "--stdio"]}
+    gateway = gateway_before(tmp_path / "mcp.json", **servers)
+    host = {"extensions": [advertise(UI, {"mimeTypes": [VIEW_TYPE]})]}
+    for name, tool, ready in (("segments", "get-customer-data", r"Startup\s+\("), ("clock", "get-time", r"Time:\s+2")):
+        command = gateway if how == "gateway" else servers[name]
+        async with connected_to(command, wrapped=how == "wrapped", **host) as session:
+            seen = await shown(session, tool, tmp_path / name, re.compile(ready))
+        structured = seen["result"]["structuredContent"]
+        assert seen["uri"].startswith("ui://")
+        if name == "segments":
+            counted = Counter(customer["segment"] for customer in structured["customers"])
+            assert dict(re.findall(r"([\w-]+)\s+\((\d+)\)", seen["text"])) == {k: str(v) for k, v in counted.items()}
+            short = seen["result"]["content"][0]["text"].startswith("@obj_")
+            assert short is (how != "bare")  # for the model; the view read the whole by a call of its own
+        else:
+            assert structured["time"] in seen["text"]
+
+
+async def test_servers_with_views_of_one_address_are_kept_apart_and_the_older_spelling_is_rewritten_too(tmp_path):
+    views = (
+        "import sys\nfrom mcp.server import MCPServer\nserver = MCPServer('views')\n"
+        "meta = {'ui': {'resourceUri': 'ui://views/page.html', 'csp': {}}, 'ui/resourceUri': 'ui://views/page.html'}\n"
+        "@server.tool(meta=meta)\ndef rows() -> str:\n    return sys.argv[1]\n"
+        f"@server.resource('ui://views/page.html', mime_type='{VIEW_TYPE}', meta={{'ui': {{'prefersBorder': True}}}})\n"
+        "def page() -> str:\n    return f'<p>{sys.argv[1]}'\nserver.run()\n"
+    )
+    command = [sys.executable, "-c", views]
+    gateway = gateway_before(tmp_path / "mcp.json", one=[*command, "first"], two=[*command, "second"])
+    for mode in ("legacy", "2026-07-28"):
+        async with connected_to(gateway, wrapped=False, mode=mode) as session:
+            listed = (await session.ask("tools/list"))["tools"]
+            metas = {tool["name"]: tool["_meta"] for tool in listed if tool["name"].endswith("rows")}
+            assert set(metas) == {"one__rows", "two__rows"}
+            for (name, meta), text in zip(sorted(metas.items()), ("first", "second"), strict=True):
+                uri = meta["ui"]["resourceUri"]
+                assert uri.startswith("ui://")
+                assert meta == {"ui": {"resourceUri": uri, "csp": {}}, "ui/resourceUri": uri}, name
+                (page,) = (await session.ask("resources/read", {"uri": uri}))["contents"]
+                assert (page["uri"], page["mimeType"], page["text"]) == (uri, VIEW_TYPE, f"<p>{text}")
+                assert page["_meta"] == {"ui": {"prefersBorder": True}}
+            with pytest.raises(
+                MCPError, match=r'There is no tool "rows"\. Several servers have one: one__rows, two__rows'
+            ):
+                await session.ask("tools/call", {"name": "rows", "arguments": {}})

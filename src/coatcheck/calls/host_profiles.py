@@ -18,6 +18,9 @@ CLIENT_CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
 UI_KEYS = ("ui", "ui/resourceUri")
 """Members of a tool's ``_meta`` that name its view; the second is the older spelling, which servers still send."""
 
+VIEWS = "ui://"
+"""How the addresses of views begin, by which hosts know them."""
+
 APP_ONLY = "app"
 
 MAX_RESULT_SIZE_KEY = "anthropic/maxResultSizeChars"
@@ -128,6 +131,11 @@ def result_form(
     if profile_of(client, host_profile).reads_structured_content:
         return "short"
     return "whole" if has_view(tool) else "short"
+
+
+def is_view_address(uri: Any) -> bool:
+    """Whether an address is one of a view."""
+    return isinstance(uri, str) and uri[: len(VIEWS)].lower() == VIEWS
 
 
 def has_view(tool: Mapping[str, Any] | None) -> bool:

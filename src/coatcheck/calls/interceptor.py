@@ -265,6 +265,7 @@ class Interceptor:
         has_output_schema: bool | None = None,
         listed: bool | None = None,
         client: Client = UNKNOWN_CLIENT,
+        is_of_view: bool = False,
     ) -> Result:
         """Keep a large result and give what stands for it; every other comes back as the same object.
 
@@ -276,6 +277,7 @@ class Interceptor:
             has_output_schema: Whether it promised structured content, where the caller knows better.
             listed: Whether the server has a tool of this name, where the caller knows better.
             client: Who called.
+            is_of_view: Whether a view of the client's made the call, as far as that can be told.
         """
         known = self._ui_tools.get(tool)
         if is_for_the_app_alone(known):
@@ -287,8 +289,8 @@ class Interceptor:
             structured_content=self._structured_content,
             host_profile=self._host_profile,
         )
-        if form == "whole" and has_view(known) and result.get("structuredContent") is None:
-            return result  # The view has nothing but the content.
+        if form == "whole" and has_view(known) and (is_of_view or result.get("structuredContent") is None):
+            return result  # The view reads the content too, or has nothing else.
         origin = Origin(
             tool,
             is_listed=self.knows(tool) if listed is None else listed,

@@ -18,13 +18,14 @@ from coatcheck.proxy.pending_requests import PendingRequest, PendingRequests
 from coatcheck.proxy.request_sender import RequestSender
 from coatcheck.proxy.send_capacity import SendCapacity
 from coatcheck.proxy.tool_list_prefetch import LIST, ToolListPrefetch
+from coatcheck.proxy.view_calls import CALL, ViewCalls
 
 if TYPE_CHECKING:
     from coatcheck.calls.interceptor import Interceptor
 
 logger = logging.getLogger(__name__)
 
-CALL, CANCELLED = "tools/call", "notifications/cancelled"
+CANCELLED = "notifications/cancelled"
 TASK_RESULT = "tasks/result"  # of a call made as a task; without the tool's name
 HANDSHAKES = frozenset({"initialize", "server/discover"})
 _FILTER_KEY = f'"{FILTER}"'.encode()
@@ -45,7 +46,7 @@ class Conversation:
         on_change: Called when a background task starts or ends.
         offer_resources: Advertise resources although the server has none: stored objects are resources.
         passes: Whether all passes unchanged: client or server is a coatcheck that does the work.
-        keepers: See `UpstreamConnection`.
+        keepers, listed_name: See `UpstreamConnection`.
         capacity: Bounds what is prepared for the server at a time.
         budget: What the results of concurrent calls share, where other conversations share it too.
     """
@@ -61,6 +62,7 @@ class Conversation:
         offer_resources: bool = False,
         passes: bool = False,
         keepers: Callable[[], Mapping[str, str]] = dict,
+        listed_name: Callable[[str], str] = str,
         capacity: SendCapacity | None = None,
         budget: CallBudget | None = None,
     ) -> None:
@@ -72,9 +74,11 @@ class Conversation:
         self._requests: PendingRequests[asyncio.Future[Message] | None] = PendingRequests()
         self._work = BackgroundTasks(on_change)
         self._prefetch = ToolListPrefetch(to_server, self._requests)
+        self.finish_work, self.abandon_prefetch = self._work.finish, self._prefetch.give_up
+        self._views = ViewCalls()
         self._has_tools, self._client = True, UNKNOWN_CLIENT
         self._passes = self._always_passes = passes
-        self._keepers, self._capacity = keepers, capacity
+        self._keepers, self._listed_name, self._capacity = keepers, listed_name, capacity
         self._sender = RequestSender(to_server, self._work, self._is_passing)
         self._budget = CallBudget() if budget is None else budget
 
@@ -82,10 +86,6 @@ class Conversation:
     def bytes_in_progress(self) -> int:
         """Bytes of the lines that are being dealt with."""
         return self._work.size
-
-    async def finish_work(self) -> None:
-        """Wait until all messages in progress have been passed on."""
-        await self._work.finish()
 
     async def wait_until_idle(self) -> None:
         """Wait until no request is pending and nothing is in progress."""
@@ -99,17 +99,11 @@ class Conversation:
             self._count_end(request)
         self._prefetch.cancel()
 
-    def abandon_prefetch(self) -> None:
-        """Stop waiting for our own requests to the server."""
-        self._prefetch.give_up()
-
     def fail_all(self, text: str) -> None:
         """Answer every pending request with an error."""
         for request in self._requests.clear():
             if request.asker is None:
                 self._to_client(request.error(text))
-
-    # From the client
 
     def from_client(self, line: bytes) -> None:
         """Take a line of the client's."""
@@ -165,7 +159,7 @@ class Conversation:
             elif self._has_tools and object_resources.reads_object(message) and not self._is_passing(message):
                 work = self._read_object
             if key is not None and work is not None:
-                request = self._requests.add(message, None, key=key)
+                request = self._add(message, key)
                 request.task = self._work.start(self._limited(request, work(request, message, line)), len(line))
                 return
             if message["method"] == "initialize":
@@ -185,11 +179,16 @@ class Conversation:
     def _note_request(self, message: Any) -> None:
         key = jsonrpc.request_key(message)
         if key is not None:
-            request = self._requests.add(message, None, key=key)
-            request.passes = self._is_passing(message)
+            request = self._add(message, key)
+            request.tool, request.passes = self._listed_name(request.tool), self._is_passing(message)
             request.method = CALL if request.method == TASK_RESULT else request.method
             if request.method == CALL:
                 self._budget.call_started()
+
+    def _add(self, message: Any, key: Id) -> Pending:
+        request = self._requests.add(message, None, key=key)
+        request.is_of_view = self._views.makes(message)
+        return request
 
     def _remove(self, request: Pending | None) -> Pending | None:
         removed = self._requests.remove(request)
@@ -240,13 +239,14 @@ class Conversation:
             if not isinstance(params, dict):
                 self._pass_call(request, call, line)
                 return
-            tool, given = jsonrpc.tool_of(call), params.get("arguments")
+            tool, given = request.tool, params.get("arguments")
             if not interceptor.knows(tool) and not self._prefetch.listed:
                 # Only the list tells whose tool this is and what it takes.
                 await self._prefetch.learn_tools(interceptor, call)
             if self._has_tools and interceptor.is_own(tool):
                 self._to_client(to_line(jsonrpc.response(call, await interceptor.own_tool_call(tool, given))))
                 return
+            tool = request.tool = self._listed_name(tool)
             prepared = await interceptor.prepare(tool, given, as_json=True)
             if prepared.arguments is not given:
                 call = {**call, "params": {**params, "arguments": prepared.arguments}}
@@ -278,8 +278,6 @@ class Conversation:
             self._to_client(to_line(await object_resources.answer_read(message, self._interceptor)))
         finally:
             self._requests.remove(request)
-
-    # From the server
 
     def from_server(self, line: bytes, request: Id | None = None) -> None:
         """Take a line of the server's; of one of several servers, with the request that it may answer and no other."""
@@ -370,9 +368,13 @@ class Conversation:
             result = message["result"]
             interceptor = await asyncio.shield(self._interceptor)
             if request.method == CALL:
-                client = request.client(self._client)
                 changed = await interceptor.result(
-                    request.tool, result, call=request.call, budget=self._budget, client=client
+                    request.tool,
+                    result,
+                    call=request.call,
+                    budget=self._budget,
+                    client=request.client(self._client),
+                    is_of_view=request.is_of_view,
                 )
             else:
                 changed = await interceptor.tools_list(result) if self._has_tools else result

@@ -39,6 +39,7 @@ class PendingRequest(Generic[Asker]):
         task: The task that prepares it, while it has not been sent.
         passes: Whether its response passes unchanged, because another coatcheck does the work.
         call: What is left to do with the result of a call.
+        is_of_view: Whether a view of MCP Apps makes it.
     """
 
     key: Id
@@ -51,6 +52,7 @@ class PendingRequest(Generic[Asker]):
     task: asyncio.Task[None] | None = None
     passes: bool = False
     call: PreparedCall | None = None
+    is_of_view: bool = False
 
     def client(self, of_session: Client) -> Client:
         """Give the client of the request: of a stateless revision it says so itself."""

@@ -99,6 +99,7 @@ class Session:
             on_change=self._balance,
             offer_resources=interceptor.resource_links,
             keepers=self._connection.keepers,
+            listed_name=self._connection.listed_name,
             capacity=SendCapacity(lambda: self._connection.unsent_bytes if self._started else 0),
         )
 

@@ -192,6 +192,7 @@ class SessionlessRequests(ABC):
             offer_resources=self._interceptor.resource_links,
             passes=passes or shared.server_keeps_objects,
             keepers=shared.keepers,
+            listed_name=shared.listed_name,
             capacity=shared.capacity,
             budget=self._budgets.of(self._budget_key(message, scope, peer)),
         )

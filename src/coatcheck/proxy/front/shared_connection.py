@@ -90,6 +90,10 @@ class SharedConnection:
         """Give the servers that keep objects themselves; see `UpstreamConnection`."""
         return {} if self._connection is None else self._connection.keepers()
 
+    def listed_name(self, tool: str) -> str:
+        """Give the name that a tool is listed by; see `UpstreamConnection`."""
+        return tool if self._connection is None else self._connection.listed_name(tool)
+
     def stream(self, take: Callable[[bytes], None]) -> RequestStream:
         """Give a request its way upstream; see ``RequestStream``."""
         return RequestStream(self, take)
@@ -285,6 +289,10 @@ class _Closed:
     def keepers(self) -> Mapping[str, str]:
         """Give none; see `UpstreamConnection`."""
         return {}
+
+    def listed_name(self, tool: str) -> str:
+        """Give the same name; see `UpstreamConnection`."""
+        return tool
 
     exit_code = 0
 

@@ -74,6 +74,7 @@ class _StdioSession:
             on_change=self._balance,
             offer_resources=offer_resources,
             keepers=connection.keepers,
+            listed_name=connection.listed_name,
             capacity=SendCapacity(lambda: connection.unsent_bytes),
         )
         self._reader = LineReader(0, self._conversation.from_client, lambda: self._end(0))

@@ -31,7 +31,7 @@ from coatcheck.proxy.gateway.names import (
     with_own_tasks,
 )
 from coatcheck.proxy.gateway.responses import ResponseWaiter, UpstreamResponse
-from coatcheck.proxy.gateway.revisions import without_client_meta
+from coatcheck.proxy.gateway.revisions import client_meta, without_client_meta
 from coatcheck.proxy.gateway.routing import INVALID_PARAMS, RefusedError, Routes, of_no_server
 from coatcheck.proxy.gateway.server_to_client import CANCELLED, ServerRequests
 from coatcheck.proxy.gateway.subscriptions import LIST_CHANGES, Subscriptions
@@ -117,6 +117,10 @@ class Gateway:
         """Give the tool prefix of each server that keeps objects itself, and the tool that reads them."""
         keeping = [upstream for upstream in self._running() if announces(upstream.capabilities)]
         return {joined(upstream.name, ""): joined(upstream.name, "object_store_get") for upstream in keeping}
+
+    def listed_name(self, tool: str) -> str:
+        """Give the name that a tool is listed by; see `UpstreamConnection`."""
+        return self._routes.listed_name(tool)
 
     def stray_output(self, line: bytes) -> None:
         """Ignore the line; see `UpstreamConnection`."""
@@ -249,8 +253,6 @@ class Gateway:
         upstreams = list(self._upstreams.values())
         return {"capabilities": merged_capabilities(upstreams), "instructions": merged_instructions(upstreams)}
 
-    # Lists
-
     async def _list(self, message: Message) -> dict[str, Any]:
         return await merged_list(message, self._running(), self._ask)
 
@@ -278,7 +280,11 @@ class Gateway:
             }
         routed = self._routes.of({"name": name})
         if routed is None:
-            raise RefusedError(INVALID_PARAMS, f'There is no tool "{excerpt(str(name))}".')
+            if all(upstream.tools is None for upstream in self._running()):
+                await self._list({**message, "method": "tools/list", "params": {"_meta": client_meta(message)}})
+            routed = self._routes.of({"name": self._routes.listed_name(str(name))})
+        if routed is None:
+            raise self._routes.no_tool(str(name))
         upstream, own = routed
         same_era = is_stateless(message) == upstream.stateless
         try:

@@ -5,8 +5,9 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from coatcheck.calls.host_profiles import APPS_EXTENSION
 from coatcheck.errors import UpstreamError
-from coatcheck.proxy.gateway.names import joined, joined_uri, with_joined_tasks
+from coatcheck.proxy.gateway.names import MAX_NAME_CHARACTERS, joined, joined_uri, with_joined_tasks, with_joined_views
 from coatcheck.proxy.gateway.revisions import info_of
 from coatcheck.proxy.gateway.routing import RefusedError
 from coatcheck.proxy.gateway.upstream import State, Upstream
@@ -15,6 +16,8 @@ from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Message, i
 logger = logging.getLogger(__name__)
 
 MAX_PAGES = 100
+MAX_TOOLS = 10_000
+"""Tools of a server whose names are remembered."""
 
 SERVERS_TOOL = "coatcheck_servers"
 LISTS = {
@@ -34,8 +37,8 @@ NOT_CACHED = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
 def merged_capabilities(upstreams: Sequence[Upstream]) -> dict[str, Any]:
     """Give what the servers can do together.
 
-    Tools are always there, since ours are, and that lists change is always said, since servers come and go. What
-    cannot be kept apart, such as extensions, is left out.
+    Tools are always there, since ours are, and that lists change is always said, since servers come and go. Of the
+    extensions there is MCP Apps alone: others cannot be kept apart.
     """
     merged: dict[str, Any] = {"tools": {"listChanged": True}}
     for upstream in upstreams:
@@ -46,6 +49,9 @@ def merged_capabilities(upstreams: Sequence[Upstream]) -> dict[str, Any]:
                     **merged.get(name, {}),
                     **{key: value for key, value in own.items() if value not in (False, None)},
                 }
+        extensions = upstream.capabilities.get("extensions")
+        if isinstance(extensions, dict) and isinstance(extensions.get(APPS_EXTENSION), dict):
+            merged.setdefault("extensions", {APPS_EXTENSION: extensions[APPS_EXTENSION]})
     for name in ("prompts", "resources"):
         if name in merged:
             merged[name]["listChanged"] = True
@@ -82,6 +88,8 @@ def renamed(upstream: Upstream, method: str, entry: Any) -> Any:
     for key in ("uri", "uriTemplate"):
         if key in entry:
             changed[key] = joined_uri(upstream.name, entry[key])
+    if method == "tools/list" and "_meta" in entry:
+        changed["_meta"] = with_joined_views(upstream.name, entry["_meta"])
     return changed
 
 
@@ -129,6 +137,9 @@ async def merged_list(message: Message, upstreams: Sequence[Upstream], ask: Ask)
     found = await asyncio.gather(*(_pages(upstream, message, key, ask) for upstream in able))
     entries = [renamed(upstream, method, entry) for upstream, own in zip(able, found, strict=True) for entry in own]
     if method == "tools/list":
+        for upstream, own in zip(able, found, strict=True):
+            names = (entry.get("name") for entry in own[:MAX_TOOLS] if isinstance(entry, dict))
+            upstream.tools = {name for name in names if isinstance(name, str) and len(name) <= MAX_NAME_CHARACTERS}
         entries.append(servers_tool())
     return {**(NOT_CACHED if is_stateless(message) else {}), key: entries}
 

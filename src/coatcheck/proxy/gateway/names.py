@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from coatcheck.calls.host_profiles import VIEWS, is_view_address
 from coatcheck.errors import SettingsError, excerpt
 
 BETWEEN = "__"
@@ -55,14 +56,32 @@ def scheme_of(server: str) -> str:
 
 
 def joined_uri(server: str, uri: Any) -> Any:
-    """Give the address that a server's resource has here."""
-    return f"{scheme_of(server)}+{uri}" if isinstance(uri, str) else uri
+    """Give the address that a server's resource has here; that of a view keeps its scheme."""
+    if not isinstance(uri, str):
+        return uri
+    return f"{VIEWS}{scheme_of(server)}+{uri[len(VIEWS) :]}" if is_view_address(uri) else f"{scheme_of(server)}+{uri}"
 
 
 def split_uri(uri: Any) -> tuple[str, str]:
     """Give the scheme of a server and the resource's own address; both empty where an address is none of ours."""
-    scheme, between, own = str(uri).partition("+")
-    return (scheme.lower(), own) if between and ":" in own and "/" not in scheme else ("", "")
+    before = VIEWS if is_view_address(uri) else ""
+    scheme, between, own = str(uri)[len(before) :].partition("+")
+    if not between or "/" in scheme or not (before or ":" in own):
+        return "", ""
+    return scheme.lower(), before + own
+
+
+def with_joined_views(server: str, meta: Any) -> Any:
+    """Rewrite the addresses of views in a tool's ``_meta``, under whatever keys: hosts have several."""
+    return _with_joined_views(server, meta, levels=2)
+
+
+def _with_joined_views(server: str, part: Any, levels: int) -> Any:
+    if is_view_address(part):
+        return joined_uri(server, part)
+    if not isinstance(part, dict) or not levels:
+        return part
+    return {key: _with_joined_views(server, value, levels - 1) for key, value in part.items()}
 
 
 def may_name_resources(line: bytes) -> bool:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from coatcheck.calls.host_profiles import APPS_EXTENSION
+from coatcheck.calls.nesting import CLIENT_CAPABILITIES
 from coatcheck.proxy.jsonrpc import CLIENT_INFO, Message, meta_of
 
 _META_PREFIX = "io.modelcontextprotocol/"
@@ -20,6 +22,14 @@ def client_meta(client: Message) -> dict[str, Any]:
 def client_info(client: Message) -> Any:
     """Give the name and version that a request gives its client."""
     return meta_of(client).get(CLIENT_INFO) or {"name": "coatcheck", "version": "0"}
+
+
+def stateless_capabilities(client: Message) -> dict[str, Any]:
+    """Give the capabilities of a stateless client that a legacy server can use: views, since it asks back nothing."""
+    given = meta_of(client).get(CLIENT_CAPABILITIES)
+    extensions = given.get("extensions") if isinstance(given, dict) else None
+    views = extensions.get(APPS_EXTENSION) if isinstance(extensions, dict) else None
+    return {"extensions": {APPS_EXTENSION: views}} if isinstance(views, dict) else {}
 
 
 def without_client_meta(params: Any) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from coatcheck.errors import excerpt
-from coatcheck.proxy.gateway.names import TASK_ID, split, split_uri
+from coatcheck.proxy.gateway.names import TASK_ID, joined, split, split_uri
 from coatcheck.proxy.gateway.upstream import Upstream
 from coatcheck.proxy.jsonrpc import METHOD_NOT_FOUND, Message
 
@@ -66,6 +66,23 @@ class Routes:
         if isinstance(given.get("ref"), dict):
             own["ref"] = self._own(given["ref"], found)
         return (found.pop(), own) if len(found) == 1 else None
+
+    def listed_name(self, tool: str) -> str:
+        """Give the name that a tool is listed by, where it is given without its server's and one server has it.
+
+        The views of a server (MCP Apps) call its tools by their own names.
+        """
+        names = self._listed_names(tool)
+        return names[0] if len(names) == 1 and split(tool)[0] not in self._upstreams else tool
+
+    def no_tool(self, tool: str) -> RefusedError:
+        """Say that there is no such tool."""
+        names = ", ".join(self._listed_names(tool))
+        several = f" Several servers have one: {names}." if names else ""
+        return RefusedError(INVALID_PARAMS, f'There is no tool "{excerpt(tool)}".{several}')
+
+    def _listed_names(self, tool: str) -> list[str]:
+        return [joined(each.name, tool) for each in self._upstreams.values() if tool in (each.tools or ())]
 
     def sole(self, params: Any) -> tuple[Upstream, Any] | None:
         """Give the server for which everything is, where there is only one."""

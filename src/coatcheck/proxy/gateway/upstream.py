@@ -13,7 +13,7 @@ from coatcheck.errors import UpstreamError, excerpt
 from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS, BackgroundTasks
 from coatcheck.proxy.gateway.names import may_name_resources, may_name_tasks
 from coatcheck.proxy.gateway.responses import ResponseWaiter, UpstreamResponse
-from coatcheck.proxy.gateway.revisions import client_info, client_meta, is_initialize
+from coatcheck.proxy.gateway.revisions import client_info, client_meta, is_initialize, stateless_capabilities
 from coatcheck.proxy.jsonrpc import (
     PARSED_AT_ONCE,
     PROTOCOL_VERSION,
@@ -74,6 +74,9 @@ class Upstream:
         name: Its plain name.
         make_connection: Gives a new connection to it.
         owner: Hears what the server says of its own accord.
+
+    Attributes:
+        tools: The names of its tools when they were last listed; ``None`` before.
     """
 
     def __init__(self, name: str, make_connection: Callable[[], UpstreamConnection], owner: Owner) -> None:
@@ -84,6 +87,7 @@ class Upstream:
         self.stateless = False
         self.is_legacy = False
         self.handshake_result: dict[str, Any] = {}
+        self.tools: set[str] | None = None
         self._make_connection = make_connection
         self._owner = owner
         self._connection: UpstreamConnection | None = None
@@ -200,7 +204,7 @@ class Upstream:
                 return  # The client will retry with `initialize`, which is better than one of ours.
             params = {
                 "protocolVersion": SESSION_VERSIONS[-1],
-                "capabilities": announced({}),
+                "capabilities": announced(stateless_capabilities(client)),
                 "clientInfo": client_info(client),
             }
         answer = await self.ask("initialize", params if isinstance(params, dict) else {})

@@ -75,6 +75,10 @@ class UpstreamConnection(Protocol):
         """Give the tool prefix of each server that keeps objects itself, and its tool that reads them: for gateways."""
         ...
 
+    def listed_name(self, tool: str) -> str:
+        """Give the name that a tool is listed by; views behind gateways call it by another."""
+        ...
+
     async def finish(self) -> None:
         """Send no more, and wait until the server has taken and answered everything; callers set a deadline."""
         ...

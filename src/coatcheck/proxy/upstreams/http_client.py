@@ -110,6 +110,10 @@ class HttpConnection:
         """Give none; see `UpstreamConnection`."""
         return {}
 
+    def listed_name(self, tool: str) -> str:
+        """Give the same name; see `UpstreamConnection`."""
+        return tool
+
     @property
     def unsent_bytes(self) -> int:
         """Bytes that the server has not taken yet; see `UpstreamConnection`."""

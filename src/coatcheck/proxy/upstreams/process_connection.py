@@ -120,6 +120,10 @@ class ProcessConnection:
         """Give none; see `UpstreamConnection`."""
         return {}
 
+    def listed_name(self, tool: str) -> str:
+        """Give the same name; see `UpstreamConnection`."""
+        return tool
+
     async def finish(self) -> None:
         """Close its stdin once it has taken all, and wait until the process has ended; see `UpstreamConnection`."""
         await self._writer.drain()
