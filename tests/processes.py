@@ -1,5 +1,6 @@
 """Processes as the operating system shows them: in ``/proc`` where there is one, else by ``ps``."""
 
+import contextlib
 import subprocess
 from pathlib import Path
 
@@ -28,7 +29,16 @@ def children_of(pid: int) -> list[int]:
     if not _PROC.exists():
         listed = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout
         return [int(child) for child in listed.split()]
-    return [int(child) for child in (_PROC / str(pid) / "task" / str(pid) / "children").read_text().split()]
+    found: list[int] = []
+    for thread in (_PROC / str(pid) / "task").glob("*/children"):
+        with contextlib.suppress(OSError):  # it has ended
+            found.extend(map(int, thread.read_text().split()))
+    return found
+
+
+def descendants_of(pid: int) -> list[int]:
+    """The processes that a process has started, those that they have started, and so on."""
+    return [found for child in children_of(pid) for found in (child, *descendants_of(child))]
 
 
 def command_of(pid: int) -> str:

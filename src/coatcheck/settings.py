@@ -150,7 +150,7 @@ class Settings(BaseSettings):
 
     wait_for_store: float = Field(0.0, ge=0, description="Seconds to wait at start for a store that does not answer.")
 
-    shutdown_timeout: float = Field(10.0, ge=0, description="HTTP: most seconds for calls in flight at the end.")
+    shutdown_timeout: float = Field(10.0, ge=0, description="Most seconds from a signal to the end of the process.")
     max_caller_sessions: int = Field(50, ge=0, description="HTTP (wrap): most open sessions of one caller, of 200.")
     log_format: Literal["text", "json"] = Field("text", description="How logs are written to stderr.")
 

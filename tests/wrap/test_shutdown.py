@@ -2,16 +2,20 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import anyio
 import httpx2
 import pytest
 
-from tests.waiting import wait_until
-from tests.wrap.running import WRAP, wrapped_over_http
+from tests.processes import descendants_of, wait_until_computing, wait_until_ended
+from tests.waiting import wait_until, within
+from tests.wrap.conftest import SPECIAL
+from tests.wrap.running import PATIENCE, WRAP, reference_in, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
 
@@ -65,6 +69,98 @@ def test_serve_on_stdio_ends_at_a_signal(connect, number):
     client.process.send_signal(number)
     assert client.ended() == 128 + number
     assert "Traceback" not in client.stderr
+
+
+HANGING = """
+import pathlib, threading
+from coatcheck.backends import InMemoryBackend
+from coatcheck.containers import Container
+from dependency_injector import providers
+
+class Hanging(InMemoryBackend):
+    def set(self, key, value, ttl_seconds):
+        pathlib.Path(__file__).with_name("began").touch()
+        threading.Event().wait()  # holds the event loop, as no backend should
+
+container = Container()
+container.backend.override(providers.Singleton(Hanging))
+"""
+
+
+@pytest.mark.parametrize("command", [["wrap", "--", *SPECIAL, "stubborn"], ["serve"]], ids=["wrap", "serve"])
+def test_what_does_not_end_in_time_is_ended_by_force_with_the_servers(connect, command, tmp_path, monkeypatch):
+    (tmp_path / "hanging.py").write_text(HANGING)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("COATCHECK_SHUTDOWN_TIMEOUT", "0.5")
+    options = ["--container", "hanging:container"]
+    client = connect(wrapped=False, command=[*WRAP[:-1], command[0], *options, *command[1:]])
+    client.ask("initialize", HELLO)
+    put = {"name": "object_store_put", "arguments": {"value": 1}}
+    client.send({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": put})
+    wait_until((tmp_path / "began").exists, "the backend is asked")
+    pids = descendants_of(client.process.pid)
+    client.process.send_signal(signal.SIGTERM)
+    with within(0.5):
+        assert client.ended() == 128 + signal.SIGTERM
+    wait_until_ended(*pids)
+    assert client.stderr == "coatcheck: ending by force, since not everything ended in time.\n"
+
+
+def test_one_signal_ends_a_gateway_over_http_whatever_is_running(tmp_path):
+    """Servers that ignore signals, a stderr that nobody reads, a client that listens, a call and a filter without end."""
+    noisy = shlex.join([*SPECIAL, "stubborn"])
+    entry = {"command": "sh", "args": ["-c", f"yes | head -c 300000 >&2; exec {noisy}"]}
+    servers = tmp_path / "servers.json"
+    servers.write_text(json.dumps({"mcpServers": {"one": entry, "two": entry}}))
+    options = ["--transport", "streamable-http", "--port", "0", "--shutdown-timeout", "2", "--servers", str(servers)]
+    process = subprocess.Popen([*WRAP, *options], stderr=subprocess.PIPE, bufsize=0)
+    try:
+        url = process.stderr.readline().decode().split()[-1]
+        with ThreadPoolExecutor() as threads, httpx2.Client(timeout=60) as client:
+            session = Session(client, url)
+            reference = reference_in(session.call("object_store_put", value=[1]))
+            endless = [
+                threads.submit(session.listen),
+                threads.submit(session.call, "one__waits"),
+                threads.submit(session.call, "object_store_query", object_id=reference, filter="def f: f; f"),
+            ]
+            workers = wait_until(lambda: descendants_of(process.pid)[4:], "a worker beside two servers and their own")
+            wait_until_computing(workers[0])
+            pids = descendants_of(process.pid)
+            process.send_signal(signal.SIGTERM)
+            with within(2):
+                assert process.wait(PATIENCE) == 128 + signal.SIGTERM
+            wait_until_ended(*pids)
+            for each in endless:
+                each.exception(PATIENCE)  # they end, in whichever way
+        said = process.stderr.read().decode()
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+    assert "Traceback" not in said
+    assert "destroyed" not in said
+
+
+class Session:
+    """A client of revision 2025-11-25 over HTTP, in a few lines."""
+
+    def __init__(self, client: httpx2.Client, url: str) -> None:
+        self.client, self.url = client, url
+        self.headers = {"accept": "application/json, text/event-stream"}
+        answer = self.post({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO})
+        self.headers["mcp-session-id"] = answer.headers["mcp-session-id"]
+        self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+    def post(self, message: dict) -> httpx2.Response:
+        return self.client.post(self.url, json=message, headers=self.headers)
+
+    def listen(self) -> str:
+        return self.client.get(self.url, headers=self.headers).text
+
+    def call(self, tool: str, **arguments: object) -> str:
+        params = {"name": tool, "arguments": arguments}
+        return self.post({"jsonrpc": "2.0", "id": tool, "method": "tools/call", "params": params}).text
 
 
 def test_a_file_of_servers_that_starts_itself_is_refused(connect, tmp_path):

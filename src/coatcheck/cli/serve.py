@@ -69,6 +69,7 @@ def run_serve(
     told = asyncio.run(_serve_http(server, container, listening, verbose=verbose))
     if told is not None:
         # All is closed: end as every process does that is told to.
+        signal.signal(told, signal.default_int_handler if told == signal.SIGINT else signal.SIG_DFL)
         signal.raise_signal(told)
 
 
@@ -101,7 +102,7 @@ async def _serve_stdio(server: MCPServer[Any], container: Container) -> None:
 
     async with running(container):
         spare_what_is_loaded()
-        with signals(end, container.settings().shutdown_timeout):
+        with signals(end, lambda: container.settings().shutdown_timeout):
             serving = asyncio.ensure_future(server.run_stdio_async())
             waiting = asyncio.ensure_future(signalled.wait())
             await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 BACKLOG = 256
 
+CLOSING_SECONDS = 3.0
+"""Of the seconds for an orderly end those that are kept for closing upstreams and store, or half of them."""
 
 HEADER_TIMEOUT = 20.0
 """Seconds in which a connection must send the headers of a request."""
@@ -93,10 +95,11 @@ async def run_web_server(
         draining: Knows which of them are in flight.
         bound: Where to listen.
         health: Is told that the server ends.
-        shutdown_seconds: Most seconds for calls in flight.
+        shutdown_seconds: Most seconds from a signal to the end of the process, which is then ended by force.
         lifespan: Whether the application wants to know of the server's beginning and end.
         verbose: Whether to log requests.
     """
+    calls = shutdown_seconds - min(CLOSING_SECONDS, shutdown_seconds / 2)
     server = WebServer(
         uvicorn.Config(
             LoopbackHosts(application) if is_loopback(bound.getsockname()[0]) else application,
@@ -104,9 +107,10 @@ async def run_web_server(
             log_config=None,
             log_level="info" if verbose else "warning",
             lifespan="on" if lifespan else "off",
-            timeout_graceful_shutdown=shutdown_seconds,  # type: ignore[arg-type]  # fractions hold
+            timeout_graceful_shutdown=calls,  # type: ignore[arg-type]  # fractions hold
         )
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
     serving = asyncio.ensure_future(server.serve(sockets=[bound]))
     told: list[int] = []
 
@@ -120,13 +124,18 @@ async def run_web_server(
         draining.begin()
         server.should_exit = True
 
-    with signals(end, shutdown_seconds):
+    with signals(end, lambda: shutdown_seconds):
         try:
             await serving
         except asyncio.CancelledError:
             if not told:  # we are ended from within
                 raise
     return told[0] if told else None
+
+
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    """Leave out the tracebacks of calls that were given up at the end: one line says how many there were."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def bind(listening: "Listening") -> socket.socket:

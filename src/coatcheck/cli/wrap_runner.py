@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from coatcheck.cli.options import SettingsFlags
 from coatcheck.codec.chunked.gc_tuning import spare_what_is_loaded
+from coatcheck.proxy.front.standard_streams import SHUTDOWN_TIMEOUT
 from coatcheck.proxy.front.stdio import serve_stdio
 
 if TYPE_CHECKING:
@@ -33,17 +34,23 @@ def run_wrap(make_connection: Callable[[], "UpstreamConnection"], flags: WrapFla
 async def _serve(make_connection: Callable[[], "UpstreamConnection"], flags: WrapFlags) -> int:
     async with _Resources() as resources:
         return await serve_stdio(
-            make_connection(), lambda: resources.interceptor(flags), offer_resources=flags.resource_links
+            make_connection(),
+            lambda: resources.interceptor(flags),
+            offer_resources=flags.resource_links,
+            shutdown_timeout=lambda: resources.shutdown_timeout,
         )
 
 
 class _Resources(AsyncExitStack):
     """Builds the interceptor on demand, in a thread, and closes what that opened."""
 
+    shutdown_timeout = SHUTDOWN_TIMEOUT
+
     def interceptor(self, flags: WrapFlags) -> "Interceptor":
         from coatcheck.wiring.running import find_store
 
         container = make_container(flags)
+        self.shutdown_timeout = container.settings().shutdown_timeout
         self.push_async_callback(container.exit_stack().aclose)
         find_store(container)
         made = make_interceptor(container, flags)

@@ -1,5 +1,6 @@
 """The application that a web server runs: routes, authentication, and what begins and ends with it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -72,8 +73,7 @@ class Application:
         try:
             yield
         finally:
-            await self._handshake_task.close()
-            await self._shared.close()
+            await asyncio.gather(self._handshake_task.close(), self._shared.close(), return_exceptions=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -139,8 +139,8 @@ class LegacyRequests(SessionlessRequests):
 
     async def close(self) -> None:
         """Close the upstreams."""
-        for connection in set(self._connections.values()):
-            await connection.close()
+        closing = (connection.close() for connection in set(self._connections.values()))
+        await asyncio.gather(*closing, return_exceptions=True)
 
     def _connection_for(self, message: Message, request: Request) -> LegacySharedConnection:
         version = _version_of(message, request)

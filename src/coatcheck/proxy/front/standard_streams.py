@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -27,41 +29,49 @@ def own_stdout() -> Iterator[int]:
         os.close(ours)
 
 
-FORCED_END_GRACE = 5.0
-"""Seconds beyond the shutdown timeout after which the process ends whatever is still running."""
+SHUTDOWN_TIMEOUT = 10.0
+"""Seconds from a signal to the end of the process, where no settings say how many."""
 
 
 @contextmanager
-def signals(received: Callable[[int], None], shutdown_timeout: float = 0.0) -> Iterator[None]:
+def signals(received: Callable[[int], None], shutdown_timeout: Callable[[], float]) -> Iterator[None]:
     """Call a function on the running event loop when a signal tells us to end, and make sure that we do.
+
+    A second signal comes to the same function; where this is left after a signal, further ones are ignored.
 
     Args:
         received: Gets the signal's number.
-        shutdown_timeout: Seconds for an orderly end. `FORCED_END_GRACE` later the process and the servers that it
-            started are killed, whatever keeps them.
+        shutdown_timeout: Gives the seconds from the signal to the end of the process. What has not ended by then is
+            killed: this process, whatever keeps it, and the servers that it started.
     """
     loop = asyncio.get_running_loop()
-    handled = []
+    ending: list[int] = []
+    first: queue.SimpleQueue[int] = queue.SimpleQueue()  # which a signal handler may put into
+    threading.Thread(target=_end_in_time, args=(first, shutdown_timeout), name="forced-end", daemon=True).start()
 
-    def on_signal(number: int) -> None:
-        forced = threading.Timer(shutdown_timeout + FORCED_END_GRACE, _force_end, (number,))
-        forced.daemon = True
-        forced.start()
-        received(number)
+    def on_signal(number: int, _frame: object) -> None:
+        # A handler of Python's own, not the loop's: the time begins although something holds up the loop.
+        ending.append(number)
+        first.put(number)
+        with suppress(RuntimeError):  # the loop is closed already
+            loop.call_soon_threadsafe(received, number)
 
+    before = {}
     for number in SIGNALS:
         # Signal handlers can only be set in the main thread.
-        with suppress(ValueError, RuntimeError):
-            loop.add_signal_handler(number, on_signal, number)
-            handled.append(number)
+        with suppress(ValueError):
+            before[number] = signal.signal(number, on_signal)
     try:
         yield
     finally:
-        for number in handled:
-            loop.remove_signal_handler(number)
+        first.put(0)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if ending else handler)
 
 
-def _force_end(number: int) -> None:
-    write_to_stderr(b"coatcheck: ending by force, since not everything ended in time.\n")
-    kill_servers()
-    os._exit(128 + number)
+def _end_in_time(signals_received: "queue.SimpleQueue[int]", shutdown_timeout: Callable[[], float]) -> None:
+    if number := signals_received.get():
+        time.sleep(shutdown_timeout())
+        write_to_stderr(b"coatcheck: ending by force, since not everything ended in time.\n")
+        kill_servers()
+        os._exit(128 + number)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS
 from coatcheck.proxy.conversation import Conversation
-from coatcheck.proxy.front.standard_streams import own_stdout, signals
+from coatcheck.proxy.front.standard_streams import SHUTDOWN_TIMEOUT, own_stdout, signals
 from coatcheck.proxy.jsonrpc import Id
 from coatcheck.proxy.line_streams import HIGH_WATER, LineReader, LineWriter
 from coatcheck.proxy.send_capacity import SendCapacity
@@ -25,7 +25,11 @@ BUILD_GRACE = 5.0
 
 
 async def serve_stdio(
-    connection: UpstreamConnection, make_interceptor: Callable[[], "Interceptor"], *, offer_resources: bool = False
+    connection: UpstreamConnection,
+    make_interceptor: Callable[[], "Interceptor"],
+    *,
+    offer_resources: bool = False,
+    shutdown_timeout: Callable[[], float] = lambda: SHUTDOWN_TIMEOUT,
 ) -> int:
     """Carry messages between our stdin and stdout and an upstream, until either ends.
 
@@ -33,6 +37,7 @@ async def serve_stdio(
         connection: The upstream, not started yet; it is closed at the end.
         make_interceptor: Called once, in a thread, while the server starts; slow imports belong in there.
         offer_resources: Advertise resources although the server has none: stored objects are resources.
+        shutdown_timeout: Gives the seconds from a signal to the end of the process, by force if it must be.
 
     Returns:
         The exit code: 128 and the number after a signal, the server's own where it ended with a failure, 1 when the
@@ -44,11 +49,12 @@ async def serve_stdio(
     """
     with own_stdout() as stdout:
         session = _StdioSession(connection, stdout, offer_resources=offer_resources)
-        try:
-            return await session.run(make_interceptor)
-        finally:
-            session.stop()
-            await connection.close()
+        with signals(session.on_signal, shutdown_timeout):
+            try:
+                return await session.run(make_interceptor)
+            finally:
+                session.stop()
+                await connection.close()
 
 
 class _StdioSession:
@@ -82,18 +88,21 @@ class _StdioSession:
 
     async def run(self, make_interceptor: Callable[[], "Interceptor"]) -> int:
         """Carry messages until the session ends; see `serve_stdio`."""
-        with signals(self._on_signal):
-            self._connection.start(self._from_upstream, self._connection_lost, self._balance)
-            self._started = True
-            self._reader.resume()
-            self._building = asyncio.ensure_future(self._build(make_interceptor))
-            code = await self._exit
-            self._reader.stop()
-            if self._upstream_lost.is_set():
-                return await self._report_loss()
-            if code == 0:
-                code = await self._finish()
-        return code
+        self._connection.start(self._from_upstream, self._connection_lost, self._balance)
+        self._started = True
+        self._reader.resume()
+        self._building = asyncio.ensure_future(self._build(make_interceptor))
+        code = await self._exit
+        self._reader.stop()
+        if self._upstream_lost.is_set():
+            return await self._report_loss()
+        return await self._finish() if code == 0 else code
+
+    def on_signal(self, number: int) -> None:
+        """End the session with the code of a signal."""
+        self._signal_number = number
+        self._stopped.set()
+        self._end(128 + number)
 
     def stop(self) -> None:
         """Release our pipes."""
@@ -188,11 +197,6 @@ class _StdioSession:
     def _client_broke(self) -> None:
         self._stopped.set()
         self._end(0)
-
-    def _on_signal(self, number: int) -> None:
-        self._signal_number = number
-        self._stopped.set()
-        self._end(128 + number)
 
     def _end(self, code: int) -> None:
         if not self._exit.done():

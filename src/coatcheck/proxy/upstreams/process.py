@@ -35,10 +35,9 @@ _servers: "weakref.WeakSet[ServerProcess]" = weakref.WeakSet()
 
 
 def kill_servers() -> None:
-    """Kill every server that is still running, and its process group."""
+    """Kill every server that has not been ended yet, with all that it started."""
     for server in list(_servers):
-        if server.process.returncode is None:
-            server.signal_group(signal.SIGKILL)
+        server.signal_group(signal.SIGKILL)
 
 
 class ServerProcess:
@@ -91,7 +90,8 @@ class ServerProcess:
         self.close()
 
     def close(self) -> None:
-        """Close our ends of its pipes."""
+        """Close our ends of its pipes, once it has ended with all that it started."""
+        _servers.discard(self)
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             if pipe is not None:
                 with suppress(OSError):
