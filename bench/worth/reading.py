@@ -77,7 +77,7 @@ async def _listed(command: list[str]) -> int:
 async def _greeting(client: Client) -> int:
     tools = (await client.list_tools()).tools
     shown = [{"name": t.name, "description": t.description, "input_schema": t.input_schema} for t in tools]
-    return tokens(json.dumps(shown, ensure_ascii=False)) + tokens(client.instructions or "")
+    return tokens(json.dumps(shown, ensure_ascii=False, separators=(",", ":"))) + tokens(client.instructions or "")
 
 
 async def _read(client: Client, question: Question) -> Reading:

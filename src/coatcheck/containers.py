@@ -93,6 +93,7 @@ class Container(containers.DeclarativeContainer):
         explorer.provider,
         limits=limits,
         filter_argument=settings.provided.filter_argument,
+        object_tools=object_tools,
         structured_content=settings.provided.structured_content,
         host_profile=settings.provided.host_profile,
         preview_limit=settings.provided.preview_limit,

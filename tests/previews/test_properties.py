@@ -266,6 +266,7 @@ def test_the_lines_of_a_text_shown_and_left_out_add_up(lines: list[str], limit: 
 @THOROUGH
 @given(value=VALUES, limit=LIMITS, tight=st.booleans())
 @example(value=[{"name": "x" * 30}] * 5, limit=0, tight=True)
+@example(value=[10**90, {"\x85": None}], limit=0, tight=True)
 def test_a_whole_rendering_is_the_value_or_nothing(value: Any, limit: int, tight: bool) -> None:
     exact = mark_lines(value) if isinstance(value, str) else escape_line_breaks(dump_json(value).decode())
     limit = len(exact) if tight else limit

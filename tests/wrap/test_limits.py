@@ -1,5 +1,6 @@
 """How much passes unchanged: by tool, in tokens, and for several results of one round."""
 
+import re
 import subprocess
 
 import anyio
@@ -115,6 +116,27 @@ async def test_variables_say_what_flags_do_not():
             assert reference_in(words(await client.call_tool("process", {})))
         async with Client(wrap_on_stdio("--tool-limits", "te*=5000", *COMMAND, **variables)) as client:
             assert words(await client.call_tool("text", {"size": 3_000})).startswith("line")
+
+
+async def test_object_tools_that_are_left_out_are_named_nowhere():
+    flags = ["--object-tools", "query,list", "--tool-prefix", "kept_", "--filter-argument", "off"]
+    with anyio.fail_after(60):
+        async with Client(wrap_on_stdio(*flags, *COMMAND)) as client:
+            names = [tool.name for tool in (await client.list_tools()).tools]
+            read = [client.instructions]
+            for tool, arguments in (
+                ("text", {"size": 30_000}),
+                ("rows", {"count": 2_000}),
+                ("kept_query", {"object_id": "@obj_001", "filter": "keys"}),
+                ("kept_query", {"object_id": "@obj_001", "filter": "1, ("}),
+                ("kept_query", {"object_id": "@obj_002", "path": "nowhere", "filter": "."}),
+                ("kept_list", {"limit": 3}),
+                ("text", {"size": "@obj_404"}),
+            ):
+                read.append(words(await client.call_tool(tool, arguments)))
+    assert [name for name in names if name.startswith("kept_")] == ["kept_query", "kept_list"]
+    assert "closer with kept_query." in read[0]
+    assert not [text for text in read if re.search(r"object_store_|kept_(get|slice|grep|sed|put|delete)|_filter", text)]
 
 
 async def test_without_a_round_limit_each_result_stands_for_itself():

@@ -63,6 +63,8 @@ def _profits(schema: Schema, types: Types) -> bool:
     # A parameter that travels in a header must stay a plain one, or strict clients drop the whole tool.
     if _IN_HEADER in schema or not _OPTIONS.isdisjoint(schema):
         return False
+    if "@obj_" in str(schema.get("description", "")):
+        return False  # It tells of references itself.
     arms = schema.get("anyOf", [])
     if not isinstance(arms, list) or REFERENCE in arms:
         return False

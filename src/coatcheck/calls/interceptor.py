@@ -22,6 +22,7 @@ from coatcheck.calls.host_profiles import (
     result_form,
     with_raised_limit,
 )
+from coatcheck.calls.instructions import instructions_for, with_instructions
 from coatcheck.calls.limits import ALWAYS_FREE, Limits
 from coatcheck.calls.prepared_call import PreparedCall, with_filter_parameter, without_filter
 from coatcheck.calls.result_keeper import Origin, ResultKeeper
@@ -29,22 +30,6 @@ from coatcheck.calls.result_plan import Result
 from coatcheck.calls.stored_resources import read_object
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.tool_names import listed_as
-
-INSTRUCTIONS = (
-    "Large tool results are kept outside the conversation: you see a preview and a reference such as @obj_001. "
-    "Give a reference, or a path into it such as @obj_001.items[3].name, as any argument of any tool, in place of the "
-    "value; inside a longer text write {{@obj_001.title}}, and @@obj_001 for the literal @obj_001. Look closer with "
-    "the object_store tools. Any tool takes _filter, a jq filter on its result: the answer is what it gives, and the "
-    "whole is kept."
-)
-
-
-def with_instructions(original: str | None) -> str:
-    """Add what a model should know about references to a server's own instructions."""
-    return f"{original}\n\n{INSTRUCTIONS}" if original else INSTRUCTIONS
-
-
-__all__ = ["INSTRUCTIONS", "Interceptor"]
 
 PREFIX_ON_CLASH = "coatcheck_"
 
@@ -70,6 +55,7 @@ class Interceptor:
         own_tools: Tools to offer beside the server's, by name.
         limits: Limits by tool and for concurrent calls, in place of ``inline_limit``.
         filter_argument: Whether every tool takes ``_filter``, and whether its schema says so.
+        object_tools: Names under which the object tools are offered, for the instructions.
         resource_links: Also give what was kept as a resource link, for hosts that read resources.
         structured_content: Whether ``structuredContent`` of large results stays whole; ``auto`` depends on the client.
         host_profile: The profile of the host; ``auto`` goes by its name.
@@ -85,6 +71,7 @@ class Interceptor:
         own_tools: Mapping[str, OwnTool] | None = None,
         limits: Limits | None = None,
         filter_argument: FilterArgument = "accepted",
+        object_tools: Iterable[str] = (),
         resource_links: bool = False,
         structured_content: StructuredContent = "auto",
         host_profile: str = "auto",
@@ -93,6 +80,7 @@ class Interceptor:
         self._structured_content = structured_content
         self._host_profile = host_profile
         self._filter_argument = filter_argument
+        self._instructions = instructions_for(object_tools, filters=filter_argument == "accepted")
         self.limits = limits or Limits(inline_limit)
         self.resource_links = resource_links
         self._keeper = ResultKeeper(
@@ -143,7 +131,7 @@ class Interceptor:
 
     def instructions(self, original: str | None) -> str:
         """Add what a model should know about references to a server's instructions."""
-        return with_instructions(original)
+        return with_instructions(original, self._instructions)
 
     async def tools_list(self, result: Result) -> Result:
         """Rewrite a list of tools: references welcome, outputs widened, our own tools behind the last page."""

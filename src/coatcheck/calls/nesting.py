@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 NAME = "coatcheck"
+HANDSHAKES = frozenset({"initialize", "server/discover"})
 CLIENT_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
 """Key of a stateless request's ``_meta``."""
 

@@ -12,7 +12,7 @@ from mcp.server import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp
 
-from coatcheck.calls.interceptor import INSTRUCTIONS
+from coatcheck.calls.instructions import instructions_for
 from coatcheck.cli.first_run import explain_waiting
 from coatcheck.cli.listen_options import Listening, is_loopback, warn_of_open_tokens
 from coatcheck.cli.logs import announce
@@ -56,7 +56,7 @@ def run_serve(
     # The SDK configures logging by itself when a server is made; it writes to stderr as well.
     server: MCPServer[Any] = MCPServer(
         "coatcheck",
-        instructions=INSTRUCTIONS,
+        instructions=instructions_for(_chosen_object_tools(container, tool_names), filters=False),
         log_level="INFO" if verbose else "WARNING",
         **(authentication.server_options() if authentication else {}),
     )
@@ -90,6 +90,10 @@ def list_tools_of(
         rows.append([name, first.partition(". ")[0].rstrip(".") + "."])
     if rows:
         print_table(rows)
+
+
+def _chosen_object_tools(container: Container, tool_names: Sequence[str] | None) -> list[str]:
+    return [name for name in container.object_tools() if tool_names is None or name in tool_names]
 
 
 async def _serve_stdio(server: MCPServer[Any], container: Container) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from mcp.server import MCPServer, Server
 
-from coatcheck.calls.interceptor import INSTRUCTIONS, Interceptor
+from coatcheck.calls.interceptor import Interceptor
 from coatcheck.codec.chunked.gc_tuning import search_beforehand
 from coatcheck.errors import SettingsError
 from coatcheck.explorer import Explorer
@@ -175,7 +175,6 @@ def build_server(
     **options: Any,
 ) -> MCPServer[Any]:
     """Make a server with the tools of a registry; ``options`` go to ``MCPServer``. See ``attach_interceptor``."""
-    options.setdefault("instructions", INSTRUCTIONS)
     server: MCPServer[Any] = MCPServer(name, **options)
     attach_interceptor(server, registry, plain_tools, tenancy, interceptor, store, explorer)
     return server

@@ -11,7 +11,7 @@ from fastmcp.server.middleware.tool_injection import ToolInjectionMiddleware
 from fastmcp.tools import Tool, ToolResult
 from fastmcp.tools.base import InputRequiredToolResult
 from fastmcp.utilities.json_schema import is_object_schema
-from mcp_types import CallToolResult
+from mcp_types import CallToolResult, DiscoverResult, InitializeResult
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from coatcheck import codec
@@ -19,10 +19,11 @@ from coatcheck.arguments.input_schemas import advertise_references
 from coatcheck.arguments.output_schemas import allow_stored
 from coatcheck.calls.call_budget import CallBudgets
 from coatcheck.calls.interceptor import Interceptor
+from coatcheck.calls.nesting import is_announced
 from coatcheck.calls.prepared_call import PreparedCall
 from coatcheck.calls.stored_resources import is_object
 from coatcheck.errors import CoatcheckError, ObjectNotFound
-from coatcheck.mcp_server.middleware import scope_of_token
+from coatcheck.mcp_server.middleware import scope_of_token, short_schema
 from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
 from coatcheck.tools.explorable import keeps_results
 from coatcheck.tools.referenceable import resolves_references
@@ -56,12 +57,28 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
         with self._tenancy().enter(_scope()):
             return await call_next(context)
 
+    async def on_initialize(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        """Greet a client with the instructions about references."""
+        return self._greeting(context, await call_next(context))
+
+    async def on_discover(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        """Greet a client that keeps no session."""
+        return self._greeting(context, await call_next(context))
+
+    def _greeting(self, context: MiddlewareContext[Any], result: Any) -> Any:
+        if not isinstance(result, (InitializeResult, DiscoverResult)):
+            return result
+        if is_announced(context.message.model_dump(by_alias=True)):
+            return result
+        return result.model_copy(update={"instructions": self._interceptor().instructions(result.instructions)})
+
     async def on_list_tools(
         self, context: MiddlewareContext[Any], call_next: CallNext[Any, Sequence[Tool]]
     ) -> Sequence[Tool]:
         """List tools whose schemas take references and allow for results that were kept."""
         legacy = not _is_modern(context)
-        return [tool if self._is_plain(tool) else _widened(tool, legacy=legacy) for tool in await call_next(context)]
+        listed = await call_next(context)
+        return [_shortened(tool) if self._is_plain(tool) else _widened(tool, legacy=legacy) for tool in listed]
 
     async def on_call_tool(self, context: MiddlewareContext[Any], call_next: CallNext[Any, ToolResult]) -> ToolResult:
         """Call a tool with the values of references, and keep its result if it is large."""
@@ -158,6 +175,10 @@ def _scope() -> Caller:
     except RuntimeError:
         return Caller(CallerKind.LOCAL)
     return Caller(CallerKind.ANONYMOUS)
+
+
+def _shortened(tool: Tool) -> Tool:
+    return tool.model_copy(update={"parameters": short_schema(tool.parameters)})
 
 
 def _widened(tool: Tool, *, legacy: bool) -> Tool:

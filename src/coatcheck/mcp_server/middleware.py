@@ -16,6 +16,7 @@ from coatcheck.arguments.declared_types import DeclaredTypes
 from coatcheck.calls.call_budget import CallBudgets
 from coatcheck.calls.host_profiles import Client, client_of_initialize
 from coatcheck.calls.interceptor import Interceptor
+from coatcheck.calls.nesting import HANDSHAKES, is_announced
 from coatcheck.calls.own_arguments import as_meant
 from coatcheck.calls.prepared_call import FILTER, PreparedCall
 from coatcheck.calls.result_keeper import with_notes
@@ -67,7 +68,7 @@ class TenancyMiddleware:
 
 
 class OwnArgumentsMiddleware:
-    """Reads the arguments of tools that coatcheck added to a server as they are meant.
+    """Lists tools that coatcheck added to a server in few words, and reads their arguments as they are meant.
 
     Args:
         input_schema: Gives the input schema of such a tool; ``None`` for the server's own tools.
@@ -78,6 +79,8 @@ class OwnArgumentsMiddleware:
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Handle one message."""
+        if ctx.method == "tools/list":
+            return self._shortened(await call_next(ctx))
         params = ctx.params or {}
         name = params.get("name")
         if ctx.method != "tools/call" or not isinstance(name, str) or (schema := self._input_schema(name)) is None:
@@ -89,6 +92,25 @@ class OwnArgumentsMiddleware:
         except CoatcheckError as error:
             return _error_result(str(error), ctx.protocol_version)
         return await call_next(replace(ctx, params={**params, "arguments": arguments}))
+
+    def _shortened(self, result: HandlerResult) -> HandlerResult:
+        if not isinstance(result, dict):
+            return result
+        tools = [
+            {**tool, "inputSchema": short_schema(tool["inputSchema"])} if self._input_schema(tool["name"]) else tool
+            for tool in result.get("tools", [])
+        ]
+        return {**result, "tools": tools}
+
+
+def short_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of an object tool's schema what libraries add and no model needs: every conversation pays for it."""
+    properties = {
+        name: {key: value for key, value in shape.items() if key not in {"title", "default"}}
+        for name, shape in schema.get("properties", {}).items()
+    }
+    kept = {key: value for key, value in schema.items() if key not in {"title", "additionalProperties"}}
+    return kept | {"properties": properties}
 
 
 class ServerTools(Protocol):
@@ -143,6 +165,9 @@ class ReferenceMiddleware:
         result = await call_next(ctx)
         if ctx.method == "tools/list" and isinstance(result, dict):
             return await self._list(result)
+        handshake = ctx.method in HANDSHAKES and not is_announced({"method": ctx.method, "params": ctx.params})
+        if handshake and isinstance(result, dict):
+            return {**result, "instructions": self._interceptor().instructions(result.get("instructions"))}
         return result
 
     async def _list(self, result: dict[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,7 @@ from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
-from coatcheck.calls.nesting import announced, announces
-
-_HANDSHAKES = frozenset({"initialize", "server/discover"})
+from coatcheck.calls.nesting import HANDSHAKES, announced, announces
 
 
 class SteppingBackMiddleware:
@@ -34,7 +32,7 @@ class SteppingBackMiddleware:
         result = await call_next(ctx)
         if not isinstance(result, dict):
             return result
-        if ctx.method in _HANDSHAKES and self._keeps_objects():
+        if ctx.method in HANDSHAKES and self._keeps_objects():
             return {**result, "capabilities": announced(result.get("capabilities"))}
         if ctx.method == "tools/list" and self.steps_back(ctx):
             listed = result.get("tools", [])

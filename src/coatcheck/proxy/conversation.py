@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from coatcheck.calls.call_budget import CallBudget
 from coatcheck.calls.host_profiles import UNKNOWN_CLIENT, client_of_initialize
-from coatcheck.calls.nesting import announces, is_announced
+from coatcheck.calls.nesting import HANDSHAKES, announces, is_announced
 from coatcheck.calls.prepared_call import FILTER
 from coatcheck.codec import adump_line
 from coatcheck.errors import CoatcheckError, ObjectNotFound
@@ -27,7 +27,6 @@ logger = logging.getLogger(__name__)
 
 CANCELLED = "notifications/cancelled"
 TASK_RESULT = "tasks/result"  # of a call made as a task; without the tool's name
-HANDSHAKES = frozenset({"initialize", "server/discover"})
 _FILTER_KEY = f'"{FILTER}"'.encode()
 _OF_INTEREST = frozenset({CALL, LIST, *HANDSHAKES, *object_resources.LISTS})
 
@@ -359,7 +358,10 @@ class Conversation:
                 to_line(object_resources.mention_objects(request.method, message, stateless=request.is_stateless))
             )
         elif request.method in HANDSHAKES:
-            self._to_client(self._handshake(message, line))
+            if self._needs_greeting(message["result"].get("capabilities")):
+                self._work.start(self._rewrite_response(request, message, line), len(line))
+            else:
+                self._to_client(line)
         else:
             self._work.start(self._rewrite_response(request, message, line), len(line))
 
@@ -376,6 +378,8 @@ class Conversation:
                     client=request.client(self._client),
                     is_of_view=request.is_of_view,
                 )
+            elif request.method in HANDSHAKES:
+                changed = object_resources.offer_objects(result, interceptor, as_resources=self._offer_resources)
             else:
                 changed = await interceptor.tools_list(result) if self._has_tools else result
                 self._prefetch.listed = self._prefetch.listed or not result.get("nextCursor")
@@ -385,16 +389,10 @@ class Conversation:
             logger.exception("A response could not be rewritten and passes unchanged")
         self._to_client(line)
 
-    def _handshake(self, message: Message, line: bytes) -> bytes:
-        """Add the reference instructions to the server's, if it has tools."""
-        result = message["result"]
-        capabilities = result.get("capabilities")
+    def _needs_greeting(self, capabilities: Any) -> bool:
+        """Learn from a handshake whether we have work; if so the reference instructions go with it."""
         if announces(capabilities):  # The server keeps objects itself, and cannot step back.
             self._passes = True
-            return line
+            return False
         self._has_tools = isinstance(capabilities, dict) and capabilities.get("tools") is not None
-        if not self._has_tools:
-            return line
-        return to_line(
-            {**message, "result": object_resources.offer_objects(result, as_resources=self._offer_resources)}
-        )
+        return self._has_tools

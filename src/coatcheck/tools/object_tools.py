@@ -2,7 +2,8 @@
 
 Plain async functions: what they need arrives as the keyword-only ``store`` or ``explorer``, which `object_store_tools`
 hides and fills. Every answer is within the explorer's response limit. What all of them share is said once, in the
-description of ``object_store_get``: every conversation pays for these descriptions.
+description of the first that is offered: every conversation pays for these descriptions. For the same reason parameters
+are explained in a sentence of the tool's, which takes fewer tokens than a description of each.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,22 +25,24 @@ from coatcheck.tools.tool_building import MemoryType, ToolConfig
 
 def _lean(schema: dict[str, Any]) -> None:
     """Leave out of a schema what no model needs: the default, that null means it, that a count is not negative."""
-    schema.pop("default", None)
-    schema.pop("title", None)
-    schema.pop("minimum", None)
     for branch in schema.pop("anyOf", ()):
         if branch.get("type") != "null":
             schema.update(branch)
+    for keyword in ("default", "title", "minimum", "additionalProperties"):
+        schema.pop(keyword, None)
 
 
-def _told(description: str | None = None, **limits: Any) -> Any:
-    return Field(description=description, json_schema_extra=_lean, **limits)
+def _plain(**limits: Any) -> Any:
+    return Field(json_schema_extra=_lean, **limits)
 
 
-ObjectId = Annotated[str, _told()]
-PathInObject = Annotated[str, _told()]
-Pattern = Annotated[str, _told("Python regex")]
+ObjectId = Annotated[str, _plain()]
+PathInObject = Annotated[str, _plain()]
+Pattern = Annotated[str, _plain()]
+Count = Annotated[int, _plain(ge=0)]
+Switch = Annotated[bool, _plain()]
 
+_PATHS: Final = 'path: items[3].name, [-1], [0:20], lines[3:10], ["content-type"].'
 _READS: Final = {"readOnlyHint": True, "idempotentHint": True, "openWorldHint": False}
 _MAKES: Final = {"readOnlyHint": False, "destructiveHint": False, "openWorldHint": False}
 _DELETES: Final = {"readOnlyHint": False, "destructiveHint": True, "idempotentHint": True, "openWorldHint": False}
@@ -48,15 +51,12 @@ _DELETES: Final = {"readOnlyHint": False, "destructiveHint": True, "idempotentHi
 async def object_store_get(
     object_id: ObjectId,
     path: PathInObject = "",
-    raw: Annotated[bool, _told()] = False,
-    start: Annotated[int, _told(ge=0)] = 0,
+    raw: Switch = False,
+    start: Count = 0,
     *,
     explorer: Explorer,
 ) -> str:
-    """Show a stored object such as @obj_001, or a part: whole if small, else structure and samples.
-
-    path: items[3].name, [-1], [0:20], lines[3:10], ["content-type"]. raw: the exact text, from character start.
-    """
+    """Show a stored object or a part: whole if small, else structure and samples. raw: the exact text, from start."""
     if raw:
         return await explorer.araw(object_id, path, start)
     if start:
@@ -66,13 +66,13 @@ async def object_store_get(
 
 async def object_store_slice(
     object_id: ObjectId,
-    start: Annotated[int | None, _told()] = None,
-    end: Annotated[int | None, _told("exclusive")] = None,
+    start: Annotated[int | None, _plain()] = None,
+    end: Annotated[int | None, _plain()] = None,
     path: PathInObject = "",
     *,
     explorer: Explorer,
 ) -> str:
-    """Show a range of items, entries or lines, from 0; -20 counts from the end."""
+    """Show items, entries or lines [start:end], as in Python."""
     return await explorer.aslice(object_id, start, end, path)
 
 
@@ -80,50 +80,53 @@ async def object_store_grep(
     object_id: ObjectId,
     pattern: Pattern,
     path: PathInObject = "",
-    case_sensitive: Annotated[bool, _told()] = False,
-    context: Annotated[int, _told("lines around", ge=0)] = 0,
-    limit: Annotated[int, _told("matches, default 20", ge=1)] = 20,
-    start: Annotated[int, _told("first match", ge=0)] = 0,
+    case_sensitive: Switch = False,
+    context: Count = 0,
+    limit: Annotated[int, _plain(ge=1)] = 20,
+    start: Count = 0,
+    ranked: Switch = False,
     *,
     explorer: Explorer,
 ) -> str:
-    """Search lines of a text, or keys and values of a structure, with their paths."""
-    return await explorer.asearch(object_id, pattern, path, case_sensitive, context=context, limit=limit, start=start)
+    """Find a Python regex in lines, or in keys and values. context: lines around. ranked: words, best passage first."""
+    return await explorer.asearch(
+        object_id, pattern, path, case_sensitive, context=context, limit=limit, start=start, ranked=ranked
+    )
 
 
 async def object_store_sed(
     object_id: ObjectId,
     pattern: Pattern,
-    replacement: Annotated[str, _told(r"\1: group")],
+    replacement: Annotated[str, _plain()],
     path: PathInObject = "",
-    count: Annotated[int, _told("0: all", ge=0)] = 0,
-    case_sensitive: Annotated[bool, _told()] = True,
+    count: Count = 0,
+    case_sensitive: Switch = True,
     *,
     explorer: Explorer,
 ) -> str:
-    """Replace text; the result is a new object."""
+    r"""Replace a Python regex (\1: group), all or the first count, giving a new object."""
     return await explorer.areplace(object_id, pattern, replacement, path, count, case_sensitive)
 
 
 async def object_store_query(
     object_id: ObjectId,
-    filter: Annotated[str, _told()],  # noqa: A002 - the name that models know
+    filter: Annotated[str, _plain()],  # noqa: A002 - the name that models know
     path: PathInObject = "",
     with_: Annotated[dict[str, str] | None, Field(alias="with", json_schema_extra=_lean)] = None,
-    keep: Annotated[bool, _told()] = False,
+    keep: Switch = False,
     *,
     explorer: Explorer,
 ) -> str:
-    """Run a jq filter; a large result, or any with keep, becomes a new object. with: {"b": "@obj_2"} binds $b."""
+    """Run a jq filter; with keep, or if large, the result is a new object. with: {"b": "@obj_2"} binds $b."""
     return await explorer.aquery(object_id, filter, path, keep, variables=with_)
 
 
 async def object_store_put(
-    value: Annotated[Any, _told()],
+    value: Annotated[Any, Field(description="JSON or @obj_1")],
     *,
     store: ObjectStore,
 ) -> str:
-    """Store JSON and get a reference; references in it, such as @obj_001, are resolved."""
+    """Store JSON; each @obj_1 in it is replaced."""
     object_id = await store.aput(value, tool=_listed("put"))
     return f"Stored as @{object_id}."
 
@@ -191,13 +194,15 @@ def object_store_tools(
         "list": (object_store_list, explores("List stored objects", _READS)),
     }
     names = names_of_tools(prefix, offered)
-    registry = {}
+    registry: dict[str, tuple[Callable[..., Any], ToolConfig]] = {}
     for operation, (function, config) in tools.items():
         usual = DEFAULT_PREFIX + operation
         name = names.get(usual, usual)
         if name:
-            doc = cleandoc(function.__doc__ or "") + (_lifetime(ttl) if operation == "get" else "")
-            registry[name] = (_as_listed(function, names, doc), config)
+            parts = [cleandoc(function.__doc__ or "").replace("\n\n", " ")]
+            if not registry:  # what holds for all of them
+                parts += [_PATHS, _lifetime(ttl)]
+            registry[name] = (_as_listed(function, names, " ".join(filter(None, parts))), config)
     return registry
 
 
@@ -217,4 +222,4 @@ def _as_listed(function: Callable[..., Any], names: Names, doc: str) -> Callable
 def _lifetime(ttl: float | None) -> str:
     if ttl is None:
         return ""
-    return f" Objects are kept for {duration(ttl)}." if ttl > 0 else " Objects do not expire."
+    return f"Objects are kept for {duration(ttl)}." if ttl > 0 else "Objects do not expire."

@@ -46,8 +46,9 @@ def render_whole(value: Any, limit: int) -> str | None:
     text = _compact(value, limit)
     if text is None:
         return None
-    text = escape_line_breaks((_in_lines(value, limit) or text) if len(text) > ONE_LINE else text)
-    return text if len(text) <= limit else None
+    in_lines = _in_lines(value, limit) if len(text) > ONE_LINE else None
+    forms = [escape_line_breaks(form) for form in (in_lines, text) if form]
+    return next((form for form in forms if len(form) <= limit), None)
 
 
 def render_line(value: Any, limit: int) -> str | None:

@@ -1,0 +1,31 @@
+"""What a model is told about references, once in a conversation."""
+
+from collections.abc import Iterable
+
+LOOKS = ("get", "slice", "grep", "query")
+"""The object tools that look into an object, by the last part of their names."""
+
+_REFERENCES = (
+    "Large tool results are stored: you see a preview and a reference such as @obj_001. As any "
+    "argument of any tool, give a reference or a path into it, such as @obj_001.items[3].name, in place of the value; "
+    "within longer text {{@obj_001.title}}; @@obj_001 is literal."
+)
+_FILTER = "The server's tools take _filter, a jq filter on the result; the whole is kept."
+
+
+def instructions_for(object_tools: Iterable[str], *, filters: bool) -> str:
+    """Say what a model should know about references.
+
+    Args:
+        object_tools: Names under which the object tools are offered.
+        filters: Whether tools take ``_filter`` and no schema says so.
+    """
+    looks = [name for name in object_tools if name.endswith(LOOKS)]
+    common = looks[0].removesuffix(LOOKS[0]).rstrip("_-") if len(looks) == len(LOOKS) else ""
+    tools = f"the {common} tools" if common else ", ".join(looks)
+    return " ".join([_REFERENCES, *([f"Look closer with {tools}."] if tools else []), *([_FILTER] if filters else [])])
+
+
+def with_instructions(original: str | None, added: str) -> str:
+    """Add what a model should know about references to a server's own instructions."""
+    return f"{original}\n\n{added}" if original else added
