@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+TOOL_LISTS = Path(__file__).parent / "tool_lists.json.gz"
 
 
 @functools.cache
@@ -31,3 +32,9 @@ def text(name: str) -> str:
 def data(name: str) -> Any:
     """Give the JSON that a result's text is."""
     return json.loads(text(name))
+
+
+def tool_lists() -> dict[str, list[dict[str, Any]]]:
+    """Give what real servers list, by server."""
+    lists: dict[str, list[dict[str, Any]]] = json.loads(gzip.decompress(TOOL_LISTS.read_bytes()))
+    return lists

@@ -52,13 +52,30 @@ def tokens(read: str) -> int:
     return len(ENCODING.encode(read))
 
 
+@dataclass(frozen=True)
+class FixedCost:
+    """What every conversation pays before anything happens, in tokens more than without.
+
+    Attributes:
+        own: Tools that were added, and instructions.
+        schemas: The server's own tools, whose schemas have grown.
+    """
+
+    own: int
+    schemas: int
+
+
 async def read_questions(
     command: list[str], direct: list[str], questions: Sequence[Question], *, peer: bool = False
-) -> tuple[list[Reading], int]:
+) -> tuple[list[Reading], FixedCost]:
     """Read for all questions behind a command; gives also what its tools and instructions cost every conversation."""
-    without = await _listed(direct)
+    async with _client(direct) as client:
+        plain, instructions = await _shown(client), tokens(client.instructions or "")
     async with _client(command) as client:
-        fixed = await _greeting(client) - without
+        listed = await _shown(client)
+        added = {name: entry for name, entry in listed.items() if name not in plain}
+        own = _cost(added) + tokens(client.instructions or "") - instructions
+        fixed = FixedCost(own, _cost(listed) - _cost(added) - _cost(plain))
         readings = [await (_read_with_peer if peer else _read)(client, question) for question in questions]
     return readings, fixed
 
@@ -69,15 +86,15 @@ async def read_previews(command: list[str], results: Sequence[str]) -> dict[str,
         return {name: _text(await client.call_tool(name, {})) for name in results}
 
 
-async def _listed(command: list[str]) -> int:
-    async with _client(command) as client:
-        return await _greeting(client)
-
-
-async def _greeting(client: Client) -> int:
+async def _shown(client: Client) -> dict[str, Any]:
+    """Give what a model is shown of each tool."""
     tools = (await client.list_tools()).tools
-    shown = [{"name": t.name, "description": t.description, "input_schema": t.input_schema} for t in tools]
-    return tokens(json.dumps(shown, ensure_ascii=False, separators=(",", ":"))) + tokens(client.instructions or "")
+    return {t.name: {"name": t.name, "description": t.description, "input_schema": t.input_schema} for t in tools}
+
+
+def _cost(shown: dict[str, Any]) -> int:
+    """Count the tokens of tools as compact JSON, as they are on the wire."""
+    return tokens(json.dumps(list(shown.values()), ensure_ascii=False, separators=(",", ":"))) if shown else 0
 
 
 async def _read(client: Client, question: Question) -> Reading:

@@ -3,11 +3,13 @@
 The recorded files are part of the repository, so that two runs compare the same data; run this only to replace them.
 It installs servers from PyPI and npm into ``.bench/servers/`` and speaks to nothing else but loopback.
 
-    .venv/bin/python bench/worth/record.py
+    .venv/bin/python bench/worth/record.py              # everything
+    .venv/bin/python bench/worth/record.py --tools      # only the lists of tools
 """
 
 import gzip
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -25,10 +27,29 @@ from sources import write_sources  # noqa: E402
 
 REPOSITORY = HERE.parents[1]
 SERVERS = REPOSITORY / ".bench" / "servers"
-RESULTS = HERE / "results"
+RESULTS, TOOL_LISTS = HERE / "results", HERE / "tool_lists.json.gz"
 PYTHON_PACKAGES = ("mcp-server-git", "mcp-server-fetch", "vega_datasets", "fastapi")
 SQLITE_PACKAGES = ("mcp-server-sqlite", "mcp<2")
-NPM_PACKAGES = ("@modelcontextprotocol/server-filesystem@2026.8.31",)
+SCOPE = "@modelcontextprotocol"
+NPM_PACKAGES = (f"{SCOPE}/server-filesystem@2026.8.31",)
+LISTED_PACKAGES = (
+    f"{SCOPE}/server-memory@2026.8.31",
+    f"{SCOPE}/server-everything@2026.8.31",
+    f"{SCOPE}/server-github",
+    "@playwright/mcp",
+    "@notionhq/notion-mcp-server",
+    "chrome-devtools-mcp",
+)
+"""npm packages of servers of which only the list of tools is recorded; nothing is called, so none needs an account."""
+LISTED = {
+    "memory": "mcp-server-memory",
+    "everything": "mcp-server-everything",
+    "github": "mcp-server-github",
+    "playwright": "playwright-mcp",
+    "notion": "notion-mcp-server",
+    "chrome-devtools": "chrome-devtools-mcp",
+}
+TOKENS = {"NOTION_TOKEN": "none", "GITHUB_PERSONAL_ACCESS_TOKEN": "none"}
 
 FILES = {
     "package_lock": "package-lock.json",
@@ -54,6 +75,9 @@ def main() -> None:
     """Record everything."""
     python = _environment("venv", PYTHON_PACKAGES)
     sqlite = _environment("sqlite-venv", SQLITE_PACKAGES)
+    _record_tool_lists(python)
+    if "--tools" in sys.argv:
+        return
     filesystem = _filesystem_server()
     folder = SERVERS / "files"
     shutil.rmtree(folder, ignore_errors=True)
@@ -79,6 +103,23 @@ def main() -> None:
     _record([str(sqlite / "mcp-server-sqlite"), *database], {"sqlite_rows": ("read_query", {"query": query})}, {})
     _record_pages([str(python / "mcp-server-fetch"), "--ignore-robots-txt", "--allow-private-ips"], folder)
     _record([sys.executable, str(HERE / "sample_server.py")], {name: (name, {}) for name in MADE}, {})
+
+
+def _record_tool_lists(python: Path) -> None:
+    """Record what servers list, for the growth of their schemas."""
+    _npm_install(*NPM_PACKAGES, *LISTED_PACKAGES)
+    programs = SERVERS / "npm/node_modules/.bin"
+    commands = {name: [str(programs / program)] for name, program in LISTED.items()}
+    commands["filesystem"] = [str(programs / "mcp-server-filesystem"), str(SERVERS)]
+    commands["git"] = [str(python / "mcp-server-git")]
+    os.environ |= TOKENS
+    lists = {}
+    for name, command in sorted(commands.items()):
+        with StdioClient(command) as client:
+            client.open()
+            tools = client.request("tools/list", {})["tools"]
+        lists[name] = [{key: tool.get(key) for key in ("name", "description", "inputSchema")} for tool in tools]
+    TOOL_LISTS.write_bytes(gzip.compress(json.dumps(lists, ensure_ascii=False).encode(), 9, mtime=0))
 
 
 def _record_pages(server: list[str], folder: Path) -> None:
@@ -120,9 +161,13 @@ def _environment(name: str, packages: tuple[str, ...]) -> Path:
 def _filesystem_server() -> Path:
     script = SERVERS / "npm/node_modules/@modelcontextprotocol/server-filesystem/dist/index.js"
     if not script.exists():
-        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(SERVERS / "npm"), *NPM_PACKAGES]
-        subprocess.run(command, check=True)
+        _npm_install(*NPM_PACKAGES)
     return script
+
+
+def _npm_install(*packages: str) -> None:
+    command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(SERVERS / "npm"), *packages]
+    subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":

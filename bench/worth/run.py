@@ -11,17 +11,20 @@ import argparse
 import asyncio
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from corpus import names, text  # noqa: E402
+from corpus import names, text, tool_lists  # noqa: E402
 from peers import PeerMissing, programs_of  # noqa: E402
 from questions_records import QUESTIONS as RECORDS  # noqa: E402
 from questions_texts import QUESTIONS as TEXTS  # noqa: E402
 from reading import Reading, read_previews, read_questions, tokens  # noqa: E402
+
+from coatcheck.arguments.input_schemas import advertise_references  # noqa: E402
 
 LAST = HERE / "last.json"
 BIN = Path(sys.executable).parent
@@ -50,7 +53,7 @@ async def _measure(*, show: bool, peer: bool) -> dict[str, Any]:
     if show:
         _show(readings)
     figures: dict[str, Any] = {
-        "fixed": fixed,
+        "fixed": asdict(fixed),
         "questions": {reading.question.ask: _figures(reading, direct) for reading in readings},
         "previews": {name: tokens(preview) for name, preview in sorted(previews.items())},
         "direct": direct,
@@ -63,7 +66,7 @@ async def _measure(*, show: bool, peer: bool) -> dict[str, Any]:
         else:
             readings, fixed = await read_questions(command, REPLAY, QUESTIONS, peer=True)
             figures["ctxtual"] = {
-                "fixed": fixed,
+                "fixed": asdict(fixed),
                 "questions": {reading.question.ask: _figures(reading, direct) for reading in readings},
             }
     return figures
@@ -100,9 +103,32 @@ def _print(figures: dict[str, Any], last: dict[str, Any]) -> None:
     for name, total in TOTALS.items():
         print("|", name, "|", " | ".join(total(column) if column else "-" for column in (figures, last, peer)), "|")
     print(f"\nDirect, each question by itself: {sum(q['direct'] for q in figures['questions'].values()):,} tokens.")
+    _print_schemas()
     for ask, question in figures["questions"].items():
         if not question["answered"]:
             print(f"Not answered: {question['result']}: {ask}")
+
+
+def _print_schemas() -> None:
+    """Print how much the input schemas of real servers grow, in characters of compact JSON."""
+    print("\n| server | tools | input schemas | with references | of schemas | of entries |\n|---|---|---|---|---|---|")
+    sums = [0, 0, 0, 0]
+    for server, tools in tool_lists().items():
+        before = sum(_size(tool["inputSchema"]) for tool in tools)
+        after = sum(_size(advertise_references(tool["inputSchema"])) for tool in tools)
+        row = [len(tools), before, after, sum(map(_size, tools))]
+        sums = [total + each for total, each in zip(sums, row, strict=True)]
+        print(_schema_row(server, *row))
+    print(_schema_row("together", *sums))
+
+
+def _schema_row(server: str, tools: int, before: int, after: int, entries: int) -> str:
+    grown = after - before
+    return f"| {server} | {tools} | {before:,} | {after:,} | +{grown / before:.1%} | +{grown / entries:.1%} |"
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def _about(figures: dict[str, Any], result: str) -> list[dict[str, Any]]:
@@ -120,12 +146,19 @@ def _calls(questions: list[dict[str, Any]]) -> str:
     return str(sum(question["calls"] for question in questions)) if questions else "-"
 
 
+def _each(figures: dict[str, Any], what: str, digits: int) -> str:
+    return f"{sum(question[what] for question in figures['questions'].values()) / len(figures['questions']):.{digits}f}"
+
+
 TOTALS = {
     "questions": lambda of: str(len(of["questions"])),
     "not answered": lambda of: str(sum(not question["answered"] for question in of["questions"].values())),
     "calls": lambda of: str(sum(question["calls"] for question in of["questions"].values())),
     "tokens read": lambda of: f"{sum(question['tokens'] for question in of['questions'].values()):,}",
-    "fixed cost, tokens": lambda of: f"{of['fixed']:,}",
+    "calls a question": lambda of: _each(of, "calls", 1),
+    "tokens a question": lambda of: _each(of, "tokens", 0),
+    "tools and instructions, tokens": lambda of: f"{of['fixed']['own']:,}",
+    "added to schemas of the server's tools, tokens": lambda of: f"{of['fixed']['schemas']:,}",
 }
 
 
