@@ -34,14 +34,14 @@ QUESTIONS = [
         "git_diff",
         "How many files does the diff change?",
         lambda: text("git_diff").count("\ndiff --git "),
-        (grep("^diff --git", limit=1),),
+        (),
         "diff --git",
     ),
     Question(
         "git_diff",
         "Which line does the diff add first?",
         lambda: " ".join(re.findall(r"^\+[^+].*", text("git_diff"), re.MULTILINE)[0].split()[1:5]),
-        (get("lines[0:24]"),),
+        (grep(r"^\+[^+]", limit=1),),
         "CHANGELOG",
     ),
     Question(

@@ -29,7 +29,8 @@ from coatcheck.arguments.input_schemas import advertise_references  # noqa: E402
 LAST = HERE / "last.json"
 BIN = Path(sys.executable).parent
 REPLAY = [sys.executable, str(HERE / "replay.py")]
-COATCHECK = [str(BIN / "coatcheck"), "wrap", "--", *REPLAY]
+# A reader without a pause looks like many calls made at once, whose previews have less room; a model takes longer.
+COATCHECK = [str(BIN / "coatcheck"), "wrap", "--round-limit", "0", "--", *REPLAY]
 QUESTIONS = [*RECORDS, *TEXTS]
 
 

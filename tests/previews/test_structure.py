@@ -43,7 +43,7 @@ def test_a_list_of_records_is_told_by_type_length_size_shape_samples_and_next_st
         "Left out: 4,998 of 5,000 items, the rest of 1 long text.",
         """Next: object_store_query(object_id="@obj_1", filter='map(select(.state == "closed") | {id, title, state}) | .[:20]')""",
         'object_store_slice(object_id="@obj_1", start=1, end=7)',
-        "Give @obj_1 or a part such as @obj_1[1].id as an argument of any tool, in place of the value.",
+        "Any tool takes @obj_1 or a part such as @obj_1[1].id as an argument.",
     ]
 
 

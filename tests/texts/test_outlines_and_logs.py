@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coatcheck.explorer.previews import Subject, render
 from coatcheck.explorer.texts.log_summaries import read_log, write_log
 from coatcheck.explorer.texts.outlines import KINDS, outline, write_outline
 from coatcheck.explorer.texts.summaries import summarise
@@ -59,6 +60,13 @@ def test_with_little_room_the_deepest_parts_go_first_and_are_counted():
     assert "##" not in written
     assert written.endswith("… 18 deeper")
     assert write_outline(outline(text, "Markdown"), 60).endswith(" more")
+
+
+def test_beside_an_outline_one_line_is_shown_and_a_diff_counts_its_files():
+    assert summarise(DIFF, "a diff", 900).text.split("\n")[:2] == ["2 files:", "0| x.py +2 -1"]
+    text = MARKDOWN * 300
+    shown = render(text, Subject("@obj_1", len(text)), 4000, in_sandbox=True)
+    assert "0| # Title\nLeft out: lines 1 to 4,199, counted from 0" in shown
 
 
 def test_the_part_to_read_is_one_of_the_outline():

@@ -35,10 +35,10 @@ def passing(target: Reference, part: Path) -> str:
     """Say that the reference, or a part of it, stands for its value in any tool's argument."""
     whole = str(target)
     if len(whole) > LONGEST:
-        return "Give the reference as an argument of any tool, in place of the value."
+        return "Any tool takes the reference as an argument."
     example = Reference(target.object_id, target.path.join(part.steps))
     also = f" or a part such as {example}" if part and len(str(example)) <= LONGEST else ""
-    return f"Give {whole}{also} as an argument of any tool, in place of the value."
+    return f"Any tool takes {whole}{also} as an argument."
 
 
 def _argument(value: str | int) -> str:

@@ -102,7 +102,6 @@ FEW = 3
 """A text of so few lines is shown by characters."""
 LINES = 12
 """First lines at most, one for 320 characters of the limit where that is more; of the last ones half as many."""
-LINES_BESIDE_SUMMARY = 2
 SUMMARY = 900
 """Characters of what is told of a text beside its lines, a fifth of the limit where that is more."""
 PAGE = 40
@@ -154,14 +153,13 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
     room = max(budget.room - reserve, 0)
     head = min(max(HEAD, limit // 5), room * 2 // 3)
     most = max(LINES, limit // 320)
-    if summary.text:
-        head, most = head // 3, LINES_BESIDE_SUMMARY
+    tail = min(head // 2, room - head)
+    if summary.text:  # it says more than lines do: the first one is left, to show what lines look like
+        head, tail, most = head // 3, 0, 1
     if count.lines > FEW:
-        shown = _by_lines(text, count, head, min(head // 2, room - head), most)
+        shown = _by_lines(text, count, head, tail, most)
     else:
-        shown = _by_characters(
-            text, subject.target.path if subject.target else Path(), head, min(head // 2, room - head)
-        )
+        shown = _by_characters(text, subject.target.path if subject.target else Path(), head, tail)
     if shown.head and budget.put("samples", "\n".join(shown.head + shown.tail)):
         budget.put_first("left_out", _left_out(text, count, shown))
         calls.insert(-1, _more(text, count, subject, shown))

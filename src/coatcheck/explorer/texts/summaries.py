@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from coatcheck.errors import counted
 from coatcheck.explorer.texts.log_summaries import LEVELS, read_log, write_log
 from coatcheck.explorer.texts.outlines import Entry, outline, write_outline
 
@@ -38,7 +39,8 @@ def summarise(text: str, form: str, room: int) -> Summary:
     entries = outline(text, form)
     if len(entries) < FEWEST_ENTRIES:
         return Summary()
-    return Summary(write_outline(entries, room), _section(text, entries))
+    lead = f"{counted(len(entries), 'file')}:\n" if form == "a diff" else ""
+    return Summary(lead + write_outline(entries, room - len(lead)), _section(text, entries))
 
 
 def _section(text: str, entries: list[Entry]) -> tuple[int, int] | None:
