@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from coatcheck.errors import UpstreamError as UpstreamError
     from coatcheck.errors import WiringError as WiringError
     from coatcheck.explorer import Explorer as Explorer
+    from coatcheck.lifecycle import overridden as overridden
     from coatcheck.lifecycle import running as running
     from coatcheck.object_store import ObjectStore as ObjectStore
     from coatcheck.server import attach as attach
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from coatcheck.settings import Settings as Settings
     from coatcheck.tool_factory import MemoryType as MemoryType
     from coatcheck.tool_factory import ToolConfig as ToolConfig
+    from coatcheck.tool_factory import inject as inject
     from coatcheck.tool_factory import register_tools as register_tools
 
 if sys.platform == "win32":
@@ -83,6 +85,8 @@ __all__ = [
     "configure_mcp_server",
     "explorable",
     "explorable_and_referenceable",
+    "inject",
+    "overridden",
     "referenceable",
     "register_tools",
     "running",
@@ -119,6 +123,8 @@ _MODULES = {
     "configure_mcp_server": "server",
     "explorable": "decorators",
     "explorable_and_referenceable": "decorators",
+    "inject": "tool_factory",
+    "overridden": "lifecycle",
     "referenceable": "decorators",
     "register_tools": "tool_factory",
     "running": "lifecycle",

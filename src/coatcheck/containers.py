@@ -23,6 +23,7 @@ from coatcheck.store.payload_codec import Codec
 from coatcheck.tools.explorable import explorable, explorable_and_referenceable
 from coatcheck.tools.referenceable import referenceable
 from coatcheck.wiring import factories
+from coatcheck.wiring.settings_input import SettingsInput
 
 __all__ = ["Container"]
 
@@ -30,9 +31,7 @@ __all__ = ["Container"]
 class Container(containers.DeclarativeContainer):
     """Everything that coatcheck consists of; give it ``settings``, or let it read them from the environment."""
 
-    settings: Provider[Settings] = providers.Dependency(
-        instance_of=Settings, default=providers.ThreadSafeSingleton(Settings)
-    )
+    settings: Provider[Settings] = SettingsInput(instance_of=Settings, default=providers.ThreadSafeSingleton(Settings))
     # Closes, in reverse order, what other parts opened; `coatcheck.lifecycle.running` enters and leaves it.
     exit_stack: Provider[AsyncExitStack] = providers.ThreadSafeSingleton(factories.open_exit_stack)
 

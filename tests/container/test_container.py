@@ -117,7 +117,6 @@ def test_what_is_not_used_is_dropped_as_the_settings_say(kind, tmp_path):
     settings = Settings(object_store_backend=kind, sqlite_path=tmp_path / "file", object_store_max_idle=0.2)
     store = Container(settings=settings).store()
     object_id = store.put([1])
-    assert store.get(object_id) == [1]
     wait_until(lambda: store.get(object_id) is None, "it is dropped", interval=0.3)  # each look is a use
     store.close()
 

@@ -15,6 +15,7 @@ from coatcheck.backends import InMemoryBackend
 from coatcheck.containers import Container
 from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.lifecycle import running
+from coatcheck.object_store import Caller, CallerKind
 from coatcheck.server import attach
 from coatcheck.settings import Settings
 
@@ -193,6 +194,23 @@ async def test_a_client_that_leaves_takes_nothing_from_the_others(container):
             assert (await other.call_tool("object_store_list", {})).content
         answer = await one.call_tool("object_store_get", {"object_id": stored, "path": "[1]"})
         assert answer.content[0].text == "2"
+    async with Client(server) as later:
+        answer = await later.call_tool("object_store_get", {"object_id": stored, "path": "[1]"})
+        assert answer.content[0].text == "2"
+
+
+async def test_objects_in_memory_last_as_long_as_the_container_for_each_caller(container):
+    alice = Caller(CallerKind.PRINCIPAL, "alice")
+    async with running(container):
+        with container.tenancy().enter(alice):
+            stored = container.store().put("hers")
+        sandbox = container.sandbox()
+    async with running(container):
+        assert container.sandbox() is not sandbox
+        with container.tenancy().enter(alice):
+            assert container.store().get(stored) == "hers"
+        assert container.store().get(stored) is None
+    assert Container(settings=Settings()).store().get(stored) is None
 
 
 async def test_the_host_of_the_documentation_is_valid_and_runs():

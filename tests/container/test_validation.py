@@ -254,6 +254,29 @@ def test_a_whole_host_is_accepted_with_everything_that_hosts_have():
         validate(host)
 
 
+@pytest.mark.parametrize(
+    ("section", "says"),
+    [
+        ({"object_store_ttl": "soon"}, "object_store_ttl: Input should be a valid number"),
+        ({"object_store_tll": 5}, "object_store_tll: there is no such setting"),
+        (None, "a mapping of settings is expected, and the section is missing"),
+        ([1], "a mapping of settings is expected, and it is a list"),
+    ],
+)
+def test_settings_of_a_host_that_do_not_fit_name_their_section_and_field(section, says):
+    class Host(containers.DeclarativeContainer):
+        config = providers.Configuration()
+        coatcheck = providers.Container(
+            Container, settings=providers.ThreadSafeSingleton(Settings.model_validate, config.mcp.store)
+        )
+
+    host: Any = Host(config={"mcp": {"store": section}})
+    validate(host)  # makes nothing
+    for make in (host.coatcheck().settings, host.coatcheck().store, host.coatcheck().server):
+        with pytest.raises(SettingsError, match=rf"^Settings in config\.mcp\.store: .*{says}"):
+            make()
+
+
 @pytest.mark.anyio
 async def test_an_override_that_comes_too_late_is_a_warning():
     container = fresh()
@@ -274,21 +297,3 @@ async def test_an_override_that_comes_too_late_is_a_warning():
     with container.settings.override(Settings(object_store_ttl=5)):
         validate(container)
         assert container.store().ttl == 5
-
-
-def test_settings_of_a_host_that_do_not_fit_say_which():
-    class Host(containers.DeclarativeContainer):
-        config = providers.Configuration()
-        coatcheck = providers.Container(
-            Container, settings=providers.ThreadSafeSingleton(Settings.model_validate, config.coatcheck)
-        )
-
-    for section, says in [
-        ({"object_store_ttl": "soon"}, r"Settings: object_store_ttl: Input should be a valid number"),
-        ({"tll": 5}, r"Settings: tll: there is no such setting"),
-        (None, r"a mapping of settings is expected, and the section is missing"),
-        ([1], r"a mapping of settings is expected, and it is a list"),
-    ]:
-        host: Any = Host(config={"coatcheck": section})
-        with pytest.raises(SettingsError, match=says):
-            host.coatcheck().store()

@@ -9,6 +9,8 @@ import pytest
 from fastmcp import Client, Context, FastMCP
 from fastmcp.exceptions import ToolError
 from fastmcp.server import create_proxy
+from fastmcp.tools import Tool
+from mcp_types import ElicitRequest, ElicitRequestFormParams, Implementation, InputRequiredResult
 from pydantic import BaseModel
 
 from coatcheck.backends import InMemoryBackend
@@ -110,11 +112,20 @@ def mounted_with_middleware(server: FastMCP[Any], container: Container) -> FastM
     return parent
 
 
+def mounted_with_middleware_on_both(server: FastMCP[Any], container: Container) -> FastMCP[Any]:
+    parent: FastMCP[Any] = FastMCP("parent")
+    parent.mount(with_middleware(server, Container(settings=Settings())))
+    return with_middleware(parent, container)
+
+
 def proxied(server: FastMCP[Any], container: Container) -> FastMCP[Any]:
     return attached(create_proxy(server), container)
 
 
-@pytest.fixture(params=[attached, with_middleware, mounted, mounted_with_middleware, proxied])
+WAYS = [attached, with_middleware, mounted, mounted_with_middleware, mounted_with_middleware_on_both, proxied]
+
+
+@pytest.fixture(params=WAYS)
 def server(request: pytest.FixtureRequest, container: Container) -> FastMCP[Any]:
     return request.param(somebodys_server(), container)
 
@@ -203,7 +214,7 @@ async def test_resources_prompts_and_progress_pass(server):
         assert seen == [1.0]
 
 
-@pytest.mark.parametrize("make", [attached, with_middleware, mounted, proxied])
+@pytest.mark.parametrize("make", [way for way in WAYS if way is not mounted_with_middleware])
 async def test_a_stored_object_is_a_resource(make, container):
     server = make(somebodys_server(), container)
     object_id = container.store().put({"a": 1})
@@ -317,6 +328,101 @@ async def test_tools_are_registered_and_hidden_parameters_stay_hidden(container)
         assert list(tools["again"].input_schema["properties"]) == ["title"]
         assert "array of 3 items" in shown(await client.call_tool("numbers", {"size": 3}))
         assert shown(await client.call_tool("again", {"title": "t"})) == "t: 1"
+
+
+@pytest.mark.parametrize("make", WAYS)
+@pytest.mark.parametrize("decorated", [False, True])
+async def test_references_are_resolved_once(make, decorated, container):
+    """Twice, an escape would be lost, and a stored text that looks like a reference would be followed."""
+    if decorated and make is proxied:
+        pytest.skip("what is behind a proxy cannot be seen")
+    server: FastMCP[Any] = FastMCP("echoing")
+
+    def echo(value: str) -> str:
+        """Give it back."""
+        return value
+
+    server.tool(container.referenceable()(echo) if decorated else echo)
+    server.add_tool(Tool.from_tool(await server.get_tool("echo"), name="renamed"))
+    secret = container.store().put("secret")
+    holder = container.store().put([f"@{secret}"])
+    async with Client(make(server, container)) as client:
+        for name in ("echo", "renamed"):
+            assert shown(await client.call_tool(name, {"value": "@@obj_abc"})) == "@obj_abc"
+            assert shown(await client.call_tool(name, {"value": f"@{holder}[0]"})) == f"@{secret}"
+
+
+@pytest.mark.parametrize("inner", [None, "same", "other"])
+async def test_below_a_namespace_the_outer_server_alone_has_object_tools(container, inner):
+    server, parent = somebodys_server(), FastMCP("parent")
+    if inner:
+        attach(server, container if inner == "same" else Container(settings=Settings()))
+    parent.mount(server, namespace="ns")
+    attach(parent, container)
+    async with Client(parent) as client:
+        names = {tool.name for tool in await client.list_tools()}
+        assert [name for name in sorted(names) if name.endswith("object_store_get")] == ["object_store_get"]
+        reference = reference_in(await client.call_tool("ns_rows", {"count": 2000}))
+        assert (await client.call_tool("ns_total", {"rows": f"{reference}[10:12]"})).data == 21
+    assert len(container.store().list()) == 1
+
+
+async def test_the_limits_of_the_host_apply(server):
+    async def characters(name: str) -> int:
+        async with Client(server, client_info=Implementation(name=name, version="1")) as client:
+            return len(shown(await client.call_tool("text", {"count": 2_400})))
+
+    assert await characters("claude-code") == 12_000
+    assert await characters("visual studio code") < 8_192
+
+
+async def test_a_tool_that_keeps_its_results_says_that_no_filter_was_applied():
+    container = Container(settings=Settings(filter_argument="advertised"))
+    server: FastMCP[Any] = FastMCP("keeping")
+    server.tool(container.explorable()(somebodys_rows))
+    async with Client(attached(server, container)) as client:
+        text = shown(await client.call_tool("somebodys_rows", {"_filter": ".[0]"}))
+    assert text.startswith("@obj_")
+    assert text.endswith(
+        "[Note: _filter was not applied, for this tool keeps its results itself: run it on the object.]"
+    )
+
+
+def somebodys_rows() -> list[int]:
+    """Give rows."""
+    return [1, 2]
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_a_tool_asks_the_user(server_that_asks, mode):
+    async def answer(message: str, response_type: Any, params: Any, context: Any) -> Any:
+        return response_type(value="Bob") if mode == "legacy" else response_type(name="Bob")
+
+    async with Client(server_that_asks, mode=mode, elicitation_handler=answer) as client:
+        name = "ask_in_session" if mode == "legacy" else "ask_statelessly"
+        reference = reference_in(await client.call_tool("object_store_put", {"value": {"greeting": "Hello"}}))
+        assert shown(await client.call_tool(name, {"greeting": f"{reference}.greeting"})) == "Hello Bob"
+
+
+@pytest.fixture(params=[attached, mounted, mounted_with_middleware_on_both])
+def server_that_asks(request: pytest.FixtureRequest, container: Container) -> FastMCP[Any]:
+    server: FastMCP[Any] = FastMCP("asking")
+
+    @server.tool
+    async def ask_in_session(greeting: str, ctx: Context) -> str:
+        """Ask for a name."""
+        return f"{greeting} {(await ctx.elicit('Your name?', response_type=str)).data}"
+
+    @server.tool
+    async def ask_statelessly(greeting: str, ctx: Context) -> Any:
+        """Ask for a name."""
+        if ctx.input_responses:
+            return f"{greeting} {ctx.input_responses['name'].content['name']}"
+        schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+        params = ElicitRequestFormParams(message="Your name?", requested_schema=schema)
+        return InputRequiredResult(input_requests={"name": ElicitRequest(params=params)})
+
+    return request.param(server, container)
 
 
 def test_a_server_is_attached_once_and_keeps_its_names(container):

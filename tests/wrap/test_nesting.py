@@ -24,6 +24,10 @@ def rows(count: int) -> list[dict]:
 def size(values: list) -> int:
     return len(values)
 
+@server.tool()
+def same(value: str) -> str:
+    return value
+
 attach(server, Container())
 server.run()
 """
@@ -56,6 +60,16 @@ async def test_of_several_in_a_row_one_does_the_work(mode, wraps, server):
     with anyio.fail_after(120):
         async with Client(wrap_on_stdio(*command[len(WRAP) :], **QUIET), mode=mode) as client:
             await works_once(client)
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_fastmcp_server_steps_back(mode):
+    program = ATTACHED.replace("from mcp.server.mcpserver import MCPServer", "from fastmcp import FastMCP as MCPServer")
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    with anyio.fail_after(120):
+        async with Client(wrap_on_stdio("--", *command, **QUIET), mode=mode) as client:
+            await works_once(client)
+            assert words(await client.call_tool("same", {"value": "@@obj_abc"})) == "@obj_abc"
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])

@@ -1,16 +1,20 @@
 """FastMCP servers: the middleware that keeps large results and takes references, mounted and proxied tools included."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, NamedTuple
 
 from fastmcp.exceptions import NotFoundError, ResourceError, ToolError
 from fastmcp.resources import ResourceContent, ResourceResult
-from fastmcp.server.dependencies import get_access_token, get_http_request
+from fastmcp.server.dependencies import FastMCPRequestContext, get_access_token, get_http_request
 from fastmcp.server.middleware import CallNext, MiddlewareContext
 from fastmcp.server.middleware.tool_injection import ToolInjectionMiddleware
+from fastmcp.server.providers.fastmcp_provider import FastMCPProviderTool
 from fastmcp.tools import Tool, ToolResult
 from fastmcp.tools.base import InputRequiredToolResult
+from fastmcp.tools.tool_transform import TransformedTool
 from fastmcp.utilities.json_schema import is_object_schema
+from fastmcp.utilities.versions import VersionSpec
 from mcp_types import CallToolResult, DiscoverResult, InitializeResult
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
@@ -18,19 +22,37 @@ from coatcheck import codec
 from coatcheck.arguments.input_schemas import advertise_references
 from coatcheck.arguments.output_schemas import allow_stored
 from coatcheck.calls.call_budget import CallBudgets
+from coatcheck.calls.host_profiles import UNKNOWN_CLIENT
 from coatcheck.calls.interceptor import Interceptor
-from coatcheck.calls.nesting import is_announced
+from coatcheck.calls.nesting import announces, is_announced
 from coatcheck.calls.prepared_call import PreparedCall
+from coatcheck.calls.result_keeper import with_notes
 from coatcheck.calls.stored_resources import is_object
 from coatcheck.errors import CoatcheckError, ObjectNotFound
-from coatcheck.mcp_server.middleware import scope_of_token, short_schema
+from coatcheck.mcp_server.middleware import client_of, notes_of_a_keeper, scope_of_token, short_schema
 from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
 from coatcheck.tools.explorable import keeps_results
 from coatcheck.tools.referenceable import resolves_references
 
+MOST_LAYERS = 20
+"""Mounts and transformations between a tool as it is called and the function behind it."""
+
+
+class _Handling(NamedTuple):
+    """Which server's middleware does the work for a request."""
+
+    request: FastMCPRequestContext | None
+    server: Any
+
+
+_handling: ContextVar[_Handling | None] = ContextVar("coatcheck_fastmcp_handling", default=None)
+
 
 class FastMCPMiddleware(ToolInjectionMiddleware):
     """Resolves references in arguments, keeps large results, and brings tools of its own.
+
+    Where a server that is mounted in another has one as well, the outer one does the work: arguments that were resolved
+    twice would lose their escapes, and a stored text that looks like a reference would be followed.
 
     Args:
         interceptor: Gives what rewrites calls and results; asked at each message.
@@ -54,8 +76,14 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
 
     async def on_request(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
         """Handle a request within its caller's scope."""
-        with self._tenancy().enter(_scope()):
+        if _steps_back(context):
             return await call_next(context)
+        token = _handling.set(_place_of(context))
+        try:
+            with self._tenancy().enter(_scope()):
+                return await call_next(context)
+        finally:
+            _handling.reset(token)
 
     async def on_initialize(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
         """Greet a client with the instructions about references."""
@@ -76,17 +104,19 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
         self, context: MiddlewareContext[Any], call_next: CallNext[Any, Sequence[Tool]]
     ) -> Sequence[Tool]:
         """List tools whose schemas take references and allow for results that were kept."""
+        tools = await call_next(context)
+        if _steps_back(context):
+            return [tool for tool in tools if not self._is_plain(tool)]
         legacy = not _is_modern(context)
-        listed = await call_next(context)
-        return [_shortened(tool) if self._is_plain(tool) else _widened(tool, legacy=legacy) for tool in listed]
+        return [_shortened(tool) if self._is_plain(tool) else await _widened(tool, legacy=legacy) for tool in tools]
 
     async def on_call_tool(self, context: MiddlewareContext[Any], call_next: CallNext[Any, ToolResult]) -> ToolResult:
         """Call a tool with the values of references, and keep its result if it is large."""
-        name = context.message.name
-        tool = await context.fastmcp_context.fastmcp.get_tool(name) if context.fastmcp_context else None
-        if self._is_plain(tool):
+        name, inner = context.message.name, context.fastmcp_context
+        tool = await inner.fastmcp.get_tool(name) if inner else None
+        if self._is_plain(tool) or _steps_back(context):
             return await call_next(context)
-        interceptor = self._interceptor()
+        interceptor, function = self._interceptor(), await _function(tool)
         call: PreparedCall | None = None
         if tool is not None:
             try:
@@ -94,7 +124,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
                     name,
                     context.message.arguments or {},
                     tool.parameters,
-                    resolves_itself=resolves_references(_function(tool)),
+                    resolves_itself=resolves_references(function),
                 )
             except CoatcheckError as error:
                 raise ToolError(str(error)) from None
@@ -102,9 +132,9 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
             context = context.copy(message=message)
             call.arguments = None
             del message
-        if keeps_results(_function(tool)):
-            return await call_next(context)
-        scope = _scope()
+        if keeps_results(function):
+            return _with_notes(await call_next(context), notes_of_a_keeper(call))
+        scope, request = _scope(), inner.request_context if inner else None
         budget = self._budgets.of(None if scope.kind is CallerKind.ANONYMOUS else scope)
         budget.call_started()
         failed: ToolError | None = None
@@ -113,7 +143,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
                 result = await call_next(context)
             except ToolError as error:
                 failed, result = error, ToolResult(content=str(error), is_error=True)
-            del context
+            del context, inner
             if call is not None:
                 await codec.free_chunks(call.pieces)
             if type(result) is InputRequiredToolResult or not isinstance(result, ToolResult):
@@ -126,6 +156,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
                 budget=budget,
                 has_output_schema=tool is not None and tool.output_schema is not None,
                 listed=tool is not None,
+                client=UNKNOWN_CLIENT if request is None else client_of(request.session),
             )
         finally:
             budget.call_ended()
@@ -140,7 +171,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
     ) -> ResourceResult:
         """Read a stored object as a resource."""
         uri = str(context.message.uri)
-        if not is_object(uri):
+        if not is_object(uri) or _steps_back(context):
             return await call_next(context)
         try:
             read = await self._interceptor().read_object(uri)
@@ -156,14 +187,34 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
         return tool is not None and tool.name in self._plain_tools and tool is self.get_injected_tool(tool.name)
 
 
-def _function(tool: Tool | None) -> Any:
+def _place_of(context: MiddlewareContext[Any]) -> _Handling:
+    inner = context.fastmcp_context
+    return _Handling(None, None) if inner is None else _Handling(inner.request_context, inner.fastmcp)
+
+
+def _steps_back(context: MiddlewareContext[Any]) -> bool:
+    """Whether another coatcheck does the work: that of a server which this one is mounted in, or one in front."""
+    outer, here = _handling.get(), _place_of(context)
+    if outer is not None and outer.request is here.request and outer.server is not here.server:
+        return True
+    capabilities = None if here.request is None else here.request.session.client_capabilities
+    return capabilities is not None and announces({"experimental": capabilities.experimental})
+
+
+async def _function(tool: Tool | None) -> Any:
+    """Give the function behind a tool of this process, through transformations and mounted servers."""
+    for _ in range(MOST_LAYERS):
+        if isinstance(tool, TransformedTool):
+            tool = tool.parent_tool
+        elif isinstance(tool, FastMCPProviderTool):
+            version = VersionSpec(eq=tool.version) if tool.version else None
+            tool = await tool._server.get_tool(tool._original_name, version)  # noqa: SLF001 - kept nowhere else
     return getattr(tool, "fn", None)
 
 
 def _is_modern(context: MiddlewareContext[Any]) -> bool:
-    inner = context.fastmcp_context
-    request = inner.request_context if inner is not None else None
-    return request is not None and getattr(request, "protocol_version", None) in MODERN_PROTOCOL_VERSIONS
+    request = _place_of(context).request
+    return request is not None and request.protocol_version in MODERN_PROTOCOL_VERSIONS
 
 
 def _scope() -> Caller:
@@ -181,8 +232,8 @@ def _shortened(tool: Tool) -> Tool:
     return tool.model_copy(update={"parameters": short_schema(tool.parameters)})
 
 
-def _widened(tool: Tool, *, legacy: bool) -> Tool:
-    function = _function(tool)
+async def _widened(tool: Tool, *, legacy: bool) -> Tool:
+    function = await _function(tool)
     changes: dict[str, Any] = {}
     if not resolves_references(function):
         changes["parameters"] = advertise_references(tool.parameters)
@@ -204,6 +255,12 @@ def _as_object(schema: dict[str, Any]) -> dict[str, Any]:
         "x-fastmcp-wrap-result": True,
         **shared,
     }
+
+
+def _with_notes(result: ToolResult, notes: list[str]) -> ToolResult:
+    if not notes or isinstance(result, InputRequiredToolResult):
+        return result
+    return _result(with_notes(_wire(result), notes))
 
 
 def _wire(result: ToolResult) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken, principal_components
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.session import ServerSession
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
@@ -221,7 +222,7 @@ class ReferenceMiddleware:
             ctx = replace(ctx, params=params)
         if tools is not None and tools.keeps(name):
             return await _passed(ctx, call_next, call)
-        budget, client = self._budgets.of(_budget_key(ctx)), _client_of(ctx)
+        budget, client = self._budgets.of(_budget_key(ctx)), client_of(ctx.session)
         budget.call_started()
         try:
             result = await call_next(ctx)
@@ -241,11 +242,16 @@ class ReferenceMiddleware:
 async def _passed(ctx: ServerRequestContext[Any, Any], call_next: CallNext, call: PreparedCall | None) -> HandlerResult:
     """Call a tool that keeps its results itself: what it gives is a preview, which no filter is meant for."""
     result = await call_next(ctx)
-    if call is None or not isinstance(result, dict):
-        return result
+    return with_notes(result, notes_of_a_keeper(call)) if isinstance(result, dict) else result
+
+
+def notes_of_a_keeper(call: PreparedCall | None) -> list[str]:
+    """Give what is to be said beside the preview of a tool that keeps its results itself."""
+    if call is None:
+        return []
     if call.filter is not None:
         call.notes.append(f"{FILTER} was not applied, for this tool keeps its results itself: run it on the object.")
-    return with_notes(result, call.notes)
+    return call.notes
 
 
 async def _learn(interceptor: Interceptor, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> None:
@@ -278,9 +284,9 @@ def _complete(result: dict[str, Any], protocol_version: str) -> dict[str, Any]:
     return {**result, "resultType": "complete"} if protocol_version in MODERN_PROTOCOL_VERSIONS else result
 
 
-def _client_of(ctx: ServerRequestContext[Any, Any]) -> Client:
+def client_of(session: ServerSession) -> Client:
     """Tell which host sends a request, as it said in the handshake or with the request."""
-    params, capabilities = ctx.session.client_params, ctx.session.client_capabilities
+    params, capabilities = session.client_params, session.client_capabilities
     return client_of_initialize(
         {
             "clientInfo": None if params is None else {"name": params.client_info.name},

@@ -5,17 +5,23 @@ from typing import Any
 
 from dependency_injector import providers
 
+from coatcheck.backends import InMemoryBackend
 from coatcheck.containers import Container
+from coatcheck.wiring.factories import open_tenancy
 from coatcheck.wiring.traversal import Provider, arguments_of, made_by
+
+_LASTING = (InMemoryBackend, open_tenancy)
+"""What has nothing to close. Over SSE the last client that leaves ends a server's lifespan, and others come later."""
 
 
 def forget(container: Container) -> None:
     """Let go of the shared objects that coatcheck made, so that the container makes new ones when it is asked again.
 
+    Objects in memory last as long as the container, and so does the secret that their namespaces are made with.
     Singletons of a host stay as they are, whether they override a provider of the container or are its inputs.
     """
     for provider in own_providers(container):
-        if isinstance(provider, providers.BaseSingleton):
+        if isinstance(provider, providers.BaseSingleton) and made_by(provider) not in _LASTING:
             provider.reset()
 
 
