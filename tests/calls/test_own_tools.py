@@ -88,3 +88,14 @@ async def test_all_arguments_may_be_one_json_text():
     assert await tool.call("object_id=a") == error_result(
         "The arguments must be an object. This tool takes object_id, start (optional), raw (optional)."
     )
+
+
+@pytest.mark.anyio
+async def test_an_object_may_be_given_as_json_text_and_a_text_stays_one():
+    async def bind(text: str, more: dict[str, str] | None = None) -> str:
+        return f"{text} {more}"
+
+    called = await own_tool(bind).call({"text": '{"a": 1}', "more": '{"b": "@obj_2"}'})
+    assert called["content"][0]["text"] == """{"a": 1} {'b': '@obj_2'}"""
+    refused = await own_tool(bind).call({"text": "", "more": "no object"})
+    assert refused["isError"]

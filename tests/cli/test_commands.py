@@ -132,7 +132,7 @@ def test_doctor_shows_the_graph_the_backend_and_how_fast_it_answers(redis_server
     assert re.search(r"store +ok +answers in [\d.]+ ms", done.stdout)
     assert re.search(r"sandbox +ok +a worker started", done.stdout)
     assert re.search(
-        r"store +Singleton ObjectStore ← namespace, observation, settings, tenancy, \(backend\)", done.stdout
+        r"store +Singleton ObjectStore ← codec, namespace, observation, settings, tenancy, \(backend\)", done.stdout
     )
 
 

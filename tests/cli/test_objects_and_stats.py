@@ -171,7 +171,7 @@ def test_what_goes_wrong_has_its_words_and_its_exit_code(arguments, code, words,
     ("stored", "words"),
     [
         (b"anything", "were not stored by coatcheck"),
-        (b'{"kind":"text","size":3,"type":"string","version":3}\nabc', "stored in format 3"),
+        (b'{"kind":"text","size":3,"type":"string","version":4}\nabc', "stored in format 4"),
         (b'{"kind":"text","size":3,"type":"string","version":2,"zstd":3}\nabc', "not what its metadata says"),
     ],
 )

@@ -273,3 +273,23 @@ def test_a_long_list_of_matches_is_gone_on_with_where_it_ended(explorer):
     assert len(first) <= explorer.response_limit
     assert f"[{start}].name" not in first
     assert f"[{start}].name" in second
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a,b\n" + "1,2\n" * 900, "(CSV)"),
+        ('{"a": 1}\n' * 900, "(JSON Lines)"),
+        ("[" + "{'a': 1}, " * 900 + "]", "(Python repr)"),
+        ("2026-03-02 08:00:00 INFO a\n" * 300, "(log lines)"),
+        ("services:\n  a: 1\nports:\n  - 2\n" * 90, "(YAML)"),
+        ("<!DOCTYPE html>\n<html>" + "<p>x</p>\n" * 900 + "</html>", "(HTML)"),
+        ("just words \n" * 900, ""),
+    ],
+)
+@pytest.mark.parametrize("as_result", [False, True])
+def test_a_listing_names_what_texts_hold(explorer, text: str, said: str, as_result: bool) -> None:
+    explorer.keep(ToolResult({"content": [{"type": "text", "text": text}]}) if as_result else text)
+    line = explorer.list().splitlines()[1]
+    assert (said in line) if said else ("(" not in line)
+    assert ": text of " in line

@@ -204,3 +204,34 @@ def test_digits_in_texts_and_hashes_are_no_integers_to_be_rounded(do):
     assert do("query", commits, filter="length + 1").facts["notes"] == []
     assert do("query", "Commit: 1234567890123456789\n" * 3, filter='split("\\n") | length + 1').facts["notes"] == []
     assert do("query", [{"id": 12345678901234567890}], filter="map(.id - 1)").facts["notes"] != []
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("$.items[0]", "without $: .items[0]"),
+        ("items | length", "with a dot before it: .items."),
+        ("@obj_7.items", 'with: {"b": "@obj_2"} makes $b'),
+    ],
+)
+def test_a_filter_written_as_a_path_is_told_the_right_form(do, program, said):
+    with pytest.raises(FilterError) as refused:
+        do("query", {"items": [1]}, filter=program)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "program", [".itmes", ".itmes | length", "[.items[].nmae]", ".items | map(select(.nmae == 1))", '.items[0]."nmae"?']
+)
+def test_a_filter_that_gives_nothing_names_the_key_that_is_not_there(do, program):
+    text = do("query", {"items": [{"name": "a"}, {"name": "b"}]}, filter=program).text
+    assert ("There is no key itmes in the object; did you mean items?" in text) == ("itmes" in program)
+    assert ("did you mean name?" in text) == ("nmae" in program and '"' not in program)
+
+
+@pytest.mark.parametrize(
+    "program", [".items | map(select(.name == 1))", ".items | map({n: .none}) | map(.n)", "null", "[.items[].none | 3]"]
+)
+def test_a_key_that_is_there_or_made_by_the_filter_is_not_called_missing(do, program):
+    text = do("query", {"items": [{"name": "a", "none": None}]}, filter=program).text
+    assert "There is no key" not in text

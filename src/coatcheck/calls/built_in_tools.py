@@ -5,7 +5,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from coatcheck.calls.own_arguments import as_meant
 from coatcheck.calls.result_plan import Result
+from coatcheck.codec import open_json_text
 from coatcheck.codec.characters import well_formed
 from coatcheck.errors import ArgumentRejected, CoatcheckError, excerpt
 
@@ -61,7 +62,7 @@ class OwnTool:
         fields = self._fields()
         required = [name for name, field in fields.items() if field.is_required()]
         try:
-            checked = self.parameters.model_validate(as_meant(arguments, fields, required))
+            checked = self.parameters.model_validate(_opened(as_meant(arguments, fields, required), fields))
         except ArgumentRejected as error:
             return error_result(str(error))
         except ValidationError as error:
@@ -83,6 +84,21 @@ class OwnTool:
     def _fields(self) -> dict[str, FieldInfo]:
         """Give the parameters by the names that callers use."""
         return {field.alias or name: field for name, field in self.parameters.model_fields.items()}
+
+
+def _opened(arguments: dict[str, Any], fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
+    """Open JSON text where an object is expected: some models write nested arguments as texts."""
+    return {
+        name: open_json_text(value) or value
+        if isinstance(value, str) and _takes_object_alone(fields[name].annotation)
+        else value
+        for name, value in arguments.items()
+    }
+
+
+def _takes_object_alone(annotation: Any) -> bool:
+    kinds = {get_origin(kind) or kind for kind in (get_args(annotation) or (annotation,))}
+    return dict in kinds and not kinds & {str, Any}
 
 
 def own_tool(

@@ -14,7 +14,7 @@ from coatcheck.codec.chunked.async_codec import (
 from coatcheck.codec.chunked.decoder import Chunks
 from coatcheck.codec.chunked.yield_budget import YieldBudget
 from coatcheck.codec.compression import expand, require_zstd, shrink
-from coatcheck.codec.decoding import decode, decode_result, load_exactly, load_json, open_json_text
+from coatcheck.codec.decoding import decode, decode_result, load_exactly, load_json, open_json_text, start_of_text
 from coatcheck.codec.encoding import (
     Encoded,
     dump_json,
@@ -69,6 +69,7 @@ __all__ = [
     "result_value",
     "shrink",
     "splice_text",
+    "start_of_text",
     "unpack",
     "unpack_metadata",
     "well_formed",

@@ -1,5 +1,7 @@
 """Bytes back to values."""
 
+import json
+import re
 from typing import Any
 
 import orjson
@@ -25,6 +27,22 @@ def decode(metadata: Metadata, payload: bytes | memoryview) -> Any:
     if result is not None:
         return result_value(result)
     return load_exactly(payload) if metadata.careful else orjson.loads(payload)
+
+
+_TEXT_BLOCK = re.compile(r'"text":\s*"((?:[^"\\]|\\u[0-9a-fA-F]{4}|\\[^u])*)')
+"""The text of a block, in JSON that may be cut."""
+
+
+def start_of_text(metadata: Metadata, start: bytes) -> str:
+    """Give how a stored text begins; ``""`` where the first bytes of its payload do not show it."""
+    written = start.decode("utf-8", "ignore")
+    if metadata.kind == "text":
+        return written
+    found = _TEXT_BLOCK.search(written) if metadata.kind == "result" else None
+    try:
+        return str(json.loads(f'"{found[1]}"', strict=False)) if found else ""
+    except ValueError:  # who can write to the store may have put anything there
+        return ""
 
 
 def decode_result(metadata: Metadata, payload: bytes | memoryview) -> dict[str, Any] | None:

@@ -24,11 +24,11 @@ from coatcheck.explorer.operations.document import metadata_of
 from coatcheck.explorer.previews import NotPlain, Subject, render, render_small, render_text, render_whole
 from coatcheck.explorer.reference_values import ReferenceValue
 from coatcheck.explorer.sandbox import Sandbox
-from coatcheck.explorer.texts import is_for_the_sandbox
+from coatcheck.explorer.texts import is_for_the_sandbox, name_format
 from coatcheck.explorer.tool_names import Names, listed_as, listed_name, listed_names
 from coatcheck.references import Path, Reference, parse_target
 from coatcheck.store.call_mode import CallMode
-from coatcheck.store.object_store import ObjectStore, StoredObject
+from coatcheck.store.object_store import ObjectStore, ObjectSummary, StoredObject
 
 LONGEST_TOOL = 80
 INLINE_BYTES = 64 * 1024
@@ -278,7 +278,7 @@ class ExplorerCore:
         lines = [f"{counted(len(summaries), 'object')}, newest first:"]
         room = self.response_limit - len(lines[0]) - 80
         for shown, summary in enumerate(summaries):
-            line = _listed(summary.object_id, summary.metadata, now)
+            line = _listed(summary, now)
             room -= len(line) + 1
             if room < 0:
                 lines.append(_left_out(len(summaries) - shown))
@@ -323,10 +323,13 @@ def _characters(encoded: Encoded, value: Any) -> int:
     return encoded.characters
 
 
-def _listed(object_id: str, metadata: Metadata, now: float) -> str:
+def _listed(summary: ObjectSummary, now: float) -> str:
+    metadata = summary.metadata
     tool = f", from {quoted_name(metadata.tool, LONGEST_TOOL)}" if metadata.tool else ""
     age = max(now - metadata.created, 0)
-    return f"@{object_id}: {_described(metadata)}, {metadata.size:,} bytes{tool}, {ago(age)}"
+    form = name_format(codec.start_of_text(metadata, summary.start)) if metadata.type == "string" else ""
+    named = f" ({form})" if form else ""
+    return f"@{summary.object_id}: {_described(metadata)}{named}, {metadata.size:,} bytes{tool}, {ago(age)}"
 
 
 def _described(metadata: Metadata) -> str:
@@ -338,7 +341,7 @@ def _described(metadata: Metadata) -> str:
             return f"object with {counted(length, 'key')}"
         case "string", int() as length:
             return f"text of {counted(length, 'character')}"
-    return metadata.type
+    return "text" if metadata.type == "string" else metadata.type
 
 
 def _left_out(count: int) -> str:

@@ -30,7 +30,7 @@ MAX_INDEX_DIGITS = 15
 EXACT = 200
 """Characters of a corrected path in a message."""
 _KEY_END = re.compile(r"[.\[]")
-_SLICE_OR_INDEX = re.compile(r"(?P<start>-?[0-9]+)?(?P<colon>:)?(?P<stop>-?[0-9]+)?\]")
+_SLICE_OR_INDEX = re.compile(r"(?P<start>-?[0-9]+)?(?:(?P<colon>:)(?P<stop>-?[0-9]+)?)?\]")
 _DOUBLE_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _SINGLE_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
 
@@ -136,6 +136,9 @@ def _step(text: str, position: int) -> tuple[Step, int]:
         if key is None:
             if text[position + 1 : position + 2] == "[":
                 return _bracket(text, position + 1)
+            quoted = _DOUBLE_QUOTED.match(text, position + 1)  # as in jq
+            if quoted is not None:
+                return Key(_unquote(text, quoted.group(), position)), quoted.end()
             if text[position + 1 : position + 2] == "*":
                 raise _for_all(text)
             raise _fault(text, position, 'a key after the dot; other keys go in brackets: ["my key"]')

@@ -73,6 +73,8 @@ def _member(value: Any, step: Key, path: Path, depth: int) -> Any:
     advice = _shape(value)
     if isinstance(value, list) and value:
         advice += f"; take an item first, such as [0]{excerpt(str(step))}, or use jq for all of them"
+    elif isinstance(value, str) and "\n" in value:
+        advice += "; its lines are lines[0:20], its characters [0:200]"
     raise _dead_end(path, depth, step, advice)
 
 

@@ -61,10 +61,17 @@ class StoredObject(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ObjectSummary:
-    """One line of a listing."""
+    """One line of a listing.
+
+    Attributes:
+        object_id: The id.
+        metadata: What is known of the object.
+        start: The first bytes of its payload, some hundreds; none where it is compressed or went through a codec.
+    """
 
     object_id: str
     metadata: Metadata
+    start: bytes = b""
 
 
 # The store has a method called list, which hides the type of that name in its annotations.
@@ -382,5 +389,7 @@ def _newest_first(heads: Iterable[tuple[str, bytes | None]]) -> Summaries:
     for name, head in heads:
         if head is not None:
             with suppress(ObjectUnreadable):  # one of another version hides none of the others
-                found.append(ObjectSummary(name, codec.unpack_metadata(head)))
+                metadata, start = codec.unpack(head)
+                is_plain = metadata.zstd is None and metadata.codec is None
+                found.append(ObjectSummary(name, metadata, bytes(start) if is_plain else b""))
     return sorted(found, key=lambda summary: summary.metadata.created, reverse=True)

@@ -12,6 +12,7 @@ from coatcheck.codec import dump_json, encode, load_exactly, load_json, open_jso
 from coatcheck.codec.encoding import describe_payload
 from coatcheck.errors import FilterError, SandboxOutputExceeded, counted, excerpt
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
+from coatcheck.explorer.operations.filter_hints import compile_hint, failure_hint, gives_nothing, missing_keys
 from coatcheck.explorer.operations.jq_analysis import begins_with_path, computes, narrow, refuse_reaching_out
 from coatcheck.explorer.previews.wording import mark_lines
 from coatcheck.references import parse_path
@@ -113,7 +114,7 @@ def _about_the_text(document: Document, args: dict[str, Any]) -> str:
     if opened is not None:
         what = f"{counted(len(opened.value), 'item')}" if isinstance(opened.value, list) else "an object"
         return f' The text is read from {opened.format} as {what}; for its lines give path="{path}".'
-    lines = counted(value.count("\n") + 1, "line")
+    lines = counted(value.count("\n") + (not value.endswith("\n")), "line")
     return f' This is a text of {lines}: begin with split("\\n") | map(…), or give path="{path}".'
 
 
@@ -180,6 +181,8 @@ def _refuse_what_takes_too_long(source: str, args: dict[str, Any], started: floa
 
 def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], count: int) -> Answer:
     value = load_exactly(result) if _BEYOND_64_BITS.search(result) else load_json(result)
+    if gives_nothing(value):
+        notes += missing_keys(args["filter"], source)
     rounded = _rounded(value, source) if _LONG_NUMBER.search(result) else []
     if rounded:
         named = ", ".join(map(str, rounded[:ROUNDED_NAMED])) + (" and others" if len(rounded) > ROUNDED_NAMED else "")
@@ -208,7 +211,8 @@ def _compile(program: str, prelude: str = "") -> Any:
         return jq.compile(f"{prelude}({program}\n)|tojson")
     except ValueError as error:
         message = (None if prelude else _alone_error(program)) or str(error)
-        raise FilterError(f'The filter "{excerpt(program)}" is no jq: {_tidy(message)}') from None
+        hint = compile_hint(program, message)
+        raise FilterError(f'The filter "{excerpt(program)}" is no jq: {_tidy(message)}{hint}') from None
 
 
 def _alone_error(program: str) -> str | None:
@@ -238,7 +242,7 @@ def _outputs(compiled: Any, source: str, max_bytes: int) -> list[str]:
                 and replace_escaped_surrogates(source) != source
             ):
                 raise _BadSource from None
-            raise FilterError(f"The filter failed on the value: {_tidy(message)}{_hint(message)}") from None
+            raise FilterError(f"The filter failed on the value: {_tidy(message)}{failure_hint(message)}") from None
         if output is None:
             return outputs
         outputs.append(output)
@@ -304,11 +308,3 @@ def _tidy(message: str) -> str:
     ]
     text = " / ".join(kept).removeprefix("jq: error: ").replace(" at <top-level>, line 1, column", " at column")
     return excerpt(text, MESSAGE_CHARACTERS) + "."
-
-
-def _hint(message: str) -> str:
-    if message.startswith(("Cannot iterate over null", "Cannot iterate over string")):
-        return " Look at the structure first, with a path or `keys`; `.[]?` passes over what is no list."
-    if message.startswith("Cannot index"):
-        return " Look at the structure first; for each item of a list write `.[] | .name`."
-    return ""

@@ -10,8 +10,9 @@ from coatcheck.explorer.texts.opening import (
     Opened,
     is_for_the_sandbox,
     may_be_opened,
+    name_format,
     open_text,
     why_unopened,
 )
 
-__all__ = ["HEAD", "SMALL", "Opened", "is_for_the_sandbox", "may_be_opened", "open_text", "why_unopened"]
+__all__ = ["HEAD", "SMALL", "Opened", "is_for_the_sandbox", "may_be_opened", "name_format", "open_text", "why_unopened"]

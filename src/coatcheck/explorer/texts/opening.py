@@ -15,6 +15,7 @@ SMALL = 64 * 1024
 HEAD = 4000
 """Characters of the start of a text by which it is judged what it may hold."""
 BYTE_ORDER_MARK = "\ufeff"
+_PYTHON_START = re.compile(r"\s*[\[({]{1,3}'")
 _JSON_BLOCK = re.compile(r"^\s*[\[{]", re.MULTILINE)
 
 
@@ -53,6 +54,20 @@ def open_text(text: str, *, in_sandbox: bool) -> Opened | None:
     if found is None:
         found = open_json_inside(text)
     return None if found is None else Opened(*found)
+
+
+def name_format(start: str) -> str:
+    """Name what a text holds or looks like by how it begins; ``""`` for what has no name."""
+    start = start.removeprefix(BYTE_ORDER_MARK)
+    lines = start[: start.rfind("\n") + 1]  # what follows may be cut
+    found = (open_json(lines) or (open_table(lines) if looks_like_table(start) else None)) if lines else None
+    if found is not None:
+        return found[1]
+    if _PYTHON_START.match(start):
+        return "Python repr"
+    if start.lstrip()[:1] in {"{", "["} and not recognise(start):
+        return "JSON"
+    return "YAML" if looks_like_yaml(lines) else recognise(f"{start}>")  # as if a tag ended where it is cut
 
 
 def why_unopened(text: str) -> str:
