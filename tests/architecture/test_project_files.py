@@ -31,6 +31,22 @@ def test_every_make_target_that_is_named_exists():
     assert named <= TARGETS
 
 
+def test_every_module_that_the_documentation_names_exists():
+    files = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("src", "tests", "bench", "examples", "conformance", "load", "fuzz", "docs")
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    pages = [ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    named = {
+        (page.name, name)
+        for page in pages
+        for name in re.findall(r"`([\w/]+\.py)(?:::\w+)?(?:\[[^`]*\])?`", page.read_text())
+    }
+    assert named
+    assert not [(page, name) for page, name in named if not any(f"/{file}".endswith(f"/{name}") for file in files)]
+
+
 def test_before_a_first_release_the_changelog_has_nothing_that_changed():
     changelog = (ROOT / "CHANGELOG.md").read_text()
     released = re.findall(r"^## \[\d", changelog, flags=re.MULTILINE)

@@ -164,16 +164,19 @@ class Resolver:
         if is_text(types):
             found = await self._found(reference, text, as_text=True)
             return None if found.is_null and "null" in types else found.value
-        found = await self._found(reference, text, sampled=self._limits_items(types, place))
+        limited = self._limits_items(types, place)
+        found = await self._found(reference, text, sampled=limited)
         shown = _shown(found)
         if _fits(shown, types):
-            self._check_items(shown, types, text, place)
+            if limited:
+                self._check_items(shown, text, place)
             return found.value
         written = text_of_found(found) if isinstance(shown, str) else None
         if written is not None:
             parsed = _parsed(written)
             if parsed is not _NOT_JSON and _fits(parsed, types):
-                self._check_items(parsed, types, text, place)
+                if limited:
+                    self._check_items(parsed, text, place)
                 return parsed
         if "string" in types:
             return (await self._found(reference, text, as_text=True)).value
@@ -203,8 +206,8 @@ class Resolver:
             self._types_at((*place, position)) != ANY for position in (0, CHECKED_ITEMS - 1)
         )
 
-    def _check_items(self, value: Any, types: Types, text: str, place: Place) -> None:
-        if not isinstance(value, list) or not self._limits_items(types, place):
+    def _check_items(self, value: Any, text: str, place: Place) -> None:
+        if not isinstance(value, list):
             return
         for position, item in enumerate(value[:CHECKED_ITEMS]):
             wanted = self._types_at((*place, position))
