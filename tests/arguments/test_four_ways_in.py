@@ -3,7 +3,6 @@
 import functools
 import json
 import re
-import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -22,9 +21,10 @@ from coatcheck.object_store import ObjectStore
 from coatcheck.server import attach
 from coatcheck.settings import Settings
 from tests.arguments.taking_server import server, take
+from tests.preloaded_python import PYTHON
 from tests.wrap.running import reference_in, words, wrap_on_stdio
 
-SERVER = [sys.executable, str(Path(__file__).with_name("taking_server.py"))]
+SERVER = [PYTHON, str(Path(__file__).with_name("taking_server.py"))]
 
 VALUE = {
     "title": "a title",

@@ -2,7 +2,6 @@ import os
 import pty
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,10 @@ from coatcheck.cli.options import SettingsFlags, make_settings
 from coatcheck.cli.serve import Listening, warn_of_open_tokens
 from coatcheck.errors import SettingsError
 from tests.ports import free_port, is_listening
+from tests.preloaded_python import PYTHON
 from tests.waiting import until
 
-COATCHECK = [sys.executable, "-m", "coatcheck"]
+COATCHECK = [PYTHON, "-m", "coatcheck"]
 HERE = Path(__file__).parent
 
 
@@ -69,7 +69,7 @@ SECRET = "hunter2"
 
 
 @pytest.mark.parametrize(
-    "command", [["serve"], ["doctor"], ["wrap", "--", sys.executable, "-c", "import sys; sys.stdin.read()"]]
+    "command", [["serve"], ["doctor"], ["wrap", "--", PYTHON, "-c", "import sys; sys.stdin.read()"]]
 )
 @pytest.mark.parametrize(
     ("flags", "env", "expected"),

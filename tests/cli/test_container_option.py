@@ -3,12 +3,13 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+
+from tests.preloaded_python import PYTHON
 
 SERVER = Path(__file__).parents[1] / "degradation" / "small_server.py"
 MODULE = """
@@ -54,7 +55,7 @@ def environment():
 
 def doctor(folder, *arguments):
     return subprocess.run(
-        [sys.executable, "-m", "coatcheck", "doctor", *arguments],
+        [PYTHON, "-m", "coatcheck", "doctor", *arguments],
         cwd=folder,
         env=environment(),
         capture_output=True,
@@ -91,9 +92,9 @@ def test_what_does_not_fit_is_said(folder, arguments, says):
 
 @pytest.mark.parametrize("command", ["wrap", "serve"])
 async def test_servers_keep_their_objects_in_it(folder, command):
-    behind = ["--", sys.executable, str(SERVER)] if command == "wrap" else []
+    behind = ["--", PYTHON, str(SERVER)] if command == "wrap" else []
     parameters = StdioServerParameters(
-        command=sys.executable,
+        command=PYTHON,
         args=["-m", "coatcheck", command, "--container", "mymodule:mine", *behind],
         env=environment(),
         cwd=folder,

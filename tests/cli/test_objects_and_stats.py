@@ -19,6 +19,7 @@ from coatcheck.settings import Settings
 from coatcheck.store.tenancy import Caller, CallerKind
 from tests.monitoring.connecting import client_of
 from tests.monitoring.running import served
+from tests.preloaded_python import PYTHON
 
 pytestmark = pytest.mark.anyio
 
@@ -114,7 +115,7 @@ def test_a_person_finds_reads_searches_and_removes_what_was_kept(place, run):
 
 async def test_it_is_the_store_of_a_server(tmp_path, run):
     place = sqlite_in(tmp_path)
-    server = StdioServerParameters(command=sys.executable, args=["-m", "coatcheck", "serve"], env=place)
+    server = StdioServerParameters(command=PYTHON, args=["-m", "coatcheck", "serve"], env=place)
     async with Client(stdio_client(server)) as client:
         await client.call_tool("object_store_put", {"value": {"kept": "by the server"}})
         (found,) = json.loads((await to_thread(run, place, "objects", "ls", "--json")).stdout)

@@ -1,7 +1,6 @@
 """Each setting is an option of its own name, and the help says of it what the settings say."""
 
 import subprocess
-import sys
 from typing import get_args
 
 import pytest
@@ -9,8 +8,9 @@ import pytest
 from coatcheck.cli import settings_options
 from coatcheck.cli.settings_options import ALL, GROUPS, flag_of
 from coatcheck.settings import Settings
+from tests.preloaded_python import PYTHON
 
-COATCHECK = [sys.executable, "-m", "coatcheck"]
+COATCHECK = [PYTHON, "-m", "coatcheck"]
 
 
 def test_every_setting_is_in_one_group_of_the_help():

@@ -9,7 +9,9 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-COATCHECK = [sys.executable, "-m", "coatcheck"]
+from tests.preloaded_python import PYTHON
+
+COATCHECK = [PYTHON, "-m", "coatcheck"]
 GIT_SERVER = str(Path(sys.executable).with_name("mcp-server-git"))
 
 
@@ -75,7 +77,7 @@ def test_stdout_carries_json_rpc_alone_and_everything_ends_with_the_input(reposi
     ("command", "expected"),
     [
         (["no-such-command"], 'The server "no-such-command" could not be started'),
-        ([sys.executable, "-c", "import sys; sys.exit('my own words')"], "my own words"),
+        ([PYTHON, "-c", "import sys; sys.exit('my own words')"], "my own words"),
         ([str(Path(__file__))], "could not be started: Permission denied"),
     ],
 )

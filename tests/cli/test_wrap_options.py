@@ -2,11 +2,12 @@
 
 import os
 import subprocess
-import sys
 
 import pytest
 
-WRAP = [sys.executable, "-m", "coatcheck", "wrap"]
+from tests.preloaded_python import PYTHON
+
+WRAP = [PYTHON, "-m", "coatcheck", "wrap"]
 
 
 def wrap(*arguments, **variables):

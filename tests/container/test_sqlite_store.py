@@ -14,6 +14,7 @@ from coatcheck.containers import Container
 from coatcheck.lifecycle import running
 from coatcheck.settings import Settings
 from coatcheck.store.tenancy import Caller, CallerKind
+from tests.preloaded_python import PYTHON
 
 pytestmark = pytest.mark.anyio
 
@@ -63,8 +64,8 @@ def test_the_default_file_is_in_the_users_cache_folder(monkeypatch, tmp_path):
 
 async def test_a_reference_from_one_wrapped_server_works_at_another_and_after_a_restart(tmp_path):
     parameters = StdioServerParameters(
-        command=sys.executable,
-        args=["-m", "coatcheck", "wrap", "--object-store-backend", "sqlite", "--", sys.executable, str(SERVER)],
+        command=PYTHON,
+        args=["-m", "coatcheck", "wrap", "--object-store-backend", "sqlite", "--", PYTHON, str(SERVER)],
         env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
     )
     async with Client(stdio_client(parameters)) as one, Client(stdio_client(parameters)) as other:

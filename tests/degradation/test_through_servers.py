@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 import threading
 import time
 from contextlib import asynccontextmanager
@@ -18,12 +17,13 @@ from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.lifecycle import afind_store
 from coatcheck.server import attach
 from coatcheck.settings import Settings
+from tests.preloaded_python import PYTHON
 from tests.waiting import until, within
 
 pytestmark = pytest.mark.anyio
 
 SERVER = Path(__file__).parent / "small_server.py"
-COATCHECK = [sys.executable, "-m", "coatcheck"]
+COATCHECK = [PYTHON, "-m", "coatcheck"]
 RESPONSE_LIMIT = 20_000
 FITS, TOO_LONG = 1000, 20_000  # lines: over the inline limit, and over the response limit too
 
@@ -55,7 +55,7 @@ async def attached(network):
 async def wrapped(network):
     command = StdioServerParameters(
         command=COATCHECK[0],
-        args=[*COATCHECK[1:], "wrap", "--", sys.executable, str(SERVER)],
+        args=[*COATCHECK[1:], "wrap", "--", PYTHON, str(SERVER)],
         env=environment(network.port),
     )
     async with Client(stdio_client(command)) as client:
@@ -104,7 +104,7 @@ async def test_results_reach_the_model_and_reads_say_so_until_the_store_is_back(
 
 def test_without_waiting_a_store_that_is_away_ends_the_start_at_once(own_redis):
     own_redis.stop()
-    for command in (["serve"], ["wrap", "--", sys.executable, str(SERVER)]):
+    for command in (["serve"], ["wrap", "--", PYTHON, str(SERVER)]):
         done = subprocess.run(
             [*COATCHECK, *command],
             env=environment(own_redis.port),
@@ -122,7 +122,7 @@ async def test_at_start_the_store_is_waited_for_if_that_is_wanted(own_redis, com
     own_redis.stop()
     later = threading.Timer(3.0, own_redis.start)
     later.start()
-    behind = ["--", sys.executable, str(SERVER)] if command == ["wrap"] else []
+    behind = ["--", PYTHON, str(SERVER)] if command == ["wrap"] else []
     parameters = StdioServerParameters(
         command=COATCHECK[0],
         args=[*COATCHECK[1:], *command, "--wait-for-store", "30", *behind],

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,11 @@ import httpx2
 import pytest
 
 from tests.ports import free_port, wait_until_listening
+from tests.preloaded_python import PYTHON
 from tests.wrap.running import QUIET, WRAP
 
 SLOW_SERVER = Path(__file__).parent / "slow_server.py"
-SERVE = [sys.executable, "-m", "coatcheck", "serve"]
+SERVE = [PYTHON, "-m", "coatcheck", "serve"]
 KINDS = ["serve", "wrap", pytest.param("sse", marks=pytest.mark.long)]
 """All are made of the same parts, so two of them do for every day."""
 
@@ -52,7 +52,7 @@ def served(kind: str, folder: Path, *flags: str, **environment: str) -> Iterator
     port = free_port()
     if kind == "wrap":
         command = [*WRAP, "--transport", "streamable-http", *flags, "--port", str(port)]
-        command += ["--", sys.executable, str(SLOW_SERVER)]
+        command += ["--", PYTHON, str(SLOW_SERVER)]
     else:
         transport = "sse" if kind == "sse" else "streamable-http"
         command = [*SERVE, "--transport", transport, *flags, "--port", str(port)]

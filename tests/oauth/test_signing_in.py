@@ -5,7 +5,6 @@ import os
 import re
 import stat
 import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
@@ -15,11 +14,12 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from tests.ports import free_port, wait_until_listening
+from tests.preloaded_python import PYTHON
 from tests.waiting import until
 
 HERE = Path(__file__).parent
 pytestmark = pytest.mark.anyio
-COATCHECK = [sys.executable, "-m", "coatcheck"]
+COATCHECK = [PYTHON, "-m", "coatcheck"]
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def start():
 
     def begin(*, token_seconds=3600, port=None, refuse=False):
         port = port or free_port()
-        command = [sys.executable, str(HERE / "authorization_server.py"), str(port), str(token_seconds)]
+        command = [PYTHON, str(HERE / "authorization_server.py"), str(port), str(token_seconds)]
         process = subprocess.Popen([*command, *(["refuse"] if refuse else [])])
         started.append(process)
         wait_until_listening(port, process)
@@ -44,7 +44,7 @@ def start():
 @pytest.fixture
 def user(tmp_path):
     """The environment of a user with a browser, and without a keyring."""
-    browser = f"{sys.executable} {HERE / 'browser.py'} %s"
+    browser = f"{PYTHON} {HERE / 'browser.py'} %s"
     return {
         **os.environ,
         "HOME": str(tmp_path),

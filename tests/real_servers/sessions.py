@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +15,8 @@ from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import Request
 from pydantic import TypeAdapter, ValidationError
+
+from tests.preloaded_python import PYTHON
 
 PATIENCE = 60.0
 _ANY_RESULT = TypeAdapter(dict[str, Any])
@@ -120,7 +121,7 @@ async def tapped(transport: Any, seen: Callable[[dict[str, Any]], None]) -> Asyn
 
 def coatcheck(*command: str) -> list[str]:
     """Give the command that runs another with coatcheck in front of it."""
-    return [sys.executable, "-m", "coatcheck", "wrap", "--", *command]
+    return [PYTHON, "-m", "coatcheck", "wrap", "--", *command]
 
 
 @asynccontextmanager

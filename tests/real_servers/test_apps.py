@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from mcp.client import advertise
 from mcp_types import CallToolResult, Implementation
 
+from tests.preloaded_python import PYTHON
 from tests.real_servers.apps_host import shown
 from tests.real_servers.packages import npm_server
 from tests.real_servers.sessions import connected as connected_to
@@ -30,7 +30,7 @@ async def connected(
 ) -> AsyncIterator[Client]:
     command = [*npm_server(server), "--stdio"]
     if wrapped:
-        command = [sys.executable, "-m", "coatcheck", "wrap", *flags, "--", *command]
+        command = [PYTHON, "-m", "coatcheck", "wrap", *flags, "--", *command]
     parameters = StdioServerParameters(command=command[0], args=command[1:])
     with anyio.fail_after(90):
         async with Client(
@@ -116,7 +116,7 @@ async def test_the_text_of_a_view_without_structured_content_stays_whole(tmp_pat
         "def page() -> list[int]:\n    return list(range(9000))\n"
         "server.run()\n"
     )
-    command = [sys.executable, "-m", "coatcheck", "wrap", "--", sys.executable, str(script)]
+    command = [PYTHON, "-m", "coatcheck", "wrap", "--", PYTHON, str(script)]
     with anyio.fail_after(60):
         async with Client(stdio_client(StdioServerParameters(command=command[0], args=command[1:]))) as client:
             await client.list_tools()
@@ -154,7 +154,7 @@ async def test_servers_with_views_of_one_address_are_kept_apart_and_the_older_sp
         f"@server.resource('ui://views/page.html', mime_type='{VIEW_TYPE}', meta={{'ui': {{'prefersBorder': True}}}})\n"
         "def page() -> str:\n    return f'<p>{sys.argv[1]}'\nserver.run()\n"
     )
-    command = [sys.executable, "-c", views]
+    command = [PYTHON, "-c", views]
     gateway = gateway_before(tmp_path / "mcp.json", one=[*command, "first"], two=[*command, "second"])
     for mode in ("legacy", "2026-07-28"):
         async with connected_to(gateway, wrapped=False, mode=mode) as session:

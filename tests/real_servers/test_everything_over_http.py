@@ -1,7 +1,6 @@
 """The official server, which speaks stdio here, reached over HTTP through coatcheck: what is heard is the same."""
 
 import json
-import sys
 from collections import Counter
 from typing import Any
 
@@ -9,6 +8,7 @@ import anyio
 import pytest
 
 from tests.ports import free_port
+from tests.preloaded_python import PYTHON
 from tests.real_servers.serving import serving
 from tests.real_servers.sessions import Session, connected, connected_to, normal
 from tests.real_servers.test_everything import ASKING_BACK, CLIENT, STEPS
@@ -85,7 +85,7 @@ async def hear_both(command: list[str], url: str, steps: dict[str, Any], client:
 @pytest.mark.parametrize(("steps", "client"), [(STEPS, {}), (ASKING_BACK, CLIENT)], ids=["bare", "able"])
 def test_the_same_is_heard_over_http(everything, steps, client):
     port = free_port()
-    wrap = [sys.executable, "-m", "coatcheck", "wrap", "--transport", "streamable-http", "--port", str(port)]
+    wrap = [PYTHON, "-m", "coatcheck", "wrap", "--transport", "streamable-http", "--port", str(port)]
     # The server's environment is that of the service, not that which a client gives.
     steps = {name: step for name, step in steps.items() if name != "environment"}
     with serving([*wrap, "--", *everything], port):

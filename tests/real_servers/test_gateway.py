@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import sys
 from collections import Counter
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
+from tests.preloaded_python import PYTHON
 from tests.real_servers import packages
 from tests.real_servers.sessions import Session, connected, text_of
 from tests.real_servers.test_everything import ASKING_BACK, CLIENT, STEPS
@@ -29,7 +29,7 @@ def write(path, **servers: list[str]) -> list[str]:
     """Write a file of servers; give the command that puts coatcheck in front of them."""
     described = {name: {"command": command[0], "args": command[1:]} for name, command in servers.items()}
     path.write_text(json.dumps({"mcpServers": described}))
-    return [sys.executable, "-m", "coatcheck", "wrap", "--servers", str(path)]
+    return [PYTHON, "-m", "coatcheck", "wrap", "--servers", str(path)]
 
 
 def sha256(data: bytes) -> str:

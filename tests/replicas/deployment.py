@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from tests.debian_packages import debian_program
 from tests.ports import free_port, wait_until_serving
+from tests.preloaded_python import PYTHON
 from tests.redis_servers import redis_server
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "replicas"
@@ -21,7 +21,7 @@ EXAMPLE_LISTEN = 8000
 EXAMPLE_LOG = "/var/log/nginx/coatcheck.log"
 ANSWERED_BY = "X-Answered-By"
 STOP_SECONDS = 20.0
-COATCHECK = [sys.executable, "-W", "ignore", "-m", "coatcheck"]
+COATCHECK = [PYTHON, "-W", "ignore", "-m", "coatcheck"]
 
 
 class Replica:

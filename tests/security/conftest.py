@@ -1,4 +1,3 @@
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,10 +7,11 @@ import pytest
 
 from coatcheck.containers import Container
 from coatcheck.settings import Settings
+from tests.preloaded_python import PYTHON
 from tests.security.identity_provider import AUDIENCE, ISSUER, IdentityProvider
 from tests.wrap.running import wrapped_over_http
 
-ECHO_SERVER = [sys.executable, str(Path(__file__).parent / "echo_server.py")]
+ECHO_SERVER = [PYTHON, str(Path(__file__).parent / "echo_server.py")]
 
 
 @pytest.fixture(params=["auto", "legacy"])

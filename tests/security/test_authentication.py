@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import subprocess
-import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -20,6 +19,7 @@ from coatcheck.errors import SettingsError
 from coatcheck.mcp_server.authentication import TokenList, load_verifier, open_authentication
 from coatcheck.mcp_server.jwt_verifier import FETCH_AGAIN_AFTER, KEYS_KEPT, KeySource, SignedTokens
 from tests.ports import free_port, is_listening
+from tests.preloaded_python import PYTHON
 from tests.security.identity_provider import AUDIENCE, ISSUER, IdentityProvider
 from tests.security.serving import client_of, id_in, shown
 from tests.waiting import until
@@ -362,7 +362,7 @@ def test_an_address_that_others_can_reach_needs_authentication_or_the_flag_that_
 @contextlib.asynccontextmanager
 async def serving(*flags: str, env: dict[str, str] | None = None):
     port = free_port()
-    command = [sys.executable, "-m", "coatcheck", "serve", "--transport", "streamable-http", "--port", str(port)]
+    command = [PYTHON, "-m", "coatcheck", "serve", "--transport", "streamable-http", "--port", str(port)]
     with subprocess.Popen(  # noqa: ASYNC220 - started once, then only waited for
         [*command, "--verbose", *flags], stderr=subprocess.PIPE, text=True, env={**os.environ, **(env or {})}
     ) as process:

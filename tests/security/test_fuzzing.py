@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from coatcheck.backends import InMemoryBackend
 from coatcheck.object_store import ObjectStore
+from tests.preloaded_python import PYTHON
 
 FUZZ = Path(__file__).parents[2] / "fuzz"
 sys.path.insert(0, str(FUZZ))
@@ -227,13 +228,13 @@ for line in sys.stdin.buffer:
         result = {}
     print(json.dumps({"jsonrpc": "2.0", "id": number, "result": result}), flush=True)
 """
-SERVERS = {"serve": ["serve"], "wrap": ["wrap", "--", sys.executable, "-c", QUIET_SERVER]}
+SERVERS = {"serve": ["serve"], "wrap": ["wrap", "--", PYTHON, "-c", QUIET_SERVER]}
 
 
 def talk(arguments: list[str], lines: list[bytes]) -> subprocess.CompletedProcess[bytes]:
     """What a server says to some lines; it may end when it has answered the last one, and not before."""
     said = [json.dumps(GREETING).encode(), b'{"jsonrpc":"2.0","method":"notifications/initialized"}']
-    command = [sys.executable, "-m", "coatcheck", *arguments]
+    command = [PYTHON, "-m", "coatcheck", *arguments]
     pipe = subprocess.PIPE
     environment = {**os.environ, "NO_COLOR": "1"}
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment) as server:

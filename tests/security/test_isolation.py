@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import uuid4
@@ -26,6 +25,7 @@ from coatcheck.settings import Settings
 from coatcheck.store.tenancy import Caller, CallerKind
 from coatcheck.tool_factory import MemoryType, ToolConfig
 from coatcheck.toolsets import Toolset
+from tests.preloaded_python import PYTHON
 from tests.processes import state_of
 from tests.security.identity_provider import AUDIENCE, ISSUER
 from tests.security.serving import client_of, id_in, over_http, shown
@@ -250,7 +250,7 @@ async def test_a_wrapping_proxy_keeps_two_callers_apart_if_it_has_two(container)
 
 
 async def test_two_processes_over_stdio_share_nothing_in_memory(mode):
-    parameters = StdioServerParameters(command=sys.executable, args=["-m", "coatcheck", "serve"])
+    parameters = StdioServerParameters(command=PYTHON, args=["-m", "coatcheck", "serve"])
     async with (
         Client(stdio_client(parameters), mode=mode) as alice,
         Client(stdio_client(parameters), mode=mode) as bob,
@@ -267,7 +267,7 @@ async def test_two_processes_over_stdio_share_a_redis_only_under_one_prefix(redi
     def serving(prefix: str) -> Any:
         env = {"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": redis_server.url}
         env["COATCHECK_REDIS_PREFIX"] = prefix
-        return stdio_client(StdioServerParameters(command=sys.executable, args=["-m", "coatcheck", "serve"], env=env))
+        return stdio_client(StdioServerParameters(command=PYTHON, args=["-m", "coatcheck", "serve"], env=env))
 
     async with (
         Client(serving("stdio-alice:")) as alice,

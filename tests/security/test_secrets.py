@@ -4,7 +4,6 @@ import logging
 import os
 import re
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,12 +18,13 @@ from coatcheck.lifecycle import running
 from coatcheck.proxy.upstreams.targets import CommandTarget, UrlTarget
 from coatcheck.settings import Settings
 from coatcheck.wiring.graph import text as drawn
+from tests.preloaded_python import PYTHON
 from tests.redis_servers import redis_server
 
 pytestmark = pytest.mark.anyio
 
 CANARY = "canary-Qm7t9"
-COATCHECK = [sys.executable, "-m", "coatcheck"]
+COATCHECK = [PYTHON, "-m", "coatcheck"]
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.ports import free_port
+from tests.preloaded_python import PYTHON
 from tests.wrap.running import serving
 
 HERE = Path(__file__).parent
-PROXY = [sys.executable, str(HERE / "run_proxy.py")]
-SPECIAL = [sys.executable, str(HERE / "special_server.py")]
+PROXY = [PYTHON, str(HERE / "run_proxy.py")]
+SPECIAL = [PYTHON, str(HERE / "special_server.py")]
+OWN_SPECIAL = [sys.executable, *SPECIAL[1:]]
+"""In a process of its own, a child of what starts it."""
 PATIENCE = 30.0
 
 

@@ -12,19 +12,24 @@ from mcp import StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from tests.ports import wait_until_listening
+from tests.preloaded_python import PYTHON
 from tests.waiting import until
 
 HERE = Path(__file__).parent
 PATIENCE = 30.0
-FEATURES = [sys.executable, str(HERE / "feature_server.py")]
-WRAP = [sys.executable, "-m", "coatcheck", "wrap"]
+FEATURES = [PYTHON, str(HERE / "feature_server.py")]
+WRAP = [PYTHON, "-m", "coatcheck", "wrap"]
+OWN_WRAP = [sys.executable, *WRAP[1:]]
+"""In a process of its own, with its servers as children."""
 QUIET = {"PYTHONWARNINGS": "ignore"}
 
 
 @contextlib.contextmanager
-def serving(*arguments: str, port: int, **environment: str):
+def serving(*arguments: str, port: int, python: str = PYTHON, **environment: str):
     """Run the feature server over HTTP."""
-    process = subprocess.Popen([*FEATURES, *arguments, str(port)], env={**os.environ, **QUIET, **environment})
+    process = subprocess.Popen(
+        [python, *FEATURES[1:], *arguments, str(port)], env={**os.environ, **QUIET, **environment}
+    )
     try:
         wait_until_listening(port, process)
         yield process
@@ -34,9 +39,9 @@ def serving(*arguments: str, port: int, **environment: str):
 
 
 @contextlib.contextmanager
-def wrapped_over_http(*arguments: str, **environment: str):
+def wrapped_over_http(*arguments: str, wrap: list[str] = WRAP, **environment: str):
     """Run ``coatcheck wrap`` on a free port; gives the process, its URL and what it wrote to stderr."""
-    command = [*WRAP, "--transport", "streamable-http", "--port", "0", *arguments]
+    command = [*wrap, "--transport", "streamable-http", "--port", "0", *arguments]
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env={**os.environ, **QUIET, **environment}
     )

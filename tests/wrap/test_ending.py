@@ -21,7 +21,7 @@ def test_the_end_of_the_input_ends_the_server_and_gives_0(connect):
 
 
 def test_a_server_that_ignores_every_hint_is_ended_with_all_it_started(connect):
-    client = connect("stubborn")
+    client = connect(wrapped=False, command=[*PROXY, *SPECIAL, "stubborn"])
     pids = json.loads(client.line())["params"]["pids"]
     assert client.close() == 0
     wait_until_ended(*pids)
@@ -29,7 +29,7 @@ def test_a_server_that_ignores_every_hint_is_ended_with_all_it_started(connect):
 
 def test_sigterm_and_sigint_end_server_and_proxy(connect):
     for number in (signal.SIGTERM, signal.SIGINT):
-        client = connect("stubborn")
+        client = connect(wrapped=False, command=[*PROXY, *SPECIAL, "stubborn"])
         pids = json.loads(client.line())["params"]["pids"]
         client.process.send_signal(number)
         assert client.ended() == 128 + number
@@ -38,7 +38,7 @@ def test_sigterm_and_sigint_end_server_and_proxy(connect):
 
 
 def test_a_killed_proxy_leaves_no_server(connect):
-    client = connect()
+    client = connect(wrapped=False, command=[*PROXY, *SPECIAL])
     client.call("echo")
     children = children_of(client.process.pid)
     assert children

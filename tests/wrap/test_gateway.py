@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import anyio
@@ -13,6 +12,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CreateMessageResult, TextContent
 
+from tests.preloaded_python import PYTHON
 from tests.processes import is_running
 from tests.waiting import until
 from tests.wrap.running import FEATURES, HERE, WRAP, reference_in, words, wrap_on_stdio, wrapped_over_http
@@ -20,7 +20,7 @@ from tests.wrap.running import FEATURES, HERE, WRAP, reference_in, words, wrap_o
 pytestmark = pytest.mark.anyio
 
 FEATURE = {"command": FEATURES[0], "args": [FEATURES[1], "stdio"]}
-OLD = {"command": sys.executable, "args": [str(HERE / "special_server.py")]}
+OLD = {"command": PYTHON, "args": [str(HERE / "special_server.py")]}
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 """coatcheck behind coatcheck: the one nearest the model keeps the objects, the others step back."""
 
 import json
-import sys
 
 import anyio
 import pytest
 from mcp import Client
 
+from tests.preloaded_python import PYTHON
 from tests.wrap.running import QUIET, WRAP, reference_in, words, wrap_on_stdio, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
@@ -31,9 +31,9 @@ def same(value: str) -> str:
 attach(server, Container())
 server.run()
 """
-PLAIN = [sys.executable, "-W", "ignore", "-c", ATTACHED.replace("attach(server, Container())", "")]
+PLAIN = [PYTHON, "-W", "ignore", "-c", ATTACHED.replace("attach(server, Container())", "")]
 
-ATTACHED_COMMAND = [sys.executable, "-W", "ignore", "-c", ATTACHED]
+ATTACHED_COMMAND = [PYTHON, "-W", "ignore", "-c", ATTACHED]
 
 
 async def works_once(client) -> None:
@@ -65,7 +65,7 @@ async def test_of_several_in_a_row_one_does_the_work(mode, wraps, server):
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_fastmcp_server_steps_back(mode):
     program = ATTACHED.replace("from mcp.server.mcpserver import MCPServer", "from fastmcp import FastMCP as MCPServer")
-    command = [sys.executable, "-W", "ignore", "-c", program]
+    command = [PYTHON, "-W", "ignore", "-c", program]
     with anyio.fail_after(120):
         async with Client(wrap_on_stdio("--", *command, **QUIET), mode=mode) as client:
             await works_once(client)
@@ -99,7 +99,7 @@ async def test_a_gateway_does_the_work_for_wrapped_attached_and_plain_servers(mo
                     assert "2000" in words(sized)
 
 
-SERVE = [sys.executable, "-W", "ignore", "-m", "coatcheck", "serve"]
+SERVE = [PYTHON, "-W", "ignore", "-m", "coatcheck", "serve"]
 
 
 async def test_a_server_that_keeps_objects_itself_is_passed_through():

@@ -24,8 +24,8 @@ from coatcheck.proxy.upstreams.process_connection import ProcessConnection
 from coatcheck.proxy.upstreams.streamable_http import StreamableHttpConnection
 from tests.processes import children_of, command_of, until_ended
 from tests.waiting import wait_until_steady
-from tests.wrap.conftest import SPECIAL
-from tests.wrap.running import FEATURES, QUIET, WRAP, words, wrapped_over_http
+from tests.wrap.conftest import OWN_SPECIAL
+from tests.wrap.running import FEATURES, OWN_WRAP, QUIET, words, wrapped_over_http
 
 FLOOD = 800
 """Messages of 100 kB that the flooding tools send."""
@@ -48,7 +48,7 @@ class Slow:
 
     def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [*WRAP, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **QUIET}
+            [*OWN_WRAP, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **QUIET}
         )
 
     def __enter__(self) -> Self:
@@ -79,15 +79,15 @@ class Slow:
 
 def gateway(tmp_path: Path) -> list[str]:
     path = tmp_path / "mcp.json"
-    path.write_text(json.dumps({"mcpServers": {"one": {"command": SPECIAL[0], "args": SPECIAL[1:]}}}))
+    path.write_text(json.dumps({"mcpServers": {"one": {"command": OWN_SPECIAL[0], "args": OWN_SPECIAL[1:]}}}))
     return ["--servers", str(path)]
 
 
 @pytest.mark.parametrize("way", ["command", "gateway", pytest.param("url", marks=pytest.mark.long)])
 def test_a_client_over_stdio_that_does_not_read_makes_the_server_wait_and_loses_nothing(tmp_path, way):
     mark = tmp_path / "mark"
-    with wrapped_over_http("--", *SPECIAL) if way == "url" else contextlib.nullcontext() as served:
-        ways = {"command": ["--", *SPECIAL], "gateway": gateway(tmp_path)}
+    with wrapped_over_http("--", *OWN_SPECIAL, wrap=OWN_WRAP) if way == "url" else contextlib.nullcontext() as served:
+        ways = {"command": ["--", *OWN_SPECIAL], "gateway": gateway(tmp_path)}
         with Slow(*(["--url", served[1]] if way == "url" else ways[way])) as client:
             tool = "one__floods" if way == "gateway" else "floods"
             client.send(id=2, method="tools/call", params={"name": tool, "arguments": {"mark": str(mark)}})
@@ -100,7 +100,7 @@ def test_a_client_over_stdio_that_does_not_read_makes_the_server_wait_and_loses_
 
 @pytest.mark.parametrize("way", ["command", "gateway"])
 def test_a_server_that_does_not_read_makes_the_client_wait(tmp_path, way):
-    ways = {"command": ["--", *SPECIAL], "gateway": gateway(tmp_path)}
+    ways = {"command": ["--", *OWN_SPECIAL], "gateway": gateway(tmp_path)}
     with Slow(*ways[way]) as client:
         server = server_of(client.process.pid)
         os.kill(server, signal.SIGSTOP)
@@ -125,8 +125,8 @@ def test_a_server_that_does_not_read_makes_the_client_wait(tmp_path, way):
 
 @pytest.mark.parametrize("way", ["command", "gateway", "url"])
 def test_one_long_message_to_a_server_that_does_not_read_holds_up_nobody_else(tmp_path, way):
-    with wrapped_over_http("--", *SPECIAL) if way == "url" else contextlib.nullcontext() as served:
-        ways = {"command": ["--", *SPECIAL], "gateway": gateway(tmp_path)}
+    with wrapped_over_http("--", *OWN_SPECIAL, wrap=OWN_WRAP) if way == "url" else contextlib.nullcontext() as served:
+        ways = {"command": ["--", *OWN_SPECIAL], "gateway": gateway(tmp_path)}
         with Slow(*(["--url", served[1]] if way == "url" else ways[way])) as client:
             tool = "one__measure" if way == "gateway" else "measure"
             put = {"name": "object_store_put", "arguments": {"value": [1]}}
@@ -173,7 +173,7 @@ def post(url: str, message: dict, **headers: str) -> socket.socket:
 def test_a_session_over_http_that_does_not_read_makes_its_server_wait(tmp_path):
     mark = tmp_path / "mark"
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "slow", "version": "1"}}
-    with wrapped_over_http("--", *SPECIAL) as (_, url, _said):
+    with wrapped_over_http("--", *OWN_SPECIAL) as (_, url, _said):
         with post(url, {"id": 1, "method": "initialize", "params": hello}) as opened:
             head = opened.recv(4_000).decode().lower()
         session = head.partition("mcp-session-id: ")[2].partition("\r\n")[0]

@@ -10,12 +10,14 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
+from tests.preloaded_python import PYTHON
+
 HERE = Path(__file__).parent
 GIT = str(Path(sys.executable).with_name("mcp-server-git"))
 
 
 def through(*command: str) -> object:
-    return stdio_client(StdioServerParameters(command=sys.executable, args=[str(HERE / "run_proxy.py"), *command]))
+    return stdio_client(StdioServerParameters(command=PYTHON, args=[str(HERE / "run_proxy.py"), *command]))
 
 
 def text_of(result) -> str:
@@ -62,7 +64,7 @@ async def test_a_small_call_costs_little_more_than_direct(repository):
                 times.append(time.perf_counter() - started)
             return statistics.median(times[10:])
 
-    server = [sys.executable, str(HERE / "special_server.py")]
+    server = [PYTHON, str(HERE / "special_server.py")]
     with anyio.fail_after(60):
         direct = await median(stdio_client(StdioServerParameters(command=server[0], args=server[1:])))
         wrapped = await median(through(*server))

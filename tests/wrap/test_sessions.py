@@ -1,16 +1,16 @@
 """How many sessions of the 2025 revisions one caller may have open over HTTP."""
 
 import hashlib
-import sys
 
 import httpx2
 import pytest
 
 from coatcheck.proxy.front import http_sessions as sessions
+from tests.preloaded_python import PYTHON
 from tests.wrap.running import HERE, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
-COMMAND = ["--", sys.executable, str(HERE / "special_server.py")]
+COMMAND = ["--", PYTHON, str(HERE / "special_server.py")]
 HELLO = {
     "jsonrpc": "2.0",
     "id": 0,

@@ -14,8 +14,8 @@ import pytest
 
 from tests.processes import descendants_of, wait_until_computing, wait_until_ended
 from tests.waiting import wait_until, within
-from tests.wrap.conftest import SPECIAL
-from tests.wrap.running import PATIENCE, WRAP, reference_in, wrapped_over_http
+from tests.wrap.conftest import OWN_SPECIAL
+from tests.wrap.running import OWN_WRAP, PATIENCE, reference_in, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +37,7 @@ sys.exit(7)
 
 
 def test_a_stderr_that_is_not_read_keeps_nothing_from_ending():
-    command = [*WRAP, "--", sys.executable, "-c", SERVER]
+    command = [*OWN_WRAP, "--", sys.executable, "-c", SERVER]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as client:
@@ -50,13 +50,13 @@ def test_a_stderr_that_is_not_read_keeps_nothing_from_ending():
 
 
 def test_the_exit_code_of_a_server_survives_an_orderly_end(connect):
-    client = connect(wrapped=False, command=[*WRAP, "--", sys.executable, "-c", SERVER])
+    client = connect(wrapped=False, command=[*OWN_WRAP, "--", sys.executable, "-c", SERVER])
     client.ask("initialize", HELLO)
     assert client.close() == 7
 
 
 def test_what_a_server_prints_beside_its_messages_never_reaches_the_client(connect):
-    client = connect(wrapped=False, command=[*WRAP, "--", sys.executable, "-c", SERVER])
+    client = connect(wrapped=False, command=[*OWN_WRAP, "--", sys.executable, "-c", SERVER])
     client.ask("initialize", HELLO)
     client.send({"jsonrpc": "2.0", "id": 2, "method": "ping"})
     assert json.loads(client.line()) == {"jsonrpc": "2.0", "id": 2, "result": {}}
@@ -87,13 +87,13 @@ container.backend.override(providers.Singleton(Hanging))
 """
 
 
-@pytest.mark.parametrize("command", [["wrap", "--", *SPECIAL, "stubborn"], ["serve"]], ids=["wrap", "serve"])
+@pytest.mark.parametrize("command", [["wrap", "--", *OWN_SPECIAL, "stubborn"], ["serve"]], ids=["wrap", "serve"])
 def test_what_does_not_end_in_time_is_ended_by_force_with_the_servers(connect, command, tmp_path, monkeypatch):
     (tmp_path / "hanging.py").write_text(HANGING)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("COATCHECK_SHUTDOWN_TIMEOUT", "0.5")
     options = ["--container", "hanging:container"]
-    client = connect(wrapped=False, command=[*WRAP[:-1], command[0], *options, *command[1:]])
+    client = connect(wrapped=False, command=[*OWN_WRAP[:-1], command[0], *options, *command[1:]])
     client.ask("initialize", HELLO)
     put = {"name": "object_store_put", "arguments": {"value": 1}}
     client.send({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": put})
@@ -108,12 +108,12 @@ def test_what_does_not_end_in_time_is_ended_by_force_with_the_servers(connect, c
 
 def test_one_signal_ends_a_gateway_over_http_whatever_is_running(tmp_path):
     """Servers that ignore signals, a stderr that nobody reads, a client that listens, a call and a filter without end."""
-    noisy = shlex.join([*SPECIAL, "stubborn"])
+    noisy = shlex.join([*OWN_SPECIAL, "stubborn"])
     entry = {"command": "sh", "args": ["-c", f"yes | head -c 300000 >&2; exec {noisy}"]}
     servers = tmp_path / "servers.json"
     servers.write_text(json.dumps({"mcpServers": {"one": entry, "two": entry}}))
     options = ["--transport", "streamable-http", "--port", "0", "--shutdown-timeout", "2", "--servers", str(servers)]
-    process = subprocess.Popen([*WRAP, *options], stderr=subprocess.PIPE, bufsize=0)
+    process = subprocess.Popen([*OWN_WRAP, *options], stderr=subprocess.PIPE, bufsize=0)
     try:
         url = process.stderr.readline().decode().split()[-1]
         with ThreadPoolExecutor() as threads, httpx2.Client(timeout=60) as client:
@@ -165,9 +165,9 @@ class Session:
 
 def test_a_file_of_servers_that_starts_itself_is_refused(connect, tmp_path):
     servers = tmp_path / "servers.json"
-    entry = {"command": WRAP[0], "args": [*WRAP[1:], "--servers", str(servers)]}
+    entry = {"command": OWN_WRAP[0], "args": [*OWN_WRAP[1:], "--servers", str(servers)]}
     servers.write_text(json.dumps({"mcpServers": {"again": entry}}))
-    client = connect(wrapped=False, command=[*WRAP, "--servers", str(servers)])
+    client = connect(wrapped=False, command=[*OWN_WRAP, "--servers", str(servers)])
     client.ask("initialize", HELLO)
     wait_until(lambda: "starts itself" in client.stderr, "the refusal is reported")
     client.close()
@@ -175,7 +175,7 @@ def test_a_file_of_servers_that_starts_itself_is_refused(connect, tmp_path):
 
 def test_a_missing_working_directory_is_named(connect, tmp_path):
     missing = tmp_path / "nowhere"
-    client = connect(wrapped=False, command=[*WRAP, "--cwd", str(missing), "--", sys.executable, "-c", SERVER])
+    client = connect(wrapped=False, command=[*OWN_WRAP, "--cwd", str(missing), "--", sys.executable, "-c", SERVER])
     assert client.ended() == 1
     assert f"working directory {missing} does not exist" in client.stderr
 
@@ -206,7 +206,7 @@ async def test_a_foreign_host_header_reaches_no_path(feature_url):
 
 
 def test_a_url_that_is_an_sse_server_is_found(connect, sse_url):
-    client = connect(wrapped=False, command=[*WRAP, "--url", sse_url])
+    client = connect(wrapped=False, command=[*OWN_WRAP, "--url", sse_url])
     assert client.ask("initialize", HELLO)["result"]["serverInfo"]
     client.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
     assert client.ask("tools/list", {}, request_id=2)["result"]["tools"]

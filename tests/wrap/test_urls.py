@@ -1,5 +1,6 @@
 """Servers that are wrapped by their URL, with a client over stdio."""
 
+import contextlib
 import datetime
 import http.server
 import ipaddress
@@ -13,6 +14,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 
 from tests.ports import free_port, wait_until_listening
+from tests.preloaded_python import PYTHON
 from tests.wrap.running import (
     HERE,
     WRAP,
@@ -128,17 +130,15 @@ async def test_a_server_that_cannot_be_reached_is_named_without_what_is_secret_i
     assert "hunter" not in str(error)
 
 
-async def test_a_session_that_the_server_forgot_is_opened_anew_and_the_call_goes_through():
+async def test_a_session_that_the_server_forgot_is_opened_again_and_the_call_goes_through():
     port = free_port()
-    with anyio.fail_after(90):
-        with serving("streamable-http", port=port) as first:
-            client = Client(wrap_on_stdio("--url", f"http://127.0.0.1:{port}/mcp"), mode="legacy")
-            await client.__aenter__()
-            before = words(await client.call_tool("process", {}))
-            assert before == str(first.pid)
-        with serving("streamable-http", port=port) as second:
-            assert words(await client.call_tool("process", {})) == str(second.pid)
-            await client.__aexit__(None, None, None)
+    with anyio.fail_after(90), contextlib.ExitStack() as servers:
+        first = servers.enter_context(serving("streamable-http", port=port, python=sys.executable))
+        async with Client(wrap_on_stdio("--url", f"http://127.0.0.1:{port}/mcp"), mode="legacy") as client:
+            assert words(await client.call_tool("process", {})) == str(first.pid)
+            servers.close()
+            with serving("streamable-http", port=port, python=sys.executable) as second:
+                assert words(await client.call_tool("process", {})) == str(second.pid)
 
 
 class Junk(http.server.BaseHTTPRequestHandler):
@@ -199,7 +199,7 @@ async def test_tls_is_checked_against_the_given_certificates(tmp_path):
         "ssl_certfile=sys.argv[3], ssl_keyfile=sys.argv[3])"
     )
     process = subprocess.Popen(  # noqa: ASYNC220
-        [sys.executable, "-W", "ignore", "-c", code, str(HERE), str(port), str(certificate)]
+        [PYTHON, "-W", "ignore", "-c", code, str(HERE), str(port), str(certificate)]
     )
     try:
         wait_until_listening(port, process)

@@ -1,0 +1,50 @@
+"""``PYTHON``: a Python interpreter whose imports are already done, in the place of ``sys.executable``.
+
+Importing coatcheck, the MCP SDK and a web server takes a process about one second of processor time, and the tests
+start some hundred processes. ``PYTHON -m coatcheck …`` and ``PYTHON script.py …`` ask a server process of this test run,
+which has imported them, to fork: the process begins within milliseconds. It has its own descriptors, environment,
+working directory and exit code; signals are forwarded to it, and it is killed when what was started is killed.
+
+It differs from a process of its own in three ways, so tests of these use ``sys.executable``: its parent is not the
+process that started it, everything is imported before it begins, and it shares memory with others.
+"""
+
+import atexit
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def _start() -> str:
+    folder = Path(tempfile.mkdtemp(prefix="coatcheck-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    address = folder / "socket"
+    with socket.socket(socket.AF_UNIX) as listener:
+        # Who connects before the server has imported everything waits in this queue.
+        listener.bind(str(address))
+        listener.listen(256)
+        command = [sys.executable, "-W", "ignore", str(HERE / "fork_server.py"), str(listener.fileno())]
+        server = subprocess.Popen(
+            command, stdin=subprocess.PIPE, pass_fds=[listener.fileno()], cwd="/", start_new_session=True
+        )
+    atexit.register(_stop, server)
+    launcher = folder / "python"
+    code = (HERE / "launcher.py").read_text()
+    launcher.write_text(f"#!{sys.executable} -IS\nADDRESS = {str(address)!r}\n{code}")
+    launcher.chmod(0o700)
+    return str(launcher)
+
+
+def _stop(server: "subprocess.Popen[bytes]") -> None:
+    server.kill()
+    server.wait()
+    if server.stdin is not None:
+        server.stdin.close()
+
+
+PYTHON = _start() if sys.platform == "linux" else sys.executable

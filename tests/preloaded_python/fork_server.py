@@ -1,0 +1,112 @@
+"""Imports what tests run, and forks for each process that is asked for; ends when its stdin does."""
+
+import gc
+import importlib
+import marshal
+import os
+import runpy
+import selectors
+import signal
+import socket
+import sys
+from pathlib import Path
+
+IMPORTED = (
+    "anyio._backends._asyncio",
+    "coatcheck.cli.app",
+    "coatcheck.cli.wrap_http",
+    "coatcheck.containers",
+    "coatcheck.mcp_server.attach",
+    "coatcheck.proxy.gateway.gateway",
+    "coatcheck.proxy.front.stdio",
+    "coatcheck.proxy.upstreams.streamable_http",
+    "coatcheck.wiring.running",
+    "mcp.server.mcpserver",
+    "mcp.server.streamable_http_manager",
+    "sqlite3",
+    "uvicorn.protocols.http.auto",
+)
+
+
+def main(listener: socket.socket) -> None:
+    """Serve, and in a process that was asked for: run what it is to run."""
+    for name in IMPORTED:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for the supervisors.
+    with selectors.DefaultSelector() as selector:
+        selector.register(listener, selectors.EVENT_READ)
+        selector.register(0, selectors.EVENT_READ)
+        while True:
+            ready = [key.fileobj for key, _ in selector.select()]
+            if 0 in ready:
+                os._exit(0)
+            connection, _ = listener.accept()
+            if os.fork() == 0:
+                break
+            connection.close()
+    listener.close()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    supervise(connection)
+
+
+def supervise(connection: socket.socket) -> None:
+    """Fork what was asked for and report its id and its end; kill it when the connection ends. Returns in the fork."""
+    size, descriptors, _, _ = socket.recv_fds(connection, 4, 3)
+    asked = b""
+    while len(asked) < int.from_bytes(size, "big"):
+        asked += connection.recv(1 << 16)
+    arguments, folder, environment = marshal.loads(asked)
+    pid = os.fork()
+    if pid == 0:
+        connection.close()
+        os.setpgid(0, 0)
+        become(descriptors, arguments, folder, environment)
+        return
+    for number in (*descriptors, 0, 1, 2):
+        os.close(number)
+    try:
+        connection.sendall(pid.to_bytes(4, "big"))
+        with selectors.DefaultSelector() as selector:
+            selector.register(connection, selectors.EVENT_READ)
+            selector.register(os.pidfd_open(pid), selectors.EVENT_READ)
+            if any(key.fileobj is connection for key, _ in selector.select()):
+                os.kill(pid, signal.SIGKILL)
+        connection.sendall(os.waitpid(pid, 0)[1].to_bytes(4, "big"))
+    except OSError:  # The launcher is gone.
+        os.kill(pid, signal.SIGKILL)
+    os._exit(0)
+
+
+def become(descriptors: list[int], arguments: list[str], folder: str, environment: dict[str, str]) -> None:
+    """Take on the descriptors, the environment and the working directory, and run the module, code or script."""
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    # Those of the fork server remember what kind of files theirs were.
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    while arguments[0] == "-W":
+        arguments = arguments[2:]
+    sys.path[1:1] = [part for part in environment.get("PYTHONPATH", "").split(os.pathsep) if part]
+    if arguments[0] == "-m":
+        sys.path[0] = folder
+        sys.argv = arguments[1:]
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    elif arguments[0] == "-c":
+        sys.path[0] = ""
+        sys.argv = ["-c", *arguments[2:]]
+        exec(compile(arguments[1], "<string>", "exec"), {"__name__": "__main__"})
+    else:
+        sys.path[0] = str(Path(arguments[0]).resolve().parent)
+        sys.argv = arguments
+        runpy.run_path(arguments[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])))
