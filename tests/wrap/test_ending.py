@@ -6,11 +6,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.processes import children_of, wait_until_ended
 
 HERE = Path(__file__).parent
 PROXY = [sys.executable, str(HERE / "run_proxy.py")]
 SPECIAL = [sys.executable, str(HERE / "special_server.py")]
+
+
+@pytest.fixture
+def connect(connect):
+    """With processes of their own: how they end, and what is left of them, is tested here."""
+
+    def start(*mode, command=None, verbose=False):
+        options = ["--verbose"] if verbose else []
+        return connect(wrapped=False, command=[*PROXY, *options, *(command or [*SPECIAL, *mode])])
+
+    return start
 
 
 def test_the_end_of_the_input_ends_the_server_and_gives_0(connect):
@@ -21,7 +34,7 @@ def test_the_end_of_the_input_ends_the_server_and_gives_0(connect):
 
 
 def test_a_server_that_ignores_every_hint_is_ended_with_all_it_started(connect):
-    client = connect(wrapped=False, command=[*PROXY, *SPECIAL, "stubborn"])
+    client = connect("stubborn")
     pids = json.loads(client.line())["params"]["pids"]
     assert client.close() == 0
     wait_until_ended(*pids)
@@ -29,7 +42,7 @@ def test_a_server_that_ignores_every_hint_is_ended_with_all_it_started(connect):
 
 def test_sigterm_and_sigint_end_server_and_proxy(connect):
     for number in (signal.SIGTERM, signal.SIGINT):
-        client = connect(wrapped=False, command=[*PROXY, *SPECIAL, "stubborn"])
+        client = connect("stubborn")
         pids = json.loads(client.line())["params"]["pids"]
         client.process.send_signal(number)
         assert client.ended() == 128 + number
@@ -38,7 +51,7 @@ def test_sigterm_and_sigint_end_server_and_proxy(connect):
 
 
 def test_a_killed_proxy_leaves_no_server(connect):
-    client = connect(wrapped=False, command=[*PROXY, *SPECIAL])
+    client = connect()
     client.call("echo")
     children = children_of(client.process.pid)
     assert children
