@@ -1,6 +1,7 @@
 """What tools tell a model, and how they behave where the platform does not; with the toolset's container."""
 
 import contextlib
+import re
 from collections.abc import AsyncIterator
 
 import anyio
@@ -79,7 +80,33 @@ async def test_an_unknown_workspace_is_told_with_what_names_them(api_url):
     async with served(host_for(settings_for(api_url, workspace="nowhere"))) as client:
         said = await refused(client, "list_pipelines")
     assert "Workspace 'nowhere' not found (404)" in said
-    assert "list_workspaces the workspaces" in said
+    assert "list_workspaces names the workspaces" in said
+
+
+async def test_tools_that_are_not_listed_are_named_nowhere(api_url):
+    host = host_for(settings_for(api_url))
+    chosen = [
+        "get_pipeline",
+        "create_pipeline",
+        "create_pipeline_version",
+        "get_secret",
+        "get_index",
+        "get_pipeline_logs",
+    ]
+    server = MCPServer("deepset")
+    configure_mcp_server(server, chosen, toolsets=[host.installation()], container=host.coatcheck())
+    others = re.compile(rf"\b({'|'.join({*host.registry(), *host.coatcheck().registry()}.difference(chosen))})\b")
+    async with running(host.coatcheck()), Client(server) as client:
+        tools = (await client.list_tools()).tools
+        assert {tool.name for tool in tools} == set(chosen)
+        for tool in tools:
+            assert tool.description
+            assert not others.search(f"{tool.description} {tool.input_schema}"), tool.name
+        for name, arguments in (("get_pipeline", {"pipeline_name": "no"}), ("get_index", {"index_name": "no"})):
+            said = await refused(client, name, **arguments)
+            assert said.endswith("Check the spelling.")
+            assert not others.search(said)
+    await host.clients().aclose()
 
 
 async def test_a_yaml_error_is_told_with_its_line(client):

@@ -1,12 +1,14 @@
 """Registering tools on a real server, and what a real client then sees and can do."""
 
+import inspect
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from mcp import Client
 from mcp.server import MCPServer
 from mcp_types import TextContent
+from pydantic import Field
 
 from coatcheck.errors import ObjectNotFound, SettingsError
 from coatcheck.object_store import ObjectStore
@@ -138,3 +140,36 @@ async def test_a_tool_that_the_server_refuses_leaves_it_as_it_was() -> None:
     with pytest.raises(Exception, match="_x"):
         register_tools(server, {"missing": REGISTRY["missing"], "private": (private, ToolConfig())})
     assert await tool_names(server) == []
+
+
+async def test_tools_that_are_not_registered_are_named_nowhere() -> None:
+    def load(name: Annotated[str, Field(description="A name; list_names shows them.")]) -> str:
+        """Load one. save_it saves it; to see e.g. load_other, call list_names.
+
+        list_names comes first.
+
+        Loading is quick; list_names is not! And load is again.
+        """
+        raise ObjectNotFound("no", "list_names has them; load has not.")
+
+    def others() -> str:
+        """Exist."""
+        return ""
+
+    registry = {name: (others, ToolConfig()) for name in ("list_names", "save_it")} | {"load": (load, ToolConfig())}
+    for chosen, description, parameter, hint in (
+        (["load"], "Load one.\n\nLoading is quick. And load is again.", "A name.", "here. load has not. Call"),
+        (
+            list(registry),
+            inspect.cleandoc(load.__doc__ or ""),
+            "A name; list_names shows them.",
+            "list_names has them;",
+        ),
+    ):
+        server = MCPServer("test")
+        register_tools(server, registry, chosen)
+        async with Client(server) as client:
+            tool = next(tool for tool in (await client.list_tools()).tools if tool.name == "load")
+            assert tool.description == description
+            assert tool.input_schema["properties"]["name"]["description"] == parameter
+            assert hint in (await client.call_tool("load", {"name": "x"})).content[0].text

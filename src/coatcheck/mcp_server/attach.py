@@ -9,6 +9,7 @@ from coatcheck.calls.interceptor import Interceptor
 from coatcheck.codec.chunked.gc_tuning import search_beforehand
 from coatcheck.errors import SettingsError
 from coatcheck.explorer import Explorer
+from coatcheck.explorer.tool_names import DEFAULT_PREFIX, OPERATIONS
 from coatcheck.mcp_server.middleware import OwnArgumentsMiddleware, ReferenceMiddleware, TenancyMiddleware
 from coatcheck.mcp_server.stepping_back import SteppingBackMiddleware
 from coatcheck.store.object_store import ObjectStore
@@ -145,10 +146,11 @@ def install_tools(
     registry = {name: installation.registry[name] for name, installation in owners.items()}
     names: list[str] = []
     chosen = choose_tools(registry, tool_names)
+    unlisted = {*registry, *(DEFAULT_PREFIX + name for name in OPERATIONS)}.difference(chosen)
     try:
         for installation in installations:
             own = [name for name in chosen if owners[name] is installation]
-            names += _register(server, installation.registry, store, explorer, own, installation)
+            names += _register(server, installation.registry, store, explorer, own, installation, unlisted)
     except Exception:
         for name in names:
             server.remove_tool(name)
@@ -187,6 +189,7 @@ def _register(
     explorer: ExplorerProvider,
     tool_names: Collection[str] | None = None,
     needs: Installation | None = None,
+    unlisted: Collection[str] = (),
 ) -> list[str]:
     """Register tools that look store and explorer up at each call; names that the server has already are refused."""
     names = list(registry) if tool_names is None else list(tool_names)
@@ -203,6 +206,7 @@ def _register(
         workspace_mode=needs.workspace_mode,
         workspace=needs.workspace,
         client=needs.client,
+        unlisted=unlisted,
     )
 
 

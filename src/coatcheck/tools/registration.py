@@ -2,12 +2,13 @@
 
 import difflib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from keyword import iskeyword
 from typing import Any
 
 from coatcheck.errors import SettingsError, excerpt
+from coatcheck.tools.mentions import without_mentions
 from coatcheck.tools.referenceable import ExplorerSource, StoreSource, told_to_the_model
 from coatcheck.tools.signatures import signature_of, with_other_signature, with_signature
 from coatcheck.tools.tool_building import (
@@ -58,6 +59,7 @@ def register_tools(
     workspace_mode: WorkspaceMode = WorkspaceMode.STATIC,
     workspace: Any = None,
     client: Any = None,
+    unlisted: Collection[str] = (),
 ) -> list[str]:
     """Register tools on an ``MCPServer`` or a ``FastMCP``, all of them or none.
 
@@ -70,6 +72,8 @@ def register_tools(
         workspace_mode: Who gives the workspace to tools that need one.
         workspace: The workspace or a provider of it.
         client: The client or a provider of it, for tools that need one.
+        unlisted: Names of tools that descriptions and errors do not mention, beside those of the registry that are not
+            registered.
 
     Returns:
         The names of the registered tools, in the registry's order.
@@ -89,6 +93,7 @@ def register_tools(
         workspace_mode=workspace_mode,
         workspace=workspace,
         client=client,
+        unlisted=unlisted,
     )
     _add_all(mcp_server_instance, built)
     return [name for name, _, _ in built]
@@ -103,13 +108,17 @@ def build_tools(
     workspace_mode: WorkspaceMode = WorkspaceMode.STATIC,
     workspace: Any = None,
     client: Any = None,
+    unlisted: Collection[str] = (),
 ) -> list[tuple[str, Tool, ToolConfig]]:
     """Build tools of a registry under their names; see `register_tools` for the arguments and errors."""
     built: list[tuple[str, Tool, ToolConfig]] = []
+    names = list(names)
+    silent = {*registry, *unlisted}.difference(names)
     for name in names:
         func, config = registry[name]
+        face = replace(signature_of(func), name=name)
         tool = build_tool(
-            with_other_signature(func, replace(signature_of(func), name=name)),
+            without_mentions(func, face, silent) if silent else with_other_signature(func, face),
             config,
             object_store=object_store,
             explorer=explorer,

@@ -10,7 +10,7 @@ from coatcheck.toolsets.deepset.text_ranking import Ranker
 from coatcheck.toolsets.deepset.tools.parameters import After, Limit, Query, TopK, Workspace, answer, shown
 from coatcheck.toolsets.deepset.tools.tool_errors import advised
 
-_WHERE = "search_component_definitions finds components, list_component_families names their kinds."
+_WHERE = "search_component_definitions finds components; list_component_families names their kinds."
 
 ComponentType = Annotated[
     str, Field(description='Full type, such as "haystack.components.builders.prompt_builder.PromptBuilder".')

@@ -15,8 +15,8 @@ from coatcheck.toolsets.deepset.tools.parameters import Query
 from coatcheck.toolsets.deepset.tools.tool_errors import ToolFailed, advised
 
 NO_DOCS = (
-    "The documentation cannot be searched here: no share URL is set. Ask the user to set DEEPSET_DOCS_SHARE_URL, or "
-    "use load_skill."
+    "The documentation cannot be searched here: no share URL is set. Ask the user to set DEEPSET_DOCS_SHARE_URL; "
+    "load_skill has guides."
 )
 _FEWEST_CHARACTERS = 200
 """A page that would be cut to less is left out."""

@@ -23,8 +23,10 @@ from coatcheck.toolsets.deepset.tools.parameters import (
 )
 from coatcheck.toolsets.deepset.tools.tool_errors import ToolFailed, advised, configuration
 
-_WHERE = "list_indexes names the indexes, list_workspaces the workspaces."
-_WHERE_TEMPLATES = "list_templates and search_templates name the templates, list_workspaces the workspaces."
+_WHERE = "list_indexes names the indexes; list_workspaces names the workspaces."
+_WHERE_TEMPLATES = (
+    "list_templates names the templates; search_templates finds some; list_workspaces names the workspaces."
+)
 _INVALID = frozenset({400, 422})
 
 TypeOfPipeline = Annotated[
@@ -78,7 +80,7 @@ async def update_index(
     count = config.count(original_config_snippet)
     if count != 1:
         found = "is not in the configuration" if count == 0 else f"is in the configuration {count} times"
-        what = "copy it from get_index, with its spaces" if count == 0 else "add lines around it until it is unique"
+        what = "copy it with its spaces; get_index shows it" if count == 0 else "add lines around it until it is unique"
         raise ToolFailed(f"The snippet {excerpt(original_config_snippet)!r} {found}; nothing was changed: {what}.")
     changed = config.replace(original_config_snippet, replacement_config_snippet)
     return answer(await indexes.update(index_name, config_yaml=changed))

@@ -45,7 +45,9 @@ async def list_secrets(limit: Limit = 20, after: After = None, *, client: Deepse
 
 @advised("list_secrets names the secrets.")
 async def get_secret(
-    secret_id: Annotated[str, Field(description="secret_id, from list_secrets.")], *, client: DeepsetClient
+    secret_id: Annotated[str, Field(description="secret_id of the secret; list_secrets shows it.")],
+    *,
+    client: DeepsetClient,
 ) -> dict[str, Any]:
     """Show the name and id of a secret; never its value."""
     return sent(await client.secrets.get(secret_id))

@@ -10,8 +10,11 @@ from coatcheck.toolsets.deepset.client.models import sent
 Workspace = Annotated[str, Field(description="Name of the workspace; list_workspaces shows them.")]
 PipelineName = Annotated[str, Field(description="Name of the pipeline.")]
 IndexName = Annotated[str, Field(description="Name of the index.")]
-VersionId = Annotated[str, Field(description="Id of the version, from list_pipeline_versions.")]
-QueryId = Annotated[str, Field(description="query_id of a search, from a search, a history or list_pipeline_traces.")]
+VersionId = Annotated[str, Field(description="Id of the version; list_pipeline_versions shows it.")]
+QueryId = Annotated[
+    str,
+    Field(description="query_id of a search, as in its answer and in histories; list_pipeline_traces shows it too."),
+]
 YamlText = Annotated[
     str, Field(description='YAML text; best a reference to where it is stored, such as "@obj_001.config_yaml".')
 ]

@@ -23,7 +23,7 @@ from coatcheck.toolsets.deepset.tools.parameters import (
 )
 from coatcheck.toolsets.deepset.tools.tool_errors import ToolFailed, advised, configuration
 
-WHERE_PIPELINES = "list_pipelines names the pipelines, list_workspaces the workspaces."
+WHERE_PIPELINES = "list_pipelines names the pipelines; list_workspaces names the workspaces."
 _INVALID = frozenset({400, 422})
 
 
@@ -67,8 +67,8 @@ async def create_pipeline(
 ) -> dict[str, Any]:
     """Create a pipeline with a first version of its configuration, a draft.
 
-    The configuration is validated: what is wrong is told under validation, and the pipeline is created all the same,
-    so that you can correct it with create_pipeline_version.
+    The configuration is validated: what is wrong is told under validation, and the pipeline is created all the same;
+    correct it with create_pipeline_version.
     """
     pipelines = client.workspace(workspace).pipelines
     config = configuration(yaml_configuration)
@@ -91,7 +91,7 @@ async def validate_pipeline(
     return _told(await client.workspace(workspace).pipelines.validate(configuration(yaml_configuration)))
 
 
-@advised("list_pipelines names the pipelines, list_pipeline_versions the versions.", writes=True)
+@advised("list_pipelines names the pipelines; list_pipeline_versions names the versions.", writes=True)
 async def deploy_pipeline(
     pipeline_name: PipelineName,
     workspace: Workspace,
@@ -136,7 +136,7 @@ async def deploy_pipeline(
     except PlatformTimeout as error:
         if error.method:
             raise
-        raise ToolFailed(f"{error}. Look again with get_pipeline in a minute; do not deploy a second time.") from error
+        raise ToolFailed(f"{error}. Do not deploy a second time; look again with get_pipeline in a minute.") from error
     return {"deployed": True, **sent(pipeline)}
 
 
@@ -158,7 +158,7 @@ async def get_pipeline_logs(
     return shown(page)
 
 
-@advised("list_pipelines names the pipelines, list_workspaces the workspaces.")
+@advised("list_pipelines names the pipelines; list_workspaces names the workspaces.")
 async def debug_pipeline(
     yaml_configuration: YamlText,
     workspace: Workspace,
@@ -197,7 +197,7 @@ async def debug_pipeline(
     return sent(run)
 
 
-_WHERE_VERSIONS = "list_pipelines names the pipelines, list_pipeline_versions the versions of one."
+_WHERE_VERSIONS = "list_pipelines names the pipelines; list_pipeline_versions names the versions of one."
 
 
 @advised(_WHERE_VERSIONS)

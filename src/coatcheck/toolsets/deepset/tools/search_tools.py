@@ -19,8 +19,8 @@ from coatcheck.toolsets.deepset.tools.parameters import (
 )
 from coatcheck.toolsets.deepset.tools.tool_errors import advised
 
-_WHERE = "list_pipelines names the pipelines, list_workspaces the workspaces."
-_WHERE_TRACES = "list_pipeline_traces names the runs of a pipeline, get_pipeline_trace the spans of one."
+_WHERE = "list_pipelines names the pipelines; list_workspaces names the workspaces."
+_WHERE_TRACES = "list_pipeline_traces names the runs of a pipeline; get_pipeline_trace names the spans of one."
 
 QueryFilter = Annotated[
     str | None, Field(description="OData filter, such as contains(query,'invoice') or duration gt 5.")
@@ -139,7 +139,7 @@ async def get_pipeline_trace(
 async def get_pipeline_trace_span_tags(
     pipeline_name: PipelineName,
     query_id: QueryId,
-    span_id: Annotated[str, Field(description="span_id, from get_pipeline_trace.")],
+    span_id: Annotated[str, Field(description="span_id of the span; get_pipeline_trace shows it.")],
     workspace: Workspace,
     *,
     client: DeepsetClient,

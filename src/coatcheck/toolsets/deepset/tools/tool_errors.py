@@ -92,7 +92,7 @@ def _advice_for_rejected(error: RequestRejected) -> str:
     if error.status == _CONFLICT:
         return "Choose another name, or change what is there."
     if error.status == _NOT_READY:
-        return "Deploy it first, with deploy_pipeline, and wait until it is deployed."
+        return "Deploy it first and wait until it is deployed; deploy_pipeline does both."
     return "Correct what was sent and call again; the platform named what does not fit."
 
 

@@ -1,0 +1,86 @@
+"""Tools speak of other tools only where those are listed: what a model is told to call, it must be able to call."""
+
+import re
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from inspect import Parameter, cleandoc
+from typing import Annotated, Any, get_origin
+
+from pydantic import Field
+from pydantic.fields import FieldInfo
+
+from coatcheck.errors import CoatcheckError
+from coatcheck.tools.signatures import FunctionSignature, with_signature
+
+_END_OF_SENTENCE = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)\s+")
+_END_OF_CLAUSE = re.compile(r";\s+")
+
+
+def without_mentions(
+    func: Callable[..., Any], face: FunctionSignature, unlisted: Collection[str]
+) -> Callable[..., Any]:
+    """Give a function whose description, parameters and errors leave out what they say of tools that are not listed.
+
+    A sentence that names one is left out whole, or what a semicolon separates from the rest of it.
+
+    Args:
+        func: The function.
+        face: How it is shown.
+        unlisted: Names of tools that are not listed.
+    """
+    names = re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, sorted(unlisted)))})(?!\w)")
+    shown = face.signature.replace(
+        parameters=[_parameter(parameter, names) for parameter in face.signature.parameters.values()]
+    )
+    quiet = replace(face, doc=face.doc and _shorter(cleandoc(face.doc), names), signature=shown)
+    if face.is_async:
+
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            with _shorter_errors(names):
+                return await func(*args, **kwargs)
+
+        return with_signature(quiet, call_async)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with _shorter_errors(names):
+            return func(*args, **kwargs)
+
+    return with_signature(quiet, call)
+
+
+def _shorter(text: str, names: re.Pattern[str]) -> str:
+    if not names.search(text):
+        return text
+    return "\n\n".join(filter(None, (_paragraph(each, names) for each in text.split("\n\n"))))
+
+
+def _paragraph(text: str, names: re.Pattern[str]) -> str:
+    return " ".join(filter(None, (_sentence(each, names) for each in _END_OF_SENTENCE.split(text))))
+
+
+def _sentence(text: str, names: re.Pattern[str]) -> str:
+    if not names.search(text):
+        return text
+    kept = "; ".join(clause for clause in _END_OF_CLAUSE.split(text) if not names.search(clause))
+    return f"{kept}." if kept and kept[-1] not in ".!?" else kept
+
+
+def _parameter(parameter: Parameter, names: re.Pattern[str]) -> Parameter:
+    annotation = parameter.annotation
+    if get_origin(annotation) is not Annotated:
+        return parameter
+    told = [each.description for each in annotation.__metadata__ if isinstance(each, FieldInfo) and each.description]
+    if not told or not names.search(told[-1]):
+        return parameter
+    return parameter.replace(annotation=Annotated[annotation, Field(description=_shorter(told[-1], names))])
+
+
+@contextmanager
+def _shorter_errors(names: re.Pattern[str]) -> Iterator[None]:
+    try:
+        yield
+    except CoatcheckError as error:
+        if error.args and isinstance(error.args[0], str):
+            error.args = (_shorter(error.args[0], names) or error.args[0], *error.args[1:])
+        raise
