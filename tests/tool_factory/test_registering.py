@@ -170,6 +170,6 @@ async def test_tools_that_are_not_registered_are_named_nowhere() -> None:
         register_tools(server, registry, chosen)
         async with Client(server) as client:
             tool = next(tool for tool in (await client.list_tools()).tools if tool.name == "load")
-            assert tool.description == description
+            assert inspect.cleandoc(tool.description) == description
             assert tool.input_schema["properties"]["name"]["description"] == parameter
             assert hint in (await client.call_tool("load", {"name": "x"})).content[0].text
