@@ -81,6 +81,11 @@ def test_missing_options_and_unknown_names_say_what_there_is(installed):
     done = run(installed, "-m", "coatcheck", "doctor", "--object-store-backend", "fsspec")
     assert done.returncode == 1
     assert "backend   failed  The fsspec backend needs the option url" in done.stdout
+    options = {"COATCHECK_OBJECT_STORE_OPTIONS": json.dumps({"url": "nowhere://objects"})}
+    done = run(installed | options, "-m", "coatcheck", "doctor", "--object-store-backend", "fsspec")
+    assert done.returncode == 1
+    assert "The backend fsspec (coatcheck_fsspec:open_backend) cannot be opened: ValueError: " in done.stdout
+    assert "Traceback" not in done.stderr
     done = run(installed, "-m", "coatcheck", "doctor", "--object-store-backend", "fspec")
     assert "there is no backend of this name; there are: fsspec, memory, redis, sqlite (did you mean fsspec?)" in (
         done.stdout + done.stderr

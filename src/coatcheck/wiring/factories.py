@@ -13,7 +13,7 @@ from coatcheck.calls.built_in_tools import OwnTool, own_tool
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.limits import CHARACTERS_PER_TOKEN, ROUND_FACTOR, Limits
 from coatcheck.codec import require_zstd
-from coatcheck.errors import MissingExtra, SettingsError, WiringError, excerpt
+from coatcheck.errors import CoatcheckError, MissingExtra, SettingsError, WiringError, excerpt
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.explorer.tool_names import names_of_tools
@@ -109,7 +109,15 @@ def open_installed(settings: Settings, exit_stack: AsyncExitStack) -> ObjectStor
             f"The backend {name} cannot be loaded from {point.value}: {type(error).__name__}: "
             f"{excerpt(str(error), 200)}. Check that its package is installed in this environment."
         ) from error
-    backend = opener(settings, exit_stack)
+    try:
+        backend = opener(settings, exit_stack)
+    except CoatcheckError:
+        raise
+    except Exception as error:
+        raise SettingsError(
+            f"The backend {name} ({point.value}) cannot be opened: {type(error).__name__}: {excerpt(str(error), 200)}. "
+            'What it needs to be told goes into object_store_options, as JSON in a variable: {"folder": "/data"}.'
+        ) from error
     try:
         return require_backend(backend)
     except WiringError as error:
