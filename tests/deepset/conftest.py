@@ -1,11 +1,15 @@
 import contextlib
+import os
 import socket
+import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 import uvicorn
 
+from coatcheck.cli import main
 from coatcheck.toolsets.deepset.client import DeepsetClient, RetryPolicy, Timeouts
 from coatcheck.toolsets.deepset.simulator import SimulatedPlatform
 
@@ -65,3 +69,20 @@ async def client(api_url) -> AsyncIterator[DeepsetClient]:
         "key-of-ada", base_url=api_url, timeouts=Timeouts(30, 30, 30), retries=FAST_RETRIES
     ) as made:
         yield made
+
+
+@pytest.fixture
+def command(monkeypatch, capsys) -> Callable[..., SimpleNamespace]:
+    """Run the command in this process, for what ends before anything is served."""
+
+    def run(*arguments: str, **variables: str) -> SimpleNamespace:
+        for name in [name for name in os.environ if name.startswith(("DEEPSET_", "COATCHECK_"))]:
+            monkeypatch.delenv(name)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["coatcheck", *arguments])
+        code = main()
+        said = capsys.readouterr()
+        return SimpleNamespace(returncode=code, stdout=said.out, stderr=said.err)
+
+    return run

@@ -1,21 +1,19 @@
 """Flags of ``coatcheck serve --toolset deepset``: what is listed, what is refused."""
 
-import subprocess
+from functools import partial
 
 import pytest
 
 from coatcheck.toolsets.deepset.tools.deepset_registry import deepset_registry
-from tests.deepset.serving import COMMAND, PATIENCE, SERVE, environment
+from tests.deepset.serving import SERVE
 
 
-def serve(*flags: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [COMMAND, *SERVE, *flags], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=PATIENCE, check=False, env=environment(**variables),
-    )  # fmt: skip
+@pytest.fixture
+def serve(command):
+    return partial(command, *SERVE)
 
 
-def test_tools_are_listed_one_a_line_without_a_key():
+def test_tools_are_listed_one_a_line_without_a_key(serve):
     done = serve("--list-tools")
     assert done.returncode == 0, done.stderr
     lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in done.stdout.splitlines()}
@@ -35,7 +33,7 @@ def test_tools_are_listed_one_a_line_without_a_key():
         (["--worksapce", "x"], {"DEEPSET_API_KEY": "s3cret"}, "Did you mean --workspace"),
     ],
 )
-def test_settings_that_do_not_fit_are_told_without_traceback_or_secret(flags, variables, expected):
+def test_settings_that_do_not_fit_are_told_without_traceback_or_secret(serve, flags, variables, expected):
     done = serve(*flags, **variables)
     assert done.returncode in {1, 2}
     assert expected in " ".join(done.stderr.replace("│", " ").split())
@@ -43,7 +41,7 @@ def test_settings_that_do_not_fit_are_told_without_traceback_or_secret(flags, va
     assert "s3cret" not in done.stderr + done.stdout
 
 
-def test_keys_from_requests_exclude_other_ways_of_authentication(tmp_path):
+def test_keys_from_requests_exclude_other_ways_of_authentication(serve, tmp_path):
     tokens = tmp_path / "tokens"
     tokens.write_text(f"ada {'0' * 64}\n")
     done = serve("--api-key-from-auth-header", "--auth-tokens", str(tokens), "--transport", "streamable-http")
@@ -51,7 +49,7 @@ def test_keys_from_requests_exclude_other_ways_of_authentication(tmp_path):
     assert "leave out --auth-tokens" in done.stderr
 
 
-def test_the_help_names_every_flag_of_the_toolset():
+def test_the_help_names_every_flag_of_the_toolset(serve):
     shown = serve("--help").stdout
     for flag in ("api-key", "api-url", "workspace", "workspace-mode", "docs-share-url", "client-timeout",
                  "api-key-from-auth-header", "shared-object-ttl"):  # fmt: skip

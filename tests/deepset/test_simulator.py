@@ -41,13 +41,6 @@ def simulated(*flags: str) -> Iterator[str]:
 
 
 @pytest.mark.anyio
-async def test_the_command_lets_every_key_in_by_default(tmp_path):
-    with simulated() as url:
-        async with DeepsetClient("anything", base_url=f"{url}/api") as client:
-            assert (await client.workspace("default").pipelines.list()).total == 64
-
-
-@pytest.mark.anyio
 async def test_the_command_takes_keys_and_faults_and_more_faults_while_it_runs(tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("# key name\nkey-of-ada ada\n\nkey-of-grace grace\n")
@@ -78,10 +71,8 @@ async def test_the_command_takes_keys_and_faults_and_more_faults_while_it_runs(t
         (["--faults", "nonsense"], "word without '='"),
     ],
 )
-def test_flags_that_do_not_fit_are_told_without_a_traceback(flags, expected):
-    done = subprocess.run(
-        [COMMAND, "deepset", "simulate", *flags], capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
+def test_flags_that_do_not_fit_are_told_without_a_traceback(command, flags, expected):
+    done = command("deepset", "simulate", *flags)
     assert done.returncode in {1, 2}
     assert expected in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
