@@ -232,8 +232,11 @@ class ExplorerCore:
             return f"{answer.text}\n\nThe new value was not kept: {error}"[: self.response_limit]
         if fits:
             return f"{answer.text}\n\nStored as @{stored.object_id}."[: self.response_limit]
-        limit = min(self.preview_limit, self.response_limit - len(answer.text) - 2)
-        preview = await self.show(Reference(stored.object_id), max(limit, 0), headline=True)
+        if operation == "replace":  # the answer says what is different; the rest is known
+            preview = f"@{stored.object_id}: {_described(stored.metadata)}"
+        else:
+            limit = min(self.preview_limit, self.response_limit - len(answer.text) - 2)
+            preview = await self.show(Reference(stored.object_id), max(limit, 0), headline=True)
         return "\n\n".join(part for part in (answer.text, preview) if part)[: self.response_limit]
 
     async def check_filter(self, program: str) -> None:

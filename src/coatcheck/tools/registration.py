@@ -8,7 +8,6 @@ from keyword import iskeyword
 from typing import Any
 
 from coatcheck.errors import SettingsError, excerpt
-from coatcheck.tools.mentions import without_mentions
 from coatcheck.tools.referenceable import ExplorerSource, StoreSource, told_to_the_model
 from coatcheck.tools.signatures import signature_of, with_other_signature, with_signature
 from coatcheck.tools.tool_building import (
@@ -21,6 +20,7 @@ from coatcheck.tools.tool_building import (
     apply_memory,
     apply_workspace,
 )
+from coatcheck.tools.unlisted_names import without_mentions
 
 
 def build_tool(
