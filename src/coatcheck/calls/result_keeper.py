@@ -27,6 +27,7 @@ from coatcheck.codec import ToolResult
 from coatcheck.codec.characters import ResultSize, measure_result, seen_characters, text_of
 from coatcheck.errors import CoatcheckError, PathNotFound
 from coatcheck.explorer import Explorer, Kept
+from coatcheck.explorer.previews.wording import mark_lines
 from coatcheck.explorer.tool_names import listed_as
 
 SHORTEST_PREVIEW = 500
@@ -226,6 +227,7 @@ class ResultKeeper:
         except CoatcheckError as error:
             everything = all_text(made.original)
             text = error_text(everything, made.room, None)
+            text = mark_lines(text) if text is everything else text
             return Kept(None, f"This result was not kept: {error}\n\n{text}"[: made.room], len(everything))
 
 

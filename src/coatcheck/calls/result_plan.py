@@ -6,7 +6,8 @@ from typing import Any
 
 from coatcheck.arguments.output_schemas import STORED
 from coatcheck.codec.characters import MEDIA_LIMIT, ResultSize, block_characters, is_media, text_of, weigh
-from coatcheck.errors import excerpt
+from coatcheck.errors import quoted_name
+from coatcheck.explorer.previews.wording import mark_further_lines
 
 Result = dict[str, Any]
 
@@ -147,11 +148,14 @@ def stored_marker(reference: str | None, preview: str, room: int) -> Result:
 
 
 def error_text(text: str, limit: int, reference: str | None) -> str:
-    """Shorten the text of an error to ``limit`` characters with both of its ends."""
+    """Shorten the text of an error to ``limit`` characters with both of its ends; then its lines are marked."""
+    if len(text) <= limit:
+        return text
     where = "it could not be kept" if reference is None else f"the whole is {reference}"
-    between = f"\n[… {len(text):,} characters in all; {where} …]\n"
+    between = f"\n[… {len(text):,} characters in all; {where} …]\n "
+    marked = f" {mark_further_lines(text)}"
     half = max((limit - len(between)) // 2, 0)
-    return f"{text[:half]}{between}{text[len(text) - half :]}" if len(text) > limit else text
+    return f"{marked[:half]}{between}{marked[len(marked) - half :]}"
 
 
 def build_error(made: Plan, reference: str | None) -> Result:
@@ -173,11 +177,11 @@ def describe(block: Any) -> str:
     """Say in one line what a block is: its kind, media type, size and hash."""
     if not isinstance(block, dict):
         return "A block of unknown kind"
-    kind = excerpt(str(block.get("type", "block")))
+    kind = quoted_name(str(block.get("type", "block")))
     holder = block.get("resource") if kind == "resource" else block
     holder = holder if isinstance(holder, dict) else {}
     parts = [kind if kind != "resource" else "embedded resource"]
-    parts += [excerpt(str(holder[key])) for key in ("uri", "name", "mimeType") if key in holder]
+    parts += [quoted_name(str(holder[key])) for key in ("uri", "name", "mimeType") if key in holder]
     encoded = holder.get("data", holder.get("blob"))
     if isinstance(encoded, str):
         parts += [f"{_decoded_size(encoded):,} bytes", f"sha256 {_sha256(encoded)}"]
@@ -188,7 +192,7 @@ def describe(block: Any) -> str:
 
 def _describe_links(links: list[Any]) -> str:
     digest = hashlib.sha256("\n".join(str(link.get("uri")) for link in links).encode("utf-8", "replace")).hexdigest()
-    first, last = (excerpt(str(link.get("uri"))) for link in (links[0], links[-1]))
+    first, last = (quoted_name(str(link.get("uri"))) for link in (links[0], links[-1]))
     return f"{len(links):,} resource links, {first} to {last}, sha256 of their addresses {digest}"
 
 

@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from coatcheck.codec.characters import well_formed
+from coatcheck.errors import quoted_name
 from coatcheck.references import is_object_id
 
 if TYPE_CHECKING:  # What a proxy needs for its first messages is loaded without these.
@@ -43,7 +44,7 @@ def object_link(reference: str, tool: str) -> Result:
         "type": "resource_link",
         "uri": OBJECTS + object_id,
         "name": object_id,
-        "description": f"The whole result of {tool}" if tool else "The whole result",
+        "description": f"The whole result of {quoted_name(tool)}" if tool else "The whole result",
     }
 
 

@@ -6,9 +6,19 @@ import sys
 from datetime import UTC, datetime
 from types import TracebackType
 
+from coatcheck.cli.printing import say
+from coatcheck.errors import excerpt
 from coatcheck.proxy.upstreams.process import DroppingStderr
 
 logger = logging.getLogger("coatcheck")
+
+
+class TextLines(logging.Formatter):
+    """Formats a record as text in which nothing but the record itself begins a line or steers a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the usual text with a space before each further line."""
+        return "\n ".join(excerpt(line, len(line)) for line in super().format(record).splitlines())
 
 
 class JsonLines(logging.Formatter):
@@ -32,6 +42,8 @@ def configure_logging(log_format: str | None, *, verbose: bool) -> None:
     if sys.stderr is sys.__stderr__:
         sys.stderr = DroppingStderr()  # A client that does not read stderr must not stop us.
     logging.basicConfig(stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(TextLines(logging.BASIC_FORMAT))
     write_logs_as(log_format)
 
 
@@ -50,7 +62,7 @@ def announce(text: str) -> None:
         record = logger.makeRecord(logger.name, logging.INFO, "", 0, text, (), None)
         logger.handle(record)
     else:
-        sys.stderr.write(f"coatcheck: {text}\n")
+        say(text)
 
 
 def _logs_json() -> bool:

@@ -13,6 +13,7 @@ import typer
 from coatcheck.cli.options import SettingsFlags, make_settings
 from coatcheck.cli.printing import print_data, print_table, say
 from coatcheck.cli.settings_options import SettingsCommand, settings_options
+from coatcheck.errors import quoted_name
 
 NOT_FOUND, USAGE = 1, 2
 
@@ -81,10 +82,10 @@ def ls(
         [
             [
                 f"@{held.object_id}",
-                *([held.namespace or "-"] if all_namespaces else []),
+                *([quoted_name(held.namespace) if held.namespace else "-"] if all_namespaces else []),
                 held.metadata.type + ("" if held.metadata.length is None else f" of {held.metadata.length:,}"),
                 f"{held.metadata.size:,} bytes",
-                held.metadata.tool or "-",
+                quoted_name(held.metadata.tool) if held.metadata.tool else "-",
                 ago(max(now - held.metadata.created, 0)),
             ]
             for held in found

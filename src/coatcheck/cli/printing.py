@@ -30,11 +30,16 @@ def print_data(data: str | bytes) -> None:
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Write rows to stdout with their columns aligned; the last one as wide as it is."""
+    """Write rows to stdout with their columns aligned, each on one line; the last one as wide as it is."""
+    rows = [[_one_line(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths[:-1], strict=True)]
         print_data("  ".join([*cells, row[-1]]) + "\n")
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else "�" for c in text)
 
 
 def _harmless(text: str) -> str:

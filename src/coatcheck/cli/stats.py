@@ -12,6 +12,7 @@ from coatcheck.cli.objects import opened
 from coatcheck.cli.options import SettingsFlags, make_settings
 from coatcheck.cli.printing import print_data, print_table
 from coatcheck.cli.settings_options import settings_options
+from coatcheck.errors import quoted_name
 
 if TYPE_CHECKING:
     from coatcheck.store.inventory import HeldObject
@@ -162,7 +163,11 @@ def _print_holdings(found: Figures) -> None:
         oldest, newest = (ago(max(now - found[name], 0)) for name in ("oldest", "newest"))
         print_data(f"The newest is from {newest}, the oldest from {oldest}.\n")
     rows = [
-        [f"  {tool or '(no tool)'}", counted(each["objects"], "object"), f"{each['bytes']:,} bytes"]
+        [
+            f"  {quoted_name(tool) if tool else '(no tool)'}",
+            counted(each["objects"], "object"),
+            f"{each['bytes']:,} bytes",
+        ]
         for tool, each in found["tools"].items()
     ]
     print_table(rows[:MOST_TOOLS_SHOWN])
@@ -178,7 +183,7 @@ def _print_counted(found: Figures) -> None:
     print_table(
         [
             [
-                f"  {tool}",
+                f"  {quoted_name(tool)}",
                 f"{each['kept']:,.0f} kept, {each['not_kept']:,.0f} not kept",
                 f"{each['saved_characters']:,.0f} characters",
                 f"~{each['saved_tokens']:,.0f} tokens",

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from coatcheck.calls.host_profiles import APPS_EXTENSION
-from coatcheck.errors import UpstreamError
+from coatcheck.errors import UpstreamError, excerpt, quoted_name
+from coatcheck.explorer.previews.wording import mark_further_lines
 from coatcheck.proxy.gateway.names import MAX_NAME_CHARACTERS, joined, joined_uri, with_joined_tasks, with_joined_views
 from coatcheck.proxy.gateway.revisions import info_of
 from coatcheck.proxy.gateway.routing import RefusedError
@@ -18,6 +19,9 @@ logger = logging.getLogger(__name__)
 MAX_PAGES = 100
 MAX_TOOLS = 10_000
 """Tools of a server whose names are remembered."""
+
+_LONGEST_STATE = 800
+"""Characters of what is said of one server."""
 
 SERVERS_TOOL = "coatcheck_servers"
 LISTS = {
@@ -69,7 +73,7 @@ def merged_instructions(upstreams: Sequence[Upstream]) -> str:
         if upstream.state is not State.RUNNING:
             parts.append(f"{upstream.name} is {upstream.state.value}.")  # Reasons would grow with each failure.
         elif isinstance(said, str) and said:
-            parts.append(f"{upstream.name}: {said}")
+            parts.append(f"{upstream.name}: {mark_further_lines(said)}")
     return "\n\n".join(parts)
 
 
@@ -109,8 +113,9 @@ def servers_text(upstreams: Sequence[Upstream]) -> str:
     lines = []
     for upstream in upstreams:
         info = info_of(upstream.handshake_result)
-        what = f" ({info.get('name')} {info.get('version')}".rstrip() + ")" if info else ""
-        lines.append(f"{upstream.name}: {upstream.describe()}{what if upstream.state is State.RUNNING else ''}")
+        names = " ".join(quoted_name(str(info[key])) for key in ("name", "version") if info.get(key))
+        what = f" ({names})" if names and upstream.state is State.RUNNING else ""
+        lines.append(f"{upstream.name}: {excerpt(upstream.describe(), _LONGEST_STATE)}{what}")
     return "\n".join(lines)
 
 

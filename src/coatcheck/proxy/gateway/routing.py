@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from coatcheck.errors import excerpt
+from coatcheck.errors import excerpt, quoted_name
 from coatcheck.proxy.gateway.names import TASK_ID, joined, split, split_uri
 from coatcheck.proxy.gateway.upstream import Upstream
 from coatcheck.proxy.jsonrpc import METHOD_NOT_FOUND, Message
@@ -77,7 +77,7 @@ class Routes:
 
     def no_tool(self, tool: str) -> RefusedError:
         """Say that there is no such tool."""
-        names = ", ".join(self._listed_names(tool))
+        names = ", ".join(map(quoted_name, self._listed_names(tool)))
         several = f" Several servers have one: {names}." if names else ""
         return RefusedError(INVALID_PARAMS, f'There is no tool "{excerpt(tool)}".{several}')
 

@@ -5,6 +5,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from coatcheck.calls.nesting import HEADER
-from coatcheck.errors import UpstreamError
+from coatcheck.errors import UpstreamError, quoted_name
 from coatcheck.proxy.upstreams.base import OnMessage, OnPressure
 
 logger = logging.getLogger(__name__)
@@ -259,7 +260,7 @@ def unreachable(name: str, error: Exception) -> str:
 
 def no_mcp(name: str, kind: str) -> str:
     """Say that the response is not MCP."""
-    return f'The server {name} answered with "{kind}", which is no MCP. Check the path of the URL.'
+    return f"The server {name} answered with {quoted_name(kind)}, which is no MCP. Check the path of the URL."
 
 
 def refusal(name: str, response: httpx2.Response) -> str:
@@ -267,5 +268,7 @@ def refusal(name: str, response: httpx2.Response) -> str:
     if response.is_redirect:
         return f"The server {name} has moved to another address: use that one's URL."
     hint = _HINTS.get(response.status_code, "")
-    words = f"The server {name} refused with HTTP {response.status_code} {response.reason_phrase}".rstrip()
+    # Not the phrase of the response: it could go on for us.
+    phrase = next((status.phrase for status in HTTPStatus if status == response.status_code), "")
+    words = f"The server {name} refused with HTTP {response.status_code} {phrase}".rstrip()
     return f"{words}. {hint}".rstrip()
