@@ -7,8 +7,12 @@ import os
 import platform
 import sys
 from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # Redis is started as the tests do it
 
 from event_loop import event_loop
+from hostile_work import hostile_work
 from in_process import Peer, large, paths, small
 from in_redis import in_redis
 from peers import PeerMissing, peer_figures
@@ -24,8 +28,9 @@ BENCHMARKS: dict[str, Callable[[Peer], list[Figure]]] = {
     "wrap": lambda _: wrapping(),
     "http": lambda _: wrapping_http(),
     "event_loop": lambda _: event_loop(),
+    "hostile": lambda _: hostile_work(),
 }
-WITHOUT_DEEPSET = frozenset({"redis", "wrap", "http", "event_loop"})
+WITHOUT_DEEPSET = frozenset({"redis", "wrap", "http", "event_loop", "hostile"})
 
 
 def main() -> None:
