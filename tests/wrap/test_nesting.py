@@ -51,8 +51,11 @@ async def works_once(client) -> None:
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-@pytest.mark.parametrize("wraps", [1, 2, 3])
-@pytest.mark.parametrize("server", [PLAIN, ATTACHED_COMMAND], ids=["plain", "attached"])
+@pytest.mark.parametrize(
+    ("server", "wraps"),
+    [(PLAIN, 2), (ATTACHED_COMMAND, 1), (ATTACHED_COMMAND, 3)],
+    ids=["plain-2", "attached-1", "attached-3"],
+)
 async def test_of_several_in_a_row_one_does_the_work(mode, wraps, server):
     command = server
     for _ in range(wraps):
@@ -80,6 +83,22 @@ async def test_one_behind_a_url_steps_back(mode, flags):
             await works_once(client)
         async with Client(url, mode=mode) as client:  # without one in front it works as before
             await works_once(client)
+
+
+async def test_three_in_a_row_over_http_that_share_a_store_do_the_work_once_also_as_members_of_a_gateway(tmp_path):
+    shared = {"COATCHECK_OBJECT_STORE_BACKEND": "sqlite", "COATCHECK_SQLITE_PATH": str(tmp_path / "objects.sqlite")}
+    servers = tmp_path / "servers.json"
+    with (
+        anyio.fail_after(180),
+        wrapped_over_http("--", *ATTACHED_COMMAND, **shared) as (_, inner, _),
+        wrapped_over_http("--url", inner, **shared) as (_, middle, _),
+    ):
+        servers.write_text(json.dumps({"mcpServers": {"one": {"url": middle}, "other": {"url": inner}}}))
+        for mode in ("auto", "legacy"):
+            async with Client(wrap_on_stdio("--url", middle, **shared), mode=mode) as client:
+                await works_once(client)
+            async with Client(wrap_on_stdio("--servers", str(servers), **shared), mode=mode) as client:
+                await works_once(client)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
