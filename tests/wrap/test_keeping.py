@@ -60,7 +60,7 @@ def test_the_text_of_an_error_keeps_both_ends_and_the_whole_is_kept(connect):
     answer = client.call("fails")
     shown = texts(answer)
     assert answer["result"]["isError"] is True
-    assert shown.startswith("BEGIN")
+    assert shown.startswith(" BEGIN")
     assert shown.endswith("END")
     assert len(shown) <= 4_000
     assert "@obj_001" in shown
