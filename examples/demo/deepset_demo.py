@@ -7,22 +7,20 @@ server, over stdio with a real client. Every claim is checked; the exit code is 
 import os
 import re
 import subprocess
-import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import anyio
 import orjson
-from mcp import Client, MCPError, StdioServerParameters, stdio_client
+from claims import Claims, DemoError, program, run
+from mcp import Client, StdioServerParameters, stdio_client
 from terminal import Terminal
 
 from coatcheck.toolsets.deepset.client import DeepsetClient, Page, sent
-from demo import DemoError, innermost, program, ratio, reference_in, spelled, tokens
+from demo import ratio, reference_in, spelled, tokens
 
-DEADLINE = 120
 PIPELINE = "support-answers"
 ERRORS = "[.data[].message] | group_by(.) | map({message: .[0], count: length}) | sort_by(-.count)"
 LOGGED = "rag-billing-00"
@@ -53,22 +51,23 @@ class DeepsetDemo:
     Attributes:
         client: The client of the server.
         platform: The platform itself, to check what came of the calls.
-        terminal: Where it prints.
+        claims: What is claimed of it.
         rows: What was called.
         shown: Every answer that the model saw.
-        claims: How many claims were checked.
-        failures: The claims that turned out to be false.
         progress: What the deployment reported.
     """
 
     client: Client
     platform: DeepsetClient
-    terminal: Terminal
+    claims: Claims
     rows: list[Row] = field(default_factory=list)
     shown: list[str] = field(default_factory=list)
-    claims: int = 0
-    failures: list[str] = field(default_factory=list)
     progress: list[str] = field(default_factory=list)
+
+    @property
+    def terminal(self) -> Terminal:
+        """Where it prints."""
+        return self.claims.terminal
 
     async def run(self) -> None:
         """Make the calls that a model would make, and check what comes of them."""
@@ -96,12 +95,12 @@ class DeepsetDemo:
         saved = (await pipelines.list_versions(PIPELINE)).data[0].config_yaml
         expected = re.sub(r"temperature: \S+", "temperature: 0.7", original)
         claim = "the platform has the template's YAML with one line changed, comments included"
-        self.check(saved == expected and saved != original, claim)
+        self.claims.check(saved == expected and saved != original, claim)
 
         self.terminal.heading("3. Deploy it, and search with it")
         deployed = await self.see("deploy_pipeline", pipeline_name=PIPELINE)
-        self.check('"deployed":true' in deployed, "the pipeline is deployed")
-        self.check(bool(self.progress), f"progress was reported, {len(self.progress)} times")
+        self.claims.check('"deployed":true' in deployed, "the pipeline is deployed")
+        self.claims.check(bool(self.progress), f"progress was reported, {len(self.progress)} times")
         question = "What is the notice period?"
         await self.see(
             "search_pipeline",
@@ -121,7 +120,7 @@ class DeepsetDemo:
         )
         counted = await self.see("object_store_query", object_id=reference_in(logs), filter=ERRORS)
         counts = [int(count) for count in re.findall(r'"count": ?(\d+)', counted)]
-        self.check(
+        self.claims.check(
             sum(counts) == len(errors.data) > 0, f"the counts add up to the {len(errors.data)} entries of the log"
         )
 
@@ -156,7 +155,7 @@ class DeepsetDemo:
         self.terminal.line()
         longest = max(map(len, self.shown))
         claim = f"no answer had more than {MOST_CHARACTERS:,} characters (the longest: {longest:,})"
-        self.check(longest <= MOST_CHARACTERS, claim)
+        self.claims.check(longest <= MOST_CHARACTERS, claim)
 
     async def see(self, tool: str, on_platform: Callable[[], Awaitable[Any]] | None = None, **arguments: Any) -> str:
         """Call a tool, print the call and how its answer begins.
@@ -186,15 +185,6 @@ class DeepsetDemo:
             self.rows.append(Row(tool, (len(text), tokens(text)), (len(answer), tokens(answer))))
         return answer
 
-    def check(self, holds: bool, claim: str) -> None:
-        """Print whether a claim holds, and remember it if it does not."""
-        self.claims += 1
-        if holds:
-            self.terminal.good(claim)
-        else:
-            self.terminal.bad(claim)
-            self.failures.append(claim)
-
 
 @contextmanager
 def simulated_platform(command: str) -> Iterator[str]:
@@ -222,45 +212,20 @@ def simulated_platform(command: str) -> Iterator[str]:
         process.wait()
 
 
-async def main() -> int:
-    """Run the demo; give the exit code."""
-    terminal = Terminal()
-    try:
-        coatcheck = program("coatcheck")
-        with simulated_platform(coatcheck) as url, anyio.fail_after(DEADLINE):
-            terminal.line(f"coatcheck serve --toolset deepset --workspace default --api-url {url}")
-            server = StdioServerParameters(
-                command=coatcheck,
-                args=["serve", "--toolset", "deepset", "--workspace", "default", "--api-url", url],
-                env={**os.environ, "DEEPSET_API_KEY": API_KEY},
-            )
-            async with Client(stdio_client(server)) as client, DeepsetClient(API_KEY, base_url=url) as platform:
-                demo = DeepsetDemo(client, platform, terminal)
-                await demo.run()
-    except DemoError as error:
-        terminal.bad(str(error))
-        return 1
-    except TimeoutError:
-        terminal.bad(f"not done after {DEADLINE} seconds")
-        return 1
-    except (MCPError, OSError, ExceptionGroup) as error:
-        terminal.bad(f"the demo stopped: {innermost(error)}")
-        return 1
-    if demo.failures:
-        terminal.heading(f"{len(demo.failures)} claims do not hold:")
-        for claim in demo.failures:
-            terminal.line(f"  - {claim}")
-        return 1
-    terminal.heading(f"All {demo.claims} claims hold. With a platform of your own it is started like this:")
-    terminal.line()
-    terminal.line("  DEEPSET_API_KEY=… coatcheck serve --toolset deepset --workspace default")
-    return 0
+async def play(claims: Claims) -> None:
+    """Make a pipeline on a simulated platform, as a model would."""
+    coatcheck = program("coatcheck")
+    with simulated_platform(coatcheck) as url:
+        claims.terminal.line(f"coatcheck serve --toolset deepset --workspace default --api-url {url}")
+        server = StdioServerParameters(
+            command=coatcheck,
+            args=["serve", "--toolset", "deepset", "--workspace", "default", "--api-url", url],
+            env={**os.environ, "DEEPSET_API_KEY": API_KEY},
+        )
+        async with Client(stdio_client(server)) as client, DeepsetClient(API_KEY, base_url=url) as platform:
+            await DeepsetDemo(client, platform, claims).run()
 
 
 if __name__ == "__main__":
-    for stream in (sys.stdout, sys.stderr):
-        getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
-    try:
-        sys.exit(anyio.run(main))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    command = "DEEPSET_API_KEY=… coatcheck serve --toolset deepset --workspace default"
+    run(play, "With a platform of your own it is started like this", command)

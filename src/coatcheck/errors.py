@@ -24,9 +24,11 @@
 Messages quote bounded excerpts only and never a secret.
 """
 
+import logging
 import re
 import sys
 from contextvars import ContextVar
+from importlib import import_module
 from typing import Any
 
 __all__ = [
@@ -200,33 +202,29 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+_TOOL_ERRORS = {"mcp.server": "mcp.server.mcpserver.exceptions", "fastmcp.exceptions": "fastmcp.exceptions"}
+"""By a module that is loaded where a library's servers are used: the one that has its ``ToolError``."""
+
+
 def as_tool_error(error: CoatcheckError) -> CoatcheckError:
-    """Give ``error`` a class whose text the mcp SDK shows to the model.
+    """Give ``error`` a class whose text the mcp SDK and FastMCP show to the model.
 
-    The SDK shows the text of its own ``ToolError`` only. Where the SDK is loaded, the answer is an instance of both
-    the error's class and ``ToolError``; elsewhere it is the error itself, so plain scripts never import the SDK.
+    They show the text of their own ``ToolError`` only, FastMCP at least where it hides details. Where they are loaded,
+    the answer is an instance of the error's class and of ``ToolError``; elsewhere it is the error itself, so plain
+    scripts never import a library.
     """
-    if "mcp.server" not in sys.modules:
-        return error
     kind = type(error)
-    crossed = _crossed_with_tool_error(kind)
-    if crossed is kind:
+    wanted = tuple(import_module(known).ToolError for used, known in _TOOL_ERRORS.items() if used in sys.modules)
+    missing = tuple(each for each in wanted if not issubclass(kind, each))
+    if not missing:
         return error
-    copy = crossed.__new__(crossed)
-    copy.args = error.args
-    copy.__dict__.update(error.__dict__)
-    return copy
-
-
-def _crossed_with_tool_error(kind: type[CoatcheckError]) -> type[CoatcheckError]:
-    """Make the class once for each kind of error, and keep it with that."""
-    made: type[CoatcheckError] | None = vars(kind).get("_crossed")
-    if made is None:
-        from mcp.server.mcpserver.exceptions import ToolError
-
-        if issubclass(kind, ToolError):
-            return kind
+    # Made once for each kind of error and set of libraries, and kept with it.
+    crossed: type[CoatcheckError] | None = vars(kind).get("_crossed")
+    if crossed is None or not all(issubclass(crossed, each) for each in missing):
         attributes: dict[str, Any] = {"__module__": kind.__module__, "__doc__": kind.__doc__}
-        made = type(kind.__name__, (kind, ToolError), attributes)
-        kind._crossed = made  # type: ignore[attr-defined]  # noqa: SLF001
-    return made
+        crossed = type(kind.__name__, (kind, *missing), attributes)
+        kind._crossed = crossed  # type: ignore[attr-defined]  # noqa: SLF001
+    copy: CoatcheckError = crossed.__new__(crossed)
+    copy.args = error.args
+    copy.__dict__.update(error.__dict__, log_level=logging.INFO)  # FastMCP asks; an expected failure is no fault
+    return copy

@@ -28,7 +28,7 @@ def modules(monkeypatch):
     """The demo's own modules, which find each other beside the script."""
     monkeypatch.syspath_prepend(str(DEMO))
     yield __import__("demo"), __import__("repository"), __import__("terminal")
-    for name in ("demo", "repository", "terminal"):
+    for name in ("claims", "demo", "repository", "terminal"):
         del sys.modules[name]
 
 
@@ -74,11 +74,11 @@ async def test_a_server_that_keeps_nothing_fails_the_demo(modules, tmp_path):
     demo, repository, terminal = modules
     repository.make_repository(tmp_path, demo.COMMITS)
     printed = io.StringIO()
-    run = demo.Demo(tmp_path, terminal.Terminal(printed, io.StringIO()))
+    run = demo.Demo(tmp_path, demo.Claims(terminal.Terminal(printed, io.StringIO())))
     command = [demo.program("mcp-server-git"), "--repository", str(tmp_path)]
     await run.run(command, command)
-    assert [claim for claim in run.failures if "history was kept" in claim]
-    assert [claim for claim in run.failures if "more than 4,000 characters" in claim]
+    assert [claim for claim in run.claims.failures if "history was kept" in claim]
+    assert [claim for claim in run.claims.failures if "more than 4,000 characters" in claim]
     assert "FAILED" in printed.getvalue()
 
 
@@ -89,7 +89,7 @@ async def test_a_coatcheck_that_does_not_start_fails_the_demo_with_a_reason(modu
     monkeypatch.setattr(demo, "program", lambda name: "false" if name == "coatcheck" else found(name))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    assert await demo.main() == 1
+    assert await __import__("claims").played(demo.play, "", "") == 1
     assert "the demo stopped" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
 

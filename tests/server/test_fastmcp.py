@@ -10,12 +10,13 @@ from fastmcp import Client, Context, FastMCP
 from fastmcp.exceptions import ToolError
 from fastmcp.server import create_proxy
 from fastmcp.tools import Tool
+from mcp.server.mcpserver import Context as SdkContext
 from mcp_types import ElicitRequest, ElicitRequestFormParams, Implementation, InputRequiredResult
 from pydantic import BaseModel
 
 from coatcheck.backends import InMemoryBackend
 from coatcheck.containers import Container
-from coatcheck.errors import SettingsError
+from coatcheck.errors import ObjectNotFound, SettingsError
 from coatcheck.lifecycle import overridden
 from coatcheck.server import CoatcheckMiddleware, attach
 from coatcheck.settings import Settings
@@ -308,11 +309,18 @@ async def test_tools_are_registered_and_hidden_parameters_stay_hidden(container)
         """Give numbers."""
         return list(range(size))
 
+    async def steps(size: int, ctx: SdkContext[Any, Any] | None = None) -> str:
+        """Report progress to whichever library there is."""
+        assert ctx is not None
+        await ctx.report_progress(1, size, "half")
+        return "done"
+
     registry = {
+        "steps": (steps, ToolConfig()),
         "count": (count, ToolConfig(parameters={"store": container.store}, title="Count objects")),
         "numbers": (numbers, ToolConfig(memory_type=MemoryType.BOTH, annotations={"readOnlyHint": True})),
     }
-    assert register_tools(server, registry, object_store=container.store) == ["count", "numbers"]
+    assert register_tools(server, registry, object_store=container.store) == ["steps", "count", "numbers"]
 
     @server.tool
     @inject(store=container.store)
@@ -323,6 +331,14 @@ async def test_tools_are_registered_and_hidden_parameters_stay_hidden(container)
     async with Client(server) as client:
         tools = {tool.name: tool for tool in await client.list_tools()}
         assert list(tools["count"].input_schema["properties"]) == ["title"]
+        assert list(tools["steps"].input_schema["properties"]) == ["size"]
+        told: list[str | None] = []
+
+        async def progress(now: float, total: float | None, message: str | None) -> None:
+            told.append(message)
+
+        assert shown(await client.call_tool("steps", {"size": 2}, progress_handler=progress)) == "done"
+        assert told == ["half"]
         assert tools["count"].title == "Count objects"
         assert tools["numbers"].annotations.read_only_hint
         assert list(tools["again"].input_schema["properties"]) == ["title"]
@@ -365,6 +381,31 @@ async def test_below_a_namespace_the_outer_server_alone_has_object_tools(contain
         reference = reference_in(await client.call_tool("ns_rows", {"count": 2000}))
         assert (await client.call_tool("ns_total", {"rows": f"{reference}[10:12]"})).data == 21
     assert len(container.store().list()) == 1
+
+
+async def test_expected_failures_are_told_although_details_are_hidden_and_leave_no_traceback(container, caplog):
+    server: FastMCP[Any] = FastMCP("hiding", mask_error_details=True)
+
+    def find(name: str) -> str:
+        """Find."""
+        raise ObjectNotFound(name)
+
+    register_tools(server, {"find": (find, ToolConfig())}, object_store=container.store)
+    server.tool(container.referenceable()(somebodys_text))
+    attach(server, container)
+    async with Client(server) as client:
+        with pytest.raises(ToolError, match="^Object @lost not found"):
+            await client.call_tool("find", {"name": "lost"})
+        for tool in ("somebodys_text", "object_store_get"):
+            name = "object_id" if tool == "object_store_get" else "text"
+            with pytest.raises(ToolError, match="^Object @obj_lost not found"):
+                await client.call_tool(tool, {name: "@obj_lost"})
+    assert not [record for record in caplog.records if record.levelname == "ERROR" or record.exc_info]
+
+
+def somebodys_text(text: str) -> str:
+    """Give it back."""
+    return text
 
 
 async def test_the_limits_of_the_host_apply(server):

@@ -1,5 +1,6 @@
 """FastMCP servers: the middleware that keeps large results and takes references, mounted and proxied tools included."""
 
+import logging
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, NamedTuple
@@ -127,7 +128,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
                     resolves_itself=resolves_references(function),
                 )
             except CoatcheckError as error:
-                raise ToolError(str(error)) from None
+                raise ToolError(str(error), log_level=logging.INFO) from None
             message = context.message.model_copy(update={"arguments": call.arguments})
             context = context.copy(message=message)
             call.arguments = None

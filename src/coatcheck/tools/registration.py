@@ -4,8 +4,9 @@ import difflib
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from inspect import Parameter, isclass
 from keyword import iskeyword
-from typing import Any
+from typing import Any, get_args
 
 from coatcheck.errors import SettingsError, excerpt
 from coatcheck.tools.referenceable import ExplorerSource, StoreSource, told_to_the_model
@@ -185,9 +186,23 @@ def fastmcp_tool(name: str, tool: Tool, config: ToolConfig) -> Any:
     from fastmcp.tools import Tool as FastMCPTool
 
     options: dict[str, Any] = {"title": config.title, "annotations": _hints(config.annotations)}
-    if signature_of(tool).signature.return_annotation is str:
+    face = signature_of(tool)
+    if face.signature.return_annotation is str:
         options["output_schema"] = None
-    return FastMCPTool.from_function(tool, name=name, **options)
+    parameters = [_with_its_context(parameter) for parameter in face.signature.parameters.values()]
+    shown = replace(face, signature=face.signature.replace(parameters=parameters))
+    return FastMCPTool.from_function(with_other_signature(tool, shown), name=name, **options)
+
+
+def _with_its_context(parameter: Parameter) -> Parameter:
+    """Have FastMCP give its own context where a tool asks for the SDK's, which has the same methods."""
+    from fastmcp import Context as FastMCPContext
+    from mcp.server.mcpserver import Context
+
+    for kind in (parameter.annotation, *get_args(parameter.annotation)):
+        if isclass(kind) and issubclass(kind, Context):
+            return parameter.replace(annotation=FastMCPContext)
+    return parameter
 
 
 def _hints(annotations: Any) -> Any:
