@@ -4,16 +4,16 @@ import contextlib
 import os
 import re
 import subprocess
-import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import httpx2
 from mcp import Client, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
-COMMAND = str(Path(sys.executable).parent / "coatcheck")
+from tests.preloaded_python import PYTHON
+
+COATCHECK = [PYTHON, "-m", "coatcheck"]
 SERVE = ["serve", "--toolset", "deepset"]
 PATIENCE = 60
 
@@ -25,7 +25,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 @contextlib.asynccontextmanager
 async def over_stdio(*flags: str, mode: str = "auto", **variables: str) -> AsyncIterator[Client]:
-    server = StdioServerParameters(command=COMMAND, args=[*SERVE, *flags], env=environment(**variables))
+    server = StdioServerParameters(command=COATCHECK[0], args=[*COATCHECK[1:], *SERVE, *flags], env=environment(**variables))
     async with Client(stdio_client(server), mode=mode) as client:
         yield client
 
@@ -33,7 +33,7 @@ async def over_stdio(*flags: str, mode: str = "auto", **variables: str) -> Async
 @contextlib.contextmanager
 def over_http(*flags: str, **variables: str) -> Iterator[str]:
     """Serve over HTTP on a port of the system's choice, and give the URL."""
-    command = [COMMAND, *SERVE, "--transport", "streamable-http", "--port", "0", *flags]
+    command = [*COATCHECK, *SERVE, "--transport", "streamable-http", "--port", "0", *flags]
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(**variables)
     )

@@ -13,7 +13,7 @@ from coatcheck.errors import SettingsError
 from coatcheck.toolsets.deepset.client import DeepsetClient, NotAuthorized, RateLimited, RequestRejected, RetryPolicy
 from coatcheck.toolsets.deepset.simulator import FaultRule, SimulatedPlatform
 from tests.deepset.conftest import listening
-from tests.deepset.serving import COMMAND, PATIENCE, environment
+from tests.deepset.serving import COATCHECK, PATIENCE, environment
 
 ONCE = RetryPolicy(attempts=1)
 
@@ -22,7 +22,7 @@ ONCE = RetryPolicy(attempts=1)
 def simulated(*flags: str) -> Iterator[str]:
     """Run ``coatcheck deepset simulate`` on a free port, and give its address."""
     process = subprocess.Popen(
-        [COMMAND, "deepset", "simulate", "--port", "0", *flags],
+        [*COATCHECK, "deepset", "simulate", "--port", "0", *flags],
         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(),
     )  # fmt: skip
     timer = threading.Timer(PATIENCE, process.kill)

@@ -18,6 +18,7 @@ from coatcheck.installer.server_entries import ServerState, states_of
 from coatcheck.installer.server_start import try_start
 from tests.installer.conftest import contents, secrets_in
 from tests.ports import free_port, wait_until_listening
+from tests.preloaded_python import PYTHON
 from tests.waiting import wait_until
 
 SECRET = "tok-very-secret-0123456789"
@@ -28,7 +29,7 @@ def run(*arguments, home, folder=None, stdin=subprocess.DEVNULL):
     for name in ("XDG_CONFIG_HOME", "CODEX_HOME", "CLAUDE_CONFIG_DIR"):
         environment.pop(name, None)
     return subprocess.run(
-        [str(Path(sys.executable).with_name("coatcheck")), *arguments],
+        [PYTHON, str(Path(sys.executable).with_name("coatcheck")), *arguments],
         stdin=stdin, capture_output=True, text=True, timeout=60, env=environment, cwd=folder or home,
     )  # fmt: skip
 
