@@ -25,7 +25,9 @@ def environment(**variables: str) -> dict[str, str]:
 
 @contextlib.asynccontextmanager
 async def over_stdio(*flags: str, mode: str = "auto", **variables: str) -> AsyncIterator[Client]:
-    server = StdioServerParameters(command=COATCHECK[0], args=[*COATCHECK[1:], *SERVE, *flags], env=environment(**variables))
+    server = StdioServerParameters(
+        command=COATCHECK[0], args=[*COATCHECK[1:], *SERVE, *flags], env=environment(**variables)
+    )
     async with Client(stdio_client(server), mode=mode) as client:
         yield client
 
