@@ -204,7 +204,7 @@ def test_leaving_with_an_error_restores_too(container):
 
 
 def test_nothing_to_override_is_an_error():
-    with pytest.raises(TypeError, match="backend=, settings= or tenancy="):
+    with pytest.raises(TypeError, match="backend=, settings=, tenancy= or codec="):
         overridden(alone())
 
 

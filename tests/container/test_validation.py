@@ -285,6 +285,8 @@ async def test_an_override_that_comes_too_late_is_a_warning():
             validate(container)
         assert "settings: it was overridden after" in str(caught[0].message)
         assert "[late-override]" in str(caught[0].message)
+        with container.codec.override(None), pytest.warns(WiringWarning, match="codec: it was overridden"):
+            validate(container)
         with container.tenancy.override(Tenancy()), pytest.warns(WiringWarning, match="tenancy: it was overridden"):
             validate(container)
         with warnings.catch_warnings():

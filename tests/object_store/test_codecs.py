@@ -79,6 +79,10 @@ def test_a_store_with_another_codec_or_another_key_says_so(backend):
         ObjectStore(backend).get(stored)
     with pytest.raises(ObjectUnreadable, match=r"codec fernet cannot read this object \(InvalidToken\)"):
         ObjectStore(backend, codec=Encrypted()).get(stored)
+    other = Encrypted()
+    other.name = "other"
+    with pytest.raises(ObjectUnreadable, match="with the codec fernet, and this store has other"):
+        ObjectStore(backend, codec=other).get(stored)
     assert [each.object_id for each in ObjectStore(backend).list()] == [stored]
     plain = ObjectStore(backend).put(ROWS)
     assert ObjectStore(backend, codec=Encrypted()).get(plain) == ROWS

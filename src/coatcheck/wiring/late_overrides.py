@@ -1,4 +1,4 @@
-"""Overrides that come too late: of settings or tenancy, after the objects that were made from them."""
+"""Overrides that come too late: of settings, tenancy or codec, after the objects that were made from them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,14 +7,14 @@ from weakref import WeakKeyDictionary
 from coatcheck.wiring.faults import Fault
 from coatcheck.wiring.traversal import Provider, containers_in, current
 
-_READ_ONCE = ("settings", "tenancy")
+_READ_ONCE = ("settings", "tenancy", "codec")
 """Parts that shared objects read when they are made. The backend is not one: the store follows its provider."""
 
 _in_use: WeakKeyDictionary[Any, dict[str, Provider]] = WeakKeyDictionary()
 
 
 def note_use(container: Any) -> None:
-    """Note which settings and tenancy the shared objects of a container are made from."""
+    """Note which settings, tenancy and codec the shared objects of a container are made from."""
     _in_use[container] = {name: current(container.providers[name]) for name in _READ_ONCE}
 
 

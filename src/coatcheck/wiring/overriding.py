@@ -10,6 +10,7 @@ from dependency_injector import providers
 from coatcheck.backends import ObjectStoreBackend
 from coatcheck.containers import Container
 from coatcheck.settings import Settings
+from coatcheck.store.payload_codec import Codec
 from coatcheck.store.tenancy import Tenancy
 from coatcheck.wiring.late_overrides import note_change
 from coatcheck.wiring.traversal import Provider, arguments_of, current, parts, related
@@ -18,7 +19,7 @@ _NOT_GIVEN: Any = object()
 
 
 class overridden:  # noqa: N801 - used as a function: with overridden(container, backend=…)
-    """Replace a container's backend, settings or tenancy for the length of a block.
+    """Replace a container's backend, settings, tenancy or codec for the length of a block.
 
         with overridden(container, backend=InMemoryBackend()) as container: …
         async with overridden(container, settings=Settings(object_store_backend="sqlite", sqlite_path=file)): …
@@ -34,6 +35,7 @@ class overridden:  # noqa: N801 - used as a function: with overridden(container,
         backend: A backend, or a provider of one.
         settings: Settings, or a provider of them.
         tenancy: What tells the store who is calling, or a provider of it.
+        codec: What changes the bytes that the backend keeps, or a provider of it.
 
     Raises:
         TypeError: Nothing to replace was given.
@@ -46,11 +48,12 @@ class overridden:  # noqa: N801 - used as a function: with overridden(container,
         backend: ObjectStoreBackend | providers.Provider[Any] = _NOT_GIVEN,
         settings: Settings | providers.Provider[Any] = _NOT_GIVEN,
         tenancy: Tenancy | providers.Provider[Any] = _NOT_GIVEN,
+        codec: Codec | providers.Provider[Any] | None = _NOT_GIVEN,
     ) -> None:
-        given = {"backend": backend, "settings": settings, "tenancy": tenancy}
+        given = {"backend": backend, "settings": settings, "tenancy": tenancy, "codec": codec}
         self._given = {name: value for name, value in given.items() if value is not _NOT_GIVEN}
         if not self._given:
-            raise TypeError("overridden() needs something to override: backend=, settings= or tenancy=.")
+            raise TypeError("overridden() needs something to override: backend=, settings=, tenancy= or codec=.")
         self._container = container
         self._stack = AsyncExitStack()
         self._overrides: list[tuple[Provider, Provider]] = []
