@@ -113,6 +113,21 @@ def _(c):
     c.store.override(providers.Singleton(ObjectStore, c.backend))
 
 
+@mistake("not-shared", r"backend: Factory\(InMemoryBackend\) makes another object at each call")
+def _(c):
+    c.backend.override(providers.Factory(InMemoryBackend))
+
+
+@mistake("not-shared", r"store: ThreadLocalSingleton\(ObjectStore\) makes another object")
+def _(c):
+    c.store.override(providers.ThreadLocalSingleton(ObjectStore, c.backend))
+
+
+@mistake("wrong-type", r"namespace: str was given where a function that gives the namespace is expected")
+def _(c):
+    c.namespace.override("eu")
+
+
 @mistake("asynchronous-provider", r"backend: Coroutine\(.*make\) gives a coroutine")
 def _(c):
     async def make() -> InMemoryBackend:
@@ -228,6 +243,11 @@ def test_what_is_harmless_passes():
     container.store.override(ObjectStore(container.backend))
     validate(container)
     assert container.store().get(container.store().put("x")) == "x"
+
+
+def test_what_is_no_container_is_refused():
+    with pytest.raises(TypeError, match="takes a container, not ObjectStore"):
+        validate(fresh().store())
 
 
 def test_a_whole_host_is_accepted_with_everything_that_hosts_have():

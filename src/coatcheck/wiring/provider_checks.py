@@ -28,6 +28,7 @@ from coatcheck.wiring.traversal import (
 )
 
 UNKNOWN = object()
+_SEVERAL = (providers.Factory, providers.ThreadLocalSingleton, providers.ContextLocalSingleton)
 
 
 def missing_inputs(container: Any) -> Iterator[Fault]:
@@ -164,6 +165,20 @@ def replaced_parts(container: Any) -> Iterator[Fault]:
                 path,
                 f"{label(standing)} gives one object to all, and ignores the arguments that a caller passes: "
                 "use providers.Factory, or providers.Callable with a function that takes them.",
+            )
+        if isinstance(standing, _SEVERAL) and (name == "backend" or isinstance(declared, providers.BaseSingleton)):
+            yield Fault(
+                "not-shared",
+                path,
+                f"{label(standing)} makes another object at each call, or for each thread, where all must have the "
+                "same: use providers.ThreadSafeSingleton.",
+            )
+        if name == "namespace" and isinstance(standing, providers.Object) and not callable(standing.provides):
+            yield Fault(
+                "wrong-type",
+                path,
+                f"{type(standing.provides).__name__} was given where a function that gives the namespace is expected: "
+                'namespace=lambda: "…".',
             )
         if isinstance(declared, providers.ThreadSafeSingleton) and type(standing) is providers.Singleton:
             yield Fault(

@@ -39,7 +39,10 @@ def validate(container: Any) -> None:
 
     Raises:
         WiringError: With every fault that was found, each with the provider's path, and what to do about it.
+        TypeError: It is no container.
     """
+    if not hasattr(container, "providers"):
+        raise TypeError(f"validate() takes a container, not {type(container).__name__}.")
     faults = [fault for check in _FIRST for fault in check(container)]
     if not faults:
         faults = [fault for check in _THEN for fault in check(container)]
