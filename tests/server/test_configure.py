@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 from mcp import Client
-from mcp.server import MCPServer
+from mcp.server import MCPServer, Server
 
 from coatcheck.backends import SQLiteBackend
 from coatcheck.containers import Container
@@ -100,6 +100,11 @@ async def test_what_does_not_fit_is_refused_before_anything_is_registered(argume
     with pytest.raises(SettingsError, match=expected):
         configure_mcp_server(server, **arguments)
     assert await names(server) == set()
+
+
+async def test_a_server_of_another_kind_is_told_what_to_do():
+    with pytest.raises(SettingsError, match=r"not mcp\.server\.lowlevel\.server\.Server\. For FastMCP: register_tools"):
+        configure_mcp_server(Server("low"))
 
 
 async def test_toolsets_bring_their_tools_and_only_those_asked_for_are_registered(container, mode):

@@ -59,9 +59,16 @@ def configure_mcp_server(
         The container in use; ``coatcheck.lifecycle.running`` closes what it opened.
 
     Raises:
-        SettingsError: Settings or names that do not fit, or settings of the object store together with a container.
+        SettingsError: Settings or names that do not fit, settings of the object store together with a container, or a
+            server of another kind.
         ObjectStoreUnavailable: The Redis does not answer.
     """
+    if not isinstance(mcp_server_instance, MCPServer):
+        kind = type(mcp_server_instance)
+        raise SettingsError(
+            f"configure_mcp_server() takes an MCPServer of the MCP SDK 2, not {kind.__module__}.{kind.__qualname__}. "
+            "For FastMCP: register_tools(server, registry, …) adds the tools, attach(server, container) the rest."
+        )
     options = dict(toolset_options or {})
     loaded = [load_toolset(entry) if isinstance(entry, str) else entry for entry in toolsets]
     deepset = {
