@@ -9,6 +9,8 @@ import anyio.lowlevel
 import httpx2
 import pytest
 from dependency_injector import providers
+from fastmcp import Client as FastMCPClient
+from fastmcp import FastMCP
 from mcp import Client
 from mcp.server import MCPServer
 from mcp.shared.exceptions import MCPError
@@ -16,9 +18,9 @@ from pydantic import SecretStr
 
 from coatcheck.errors import SettingsError
 from coatcheck.lifecycle import running
-from coatcheck.server import configure_mcp_server
+from coatcheck.server import attach, configure_mcp_server
 from coatcheck.settings import Settings
-from coatcheck.tool_factory import WorkspaceMode
+from coatcheck.tool_factory import WorkspaceMode, register_tools
 from coatcheck.toolsets.deepset import DeepsetContainer, DeepsetSettings, EmbeddingRanker
 from coatcheck.toolsets.deepset.client_pool import ClientPool
 from coatcheck.toolsets.deepset.simulator import FaultRule, SimulatedPlatform
@@ -81,6 +83,35 @@ async def test_an_unknown_workspace_is_told_with_what_names_them(api_url):
         said = await refused(client, "list_pipelines")
     assert "Workspace 'nowhere' not found (404)" in said
     assert "list_workspaces names the workspaces" in said
+
+
+async def test_on_a_fastmcp_server_a_pipeline_is_made_by_reference(api_url, platform):
+    host = host_for(settings_for(api_url))
+    brought, core = host.installation(), host.coatcheck()
+    server = FastMCP("fast")
+    register_tools(
+        server, brought.registry, object_store=core.store, workspace_mode=brought.workspace_mode,
+        workspace=brought.workspace, client=brought.client,
+    )  # fmt: skip
+    attach(server, core)
+    told = []
+
+    async def progress(now, total, message):
+        told.append(message)
+
+    async with running(core), FastMCPClient(server) as client:
+        tools = {tool.name: tool for tool in await client.list_tools()}
+        assert "object_store_sed" in tools
+        assert list(tools["deploy_pipeline"].input_schema["properties"]) == ["pipeline_name", "version_id"]
+        config = reference_in(text_of(await client.call_tool("get_pipeline", {"pipeline_name": PIPELINE})))
+        arguments = {"pipeline_name": "fast", "yaml_configuration": f"{config}.config_yaml"}
+        assert '"created":true' in text_of(await client.call_tool("create_pipeline", arguments)).replace(" ", "")
+        deployed = await client.call_tool("deploy_pipeline", {"pipeline_name": "fast"}, progress_handler=progress)
+        assert '"deployed":true' in text_of(deployed).replace(" ", "")
+        assert told == ["fast: DEPLOYED after 0 s"]
+    await host.clients().aclose()
+    made = platform.state.workspaces["default"].pipelines
+    assert made["fast"].versions[0]["config_yaml"] == made[PIPELINE].versions[0]["config_yaml"]
 
 
 async def test_tools_that_are_not_listed_are_named_nowhere(api_url):
