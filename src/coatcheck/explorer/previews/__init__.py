@@ -41,7 +41,8 @@ def render(value: Any, subject: Subject, limit: int, opened: Opened | None = Non
     Raises:
         NotPlain: The preview met a Python object that has no JSON form of its own.
     """
-    subject = replace(subject, tokens=estimate_tokens(value, subject.characters))
+    if subject.tokens is None:
+        subject = replace(subject, tokens=estimate_tokens(value, subject.characters))
     if not isinstance(value, str):
         inner = long_part(value)
         if inner is None:
