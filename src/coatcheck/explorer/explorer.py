@@ -9,6 +9,7 @@ from coatcheck.explorer.operations.searching import MATCHES_SHOWN
 from coatcheck.explorer.reference_values import Found
 from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.explorer.tool_names import Names
+from coatcheck.references import Reference
 from coatcheck.store.call_mode import ASYNC, BLOCKING, CallMode, run_blocking
 from coatcheck.store.object_store import ObjectStore
 
@@ -141,9 +142,7 @@ class Explorer:
             SandboxError: The search broke a limit.
         """
         args = {"pattern": pattern, "case_sensitive": case_sensitive, "start": start, "context": context, "most": limit}
-        return run_blocking(
-            self._core(BLOCKING).run("rank" if ranked else "search", target_of(obj_id, path), args, self.response_limit)
-        ).text
+        return run_blocking(self._search(BLOCKING, target_of(obj_id, path), args, ranked=ranked))
 
     async def asearch(
         self,
@@ -159,11 +158,10 @@ class Explorer:
     ) -> str:
         """Find a regular expression; see ``search``."""
         args = {"pattern": pattern, "case_sensitive": case_sensitive, "start": start, "context": context, "most": limit}
-        return (
-            await self._core(ASYNC).run(
-                "rank" if ranked else "search", target_of(obj_id, path), args, self.response_limit
-            )
-        ).text
+        return await self._search(ASYNC, target_of(obj_id, path), args, ranked=ranked)
+
+    async def _search(self, mode: CallMode, target: Reference, args: dict[str, Any], *, ranked: bool) -> str:
+        return (await self._core(mode).run("rank" if ranked else "search", target, args, self.response_limit)).text
 
     def replace(
         self,

@@ -6,7 +6,6 @@ recorded results, among them all that are JSON, logs or source code, and within 
 pages of links); four characters for each token are within 15 % for 5.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +16,7 @@ WINDOWS = 8
 WINDOW = 125
 """Characters of each part that is looked at."""
 
+_CONSTANTS = {None: "null,", True: "true,", False: "false,"}
 _TOKEN = re.compile(
     r"[^\r\nA-Za-z0-9]?(?:[A-Z]?[a-z]{1,7}|[A-Z]{1,2})|\d{1,3}| ?[^\sA-Za-z0-9\x80-\uffff]{1,3}\n*|[^\x00-\x7f]{1,2}"
     r"|\s*\n\s*|\s+"
@@ -75,6 +75,8 @@ class _Name(str):
 
 
 def _scalar(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return _CONSTANTS[value]
     if isinstance(value, int) and value.bit_length() > INTEGER_BITS:
         return "0" * WINDOW  # Python refuses to write very long ones
-    return f"{json.dumps(value)}," if value is None or isinstance(value, (int, float)) else ""
+    return f"{value}," if isinstance(value, (int, float)) else ""
