@@ -219,3 +219,10 @@ def test_only_a_bounded_number_of_members_is_looked_at(limit: int) -> None:
         many.seen = keyed.seen = 0
         preview(value, limit)
         assert many.seen + keyed.seen < 300
+
+
+def test_of_few_records_with_lists_inside_the_next_steps_lead_into_the_lists() -> None:
+    tree = [{"name": "src", "children": [{"name": f"file {number}", "type": "file"} for number in range(500)]}]
+    text = preview(tree)
+    assert 'filter="map(.children[]? | {name, type}) | .[:20]"' in text
+    assert 'path="[0].children", start=0, end=20)' in text

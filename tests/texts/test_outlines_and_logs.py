@@ -116,3 +116,28 @@ def test_no_text_makes_an_outline_fail(kind: str, text: str):
 @given(text=st.text(alphabet="2026-01: TERRORINFO[]'\"\n"))
 def test_no_text_makes_a_log_fail(text: str):
     assert len(write_log(read_log(text), 300)) <= 300
+
+
+GIT_LOG = "Commit history:\n" + "".join(
+    f"Commit: {number:040x}\nAuthor: A\nDate: 2026-01-01\nMessage: Change {number}\n\n\n" for number in range(9)
+)
+PLAIN_GIT_LOG = "".join(
+    f"commit {number:040x}\nAuthor: A <a@example.org>\nDate:   Mon\n\n    Change {number}\n\n    More.\n\n"
+    for number in range(9)
+)
+
+
+@pytest.mark.parametrize(("text", "line"), [(GIT_LOG, 7), (PLAIN_GIT_LOG, 8)])
+def test_a_git_log_is_told_by_its_commits(text: str, line: int):
+    assert recognise(text) == "a git log"
+    told = summarise(text, "a git log", 900).text.split("\n")
+    assert told[0] == "9 commits:"
+    assert told[2] == f"{line}| 0000000 Change 1"
+
+
+def test_a_level_that_does_not_fit_is_begun_where_there_is_room():
+    text = "# One\n" + "".join(f"## Part {number}\n" for number in range(99)) + "# Two\n"
+    written = write_outline(outline(text, "Markdown"), 300).split("\n")
+    assert written[:3] == ["0| # One", "1|   ## Part 0", "2|   ## Part 1"]
+    assert written[-2] == "100| # Two"
+    assert written[-1].endswith(" more")

@@ -14,6 +14,8 @@ NAME = 60
 """Longest field name, in characters, that an example uses."""
 TEXT = 30
 """Longest text, in characters, that an example compares with."""
+SHOWN = 3
+"""Items that a preview shows at least in part."""
 FEW = 20
 """Items that a filter gives at the most."""
 MOST_FIELDS = 20
@@ -40,10 +42,24 @@ def jq_path(path: Path) -> str:
 
 def for_array(place: Path, items: Shape, sampled: Sequence[Any], total: int) -> str:
     """Give a filter over the items of the array at ``place``: a selection, a projection or a summary."""
-    body = _for_items(items, sampled)
+    body = (_for_inner(items, sampled) if total <= SHOWN else "") or _for_items(items, sampled)
     if body.startswith("map(") and total > FEW:
         body += f" | .[:{FEW}]"
     return body if not place else f"{jq_path(place)} | {body}"
+
+
+def _for_inner(items: Shape, sampled: Sequence[Any]) -> str:
+    """Give a filter over the records inside of a few records, which are all shown themselves; ``""`` without any."""
+    for name, field in ((items.objects.fields or {}) if items.objects else {}).items():
+        inner = field.shape.arrays.items if field.shape.arrays is not None else None
+        if inner is not None and inner.objects is not None and _is_identifier(name):
+            found = [item.get(name) for item in sampled if isinstance(item, dict)]
+            records = [record for part in found if isinstance(part, list) for record in part[:FEW]]
+            objects = describe(records).objects if all(isinstance(record, dict) for record in records) else None
+            names = _light_fields(objects) if objects is not None else []
+            if names:
+                return f"map(.{name}[]? | {_projection(names)}) | .[:{FEW}]"
+    return ""
 
 
 def for_columns(place: Path, columns: Columns) -> str:

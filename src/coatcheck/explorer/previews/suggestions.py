@@ -1,11 +1,11 @@
 """Which calls to suggest for a list or an object: few, with its real paths and fields, and each of little cost."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
 from coatcheck.explorer.previews.columns import columns_beside
-from coatcheck.explorer.previews.jq_filters import for_array, for_columns, for_map, for_record, most_telling
+from coatcheck.explorer.previews.jq_filters import SHOWN, for_array, for_columns, for_map, for_record, most_telling
 from coatcheck.explorer.previews.main_part import KEY, RUN, Main, call, label_of, passing
 from coatcheck.explorer.previews.samples import render_whole
 from coatcheck.explorer.previews.shape import SAMPLED, pick
@@ -28,7 +28,9 @@ def suggestions(value: Any, main: Main | None, subject: Subject) -> Iterator[str
         return
     yield call("query", target, filter=_filter(value, main))
     inner = _inner(value, part)
-    page = _page(target, main) if main is not None and len(main.container) > 3 else ""  # noqa: PLR2004
+    page = ""
+    if main is not None:
+        page = _page(target, main) if len(main.container) > SHOWN else _page_inside(target, main)
     if not page:
         light = part if render_whole(_at(value, part), LIGHT) is not None else inner
         page = call("get", Reference(target.object_id, target.path.join(light.steps)))
@@ -49,9 +51,25 @@ def _filter(value: Any, main: Main | None) -> str:
 
 def _page(target: Reference, main: Main) -> str:
     """The call that gives the next members of the main part, as many as are light together."""
-    there = target.path.join(main.place.steps)
-    start = RUN if main.is_run else 1
     members = main.container.values() if isinstance(main.container, dict) else main.container
+    return _page_of(target, main.place, members, RUN if main.is_run else 1)
+
+
+def _page_inside(target: Reference, main: Main) -> str:
+    """The call that gives the first items of the longest list in a few records, which are shown themselves."""
+    lists = [
+        (main.place.child(Index(place)).child(Key(name)), member)
+        for place, item in enumerate(main.container if isinstance(main.container, (list, tuple)) else ())
+        if isinstance(item, dict)
+        for name, member in islice(item.items(), SAMPLED)
+        if isinstance(member, list) and len(member) > SHOWN and len(name) <= KEY
+    ]
+    longest = max(lists, key=lambda found: len(found[1]), default=None)
+    return "" if longest is None else _page_of(target, *longest, 0)
+
+
+def _page_of(target: Reference, place: Path, members: Iterable[Any], start: int) -> str:
+    there = target.path.join(place.steps)
     end, room = start, LIGHT
     for member in islice(members, start, start + MOST_ITEMS):
         text = render_whole(member, room)

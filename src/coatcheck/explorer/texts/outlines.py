@@ -46,18 +46,27 @@ def outline(text: str, kind: str) -> list[Entry]:
 def write_outline(entries: list[Entry], room: int) -> str:
     """Write entries with their lines in at most ``room`` characters, the deepest levels left out first.
 
-    Where even the highest level does not fit, the first ones are written and the rest is counted.
+    Where a level does not fit and those above it leave most of the room, its first ones are written. What is left out
+    is counted.
     """
-    for deepest in sorted({entry.level for entry in entries}, reverse=True):
+    levels = sorted({entry.level for entry in entries}, reverse=True)
+    for place, deepest in enumerate(levels):
         shown = [entry for entry in entries if entry.level <= deepest]
         left = len(entries) - len(shown)
         text = _written(shown, f"… {left:,} deeper" if left else "")
         if len(text) <= room:
-            return text
-    least = min((entry.level for entry in entries), default=0)
-    shown = [entry for entry in entries if entry.level == least]
-    while shown:
-        shown = shown[: len(shown) * 3 // 4]
+            return (_begun(entries, levels[place - 1], room) if left and 2 * len(text) < room else "") or text
+    return _begun(entries, levels[-1], room) if levels else ""
+
+
+def _begun(entries: list[Entry], deepest: int, room: int) -> str:
+    """Write as many of the entries down to a level as fit, the first ones of the deepest; ``""`` where none fits."""
+    deep = [entry for entry in entries if entry.level == deepest]
+    count = len(deep)
+    while count:
+        count = count * 3 // 4
+        last = deep[count - 1].line if count else -1
+        shown = [entry for entry in entries if entry.level < deepest or (entry.level == deepest and entry.line <= last)]
         text = _written(shown, f"… {len(entries) - len(shown):,} more")
         if shown and len(text) <= room:
             return text
@@ -96,6 +105,11 @@ _CODE = re.compile(
     re.MULTILINE | re.VERBOSE,
 )
 _DIFF = re.compile(r"^diff --git a/(?P<name>[^\n]{1,300}?) b/[^\n]{1,300}$", re.MULTILINE)
+_COMMIT = re.compile(
+    r"^(?:commit |Commit: '?)(?P<id>[0-9a-f]{7})[0-9a-f]{0,33}\b[^\n]{0,200}\n"
+    r"(?:(?!commit |Commit: )[^\n]{0,300}\n){0,8}?(?:Message: '?| {4})(?P<said>[^\n]{1,200})",
+    re.MULTILINE,
+)
 _NODE = re.compile(
     r"^(?P<indent> {0,80})- (?P<name>(?P<role>[a-z]{2,20})(?: \"[^\n\"]{0,200}\")?[^\n]{0,100})", re.MULTILINE
 )
@@ -167,6 +181,11 @@ def _diff(text: str) -> Parts:
         yield found.start(), 1, f"{found['name']} +{added} -{removed}"
 
 
+def _git_log(text: str) -> Parts:
+    for found in _COMMIT.finditer(text):
+        yield found.start(), 1, f"{found['id']} {found['said'].strip()}"
+
+
 def _snapshot(text: str) -> Parts:
     for found in _NODE.finditer(text):
         if found["role"] in _CONTROLS:
@@ -180,5 +199,6 @@ KINDS: dict[str, Callable[[str], Parts]] = {
     "Python source": _python,
     "source code": _code,
     "a diff": _diff,
+    "a git log": _git_log,
     "an accessibility snapshot": _snapshot,
 }

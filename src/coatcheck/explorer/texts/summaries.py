@@ -39,7 +39,8 @@ def summarise(text: str, form: str, room: int) -> Summary:
     entries = outline(text, form)
     if len(entries) < FEWEST_ENTRIES:
         return Summary()
-    lead = f"{counted(len(entries), 'file')}:\n" if form == "a diff" else ""
+    noun = {"a diff": "file", "a git log": "commit"}.get(form)
+    lead = f"{counted(len(entries), noun)}:\n" if noun else ""
     return Summary(lead + write_outline(entries, room - len(lead)), _section(text, entries))
 
 

@@ -30,7 +30,16 @@ _CODE_WORDS = ("import", "def ", "class ", "func", "fn ", "struct", "package", "
 """Without one of them a text is no source code, which need not be looked at more closely then."""
 
 SUMMARISED = frozenset(
-    {"Markdown", "HTML", "Python source", "source code", "a diff", "an accessibility snapshot", "log lines"}
+    {
+        "Markdown",
+        "HTML",
+        "Python source",
+        "source code",
+        "a diff",
+        "a git log",
+        "an accessibility snapshot",
+        "log lines",
+    }
 )
 """Formats of which a preview tells more than the first and last lines."""
 
