@@ -62,11 +62,11 @@ def test_with_little_room_the_deepest_parts_go_first_and_are_counted():
     assert write_outline(outline(text, "Markdown"), 60).endswith(" more")
 
 
-def test_beside_an_outline_one_line_is_shown_and_a_diff_counts_its_files():
+def test_an_outline_stands_in_place_of_lines_and_a_diff_counts_its_files():
     assert summarise(DIFF, "a diff", 900).text.split("\n")[:2] == ["2 files:", "0| x.py +2 -1"]
     text = MARKDOWN * 300
     shown = render(text, Subject("@obj_1", len(text)), 4000, in_sandbox=True)
-    assert "0| # Title\nLeft out: lines 1 to 4,199, counted from 0" in shown
+    assert " more\nNext: object_store_get(" in shown
 
 
 def test_the_part_to_read_is_one_of_the_outline():

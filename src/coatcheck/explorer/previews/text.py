@@ -154,8 +154,8 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
     head = min(max(HEAD, limit // 5), room * 2 // 3)
     most = max(LINES, limit // 320)
     tail = min(head // 2, room - head)
-    if summary.text:  # it says more than lines do: the first one is left, to show what lines look like
-        head, tail, most = head // 3, 0, 1
+    if summary.text:  # it says more than lines do: one of a log is left, to show what they look like
+        head, tail, most = head // 3, 0, int(form == "log lines")
     if count.lines > FEW:
         shown = _by_lines(text, count, head, tail, most)
     else:

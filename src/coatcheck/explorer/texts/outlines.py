@@ -46,7 +46,7 @@ def outline(text: str, kind: str) -> list[Entry]:
 def write_outline(entries: list[Entry], room: int) -> str:
     """Write entries with their lines in at most ``room`` characters, the deepest levels left out first.
 
-    Where a level does not fit and those above it leave most of the room, its first ones are written. What is left out
+    Where a level does not fit and those above it leave most of the room, its first ones fill half of it. What is left out
     is counted.
     """
     levels = sorted({entry.level for entry in entries}, reverse=True)
@@ -55,7 +55,7 @@ def write_outline(entries: list[Entry], room: int) -> str:
         left = len(entries) - len(shown)
         text = _written(shown, f"… {left:,} deeper" if left else "")
         if len(text) <= room:
-            return (_begun(entries, levels[place - 1], room) if left and 2 * len(text) < room else "") or text
+            return (_begun(entries, levels[place - 1], room // 2) if left and 4 * len(text) < room else "") or text
     return _begun(entries, levels[-1], room) if levels else ""
 
 
