@@ -46,8 +46,8 @@ def outline(text: str, kind: str) -> list[Entry]:
 def write_outline(entries: list[Entry], room: int) -> str:
     """Write entries with their lines in at most ``room`` characters, the deepest levels left out first.
 
-    Where a level does not fit and those above it leave most of the room, its first ones fill half of it. What is left out
-    is counted.
+    Where a level does not fit and those above it leave most of the room, its first ones fill half of it. What is left
+    out is counted.
     """
     levels = sorted({entry.level for entry in entries}, reverse=True)
     for place, deepest in enumerate(levels):
