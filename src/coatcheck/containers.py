@@ -17,7 +17,6 @@ from coatcheck.backends import InMemoryBackend, ObjectStoreBackend
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.monitoring import Health
 from coatcheck.settings import Settings
-from coatcheck.store.events import Observation
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.store.payload_codec import Codec
 from coatcheck.tools.explorable import explorable, explorable_and_referenceable
@@ -53,7 +52,9 @@ class Container(containers.DeclarativeContainer):
     tenancy = providers.ThreadSafeSingleton(factories.open_tenancy, settings)
     namespace = tenancy.provided.namespace
     # Passes on what happens in the store, to metrics and tracing.
-    observation = providers.ThreadSafeSingleton(Observation)
+    observation = providers.ThreadSafeSingleton(
+        factories.open_observation, settings, backend.provider, exit_stack.provider
+    )
     # Changes what the backend keeps, for example to encrypt it.
     codec: Provider[Codec | None] = providers.Object(None)
 

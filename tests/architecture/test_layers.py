@@ -187,3 +187,21 @@ def test_no_file_name_is_used_twice():
 def test_there_are_few_entries_at_the_top():
     entries = [path.name for path in SOURCE.iterdir() if path.name != "__pycache__"]
     assert len(entries) <= MOST_ENTRIES, sorted(entries)
+
+
+OF_RESULTS = {"content", "structuredContent"}
+"""Members of tool results, which drafts of the protocol replace."""
+
+
+def test_one_module_knows_how_tool_results_are_written():
+    folders = ("calls", "mcp_server", "proxy", "explorer", "codec", "tools", "cli")
+    files = [path for folder in folders for path in (SOURCE / folder).rglob("*.py")]
+    spelling = {
+        str(path.relative_to(SOURCE))
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, (ast.Subscript, ast.Call, ast.Dict, ast.Assign, ast.Compare))
+        for child in ast.iter_child_nodes(node)
+        if isinstance(child, ast.Constant) and child.value in OF_RESULTS
+    }
+    assert spelling == {"codec/tool_results.py", "proxy/gateway/names.py"}  # the second: messages of prompts

@@ -3,7 +3,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coatcheck.codec.characters import MEDIA_LIMIT, ResultSize, measure_result, weigh
+from coatcheck.codec.characters import MEDIA_LIMIT, weigh
+from coatcheck.codec.tool_results import ResultSize, measure_result
 
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.floats(allow_nan=False, allow_infinity=False), st.text("aé ", max_size=9)),

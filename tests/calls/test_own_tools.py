@@ -3,7 +3,8 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from coatcheck.calls.built_in_tools import error_result, own_tool
+from coatcheck.calls.built_in_tools import own_tool
+from coatcheck.codec.tool_results import text_result
 from coatcheck.errors import ObjectNotFound
 
 
@@ -70,8 +71,9 @@ async def test_arguments_that_do_not_fit_are_named():
 @pytest.mark.anyio
 async def test_an_unknown_argument_is_refused_with_those_there_are():
     refused = await own_tool(look).call({"object_id": "a", "strat": 2})
-    assert refused == error_result(
-        'There is no argument "strat". Did you mean start? This tool takes object_id, start (optional), raw (optional).'
+    assert refused == text_result(
+        is_error=True,
+        text='There is no argument "strat". Did you mean start? This tool takes object_id, start (optional), raw (optional).',
     )
 
 
@@ -85,8 +87,9 @@ async def test_null_is_the_default_of_an_optional_argument_and_none_of_a_require
 async def test_all_arguments_may_be_one_json_text():
     tool = own_tool(look)
     assert await tool.call('{"object_id": "a", "start": 2}') == await tool.call({"object_id": "a", "start": 2})
-    assert await tool.call("object_id=a") == error_result(
-        "The arguments must be an object. This tool takes object_id, start (optional), raw (optional)."
+    assert await tool.call("object_id=a") == text_result(
+        is_error=True,
+        text="The arguments must be an object. This tool takes object_id, start (optional), raw (optional).",
     )
 
 

@@ -6,7 +6,7 @@ from coatcheck.backends.memory import InMemoryBackend
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.result_plan import build, build_error, plan
 from coatcheck.codec import decode_result
-from coatcheck.codec.characters import measure_result
+from coatcheck.codec.tool_results import measure_result
 from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore

@@ -14,6 +14,7 @@ from mcp.client.streamable_http import streamable_http_client
 from coatcheck.cli.options import SettingsFlags, make_settings
 from coatcheck.cli.serve import Listening, warn_of_open_tokens
 from coatcheck.errors import SettingsError
+from tests.command_line import Done, run_here
 from tests.ports import free_port, is_listening
 from tests.preloaded_python import PYTHON
 from tests.waiting import until
@@ -22,14 +23,15 @@ COATCHECK = [PYTHON, "-m", "coatcheck"]
 HERE = Path(__file__).parent
 
 
-def run(*arguments: str, env: dict[str, str] | None = None, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, env: dict[str, str] | None = None) -> Done:
+    return run_here(*arguments, environment={**os.environ, "NO_COLOR": "1", **(env or {})}, folder=Path.cwd())
+
+
+def run_apart(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own, with its own modules and logs."""
+    environment = {**os.environ, "NO_COLOR": "1", **(env or {})}
     return subprocess.run(
-        [*COATCHECK, *arguments],
-        capture_output=True,
-        text=True,
-        input=stdin,
-        timeout=60,
-        env={**os.environ, "NO_COLOR": "1", **(env or {})},
+        [*COATCHECK, *arguments], capture_output=True, text=True, input="", timeout=60, env=environment
     )
 
 
@@ -129,7 +131,7 @@ def test_doctor_shows_the_graph_the_backend_and_how_fast_it_answers(redis_server
     done = run("doctor", env={"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": redis_server.url})
     assert done.returncode == 0
     assert re.search(r"backend +ok +RedisBackend", done.stdout)
-    assert re.search(r"store +ok +answers in [\d.]+ ms", done.stdout)
+    assert re.search(r"store +ok +redis://\S+ answers in [\d.]+ ms", done.stdout)
     assert re.search(r"sandbox +ok +a worker started", done.stdout)
     assert re.search(
         r"store +Singleton ObjectStore ← codec, namespace, observation, settings, tenancy, \(backend\)", done.stdout

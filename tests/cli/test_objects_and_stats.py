@@ -12,10 +12,13 @@ from anyio.to_thread import run_sync as to_thread
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from coatcheck.backends import InMemoryBackend
 from coatcheck.cli import main
 from coatcheck.containers import Container
+from coatcheck.errors import ObjectStoreUnavailable
 from coatcheck.object_store import ObjectStore
 from coatcheck.settings import Settings
+from coatcheck.store.savings import MOST_NAMES, Savings
 from coatcheck.store.tenancy import Caller, CallerKind
 from tests.monitoring.connecting import client_of
 from tests.monitoring.running import served
@@ -54,6 +57,10 @@ def container_at(place: dict[str, str]) -> Container:
     return Container(
         settings=Settings(**{name.removeprefix("COATCHECK_").lower(): value for name, value in place.items()})
     )
+
+
+def place_of(place: dict[str, str]) -> str:
+    return place.get("COATCHECK_SQLITE_PATH") or place["COATCHECK_REDIS_URL"]
 
 
 @pytest.fixture
@@ -110,7 +117,9 @@ def test_a_person_finds_reads_searches_and_removes_what_was_kept(place, run):
     assert "@obj_nothing not found" in removed.stderr
     empty = run(place, "objects", "ls")
     assert (empty.returncode, empty.stdout) == (0, "")
-    assert "no objects" in empty.stderr
+    assert "no objects are stored in your namespace, in " in empty.stderr
+    assert place_of(place) in empty.stderr
+    assert "--all-namespaces" in empty.stderr
 
 
 async def test_it_is_the_store_of_a_server(tmp_path, run):
@@ -146,7 +155,7 @@ def test_one_sees_ones_own_and_an_operator_everybodys(place, run):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["get", "obj_nothing"], 1, "@obj_nothing not found: `coatcheck objects ls`"),
+        (["get", "obj_nothing"], 1, "/objects.sqlite: `coatcheck objects ls` lists"),
         (["show", "@obj_nothing.items[3]"], 1, "@obj_nothing not found"),
         (["get", "no id at all"], 2, ""),
         (["grep", "((", "{rows}"], 2, "is no regular expression"),
@@ -220,12 +229,86 @@ async def test_stats_say_what_is_held_and_what_a_server_counted(place, tmp_path,
     }
     assert figures["server"]["breaker_open"] == (False if "REDIS" in str(place) else None)
     assert figures["server"]["misses"] >= 1
-    assert "The store holds 1 object," in words
+    assert ") holds 1 object," in words
     assert f"Kept out of the context: {saved:,.0f} characters, ~{saved / 4:,.0f} tokens (4 characters each)" in words
     assert "1 kept, 0 not kept" in words
     assert "Reads: " in words
     assert alone.returncode == 0
-    assert "The store holds" not in alone.stdout
+    assert "The store" not in alone.stdout
+
+
+async def test_stats_are_of_all_processes_and_days_and_survive_them(place, run):
+    hostile = "\x1b[31mred"
+    for shown in (1_000, 3_000):  # two processes, each ended
+        container = container_at(place)
+        container.store().record_result("git_log", reference="@obj_1", characters=400_000, shown=shown, server="git")
+        container.store().record_result(hostile, reference=None, characters=9_000, shown=5_000, server=hostile)
+        await container.exit_stack().aclose()
+    backend = container_at(place).backend()
+    backend.set("stats:2026-01-02:ended", b'[["coatcheck", "files__read", 3, 50000, 20000], ["odd"], 7]', 60)
+    backend.set("stats:2026-01-02:broken", b"no figures", 60)
+    figures = json.loads((await to_thread(run, place, "stats", "--json")).stdout)
+    today = max(figures["saved"]["days"])
+    assert figures["saved"] == {
+        "days": {
+            "2026-01-02": {"results": 3, "characters": 50_000, "shown": 20_000},
+            today: {"results": 4, "characters": 818_000, "shown": 14_000},
+        },
+        "tools": [
+            {"server": "git", "tool": "git_log", "results": 2, "characters": 800_000, "shown": 4_000},
+            {"server": "files", "tool": "read", "results": 3, "characters": 50_000, "shown": 20_000},
+            {"server": hostile, "tool": hostile, "results": 2, "characters": 18_000, "shown": 10_000},
+        ],
+    }
+    assert figures["store"]["objects"] == 0  # figures are no objects
+    assert container_at(place).store().list() == []
+    table = (await to_thread(run, place, "stats")).stdout
+    assert "Kept out of contexts: 834,000 characters, ~208,500 tokens" in table
+    assert f"The store ({place_of(place)}) holds 0 objects" in table
+    git, files = (
+        next(line for line in table.splitlines() if line.startswith(f"  {name} ")) for name in ("git", "files")
+    )
+    assert "800,000 → 4,000" in git
+    assert git.count("█") == 20 > files.count("█") == 1
+    assert "\x1b" not in table
+
+
+def test_names_that_a_server_invents_fill_no_memory_and_a_lost_store_loses_no_counts():
+    lines: dict[str, bytes] = {}
+
+    class Down(InMemoryBackend):
+        up = False
+
+        def set(self, key, value, ttl_seconds):
+            if not self.up:
+                raise ObjectStoreUnavailable("It is away.")
+            lines[key] = value
+
+    backend, closing = Down(), []
+    savings = Savings(lambda: backend, closing.append)
+    for number in range(2 * MOST_NAMES):
+        savings.note("server", f"tool {number}", 10, 1)
+    savings.note("server", "x" * 1000, 10, 1)
+    savings.write()
+    assert lines == {}
+    backend.up = True
+    savings.note("server", None, 10, 1)
+    (close,) = closing
+    close()
+    (rows,) = map(json.loads, lines.values())
+    assert len(rows) == MOST_NAMES + 1
+    assert sum(row[2] for row in rows) == 2 * MOST_NAMES + 2
+
+
+def test_with_the_store_away_stats_still_tell_what_a_server_counted(run, monkeypatch):
+    place = {"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": "redis://:canary@127.0.0.1:1"}
+    counted = {"saved_characters": 5, "saved_tokens": 1, "tools": {}, "operations": {}, "hits": 0, "misses": 0}
+    more = {"objects": None, "breaker_open": True, "sandbox_stopped": 0}
+    monkeypatch.setattr("coatcheck.cli.stats._counted", lambda _url: counted | more)
+    done = run(place, "stats", "--url", "http://127.0.0.1:9")
+    assert (done.returncode, "Kept out of the context: 5 characters" in done.stdout) == (0, True)
+    assert "127.0.0.1:1" in done.stderr
+    assert "canary" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

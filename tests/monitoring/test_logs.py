@@ -1,7 +1,10 @@
 """``--log-format json``: everything on stderr is one JSON object a line, whoever logs it, and none has a secret."""
 
 import datetime
+import io
 import json
+import logging
+import re
 import signal
 import subprocess
 import sys
@@ -9,7 +12,10 @@ import sys
 import httpx2
 import pytest
 
+from coatcheck.backends import InMemoryBackend
 from coatcheck.cli import main
+from coatcheck.cli.logs import configure_logging
+from coatcheck.object_store import ObjectStore
 from tests.monitoring.connecting import client_of, flags_of
 from tests.monitoring.running import SERVE, served
 from tests.waiting import wait_until
@@ -87,3 +93,16 @@ def test_warnings_and_what_nobody_caught_are_objects_too():
     assert "careful" in warned["message"]
     assert broke["level"] == "critical"
     assert "KeyError: 'lost'" in broke["exception"]
+
+
+def test_text_has_the_time_and_verbose_names_what_was_kept(monkeypatch):
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", said)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    configure_logging(None, verbose=True)
+    ObjectStore(InMemoryBackend()).record_result("git_log", reference="@obj_1", characters=406_874, shown=1_505)
+    ObjectStore(InMemoryBackend()).record_result("two\nlines", reference=None, characters=9_000, shown=10)
+    (first, second) = said.getvalue().splitlines()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO \S+: .*", first)
+    assert first.endswith(": git_log: 406,874 → 1,505 characters, @obj_1")
+    assert second.endswith(': "two�lines": 9,000 → 10 characters, not kept')

@@ -132,6 +132,13 @@ async def log(_request: Request) -> Response:
     return JSONResponse(provider.log)
 
 
+@server.custom_route("/reset", methods=["POST"])
+async def reset(_request: Request) -> Response:
+    """Makes it as it was at its start."""
+    vars(provider).update(vars(Provider()))
+    return JSONResponse({})
+
+
 @server.custom_route("/forget", methods=["POST"])
 async def forget(_request: Request) -> Response:
     """Makes all access tokens invalid, before they expire."""

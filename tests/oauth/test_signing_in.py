@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import stat
 import subprocess
 import urllib.request
@@ -13,6 +14,8 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from tests.browsers import chromium
+from tests.command_line import run_here
 from tests.ports import free_port, wait_until_listening
 from tests.preloaded_python import PYTHON
 from tests.waiting import until
@@ -22,21 +25,25 @@ pytestmark = pytest.mark.anyio
 COATCHECK = [PYTHON, "-m", "coatcheck"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def start():
-    """Starts authorization servers; gives their URL."""
-    started = []
+    """Gives the URL of an authorization server that knows nobody yet; one serves for all that want the same."""
+    started = {}
 
-    def begin(*, token_seconds=3600, port=None, refuse=False):
-        port = port or free_port()
-        command = [PYTHON, str(HERE / "authorization_server.py"), str(port), str(token_seconds)]
-        process = subprocess.Popen([*command, *(["refuse"] if refuse else [])])
-        started.append(process)
-        wait_until_listening(port, process)
-        return f"http://127.0.0.1:{port}/mcp"
+    def begin(*, token_seconds=3600, refuse=False):
+        wanted = token_seconds, refuse
+        if wanted not in started:
+            port = free_port()
+            command = [PYTHON, str(HERE / "authorization_server.py"), str(port), str(token_seconds)]
+            process = subprocess.Popen([*command, *(["refuse"] if refuse else [])])
+            started[wanted] = process, f"http://127.0.0.1:{port}/mcp"
+            wait_until_listening(port, process)
+        _, url = started[wanted]
+        post(url, "/reset")
+        return url
 
     yield begin
-    for process in started:
+    for process, _ in started.values():
         process.kill()
         process.wait()
 
@@ -59,12 +66,17 @@ def log(url):
         return [line.split()[0] if line.startswith(("register", "authorize")) else line for line in json.load(answer)]
 
 
-def forget_tokens(url):
-    request = urllib.request.Request(url.replace("/mcp", "/forget"), data=b"", method="POST")
+def post(url, path):
+    request = urllib.request.Request(url.replace("/mcp", path), data=b"", method="POST")
     urllib.request.urlopen(request, timeout=10).close()
 
 
 def run(*arguments, user):
+    return run_here(*arguments, environment=user, folder=Path(user["HOME"]))
+
+
+def run_apart(*arguments, user):
+    """Run a command in a process of its own, which looks for a keyring anew."""
     return subprocess.run(
         [*COATCHECK, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, env=user
     )
@@ -111,7 +123,7 @@ async def test_a_401_that_offers_it_signs_in_in_the_browser_and_the_call_goes_on
     assert log(url) == ["register", "authorize", "token code"]  # the second process used the token of the first
 
 
-async def test_login_signs_in_status_shows_it_and_logout_revokes(start, user):
+def test_login_signs_in_status_shows_it_and_logout_revokes(start, user):
     url = start()
     done = run("login", url, user=user)
     assert (done.returncode, done.stdout) == (0, f"Signed in at {url}.\n"), done.stderr
@@ -129,7 +141,22 @@ async def test_login_signs_in_status_shows_it_and_logout_revokes(start, user):
     assert (twice.returncode, twice.stderr) == (1, f"coatcheck: There is no sign-in at {url}. Sign-ins: none.\n")
 
 
-async def test_tokens_are_kept_in_a_file_of_their_owner_and_never_shown(start, user):
+def test_a_real_browser_signs_in(start, user, tmp_path):
+    url = start()
+    script = tmp_path / "browser"
+    # It ends when the page has come to rest, and has a time of its own in which all timers have run out.
+    command = [*chromium(tmp_path / "profile"), "--dump-dom", "--virtual-time-budget=20000"]
+    script.write_text(f'#!/bin/sh\n{shlex.join(command)} "$1" > {tmp_path / "page.html"} 2> {os.devnull}\n')
+    script.chmod(0o700)
+    done = run("login", url, user={**user, "BROWSER": f"{script} %s"})
+    assert (done.returncode, done.stdout) == (0, f"Signed in at {url}.\n"), done.stderr
+    assert log(url) == ["register", "authorize", "token code"]
+    assert f"  {url}  signed in" in run("status", user=user).stdout
+    assert run("logout", url, user=user).returncode == 0
+    assert log(url)[-1] == "revoke"
+
+
+def test_tokens_are_kept_in_a_file_of_their_owner_and_never_shown(start, user):
     url = start()
     said = run("login", url, user=user)
     (sign_in,), (path,) = stored(user)
@@ -142,7 +169,7 @@ async def test_tokens_are_kept_in_a_file_of_their_owner_and_never_shown(start, u
 
 async def test_an_expired_token_is_refreshed_without_the_browser_also_after_a_restart(start, user):
     url = start(token_seconds=5)  # less than the reserve: expired as soon as it is there
-    run("login", url, user=user)
+    run_apart("login", url, user=user)
     user["BROWSER"] = "false %s"
     with anyio.fail_after(120):
         async with wrapped("--url", url, user=user) as client:
@@ -157,7 +184,7 @@ async def test_a_token_that_became_invalid_is_refreshed_and_the_call_is_repeated
     with anyio.fail_after(120):
         async with wrapped("--url", url, user=user) as client:
             assert (await length_of(client, 500))[0] == 500
-            forget_tokens(url)
+            post(url, "/forget")
             assert (await length_of(client, 600))[0] == 600
     assert log(url) == ["register", "authorize", "token code", "token refresh"]
 
@@ -185,16 +212,16 @@ async def test_a_gateway_signs_in_to_its_servers(start, user, tmp_path):
     assert log(url) == ["register", "authorize", "token code"]
 
 
-async def test_a_sign_in_that_is_refused_says_so_once_and_opens_no_second_window(start, user):
+def test_a_sign_in_that_is_refused_says_so_once_and_opens_no_second_window(start, user):
     url = start(refuse=True)
-    done = run("login", url, user=user)
+    done = run_apart("login", url, user=user)
     assert done.returncode == 1
     assert "it was refused: No." in done.stderr
     assert "Traceback" not in done.stderr
     assert log(url).count("authorize") == 1
 
 
-async def test_without_a_browser_the_command_to_run_is_named(start, user):
+def test_without_a_browser_the_command_to_run_is_named(start, user):
     url = start()
     user |= {"BROWSER": "", "PATH": "/nowhere"}
     user.pop("DISPLAY", None)
@@ -205,7 +232,7 @@ async def test_without_a_browser_the_command_to_run_is_named(start, user):
 
 
 @pytest.mark.parametrize("arguments", [["--no-oauth"], ["--header", "Authorization: Bearer $TOKEN"]])
-async def test_no_window_opens_where_the_user_wants_none(start, user, arguments):
+def test_no_window_opens_where_the_user_wants_none(start, user, arguments):
     url = start()
     user["TOKEN"] = "wrong"
     done = greeted("--url", url, *arguments, user=user)
@@ -217,13 +244,13 @@ async def test_with_a_keyring_the_tokens_are_in_it_and_not_in_the_file(start, us
     url = start()
     user |= {"PYTHONPATH": str(HERE), "PYTHON_KEYRING_BACKEND": "file_keyring.FileKeyring"}
     user["KEYRING_FILE"] = str(tmp_path / "keyring.json")
-    run("login", url, user=user)
+    run_apart("login", url, user=user)
     assert stored(user)[0] == [{"url": url, "keyring": True}]
     (kept,) = json.loads((tmp_path / "keyring.json").read_text()).values()
     assert json.loads(kept)["tokens"]["access_token"]
     with anyio.fail_after(60):
         await connect(url, user)
     assert log(url) == ["register", "authorize", "token code"]
-    assert "signed in" in run("status", user=user).stdout
-    run("logout", url, user=user)
+    assert "signed in" in run_apart("status", user=user).stdout
+    run_apart("logout", url, user=user)
     assert json.loads((tmp_path / "keyring.json").read_text()) == {}

@@ -51,21 +51,7 @@ async def customers(*flags: str, name: str, apps: bool) -> tuple[str, dict]:
         return text_of(result), result.structured_content or {}
 
 
-@pytest.mark.parametrize(
-    ("name", "apps", "whole"),
-    [
-        ("claude-code", True, True),
-        ("claude-code", False, False),
-        ("codex-mcp-client", True, True),
-        ("codex-mcp-client", False, False),
-        ("Visual Studio Code", True, True),
-        ("Visual Studio Code", False, True),
-        ("goose", True, True),
-        ("goose", False, True),
-        ("something unknown", True, True),
-        ("something unknown", False, True),
-    ],
-)
+@pytest.mark.parametrize(("name", "apps", "whole"), [("claude-code", True, True), ("claude-code", False, False)])
 async def test_each_host_gets_the_form_that_the_rules_say(name, apps, whole):
     text, structured = await customers(name=name, apps=apps)
     assert text.startswith("@obj_")

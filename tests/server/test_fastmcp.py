@@ -488,3 +488,14 @@ async def test_a_client_is_told_of_references(mode: Any) -> None:
     attach(server, Container(settings=Settings()))
     async with Client(server, mode=mode) as client:
         assert (client.instructions or "").startswith("Be kind.\n\nLarge tool results")
+
+
+async def test_tools_whose_results_always_pass_whole_are_marked_for_claude_code():
+    server = somebodys_server()
+    attach(server, Container(settings=Settings(never_keep="text")))
+    async with Client(server) as client:
+        marked = {
+            tool.name: (tool.meta or {}).get("anthropic/maxResultSizeChars") for tool in await client.list_tools()
+        }
+    assert marked["text"] == 500_000
+    assert marked["rows"] is None

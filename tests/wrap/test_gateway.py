@@ -304,7 +304,11 @@ def test_what_the_client_says_of_a_question_goes_to_who_asked_alone(write, conne
     assert progress == [{"progressToken": 1, "progress": 5}]
     assert sorted(message["result"]["from"] for message in seen if "result" in message) == ["one", "two"]
     for number in (1, 2):  # They are never answered, and would be waited for.
-        client.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": number}})
+        params = {"requestId": number, "reason": f"reason {number}"}
+        client.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
+    cancelled = seen_by_servers(client, 2)
+    assert {message["method"] for message in cancelled} == {"notifications/cancelled"}
+    assert {message["params"]["reason"] for message in cancelled} == {"reason 1", "reason 2"}
 
 
 def test_a_server_that_goes_away_takes_its_questions_back(write, connect):

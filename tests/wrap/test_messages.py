@@ -1,8 +1,9 @@
 import subprocess
 import sys
 
+from coatcheck.calls.host_profiles import CLIENT_INFO
 from coatcheck.proxy.front.sessionless_requests import application_of
-from coatcheck.proxy.jsonrpc import CLIENT_INFO, parse
+from coatcheck.proxy.jsonrpc import parse
 
 
 def test_integers_of_any_size_and_lone_surrogates_survive():

@@ -1,7 +1,9 @@
 """A circuit breaker: while a store does not answer, calls fail at once and a thread probes it."""
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -18,6 +20,12 @@ FAILURES = 3
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 2.0
 """Between two probes of a store that does not answer: the pause doubles up to the longest."""
+
+TOLD_AGAIN_AFTER = 600.0
+"""Seconds after which a refusal is logged again."""
+
+MOST_REFUSALS = 100
+"""Texts of refusals that are remembered."""
 
 
 class CircuitBreaker:
@@ -47,6 +55,7 @@ class CircuitBreaker:
         self._lock = threading.Lock()
         self._failures = 0
         self._reason = ""
+        self._refusals: dict[str, float] = {}
         self._stop: threading.Event | None = None  # while open: ends the thread that probes
 
     @property
@@ -68,6 +77,7 @@ class CircuitBreaker:
         """Count a call that failed. What a store refuses is an answer too."""
         if getattr(error, "answered", False):
             self.answered()
+            self._tell_refusal(error.text)
             return
         with self._lock:
             self._failures += 1
@@ -77,6 +87,15 @@ class CircuitBreaker:
             self._stop = threading.Event()
             threading.Thread(target=self._watch, args=(self._stop,), name="coatcheck-breaker", daemon=True).start()
         logger.warning("Calls of the object store fail at once until it answers again. %s", error.text)
+
+    def _tell_refusal(self, text: str) -> None:
+        """Log what the store refuses calls for, such as a password that has changed: not again with every call."""
+        now = time.monotonic()
+        if now - self._refusals.get(text, -math.inf) > TOLD_AGAIN_AFTER:
+            if len(self._refusals) >= MOST_REFUSALS:
+                self._refusals.clear()
+            self._refusals[text] = now
+            logger.warning("The object store refuses calls. %s", text)
 
     def stop(self) -> None:
         """Close it, and end the thread that probes."""

@@ -12,9 +12,8 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
 from coatcheck.calls.own_arguments import as_meant
-from coatcheck.calls.result_plan import Result
 from coatcheck.codec import open_json_text
-from coatcheck.codec.characters import well_formed
+from coatcheck.codec.tool_results import Result, text_result
 from coatcheck.errors import ArgumentRejected, CoatcheckError, excerpt
 
 logger = logging.getLogger(__name__)
@@ -64,9 +63,9 @@ class OwnTool:
         try:
             checked = self.parameters.model_validate(_opened(as_meant(arguments, fields, required), fields))
         except ArgumentRejected as error:
-            return error_result(str(error))
+            return text_result(str(error), is_error=True)
         except ValidationError as error:
-            return error_result(_describe_faults(error))
+            return text_result(_describe_faults(error), is_error=True)
         given = {name: getattr(checked, name) for name in type(checked).model_fields}
         try:
             if inspect.iscoroutinefunction(self.function):
@@ -74,11 +73,11 @@ class OwnTool:
             else:
                 text = await asyncio.to_thread(self.function, **given)
         except CoatcheckError as error:
-            return error_result(str(error))
+            return text_result(str(error), is_error=True)
         except Exception:
             # The inside of a fault is for the people who run this, not for the model.
             logger.exception("Tool %s failed", self.name)
-            return error_result(f"Error executing tool {self.name}.")
+            return text_result(f"Error executing tool {self.name}.", is_error=True)
         return text_result(str(text))
 
     def _fields(self) -> dict[str, FieldInfo]:
@@ -119,16 +118,6 @@ def own_tool(
         fields[parameter.name] = (annotation, Field(default=default))
     model: type[BaseModel] = create_model(f"{called}_arguments", __config__=ConfigDict(extra="ignore"), **fields)
     return OwnTool(called, inspect.cleandoc(function.__doc__ or ""), function, model, annotations or {}, title)
-
-
-def text_result(text: str) -> Result:
-    """Give a result of one text."""
-    return {"content": [{"type": "text", "text": well_formed(text)}], "isError": False}
-
-
-def error_result(text: str) -> Result:
-    """Give a result that tells the model what went wrong."""
-    return {"content": [{"type": "text", "text": well_formed(text)}], "isError": True}
 
 
 class _WithoutTitles(GenerateJsonSchema):

@@ -13,8 +13,10 @@ from typing import Any, Literal
 APPS_EXTENSION = "io.modelcontextprotocol/ui"
 """The extension that clients announce which show views of MCP Apps (SEP-1865)."""
 
-CLIENT_INFO_KEY = "io.modelcontextprotocol/clientInfo"
-CLIENT_CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
+CLIENT_INFO = "io.modelcontextprotocol/clientInfo"
+CLIENT_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
+"""Members of the ``_meta`` of a stateless request that describe its client."""
+
 UI_KEYS = ("ui", "ui/resourceUri")
 """Members of a tool's ``_meta`` that name its view; the second is the older spelling, which servers still send."""
 
@@ -93,7 +95,7 @@ def client_of_request(params: Any) -> Client:
     """Read the client from the ``_meta`` of a request of revision 2026-07-28."""
     meta = params.get("_meta") if isinstance(params, Mapping) else None
     given = meta if isinstance(meta, Mapping) else {}
-    return _client(given.get(CLIENT_INFO_KEY), given.get(CLIENT_CAPABILITIES_KEY))
+    return _client(given.get(CLIENT_INFO), given.get(CLIENT_CAPABILITIES))
 
 
 def profile_of(client: Client, host_profile: str = "auto") -> HostProfile:

@@ -26,8 +26,8 @@ from coatcheck.calls.instructions import instructions_for, with_instructions
 from coatcheck.calls.limits import ALWAYS_FREE, Limits
 from coatcheck.calls.prepared_call import PreparedCall, with_filter_parameter, without_filter
 from coatcheck.calls.result_keeper import Origin, ResultKeeper
-from coatcheck.calls.result_plan import Result
 from coatcheck.calls.stored_resources import read_object
+from coatcheck.codec.tool_results import Result, structured_of
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.tool_names import listed_as
 
@@ -254,6 +254,7 @@ class Interceptor:
         listed: bool | None = None,
         client: Client = UNKNOWN_CLIENT,
         is_of_view: bool = False,
+        server: str = "",
     ) -> Result:
         """Keep a large result and give what stands for it; every other comes back as the same object.
 
@@ -266,6 +267,7 @@ class Interceptor:
             listed: Whether the server has a tool of this name, where the caller knows better.
             client: Who called.
             is_of_view: Whether a view of the client's made the call, as far as that can be told.
+            server: The name that the tool's server gives itself, for statistics.
         """
         known = self._ui_tools.get(tool)
         if is_for_the_app_alone(known):
@@ -277,7 +279,7 @@ class Interceptor:
             structured_content=self._structured_content,
             host_profile=self._host_profile,
         )
-        if form == "whole" and has_view(known) and (is_of_view or result.get("structuredContent") is None):
+        if form == "whole" and has_view(known) and (is_of_view or structured_of(result) is None):
             return result  # The view reads the content too, or has nothing else.
         origin = Origin(
             tool,
@@ -286,5 +288,6 @@ class Interceptor:
             call=PreparedCall(None) if call is None else call,
             structure_stays=form == "whole",
             host=profile_of(client, self._host_profile),
+            server=server,
         )
         return await self._keeper.keep(result, origin, budget)

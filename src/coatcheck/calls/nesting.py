@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from coatcheck.calls.host_profiles import CLIENT_CAPABILITIES
+
 NAME = "coatcheck"
 HANDSHAKES = frozenset({"initialize", "server/discover"})
-CLIENT_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
-"""Key of a stateless request's ``_meta``."""
-
 HEADER = "coatcheck-client"
 """HTTP header of a request from another coatcheck, for servers that keep no session to remember its capabilities."""
 

@@ -12,9 +12,7 @@ from coatcheck.calls.limits import ALWAYS_FREE, Limits
 from coatcheck.calls.prepared_call import FILTER, PreparedCall
 from coatcheck.calls.result_plan import (
     Plan,
-    Result,
     all_text,
-    blocks_of,
     build,
     build_error,
     error_text,
@@ -24,7 +22,20 @@ from coatcheck.calls.result_plan import (
 )
 from coatcheck.calls.stored_resources import object_link
 from coatcheck.codec import ToolResult
-from coatcheck.codec.characters import ResultSize, measure_result, seen_characters, text_of
+from coatcheck.codec.characters import text_of
+from coatcheck.codec.tool_results import (
+    Result,
+    ResultSize,
+    blocks_of,
+    is_finished,
+    measure_result,
+    seen_characters,
+    structured_of,
+    text_block,
+    with_content,
+    with_meta,
+    with_structured,
+)
 from coatcheck.errors import CoatcheckError, PathNotFound
 from coatcheck.explorer import Explorer, Kept
 from coatcheck.explorer.previews.wording import mark_lines
@@ -48,6 +59,7 @@ class Origin:
         call: What was left to do when the call was prepared.
         structure_stays: Whether ``structuredContent`` stays whole, for a view or a script of the client.
         host: What the client does with results.
+        server: The name that the tool's server gives itself, where it is known.
     """
 
     tool: str
@@ -56,6 +68,7 @@ class Origin:
     call: PreparedCall
     structure_stays: bool = False
     host: HostProfile = DEFAULT
+    server: str = ""
 
 
 class ResultKeeper:
@@ -89,7 +102,7 @@ class ResultKeeper:
 
     async def keep(self, result: Result, origin: Origin, budget: CallBudget | None) -> Result:
         """Give what takes the place of a result; the same object where it passes."""
-        if not _is_finished(result):
+        if not is_finished(result):
             return result
         limit = self._limits.of(origin.tool)
         has_filter = origin.call.filter is not None and not result.get("isError")
@@ -170,17 +183,17 @@ class ResultKeeper:
         characters = seen_characters(result, kept.characters)
         if kept.reference is not None:
             if self._resource_links:
-                short = {**short, "content": [*short["content"], object_link(kept.reference, origin.tool)]}
+                short = with_content(short, [*blocks_of(short), object_link(kept.reference, origin.tool)])
             omitted = {"reference": kept.reference, "size": characters, "shown": shown.text}
             if kept.expires is not None:
                 omitted["expires"] = kept.expires
-            meta = result.get("_meta")
-            short = {**short, "_meta": {**(meta if isinstance(meta, dict) else {}), OMITTED: omitted}}
-        self._explorer().record_result(
+            short = with_meta(short, OMITTED, omitted)
+        self._explorer().store.record_result(
             origin.tool if origin.is_listed else None,
-            kept=kept.reference is not None,
+            reference=kept.reference,
             characters=characters,
             shown=shown.text,
+            server=origin.server,
         )
         return short
 
@@ -191,7 +204,7 @@ class ResultKeeper:
             return None
         explorer = self._explorer()
         try:
-            if result.get("structuredContent") is not None:
+            if structured_of(result) is not None:
                 # Beside text of its own, the structure is a part of what is kept; who writes a filter means that part.
                 with suppress(PathNotFound):
                     return await explorer.aquery(kept.reference, call.filter, "structured")
@@ -207,10 +220,10 @@ class ResultKeeper:
         kept = kept or await self._stored(result, origin.tool, SHORTEST_PREVIEW)
         if kept.reference is None:
             return result  # The model has the whole of it.
-        added: list[Any] = [{"type": "text", "text": f"[Kept: {kept.reference}]"}]
+        added: list[Any] = [text_block(f"[Kept: {kept.reference}]")]
         if self._resource_links:
             added.append(object_link(kept.reference, origin.tool))
-        return {**result, "content": [*blocks_of(result), *added]}
+        return with_content(result, [*blocks_of(result), *added])
 
     async def _stored(self, result: Result, tool: str, limit: int) -> Kept:
         try:
@@ -240,12 +253,9 @@ def _measured(result: Result, origin: Origin, most: int) -> ResultSize:
 def _answered(result: Result, origin: Origin, kept: Kept, answer: str) -> Result:
     """Put a result together that says what a filter gave."""
     reference = f"[What {FILTER} gave. The whole result: {kept.reference}]"
-    short: Result = {
-        **result,
-        "content": [{"type": "text", "text": answer}, {"type": "text", "text": reference}],
-    }
-    if origin.promises_structure or result.get("structuredContent") is not None:
-        short["structuredContent"] = stored_marker(kept.reference, answer, len(answer) + 200)
+    short = with_content(result, [text_block(answer), text_block(reference)])
+    if origin.promises_structure or structured_of(result) is not None:
+        return with_structured(short, stored_marker(kept.reference, answer, len(answer) + 200))
     return short
 
 
@@ -253,13 +263,4 @@ def with_notes(result: Result, notes: list[str]) -> Result:
     """Add notes behind the content of a result; without notes it is the same object."""
     if not notes:
         return result
-    blocks = [{"type": "text", "text": f"[Note: {note}]"} for note in notes]
-    return {**result, "content": [*blocks_of(result), *blocks]}
-
-
-def _is_finished(result: Any) -> bool:
-    """Whether this is a finished tool result, not a request for input and not a task."""
-    if not isinstance(result, dict) or result.get("resultType", "complete") != "complete":
-        return False
-    content = result.get("content")
-    return isinstance(content, list) or (content is None and result.get("structuredContent") is not None)
+    return with_content(result, [*blocks_of(result), *(text_block(f"[Note: {note}]") for note in notes)])

@@ -5,11 +5,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coatcheck.arguments.output_schemas import STORED
-from coatcheck.codec.characters import MEDIA_LIMIT, ResultSize, block_characters, is_media, text_of, weigh
+from coatcheck.codec.characters import MEDIA_LIMIT, block_characters, is_media, text_of, weigh
+from coatcheck.codec.tool_results import (
+    CONTENT,
+    Result,
+    ResultSize,
+    blocks_of,
+    structured_of,
+    text_block,
+    with_content,
+    with_structured,
+)
 from coatcheck.errors import quoted_name
 from coatcheck.explorer.previews.wording import mark_further_lines
-
-Result = dict[str, Any]
 
 SMALL_BLOCK = 500
 """Characters up to which a block stays visible, while all of these together stay within a quarter of the notice."""
@@ -67,7 +75,7 @@ def plan(result: Result, size: ResultSize, limit: int, *, has_output_schema: boo
     if half < min(MINIMAL_NOTICE, limit):
         return None
     promised = has_output_schema and not result.get("isError")
-    structured = promised if result.get("structuredContent") is None else size.structure > SMALL_BLOCK
+    structured = promised if structured_of(result) is None else size.structure > SMALL_BLOCK
     return _sort_blocks(Plan(result, size, half, structured, room=half))
 
 
@@ -127,16 +135,16 @@ def build(made: Plan, reference: str | None, preview: str) -> Result:
             content.append(block)
         elif position in made.lines:
             end, line = made.lines[position]
-            at = "" if reference is None else f" Kept: {reference}.content{_range(position, end)}"
-            content.append({"type": "text", "text": f"[{line}.{at}]"})
+            at = "" if reference is None else f" Kept: {reference}.{CONTENT}{_range(position, end)}"
+            content.append(text_block(f"[{line}.{at}]"))
         elif position in made.covered and not told:
             content.append(_notice(block, preview))
             told = True
     if not told:
-        content.append({"type": "text", "text": preview})
-    replacement = {**original, "content": content}
+        content.append(text_block(preview))
+    replacement = with_content(original, content)
     if made.structured:
-        replacement["structuredContent"] = stored_marker(reference, preview, made.size.total - made.limit)
+        return with_structured(replacement, stored_marker(reference, preview, made.size.total - made.limit))
     return replacement
 
 
@@ -160,12 +168,10 @@ def error_text(text: str, limit: int, reference: str | None) -> str:
 
 def build_error(made: Plan, reference: str | None) -> Result:
     """Put a short error together: the text with both of its ends, and the blocks that are no text and stay."""
-    content: list[Any] = [{"type": "text", "text": error_text(all_text(made.original), made.room, reference)}]
-    content += [block for block in made.visible.values() if text_of(block) is None]
-    replacement = {**made.original, "content": content}
-    if made.structured:
-        replacement["structuredContent"] = stored_marker(reference, content[0]["text"], made.limit)
-    return replacement
+    text = error_text(all_text(made.original), made.room, reference)
+    visible = [block for block in made.visible.values() if text_of(block) is None]
+    replacement = with_content(made.original, [text_block(text), *visible])
+    return with_structured(replacement, stored_marker(reference, text, made.limit)) if made.structured else replacement
 
 
 def all_text(result: Result) -> str:
@@ -207,14 +213,8 @@ def _range(start: int, end: int) -> str:
     return f"[{start}]" if end == start + 1 else f"[{start}:{end}]"
 
 
-def blocks_of(result: Result) -> list[Any]:
-    """Give the content blocks of a result."""
-    blocks = result.get("content")
-    return blocks if isinstance(blocks, list) else []
-
-
 def _notice(block: Any, preview: str) -> Result:
-    notice: Result = {"type": "text", "text": preview}
+    notice = text_block(preview)
     if isinstance(block, dict) and isinstance(block.get("annotations"), dict):
         notice["annotations"] = block["annotations"]
     return notice

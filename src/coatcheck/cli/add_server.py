@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from coatcheck.cli.install import complete_client, go_on, wrap_options
+from coatcheck.cli.install import InlineLimit, ObjectTools, Ttl, complete_client, go_on, wrap_options
 from coatcheck.errors import SettingsError
 
 _HEADER_VARIABLE = "COATCHECK_HEADER_"
@@ -29,12 +29,9 @@ def add(
     separate_stores: Annotated[
         bool, typer.Option("--separate-stores", help="Keep this server's objects apart, in memory.")
     ] = False,
-    inline_limit: Annotated[
-        int | None, typer.Option(help="Results up to this many characters pass unchanged.", show_default=False, min=0)
-    ] = None,
-    object_store_ttl: Annotated[
-        float | None, typer.Option(help="Seconds an object is kept; 0 or less: no expiry.", show_default=False)
-    ] = None,
+    inline_limit: InlineLimit = None,
+    object_store_ttl: Ttl = None,
+    object_tools: ObjectTools = None,
     print_only: Annotated[
         bool, typer.Option("--print", help="Print what to paste, and the install link, and change nothing.")
     ] = False,
@@ -64,7 +61,7 @@ def add(
         raise SettingsError("--env goes with a command, and --header with --url.")
     place = find_config_file(known, file, must_exist=False)
     words = [*find_launcher(in_project=place.in_project), "wrap", *(() if separate_stores else SHARED_STORE)]
-    words += wrap_options(inline_limit=inline_limit, object_store_ttl=object_store_ttl)
+    words += wrap_options(inline_limit=inline_limit, object_store_ttl=object_store_ttl, object_tools=object_tools)
     variables = dict(map(read_variable, env or []))
     if url is None:
         words += ["--", *(command or [])]

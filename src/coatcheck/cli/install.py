@@ -37,6 +37,14 @@ File = Annotated[
     Path | None,
     typer.Option("--file", help="The client's file; by default the user's own.", show_default=False),
 ]
+InlineLimit = Annotated[
+    int | None, typer.Option(help="Results up to this many characters pass unchanged.", show_default=False, min=0)
+]
+Ttl = Annotated[float | None, typer.Option(help="Seconds an object is kept; 0 or less: no expiry.", show_default=False)]
+ObjectTools = Annotated[
+    str | None,
+    typer.Option(help="Object tools to offer, with commas: get,slice,grep,query. All by default.", show_default=False),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -67,14 +75,9 @@ def install(
             show_default="ask",
         ),
     ] = None,
-    inline_limit: Annotated[
-        int | None,
-        typer.Option(help="Results up to this many characters pass unchanged.", show_default=False, min=0),
-    ] = None,
-    object_store_ttl: Annotated[
-        float | None,
-        typer.Option(help="Seconds an object is kept; 0 or less: no expiry.", show_default=False),
-    ] = None,
+    inline_limit: InlineLimit = None,
+    object_store_ttl: Ttl = None,
+    object_tools: ObjectTools = None,
     dry_run: DryRun = False,
     file: File = None,
     yes: Yes = False,
@@ -89,7 +92,7 @@ def install(
 
     if gateway and (separate_stores or add_tools):
         raise SettingsError("--separate-stores and --add-tools do not go with --gateway, which is one server.")
-    options = wrap_options(inline_limit=inline_limit, object_store_ttl=object_store_ttl)
+    options = wrap_options(inline_limit=inline_limit, object_store_ttl=object_store_ttl, object_tools=object_tools)
 
     def plan(found: "ConfigFile", *, tools: bool) -> "Plan":
         launcher = find_launcher(in_project=found.in_project)
@@ -109,10 +112,18 @@ def install(
     _each(_files(client, file, every=every), change)
 
 
-def wrap_options(**given: float | None) -> list[str]:
-    """Write settings as options of ``wrap``."""
+def wrap_options(*, object_tools: str | None, **given: float | None) -> list[str]:
+    """Write settings as options of ``wrap``.
+
+    Raises:
+        SettingsError: There is no such object tool; a client would only say that its server does not start.
+    """
+    if object_tools is not None:
+        from coatcheck.explorer.tool_names import names_of_tools
+
+        names_of_tools(offered=tuple(name.strip() for name in object_tools.split(",")))
     words: list[str] = []
-    for name, value in given.items():
+    for name, value in {**given, "object_tools": object_tools}.items():
         if value is not None:
             words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
     return words

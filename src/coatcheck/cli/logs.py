@@ -43,7 +43,7 @@ def configure_logging(log_format: str | None, *, verbose: bool) -> None:
         sys.stderr = DroppingStderr()  # A client that does not read stderr must not stop us.
     logging.basicConfig(stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING)
     for handler in logging.getLogger().handlers:
-        handler.setFormatter(TextLines(logging.BASIC_FORMAT))
+        handler.setFormatter(TextLines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     write_logs_as(log_format)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from coatcheck.cli.options import SettingsFlags, make_settings
+from coatcheck.cli.options import SettingsFlags, make_settings, store_place
 from coatcheck.cli.printing import print_data, print_table, say
 from coatcheck.cli.settings_options import SettingsCommand, settings_options
 from coatcheck.errors import quoted_name
@@ -60,6 +60,7 @@ def ls(
     with opened(settings) as container:
         wanted = None if all_namespaces else namespace or ""
         found = sorted(inventory(container.backend(), wanted), key=lambda held: -held.metadata.created)
+        place = store_place(container.settings())
     now = time.time()
     if as_json:
         rows = [
@@ -77,7 +78,13 @@ def ls(
         print_data(json.dumps(rows, indent=2) + "\n")
         return
     if not found:
-        say("no objects are stored here")
+        here = f"in the namespace {namespace}" if namespace else "here" if all_namespaces else "in your namespace"
+        more = [
+            *([] if all_namespaces else ["--all-namespaces lists those of everyone"]),
+            "--object-store-backend, --sqlite-path and --redis-url name another store",
+            "the cache folder follows XDG_CACHE_HOME and HOME",
+        ]
+        say(f"no objects are stored {here}, in {place}. {'; '.join(more)}")
     print_table(
         [
             [
@@ -262,7 +269,8 @@ def _exploring(flags: SettingsFlags, namespace: str | None) -> Iterator[Any]:
             except ObjectNotFound as error:
                 where = f" in the namespace {namespace}" if namespace else ""
                 raise CoatcheckError(
-                    f"@{error.object_id} not found{where}: `coatcheck objects ls` lists what is there."
+                    f"@{error.object_id} not found{where} in {store_place(made)}: "
+                    "`coatcheck objects ls` lists what is there."
                 ) from None
 
 

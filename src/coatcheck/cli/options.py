@@ -88,3 +88,14 @@ def make_container(flags: SettingsFlags) -> "Container":
         )
     sys.path.insert(0, "")  # a module of one's own is looked for in the current folder first
     return load_container(flags.container)
+
+
+def store_place(settings: "Settings") -> str:
+    """Name the store of the settings, without what may be secret in a URL."""
+    from coatcheck.backends import redact_url
+
+    if settings.object_store_backend == "sqlite":
+        return str(settings.sqlite_file())
+    if settings.object_store_backend == "redis" and settings.redis_url is not None:
+        return redact_url(settings.redis_url.get_secret_value())
+    return f"the backend {settings.object_store_backend}"

@@ -59,6 +59,23 @@ GROUPS = {
 }
 """Title in the help → settings, the common ones first."""
 
+COMMON = (
+    "url",
+    "servers",
+    "transport",
+    "port",
+    "object_store_backend",
+    "redis_url",
+    "object_store_ttl",
+    "inline_limit",
+    "object_tools",
+    "verbose",
+)
+"""What a long help begins with: options of the command and settings."""
+
+LONG_HELP = 20
+"""Options from which on a help is long."""
+
 ALL = tuple(name for names in GROUPS.values() for name in names)
 
 _LISTS = frozenset({"tool_limits", "never_keep", "always_keep", "object_tools"})
@@ -178,17 +195,19 @@ class SettingsCommand(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the command's own options, then those of settings."""
-        own = [
-            parameter
-            for parameter in self.get_params(ctx)
-            if parameter.name not in ALL and isinstance(parameter, TyperOption)
-        ]
+        options = {each.name: each for each in self.get_params(ctx) if isinstance(each, TyperOption)}
+        common = [name for name in COMMON if name in options] if len(options) >= LONG_HELP else []
+        if common:
+            with formatter.section("Common"):
+                rows = [_help_row(name) if name in ALL else options[name].get_help_record(ctx) for name in common]
+                formatter.write_dl(rows, col_max=_MOST_COLUMNS)
+        own = [option for name, option in options.items() if name not in ALL and name not in common]
         for title, parameters in _by_panel(own):
             rows = [record for parameter in parameters if (record := parameter.get_help_record(ctx)) is not None]
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows, col_max=_MOST_COLUMNS)
-        taken = {parameter.name for parameter in self.get_params(ctx)}
+        taken = options.keys() - common
         if taken.intersection(ALL):
             formatter.write_paragraph()
             formatter.write_text(

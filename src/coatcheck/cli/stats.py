@@ -1,4 +1,4 @@
-"""``coatcheck stats``: what a store holds, and what a running server has counted."""
+"""``coatcheck stats``: what previews saved, what a store holds, and what a running server has counted."""
 
 import json
 import time
@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 import typer
 
 from coatcheck.cli.objects import opened
-from coatcheck.cli.options import SettingsFlags, make_settings
-from coatcheck.cli.printing import print_data, print_table
+from coatcheck.cli.options import SettingsFlags, make_settings, store_place
+from coatcheck.cli.printing import print_data, print_table, say
+from coatcheck.cli.saved_figures import print_saved, saved_figures
 from coatcheck.cli.settings_options import settings_options
 from coatcheck.errors import quoted_name
 
@@ -34,29 +35,47 @@ def stats(
     *,
     settings: SettingsFlags,
 ) -> None:
-    """Show what the store holds, in all namespaces together, and what a running server has counted.
+    """Show what previews kept out of contexts, what the store holds and what a running server has counted.
 
-    A store in memory is known to its server alone: ask that one, with --url.
+    Figures are of all servers, processes and namespaces that share the store; those of previews go back 90 days. A
+    store in memory is known to its server alone: ask that one, with --url. With --url, a store that does not answer is
+    told beside the server's figures.
     """
+    from coatcheck.errors import ObjectStoreUnavailable
+
     found: Figures = {}
     if url is None or make_settings(settings).object_store_backend != "memory":
-        found["store"] = _holdings(settings)
+        try:
+            found |= _of_store(settings)
+        except ObjectStoreUnavailable as error:
+            if url is None:
+                raise
+            say(str(error))
     if url is not None:
         found["server"] = _counted(url)
     if as_json:
         print_data(json.dumps(found, indent=2) + "\n")
         return
     if "store" in found:
+        print_saved(found["saved"])
         _print_holdings(found["store"])
     if "server" in found:
         _print_counted(found["server"])
 
 
-def _holdings(flags: SettingsFlags) -> Figures:
+def _of_store(flags: SettingsFlags) -> Figures:
     from coatcheck.store.inventory import inventory
+    from coatcheck.store.savings import savings
 
     with opened(flags) as container:
-        held = list(inventory(container.backend()))
+        backend = container.backend()
+        return {
+            "saved": saved_figures(savings(backend)),
+            "store": {"place": store_place(container.settings()), **_holdings(list(inventory(backend)))},
+        }
+
+
+def _holdings(held: "list[HeldObject]") -> Figures:
     created = [each.metadata.created for each in held]
     return {
         "objects": len(held),
@@ -157,7 +176,7 @@ def _print_holdings(found: Figures) -> None:
     from coatcheck.explorer import ago
 
     objects, namespaces = counted(found["objects"], "object"), counted(found["namespaces"], "namespace")
-    print_data(f"The store holds {objects}, {found['bytes']:,} bytes, in {namespaces}.\n")
+    print_data(f"The store ({found['place']}) holds {objects}, {found['bytes']:,} bytes, in {namespaces}.\n")
     if found["objects"]:
         now = time.time()
         oldest, newest = (ago(max(now - found[name], 0)) for name in ("oldest", "newest"))

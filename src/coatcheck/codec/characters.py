@@ -1,8 +1,7 @@
-"""How many characters of a result a model would see, counted only as far as needed; text without half characters."""
+"""Characters of content blocks as a model sees them, counted as far as needed; text without half characters."""
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 MEDIA_LIMIT = 1_000_000
@@ -85,21 +84,6 @@ def content_characters(blocks: Iterable[Any], limit: int) -> int:
     return total
 
 
-def seen_characters(result: dict[str, Any], stored: int) -> int:
-    """Estimate what a model would have seen of a whole result, without going through it.
-
-    Args:
-        result: The result.
-        stored: Characters of all of it as JSON, or of its text alone where it has nothing else.
-    """
-    content = result.get("content")
-    texts = sum(len(text_of(block) or "") for block in content) if isinstance(content, list) else 0
-    if result.get("structuredContent") is None:
-        return texts or stored
-    # As a rule the texts spell out the structured content, and a host shows one of them.
-    return texts if texts >= stored // 10 else stored - texts
-
-
 def block_characters(block: Any, limit: int) -> int:
     """Count the characters of one block that is neither picture nor sound."""
     text = text_of(block)
@@ -120,35 +104,3 @@ def text_of(block: Any) -> str | None:
 def is_media(block: Any) -> bool:
     """Whether a block is a picture or a sound."""
     return isinstance(block, dict) and block.get("type") in _MEDIA and isinstance(block.get("data"), str)
-
-
-@dataclass(frozen=True, slots=True)
-class ResultSize:
-    """Characters of a tool result, counted once, up to a bound.
-
-    Content and ``structuredContent`` are counted apart: they repeat each other, and a host shows one of them.
-
-    Attributes:
-        text: What a model sees of the content blocks.
-        structure: ``structuredContent`` as compact JSON; 0 where there is none.
-    """
-
-    text: int
-    structure: int = 0
-
-    @property
-    def larger(self) -> int:
-        """The larger of the two, which is what a model may see."""
-        return max(self.text, self.structure)
-
-    @property
-    def total(self) -> int:
-        """Both together."""
-        return self.text + self.structure
-
-
-def measure_result(result: dict[str, Any], most: int) -> ResultSize:
-    """Count the characters of a result; each of its two parts until there are more than ``most``."""
-    content, structured = result.get("content"), result.get("structuredContent")
-    text = content_characters(content, most) if isinstance(content, list) else 0
-    return ResultSize(text, 0 if structured is None else weigh(structured, most))

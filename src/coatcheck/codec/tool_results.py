@@ -1,12 +1,26 @@
-"""Tool results as they are on the wire, and the value that paths walk in them."""
+"""Tool results: the only module that knows how they are written on the wire, and what value paths walk in them.
 
+A result of another form, as drafts of the protocol propose it, is read and written by changing this file.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from coatcheck.codec.characters import content_characters, text_of, weigh, well_formed
 from coatcheck.codec.exact_json import parse_exactly
 
 PARSED_AT_ONCE = 256 * 1024
 """Characters of text up to which a result is parsed where it is stored; larger ones are parsed in the sandbox."""
+
+
+CONTENT = "content"
+"""The member of the content blocks, on the wire and in the value that paths walk."""
+
+_STRUCTURED = "structuredContent"
+
+Result = dict[str, Any]
+"""A ``CallToolResult`` as a wire dict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +28,65 @@ class ToolResult:
     """A ``CallToolResult`` as a wire dict; storing one keeps all of it."""
 
     result: dict[str, Any]
+
+
+# Reading and writing
+
+
+def blocks_of(result: Mapping[str, Any]) -> list[Any]:
+    """Give the content blocks of a result."""
+    blocks = result.get(CONTENT)
+    return blocks if isinstance(blocks, list) else []
+
+
+def structured_of(result: Mapping[str, Any]) -> Any:
+    """Give the structured content of a result; ``None`` where it has none."""
+    return result.get(_STRUCTURED)
+
+
+def with_content(result: Result, blocks: list[Any]) -> Result:
+    """Give a result with other content blocks."""
+    return {**result, CONTENT: blocks}
+
+
+def with_structured(result: Result, value: Any) -> Result:
+    """Give a result with other structured content."""
+    return {**result, _STRUCTURED: value}
+
+
+def with_meta(result: Result, key: str, value: Any) -> Result:
+    """Give a result with one more member of its ``_meta``."""
+    meta = result.get("_meta")
+    return {**result, "_meta": {**(meta if isinstance(meta, dict) else {}), key: value}}
+
+
+def text_block(text: str) -> dict[str, Any]:
+    """Give the content block of a text."""
+    return {"type": "text", "text": text}
+
+
+def text_result(text: str, *, is_error: bool = False) -> Result:
+    """Give a result of one text."""
+    return {CONTENT: [text_block(well_formed(text))], "isError": is_error}
+
+
+def wire_result(content: list[Any], structured: Any, meta: Any, *, is_error: bool) -> Result:
+    """Write a result that a library holds as parts; ``None`` for a part that there is not."""
+    result: Result = {CONTENT: content, "isError": is_error}
+    if structured is not None:
+        result = with_structured(result, structured)
+    return result if meta is None else {**result, "_meta": meta}
+
+
+def is_finished(result: Any) -> bool:
+    """Whether this is a finished tool result, not a request for input and not a task."""
+    if not isinstance(result, dict) or result.get("resultType", "complete") != "complete":
+        return False
+    content = result.get(CONTENT)
+    return isinstance(content, list) or (content is None and structured_of(result) is not None)
+
+
+# Its value
 
 
 def result_value(result: dict[str, Any]) -> Any:
@@ -25,7 +98,7 @@ def result_value(result: dict[str, Any]) -> Any:
     ``{"content": […], "structured": …}``.
     """
     blocks, texts = _blocks(result)
-    structured = result.get("structuredContent")
+    structured = structured_of(result)
     if len(texts) == len(blocks):
         if structured is None and len(texts) == 1:
             return parsed_or_text(texts[0])
@@ -35,8 +108,8 @@ def result_value(result: dict[str, Any]) -> Any:
     if structured is None:
         if blocks and len(texts) == len(blocks):
             return [parsed_or_text(text) for text in texts]
-        return {"content": blocks}
-    return {"content": blocks, "structured": structured} if blocks else structured
+        return {CONTENT: blocks}
+    return {CONTENT: blocks, "structured": structured} if blocks else structured
 
 
 def result_text(result: dict[str, Any]) -> str | None:
@@ -44,7 +117,7 @@ def result_text(result: dict[str, Any]) -> str | None:
     blocks, texts = _blocks(result)
     if len(texts) != 1 or len(blocks) != 1:
         return None
-    structured = result.get("structuredContent")
+    structured = structured_of(result)
     if structured is None or _repeats(texts, _unwrapped(structured)) or _repeats(texts, structured):
         return texts[0]
     return None
@@ -57,8 +130,7 @@ def is_large_result(result: dict[str, Any]) -> bool:
 
 
 def _blocks(result: dict[str, Any]) -> tuple[list[Any], list[str]]:
-    content = result.get("content")
-    blocks: list[Any] = content if isinstance(content, list) else []
+    blocks = blocks_of(result)
     return blocks, [block["text"] for block in blocks if _is_plain_text(block)]
 
 
@@ -79,8 +151,8 @@ def _unwrapped(structured: Any) -> Any:
     if isinstance(structured, dict) and len(structured) == 1:
         if "result" in structured:
             return structured["result"]
-        if isinstance(structured.get("content"), str):
-            return structured["content"]
+        if isinstance(structured.get(CONTENT), str):
+            return structured[CONTENT]
     return structured
 
 
@@ -107,3 +179,51 @@ def _parsed(text: str) -> Any:
         return parse_exactly(text)
     except ValueError:
         return None
+
+
+# Its size
+
+
+def seen_characters(result: dict[str, Any], stored: int) -> int:
+    """Estimate what a model would have seen of a whole result, without going through it.
+
+    Args:
+        result: The result.
+        stored: Characters of all of it as JSON, or of its text alone where it has nothing else.
+    """
+    texts = sum(len(text_of(block) or "") for block in blocks_of(result))
+    if structured_of(result) is None:
+        return texts or stored
+    # As a rule the texts spell out the structured content, and a host shows one of them.
+    return texts if texts >= stored // 10 else stored - texts
+
+
+@dataclass(frozen=True, slots=True)
+class ResultSize:
+    """Characters of a tool result, counted once, up to a bound.
+
+    Content and ``structuredContent`` are counted apart: they repeat each other, and a host shows one of them.
+
+    Attributes:
+        text: What a model sees of the content blocks.
+        structure: ``structuredContent`` as compact JSON; 0 where there is none.
+    """
+
+    text: int
+    structure: int = 0
+
+    @property
+    def larger(self) -> int:
+        """The larger of the two, which is what a model may see."""
+        return max(self.text, self.structure)
+
+    @property
+    def total(self) -> int:
+        """Both together."""
+        return self.text + self.structure
+
+
+def measure_result(result: dict[str, Any], most: int) -> ResultSize:
+    """Count the characters of a result; each of its two parts until there are more than ``most``."""
+    structured = structured_of(result)
+    return ResultSize(content_characters(blocks_of(result), most), 0 if structured is None else weigh(structured, most))

@@ -295,9 +295,6 @@ class Explorer:
         return self._shown(await self.akeep(value, tool), tool)
 
     def _shown(self, kept: Kept, tool: str | None) -> str:
-        self.record_result(tool, kept=kept.reference is not None, characters=kept.characters, shown=len(kept.preview))
+        shown = len(kept.preview)
+        self.store.record_result(tool, reference=kept.reference, characters=kept.characters, shown=shown)
         return kept.preview
-
-    def record_result(self, tool: str | None, *, kept: bool, characters: int, shown: int) -> None:
-        """Tell the store's metrics that ``shown`` characters stand for a result of so many; see ``ObjectStore``."""
-        self.store.record_result(tool, kept=kept, characters=characters, shown=shown)

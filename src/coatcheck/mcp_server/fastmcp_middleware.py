@@ -23,12 +23,13 @@ from coatcheck import codec
 from coatcheck.arguments.input_schemas import advertise_references
 from coatcheck.arguments.output_schemas import allow_stored
 from coatcheck.calls.call_budget import CallBudgets
-from coatcheck.calls.host_profiles import UNKNOWN_CLIENT
+from coatcheck.calls.host_profiles import UNKNOWN_CLIENT, with_raised_limit
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.nesting import announces, is_announced
 from coatcheck.calls.prepared_call import PreparedCall
 from coatcheck.calls.result_keeper import with_notes
 from coatcheck.calls.stored_resources import is_object
+from coatcheck.codec.tool_results import wire_result
 from coatcheck.errors import CoatcheckError, ObjectNotFound
 from coatcheck.mcp_server.middleware import client_of, notes_of_a_keeper, scope_of_token, short_schema
 from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
@@ -108,8 +109,16 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
         tools = await call_next(context)
         if _steps_back(context):
             return [tool for tool in tools if not self._is_plain(tool)]
-        legacy = not _is_modern(context)
-        return [_shortened(tool) if self._is_plain(tool) else await _widened(tool, legacy=legacy) for tool in tools]
+        legacy, interceptor = not _is_modern(context), self._interceptor()
+        listed = []
+        for tool in tools:
+            if self._is_plain(tool):
+                listed.append(_shortened(tool))
+                continue
+            interceptor.learn([_described(tool)])
+            widened = await _widened(tool, legacy=legacy)
+            listed.append(_with_raised_limit(widened) if interceptor.limits.of(tool.name) is None else widened)
+        return listed
 
     async def on_call_tool(self, context: MiddlewareContext[Any], call_next: CallNext[Any, ToolResult]) -> ToolResult:
         """Call a tool with the values of references, and keep its result if it is large."""
@@ -118,6 +127,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
         if self._is_plain(tool) or _steps_back(context):
             return await call_next(context)
         interceptor, function = self._interceptor(), await _function(tool)
+        interceptor.learn([_described(tool)] if tool is not None and not interceptor.knows(name) else [])
         call: PreparedCall | None = None
         if tool is not None:
             try:
@@ -244,6 +254,16 @@ async def _widened(tool: Tool, *, legacy: bool) -> Tool:
     return tool.model_copy(update=changes) if changes else tool
 
 
+def _described(tool: Tool) -> dict[str, Any]:
+    """Give what the interceptor remembers of a tool: most of all whether it has a view."""
+    return {"name": tool.name, "inputSchema": tool.parameters, "_meta": tool.meta}
+
+
+def _with_raised_limit(tool: Tool) -> Tool:
+    meta = with_raised_limit({"_meta": tool.meta})["_meta"]
+    return tool.model_copy(update={"meta": meta})
+
+
 def _as_object(schema: dict[str, Any]) -> dict[str, Any]:
     """Wrap a schema that is no object's as FastMCP does for older clients: it would wrap the widened one."""
     if is_object_schema(schema):
@@ -265,15 +285,8 @@ def _with_notes(result: ToolResult, notes: list[str]) -> ToolResult:
 
 
 def _wire(result: ToolResult) -> dict[str, Any]:
-    wire: dict[str, Any] = {
-        "content": [block.model_dump(by_alias=True, mode="json", exclude_none=True) for block in result.content],
-        "isError": result.is_error,
-    }
-    if result.structured_content is not None:
-        wire["structuredContent"] = result.structured_content
-    if result.meta is not None:
-        wire["_meta"] = result.meta
-    return wire
+    blocks = [block.model_dump(by_alias=True, mode="json", exclude_none=True) for block in result.content]
+    return wire_result(blocks, result.structured_content, result.meta, is_error=result.is_error)
 
 
 def _result(wire: dict[str, Any]) -> ToolResult:

@@ -22,6 +22,7 @@ from coatcheck.calls.own_arguments import as_meant
 from coatcheck.calls.prepared_call import FILTER, PreparedCall
 from coatcheck.calls.result_keeper import with_notes
 from coatcheck.calls.stored_resources import LONGEST_URI, is_object
+from coatcheck.codec.tool_results import text_result
 from coatcheck.errors import CoatcheckError, ObjectNotFound, excerpt
 from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
 
@@ -276,7 +277,7 @@ def _budget_key(ctx: ServerRequestContext[Any, Any]) -> Caller | None:
 
 
 def _error_result(text: str, protocol_version: str) -> dict[str, Any]:
-    return _complete({"content": [{"type": "text", "text": text}], "isError": True}, protocol_version)
+    return _complete(text_result(text, is_error=True), protocol_version)
 
 
 def _complete(result: dict[str, Any], protocol_version: str) -> dict[str, Any]:

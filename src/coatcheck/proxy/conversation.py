@@ -10,6 +10,7 @@ from coatcheck.calls.host_profiles import UNKNOWN_CLIENT, client_of_initialize
 from coatcheck.calls.nesting import HANDSHAKES, announces, is_announced
 from coatcheck.calls.prepared_call import FILTER
 from coatcheck.codec import adump_line
+from coatcheck.codec.tool_results import text_result
 from coatcheck.errors import CoatcheckError, ObjectNotFound
 from coatcheck.proxy import jsonrpc, object_resources, partial_parsing
 from coatcheck.proxy.background_tasks import BackgroundTasks, result_if_ready
@@ -65,17 +66,15 @@ class Conversation:
         capacity: SendCapacity | None = None,
         budget: CallBudget | None = None,
     ) -> None:
-        self._to_client = to_client
-        self._to_server = to_server
+        self._to_client, self._to_server = to_client, to_server
         self._interceptor = interceptor
-        self._on_stray_output = on_stray_output
-        self._offer_resources = offer_resources
+        self._on_stray_output, self._offer_resources = on_stray_output, offer_resources
         self._requests: PendingRequests[asyncio.Future[Message] | None] = PendingRequests()
         self._work = BackgroundTasks(on_change)
         self._prefetch = ToolListPrefetch(to_server, self._requests)
         self.finish_work, self.abandon_prefetch = self._work.finish, self._prefetch.give_up
         self._views = ViewCalls()
-        self._has_tools, self._client = True, UNKNOWN_CLIENT
+        self._has_tools, self._client, self._server = True, UNKNOWN_CLIENT, ""
         self._passes = self._always_passes = passes
         self._keepers, self._listed_name, self._capacity = keepers, listed_name, capacity
         self._sender = RequestSender(to_server, self._work, self._is_passing)
@@ -230,8 +229,6 @@ class Conversation:
         self._requests.remove(request)
 
     async def _prepare_call(self, request: Pending, call: Message, line: bytes) -> None:
-        from coatcheck.calls.built_in_tools import error_result
-
         try:
             params = call.get("params")
             interceptor = await asyncio.shield(self._interceptor)
@@ -259,7 +256,7 @@ class Conversation:
             else:
                 self._to_client(to_line(object_resources.not_found(call, error, prefixes)))
         except CoatcheckError as error:
-            self._to_client(to_line(jsonrpc.response(call, error_result(str(error)))))
+            self._to_client(to_line(jsonrpc.response(call, text_result(str(error), is_error=True))))
         except Exception:
             logger.exception("The arguments of a call could not be prepared")
             self._to_client(request.error("The references in the arguments could not be resolved."))
@@ -358,7 +355,7 @@ class Conversation:
                 to_line(object_resources.mention_objects(request.method, message, stateless=request.is_stateless))
             )
         elif request.method in HANDSHAKES:
-            if self._needs_greeting(message["result"].get("capabilities")):
+            if self._needs_greeting(message["result"]):
                 self._work.start(self._rewrite_response(request, message, line), len(line))
             else:
                 self._to_client(line)
@@ -377,6 +374,7 @@ class Conversation:
                     budget=self._budget,
                     client=request.client(self._client),
                     is_of_view=request.is_of_view,
+                    server=self._server,
                 )
             elif request.method in HANDSHAKES:
                 changed = object_resources.offer_objects(result, interceptor, as_resources=self._offer_resources)
@@ -389,8 +387,10 @@ class Conversation:
             logger.exception("A response could not be rewritten and passes unchanged")
         self._to_client(line)
 
-    def _needs_greeting(self, capabilities: Any) -> bool:
+    def _needs_greeting(self, handshake: Any) -> bool:
         """Learn from a handshake whether we have work; if so the reference instructions go with it."""
+        self._server = str(jsonrpc.server_info_of(handshake).get("name", ""))
+        capabilities = handshake.get("capabilities")
         if announces(capabilities):  # The server keeps objects itself, and cannot step back.
             self._passes = True
             return False

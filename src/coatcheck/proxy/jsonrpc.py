@@ -23,7 +23,7 @@ SESSION_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 
 UNSUPPORTED_VERSION = -32022
 SUBSCRIPTION_ID = "io.modelcontextprotocol/subscriptionId"
-CLIENT_INFO = "io.modelcontextprotocol/clientInfo"
+SERVER_INFO = "io.modelcontextprotocol/serverInfo"
 LOG_LEVEL = "io.modelcontextprotocol/logLevel"
 PROTOCOL_VERSION = "io.modelcontextprotocol/protocolVersion"
 PROGRESS_TOKEN = "progressToken"  # noqa: S105
@@ -141,6 +141,13 @@ def meta_of(request: Message) -> dict[str, Any]:
     params = request.get("params")
     meta = params.get("_meta") if isinstance(params, dict) else None
     return meta if isinstance(meta, dict) else {}
+
+
+def server_info_of(handshake_result: dict[str, Any]) -> dict[str, Any]:
+    """Give the server's name and version from its handshake result."""
+    meta = handshake_result.get("_meta")
+    found = handshake_result.get("serverInfo") or (meta.get(SERVER_INFO) if isinstance(meta, dict) else None)
+    return found if isinstance(found, dict) else {}
 
 
 def tool_of(call: Message) -> str:

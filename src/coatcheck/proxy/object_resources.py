@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from coatcheck.calls.stored_resources import LONGEST_URI, is_object, object_template
+from coatcheck.codec.tool_results import text_result
 from coatcheck.errors import CoatcheckError, ObjectNotFound, excerpt
 from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Message, error_response, is_stateless, response
 
@@ -44,12 +45,10 @@ def not_found(call: Message, error: ObjectNotFound, keepers: Mapping[str, str]) 
         error: What was not found.
         keepers: See `UpstreamConnection`.
     """
-    from coatcheck.calls.built_in_tools import error_result
-
     text = str(error)
     if keepers:
         text += f" If another server keeps it, get its value with that server's tool: {', '.join(keepers.values())}."
-    return response(call, error_result(text))
+    return response(call, text_result(text, is_error=True))
 
 
 async def answer_read(request: Message, interceptor: "asyncio.Future[Interceptor]") -> Message:

@@ -4,6 +4,7 @@ An observer is set once for each store (``Observation.observer``). Without one a
 pays for two looks and no more.
 """
 
+import logging
 import sys
 from contextlib import AbstractContextManager
 from time import perf_counter
@@ -18,7 +19,11 @@ from coatcheck.errors import (
     SandboxMemoryExceeded,
     SandboxOutputExceeded,
     SandboxTimeout,
+    quoted_name,
 )
+from coatcheck.store.savings import Savings
+
+logger = logging.getLogger(__name__)
 
 OK, MISSING, REFUSED, UNAVAILABLE, FAILED = "ok", "missing", "refused", "unavailable", "failed"
 OUTCOMES: Final = (OK, MISSING, REFUSED, UNAVAILABLE, FAILED)
@@ -55,12 +60,16 @@ class Observer(Protocol):
 class Observation:
     """Passes on what happens in one store.
 
+    Args:
+        savings: Counts what previews save, where that is kept.
+
     Attributes:
         observer: Receives the events; ``None`` without one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, savings: Savings | None = None) -> None:
         self.observer: Observer | None = None
+        self._savings = savings
         self._traced: tuple[Any, Any] = (None, None)
 
     def watch(self, operation: str) -> "Watch":
@@ -70,10 +79,24 @@ class Observation:
             return UNWATCHED
         return _Watching(operation, self.observer, tracer)
 
-    def tool_result(self, tool: str | None, *, kept: bool, characters: int, shown: int) -> None:
-        """Tell that ``shown`` characters stand for a result of so many; see ``Observer.tool_result``."""
+    def tool_result(
+        self, tool: str | None, *, reference: str | None, characters: int, shown: int, server: str = ""
+    ) -> None:
+        """Tell that ``shown`` characters stand for a result of so many; see ``Observer.tool_result``.
+
+        Args:
+            tool: Its tool.
+            reference: What it was kept under; ``None`` where it could not be kept.
+            characters: Its characters.
+            shown: Those of the preview.
+            server: The name that the tool's server gives itself.
+        """
+        if self._savings is not None:
+            self._savings.note(server, tool, characters, shown)
         if self.observer is not None:
-            self.observer.tool_result(tool, kept=kept, saved=max(characters - shown, 0))
+            self.observer.tool_result(tool, kept=reference is not None, saved=max(characters - shown, 0))
+        name, where = quoted_name(tool or "a tool"), reference or "not kept"
+        logger.info("%s: %s → %s characters, %s", name, f"{characters:,}", f"{shown:,}", where)
 
     def sandbox_stopped(self, error: SandboxError) -> None:
         """Tell that work in the sandbox was stopped."""

@@ -338,9 +338,11 @@ class ObjectStore:
 
     # Events
 
-    def record_result(self, tool: str | None, *, kept: bool, characters: int, shown: int) -> None:
-        """Record that ``shown`` characters stand for a result of so many; see ``Observer.tool_result``."""
-        self.observation.tool_result(tool, kept=kept, characters=characters, shown=shown)
+    def record_result(
+        self, tool: str | None, *, reference: str | None, characters: int, shown: int, server: str = ""
+    ) -> None:
+        """Record that ``shown`` characters stand for a result of so many; see ``Observation.tool_result``."""
+        self.observation.tool_result(tool, reference=reference, characters=characters, shown=shown, server=server)
 
     def record_sandbox_stop(self, error: SandboxError) -> None:
         """Record that work in the sandbox was stopped."""

@@ -20,6 +20,7 @@ from coatcheck.explorer.tool_names import names_of_tools
 from coatcheck.settings import BUILT_IN_BACKENDS, Settings, installed_backends
 from coatcheck.store.events import Observation
 from coatcheck.store.object_store import ObjectStore
+from coatcheck.store.savings import Savings
 from coatcheck.store.tenancy import Tenancy, replicas_id
 from coatcheck.tools.object_tools import object_store_tools
 from coatcheck.tools.registration import build_tool
@@ -261,6 +262,15 @@ def open_server(
     from coatcheck.mcp_server.attach import build_server
 
     return build_server(registry, object_tools, tenancy, Followed(interceptor), store, explorer)
+
+
+def open_observation(
+    settings: Settings, backend: Callable[[], ObjectStoreBackend], exit_stack: Callable[[], AsyncExitStack]
+) -> Observation:
+    """Make what passes on events; where objects outlive the process, so do the figures of what previews save."""
+    if settings.object_store_backend == "memory":
+        return Observation()
+    return Observation(Savings(backend, lambda close: exit_stack().callback(close)))
 
 
 def open_metrics(observation: Observation, backend: Callable[[], ObjectStoreBackend]) -> "Metrics":

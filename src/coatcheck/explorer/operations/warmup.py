@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from coatcheck.codec import ToolResult, encode
+from coatcheck.codec.tool_results import text_result
 from coatcheck.errors import CoatcheckError
 from coatcheck.explorer.operations.document import Answer, Document, metadata_of
 
 _YAML = "a: 1\nb:\n  - c: 0.5\n    d: true\n"
-_TOOL_RESULT = ToolResult({"content": [{"type": "text", "text": '{"a": [1, 2]}'}]})
+_TOOL_RESULT = ToolResult(text_result('{"a": [1, 2]}'))
 
 
 def warm_up(operations: dict[str, Callable[[Document, dict[str, Any]], Answer]]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from coatcheck.codec.tool_results import CONTENT
 from coatcheck.explorer.previews.samples import render_whole
 from coatcheck.references import Index, Key, Path, Step
 
@@ -22,7 +23,7 @@ def long_part(value: Any) -> Path | None:
     """
     steps: tuple[Step, ...] = ()
     if isinstance(value, dict) and 0 < len(value) <= FEW and _is_envelope(value):
-        steps, value = (Key("content"),), value["content"]
+        steps, value = (Key(CONTENT),), value[CONTENT]
     members = list(_members(value)) if isinstance(value, (list, dict)) and 0 < len(value) <= FEW else []
     long = [(step, member) for step, member in members if render_whole(member, SHORT) is None]
     if len(long) != 1:
@@ -65,9 +66,9 @@ def without(value: Any, path: Path) -> Any:
 
 def _is_envelope(value: dict[str, Any]) -> bool:
     """Whether it is what a tool result of several blocks is stored as."""
-    content = value.get("content")
+    content = value.get(CONTENT)
     return (
-        value.keys() == {"content"}
+        value.keys() == {CONTENT}
         and isinstance(content, list)
         and all(isinstance(block, dict) and isinstance(block.get("type"), str) for block in content)
     )

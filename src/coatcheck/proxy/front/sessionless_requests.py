@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from coatcheck.calls.call_budget import CallBudgets
+from coatcheck.calls.host_profiles import CLIENT_INFO
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.codec import dump_json
 from coatcheck.errors import UpstreamError
@@ -23,7 +24,6 @@ from coatcheck.mcp_server.middleware import current_caller
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.shared_connection import RequestStream, SharedConnection
 from coatcheck.proxy.jsonrpc import (
-    CLIENT_INFO,
     LONG_LINE,
     Message,
     error_response,

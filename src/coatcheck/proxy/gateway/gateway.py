@@ -8,6 +8,7 @@ from typing import Any
 
 from coatcheck.calls.nesting import announces
 from coatcheck.codec import adump_line
+from coatcheck.codec.tool_results import blocks_of, text_result, with_content
 from coatcheck.errors import UpstreamError, excerpt
 from coatcheck.proxy.gateway.merging import (
     LISTS,
@@ -39,6 +40,7 @@ from coatcheck.proxy.gateway.upstream import State, Upstream
 from coatcheck.proxy.jsonrpc import (
     METHOD_NOT_FOUND,
     PROTOCOL_VERSION,
+    SERVER_INFO,
     SESSION_VERSIONS,
     UNSUPPORTED_VERSION,
     Id,
@@ -246,7 +248,7 @@ class Gateway:
             **NOT_CACHED,
             "supportedVersions": [version],
             **self._introduction(),
-            "_meta": {"io.modelcontextprotocol/serverInfo": server_info()},
+            "_meta": {SERVER_INFO: server_info()},
         }
 
     def _introduction(self) -> dict[str, Any]:
@@ -274,10 +276,7 @@ class Gateway:
         params = dict(message.get("params") or {})
         name = params.get("name")
         if name == SERVERS_TOOL:
-            return {
-                "content": [{"type": "text", "text": servers_text(list(self._upstreams.values()))}],
-                "isError": False,
-            }
+            return text_result(servers_text(list(self._upstreams.values())))
         routed = self._routes.of({"name": name})
         if routed is None:
             if all(upstream.tools is None for upstream in self._running()):
@@ -296,10 +295,11 @@ class Gateway:
             result = result_of(upstream, message, parsed)
         except UpstreamError as error:
             # The model is to know, not only the host.
-            return {"content": [{"type": "text", "text": str(error)}], "isError": True}
-        content = with_joined_uris(upstream.name, result.get("content"))
-        if content is not result.get("content"):
-            return {**result, "content": content}
+            return text_result(str(error), is_error=True)
+        blocks = blocks_of(result)
+        joined_blocks = with_joined_uris(upstream.name, blocks)
+        if joined_blocks is not blocks:
+            return with_content(result, joined_blocks)
         return result if line is None or result is not parsed.get("result") else line
 
     async def _prompt(self, message: Message) -> dict[str, Any]:

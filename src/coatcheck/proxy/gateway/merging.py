@@ -9,10 +9,9 @@ from coatcheck.calls.host_profiles import APPS_EXTENSION
 from coatcheck.errors import UpstreamError, excerpt, quoted_name
 from coatcheck.explorer.previews.wording import mark_further_lines
 from coatcheck.proxy.gateway.names import MAX_NAME_CHARACTERS, joined, joined_uri, with_joined_tasks, with_joined_views
-from coatcheck.proxy.gateway.revisions import info_of
 from coatcheck.proxy.gateway.routing import RefusedError
 from coatcheck.proxy.gateway.upstream import State, Upstream
-from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Message, is_stateless
+from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Message, is_stateless, server_info_of
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +111,7 @@ def servers_text(upstreams: Sequence[Upstream]) -> str:
     """Say how each server is, a line for each."""
     lines = []
     for upstream in upstreams:
-        info = info_of(upstream.handshake_result)
+        info = server_info_of(upstream.handshake_result)
         names = " ".join(quoted_name(str(info[key])) for key in ("name", "version") if info.get(key))
         what = f" ({names})" if names and upstream.state is State.RUNNING else ""
         lines.append(f"{upstream.name}: {excerpt(upstream.describe(), _LONGEST_STATE)}{what}")

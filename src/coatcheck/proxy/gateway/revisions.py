@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from coatcheck.calls.host_profiles import APPS_EXTENSION
-from coatcheck.calls.nesting import CLIENT_CAPABILITIES
-from coatcheck.proxy.jsonrpc import CLIENT_INFO, Message, meta_of
+from coatcheck.calls.host_profiles import APPS_EXTENSION, CLIENT_CAPABILITIES, CLIENT_INFO
+from coatcheck.proxy.jsonrpc import Message, meta_of
 
 _META_PREFIX = "io.modelcontextprotocol/"
 
@@ -39,12 +38,3 @@ def without_client_meta(params: Any) -> Any:
         return params
     kept = {key: value for key, value in meta.items() if not key.startswith(_META_PREFIX)}
     return {key: value for key, value in params.items() if key != "_meta"} | ({"_meta": kept} if kept else {})
-
-
-def info_of(handshake_result: dict[str, Any]) -> dict[str, Any]:
-    """Give the server's name and version from its handshake result."""
-    meta = handshake_result.get("_meta")
-    found = handshake_result.get("serverInfo") or (
-        meta.get(f"{_META_PREFIX}serverInfo") if isinstance(meta, dict) else None
-    )
-    return found if isinstance(found, dict) else {}

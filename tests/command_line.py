@@ -1,0 +1,39 @@
+"""The command line, run in this process: starting one of its own for each command would take most of the time."""
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
+
+from coatcheck.cli import main
+
+PROGRAM = str(Path(sys.executable).with_name("coatcheck"))
+
+
+class Done(NamedTuple):
+    """What a command gave."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run_here(*arguments: str, environment: Mapping[str, str], folder: Path) -> Done:
+    """Run a command that reads nothing, with these variables and in this folder."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    with (
+        mock.patch.dict(os.environ, environment, clear=True),
+        mock.patch.object(sys, "argv", [PROGRAM, *arguments]),
+        mock.patch.object(sys, "path", [*environment.get("PYTHONPATH", "").split(os.pathsep), *sys.path]),
+        contextlib.chdir(folder),
+        open(os.devnull) as nothing,  # noqa: PTH123
+        mock.patch.object(sys, "stdin", nothing),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        code = main()
+    return Done(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))

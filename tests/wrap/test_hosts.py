@@ -1,0 +1,132 @@
+"""Hosts by their name, with and without views, in both revisions: each gets the form of a result that the rules say."""
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.client import advertise
+from mcp_types import Implementation
+
+from coatcheck import Container, attach
+from tests.ports import free_port, wait_until_listening
+from tests.wrap.running import wrap_on_stdio, wrapped_over_http
+from tests.wrap.view_server import ROWS, sdk_server
+
+pytestmark = pytest.mark.anyio
+SERVER = Path(__file__).with_name("view_server.py")
+UI = "io.modelcontextprotocol/ui"
+
+WHOLE_FROM = {
+    ("claude-code", False): set(),
+    ("codex-mcp-client", False): set(),
+    ("Visual Studio Code", False): {"dashboard"},
+    ("goose", False): {"dashboard"},
+    ("something unknown", False): {"dashboard"},
+    ("claude-code", True): {"dashboard", "rows"},
+    ("codex-mcp-client", True): {"dashboard", "rows"},
+    ("Visual Studio Code", True): {"dashboard", "rows"},
+    ("goose", True): {"dashboard", "rows"},
+    ("something unknown", True): {"dashboard", "rows"},
+}
+"""By the client's name and whether it shows views: the tools whose `structuredContent` it gets whole."""
+
+
+@contextlib.contextmanager
+def served(kind: str) -> Iterator[str]:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", str(SERVER), kind, str(port)], stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_until_listening(port, process)
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with served("sdk") as url:
+        yield url
+
+
+def client_to(server: Any, mode: str, name: str, *, apps: bool) -> Client:
+    return Client(
+        server,
+        mode=mode,
+        client_info=Implementation(name=name, version="1"),
+        extensions=[advertise(UI, {"mimeTypes": ["text/html;profile=mcp-app"]})] if apps else None,
+    )
+
+
+async def check(server: Any, mode: str, name: str, *, apps: bool, prefix: str = "") -> None:
+    async with client_to(server, mode, name, apps=apps) as client:
+        await client.list_tools()
+        for tool in ("dashboard", "rows"):
+            result = await client.call_tool(prefix + tool, {})
+            assert result.content[0].text.startswith("@obj_"), (name, apps, mode)
+            whole = result.structured_content == ROWS
+            assert whole or set(result.structured_content) == {"$stored"}
+            assert whole is (tool in WHOLE_FROM[name, apps]), (name, apps, mode, tool)
+
+
+MODES = pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+
+
+@MODES
+async def test_behind_wrap_over_http(mode, url):
+    with anyio.fail_after(90), wrapped_over_http("--url", url) as (_, wrapped, _):
+        for name, apps in WHOLE_FROM:
+            await check(wrapped, mode, name, apps=apps)
+
+
+@MODES
+async def test_behind_a_gateway(mode, url, tmp_path):
+    (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {"one": {"type": "http", "url": url}}}))
+    with anyio.fail_after(90), wrapped_over_http("--servers", str(tmp_path / "mcp.json")) as (_, wrapped, _):
+        for name, apps in WHOLE_FROM:
+            await check(wrapped, mode, name, apps=apps, prefix="one__")
+
+
+@MODES
+async def test_behind_wrap_over_stdio(mode, url):
+    with anyio.fail_after(90):
+        for name, apps in (("claude-code", True), ("claude-code", False), ("goose", False)):
+            await check(wrap_on_stdio("--url", url), mode, name, apps=apps)
+
+
+@MODES
+async def test_at_an_attached_server(mode):
+    server = sdk_server()
+    attach(server, Container())
+    for name, apps in WHOLE_FROM:
+        await check(server, mode, name, apps=apps)
+
+
+@MODES
+async def test_at_a_fastmcp_server(mode):
+    with anyio.fail_after(90), served("fastmcp") as url:
+        for name, apps in WHOLE_FROM:
+            await check(url, mode, name, apps=apps)
+
+
+@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+async def test_the_call_of_a_view_that_was_just_opened_gets_the_content_whole_too(mode, url):
+    async with client_to(wrap_on_stdio("--url", url), mode, "a host", apps=True) as client:
+        await client.list_tools()
+
+        async def content() -> str:
+            return "".join(block.text for block in (await client.call_tool("dashboard", {})).content)
+
+        assert (await content()).startswith("@obj_")  # the model's
+        await client.read_resource("ui://views/rows.html")
+        assert json.loads(await content()) == ROWS  # the view's
+        assert (await content()).startswith("@obj_")
