@@ -22,6 +22,9 @@ BODY_TIMEOUT = 120.0
 IDLE_BODY_TIMEOUT = 20.0
 """Seconds between two parts of a body."""
 
+SHORT_BODY_BYTES = 64 << 10
+"""Bytes from which on a body waits for its turn: one long body is read on with each turn of the event loop."""
+
 MAX_BUFFERED_BYTES = 256 << 20
 """Bytes of all incomplete bodies together."""
 
@@ -77,6 +80,7 @@ class BufferedBodies:
     def __init__(self, application: ASGIApp) -> None:
         self._application = application
         self._buffered = 0
+        self._gate = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -109,6 +113,9 @@ class BufferedBodies:
         try:
             async with asyncio.timeout(BODY_TIMEOUT):
                 while more and size <= MAX_BODY_BYTES:
+                    if size > SHORT_BODY_BYTES:
+                        async with self._gate:
+                            await asyncio.sleep(0)  # so that small requests come between
                     async with asyncio.timeout(IDLE_BODY_TIMEOUT):
                         part, more = await _next(receive)
                     size += len(part)
