@@ -173,15 +173,18 @@ async def server_with_rows(server: str, folder: Path) -> AsyncIterator[PipeClien
         yield client
 
 
-def steps(client: PipeClient, server: str) -> Mapping[str, Callable[[], Awaitable[str]]]:
-    """What is done through a server, in this order: each step but the first uses what was kept before."""
+def steps(client: PipeClient, server: str, *, repeats: int = 5) -> Mapping[str, Callable[[], Awaitable[str]]]:
+    """What is done through a server, in this order: each step but the first uses what was kept before.
+
+    A result is kept several times: one is done so soon that few small calls fall due meanwhile.
+    """
     of_server = "one__" if server == "gateway" else ""
     rows = "" if server == "attached" else "result"
     whole = "" if server == "attached" else ".result"
     kept: list[str] = []
 
     async def result_of(tool: str) -> str:
-        for _ in range(5):  # one is done so soon that few calls fall due meanwhile
+        for _ in range(repeats):
             while kept:
                 await client.call("object_store_delete", object_id=kept.pop())
             shown = await client.call(of_server + tool)

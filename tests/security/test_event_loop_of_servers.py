@@ -17,7 +17,7 @@ async def test_small_calls_are_answered_while_large_results_and_references_pass(
     async with server_with_rows(server, tmp_path) as client:
         small = re.search(r"obj_\w+", await client.call("object_store_put", value={"a": [1, 2, 3]})).group()
         said, held = {}, {}
-        for step, work in steps(client, server).items():
+        for step, work in steps(client, server, repeats=1).items():
             found = await meanwhile(
                 lambda: client.call("object_store_get", object_id=small, path="a[1]"), work(), every=0.02
             )
