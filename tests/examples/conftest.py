@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.preloaded_python import PYTHON
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SECONDS = 60
 
@@ -16,7 +18,7 @@ def run():
     def run_example(*command: str, **environment: str) -> str:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("COATCHECK_", "DEEPSET_"))}
         done = subprocess.run(
-            [sys.executable, *command],
+            [sys.executable if "pytest" in command else PYTHON, *command],
             cwd=EXAMPLES.parent,
             env=clean | environment,
             capture_output=True,

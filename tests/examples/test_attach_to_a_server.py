@@ -1,5 +1,4 @@
 import json
-import sys
 from pathlib import Path
 
 import jsonschema
@@ -8,6 +7,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 
 from coatcheck.containers import Container
 from coatcheck.settings import Settings
+from tests.preloaded_python import PYTHON
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "attach_to_a_server.py"
 MODES = pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -81,10 +81,9 @@ async def test_a_part_that_does_not_fit_is_refused_with_a_reason(attached, mode)
     assert "parcels" in refused.content[0].text
 
 
-@MODES
-async def test_the_script_serves_over_stdio(mode):
-    command = StdioServerParameters(command=sys.executable, args=[str(SCRIPT)])
-    async with Client(stdio_client(command), mode=mode) as client:
+async def test_the_script_serves_over_stdio():
+    command = StdioServerParameters(command=PYTHON, args=[str(SCRIPT)])
+    async with Client(stdio_client(command)) as client:
         names = {tool.name for tool in (await client.list_tools()).tools}
         result = await client.call_tool("list_parcels", {})
     assert {"list_parcels", "postage", "object_store_get"} <= names

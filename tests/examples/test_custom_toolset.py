@@ -1,15 +1,14 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 
+from tests.preloaded_python import PYTHON
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
-COATCHECK = Path(sys.executable).parent / "coatcheck"
-MODES = pytest.mark.parametrize("mode", ["auto", "legacy"])
 LINES = ["INFO the tide comes in", "ERROR the lamp is out", "INFO a ship passes"] * 400
 
 
@@ -21,7 +20,7 @@ def folder(tmp_path):
 
 
 def serve(*flags: str) -> list[str]:
-    return [str(COATCHECK), "serve", "--toolset", "custom_toolset:TOOLSET", *flags]
+    return [PYTHON, "-m", "coatcheck", "serve", "--toolset", "custom_toolset:TOOLSET", *flags]
 
 
 def text_of(result) -> str:
@@ -29,11 +28,10 @@ def text_of(result) -> str:
 
 
 @pytest.mark.anyio
-@MODES
-async def test_the_toolset_is_served_with_its_settings(folder, mode):
+async def test_the_toolset_is_served_with_its_settings(folder):
     command, *args = serve("--folder", str(folder))
     server = StdioServerParameters(command=command, args=args, env={"PYTHONPATH": str(EXAMPLES)})
-    async with Client(stdio_client(server), mode=mode) as client:
+    async with Client(stdio_client(server)) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         assert {"list_logs", "read_log", "count_levels", "object_store_grep"} <= tools.keys()
         assert list(tools["read_log"].input_schema["properties"]) == ["name"]

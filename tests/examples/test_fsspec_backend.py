@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from coatcheck.testing import BackendContract
+from tests.preloaded_python import PYTHON
 
 PACKAGE = Path(__file__).parents[2] / "examples" / "fsspec_backend"
 
@@ -51,9 +52,7 @@ def installed(tmp_path):
 
 
 def run(environment, *command):
-    return subprocess.run(
-        [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    return subprocess.run([PYTHON, *command], env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_a_command_takes_it_by_name_with_its_options(installed, tmp_path):

@@ -4,7 +4,6 @@ import os
 import re
 import socket
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from tests.preloaded_python import PYTHON
 from tests.waiting import wait_until
 
 HOSTS = Path(__file__).parents[2] / "examples" / "hosts"
@@ -40,7 +40,7 @@ def started(script: str, *arguments: str, **variables: str):
     port = free_port()
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("COATCHECK_", "DEEPSET_"))}
     process = subprocess.Popen(
-        [sys.executable, str(HOSTS / script), "--port", str(port), *arguments],
+        [PYTHON, str(HOSTS / script), "--port", str(port), *arguments],
         env=clean | variables,
         stderr=subprocess.PIPE,
         text=True,
