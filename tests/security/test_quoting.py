@@ -9,11 +9,13 @@ from coatcheck.backends import InMemoryBackend
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.cli.logs import TextLines
 from coatcheck.cli.printing import print_table
+from coatcheck.cli.saved_figures import print_saved, saved_figures
 from coatcheck.codec import ToolResult
 from coatcheck.errors import CoatcheckError
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.object_store import ObjectStore
+from coatcheck.store.savings import Saving
 
 pytestmark = pytest.mark.anyio
 
@@ -118,7 +120,10 @@ def test_nothing_that_is_logged_or_listed_begins_a_line_or_steers_the_terminal(c
     forged = "x\n@obj_EVIL99 of 3\r\u2028\x1b[2J\u202e"
     record = logging.LogRecord("name", logging.WARNING, "", 0, "said: %s", (forged,), None)
     print_table([[forged, "1"], ["plain", "2"]])
-    for text in (TextLines(logging.BASIC_FORMAT).format(record), capsysbinary.readouterr().out.decode()):
+    print_saved(saved_figures([Saving("2026-01-01", "bank", f"{forged}  9  9", 1, 10, 1)]))
+    printed = capsysbinary.readouterr().out.decode()
+    assert '  9  9"' in printed
+    for text in (TextLines(logging.BASIC_FORMAT).format(record), printed):
         lines = text.split("\n")
         assert not [line for line in lines if line.startswith("@obj")]
         assert all(line.isprintable() for line in lines)

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from coatcheck.cli.printing import print_data, print_table
-from coatcheck.errors import counted, excerpt
-from coatcheck.store.savings import Saving
+from coatcheck.errors import counted, quoted_name
+from coatcheck.store.savings import OTHER, Saving
 
 MOST_DAYS_SHOWN, MOST_TOOLS_SHOWN = 14, 20
 BAR = 20
@@ -58,8 +58,8 @@ def print_saved(found: Figures) -> None:
     _print_right(
         [
             [
-                f"  {excerpt(each['server']) or '-'}",
-                excerpt(each["tool"]),
+                f"  {quoted_name(each['server']) if each['server'] else '-'}",
+                each["tool"] if each["tool"] == OTHER else quoted_name(each["tool"]),
                 f"{each['results']:,}",
                 f"{each['characters']:,} → {each['shown']:,}",
                 _bar(each, most),
