@@ -40,6 +40,9 @@ def run(program, value):
 def test_the_rest_of_a_filter_on_the_part_gives_what_the_filter_gives_on_the_whole(head):
     for tail in TAILS:
         rest, part = narrow(head + tail, VALUE)
+        if rest == head + tail:  # nothing was followed, so there is nothing to compare
+            assert part is VALUE
+            continue
         assert run(rest, part) == run(head + tail, VALUE), head + tail
 
 
