@@ -112,6 +112,7 @@ def test_any_bytes_are_a_frame_or_a_frame_error(data, most):
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
 )
 
 

@@ -242,7 +242,7 @@ async def test_on_an_event_loop_callers_wait_without_holding_it_or_each_other(sa
         )
 
     await call(".", "alice")
-    hostile = [asyncio.create_task(call("last(range(1e12))", "mallory")) for _ in range(3)]
+    hostile = [asyncio.create_task(call("last(range(1e12))", "mallory")) for _ in range(2)]
     await until(lambda: len(sandbox.pids()) == 2, "a worker has started for mallory")
     answered = 0
     while not any(task.done() for task in hostile):
@@ -250,7 +250,7 @@ async def test_on_an_event_loop_callers_wait_without_holding_it_or_each_other(sa
         answered += 1
     errors = await asyncio.gather(*hostile, return_exceptions=True)
 
-    assert answered > 1  # all but the last while all three were under way
+    assert answered > 1  # all but the last while both were under way
     assert all("Stopped after 2 s" in str(error) for error in errors)
     assert len(sandbox.pids()) <= 2
 
