@@ -73,7 +73,8 @@ def sandbox():
 
 @pytest.mark.parametrize(("operation", "value", "args", "expected"), HOSTILE)
 def test_hostile_input_is_refused_and_another_namespace_is_served_meanwhile(ask, operation, value, args, expected):
-    ask("query", {"a": 1}, namespace="mallory", filter=".a")
+    for namespace in ("mallory", "alice"):  # whose workers are not the same one
+        ask("query", {"a": 1}, namespace=namespace, filter=".a")
     over = threading.Event()
 
     def attack():
