@@ -6,25 +6,25 @@ from coatcheck.calls.host_profiles import is_view_address
 from coatcheck.proxy.jsonrpc import Message
 
 CALL, READ = "tools/call", "resources/read"
-MAX_OPENED = 100
 
 
 class ViewCalls:
-    """The views that a client has opened and that have not called a tool yet.
+    """Whether a client has opened a view that has not called a tool yet.
 
     Nothing in a call says whether the model or a view makes it (modelcontextprotocol/ext-apps#746). Views that call
     their tool do so when they open, after the client has read their page: the first call after that counts as theirs.
+    A client that reads many pages beforehand gets no more than one.
     """
 
     def __init__(self) -> None:
-        self._opened = 0
+        self._opened = False
 
     def makes(self, request: Message) -> bool:
         """Take a request of the client's; say whether it is the call of a view that was just opened."""
         params: Any = request.get("params")
         if request.get("method") == READ and isinstance(params, dict) and is_view_address(params.get("uri")):
-            self._opened = min(self._opened + 1, MAX_OPENED)
+            self._opened = True
         elif request.get("method") == CALL and self._opened:
-            self._opened -= 1
+            self._opened = False
             return True
         return False
