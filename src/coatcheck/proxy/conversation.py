@@ -236,9 +236,8 @@ class Conversation:
                 self._pass_call(request, call, line)
                 return
             tool, given = request.tool, params.get("arguments")
-            if not interceptor.knows(tool) and not self._prefetch.listed:
-                # Only the list tells whose tool this is and what it takes.
-                await self._prefetch.learn_tools(interceptor, call)
+            # Only the list tells whose tool this is and what it takes.
+            await self._prefetch.learn_tools(interceptor, request)
             if self._has_tools and interceptor.is_own(tool):
                 self._to_client(to_line(jsonrpc.response(call, await interceptor.own_tool_call(tool, given))))
                 return
@@ -367,12 +366,15 @@ class Conversation:
             result = message["result"]
             interceptor = await asyncio.shield(self._interceptor)
             if request.method == CALL:
+                client = request.client(self._client)
+                if client.shows_apps:  # Only the list tells whether the server has views, which read results too.
+                    await self._prefetch.learn_tools(interceptor, request)
                 changed = await interceptor.result(
                     request.tool,
                     result,
                     call=request.call,
                     budget=self._budget,
-                    client=request.client(self._client),
+                    client=client,
                     is_of_view=request.is_of_view,
                     server=self._server,
                 )

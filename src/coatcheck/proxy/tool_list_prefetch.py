@@ -5,8 +5,8 @@ from collections.abc import Callable
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from coatcheck.proxy.jsonrpc import PROGRESS_TOKEN, Message, is_stateless, meta_of, to_line
-from coatcheck.proxy.pending_requests import PendingRequests
+from coatcheck.proxy.jsonrpc import PROGRESS_TOKEN, Message, to_line
+from coatcheck.proxy.pending_requests import PendingRequest, PendingRequests
 
 if TYPE_CHECKING:
     from coatcheck.calls.interceptor import Interceptor
@@ -47,17 +47,17 @@ class ToolListPrefetch:
         if self._listing is not None:
             self._listing.cancel()
 
-    async def learn_tools(self, interceptor: "Interceptor", call: Message) -> None:
-        """Have the server list its tools, in the name of the call that needs to know."""
+    async def learn_tools(self, interceptor: "Interceptor", call: "PendingRequest[Any]") -> None:
+        """Have the server list its tools, where it did not yet, in the name of the call that needs to know."""
+        if self.listed or interceptor.knows(call.tool):
+            return
         if self._listing is None or self._listing.done():
             self._listing = asyncio.ensure_future(self._list_tools(interceptor, call))
         await asyncio.shield(self._listing)
 
-    async def _list_tools(self, interceptor: "Interceptor", call: Message) -> None:
+    async def _list_tools(self, interceptor: "Interceptor", call: "PendingRequest[Any]") -> None:
         meta = (
-            {key: value for key, value in meta_of(call).items() if key != PROGRESS_TOKEN}
-            if is_stateless(call)
-            else None
+            {key: value for key, value in call.meta.items() if key != PROGRESS_TOKEN} if call.is_stateless else None
         )
         cursor: Any = None
         for _ in range(MAX_PAGES):
