@@ -56,9 +56,7 @@ class ToolListPrefetch:
         await asyncio.shield(self._listing)
 
     async def _list_tools(self, interceptor: "Interceptor", call: "PendingRequest[Any]") -> None:
-        meta = (
-            {key: value for key, value in call.meta.items() if key != PROGRESS_TOKEN} if call.is_stateless else None
-        )
+        meta = {key: value for key, value in call.meta.items() if key != PROGRESS_TOKEN} if call.is_stateless else None
         cursor: Any = None
         for _ in range(MAX_PAGES):
             params = ({} if meta is None else {"_meta": meta}) | ({} if cursor is None else {"cursor": cursor})
