@@ -131,3 +131,10 @@ async def test_the_call_of_a_view_that_was_just_opened_gets_the_content_whole_to
             await client.read_resource("ui://views/rows.html")
         assert json.loads(await content()) == ROWS  # the view's
         assert (await content()).startswith("@obj_")
+
+
+@MODES
+async def test_a_call_before_any_list_gets_the_form_of_its_tool(mode, url):
+    with anyio.fail_after(60), wrapped_over_http("--url", url) as (_, wrapped, _):
+        async with client_to(wrapped, mode, "claude-code", apps=True) as client:
+            assert (await client.call_tool("rows", {})).structured_content == ROWS
