@@ -7,6 +7,15 @@ import sys
 
 FORWARDED = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
 signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
+
+
+def forward(number, _frame):
+    try:  # noqa: SIM105  # contextlib is slow to import
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass  # It has ended; how, is reported next.
+
+
 with socket.socket(socket.AF_UNIX) as connection:
     connection.connect(ADDRESS)  # type: ignore[name-defined]  # noqa: F821
     asked = marshal.dumps((sys.argv[1:], os.getcwd(), dict(os.environ)))  # noqa: PTH109  # pathlib is slow to import
@@ -26,7 +35,7 @@ with socket.socket(socket.AF_UNIX) as connection:
         os.dup2(null, number)
     pid = int.from_bytes(connection.recv(4), "big")
     for number in FORWARDED:
-        signal.signal(number, lambda received, _: os.kill(pid, received))
+        signal.signal(number, forward)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
     status = int.from_bytes(connection.recv(4), "big")
 if os.WIFSIGNALED(status):
