@@ -159,6 +159,7 @@ def test_reserved_packages_are_imported_only_where_they_belong(path: Path):
 READS_ENVIRONMENT = {
     "settings.py",
     "cli/upstream_options.py",
+    "cli/wrap_runner.py",  # Settings are slow to import, and the answer to the handshake waits for them only if it must.
     "proxy/upstreams/process.py",
     "installer/config_files.py",
     "installer/server_start.py",

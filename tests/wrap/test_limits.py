@@ -10,8 +10,10 @@ from mcp import Client
 from coatcheck.backends.memory import InMemoryBackend
 from coatcheck.calls.call_budget import WINDOW
 from coatcheck.calls.interceptor import Interceptor
+from coatcheck.containers import Container
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
+from coatcheck.settings import Settings
 from tests.waiting import until
 from tests.wrap.running import FEATURES, WRAP, reference_in, words, wrap_on_stdio, wrapped_over_http
 
@@ -137,6 +139,21 @@ async def test_object_tools_that_are_left_out_are_named_nowhere():
     assert [name for name in names if name.startswith("kept_")] == ["kept_query", "kept_list"]
     assert "closer with kept_query." in read[0]
     assert not [text for text in read if re.search(r"object_store_|kept_(get|slice|grep|sed|put|delete)|_filter", text)]
+
+
+async def test_a_handshake_tells_what_settings_say_wherever_they_stand(tmp_path):
+    async def told(*flags, **variables):
+        async with Client(wrap_on_stdio(*flags, *COMMAND, **variables)) as client:
+            return client.instructions.partition("\n\n")[2]
+
+    config = tmp_path / "coatcheck.toml"
+    config.write_text('object_tools = ["list"]')
+    with anyio.fail_after(60):
+        assert await told() == Container(settings=Settings()).interceptor().instructions
+        assert "kept tools" in await told(coatcheck_tool_prefix="kept_")
+        assert "_filter" not in await told(COATCHECK_FILTER_ARGUMENT="advertised")
+        assert "Look closer" not in await told(COATCHECK_CONFIG=str(config))
+        assert "Look closer" not in await told("--config", str(config))
 
 
 async def test_without_a_round_limit_each_result_stands_for_itself():

@@ -26,6 +26,12 @@ def instructions_for(object_tools: Iterable[str], *, filters: bool) -> str:
     return " ".join([_REFERENCES, *([f"Look closer with {tools}."] if tools else []), *([_FILTER] if filters else [])])
 
 
+DEFAULT = instructions_for((f"object_store_{name}" for name in LOOKS), filters=True)
+"""What is said where no setting says otherwise; known without the settings, which are slow to import."""
+DECIDE = ("object_tools", "tool_prefix", "filter_argument")
+"""The settings that decide what is said."""
+
+
 def with_instructions(original: str | None, added: str) -> str:
     """Add what a model should know about references to a server's own instructions."""
     return f"{original}\n\n{added}" if original else added

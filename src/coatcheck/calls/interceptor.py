@@ -22,7 +22,7 @@ from coatcheck.calls.host_profiles import (
     result_form,
     with_raised_limit,
 )
-from coatcheck.calls.instructions import instructions_for, with_instructions
+from coatcheck.calls.instructions import instructions_for
 from coatcheck.calls.limits import ALWAYS_FREE, Limits
 from coatcheck.calls.prepared_call import PreparedCall, with_filter_parameter, without_filter
 from coatcheck.calls.result_keeper import Origin, ResultKeeper
@@ -80,7 +80,7 @@ class Interceptor:
         self._structured_content = structured_content
         self._host_profile = host_profile
         self._filter_argument = filter_argument
-        self._instructions = instructions_for(object_tools, filters=filter_argument == "accepted")
+        self.instructions = instructions_for(object_tools, filters=filter_argument == "accepted")
         self.limits = limits or Limits(inline_limit)
         self.resource_links = resource_links
         self._keeper = ResultKeeper(
@@ -128,10 +128,6 @@ class Interceptor:
     def schema_of(self, tool: str) -> Schema | None:
         """Give the original input schema of the server's tool."""
         return self._inputs.get(tool)
-
-    def instructions(self, original: str | None) -> str:
-        """Add what a model should know about references to a server's instructions."""
-        return with_instructions(original, self._instructions)
 
     async def tools_list(self, result: Result) -> Result:
         """Rewrite a list of tools: references welcome, outputs widened, our own tools behind the last page."""

@@ -11,7 +11,6 @@ import typer
 from coatcheck.cli.objects import opened
 from coatcheck.cli.options import SettingsFlags, make_settings, store_place
 from coatcheck.cli.printing import print_data, print_table, say
-from coatcheck.cli.saved_figures import print_saved, saved_figures
 from coatcheck.cli.settings_options import settings_options
 from coatcheck.errors import quoted_name
 
@@ -57,6 +56,8 @@ def stats(
         print_data(json.dumps(found, indent=2) + "\n")
         return
     if "store" in found:
+        from coatcheck.cli.saved_figures import print_saved
+
         print_saved(found["saved"])
         _print_holdings(found["store"])
     if "server" in found:
@@ -64,6 +65,7 @@ def stats(
 
 
 def _of_store(flags: SettingsFlags) -> Figures:
+    from coatcheck.cli.saved_figures import saved_figures
     from coatcheck.store.inventory import inventory
     from coatcheck.store.savings import savings
 

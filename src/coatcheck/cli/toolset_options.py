@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from coatcheck.cli.settings_options import SettingsCommand
-from coatcheck.references import close_names
-from coatcheck.tools.toolset import Toolset, load_toolset
+
+if TYPE_CHECKING:
+    from coatcheck.tools.toolset import Toolset
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,14 @@ class ExtraFlags:
     known: Sequence[str]
 
 
-def load_toolsets(names: Sequence[str]) -> list[Toolset]:
+def load_toolsets(names: Sequence[str]) -> "list[Toolset]":
     """Load toolsets by their installed names, or by ``module:attribute``.
 
     Raises:
         SettingsError: One of them does not exist or cannot be loaded.
     """
+    from coatcheck.tools.toolset import load_toolset
+
     if any(":" in name for name in names):
         sys.path.insert(0, "")  # a module of one's own is looked for in the current folder first
     return [load_toolset(name) for name in names]
@@ -41,12 +44,14 @@ def flag_of(field: str) -> str:
     return "--" + field.replace("_", "-")
 
 
-def toolset_options(toolsets: Sequence[Toolset], extra: ExtraFlags) -> dict[str, dict[str, Any]]:
+def toolset_options(toolsets: "Sequence[Toolset]", extra: ExtraFlags) -> dict[str, dict[str, Any]]:
     """Sort the flags that the command does not know into the settings of the toolsets, by the toolsets' names.
 
     Raises:
         typer.BadParameter: A flag that no toolset has, or one without its value.
     """
+    from coatcheck.references import close_names
+
     owners = {
         flag_of(field): (toolset.name, field)
         for toolset in toolsets

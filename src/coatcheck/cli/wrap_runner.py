@@ -1,11 +1,13 @@
 """``coatcheck wrap``: servers with coatcheck in front of them."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from coatcheck.calls import instructions
 from coatcheck.cli.options import SettingsFlags
 from coatcheck.codec.chunked.gc_tuning import spare_what_is_loaded
 from coatcheck.proxy.front.standard_streams import SHUTDOWN_TIMEOUT
@@ -36,9 +38,17 @@ async def _serve(make_connection: Callable[[], "UpstreamConnection"], flags: Wra
         return await serve_stdio(
             make_connection(),
             lambda: resources.interceptor(flags),
+            instructions=_early_instructions(flags.settings),
             offer_resources=flags.resource_links,
             shutdown_timeout=lambda: resources.shutdown_timeout,
         )
+
+
+def _early_instructions(flags: SettingsFlags) -> str | None:
+    """Give the instructions where no flag, variable or file can change them: the client need not wait for settings."""
+    deciding = {"COATCHECK_CONFIG", *(f"COATCHECK_{name.upper()}" for name in instructions.DECIDE)}
+    decided = flags.container or flags.config or any(flags.given.get(name) is not None for name in instructions.DECIDE)
+    return None if decided or deciding.intersection(map(str.upper, os.environ)) else instructions.DEFAULT
 
 
 class _Resources(AsyncExitStack):

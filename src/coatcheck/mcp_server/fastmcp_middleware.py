@@ -24,6 +24,7 @@ from coatcheck.arguments.input_schemas import advertise_references
 from coatcheck.arguments.output_schemas import allow_stored
 from coatcheck.calls.call_budget import CallBudgets
 from coatcheck.calls.host_profiles import UNKNOWN_CLIENT, with_raised_limit
+from coatcheck.calls.instructions import with_instructions
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.nesting import announces, is_announced
 from coatcheck.calls.prepared_call import PreparedCall
@@ -100,7 +101,9 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
             return result
         if is_announced(context.message.model_dump(by_alias=True)):
             return result
-        return result.model_copy(update={"instructions": self._interceptor().instructions(result.instructions)})
+        return result.model_copy(
+            update={"instructions": with_instructions(result.instructions, self._interceptor().instructions)}
+        )
 
     async def on_list_tools(
         self, context: MiddlewareContext[Any], call_next: CallNext[Any, Sequence[Tool]]

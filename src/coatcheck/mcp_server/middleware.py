@@ -16,6 +16,7 @@ from coatcheck import codec
 from coatcheck.arguments.declared_types import DeclaredTypes
 from coatcheck.calls.call_budget import CallBudgets
 from coatcheck.calls.host_profiles import Client, client_of_initialize
+from coatcheck.calls.instructions import with_instructions
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.nesting import HANDSHAKES, is_announced
 from coatcheck.calls.own_arguments import as_meant
@@ -169,7 +170,10 @@ class ReferenceMiddleware:
             return await self._list(result)
         handshake = ctx.method in HANDSHAKES and not is_announced({"method": ctx.method, "params": ctx.params})
         if handshake and isinstance(result, dict):
-            return {**result, "instructions": self._interceptor().instructions(result.get("instructions"))}
+            return {
+                **result,
+                "instructions": with_instructions(result.get("instructions"), self._interceptor().instructions),
+            }
         return result
 
     async def _list(self, result: dict[str, Any]) -> dict[str, Any]:

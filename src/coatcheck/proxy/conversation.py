@@ -44,6 +44,7 @@ class Conversation:
         interceptor: Becomes the interceptor; messages that need none pass before it is there.
         on_stray_output: Takes what the server writes that is not a message.
         on_change: Called when a background task starts or ends.
+        instructions: What a model is told about references, where that is known before the interceptor is there.
         offer_resources: Advertise resources although the server has none: stored objects are resources.
         passes: Whether all passes unchanged: client or server is a coatcheck that does the work.
         keepers, listed_name: See `UpstreamConnection`.
@@ -59,6 +60,7 @@ class Conversation:
         *,
         on_stray_output: Callable[[bytes], None],
         on_change: Callable[[], None] = lambda: None,
+        instructions: str | None = None,
         offer_resources: bool = False,
         passes: bool = False,
         keepers: Callable[[], Mapping[str, str]] = dict,
@@ -67,7 +69,7 @@ class Conversation:
         budget: CallBudget | None = None,
     ) -> None:
         self._to_client, self._to_server = to_client, to_server
-        self._interceptor = interceptor
+        self._interceptor, self._instructions = interceptor, instructions
         self._on_stray_output, self._offer_resources = on_stray_output, offer_resources
         self._requests: PendingRequests[asyncio.Future[Message] | None] = PendingRequests()
         self._work = BackgroundTasks(on_change)
@@ -296,9 +298,7 @@ class Conversation:
         if key is None:
             return False
         request = self._sent(key)
-        if request is not None and (
-            request.asker is not None or (request.method in _OF_INTEREST and not request.passes)
-        ):
+        if request and (request.asker is not None or (request.method in _OF_INTEREST and not request.passes)):
             return False
         self._remove(request)
         return True
@@ -353,19 +353,19 @@ class Conversation:
             self._to_client(
                 to_line(object_resources.mention_objects(request.method, message, stateless=request.is_stateless))
             )
-        elif request.method in HANDSHAKES:
-            if self._needs_greeting(message["result"]):
-                self._work.start(self._rewrite_response(request, message, line), len(line))
-            else:
-                self._to_client(line)
+        elif request.method in HANDSHAKES and not self._needs_greeting(message["result"]):
+            self._to_client(line)
         else:
             self._work.start(self._rewrite_response(request, message, line), len(line))
 
     async def _rewrite_response(self, request: Pending, message: Message, line: bytes) -> None:
         try:
             result = message["result"]
-            interceptor = await asyncio.shield(self._interceptor)
-            if request.method == CALL:
+            if request.method in HANDSHAKES:
+                told = self._instructions or (await asyncio.shield(self._interceptor)).instructions
+                changed = object_resources.offer_objects(result, told, as_resources=self._offer_resources)
+            elif request.method == CALL:
+                interceptor = await asyncio.shield(self._interceptor)
                 client = request.client(self._client)
                 if client.shows_apps:  # Only the list tells whether the server has views, which read results too.
                     await self._prefetch.learn_tools(interceptor, request)
@@ -378,9 +378,8 @@ class Conversation:
                     is_of_view=request.is_of_view,
                     server=self._server,
                 )
-            elif request.method in HANDSHAKES:
-                changed = object_resources.offer_objects(result, interceptor, as_resources=self._offer_resources)
             else:
+                interceptor = await asyncio.shield(self._interceptor)
                 changed = await interceptor.tools_list(result) if self._has_tools else result
                 self._prefetch.listed = self._prefetch.listed or not result.get("nextCursor")
             if changed is not result:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from coatcheck.calls.instructions import with_instructions
 from coatcheck.calls.stored_resources import LONGEST_URI, is_object, object_template
 from coatcheck.codec.tool_results import text_result
 from coatcheck.errors import CoatcheckError, ObjectNotFound, excerpt
@@ -28,9 +29,9 @@ def reads_object(request: Message) -> bool:
     return request.get("method") == READ and isinstance(params, dict) and is_object(params.get("uri"))
 
 
-def offer_objects(handshake: dict[str, Any], interceptor: "Interceptor", *, as_resources: bool) -> dict[str, Any]:
+def offer_objects(handshake: dict[str, Any], instructions: str, *, as_resources: bool) -> dict[str, Any]:
     """Give a handshake result with the instructions about references, and perhaps the resources of stored objects."""
-    offered = {**handshake, "instructions": interceptor.instructions(handshake.get("instructions"))}
+    offered = {**handshake, "instructions": with_instructions(handshake.get("instructions"), instructions)}
     capabilities = handshake["capabilities"]
     if as_resources and capabilities.get("resources") is None:
         offered["capabilities"] = {**capabilities, "resources": {}}

@@ -28,6 +28,7 @@ async def serve_stdio(
     connection: UpstreamConnection,
     make_interceptor: Callable[[], "Interceptor"],
     *,
+    instructions: str | None = None,
     offer_resources: bool = False,
     shutdown_timeout: Callable[[], float] = lambda: SHUTDOWN_TIMEOUT,
 ) -> int:
@@ -36,6 +37,7 @@ async def serve_stdio(
     Args:
         connection: The upstream, not started yet; it is closed at the end.
         make_interceptor: Called once, in a thread, while the server starts; slow imports belong in there.
+        instructions: What a model is told about references, where that is known before the interceptor is made.
         offer_resources: Advertise resources although the server has none: stored objects are resources.
         shutdown_timeout: Gives the seconds from a signal to the end of the process, by force if it must be.
 
@@ -48,7 +50,7 @@ async def serve_stdio(
         CoatcheckError: The interceptor could not be made.
     """
     with own_stdout() as stdout:
-        session = _StdioSession(connection, stdout, offer_resources=offer_resources)
+        session = _StdioSession(connection, stdout, instructions, offer_resources=offer_resources)
         with signals(session.on_signal, shutdown_timeout):
             try:
                 return await session.run(make_interceptor)
@@ -60,7 +62,9 @@ async def serve_stdio(
 class _StdioSession:
     """One client on stdio and one upstream."""
 
-    def __init__(self, connection: UpstreamConnection, stdout: int, *, offer_resources: bool) -> None:
+    def __init__(
+        self, connection: UpstreamConnection, stdout: int, instructions: str | None, *, offer_resources: bool
+    ) -> None:
         loop = asyncio.get_running_loop()
         self._connection = connection
         connection.unparsed = connection.is_gateway  # The conversation checks its responses.
@@ -78,6 +82,7 @@ class _StdioSession:
             self._interceptor,
             on_stray_output=connection.stray_output,
             on_change=self._balance,
+            instructions=instructions,
             offer_resources=offer_resources,
             keepers=connection.keepers,
             listed_name=connection.listed_name,
