@@ -8,9 +8,12 @@ import pytest
 _OFFLINE = ("background-networking", "component-update", "default-apps", "extensions", "gpu", "quic", "sync")
 
 
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
 def chromium(profile: Path) -> list[str]:
     """Give the command that opens the page whose address is added to it; skip the test on a machine without one."""
-    found = shutil.which("chromium")
+    found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         pytest.skip("there is no Chromium on this machine (apt-get install chromium)")
     disabled = (f"--disable-{name}" for name in _OFFLINE)
