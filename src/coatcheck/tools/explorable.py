@@ -65,19 +65,19 @@ def explorable(*, object_store: StoreSource, explorer: ExplorerSource | None = N
     provide = explorer_provider(object_store, explorer)
 
     def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
-        face = signature_of(func)
-        doc = with_note(face.doc, _NOTE)
-        if face.is_async:
+        spec = signature_of(func)
+        doc = with_note(spec.doc, _NOTE)
+        if spec.is_async:
 
             async def call_async(*args: Any, **kwargs: Any) -> Any:
-                result = _collected(await func(*args, **kwargs), face)
+                result = _collected(await func(*args, **kwargs), spec)
                 if _passes(result):
                     return result
                 with told_to_the_model():
-                    return await provide().aput_and_preview(_to_keep(result), tool=face.name)
+                    return await provide().aput_and_preview(_to_keep(result), tool=spec.name)
 
-            return _marked(with_signature(face, call_async, returns=str, doc=doc))
-        return _marked(with_signature(face, _sync(func, face, provide), returns=str, doc=doc))
+            return _marked(with_signature(spec, call_async, returns=str, doc=doc))
+        return _marked(with_signature(spec, _sync(func, spec, provide), returns=str, doc=doc))
 
     return cast("ExplorableDecorator", decorate)
 
@@ -92,22 +92,22 @@ def keeps_results(func: object) -> bool:
     return getattr(func, _MARK, False) is True
 
 
-def _sync(func: Callable[..., Any], face: FunctionSignature, provide: Callable[[], Any]) -> Callable[..., Any]:
+def _sync(func: Callable[..., Any], spec: FunctionSignature, provide: Callable[[], Any]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
-        result = _collected(func(*args, **kwargs), face)
+        result = _collected(func(*args, **kwargs), spec)
         if _passes(result):
             return result
         with told_to_the_model():
-            return provide().put_and_preview(_to_keep(result), tool=face.name)
+            return provide().put_and_preview(_to_keep(result), tool=spec.name)
 
     return call
 
 
-def _collected(result: Any, face: FunctionSignature) -> Any:
+def _collected(result: Any, spec: FunctionSignature) -> Any:
     """Run a generator to its end here, where its exceptions are still those of the function."""
     if inspect.isasyncgen(result):
         raise TypeError(
-            f"{face.name}() gives an async generator, which cannot be kept: make it collect what it yields "
+            f"{spec.name}() gives an async generator, which cannot be kept: make it collect what it yields "
             "and return a list."
         )
     return list(result) if inspect.isgenerator(result) else result

@@ -92,9 +92,9 @@ def bind(func: Callable[..., Any], /, **providers: Callable[[], Any]) -> Callabl
         TypeError: A name is no parameter of ``func``, or names its ``*args`` or ``**kwargs``.
     """
     hidden = frozenset(providers)
-    face = signature_of(func)
-    _check_names(face, hidden)
-    full = face.signature
+    spec = signature_of(func)
+    _check_names(spec, hidden)
+    full = spec.signature
     shown = full.replace(parameters=[p for p in full.parameters.values() if p.name not in hidden])
     # Only a function with **kwargs lets an unknown name through `bind`; a hidden one must not arrive that way.
     swallows = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in full.parameters.values())
@@ -102,16 +102,16 @@ def bind(func: Callable[..., Any], /, **providers: Callable[[], Any]) -> Callabl
     def given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         if swallows and not hidden.isdisjoint(kwargs):
             name = min(hidden.intersection(kwargs))
-            raise TypeError(f"{face.name}() got an unexpected keyword argument {name!r}")
+            raise TypeError(f"{spec.name}() got an unexpected keyword argument {name!r}")
         try:
             return dict(shown.bind(*args, **kwargs).arguments)
         except TypeError as error:
-            raise TypeError(f"{face.name}() {error}") from None
+            raise TypeError(f"{spec.name}() {error}") from None
 
     parameters = list(shown.parameters.values())
-    doc = without_parameters(face.doc, hidden) if face.doc else face.doc
+    doc = without_parameters(spec.doc, hidden) if spec.doc else spec.doc
     providers = {name: unwrapped(provider) for name, provider in providers.items()}
-    if face.is_async:
+    if spec.is_async:
 
         async def call_async(*args: Any, **kwargs: Any) -> Any:
             arguments = given(args, kwargs)
@@ -121,19 +121,19 @@ def bind(func: Callable[..., Any], /, **providers: Callable[[], Any]) -> Callabl
                 positional, named = call_with(full, arguments)
                 return await func(*positional, **named)
 
-        return with_signature(face, call_async, parameters=parameters, doc=doc)
+        return with_signature(spec, call_async, parameters=parameters, doc=doc)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         arguments = given(args, kwargs)
         with ExitStack() as stack:
             for name, provider in providers.items():
-                arguments[name] = _provided(provider, name, face, stack)
+                arguments[name] = _provided(provider, name, spec, stack)
             positional, named = call_with(full, arguments)
             result = func(*positional, **named)
             # What a generator yields is made while it is iterated, and what it needs is closed after this block.
             return list(result) if inspect.isgenerator(result) else result
 
-    return with_signature(face, call, parameters=parameters, doc=doc)
+    return with_signature(spec, call, parameters=parameters, doc=doc)
 
 
 async def _provided_async(provider: Provider, stack: AsyncExitStack) -> Any:
@@ -151,35 +151,35 @@ async def _provided_async(provider: Provider, stack: AsyncExitStack) -> Any:
     return stack.enter_context(value)
 
 
-def _provided(provider: Provider, name: str, face: FunctionSignature, stack: ExitStack) -> Any:
-    value = _plain(provider(), name, face)
+def _provided(provider: Provider, name: str, spec: FunctionSignature, stack: ExitStack) -> Any:
+    value = _plain(provider(), name, spec)
     if isinstance(value, _AsyncGeneratorContextManager) or (
         isinstance(provider, _Entered) and not isinstance(value, AbstractContextManager)
     ):
         raise TypeError(
-            f"the provider of parameter {name!r} of {face.name}() gave {type(value).__name__}, which cannot be entered "
-            f"here: {face.name}() is not async. Use a plain context manager, or make the function async."
+            f"the provider of parameter {name!r} of {spec.name}() gave {type(value).__name__}, which cannot be entered "
+            f"here: {spec.name}() is not async. Use a plain context manager, or make the function async."
         )
     if isinstance(value, _GeneratorContextManager) or isinstance(provider, _Entered):
         return stack.enter_context(value)
     return value
 
 
-def _plain(value: Any, name: str, face: FunctionSignature) -> Any:
+def _plain(value: Any, name: str, spec: FunctionSignature) -> Any:
     if not inspect.isawaitable(value):
         return value
     if inspect.iscoroutine(value):
         value.close()
     raise TypeError(
-        f"the provider of parameter {name!r} of {face.name}() gave an awaitable, but {face.name}() is not async: "
+        f"the provider of parameter {name!r} of {spec.name}() gave an awaitable, but {spec.name}() is not async: "
         "use a provider that returns the value, or make the function async"
     )
 
 
-def _check_names(face: FunctionSignature, hidden: frozenset[str]) -> None:
-    parameters = face.signature.parameters
+def _check_names(spec: FunctionSignature, hidden: frozenset[str]) -> None:
+    parameters = spec.signature.parameters
     for name in sorted(hidden):
         if name not in parameters:
-            raise TypeError(f"{face.name}() has no parameter {name!r}; it has: {', '.join(parameters) or 'none'}")
+            raise TypeError(f"{spec.name}() has no parameter {name!r}; it has: {', '.join(parameters) or 'none'}")
         if parameters[name].kind in _VARIADIC:
-            raise TypeError(f"{face.name}(): {name!r} takes any number of arguments and cannot be hidden")
+            raise TypeError(f"{spec.name}(): {name!r} takes any number of arguments and cannot be hidden")

@@ -208,15 +208,15 @@ def object_store_tools(
 
 def _as_listed(function: Callable[..., Any], names: Names, doc: str) -> Callable[..., Any]:
     """Give a tool another description, and let its answers use the names under which the tools are listed."""
-    face = replace(signature_of(function), doc=doc)
+    spec = replace(signature_of(function), doc=doc)
     if not names:
-        return with_other_signature(function, face)
+        return with_other_signature(function, spec)
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         with listed_as(names):
             return await function(*args, **kwargs)
 
-    return with_signature(face, call)
+    return with_signature(spec, call)
 
 
 def _lifetime(ttl: float | None) -> str:

@@ -123,13 +123,13 @@ def referenceable(
     provide = explorer_provider(object_store, explorer)
 
     def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
-        face = signature_of(func)
-        known = parameters_of(face.signature, literal)
-        wrapper = _async(func, face, known, provide) if face.is_async else _sync(func, face, known, provide)
-        shown = [shown_parameter(p, known.get(p.name)) for p in face.signature.parameters.values()]
-        worn = with_signature(face, wrapper, parameters=shown, doc=with_note(face.doc, _NOTE))
-        setattr(worn, _MARK, True)
-        return worn
+        spec = signature_of(func)
+        known = parameters_of(spec.signature, literal)
+        wrapper = _async(func, spec, known, provide) if spec.is_async else _sync(func, spec, known, provide)
+        shown = [shown_parameter(p, known.get(p.name)) for p in spec.signature.parameters.values()]
+        decorated = with_signature(spec, wrapper, parameters=shown, doc=with_note(spec.doc, _NOTE))
+        setattr(decorated, _MARK, True)
+        return decorated
 
     return cast("ReferenceableDecorator", decorate)
 
@@ -139,25 +139,25 @@ def resolves_references(func: object) -> bool:
     return getattr(func, _MARK, False) is True
 
 
-def _given(face: FunctionSignature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def _given(spec: FunctionSignature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     try:
-        return dict(face.signature.bind(*args, **kwargs).arguments)
+        return dict(spec.signature.bind(*args, **kwargs).arguments)
     except TypeError as error:
-        raise TypeError(f"{face.name}() {error}") from None
+        raise TypeError(f"{spec.name}() {error}") from None
 
 
 def _async(
     func: Callable[..., Any],
-    face: FunctionSignature,
+    spec: FunctionSignature,
     parameters: Mapping[str, FunctionParameter],
     provide: Callable[[], Explorer],
 ) -> Callable[..., Any]:
     async def call_async(*args: Any, **kwargs: Any) -> Any:
-        given = _given(face, args, kwargs)
+        given = _given(spec, args, kwargs)
         lookup = AsyncLookup(provide)
         with told_to_the_model():
             arguments = await _resolved(given, parameters, lookup)
-        positional, named = call_with(face.signature, arguments)
+        positional, named = call_with(spec.signature, arguments)
         result = await func(*positional, **named)
         del arguments, positional, named
         await free_chunks(lookup.pieces)
@@ -168,15 +168,15 @@ def _async(
 
 def _sync(
     func: Callable[..., Any],
-    face: FunctionSignature,
+    spec: FunctionSignature,
     parameters: Mapping[str, FunctionParameter],
     provide: Callable[[], Explorer],
 ) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
-        given = _given(face, args, kwargs)
+        given = _given(spec, args, kwargs)
         with told_to_the_model():
             arguments = run_blocking(_resolved(given, parameters, BlockingLookup(provide)))
-        positional, named = call_with(face.signature, arguments)
+        positional, named = call_with(spec.signature, arguments)
         return func(*positional, **named)
 
     return call

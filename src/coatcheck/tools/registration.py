@@ -117,9 +117,9 @@ def build_tools(
     silent = {*registry, *unlisted}.difference(names)
     for name in names:
         func, config = registry[name]
-        face = replace(signature_of(func), name=name)
+        spec = replace(signature_of(func), name=name)
         tool = build_tool(
-            without_mentions(func, face, silent) if silent else with_other_signature(func, face),
+            without_mentions(func, spec, silent) if silent else with_other_signature(func, spec),
             config,
             object_store=object_store,
             explorer=explorer,
@@ -186,11 +186,11 @@ def fastmcp_tool(name: str, tool: Tool, config: ToolConfig) -> Any:
     from fastmcp.tools import Tool as FastMCPTool
 
     options: dict[str, Any] = {"title": config.title, "annotations": _hints(config.annotations)}
-    face = signature_of(tool)
-    if face.signature.return_annotation is str:
+    spec = signature_of(tool)
+    if spec.signature.return_annotation is str:
         options["output_schema"] = None
-    parameters = [_with_its_context(parameter) for parameter in face.signature.parameters.values()]
-    shown = replace(face, signature=face.signature.replace(parameters=parameters))
+    parameters = [_with_its_context(parameter) for parameter in spec.signature.parameters.values()]
+    shown = replace(spec, signature=spec.signature.replace(parameters=parameters))
     return FastMCPTool.from_function(with_other_signature(tool, shown), name=name, **options)
 
 
@@ -215,20 +215,20 @@ def _hints(annotations: Any) -> Any:
 
 def _told(func: Tool) -> Tool:
     """Let errors reach the model, and take arguments whose names are Python's keywords: ``with`` for ``with_``."""
-    face = signature_of(func)
+    spec = signature_of(func)
     parameters = {
-        name.removesuffix("_"): name for name in face.signature.parameters if iskeyword(name.removesuffix("_"))
+        name.removesuffix("_"): name for name in spec.signature.parameters if iskeyword(name.removesuffix("_"))
     }
-    if face.is_async:
+    if spec.is_async:
 
         async def call_async(*args: Any, **kwargs: Any) -> Any:
             with told_to_the_model():
                 return await func(*args, **{parameters.get(name, name): value for name, value in kwargs.items()})
 
-        return with_signature(face, call_async)
+        return with_signature(spec, call_async)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         with told_to_the_model():
             return func(*args, **{parameters.get(name, name): value for name, value in kwargs.items()})
 
-    return with_signature(face, call)
+    return with_signature(spec, call)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 UNCHANGED: Final[Any] = object()
-"""Marks an argument of `with_signature` that keeps what the face has."""
+"""Marks an argument of `with_signature` that keeps what the spec has."""
 
 # What `with_signature` sets itself, or what would let `inspect` see through the wrapper.
 _NOT_COPIED = frozenset({"__wrapped__", "__signature__"})
@@ -46,7 +46,7 @@ def is_async(func: Callable[..., Any]) -> bool:
 
 
 def signature_of(func: Callable[..., Any]) -> FunctionSignature:
-    """Read the face of a function, a bound method, a partial or a callable object.
+    """Read what callers see of a function, a bound method, a partial or a callable object.
 
     Raises:
         TypeError: ``func`` cannot be called; of a classmethod or property the message says how to write it.
@@ -72,34 +72,34 @@ def signature_of(func: Callable[..., Any]) -> FunctionSignature:
 
 
 def with_signature(
-    face: FunctionSignature,
+    spec: FunctionSignature,
     wrapper: Callable[..., Any],
     *,
     parameters: Sequence[inspect.Parameter] | None = None,
     returns: Any = UNCHANGED,
     doc: str | None = UNCHANGED,
 ) -> Callable[..., Any]:
-    """Put ``face`` on ``wrapper``, a plain function, and return it.
+    """Make ``wrapper``, a plain function, look like ``spec``, and return it.
 
     Args:
-        face: What the wrapper shall look like.
+        spec: What the wrapper shall look like.
         wrapper: A function written with ``def`` or ``async def``; it is changed in place.
-        parameters: The parameters to show instead of the face's.
-        returns: The return annotation to show instead of the face's.
-        doc: The docstring to show instead of the face's.
+        parameters: The parameters to show instead of those of the spec.
+        returns: The return annotation to show instead of that of the spec.
+        doc: The docstring to show instead of that of the spec.
     """
-    signature = face.signature
+    signature = spec.signature
     if parameters is not None:
         signature = signature.replace(parameters=parameters)
     if returns is not UNCHANGED:
         signature = signature.replace(return_annotation=returns)
     function = typing.cast("types.FunctionType", wrapper)
-    function.__dict__.update(face.attributes)
+    function.__dict__.update(spec.attributes)
     function.__dict__.pop("__wrapped__", None)
-    function.__name__ = face.name
-    function.__qualname__ = face.qualname
-    function.__module__ = face.module
-    function.__doc__ = face.doc if doc is UNCHANGED else doc
+    function.__name__ = spec.name
+    function.__qualname__ = spec.qualname
+    function.__module__ = spec.module
+    function.__doc__ = spec.doc if doc is UNCHANGED else doc
     function.__annotations__ = _annotations(signature)
     function.__signature__ = signature  # type: ignore[attr-defined]
     return function
@@ -167,19 +167,19 @@ def _resolve_one(annotation: Any, names: dict[str, Any], scope: dict[str, Any]) 
         return annotation
 
 
-def with_other_signature(func: Callable[..., Any], face: FunctionSignature) -> Callable[..., Any]:
-    """Show another face on a function that otherwise stays as it is."""
-    if face.is_async:
+def with_other_signature(func: Callable[..., Any], spec: FunctionSignature) -> Callable[..., Any]:
+    """Show another signature of a function that otherwise stays as it is."""
+    if spec.is_async:
 
         async def call_async(*args: Any, **kwargs: Any) -> Any:
             return await func(*args, **kwargs)
 
-        return with_signature(face, call_async)
+        return with_signature(spec, call_async)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         return func(*args, **kwargs)
 
-    return with_signature(face, call)
+    return with_signature(spec, call)
 
 
 def call_with(signature: inspect.Signature, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

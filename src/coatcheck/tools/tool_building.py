@@ -196,14 +196,14 @@ def _filled(func: Tool, providers: Mapping[str, Callable[[], Any]], said_by: str
 
 
 def _check_names(func: Tool, names: Collection[str], said_by: str) -> None:
-    face = signature_of(func)
-    known = [p.name for p in face.signature.parameters.values() if p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}]
+    spec = signature_of(func)
+    known = [p.name for p in spec.signature.parameters.values() if p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}]
     for name in names:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             meant = f" Did you mean {close[0]!r}?" if close else ""
             raise SettingsError(
-                f"{said_by} names {excerpt(name)!r}, which is no parameter of {face.name}().{meant} "
+                f"{said_by} names {excerpt(name)!r}, which is no parameter of {spec.name}().{meant} "
                 f"Its parameters are: {', '.join(known) or 'none'}."
             )
 

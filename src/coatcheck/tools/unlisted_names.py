@@ -18,7 +18,7 @@ _END_OF_CLAUSE = re.compile(r";\s+")
 
 
 def without_mentions(
-    func: Callable[..., Any], face: FunctionSignature, unlisted: Collection[str]
+    func: Callable[..., Any], spec: FunctionSignature, unlisted: Collection[str]
 ) -> Callable[..., Any]:
     """Give a function whose description, parameters and errors leave out what they say of tools that are not listed.
 
@@ -26,15 +26,15 @@ def without_mentions(
 
     Args:
         func: The function.
-        face: How it is shown.
+        spec: How it is shown.
         unlisted: Names of tools that are not listed.
     """
     names = re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, sorted(unlisted)))})(?!\w)")
-    shown = face.signature.replace(
-        parameters=[_parameter(parameter, names) for parameter in face.signature.parameters.values()]
+    shown = spec.signature.replace(
+        parameters=[_parameter(parameter, names) for parameter in spec.signature.parameters.values()]
     )
-    quiet = replace(face, doc=face.doc and _shorter(cleandoc(face.doc), names), signature=shown)
-    if face.is_async:
+    quiet = replace(spec, doc=spec.doc and _shorter(cleandoc(spec.doc), names), signature=shown)
+    if spec.is_async:
 
         async def call_async(*args: Any, **kwargs: Any) -> Any:
             with _shorter_errors(names):
