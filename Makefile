@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Only these files are collected for the second part of the tests.
+ALONE = $(shell grep -rl --include='test_*.py' 'mark\.alone' tests)
 
 .PHONY: demo demo-deepset test test-long coverage check typing format bench worth load conformance fuzz docs clean
 
@@ -17,7 +19,7 @@ demo-deepset: $(READY)  ## Run the deepset toolset against a simulated platform,
 test: $(READY)  ## Run the tests: several files at a time, then those that need the machine for themselves
 	@echo "Running the tests: about six minutes on two cores." >&2
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not long and not alone"
-	$(BIN)/python -m pytest -q -m "alone and not long"
+	$(BIN)/python -m pytest -q -m "alone and not long" $(ALONE)
 
 test-long: $(READY)  ## Run the tests that take long
 	$(BIN)/python -m pytest -q -m long
@@ -25,7 +27,7 @@ test-long: $(READY)  ## Run the tests that take long
 coverage: $(READY)  ## Run the tests with branch coverage, also of the processes that they start; fails below the threshold
 	rm -rf .coverage .coverage.* .coverage_html
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not long and not alone" --cov --cov-report=
-	$(BIN)/python -m pytest -q -m "alone and not long" --cov --cov-append --cov-report=
+	$(BIN)/python -m pytest -q -m "alone and not long" --cov --cov-append --cov-report= $(ALONE)
 	$(BIN)/python -m coverage html -q
 	$(BIN)/python -m coverage report --skip-covered --skip-empty
 

@@ -119,10 +119,9 @@ def test_every_answer_is_within_its_limit_whatever_the_arguments(sandbox, value,
         assert len(str(error)) <= 1500
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("look", ["explore", "slice", "search", "query", "raw"])
 def test_a_huge_value_stays_within_the_limit_too(explorer, look):
-    value = {"rows": [{"text": "x" * 3000, "n": n} for n in range(3000)], "y" * 50_000: 1}
+    value = {"rows": [{"text": "x" * 3000, "n": n} for n in range(1000)], "y" * 50_000: 1}
     object_id = explorer.store.put(value)
     args = {"search": ("x",), "query": (".",)}.get(look, ())
     assert len(getattr(explorer, look)(object_id, *args)) <= explorer.response_limit

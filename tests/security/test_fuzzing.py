@@ -266,7 +266,6 @@ def test_malformed_lines_neither_stop_nor_hang_a_server(server):
     check_answers(talk(SERVERS[server], MALFORMED))
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("server", SERVERS)
 def test_random_lines_neither_stop_nor_hang_a_server(server):
     messages = st.fixed_dictionaries(
