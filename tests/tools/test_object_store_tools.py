@@ -158,6 +158,14 @@ async def test_put_stores_a_value_and_resolves_references_in_it(client: Client, 
     assert store.get("obj_003") == {"first": "item 0", "literal": "@obj_001"}
 
 
+async def test_put_notes_a_reference_within_longer_text(client: Client) -> None:
+    text = await call(client, "put", value={"note": "see @obj_001.items[0], and @obj_404"})
+    assert text.startswith("Stored as @obj_003.\n[Note: @obj_001.items[0] in the argument ")
+    assert "{{@obj_001.items[0]}}" in text
+    assert "obj_404" not in text
+    assert await call(client, "put", value="plain") == "Stored as @obj_004."
+
+
 async def test_delete_says_what_happened(client: Client, store: ObjectStore) -> None:
     assert await call(client, "delete", object_id="@obj_002") == "Deleted @obj_002."
     assert store.get("obj_002") is None

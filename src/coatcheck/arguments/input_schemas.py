@@ -10,7 +10,7 @@ from typing import Any
 from coatcheck.arguments.declared_types import ANY, DeclaredTypes, Types
 from coatcheck.arguments.json_pointers import Schema, local_targets
 
-REFERENCE: Schema = {"type": "string", "pattern": "^@obj_", "description": "Reference @obj_1"}
+REFERENCE: Schema = {"type": "string", "pattern": "^@obj_", "description": "@obj_1"}
 """The branch that stands for a reference; some hosts drop the pattern, so the description says it too."""
 
 MOST_PARAMETERS = 1_000

@@ -14,7 +14,8 @@ MOST_MENTIONS = 20
 
 _AROUND = " \t\r\n`'\""
 _PREFIX = "@ob"
-_MENTION = re.compile(r"(?<![\w@])@(obj_[A-Za-z0-9_-]+)")
+_MENTION = re.compile(r"(?<![\w@])@(?P<id>obj_[A-Za-z0-9_-]+)(?:[.\[][^\s{}<>]{0,200})?")
+_STEP = re.compile(r"@[A-Za-z0-9_-]+|\.[\w$-]+|\[[^\]]*\]")
 _TEMPLATE = re.compile(r"\{\{(@@?obj_[^{}\r\n]{1,4200})\}\}")
 _LOOKS_LIKE_ONE = re.compile(r"@(?P<id>ob[A-Za-z0-9_-]+)(?P<path>[.\[]\S*)?")
 
@@ -51,15 +52,21 @@ def without_templates(text: str) -> str:
     return _TEMPLATE.sub(" ", text)
 
 
-def mentioned_ids(text: str) -> Iterator[str]:
-    """Give the ids of what looks like references inside a longer text, each once, a bounded number."""
+def mentions(text: str) -> Iterator[tuple[str, str]]:
+    """Give what looks like references inside a longer text, a bounded number: each id once, and it with its path."""
     seen: set[str] = set()
     for found in _MENTION.finditer(text):
-        if found[1] not in seen:
-            seen.add(found[1])
-            yield found[1]
+        if found["id"] not in seen:
+            seen.add(found["id"])
+            yield found["id"], _with_path(found.group())
             if len(seen) >= MOST_MENTIONS:
                 return
+
+
+def _with_path(written: str) -> str:
+    """Give a reference with as much of what follows it as is a path: a sentence may end behind it."""
+    ends = [found.end() for found in _STEP.finditer(written)]
+    return next((written[:end] for end in reversed(ends) if parse_reference(written[:end])), written[: ends[0]])
 
 
 class NearMiss(NamedTuple):

@@ -18,7 +18,7 @@ from coatcheck.arguments.lookup import Lookup, parse_json_text, text_of_found
 from coatcheck.arguments.mentions import (
     NearMiss,
     may_refer,
-    mentioned_ids,
+    mentions,
     near_miss,
     nearest_id,
     templates,
@@ -257,7 +257,7 @@ class Resolver:
             ReferenceSyntaxError: There is one, and the path is malformed.
         """
         reference = parse_reference(inside)
-        object_id = reference.object_id if reference is not None else next(mentioned_ids(inside), "")
+        object_id = reference.object_id if reference is not None else next(mentions(inside), ("", ""))[0]
         if not await self._is_object(object_id):
             self._note(f'"{{{{{excerpt(inside)}}}}}" was passed as it is: there is no object @{excerpt(object_id)}.')
             return None
@@ -278,11 +278,11 @@ class Resolver:
         return None if near is None else f"Did you mean @{near}{excerpt(slip.path)}?"
 
     async def _note_mentions(self, text: str, place: Place) -> None:
-        for object_id in mentioned_ids(text):
+        for object_id, written in mentions(text):
             if await self._is_object(object_id):
                 self._note(
-                    f"@{object_id} in the argument {_quoted(place)} was passed as text. To put its text there, write "
-                    f"{{{{@{object_id}}}}}; to pass its value, give the reference alone."
+                    f"{written} in the argument {_quoted(place)} was passed as text. To put its text there, write "
+                    f"{{{{{written}}}}}; to pass its value, give the reference alone."
                 )
 
     def _note(self, text: str) -> None:

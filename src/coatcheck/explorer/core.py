@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from coatcheck import codec
@@ -21,7 +21,7 @@ from coatcheck.errors import (
 )
 from coatcheck.explorer.operations import OPERATIONS, Answer, Document
 from coatcheck.explorer.operations.document import metadata_of
-from coatcheck.explorer.previews import NotPlain, Subject, render, render_small, render_text, render_whole
+from coatcheck.explorer.previews import NotPlain, Subject, gets_whole, render, render_small, render_text, render_whole
 from coatcheck.explorer.previews.token_estimate import estimate_tokens
 from coatcheck.explorer.reference_values import ReferenceValue
 from coatcheck.explorer.sandbox import Sandbox
@@ -101,7 +101,7 @@ class ExplorerCore:
             if isinstance(shown, str) and is_for_the_sandbox(shown):
                 return await self.show(Reference(object_id), limit, headline=True)
             with listed_as({**self.tool_names, **listed_names()}):
-                return preview_of(shown, subject, limit)
+                return preview_of(shown, replace(subject, gets_whole=gets_whole(shown, self.response_limit)), limit)
         except NotPlain:
             return await self.show(Reference(object_id), limit, headline=True)
 
@@ -119,7 +119,9 @@ class ExplorerCore:
     async def show(self, target: Reference, limit: int, *, whole: bool = True, headline: bool = False) -> str:
         """Show an object or a part of it: whole where it fits, else as a preview."""
         try:
-            answer = await self.run("show", target, {"whole": whole, "headline": headline}, limit)
+            answer = await self.run(
+                "show", target, {"whole": whole, "headline": headline, "gets": self.response_limit}, limit
+            )
         except SandboxError as error:
             return await self._show_unopened(target, limit, error)
         return answer.text

@@ -19,6 +19,7 @@ from coatcheck.explorer.previews.wording import duration
 from coatcheck.explorer.tool_names import DEFAULT_PREFIX, Names, listed_as, listed_name, names_of_tools
 from coatcheck.references import parse_target
 from coatcheck.store.object_store import ObjectStore
+from coatcheck.tools.referenceable import notes_on_arguments
 from coatcheck.tools.signatures import signature_of, with_other_signature, with_signature
 from coatcheck.tools.tool_building import MemoryType, ToolConfig
 
@@ -128,7 +129,7 @@ async def object_store_put(
 ) -> str:
     """Store JSON; each @obj_1 in it is replaced."""
     object_id = await store.aput(value, tool=_listed("put"))
-    return f"Stored as @{object_id}."
+    return "\n".join([f"Stored as @{object_id}.", *(f"[Note: {note}]" for note in notes_on_arguments())])
 
 
 async def object_store_delete(object_id: ObjectId, *, store: ObjectStore) -> str:

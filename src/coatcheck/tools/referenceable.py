@@ -2,8 +2,9 @@
 
 import inspect
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
 
@@ -87,6 +88,14 @@ class ReferenceableDecorator(Protocol):
         ...
 
 
+_notes: ContextVar[Sequence[str]] = ContextVar("coatcheck_notes_on_arguments", default=())
+
+
+def notes_on_arguments() -> Sequence[str]:
+    """What the model should know about the references in the arguments of the decorated call that runs."""
+    return _notes.get()
+
+
 _MARK = "__coatcheck_resolves_references__"
 _NOTE = (
     "Any argument, or a part of it, may be a reference such as @obj_001 or @obj_001.items[0]; "
@@ -101,7 +110,9 @@ def referenceable(
 
     ``"@obj_001"`` or ``"@obj_001.items[3].name"`` resolves as an argument and anywhere inside lists and dicts, up to
     100 levels deep; ``"{{@obj_001.title}}"`` inside a longer text becomes that text; ``"@@obj_001"`` is the literal
-    text ``"@obj_001"``; other strings stay as they are. Resolved values are not searched again. See
+    text ``"@obj_001"``; other strings stay as they are, without a note about references in them: the result is the
+    function's own, and a note within it would reach every caller in Python. `attach` adds one beside results.
+    Resolved values are not searched again. See
     ``coatcheck.arguments.resolver`` for the rules. Then each argument is validated against its annotation as the MCP
     SDK would, so the function gets models, dates and numbers, and text that holds JSON where a list or an object is
     expected. Defaults pass as they are.
@@ -191,5 +202,6 @@ async def _resolved(
     }
     resolver = Resolver(lookup, partial(types_at, parameters))
     resolved = await resolver.resolve(taken)
+    _notes.set(tuple(resolver.notes))
     valid = {name: parameters[name].validate(value, resolver.sources.get(name, ())) for name, value in resolved.items()}
     return given | valid

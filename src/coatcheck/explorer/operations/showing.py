@@ -14,10 +14,11 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
     Args:
         document: The object.
         args: ``reference``, ``path``, ``limit``; ``whole`` (give everything where it fits, default true); ``headline``
-            (begin with the reference also then, default false);
-            ``expires_in`` (seconds until the object expires, or ``None``) and ``tool`` for the preview's words.
+            (begin with the reference also then, default false); ``gets`` (characters that an answer
+            of ``get`` may have); ``expires_in`` (seconds until the object expires, or ``None``) and ``tool`` for the
+            preview's words.
     """
-    from coatcheck.explorer.previews import Subject, render, render_small, render_whole
+    from coatcheck.explorer.previews import Subject, gets_whole, render, render_small, render_whole
 
     path = args.get("path") or ""
     value = locate(document, path)
@@ -39,6 +40,7 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
         expires_in=args.get("expires_in"),
         tool=args.get("tool", document.metadata.tool),
         kind_note=why or None,
+        gets_whole=gets_whole(value, args.get("gets", 0)),
     )
     text = render(value, subject, limit, opened, in_sandbox=document.in_sandbox)
     return Answer(text, facts=facts | {"whole": False, "characters": characters})

@@ -10,6 +10,7 @@ from typing import Any
 
 from coatcheck.codec import dump_json, dump_plain
 from coatcheck.errors import ArgumentRejected
+from coatcheck.explorer.previews.content_blocks import is_envelope, render_blocks
 from coatcheck.explorer.previews.inner_part import at, long_part, without
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.samples import render_whole, sample
@@ -20,7 +21,7 @@ from coatcheck.explorer.previews.wording import NotPlain, Subject, headlines
 from coatcheck.explorer.texts import SMALL, Opened, is_for_the_sandbox, open_text
 from coatcheck.references import Path, Reference
 
-__all__ = ["NotPlain", "Subject", "render", "render_small", "render_text", "render_whole"]
+__all__ = ["NotPlain", "Subject", "gets_whole", "render", "render_small", "render_text", "render_whole"]
 
 
 def render(value: Any, subject: Subject, limit: int, opened: Opened | None = None, *, in_sandbox: bool = False) -> str:
@@ -45,6 +46,8 @@ def render(value: Any, subject: Subject, limit: int, opened: Opened | None = Non
         subject = replace(subject, tokens=estimate_tokens(value, subject.characters))
     if not isinstance(value, str):
         inner = long_part(value)
+        if inner is None and is_envelope(value) and value["content"]:
+            return render_blocks(value, subject, limit)
         if inner is None:
             return render_structure(value, subject, limit)
         return _render_around(value, inner, subject, limit, in_sandbox=in_sandbox)
@@ -53,6 +56,11 @@ def render(value: Any, subject: Subject, limit: int, opened: Opened | None = Non
     if opened is not None:
         return render_structure(opened.value, subject, limit, text_format=opened.format)
     return render_text(value, subject, limit, summarised=in_sandbox or len(value) <= SMALL)
+
+
+def gets_whole(value: Any, response_limit: int) -> bool:
+    """Whether a value is a text that an answer of at most so many characters gives whole."""
+    return isinstance(value, str) and len(value) <= response_limit and render_whole(value, response_limit) is not None
 
 
 BESIDE = 500

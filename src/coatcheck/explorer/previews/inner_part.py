@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from coatcheck.codec.tool_results import CONTENT
+from coatcheck.explorer.previews.content_blocks import is_envelope
 from coatcheck.explorer.previews.samples import render_whole
 from coatcheck.references import Index, Key, Path, Step
 
@@ -22,7 +23,7 @@ def long_part(value: Any) -> Path | None:
     A list or an object that is the long part of an object is found by what a preview shows of its shape.
     """
     steps: tuple[Step, ...] = ()
-    if isinstance(value, dict) and 0 < len(value) <= FEW and _is_envelope(value):
+    if is_envelope(value):
         steps, value = (Key(CONTENT),), value[CONTENT]
     members = list(_members(value)) if isinstance(value, (list, dict)) and 0 < len(value) <= FEW else []
     long = [(step, member) for step, member in members if render_whole(member, SHORT) is None]
@@ -62,16 +63,6 @@ def without(value: Any, path: Path) -> Any:
     assert isinstance(step, Index)  # noqa: S101 - long_part gives nothing else
     inner = [without(value[step.position], Path(tuple(rest)))] if rest else []
     return [*value[: step.position], *inner, *value[step.position + 1 :]]
-
-
-def _is_envelope(value: dict[str, Any]) -> bool:
-    """Whether it is what a tool result of several blocks is stored as."""
-    content = value.get(CONTENT)
-    return (
-        value.keys() == {CONTENT}
-        and isinstance(content, list)
-        and all(isinstance(block, dict) and isinstance(block.get("type"), str) for block in content)
-    )
 
 
 def _members(value: list[Any] | dict[str, Any]) -> Iterator[tuple[Step, Any]]:

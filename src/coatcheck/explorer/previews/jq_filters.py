@@ -14,6 +14,8 @@ NAME = 60
 """Longest field name, in characters, that an example uses."""
 TEXT = 30
 """Longest text, in characters, that an example compares with."""
+LONG_TEXT = 100
+"""Characters of a text in a list from which on its start is shown; those it has on average."""
 SHOWN = 3
 """Items that a preview shows at least in part."""
 FEW = 20
@@ -110,6 +112,9 @@ def _for_items(items: Shape, sampled: Sequence[Any]) -> str:
         return "map(arrays | .[0])" if items.scalars else "map(.[0])"
     if set(items.scalars) <= {"integer", "number"}:
         return "{count: length, least: min, most: max}"
+    texts = [item for item in sampled if isinstance(item, str)]
+    if sum(map(len, texts)) > LONG_TEXT * len(texts):
+        return f"map(strings | .[:{LONG_TEXT}])"
     return "unique | .[:20]"
 
 

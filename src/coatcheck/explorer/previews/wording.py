@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any
 
 from coatcheck.errors import CoatcheckError, counted, quoted_name
+from coatcheck.explorer.tool_names import listed_name
 from coatcheck.references import Reference, parse_reference
 
 INTEGER_BITS = 400
@@ -187,6 +188,7 @@ class Subject:
         tool: The tool that made it.
         tokens: Estimated tokens of the whole value; without it, one for four characters.
         kind_note: One more sentence for the first line, for example what the value was made from.
+        gets_whole: Whether the tool that gets objects answers with all of it.
     """
 
     reference: str
@@ -195,6 +197,7 @@ class Subject:
     tool: str | None = None
     kind_note: str | None = None
     tokens: int | None = None
+    gets_whole: bool = False
 
     @property
     def target(self) -> Reference | None:
@@ -220,6 +223,8 @@ def headlines(subject: Subject, what: str, *notes: str) -> list[str]:
         full += f", from {quoted_name(subject.tool, NAME)}"
     if subject.reference and subject.expires_in is not None and isfinite(subject.expires_in):
         full += f", kept for {duration(subject.expires_in)}"
-    said = [one_line(note, NOTE).rstrip(".") for note in (subject.kind_note, *notes) if note]
+    tool = listed_name("object_store_get") if subject.gets_whole and subject.reference else ""
+    whole = f"{tool} gives it whole" if tool else ""
+    said = [one_line(note, NOTE).rstrip(".") for note in (whole, subject.kind_note, *notes) if note]
     forms = [". ".join([full, *said]), full, size, start, subject.reference]
     return [form for form in forms if form]

@@ -1,0 +1,107 @@
+"""The preview of a tool result of several blocks: what is in each of them, and not how MCP wraps it."""
+
+from collections import Counter
+from typing import Any
+
+from coatcheck.codec.tool_results import CONTENT
+from coatcheck.errors import counted
+from coatcheck.explorer.previews.main_part import call, label_of, passing
+from coatcheck.explorer.previews.preview_limit import PreviewBudget
+from coatcheck.explorer.previews.wording import Subject, headlines, number, one_line
+from coatcheck.explorer.texts.summaries import LIGHT
+from coatcheck.references import Index, Key, Path, Reference, Slice
+
+KIND, NAME, START = 30, 120, 120
+"""Characters of a block's type, of what names it, and of the start of its text."""
+RESERVE = 400
+"""Characters for the next steps and for what is left out."""
+MOST_BLOCKS = 15
+BASE64 = {"image": ("data",), "audio": ("data",), "resource": ("resource", "blob")}
+TEXT = {"text": ("text",), "resource": ("resource", "text")}
+
+
+def is_envelope(value: Any) -> bool:
+    """Whether it is what a tool result of several blocks is stored as."""
+    content = value.get(CONTENT) if isinstance(value, dict) and value.keys() == {CONTENT} else None
+    return isinstance(content, list) and all(
+        isinstance(block, dict) and isinstance(block.get("type"), str) for block in content
+    )
+
+
+def render_blocks(value: dict[str, Any], subject: Subject, limit: int) -> str:
+    """Preview a result of blocks in at most ``limit`` characters: a line for each, with the path to what it holds."""
+    blocks, target = value[CONTENT], subject.target
+    kinds = Counter(one_line(block["type"], KIND) for block in blocks)
+    what = ", ".join(f"{number(count)} {kind}" for kind, count in kinds.most_common(4))
+    budget = PreviewBudget(limit)
+    if not budget.put_first("headline", headlines(subject, f"result of {counted(len(blocks), 'block')} ({what})")):
+        return ""
+    base = target.path if target else Path()
+    steps = [] if target is None else _steps(blocks, target)
+    if steps:
+        budget.put("next", f"Next: {steps[0]}") or budget.put("next", steps[0])
+    shown = 0
+    for position, block in enumerate(blocks[:MOST_BLOCKS]):
+        line = _line(block, base.join(_path(position).steps))
+        if len(line) + RESERVE > budget.room or not budget.put("samples", line):
+            break
+        shown += 1
+    rest = len(blocks) - shown
+    budget.put("left_out", f"Left out: {number(rest)} of {counted(len(blocks), 'block')}." if rest else "")
+    for step in steps[1:]:
+        budget.put("next", step)
+    return budget.text()
+
+
+def _path(position: int, inside: tuple[str, ...] = ()) -> Path:
+    return Path((Key(CONTENT), Index(position), *map(Key, inside)))
+
+
+def _inside(block: dict[str, Any], places: dict[str, tuple[str, ...]]) -> tuple[tuple[str, ...], str]:
+    """Give where a block holds its text or base64, and that; two empty ones where it has none."""
+    keys = places.get(block["type"], ())
+    held: Any = block if keys else None
+    for key in keys:
+        held = held.get(key) if isinstance(held, dict) else None
+    return (keys, held) if isinstance(held, str) else ((), "")
+
+
+def _line(block: dict[str, Any], path: Path) -> str:
+    resource = block.get("resource")
+    about: dict[str, Any] = resource if isinstance(resource, dict) else block
+    named = [block["type"], *(about[key] for key in ("name", "uri", "mimeType") if isinstance(about.get(key), str))]
+    name = one_line(", ".join(named), NAME)
+    for places, form in ((TEXT, "text"), (BASE64, "base64")):
+        keys, held = _inside(block, places)
+        if keys:
+            start = f": {one_line(held.lstrip(), START)}" if form == "text" else ""
+            where = label_of(path.join(tuple(map(Key, keys))))
+            return f"{where}: {name}, {counted(len(held), 'character')} of {form}{start}"
+    return f"{label_of(path)}: {name}"
+
+
+def _steps(blocks: list[dict[str, Any]], target: Reference) -> list[str]:
+    """Read the longest text or the links, and pass a block on."""
+    lengths = [(len(_inside(block, TEXT)[1]), -position) for position, block in enumerate(blocks)]
+    longest, place = max(lengths)
+    steps = []
+    if any(block["type"] == "resource_link" for block in blocks):
+        links = '.content | map(select(.type == "resource_link") | {name, uri}) | .[:20]'
+        steps.append(call("query", target, filter=links))
+    if longest:
+        path = _path(-place, TEXT[blocks[-place]["type"]])
+        text = _inside(blocks[-place], TEXT)[1]
+        lines = text.count("\n", 0, LIGHT)
+        cut = path if longest <= LIGHT else path.child(Slice(0, LIGHT))
+        cut = path.child("lines").child(Slice(0, lines)) if longest > LIGHT and lines > 1 else cut
+        steps.append(call("get", Reference(target.object_id, target.path.join(cut.steps))))
+    pictured = next(((n, _inside(b, BASE64)[0]) for n, b in enumerate(blocks) if _inside(b, BASE64)[0]), None)
+    if pictured is not None:
+        part = Reference(target.object_id, target.path.join(_path(*pictured).steps))
+        steps.append(
+            f"To view it, give {part} (base64) to a tool that shows or saves files, or run: "
+            f"coatcheck objects get {str(part)[1:]} | base64 -d > FILE"
+        )
+    else:
+        steps.append(passing(target, _path(-place, TEXT[blocks[-place]["type"]]) if longest else _path(0)))
+    return [step for step in steps if step]
