@@ -102,6 +102,36 @@ def test_jq_says_that_it_rounds_whatever_comes_out(explorer, filter_):
     assert "computes and compares with 53 bits" in explorer.query(object_id, filter_)
 
 
+@pytest.mark.parametrize(
+    ("filter_", "is_told"),
+    [
+        (".rows | map(select(.n > 1)) | length", False),
+        ('.rows | map(select(.name == "x"))', False),
+        (".rows | sort_by(.n) | map(.name)", False),
+        (".rows | map(select(.id > 1)) | length", True),
+        ('.rows | group_by(.["id"]) | length', True),
+        (".rows | map(.n + .id | tostring) | length", True),
+        (".rows | unique | length", True),
+        (".rows | map(del(.name) | add) | length", True),
+        ("[.. | numbers] | max > 5", True),
+        (".rows[0] == .rows[1]", True),
+        ("[.rows[][] | numbers | . + 1] | length", True),
+        (".rows | map(to_entries | map(select(.value != 3))) | length", True),
+        (".rows as [$a, $b] | $a == $b", True),
+    ],
+)
+def test_rounding_is_told_where_a_long_integer_takes_part(explorer, filter_, is_told):
+    rows = [{"id": 1234567890123456789 + n, "n": n, "name": f"1234567890123456{n}"} for n in range(3)]
+    object_id = explorer.store.put({"rows": rows})
+    assert ("53 bits" in explorer.query(object_id, filter_)) == is_told
+
+
+def test_digits_in_texts_are_no_long_integers(explorer):
+    object_id = explorer.store.put({"a": "1234567890123456789", "b": "x 1234567890123456789 y", "n": 1})
+    assert "53 bits" not in explorer.query(object_id, "[.a, .b] | sort | length")
+    assert "53 bits" not in explorer.query(object_id, ".n + 1")
+
+
 @pytest.mark.parametrize("filter_", [".a", "{a}", ".a // 0", "[.a, .b][-1]", '"a - b"', ".a |= ."])
 def test_jq_says_nothing_of_rounding_where_it_only_passes_integers_on(explorer, filter_):
     object_id = explorer.store.put({"a": 1234567890123456789, "b": 1234567890123456790})

@@ -113,7 +113,8 @@ def _words(program: str) -> list[str]:
             _refuse_continued_comment(text)
         else:
             _follow(kind, text, inside)
-        before = before if kind in {"space", "comment"} else kind
+        if kind not in {"space", "comment"}:
+            before = "field" if text in {".", ".."} else kind
     return words
 
 

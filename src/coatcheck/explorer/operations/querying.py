@@ -14,6 +14,7 @@ from coatcheck.errors import FilterError, SandboxOutputExceeded, counted, excerp
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
 from coatcheck.explorer.operations.filter_hints import compile_hint, failure_hint, gives_nothing, missing_keys
 from coatcheck.explorer.operations.jq_analysis import begins_with_path, computes, narrow, refuse_reaching_out
+from coatcheck.explorer.operations.jq_rounding import EXACT_INTEGER, may_round
 from coatcheck.explorer.previews.wording import mark_lines
 from coatcheck.references import parse_path
 
@@ -51,7 +52,6 @@ def measured_pace(read: Callable[[str], object]) -> float:
 
 
 DEFAULT_MAX_BYTES = 128 * 1024 * 1024
-EXACT_INTEGER = 2**53
 ROUNDED_NAMED = 5
 MESSAGE_CHARACTERS = 300
 
@@ -187,7 +187,7 @@ def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], co
     if rounded:
         named = ", ".join(map(str, rounded[:ROUNDED_NAMED])) + (" and others" if len(rounded) > ROUNDED_NAMED else "")
         notes.append(f"jq computes with 53 bits: computed integers may be rounded ({named}).")
-    elif computes(args["filter"]) and _has_long_integer(source):
+    elif computes(args["filter"]) and _has_long_integer(source) and may_round(args["filter"], source):
         notes.append(
             "jq computes and compares with 53 bits, and the object has longer integers: what is computed from them is "
             "rounded, and different ones can count as equal."

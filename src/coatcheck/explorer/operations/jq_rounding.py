@@ -1,0 +1,43 @@
+"""Whether a jq filter may compute with integers of a JSON text that a double cannot hold."""
+
+import re
+
+from coatcheck.explorer.operations.jq_analysis import computes
+
+EXACT_INTEGER = 2**53
+LOOKED_THROUGH = 1024 * 1024
+"""Characters of JSON whose fields are looked at; in more, any long integer counts as one that takes part."""
+
+_LONG_MEMBER = re.compile(
+    r'(?:"(?P<field>[^"\\]{0,200})"\s{0,9}:|"\s{0,9}:|[\[,]|\A)\s{0,99}-?(?P<digits>\d{16,400})(?=\s{0,99}(?:[,}\]]|\Z))'
+)
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_OPERAND = r"(?:(?<![\w.\])}])(?:\.[A-Za-z_]\w*)+(?![\w.\[(\"?])|(?<![\w.\])}])\d+(?:\.\d+)?(?![\w.\[(]))"
+_OF_FIELDS = re.compile(
+    rf"\b(?:sort|group|unique|min|max)_by\(\s*(?:\.[A-Za-z_]\w*)+\s*\)|{_OPERAND}\s*(?:[=!<>]=|[-+*/%<>])\s*{_OPERAND}"
+)
+_LAST_FIELD = re.compile(r"\.([A-Za-z_]\w*)(?![\w.])")
+
+
+def may_round(program: str, source: str) -> bool:
+    """Whether a filter that computes may do so with an integer beyond 2^53 of the JSON that it works on.
+
+    Not so where all that it compares and computes are fields, by name, that hold neither such integers nor containers.
+    """
+    if len(source) > LOOKED_THROUGH:
+        return True
+    found = [each for each in _LONG_MEMBER.finditer(source) if int(each["digits"]) > EXACT_INTEGER]
+    fields = {each["field"] for each in found}
+    if not found or None in fields or any(_names(program, field) for field in fields if field):
+        return bool(found)
+    if any(part in program for part in ("\\(", "$", "entries")):
+        return True
+    plain = _STRING.sub("0", program)
+    used = {name for each in _OF_FIELDS.finditer(plain) for name in _LAST_FIELD.findall(each.group())}
+    if any(re.search(rf'"{name}"\s*:\s*[\[{{]', source) for name in used):
+        return True
+    return computes(_OF_FIELDS.sub("0", plain))
+
+
+def _names(program: str, field: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(field)}(?!\w)", program) is not None
