@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from coatcheck.codec import dump_json, dump_plain
+from coatcheck.codec.tool_results import CONTENT
 from coatcheck.errors import ArgumentRejected
 from coatcheck.explorer.previews.content_blocks import is_envelope, render_blocks
 from coatcheck.explorer.previews.inner_part import at, long_part, without
@@ -46,7 +47,7 @@ def render(value: Any, subject: Subject, limit: int, opened: Opened | None = Non
         subject = replace(subject, tokens=estimate_tokens(value, subject.characters))
     if not isinstance(value, str):
         inner = long_part(value)
-        if inner is None and is_envelope(value) and value["content"]:
+        if inner is None and is_envelope(value) and value[CONTENT]:
             return render_blocks(value, subject, limit)
         if inner is None:
             return render_structure(value, subject, limit)
