@@ -1,13 +1,18 @@
 """``coatcheck objects put``: files by reference."""
 
+import base64
 import io
+import re
 import sys
 
+import anyio
 import pytest
+from mcp import Client
 
 from coatcheck.cli import main
 from coatcheck.containers import Container
 from coatcheck.settings import Settings
+from tests.wrap.running import FEATURES, words, wrap_on_stdio
 
 
 @pytest.fixture
@@ -43,3 +48,25 @@ def test_a_file_that_cannot_be_read_is_named(run, tmp_path):
     code, out, err, _ = run(str(tmp_path / "missing"))
     assert (code, out) == (2, "")
     assert "missing cannot be read: No such file or directory" in " ".join(err.split())
+
+
+def test_tools_of_a_wrapped_server_take_files_by_reference(run, tmp_path):
+    text, picture = tmp_path / "notes.txt", tmp_path / "picture.png"
+    text.write_text("grüße\n" * 4_000, encoding="utf-8")
+    picture.write_bytes(b"\x89PNG\r\n" + bytes(range(256)) * 30)
+    references = [run(str(file))[1] for file in (text, picture)]
+    flags = ["--object-store-backend", "sqlite", "--sqlite-path", str(tmp_path / "objects.sqlite")]
+
+    async def pass_them_on():
+        async with Client(wrap_on_stdio(*flags, "--", *FEATURES, "stdio")) as client:
+
+            async def told(tool, **arguments):
+                return words(await client.call_tool(tool, arguments))
+
+            assert await told("length", value=references[0]) == "24000"
+            shown = await told("object_store_get", object_id=references[1])
+            assert "iVBO" not in shown
+            part = re.search(r"To view it, give (\S+) \(base64\)", shown).group(1)
+            assert await told("length", value=part) == str(len(base64.b64encode(picture.read_bytes())))
+
+    anyio.run(pass_them_on)

@@ -85,7 +85,7 @@ def test_what_is_kept_in_base64_is_not_shown_but_how_to_view_it(block: dict[str,
     assert "iVBO" not in text
     assert "JVBE" not in text
     assert f"To view it, give @obj_1{path} (base64) to a tool that shows or saves files" in text
-    assert f"coatcheck objects get obj_1{path} | base64 -d > FILE" in text
+    assert f"coatcheck objects get 'obj_1{path}' | base64 -d > FILE" in text
 
 
 def test_of_many_long_texts_the_starts_are_suggested() -> None:

@@ -41,7 +41,7 @@ def test_small_blocks_and_pictures_stay_and_blobs_and_links_become_lines(connect
     assert content[1] == {"type": "image", "data": "AAAA", "mimeType": "image/png"}
     shown = texts(answer)
     assert "application/pdf, 9,000 bytes, sha256 " in shown
-    assert "@obj_001.content[3]" in shown
+    assert "Kept: @obj_001.content[3].resource.blob in base64: to view it, give that to a tool" in shown
     assert "300 resource links, file:///0 to file:///299" in shown
     assert len(shown) <= 4_000
 
@@ -51,6 +51,9 @@ def test_a_large_picture_becomes_a_line_with_media_type_size_and_hash(connect):
     shown = texts(answer)
     assert answer["result"]["content"][0]["text"] == "a picture"
     assert "image, image/png, 2,000,000 bytes" in shown
+    assert (
+        "Kept: @obj_001.content[1].data in base64: to view it, give that to a tool that shows or saves files." in shown
+    )
     assert f"sha256 {hashlib.sha256(bytes(2_000_000)).hexdigest()}" in shown
     assert len(shown) < 500
 

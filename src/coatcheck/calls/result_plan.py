@@ -42,7 +42,8 @@ class Plan:
         limit: Characters that the text of the notice may have; ``structuredContent`` may have as many again.
         structured: Whether ``structuredContent`` stands for the result as well.
         visible: Blocks that stay, by position.
-        lines: Blocks, or rows of links, that become one typed line each: from first position to (end, description).
+        lines: Blocks, or rows of links, that become one typed line each: from first position to
+            (end, description, how to view it).
         covered: Positions of blocks that the preview covers.
         room: Characters left for the preview beside the blocks that stay and the typed lines.
     """
@@ -52,7 +53,7 @@ class Plan:
     limit: int
     structured: bool
     visible: dict[int, Any] = field(default_factory=dict)
-    lines: dict[int, tuple[int, str]] = field(default_factory=dict)
+    lines: dict[int, tuple[int, str, str]] = field(default_factory=dict)
     covered: set[int] = field(default_factory=set)
     room: int = 0
 
@@ -105,17 +106,17 @@ def _sort_blocks(made: Plan) -> Plan:
         elif text_of(block) is not None:
             made.covered.add(position)
         else:
-            _add_line(made, position, end, describe(block))
+            _add_line(made, position, end, describe(block), _viewing(block))
     return made
 
 
-def _add_line(made: Plan, position: int, end: int, line: str) -> None:
+def _add_line(made: Plan, position: int, end: int, line: str, viewing: str = "") -> None:
     # A reference with its path stands behind each line; where there are too many lines the preview speaks for the rest.
-    characters = len(line) + 60
+    characters = len(line) + len(viewing) + 60
     if made.room - characters < made.limit // 2:
         made.covered.update(range(position, end))
     else:
-        made.lines[position] = (end, line)
+        made.lines[position] = (end, line, viewing)
         made.room -= characters
 
 
@@ -134,9 +135,9 @@ def build(made: Plan, reference: str | None, preview: str) -> Result:
         if position in made.visible:
             content.append(block)
         elif position in made.lines:
-            end, line = made.lines[position]
+            end, line, viewing = made.lines[position]
             at = "" if reference is None else f" Kept: {reference}.{CONTENT}{_range(position, end)}"
-            content.append(text_block(f"[{line}.{at}]"))
+            content.append(text_block(f"[{line}.{at}{viewing if at else ''}]"))
         elif position in made.covered and not told:
             content.append(_notice(block, preview))
             told = True
@@ -207,6 +208,15 @@ def _end_of_links(blocks: list[Any], start: int) -> int:
     while end < len(blocks) and isinstance(blocks[end], dict) and blocks[end].get("type") == "resource_link":
         end += 1
     return end
+
+
+def _viewing(block: Any) -> str:
+    """Say how a picture, a sound or a file that was kept can be viewed; ``""`` for another block."""
+    is_resource = isinstance(block, dict) and block.get("type") == "resource"
+    holder, place = (block["resource"], ".resource.blob") if is_resource and "resource" in block else (block, ".data")
+    if not isinstance(holder, dict) or not isinstance(holder.get(place.rpartition(".")[2]), str):
+        return ""
+    return f"{place} in base64: to view it, give that to a tool that shows or saves files."
 
 
 def _range(start: int, end: int) -> str:

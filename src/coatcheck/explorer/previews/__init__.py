@@ -11,7 +11,7 @@ from typing import Any
 from coatcheck.codec import dump_json, dump_plain
 from coatcheck.codec.tool_results import CONTENT
 from coatcheck.errors import ArgumentRejected
-from coatcheck.explorer.previews.content_blocks import is_envelope, render_blocks
+from coatcheck.explorer.previews.content_blocks import is_bytes, is_envelope, render_blocks, render_bytes
 from coatcheck.explorer.previews.inner_part import at, long_part, without
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.samples import render_whole, sample
@@ -46,6 +46,8 @@ def render(value: Any, subject: Subject, limit: int, opened: Opened | None = Non
     if subject.tokens is None:
         subject = replace(subject, tokens=estimate_tokens(value, subject.characters))
     if not isinstance(value, str):
+        if is_bytes(value):
+            return render_bytes(value, subject, limit)
         inner = long_part(value)
         if inner is None and is_envelope(value) and value[CONTENT]:
             return render_blocks(value, subject, limit)

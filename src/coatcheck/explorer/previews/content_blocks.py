@@ -16,6 +16,7 @@ KIND, NAME, START = 30, 120, 120
 RESERVE = 400
 """Characters for the next steps and for what is left out."""
 MOST_BLOCKS = 15
+BYTES = "$base64"
 BASE64 = {"image": ("data",), "audio": ("data",), "resource": ("resource", "blob")}
 TEXT = {"text": ("text",), "resource": ("resource", "text")}
 
@@ -51,6 +52,26 @@ def render_blocks(value: dict[str, Any], subject: Subject, limit: int) -> str:
     for step in steps[1:]:
         budget.put("next", step)
     return budget.text()
+
+
+def is_bytes(value: Any) -> bool:
+    """Whether it is what bytes are stored as."""
+    return isinstance(value, dict) and value.keys() == {BYTES, "bytes"} and isinstance(value[BYTES], str)
+
+
+def render_bytes(value: dict[str, Any], subject: Subject, limit: int) -> str:
+    """Preview bytes in at most ``limit`` characters: their number, and how to view them."""
+    budget = PreviewBudget(limit)
+    size = value["bytes"] if isinstance(value["bytes"], int) else 0
+    if budget.put_first("headline", headlines(subject, f"{counted(size, 'byte')} in base64")) and subject.target:
+        budget.put("next", f"Next: {_viewing(subject.target, Path((Key(BYTES),)))}")
+    return budget.text()
+
+
+def _viewing(target: Reference, path: Path) -> str:
+    part = str(Reference(target.object_id, target.path.join(path.steps)))
+    command = f"coatcheck objects get '{part[1:]}' | base64 -d > FILE"
+    return f"To view it, give {part} (base64) to a tool that shows or saves files, or run: {command}"
 
 
 def _path(position: int, inside: tuple[str, ...] = ()) -> Path:
@@ -97,11 +118,7 @@ def _steps(blocks: list[dict[str, Any]], target: Reference) -> list[str]:
         steps.append(call("get", Reference(target.object_id, target.path.join(cut.steps))))
     pictured = next(((n, _inside(b, BASE64)[0]) for n, b in enumerate(blocks) if _inside(b, BASE64)[0]), None)
     if pictured is not None:
-        part = Reference(target.object_id, target.path.join(_path(*pictured).steps))
-        steps.append(
-            f"To view it, give {part} (base64) to a tool that shows or saves files, or run: "
-            f"coatcheck objects get {str(part)[1:]} | base64 -d > FILE"
-        )
+        steps.append(_viewing(target, _path(*pictured)))
     else:
         steps.append(passing(target, _path(-place, TEXT[blocks[-place]["type"]]) if longest else _path(0)))
     return [step for step in steps if step]
