@@ -53,10 +53,20 @@ def sqlite_in(folder) -> dict[str, str]:
     return {"COATCHECK_OBJECT_STORE_BACKEND": "sqlite", "COATCHECK_SQLITE_PATH": str(folder / "objects.sqlite")}
 
 
+OPENED: list[Container] = []
+
+
+@pytest.fixture(autouse=True)
+def closed_again():
+    yield
+    while OPENED:
+        OPENED.pop().backend().close()
+
+
 def container_at(place: dict[str, str]) -> Container:
-    return Container(
-        settings=Settings(**{name.removeprefix("COATCHECK_").lower(): value for name, value in place.items()})
-    )
+    given = {name.removeprefix("COATCHECK_").lower(): value for name, value in place.items()}
+    OPENED.append(Container(settings=Settings(**given)))
+    return OPENED[-1]
 
 
 def place_of(place: dict[str, str]) -> str:

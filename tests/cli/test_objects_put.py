@@ -4,6 +4,7 @@ import base64
 import io
 import re
 import sys
+from contextlib import ExitStack
 
 import anyio
 import pytest
@@ -25,9 +26,11 @@ def run(monkeypatch, capsys, tmp_path):
         code = main()
         out, err = capsys.readouterr()
         store = Container(settings=Settings(object_store_backend="sqlite", sqlite_path=path)).store()
+        opened.callback(store.close)
         return code, out.strip(), err, store
 
-    return run
+    with ExitStack() as opened:
+        yield run
 
 
 def test_a_file_becomes_an_object_and_its_reference_is_printed(run, tmp_path):

@@ -116,7 +116,7 @@ def test_jq_says_that_it_rounds_whatever_comes_out(explorer, filter_):
         ("[.. | numbers] | max > 5", True),
         (".rows[0] == .rows[1]", True),
         ("[.rows[][] | numbers | . + 1] | length", True),
-        (".rows | map(to_entries | map(select(.value != 3))) | length", True),
+        (".rows | map(to_entries | map(select(.value > 3))) | length", True),
         (".rows as [$a, $b] | $a == $b", True),
     ],
 )

@@ -45,7 +45,7 @@ async def test_every_line_is_an_object_also_of_the_web_server_and_the_sdk(kind, 
     for entry in found:
         assert entry.keys() - {"exception"} == {"time", "level", "logger", "message"}
         assert datetime.datetime.fromisoformat(entry["time"]).utcoffset() == datetime.timedelta(0)
-        assert entry["level"] in {"info", "warning", "error"}
+        assert entry["level"] in {"debug", "info", "warning", "error"}
     assert CANARY not in server.said
 
 
@@ -103,6 +103,6 @@ def test_text_has_the_time_and_verbose_names_what_was_kept(monkeypatch):
     ObjectStore(InMemoryBackend()).record_result("git_log", reference="@obj_1", characters=406_874, shown=1_505)
     ObjectStore(InMemoryBackend()).record_result("two\nlines", reference=None, characters=9_000, shown=10)
     (first, second) = said.getvalue().splitlines()
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO \S+: .*", first)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} DEBUG \S+: .*", first)
     assert first.endswith(": git_log: 406,874 → 1,505 characters, @obj_1")
     assert second.endswith(': "two�lines": 9,000 → 10 characters, not kept')

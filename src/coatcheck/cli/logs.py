@@ -42,6 +42,8 @@ def configure_logging(log_format: str | None, *, verbose: bool) -> None:
     if sys.stderr is sys.__stderr__:
         sys.stderr = DroppingStderr()  # A client that does not read stderr must not stop us.
     logging.basicConfig(stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING)
+    if verbose:
+        logging.getLogger("coatcheck.store.events").setLevel(logging.DEBUG)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(TextLines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     write_logs_as(log_format)

@@ -16,6 +16,8 @@ _OPERAND = r"(?:(?<![\w.\])}])(?:\.[A-Za-z_]\w*)+(?![\w.\[(\"?])|(?<![\w.\])}])\
 _OF_FIELDS = re.compile(
     rf"\b(?:sort|group|unique|min|max)_by\(\s*(?:\.[A-Za-z_]\w*)+\s*\)|{_OPERAND}\s*(?:[=!<>]=|[-+*/%<>])\s*{_OPERAND}"
 )
+_EXACT = re.compile(r"(?<![\w.\])}])\.(?:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)?\s{0,9}[=!]=\s{0,9}-?\d+(?![\w.])")
+"""Comparing a part as it is with an integer for equality, which jq does digit by digit."""
 _LAST_FIELD = re.compile(r"\.([A-Za-z_]\w*)(?![\w.])")
 
 
@@ -24,6 +26,9 @@ def may_round(program: str, source: str) -> bool:
 
     Not so where all that it compares and computes are fields, by name, that hold neither such integers nor containers.
     """
+    program = _EXACT.sub("0", program)
+    if not computes(program):
+        return False
     if len(source) > LOOKED_THROUGH:
         return True
     found = [each for each in _LONG_MEMBER.finditer(source) if int(each["digits"]) > EXACT_INTEGER]
