@@ -1,3 +1,4 @@
+import asyncio
 import contextlib
 import os
 import socket
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import uvicorn
+from anyio.lowlevel import checkpoint
 
 from coatcheck.cli import main
 from coatcheck.toolsets.deepset.client import DeepsetClient, RetryPolicy, Timeouts
@@ -34,7 +36,14 @@ def listening(application, lifespan="off") -> Iterator[str]:
     server = uvicorn.Server(
         uvicorn.Config(application, log_level="critical", lifespan=lifespan, ws="none", timeout_graceful_shutdown=1)
     )
-    thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
+
+    async def serve() -> None:
+        await server.serve([bound])
+        for connection in list(server.server_state.connections):  # those that the time for a quiet end left open
+            connection.transport.abort()
+        await checkpoint()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"

@@ -60,7 +60,8 @@ def _for_inner(items: Shape, sampled: Sequence[Any]) -> str:
             objects = describe(records).objects if all(isinstance(record, dict) for record in records) else None
             names = _light_fields(objects) if objects is not None else []
             if names:
-                return f"map(.{name}[]? | {_projection(names)}) | .[:{FEW}]"
+                listed = f".{name}[]?" if field.shape.objects is None else f".{name} | arrays[]"
+                return f"map({listed} | {_projection(names)}) | .[:{FEW}]"
     return ""
 
 
