@@ -74,7 +74,9 @@ def values(most: int) -> st.SearchStrategy[Any]:
 VALUES = values(40)
 SMALL_VALUES = values(20)
 LIMITS = st.one_of(st.integers(0, 400), st.integers(0, 20_000))
-THOROUGH = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+THOROUGH = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
 
 def preview(value: Any, limit: int = 20_000, reference: str = "@obj_7") -> str:

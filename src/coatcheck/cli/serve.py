@@ -63,7 +63,6 @@ def run_serve(
     spare_what_is_loaded()  # else what follows searches through it
     configure_mcp_server(server, tool_names, toolsets=toolsets, toolset_options=options, container=container)
     if listening.transport == "stdio":
-        explain_waiting()
         anyio.run(_serve_stdio, server, container)
         return
     told = asyncio.run(_serve_http(server, container, listening, verbose=verbose))
@@ -107,6 +106,7 @@ async def _serve_stdio(server: MCPServer[Any], container: Container) -> None:
     async with running(container):
         spare_what_is_loaded()
         with signals(end, lambda: container.settings().shutdown_timeout):
+            explain_waiting()  # from here on, Ctrl-C ends the server in order
             serving = asyncio.ensure_future(server.run_stdio_async())
             waiting = asyncio.ensure_future(signalled.wait())
             await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)

@@ -116,7 +116,6 @@ def wrap(
 
         coatcheck wrap --servers mcp.json
     """
-    from coatcheck.cli.first_run import explain_waiting
     from coatcheck.cli.logs import configure_logging
     from coatcheck.cli.upstream_options import UpstreamFlags
     from coatcheck.cli.wrap_runner import WrapFlags, run_wrap
@@ -137,8 +136,6 @@ def wrap(
         )
     if stateless and transport == "stdio":
         raise SettingsError("--stateless goes with --transport streamable-http.")
-    if transport == "stdio":
-        explain_waiting()
     if target is not None:
         single = target
 

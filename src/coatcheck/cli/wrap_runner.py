@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coatcheck.calls import instructions
+from coatcheck.cli.first_run import explain_waiting
 from coatcheck.cli.options import SettingsFlags
 from coatcheck.codec.chunked.gc_tuning import spare_what_is_loaded
 from coatcheck.proxy.front.standard_streams import SHUTDOWN_TIMEOUT
@@ -41,6 +42,7 @@ async def _serve(make_connection: Callable[[], "UpstreamConnection"], flags: Wra
             instructions=_early_instructions(flags.settings),
             offer_resources=flags.resource_links,
             shutdown_timeout=lambda: resources.shutdown_timeout,
+            on_ready=explain_waiting,
         )
 
 

@@ -31,6 +31,7 @@ async def serve_stdio(
     instructions: str | None = None,
     offer_resources: bool = False,
     shutdown_timeout: Callable[[], float] = lambda: SHUTDOWN_TIMEOUT,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> int:
     """Carry messages between our stdin and stdout and an upstream, until either ends.
 
@@ -40,6 +41,7 @@ async def serve_stdio(
         instructions: What a model is told about references, where that is known before the interceptor is made.
         offer_resources: Advertise resources although the server has none: stored objects are resources.
         shutdown_timeout: Gives the seconds from a signal to the end of the process, by force if it must be.
+        on_ready: Called when signals end the session in order.
 
     Returns:
         The exit code: 128 and the number after a signal, the server's own where it ended with a failure, 1 when the
@@ -53,6 +55,7 @@ async def serve_stdio(
         session = _StdioSession(connection, stdout, instructions, offer_resources=offer_resources)
         with signals(session.on_signal, shutdown_timeout):
             try:
+                on_ready()
                 return await session.run(make_interceptor)
             finally:
                 session.stop()
