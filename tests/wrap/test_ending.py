@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.processes import children_of, wait_until_ended
+from tests.wrap.conftest import OWN_SPECIAL
 
 HERE = Path(__file__).parent
 PROXY = [sys.executable, str(HERE / "run_proxy.py")]
-SPECIAL = [sys.executable, str(HERE / "special_server.py")]
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def connect(connect):
 
     def start(*mode, command=None, verbose=False):
         options = ["--verbose"] if verbose else []
-        return connect(wrapped=False, command=[*PROXY, *options, *(command or [*SPECIAL, *mode])])
+        return connect(wrapped=False, command=[*PROXY, *options, *(command or [*OWN_SPECIAL, *mode])])
 
     return start
 
@@ -62,7 +62,7 @@ def test_a_killed_proxy_leaves_no_server(connect):
 
 def test_a_client_that_closes_its_end_of_stdout_ends_the_session():
     request = b'{"jsonrpc":"2.0","id":1,"method":"vendor/x"}\n'
-    with subprocess.Popen([*PROXY, *SPECIAL], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([*PROXY, *OWN_SPECIAL], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdin.write(request)
         process.stdin.flush()
         assert b'"id": 1' in process.stdout.readline()
