@@ -15,8 +15,9 @@ import pytest
 
 from coatcheck.errors import SandboxFailed, SandboxTimeout
 from coatcheck.explorer.sandbox import Sandbox
+from coatcheck.explorer.sandbox.worker_process import LOW_PRIORITY
 from tests.processes import children_of, is_running, state_of, wait_until_computing, wait_until_ended
-from tests.waiting import DEADLINE, until
+from tests.waiting import DEADLINE, until, wait_until
 
 ARGS = {"reference": "@obj_1", "path": "", "limit": 1000}
 
@@ -34,6 +35,14 @@ def call(filter=".a"):
 
 def query(sandbox, stored, program=".", namespace="n"):
     return sandbox.run("query", ARGS | {"filter": program}, key="k", namespace=namespace, load=stored({"a": 1}))
+
+
+def query_with(sandbox, load, namespace):
+    return sandbox.run("query", ARGS | {"filter": "."}, key=namespace, namespace=namespace, load=load)
+
+
+def niceness_of(pids):
+    return [os.getpriority(os.PRIO_PROCESS, pid) for pid in pids]
 
 
 def python(*arguments, text=None, cwd=None):
@@ -130,6 +139,41 @@ def test_closing_ends_a_task_that_runs(sandbox, stored):
     assert not thread.is_alive()
     assert "closed" in outcome[0]
     assert sandbox.pids() == []
+
+
+def test_a_worker_with_a_long_operation_goes_on_with_low_priority(stored):
+    sandbox = Sandbox(timeout=DEADLINE)
+    query(sandbox, stored)
+    (pid,) = sandbox.pids()
+    assert niceness_of([pid]) == niceness_of([0])
+
+    def work():
+        with pytest.raises((SandboxTimeout, SandboxFailed)):
+            query(sandbox, stored, "last(range(1e12))")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    wait_until(lambda: niceness_of([pid]) == [niceness_of([0])[0] + LOW_PRIORITY], "low priority")
+    sandbox.close()
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
+
+
+def test_an_extra_worker_starts_with_low_priority(stored):
+    sandbox = Sandbox(workers=1)
+    seen = []
+
+    def load_while_the_extra_worker_waits():
+        seen.extend(niceness_of(sandbox.pids()))
+        return stored({"a": 1})()
+
+    def load_while_the_only_worker_waits():
+        query_with(sandbox, load_while_the_extra_worker_waits, "another")
+        return stored({"a": 1})()
+
+    query_with(sandbox, load_while_the_only_worker_waits, "one")
+    sandbox.close()
+    assert seen == [niceness_of([0])[0], niceness_of([0])[0] + LOW_PRIORITY]
 
 
 def test_a_forgotten_sandbox_takes_its_workers_along(stored):

@@ -120,6 +120,10 @@ class Channel:
         header = read_header(self._read(header_bytes, deadline))
         return header, self._read(body_bytes, deadline)
 
+    def is_readable(self, seconds: float) -> bool:
+        """Wait so long at most for the start of a frame, or for the end of the worker."""
+        return bool(self._readable.poll(math.ceil(seconds * 1000)))
+
     def close(self) -> None:
         """Close both descriptors."""
         for descriptor in (self._requests, self._answers):

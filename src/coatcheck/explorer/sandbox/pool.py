@@ -145,7 +145,7 @@ class WorkerPool:
         return self._start(slot)
 
     def _start(self, slot: int) -> WorkerProcess:
-        process = WorkerProcess(self._limits)
+        process = WorkerProcess(self._limits, low_priority=slot >= self._workers)
         with self._changed:
             if not self._closed:
                 self._processes[slot] = process

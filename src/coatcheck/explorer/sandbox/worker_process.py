@@ -19,10 +19,16 @@ from coatcheck.explorer.sandbox.channel import BodyTooLarge, Channel, DeadlinePa
 from coatcheck.explorer.sandbox.worker_limits import STARTUP_SECONDS, Limits
 
 BOOTSTRAP = (
-    "import json,sys;s=json.loads(sys.argv[1]);sys.path[:]=s['path'];"
+    "import json,os,sys;s=json.loads(sys.argv[1]);os.nice(s['nice']);sys.path[:]=s['path'];"
     "from coatcheck.explorer.sandbox.worker import main;main(s['limits'])"
 )
 DYING_SECONDS = 5.0
+LOW_PRIORITY = 7
+"""Added to the server's niceness for workers that would take the processors from it: each gets a fifth of its share."""
+
+LONG_SECONDS = 0.25
+"""Where an operation takes longer, its worker goes on with low priority."""
+
 MOST_CLAIMED = 1e15
 
 Load = Callable[[], tuple[Metadata, bytes | memoryview]]
@@ -67,6 +73,10 @@ class WorkerProcess:
 
     Starting does not wait: the process warms up while the caller does something else.
 
+    Args:
+        limits: What it may use.
+        low_priority: Whether it starts with low priority, rather than from its first long operation on.
+
     Attributes:
         began: Whether the last task's operation began, so that its end may be the operation's fault.
 
@@ -74,12 +84,13 @@ class WorkerProcess:
         SandboxFailed: The process could not be started.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, low_priority: bool = False) -> None:
         self._limits = limits
+        self._low_priority = low_priority
         self._ready = False
         self._size = 0.0
         self.began = False
-        self._process = _start(limits)
+        self._process = _start(limits, LOW_PRIORITY if low_priority else 0)
         if self._process.stdin is None or self._process.stdout is None:
             raise failures.not_started("no pipes")
         self._channel = Channel(self._process.stdin.fileno(), self._process.stdout.fileno())
@@ -134,8 +145,18 @@ class WorkerProcess:
         if answer.get("status") == "started":
             self.began = True
             self._size, seconds = _number(answer.get("size")), _number(answer.get("seconds"))
-            return self._channel.receive(self._limits.output_bytes, min(deadline, time.monotonic() + seconds))
+            deadline = min(deadline, time.monotonic() + seconds)
+            if not self._channel.is_readable(min(LONG_SECONDS, seconds)):
+                self._lower_priority()
+            return self._channel.receive(self._limits.output_bytes, deadline)
         return answer, body
+
+    def _lower_priority(self) -> None:
+        """Let the server go first, for good: only a privileged process may raise a priority again."""
+        if not self._low_priority:
+            self._low_priority = True
+            with contextlib.suppress(OSError):  # it has just died
+                os.setpriority(os.PRIO_PROCESS, self.pid, os.getpriority(os.PRIO_PROCESS, 0) + LOW_PRIORITY)
 
     def _load(self, task: Task) -> tuple[Metadata, bytes | memoryview, float]:
         started = time.monotonic()
@@ -207,10 +228,10 @@ def _read_answer(header: dict[str, Any], body: bytes, task: Task) -> Answer:
     return answer
 
 
-def _start(limits: Limits) -> subprocess.Popen[bytes]:
+def _start(limits: Limits, nice: int) -> subprocess.Popen[bytes]:
     if not sys.executable:
         raise failures.not_started("the path of the Python interpreter is unknown")
-    settings = json.dumps({"path": _import_path(), "limits": limits.to_dict()})
+    settings = json.dumps({"path": _import_path(), "limits": limits.to_dict(), "nice": nice})
     flags = ["-I", "-S", "-B"] if sys.dont_write_bytecode else ["-I", "-S"]
     try:
         return subprocess.Popen(  # noqa: S603  # our own interpreter and our own code
@@ -222,7 +243,8 @@ def _start(limits: Limits) -> subprocess.Popen[bytes]:
             stderr=subprocess.DEVNULL,
             bufsize=0,
             close_fds=True,
-            start_new_session=True,
+            # Ctrl-C is for the server alone. Not a session of its own: Linux gives each the same share of the CPUs.
+            process_group=0,
         )
     except OSError as error:
         raise failures.not_started(error.strerror or type(error).__name__) from error
