@@ -53,7 +53,7 @@ class BlockingLookup:
     async def find(self, reference: Reference, *, as_text: bool = False, sampled: bool = False) -> Found:
         """Give what a reference stands for; of a large value that stays JSON a sample, where one is asked for."""
         del sampled  # Nothing stays JSON here.
-        return self._explorer().find(reference.object_id, str(reference.path), as_text=as_text)
+        return self._explorer().find(reference, as_text=as_text)
 
     async def exists(self, object_id: str) -> bool:
         """Whether the caller has an object of this id."""
@@ -90,11 +90,10 @@ class AsyncLookup:
 
     async def find(self, reference: Reference, *, as_text: bool = False, sampled: bool = False) -> Found:
         """Give what a reference stands for; of a large value that stays JSON a sample, where one is asked for."""
-        path = str(reference.path)
         if self._as_json and not as_text:
-            found = await self._explorer().afind_json(reference.object_id, path, sampled=sampled)
+            found = await self._explorer().afind_json(reference, sampled=sampled)
         else:
-            found = await self._explorer().afind(reference.object_id, path, as_text=as_text)
+            found = await self._explorer().afind(reference, as_text=as_text)
         if self._as_json and as_text and found.size > DECODED_AT_ONCE:
             found = Found(await splice_text(found.value), found.size, is_null=found.is_null)
         self.pieces += found.pieces

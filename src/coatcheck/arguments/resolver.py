@@ -67,6 +67,11 @@ class Resolver:
         self.notes: list[str] = []
         self.sources: dict[str | int, list[str]] = {}
 
+    @staticmethod
+    def concerns(arguments: dict[str, Any]) -> bool:
+        """Whether arguments may hold references; most scalars are told in no time."""
+        return any(type(value) in _CONTAINERS or (type(value) is str and "@" in value) for value in arguments.values())
+
     async def resolve(self, arguments: Any) -> Any:
         """Give the arguments with values in the place of references; the same object where there is none.
 
@@ -304,6 +309,8 @@ class Resolver:
 
     async def _filled_in(self, value: Any, parts: dict[Place, Any]) -> Any:
         """Put parts in their places; copied is only what is around them."""
+        if type(value) is dict and all(len(place) == 1 for place in parts):  # as below, in a third of the time
+            return value | {place[0]: part for place, part in parts.items()}
         copies: dict[Place, Any] = {}
         tuples: list[Place] = []
         for number, (place, part) in enumerate(parts.items(), 1):

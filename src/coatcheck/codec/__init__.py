@@ -17,6 +17,7 @@ from coatcheck.codec.compression import expand, require_zstd, shrink
 from coatcheck.codec.decoding import decode, decode_result, load_exactly, load_json, open_json_text, start_of_text
 from coatcheck.codec.encoding import (
     Encoded,
+    dump_each_shown,
     dump_json,
     dump_line,
     dump_plain,
@@ -48,6 +49,7 @@ __all__ = [
     "aload_json",
     "decode",
     "decode_result",
+    "dump_each_shown",
     "dump_json",
     "dump_line",
     "dump_plain",

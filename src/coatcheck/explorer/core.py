@@ -100,10 +100,16 @@ class ExplorerCore:
         try:
             if isinstance(shown, str) and is_for_the_sandbox(shown):
                 return await self.show(Reference(object_id), limit, headline=True)
-            with listed_as({**self.tool_names, **listed_names()}):
-                return preview_of(shown, replace(subject, gets_whole=gets_whole(shown, self.response_limit)), limit)
+            if gets_whole(shown, self.response_limit):
+                subject = replace(subject, gets_whole=True)
+            with listed_as(self._names()):
+                return preview_of(shown, subject, limit)
         except NotPlain:
             return await self.show(Reference(object_id), limit, headline=True)
+
+    def _names(self) -> Names:
+        """The names of the object tools that hold here: those of the call go before the explorer's own."""
+        return {**self.tool_names, **listed_names()} if self.tool_names else listed_names()
 
     def _unkept(self, encoded: Encoded, characters: int, error: CoatcheckError, limit: int) -> str:
         plain = codec.decode(metadata_of(encoded), encoded.payload)
@@ -144,7 +150,7 @@ class ExplorerCore:
         at_most = INLINE_BYTES if operation in HARMLESS else 0
         stored = await self.mode.call(self.store.peek, self.store.apeek, target.object_id, at_most)
         args = {**args, "reference": f"@{target.object_id}", "path": str(target.path), "limit": limit}
-        names = {**self.tool_names, **listed_names()}
+        names = self._names()
         if names:
             args["tools"] = names
         if operation in HARMLESS and stored.metadata.size <= at_most:
@@ -303,8 +309,10 @@ def preview_of(value: Any, subject: Subject, limit: int) -> str:
     return render(value, subject, limit) if small is None else small
 
 
-def target_of(object_id: str, path: str | Path = "") -> Reference:
-    """Read an object id and a path as tools are given them."""
+def target_of(object_id: str | Reference, path: str | Path = "") -> Reference:
+    """Read an object id and a path as tools are given them; a reference, which was read already, passes."""
+    if isinstance(object_id, Reference):
+        return object_id
     if isinstance(path, Path):
         reference = parse_target(object_id)
         return Reference(reference.object_id, reference.path.join(path.steps))

@@ -264,17 +264,17 @@ class Explorer:
         """Give the value that a reference stands for; see ``resolve``."""
         return (await self.afind(obj_id, path, as_text=as_text)).value
 
-    def find(self, obj_id: str, path: str = "", *, as_text: bool = False) -> Found:
+    def find(self, obj_id: str | Reference, path: str = "", *, as_text: bool = False) -> Found:
         """Give what a reference stands for, and how large that is; see ``resolve``."""
         reference = self._core(BLOCKING).find(target_of(obj_id, path))
         return run_blocking(reference.text() if as_text else reference.value())
 
-    async def afind(self, obj_id: str, path: str = "", *, as_text: bool = False) -> Found:
+    async def afind(self, obj_id: str | Reference, path: str = "", *, as_text: bool = False) -> Found:
         """Give what a reference stands for, and how large that is; see ``resolve``."""
         reference = self._core(ASYNC).find(target_of(obj_id, path))
         return await (reference.text() if as_text else reference.value())
 
-    async def afind_json(self, obj_id: str, path: str = "", *, sampled: bool = False) -> Found:
+    async def afind_json(self, obj_id: str | Reference, path: str = "", *, sampled: bool = False) -> Found:
         """Give what a reference stands for; of a large value the JSON, with a sample where one is asked for."""
         return await self._core(ASYNC).find(target_of(obj_id, path)).json(sampled=sampled)
 

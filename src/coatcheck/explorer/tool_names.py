@@ -1,7 +1,7 @@
 """The names under which the object tools are listed, so that suggested calls use names that work."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import lru_cache
 from types import MappingProxyType
@@ -17,6 +17,7 @@ Names = Mapping[str, str]
 """From a tool's usual name to the one under which it is listed; ``""`` for one that is not offered."""
 
 _NONE: Names = MappingProxyType({})
+_UNCHANGED = nullcontext()
 _listed: ContextVar[Names] = ContextVar("coatcheck_listed_names", default=_NONE)
 
 
@@ -39,10 +40,14 @@ def names_of_tools(prefix: str = DEFAULT_PREFIX, offered: tuple[str, ...] = ()) 
     return MappingProxyType({usual: listed for usual, listed in names.items() if usual != listed})
 
 
-@contextmanager
-def listed_as(names: Names) -> Iterator[None]:
+def listed_as(names: Names) -> AbstractContextManager[None]:
     """Let answers that are made inside use these names, beside those that hold already."""
-    token = _listed.set({**_listed.get(), **names} if names else _listed.get())
+    return _listed_as(names) if names else _UNCHANGED
+
+
+@contextmanager
+def _listed_as(names: Names) -> Iterator[None]:
+    token = _listed.set({**_listed.get(), **names})
     try:
         yield
     finally:

@@ -95,9 +95,10 @@ class Observation:
             self._savings.note(server, tool, characters, shown)
         if self.observer is not None:
             self.observer.tool_result(tool, kept=reference is not None, saved=max(characters - shown, 0))
-        name, where = quoted_name(tool or "a tool"), reference or "not kept"
         # Below the level that the SDK's servers log at by default; `--verbose` shows it.
-        logger.debug("%s: %s → %s characters, %s", name, f"{characters:,}", f"{shown:,}", where)
+        if logger.isEnabledFor(logging.DEBUG):
+            name, where = quoted_name(tool or "a tool"), reference or "not kept"
+            logger.debug("%s: %s → %s characters, %s", name, f"{characters:,}", f"{shown:,}", where)
 
     def sandbox_stopped(self, error: SandboxError) -> None:
         """Tell that work in the sandbox was stopped."""

@@ -2,8 +2,8 @@
 
 import inspect
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
@@ -64,16 +64,23 @@ def with_note(doc: str | None, note: str) -> str:
     return f"{inspect.cleandoc(doc)}\n\n{note}" if doc else note
 
 
-@contextmanager
-def told_to_the_model() -> Iterator[None]:
+class _ToldToTheModel:
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, CoatcheckError) and (told := as_tool_error(error)) is not error:
+            raise told from error
+
+
+_TOLD = _ToldToTheModel()
+
+
+def told_to_the_model() -> AbstractContextManager[None]:
     """Let expected failures leave as errors whose text the MCP SDK shows to the model."""
-    try:
-        yield
-    except CoatcheckError as error:
-        told = as_tool_error(error)
-        if told is error:
-            raise
-        raise told from error
+    return _TOLD
 
 
 P = ParamSpec("P")
@@ -200,6 +207,9 @@ async def _resolved(
     taken = {
         name: value for name, value in given.items() if name in parameters and not parameters[name].is_default(value)
     }
+    if not Resolver.concerns(taken):
+        _notes.set(())
+        return given | {name: parameters[name].validate(value, ()) for name, value in taken.items()}
     resolver = Resolver(lookup, partial(types_at, parameters))
     resolved = await resolver.resolve(taken)
     _notes.set(tuple(resolver.notes))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from coatcheck.codec import dump_plain, dump_shown
+from coatcheck.codec import dump_each_shown, dump_plain, dump_shown
 from coatcheck.errors import counted
 from coatcheck.explorer.previews.wording import (
     INTEGER_BITS,
@@ -51,6 +51,16 @@ def render_whole(value: Any, limit: int) -> str | None:
     return next((form for form in forms if len(form) <= limit), None)
 
 
+def whole_length(value: Any, limit: int) -> int:
+    """Give about how many characters a value's full text has; more than ``limit`` where it is over that.
+
+    Raises:
+        NotPlain: The value holds a Python object that has no JSON form of its own.
+    """
+    text = value if isinstance(value, str) else _compact(value, limit)
+    return limit + 1 if text is None else len(text)
+
+
 def render_line(value: Any, limit: int) -> str | None:
     """Give a value as one printable line of JSON if that has at most ``limit`` characters, else ``None``.
 
@@ -75,10 +85,10 @@ def _compact(value: Any, limit: int) -> str | None:
 def _in_lines(value: Any, limit: int) -> str | None:
     """Write each member of a list or object in a line of its own, where that helps and fits."""
     if isinstance(value, dict):
-        members = [dump_shown({name: member})[1:-1] for name, member in value.items()]
+        members = [one[1:-1] for one in dump_each_shown([{name: member} for name, member in value.items()])]
         brackets = "{}"
     elif isinstance(value, (list, tuple)) and any(isinstance(item, (dict, list, tuple)) for item in value):
-        members = [dump_shown(item) for item in value]
+        members = dump_each_shown(value)
         brackets = "[]"
     else:
         return None

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import isfinite
+from operator import itemgetter
 from typing import Any
 
 from coatcheck.explorer.previews.wording import NotPlain, kind_of, number, quote
@@ -173,7 +174,7 @@ def _open_objects(objects: Objects, records: list[dict[Any, Any]], level: int, p
 def _columns(records: list[dict[Any, Any]]) -> dict[Any, list[Any]]:
     names = records[0].keys()
     if len(names) <= MOST_FIELDS and all(record.keys() == names for record in records):
-        return {name: [record[name] for record in records] for name in names}
+        return {name: list(map(itemgetter(name), records)) for name in names}
     columns: dict[Any, list[Any]] = {}
     for record in records:
         for name, value in islice(record.items(), MOST_FIELDS):

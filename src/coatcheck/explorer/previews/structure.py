@@ -55,7 +55,7 @@ def render_structure(value: Any, subject: Subject, limit: int, *, text_format: s
     note = f"Text in {text_format}; paths and filters work on it" if text_format else ""
     if not budget.put_first("headline", headlines(subject, title(value), note)):
         return ""
-    steps = list(filter(None, suggestions(value, main, subject)))
+    steps = list(filter(None, suggestions(value, main, subject, is_text=bool(text_format))))
     columns = None if main is None else columns_beside(value, main.place)
     if steps:
         if limit < ROOMY:

@@ -7,7 +7,7 @@ from typing import Any
 from coatcheck.explorer.previews.columns import columns_beside
 from coatcheck.explorer.previews.jq_filters import SHOWN, for_array, for_columns, for_map, for_record, most_telling
 from coatcheck.explorer.previews.main_part import KEY, RUN, Main, call, label_of, passing
-from coatcheck.explorer.previews.samples import render_whole
+from coatcheck.explorer.previews.samples import render_whole, whole_length
 from coatcheck.explorer.previews.shape import SAMPLED, pick
 from coatcheck.explorer.previews.wording import Subject
 from coatcheck.references import Index, Key, Path, Reference, Slice
@@ -17,8 +17,15 @@ LIGHT = 1_500
 MOST_ITEMS = 20
 
 
-def suggestions(value: Any, main: Main | None, subject: Subject) -> Iterator[str]:
-    """Next steps, the most useful first; none where the value was not kept."""
+def suggestions(value: Any, main: Main | None, subject: Subject, *, is_text: bool = False) -> Iterator[str]:
+    """Next steps, the most useful first; none where the value was not kept.
+
+    Args:
+        value: A list, object or scalar.
+        main: Its largest part.
+        subject: Reference and size.
+        is_text: Whether the size is that of a text in another format than JSON.
+    """
     target = subject.target
     if target is None:
         return
@@ -30,7 +37,8 @@ def suggestions(value: Any, main: Main | None, subject: Subject) -> Iterator[str
     inner = _inner(value, part)
     page = ""
     if main is not None:
-        page = _page(target, main) if len(main.container) > SHOWN else _page_inside(target, main)
+        is_light = subject.characters <= LIGHT and not is_text
+        page = _page(target, main, is_light=is_light) if len(main.container) > SHOWN else _page_inside(target, main)
     if not page:
         light = part if render_whole(_at(value, part), LIGHT) is not None else inner
         page = call("get", Reference(target.object_id, target.path.join(light.steps)))
@@ -49,10 +57,10 @@ def _filter(value: Any, main: Main | None) -> str:
     return for_array(main.place, main.shape, pick(main.container, SAMPLED), len(main.container))
 
 
-def _page(target: Reference, main: Main) -> str:
+def _page(target: Reference, main: Main, *, is_light: bool) -> str:
     """The call that gives the next members of the main part, as many as are light together."""
     members = main.container.values() if isinstance(main.container, dict) else main.container
-    return _page_of(target, main.place, members, RUN if main.is_run else 1)
+    return _page_of(target, main.place, members, RUN if main.is_run else 1, is_light=is_light)
 
 
 def _page_inside(target: Reference, main: Main) -> str:
@@ -68,15 +76,17 @@ def _page_inside(target: Reference, main: Main) -> str:
     return "" if longest is None else _page_of(target, *longest, 0)
 
 
-def _page_of(target: Reference, place: Path, members: Iterable[Any], start: int) -> str:
+def _page_of(target: Reference, place: Path, members: Iterable[Any], start: int, *, is_light: bool = False) -> str:
     there = target.path.join(place.steps)
-    end, room = start, LIGHT
-    for member in islice(members, start, start + MOST_ITEMS):
-        text = render_whole(member, room)
-        if text is None:
-            break
-        room -= len(text)
-        end += 1
+    found = list(islice(members, start, start + MOST_ITEMS))
+    end = start + len(found)
+    if not is_light and whole_length(found, LIGHT) > LIGHT:
+        end, room = start, LIGHT
+        for member in found:
+            room -= whole_length(member, room) + 1
+            if room < 0:
+                break
+            end += 1
     return call("slice", Reference(target.object_id, there), start=start, end=end) if start < end else ""
 
 

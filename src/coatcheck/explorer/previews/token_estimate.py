@@ -10,32 +10,43 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from coatcheck.codec import dump_plain
 from coatcheck.explorer.previews.wording import INTEGER_BITS
 
 WINDOWS = 8
 WINDOW = 125
-"""Characters of each part that is looked at."""
+"""Characters of each part of a text that is looked at."""
+WINDOW_OF_JSON = 63
+"""Those of a value that is no text: JSON is regular."""
+WRITTEN = 4_000
+"""Characters of JSON up to which it is quicker to write all of it than its start."""
 
 _CONSTANTS = {None: "null,", True: "true,", False: "false,"}
 _TOKEN = re.compile(
-    r"[^\r\nA-Za-z0-9]?(?:[A-Z]?[a-z]{1,7}|[A-Z]{1,2})|\d{1,3}| ?[^\sA-Za-z0-9\x80-\uffff]{1,3}\n*|[^\x00-\x7f]{1,2}"
-    r"|\s*\n\s*|\s+"
+    r"[^\r\nA-Za-z0-9]?+(?:[A-Z]?+[a-z]{1,7}+|[A-Z]{1,2}+)|\d{1,3}+| ?+[^\sA-Za-z0-9\x80-\uffff]{1,3}+\n*+"
+    r"|[^\x00-\x7f]{1,2}+|\s*\n\s*|\s++"
 )
 
 
 def estimate_tokens(value: Any, characters: int) -> int:
     """Estimate the tokens of a value that has so many characters as text; the cost does not depend on its size."""
-    sample = _windows(value) if isinstance(value, str) else _start(value)
+    sample = _windows(value, WINDOW) if isinstance(value, str) else _sample_of_json(value, characters)
     if not sample:
         return 0
-    return round(len(_TOKEN.findall(sample)) * characters / len(sample))
+    tokens = _TOKEN.subn("", sample)[1]  # counts without a list of them
+    return round(tokens * characters / len(sample))
 
 
-def _windows(text: str) -> str:
-    if len(text) <= WINDOWS * WINDOW:
+def _windows(text: str, window: int) -> str:
+    if len(text) <= WINDOWS * window:
         return text
-    step = (len(text) - WINDOW) // (WINDOWS - 1)
-    return "".join(text[place * step : place * step + WINDOW] for place in range(WINDOWS))
+    step = (len(text) - window) // (WINDOWS - 1)
+    return "".join(text[place * step : place * step + window] for place in range(WINDOWS))
+
+
+def _sample_of_json(value: Any, characters: int) -> str:
+    encoded = dump_plain(value, WRITTEN) if characters <= WRITTEN else None
+    return _start(value) if encoded is None else _windows(encoded.decode(), WINDOW_OF_JSON)
 
 
 def _start(value: Any) -> str:
