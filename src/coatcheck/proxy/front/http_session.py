@@ -25,17 +25,20 @@ from coatcheck.proxy.jsonrpc import (
     error_response,
     id_of,
     is_response,
-    meta_of,
     parse,
     request_key,
     to_line,
 )
 from coatcheck.proxy.line_streams import HIGH_WATER
+from coatcheck.proxy.pending_requests import PendingRequests
 from coatcheck.proxy.send_capacity import SendCapacity
 from coatcheck.proxy.upstreams.base import UpstreamConnection
 from coatcheck.store.tenancy import Caller, Tenancy
 
 logger = logging.getLogger(__name__)
+
+EndStream = Callable[[], Awaitable[None]]
+"""Closes the response of a request that will not be answered."""
 
 CANCELLED = "notifications/cancelled"
 LAST_WORDS_SECONDS = 0.5
@@ -82,8 +85,7 @@ class Session:
         self._lost = ""
         self._scopes = scopes
         self._caller = caller
-        self._open: dict[Id, Message] = {}
-        self._unanswered: dict[Id, ServerMessageMetadata] = {}
+        self._requests: PendingRequests[EndStream | None] = PendingRequests()
         self._related: Id | None = None
         self._outbox: asyncio.Queue[tuple[SessionMessage, int] | None] = asyncio.Queue()
         self._outbox_bytes = 0
@@ -149,9 +151,9 @@ class Session:
                 self._post(to_line(error_response(message["id"], self._lost)))
             return
         if key is not None:
-            self._open[key] = message
-            if isinstance(item.metadata, ServerMessageMetadata):
-                self._unanswered[key] = item.metadata
+            about = item.metadata
+            end = about.on_request_unanswered if isinstance(about, ServerMessageMetadata) else None
+            self._requests.add(message, end, key=key)
         self._conversation.message_from_client(message, line)
         if message.get("method") == CANCELLED:
             await self._end_stream(message)
@@ -185,11 +187,10 @@ class Session:
         key = id_of({"id": params.get("requestId")}) if isinstance(params, dict) else None
         if key is None:
             return
-        self._open.pop(key, None)
+        request = self._requests.remove(self._requests.get(key))
         self._events.end(str(key[1]))
-        metadata = self._unanswered.pop(key, None)
-        if metadata is not None and metadata.on_request_unanswered is not None:
-            await metadata.on_request_unanswered()
+        if request is not None and request.asker is not None:
+            await request.asker()
 
     # From the server
 
@@ -216,10 +217,7 @@ class Session:
             return
         related: Id | None = None
         if is_response(message):
-            key = id_of(message)
-            if key is not None:
-                self._open.pop(key, None)
-                self._unanswered.pop(key, None)
+            self._requests.remove(self._requests.get(id_of(message)))
         else:
             related = self._request_of(message)
         try:
@@ -241,15 +239,15 @@ class Session:
         Where the transport does not tell, progress is known by its token, and anything else is given to the request
         that came last: it reaches the client in any case.
         """
-        if message["method"] in _OF_NO_REQUEST or not self._open:
+        if message["method"] in _OF_NO_REQUEST or not self._requests:
             return None
-        if self._related in self._open:
+        if self._related is not None and self._related in self._requests:
             return self._related
         params = message.get("params")
         token = params.get(PROGRESS_TOKEN) if isinstance(params, dict) else None
         if token is not None:
-            return next((key for key, asked in self._open.items() if meta_of(asked).get(PROGRESS_TOKEN) == token), None)
-        return next(reversed(self._open))
+            return next((each.key for each in self._requests if each.meta.get(PROGRESS_TOKEN) == token), None)
+        return list(self._requests)[-1].key
 
     async def _write(self, send: Callable[[SessionMessage], Awaitable[None]]) -> None:
         while (waiting := await self._outbox.get()) is not None:
