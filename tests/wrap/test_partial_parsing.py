@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coatcheck.proxy import partial_parsing as glances
+from coatcheck.proxy import partial_parsing
 from coatcheck.proxy.jsonrpc import id_of, is_response
 from coatcheck.proxy.partial_parsing import (
     PartialCall,
@@ -30,7 +30,7 @@ IDS = st.one_of(st.integers(-(10**17), 10**17), st.text(max_size=20))
 
 
 @given(JSON, IDS, st.permutations(["jsonrpc", "id", "result"]), st.sampled_from([(",", ":"), (", ", ": ")]))
-def test_a_glance_finds_the_right_id_or_none(result, request_id, order, separators):
+def test_partial_parsing_finds_the_right_id_or_none(result, request_id, order, separators):
     message = {"jsonrpc": "2.0", "id": request_id, "result": result}
     line = json.dumps({key: message[key] for key in order}, separators=separators).encode() + b"\n"
     assert find_response_id(line) in {None, id_of(message)}
@@ -82,8 +82,8 @@ VALUES = st.recursive(
     IDS,
     st.booleans(),
 )
-def test_a_glance_shows_all_of_a_call_but_its_long_texts(monkeypatch, order, inner, arguments, request_id, spaced):
-    monkeypatch.setattr(glances, "_LONG_TEXT", 50)
+def test_partial_parsing_shows_all_of_a_call_but_its_long_texts(monkeypatch, order, inner, arguments, request_id, spaced):
+    monkeypatch.setattr(partial_parsing, "_LONG_TEXT", 50)
     params = {"_meta": {"a": {"b": {"c": ["x", {}]}}}, "name": "tool", "arguments": arguments}
     message = {"jsonrpc": "2.0", "id": request_id, "method": "tools/call"}
     message["params"] = {key: params[key] for key in inner}
@@ -134,7 +134,7 @@ def test_a_long_call_is_seen_without_what_is_long_in_it():
         call_with(f'{{"a":"{LONG}","b":"{LONG}","b":"{FALSE}"}}'),
     ],
 )
-def test_what_a_glance_cannot_show_is_left_to_the_parser(line):
+def test_what_partial_parsing_cannot_show_is_left_to_the_parser(line):
     assert parse_call_partially(line) is None
 
 
