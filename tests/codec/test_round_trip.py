@@ -4,11 +4,14 @@ import decimal
 import enum
 import math
 import pathlib
+import subprocess
+import sys
 import uuid
 from types import MappingProxyType
 from typing import Any
 
 import attrs
+import numpy
 import pytest
 from hypothesis import given
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -208,3 +211,21 @@ def test_foreign_bytes_are_refused_clearly(stored):
 @pytest.mark.parametrize("value", [{"a": [1, "x"]}, {"n": 2**70, 1: None}], ids=["fast", "careful"])
 def test_a_line_is_the_json_with_a_newline(value):
     assert dump_line(value) == dump_json(value) + b"\n"
+
+
+NOT_IMPORTED = """
+import sys, uuid
+from types import MappingProxyType
+from coatcheck.codec import dump_json, dump_line
+assert dump_json([uuid.UUID(int=1), MappingProxyType({"a": 1})]) and dump_line({"a": MappingProxyType({})})
+assert "numpy" not in sys.modules, "numpy is imported"
+"""
+
+
+def test_numpy_is_not_imported_for_values_that_are_none_of_its_own():
+    subprocess.run([sys.executable, "-c", NOT_IMPORTED], check=True)
+
+
+def test_arrays_and_scalars_of_numpy_become_lists_and_numbers():
+    values = {"array": numpy.array([[1, 2], [3, 4]]), "number": numpy.float64(1.5), "flag": numpy.bool_(True)}
+    assert there_and_back(values) == {"array": [[1, 2], [3, 4]], "number": 1.5, "flag": True}

@@ -82,7 +82,9 @@ VALUES = st.recursive(
     IDS,
     st.booleans(),
 )
-def test_partial_parsing_shows_all_of_a_call_but_its_long_texts(monkeypatch, order, inner, arguments, request_id, spaced):
+def test_partial_parsing_shows_all_of_a_call_but_its_long_texts(
+    monkeypatch, order, inner, arguments, request_id, spaced
+):
     monkeypatch.setattr(partial_parsing, "_LONG_TEXT", 50)
     params = {"_meta": {"a": {"b": {"c": ["x", {}]}}}, "name": "tool", "arguments": arguments}
     message = {"jsonrpc": "2.0", "id": request_id, "method": "tools/call"}

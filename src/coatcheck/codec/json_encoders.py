@@ -8,6 +8,7 @@ import enum
 import json
 import os
 import secrets
+import sys
 import uuid
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
@@ -209,7 +210,7 @@ def _bounded_repr(value: Any) -> str:
     return text
 
 
-OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS
+OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS
 
 LONG_SPLICED = 64 * 1024
 """Bytes from which on what is spliced in is put in its place by itself."""
@@ -219,6 +220,9 @@ _PLACE = b'"%b"' % secrets.token_hex(16).encode()  # random, and it never leaves
 
 def dump_fast(value: Any, default: Callable[[Any], Any] = convert, options: int = OPTIONS) -> bytes:
     """Encode as compact JSON; raises what orjson raises, or a foreign object that is asked for its contents."""
+    if "numpy" in sys.modules:
+        # Else no value is numpy's, and orjson would import it (0.15 s, 30 MB) at the first class it does not know.
+        options |= orjson.OPT_SERIALIZE_NUMPY
     return orjson.dumps(value, default=default, option=options)
 
 
