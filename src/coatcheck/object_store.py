@@ -1,7 +1,8 @@
 """The object store: values in, ids out, each caller within a namespace of its own."""
 
-from coatcheck.store.object_store import DEFAULT_TTL, ObjectStore, ObjectSummary, StoredObject
+from coatcheck.store.object_store import DEFAULT_TTL, ObjectStore
 from coatcheck.store.payload_codec import Codec
+from coatcheck.store.stored_object import ObjectSummary, StoredObject
 from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
 
 __all__ = ["DEFAULT_TTL", "Caller", "CallerKind", "Codec", "ObjectStore", "ObjectSummary", "StoredObject", "Tenancy"]

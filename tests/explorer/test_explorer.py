@@ -287,8 +287,10 @@ def test_a_long_list_of_matches_is_gone_on_with_where_it_ended(explorer):
     ],
 )
 @pytest.mark.parametrize("as_result", [False, True])
-def test_a_listing_names_what_texts_hold(explorer, text: str, said: str, as_result: bool) -> None:
-    explorer.keep(ToolResult({"content": [{"type": "text", "text": text}]}) if as_result else text)
+def test_a_listing_names_what_texts_hold_that_were_not_previewed(
+    explorer, text: str, said: str, as_result: bool
+) -> None:
+    explorer.store.put(ToolResult({"content": [{"type": "text", "text": text}]}) if as_result else text)
     line = explorer.list().splitlines()[1]
     assert (said in line) if said else ("(" not in line)
     assert ": text of " in line

@@ -10,6 +10,7 @@ from coatcheck.backends import InMemoryBackend
 from coatcheck.codec.tool_results import ToolResult
 from coatcheck.containers import Container
 from coatcheck.errors import ObjectStoreUnavailable, ObjectUnreadable, WiringError
+from coatcheck.explorer import Explorer
 from coatcheck.lifecycle import overridden, validate
 from coatcheck.object_store import ObjectStore
 from coatcheck.settings import Settings
@@ -36,6 +37,14 @@ class Encrypted:
 @pytest.fixture
 def backend():
     return InMemoryBackend()
+
+
+def test_no_word_of_a_value_that_was_previewed_is_kept_unencrypted(backend):
+    explorer = Explorer(ObjectStore(backend, codec=Encrypted()))
+    kept = explorer.keep([{"secret_field": "secret"}] * 400, "rows")
+    assert "secret_field" in kept.preview
+    assert b"secret" not in backend.get(kept.reference[1:])
+    assert f"{kept.reference}: array of 400 items, " in explorer.list()
 
 
 @pytest.mark.parametrize("compress_above", [0, 1000])

@@ -12,13 +12,13 @@ MARKDOWN = "".join(f"# Part {number}\n\nSome text.\n\n" for number in range(90))
 
 
 def preview(value: Any, limit: int = 4000) -> str:
-    return render(value, Subject("@obj_1", 9_999, None, "tool"), limit)
+    return render(value, Subject("@obj_1", 9_999, None, "tool"), limit).text
 
 
 def test_the_text_of_an_embedded_resource_is_shown_and_not_its_envelope() -> None:
     resource = {"uri": "file:///a.md", "mimeType": "text/markdown", "text": MARKDOWN}
     text = preview({"content": [{"type": "text", "text": "The file."}, {"type": "resource", "resource": resource}]})
-    assert text.startswith("@obj_1: object with 1 key, 9,999 characters")
+    assert text.startswith("@obj_1: result of 2 blocks (1 text, 1 resource), 9,999 characters")
     assert '"text":"The file."' in text
     assert '"uri":"file:///a.md","mimeType":"text/markdown"}' in text
     assert f"\n@obj_1.content[1].resource.text: text of 360 lines, {len(MARKDOWN):,} characters" in text

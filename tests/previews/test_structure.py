@@ -22,7 +22,7 @@ ISSUES = [
 
 
 def preview(value: Any, limit: int = 4000, reference: str = "@obj_1") -> str:
-    return render(value, Subject(reference, 891_679, 3600, "list_issues"), limit)
+    return render(value, Subject(reference, 891_679, 3600, "list_issues"), limit).text
 
 
 def test_a_list_of_records_is_told_by_type_length_size_shape_samples_and_next_steps() -> None:

@@ -36,7 +36,7 @@ def test_an_estimate_is_within_fifteen_percent_of_the_tokenizer(value):
 
 
 def test_a_preview_says_the_estimate():
-    assert f"(~{estimate_tokens(LOG, len(LOG)):,} tokens)" in render(LOG, Subject("@obj_1", len(LOG)), 4000)
+    assert f"(~{estimate_tokens(LOG, len(LOG)):,} tokens)" in render(LOG, Subject("@obj_1", len(LOG)), 4000).text
 
 
 @pytest.mark.parametrize("value", ["", [], {}, None, 7, "x", [[[]]], {"a": {}}])

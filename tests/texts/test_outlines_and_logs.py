@@ -65,7 +65,7 @@ def test_with_little_room_the_deepest_parts_go_first_and_are_counted():
 def test_an_outline_stands_in_place_of_lines_and_a_diff_counts_its_files():
     assert summarise(DIFF, "a diff", 900).text.split("\n")[:2] == ["2 files:", "0| x.py +2 -1"]
     text = MARKDOWN * 300
-    shown = render(text, Subject("@obj_1", len(text)), 4000, in_sandbox=True)
+    shown = render(text, Subject("@obj_1", len(text)), 4000, in_sandbox=True).text
     assert " more\nNext: object_store_get(" in shown
 
 

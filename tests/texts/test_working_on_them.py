@@ -122,5 +122,5 @@ def test_the_list_describes_objects_as_their_previews_do(explorer: Explorer) -> 
     for value in ([1, 2], {"a": 1}, "text", True):
         explorer.keep(value, "tool")
     listed = explorer.list()
-    for described in ("array of 2 items, ", "object with 1 key, ", "text of 4 characters, ", "boolean, "):
+    for described in ("array of 2 items, ", "object with 1 key {a}, ", "text of 4 characters, ", "boolean, "):
         assert f": {described}" in listed

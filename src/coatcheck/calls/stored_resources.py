@@ -9,7 +9,7 @@ from coatcheck.references import is_object_id
 
 if TYPE_CHECKING:  # What a proxy needs for its first messages is loaded without these.
     from coatcheck.explorer import Explorer
-    from coatcheck.store.object_store import StoredObject
+    from coatcheck.store.stored_object import StoredObject
 
 Result = dict[str, Any]
 

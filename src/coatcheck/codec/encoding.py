@@ -47,6 +47,10 @@ class Encoded:
             self._payload = self.content if isinstance(self.content, bytes) else self.content.payload()
         return self._payload
 
+    def view(self) -> memoryview:
+        """Give the payload as it lies here, without a copy."""
+        return memoryview(self.content) if isinstance(self.content, bytes) else self.content.view()
+
     @property
     def characters(self) -> int:
         """Characters of the payload."""

@@ -4,6 +4,7 @@ The metadata can be read from the first bytes alone, so that listing and looking
 """
 
 import re
+from contextlib import suppress
 from io import BytesIO
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -23,11 +24,12 @@ CODEC_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 HEAD_BYTES = 1024
 """Bytes from the start of a stored value that are sure to hold its metadata."""
 
-ROOM_BYTES = 256
+ROOM_BYTES = 512
 """Bytes that a payload made in pieces leaves for its metadata; with more of that it is copied after all."""
 
 MAX_TOOL_CHARACTERS = 200
 MAX_MEDIA_TYPE_CHARACTERS = 100
+MAX_ABOUT_CHARACTERS = 120
 
 Kind = Literal["json", "text", "result"]
 JsonType = Literal["object", "array", "string", "integer", "number", "boolean", "null"]
@@ -50,6 +52,7 @@ class Metadata(NamedTuple):
         version: Version of this format.
         zstd: Bytes that the payload takes compressed; ``None`` where it is not.
         codec: Name of the codec of the host's that changed the payload before it was kept.
+        about: What its preview said it is, for listings; ``None`` where it was not previewed when it was stored.
     """
 
     kind: Kind
@@ -63,6 +66,12 @@ class Metadata(NamedTuple):
     version: int = FORMAT_VERSION
     zstd: int | None = None
     codec: str | None = None
+    about: str | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the payload is kept as it is, neither compressed nor changed by a codec."""
+        return self.zstd is None and self.codec is None
 
     def to_dict(self) -> dict[str, Any]:
         """Give the metadata as a JSON object."""
@@ -110,11 +119,12 @@ class PayloadBuffer:
 
     def close(self, line: bytes) -> bytes:
         """Put the line of metadata in its place and give the whole; nothing is to be written after that."""
-        if len(line) >= ROOM_BYTES:
-            return b"".join((line, b"\n", self.view()))
-        self._buffer.seek(0)
-        self._buffer.write(line.ljust(ROOM_BYTES - 1) + b"\n")
-        return self._buffer.getvalue()
+        if len(line) < ROOM_BYTES:
+            self._buffer.seek(0)
+            with suppress(BufferError):  # a view of it is still held somewhere
+                self._buffer.write(line.ljust(ROOM_BYTES - 1) + b"\n")
+                return self._buffer.getvalue()
+        return b"".join((line, b"\n", self.view()))
 
 
 def pack(metadata: Metadata, payload: bytes | PayloadBuffer) -> bytes:
@@ -126,6 +136,10 @@ def pack(metadata: Metadata, payload: bytes | PayloadBuffer) -> bytes:
         facts["tool"] = _label(metadata.tool, MAX_TOOL_CHARACTERS)
     if metadata.media_type is not None:
         facts["media_type"] = _label(metadata.media_type, MAX_MEDIA_TYPE_CHARACTERS)
+    if metadata.about is not None:
+        facts["about"] = _label(metadata.about, MAX_ABOUT_CHARACTERS)
+        if len(orjson.dumps(facts)) >= HEAD_BYTES:  # the longest names of every kind together leave it no room
+            del facts["about"]
     line = orjson.dumps(facts)
     return payload.close(line) if isinstance(payload, PayloadBuffer) else b"".join((line, b"\n", payload))
 
@@ -186,6 +200,7 @@ def _is_sound(metadata: Metadata) -> bool:
         and isinstance(metadata.careful, bool)
         and (metadata.zstd is None or (type(metadata.zstd) is int and metadata.zstd >= 0))
         and (metadata.codec is None or (isinstance(metadata.codec, str) and CODEC_NAME.fullmatch(metadata.codec)))
+        and (metadata.about is None or isinstance(metadata.about, str))
         and metadata.version == _version(metadata)
     )
 

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,23 +16,32 @@ from coatcheck.errors import (
     ObjectTooLarge,
     ReferenceSyntaxError,
     SandboxError,
-    counted,
     excerpt,
-    quoted_name,
 )
+from coatcheck.explorer.listing import describe_cheaply, write_listing
 from coatcheck.explorer.operations import OPERATIONS, Answer, Document
 from coatcheck.explorer.operations.document import metadata_of
-from coatcheck.explorer.previews import NotPlain, Subject, gets_whole, render, render_small, render_text, render_whole
+from coatcheck.explorer.previews import (
+    NotPlain,
+    Preview,
+    Subject,
+    brief,
+    gets_whole,
+    render,
+    render_small,
+    render_text,
+    render_whole,
+)
 from coatcheck.explorer.previews.token_estimate import estimate_tokens
 from coatcheck.explorer.reference_values import ReferenceValue
 from coatcheck.explorer.sandbox import Sandbox
-from coatcheck.explorer.texts import is_for_the_sandbox, name_format
+from coatcheck.explorer.texts import is_for_the_sandbox
 from coatcheck.explorer.tool_names import Names, listed_as, listed_name, listed_names
 from coatcheck.references import Path, Reference, parse_target
 from coatcheck.store.call_mode import CallMode
-from coatcheck.store.object_store import ObjectStore, ObjectSummary, StoredObject
+from coatcheck.store.object_store import ObjectStore
+from coatcheck.store.stored_object import StoredObject
 
-LONGEST_TOOL = 80
 INLINE_BYTES = 64 * 1024
 """Payload up to which an object is decoded where it is asked for; larger ones are decoded in the sandbox."""
 
@@ -77,35 +87,33 @@ class ExplorerCore:
         encoded = await self.mode.call(codec.encode, codec.aencode, value)
         characters, tokens = _size(encoded, value)
         try:
-            stored = await self._put(encoded, tool)
+            object_id = self.store.reserve(encoded.size)
+            reference = f"@{object_id}"
+            subject = Subject(reference, characters, tool=tool, tokens=tokens)
+            try:
+                preview, about = await self._preview(value, encoded, object_id, subject, limit)
+            except CoatcheckError as error:
+                # It is kept, whatever goes wrong in showing it.
+                note = f"{reference}: {encoded.type}, {encoded.size:,} bytes. No preview could be made: {error}"
+                preview, about = note if len(note) <= limit else reference[:limit], ""
+            # Only now, so that listings find what the preview says: what is stored never changes.
+            stored = await self._put(encoded, tool, object_id, about)
         except (ObjectStoreUnavailable, ObjectTooLarge) as error:
             return Kept(None, self._unkept(encoded, characters, error, limit), characters)
-        reference = f"@{stored.object_id}"
         expires = stored.metadata.created + self.store.ttl if self.store.ttl > 0 else None
-        subject = Subject(reference, characters, tool=tool, tokens=tokens)
-        try:
-            return Kept(reference, await self._preview(value, stored.object_id, subject, limit), characters, expires)
-        except CoatcheckError as error:
-            # It is kept, whatever went wrong in showing it.
-            note = f"{reference}: {encoded.type}, {encoded.size:,} bytes. No preview could be made: {error}"
-            return Kept(reference, note if len(note) <= limit else reference[:limit], characters, expires)
+        return Kept(reference, preview, characters, expires)
 
-    async def _preview(self, value: Any, object_id: str, subject: Subject, limit: int) -> str:
-        shown = value
+    async def _preview(self, value: Any, encoded: Encoded, object_id: str, subject: Subject, limit: int) -> Preview:
+        shown, is_large = value, False
         if isinstance(value, ToolResult):
             is_large = codec.is_large_result(value.result)
             shown = None if is_large else codec.result_value(value.result)
-            if is_large:
-                return await self.show(Reference(object_id), limit, headline=True)
-        try:
-            if isinstance(shown, str) and is_for_the_sandbox(shown):
-                return await self.show(Reference(object_id), limit, headline=True)
+        if not is_large and not (isinstance(shown, str) and is_for_the_sandbox(shown)):
             if gets_whole(shown, self.response_limit):
                 subject = replace(subject, gets_whole=True)
-            with listed_as(self._names()):
+            with suppress(NotPlain), listed_as(self._names()):
                 return preview_of(shown, subject, limit)
-        except NotPlain:
-            return await self.show(Reference(object_id), limit, headline=True)
+        return await self._preview_of(_unstored(object_id, encoded, subject.tool), limit)
 
     def _names(self) -> Names:
         """The names of the object tools that hold here: those of the call go before the explorer's own."""
@@ -120,35 +128,58 @@ class ExplorerCore:
             return f"{whole}\n\n{note}"
         room = max(limit - len(note) - 2, 0)
         preview = render(plain, Subject("", characters), room)
-        return f"{note}\n\n{preview}"[:limit]
+        return f"{note}\n\n{preview.text}"[:limit]
 
-    async def show(self, target: Reference, limit: int, *, whole: bool = True, headline: bool = False) -> str:
+    async def show(self, target: Reference, limit: int, *, headline: bool = False) -> str:
         """Show an object or a part of it: whole where it fits, else as a preview."""
-        try:
-            answer = await self.run(
-                "show", target, {"whole": whole, "headline": headline, "gets": self.response_limit}, limit
-            )
-        except SandboxError as error:
-            return await self._show_unopened(target, limit, error)
-        return answer.text
+        return (await self._show(target, limit, headline=headline)).text
 
-    async def _show_unopened(self, target: Reference, limit: int, error: SandboxError) -> str:
+    async def _preview_of(self, made: StoredObject, limit: int) -> Preview:
+        """Preview an object that is not in the store yet."""
+        return await self._show(Reference(made.object_id), limit, headline=True, made=made)
+
+    async def _show(
+        self, target: Reference, limit: int, *, headline: bool, made: StoredObject | None = None
+    ) -> Preview:
+        args = {"whole": True, "headline": headline, "gets": self.response_limit}
+        try:
+            answer = await self.run("show", target, args, limit, made)
+        except SandboxError as error:
+            return await self._show_unopened(target, limit, error, made)
+        about = answer.facts.get("about")
+        return Preview(answer.text, about if isinstance(about, str) else "")
+
+    async def _show_unopened(
+        self, target: Reference, limit: int, error: SandboxError, made: StoredObject | None
+    ) -> Preview:
         """Preview a text as nothing but text, where opening it broke a limit of the sandbox.
 
         Raises:
             SandboxError: The one that was given, where the object is no text.
         """
-        stored = await self.mode.call(self.store.read, self.store.aread, target.object_id)
+        stored = made if made is not None else await self.mode.call(self.store.read, self.store.aread, target.object_id)
         text = stored.text() if not target.path else None
         if text is None:
             raise error
         subject = Subject(str(target), len(text), tool=stored.metadata.tool, kind_note=f"Shown as plain text: {error}")
         return render_text(text, subject, limit)
 
-    async def run(self, operation: str, target: Reference, args: dict[str, Any], limit: int) -> Answer:
-        """Run an operation here where that is harmless and the object small, else in the sandbox."""
+    async def run(
+        self,
+        operation: str,
+        target: Reference,
+        args: dict[str, Any],
+        limit: int,
+        made: StoredObject | None = None,
+    ) -> Answer:
+        """Run an operation here where that is harmless and the object small, else in the sandbox.
+
+        ``made`` is the object where it is not in the store yet.
+        """
         at_most = INLINE_BYTES if operation in HARMLESS else 0
-        stored = await self.mode.call(self.store.peek, self.store.apeek, target.object_id, at_most)
+        stored = made
+        if stored is None:
+            stored = await self.mode.call(self.store.peek, self.store.apeek, target.object_id, at_most)
         args = {**args, "reference": f"@{target.object_id}", "path": str(target.path), "limit": limit}
         names = self._names()
         if names:
@@ -160,7 +191,8 @@ class ExplorerCore:
             as_it_is = operation == "resolve" and not target.path
             if as_it_is or not isinstance(text, str) or not is_for_the_sandbox(text):
                 return OPERATIONS[operation](document, args)
-        return await self._in_sandbox(operation, args, target.object_id)
+        loaded = None if made is None else (made.metadata, made.payload)
+        return await self._in_sandbox(operation, args, target.object_id, loaded=loaded)
 
     async def _in_sandbox(
         self,
@@ -169,7 +201,7 @@ class ExplorerCore:
         object_id: str,
         *,
         key: str | None = None,
-        loaded: tuple[Metadata, bytes] | None = None,
+        loaded: tuple[Metadata, bytes | memoryview] | None = None,
     ) -> Answer:
         store, sandbox = self.store, self.sandbox()
 
@@ -190,8 +222,9 @@ class ExplorerCore:
             store.record_sandbox_stop(error)
             raise
 
-    async def _put(self, encoded: Encoded, tool: str | None) -> StoredObject:
-        return await self.mode.call(self.store.put_encoded, self.store.aput_encoded, encoded, tool=tool)
+    async def _put(self, encoded: Encoded, tool: str | None, object_id: str, about: str) -> StoredObject:
+        put, aput = self.store.put_encoded, self.store.aput_encoded
+        return await self.mode.call(put, aput, encoded, tool=tool, object_id=object_id, about=about or None)
 
     async def query_with(self, target: Reference, program: str, others: Mapping[str, Reference]) -> Answer:
         """Run a jq filter over an object with others as variables: all of them as one JSON document.
@@ -235,18 +268,19 @@ class ExplorerCore:
             return answer.text
         encoded = encoded_of(answer)
         made_by = f"{operation} of @{target.object_id}"
+        preview = Preview("", "")
         try:
-            stored = await self._put(encoded, made_by)
+            object_id = self.store.reserve(encoded.size)
+            if not fits and operation != "replace":  # the answer of that says what is different; the rest is known
+                limit = min(self.preview_limit, self.response_limit - len(answer.text) - 2)
+                preview = await self._preview_of(_unstored(object_id, encoded, made_by), max(limit, 0))
+            stored = await self._put(encoded, made_by, object_id, preview.about)
         except (ObjectStoreUnavailable, ObjectTooLarge) as error:
             return f"{answer.text}\n\nThe new value was not kept: {error}"[: self.response_limit]
         if fits:
-            return f"{answer.text}\n\nStored as @{stored.object_id}."[: self.response_limit]
-        if operation == "replace":  # the answer says what is different; the rest is known
-            preview = f"@{stored.object_id}: {_described(stored.metadata)}"
-        else:
-            limit = min(self.preview_limit, self.response_limit - len(answer.text) - 2)
-            preview = await self.show(Reference(stored.object_id), max(limit, 0), headline=True)
-        return "\n\n".join(part for part in (answer.text, preview) if part)[: self.response_limit]
+            return f"{answer.text}\n\nStored as @{object_id}."[: self.response_limit]
+        shown = preview.text or f"@{object_id}: {describe_cheaply(stored.metadata)}"
+        return "\n\n".join(filter(None, (answer.text, shown)))[: self.response_limit]
 
     async def check_filter(self, program: str) -> None:
         """Compile a filter in the sandbox, without an object."""
@@ -284,29 +318,23 @@ class ExplorerCore:
     async def list(self) -> str:
         """List the caller's objects, one a line, newest first, as many as fit."""
         summaries = await self.mode.call(self.store.list, self.store.alist)
-        if not summaries:
-            return "No objects are stored."
-        now = time.time()
-        lines = [f"{counted(len(summaries), 'object')}, newest first:"]
-        room = self.response_limit - len(lines[0]) - 80
-        for shown, summary in enumerate(summaries):
-            line = _listed(summary, now)
-            room -= len(line) + 1
-            if room < 0:
-                lines.append(_left_out(len(summaries) - shown))
-                break
-            lines.append(line)
-        return "\n".join(lines)
+        return write_listing(summaries, time.time(), self.response_limit)
 
 
-def preview_of(value: Any, subject: Subject, limit: int) -> str:
+def preview_of(value: Any, subject: Subject, limit: int) -> Preview:
     """Preview a value in hand: a headline and the whole of it where both fit, else the bounded preview.
 
     Raises:
         NotPlain: The value holds objects that are no JSON; decode its stored form instead.
     """
     small = render_small(value, subject, limit)
-    return render(value, subject, limit) if small is None else small
+    if small is None:
+        return render(value, subject, limit)
+    return Preview(small, "" if isinstance(value, str) else brief(value))
+
+
+def _unstored(object_id: str, encoded: Encoded, tool: str | None) -> StoredObject:
+    return StoredObject(object_id, metadata_of(encoded)._replace(tool=tool), encoded.view())
 
 
 def target_of(object_id: str | Reference, path: str | Path = "") -> Reference:
@@ -335,36 +363,3 @@ def _size(encoded: Encoded, value: Any) -> tuple[int, int | None]:
         if text is not None:
             return len(text), estimate_tokens(text, len(text))
     return encoded.characters, None
-
-
-def _listed(summary: ObjectSummary, now: float) -> str:
-    metadata = summary.metadata
-    tool = f", from {quoted_name(metadata.tool, LONGEST_TOOL)}" if metadata.tool else ""
-    age = max(now - metadata.created, 0)
-    form = name_format(codec.start_of_text(metadata, summary.start)) if metadata.type == "string" else ""
-    named = f" ({form})" if form else ""
-    return f"@{summary.object_id}: {_described(metadata)}{named}, {metadata.size:,} bytes{tool}, {ago(age)}"
-
-
-def _described(metadata: Metadata) -> str:
-    """Say type and length as the first line of a preview does."""
-    match metadata.type, metadata.length:
-        case "array", int() as length:
-            return f"array of {counted(length, 'item')}"
-        case "object", int() as length:
-            return f"object with {counted(length, 'key')}"
-        case "string", int() as length:
-            return f"text of {counted(length, 'character')}"
-    return "text" if metadata.type == "string" else metadata.type
-
-
-def _left_out(count: int) -> str:
-    return f"… {counted(count, 'older object')} {'is' if count == 1 else 'are'} left out."
-
-
-def ago(seconds: float) -> str:
-    """Say how long something is past."""
-    for unit, size in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * size:
-            return f"{int(seconds // size)} {unit} ago"
-    return f"{counted(int(seconds), 'second')} ago"

@@ -11,7 +11,8 @@ from coatcheck.explorer.operations import Answer
 from coatcheck.explorer.operations.resolving import Sample, sample_of
 from coatcheck.references import Reference
 from coatcheck.store.call_mode import CallMode
-from coatcheck.store.object_store import ObjectStore, StoredObject
+from coatcheck.store.object_store import ObjectStore
+from coatcheck.store.stored_object import StoredObject
 
 MOST_BYTES_FOR_A_CALL = 256 * 1024 * 1024
 """What all references in the arguments of a call may stand for: one that is repeated counts each time."""

@@ -1,78 +1,22 @@
 """The object store: stores values under generated ids, each caller within its own namespace."""
 
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from coatcheck import codec
 from coatcheck.backends import Backend, ObjectStoreBackend
 from coatcheck.codec import HEAD_BYTES, Encoded, Metadata
-from coatcheck.errors import ListingUnsupported, ObjectNotFound, ObjectTooLarge, ObjectUnreadable, SandboxError
+from coatcheck.errors import ListingUnsupported, ObjectNotFound, ObjectTooLarge, SandboxError
 from coatcheck.references import is_object_id
 from coatcheck.store.backend_source import BackendLike, BackendSource
 from coatcheck.store.call_mode import ASYNC, BLOCKING, CallMode, run_blocking
 from coatcheck.store.events import DELETE, GET, LIST, PEEK, PUT, Observation, Watch
 from coatcheck.store.payload_codec import Codec, PayloadChanges
+from coatcheck.store.stored_object import ObjectSummary, StoredObject, newest_first
 
 DEFAULT_TTL = 3600.0
 LISTED_AT_MOST = 1000
-
-_UNREADABLE = "The stored bytes of this object are not what its metadata says: another program may have changed them."
-
-
-class StoredObject(NamedTuple):
-    """An object as it was found in the store, not decoded yet.
-
-    Attributes:
-        object_id: Its id, without ``@``.
-        metadata: What is known of it without decoding.
-        payload: Its encoded value; see ``coatcheck.codec``.
-    """
-
-    object_id: str
-    metadata: Metadata
-    payload: memoryview
-
-    def value(self) -> Any:
-        """Decode the value; of a tool result, the smallest JSON that loses nothing."""
-        try:
-            return codec.decode(self.metadata, self.payload)
-        except ValueError as error:
-            raise ObjectUnreadable(_UNREADABLE) from error
-
-    def result(self) -> dict[str, Any] | None:
-        """Decode a tool result exactly as it was on the wire; ``None`` where the object is something else."""
-        try:
-            return codec.decode_result(self.metadata, self.payload)
-        except ValueError as error:
-            raise ObjectUnreadable(_UNREADABLE) from error
-
-    def text(self) -> str | None:
-        """Give the text byte for byte as it was stored; ``None`` where the object is no text."""
-        if self.metadata.kind == "text":
-            return str(self.value())
-        result = self.result()
-        if result is not None:
-            return codec.result_text(result)
-        return str(self.value()) if self.metadata.type == "string" else None
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectSummary:
-    """One line of a listing.
-
-    Attributes:
-        object_id: The id.
-        metadata: What is known of the object.
-        start: The first bytes of its payload, some hundreds; none where it is compressed or went through a codec.
-    """
-
-    object_id: str
-    metadata: Metadata
-    start: bytes = b""
-
 
 # The store has a method called list, which hides the type of that name in its annotations.
 Summaries: TypeAlias = list[ObjectSummary]
@@ -167,19 +111,59 @@ class ObjectStore:
         encoded = await codec.aencode(value)
         return (await self._put(ASYNC, encoded, tool, media_type)).object_id
 
-    def put_encoded(self, encoded: Encoded, *, tool: str | None = None, media_type: str | None = None) -> StoredObject:
-        """Store an encoded value and give the stored object; raises as ``put`` does."""
-        return run_blocking(self._put(BLOCKING, encoded, tool, media_type))
+    def reserve(self, size: int) -> str:
+        """Give the id that an encoded value of so many bytes will have; raises ``ObjectTooLarge``."""
+        if 0 < self._max_object_bytes < size:
+            raise ObjectTooLarge(size, self._max_object_bytes)
+        return self._generate_id()
+
+    def put_encoded(
+        self,
+        encoded: Encoded,
+        *,
+        tool: str | None = None,
+        media_type: str | None = None,
+        object_id: str | None = None,
+        about: str | None = None,
+    ) -> StoredObject:
+        """Store an encoded value and give the stored object.
+
+        Args:
+            encoded: What ``coatcheck.codec`` made of the value.
+            tool: As for ``put``.
+            media_type: As for ``put``.
+            object_id: An id that ``reserve`` gave.
+            about: What the value is, for listings: quoted where it holds words of the value, at most 120 characters.
+
+        Raises:
+            ObjectTooLarge: The encoded value is over the limit.
+            ObjectStoreUnavailable: The backend does not answer.
+        """
+        return run_blocking(self._put(BLOCKING, encoded, tool, media_type, object_id, about))
 
     async def aput_encoded(
-        self, encoded: Encoded, *, tool: str | None = None, media_type: str | None = None
+        self,
+        encoded: Encoded,
+        *,
+        tool: str | None = None,
+        media_type: str | None = None,
+        object_id: str | None = None,
+        about: str | None = None,
     ) -> StoredObject:
         """As ``put_encoded``."""
-        return await self._put(ASYNC, encoded, tool, media_type)
+        return await self._put(ASYNC, encoded, tool, media_type, object_id, about)
 
-    async def _put(self, mode: CallMode, encoded: Encoded, tool: str | None, media_type: str | None) -> StoredObject:
+    async def _put(
+        self,
+        mode: CallMode,
+        encoded: Encoded,
+        tool: str | None = None,
+        media_type: str | None = None,
+        object_id: str | None = None,
+        about: str | None = None,
+    ) -> StoredObject:
         with self._watch(PUT) as watch:
-            made, stored = self._pack(encoded, tool, media_type)
+            made, stored = self._pack(object_id or self.reserve(encoded.size), encoded, tool, media_type, about)
             if self._changes.concern(made.metadata.size):
                 stored = await self._changes.apply(mode, made.metadata, made.payload) or stored
             watch.carried(len(stored))
@@ -235,7 +219,7 @@ class ObjectStore:
             # As `mode.call` does, without its 0.3 µs.
             stored = backend.get(key) if mode is BLOCKING else await backend.aget(key)
             found = self._unpacked(object_id, stored, watch)
-            return found if _is_plain(found.metadata) else await self._restored(mode, found)
+            return found if found.metadata.is_plain else await self._restored(mode, found)
 
     def peek(self, object_id: str, at_most: int = 0) -> StoredObject:
         """Give the object, without its payload (it is empty then) if that has more than ``at_most`` bytes."""
@@ -254,7 +238,7 @@ class ObjectStore:
             taken = metadata.size if metadata.zstd is None else metadata.zstd
             if metadata.size > at_most or (metadata.codec is None and len(found.payload) < taken):
                 return found._replace(payload=memoryview(b""))
-            if _is_plain(metadata):
+            if metadata.is_plain:
                 return found
             if metadata.codec is None:
                 return await self._restored(mode, found)
@@ -312,7 +296,7 @@ class ObjectStore:
             keys = await mode.call(self._scan, self._ascan, prefix)
             ids = [name for key in keys if is_object_id(name := key.removeprefix(prefix))][:LISTED_AT_MOST]
             heads = [(name, await mode.call(backend.head, backend.ahead, prefix + name, HEAD_BYTES)) for name in ids]
-        return _newest_first(heads)
+        return newest_first(heads)
 
     def _scan(self, prefix: str) -> Keys:
         return [*self._backend.scan(prefix)]
@@ -363,16 +347,14 @@ class ObjectStore:
     def _ttl_seconds(self) -> float | None:
         return self.ttl if self.ttl > 0 else None
 
-    def _pack(self, encoded: Encoded, tool: str | None, media_type: str | None) -> tuple[StoredObject, bytes]:
-        if 0 < self._max_object_bytes < encoded.size:
-            raise ObjectTooLarge(encoded.size, self._max_object_bytes)
-        created = round(time.time(), 3)
-        metadata = Metadata(
-            encoded.kind, encoded.size, encoded.type, encoded.length, created, tool, media_type, encoded.careful
-        )
+    def _pack(
+        self, object_id: str, encoded: Encoded, tool: str | None, media_type: str | None, about: str | None
+    ) -> tuple[StoredObject, bytes]:
+        kind, size, length, created = encoded.kind, encoded.size, encoded.length, round(time.time(), 3)
+        metadata = Metadata(kind, size, encoded.type, length, created, tool, media_type, encoded.careful, about=about)
         stored = codec.pack(metadata, encoded.content)
-        payload = memoryview(stored)[len(stored) - encoded.size :]
-        return StoredObject(self._generate_id(), metadata, payload), stored
+        payload = memoryview(stored)[len(stored) - size :]
+        return StoredObject(object_id, metadata, payload), stored
 
     def _unpacked(self, object_id: str, stored: bytes | None, watch: Watch) -> StoredObject:
         if stored is None:
@@ -380,18 +362,3 @@ class ObjectStore:
         watch.carried(len(stored))
         metadata, payload = codec.unpack(stored)
         return StoredObject(object_id, metadata, payload)
-
-
-def _is_plain(metadata: Metadata) -> bool:
-    return metadata.zstd is None and metadata.codec is None
-
-
-def _newest_first(heads: Iterable[tuple[str, bytes | None]]) -> Summaries:
-    found = []
-    for name, head in heads:
-        if head is not None:
-            with suppress(ObjectUnreadable):  # one of another version hides none of the others
-                metadata, start = codec.unpack(head)
-                is_plain = metadata.zstd is None and metadata.codec is None
-                found.append(ObjectSummary(name, metadata, bytes(start) if is_plain else b""))
-    return sorted(found, key=lambda summary: summary.metadata.created, reverse=True)

@@ -21,7 +21,8 @@ class Codec(Protocol):
     """Changes payloads on their way to a backend and back, for example to encrypt them.
 
     The metadata of an object stays readable: its type, size and time, the name of its codec, and the name of the tool
-    it came from. Large payloads are worked on in threads, several at a time.
+    it came from. The words that listings have of other values are not kept. Large payloads are worked on in threads,
+    several at a time.
 
     Attributes:
         name: Stands in each object, so that a store with another codec, or with none, refuses to read it: at most 40
@@ -88,7 +89,7 @@ class PayloadChanges:
                 raise ObjectStoreUnavailable(
                     f"The codec {self._codec.name} failed ({type(error).__name__})."
                 ) from error
-            metadata = metadata._replace(codec=self._codec.name)
+            metadata = metadata._replace(codec=self._codec.name, about=None)  # it has words of the value
         return None if kept is payload else codec.pack(metadata, bytes(kept))
 
     def _undo(self, metadata: Metadata, payload: memoryview) -> memoryview:

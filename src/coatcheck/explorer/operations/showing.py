@@ -18,7 +18,7 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
             of ``get`` may have); ``expires_in`` (seconds until the object expires, or ``None``) and ``tool`` for the
             preview's words.
     """
-    from coatcheck.explorer.previews import Subject, gets_whole, render, render_small, render_whole
+    from coatcheck.explorer.previews import Subject, brief, gets_whole, render, render_small, render_whole
 
     path = args.get("path") or ""
     value = locate(document, path)
@@ -30,7 +30,8 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
         else:
             text = render_whole(value, limit)
         if text is not None:
-            return Answer(text, facts=facts | {"whole": True})
+            about = None if isinstance(value, str) else brief(value)
+            return Answer(text, facts=facts | {"whole": True, "about": about})
     characters = _characters(document, value, is_root=value is document.value)
     opened = _opened(document, value)
     why = why_unopened(value) if opened is None and isinstance(value, str) else ""
@@ -42,8 +43,8 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
         kind_note=why or None,
         gets_whole=gets_whole(value, args.get("gets", 0)),
     )
-    text = render(value, subject, limit, opened, in_sandbox=document.in_sandbox)
-    return Answer(text, facts=facts | {"whole": False, "characters": characters})
+    text, about = render(value, subject, limit, opened, in_sandbox=document.in_sandbox)
+    return Answer(text, facts=facts | {"whole": False, "characters": characters, "about": about})
 
 
 def _opened(document: Document, value: Any) -> Opened | None:

@@ -11,21 +11,41 @@ from typing import Any
 from coatcheck.codec import dump_json, dump_plain
 from coatcheck.codec.tool_results import CONTENT
 from coatcheck.errors import ArgumentRejected
-from coatcheck.explorer.previews.content_blocks import is_bytes, is_envelope, render_blocks, render_bytes
+from coatcheck.explorer.previews.content_blocks import (
+    is_bytes,
+    is_envelope,
+    render_blocks,
+    render_bytes,
+    title_of_blocks,
+    title_of_bytes,
+)
+from coatcheck.explorer.previews.in_brief import Preview, brief, brief_around, title
 from coatcheck.explorer.previews.inner_part import at, long_part, without
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.samples import render_whole, sample
-from coatcheck.explorer.previews.structure import render_small, render_structure, title
+from coatcheck.explorer.previews.structure import render_small, render_structure
 from coatcheck.explorer.previews.text import render_text
 from coatcheck.explorer.previews.token_estimate import estimate_tokens
 from coatcheck.explorer.previews.wording import NotPlain, Subject, headlines
 from coatcheck.explorer.texts import SMALL, Opened, is_for_the_sandbox, open_text
 from coatcheck.references import Path, Reference
 
-__all__ = ["NotPlain", "Subject", "gets_whole", "render", "render_small", "render_text", "render_whole"]
+__all__ = [
+    "NotPlain",
+    "Preview",
+    "Subject",
+    "brief",
+    "gets_whole",
+    "render",
+    "render_small",
+    "render_text",
+    "render_whole",
+]
 
 
-def render(value: Any, subject: Subject, limit: int, opened: Opened | None = None, *, in_sandbox: bool = False) -> str:
+def render(
+    value: Any, subject: Subject, limit: int, opened: Opened | None = None, *, in_sandbox: bool = False
+) -> Preview:
     """Preview a value in at most ``limit`` characters, whatever the value.
 
     Shows type and size, the shape with field names and counts, the first and last members with their paths, what is
@@ -47,17 +67,18 @@ def render(value: Any, subject: Subject, limit: int, opened: Opened | None = Non
         subject = replace(subject, tokens=estimate_tokens(value, subject.characters))
     if not isinstance(value, str):
         if is_bytes(value):
-            return render_bytes(value, subject, limit)
+            return Preview(render_bytes(value, subject, limit), title_of_bytes(value))
         inner = long_part(value)
-        if inner is None and is_envelope(value) and value[CONTENT]:
-            return render_blocks(value, subject, limit)
-        if inner is None:
-            return render_structure(value, subject, limit)
-        return _render_around(value, inner, subject, limit, in_sandbox=in_sandbox)
+        if inner is not None:
+            return _render_around(value, inner, subject, limit, in_sandbox=in_sandbox)
+        if is_envelope(value) and value[CONTENT]:
+            return Preview(render_blocks(value, subject, limit), title_of_blocks(value[CONTENT]))
+        return Preview(render_structure(value, subject, limit), brief(value))
     if opened is None and len(value) <= SMALL and not is_for_the_sandbox(value):
         opened = open_text(value, in_sandbox=False)
     if opened is not None:
-        return render_structure(opened.value, subject, limit, text_format=opened.format)
+        text = render_structure(opened.value, subject, limit, text_format=opened.format)
+        return Preview(text, brief(opened.value, opened.format))
     return render_text(value, subject, limit, summarised=in_sandbox or len(value) <= SMALL)
 
 
@@ -74,25 +95,27 @@ LEAST_INSIDE = 500
 """Characters that the preview of that part must have."""
 
 
-def _render_around(value: Any, inner: Path, subject: Subject, limit: int, *, in_sandbox: bool) -> str:
+def _render_around(value: Any, inner: Path, subject: Subject, limit: int, *, in_sandbox: bool) -> Preview:
     """Preview a value that is hardly more than one long part: what is beside it, and the preview of that part."""
     target = subject.target
     part = at(value, inner)
+    what = title_of_blocks(value[CONTENT]) if is_envelope(value) else title(value)
     budget = PreviewBudget(limit)
-    budget.put_first("headline", headlines(subject, title(value)))
+    budget.put_first("headline", headlines(subject, what))
     beside = sample(without(value, inner), min(BESIDE, max(budget.room - LEAST_INSIDE, 0)))
     if beside is not None and beside.members:
         budget.put("shape", f"Beside {inner}: {beside.text}")
     if budget.room < LEAST_INSIDE or not budget.text():
-        return render_structure(value, subject, limit)
+        return Preview(render_structure(value, subject, limit), brief(value))
     name = "" if target is None else str(Reference(target.object_id, target.path.join(inner.steps)))
     opened = None
     if in_sandbox and isinstance(part, str):
         with suppress(ArgumentRejected):  # a document that is refused can still be shown as text
             opened = open_text(part, in_sandbox=True)
     about = Subject(name, _characters(part, value, inner, subject))
-    budget.put("samples", render(part, about, budget.room, opened, in_sandbox=in_sandbox))
-    return budget.text()
+    preview = render(part, about, budget.room, opened, in_sandbox=in_sandbox)
+    budget.put("samples", preview.text)
+    return Preview(budget.text(), brief_around(what, inner, preview.about))
 
 
 def _characters(part: Any, value: Any, inner: Path, subject: Subject) -> int:

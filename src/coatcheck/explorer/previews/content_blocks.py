@@ -29,13 +29,23 @@ def is_envelope(value: Any) -> bool:
     )
 
 
+def title_of_blocks(blocks: list[dict[str, Any]]) -> str:
+    """Name the number of blocks and their types."""
+    kinds = Counter(one_line(block["type"], KIND) for block in blocks)
+    most = ", ".join(f"{number(count)} {kind}" for kind, count in kinds.most_common(4))
+    return f"result of {counted(len(blocks), 'block')} ({most})"
+
+
+def title_of_bytes(value: dict[str, Any]) -> str:
+    """Name the number of bytes that a value stands for."""
+    return f"{counted(value['bytes'] if isinstance(value['bytes'], int) else 0, 'byte')} in base64"
+
+
 def render_blocks(value: dict[str, Any], subject: Subject, limit: int) -> str:
     """Preview a result of blocks in at most ``limit`` characters: a line for each, with the path to what it holds."""
     blocks, target = value[CONTENT], subject.target
-    kinds = Counter(one_line(block["type"], KIND) for block in blocks)
-    what = ", ".join(f"{number(count)} {kind}" for kind, count in kinds.most_common(4))
     budget = PreviewBudget(limit)
-    if not budget.put_first("headline", headlines(subject, f"result of {counted(len(blocks), 'block')} ({what})")):
+    if not budget.put_first("headline", headlines(subject, title_of_blocks(blocks))):
         return ""
     base = target.path if target else Path()
     steps = [] if target is None else _steps(blocks, target)
@@ -62,8 +72,7 @@ def is_bytes(value: Any) -> bool:
 def render_bytes(value: dict[str, Any], subject: Subject, limit: int) -> str:
     """Preview bytes in at most ``limit`` characters: their number, and how to view them."""
     budget = PreviewBudget(limit)
-    size = value["bytes"] if isinstance(value["bytes"], int) else 0
-    if budget.put_first("headline", headlines(subject, f"{counted(size, 'byte')} in base64")) and subject.target:
+    if budget.put_first("headline", headlines(subject, title_of_bytes(value))) and subject.target:
         budget.put("next", f"Next: {_viewing(subject.target, Path((Key(BYTES),)))}")
     return budget.text()
 

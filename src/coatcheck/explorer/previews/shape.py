@@ -322,7 +322,7 @@ class _Writing:
 
     def _map(self, objects: Objects, values: Shape, levels: int) -> str:
         note = "" if objects.complete else f"; {number(objects.looked_at)} sampled"
-        such = ", ".join(_name(name, quoted=True) for name in objects.examples)
+        such = ", ".join(field_name(name, quoted=True) for name in objects.examples)
         keys = "key" if objects.keys.most == 1 else "keys"
         # A map is no level of its own either.
         inner = self.write(values, levels if values.objects and not values.objects.values else levels - 1)
@@ -337,7 +337,7 @@ class _Writing:
         for name, member in islice(known.items(), most):
             if self.room < 0:
                 break
-            line = _name(name)
+            line = field_name(name)
             self.room -= len(line)
             if member.present < objects.seen:
                 line += f"? (in {member.present} of {objects.seen})" if types else "?"
@@ -367,7 +367,8 @@ def _layout(fields: list[tuple[str, str]], *, one_line: bool) -> str:
     return f"{{\n  {inside}\n}}"
 
 
-def _name(name: str, *, quoted: bool = False) -> str:
+def field_name(name: str, *, quoted: bool = False) -> str:
+    """Write the name of a field, as JSON where it is more than one plain word or ``quoted`` is asked for."""
     if len(name) > NAME:
         return f'{quote(name[:NAME])[:-1]}…(+{number(len(name) - NAME)} characters)"'
     return name if not quoted and _PLAIN_NAME.fullmatch(name) else quote(name)

@@ -7,12 +7,13 @@ from typing import Any
 
 from coatcheck.errors import counted
 from coatcheck.explorer.previews.columns import columns_beside
+from coatcheck.explorer.previews.in_brief import title
 from coatcheck.explorer.previews.main_part import KEY, RUN, Main, find_main, label_of
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.samples import Cuts, Sample, render_whole, sample
 from coatcheck.explorer.previews.shape import SAMPLED, Shape, describe, shape_text
 from coatcheck.explorer.previews.suggestions import suggestions
-from coatcheck.explorer.previews.wording import Subject, headlines, kind_of, number, one_line
+from coatcheck.explorer.previews.wording import Subject, headlines, number, one_line
 from coatcheck.references import Index, Key, Path, Slice, Step
 
 PART = 1000
@@ -74,15 +75,6 @@ def render_structure(value: Any, subject: Subject, limit: int, *, text_format: s
     for step in steps[1:]:
         budget.put("next", step)
     return budget.text()
-
-
-def title(value: Any) -> str:
-    """Name a value's type and length."""
-    if isinstance(value, dict):
-        return f"object with {counted(len(value), 'key')}"
-    if isinstance(value, (list, tuple)):
-        return f"array of {counted(len(value), 'item')}"
-    return kind_of(type(value))
 
 
 def _put_shape(budget: PreviewBudget, value: Any, shape: Shape, room: int) -> None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from coatcheck.errors import counted
+from coatcheck.explorer.previews.in_brief import Preview, brief_text
 from coatcheck.explorer.previews.main_part import call, passing
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.wording import Subject, headlines, number, printable
 from coatcheck.explorer.texts.summaries import LIGHT, Summary, summarise
-from coatcheck.explorer.texts.text_formats import SUMMARISED, recognise
+from coatcheck.explorer.texts.text_formats import LOOKED_AT, SUMMARISED, recognise
 from coatcheck.references import Path, Reference, Slice
 
 COUNTED = 4_000_000
@@ -125,7 +126,7 @@ class Shown:
     first_cut: Path | None = None
 
 
-def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = False) -> str:
+def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = False) -> Preview:
     """Preview a text in at most ``limit`` characters.
 
     Args:
@@ -141,8 +142,9 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
     budget = PreviewBudget(limit)
     looks = f"Looks like {form}; " if form else ""
     units = f"{looks}.lines[0:9] counts lines, [0:9] characters" if count.lines > FEW else looks[:-2]
-    if not budget.put_first("headline", headlines(subject, f"text of {count}", units)):
-        return ""
+    what = f"text of {count}"
+    if not budget.put_first("headline", headlines(subject, what, units)):
+        return Preview("", what)
     summary, calls = _steps(text, form if summarised else "", subject, limit)
     if len(calls) > 1:
         first = calls.pop(0)
@@ -167,7 +169,7 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
     for step in filter(None, calls):
         if budget.put("next", lead + step):
             lead = ""
-    return budget.text()
+    return Preview(budget.text(), brief_text(what, form, summary.counts, summary.name or text[:LOOKED_AT]))
 
 
 def _by_lines(text: str, count: Count, head: int, tail: int, most: int) -> Shown:

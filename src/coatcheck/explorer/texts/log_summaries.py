@@ -79,9 +79,14 @@ def read_log(text: str) -> Log:
     return log
 
 
+def write_levels(log: Log) -> str:
+    """Write how many lines of each level were read, the worst first."""
+    return ", ".join(f"{log.levels[level]:,} {level}" for level in LEVELS if log.levels[level])
+
+
 def write_log(log: Log, room: int) -> str:
     """Write a log in short in at most ``room`` characters: first the span and the levels, then messages by weight."""
-    levels = ", ".join(f"{log.levels[level]:,} {level}" for level in LEVELS if log.levels[level])
+    levels = write_levels(log)
     span = f"From {log.first} to {log.last}" if log.first else ""
     counted = levels if log.is_whole or not levels else f"in its first {MOST_CHARACTERS:,} characters: {levels}"
     head = ". ".join(filter(None, [span, counted]))

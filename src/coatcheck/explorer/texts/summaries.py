@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from coatcheck.errors import counted
-from coatcheck.explorer.texts.log_summaries import LEVELS, read_log, write_log
+from coatcheck.explorer.texts.log_summaries import LEVELS, read_log, write_levels, write_log
 from coatcheck.explorer.texts.outlines import Entry, outline, write_outline
 
 LIGHT = 2_000
@@ -22,11 +22,15 @@ class Summary:
         text: Lines for a preview; ``""`` where there is nothing to tell.
         section: First line and end of a part that is worth reading.
         pattern: A regular expression that some of the lines match.
+        counts: What was counted, on one line.
+        name: The name of its first part, in the text's own words.
     """
 
     text: str = ""
     section: tuple[int, int] | None = None
     pattern: str = ""
+    counts: str = ""
+    name: str = ""
 
 
 def summarise(text: str, form: str, room: int) -> Summary:
@@ -35,13 +39,15 @@ def summarise(text: str, form: str, room: int) -> Summary:
         log = read_log(text)
         most = sum(log.levels.values()) // 2
         level = next((level for level in LEVELS[:WORST] if 0 < log.levels[level] <= most), "")
-        return Summary(write_log(log, room), None, rf"\b{level}\b" if level else "")
+        return Summary(write_log(log, room), None, rf"\b{level}\b" if level else "", write_levels(log))
     entries = outline(text, form)
     if len(entries) < FEWEST_ENTRIES:
         return Summary()
     noun = {"a diff": "file", "a git log": "commit"}.get(form)
-    lead = f"{counted(len(entries), noun)}:\n" if noun else ""
-    return Summary(lead + write_outline(entries, room - len(lead)), _section(text, entries))
+    counts = counted(len(entries), noun) if noun else ""
+    lead = f"{counts}:\n" if counts else ""
+    written = lead + write_outline(entries, room - len(lead))
+    return Summary(written, _section(text, entries), counts=counts, name=entries[0].name)
 
 
 def _section(text: str, entries: list[Entry]) -> tuple[int, int] | None:

@@ -1,0 +1,85 @@
+"""The list of stored objects, a line for each."""
+
+from coatcheck import codec
+from coatcheck.codec import Metadata
+from coatcheck.codec.envelope import MAX_ABOUT_CHARACTERS
+from coatcheck.errors import counted, quoted_name
+from coatcheck.explorer.previews.in_brief import shorten
+from coatcheck.explorer.previews.wording import one_line
+from coatcheck.explorer.texts import name_format
+from coatcheck.store.stored_object import ObjectSummary
+
+LONGEST_TOOL = 80
+FOR_REMARK = 80
+"""Characters for the number of objects that are left out."""
+
+
+def write_listing(summaries: list[ObjectSummary], now: float, limit: int) -> str:
+    """List objects, newest first, in at most ``limit`` characters.
+
+    As many have a line as fit. What is left of the room goes to the names of fields and the like, the newest first.
+
+    Args:
+        summaries: The objects, newest first.
+        now: The time, in seconds since the epoch.
+        limit: Characters.
+    """
+    if not summaries:
+        return "No objects are stored."
+    head = f"{counted(len(summaries), 'object')}, newest first:"
+    room = limit - len(head) - FOR_REMARK
+    lines: list[tuple[str, str]] = []
+    for summary in summaries:
+        full = _about(summary)
+        short = shorten(full)
+        after = _after(summary, now)
+        line = f"@{summary.object_id}: {short}{after}"
+        room -= len(line) + 1
+        if room < 0:
+            break
+        lines.append((line, f"@{summary.object_id}: {full}{after}"))
+    written = [head]
+    for line, longer in lines:
+        room -= len(longer) - len(line)
+        written.append(longer if room >= 0 else line)
+    if len(lines) < len(summaries):
+        written.append(_left_out(len(summaries) - len(lines)))
+    return "\n".join(written)
+
+
+def _about(summary: ObjectSummary) -> str:
+    metadata = summary.metadata
+    if metadata.about is not None:
+        return one_line(metadata.about, MAX_ABOUT_CHARACTERS)  # who can write to the store may have put anything there
+    form = name_format(codec.start_of_text(metadata, summary.start)) if metadata.type == "string" else ""
+    return f"{describe_cheaply(metadata)} ({form})" if form else describe_cheaply(metadata)
+
+
+def _after(summary: ObjectSummary, now: float) -> str:
+    metadata = summary.metadata
+    tool = f", from {quoted_name(metadata.tool, LONGEST_TOOL)}" if metadata.tool else ""
+    return f", {metadata.size:,} bytes{tool}, {ago(max(now - metadata.created, 0))}"
+
+
+def describe_cheaply(metadata: Metadata) -> str:
+    """Say type and length of an object that was not previewed when it was stored."""
+    match metadata.type, metadata.length:
+        case "array", int() as length:
+            return f"array of {counted(length, 'item')}"
+        case "object", int() as length:
+            return f"object with {counted(length, 'key')}"
+        case "string", int() as length:
+            return f"text of {counted(length, 'character')}"
+    return "text" if metadata.type == "string" else metadata.type
+
+
+def _left_out(count: int) -> str:
+    return f"… {counted(count, 'older object')} {'is' if count == 1 else 'are'} left out."
+
+
+def ago(seconds: float) -> str:
+    """Say how long something is past."""
+    for unit, size in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)} {unit} ago"
+    return f"{counted(int(seconds), 'second')} ago"

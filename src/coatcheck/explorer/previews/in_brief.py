@@ -1,0 +1,92 @@
+"""What a value is, in a few words for a line of a listing: type, length, format, names of fields.
+
+Words of the value stand in braces or brackets of ours, quoted where they are more than one plain word.
+"""
+
+import re
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any, NamedTuple
+
+from coatcheck.codec.envelope import MAX_ABOUT_CHARACTERS
+from coatcheck.errors import counted
+from coatcheck.explorer.previews.shape import field_name
+from coatcheck.explorer.previews.wording import kind_of, number, quote
+from coatcheck.references import Path
+
+MOST_NAMES = 20
+WORTH_COUNTING = 10
+"""Members of a list or object that is a field from which on they are counted."""
+START = 40
+"""Characters of a text's start."""
+
+
+class Preview(NamedTuple):
+    """A preview, and what it is of in a few words.
+
+    Attributes:
+        text: The preview.
+        about: At most ``MAX_ABOUT_CHARACTERS`` characters on one line.
+    """
+
+    text: str
+    about: str
+
+
+def title(value: Any) -> str:
+    """Name a value's type and length."""
+    if isinstance(value, dict):
+        return f"object with {counted(len(value), 'key')}"
+    if isinstance(value, (list, tuple)):
+        return f"array of {counted(len(value), 'item')}"
+    return kind_of(type(value))
+
+
+def brief(value: Any, text_format: str = "") -> str:
+    """Name a value's type and length, the format that spells it out, and its fields or those of its first item."""
+    lead = f"{title(value)} in {text_format}" if text_format else title(value)
+    first = value[0] if isinstance(value, (list, tuple)) and value else value
+    return enclose(lead, "{}", map(_member, islice(first.items(), MOST_NAMES))) if isinstance(first, dict) else lead
+
+
+def brief_text(lead: str, form: str, told: str, start: str) -> str:
+    """Name a text by its length, what it looks like, and what is told of it or else how it begins."""
+    words = told or (_quoted(start) if start.strip() else "")
+    return enclose(lead, "()", [": ".join(filter(None, (form, words)))])
+
+
+def brief_around(lead: str, path: Path, inner: str) -> str:
+    """Name a value that is hardly more than the part at ``path``, which is ``inner`` in a few words."""
+    forms = (f"{lead}, {path}: {inner}", f"{lead}, {path}: {shorten(inner)}", lead)
+    return next(form for form in forms if len(form) <= MAX_ABOUT_CHARACTERS or form is lead)
+
+
+def shorten(about: str) -> str:
+    """Leave out what is enclosed, such as the names of fields."""
+    return re.split(r" [({]", about, maxsplit=1)[0]
+
+
+def enclose(lead: str, marks: str, parts: Iterable[str]) -> str:
+    """Write ``lead {part, part, …}`` with as many parts as fit; without any it is the lead alone."""
+    written = ""
+    for part in filter(None, parts):
+        longer = f"{written}, {part}" if written else part
+        if len(lead) + len(longer) + 6 > MAX_ABOUT_CHARACTERS:
+            written = f"{written}, …" if written else ""
+            break
+        written = longer
+    return f"{lead} {marks[0]}{written}{marks[1]}" if written else lead
+
+
+def _member(item: tuple[Any, Any]) -> str:
+    name, value = item
+    if not isinstance(name, str):
+        return ""
+    is_long = isinstance(value, (dict, list, tuple)) and len(value) >= WORTH_COUNTING
+    marks = "{}" if isinstance(value, dict) else "[]"
+    return f"{field_name(name)}: {marks[0]}…{number(len(value))}{marks[1]}" if is_long else field_name(name)
+
+
+def _quoted(start: str) -> str:
+    line = start.lstrip().partition("\n")[0].rstrip()
+    return quote(line) if len(line) <= START else f'{quote(line[:START])[:-1]}…"'

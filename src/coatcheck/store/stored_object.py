@@ -1,0 +1,75 @@
+"""Objects as they are found in the store: not decoded yet, or as a line of a listing."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from coatcheck import codec
+from coatcheck.codec import Metadata
+from coatcheck.errors import ObjectUnreadable
+
+_UNREADABLE = "The stored bytes of this object are not what its metadata says: another program may have changed them."
+
+
+class StoredObject(NamedTuple):
+    """An object as it was found in the store, not decoded yet.
+
+    Attributes:
+        object_id: Its id, without ``@``.
+        metadata: What is known of it without decoding.
+        payload: Its encoded value; see ``coatcheck.codec``.
+    """
+
+    object_id: str
+    metadata: Metadata
+    payload: memoryview
+
+    def value(self) -> Any:
+        """Decode the value; of a tool result, the smallest JSON that loses nothing."""
+        try:
+            return codec.decode(self.metadata, self.payload)
+        except ValueError as error:
+            raise ObjectUnreadable(_UNREADABLE) from error
+
+    def result(self) -> dict[str, Any] | None:
+        """Decode a tool result exactly as it was on the wire; ``None`` where the object is something else."""
+        try:
+            return codec.decode_result(self.metadata, self.payload)
+        except ValueError as error:
+            raise ObjectUnreadable(_UNREADABLE) from error
+
+    def text(self) -> str | None:
+        """Give the text byte for byte as it was stored; ``None`` where the object is no text."""
+        if self.metadata.kind == "text":
+            return str(self.value())
+        result = self.result()
+        if result is not None:
+            return codec.result_text(result)
+        return str(self.value()) if self.metadata.type == "string" else None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSummary:
+    """One line of a listing.
+
+    Attributes:
+        object_id: The id.
+        metadata: What is known of the object.
+        start: The first bytes of its payload, some hundreds; none where it is compressed or went through a codec.
+    """
+
+    object_id: str
+    metadata: Metadata
+    start: bytes = b""
+
+
+def newest_first(heads: Iterable[tuple[str, bytes | None]]) -> list[ObjectSummary]:
+    """Read what a listing found: ids, and the first ``HEAD_BYTES`` bytes of what is stored under each."""
+    found = []
+    for name, head in heads:
+        if head is not None:
+            with suppress(ObjectUnreadable):  # one of another version hides none of the others
+                metadata, start = codec.unpack(head)
+                found.append(ObjectSummary(name, metadata, bytes(start) if metadata.is_plain else b""))
+    return sorted(found, key=lambda summary: summary.metadata.created, reverse=True)
