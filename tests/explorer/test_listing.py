@@ -234,10 +234,11 @@ def test_what_somebody_wrote_into_the_store_stays_one_short_line(explorer: Explo
 
 
 def test_the_longest_description_keeps_the_metadata_within_the_first_bytes() -> None:
-    for letter in ('"', "a", "\u4e16", "\U0001f600"):
-        metadata = Metadata("json", 4, "null", tool=letter * 300, media_type=letter * 300, about=letter * 300)
-        stored = pack(metadata, b"null")
-        read, _ = unpack(stored[:HEAD_BYTES])
-        assert read.size == 4
-        assert read.about is None or len(read.about) <= 120
+    numbers = {"length": 10**12, "created": 1764471234.123, "zstd": 10**12, "codec": "c" * 40, "careful": True}
+    for letter in ('"', "\u4e16"):
+        longest = Metadata(
+            "result", 10**12, "boolean", tool=letter * 300, media_type=letter * 300, about=letter * 300, **numbers
+        )
+        read, _ = unpack(pack(longest, b"x" * 2000)[:HEAD_BYTES])
+        assert (read.size, read.about) == (10**12, None)
     assert unpack(pack(Metadata("json", 4, "null", about="a" * 300), b"null"))[0].about == "a" * 120
