@@ -102,3 +102,23 @@ async def test_an_object_may_be_given_as_json_text_and_a_text_stays_one():
     assert called["content"][0]["text"] == """{"a": 1} {'b': '@obj_2'}"""
     refused = await own_tool(bind).call({"text": "", "more": "no object"})
     assert refused["isError"]
+
+
+async def bind(names: dict[str, str] | None = None) -> str:
+    return repr(names)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [("{}", "{}"), ('{"a": "b"}', "{'a': 'b'}"), ({}, "{}"), (None, "None")],
+)
+async def test_an_object_may_be_given_as_json_text_an_empty_one_too(given, read):
+    answer = await own_tool(bind).call({"names": given})
+    assert answer["content"][0]["text"] == read
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("given", ["[]", "no object", "{"])
+async def test_a_text_that_is_no_object_is_refused_where_an_object_is_expected(given):
+    assert "names" in (await own_tool(bind).call({"names": given}))["content"][0]["text"]

@@ -194,6 +194,14 @@ async def test_the_object_tools_answer_once_and_as_text(server):
         assert shown(again) == "7"
 
 
+async def test_objects_for_a_filter_may_be_json_text(server):
+    async with Client(server) as client:
+        reference = reference_in(await client.call_tool("object_store_put", {"value": [1, 2]}))
+        for written, found in (("{}", "1"), (f'{{"b": "{reference}"}}', "1")):
+            call = {"object_id": reference, "filter": ".[0]", "with": written}
+            assert shown(await client.call_tool("object_store_query", call)) == found
+
+
 async def test_a_long_error_is_kept_and_stays_an_error(server, container):
     async with Client(server) as client:
         result = await client.call_tool("fail", {"count": 20_000}, raise_on_error=False)

@@ -229,6 +229,13 @@ async def test_a_filter_takes_other_objects_as_variables(client: Client, store: 
     )
 
 
+async def test_objects_given_as_other_variables_may_be_json_text_an_empty_one_too(client: Client) -> None:
+    for written in ("{}", " {} ", '{"b": "@obj_001"}'):
+        assert (
+            await call(client, "query", object_id="obj_001", filter=".items[0].name", **{"with": written}) == "item 0"
+        )
+
+
 def registered(**options: Any) -> MCPServer[Any]:
     server = MCPServer("test")
     store = ObjectStore(InMemoryBackend())

@@ -87,12 +87,12 @@ class OwnTool:
 
 def _opened(arguments: dict[str, Any], fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
     """Open JSON text where an object is expected: some models write nested arguments as texts."""
-    return {
-        name: open_json_text(value) or value
-        if isinstance(value, str) and _takes_object_alone(fields[name].annotation)
-        else value
+    opened = {
+        name: open_json_text(value)
         for name, value in arguments.items()
+        if isinstance(value, str) and _takes_object_alone(fields[name].annotation)
     }
+    return {**arguments, **{name: value for name, value in opened.items() if value is not None}}
 
 
 def _takes_object_alone(annotation: Any) -> bool:

@@ -11,8 +11,9 @@ from dataclasses import replace
 from inspect import cleandoc
 from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from coatcheck.codec import open_json_text
 from coatcheck.errors import ArgumentRejected
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.previews.wording import duration
@@ -37,11 +38,18 @@ def _plain(**limits: Any) -> Any:
     return Field(json_schema_extra=_lean, **limits)
 
 
+def _opened(given: Any) -> Any:
+    """Open the JSON text that some models write in place of an object, also where no server does so."""
+    found = open_json_text(given) if isinstance(given, str) else None
+    return given if found is None else found
+
+
 ObjectId = Annotated[str, _plain()]
 PathInObject = Annotated[str, _plain()]
 Pattern = Annotated[str, _plain()]
 Count = Annotated[int, _plain(ge=0)]
 Switch = Annotated[bool, _plain()]
+Others = Annotated[dict[str, str] | None, BeforeValidator(_opened), Field(alias="with", json_schema_extra=_lean)]
 
 _PATHS: Final = 'path: items[3].name, [-1], [0:20], lines[3:10], ["content-type"].'
 _READS: Final = {"readOnlyHint": True, "idempotentHint": True, "openWorldHint": False}
@@ -113,7 +121,7 @@ async def object_store_query(
     object_id: ObjectId,
     filter: Annotated[str, _plain()],  # noqa: A002 - the name that models know
     path: PathInObject = "",
-    with_: Annotated[dict[str, str] | None, Field(alias="with", json_schema_extra=_lean)] = None,
+    with_: Others = None,
     keep: Switch = False,
     *,
     explorer: Explorer,
