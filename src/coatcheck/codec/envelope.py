@@ -138,16 +138,19 @@ def pack(metadata: Metadata, payload: bytes | PayloadBuffer) -> bytes:
         facts["media_type"] = _label(metadata.media_type, MAX_MEDIA_TYPE_CHARACTERS)
     if metadata.about is not None:
         facts["about"] = _label(metadata.about, MAX_ABOUT_CHARACTERS)
-        if len(orjson.dumps(facts)) >= HEAD_BYTES:  # the longest names of every kind together leave it no room
-            del facts["about"]
     line = orjson.dumps(facts)
+    if len(line) >= HEAD_BYTES:  # the longest names of every kind together leave no room for what it is about
+        facts.pop("about", None)
+        line = orjson.dumps(facts)
     return payload.close(line) if isinstance(payload, PayloadBuffer) else b"".join((line, b"\n", payload))
 
 
 def _label(text: str, most: int) -> str:
     """Cut a text that others wrote so that the line has room for it, whatever is in it."""
-    clean = "".join(c if c.isprintable() else "?" for c in text[:most])
-    return clean.encode()[: 2 * most].decode("utf-8", "ignore")
+    text = text[:most]
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else "?" for c in text)
+    return text if text.isascii() else text.encode()[: 2 * most].decode("utf-8", "ignore")
 
 
 def unpack(stored: bytes) -> tuple[Metadata, memoryview]:

@@ -46,7 +46,11 @@ def brief(value: Any, text_format: str = "") -> str:
     """Name a value's type and length, the format that spells it out, and its fields or those of its first item."""
     lead = f"{title(value)} in {text_format}" if text_format else title(value)
     first = value[0] if isinstance(value, (list, tuple)) and value else value
-    return enclose(lead, "{}", map(_member, islice(first.items(), MOST_NAMES))) if isinstance(first, dict) else lead
+    return (
+        enclose(lead, "{}", (_member(*item) for item in islice(first.items(), MOST_NAMES)))
+        if isinstance(first, dict)
+        else lead
+    )
 
 
 def brief_text(lead: str, form: str, told: str, start: str) -> str:
@@ -68,23 +72,26 @@ def shorten(about: str) -> str:
 
 def enclose(lead: str, marks: str, parts: Iterable[str]) -> str:
     """Write ``lead {part, part, …}`` with as many parts as fit; without any it is the lead alone."""
-    written = ""
-    for part in filter(None, parts):
-        longer = f"{written}, {part}" if written else part
-        if len(lead) + len(longer) + 6 > MAX_ABOUT_CHARACTERS:
-            written = f"{written}, …" if written else ""
+    room = MAX_ABOUT_CHARACTERS - len(lead) - 4
+    written: list[str] = []
+    for part in parts:
+        if not part:
+            continue
+        room -= len(part) + 2
+        if room < 0:
+            written += ["…"] if written else []
             break
-        written = longer
-    return f"{lead} {marks[0]}{written}{marks[1]}" if written else lead
+        written.append(part)
+    return f"{lead} {marks[0]}{', '.join(written)}{marks[1]}" if written else lead
 
 
-def _member(item: tuple[Any, Any]) -> str:
-    name, value = item
+def _member(name: Any, value: Any) -> str:
     if not isinstance(name, str):
         return ""
-    is_long = isinstance(value, (dict, list, tuple)) and len(value) >= WORTH_COUNTING
+    if not isinstance(value, (dict, list, tuple)) or len(value) < WORTH_COUNTING:
+        return field_name(name)
     marks = "{}" if isinstance(value, dict) else "[]"
-    return f"{field_name(name)}: {marks[0]}…{number(len(value))}{marks[1]}" if is_long else field_name(name)
+    return f"{field_name(name)}: {marks[0]}…{number(len(value))}{marks[1]}"
 
 
 def _quoted(start: str) -> str:
