@@ -132,6 +132,7 @@ async def test_json_text_for_optional_text_arrives_as_sent(store: ObjectStore, m
         ({"rows": "@obj_404", "where": {}}, "@obj_404"),
         ({"rows": [1], "where": {"tags": ["@obj_001.nothing"]}}, "nothing"),
         ({"rows": "@obj_001.text", "where": {}}, 'The parameter "rows" takes array'),
+        ({"rows": "many", "where": {}}, 'Argument "rows" does not fit list[int]'),
         ({"rows": ["x"], "where": {}}, 'Argument "rows" does not fit list[int]: at [0]'),
         ({"rows": [1], "where": {}, "limit": 0}, 'Argument "limit" does not fit int'),
         ({"rows": [1], "where": {}, "level": -1}, 'Argument "level" does not fit int'),
@@ -165,7 +166,7 @@ async def test_references_are_advertised_where_they_save_something_and_everythin
         check.validate(arguments)
     bad: list[dict[str, Any]] = [
         {"where": {}},
-        {"rows": "many", "where": {}},
+        {"rows": 7, "where": {}},
         {"rows": ["x"], "where": {}},
         {"rows": [1], "where": {}, "limit": 0},
         {"rows": [1], "where": {"limit": "x"}},

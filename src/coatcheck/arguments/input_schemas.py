@@ -1,8 +1,8 @@
 """The one widener of input schemas: says where a reference may stand in place of a value.
 
 Every parameter takes references. They are advertised where they save something: on arrays, objects and untyped
-parameters at the top level. A schema costs the model tokens in every conversation, and a host that drops ``pattern``
-shows its model a union of types, so that numbers, booleans and enums are better left as they are.
+parameters at the top level. A schema costs the model tokens in every conversation, and the branch of a reference is any
+text, so that numbers, booleans and enums are better left as they are.
 """
 
 from typing import Any
@@ -10,8 +10,8 @@ from typing import Any
 from coatcheck.arguments.declared_types import ANY, DeclaredTypes, Types
 from coatcheck.arguments.json_pointers import Schema, local_targets
 
-REFERENCE: Schema = {"type": "string", "pattern": "^@obj_", "description": "@obj_1"}
-"""The branch that stands for a reference; some hosts drop the pattern, so the description says it too."""
+REFERENCE: Schema = {"type": "string", "description": "@obj_1"}
+"""The branch that stands for a reference: no ``pattern``, which hosts drop and some model servers refuse."""
 
 MOST_PARAMETERS = 1_000
 """Parameters of one tool that are looked at; what lies beyond stays as it is."""
