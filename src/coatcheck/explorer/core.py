@@ -91,7 +91,8 @@ class ExplorerCore:
             reference = f"@{object_id}"
             subject = Subject(reference, characters, tool=tool, tokens=tokens)
             try:
-                preview, about = await self._preview(value, encoded, object_id, subject, limit)
+                made = await self._preview(value, encoded, object_id, subject, limit)
+                preview, about = made.text, made.about
             except CoatcheckError as error:
                 # It is kept, whatever goes wrong in showing it.
                 note = f"{reference}: {encoded.type}, {encoded.size:,} bytes. No preview could be made: {error}"
@@ -141,13 +142,13 @@ class ExplorerCore:
     async def _show(
         self, target: Reference, limit: int, *, headline: bool, made: StoredObject | None = None
     ) -> Preview:
-        args = {"whole": True, "headline": headline, "gets": self.response_limit}
+        args = {"whole": True, "headline": headline, "gets": self.response_limit, "describe": made is not None}
         try:
             answer = await self.run("show", target, args, limit, made)
         except SandboxError as error:
             return await self._show_unopened(target, limit, error, made)
         about = answer.facts.get("about")
-        return Preview(answer.text, about if isinstance(about, str) else "")
+        return Preview(answer.text, lambda: about if isinstance(about, str) else "")
 
     async def _show_unopened(
         self, target: Reference, limit: int, error: SandboxError, made: StoredObject | None
@@ -268,7 +269,7 @@ class ExplorerCore:
             return answer.text
         encoded = encoded_of(answer)
         made_by = f"{operation} of @{target.object_id}"
-        preview = Preview("", "")
+        preview = Preview("", str)
         try:
             object_id = self.store.reserve(encoded.size)
             if not fits and operation != "replace":  # the answer of that says what is different; the rest is known
@@ -330,7 +331,7 @@ def preview_of(value: Any, subject: Subject, limit: int) -> Preview:
     small = render_small(value, subject, limit)
     if small is None:
         return render(value, subject, limit)
-    return Preview(small, "" if isinstance(value, str) else brief(value))
+    return Preview(small, lambda: "" if isinstance(value, str) else brief(value))
 
 
 def _unstored(object_id: str, encoded: Encoded, tool: str | None) -> StoredObject:

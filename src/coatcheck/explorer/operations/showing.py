@@ -15,8 +15,8 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
         document: The object.
         args: ``reference``, ``path``, ``limit``; ``whole`` (give everything where it fits, default true); ``headline``
             (begin with the reference also then, default false); ``gets`` (characters that an answer
-            of ``get`` may have); ``expires_in`` (seconds until the object expires, or ``None``) and ``tool`` for the
-            preview's words.
+            of ``get`` may have); ``describe`` (say in a few words what it is, for listings, default false);
+            ``expires_in`` (seconds until the object expires, or ``None``) and ``tool`` for the preview's words.
     """
     from coatcheck.explorer.previews import Subject, brief, gets_whole, render, render_small, render_whole
 
@@ -30,7 +30,7 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
         else:
             text = render_whole(value, limit)
         if text is not None:
-            about = None if isinstance(value, str) else brief(value)
+            about = brief(value) if args.get("describe") and not isinstance(value, str) else None
             return Answer(text, facts=facts | {"whole": True, "about": about})
     characters = _characters(document, value, is_root=value is document.value)
     opened = _opened(document, value)
@@ -43,8 +43,9 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
         kind_note=why or None,
         gets_whole=gets_whole(value, args.get("gets", 0)),
     )
-    text, about = render(value, subject, limit, opened, in_sandbox=document.in_sandbox)
-    return Answer(text, facts=facts | {"whole": False, "characters": characters, "about": about})
+    preview = render(value, subject, limit, opened, in_sandbox=document.in_sandbox)
+    about = preview.about if args.get("describe") else None
+    return Answer(preview.text, facts=facts | {"whole": False, "characters": characters, "about": about})
 
 
 def _opened(document: Document, value: Any) -> Opened | None:

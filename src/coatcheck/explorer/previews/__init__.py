@@ -67,18 +67,18 @@ def render(
         subject = replace(subject, tokens=estimate_tokens(value, subject.characters))
     if not isinstance(value, str):
         if is_bytes(value):
-            return Preview(render_bytes(value, subject, limit), title_of_bytes(value))
+            return Preview(render_bytes(value, subject, limit), lambda: title_of_bytes(value))
         inner = long_part(value)
         if inner is not None:
             return _render_around(value, inner, subject, limit, in_sandbox=in_sandbox)
         if is_envelope(value) and value[CONTENT]:
-            return Preview(render_blocks(value, subject, limit), title_of_blocks(value[CONTENT]))
-        return Preview(render_structure(value, subject, limit), brief(value))
+            return Preview(render_blocks(value, subject, limit), lambda: title_of_blocks(value[CONTENT]))
+        return Preview(render_structure(value, subject, limit), lambda: brief(value))
     if opened is None and len(value) <= SMALL and not is_for_the_sandbox(value):
         opened = open_text(value, in_sandbox=False)
     if opened is not None:
         text = render_structure(opened.value, subject, limit, text_format=opened.format)
-        return Preview(text, brief(opened.value, opened.format))
+        return Preview(text, lambda: brief(opened.value, opened.format))
     return render_text(value, subject, limit, summarised=in_sandbox or len(value) <= SMALL)
 
 
@@ -106,7 +106,7 @@ def _render_around(value: Any, inner: Path, subject: Subject, limit: int, *, in_
     if beside is not None and beside.members:
         budget.put("shape", f"Beside {inner}: {beside.text}")
     if budget.room < LEAST_INSIDE or not budget.text():
-        return Preview(render_structure(value, subject, limit), brief(value))
+        return Preview(render_structure(value, subject, limit), lambda: brief(value))
     name = "" if target is None else str(Reference(target.object_id, target.path.join(inner.steps)))
     opened = None
     if in_sandbox and isinstance(part, str):
@@ -115,7 +115,7 @@ def _render_around(value: Any, inner: Path, subject: Subject, limit: int, *, in_
     about = Subject(name, _characters(part, value, inner, subject))
     preview = render(part, about, budget.room, opened, in_sandbox=in_sandbox)
     budget.put("samples", preview.text)
-    return Preview(budget.text(), brief_around(what, inner, preview.about))
+    return Preview(budget.text(), lambda: brief_around(what, inner, preview.about))
 
 
 def _characters(part: Any, value: Any, inner: Path, subject: Subject) -> int:

@@ -4,7 +4,7 @@ Words of the value stand in braces or brackets of ours, quoted where they are mo
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -26,11 +26,16 @@ class Preview(NamedTuple):
 
     Attributes:
         text: The preview.
-        about: At most ``MAX_ABOUT_CHARACTERS`` characters on one line.
+        describe: Gives the words; only those of what is being stored are of use.
     """
 
     text: str
-    about: str
+    describe: Callable[[], str]
+
+    @property
+    def about(self) -> str:
+        """At most ``MAX_ABOUT_CHARACTERS`` characters on one line."""
+        return self.describe()
 
 
 def title(value: Any) -> str:

@@ -144,7 +144,7 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
     units = f"{looks}.lines[0:9] counts lines, [0:9] characters" if count.lines > FEW else looks[:-2]
     what = f"text of {count}"
     if not budget.put_first("headline", headlines(subject, what, units)):
-        return Preview("", what)
+        return Preview("", lambda: what)
     summary, calls = _steps(text, form if summarised else "", subject, limit)
     if len(calls) > 1:
         first = calls.pop(0)
@@ -169,7 +169,7 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
     for step in filter(None, calls):
         if budget.put("next", lead + step):
             lead = ""
-    return Preview(budget.text(), brief_text(what, form, summary.counts, summary.name or text[:LOOKED_AT]))
+    return Preview(budget.text(), lambda: brief_text(what, form, summary.counts, summary.name or text[:LOOKED_AT]))
 
 
 def _by_lines(text: str, count: Count, head: int, tail: int, most: int) -> Shown:
