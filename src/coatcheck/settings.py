@@ -5,6 +5,7 @@ file, the file before the default. ``COATCHECK_…`` goes before the ``DEEPSET_�
 """
 
 import difflib
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -42,6 +43,16 @@ Limit = Annotated[int, Field(ge=0)]
 def _listed(given: Any) -> Any:
     """Read a list as a variable holds it: parts between commas."""
     return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
+
+
+def _options(given: Any) -> Any:
+    """Read a table as a variable holds it: a JSON object. The text is not quoted: it may hold a secret."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return json.loads(given)
+    except ValueError:
+        raise ValueError('in a variable it is a JSON object, such as {"folder": "/data"}; this is not JSON') from None
 
 
 def _limits_by_pattern(given: Any) -> Any:
@@ -124,19 +135,25 @@ class Settings(BaseSettings):
     object_store_backend: Annotated[str, AfterValidator(_known_backend)] = Field(
         "memory", description="Where objects are kept: memory, sqlite, redis, or an installed backend."
     )
-    object_store_options: dict[str, Any] = Field({}, description="Options of an installed backend, which it documents.")
+    object_store_options: Annotated[dict[str, Any], NoDecode, BeforeValidator(_options)] = Field(
+        {}, description="Options of an installed backend, which it documents."
+    )
     sqlite_path: Path | None = Field(None, description="SQLite: the file; without it, one in the user's cache folder.")
     redis_url: SecretStr | None = Field(
         None, description="Redis: redis://, unix://, redis+sentinel:// or redis+cluster:// URL; rediss… for TLS."
     )
-    redis_sentinel_username: str | None = Field(None, description="Redis: our name at the sentinels.")
-    redis_sentinel_password: SecretStr | None = Field(None, description="Redis: our password at the sentinels.")
-    redis_ca_file: Path | None = Field(None, description="Redis: who signs its certificate (PEM; rediss://).")
-    redis_client_certificate: Path | None = Field(None, description="Redis: our certificate for it (PEM; rediss://).")
-    redis_client_key: Path | None = Field(None, description="Redis: the key of that, if it is in a file of its own.")
-    redis_prefix: str = Field("coatcheck:", description="Redis: what every key begins with.")
-    redis_timeout: float = Field(0.8, gt=0, description="Redis: seconds until an operation is given up.")
-    redis_max_connections: int = Field(32, ge=1, description="Redis: most connections at a time, for each event loop.")
+    redis_sentinel_username: str | None = Field(None, description="Redis: user name at the sentinels.")
+    redis_sentinel_password: SecretStr | None = Field(None, description="Redis: password at the sentinels.")
+    redis_ca_file: Path | None = Field(None, description="Redis: CA certificates for rediss:// (PEM).")
+    redis_client_certificate: Path | None = Field(None, description="Redis: client certificate for rediss:// (PEM).")
+    redis_client_key: Path | None = Field(
+        None, description="Redis: key of the client certificate, if it is in a separate file."
+    )
+    redis_prefix: str = Field("coatcheck:", description="Redis: prefix of every key.")
+    redis_timeout: float = Field(0.8, gt=0, description="Redis: timeout of an operation.")
+    redis_max_connections: int = Field(
+        32, ge=1, description="Redis: maximum number of connections for each event loop."
+    )
     redis_compress_above: Limit | None = Field(
         None, description="Redis: bytes above which objects are compressed; 0: never."
     )
@@ -145,23 +162,31 @@ class Settings(BaseSettings):
         3600.0, allow_inf_nan=False, description="Seconds an object is kept; 0 or less: no expiry."
     )
     object_store_max_idle: float = Field(
-        0.0, ge=0, allow_inf_nan=False, description="Memory, SQLite: most seconds an object goes unused; 0: any."
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Memory, SQLite: seconds after which an unused object expires; 0: no limit.",
     )
 
     wait_for_store: float = Field(0.0, ge=0, description="Seconds to wait at start for a store that does not answer.")
 
-    shutdown_timeout: float = Field(10.0, ge=0, description="Most seconds from a signal to the end of the process.")
-    max_caller_sessions: int = Field(50, ge=0, description="HTTP (wrap): most open sessions of one caller, of 200.")
-    log_format: Literal["text", "json"] = Field("text", description="How logs are written to stderr.")
+    shutdown_timeout: float = Field(10.0, ge=0, description="Maximum seconds from a signal to the end of the process.")
+    max_caller_sessions: int = Field(
+        50, ge=0, description="HTTP (wrap): maximum number of open sessions of one caller, of 200 for all."
+    )
+    log_format: Literal["text", "json"] = Field("text", description="Format of the logs on stderr.")
 
     namespace_secret: SecretStr | None = Field(None, description="Key of the hash that names a user's namespace.")
 
-    inline_limit: Limit = Field(8000, description="A tool result up to this passes unchanged.")
-    tool_limits: LimitsByPattern = Field((), description="The same for some tools: PATTERN=NUMBER, with commas.")
+    inline_limit: Limit = Field(8000, description="Results up to this number of characters pass unchanged.")
+    tool_limits: LimitsByPattern = Field((), description="inline_limit for some tools: PATTERN=NUMBER, with commas.")
     never_keep: Patterns = Field((), description="Tools whose results always pass unchanged: patterns, with commas.")
-    always_keep: Patterns = Field((), description="Tools whose results are kept even when small.")
+    always_keep: Patterns = Field(
+        (), description="Tools whose results are kept even when small: patterns, with commas."
+    )
     round_limit: Limit | None = Field(
-        None, description="What results of calls made at once may have together; 0: no limit; default: 4 inline limits."
+        None,
+        description="Characters of the results of parallel calls together; 0: no limit; default: 4 inline limits.",
     )
     structured_content: Literal["auto", "whole", "short"] = Field(
         "auto", description="Whether structuredContent of a large result stays whole; auto depends on the host."
@@ -177,30 +202,32 @@ class Settings(BaseSettings):
         "goose",
         "opencode",
         "vscode",
-    ] = Field("auto", description="Profile of the host that results are fitted to; auto goes by its name.")
+    ] = Field("auto", description="Profile of the MCP host; auto: by the name that it gives.")
     filter_argument: Literal["off", "accepted", "advertised"] = Field(
         "accepted",
         description="Whether every tool takes _filter, a jq filter on its result; advertised: in its schema.",
     )
     limits_in_tokens: bool = Field(
         default=False,
-        description="inline_limit, tool_limits and round_limit, where they are set, are in tokens of 4 characters.",
+        description="inline_limit, tool_limits and round_limit are given in tokens of 4 characters.",
     )
-    preview_limit: Limit = Field(4000, description="Longest preview.")
-    response_limit: int = Field(8000, ge=500, description="Longest answer of an object tool.")
+    preview_limit: Limit = Field(4000, description="Maximum length of a preview, in characters.")
+    response_limit: int = Field(
+        8000, ge=500, description="Maximum length of an answer of an object tool, in characters."
+    )
 
     object_tools: Patterns = Field(
         (),
         description="Object tools to offer: get, slice, grep, sed, query, put, delete, list; default: all.",
     )
     tool_prefix: str = Field(
-        "object_store_", pattern=r"^[A-Za-z0-9_-]{0,40}$", description="What the names of the object tools begin with."
+        "object_store_", pattern=r"^[A-Za-z0-9_-]{0,40}$", description="First part of the names of the object tools."
     )
 
-    max_object_bytes: Limit = Field(128 * MEBIBYTE, description="Largest object, in bytes.")
-    max_namespace_objects: Limit = Field(1000, description="Memory, SQLite: most objects of one user.")
-    max_namespace_bytes: Limit = Field(512 * MEBIBYTE, description="Memory, SQLite: most bytes of one user.")
-    max_total_bytes: Limit = Field(2048 * MEBIBYTE, description="Memory, SQLite: most bytes of all users.")
+    max_object_bytes: Limit = Field(128 * MEBIBYTE, description="Maximum size of an object, in bytes.")
+    max_namespace_objects: Limit = Field(1000, description="Memory, SQLite: maximum number of objects of one user.")
+    max_namespace_bytes: Limit = Field(512 * MEBIBYTE, description="Memory, SQLite: maximum bytes of one user.")
+    max_total_bytes: Limit = Field(2048 * MEBIBYTE, description="Memory, SQLite: maximum bytes of all users.")
 
     sandbox_workers: int = Field(2, ge=1, le=64, description="Worker processes that are kept.")
     sandbox_timeout: float = Field(2.0, gt=0, description="Seconds a pattern or filter may run.")
@@ -257,7 +284,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Say what goes before what; ``COATCHECK_CONFIG`` names a TOML file."""
+        """Give the sources in their order of precedence; ``COATCHECK_CONFIG`` names a TOML file."""
         del dotenv_settings, file_secret_settings
         plan = PlanVariables(settings_cls)
         given = init_settings.init_kwargs if isinstance(init_settings, InitSettingsSource) else {}

@@ -40,6 +40,19 @@ def test_an_unknown_backend_is_refused_where_the_settings_are_made():
         Settings(object_store_backend="memroy")
 
 
+@pytest.mark.parametrize("written", ["folder=/s3cret", '{"folder": /s3cret}', '"s3cret"', "[1]"])
+def test_options_in_a_variable_that_are_no_json_object_are_an_error_that_names_the_setting(monkeypatch, written):
+    monkeypatch.setenv("COATCHECK_OBJECT_STORE_OPTIONS", written)
+    with pytest.raises(SettingsError, match="object_store_options: ") as refused:
+        Settings()
+    assert "s3cret" not in str(refused.value)
+
+
+def test_options_in_a_variable_are_a_json_object(monkeypatch):
+    monkeypatch.setenv("COATCHECK_OBJECT_STORE_OPTIONS", '{"folder": "/data"}')
+    assert Settings().object_store_options == {"folder": "/data"}
+
+
 def test_a_container_without_settings_reads_the_environment(monkeypatch):
     monkeypatch.setenv("COATCHECK_OBJECT_STORE_TTL", "0.5")
     assert Container().store().ttl == 0.5
