@@ -53,10 +53,10 @@ def test_the_version_is_printed():
     ("arguments", "expected"),
     [
         (["servee"], "No such command"),
-        (["serve", "--prot", "1"], "No such option: --prot. Did you mean --port?"),
+        (["serve", "--prot", "1"], "Error: No such option: --prot. Did you mean --port?"),
         (["serve", "--port", "x"], "should be a valid integer"),
         (["doctor", "--nonsense"], "No such option"),
-        (["wrap"], "Name what to wrap"),
+        (["wrap"], "Error: Name one thing to wrap"),
     ],
 )
 def test_wrong_usage_is_told_on_stderr_with_exit_code_2(arguments, expected):

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +39,11 @@ def test_on_a_terminal_a_server_says_what_it_waits_for_and_one_interrupt_ends_it
         text = said.decode()
         assert "waiting for an MCP client on stdin" in text
         entry = json.loads(text[text.index("{") : text.rindex("}") + 1])
-        assert entry["mcpServers"]["NAME"] == {"command": "coatcheck", "args": arguments}
+        server = entry["mcpServers"]["NAME"]
+        assert Path(server["command"]).is_absolute()  # a client that is no shell may have another PATH
+        assert server["args"][-len(arguments) :] == arguments
+        words = [server["command"], *server["args"][: -len(arguments)], "--version"]
+        assert subprocess.run(words, capture_output=True, text=True, timeout=60).stdout.startswith("coatcheck ")
         process.send_signal(signal.SIGINT)
         _, rest = process.communicate(timeout=60)
         assert b"Traceback" not in rest

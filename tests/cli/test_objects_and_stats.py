@@ -216,6 +216,27 @@ def test_an_output_that_cannot_be_written_is_told_in_one_line(to, words, tmp_pat
     assert words in done.stderr
 
 
+def test_an_error_of_the_store_is_reported_once(run):
+    unreachable = {"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": "redis://:wrong@127.0.0.1:1"}
+    done = run(unreachable, "objects", "ls")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("coatcheck: The object store at 127.0.0.1:1 refused the connection")
+    assert done.stderr.count("refused the connection") == 1
+
+
+def test_a_refused_password_is_reported_once(own_redis, run):
+    wrong = own_redis.url.replace("redis://", "redis://nobody:wrong@")
+    done = run({"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": wrong}, "objects", "ls")
+    assert done.returncode == 1
+    assert done.stderr.count("did not accept the credentials") == 1
+
+
+def test_a_warning_is_a_message_of_the_command(tmp_path, run):
+    tmp_path.chmod(0o777)
+    done = run(sqlite_in(tmp_path), "objects", "put", __file__)
+    assert "coatcheck: Other users can replace files in the folder" in done.stderr
+
+
 @pytest.mark.parametrize("command", [["objects", "ls"], ["objects", "get", "obj_1"], ["stats"]])
 def test_objects_in_memory_are_out_of_reach_and_the_answer_says_what_to_use(command, run):
     done = run({}, *command)
@@ -325,11 +346,11 @@ def test_with_the_store_away_stats_still_tell_what_a_server_counted(run, monkeyp
     ("url", "words"),
     [
         ("http://user:canary@127.0.0.1:1", "does not answer"),
-        ("file:///etc/passwd", "--url wants"),
-        ("127.0.0.1:8000", "--url wants"),
-        ("http://user:canary@[::1", "--url wants"),
-        ("http://127.0.0.1:canary", "--url wants"),
-        ("http://:80", "--url wants"),
+        ("file:///etc/passwd", "--url takes"),
+        ("127.0.0.1:8000", "--url takes"),
+        ("http://user:canary@[::1", "--url takes"),
+        ("http://127.0.0.1:canary", "--url takes"),
+        ("http://:80", "--url takes"),
         (f"http://{'a' * 70}.example", "does not answer"),
     ],
 )

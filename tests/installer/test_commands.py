@@ -55,6 +55,22 @@ def test_a_dry_run_shows_the_difference_and_touches_nothing(client_name, sample,
     assert place.path.stat().st_mtime_ns == modified
 
 
+def test_without_an_answer_nothing_is_said_to_be_done(sample, tmp_path):
+    place = sample("cursor")
+    before = contents(tmp_path)
+    done = CliRunner().invoke(app, ["install", "cursor", "--file", str(place.path)], input="n\n")
+    assert done.exit_code == 1
+    assert ": will be wrapped\n" in done.output
+    assert ": wrapped\n" not in done.output
+    assert contents(tmp_path) == before
+
+
+def test_a_client_without_a_file_is_told_how_to_add_a_server(tmp_path):
+    done = run("install", "claude-desktop", "--dry-run", home=tmp_path)
+    assert done.returncode == 1
+    assert "`coatcheck add claude-desktop NAME -- COMMAND`" in done.stderr
+
+
 def test_no_secret_is_shown_or_moved_into_an_argument(client_name, sample, tmp_path):
     place = sample(client_name)
     secrets = secrets_in(place.path.read_text("utf-8"))

@@ -20,12 +20,20 @@ def add(
     command: Annotated[
         list[str] | None, typer.Argument(help="The server's command and its arguments.", metavar="COMMAND")
     ] = None,
-    url: Annotated[str | None, typer.Option(help="The server is at this URL.", show_default=False)] = None,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="The server is at this URL.", show_default=False)
+    ] = None,
     env: Annotated[
         list[str] | None,
-        typer.Option(help="Variable of the command: NAME=VALUE, or NAME for one that is set here. Repeatable."),
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Variable of the command: NAME=VALUE, or NAME for one that is set here. Repeatable.",
+        ),
     ] = None,
-    header: Annotated[list[str] | None, typer.Option(help="Header for the URL, 'Name: $VARIABLE'. Repeatable.")] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(metavar="'NAME: VALUE'", help="Header for the URL, 'Name: $VARIABLE'. Repeatable."),
+    ] = None,
     separate_stores: Annotated[
         bool, typer.Option("--separate-stores", help="Keep this server's objects apart, in memory.")
     ] = False,
@@ -37,7 +45,8 @@ def add(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     file: Annotated[
-        Path | None, typer.Option(help="The client's file; by default the user's own.", show_default=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="The client's file; by default the user's own.", show_default=False),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:

@@ -66,14 +66,15 @@ app.command(short_help="Forget the sign-in at a server.")(logout)
 @settings_options(container=True)
 def serve(
     ctx: typer.Context,
-    transport: Annotated[str, typer.Option(help="stdio, streamable-http or sse.")] = "stdio",
-    host: Annotated[str, typer.Option(help="Address to listen on (HTTP).")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on (HTTP).", min=0, max=65535)] = 8000,
+    transport: Annotated[str, typer.Option(metavar="NAME", help="stdio, streamable-http or sse.")] = "stdio",
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on (HTTP).")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="NUMBER", help="Port to listen on (HTTP).", min=0, max=65535)] = 8000,
     stateless: Annotated[
         bool,
         typer.Option(
             "--stateless",
-            help="Answer each request by itself, without sessions (streamable-http): for replicas behind a balancer.",
+            help="Answer each request by itself, without sessions (streamable-http), for replicas behind a load "
+            "balancer.",
         ),
     ] = False,
     unprotected: Annotated[
@@ -86,29 +87,43 @@ def serve(
     ] = False,
     auth_tokens: Annotated[
         Path | None,
-        typer.Option(help="Accept the bearer tokens in this list (HTTP): lines of a name and the token's SHA-256."),
+        typer.Option(
+            metavar="FILE",
+            help="Accept the bearer tokens in this list (HTTP): lines of a name and the token's SHA-256.",
+        ),
     ] = None,
     auth_jwks: Annotated[
         str | None,
-        typer.Option(help="Accept JWTs signed with one of these keys (HTTP): file or https:// URL of a JWKS."),
+        typer.Option(
+            metavar="FILE|URL", help="Accept JWTs signed with one of these keys (HTTP): file or https:// URL of a JWKS."
+        ),
     ] = None,
-    auth_issuer: Annotated[str | None, typer.Option(help="With --auth-jwks: the required issuer of a token.")] = None,
+    auth_issuer: Annotated[
+        str | None, typer.Option(metavar="ISSUER", help="With --auth-jwks: the required issuer of a token.")
+    ] = None,
     auth_audience: Annotated[
-        str | None, typer.Option(help="With --auth-jwks: the required audience of a token, usually this server's URL.")
+        str | None,
+        typer.Option(
+            metavar="AUDIENCE", help="With --auth-jwks: the required audience of a token, usually this server's URL."
+        ),
     ] = None,
     auth: Annotated[
-        str | None, typer.Option(help="Verify tokens with a TokenVerifier of your own (HTTP): module:attribute.")
+        str | None,
+        typer.Option(metavar="MODULE:ATTRIBUTE", help="Verify tokens with a TokenVerifier of your own (HTTP)."),
     ] = None,
     toolset: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="NAME",
             help="Toolset to serve: an installed one's name, or module:attribute. Repeatable.",
             is_eager=True,  # so that the help behind it knows
         ),
     ] = None,
     tool: Annotated[
         list[str] | None,
-        typer.Option("--tool", "--tools", help="Serve these tools only: names, with commas. Repeatable."),
+        typer.Option(
+            "--tool", "--tools", metavar="NAMES", help="Serve these tools only: names, with commas. Repeatable."
+        ),
     ] = None,
     list_tools: Annotated[
         bool, typer.Option("--list-tools", help="Print the names of the tools, each with its first sentence, and end.")
@@ -142,7 +157,7 @@ def serve(
 
 
 app.add_typer(deepset, name="deepset", short_help="Run a simulated deepset platform.")
-app.add_typer(objects, name="objects", short_help="Look at stored objects: ls, show, get, grep, query, rm.")
+app.add_typer(objects, name="objects", short_help="Look at stored objects: ls, show, get, grep, query, put, rm.")
 app.command(cls=SettingsCommand, short_help="Show what the store holds, and what a running server has counted.")(stats)
 
 

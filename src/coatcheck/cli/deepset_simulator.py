@@ -24,21 +24,26 @@ def deepset() -> None:
 
 @app.command(short_help="Run a simulated deepset platform.")
 def simulate(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0: one that is free.", min=0, max=65535)] = 8001,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="NUMBER", help="Port to listen on; 0: one that is free.", min=0, max=65535)
+    ] = 8001,
     keys: Annotated[
-        Path | None, typer.Option(help="Let in these API keys only: lines of a key and a given name.")
+        Path | None, typer.Option(metavar="FILE", help="Let in these API keys only: lines of a key and a given name.")
     ] = None,
     faults: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="RULE",
             help='Requests that fail, such as "status=503 path=*/pipelines times=2 retry_after=1", "delay=30" or '
-            '"drop=true every=5". Repeatable; POST /simulator/faults adds more while it runs.'
+            '"drop=true every=5". Repeatable; POST /simulator/faults adds more while it runs.',
         ),
     ] = None,
-    deploy_seconds: Annotated[float, typer.Option(help="Seconds that a deployment takes.", min=0)] = 3.0,
+    deploy_seconds: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Seconds that a deployment takes.", min=0)
+    ] = 3.0,
     requests_per_second: Annotated[
-        int, typer.Option(help="Most requests of one key in a second; 0: any number.", min=0)
+        int, typer.Option(metavar="NUMBER", help="Most requests of one key in a second; 0: any number.", min=0)
     ] = 0,
 ) -> None:
     """Run a simulated deepset platform with sample data, for tests and demos.

@@ -11,6 +11,7 @@ import typer
 
 from coatcheck import __version__
 from coatcheck.backends import InMemoryBackend
+from coatcheck.cli.logs import warnings_as_messages
 from coatcheck.cli.options import SettingsFlags, make_container, store_place
 from coatcheck.containers import Container
 from coatcheck.errors import CoatcheckError
@@ -26,7 +27,8 @@ def run_doctor(flags: SettingsFlags, *, mermaid: bool) -> int:
     if mermaid:
         typer.echo(draw_mermaid(Container() if flags.container is None else make_container(flags)))
         return 0
-    return asyncio.run(_examine(flags))
+    with warnings_as_messages():
+        return asyncio.run(_examine(flags))
 
 
 async def _examine(flags: SettingsFlags) -> int:
@@ -79,7 +81,7 @@ async def _milliseconds(work: Callable[[], Awaitable[object]]) -> float:
 
 
 class Report:
-    """Prints one line for each thing that is looked at."""
+    """Prints one line for each check."""
 
     def __init__(self) -> None:
         self.failed = False

@@ -1,4 +1,4 @@
-"""What a person sees who starts a stdio server by hand: what it waits for, and the configuration to paste."""
+"""What a stdio server prints when it is started in a terminal: that it waits for a client, and a configuration."""
 
 import json
 import sys
@@ -15,9 +15,21 @@ def explain_waiting(arguments: Sequence[str] | None = None) -> None:
     """
     if sys.stdin is None or not sys.stdin.isatty():
         return
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    entry = {"mcpServers": {"NAME": {"command": "coatcheck", "args": given}}}
+    command, *words = _launcher()
+    given = [*words, *(sys.argv[1:] if arguments is None else arguments)]
+    entry = {"mcpServers": {"NAME": {"command": command, "args": given}}}
     announce(
         "waiting for an MCP client on stdin. An MCP client starts this command by itself; "
         "put this into its configuration:\n" + json.dumps(entry, indent=2, ensure_ascii=False) + "\nCtrl-C ends it."
     )
+
+
+def _launcher() -> tuple[str, ...]:
+    """Give the words that start coatcheck, with an absolute path: clients do not know a shell's PATH."""
+    from coatcheck.errors import SettingsError
+    from coatcheck.installer import find_launcher
+
+    try:
+        return find_launcher()
+    except SettingsError:  # it runs from a cache, and the program that made it is not found
+        return ("coatcheck",)

@@ -30,20 +30,30 @@ ClientName = Annotated[
 ]
 All = Annotated[bool, typer.Option("--all", help="All clients on this machine.")]
 Servers = Annotated[
-    list[str] | None, typer.Option("--server", help="This server only. Repeatable.", show_default=False)
+    list[str] | None, typer.Option("--server", metavar="NAME", help="This server only. Repeatable.", show_default=False)
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
 File = Annotated[
     Path | None,
-    typer.Option("--file", help="The client's file; by default the user's own.", show_default=False),
+    typer.Option("--file", metavar="FILE", help="The client's file; by default the user's own.", show_default=False),
 ]
 InlineLimit = Annotated[
-    int | None, typer.Option(help="Results up to this many characters pass unchanged.", show_default=False, min=0)
+    int | None,
+    typer.Option(
+        metavar="NUMBER", help="Results up to this many characters pass unchanged.", show_default=False, min=0
+    ),
 ]
-Ttl = Annotated[float | None, typer.Option(help="Seconds an object is kept; 0 or less: no expiry.", show_default=False)]
+Ttl = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="Seconds an object is kept; 0 or less: no expiry.", show_default=False),
+]
 ObjectTools = Annotated[
     str | None,
-    typer.Option(help="Object tools to offer, with commas: get,slice,grep,query. All by default.", show_default=False),
+    typer.Option(
+        metavar="NAMES",
+        help="Object tools to offer, with commas: get,slice,grep,query. All by default.",
+        show_default=False,
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -104,7 +114,7 @@ def install(
     def change(found: "ConfigFile") -> None:
         made = plan(found, tools=bool(add_tools))
         if add_tools is None and _may_ask(dry_run, yes) and any(outcome.hidden_tools for outcome in made.outcomes):
-            _print_outcomes(made, dry_run=dry_run)
+            _print_outcomes(made, dry_run=dry_run, yes=yes)
             if typer.confirm("Add the object tools to these lists?", default=True):
                 made = plan(found, tools=True)
         go_on(made, dry_run=dry_run, yes=yes)
@@ -198,10 +208,11 @@ def _may_ask(dry_run: bool, yes: bool) -> bool:
     return not dry_run and not yes and sys.stdin.isatty()
 
 
-def _print_outcomes(plan: "Plan", *, dry_run: bool) -> None:
+def _print_outcomes(plan: "Plan", *, dry_run: bool, yes: bool) -> None:
+    tense = "would be " if dry_run else "" if yes else "will be "
     for outcome in plan.outcomes:
-        done = outcome.action not in {"unchanged", "left alone"}
-        action = f"would be {outcome.action}" if done and dry_run else outcome.action
+        changes = outcome.action not in {"unchanged", "left alone"}
+        action = f"{tense}{outcome.action}" if changes else outcome.action
         typer.echo(f"{outcome.label}: {action}{f' ({outcome.reason})' if outcome.reason else ''}")
         if outcome.hidden_tools:
             typer.echo(f"  note: {outcome.hidden_tools}; --add-tools adds them")
@@ -210,10 +221,10 @@ def _print_outcomes(plan: "Plan", *, dry_run: bool) -> None:
 
 
 def go_on(plan: "Plan", *, dry_run: bool, yes: bool) -> None:
-    """Say what a plan does, ask, and do it."""
+    """Print what a plan changes, ask, and carry it out."""
     from coatcheck.installer import carry_out
 
-    _print_outcomes(plan, dry_run=dry_run)
+    _print_outcomes(plan, dry_run=dry_run, yes=yes)
     if not plan.changes:
         typer.echo(f"{plan.file.path}: nothing to change.")
         if not dry_run:
@@ -226,7 +237,8 @@ def go_on(plan: "Plan", *, dry_run: bool, yes: bool) -> None:
     if not yes:
         if not sys.stdin.isatty():
             raise SettingsError(
-                "stdin is not a terminal, so this cannot be confirmed: add --yes, or --dry-run to look."
+                "Nothing was changed: stdin is not a terminal, so this cannot be confirmed; add --yes, or --dry-run to "
+                "look."
             )
         typer.confirm(f"Change {plan.file.path}?", abort=True)
     notes = carry_out(plan)

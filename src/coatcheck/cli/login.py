@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from coatcheck.proxy.upstreams.token_storage import SignIn, TokenStorage
 
 Url = Annotated[str, typer.Argument(help="The server's URL, as in wrap --url.", metavar="URL")]
-CaFile = Annotated[Path | None, typer.Option(help="Certificates to trust for the URL (PEM).", show_default=False)]
+CaFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Certificates to trust for the URL (PEM).", show_default=False)
+]
 
 
 def login(

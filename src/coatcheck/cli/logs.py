@@ -3,6 +3,8 @@
 import json
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 
@@ -47,6 +49,26 @@ def configure_logging(log_format: str | None, *, verbose: bool) -> None:
     for handler in logging.getLogger().handlers:
         handler.setFormatter(TextLines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     write_logs_as(log_format)
+
+
+@contextmanager
+def warnings_as_messages() -> Iterator[None]:
+    """Write warnings as messages of the command, for a command that prints its result and ends.
+
+    The circuit breaker's are left out: such a command reports the error of the store itself.
+    """
+    handler = _Messages(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Messages(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name != "coatcheck.backends.breaker":
+            say(record.getMessage())
 
 
 def write_logs_as(log_format: str | None) -> None:

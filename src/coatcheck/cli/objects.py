@@ -1,4 +1,4 @@
-"""``coatcheck objects``: a person's look at what is stored."""
+"""``coatcheck objects``: look at stored objects, store a file, remove objects."""
 
 import json
 import sys
@@ -10,7 +10,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from coatcheck.cli.options import SettingsFlags, make_settings, store_place
+from coatcheck.cli.logs import warnings_as_messages
+from coatcheck.cli.options import SettingsFlags, WrongUsage, make_settings, store_place
 from coatcheck.cli.printing import print_data, print_table, say
 from coatcheck.cli.settings_options import SettingsCommand, settings_options
 from coatcheck.errors import quoted_name
@@ -29,6 +30,7 @@ Namespace = Annotated[
     str | None,
     typer.Option(
         "--namespace",
+        metavar="NAME",
         help="Whose objects: a namespace as `ls --all-namespaces` names it. "
         "[default: those of servers over stdio, and of scripts]",
         show_default=False,
@@ -53,7 +55,7 @@ def ls(
 ) -> None:
     """List objects, newest first: id, type, size, tool, age."""
     if all_namespaces and namespace is not None:
-        raise typer.BadParameter("--namespace and --all-namespaces exclude each other.")
+        raise WrongUsage("--namespace and --all-namespaces exclude each other.")
     from coatcheck.explorer import ago
     from coatcheck.store.inventory import inventory
 
@@ -137,9 +139,11 @@ def get(
 def grep(
     pattern: Annotated[str, typer.Argument(help="A regular expression.")],
     target: Target,
-    ignore_case: Annotated[bool, typer.Option("--ignore-case", "-i", help="Take upper and lower case alike.")] = False,
-    context: Annotated[int, typer.Option("--context", "-C", min=0, help="Lines to show around each match.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, help="Most matches to show.")] = 1000,
+    ignore_case: Annotated[bool, typer.Option("--ignore-case", "-i", help="Ignore case.")] = False,
+    context: Annotated[
+        int, typer.Option("--context", "-C", min=0, metavar="NUMBER", help="Lines to show around each match.")
+    ] = 0,
+    limit: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Maximum number of matches to show.")] = 1000,
     namespace: Namespace = None,
     *,
     settings: SettingsFlags,
@@ -190,7 +194,7 @@ def put(
         try:
             content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         except OSError as error:
-            raise typer.BadParameter(f"{file} cannot be read: {error.strerror}.") from None
+            raise WrongUsage(f"{file} cannot be read: {error.strerror}.") from None
         try:
             value: str | bytes = content.decode()
         except UnicodeDecodeError:
@@ -214,7 +218,7 @@ def rm(
         references = [parse_target(target) for target in targets]
         for reference in references:
             if reference.path:
-                raise typer.BadParameter(f"{reference} is a part; objects are removed as a whole.")
+                raise WrongUsage(f"{reference} is a part; objects are removed as a whole.")
         for reference in references:
             if explorer.store.delete(reference.object_id):
                 say(f"removed {reference}")
@@ -236,17 +240,18 @@ def opened(flags: SettingsFlags) -> Iterator[Any]:
     settings = make_settings(flags)
     if settings.object_store_backend == "memory":
         raise SettingsError(
-            "Objects in memory can be seen by the process that keeps them alone. Run the server with "
-            "--object-store-backend sqlite or redis, and say the same here (or in COATCHECK_OBJECT_STORE_BACKEND); "
-            "what a server over HTTP has counted tells `coatcheck stats --url`."
+            "Objects in memory can be seen only by the process that keeps them. Run the server with "
+            "--object-store-backend sqlite or redis, and repeat the option here (or COATCHECK_OBJECT_STORE_BACKEND). "
+            "`coatcheck stats --url` shows what a server over HTTP has counted."
         )
-    container = Container(settings=settings)
-    try:
-        yield container
-    except (ReferenceSyntaxError, PatternError, FilterError) as error:
-        _refuse(str(error))
-    finally:
-        anyio.run(container.exit_stack().aclose)
+    with warnings_as_messages():
+        container = Container(settings=settings)
+        try:
+            yield container
+        except (ReferenceSyntaxError, PatternError, FilterError) as error:
+            _refuse(str(error))
+        finally:
+            anyio.run(container.exit_stack().aclose)
 
 
 @contextmanager

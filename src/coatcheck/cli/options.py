@@ -26,8 +26,16 @@ ContainerPlace = Annotated[
 ]
 Config = Annotated[
     Path | None,
-    typer.Option("--config", help="Settings file (TOML). [env: COATCHECK_CONFIG]", show_default=False),
+    typer.Option("--config", metavar="FILE", help="Settings file (TOML). [env: COATCHECK_CONFIG]", show_default=False),
 ]
+
+
+class WrongUsage(typer.BadParameter):
+    """Arguments that do not fit together: exit code 2, without typer's "Invalid value", which is about one option."""
+
+    def format_message(self) -> str:
+        """Give the message as it is."""
+        return self.message
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What commands print: data on stdout, words on stderr."""
+"""What commands print: data on stdout, messages on stderr."""
 
 import sys
 from collections.abc import Sequence
@@ -7,23 +7,23 @@ from coatcheck.errors import CoatcheckError
 
 
 def say(text: str) -> None:
-    """Tell a person something on stderr."""
-    sys.stderr.write(f"coatcheck: {_harmless(text)}\n")
+    """Write a message to stderr."""
+    sys.stderr.write(f"coatcheck: {_printable(text)}\n")
 
 
 def print_data(data: str | bytes) -> None:
-    """Write data to stdout as it is; on a terminal without what would steer it."""
+    """Write data to stdout as it is; on a terminal without control characters."""
     if sys.stdout is None:  # it was closed when we were started
         raise CoatcheckError("The output cannot be written: stdout is closed.")
     if sys.stdout.isatty():
         text = data if isinstance(data, str) else data.decode(errors="replace")
-        sys.stdout.write(_harmless(text) + ("" if text.endswith("\n") else "\n"))
+        sys.stdout.write(_printable(text) + ("" if text.endswith("\n") else "\n"))
         return
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(data.encode(errors="surrogateescape") if isinstance(data, str) else data)
         sys.stdout.buffer.flush()
-    except BrokenPipeError:  # who reads has enough
+    except BrokenPipeError:  # the reader has closed the pipe
         raise
     except OSError as error:
         raise CoatcheckError(f"The output cannot be written: {error.strerror}.") from None
@@ -42,5 +42,5 @@ def _one_line(text: str) -> str:
     return "".join(c if c.isprintable() else "�" for c in text)
 
 
-def _harmless(text: str) -> str:
+def _printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)

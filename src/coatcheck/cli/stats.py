@@ -28,7 +28,10 @@ Figures = dict[str, Any]
 def stats(
     url: Annotated[
         str | None,
-        typer.Option(help="A running server, such as http://127.0.0.1:8000: say what it has counted since its start."),
+        typer.Option(
+            metavar="URL",
+            help="A running server, such as http://127.0.0.1:8000: show what it has counted since its start.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     *,
@@ -36,9 +39,9 @@ def stats(
 ) -> None:
     """Show what previews kept out of contexts, what the store holds and what a running server has counted.
 
-    Figures are of all servers, processes and namespaces that share the store; those of previews go back 90 days. A
-    store in memory is known to its server alone: ask that one, with --url. With --url, a store that does not answer is
-    told beside the server's figures.
+    The figures are those of all servers, processes and namespaces that share the store; those of previews go back 90
+    days. A store in memory is visible only to its own server: name that one with --url. With --url, an error of the
+    store does not hide the server's figures.
     """
     from coatcheck.errors import ObjectStoreUnavailable
 
@@ -153,7 +156,7 @@ def _scrape(url: str) -> list[tuple[str, dict[str, str], float]]:
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise SettingsError("--url wants the address of a server, such as http://127.0.0.1:8000.")
+        raise SettingsError("--url takes the address of a server, such as http://127.0.0.1:8000.")
     address = f"{parts.scheme}://{parts.netloc}{METRICS}"
     try:
         answer = httpx2.get(address, timeout=LONGEST_WAIT_SECONDS)

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import typer
-
+from coatcheck.cli.options import WrongUsage
 from coatcheck.cli.settings_options import SettingsCommand
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def toolset_options(toolsets: "Sequence[Toolset]", extra: ExtraFlags) -> dict[st
     """Sort the flags that the command does not know into the settings of the toolsets, by the toolsets' names.
 
     Raises:
-        typer.BadParameter: A flag that no toolset has, or one without its value.
+        WrongUsage: A flag that no toolset has, or one without its value.
     """
     from coatcheck.references import close_names
 
@@ -72,13 +71,13 @@ def toolset_options(toolsets: "Sequence[Toolset]", extra: ExtraFlags) -> dict[st
             hint = f" Did you mean {near[0]}?" if near else ""
             if owners and not near:
                 hint = f" The flags of the toolsets are: {', '.join(owners)}."
-            raise typer.BadParameter(f"No such option: {flag}.{hint}")
+            raise WrongUsage(f"No such option: {flag}.{hint}")
         toolset, field = owners[flag]
         if not value and (toolset, field) in switches:
             value = "true"
         if not value:
             if not rest or rest[0].startswith("--"):
-                raise typer.BadParameter(f"Option {flag} requires a value.")
+                raise WrongUsage(f"Option {flag} requires a value.")
             value = rest.pop(0)
         options.setdefault(toolset, {})[field] = value
     return options

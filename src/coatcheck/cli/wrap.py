@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coatcheck.cli.options import SettingsFlags
+from coatcheck.cli.options import SettingsFlags, WrongUsage
 from coatcheck.cli.settings_options import settings_options
 from coatcheck.errors import SettingsError, excerpt
 
@@ -25,27 +25,35 @@ def wrap(
     env: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="NAME=VALUE",
             help="Variable of the command: NAME=VALUE, or NAME for one that is set here. Repeatable.",
             rich_help_panel=UPSTREAM,
         ),
     ] = None,
     cwd: Annotated[
-        Path | None, typer.Option(help="Working directory of the command.", rich_help_panel=UPSTREAM)
+        Path | None, typer.Option(metavar="FOLDER", help="Working directory of the command.", rich_help_panel=UPSTREAM)
     ] = None,
-    url: Annotated[str | None, typer.Option(help="Wrap the server at this URL.", rich_help_panel=UPSTREAM)] = None,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Wrap the server at this URL.", rich_help_panel=UPSTREAM)
+    ] = None,
     sse: Annotated[
         bool, typer.Option("--sse", help="The URL is one of HTTP+SSE, the older transport.", rich_help_panel=UPSTREAM)
     ] = False,
     header: Annotated[
         list[str] | None,
-        typer.Option(help="Header for the URL, 'Name: $VARIABLE'. Repeatable.", rich_help_panel=UPSTREAM),
+        typer.Option(
+            metavar="'NAME: VALUE'", help="Header for the URL, 'Name: $VARIABLE'. Repeatable.", rich_help_panel=UPSTREAM
+        ),
     ] = None,
     token_variable: Annotated[
         str | None,
-        typer.Option(help="Name of the variable that holds a bearer token for the URL.", rich_help_panel=UPSTREAM),
+        typer.Option(
+            metavar="NAME", help="Name of the variable that holds a bearer token for the URL.", rich_help_panel=UPSTREAM
+        ),
     ] = None,
     ca_file: Annotated[
-        Path | None, typer.Option(help="Certificates to trust for the URL (PEM).", rich_help_panel=UPSTREAM)
+        Path | None,
+        typer.Option(metavar="FILE", help="Certificates to trust for the URL (PEM).", rich_help_panel=UPSTREAM),
     ] = None,
     oauth: Annotated[
         bool | None,
@@ -59,23 +67,28 @@ def wrap(
     servers: Annotated[
         list[Path] | None,
         typer.Option(
+            metavar="FILE",
             help="File of servers to wrap together, as clients have it: JSON with mcpServers. Repeatable.",
             rich_help_panel=UPSTREAM,
         ),
     ] = None,
     transport: Annotated[
-        str, typer.Option(help="How clients connect: stdio or streamable-http.", rich_help_panel=DOWNSTREAM)
+        str,
+        typer.Option(metavar="NAME", help="How clients connect: stdio or streamable-http.", rich_help_panel=DOWNSTREAM),
     ] = "stdio",
-    host: Annotated[str, typer.Option(help="Address to listen on (HTTP).", rich_help_panel=DOWNSTREAM)] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on (HTTP).", rich_help_panel=DOWNSTREAM)
+    ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(help="Port to listen on (HTTP).", min=0, max=65535, rich_help_panel=DOWNSTREAM)
+        int,
+        typer.Option(metavar="NUMBER", help="Port to listen on (HTTP).", min=0, max=65535, rich_help_panel=DOWNSTREAM),
     ] = 8000,
     stateless: Annotated[
         bool,
         typer.Option(
             "--stateless",
-            help="Answer each request by itself, without sessions, as replicas behind a balancer must: all clients "
-            "share one server, which can ask them nothing.",
+            help="Answer each request by itself, without sessions, as replicas behind a load balancer must: all "
+            "clients share one wrapped server, which cannot send requests to them.",
             rich_help_panel=DOWNSTREAM,
         ),
     ] = False,
@@ -83,20 +96,37 @@ def wrap(
         bool,
         typer.Option(
             "--unprotected",
-            help="Listen on an address that others can reach although callers are not authenticated.",
+            help="Allow an address that other machines can reach although callers are not authenticated.",
             rich_help_panel=DOWNSTREAM,
         ),
     ] = False,
     auth_tokens: Annotated[
-        Path | None, typer.Option(help="List of bearer tokens, as for serve.", rich_help_panel=AUTH)
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Accept the bearer tokens in this list: lines of a name and the token's SHA-256.",
+            rich_help_panel=AUTH,
+        ),
     ] = None,
     auth_jwks: Annotated[
-        str | None, typer.Option(help="Keys of signed tokens, as for serve.", rich_help_panel=AUTH)
+        str | None,
+        typer.Option(
+            metavar="FILE|URL",
+            help="Accept JWTs signed with one of these keys: file or https:// URL of a JWKS.",
+            rich_help_panel=AUTH,
+        ),
     ] = None,
-    auth_issuer: Annotated[str | None, typer.Option(help="Who must have issued them.", rich_help_panel=AUTH)] = None,
-    auth_audience: Annotated[str | None, typer.Option(help="Whom they are meant for.", rich_help_panel=AUTH)] = None,
+    auth_issuer: Annotated[
+        str | None, typer.Option(metavar="ISSUER", help="Required issuer of signed tokens.", rich_help_panel=AUTH)
+    ] = None,
+    auth_audience: Annotated[
+        str | None, typer.Option(metavar="AUDIENCE", help="Required audience of signed tokens.", rich_help_panel=AUTH)
+    ] = None,
     auth: Annotated[
-        str | None, typer.Option(help="A TokenVerifier of your own: module:attribute.", rich_help_panel=AUTH)
+        str | None,
+        typer.Option(
+            metavar="MODULE:ATTRIBUTE", help="Verify tokens with a TokenVerifier of your own.", rich_help_panel=AUTH
+        ),
     ] = None,
     resource_links: Annotated[
         bool,
@@ -131,8 +161,8 @@ def wrap(
         command or [], env or [], cwd, url, sse, header or [], token_variable, ca_file, sign_in
     ).target()
     if (target is None) == (not servers):
-        raise typer.BadParameter(
-            "Name what to wrap: a command behind --, a --url, or --servers with a file of several; one of them."
+        raise WrongUsage(
+            "Name one thing to wrap: a command after --, a --url, or --servers with a file of several servers."
         )
     if stateless and transport == "stdio":
         raise SettingsError("--stateless goes with --transport streamable-http.")

@@ -72,8 +72,13 @@ def find_config_file(client: Client, path: Path | None = None, *, must_exist: bo
         raise SettingsError(f"{given} is not a file.")
     if must_exist and not given.is_file():
         projects = [file.path for file in config_files_of(client) if file.in_project and file.path.is_file()]
-        hint = f" There is {projects[0]}: name it with --file." if projects and path is None else ""
-        raise SettingsError(f"{client.title} has no file {given}.{hint}")
+        if path is not None:
+            hint = "Check the path."
+        elif projects:
+            hint = f"There is {projects[0]}: name it with --file."
+        else:
+            hint = f"It has no servers yet: `coatcheck add {client.name} NAME -- COMMAND` adds one, wrapped."
+        raise SettingsError(f"{client.title} has no file {given}. {hint}")
     return ConfigFile(client, given, in_project=_is_in_project(client, given, user))
 
 

@@ -97,7 +97,7 @@ class Observation:
             self.observer.tool_result(tool, kept=reference is not None, saved=max(characters - shown, 0))
         # Below the level that the SDK's servers log at by default; `--verbose` shows it.
         if logger.isEnabledFor(logging.DEBUG):
-            name, where = quoted_name(tool or "a tool"), reference or "not kept"
+            name, where = quoted_name(tool) if tool else "an unlisted tool", reference or "not kept"
             logger.debug("%s: %s → %s characters, %s", name, f"{characters:,}", f"{shown:,}", where)
 
     def sandbox_stopped(self, error: SandboxError) -> None:

@@ -100,7 +100,7 @@ def _left_out(shown: int, hits: Hits, keys: Hits) -> str:
 
 def _advice(args: dict[str, Any]) -> str:
     if args.get("case_sensitive"):
-        return "Upper and lower case were told apart; try without."
+        return "The search was case-sensitive; try one that ignores case."
     return "Try a shorter pattern, or one word of it."
 
 
