@@ -216,18 +216,13 @@ def test_an_output_that_cannot_be_written_is_told_in_one_line(to, words, tmp_pat
     assert words in done.stderr
 
 
-def test_an_error_of_the_store_is_reported_once(run):
-    unreachable = {"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": "redis://:wrong@127.0.0.1:1"}
-    done = run(unreachable, "objects", "ls")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("coatcheck: The object store at 127.0.0.1:1 refused the connection")
-    assert done.stderr.count("refused the connection") == 1
-
-
-def test_a_refused_password_is_reported_once(own_redis, run):
+def test_an_error_of_the_store_is_reported_once(own_redis):
     wrong = own_redis.url.replace("redis://", "redis://nobody:wrong@")
-    done = run({"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": wrong}, "objects", "ls")
-    assert done.returncode == 1
+    store = {"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": wrong}
+    command = [PYTHON, "-m", "coatcheck", "objects", "ls"]  # a process of its own: pytest has handlers for logs
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ, **store})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("coatcheck: ")
     assert done.stderr.count("did not accept the credentials") == 1
 
 
