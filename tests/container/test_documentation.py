@@ -33,9 +33,25 @@ def test_every_provider_is_in_the_table():
         assert f"`{name}`" in rows, name
 
 
+def blocks_in(text: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+
+
+SECTIONS = {section.partition("\n")[0]: blocks_in(section) for section in PAGE.split("\n## ")[1:]}
+
+
+@pytest.mark.parametrize("name", [name for name, blocks in SECTIONS.items() if blocks and name != "Wire"])
+def test_each_section_runs_by_itself_with_the_container_of_the_first(name):
+    first: dict[str, object] = {}
+    exec(compile(SECTIONS["Wire"][0], "containers.md, Wire", "exec"), first)
+    namespace = {"__name__": "containers_md", "container": first["container"]}
+    for block in SECTIONS[name]:
+        exec(compile(block, f"containers.md, {name}", "exec"), namespace)
+
+
 def test_the_code_runs_as_it_stands():
     namespace: dict[str, object] = {"__name__": "containers_md"}
-    blocks = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    blocks = blocks_in(PAGE)
     assert len(blocks) >= 18
     for number, block in enumerate(blocks):
         exec(compile(block, f"containers.md, block {number + 1}", "exec"), namespace)

@@ -27,6 +27,7 @@ def test_tools_are_listed_one_a_line_without_a_key(serve):
     ("flags", "variables", "expected"),
     [
         ([], {}, "set DEEPSET_API_KEY"),
+        ([], {"DEEPSET_API_KEY": "s3cret key"}, "without spaces or line breaks."),
         (["--api-key-from-auth-header"], {}, "--transport streamable-http"),
         (["--tools", "get_pipelin"], {"DEEPSET_API_KEY": "s3cret"}, "Did you mean get_pipeline"),
         (["--docs-share-url", "https://x/?share_token=s3cret"], {"DEEPSET_API_KEY": "s3cret"}, "share URL"),
@@ -38,6 +39,7 @@ def test_settings_that_do_not_fit_are_told_without_traceback_or_secret(serve, fl
     assert done.returncode in {1, 2}
     assert expected in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.stderr
+    assert ".." not in done.stderr
     assert "s3cret" not in done.stderr + done.stdout
 
 

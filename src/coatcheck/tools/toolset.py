@@ -85,7 +85,7 @@ class Toolset:
             faults = error.errors(include_input=False, include_url=False, include_context=False)
             texts = [(".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")) for fault in faults]
             text = "; ".join(f"{place}: {message}" if place else message for place, message in texts)
-            raise SettingsError(f"Settings of the toolset {self.name}: {text}.") from None
+            raise SettingsError(f"Settings of the toolset {self.name}: {text.removesuffix('.')}.") from None
 
     def adapt(self, options: Mapping[str, Any] | None, core: Settings) -> Settings:
         """Give the settings of coatcheck that go with those of the toolset; asked before a container is made."""

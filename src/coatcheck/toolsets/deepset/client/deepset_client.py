@@ -67,7 +67,7 @@ class DeepsetClient:
 
     Use it as a context manager, or call ``aclose()``. It closes the connection pool only if it made it.
 
-        async with DeepsetClient("api key") as client:
+        async with DeepsetClient("YOUR-API-KEY") as client:
             async for pipeline in client.workspace("default").pipelines.iterate():
                 print(pipeline.name, pipeline.status)
 
