@@ -96,6 +96,23 @@ def test_integers_of_any_size_inside_json_text_stay_exact(explorer, structured):
     assert str(BIG) in explorer.preview(object_id)
 
 
+@pytest.mark.parametrize("filter_", [".a", ".a | -.", "[.a] | add", "to_entries[0].value", ". == .", ".a + 1"])
+def test_a_filter_takes_an_integer_of_any_size(explorer, filter_):
+    object_id = explorer.store.put({"a": 10**5000, "b": 1})
+    answer = explorer.query(object_id, filter_)
+    assert len(answer.splitlines()[-1]) > 3
+    if filter_ == ".a":
+        assert answer == "1" + "0" * 5000
+
+
+@pytest.mark.parametrize(("filter_", "shown"), [("1e1000", "null"), ("[., -1e1000]", "[1,null]")])
+def test_a_number_that_no_double_holds_comes_out_of_a_filter_as_null(explorer, filter_, shown):
+    object_id = explorer.store.put(1)
+    assert explorer.query(object_id, filter_) == shown
+    kept = explorer.query(object_id, filter_, store=True).split()[-1].rstrip(".")
+    assert explorer.resolve(kept) == json.loads(shown)
+
+
 @pytest.mark.parametrize("filter_", [".b - .a", ".a == .b", "[.a, .b] | unique | length"])
 def test_jq_says_that_it_rounds_whatever_comes_out(explorer, filter_):
     object_id = explorer.store.put({"a": 1234567890123456789, "b": 1234567890123456790})

@@ -8,8 +8,14 @@ import orjson
 
 _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 _BEYOND_64_BITS = b"0" * 19
-_CONVERTED_AT_ONCE = 4000
-"""Digits up to which ``int()`` converts a text; it refuses more than 4300."""
+_CONVERTED_AT_ONCE = 2000
+"""Digits that ``int()`` and ``str()`` convert; both refuse more than 4300 and take time with the square of the digits."""
+
+_BITS_AT_ONCE = 6600
+"""Bits of an integer of that many digits."""
+
+MOST_DIGITS = 20_000
+"""Digits of an integer that is read as one, in 2 ms; of a longer one the digits are kept as a text."""
 
 
 def parse_exactly(text: str) -> Any:
@@ -37,6 +43,45 @@ def load_any_integers(text: str | bytes) -> Any:
         raise ValueError("This JSON is nested too deeply.") from None
 
 
-def any_integer(digits: str) -> int:
-    """Convert digits to an integer; at any length, which ``Decimal`` is exact at."""
-    return int(digits) if len(digits) < _CONVERTED_AT_ONCE else int(decimal.Decimal(digits))
+def any_integer(digits: str) -> int | str:
+    """Convert the digits of an integer, exactly; of more than ``MOST_DIGITS`` give the same text.
+
+    Whoever sends a number decides how long it is, so this takes much less than the square of its length.
+    """
+    if len(digits) <= _CONVERTED_AT_ONCE:
+        return int(digits)
+    if len(digits) > MOST_DIGITS:
+        return digits
+    sign, unsigned = (-1, digits[1:]) if digits[0] == "-" else (1, digits.removeprefix("+"))
+    return sign * _joined(unsigned, {})
+
+
+def _joined(digits: str, powers: dict[int, int]) -> int:
+    if len(digits) <= _CONVERTED_AT_ONCE:
+        return int(digits)
+    lower = len(digits) // 2
+    if lower not in powers:
+        powers[lower] = 10**lower
+    return _joined(digits[:-lower], powers) * powers[lower] + _joined(digits[-lower:], powers)
+
+
+def digits_of(number: int) -> str:
+    """Write an integer of any size; Python itself refuses beyond 4300 digits."""
+    if number.bit_length() <= _BITS_AT_ONCE:
+        return int.__repr__(number)
+    exact = decimal.Context(prec=decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
+    with decimal.localcontext(exact):
+        return format(_as_decimal(int(number), {}), "f")
+
+
+def _as_decimal(number: int, powers: dict[int, decimal.Decimal]) -> decimal.Decimal:
+    """Convert by halves: multiplying decimals is fast, converting a long integer at once is not."""
+    if number.bit_length() <= _BITS_AT_ONCE:
+        return decimal.Decimal(number)
+    if number < 0:
+        return -_as_decimal(-number, powers)
+    lower = number.bit_length() // 2
+    if lower not in powers:
+        powers[lower] = decimal.Decimal(2) ** lower
+    rest = number & ((1 << lower) - 1)
+    return _as_decimal(number >> lower, powers) * powers[lower] + _as_decimal(rest, powers)

@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 
+from coatcheck.codec.exact_json import digits_of
 from coatcheck.errors import counted
 
 MAX_DEPTH = 200
@@ -107,7 +108,7 @@ def _plain(value: Any, depth: int, inside: set[int]) -> Any:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, int):
-        return int(value) if _INT64_MIN <= value <= _UINT64_MAX else orjson.Fragment(digits(value))
+        return int(value) if _INT64_MIN <= value <= _UINT64_MAX else orjson.Fragment(digits_of(value))
     if isinstance(value, float):
         return float(value)
     if isinstance(value, Spliced):
@@ -160,7 +161,7 @@ def _key(key: Any) -> str:
     if key is None or isinstance(key, bool):
         return {None: "null", True: "true", False: "false"}[key]
     if isinstance(key, int):
-        return digits(key)
+        return digits_of(key)
     if isinstance(key, (float, decimal.Decimal, uuid.UUID)):
         return str(key)
     if isinstance(key, (datetime.datetime, datetime.date, datetime.time)):
@@ -182,11 +183,6 @@ def is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def digits(number: int) -> str:
-    """Write an integer of any size; Python itself refuses beyond 4300 digits."""
-    return str(number) if number.bit_length() < 10_000 else format(decimal.Decimal(number), "f")  # noqa: PLR2004
 
 
 def describe(value: Any) -> dict[str, str]:

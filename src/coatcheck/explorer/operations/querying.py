@@ -10,6 +10,7 @@ import jq
 
 from coatcheck.codec import dump_json, encode, load_exactly, load_json, open_json_text, replace_escaped_surrogates
 from coatcheck.codec.encoding import describe_payload
+from coatcheck.codec.exact_json import digits_of
 from coatcheck.errors import FilterError, SandboxOutputExceeded, counted, excerpt
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
 from coatcheck.explorer.operations.filter_hints import compile_hint, failure_hint, gives_nothing, missing_keys
@@ -180,12 +181,13 @@ def _refuse_what_takes_too_long(source: str, args: dict[str, Any], started: floa
 
 
 def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], count: int) -> Answer:
-    value = load_exactly(result) if _BEYOND_64_BITS.search(result) else load_json(result)
+    value, result = _read(result)
     if gives_nothing(value):
         notes += missing_keys(args["filter"], source)
     rounded = _rounded(value, source) if _LONG_NUMBER.search(result) else []
     if rounded:
-        named = ", ".join(map(str, rounded[:ROUNDED_NAMED])) + (" and others" if len(rounded) > ROUNDED_NAMED else "")
+        named = ", ".join(excerpt(digits_of(each)) for each in rounded[:ROUNDED_NAMED])
+        named += " and others" if len(rounded) > ROUNDED_NAMED else ""
         notes.append(f"jq computes with 53 bits: computed integers may be rounded ({named}).")
     elif computes(args["filter"]) and _has_long_integer(source) and may_round(args["filter"], source):
         notes.append(
@@ -201,6 +203,16 @@ def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], co
         return Answer.of_encoded(text, encode(value), facts)
     careful = bool(_BEYOND_64_BITS.search(result)) and _has_large_integer(value)
     return Answer.of_encoded(text, describe_payload(value, result.encode(), careful=careful), facts)
+
+
+def _read(result: str) -> tuple[Any, str]:
+    """Give the value that jq wrote, and its JSON as it can be stored: what is beyond a double is null in both."""
+    try:
+        value = load_json(result)
+    except ValueError:  # jq passes on the digits of 1e1000
+        value = load_exactly(result)
+        return value, dump_json(value).decode()
+    return load_exactly(result) if _BEYOND_64_BITS.search(result) else value, result
 
 
 @functools.lru_cache(maxsize=16)
@@ -278,7 +290,7 @@ def _rounded(value: Any, source: str) -> list[int]:
             pending.extend(item.values())
         elif isinstance(item, list):
             pending.extend(item)
-        elif isinstance(item, int) and abs(item) > EXACT_INTEGER and str(abs(item)) not in source:
+        elif isinstance(item, int) and abs(item) > EXACT_INTEGER and digits_of(abs(item)) not in source:
             found[item] = None
     return list(found)
 

@@ -1,0 +1,36 @@
+"""Integers of any size in JSON: exact, and read and written within a bound of time."""
+
+import json
+
+import pytest
+
+from coatcheck.codec.exact_json import MOST_DIGITS, any_integer, digits_of, load_any_integers
+from coatcheck.proxy.jsonrpc import parse, to_line
+from tests.waiting import within
+
+
+@pytest.mark.parametrize("count", [1, 19, 20, 1_999, 2_001, 4_299, 4_301, 8_003, MOST_DIGITS - 1])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_every_digit_survives(count, sign):
+    written = sign + ("9081726354" * (count // 10 + 1))[:count]
+    number = any_integer(written)
+    assert isinstance(number, int)
+    assert digits_of(number) == written
+    if count > 1:
+        assert any_integer(written[:-1]) == (abs(number) // 10) * (-1 if sign else 1)
+
+
+def test_of_a_longer_integer_the_digits_are_kept_as_a_text():
+    written = "7" * (MOST_DIGITS + 1)
+    assert load_any_integers(f'{{"a":[{written},1]}}') == {"a": [written, 1]}
+
+
+@pytest.mark.parametrize("count", [MOST_DIGITS, 1_000_000])
+def test_a_line_of_digits_is_read_and_written_in_a_moment(count):
+    """Converting a million digits at once takes half a minute, on the event loop: any server or caller may send them."""
+    many = ",".join(["9" * count] * (1_000_000 // count))
+    with within(1):
+        message = parse(f'{{"jsonrpc":"2.0","id":1,"result":{{"n":[{many}]}}}}'.encode())
+        line = to_line(message)
+    assert len(line) >= 1_000_000
+    assert json.loads(line, parse_int=len)["id"] == 1
