@@ -65,7 +65,7 @@ def test_following_the_advice_of_each_page_reads_everything(do, value):
 
 
 def test_a_text_of_several_lines_is_sliced_by_lines_and_of_one_by_characters(do):
-    assert do("slice", "a\nb\nc\n", start=1, end=2).text == "Lines 1 to 1 of 3 (counted from 0) of @obj_1:\n1: b"
+    assert do("slice", "a\nb\nc\n", start=1, end=2).text == "Line 1 of 3 (counted from 0) of @obj_1:\n1: b"
     assert do("slice", "abcdef", start=1, end=3).text == "Characters 1 to 2 of 6 (counted from 0) of @obj_1:\nbc"
 
 

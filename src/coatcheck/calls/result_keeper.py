@@ -24,6 +24,7 @@ from coatcheck.calls.stored_resources import object_link
 from coatcheck.codec import ToolResult
 from coatcheck.codec.characters import text_of
 from coatcheck.codec.tool_results import (
+    STRUCTURED,
     Result,
     ResultSize,
     blocks_of,
@@ -207,7 +208,7 @@ class ResultKeeper:
             if structured_of(result) is not None:
                 # Beside text of its own, the structure is a part of what is kept; who writes a filter means that part.
                 with suppress(PathNotFound):
-                    return await explorer.aquery(kept.reference, call.filter, "structured")
+                    return await explorer.aquery(kept.reference, call.filter, STRUCTURED)
             return await explorer.aquery(kept.reference, call.filter)
         except CoatcheckError as error:
             call.notes.append(f"{FILTER} was not applied: {error} The whole result is {kept.reference}.")

@@ -17,6 +17,9 @@ PARSED_AT_ONCE = 256 * 1024
 CONTENT = "content"
 """The member of the content blocks, on the wire and in the value that paths walk."""
 
+STRUCTURED = "structured"
+"""The member of the structured content in that value, where it says more than the blocks."""
+
 _STRUCTURED = "structuredContent"
 
 Result = dict[str, Any]
@@ -109,7 +112,7 @@ def result_value(result: dict[str, Any]) -> Any:
         if blocks and len(texts) == len(blocks):
             return [parsed_or_text(text) for text in texts]
         return {CONTENT: blocks}
-    return {CONTENT: blocks, "structured": structured} if blocks else structured
+    return {CONTENT: blocks, STRUCTURED: structured} if blocks else structured
 
 
 def result_text(result: dict[str, Any]) -> str | None:

@@ -107,9 +107,9 @@ def _head(noun: str, positions: range, total: int, args: dict[str, Any]) -> str:
         return f"No {noun}s in that range: {place(args)} has {total:,}, counted from 0."
     if len(positions) == total:
         return f"All {counted(total, noun)} of {place(args)}, counted from 0:"
-    return (
-        f"{noun.capitalize()}s {positions.start:,} to {positions[-1]:,} of {total:,} (counted from 0) of {place(args)}:"
-    )
+    one = f"{noun.capitalize()} {positions.start:,}"
+    shown = one if len(positions) == 1 else f"{noun.capitalize()}s {positions.start:,} to {positions[-1]:,}"
+    return f"{shown} of {total:,} (counted from 0) of {place(args)}:"
 
 
 def _rest(

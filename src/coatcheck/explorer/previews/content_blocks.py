@@ -53,7 +53,7 @@ def render_blocks(value: dict[str, Any], subject: Subject, limit: int) -> str:
         budget.put("next", f"Next: {steps[0]}") or budget.put("next", steps[0])
     shown = 0
     for position, block in enumerate(blocks[:MOST_BLOCKS]):
-        line = _line(block, base.join(_path(position).steps))
+        line = block_line(block, base.join(_path(position).steps))
         if len(line) + RESERVE > budget.room or not budget.put("samples", line):
             break
         shown += 1
@@ -96,7 +96,8 @@ def _inside(block: dict[str, Any], places: dict[str, tuple[str, ...]]) -> tuple[
     return (keys, held) if isinstance(held, str) else ((), "")
 
 
-def _line(block: dict[str, Any], path: Path) -> str:
+def block_line(block: dict[str, Any], path: Path) -> str:
+    """Say in one line what is in a block and under which path: type, name, length, the start of its text."""
     resource = block.get("resource")
     about: dict[str, Any] = resource if isinstance(resource, dict) else block
     named = [block["type"], *(about[key] for key in ("name", "uri", "mimeType") if isinstance(about.get(key), str))]

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from coatcheck.codec.tool_results import CONTENT, STRUCTURED
 from coatcheck.errors import counted
 from coatcheck.explorer.previews.columns import columns_beside
+from coatcheck.explorer.previews.content_blocks import block_line, is_envelope
 from coatcheck.explorer.previews.in_brief import title
 from coatcheck.explorer.previews.main_part import KEY, RUN, Main, find_main, label_of
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
@@ -24,6 +26,8 @@ SCARCE = 300
 
 ROOMY = 1_000
 """With fewer characters in all, the shortest of the next steps comes first."""
+MOST_BESIDE = 2
+"""Blocks that are shown beside the structure of a tool result."""
 COLUMNS = 600
 """Characters of the names of a table's columns."""
 
@@ -91,6 +95,10 @@ def _samples(value: Any, main: Main | None, subject: Subject, room: int) -> Show
     shown = Shown([], 0, 0, Cuts())
     target = subject.target
     base = target.path if target else Path()
+    for line in _texts_beside(value, base):
+        if len(line) <= room // 2:
+            shown.lines.append(line)
+            room -= len(line) + 1
     if main is None or (main.place and not _only_holds(value)):
         heading = label_of(base) if base else ("Top level" if isinstance(value, dict) else "Value")
         found = sample(value, (room // 2 if main else room) - len(heading) - 2, open_arrays=main is None)
@@ -102,6 +110,15 @@ def _samples(value: Any, main: Main | None, subject: Subject, room: int) -> Show
     if main is not None:
         _member_samples(main, base.join(main.place.steps), room, shown)
     return shown
+
+
+def _texts_beside(value: Any, base: Path) -> list[str]:
+    """A line for each of the first blocks that stand beside the structure of a tool result."""
+    is_both = isinstance(value, dict) and value.keys() == {CONTENT, STRUCTURED}
+    if not is_both or not is_envelope({CONTENT: value[CONTENT]}):
+        return []
+    place = base.child(CONTENT)
+    return [block_line(block, place.child(number)) for number, block in enumerate(value[CONTENT][:MOST_BESIDE])]
 
 
 def _only_holds(value: Any) -> bool:
@@ -122,6 +139,13 @@ def _member_samples(main: Main, place: Path, room: int, shown: Shown) -> None:
             members = members[1:]
             each = room // 2
             found = sample(member, each - len(label) - 3, form=form)
+        if found is not None and isinstance(member, (list, tuple)) and 0 < found.members <= found.cuts.folded:
+            # Of items that are all folded one that is open tells more.
+            label = label_of(place.child(step).child(Index(0)))
+            found = sample(member[0], each - len(label) - 3)
+            if found is not None:
+                shown.lines.append(f"{label}: {found.text}")
+            continue
         if found is None or (found.members == 0 and found.cuts.folded):
             continue  # a folded member tells nothing that the shape does not
         form = found.form

@@ -5,16 +5,19 @@ from itertools import islice
 from typing import Any
 
 from coatcheck.explorer.previews.columns import columns_beside
-from coatcheck.explorer.previews.jq_filters import SHOWN, for_array, for_columns, for_map, for_record, most_telling
+from coatcheck.explorer.previews.jq_filters import SHOWN, for_array, for_columns, for_map, for_record, jq_path
+from coatcheck.explorer.previews.jq_picks import LONG_TEXT, most_telling
 from coatcheck.explorer.previews.main_part import KEY, RUN, Main, call, label_of, passing
 from coatcheck.explorer.previews.samples import render_whole, whole_length
-from coatcheck.explorer.previews.shape import SAMPLED, pick
+from coatcheck.explorer.previews.shape import MOST_FIELDS, SAMPLED, describe, pick
 from coatcheck.explorer.previews.wording import Subject
 from coatcheck.references import Index, Key, Path, Reference, Slice
 
 LIGHT = 1_500
 """Characters that a suggested call may give: at most some 900 tokens, in tables of numbers."""
 MOST_ITEMS = 20
+MOST_NAMES = 100
+"""Names of fields that a suggested call gives."""
 
 
 def suggestions(value: Any, main: Main | None, subject: Subject, *, is_text: bool = False) -> Iterator[str]:
@@ -35,26 +38,57 @@ def suggestions(value: Any, main: Main | None, subject: Subject, *, is_text: boo
         return
     yield call("query", target, filter=_filter(value, main))
     inner = _inner(value, part)
-    page = ""
-    if main is not None:
+    page = _second_list(value, main, target)
+    if main is not None and not page:
         is_light = subject.characters <= LIGHT and not is_text
         page = _page(target, main, is_light=is_light) if len(main.container) > SHOWN else _page_inside(target, main)
-    if not page:
-        light = part if render_whole(_at(value, part), LIGHT) is not None else inner
-        page = call("get", Reference(target.object_id, target.path.join(light.steps)))
-    yield page
+    yield page or _look_into(target, part, inner, _at(value, part))
     yield passing(target, inner)
+
+
+def _look_into(target: Reference, part: Path, inner: Path, member: Any) -> str:
+    """The call that gives a member, or of a long one what its sample does not show: further names, the longest text."""
+    found = part if render_whole(member, LIGHT) is not None else inner
+    if found is not part and isinstance(member, dict):
+        if len(member) > MOST_FIELDS:
+            more = Slice(MOST_FIELDS, MOST_FIELDS + MOST_NAMES)
+            return call("query", target, filter=f"{jq_path(part)} | keys_unsorted | .{more}")
+        texts = [(len(text), name) for name, text in member.items() if isinstance(text, str) and len(name) <= KEY]
+        length, name = max(texts, default=(0, ""))
+        if length > LONG_TEXT:
+            found = part.child(Key(name)).child(Slice(0, LIGHT))
+    return call("get", Reference(target.object_id, target.path.join(found.steps)))
 
 
 def _filter(value: Any, main: Main | None) -> str:
     if main is None:
         return for_record(value)
     if isinstance(main.container, dict):
-        return for_map(main.place, main.shape, len(main.container))
+        values = list(islice(main.container.values(), SAMPLED))
+        return for_map(main.place, main.shape, values, len(main.container))
     columns = columns_beside(value, main.place)
     if columns is not None:
         return for_columns(main.place, columns)
     return for_array(main.place, main.shape, pick(main.container, SAMPLED), len(main.container))
+
+
+def _second_list(value: Any, main: Main | None, target: Reference) -> str:
+    """The call that looks at a second list of records, beside the main one and not much shorter; ``""`` without one."""
+    if main is None or not isinstance(value, dict) or len(main.place.steps) != 1:
+        return ""
+    lists = [
+        (len(member), name)
+        for name, member in islice(value.items(), SAMPLED)
+        if member is not main.container and isinstance(member, list) and len(name) <= KEY
+    ]
+    length, name = max(lists, default=(0, ""))
+    if length <= SHOWN or 4 * length < len(main.container) or not isinstance(value[name][0], dict):
+        return ""
+    found = value[name]
+    items = describe([found]).arrays
+    if items is None or items.items is None:
+        return ""
+    return call("query", target, filter=for_array(Path((Key(name),)), items.items, pick(found, SAMPLED), length))
 
 
 def _page(target: Reference, main: Main, *, is_light: bool) -> str:

@@ -11,7 +11,7 @@ from coatcheck.explorer.previews.in_brief import Preview, brief_text
 from coatcheck.explorer.previews.main_part import call, passing
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.wording import Subject, headlines, number, printable
-from coatcheck.explorer.texts.summaries import LIGHT, Summary, summarise
+from coatcheck.explorer.texts.summaries import LIGHT, Summary, summarise, trouble
 from coatcheck.explorer.texts.text_formats import LOOKED_AT, SUMMARISED, recognise
 from coatcheck.references import Path, Reference, Slice
 
@@ -145,7 +145,7 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
     what = f"text of {count}"
     if not budget.put_first("headline", headlines(subject, what, units)):
         return Preview("", lambda: what)
-    summary, calls = _steps(text, form if summarised else "", subject, limit)
+    summary, calls = _steps(text, form, subject, limit) if summarised else _steps("", "", subject, limit)
     if len(calls) > 1:
         first = calls.pop(0)
         budget.put("next", f"Next: {first}") or budget.put("next", first)
@@ -277,7 +277,7 @@ def _lines_within(text: str, start: int) -> int:
 
 def _steps(text: str, form: str, subject: Subject, limit: int) -> tuple[Summary, list[str]]:
     """What the text holds in short, and the next steps that this gives."""
-    summary = summarise(text, form, max(SUMMARY, limit // 5)) if form in SUMMARISED else Summary()
+    summary = summarise(text, form, max(SUMMARY, limit // 5)) if form in SUMMARISED else Summary(pattern=trouble(text))
     target = subject.target
     if target is None:
         return summary, []
@@ -286,5 +286,6 @@ def _steps(text: str, form: str, subject: Subject, limit: int) -> tuple[Summary,
         lines = target.path.child("lines").child(Slice(*summary.section))
         calls.append(call("get", Reference(target.object_id, lines)))
     if summary.pattern:
-        calls.append(call("grep", target, pattern=summary.pattern))
+        skipped = {"start": summary.skipped} if summary.skipped else {}
+        calls.append(call("grep", target, pattern=summary.pattern, **skipped))
     return summary, [*calls, passing(target, Path())]

@@ -1,17 +1,23 @@
 """What a preview tells of a long text beside its first and last lines, and which of its lines to read or look for."""
 
+import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from coatcheck.errors import counted
-from coatcheck.explorer.texts.log_summaries import LEVELS, read_log, write_levels, write_log
+from coatcheck.explorer.texts.log_summaries import LEVELS, MOST_CHARACTERS, read_log, write_levels, write_log
 from coatcheck.explorer.texts.outlines import Entry, outline, write_outline
 
 LIGHT = 2_000
 """Characters of a section that is worth reading whole."""
 MOST_LINES = 60
 FEWEST_ENTRIES = 2
+LONG = 40
+"""Lines from which on a text without a format is worth a search for what went wrong."""
 WORST = 5
 """The first of the levels count as trouble."""
+_FILE = "^diff --git"
+_TROUBLE = r"(?:error|fail|failed)\b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,7 @@ class Summary:
         text: Lines for a preview; ``""`` where there is nothing to tell.
         section: First line and end of a part that is worth reading.
         pattern: A regular expression that some of the lines match.
+        skipped: Matches of the pattern that the text names already.
         counts: What was counted, on one line.
         name: The name of its first part, in the text's own words.
     """
@@ -29,6 +36,7 @@ class Summary:
     text: str = ""
     section: tuple[int, int] | None = None
     pattern: str = ""
+    skipped: int = 0
     counts: str = ""
     name: str = ""
 
@@ -39,15 +47,30 @@ def summarise(text: str, form: str, room: int) -> Summary:
         log = read_log(text)
         most = sum(log.levels.values()) // 2
         level = next((level for level in LEVELS[:WORST] if 0 < log.levels[level] <= most), "")
-        return Summary(write_log(log, room), None, rf"\b{level}\b" if level else "", write_levels(log))
+        return Summary(write_log(log, room), None, rf"\b{level}\b" if level else "", counts=write_levels(log))
     entries = outline(text, form)
     if len(entries) < FEWEST_ENTRIES:
         return Summary()
     noun = {"a diff": "file", "a git log": "commit"}.get(form)
     counts = counted(len(entries), noun) if noun else ""
     lead = f"{counts}:\n" if counts else ""
-    written = lead + write_outline(entries, room - len(lead))
-    return Summary(written, _section(text, entries), counts=counts, name=entries[0].name)
+    parts = write_outline(entries, room - len(lead))
+    section = _longest_section(text, entries) if form == "an accessibility snapshot" else _section(text, entries)
+    shown = parts.count("\n")
+    more = form == "a diff" and shown < len(entries) - 1
+    pattern, skipped = (_FILE, shown) if more else ("", 0)
+    return Summary(lead + parts, section, pattern, skipped, counts, entries[0].name)
+
+
+def trouble(text: str) -> str:
+    """Give a pattern for what went wrong, where some of the lines of a text tell of it: the output of a command."""
+    lines = text.count("\n")
+    if lines < LONG:
+        return ""
+    lower = text[:MOST_CHARACTERS].lower()
+    if "error" not in lower and "fail" not in lower:
+        return ""
+    return _TROUBLE if 0 < len(re.findall(_TROUBLE, lower)) <= lines // 2 else ""
 
 
 def _section(text: str, entries: list[Entry]) -> tuple[int, int] | None:
@@ -59,3 +82,15 @@ def _section(text: str, entries: list[Entry]) -> tuple[int, int] | None:
         if 1 < end - start <= MOST_LINES and sum(map(len, lines[start:end])) <= LIGHT:
             return start, end
     return None
+
+
+def _longest_section(text: str, entries: list[Entry]) -> tuple[int, int] | None:
+    """Choose the start of the longest part: what stands between the controls of a page."""
+    lines = text.split("\n")
+    starts = [entry.line for entry in entries]
+    length, start = max((end - start, start) for start, end in pairwise([*starts, len(lines)]))
+    room, end = LIGHT, start
+    while end < start + min(length, MOST_LINES) and room >= len(lines[end]):
+        room -= len(lines[end])
+        end += 1
+    return (start, end) if end > start else None

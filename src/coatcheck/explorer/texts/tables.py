@@ -66,6 +66,8 @@ def _delimiter(head: str) -> str | None:
         return None
     for delimiter in _DELIMITERS:
         counts = [line.count(delimiter) for line in lines]
+        if counts[0] == 1 and all(line.rstrip().endswith(delimiter) for line in lines):
+            continue  # it ends each line, as in source code, and separates nothing
         # The very last line may be cut off by the program that made the text.
         if counts[0] and len(set(counts[:-1])) == 1 and counts[-1] <= counts[0] and not _is_prose(lines, delimiter):
             return delimiter

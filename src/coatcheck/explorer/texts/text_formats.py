@@ -10,6 +10,9 @@ LOOKED_AT_CODE = 8_000
 """Source code may begin with a long comment."""
 LINES = 12
 FEWEST = 3
+_SECTIONS = re.compile(
+    r"\[{1,2}[A-Za-z_][\w.\"' -]{0,80}\]{1,2}[ \t]*\r?\n(?:[^\n]{0,200}\n){0,3}?[\w.\"'-]{1,80}[ \t]*=", re.ASCII
+)
 _DIFF = re.compile(r"diff --git |--- \S|\+\+\+ \S|@@ -\d")
 _COMMIT = re.compile(r"commit [0-9a-f]{7,40}\b|Commit: '?[0-9a-f]{7,40}\b")
 _LOG = re.compile(
@@ -55,6 +58,8 @@ def recognise(text: str) -> str:
 def _brackets(text: str, start: str) -> str:
     """Formats that show in the first and last character."""
     head, tail = start.lstrip()[:200], text[-100:].rstrip()[-1:]
+    if head[:1] == "[" and _SECTIONS.match(start.lstrip()):
+        return "TOML or INI"
     if (head[:1], tail) in {("{", "}"), ("[", "]")} and not _LOG.match(head):
         return "JSON"
     if tail == ">" and head.startswith("<"):
@@ -74,13 +79,18 @@ def _lines(lines: Sequence[str], start: str) -> str:
         return "a git log"
     if filled and 2 * sum(map(bool, map(_LOG.match, filled))) > len(filled):
         return "log lines"
-    if len(_SNAPSHOT.findall(start)) >= FEWEST:
+    if is_snapshot(start):
         return "an accessibility snapshot"
     if len(_PYTHON.findall(start)) >= FEWEST:
         return "Python source"  # whose comments look like headings
     if sum(map(bool, map(_MARKDOWN.match, filled))) > (0 if filled and filled[0].startswith("#") else 1):
         return "Markdown" if not _is_commented(filled) else ""
     return ""
+
+
+def is_snapshot(start: str) -> bool:
+    """Whether a text begins like an accessibility snapshot, which is YAML too and better read as text."""
+    return len(_SNAPSHOT.findall(start[:LOOKED_AT])) >= FEWEST
 
 
 def _is_commented(filled: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ import yaml
 from coatcheck.codec import dump_json
 from coatcheck.codec.exact_json import any_integer, parse_exactly
 from coatcheck.errors import ArgumentRejected
+from coatcheck.explorer.texts.text_formats import is_snapshot
 
 MAX_EXPANDED_NODES = 1_000_000
 MAX_DEPTH = 200
@@ -89,7 +90,7 @@ def looks_like_yaml(text: str) -> bool:
             structural += 1
         elif not line.startswith(" "):
             return False
-    return structural >= FEWEST_STRUCTURAL_LINES
+    return structural >= FEWEST_STRUCTURAL_LINES and not is_snapshot(text)
 
 
 def _first_lines(text: str) -> Iterable[str]:

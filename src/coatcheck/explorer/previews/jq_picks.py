@@ -1,0 +1,147 @@
+"""Which fields of records an example filter picks, and how it writes them."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice, zip_longest
+from typing import Any
+
+from coatcheck.explorer.previews.shape import Objects, Shape
+from coatcheck.explorer.previews.wording import quote
+
+NAME = 60
+"""Longest field name, in characters, that an example uses."""
+LONG_TEXT = 100
+"""Characters of a text from which on its start is picked; those that texts of a field have on average."""
+START = 60
+"""Characters of the start of a long text."""
+MOST = 3
+"""Fields that are picked."""
+SAME = 3
+"""Records from which on a field that is the same in all of them tells nothing."""
+TELLING = ("id", "number", "key", "name", "title", "path", "login", "state", "status", "type", "date", "created_at")
+"""Field names that identify or describe a record almost everywhere."""
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A field that is picked.
+
+    Attributes:
+        steps: The keys that lead to it, one or two.
+        is_long: Whether it is a long text, of which the start is enough.
+    """
+
+    steps: tuple[str, ...]
+    is_long: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it is called in the result."""
+        return self.steps[-1]
+
+    def __str__(self) -> str:
+        path = "".join(field(step, first=not place) for place, step in enumerate(self.steps))
+        return f"{path}[:{START}]" if self.is_long else path
+
+
+def picks(objects: Objects, sampled: Sequence[Any]) -> list[Pick]:
+    """Choose up to three fields: scalars that all records have and that differ, those of objects inside, then others.
+
+    Args:
+        objects: What is known of the records.
+        sampled: Some of the records.
+    """
+    records = [record for record in sampled if isinstance(record, dict)]
+    plain = most_telling([name for name, shape in _fields(objects) if _is_scalar(shape)])
+    telling = [name for name in plain if _differs(name, records)]
+    found = [Pick((name,), _is_long(name, records)) for name in telling]
+    if len(found) < MOST:
+        found.extend(pick for pick in _inside(objects, records) if pick.name not in plain)
+        found.extend(Pick((name,), _is_long(name, records)) for name in plain if name not in telling)
+    unique = {pick.name: pick for pick in reversed(found)}
+    chosen = [pick for pick in found if unique[pick.name] is pick][:MOST]
+    return sorted(chosen, key=lambda pick: plain.index(pick.name) if len(pick.steps) == 1 else len(plain))
+
+
+def projection(picked: Sequence[Pick]) -> str:
+    """Write what gives the picked fields of one record: an object of several, one alone as it is."""
+    if len(picked) == 1:
+        return str(picked[0])
+    parents = {pick.steps[:-1] for pick in picked}
+    if len(parents) == 1 and parents != {()}:
+        (parent,) = parents
+        return f"{Pick(parent)} | {projection([replace(pick, steps=pick.steps[-1:]) for pick in picked])}"
+    return f"{{{', '.join(map(_entry, picked))}}}"
+
+
+def _entry(pick: Pick) -> str:
+    name = pick.name if is_identifier(pick.name) else quote(pick.name)
+    return name if len(pick.steps) == 1 and not pick.is_long else f"{name}: {pick}"
+
+
+def field(name: str, *, first: bool) -> str:
+    """Write the step to a field."""
+    if is_identifier(name):
+        return f".{name}"
+    return f"{'.' if first else ''}[{quote(name)}]"
+
+
+def is_identifier(name: str) -> bool:
+    """Whether a name needs no quotes in a filter."""
+    return _IDENTIFIER.fullmatch(name) is not None
+
+
+def is_usable(name: Any) -> bool:
+    """Whether a name is short enough for an example."""
+    return isinstance(name, str) and len(name) <= NAME and name.isprintable()
+
+
+def most_telling(names: Sequence[str]) -> list[str]:
+    """Order field names: those by which people know records first, the others as they come."""
+    known = [name for name in TELLING if name in names]
+    return [*known, *(name for name in names if name not in known)]
+
+
+def is_long_text(texts: Iterable[Any]) -> bool:
+    """Whether texts are so long on average that their starts are enough; other values do not count."""
+    lengths = [len(text) for text in texts if isinstance(text, str)]
+    return sum(lengths) > LONG_TEXT * len(lengths)
+
+
+def _fields(objects: Objects) -> list[tuple[str, Shape]]:
+    """Fields that all objects have; without one, all fields."""
+    fields = [(name, found) for name, found in (objects.fields or {}).items() if is_usable(name)]
+    everywhere = [(name, found.shape) for name, found in fields if found.present == objects.seen]
+    return (
+        everywhere if any(_is_scalar(shape) for _, shape in everywhere) else [(n, found.shape) for n, found in fields]
+    )
+
+
+def _is_scalar(shape: Shape) -> bool:
+    return shape.objects is None and shape.arrays is None
+
+
+def _differs(name: str, records: list[dict[Any, Any]]) -> bool:
+    return len(records) < SAME or any(record.get(name) != records[0].get(name) for record in records)
+
+
+def _is_long(name: str, records: list[dict[Any, Any]]) -> bool:
+    values = [record.get(name) for record in records]
+    return all(value is None or isinstance(value, str) for value in values) and is_long_text(values)
+
+
+def _inside(objects: Objects, records: list[dict[Any, Any]]) -> Iterator[Pick]:
+    """Fields of the objects inside of records: the most telling one of each, then the next ones."""
+    by_parent, seen = [], set[str]()
+    for name, shape in _fields(objects):
+        if shape.objects is None or shape.scalars or shape.arrays is not None:
+            continue
+        inner = [record[name] for record in records if isinstance(record.get(name), dict)]
+        names = [child for child, known in _fields(shape.objects) if _is_scalar(known) and _differs(child, inner)]
+        own = [child for child in names if child not in seen]  # what two objects have alike is picked from the first
+        seen.update(own)
+        by_parent.append([Pick((name, child), _is_long(child, inner)) for child in most_telling(own)])
+    turns = zip_longest(*(islice(found, MOST) for found in by_parent))
+    return (pick for pick in chain.from_iterable(turns) if pick is not None)
