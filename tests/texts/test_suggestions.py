@@ -121,7 +121,7 @@ def results() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    opened = Sandbox()
+    opened = Sandbox(timeout=30)  # these tests are of answers, not of deadlines
     yield opened
     opened.close()
 
