@@ -1,15 +1,18 @@
 """Lone surrogates, integers of any size, and values that cannot be worked on."""
 
+import asyncio
 import json
 
 import pytest
 
 from coatcheck.backends import InMemoryBackend
+from coatcheck.calls.stored_resources import read_object
 from coatcheck.codec import ToolResult
 from coatcheck.errors import ArgumentRejected, CoatcheckError, ObjectUnreadable
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.object_store import ObjectStore
+from tests.waiting import within
 
 HALF = "\ud83d"
 BIG = 12345678901234567890123456007
@@ -163,6 +166,28 @@ def test_a_long_yaml_text_is_worked_on_as_plain_text_and_says_why(explorer):
     assert "1 match in 1 line" in explorer.search(object_id, "item 19999$")
 
 
+@pytest.mark.parametrize("value", ['!!timestamp "x"', "!!bool maybe", "!!set {[1]: }", "!!int x", "*none"])
+def test_yaml_with_a_value_that_does_not_fit_its_tag_is_plain_text(explorer, value):
+    object_id = explorer.store.put(f"a: 1\nb: {value}\n")
+    assert explorer.slice(object_id, 0, 1).endswith("0: a: 1")
+    assert explorer.query(object_id, "length") == str(len(f"a: 1\nb: {value}\n"))
+
+
+@pytest.mark.parametrize("number", ["9" * 300_000, f'!!int "{"9" * 300_000}"', f'!!float "{"9" * 300_000}"'])
+def test_a_number_of_any_length_in_yaml_is_read_in_time(explorer, number):
+    object_id = explorer.store.put(f"a: 1\nb: {number}\n")
+    with within(3):
+        assert explorer.explore(object_id, "a") == "1"
+
+
+@pytest.mark.parametrize("space", ["\u00a0", "\u3000", "\u2028", "\x0b", "\x85"])
+def test_json_between_spaces_of_other_kinds_takes_filters(explorer, space):
+    rows = json.dumps([{"a": number} for number in range(900)])
+    object_id = explorer.store.put(f"{space}{rows}{space}")
+    assert "Text in JSON" in explorer.preview(object_id)
+    assert explorer.query(object_id, ".[7].a") == "7"
+
+
 @pytest.mark.parametrize("tag", ["!!float", "!!int"])
 def test_a_sexagesimal_number_of_yaml_is_text(explorer, tag):
     object_id = explorer.store.put(f'a: {tag} "{"1:" * 40_000}1"\nb: 1\n')
@@ -187,6 +212,46 @@ def test_corrupt_bytes_are_named_as_such_and_the_worker_stays(explorer, backend,
     with pytest.raises(ObjectUnreadable, match="another program may have changed them"):
         explorer.store.fetch(object_id)
     assert sandbox.pids() == pids
+
+
+def store_bytes(explorer, backend, kind, payload):
+    """Store what another program may have written, under an id of ours."""
+    object_id = explorer.store.put({"a": 1})
+    facts = {"kind": kind, "size": len(payload), "type": "string", "length": 1, "created": 1, "version": 1}
+    backend.set(object_id, json.dumps(facts).encode() + b"\n" + payload, None)
+    return object_id
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [
+        ("json", b"[1,2,"),
+        ("json", b'["\xed\xa0\xbd"]'),
+        ("json", b""),
+        ("text", b"\xff\xfe"),
+        ("result", b"[]"),
+        ("result", b'{"content": [{"type": "text", "text": "\xff"}]}'),
+    ],
+)
+def test_what_refers_to_corrupt_bytes_says_so(explorer, backend, kind, payload):
+    object_id = store_bytes(explorer, backend, kind, payload)
+    for call in (
+        explorer.resolve,
+        lambda each: explorer.resolve(each, "a"),
+        lambda each: explorer.resolve(each, "a", as_text=True),
+        lambda each: asyncio.run(explorer.afind_json(each)),
+        lambda each: asyncio.run(explorer.aresolve(each)),
+    ):
+        with pytest.raises(ObjectUnreadable, match="another program may have changed them"):
+            call(object_id)
+
+
+@pytest.mark.parametrize("kind", ["json", "text", "result"])
+def test_what_gives_the_exact_text_of_corrupt_bytes_says_so(explorer, backend, kind):
+    object_id = store_bytes(explorer, backend, kind, b'{"a": "\xff"}')
+    for call in (explorer.raw, lambda each: asyncio.run(read_object(f"coatcheck://objects/{each}", explorer))):
+        with pytest.raises(ObjectUnreadable, match="another program may have changed them"):
+            call(object_id)
 
 
 def test_an_error_that_no_operation_foresaw_is_a_sentence_and_the_worker_stays(explorer, sandbox):

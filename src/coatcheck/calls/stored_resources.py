@@ -70,4 +70,4 @@ def _original(stored: "StoredObject") -> tuple[str, str]:
     text = stored.text()
     if text is not None:
         return stored.metadata.media_type or "text/plain", text
-    return "application/json", str(stored.payload, "utf-8")  # its JSON already
+    return "application/json", stored.json()

@@ -9,7 +9,7 @@ import orjson
 _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 _BEYOND_64_BITS = b"0" * 19
 _CONVERTED_AT_ONCE = 2000
-"""Digits that ``int()`` and ``str()`` convert; both refuse more than 4300 and take time with the square of the digits."""
+"""Digits that are converted at once: both ways take time with their square, and Python refuses more than 4300."""
 
 _BITS_AT_ONCE = 6600
 """Bits of an integer of that many digits."""

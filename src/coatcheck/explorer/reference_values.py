@@ -12,7 +12,7 @@ from coatcheck.explorer.operations.resolving import Sample, sample_of
 from coatcheck.references import Reference
 from coatcheck.store.call_mode import CallMode
 from coatcheck.store.object_store import ObjectStore
-from coatcheck.store.stored_object import StoredObject
+from coatcheck.store.stored_object import StoredObject, reading
 
 MOST_BYTES_FOR_A_CALL = 256 * 1024 * 1024
 """What all references in the arguments of a call may stand for: one that is repeated counts each time."""
@@ -96,14 +96,18 @@ class ReferenceValue:
             if not _is_for_a_worker(stored):
                 text = stored.text()
                 if text is None and stored.metadata.kind == "json":
-                    text = str(stored.payload, "utf-8")  # its JSON already: decoding it would hold up others
+                    text = stored.json()
                 if text is None:
                     text = codec.dump_json(stored.value()).decode()
                 is_null = stored.metadata.kind == "json" and text == "null"
                 return Found(text, stored.metadata.size, is_null=is_null)
         answer = await self.resolve({"as_text": True})
         metadata, payload = _payload_of(answer)
-        return Found(codec.decode(metadata, payload), metadata.size, is_null=answer.facts.get("null") is True)
+        return Found(
+            StoredObject("", metadata, memoryview(payload)).value(),
+            metadata.size,
+            is_null=answer.facts.get("null") is True,
+        )
 
     async def json(self, *, sampled: bool) -> Found:
         """Give the value of a small object, and of a large one its JSON, with a sample where one is asked for."""
@@ -123,15 +127,18 @@ class ReferenceValue:
 
     async def _decoded(self, metadata: Metadata, payload: bytes | memoryview) -> Found:
         pieces: Chunks = []
-        value = await self.mode.call(_decode, codec.adecode, metadata, payload, pieces)
+        with reading():
+            value = await self.mode.call(_decode, codec.adecode, metadata, payload, pieces)
         found = _found(value, metadata.size)
         return replace(found, pieces=pieces)
 
     async def _spliced(self, metadata: Metadata, payload: bytes | memoryview, answer: Answer | None) -> Found:
-        if metadata.size <= DECODED_AT_ONCE:
-            return _found(codec.decode(metadata, payload), metadata.size)
-        if metadata.kind == "text":
-            text = str(payload, "utf-8")
+        if metadata.size <= DECODED_AT_ONCE or metadata.kind == "text":
+            with reading():
+                value = codec.decode(metadata, payload)
+            if metadata.size <= DECODED_AT_ONCE:
+                return _found(value, metadata.size)
+            text = str(value)
             return Found(await codec.splice_text(text), metadata.size, sample_of(text))
         if metadata.careful or not await codec.is_json(payload):
             # It would end the line that it is put into, or more: another program may have stored it for that.

@@ -1,7 +1,7 @@
 """Objects as they are found in the store: not decoded yet, or as a line of a listing."""
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,6 +10,19 @@ from coatcheck.codec import Metadata
 from coatcheck.errors import ObjectUnreadable
 
 _UNREADABLE = "The stored bytes of this object are not what its metadata says: another program may have changed them."
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Decode stored bytes inside.
+
+    Raises:
+        ObjectUnreadable: They are not what the object's metadata says.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise ObjectUnreadable(_UNREADABLE) from error
 
 
 class StoredObject(NamedTuple):
@@ -27,17 +40,13 @@ class StoredObject(NamedTuple):
 
     def value(self) -> Any:
         """Decode the value; of a tool result, the smallest JSON that loses nothing."""
-        try:
+        with reading():
             return codec.decode(self.metadata, self.payload)
-        except ValueError as error:
-            raise ObjectUnreadable(_UNREADABLE) from error
 
     def result(self) -> dict[str, Any] | None:
         """Decode a tool result exactly as it was on the wire; ``None`` where the object is something else."""
-        try:
+        with reading():
             return codec.decode_result(self.metadata, self.payload)
-        except ValueError as error:
-            raise ObjectUnreadable(_UNREADABLE) from error
 
     def text(self) -> str | None:
         """Give the text byte for byte as it was stored; ``None`` where the object is no text."""
@@ -47,6 +56,11 @@ class StoredObject(NamedTuple):
         if result is not None:
             return codec.result_text(result)
         return str(self.value()) if self.metadata.type == "string" else None
+
+    def json(self) -> str:
+        """Give the payload of what is no text, which is its JSON already: decoding it would hold up others."""
+        with reading():
+            return str(self.payload, "utf-8")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,9 @@ from functools import cached_property
 from typing import Any
 
 from coatcheck.codec import Encoded, Metadata, decode, encode
-from coatcheck.errors import ObjectUnreadable
 from coatcheck.explorer.texts import HEAD, Opened, may_be_opened, open_text
 from coatcheck.references import parse_path, walk
-
-UNREADABLE = "The stored bytes of this object are not what its metadata says: another program may have changed them."
+from coatcheck.store.stored_object import reading
 
 Facts = dict[str, Any]
 
@@ -124,10 +122,8 @@ class Document:
     @cached_property
     def value(self) -> Any:
         """The decoded value."""
-        try:
+        with reading():
             return decode(self.metadata, self.payload)
-        except ValueError as error:
-            raise ObjectUnreadable(UNREADABLE) from error
 
     @cached_property
     def _opened_root(self) -> Opened | None:

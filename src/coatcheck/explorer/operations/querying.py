@@ -276,7 +276,7 @@ def _source(document: Document, path: str) -> str:
             return dump_json(value).decode()
         # The text itself where it is strict JSON, for the digits of its numbers.
         is_strict = opened.format == "JSON" and open_json_text(value) is not None
-        return value if is_strict else dump_json(opened.value).decode()
+        return value.strip() if is_strict else dump_json(opened.value).decode()  # jq knows four kinds of space
     return dump_json(value).decode()
 
 
