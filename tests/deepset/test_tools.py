@@ -241,6 +241,35 @@ async def test_a_deployment_that_fails_says_where_to_look(client, platform):
     assert "The secret NOT_THERE is not set" in logs
 
 
+async def test_a_tool_takes_the_reference_that_a_preview_offers(client):
+    """Also one whose results alone are kept, and whose parameters are short texts and objects."""
+    preview = text_of(await client.call_tool("list_pipelines", {}))
+    offered = re.search(r"or a part such as (@obj_\w+)(\S+) as an argument", preview)
+    assert offered, preview
+    names = await client.call_tool("object_store_get", {"object_id": offered[1], "path": "data[1].name"})
+    shown = text_of(await client.call_tool("get_pipeline", {"pipeline_name": f"{offered[1]}.data[1].name"}))
+    assert text_of(names).strip('"') in shown
+    stored = text_of(await client.call_tool("object_store_put", {"value": {"retriever": {"top_k": 2}}}))
+    found = await client.call_tool(
+        "search_pipeline_with_params",
+        {
+            "pipeline_name": "rag-billing-00",
+            "query": "notice period",
+            "params": stored.removeprefix("Stored as ").rstrip("."),
+        },
+    )
+    assert not found.is_error, text_of(found)
+    wrong = await client.call_tool("get_pipeline", {"pipeline_name": f"{offered[1]}.nope"})
+    assert '".nope" leads nowhere' in text_of(wrong)
+
+
+async def test_schemas_say_where_references_may_stand(client):
+    tools = {tool.name: tool.input_schema["properties"] for tool in (await client.list_tools()).tools}
+    assert "@obj_1" in str(tools["search_pipeline_with_params"]["params"])
+    assert "@obj_1" not in str(tools["get_pipeline"])
+    assert not [name for name, properties in tools.items() if "_filter" in properties]
+
+
 async def test_a_configuration_passes_by_reference_byte_for_byte(client, platform):
     pipelines = platform.state.workspaces["default"].pipelines
     config = pipelines[PIPELINE].versions[0]["config_yaml"]

@@ -54,6 +54,14 @@ class _RegisteredTools:
         return _schema_of(self._server, name, (name,))
 
 
+class _KeepingTools(_RegisteredTools):
+    """The tools of an ``MCPServer``, where those that keep results leave the references in their arguments to us."""
+
+    def is_plain(self, name: str) -> bool:
+        """Whether it keeps no results, or resolves references itself."""
+        return not self.keeps(name) or self.resolves(name)
+
+
 def attach_interceptor(
     server: MCPServer[Any],
     registry: Registry,
@@ -125,6 +133,7 @@ def install_tools(
     server: MCPServer[Any],
     installations: Sequence[Installation],
     tenancy: Callable[[], Tenancy],
+    interceptor: Callable[[], Interceptor],
     store: StoreProvider,
     explorer: ExplorerProvider,
     tool_names: Collection[str] | None = None,
@@ -135,6 +144,7 @@ def install_tools(
         server: The server; its own tools stay as they are.
         installations: What is added: tools, with what they need.
         tenancy: Gives what tells the store who is calling.
+        interceptor: Gives what resolves references for tools that keep results and do not take references themselves.
         store: Gives the store at each call.
         explorer: Gives the explorer at each call.
         tool_names: Names of the tools to add; all by default.
@@ -162,6 +172,8 @@ def install_tools(
     # Tools of other toolsets read their arguments as they like.
     objects = [name for name in names if getattr(_function(server, name), "__module__", "") == object_tools.__name__]
     server.middleware.append(OwnArgumentsMiddleware(lambda name: _schema_of(server, name, objects)))
+    # A preview says that any tool takes its reference.
+    server.middleware.append(ReferenceMiddleware(interceptor, _KeepingTools(server, ()), instructs=False))
     search_beforehand()
     return names
 

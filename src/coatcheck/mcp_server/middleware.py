@@ -143,6 +143,7 @@ class ReferenceMiddleware:
         interceptor: Gives what does it; asked at each message.
         tools: The server's tools; without them, what the server lists says what they are.
         steps_back: Whether another coatcheck does the work for a request.
+        instructs: Whether the instructions about references are added to the server's own.
     """
 
     def __init__(
@@ -151,10 +152,12 @@ class ReferenceMiddleware:
         tools: ServerTools | None = None,
         *,
         steps_back: Callable[[ServerRequestContext[Any, Any]], bool] = lambda _ctx: False,
+        instructs: bool = True,
     ) -> None:
         self._interceptor = interceptor
         self._tools = tools
         self._steps_back = steps_back
+        self._instructs = instructs
         self._budgets = CallBudgets()
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
@@ -169,7 +172,7 @@ class ReferenceMiddleware:
         if ctx.method == "tools/list" and isinstance(result, dict):
             return await self._list(result)
         handshake = ctx.method in HANDSHAKES and not is_announced({"method": ctx.method, "params": ctx.params})
-        if handshake and isinstance(result, dict):
+        if handshake and self._instructs and isinstance(result, dict):
             return {
                 **result,
                 "instructions": with_instructions(result.get("instructions"), self._interceptor().instructions),

@@ -5,12 +5,14 @@ from typing import Any
 
 from mcp.server import MCPServer
 
+from coatcheck.calls.interceptor import Interceptor
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.mcp_server.attach import install_tools
 from coatcheck.settings import Settings
 from coatcheck.tools.tool_building import WorkspaceMode
 from coatcheck.tools.toolset import Installation, Toolset, load_toolset
+from coatcheck.wiring.following import Followed
 
 DEEPSET = "deepset"
 """The toolset that the first plan was written for, by its installed name."""
@@ -111,7 +113,14 @@ def configure_mcp_server(
             name = "A toolset" if isinstance(entry, Installation) else f"The toolset {entry.name}"
             raise SettingsError(f"{name} has tools whose names are taken: {', '.join(clashes)}.")
         installations.append(added)
+    interceptor: Followed[Interceptor] = Followed(container.interceptor)
     install_tools(
-        mcp_server_instance, installations, container.tenancy, container.store, container.explorer, tools_to_register
+        mcp_server_instance,
+        installations,
+        container.tenancy,
+        interceptor,
+        container.store,
+        container.explorer,
+        tools_to_register,
     )
     return container
