@@ -94,6 +94,12 @@ MADE |= {
     "features": {"type": "FeatureCollection", "features": FEATURES},
     "pods": {"kind": "List", "items": PODS},
     "graph": {"entities": ENTITIES, "relations": RELATIONS},
+    "configurations": {
+        "data": [
+            {"name": f"c{number}", "yaml": "".join(f"part_{n}:\n  size: {n * number}\n" for n in range(90))}
+            for number in range(120)
+        ]
+    },
     "wide rows": [{f"column_{number}": row * number for number in range(120)} for row in range(30)],
     "map of lists": {
         f"2026-01-{day:02}": [{"t": hour, "v": hour * day / 7} for hour in range(24)] for day in range(1, 32)
@@ -159,6 +165,7 @@ def test_suggested_calls_work_cost_little_and_find_something(sandbox: Sandbox, v
         ("pods", 'filter=".items | map({name: .metadata.name, phase: .status.phase, namespace: .metadata.namespace})'),
         ("graph", """filter='.relations | map(select(.to == "E0") | {type, from, to}) | .[:20]\'"""),
         ("graph", 'filter=".entities | map({name, type}) | .[:20]"'),
+        ("configurations", 'path=".data[1].yaml.lines[0:'),
         ("wide rows", 'filter=".[1] | keys_unsorted | .[40:140]"'),
         ("map of lists", 'filter="to_entries | .[:20] | from_entries | map_values(length)"'),
         ("map of lists", '.2026-01-31[0]: {"t":0,"v":0.0}'),

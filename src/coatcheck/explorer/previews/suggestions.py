@@ -11,7 +11,9 @@ from coatcheck.explorer.previews.main_part import KEY, RUN, Main, call, label_of
 from coatcheck.explorer.previews.samples import render_whole, whole_length
 from coatcheck.explorer.previews.shape import MOST_FIELDS, SAMPLED, describe, pick
 from coatcheck.explorer.previews.wording import Subject
+from coatcheck.explorer.texts import HEAD, may_be_opened
 from coatcheck.references import Index, Key, Path, Reference, Slice
+from coatcheck.references.walking import LINES
 
 LIGHT = 1_500
 """Characters that a suggested call may give: at most some 900 tokens, in tables of numbers."""
@@ -56,8 +58,16 @@ def _look_into(target: Reference, part: Path, inner: Path, member: Any) -> str:
         texts = [(len(text), name) for name, text in member.items() if isinstance(text, str) and len(name) <= KEY]
         length, name = max(texts, default=(0, ""))
         if length > LONG_TEXT:
-            found = part.child(Key(name)).child(Slice(0, LIGHT))
+            found = _start_of(part.child(Key(name)), member[name])
     return call("get", Reference(target.object_id, target.path.join(found.steps)))
+
+
+def _start_of(path: Path, text: str) -> Path:
+    """The path of what a long text begins with; by lines where a path would lead into the document that it spells."""
+    if not may_be_opened(text[:HEAD]):
+        return path.child(Slice(0, LIGHT))
+    lines = text.count("\n", 0, LIGHT)
+    return path.join((LINES, Slice(0, lines))) if lines else path
 
 
 def _filter(value: Any, main: Main | None) -> str:
