@@ -67,6 +67,12 @@ def test_sentinels_that_are_away_are_named():
         assert f"127.0.0.1:{port}" in str(error)
 
 
+def test_a_server_that_is_no_sentinel_is_told_as_one(redis_server):
+    for error in prompt_refusals(RedisBackend(f"redis+sentinel://127.0.0.1:{redis_server.port}/mymaster")):
+        assert error.trouble == "no_sentinel"
+        assert f"127.0.0.1:{redis_server.port}" in str(error)
+
+
 def test_one_sentinel_that_answers_is_enough(sentinel_service):
     with fault_proxy(sentinel_service.sentinels[0].port) as hanging:
         hanging.silence()

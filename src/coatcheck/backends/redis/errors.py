@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from coatcheck.errors import ObjectStoreUnavailable, excerpt
 
 _DETAIL = 200
-_AGAIN = " The object store is unavailable until then; try again in a moment."
+_AGAIN = " The object store is unavailable for now; try again in a moment."
 
 # Trouble → what happened and what to do now.
 _TEXTS = {
@@ -16,7 +16,7 @@ _TEXTS = {
     "no_socket": "cannot be reached: there is no such socket. Start the server or correct the path.",
     "not_permitted": "cannot be reached: this process may not open the socket. Check its permissions.",
     "tls": "did not agree on TLS. Check that the server speaks TLS (rediss://) and that its certificate is trusted.",
-    "connect_timeout": "did not accept a connection in time. Check the address, the network and the firewall.",
+    "connect_timeout": "did not accept a connection in time. Check the address, the network, the firewall, and TLS (rediss://).",
     "timeout": "did not answer in time. It may be overloaded or stuck, or need more time (redis_timeout).",
     "busy": "has no free connection left in this process. Allow more connections (?max_connections= in the Redis URL).",
     "dropped": "dropped the connection. Check that it is running, and that it speaks plain Redis on this port.",
@@ -31,7 +31,7 @@ _TEXTS = {
     "slots": "has slots without a node at the moment: a node is away, and no replica has taken its place yet.",
     "moving": "is moving the slot of this key to another node.",
     "no_primary": "is not there: no sentinel names a working primary. Check the service's name, or the primary.",
-    "no_sentinel": "cannot be found: no sentinel answers. Start them or correct their addresses.",
+    "no_sentinel": "cannot be found: no sentinel answers. Start the sentinels or correct their addresses.",
     "sentinel_authentication": (
         "cannot be found: the sentinels did not accept the credentials. "
         "Check redis_sentinel_username and redis_sentinel_password."
@@ -184,6 +184,8 @@ def _trouble_of_group(error: BaseException) -> str | None:
         if not told:
             return "no_primary"
         return "sentinel_authentication" if "Authentication" in reasons or "auth" in reasons else "no_sentinel"
+    if text.startswith("unknown command") and "SENTINEL" in text:
+        return "no_sentinel"
     if not isinstance(error, exceptions.RedisClusterException):
         return None
     if isinstance(error, exceptions.SlotNotCoveredError) or "not covered" in text:
