@@ -146,6 +146,12 @@ def test_nothing_replaced_makes_no_object(do):
     assert "no new object" in answer.text
 
 
+@pytest.mark.parametrize(("value", "hints"), [([1, {"1": 11}], True), ("two", False)])
+def test_where_nothing_is_replaced_in_a_structure_it_is_said_what_is_not_searched(do, value, hints):
+    answer = do("replace", value, pattern="1", replacement="2")
+    assert ("Keys and numbers are not searched" in answer.text) == hints
+
+
 @pytest.mark.parametrize("replacement", [r"\3", r"\g<nope>", r"\g<", "\\q"])
 def test_a_replacement_that_does_not_fit_is_an_error(do, replacement):
     with pytest.raises(PatternError, match="replacement"):

@@ -93,7 +93,8 @@ def replace(document: Document, args: dict[str, Any]) -> Answer:
     value = replacer.structure(locate(document, args.get("path") or ""), None)
     facts = {"replacements": replacer.count}
     if not replacer.count:
-        return Answer(f"Nothing in {place(args)} matches; there is no new object.", facts=facts)
+        hint = "" if isinstance(value, str) else " Keys and numbers are not searched."
+        return Answer(f"No text in {place(args)} matches; there is no new object.{hint}", facts=facts)
     page = Page(args["limit"], f"{counted(replacer.count, 'replacement')} in {place(args)}:")
     text = fill(page, replacer.changes, lambda shown: _more(replacer.count - shown))
     return Answer.of_value(text, value, facts)
