@@ -54,12 +54,14 @@ def picks(objects: Objects, sampled: Sequence[Any]) -> list[Pick]:
         sampled: Some of the records.
     """
     records = [record for record in sampled if isinstance(record, dict)]
-    plain = most_telling([name for name, shape in _fields(objects) if _is_scalar(shape)])
-    telling = [name for name in plain if _differs(name, records)]
-    found = [Pick((name,), _is_long(name, records)) for name in telling]
-    if len(found) < MOST:
-        found.extend(pick for pick in _inside(objects, records) if pick.name not in plain)
-        found.extend(Pick((name,), _is_long(name, records)) for name in plain if name not in telling)
+    scalars = {name: shape for name, shape in _fields(objects) if _is_scalar(shape)}
+    plain = most_telling(list(scalars))
+    telling = list(islice((name for name in plain if _differs(name, records)), MOST))
+    found = [Pick((name,), _is_long(name, scalars[name], records)) for name in telling]
+    if len(found) == MOST:
+        return found
+    found.extend(pick for pick in _inside(objects, records) if pick.name not in plain)
+    found.extend(Pick((name,), _is_long(name, scalars[name], records)) for name in plain if name not in telling)
     unique = {pick.name: pick for pick in reversed(found)}
     chosen = [pick for pick in found if unique[pick.name] is pick][:MOST]
     return sorted(chosen, key=lambda pick: plain.index(pick.name) if len(pick.steps) == 1 else len(plain))
@@ -127,9 +129,9 @@ def _differs(name: str, records: list[dict[Any, Any]]) -> bool:
     return len(records) < SAME or any(record.get(name) != records[0].get(name) for record in records)
 
 
-def _is_long(name: str, records: list[dict[Any, Any]]) -> bool:
-    values = [record.get(name) for record in records]
-    return all(value is None or isinstance(value, str) for value in values) and is_long_text(values)
+def _is_long(name: str, shape: Shape, records: list[dict[Any, Any]]) -> bool:
+    is_text = "string" in shape.scalars and set(shape.scalars) <= {"string", "null"}
+    return is_text and is_long_text([record.get(name) for record in records])
 
 
 def _inside(objects: Objects, records: list[dict[Any, Any]]) -> Iterator[Pick]:
@@ -139,9 +141,10 @@ def _inside(objects: Objects, records: list[dict[Any, Any]]) -> Iterator[Pick]:
         if shape.objects is None or shape.scalars or shape.arrays is not None:
             continue
         inner = [record[name] for record in records if isinstance(record.get(name), dict)]
-        names = [child for child, known in _fields(shape.objects) if _is_scalar(known) and _differs(child, inner)]
-        own = [child for child in names if child not in seen]  # what two objects have alike is picked from the first
+        scalars = {child: known for child, known in _fields(shape.objects) if _is_scalar(known)}
+        # what two objects have alike is picked from the first
+        own = [child for child in scalars if _differs(child, inner) and child not in seen]
         seen.update(own)
-        by_parent.append([Pick((name, child), _is_long(child, inner)) for child in most_telling(own)])
+        by_parent.append([Pick((name, child), _is_long(child, scalars[child], inner)) for child in most_telling(own)])
     turns = zip_longest(*(islice(found, MOST) for found in by_parent))
     return (pick for pick in chain.from_iterable(turns) if pick is not None)

@@ -32,6 +32,8 @@ ALWAYS_A_MAP = 200
 _RECORDS_MAKE_A_MAP = 8
 _SCALARS_MAKE_A_MAP = 25
 _SAME_SHAPE_LOOKED_AT = 6
+_ALONE: dict[type, str] = {str: "string", int: "integer", bool: "boolean"}
+"""Classes of scalars about which there is nothing more to know."""
 _ORDER = ("string", "integer", "number", "boolean", "null")
 
 
@@ -119,7 +121,10 @@ def pick(items: Sequence[Any], count: int) -> Sequence[Any]:
 
 
 def _place(values: Sequence[Any], level: int, pending: Pending) -> Shape:
-    kinds = {kind_of(kind) for kind in set(map(type, values))}
+    types = set(map(type, values))
+    if len(types) == 1 and (alone := _ALONE.get(next(iter(types)))):
+        return Shape([alone])
+    kinds = set(map(kind_of, types))
     shape = Shape()
     if "number" in kinds:
         # what is not finite has no JSON form but null

@@ -8,9 +8,11 @@ pages of links); four characters for each token are within 15 % for 5.
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
-from coatcheck.codec import dump_plain
+import orjson
+
 from coatcheck.explorer.previews.wording import INTEGER_BITS
 
 WINDOWS = 8
@@ -45,8 +47,10 @@ def _windows(text: str, window: int) -> str:
 
 
 def _sample_of_json(value: Any, characters: int) -> str:
-    encoded = dump_plain(value, WRITTEN) if characters <= WRITTEN else None
-    return _start(value) if encoded is None else _windows(encoded.decode(), WINDOW_OF_JSON)
+    if characters <= WRITTEN:
+        with suppress(TypeError):  # not all of it is plain
+            return _windows(orjson.dumps(value).decode(), WINDOW_OF_JSON)
+    return _start(value)
 
 
 def _start(value: Any) -> str:
