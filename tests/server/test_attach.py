@@ -265,6 +265,7 @@ async def test_the_input_schema_advertises_references_on_lists_and_leaves_number
     attach(server, container)
     async with Client(server, mode=mode) as client:
         schema = next(t.input_schema for t in (await client.list_tools()).tools if t.name == "total")
+        assert (await client.call_tool("total", {"rows": "no reference"})).is_error
     jsonschema.validate({"rows": "@obj_1.items"}, schema)
     assert schema["properties"]["bonus"] == {"type": "integer", "default": 0, "title": "Bonus"}
     with pytest.raises(jsonschema.ValidationError):
