@@ -214,7 +214,7 @@ LONG_SPLICED = 64 * 1024
 _PLACE = b'"%b"' % secrets.token_hex(16).encode()  # random, and it never leaves the process
 
 
-def dump_fast(value: Any, default: Callable[[Any], Any] = convert, options: int = OPTIONS) -> bytes:
+def dump_fast(value: Any, default: Callable[[Any], Any] | None = convert, options: int = OPTIONS) -> bytes:
     """Encode as compact JSON; raises what orjson raises, or a foreign object that is asked for its contents."""
     if "numpy" in sys.modules:
         # Else no value is numpy's, and orjson would import it (0.15 s, 30 MB) at the first class it does not know.

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-import orjson
-
+from coatcheck.codec.json_encoders import dump_fast
 from coatcheck.explorer.previews.wording import INTEGER_BITS
 
 WINDOWS = 8
@@ -49,7 +48,7 @@ def _windows(text: str, window: int) -> str:
 def _sample_of_json(value: Any, characters: int) -> str:
     if characters <= WRITTEN:
         with suppress(TypeError):  # not all of it is plain
-            return _windows(orjson.dumps(value).decode(), WINDOW_OF_JSON)
+            return _windows(dump_fast(value, default=None).decode(), WINDOW_OF_JSON)
     return _start(value)
 
 
