@@ -158,7 +158,13 @@ def test_an_override_holds_in_all_threads(container):
 async def test_what_the_block_opens_is_closed_with_it_and_nothing_else(make, tmp_path, monkeypatch, asynchronous):
     outside: list[str] = []
     closed: list[SQLiteBackend] = []
-    monkeypatch.setattr(SQLiteBackend, "close", lambda backend: closed.append(backend))  # noqa: PLW0108 - bound as a method
+    close = SQLiteBackend.close
+
+    def noted(backend: SQLiteBackend) -> None:
+        closed.append(backend)
+        close(backend)
+
+    monkeypatch.setattr(SQLiteBackend, "close", noted)
     container = make()
     async with running(container):
         container.exit_stack().callback(outside.append, "closed")

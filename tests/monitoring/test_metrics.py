@@ -1,5 +1,6 @@
 """``/metrics``: of the real commands with real clients, and of servers of one's own."""
 
+import contextlib
 import subprocess
 import sys
 
@@ -168,17 +169,18 @@ def test_evictions_and_expirations_are_those_of_the_backend(kind, tmp_path):
         if kind == "memory"
         else SQLiteBackend(tmp_path / "objects.sqlite", max_namespace_objects=2)
     )
-    container = Container(settings=Settings(), backend=backend)
-    metrics = container.metrics()
-    backend.set("obj_0", b"soon gone", 0.01)
-    wait_until(lambda: backend.get("obj_0") is None, "it has expired")
-    for number in range(1, 5):
-        backend.set(f"obj_{number}", b"12345", None)
-    text = metrics.exposition().decode()
-    assert value_of(text, "coatcheck_store_objects") == 2
-    assert value_of(text, "coatcheck_store_bytes") == 10
-    assert value_of(text, "coatcheck_store_evictions_total") == 2
-    assert value_of(text, "coatcheck_store_expirations_total") == 1
+    with contextlib.closing(backend):
+        container = Container(settings=Settings(), backend=backend)
+        metrics = container.metrics()
+        backend.set("obj_0", b"soon gone", 0.01)
+        wait_until(lambda: backend.get("obj_0") is None, "it has expired")
+        for number in range(1, 5):
+            backend.set(f"obj_{number}", b"12345", None)
+        text = metrics.exposition().decode()
+        assert value_of(text, "coatcheck_store_objects") == 2
+        assert value_of(text, "coatcheck_store_bytes") == 10
+        assert value_of(text, "coatcheck_store_evictions_total") == 2
+        assert value_of(text, "coatcheck_store_expirations_total") == 1
 
 
 @pytest.mark.parametrize("broken", [RuntimeError("no such table"), None])
