@@ -193,23 +193,21 @@ def simulated_platform(command: str) -> Iterator[str]:
     Raises:
         DemoError: It does not start.
     """
-    process = subprocess.Popen(  # noqa: S603 - our own command
-        [command, "deepset", "simulate", "--port", "0", "--deploy-seconds", "2"],
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    said = process.stderr
-    try:
-        found = re.search(r"http://\S+/api", said.readline() if said else "")
-        if found is None:
-            raise DemoError("the simulated platform did not start")
-        if said:
-            threading.Thread(target=said.read, daemon=True).start()
-        yield found[0]
-    finally:
-        process.kill()
-        process.wait()
+    simulate = [command, "deepset", "simulate", "--port", "0", "--deploy-seconds", "2"]
+    with subprocess.Popen(simulate, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own command
+        said = process.stderr
+        assert said is not None
+        reader = threading.Thread(target=said.read)
+        try:
+            found = re.search(r"http://\S+/api", said.readline())
+            if found is None:
+                raise DemoError("the simulated platform did not start")
+            reader.start()
+            yield found[0]
+        finally:
+            process.kill()
+            if reader.is_alive():
+                reader.join()
 
 
 async def play(claims: Claims) -> None:
