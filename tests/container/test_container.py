@@ -216,11 +216,21 @@ def test_the_explorer_of_a_container_uses_its_store_as_it_is_now():
         assert fake.get("obj_001") == "x"
 
 
-@pytest.mark.parametrize("module", ["coatcheck", "coatcheck.containers", "coatcheck.explorer", "coatcheck.decorators"])
+@pytest.mark.parametrize(
+    "module", ["coatcheck", "coatcheck.containers", "coatcheck.explorer.explorer", "coatcheck.decorators"]
+)
 def test_importing_loads_neither_the_sdk_nor_redis_nor_the_command_line(module):
     script = f"import sys, {module}; print([m for m in ('mcp', 'redis', 'typer', 'jsonschema') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_worker_of_the_sandbox_loads_neither_the_store_nor_its_backends():
+    script = "import sys, coatcheck.explorer.sandbox.worker as it; it.preload(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "coatcheck.explorer.operations" in loaded
+    assert not {"coatcheck.store.object_store", "coatcheck.backends", "ssl"} & loaded
 
 
 def test_limits_come_from_flags_variables_and_file_in_this_order(monkeypatch, tmp_path):

@@ -26,7 +26,7 @@ from coatcheck.arguments.mentions import (
 )
 from coatcheck.codec import Spliced
 from coatcheck.errors import ArgumentRejected, ObjectNotFound, counted, excerpt
-from coatcheck.explorer import Allowance, Found
+from coatcheck.explorer.reference_values import Allowance, Found
 from coatcheck.references import Reference, parse_reference, parse_target, unescape
 
 MAX_DEPTH = 100

@@ -56,7 +56,7 @@ def ls(
     """List objects, newest first: id, type, size, tool, age."""
     if all_namespaces and namespace is not None:
         raise WrongUsage("--namespace and --all-namespaces exclude each other.")
-    from coatcheck.explorer import ago
+    from coatcheck.explorer.listing import ago
     from coatcheck.store.inventory import inventory
 
     with opened(settings) as container:

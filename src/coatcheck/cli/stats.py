@@ -178,7 +178,7 @@ def _scrape(url: str) -> list[tuple[str, dict[str, str], float]]:
 
 def _print_holdings(found: Figures) -> None:
     from coatcheck.errors import counted
-    from coatcheck.explorer import ago
+    from coatcheck.explorer.listing import ago
 
     objects, namespaces = counted(found["objects"], "object"), counted(found["namespaces"], "namespace")
     print_data(f"The store ({found['place']}) holds {objects}, {found['bytes']:,} bytes, in {namespaces}.\n")
