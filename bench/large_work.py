@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import re
@@ -12,14 +13,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROWS = [{"id": n, "name": f"user {n}", "email": f"user{n}@example.com", "active": n % 2 == 0} for n in range(300_000)]
-AS_TEXT = json.dumps(ROWS)
+
+@functools.cache
+def rows() -> list[dict[str, Any]]:
+    """The rows, made once."""
+    return [
+        {"id": n, "name": f"user {n}", "email": f"user{n}@example.com", "active": n % 2 == 0} for n in range(300_000)
+    ]
+
+
+@functools.cache
+def rows_as_text() -> str:
+    """The rows as JSON, made once."""
+    return json.dumps(rows())
+
+
 TOOL = {"name": "t", "inputSchema": {"type": "object", "properties": {"rows": {"type": "array"}}}}
 
 IN_PROCESS: dict[str, Callable[[Any, Any, str], Awaitable[Any]]] = {
-    "stored": lambda explorer, _, __: explorer.store.aput(ROWS),
-    "stored and previewed": lambda explorer, _, __: explorer.akeep(ROWS),
-    "stored as text": lambda explorer, _, __: explorer.akeep(AS_TEXT),
+    "stored": lambda explorer, _, __: explorer.store.aput(rows()),
+    "stored and previewed": lambda explorer, _, __: explorer.akeep(rows()),
+    "stored as text": lambda explorer, _, __: explorer.akeep(rows_as_text()),
     "previewed": lambda explorer, _, name: explorer.apreview(name),
     "looked into": lambda explorer, _, name: explorer.aexplore(name, "[299999].name"),
     "sliced": lambda explorer, _, name: explorer.aslice(name, 100_000, 100_050),
@@ -35,10 +49,10 @@ IN_PROCESS: dict[str, Callable[[Any, Any, str], Awaitable[Any]]] = {
         "t", {"rows": f"@{name}"}, as_json=True
     ),
     "the text of a tool's result": lambda _, interceptor, __: interceptor.result(
-        "t", {"content": [{"type": "text", "text": AS_TEXT}]}
+        "t", {"content": [{"type": "text", "text": rows_as_text()}]}
     ),
     "a tool's result, text and structure": lambda _, interceptor, __: interceptor.result(
-        "t", {"content": [{"type": "text", "text": AS_TEXT}], "structuredContent": {"result": ROWS}}
+        "t", {"content": [{"type": "text", "text": rows_as_text()}], "structuredContent": {"result": rows()}}
     ),
 }
 """Work by what is done: called with an explorer, an interceptor and the id of the stored rows."""
@@ -179,7 +193,7 @@ def steps(client: PipeClient, server: str, *, repeats: int = 5) -> Mapping[str, 
     A result is kept several times: one is done so soon that few small calls fall due meanwhile.
     """
     of_server = "one__" if server == "gateway" else ""
-    rows = "" if server == "attached" else "result"
+    place = "" if server == "attached" else "result"
     whole = "" if server == "attached" else ".result"
     kept: list[str] = []
 
@@ -200,9 +214,9 @@ def steps(client: PipeClient, server: str, *, repeats: int = 5) -> Mapping[str, 
     found = {
         "a result is kept": lambda: result_of("rows"),
         "previewed": look("object_store_get"),
-        "looked into": look("object_store_get", path=f"{rows}[299999].name"),
+        "looked into": look("object_store_get", path=f"{place}[299999].name"),
         "searched": look("object_store_grep", pattern=r"user 29999\d"),
-        "queried": look("object_store_query", filter=f".{rows}[0:1000] | length"),
+        "queried": look("object_store_query", filter=f".{place}[0:1000] | length"),
         "referenced by path": count(f"{whole}[0:1000]"),
         "referenced as a whole": count(whole),
     }

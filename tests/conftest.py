@@ -1,3 +1,4 @@
+import gc
 import os
 
 import hypothesis
@@ -30,6 +31,11 @@ def pytest_configure() -> None:
         from mcp.client.stdio import DEFAULT_INHERITED_ENV_VARS
 
         DEFAULT_INHERITED_ENV_VARS.append(MEASURED_BY)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays to the end, and searching it for cycles takes a second each time."""
+    gc.freeze()
 
 
 def pytest_xdist_auto_num_workers() -> int:

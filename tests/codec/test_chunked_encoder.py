@@ -3,7 +3,7 @@ import datetime
 import decimal
 import enum
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -125,27 +125,29 @@ def test_a_tool_result_in_slices_is_what_it_is_in_one_piece(value, text):
         assert facts(anyio.run(aencode, result)) == facts(encode(result))
 
 
-LARGE = {
-    "records": records(30_000),
-    "a tuple": tuple(records(30_000)),
-    "a dict": {f"key {n}": record for n, record in enumerate(records(30_000))},
-    "a dict with strange keys": dict(enumerate(records(10_000))) | {"7": "another seven", None: 1},
-    "a list of lists": [[n / 7 for n in range(3000)] for _ in range(40)],
-    "lists in dicts in lists": [{"rows": [{"cells": list(range(20_000))}] * 3}] * 3,
-    "numbers": list(range(200_000)),
-    "texts": ["text " * 50] * 20_000,
-    "one integer too large": [*records(20_000), 2**70],
-    "one lone surrogate": [*records(20_000), {"name": "\ud800"}],
-    "objects": [{"id": uuid.UUID(int=n), "colour": Colour.RED} for n in range(20_000)],
-    "models": [Model(name=f"name {n}") for n in range(50_000)],
-    "large texts": ["long " * 500_000] * 5,
-    "a large text": {"text": 'quoted "ü"\n' * 500_000},
-    "a large text with a lone surrogate": ["ü" * 3_500_000 + "\ud800", "plain " * 300_000],
+# Made by the tests that use them: every process that runs tests imports this file.
+LARGE: dict[str, Callable[[], Any]] = {
+    "records": lambda: records(30_000),
+    "a tuple": lambda: tuple(records(30_000)),
+    "a dict": lambda: {f"key {n}": record for n, record in enumerate(records(30_000))},
+    "a dict with strange keys": lambda: dict(enumerate(records(10_000))) | {"7": "another seven", None: 1},
+    "a list of lists": lambda: [[n / 7 for n in range(3000)] for _ in range(40)],
+    "lists in dicts in lists": lambda: [{"rows": [{"cells": list(range(20_000))}] * 3}] * 3,
+    "numbers": lambda: list(range(200_000)),
+    "texts": lambda: ["text " * 50] * 20_000,
+    "one integer too large": lambda: [*records(20_000), 2**70],
+    "one lone surrogate": lambda: [*records(20_000), {"name": "\ud800"}],
+    "objects": lambda: [{"id": uuid.UUID(int=n), "colour": Colour.RED} for n in range(20_000)],
+    "models": lambda: [Model(name=f"name {n}") for n in range(50_000)],
+    "large texts": lambda: ["long " * 500_000] * 5,
+    "a large text": lambda: {"text": 'quoted "ü"\n' * 500_000},
+    "a large text with a lone surrogate": lambda: ["ü" * 3_500_000 + "\ud800", "plain " * 300_000],
 }
 
 
-@pytest.mark.parametrize("value", LARGE.values(), ids=LARGE.keys())
-def test_a_large_value_in_slices_is_what_it_is_in_one_piece(value):
+@pytest.mark.parametrize("kind", LARGE)
+def test_a_large_value_in_slices_is_what_it_is_in_one_piece(kind):
+    value = LARGE[kind]()
     encoded = anyio.run(aencode, value)
     assert len(piece_sizes(value, careful=encoded.careful)) > 3
     assert facts(encoded) == facts(encode(value))
@@ -169,18 +171,18 @@ def test_cycles_end_at_the_same_place():
         assert facts(anyio.run(aencode, value)) == facts(encode(value))
 
 
-SURPRISES = {
-    "a long list": {"data": list(range(500_000))},
-    "a long list far inside": {"data": {"inner": [{"rows": list(range(500_000))}]}},
-    "a wide dict": {str(n): n for n in range(300_000)},
-    "many lists that are not so long": [[0] * 5000] * 100,
+SURPRISES: dict[str, Callable[[], Any]] = {
+    "a long list": lambda: {"data": list(range(500_000))},
+    "a long list far inside": lambda: {"data": {"inner": [{"rows": list(range(500_000))}]}},
+    "a wide dict": lambda: {str(n): n for n in range(300_000)},
+    "many lists that are not so long": lambda: [[0] * 5000] * 100,
 }
 
 
-@pytest.mark.parametrize("surprise", SURPRISES.values(), ids=SURPRISES.keys())
+@pytest.mark.parametrize("surprise", SURPRISES)
 @pytest.mark.parametrize("small", [{"n": 1, "t": "x"}, {"id": uuid.UUID(int=1)}], ids=["plain", "objects"])
 def test_a_heavy_item_among_many_light_ones_is_encoded_in_pieces_too(small, surprise):
-    value = [*[small] * 20_000, surprise, *[small] * 20_000]
+    value = [*[small] * 20_000, SURPRISES[surprise](), *[small] * 20_000]
     encoded = anyio.run(aencode, value)
     assert max(piece_sizes(value)) < 600_000
     assert facts(encoded) == facts(encode(value))
@@ -196,9 +198,12 @@ def test_a_slice_that_takes_longer_than_those_before_it_is_cut_shorter(monkeypat
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    "value", [records(30_000), [*records(20_000), 2**70], {"text": "x" * 20_000_000}], ids=["fast", "careful", "text"]
+    "make",
+    [lambda: records(30_000), lambda: [*records(20_000), 2**70], lambda: {"text": "x" * 20_000_000}],
+    ids=["fast", "careful", "text"],
 )
-async def test_the_event_loop_gets_its_turn(monkeypatch, value):
+async def test_the_event_loop_gets_its_turn(monkeypatch, make):
+    value = make()
     monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
     turns = 0
     done = False
@@ -236,8 +241,9 @@ async def test_a_dict_that_changes_while_it_is_encoded_is_stored_all_the_same(mo
     assert facts(encoded) == facts(encoded_whole)
 
 
-@pytest.mark.parametrize("value", LARGE.values(), ids=LARGE.keys())
-def test_a_large_value_is_the_same_json_however_it_is_encoded(value):
+@pytest.mark.parametrize("kind", LARGE)
+def test_a_large_value_is_the_same_json_however_it_is_encoded(kind):
+    value = LARGE[kind]()
     try:
         expected = orjson.dumps(value, default=slicing.convert)
     except TypeError:
@@ -246,8 +252,9 @@ def test_a_large_value_is_the_same_json_however_it_is_encoded(value):
 
 
 @pytest.mark.parametrize("tool", [None, "list_issues", "ü" * 200])
-@pytest.mark.parametrize("value", [records(10), records(20_000)], ids=["in one go", "in slices"])
-def test_metadata_stands_before_a_payload_however_it_was_made(value, tool):
+@pytest.mark.parametrize("count", [10, 20_000], ids=["in one go", "in slices"])
+def test_metadata_stands_before_a_payload_however_it_was_made(count, tool):
+    value = records(count)
     encoded = encode(value)
     metadata = Metadata("json", encoded.size, "array", len(value), 1.5, tool)
     found, payload = unpack(pack(metadata, encoded.content))
@@ -256,8 +263,9 @@ def test_metadata_stands_before_a_payload_however_it_was_made(value, tool):
     assert pack(metadata, encoded.content) == pack(metadata, encoded.content)
 
 
-@pytest.mark.parametrize("value", [records(10), records(20_000)], ids=["in one go", "in slices"])
-def test_what_the_store_kept_is_read_without_asking_the_backend(value):
+@pytest.mark.parametrize("count", [10, 20_000], ids=["in one go", "in slices"])
+def test_what_the_store_kept_is_read_without_asking_the_backend(count):
+    value = records(count)
     store = ObjectStore(InMemoryBackend())
     kept = store.put_encoded(encode(value))
     assert kept.value() == value
