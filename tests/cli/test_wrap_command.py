@@ -2,52 +2,42 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from tests.git_history import GIT_SERVER, make_history
 from tests.preloaded_python import PYTHON
 
 COATCHECK = [PYTHON, "-m", "coatcheck"]
-GIT_SERVER = str(Path(sys.executable).with_name("mcp-server-git"))
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    def git(*arguments: str) -> None:
-        names = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-        subprocess.run(["git", "-C", str(tmp_path), *names, *arguments], check=True, capture_output=True)
-
-    git("init")
-    for number in range(60):
-        (tmp_path / "file.txt").write_text(f"{number}\n" * 50)
-        git("add", "file.txt")
-        git("commit", "-m", f"Change number {number} " + "and more words " * 10)
-    return tmp_path
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory) -> Path:
+    return make_history(tmp_path_factory.mktemp("history"), 60)
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_real_server_passes_through_and_its_large_result_becomes_a_reference(repository, mode):
-    command = ["wrap", "--", GIT_SERVER, "--repository", str(repository)]
+    command = ["wrap", "--", *GIT_SERVER, "--repository", str(repository)]
     parameters = StdioServerParameters(command=COATCHECK[0], args=[*COATCHECK[1:], *command])
     async with Client(stdio_client(parameters), mode=mode) as client:
         arguments = {"repo_path": str(repository), "max_count": 60}
         shown = (await client.call_tool("git_log", arguments)).content[0].text
         assert len(shown) <= 4000
         reference = re.search(r"@obj_\w+", shown).group()
-        found = await client.call_tool("object_store_grep", {"object_id": reference, "pattern": "number 42 "})
-        assert "Change number 42 " in found.content[0].text
+        found = await client.call_tool("object_store_grep", {"object_id": reference, "pattern": "number 42:"})
+        assert "Change number 42:" in found.content[0].text
         first = await client.call_tool(
             "object_store_query",
-            {"object_id": reference, "filter": 'split("Commit: ")[18][0:40]', "keep": True},
+            {"object_id": reference, "filter": 'split("Commit: ")[19][0:40]', "keep": True},
         )
         new = re.search(r"Stored as (@obj_\w+)", first.content[0].text).group(1)
         handed_on = await client.call_tool("git_show", {"repo_path": str(repository), "revision": new})
-        assert "Change number 42 " in handed_on.content[0].text
+        assert "Change number 42:" in handed_on.content[0].text
 
 
 def test_stdout_carries_json_rpc_alone_and_everything_ends_with_the_input(repository):
@@ -57,7 +47,7 @@ def test_stdout_carries_json_rpc_alone_and_everything_ends_with_the_input(reposi
         {"jsonrpc": "2.0", "method": "notifications/initialized"},
         {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
     ]
-    command = [*COATCHECK, "wrap", "--verbose", "--", GIT_SERVER, "--repository", str(repository)]
+    command = [*COATCHECK, "wrap", "--verbose", "--", *GIT_SERVER, "--repository", str(repository)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:

@@ -9,6 +9,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from coatcheck.installer import CLIENTS, ConfigFile, carry_out, plan_install, plan_uninstall
 from coatcheck.installer.tool_lists import OBJECT_TOOLS, READING_TOOLS
+from tests.git_history import GIT_SERVER
 from tests.installer.conftest import LAUNCHER, contents
 from tests.preloaded_python import PYTHON
 
@@ -86,7 +87,7 @@ def test_lists_of_codex_are_changed_and_come_back(tmp_path):
 
 @pytest.mark.anyio
 async def test_the_names_are_those_of_the_tools_that_wrap_adds():
-    command = [PYTHON, "-m", "coatcheck", "wrap", "--", PYTHON, "-m", "mcp_server_git"]
+    command = [PYTHON, "-m", "coatcheck", "wrap", "--", *GIT_SERVER]
     parameters = StdioServerParameters(command=command[0], args=command[1:])
     async with Client(stdio_client(parameters)) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools if tool.name.startswith("object_store")}

@@ -1,11 +1,10 @@
-import os
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.git_history import make_history
+from tests.preloaded_python import PYTHON
 from tests.real_servers import packages
 
 COMMITS = 400
@@ -22,27 +21,13 @@ def everything() -> list[str]:
 @pytest.fixture(scope="session")
 def everything_of_the_sdk() -> list[str]:
     """The command of the Python SDK's server with every feature, in both eras, over stdio."""
-    return packages.everything_of_the_sdk_over_stdio()
+    return packages.everything_of_the_sdk_over_stdio(PYTHON)
 
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory) -> Path:
     """A git repository with some history."""
-    path = tmp_path_factory.mktemp("history")
-    stream = "".join(
-        f"commit refs/heads/main\nmark :{number}\n"
-        f"committer Ann Example <ann@example.org> {1_700_000_000 + number * 60} +0000\n"
-        f"data <<END\nChange number {number}: tidy the shelves\nEND\n"
-        + (f"from :{number - 1}\n" if number > 1 else "")
-        + f"M 100644 inline shelf.txt\ndata <<END\nshelf {number}\nEND\n"
-        for number in range(1, COMMITS + 1)
-    )
-    git = ["git", "-C", str(path)]
-    environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
-    subprocess.run([*git, "init", "-q", "-b", "main"], check=True, env=environment)
-    subprocess.run([*git, "fast-import", "--quiet"], input=stream.encode(), check=True, env=environment)
-    subprocess.run([*git, "reset", "-q", "--hard", "main"], check=True, env=environment)
-    return path
+    return make_history(tmp_path_factory.mktemp("history"), COMMITS)
 
 
 @pytest.fixture
@@ -69,8 +54,3 @@ def database(tmp_path) -> Path:
         connection.executemany("insert into shelf values (?, ?)", ((n, f"label of shelf {n}") for n in range(ROWS)))
     connection.close()
     return path
-
-
-@pytest.fixture(scope="session")
-def git_server() -> str:
-    return str(Path(sys.executable).with_name("mcp-server-git"))

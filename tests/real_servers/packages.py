@@ -98,7 +98,7 @@ def everything_of_the_sdk() -> Path:
     return next(folder.glob("mcp-*/examples/servers/everything-server"))
 
 
-def everything_of_the_sdk_over_stdio() -> list[str]:
+def everything_of_the_sdk_over_stdio(python: str = sys.executable) -> list[str]:
     """Give the command that runs this server over stdio, which its own program cannot."""
     source = f"""
 import sys
@@ -106,7 +106,7 @@ sys.path.insert(0, {str(everything_of_the_sdk())!r})
 from mcp_everything_server.server import mcp
 mcp.run("stdio")
 """
-    return [sys.executable, "-W", "ignore", "-c", source]
+    return [python, "-W", "ignore", "-c", source]
 
 
 @functools.cache

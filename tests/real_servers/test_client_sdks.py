@@ -2,12 +2,12 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.preloaded_python import PYTHON
 from tests.real_servers import packages
 from tests.real_servers.schema_server import TOOLS, large_value
 from tests.real_servers.sessions import coatcheck
@@ -33,11 +33,11 @@ def python_of_the_first_sdk() -> str:
         pytest.param(lambda: typescript("sdk"), id="TypeScript 1"),
         pytest.param(lambda: typescript("client"), id="TypeScript 2"),
         pytest.param(lambda: [python_of_the_first_sdk(), str(HERE / "python_client.py")], id="Python 1"),
-        pytest.param(lambda: [sys.executable, str(HERE / "python_client.py")], id="Python 2"),
+        pytest.param(lambda: [PYTHON, str(HERE / "python_client.py")], id="Python 2"),
     ],
 )
 def test_short_and_kept_results_fit_their_schemas(client: Callable[[], list[str]]) -> None:
-    server = coatcheck(sys.executable, "-m", "tests.real_servers.schema_server")
+    server = coatcheck(PYTHON, "-m", "tests.real_servers.schema_server")
     done = subprocess.run(
         [*client(), *server], cwd=REPOSITORY, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE
     )

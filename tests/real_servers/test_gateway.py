@@ -13,6 +13,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
+from tests.git_history import GIT_SERVER
 from tests.preloaded_python import PYTHON
 from tests.real_servers import packages
 from tests.real_servers.sessions import Session, connected, text_of
@@ -38,11 +39,9 @@ def sha256(data: bytes) -> str:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("mode", ["auto", pytest.param("2026-07-28", marks=pytest.mark.long)])
-async def test_the_log_of_git_goes_into_a_file_without_passing_through_the_model(
-    repository, git_server, folder, tmp_path, mode
-):
+async def test_the_log_of_git_goes_into_a_file_without_passing_through_the_model(repository, folder, tmp_path, mode):
     files = [*packages.npm_server("server-filesystem"), str(folder)]
-    git = [git_server, "--repository", str(repository)]
+    git = [*GIT_SERVER, "--repository", str(repository)]
     log = {"repo_path": str(repository), "max_count": 400}
     async with connected(git, wrapped=False) as direct:
         whole = text_of(await direct.client.call_tool("git_log", log)).encode()

@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.preloaded_python import PYTHON
 from tests.real_servers import packages
 from tests.real_servers.sessions import coatcheck
 from tests.real_servers.test_servers import OWN, everything, filesystem, git, memory, sqlite, time
@@ -69,7 +69,7 @@ def test_the_inspector_finds_a_short_structured_result_in_order(request):
 
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_the_inspector_minds_when_a_server_breaks_its_own_schema(wrapped):
-    command = [sys.executable, str(Path(__file__).with_name("lying_server.py"))]
+    command = [PYTHON, str(Path(__file__).with_name("lying_server.py"))]
     done = inspect(coatcheck(*command) if wrapped else command, *words_of(("lie", {})))
     assert done.returncode != 0
     assert "count must be number" in done.stderr

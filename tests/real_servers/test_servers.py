@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
+from tests.git_history import GIT_SERVER
 from tests.real_servers import packages
 from tests.real_servers.sessions import Session, connected, normal, text_of
 
@@ -34,7 +35,7 @@ class Case:
 def git(paths: Any) -> Case:
     where = {"repo_path": str(paths("repository"))}
     return Case(
-        [paths("git_server"), "--repository", where["repo_path"]],
+        [*GIT_SERVER, "--repository", where["repo_path"]],
         small=("git_log", {**where, "max_count": 1}),
         large=("git_log", {**where, "max_count": 400}),
         question=("object_store_grep", {"pattern": "number 123:"}),

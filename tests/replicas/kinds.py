@@ -1,11 +1,12 @@
 """What the replicas of a test serve: how something large is made there, and how it is used."""
 
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.git_history import GIT_SERVER
 
 Call = tuple[str, dict[str, Any]]
 
@@ -51,8 +52,7 @@ def wrap(folder: Path) -> Kind:
         # The result begins with "commit " and the name of the commit.
         return "git_show", {"repo_path": str(folder), "revision": f"{reference}[7:47]"}
 
-    server = str(Path(sys.executable).with_name("mcp-server-git"))
-    return Kind(["wrap", "--", server, "--repository", str(folder)], make, use)
+    return Kind(["wrap", "--", *GIT_SERVER, "--repository", str(folder)], make, use)
 
 
 def _repository(folder: Path) -> list[str]:

@@ -1,6 +1,5 @@
 import contextlib
 import json
-import os
 import queue
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.git_history import make_history
 from tests.ports import free_port
 from tests.preloaded_python import PYTHON
 from tests.wrap.running import serving
@@ -119,26 +119,7 @@ def connect():
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory) -> Path:
     """A git repository with 2 000 commits."""
-    path = tmp_path_factory.mktemp("history")
-    parts = []
-    for number in range(1, 2_001):
-        message, content = f"Change number {number}: tidy the shelves", f"shelf {number}\n" * 3
-        parts.append(
-            f"commit refs/heads/main\nmark :{number}\n"
-            f"author Ann Example <ann@example.org> {1_700_000_000 + number * 60} +0000\n"
-            f"committer Ann Example <ann@example.org> {1_700_000_000 + number * 60} +0000\n"
-            f"data {len(message)}\n{message}\n"
-            + (f"from :{number - 1}\n" if number > 1 else "")
-            + f"M 100644 inline shelf.txt\ndata {len(content)}\n{content}\n"
-        )
-    environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
-    for command, given in (
-        (["git", "init", "-q", "-b", "main", str(path)], None),
-        (["git", "-C", str(path), "fast-import", "--quiet"], "".join(parts).encode()),
-        (["git", "-C", str(path), "reset", "-q", "--hard", "main"], None),
-    ):
-        subprocess.run(command, input=given, check=True, env=environment)
-    return path
+    return make_history(tmp_path_factory.mktemp("history"), 2_000)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from mcp_types import Implementation
 
 from coatcheck import Container, attach
 from tests.ports import free_port, wait_until_listening
+from tests.preloaded_python import PYTHON
 from tests.wrap.running import wrap_on_stdio, wrapped_over_http
 from tests.wrap.view_server import ROWS, sdk_server
 
@@ -42,7 +42,7 @@ WHOLE_FROM = {
 def served(kind: str) -> Iterator[str]:
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", str(SERVER), kind, str(port)], stderr=subprocess.DEVNULL
+        [PYTHON, "-W", "ignore", str(SERVER), kind, str(port)], stderr=subprocess.DEVNULL
     )
     try:
         wait_until_listening(port, process)
