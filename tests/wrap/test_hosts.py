@@ -41,9 +41,7 @@ WHOLE_FROM = {
 @contextlib.contextmanager
 def served(kind: str) -> Iterator[str]:
     port = free_port()
-    process = subprocess.Popen(
-        [PYTHON, "-W", "ignore", str(SERVER), kind, str(port)], stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen([PYTHON, "-W", "ignore", str(SERVER), kind, str(port)], stderr=subprocess.DEVNULL)
     try:
         wait_until_listening(port, process)
         yield f"http://127.0.0.1:{port}/mcp"
