@@ -23,7 +23,7 @@ from coatcheck.proxy.send_capacity import MAX_UNSENT_BYTES, SendCapacity
 from coatcheck.proxy.upstreams.process_connection import ProcessConnection
 from coatcheck.proxy.upstreams.streamable_http import StreamableHttpConnection
 from tests.processes import children_of, command_of, until_ended
-from tests.waiting import wait_until_steady
+from tests.waiting import wait_until, wait_until_steady
 from tests.wrap.conftest import OWN_SPECIAL
 from tests.wrap.running import FEATURES, OWN_WRAP, QUIET, words, wrapped_over_http
 
@@ -204,7 +204,7 @@ def test_a_request_without_a_session_whose_client_does_not_read_is_left_and_othe
     with wrapped_over_http("--", *FEATURES, "stdio") as (_, url, told), post(url, call, **headers):
         assert standstill(mark) < MOST
         assert anyio.run(another, url) == "3"
-        assert any("does not read" in line for line in told)
+        wait_until(lambda: any("does not read" in line for line in told), "the log tells of it")
 
 
 def test_a_long_message_to_a_url_counts_as_long_as_it_waits():
