@@ -4,6 +4,7 @@ import os
 import hypothesis
 import pytest
 
+from tests.preloaded_python.default_certificates import read_once
 from tests.server_fixtures import (  # noqa: F401  # fixtures
     PASSWORD,
     own_redis,
@@ -27,6 +28,7 @@ MEASURED_BY = "COVERAGE_PROCESS_CONFIG"
 
 
 def pytest_configure() -> None:
+    read_once()
     if MEASURED_BY in os.environ:
         from mcp.client.stdio import DEFAULT_INHERITED_ENV_VARS
 

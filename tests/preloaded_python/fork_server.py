@@ -13,6 +13,9 @@ import sys
 import threading
 from pathlib import Path
 
+import httpx2
+from default_certificates import read_once
+
 IMPORTED = (
     "anyio._backends._asyncio",
     "coatcheck.cli.app",
@@ -34,6 +37,8 @@ def main(listener: socket.socket) -> None:
     """Serve, and in a process that was asked for: run what it is to run."""
     for name in IMPORTED:
         importlib.import_module(name)
+    read_once()
+    httpx2.create_ssl_context()
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for the supervisors.
