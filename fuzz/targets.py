@@ -16,7 +16,7 @@ from coatcheck.backends import InMemoryBackend
 from coatcheck.calls.built_in_tools import OwnTool, own_tool
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.codec import ToolResult
-from coatcheck.codec.chunked.decoder import Windows
+from coatcheck.codec.chunked.decoder import WindowedDecoder
 from coatcheck.errors import CoatcheckError, FilterError
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.operations.jq_analysis import narrow, refuse_reaching_out
@@ -221,13 +221,13 @@ def fuzz_windows(data: bytes) -> None:
         return
     window, text_window, text = data[0] % 100 + 1, data[1] % 100 + 1, data[2:]
     try:
-        decoded = codec.dump_json(_read(Windows(text, codec.load_json, window=window, text_window=text_window)))
+        decoded = codec.dump_json(_read(WindowedDecoder(text, codec.load_json, window=window, text_window=text_window)))
     except ValueError:
         return
     assert decoded == codec.dump_json(codec.load_json(text))
 
 
-def _read(windows: Windows) -> Any:
+def _read(windows: WindowedDecoder) -> Any:
     reading = windows.read()
     while True:
         try:

@@ -3,7 +3,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coatcheck.codec.characters import MEDIA_LIMIT, weigh
+from coatcheck.codec.characters import MEDIA_LIMIT, count_json_characters
 from coatcheck.codec.tool_results import ResultSize, measure_result
 
 JSON = st.recursive(
@@ -14,12 +14,12 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_the_weight_is_the_length_as_compact_json(value):
-    assert weigh(value, 10**9) == len(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
+    assert count_json_characters(value, 10**9) == len(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
 
 
 @given(JSON, st.integers(0, 50))
 def test_a_limit_is_exceeded_exactly_when_the_whole_is_longer(value, limit):
-    assert (weigh(value, limit) > limit) == (weigh(value, 10**9) > limit)
+    assert (count_json_characters(value, limit) > limit) == (count_json_characters(value, 10**9) > limit)
 
 
 def test_measuring_does_not_walk_a_large_value():

@@ -20,7 +20,7 @@ from coatcheck.codec import Encoded, Metadata, ToolResult, aencode, encode, pack
 from coatcheck.codec.chunked import async_codec as slices
 from coatcheck.codec.chunked import encoder as slicing
 from coatcheck.codec.chunked import yield_budget
-from coatcheck.codec.json_encoders import encode_carefully
+from coatcheck.codec.json_encoders import encode_fallback
 from coatcheck.object_store import ObjectStore
 from tests.strategies import keys, scalars
 
@@ -53,7 +53,7 @@ def facts(encoded: Encoded) -> tuple[Any, ...]:
 
 
 def piece_sizes(value: Any, *, careful: bool = False) -> list[int]:
-    return [len(piece) for piece in slicing.Slicer(careful=careful).encode(value)]
+    return [len(piece) for piece in slicing.Slicer(fallback=careful).encode(value)]
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def tiny_slices() -> Iterator[None]:
         patch.setattr(slicing, "SLICE_PARTS", 6)
         patch.setattr(slices, "SLICE_PARTS", 6)
         patch.setattr(slicing, "TEXT_CHARACTERS", 25)
-        patch.setattr(slicing, "SLICE_PARTS_CAREFULLY", 4)
+        patch.setattr(slicing, "SLICE_PARTS_FALLBACK", 4)
         patch.setattr(slicing, "SLICE_BYTES", 25)
         patch.setattr(slicing, "LOOK_EVERY", 2)
         yield
@@ -247,7 +247,7 @@ def test_a_large_value_is_the_same_json_however_it_is_encoded(kind):
     try:
         expected = orjson.dumps(value, default=slicing.convert)
     except TypeError:
-        expected = encode_carefully(value)
+        expected = encode_fallback(value)
     assert encode(value).payload == expected
 
 

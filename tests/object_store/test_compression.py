@@ -182,8 +182,8 @@ def test_large_values_are_compressed_and_expanded_off_the_event_loop(backend, mo
 
         return call
 
-    monkeypatch.setattr(codec, "shrink", watched(codec.shrink))
-    monkeypatch.setattr(codec, "expand", watched(codec.expand))
+    monkeypatch.setattr(codec, "compress", watched(codec.compress))
+    monkeypatch.setattr(codec, "decompress", watched(codec.decompress))
     store = ObjectStore(backend, compress_above=1000)
 
     async def story():

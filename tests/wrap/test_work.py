@@ -21,12 +21,12 @@ def freed(monkeypatch):
     """For each time that something was freed: how many thousand rows, and whether anybody else held them."""
     told = []
 
-    async def free_chunks(pieces):
-        rows = [row for piece in pieces for row in piece]
+    async def free_chunks(chunks):
+        rows = [row for piece in chunks for row in piece]
         told.append(
             (len(rows) // 1000, sys.getrefcount(rows[0]) > 3 if rows else False)
         )  # the piece, our list, the argument
-        pieces.clear()
+        chunks.clear()
 
     monkeypatch.setattr(module, "free_chunks", free_chunks)
     return told

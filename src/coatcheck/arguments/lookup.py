@@ -19,7 +19,7 @@ _LONG_INTEGER = re.compile(r"\d{19}")
 class Lookup(Protocol):
     """Finds what references stand for."""
 
-    pieces: Chunks
+    chunks: Chunks
     """Parts of large values that were found, for the caller who frees them; see ``coatcheck.codec.free_chunks``."""
 
     async def find(self, reference: Reference, *, as_text: bool = False, sampled: bool = False) -> Found:
@@ -48,7 +48,7 @@ class BlockingLookup:
 
     def __init__(self, explorer: Callable[[], Explorer]) -> None:
         self._explorer = explorer
-        self.pieces: Chunks = []
+        self.chunks: Chunks = []
 
     async def find(self, reference: Reference, *, as_text: bool = False, sampled: bool = False) -> Found:
         """Give what a reference stands for; of a large value that stays JSON a sample, where one is asked for."""
@@ -86,7 +86,7 @@ class AsyncLookup:
         self._explorer = explorer
         self._as_json = as_json
         self._manners = YieldBudget()
-        self.pieces: Chunks = []
+        self.chunks: Chunks = []
 
     async def find(self, reference: Reference, *, as_text: bool = False, sampled: bool = False) -> Found:
         """Give what a reference stands for; of a large value that stays JSON a sample, where one is asked for."""
@@ -96,7 +96,7 @@ class AsyncLookup:
             found = await self._explorer().afind(reference, as_text=as_text)
         if self._as_json and as_text and found.size > DECODED_AT_ONCE:
             found = Found(await splice_text(found.value), found.size, is_null=found.is_null)
-        self.pieces += found.pieces
+        self.chunks += found.chunks
         return found
 
     async def exists(self, object_id: str) -> bool:

@@ -212,7 +212,7 @@ class Interceptor:
         lookup = AsyncLookup(lambda: self.explorer, as_json=as_json)
         resolver = Resolver(lookup, self._types_of(tool, schema).at)
         resolved = await resolver.resolve(arguments)
-        return PreparedCall(resolved, resolver.notes, program, lookup.pieces)
+        return PreparedCall(resolved, resolver.notes, program, lookup.chunks)
 
     def _types_of(self, tool: str, schema: Schema) -> DeclaredTypes:
         """Give the types that a tool's arguments have, read once for each schema."""

@@ -21,13 +21,13 @@ class PreparedCall:
         arguments: The arguments, references resolved; the same object where nothing had to be done.
         notes: What to tell the model beside the result.
         filter: A jq filter for the result.
-        pieces: Parts of large values, for the caller who frees them; see ``coatcheck.codec.free_chunks``.
+        chunks: Parts of large values, for the caller who frees them; see ``coatcheck.codec.free_chunks``.
     """
 
     arguments: Any
     notes: list[str] = field(default_factory=list)
     filter: str | None = None
-    pieces: Chunks = field(default_factory=list, repr=False)
+    chunks: Chunks = field(default_factory=list, repr=False)
 
     def for_result(self) -> "PreparedCall | None":
         """Give what is left to do with the result, without the arguments; ``None`` where that is nothing."""

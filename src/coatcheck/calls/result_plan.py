@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coatcheck.arguments.output_schemas import STORED
-from coatcheck.codec.characters import MEDIA_LIMIT, block_characters, is_media, text_of, weigh
+from coatcheck.codec.characters import MEDIA_LIMIT, block_characters, count_json_characters, is_media, text_of
 from coatcheck.codec.tool_results import (
     CONTENT,
     Result,
@@ -89,7 +89,7 @@ def _sort_blocks(made: Plan) -> Plan:
         if position < end:
             continue
         end = _end_of_links(blocks, position)
-        if end - position >= LINKS_TOGETHER and weigh(blocks[position:end], small) > small:
+        if end - position >= LINKS_TOGETHER and count_json_characters(blocks[position:end], small) > small:
             _add_line(made, position, end, _describe_links(blocks[position:end]))
             continue
         end = position + 1
@@ -153,7 +153,7 @@ def stored_marker(reference: str | None, preview: str, room: int) -> Result:
     """Give the ``structuredContent`` that stands for a stored one; the preview is left out where it would not fit."""
     marker: Result = {} if reference is None else {"reference": reference}
     whole = {STORED: {**marker, "preview": preview}}
-    return whole if reference is None or weigh(whole, room) <= room else {STORED: marker}
+    return whole if reference is None or count_json_characters(whole, room) <= room else {STORED: marker}
 
 
 def error_text(text: str, limit: int, reference: str | None) -> str:

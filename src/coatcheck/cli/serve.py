@@ -19,7 +19,7 @@ from coatcheck.cli.logs import announce
 from coatcheck.cli.options import SettingsFlags, make_container, make_settings
 from coatcheck.cli.printing import print_table
 from coatcheck.cli.web_server import address_of, bind, run_web_server
-from coatcheck.codec.chunked.gc_tuning import spare_what_is_loaded
+from coatcheck.codec.chunked.gc_tuning import freeze_loaded_objects
 from coatcheck.containers import Container
 from coatcheck.mcp_server.authentication import Authentication
 from coatcheck.monitoring.http_routes import Monitored, monitoring_routes
@@ -60,7 +60,7 @@ def run_serve(
         log_level="INFO" if verbose else "WARNING",
         **(authentication.server_options() if authentication else {}),
     )
-    spare_what_is_loaded()  # else what follows searches through it
+    freeze_loaded_objects()  # else the collection below would search through it
     configure_mcp_server(server, tool_names, toolsets=toolsets, toolset_options=options, container=container)
     if listening.transport == "stdio":
         anyio.run(_serve_stdio, server, container)
@@ -104,7 +104,7 @@ async def _serve_stdio(server: MCPServer[Any], container: Container) -> None:
         signalled.set()
 
     async with running(container):
-        spare_what_is_loaded()
+        freeze_loaded_objects()
         with signals(end, lambda: container.settings().shutdown_timeout):
             explain_waiting()  # from here on, Ctrl-C ends the server in order
             serving = asyncio.ensure_future(server.run_stdio_async())
@@ -139,7 +139,7 @@ async def _serve_http(
         server.middleware.insert(0, draining.watch)
         bound = bind(listening)
         warn_of_open_tokens(listening)
-        spare_what_is_loaded()
+        freeze_loaded_objects()
         announce(f"listening on {address_of(bound)}{path}")
         return await run_web_server(
             Monitored(draining, monitoring_routes(container)),

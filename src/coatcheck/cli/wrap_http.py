@@ -8,7 +8,7 @@ from coatcheck.cli.listen_options import AuthFlags, Listening, is_loopback, warn
 from coatcheck.cli.logs import announce
 from coatcheck.cli.web_server import address_of, bind, run_web_server
 from coatcheck.cli.wrap_runner import WrapFlags, make_container, make_interceptor
-from coatcheck.codec.chunked.gc_tuning import spare_what_is_loaded
+from coatcheck.codec.chunked.gc_tuning import freeze_loaded_objects
 from coatcheck.monitoring.http_routes import Monitored, monitoring_routes
 from coatcheck.proxy.front.asgi_middleware import Draining
 from coatcheck.proxy.front.http_application import PATH, Application
@@ -49,7 +49,7 @@ async def serve_http(
             verifier=None if verifier is None else verifier.verifier,
             max_caller_sessions=container.settings().max_caller_sessions,
         )
-        spare_what_is_loaded()
+        freeze_loaded_objects()
         draining = Draining(application)
         bound = bind(listening)
         warn_of_open_tokens(listening)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from coatcheck.calls import instructions
 from coatcheck.cli.first_run import explain_waiting
 from coatcheck.cli.options import SettingsFlags
-from coatcheck.codec.chunked.gc_tuning import spare_what_is_loaded
+from coatcheck.codec.chunked.gc_tuning import freeze_loaded_objects
 from coatcheck.proxy.front.standard_streams import SHUTDOWN_TIMEOUT
 from coatcheck.proxy.front.stdio import serve_stdio
 
@@ -66,7 +66,7 @@ class _Resources(AsyncExitStack):
         self.push_async_callback(container.exit_stack().aclose)
         find_store(container)
         made = make_interceptor(container, flags)
-        spare_what_is_loaded()
+        freeze_loaded_objects()
         return made
 
 

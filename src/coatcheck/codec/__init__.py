@@ -13,7 +13,7 @@ from coatcheck.codec.chunked.async_codec import (
 )
 from coatcheck.codec.chunked.decoder import Chunks
 from coatcheck.codec.chunked.yield_budget import YieldBudget
-from coatcheck.codec.compression import expand, require_zstd, shrink
+from coatcheck.codec.compression import compress, decompress, require_zstd
 from coatcheck.codec.decoding import decode, decode_result, load_exactly, load_json, open_json_text, start_of_text
 from coatcheck.codec.encoding import (
     Encoded,
@@ -47,15 +47,16 @@ __all__ = [
     "adump_line",
     "aencode",
     "aload_json",
+    "compress",
     "decode",
     "decode_result",
+    "decompress",
     "dump_each_shown",
     "dump_json",
     "dump_line",
     "dump_plain",
     "dump_shown",
     "encode",
-    "expand",
     "free_chunks",
     "is_json",
     "is_large_result",
@@ -69,7 +70,6 @@ __all__ = [
     "require_zstd",
     "result_text",
     "result_value",
-    "shrink",
     "splice_text",
     "start_of_text",
     "unpack",

@@ -30,7 +30,7 @@ def well_formed(text: str) -> str:
     return text
 
 
-def weigh(value: Any, limit: int) -> int:
+def count_json_characters(value: Any, limit: int) -> int:
     """Count the characters of a value as compact JSON, before escapes, and stop once there are more than ``limit``.
 
     The cost depends on ``limit``, not on the value.
@@ -87,7 +87,7 @@ def content_characters(blocks: Iterable[Any], limit: int) -> int:
 def block_characters(block: Any, limit: int) -> int:
     """Count the characters of one block that is neither picture nor sound."""
     text = text_of(block)
-    return weigh(block, limit) if text is None else len(text)
+    return count_json_characters(block, limit) if text is None else len(text)
 
 
 def text_of(block: Any) -> str | None:

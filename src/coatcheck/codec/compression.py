@@ -1,4 +1,4 @@
-"""Payloads made smaller for the way to a store and for its memory.
+"""Compression of payloads with zstd, for the network and for the memory of a store.
 
 The metadata stays readable and says so (``Metadata.zstd``), in a version of the format that coatcheck refused before it
 could read it. zstd comes with Python since 3.14, and before with the package ``backports.zstd``.
@@ -12,11 +12,11 @@ from coatcheck.errors import MissingExtra, ObjectUnreadable
 
 LEVEL = 1
 WORTH_IT = 0.7
-"""The most of its size that a payload may keep; else it stays as it is. Base64 keeps 0.75 and is slow to expand."""
+"""The ratio above which a payload is stored uncompressed. Base64 reaches 0.75 and is slow to decompress."""
 
 
-def shrink(payload: bytes | memoryview) -> bytes | None:
-    """Give a payload compressed, or ``None`` where that does not pay or cannot be done."""
+def compress(payload: bytes | memoryview) -> bytes | None:
+    """Compress a payload; ``None`` where that saves too little or zstd is missing."""
     try:
         zstd = _zstd()
     except MissingExtra:
@@ -26,8 +26,8 @@ def shrink(payload: bytes | memoryview) -> bytes | None:
     return None if len(compressed) > WORTH_IT * len(payload) else compressed
 
 
-def expand(metadata: Metadata, payload: memoryview, most: int) -> memoryview:
-    """Give the payload as it was; it takes no more memory than its metadata says, and that is looked at first.
+def decompress(metadata: Metadata, payload: memoryview, most: int) -> memoryview:
+    """Decompress a payload; never takes more memory than its metadata says, which is checked first.
 
     Args:
         metadata: What the object says of itself.

@@ -7,7 +7,7 @@ from typing import Any
 from coatcheck.codec.chunked.encoder import FIRST_SLICE, SLICE_BYTES
 from coatcheck.codec.chunked.size_estimate import is_small
 from coatcheck.codec.envelope import JsonType, Kind, PayloadBuffer
-from coatcheck.codec.json_encoders import dump_fast, dump_line_fast, encode_carefully
+from coatcheck.codec.json_encoders import dump_fast, dump_line_fast, encode_fallback
 from coatcheck.codec.tool_results import ToolResult, is_large_result, result_value
 
 LONG_VALUE = 5000
@@ -96,7 +96,7 @@ def dump_line(value: Any) -> bytes:
     try:
         return dump_line_fast(value)
     except Exception:  # noqa: BLE001  # as in ``try_dump``
-        return encode_carefully(value) + b"\n"
+        return encode_fallback(value) + b"\n"
 
 
 def dump_plain(value: Any, limit: int) -> bytes | None:
@@ -139,7 +139,7 @@ def _dump_sliced(items: list[Any] | tuple[Any, ...]) -> tuple[bytes | PayloadBuf
             start += size
             size = max(SLICE_BYTES * size // len(piece), 1)
     except Exception:  # noqa: BLE001  # orjson's refusal, or whatever a foreign object's conversion raised
-        return encode_carefully(items), True
+        return encode_fallback(items), True
     buffer.write(b"]")
     return buffer, False
 
@@ -216,8 +216,8 @@ def json_length(value: Any) -> int | None:
 
 
 def try_dump(value: Any) -> tuple[bytes, bool]:
-    """Encode as JSON, and tell whether it took the careful encoder."""
+    """Encode as JSON, and tell whether it took the fallback encoder."""
     try:
         return dump_fast(value), False
     except Exception:  # noqa: BLE001  # orjson's refusal, or whatever a foreign object's conversion raised
-        return encode_carefully(value), True
+        return encode_fallback(value), True

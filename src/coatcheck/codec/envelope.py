@@ -48,7 +48,8 @@ class Metadata(NamedTuple):
         created: When it was stored, in seconds since the epoch.
         tool: The tool it came from.
         media_type: Media type of the value where it is known to be other than JSON or plain text.
-        careful: The payload holds what the fast decoder would change (numbers over 64 bits, lone surrogates).
+        careful: The fallback encoder wrote the payload, and the exact decoder must read it: the fast one would change
+            numbers over 64 bits and lone surrogates.
         version: Version of this format.
         zstd: Bytes that the payload takes compressed; ``None`` where it is not.
         codec: Name of the codec of the host's that changed the payload before it was kept.

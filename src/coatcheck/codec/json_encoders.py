@@ -44,7 +44,7 @@ def convert(value: Any) -> Any:  # noqa: C901  # one branch for each kind of val
     """Make one level of a Python object plain: the hook for what orjson does not know.
 
     Raises:
-        TypeError: The object has no JSON form; the careful encoder then describes it.
+        TypeError: The object has no JSON form; the fallback encoder then describes it.
     """
     if isinstance(value, Spliced):
         return orjson.Fragment(bytes(value.json))
@@ -89,7 +89,7 @@ def _fields(value: Any, names: Iterable[str]) -> dict[str, Any]:
     return {name: getattr(value, name) for name in names if hasattr(value, name)}
 
 
-def encode_carefully(value: Any, depth: int = 0, inside: Iterable[int] = ()) -> bytes:
+def encode_fallback(value: Any, depth: int = 0, inside: Iterable[int] = ()) -> bytes:
     """Encode any value; what has no JSON form becomes ``{"$repr": …, "type": …}``, bounded.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from coatcheck.codec.characters import content_characters, text_of, weigh, well_formed
+from coatcheck.codec.characters import content_characters, count_json_characters, text_of, well_formed
 from coatcheck.codec.exact_json import parse_exactly
 
 PARSED_AT_ONCE = 256 * 1024
@@ -229,4 +229,7 @@ class ResultSize:
 def measure_result(result: dict[str, Any], most: int) -> ResultSize:
     """Count the characters of a result; each of its two parts until there are more than ``most``."""
     structured = structured_of(result)
-    return ResultSize(content_characters(blocks_of(result), most), 0 if structured is None else weigh(structured, most))
+    return ResultSize(
+        content_characters(blocks_of(result), most),
+        0 if structured is None else count_json_characters(structured, most),
+    )

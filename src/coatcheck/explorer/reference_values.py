@@ -27,14 +27,14 @@ class Found:
         size: Its bytes as they are stored.
         sample: Of a large value, a sample of it.
         is_null: Whether text was asked for, and what is there is no text but ``null``.
-        pieces: Parts of a large value, for the caller to free; see ``codec.free_chunks``.
+        chunks: Parts of a large value, for the caller to free; see ``codec.free_chunks``.
     """
 
     value: Any
     size: int
     sample: Sample | None = None
     is_null: bool = False
-    pieces: Chunks = field(default_factory=list, repr=False)
+    chunks: Chunks = field(default_factory=list, repr=False)
 
 
 class Allowance:
@@ -126,11 +126,11 @@ class ReferenceValue:
         return await self._spliced(metadata, payload, answer)
 
     async def _decoded(self, metadata: Metadata, payload: bytes | memoryview) -> Found:
-        pieces: Chunks = []
+        chunks: Chunks = []
         with reading():
-            value = await self.mode.call(_decode, codec.adecode, metadata, payload, pieces)
+            value = await self.mode.call(_decode, codec.adecode, metadata, payload, chunks)
         found = _found(value, metadata.size)
-        return replace(found, pieces=pieces)
+        return replace(found, chunks=chunks)
 
     async def _spliced(self, metadata: Metadata, payload: bytes | memoryview, answer: Answer | None) -> Found:
         if metadata.size <= DECODED_AT_ONCE or metadata.kind == "text":

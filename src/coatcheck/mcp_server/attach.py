@@ -6,7 +6,7 @@ from typing import Any
 from mcp.server import MCPServer, Server
 
 from coatcheck.calls.interceptor import Interceptor
-from coatcheck.codec.chunked.gc_tuning import search_beforehand
+from coatcheck.codec.chunked.gc_tuning import collect_garbage_once
 from coatcheck.errors import SettingsError
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.tool_names import DEFAULT_PREFIX, OPERATIONS
@@ -96,7 +96,7 @@ def attach_interceptor(
     server.middleware.append(stepping_back)
     server.middleware.append(OwnArgumentsMiddleware(lambda name: _schema_of(server, name, plain_tools)))
     server.middleware.append(ReferenceMiddleware(interceptor, tools, steps_back=stepping_back.steps_back))
-    search_beforehand()
+    collect_garbage_once()
     return own
 
 
@@ -116,7 +116,7 @@ def attach_low_level(
     stepping_back = SteppingBackMiddleware((), lambda: False)
     server.middleware.append(TenancyMiddleware(tenancy))
     server.middleware.append(ReferenceMiddleware(interceptor, steps_back=stepping_back.steps_back))
-    search_beforehand()
+    collect_garbage_once()
 
 
 def _schema_of(server: MCPServer[Any], name: str, among: Collection[str]) -> dict[str, Any] | None:
@@ -174,7 +174,7 @@ def install_tools(
     server.middleware.append(OwnArgumentsMiddleware(lambda name: _schema_of(server, name, objects)))
     # A preview says that any tool takes its reference.
     server.middleware.append(ReferenceMiddleware(interceptor, _KeepingTools(server, ()), instructs=False))
-    search_beforehand()
+    collect_garbage_once()
     return names
 
 

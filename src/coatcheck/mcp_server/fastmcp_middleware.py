@@ -159,7 +159,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
                 failed, result = error, ToolResult(content=str(error), is_error=True)
             del context, inner
             if call is not None:
-                await codec.free_chunks(call.pieces)
+                await codec.free_chunks(call.chunks)
             if type(result) is InputRequiredToolResult or not isinstance(result, ToolResult):
                 return result
             wire = _wire(result)

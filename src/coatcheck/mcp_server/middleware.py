@@ -237,7 +237,7 @@ class ReferenceMiddleware:
             del ctx, params  # the arguments are in there
             if call is not None:
                 call.arguments = None
-                await codec.free_chunks(call.pieces)
+                await codec.free_chunks(call.chunks)
             if not isinstance(result, dict):
                 return result
             return await interceptor.result(

@@ -39,7 +39,7 @@ class BackgroundTasks:
 
     def start(self, work: Coroutine[Any, Any, None], size: int) -> "asyncio.Task[None]":
         """Run a task on a line of ``size`` bytes, then free its parsed chunks."""
-        pieces, self._parsed = self._parsed, []
+        chunks, self._parsed = self._parsed, []
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         self.size += size
@@ -48,8 +48,8 @@ class BackgroundTasks:
         def ended(done: "asyncio.Task[None]") -> None:
             self._tasks.discard(done)
             self.size -= size
-            if pieces:
-                self.start(free_chunks(pieces), 0)
+            if chunks:
+                self.start(free_chunks(chunks), 0)
             self._on_change()
 
         task.add_done_callback(ended)
@@ -60,15 +60,15 @@ class BackgroundTasks:
         self.start(self._parse(line, take), len(line))
 
     async def _parse(self, line: bytes, take: Callable[[Any, bytes], None]) -> None:
-        pieces: Chunks = []
-        message = await parse_long(line, pieces)
-        self._parsed = pieces
+        chunks: Chunks = []
+        message = await parse_long(line, chunks)
+        self._parsed = chunks
         try:
             take(message, line)
         finally:
-            pieces, self._parsed = self._parsed, []
+            chunks, self._parsed = self._parsed, []
         del message
-        await free_chunks(pieces)
+        await free_chunks(chunks)
 
 
 def result_if_ready(future: "asyncio.Future[T]") -> "T | None":

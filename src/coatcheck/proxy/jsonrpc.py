@@ -43,12 +43,12 @@ def parse(line: bytes) -> Any:
         return _parse_leniently(line)
 
 
-async def parse_long(line: bytes, pieces: Chunks | None = None) -> Any:
-    """Decode a line like ``parse``, yielding to the event loop meanwhile; see ``codec.free_chunks`` for its pieces."""
+async def parse_long(line: bytes, chunks: Chunks | None = None) -> Any:
+    """Decode a line like ``parse``, yielding to the event loop meanwhile; see ``codec.free_chunks`` for its chunks."""
     if len(line) <= PARSED_AT_ONCE:
         return parse(line)
     try:
-        return await aload_json(line, pieces)
+        return await aload_json(line, chunks)
     except ValueError:
         return _parse_leniently(line)
 

@@ -79,7 +79,7 @@ class PayloadChanges:
     def _apply(self, metadata: Metadata, payload: memoryview) -> bytes | None:
         kept: bytes | memoryview = payload
         if 0 < self._compress_above < metadata.size:
-            smaller = codec.shrink(payload)
+            smaller = codec.compress(payload)
             if smaller is not None:
                 kept, metadata = smaller, metadata._replace(zstd=len(smaller))
         if self._codec is not None:
@@ -97,7 +97,7 @@ class PayloadChanges:
             payload = memoryview(self._decoded(metadata.codec, payload))
             if metadata.zstd is None and len(payload) != metadata.size:
                 raise ObjectUnreadable("This object's codec gave another payload than its metadata says.")
-        return payload if metadata.zstd is None else codec.expand(metadata, payload, self._most)
+        return payload if metadata.zstd is None else codec.decompress(metadata, payload, self._most)
 
     def _decoded(self, name: str, payload: memoryview) -> bytes:
         if self._codec is None or self._codec.name != name:

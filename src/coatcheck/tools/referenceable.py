@@ -178,7 +178,7 @@ def _async(
         positional, named = call_with(spec.signature, arguments)
         result = await func(*positional, **named)
         del arguments, positional, named
-        await free_chunks(lookup.pieces)
+        await free_chunks(lookup.chunks)
         return result
 
     return call_async

@@ -5,7 +5,7 @@ from typing import Any
 from fastmcp import FastMCP
 from fastmcp.server.middleware.tool_injection import ToolInjectionMiddleware
 
-from coatcheck.codec.chunked.gc_tuning import search_beforehand
+from coatcheck.codec.chunked.gc_tuning import collect_garbage_once
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.mcp_server.fastmcp_middleware import FastMCPMiddleware
@@ -35,7 +35,7 @@ class CoatcheckMiddleware(FastMCPMiddleware):
             [fastmcp_tool(name, tool, config) for name, tool, config in built],
             frozenset(container.object_tools()),
         )
-        search_beforehand()
+        collect_garbage_once()
 
 
 def attach_fastmcp(server: FastMCP[Any], container: Container) -> list[str]:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from coatcheck.codec.chunked.decoder import Chunks, Load, Windows
-from coatcheck.codec.chunked.encoder import SLICE_PARTS, TEXT_CHARACTERS, NeedsCare, Slicer
+from coatcheck.codec.chunked.decoder import Chunks, Load, WindowedDecoder
+from coatcheck.codec.chunked.encoder import SLICE_PARTS, TEXT_CHARACTERS, NeedsFallback, Slicer
 from coatcheck.codec.chunked.size_estimate import is_small, parts_of
 from coatcheck.codec.chunked.yield_budget import YieldBudget
 from coatcheck.codec.decoding import decode, load_exactly, load_json
@@ -31,10 +31,10 @@ async def aencode(value: Any) -> Encoded:
     careful = False
     try:
         try:
-            buffer = await _collect(Slicer(careful=False), root)
-        except NeedsCare:
+            buffer = await _collect(Slicer(fallback=False), root)
+        except NeedsFallback:
             careful = True
-            buffer = await _collect(Slicer(careful=True), root)
+            buffer = await _collect(Slicer(fallback=True), root)
     except RuntimeError:  # a dict that changed meanwhile; in one go it cannot
         return encode(value)
     if isinstance(value, ToolResult):
@@ -59,16 +59,16 @@ async def adump_line(value: Any) -> bytes:
     pieces: list[bytes | memoryview] = []
     yield_budget = YieldBudget()
     try:
-        for piece in Slicer(careful=False).encode(value):
+        for piece in Slicer(fallback=False).encode(value):
             pieces.append(piece)
             if yield_budget.should_yield():
                 await yield_budget.pause()
-    except (NeedsCare, RuntimeError):
+    except (NeedsFallback, RuntimeError):
         return dump_line(value)
     return b"".join((*pieces, b"\n"))
 
 
-async def adecode(metadata: Metadata, payload: bytes | memoryview, pieces: Chunks | None = None) -> Any:
+async def adecode(metadata: Metadata, payload: bytes | memoryview, chunks: Chunks | None = None) -> Any:
     """Decode a payload exactly like ``decode``, giving the event loop its turn every few milliseconds.
 
     JSON is decoded in windows. A tool result is decoded in one go: let a worker say what its value is.
@@ -76,7 +76,7 @@ async def adecode(metadata: Metadata, payload: bytes | memoryview, pieces: Chunk
     Args:
         metadata: What is known of it.
         payload: The payload.
-        pieces: Takes the value once more, in pieces; see ``free_chunks``.
+        chunks: Filled with the chunks of the value, for ``free_chunks``.
 
     Raises:
         ValueError: The payload is not what its metadata says.
@@ -84,32 +84,32 @@ async def adecode(metadata: Metadata, payload: bytes | memoryview, pieces: Chunk
     if metadata.kind != "json" or len(payload) <= DECODED_AT_ONCE:
         return decode(metadata, payload)
     text, start = _in_place(payload)
-    return await _read(text, load_exactly if metadata.careful else load_json, start, pieces)
+    return await _read(text, load_exactly if metadata.careful else load_json, start, chunks)
 
 
-async def aload_json(text: bytes, pieces: Chunks | None = None) -> Any:
+async def aload_json(text: bytes, chunks: Chunks | None = None) -> Any:
     """Decode JSON exactly like ``load_json``, giving the event loop its turn every few milliseconds.
 
     Args:
         text: The JSON.
-        pieces: Takes the value once more, in pieces; see ``free_chunks``.
+        chunks: Filled with the chunks of the value, for ``free_chunks``.
 
     Raises:
         ValueError: The text is no JSON.
     """
-    return load_json(text) if len(text) <= DECODED_AT_ONCE else await _read(text, load_json, pieces=pieces)
+    return load_json(text) if len(text) <= DECODED_AT_ONCE else await _read(text, load_json, chunks=chunks)
 
 
-async def free_chunks(pieces: Chunks) -> None:
-    """Free a decoded value that is not needed any more, piece by piece.
+async def free_chunks(chunks: Chunks) -> None:
+    """Free a decoded value that is no longer needed, chunk by chunk.
 
-    Freeing 300,000 rows takes some 30 ms, in which nothing else has a turn. A caller that holds the pieces too frees
+    Freeing 300,000 rows takes some 30 ms, in which nothing else has a turn. A caller that holds the chunks too frees
     them at leisure, once the value itself is forgotten. What is still used stays as it is; what a function throws away
     early stays until then.
     """
     yield_budget = YieldBudget()
-    while pieces:
-        pieces.pop()
+    while chunks:
+        chunks.pop()
         if yield_budget.should_yield():
             await yield_budget.pause()
 
@@ -122,8 +122,8 @@ def _in_place(payload: bytes | memoryview) -> tuple[bytes, int]:
     return bytes(payload), 0
 
 
-async def _read(text: bytes, load: Load, start: int = 0, pieces: Chunks | None = None) -> Any:
-    reading = Windows(text, load, start=start, pieces=pieces).read()
+async def _read(text: bytes, load: Load, start: int = 0, chunks: Chunks | None = None) -> Any:
+    reading = WindowedDecoder(text, load, start=start, chunks=chunks).read()
     yield_budget = YieldBudget()
     while True:
         try:
@@ -134,8 +134,8 @@ async def _read(text: bytes, load: Load, start: int = 0, pieces: Chunks | None =
         except StopIteration as end:
             return end.value
         except ValueError:
-            if pieces:
-                pieces.clear()
+            if chunks:
+                chunks.clear()
             return load(text[start:])
         await yield_budget.pause()
 
@@ -174,7 +174,7 @@ async def splice_text(text: str) -> Spliced:
     if len(text) <= TEXT_CHARACTERS:
         return Spliced(dump_json(text))
     try:
-        buffer = await _collect(Slicer(careful=False), text)
-    except NeedsCare:
-        buffer = await _collect(Slicer(careful=True), text)
+        buffer = await _collect(Slicer(fallback=False), text)
+    except NeedsFallback:
+        buffer = await _collect(Slicer(fallback=True), text)
     return Spliced(buffer.view())

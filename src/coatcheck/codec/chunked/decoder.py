@@ -1,7 +1,7 @@
-"""The decoder that works in windows: the same value as in one go, from pieces of JSON that are each quickly decoded.
+"""The decoder that works in windows: the same value as in one go, from parts of the JSON that are each quickly decoded.
 
-Where a piece may end is guessed, and the fast decoder says whether the guess was right: from the start of a member on,
-text that decodes as whole members is whole members, whatever stands behind it.
+Where a part ends is guessed, and the fast decoder tells whether the guess was right: text that begins at a member and
+decodes as whole members is whole members, whatever follows it.
 """
 
 import json
@@ -43,7 +43,7 @@ _OPENING, _CLOSING = b"[{", b"]}"
 _ENDS = frozenset({b"]", b"}", b'"'})
 
 
-class Windows:
+class WindowedDecoder:
     """Reads one JSON text.
 
     Args:
@@ -52,7 +52,7 @@ class Windows:
         window: Bytes to decode in one go.
         text_window: The same for the inside of a long text.
         start: Where in the text it begins.
-        pieces: Takes what was decoded once more, piece by piece.
+        chunks: Filled with the decoded chunks.
     """
 
     def __init__(
@@ -63,10 +63,10 @@ class Windows:
         window: int = WINDOW,
         text_window: int = TEXT_WINDOW,
         start: int = 0,
-        pieces: Chunks | None = None,
+        chunks: Chunks | None = None,
     ) -> None:
         self._text = text
-        self._pieces = pieces
+        self._chunks = chunks
         self._load = load
         self._window = window
         self._text_window = text_window
@@ -208,8 +208,8 @@ class Windows:
                 items.update(batch)
             else:
                 items.extend(batch)
-            if self._pieces is not None:
-                self._pieces.append([*batch, *batch.values()] if isinstance(batch, dict) else batch)
+            if self._chunks is not None:
+                self._chunks.append([*batch, *batch.values()] if isinstance(batch, dict) else batch)
             self._at = cut + ends + begins
             return True
         return False

@@ -7,14 +7,14 @@ from itertools import islice
 from time import perf_counter
 from typing import Any
 
-from coatcheck.codec.chunked.size_estimate import Scales, parts_of
-from coatcheck.codec.json_encoders import MAX_DEPTH, Spliced, convert, dump_fast, encode_carefully, is_utf8, key_name
+from coatcheck.codec.chunked.size_estimate import BatchCounter, parts_of
+from coatcheck.codec.json_encoders import MAX_DEPTH, Spliced, convert, dump_fast, encode_fallback, is_utf8, key_name
 
 SLICE_PARTS = 40_000
 """Parts of a value that are encoded in one go; about 1 ms of work on the machine it was measured on."""
 
-SLICE_PARTS_CAREFULLY = 2_000
-"""The same for the careful encoder, which is written in Python; about 3 ms of work."""
+SLICE_PARTS_FALLBACK = 2_000
+"""The same for the fallback encoder, which is written in Python; about 3 ms of work."""
 
 SLICE_BYTES = 128 * 1024
 """Encoded bytes that a slice aims at: little enough to stay in the processor's cache until it is copied."""
@@ -38,7 +38,7 @@ _BLOCK = 8192
 _SLICED = frozenset({list, tuple, dict, defaultdict})
 
 
-class NeedsCare(Exception):
+class NeedsFallback(Exception):
     """The fast encoder refuses a part, and so it would have refused the whole."""
 
 
@@ -49,17 +49,16 @@ class _TakesLong(Exception):
 class Slicer:
     """Yields the JSON of a value in pieces, each of them quickly made.
 
-    It works with one of two encoders, the careful one if the fast one refuses any part: the two differ in more than
-    what they refuse.
+    It works with one of two encoders, the fallback if the fast one refuses any part: they differ in some values.
 
     Args:
-        careful: Whether to work with the careful encoder; the other raises ``NeedsCare`` where that is needed.
+        fallback: Whether to work with the fallback encoder; the other raises ``NeedsFallback`` where that is needed.
     """
 
-    def __init__(self, *, careful: bool) -> None:
-        self._careful = careful
-        self._most_parts = SLICE_PARTS_CAREFULLY if careful else SLICE_PARTS
-        self._scales = Scales(self._most_parts)
+    def __init__(self, *, fallback: bool) -> None:
+        self._fallback = fallback
+        self._most_parts = SLICE_PARTS_FALLBACK if fallback else SLICE_PARTS
+        self._counter = BatchCounter(self._most_parts)
 
     def encode(self, value: Any, depth: int = 0, inside: frozenset[int] = frozenset()) -> Iterator[bytes | memoryview]:
         """Encode a value that stands under ``depth`` levels of containers, those ``inside``."""
@@ -75,9 +74,9 @@ class Slicer:
 
     def _ends_here(self, value: Any, depth: int, inside: frozenset[int]) -> bool:
         """Whether a container inside itself, or nested too deeply, is described and not followed."""
-        ends = id(value) in inside or depth >= (MAX_DEPTH if self._careful else FAST_DEPTH)
-        if ends and not self._careful:
-            raise NeedsCare
+        ends = id(value) in inside or depth >= (MAX_DEPTH if self._fallback else FAST_DEPTH)
+        if ends and not self._fallback:
+            raise NeedsFallback
         return ends
 
     def _members(self, value: Any, depth: int, inside: frozenset[int]) -> Iterator[bytes | memoryview]:
@@ -90,7 +89,7 @@ class Slicer:
             while start < len(block):
                 members = block[start : start + size]
                 batch: Any = dict(members) if keyed else members
-                weight = self._scales.weigh(batch, closely=start == 0 or len(batch) == 1)
+                weight = self._counter.parts(batch, closely=start == 0 or len(batch) == 1)
                 piece = None if weight is None else self._dump_batch(batch, depth, inside)
                 if weight is not None and piece is not None:
                     yield comma
@@ -120,7 +119,7 @@ class Slicer:
         pairs = iter(value.items())
         taken: set[str] = set()
         while block := list(islice(pairs, _BLOCK)):
-            if self._careful:
+            if self._fallback:
                 for position, (key, member) in enumerate(block):
                     name = key_name(key, taken)
                     taken.add(name)
@@ -133,14 +132,14 @@ class Slicer:
 
     def _dump(self, value: Any, depth: int, inside: frozenset[int]) -> bytes | memoryview:
         """Encode a value in one go."""
-        if self._careful:
-            return encode_carefully(value, depth, inside)
+        if self._fallback:
+            return encode_fallback(value, depth, inside)
         return _cut(_dump_fast(_nested(value, depth)), depth)
 
     def _dump_batch(self, batch: Any, depth: int, inside: frozenset[int]) -> memoryview | None:
         """Encode the members of a batch in one go, without the brackets around; ``None`` where it takes too long."""
-        if self._careful:
-            return _cut(encode_carefully(batch, depth, inside), 1)
+        if self._fallback:
+            return _cut(encode_fallback(batch, depth, inside), 1)
         watched = batch.copy()
         places = (
             islice(batch, LOOK_EVERY, None, LOOK_EVERY)
@@ -157,12 +156,12 @@ class Slicer:
 
     def _name(self, name: Any) -> bytes:
         if type(name) is not str:
-            raise NeedsCare
+            raise NeedsFallback
         return bytes(_dump_fast(name)) + b":"
 
     def _text(self, text: str) -> Iterator[bytes | memoryview]:
         """Encode a long text; JSON escapes each character by itself, so that it may be cut anywhere."""
-        write = _dump_fast if not self._careful or is_utf8(text) else _dump_escaped
+        write = _dump_fast if not self._fallback or is_utf8(text) else _dump_escaped
         yield b'"'
         for start in range(0, len(text), TEXT_CHARACTERS):
             yield _cut(write(text[start : start + TEXT_CHARACTERS]), 1)
@@ -199,7 +198,7 @@ def _dump_fast(value: Any) -> bytes:
     try:
         return dump_fast(value)
     except Exception as error:
-        raise NeedsCare from error
+        raise NeedsFallback from error
 
 
 def _dump_escaped(text: str) -> bytes:

@@ -1,22 +1,22 @@
-"""The interpreter's search for cycles, which blocks the event loop: done before the first call."""
+"""The garbage collector, whose search for cycles blocks the event loop: run before the first call."""
 
 import gc
 from functools import cache
 
 
 @cache
-def search_beforehand() -> None:
-    """Search for cycles among all objects now, once in a process, since the next large work would set that off.
+def collect_garbage_once() -> None:
+    """Run a full collection, once in a process: else the first large value would set it off in the middle of a call.
 
-    Everything that was imported is looked at then, 50 to 100 ms. Afterwards the interpreter searches through all of it
-    again when there is a quarter more, and large values that consist of plain ones do not count.
+    It takes 50 to 100 ms, since everything that was imported is searched. The next full one comes when there are a
+    quarter more objects; large values that consist of plain ones do not count.
     """
     gc.collect()
 
 
-def spare_what_is_loaded() -> None:
-    """Leave what has been loaded by now out of all searches to come; for processes that are ours alone.
+def freeze_loaded_objects() -> None:
+    """Exclude all objects that exist now from later collections; for processes that run nothing but coatcheck.
 
-    Unused objects that are in a cycle now are never freed; that is little, and a search for it would take 60 ms.
+    Unused objects that are in a cycle now are never freed: they are few, and searching for them would take 60 ms.
     """
     gc.freeze()

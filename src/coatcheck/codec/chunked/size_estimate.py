@@ -1,4 +1,4 @@
-"""How much work it will be to encode a value, found out for much less than that work."""
+"""Estimates of how much work it is to encode a value, for a small part of that work."""
 
 import gc
 from collections import defaultdict
@@ -8,7 +8,7 @@ CHARACTERS_PER_PART = 100
 """Characters of a text that take as long as one more part."""
 
 FEW = 1000
-"""Parts of a value for which it is not worth while to count closely."""
+"""Parts of a value that is small: it is encoded in one go."""
 
 _SCALARS = frozenset({int, float, bool, type(None)})
 _CONTAINERS = frozenset({list, dict, tuple})
@@ -19,11 +19,11 @@ _MOST_LEVELS = 300
 def is_small(
     value: Any, most: int = FEW, characters: int = FEW * CHARACTERS_PER_PART, *, with_keys: bool = False
 ) -> bool:
-    """Whether a value is sure to be quickly encoded; where not, it may be all the same.
+    """Whether a value is certainly quick to encode; ``False`` says nothing.
 
-    Most values are small, and this is said of them in half the time that counting their parts takes: the garbage
-    collector's function goes from one level to the next. It is not asked about objects of other classes, since it
-    would follow them into everything, nor about a container before its length is known.
+    For most values, which are small, this takes half the time of counting their parts: ``gc.get_referents`` goes from
+    one level to the next. It is not called with objects of other classes, since it would follow all their references,
+    nor with a container before its length is known.
 
     Args:
         value: Anything.
@@ -52,16 +52,16 @@ def is_small(
             return False
         level = gc.get_referents(*level)
         if len(level) < parts - before:
-            return False  # The attributes of an object, which are not told from Python 3.13 on.
+            return False  # The attributes of an object: gc.get_referents does not give them from Python 3.13 on.
     return True
 
 
 def parts_of(value: Any, most: int) -> int | None:
     """Count the parts of lists, tuples and dicts, long texts as several; ``None`` where there are more than ``most``.
 
-    An object of another class counts as one part. Goes level by level and never looks at more than ``most`` parts. What
-    is nested deeper than any encoder takes it counts as too much: asked again at every level of its own, it would be
-    walked to its bottom each time.
+    An object of another class counts as one part. Goes level by level and never reads more than ``most`` parts. A value
+    that is nested deeper than any encoder allows counts as too large: else each of its levels would be walked to the
+    bottom.
     """
     parts = 1
     level: list[Any] = [value]
@@ -84,12 +84,12 @@ def parts_of(value: Any, most: int) -> int | None:
     return parts if parts <= most else None
 
 
-class Scales:
-    """Weighs many batches of one value, most of them by a shortcut.
+class BatchCounter:
+    """Counts the parts of many batches of one value, most of them with ``gc.get_referents``.
 
-    The garbage collector follows references faster than Python code can. It counts keys too, and knows nothing of the
-    length of texts. Of an instance of some class it would count the class and all that hangs on it; so where it finds
-    much too much, the parts are counted one by one, and where that happens again and again it is not asked any more.
+    It follows references faster than Python code can, but it counts keys too, ignores the length of texts, and follows
+    an instance of a class into the class. Where it finds too many, the parts are counted one by one, and after a few
+    such batches always.
 
     Args:
         most: Parts that a batch may have.
@@ -99,7 +99,7 @@ class Scales:
         self._most = most
         self._doubts = 0
 
-    def weigh(self, batch: Any, *, closely: bool) -> int | None:
+    def parts(self, batch: Any, *, closely: bool) -> int | None:
         """Give the number of parts; ``None`` where there are more than ``most``.
 
         Args:

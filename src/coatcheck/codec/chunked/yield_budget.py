@@ -6,45 +6,45 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 PAUSE_AFTER = 0.003
-"""Seconds of work after which others get their turns."""
+"""Seconds of work after which other tasks get a turn."""
 
 TURNS = 6
-"""Turns of the event loop that show whether other tasks have something to do there."""
+"""Turns of the event loop after which it is known whether other tasks have work there."""
 
 QUIET = 0.0002
-"""Seconds of computing that these turns, or a rest, take where no task has, and some more."""
+"""Seconds of processor time that these turns, or a rest, take at most while no other task has work."""
 
 REST = 0.001
-"""Seconds without work of ours, again and again while others are busy: a call is dozens of small steps, some of them in
-threads, and the next call stands behind it."""
+"""Seconds of one rest; rests follow one another while other tasks are busy. A call has dozens of small steps, some of
+them in threads, and the next call waits for it."""
 
 MOST_REST = 0.010
-"""Seconds after which work goes on although others are busy still."""
+"""Seconds after which work continues although other tasks are still busy."""
 
 THREADS_TURN = 0.0001
-"""Seconds in which this thread does nothing, so that another gets the interpreter. It would have to ask for 5 ms, for
-each of its steps: the SDK reads and writes its pipes in threads, several steps for a call."""
+"""Seconds that this thread sleeps, so that another one gets the interpreter. It would wait up to 5 ms for it at each of
+its steps, and the SDK, which reads and writes its pipes in threads, takes several steps for a call."""
 
 
 class YieldBudget:
-    """Says when one who works on the event loop has to let others work, and lets them."""
+    """Tells work on the event loop when to yield to other tasks, and yields."""
 
     def __init__(self) -> None:
         self._started = perf_counter()
         self._others_are_busy = False
 
     def should_yield(self) -> bool:
-        """Whether it is time to let others work."""
+        """Whether it is time to yield."""
         return perf_counter() - self._started >= PAUSE_AFTER
 
     async def pause(self) -> None:
-        """Let others work, until they have nothing to do or it has been long enough."""
+        """Yield until the other tasks have nothing to do, or for ``MOST_REST``."""
         end = perf_counter() + MOST_REST
         _leave_interpreter()
         computed = thread_time()
         for _ in range(TURNS):
             await checkpoint()
-        # Who was busy just now may be so again soon, when a thread is done: then a rest shows it, not a few turns.
+        # A task that waits for a thread may be busy again soon: only a rest shows that, not a few turns.
         self._others_are_busy |= thread_time() - computed > QUIET
         while self._others_are_busy and perf_counter() < end:
             computed = thread_time()
@@ -54,5 +54,5 @@ class YieldBudget:
 
 
 def _leave_interpreter() -> None:
-    # On purpose not the loop's sleep: that lasts a millisecond at least, and threads need much less.
+    # Not the event loop's sleep: that lasts at least a millisecond, and a thread needs much less.
     sleep(THREADS_TURN)
