@@ -21,7 +21,7 @@ FAILURES = 3
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 2.0
 """Between two probes of a store that does not answer: the pause doubles up to the longest."""
 
-TOLD_AGAIN_AFTER = 600.0
+LOG_AGAIN_AFTER = 600.0
 """Seconds after which a refusal is logged again."""
 
 MOST_REFUSALS = 100
@@ -71,13 +71,13 @@ class CircuitBreaker:
 
     def answered(self) -> None:
         """Count a call that the store answered."""
-        self._failures = 0  # a race may lose a count, which delays the opening by a call
+        self._failures = 0  # a race may lose a count, and the breaker opens one call later
 
     def note(self, error: ObjectStoreUnavailable) -> None:
         """Count a call that failed. What a store refuses is an answer too."""
         if getattr(error, "answered", False):
             self.answered()
-            self._tell_refusal(error.text)
+            self._log_refusal(error.text)
             return
         with self._lock:
             self._failures += 1
@@ -88,10 +88,10 @@ class CircuitBreaker:
             threading.Thread(target=self._watch, args=(self._stop,), name="coatcheck-breaker", daemon=True).start()
         logger.warning("Calls of the object store fail at once until it answers again. %s", error.text)
 
-    def _tell_refusal(self, text: str) -> None:
-        """Log what the store refuses calls for, such as a password that has changed: not again with every call."""
+    def _log_refusal(self, text: str) -> None:
+        """Log why the store refuses calls, such as a changed password; the same reason not at every call."""
         now = time.monotonic()
-        if now - self._refusals.get(text, -math.inf) > TOLD_AGAIN_AFTER:
+        if now - self._refusals.get(text, -math.inf) > LOG_AGAIN_AFTER:
             if len(self._refusals) >= MOST_REFUSALS:
                 self._refusals.clear()
             self._refusals[text] = now

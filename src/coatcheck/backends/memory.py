@@ -13,10 +13,10 @@ from coatcheck.errors import ObjectTooLarge
 
 
 class Deadlines:
-    """A binary heap that knows where each key is, so that a key can be taken out, in O(log n), without a trace.
+    """A binary heap with the position of each key, so that a key can be removed from the middle in O(log n).
 
-    The standard heap cannot take one out from the middle. Leaving it there until it comes up costs memory that grows
-    with every overwrite, or pauses of a tenth of a second to clear a hundred thousand of them out.
+    ``heapq`` cannot do that. Leaving removed keys in it until they come up costs memory that grows with overwrites,
+    or pauses of a tenth of a second to remove a hundred thousand of them.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Deadlines:
         return len(self._keys)
 
     def earliest(self) -> tuple[float, str] | None:
-        """When the next key is due, and which it is; ``None`` if there is none."""
+        """The earliest deadline and its key; ``None`` if the heap is empty."""
         return (self._due[0], self._keys[0]) if self._keys else None
 
     def add(self, key: str, due: float) -> None:

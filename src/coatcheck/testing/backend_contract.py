@@ -111,9 +111,7 @@ class BackendContract:
         assert lived >= TTL - CLOCK_ERROR
         assert backend.delete(key) is False
 
-    def test_a_tiny_lifetime_is_not_for_ever_and_none_or_a_long_one_is_not_short(
-        self, backend: Any, key: str, namespace: str
-    ) -> None:
+    def test_a_tiny_lifetime_ends_and_none_or_a_long_one_does_not(self, backend: Any, key: str, namespace: str) -> None:
         backend.set(f"{namespace}:for-ever", b"value", None)
         backend.set(f"{namespace}:long", b"value", 10.0**9)
         start = time.monotonic()
@@ -122,7 +120,7 @@ class BackendContract:
         assert backend.get(f"{namespace}:for-ever") == b"value"
         assert backend.get(f"{namespace}:long") == b"value"
 
-    def test_setting_again_starts_the_lifetime_anew(self, backend: Any, key: str, namespace: str) -> None:
+    def test_setting_again_restarts_the_lifetime(self, backend: Any, key: str, namespace: str) -> None:
         backend.set(key, b"old", TTL)
         backend.set(key, b"new", None)
         backend.set(f"{namespace}:shorter", b"old", None)

@@ -6,30 +6,30 @@ from types import TracebackType
 from typing import Any
 
 STEP_SECONDS = 0.02
-"""How often it is looked whether the loop keeps up: a large answer takes many turns of it, none of them long."""
+"""Interval at which the lag of the event loop is measured: a large answer takes many turns, none of them long."""
 
 PUNCTUAL_SECONDS = 0.005
-"""What a loop that keeps up may be late by."""
+"""Seconds by which a loop that keeps up may be late."""
 
 MOST_LATE_SECONDS = 15.0
 
 
 class LoopTimeout:
-    """Gives work up after some seconds, as ``asyncio.timeout`` does; seconds in which the loop lagged do not count.
+    """Cancels work after a timeout, as ``asyncio.timeout`` does; seconds in which the event loop lagged do not count.
 
-    Where a process has more to do than its core can bear, the answer of a server has often come long before the loop
-    reads it. A timeout by the clock would then take a healthy server for one that is away, and a circuit breaker would
-    make that worse. How far the loop lags shows in how late it calls what it was to call at a time.
+    In an overloaded process, the answer of a server often arrives long before the loop reads it. A timeout by the clock
+    would then report a healthy server as unreachable, and the circuit breaker would make that worse. How far the loop
+    lags shows in how late it calls a timer.
 
-    One of them serves all work of one event loop that has the same time: there is one timer for all of it, and it runs
-    only while there is work. So work is given up to a step late, and one that is done in time hardly pays for it::
+    One instance serves all work of one event loop with the same timeout: one timer for all, which runs only while there
+    is work. So work is cancelled up to one step late, and work that ends in time costs hardly anything::
 
         timeout = LoopTimeout(0.8)
         with timeout():
             await answer
 
     Args:
-        seconds: Time that each piece of work has, of those in which the loop keeps up.
+        seconds: The timeout, in seconds in which the loop keeps up.
     """
 
     __slots__ = ("_due", "_late", "_steps", "_steps_each", "_timer", "_working")
@@ -43,11 +43,11 @@ class LoopTimeout:
         self._working: dict[_Work, None] = {}  # in the order in which they are due, for all have the same time
 
     def __call__(self) -> "_Work":
-        """Give the context in which a piece of work is to be done; it raises ``TimeoutError`` where it is given up."""
+        """Give the context for one piece of work; it raises ``TimeoutError`` when the time is over."""
         return _Work(self, self._working)
 
     def begin(self, work: "_Work") -> None:
-        """Count the time of a piece of work from now, until it is taken out of those that are worked on."""
+        """Start the timeout of a piece of work."""
         if self._timer is None:
             loop = asyncio.get_running_loop()
             self._wait(loop, loop.time())
@@ -73,17 +73,17 @@ class LoopTimeout:
             if self._steps < work.last_step and self._late < work.most_late:
                 break
             del self._working[work]
-            # At the end of what is to be done now: if the answer has just been read, the work is done before.
+            # After everything that is ready now: if the answer has just been read, the work ends first.
             work.last_call = loop.call_soon(work.give_up)
 
 
 class _Work:
-    """The context of one piece of work; see ``asyncio.timeout``, whose rules for cancelling it keeps to.
+    """The context of one piece of work; it cancels by the rules of ``asyncio.timeout``.
 
     Attributes:
-        last_step: The step of its timeout at which its time is over.
-        most_late: What the loop may have been late by altogether until it is over all the same.
-        last_call: What will give it up, once its time is over.
+        last_step: The step of the timer at which the time is over.
+        most_late: The total lag of the loop at which the time is over in any case.
+        last_call: The handle that cancels the work, once its time is over.
     """
 
     __slots__ = ("_cancelling", "_given_up", "_task", "_timeout", "_working", "last_call", "last_step", "most_late")
@@ -116,7 +116,7 @@ class _Work:
             raise TimeoutError from error
 
     def give_up(self) -> None:
-        """Cancel it; on its way out that becomes a ``TimeoutError``."""
+        """Cancel the work; its context turns that into a ``TimeoutError``."""
         self._given_up = True
         self._task.cancel()
 

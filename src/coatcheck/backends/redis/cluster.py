@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
-from coatcheck.backends.redis.operation_deadline import Budget, keeping_to
+from coatcheck.backends.redis.operation_deadline import Budget, with_deadline
 from coatcheck.backends.redis.redis_clients import RedisClients, new_async_retry, new_retry
 from coatcheck.backends.redis.redis_url import RedisAddress
 
@@ -68,7 +68,7 @@ class ClusterClients(RedisClients):
             # It takes classes of ours only beside a URL; everything else of that is in the options.
             url=f"redis://{f'[{host}]' if ':' in host else host}:{port}",
             startup_nodes=[ClusterNode(host, port) for host, port in self.address.nodes[1:]],  # type: ignore[no-untyped-call]
-            connection_class=keeping_to(self.budget, kind),
+            connection_class=with_deadline(self.budget, kind),
             connection_pool_class=Pool,
             retry=new_retry(_RETRIES),
             require_full_coverage=False,
@@ -95,7 +95,7 @@ class ClusterClients(RedisClients):
 
         in_a_thread = self._execute_in_time
 
-        class Following(RedisCluster):
+        class ClusterClient(RedisCluster):
             """Finds keys that are on their way to another node, too, and learns the slots for all callers."""
 
             async def initialize(self, *args: Any, **options: Any) -> Any:
@@ -125,7 +125,7 @@ class ClusterClients(RedisClients):
                         closed = error
                 raise ConnectionLost("Connection closed by server") from closed
 
-        return Following(
+        return ClusterClient(
             max_connections=int(self.options["max_connections"]) + _EXTRA_CONNECTIONS,
             startup_nodes=[ClusterNode(host, port) for host, port in self.address.nodes],
             retry=new_async_retry(_RETRIES),

@@ -1,4 +1,4 @@
-"""What went wrong with Redis, in words that say what to do about it."""
+"""The errors of Redis: what happened, and what to do about it."""
 
 import socket
 import ssl
@@ -110,8 +110,8 @@ class RedisUnavailable(ObjectStoreUnavailable):
         super().__init__(full, f"The object store {reason}")
 
 
-class Troubles:
-    """Turns the errors of the redis package into ours.
+class ErrorTranslator:
+    """Translates the errors of the redis package.
 
     Args:
         address: As in `RedisUnavailable`.

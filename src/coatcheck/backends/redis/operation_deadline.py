@@ -41,14 +41,14 @@ class Budget(threading.local):
         return None if self._until is None else max(self._until - time.monotonic(), _LEAST_SECONDS)
 
 
-def keeping_to(budget: Budget, kind: type) -> type:  # noqa: C901  (four short methods)
-    """The synchronous connection class ``kind`` of the redis package, made to keep to ``budget``.
+def with_deadline(budget: Budget, kind: type) -> type:  # noqa: C901  (four short methods)
+    """Make a subclass of a synchronous connection class of the redis package that keeps to ``budget``.
 
-    Its own timeouts start again for each step of an operation, and for a large value as one for all of it. They hold
-    besides, where they are shorter.
+    The timeouts of the class itself start again at each step of an operation, and are one timeout for the whole of a
+    large value. They apply as well, where they are shorter.
     """
 
-    class Keeping(kind):  # type: ignore[misc]
+    class DeadlineConnection(kind):  # type: ignore[misc]
         def __init__(self, **options: Any) -> None:
             super().__init__(**options)
             self._longest: tuple[float | None, float | None] = (self.socket_timeout, self.socket_connect_timeout)
@@ -86,5 +86,5 @@ def keeping_to(budget: Budget, kind: type) -> type:  # noqa: C901  (four short m
             if left is not None and self._sock is not None:
                 self._sock.settimeout(min(left, self._longest[0] or left))
 
-    Keeping.__name__ = Keeping.__qualname__ = kind.__name__
-    return Keeping
+    DeadlineConnection.__name__ = DeadlineConnection.__qualname__ = kind.__name__
+    return DeadlineConnection

@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from coatcheck.backends.base import Backend
 from coatcheck.backends.redis.cluster import ClusterClients
-from coatcheck.backends.redis.errors import Troubles
+from coatcheck.backends.redis.errors import ErrorTranslator
 from coatcheck.backends.redis.loop_clients import LoopClients
 from coatcheck.backends.redis.operation_deadline import Budget
 from coatcheck.backends.redis.redis_clients import RedisClients, SentinelClients, ServerClients, unnamed
@@ -120,13 +120,13 @@ class RedisBackend(Backend):
             self._clients.check()
         except (TypeError, ValueError, RedisError):
             raise malformed(redis_url, "a connection cannot be made with the options after the ?") from None
-        self._troubles = Troubles(self._address.where, self._address.secrets)
+        self._translator = ErrorTranslator(self._address.where, self._address.secrets)
         self._loops = LoopClients(
             self._clients,
-            self._troubles,
+            self._translator,
             most=int(options["max_connections"]),
             timeout=timeout,
-            patience=float(options["timeout"]),
+            turn_timeout=float(options["timeout"]),
         )
 
     def __repr__(self) -> str:
@@ -256,11 +256,11 @@ class RedisBackend(Backend):
         try:
             with self._budget.running():
                 yield
-        except self._troubles.errors as error:
-            unavailable = self._troubles.translate(error)
+        except self._translator.errors as error:
+            unavailable = self._translator.translate(error)
             if unavailable.trouble == "timeout":
-                self._clients.heal()
-            raise unavailable from self._troubles.shown(error)
+                self._clients.close_idle()
+            raise unavailable from self._translator.shown(error)
 
     def _name(self, key: str) -> bytes:
         return self._prefix + key.encode("utf-8", "surrogatepass")

@@ -1,6 +1,6 @@
 """Clients of the redis package for one server, for a service that sentinels look after, and for a cluster.
 
-Each kind says how to make, close and heal the synchronous client and those of the event loops, and where to look for
+Each kind says how to make and close the synchronous client and those of the event loops, and where to look for
 names. Nothing here connects before the first operation.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from coatcheck.backends.redis.async_connections import RETRIES, Connections
-from coatcheck.backends.redis.operation_deadline import Budget, keeping_to
+from coatcheck.backends.redis.operation_deadline import Budget, with_deadline
 from coatcheck.backends.redis.redis_url import RedisAddress
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class RedisClients(ABC):
     def close(self) -> None:
         """Close the connections of the synchronous client; it opens new ones when it is used again."""
 
-    def heal(self) -> None:  # noqa: B027  (a cluster's client does it by itself)
-        """Close idle connections after one did not answer: the others may be as dead."""
+    def close_idle(self) -> None:  # noqa: B027  (a cluster's client does it by itself)
+        """Close idle connections after one did not answer: the others may be dead too."""
 
     @abstractmethod
     def new_async(self) -> Any:
@@ -65,8 +65,8 @@ class RedisClients(ABC):
     async def aclose(self, client: Any) -> None:
         """Close the connections of a client of the running event loop."""
 
-    async def aheal(self, client: Any) -> None:  # noqa: B027
-        """As ``heal``, for a client of the running event loop."""
+    async def aclose_idle(self, client: Any) -> None:  # noqa: B027
+        """As ``close_idle``, for a client of the running event loop."""
 
     def places(self) -> Sequence[Any]:
         """Where to look for names; `scan` takes one of them."""
@@ -114,7 +114,7 @@ class PooledClients(RedisClients):
         """Close the connections."""
         self.client().connection_pool.disconnect()
 
-    def heal(self) -> None:
+    def close_idle(self) -> None:
         """Close idle connections."""
         self.client().connection_pool.disconnect(inuse_connections=False)
 
@@ -122,7 +122,7 @@ class PooledClients(RedisClients):
         """Close the connections."""
         await client.close()
 
-    async def aheal(self, client: Any) -> None:
+    async def aclose_idle(self, client: Any) -> None:
         """Close idle connections."""
         await client.close_idle()
 
@@ -137,7 +137,7 @@ class ServerClients(PooledClients):
 
         return Redis(
             connection_pool=BlockingConnectionPool(  # type: ignore[no-untyped-call]
-                connection_class=keeping_to(self.budget, self._kind(kinds)), retry=new_retry(), **self.options
+                connection_class=with_deadline(self.budget, self._kind(kinds)), retry=new_retry(), **self.options
             )
         )
 
@@ -185,7 +185,7 @@ class SentinelClients(PooledClients):
             """Asks sentinels, and waits for a free connection."""
 
         managed = sentinels.SentinelManagedSSLConnection if self.address.tls else sentinels.SentinelManagedConnection
-        asking = keeping_to(self.budget, kinds.SSLConnection if self.address.tls else kinds.Connection)
+        asking = with_deadline(self.budget, kinds.SSLConnection if self.address.tls else kinds.Connection)
 
         class Manager(sentinels.Sentinel):  # type: ignore[misc]
             """Asks one sentinel after the other."""
@@ -209,7 +209,7 @@ class SentinelClients(PooledClients):
             connection_pool=Pool(  # type: ignore[no-untyped-call]
                 self.address.service,
                 manager,
-                connection_class=keeping_to(self.budget, managed),
+                connection_class=with_deadline(self.budget, managed),
                 retry=new_retry(),
                 **self.options,
             )
