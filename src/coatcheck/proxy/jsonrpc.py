@@ -91,7 +91,7 @@ def is_request(message: Any) -> bool:
 
 
 def request_key(message: Any) -> Id | None:
-    """Give the id of a request; ``None`` foreverything else, and for one whose id is none."""
+    """Give the id of a request; ``None`` for everything else, and for one whose id is none."""
     return id_of(message) if is_request(message) else None
 
 

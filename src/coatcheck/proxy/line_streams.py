@@ -58,7 +58,7 @@ class LineReader:
                 self._loop.remove_reader(self._descriptor)
 
     def stop(self) -> None:
-        """Stop reading for good."""
+        """Stop reading; it cannot be resumed."""
         self.pause()
         self._ended = True
 
@@ -143,7 +143,7 @@ class LineWriter:
         await self._drained.wait()
 
     def close(self) -> None:
-        """Stop writing for good and leave the descriptor as it was found."""
+        """Stop writing and leave the descriptor as it was found."""
         if self.is_broken:
             return
         self.is_broken = True

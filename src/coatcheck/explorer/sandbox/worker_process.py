@@ -152,7 +152,7 @@ class WorkerProcess:
         return answer, body
 
     def _lower_priority(self) -> None:
-        """Let the server go first, for good: only a privileged process may raise a priority again."""
+        """Lower the priority of the worker, permanently: only a privileged process may raise a priority again."""
         if not self._low_priority:
             self._low_priority = True
             with contextlib.suppress(OSError):  # it has just died

@@ -162,7 +162,7 @@ class SharedConnection:
         connection.send(encode_message(message), message)
 
     def forget(self, stream: RequestStream) -> None:
-        """Cancel what a lane still has under way."""
+        """Cancel the requests that a stream still has pending."""
         for request in self._requests.of(stream):
             self._requests.remove(request)
             if self._connection is not None:

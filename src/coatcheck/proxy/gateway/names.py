@@ -1,4 +1,4 @@
-"""Tasks of several servers side by side: ``server__task``, wherever a message names one."""
+"""Names of several servers side by side: ``server__name`` for tools, prompts and tasks, ``server+uri`` for resources."""
 
 import re
 from collections.abc import Callable, Iterable

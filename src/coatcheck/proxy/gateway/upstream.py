@@ -357,7 +357,7 @@ class Upstream:
             await connection.close()
 
     async def close(self) -> None:
-        """End the server for good."""
+        """End the server; it is not restarted."""
         self._closed = True
         for task in (self._retrying, self._failing, self._handshake_task):
             if task is not None:
