@@ -1,4 +1,4 @@
-"""Names of several servers side by side: ``server__name`` for tools, prompts and tasks, ``server+uri`` for resources."""
+"""Names of several servers side by side: ``server__name`` for tools, prompts, tasks; ``server+uri`` for resources."""
 
 import re
 from collections.abc import Callable, Iterable
