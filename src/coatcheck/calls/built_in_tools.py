@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
-from coatcheck.calls.own_arguments import as_meant
+from coatcheck.calls.own_arguments import normalized_arguments
 from coatcheck.codec import open_json_text
 from coatcheck.codec.tool_results import Result, text_result
 from coatcheck.errors import ArgumentRejected, CoatcheckError, excerpt
@@ -61,7 +61,7 @@ class OwnTool:
         fields = self._fields()
         required = [name for name, field in fields.items() if field.is_required()]
         try:
-            checked = self.parameters.model_validate(_opened(as_meant(arguments, fields, required), fields))
+            checked = self.parameters.model_validate(_opened(normalized_arguments(arguments, fields, required), fields))
         except ArgumentRejected as error:
             return text_result(str(error), is_error=True)
         except ValidationError as error:

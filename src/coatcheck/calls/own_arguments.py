@@ -11,7 +11,7 @@ MOST_NAME = 100
 """Characters of an unknown name that are compared with the known ones."""
 
 
-def as_meant(
+def normalized_arguments(
     arguments: Any, names: Collection[str], required: Collection[str], nullable: Collection[str] = ()
 ) -> dict[str, Any]:
     """Give the arguments of a call as they are meant: a JSON text parsed, ``null`` for an optional one left out.

@@ -19,7 +19,7 @@ from coatcheck.calls.host_profiles import Client, client_of_initialize
 from coatcheck.calls.instructions import with_instructions
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.nesting import HANDSHAKES, is_announced
-from coatcheck.calls.own_arguments import as_meant
+from coatcheck.calls.own_arguments import normalized_arguments
 from coatcheck.calls.prepared_call import FILTER, PreparedCall
 from coatcheck.calls.result_keeper import with_notes
 from coatcheck.calls.stored_resources import LONGEST_URI, is_object
@@ -91,7 +91,7 @@ class OwnArgumentsMiddleware:
         types, names = DeclaredTypes(schema), schema.get("properties", {})
         nullable = [parameter for parameter in names if "null" in types.at((parameter,))]
         try:
-            arguments = as_meant(params.get("arguments"), names, schema.get("required", ()), nullable)
+            arguments = normalized_arguments(params.get("arguments"), names, schema.get("required", ()), nullable)
         except CoatcheckError as error:
             return _error_result(str(error), ctx.protocol_version)
         return await call_next(replace(ctx, params={**params, "arguments": arguments}))

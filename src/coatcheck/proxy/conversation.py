@@ -102,7 +102,7 @@ class Conversation:
     def fail_all(self, text: str) -> None:
         """Answer every pending request with an error."""
         for request in self._requests.clear():
-            if request.asker is None:
+            if request.requester is None:
                 self._to_client(request.error(text))
 
     def from_client(self, line: bytes) -> None:
@@ -298,7 +298,7 @@ class Conversation:
         if key is None:
             return False
         request = self._sent(key)
-        if request and (request.asker is not None or (request.method in _OF_INTEREST and not request.passes)):
+        if request and (request.requester is not None or (request.method in _OF_INTEREST and not request.passes)):
             return False
         self._remove(request)
         return True
@@ -321,7 +321,7 @@ class Conversation:
 
     def _concerns_us(self, message: Message, line: bytes) -> bool:
         request = self._sent(id_of(message)) if is_response(message) else None
-        if request is None or request.asker is not None:
+        if request is None or request.requester is not None:
             return request is not None
         if request.passes or request.method not in _OF_INTEREST:
             return False
@@ -346,9 +346,9 @@ class Conversation:
         request = self._remove(self._sent(id_of(message)))
         if request is None or not concerns_us:
             self._to_client(line)
-        elif request.asker is not None:
-            if not request.asker.done():
-                request.asker.set_result(message)
+        elif request.requester is not None:
+            if not request.requester.done():
+                request.requester.set_result(message)
         elif request.method in object_resources.LISTS:
             self._to_client(
                 to_line(object_resources.mention_objects(request.method, message, stateless=request.is_stateless))

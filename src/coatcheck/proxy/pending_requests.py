@@ -21,17 +21,17 @@ from coatcheck.proxy.jsonrpc import (
 )
 from coatcheck.proxy.partial_parsing import with_members
 
-Asker = TypeVar("Asker", bound=Hashable)
+Requester = TypeVar("Requester", bound=Hashable)
 
 
 @dataclass(slots=True, eq=False)
-class PendingRequest(Generic[Asker]):
+class PendingRequest(Generic[Requester]):
     """A request without a response yet. It does not hold the request's parameters, which may be large.
 
     Attributes:
         key: The id that it is sent under.
-        asker: Who gets the response.
-        request_id: The id that the asker gave it.
+        requester: Who gets the response.
+        request_id: The id that the requester gave it.
         method: Its method.
         tool: The tool that it calls, else ``""``.
         meta: Its ``_meta``.
@@ -43,7 +43,7 @@ class PendingRequest(Generic[Asker]):
     """
 
     key: Id
-    asker: Asker
+    requester: Requester
     request_id: Any
     method: str
     tool: str
@@ -66,15 +66,15 @@ class PendingRequest(Generic[Asker]):
         return with_members(message, id=self.key[1])
 
     def error(self, text: str) -> bytes:
-        """Give an error response for the asker."""
+        """Give an error response for the requester."""
         return to_line(error_response(self.request_id, text))
 
 
-class PendingRequests(Generic[Asker]):
+class PendingRequests(Generic[Requester]):
     """The requests that one receiver has not answered."""
 
     def __init__(self) -> None:
-        self._requests: dict[Id, PendingRequest[Asker]] = {}
+        self._requests: dict[Id, PendingRequest[Requester]] = {}
         self._count = 0
         self._is_empty = asyncio.Event()
         self._is_empty.set()
@@ -85,15 +85,17 @@ class PendingRequests(Generic[Asker]):
     def __contains__(self, key: Id) -> bool:
         return key in self._requests
 
-    def __iter__(self) -> Iterator[PendingRequest[Asker]]:
+    def __iter__(self) -> Iterator[PendingRequest[Requester]]:
         return iter(list(self._requests.values()))
 
-    def add(self, message: Message, asker: Asker, *, key: Id | None = None, prefix: str = "") -> PendingRequest[Asker]:
+    def add(
+        self, message: Message, requester: Requester, *, key: Id | None = None, prefix: str = ""
+    ) -> PendingRequest[Requester]:
         """Add a request.
 
         Args:
             message: The request.
-            asker: Who gets the response.
+            requester: Who gets the response.
             key: The id that it is sent under; by default a new one: a number, behind ``prefix`` where there is one.
             prefix: What keeps new ids apart from those of others.
         """
@@ -102,7 +104,7 @@ class PendingRequests(Generic[Asker]):
             key = ("str", f"{prefix}{self._count}") if prefix else ("int", self._count)
         request = PendingRequest(
             key,
-            asker,
+            requester,
             message.get("id"),
             str(message.get("method", "")),
             tool_of(message),
@@ -113,15 +115,15 @@ class PendingRequests(Generic[Asker]):
         self._is_empty.clear()
         return request
 
-    def get(self, key: Id | None) -> PendingRequest[Asker] | None:
+    def get(self, key: Id | None) -> PendingRequest[Requester] | None:
         """Give the request that was sent under an id."""
         return None if key is None else self._requests.get(key)
 
-    def find(self, value: Any) -> PendingRequest[Asker] | None:
+    def find(self, value: Any) -> PendingRequest[Requester] | None:
         """Give the request that was sent under an id of ours; some servers turn the number into a text."""
         return self.get(id_of({"id": value})) or self._requests.get(("int", number_of(value)))
 
-    def remove(self, request: PendingRequest[Asker] | None) -> PendingRequest[Asker] | None:
+    def remove(self, request: PendingRequest[Requester] | None) -> PendingRequest[Requester] | None:
         """Remove a request, because its response came or it was cancelled; give it unless it was removed before."""
         if request is None or self._requests.get(request.key) is not request:
             return None
@@ -130,7 +132,7 @@ class PendingRequests(Generic[Asker]):
             self._is_empty.set()
         return request
 
-    def clear(self) -> list[PendingRequest[Asker]]:
+    def clear(self) -> list[PendingRequest[Requester]]:
         """Remove all requests, cancel the tasks that prepare them, and give them."""
         requests = list(self)
         for request in requests:
@@ -139,18 +141,18 @@ class PendingRequests(Generic[Asker]):
                 request.task.cancel()
         return requests
 
-    def of(self, asker: Asker) -> list[PendingRequest[Asker]]:
-        """Give the requests of one asker."""
-        return [request for request in self._requests.values() if request.asker == asker]
+    def of(self, requester: Requester) -> list[PendingRequest[Requester]]:
+        """Give the requests of one requester."""
+        return [request for request in self._requests.values() if request.requester == requester]
 
-    def cancelled(self, asker: Asker, params: Any) -> PendingRequest[Asker] | None:
-        """Give the request that the parameters of an asker's ``notifications/cancelled`` name."""
+    def cancelled(self, requester: Requester, params: Any) -> PendingRequest[Requester] | None:
+        """Give the request that the parameters of an requester's ``notifications/cancelled`` name."""
         if not isinstance(params, dict):
             return None
         key = id_of({"id": params.get("requestId")})
         if key is None:
             return None
-        return next((request for request in self.of(asker) if id_of({"id": request.request_id}) == key), None)
+        return next((request for request in self.of(requester) if id_of({"id": request.request_id}) == key), None)
 
     async def wait_until_empty(self) -> None:
         """Wait until every request has its response or was cancelled."""

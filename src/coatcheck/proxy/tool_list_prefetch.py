@@ -39,8 +39,8 @@ class ToolListPrefetch:
     def give_up(self) -> None:
         """Stop waiting for pending responses."""
         for request in self._requests:
-            if request.asker is not None and not request.asker.done():
-                request.asker.set_result({})
+            if request.requester is not None and not request.requester.done():
+                request.requester.set_result({})
 
     def cancel(self) -> None:
         """Stop listing."""

@@ -18,9 +18,9 @@ from coatcheck.codec import ToolResult
 from coatcheck.tools.referenceable import (
     ExplorerSource,
     StoreSource,
+    errors_for_model,
     explorer_provider,
     referenceable,
-    told_to_the_model,
     with_note,
 )
 from coatcheck.tools.signatures import FunctionSignature, signature_of, with_signature
@@ -73,7 +73,7 @@ def explorable(*, object_store: StoreSource, explorer: ExplorerSource | None = N
                 result = _collected(await func(*args, **kwargs), spec)
                 if _passes(result):
                     return result
-                with told_to_the_model():
+                with errors_for_model():
                     return await provide().aput_and_preview(_to_keep(result), tool=spec.name)
 
             return _marked(with_signature(spec, call_async, returns=str, doc=doc))
@@ -97,7 +97,7 @@ def _sync(func: Callable[..., Any], spec: FunctionSignature, provide: Callable[[
         result = _collected(func(*args, **kwargs), spec)
         if _passes(result):
             return result
-        with told_to_the_model():
+        with errors_for_model():
             return provide().put_and_preview(_to_keep(result), tool=spec.name)
 
     return call

@@ -64,7 +64,7 @@ def with_note(doc: str | None, note: str) -> str:
     return f"{inspect.cleandoc(doc)}\n\n{note}" if doc else note
 
 
-class _ToldToTheModel:
+class _ErrorsForModel:
     __slots__ = ()
 
     def __enter__(self) -> None:
@@ -75,10 +75,10 @@ class _ToldToTheModel:
             raise told from error
 
 
-_TOLD = _ToldToTheModel()
+_TOLD = _ErrorsForModel()
 
 
-def told_to_the_model() -> AbstractContextManager[None]:
+def errors_for_model() -> AbstractContextManager[None]:
     """Let expected failures leave as errors whose text the MCP SDK shows to the model."""
     return _TOLD
 
@@ -173,7 +173,7 @@ def _async(
     async def call_async(*args: Any, **kwargs: Any) -> Any:
         given = _given(spec, args, kwargs)
         lookup = AsyncLookup(provide)
-        with told_to_the_model():
+        with errors_for_model():
             arguments = await _resolved(given, parameters, lookup)
         positional, named = call_with(spec.signature, arguments)
         result = await func(*positional, **named)
@@ -192,7 +192,7 @@ def _sync(
 ) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         given = _given(spec, args, kwargs)
-        with told_to_the_model():
+        with errors_for_model():
             arguments = run_blocking(_resolved(given, parameters, BlockingLookup(provide)))
         positional, named = call_with(spec.signature, arguments)
         return func(*positional, **named)

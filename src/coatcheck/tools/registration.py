@@ -9,7 +9,7 @@ from keyword import iskeyword
 from typing import Any, get_args
 
 from coatcheck.errors import SettingsError, excerpt
-from coatcheck.tools.referenceable import ExplorerSource, StoreSource, told_to_the_model
+from coatcheck.tools.referenceable import ExplorerSource, StoreSource, errors_for_model
 from coatcheck.tools.signatures import signature_of, with_other_signature, with_signature
 from coatcheck.tools.tool_building import (
     Registry,
@@ -222,13 +222,13 @@ def _told(func: Tool) -> Tool:
     if spec.is_async:
 
         async def call_async(*args: Any, **kwargs: Any) -> Any:
-            with told_to_the_model():
+            with errors_for_model():
                 return await func(*args, **{parameters.get(name, name): value for name, value in kwargs.items()})
 
         return with_signature(spec, call_async)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        with told_to_the_model():
+        with errors_for_model():
             return func(*args, **{parameters.get(name, name): value for name, value in kwargs.items()})
 
     return with_signature(spec, call)

@@ -15,7 +15,7 @@ from coatcheck.explorer.operations import Answer
 from coatcheck.explorer.sandbox import worker_failures as failures
 from coatcheck.explorer.sandbox.channel import WorkerGone
 from coatcheck.explorer.sandbox.worker_limits import Limits
-from coatcheck.explorer.sandbox.worker_process import LoadFailed, Spoiled, Task, WorkerProcess
+from coatcheck.explorer.sandbox.worker_process import LoadFailed, Task, WorkerProcess, WorkerUnusable
 
 ATTEMPTS = 2
 EXTRA_FACTOR = 4
@@ -96,7 +96,7 @@ class WorkerPool:
             started = time.monotonic()
             try:
                 answer = worker.perform(task, seconds)
-            except Spoiled as spoiled:
+            except WorkerUnusable as spoiled:
                 raise spoiled.error from None
             except LoadFailed as failed:
                 healthy = True
@@ -119,7 +119,7 @@ class WorkerPool:
 
     def _verdict(self, worker: WorkerProcess, *, last: bool) -> CoatcheckError | None:
         """Say why a worker died; ``None`` where another process may have ended it, so that another try is fair."""
-        code = worker.cause_of_death()
+        code = worker.exit_status()
         if self._closed:
             return failures.closed()
         if code == -signal.SIGALRM:

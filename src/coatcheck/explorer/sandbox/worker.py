@@ -51,7 +51,7 @@ def limit_memory(memory_bytes: int) -> None:
     _lower(resource.RLIMIT_CORE, 0)
 
 
-def settle_signals() -> None:
+def reset_signals() -> None:
     """Make the alarm deadly and the keyboard harmless, whatever the parent had set: ignored signals survive an exec."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -59,7 +59,7 @@ def settle_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def close_the_doors() -> None:
+def restrict_process() -> None:
     """Leave no way to open a file or socket, to write a file or to start a process. Imports fail from here on."""
     os.environ.clear()  # the interpreter itself may have set LC_CTYPE
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as score:  # noqa: PTH123
@@ -149,11 +149,11 @@ READ_BUFFER_BYTES = 64 * 1024
 def main(settings: dict[str, Any]) -> None:
     """Run until the parent closes the pipe."""
     limits = Limits(**settings)
-    settle_signals()
+    reset_signals()
     limit_memory(limits.memory_bytes)
     requests, answers = take_pipes()
     pace = preload()
-    close_the_doors()
+    restrict_process()
     gc.freeze()
     with os.fdopen(requests, "rb", buffering=READ_BUFFER_BYTES) as stream:
         Worker(limits, stream, answers, pace).serve()

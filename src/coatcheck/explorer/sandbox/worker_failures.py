@@ -70,7 +70,7 @@ def is_expected(header: dict[str, Any]) -> bool:
     return header.get("error") in _CARRIED
 
 
-def revive(header: dict[str, Any], limits: Limits) -> CoatcheckError:
+def error_from_header(header: dict[str, Any], limits: Limits) -> CoatcheckError:
     """In the parent: make the error that a header describes."""
     name = header.get("error")
     kind = _CARRIED.get(name) if isinstance(name, str) else None

@@ -22,7 +22,7 @@ BOOTSTRAP = (
     "import json,os,sys;s=json.loads(sys.argv[1]);os.nice(s['nice']);sys.path[:]=s['path'];"
     "from coatcheck.explorer.sandbox.worker import main;main(s['limits'])"
 )
-DYING_SECONDS = 5.0
+EXIT_WAIT_SECONDS = 5.0
 LOW_PRIORITY = 7
 """Added to the server's niceness for workers that would take the processors from it: each gets a fifth of its share."""
 
@@ -44,7 +44,7 @@ class Task:
     load: Load
 
 
-class Spoiled(Exception):
+class WorkerUnusable(Exception):
     """A task ended so that its worker must not be used again.
 
     Attributes:
@@ -110,23 +110,25 @@ class WorkerProcess:
         Raises:
             CoatcheckError: The task's own error; the worker is as good as before.
             LoadFailed: So is it here.
-            Spoiled: The worker broke a limit or answered nonsense, and must be ended.
-            WorkerGone: The worker died; ``cause_of_death`` tells more.
+            WorkerUnusable: The worker broke a limit or answered nonsense, and must be ended.
+            WorkerGone: The worker died; ``exit_status`` tells more.
         """
         self.began = False
         try:
             self._become_ready()
             header, body = self._converse(task, time.monotonic() + seconds)
         except DeadlinePassed:
-            raise Spoiled(failures.timed_out(self._limits, self._size) if self.began else failures.slow()) from None
+            raise WorkerUnusable(
+                failures.timed_out(self._limits, self._size) if self.began else failures.slow()
+            ) from None
         except BodyTooLarge:
-            raise Spoiled(failures.output_exceeded(self._limits)) from None
+            raise WorkerUnusable(failures.output_exceeded(self._limits)) from None
         except FrameError:
-            raise Spoiled(failures.broken_answer()) from None
+            raise WorkerUnusable(failures.broken_answer()) from None
         if header.get("status") == "done":
             return _read_answer(header, body, task)
-        error = failures.revive(header, self._limits)
-        raise error if failures.is_expected(header) else Spoiled(error)
+        error = failures.error_from_header(header, self._limits)
+        raise error if failures.is_expected(header) else WorkerUnusable(error)
 
     def _converse(self, task: Task, deadline: float) -> tuple[dict[str, Any], bytes]:
         header = {"operation": task.operation, "args": task.args, "key": task.key}
@@ -140,7 +142,7 @@ class WorkerProcess:
             deadline += took
             if not self._channel.send({"metadata": metadata.to_dict()}, payload, deadline):
                 answer, _ = self._channel.receive(0, deadline)
-                raise Spoiled(failures.revive(answer, self._limits))
+                raise WorkerUnusable(failures.error_from_header(answer, self._limits))
             answer, body = self._channel.receive(0, deadline)
         if answer.get("status") == "started":
             self.began = True
@@ -173,12 +175,12 @@ class WorkerProcess:
         try:
             header, _ = self._channel.receive(0, time.monotonic() + STARTUP_SECONDS)
         except DeadlinePassed:
-            raise Spoiled(failures.not_started(f"it was not ready within {STARTUP_SECONDS:g} s")) from None
+            raise WorkerUnusable(failures.not_started(f"it was not ready within {STARTUP_SECONDS:g} s")) from None
         if header.get("status") != "ready":
-            raise Spoiled(failures.not_started("it did not say that it is ready"))
+            raise WorkerUnusable(failures.not_started("it did not say that it is ready"))
         self._ready = True
 
-    def cause_of_death(self) -> int | None:
+    def exit_status(self) -> int | None:
         """Give the return code of a process that has just closed its pipes; negative: the signal that ended it."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(timeout=1.0)
@@ -193,7 +195,7 @@ class WorkerProcess:
         with contextlib.suppress(OSError):
             self._process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=DYING_SECONDS)
+            self._process.wait(timeout=EXIT_WAIT_SECONDS)
 
     def dispose(self) -> None:
         """End the process and close the pipes; only for who uses it alone."""
@@ -221,10 +223,10 @@ def _read_answer(header: dict[str, Any], body: bytes, task: Task) -> Answer:
     try:
         answer = Answer.from_wire(header, body)
     except ValueError:
-        raise Spoiled(failures.broken_answer()) from None
+        raise WorkerUnusable(failures.broken_answer()) from None
     limit = task.args.get("limit")
     if isinstance(limit, int) and len(answer.text) > limit:
-        raise Spoiled(failures.broken_answer())
+        raise WorkerUnusable(failures.broken_answer())
     return answer
 
 

@@ -41,7 +41,7 @@ EndStream = Callable[[], Awaitable[None]]
 """Closes the response of a request that will not be answered."""
 
 CANCELLED = "notifications/cancelled"
-LAST_WORDS_SECONDS = 0.5
+FINAL_RESPONSE_SECONDS = 0.5
 """Seconds in which the responses that say why the session ends go out to the client."""
 
 _OF_NO_REQUEST = frozenset(
@@ -189,8 +189,8 @@ class Session:
             return
         request = self._requests.remove(self._requests.get(key))
         self._events.end(str(key[1]))
-        if request is not None and request.asker is not None:
-            await request.asker()
+        if request is not None and request.requester is not None:
+            await request.requester()
 
     # From the server
 
@@ -255,7 +255,7 @@ class Session:
             await send(item)
             self._outbox_bytes -= size
             self._balance()
-        await asyncio.sleep(LAST_WORDS_SECONDS)
+        await asyncio.sleep(FINAL_RESPONSE_SECONDS)
 
 
 def _as_on_the_wire(message: JSONRPCMessage) -> Message:

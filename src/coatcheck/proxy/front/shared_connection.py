@@ -212,7 +212,7 @@ class SharedConnection:
         logger.warning("%s", text)
         for request in self._requests:
             self._requests.remove(request)
-            request.asker.take(request.error(text))
+            request.requester.take(request.error(text))
 
     def _take(self, line: bytes, related: Id | None) -> None:
         seen = find_response_id(line) if len(line) > LONG_LINE else None
@@ -240,7 +240,7 @@ class SharedConnection:
             parsed = parse(line) if message is None else message
             no_json = request.error("The server's response is not JSON.")
             response = to_line({**parsed, "id": request.request_id}) if isinstance(parsed, dict) else no_json
-        request.asker.take(response)
+        request.requester.take(response)
 
     def _reply(self, question: Message) -> Message:
         """Answer what the upstream wants of a client."""
@@ -265,7 +265,7 @@ class SharedConnection:
             params = {**params, PROGRESS_TOKEN: found.meta.get(PROGRESS_TOKEN)}
         if subscription is not None:
             params = {**params, "_meta": {**meta, SUBSCRIPTION_ID: found.request_id}}
-        found.asker.take(to_line({**message, "params": params} if params else message))
+        found.requester.take(to_line({**message, "params": params} if params else message))
 
 
 class _Closed:

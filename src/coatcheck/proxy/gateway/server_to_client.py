@@ -50,13 +50,13 @@ class ServerRequests:
         if isinstance(result, dict):
             task = result.get("task")
             if isinstance(task, dict) and isinstance(task.get(TASK_ID), str):
-                _remember(self._tasks, task[TASK_ID], request.asker)
+                _remember(self._tasks, task[TASK_ID], request.requester)
             elif "_meta" in result:
                 message = {
                     **message,
                     "result": {**result, "_meta": with_own_tasks({"_meta": result["_meta"]})["_meta"]},
                 }
-        request.asker.answer({**message, "id": request.request_id})
+        request.requester.answer({**message, "id": request.request_id})
 
     def noticed(self, message: Message) -> bool:
         """Take a notification of the client's about what it was asked; say whether it is one."""

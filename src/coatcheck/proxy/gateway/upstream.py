@@ -288,13 +288,13 @@ class Upstream:
     async def _take_long(self, line: bytes, related: Id | None) -> None:
         """Hand over a long answer of which nothing but its id is to be changed; parse all else."""
         pending = self._requests.find(_response_id(line))
-        if pending is not None and pending.asker.unparsed:
+        if pending is not None and pending.requester.unparsed:
             for names in (has_escaped_letters, may_name_resources, may_name_tasks):
                 if names(line):
                     break
                 await asyncio.sleep(0)  # Each search takes some 10 ms for 26 MB.
             else:
-                pending.asker.give(UpstreamResponse(line, None))
+                pending.requester.give(UpstreamResponse(line, None))
                 return
         self._parsing.start_parsing(line, partial(self._taken, related=related))
 
@@ -302,14 +302,14 @@ class Upstream:
         if message is None:  # Nested too deeply, or not JSON: its request still gets a response.
             unreadable = self._requests.find(_response_id(line))
             if unreadable is not None:
-                unreadable.asker.give(UpstreamResponse(b"", {}))
+                unreadable.requester.give(UpstreamResponse(b"", {}))
         for part in message if isinstance(message, list) else [message]:
             if not isinstance(part, dict):
                 continue
             if is_response(part):
                 pending = self._requests.find(part.get("id"))
                 if pending is not None:
-                    pending.asker.give(UpstreamResponse(line if part is message else b"", part))
+                    pending.requester.give(UpstreamResponse(line if part is message else b"", part))
             elif isinstance(part.get("method"), str):
                 self._owner.said(self, part, self._requests.get(related))
 
@@ -340,8 +340,8 @@ class Upstream:
         """Fail the requests that the server has not answered; its last lines may still be being parsed."""
         await self._parsing.finish()
         for request in pending:
-            if not request.asker.response.done():
-                request.asker.response.set_exception(UpstreamError(f'The server "{self.name}" is {state}'))
+            if not request.requester.response.done():
+                request.requester.response.set_exception(UpstreamError(f'The server "{self.name}" is {state}'))
 
     async def _retry(self, wait: float) -> None:
         await asyncio.sleep(wait)
