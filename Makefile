@@ -8,6 +8,9 @@ READY := $(VENV)/.ready
 # Only these files are collected for the second part of the tests.
 ALONE = $(shell grep -rl --include='test_*.py' 'mark\.alone' tests)
 
+# Where it is set, each of the processes that the tests start would compile what it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo demo-deepset test test-long coverage check typing format bench worth load conformance fuzz docs clean
 
 demo: $(READY)  ## Run a real server behind coatcheck with a real client

@@ -17,6 +17,12 @@ from tests.server_fixtures import (  # noqa: F401  # fixtures
 )
 
 MOST_WORKERS = 8
+LONGEST_FIRST = (
+    "real_servers/test_servers.py",  # installs what other files need too, so none of those is run beside it
+    *("wrap/", "security/", "real_servers/", "deepset/", "sandbox/", "replicas/", "cli/", "backends/", "demo/"),
+    *("server/", "installer/", "codec/", "oauth/", "examples/", "degradation/", "tools/", "load/"),
+)
+"""Folders and files of long tests; what comes last is short, so no worker works on when the others are done."""
 
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("coatcheck", deadline=None)
@@ -27,12 +33,21 @@ MEASURED_BY = "COVERAGE_PROCESS_CONFIG"
 """What coverage tells the processes that tests start; the SDK's client passes on only the variables that it knows."""
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.loadscopereorder = False  # xdist would begin with the files that have most tests
     read_once()
     if MEASURED_BY in os.environ:
         from mcp.client.stdio import DEFAULT_INHERITED_ENV_VARS
 
         DEFAULT_INHERITED_ENV_VARS.append(MEASURED_BY)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        named = (n for n, name in enumerate(LONGEST_FIRST) if item.nodeid.startswith(f"tests/{name}"))
+        return next(named, len(LONGEST_FIRST))
+
+    items.sort(key=place)
 
 
 def pytest_collection_finish() -> None:

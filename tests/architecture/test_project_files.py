@@ -6,6 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from tests.conftest import LONGEST_FIRST
+
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 WORKFLOWS = {path.name: yaml.safe_load(path.read_text()) for path in (ROOT / ".github" / "workflows").glob("*.yml")}
@@ -29,6 +31,10 @@ def test_every_make_target_that_is_named_exists():
     }
     assert {"check", "test", "coverage"} <= named
     assert named <= TARGETS
+
+
+def test_the_tests_that_are_run_first_exist():
+    assert all((ROOT / "tests" / name).exists() for name in LONGEST_FIRST)
 
 
 def test_every_module_that_the_documentation_names_exists():
