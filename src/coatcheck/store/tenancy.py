@@ -1,45 +1,20 @@
-"""Who is calling: the namespace that the store asks for at every operation, and the ids that protect what is in it."""
+"""Who is calling: the namespace that the store asks for at every operation."""
 
 import hashlib
 import hmac
 import secrets
-import string
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
 
+from coatcheck.backends.object_ids import short_id, unguessable_id
 from coatcheck.errors import CALLER_IS_REMOTE
-
-SHORT_ID_CHARACTERS = 6
-"""Random characters of an id where a namespace protects it: 62^6, some 57 thousand million."""
-
-REPLICAS_ID_CHARACTERS = 10
-"""Random characters of a short id where any number of processes share a store and know nothing of each other's ids.
-
-An id that is there already would be overwritten. 62^10 are 8.4 · 10^17: with a million live objects in one namespace,
-one object in 8.4 · 10^11 is, which at a thousand new objects each second is one in 26 years.
-"""
-
-CAPABILITY_BYTES = 16
-"""Random bytes of an id that is an object's only protection: 128 bits."""
 
 NAMESPACE_CHARACTERS = 24
 SHARED_NAMESPACE = "anybody"
 """Where the objects of all callers without an identity are."""
-
-_ALPHABET = string.ascii_letters + string.digits
-
-
-def short_id(characters: int = SHORT_ID_CHARACTERS) -> str:
-    """An id of so many random letters and digits."""
-    return "obj_" + "".join(secrets.choice(_ALPHABET) for _ in range(characters))
-
-
-def replicas_id() -> str:
-    """A short id for a store that replicas share."""
-    return short_id(REPLICAS_ID_CHARACTERS)
 
 
 class CallerKind(Enum):
@@ -114,7 +89,7 @@ class Tenancy:
     def generate_id(self, protected: Callable[[], str] = short_id) -> str:
         """A new id: from ``protected`` where a namespace protects the object, else 128 random bits."""
         if self._current.get().kind is CallerKind.ANONYMOUS:
-            return f"obj_{secrets.token_urlsafe(CAPABILITY_BYTES)}"
+            return unguessable_id()
         return protected()
 
     def may_list(self) -> bool:

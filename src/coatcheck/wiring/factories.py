@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from coatcheck.backends import BreakerBackend, ObjectStoreBackend, RedisBackend, SQLiteBackend, require_backend
-from coatcheck.backends.redis.redis_backend import uuid_id
+from coatcheck.backends.object_ids import replicas_id, uuid_id
 from coatcheck.backends.redis.redis_url import is_on_this_machine
 from coatcheck.backends.sqlite.database_file import kept_secret
 from coatcheck.calls.built_in_tools import OwnTool, own_tool
@@ -21,7 +21,7 @@ from coatcheck.settings import BUILT_IN_BACKENDS, Settings, installed_backends
 from coatcheck.store.events import Observation
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.store.savings import Savings
-from coatcheck.store.tenancy import Tenancy, replicas_id
+from coatcheck.store.tenancy import Tenancy
 from coatcheck.tools.object_tools import object_store_tools
 from coatcheck.tools.registration import build_tool
 from coatcheck.tools.tool_building import Registry

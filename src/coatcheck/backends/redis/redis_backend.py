@@ -3,7 +3,6 @@
 import io
 import math
 import re
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, cast
 import anyio.to_thread
 
 from coatcheck.backends.base import Backend
+from coatcheck.backends.object_ids import uuid_id
 from coatcheck.backends.redis.cluster import ClusterClients
 from coatcheck.backends.redis.errors import ErrorTranslator
 from coatcheck.backends.redis.loop_clients import LoopClients
@@ -267,13 +267,6 @@ class RedisBackend(Backend):
 
     def _pattern(self, prefix: str) -> bytes:
         return re.sub(rb"([\\*?\[\]])", rb"\\\1", self._name(prefix)) + b"*"
-
-
-def uuid_id() -> str:
-    """``obj_`` and a random UUID: 122 random bits. The standard class, which can do more, takes twice as long."""
-    text = secrets.token_hex(16)
-    variant = "89ab"[int(text[16], 16) & 3]
-    return f"obj_{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
 
 
 def _execute(client: Any, *command: Any) -> Awaitable[Any]:

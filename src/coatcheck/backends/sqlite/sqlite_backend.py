@@ -3,9 +3,7 @@
 import contextlib
 import io
 import math
-import secrets
 import sqlite3
-import string
 import threading
 import time
 import zlib
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from coatcheck.backends.base import Backend, BackendStatistics
+from coatcheck.backends.object_ids import SHARED_FILE_ID_CHARACTERS, short_id
 from coatcheck.backends.sqlite.database_file import PIECES_BITS, Connections
 from coatcheck.backends.sqlite.disk_space import DiskSpace
 from coatcheck.backends.sqlite.errors import Damaged, SQLiteUnavailable, trouble_of, unavailable
@@ -22,7 +21,6 @@ from coatcheck.errors import ObjectTooLarge
 PIECE_BYTES = 4 * 2**20
 """Values are kept in pieces of this size: copying a larger one would stop all other threads for too long."""
 
-ID_CHARACTERS = 8
 TOUCH_SECONDS = 1.0
 """How old the note of an object's last use may be before reading it writes a new one."""
 
@@ -38,7 +36,6 @@ SELECT o.id, o.size, o.checksum, o.used, p.data
 FROM objects o JOIN pieces p ON p.id BETWEEN o.id << {PIECES_BITS} AND (o.id + 1 << {PIECES_BITS}) - 1
 WHERE o.key = ? AND {_LIVE} ORDER BY p.id
 """  # noqa: S608  (a number and words of ours)
-_ALPHABET = string.ascii_letters + string.digits
 
 Result = TypeVar("Result")
 
@@ -96,8 +93,8 @@ class SQLiteBackend(Backend):
         return f"SQLiteBackend({str(self._path)!r})"
 
     def generate_id(self) -> str:
-        """``obj_`` and 8 random letters and digits: 62^8, some 218 million million."""
-        return "obj_" + "".join(secrets.choice(_ALPHABET) for _ in range(ID_CHARACTERS))
+        """``obj_`` and 8 random letters and digits."""
+        return short_id(SHARED_FILE_ID_CHARACTERS)
 
     def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
         """Keep ``value``; raises `ObjectTooLarge`, leaving all as it was, if no room could ever be made for it."""
