@@ -187,11 +187,14 @@ def excerpt(text: str, limit: int = EXCERPT_LIMIT) -> str:
     return "".join(c if c.isprintable() else "�" for c in text)
 
 
+def quoted(text: str, limit: int = EXCERPT_LIMIT) -> str:
+    """Quote at most ``limit`` characters of what others wrote on one line; nothing in them ends the quotation."""
+    return '"' + excerpt(text, limit).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def quoted_name(text: str, limit: int = EXCERPT_LIMIT) -> str:
     """Write a name that others chose so that it cannot end a sentence: one plain word as it is, all else quoted."""
-    if len(text) <= limit and _PLAIN_NAME.fullmatch(text):
-        return text
-    return '"' + excerpt(text, limit).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return text if len(text) <= limit and _PLAIN_NAME.fullmatch(text) else quoted(text, limit)
 
 
 _PLAIN_NAME = re.compile(r"[\w$@][\w$@./:-]*(?<![.:])")

@@ -216,7 +216,7 @@ def test_a_sign_in_that_is_refused_says_so_once_and_opens_no_second_window(start
     url = start(refuse=True)
     done = run_apart("login", url, user=user)
     assert done.returncode == 1
-    assert "it was refused: No." in done.stderr
+    assert 'it was refused: "No."' in done.stderr
     assert "Traceback" not in done.stderr
     assert log(url).count("authorize") == 1
 

@@ -67,7 +67,7 @@ def test_several_blocks_are_shown_by_what_each_of_them_holds() -> None:
 def test_links_are_listed_by_name_and_where_they_lead() -> None:
     links = [{"type": "resource_link", "uri": f"file:///{n}.csv", "name": f"part {n}"} for n in range(300)]
     text = preview({"content": [*texts("Found."), *links]})
-    assert "\n.content[1]: resource_link, part 0, file:///0.csv\n" in text
+    assert '\n.content[1]: resource_link, "part 0", file:///0.csv\n' in text
     assert "Left out: 286 of 301 blocks." in text
     assert '.content | map(select(.type == "resource_link") | {name, uri}) | .[:20]' in text
 

@@ -17,7 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails
 
 from coatcheck.arguments.declared_types import ANY, DeclaredTypes, Place, Types
-from coatcheck.errors import ArgumentRejected, ReferenceSyntaxError, counted, excerpt
+from coatcheck.errors import ArgumentRejected, ReferenceSyntaxError, counted, excerpt, quoted
 from coatcheck.references import parse_target
 
 _EMPTY = inspect.Parameter.empty
@@ -96,7 +96,7 @@ class FunctionParameter:
         origin = f" It came from {', '.join(excerpt(source) for source in sources[:_SHOWN_ERRORS])}." if sources else ""
         hint = _malformed(value) if not sources else ""
         return (
-            f'Argument "{excerpt(self.name)}" does not fit {_type_name(self.annotation)}: {shown}{more}.{origin}{hint}'
+            f"Argument {quoted(self.name)} does not fit {_type_name(self.annotation)}: {shown}{more}.{origin}{hint}"
             " Pass a value of that type, or a reference to one."
         )
 
@@ -216,7 +216,7 @@ def _explained(detail: ErrorDetails) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, str):
-        return f'the text "{excerpt(value)}"'
+        return f"the text {quoted(value)}"
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, dict):

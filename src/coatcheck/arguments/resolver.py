@@ -25,7 +25,7 @@ from coatcheck.arguments.mentions import (
     without_templates,
 )
 from coatcheck.codec import Spliced
-from coatcheck.errors import ArgumentRejected, ObjectNotFound, counted, excerpt
+from coatcheck.errors import ArgumentRejected, ObjectNotFound, counted, excerpt, quoted
 from coatcheck.explorer.reference_values import Allowance, Found
 from coatcheck.references import Reference, parse_reference, parse_target, unescape
 
@@ -150,7 +150,7 @@ class Resolver:
             if text.startswith("@@"):
                 return text[1:]
             raise ArgumentRejected(
-                f'The parameter {_quoted(place)} holds "{excerpt(text)}", which is no reference. {problem} '
+                f"The parameter {_quoted(place)} holds {quoted(text)}, which is no reference. {problem} "
                 "If the text is meant literally, write it with a second @ in front."
             )
         await self._note_mentions(text, place)
@@ -161,7 +161,7 @@ class Resolver:
     async def _value(self, reference: Reference, text: str, place: Place) -> Any:
         if len(place) - 1 > MAX_DEPTH:
             raise ArgumentRejected(
-                f'The parameter "{excerpt(str(place[0]))}" holds references and is nested more than {MAX_DEPTH} '
+                f"The parameter {quoted(str(place[0]))} holds references and is nested more than {MAX_DEPTH} "
                 "levels deep. Pass a flatter value."
             )
         self.sources.setdefault(place[0] if place else "", []).append(text)
@@ -364,7 +364,7 @@ def _parsed(text: str) -> Any:
 
 def _quoted(place: Place) -> str:
     spelled = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
-    return f'"{excerpt(spelled.lstrip("."))}"'
+    return quoted(spelled.lstrip("."))
 
 
 def _described(value: Any, found: Found | None = None) -> str:
@@ -376,7 +376,7 @@ def _described(value: Any, found: Found | None = None) -> str:
     if isinstance(value, (list, tuple)):
         return f"an array with {counted(len(value), 'item')}"
     if isinstance(value, str):
-        return f'a string, "{excerpt(value[:400])}"'
+        return f"a string, {quoted(value[:400])}"
     if value is None or isinstance(value, bool):
         return "null" if value is None else f"a boolean, {str(value).lower()}"
     kind = "an integer" if isinstance(value, int) else "a number"

@@ -14,7 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from coatcheck.calls.own_arguments import normalized_arguments
 from coatcheck.codec import open_json_text
 from coatcheck.codec.tool_results import Result, text_result
-from coatcheck.errors import ArgumentRejected, CoatcheckError, excerpt
+from coatcheck.errors import ArgumentRejected, CoatcheckError, excerpt, quoted
 
 logger = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ class _WithoutTitles(GenerateJsonSchema):
 def _describe_faults(error: ValidationError) -> str:
     faults = error.errors(include_url=False, include_context=False)
     lines = [
-        f'Parameter "{excerpt(".".join(map(str, fault["loc"])))}": {excerpt(fault["msg"], 200)}'
+        f"Parameter {quoted('.'.join(map(str, fault['loc'])))}: {excerpt(fault['msg'], 200)}"
         for fault in faults[:MOST_FAULTS]
     ]
     if len(faults) > MOST_FAULTS:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from coatcheck.codec import open_json_text
-from coatcheck.errors import ArgumentRejected, excerpt
+from coatcheck.errors import ArgumentRejected, quoted
 
 MOST_NAME = 100
 """Characters of an unknown name that are compared with the known ones."""
@@ -34,6 +34,6 @@ def normalized_arguments(
             near = difflib.get_close_matches(str(name)[:MOST_NAME], names, n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise ArgumentRejected(
-                f'There is no argument "{excerpt(str(name))}".{hint} This tool takes {usage or "none"}.'
+                f"There is no argument {quoted(str(name))}.{hint} This tool takes {usage or 'none'}."
             )
     return {name: value for name, value in meant.items() if value is not None or name in required or name in nullable}

@@ -144,7 +144,7 @@ def _scrape(url: str) -> list[tuple[str, dict[str, str], float]]:
     import httpx2
 
     from coatcheck.backends import redact_url
-    from coatcheck.errors import CoatcheckError, MissingExtra, SettingsError, excerpt
+    from coatcheck.errors import CoatcheckError, MissingExtra, SettingsError, quoted
 
     try:
         from prometheus_client.parser import text_string_to_metric_families
@@ -164,7 +164,7 @@ def _scrape(url: str) -> list[tuple[str, dict[str, str], float]]:
         raise CoatcheckError(f"{redact_url(address)} does not answer: {type(error).__name__}.") from None
     if answer.status_code != httpx2.codes.OK:
         in_words = answer.headers.get("content-type", "").startswith("text/plain")
-        words = excerpt(answer.text.strip(), 200) if in_words else ""
+        words = quoted(answer.text.strip(), 200) if in_words else ""
         raise CoatcheckError(f"{redact_url(address)} answers with HTTP {answer.status_code}. {words}".rstrip())
     try:
         families = list(text_string_to_metric_families(answer.text))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coatcheck.errors import excerpt
+from coatcheck.errors import excerpt, quoted
 from coatcheck.installer.server_entries import ServerState
 from coatcheck.installer.server_reader import UnreadableServer, fill_variables, read_server
 
@@ -106,9 +106,9 @@ def _ask(process: "subprocess.Popen[bytes]", timeout: float) -> Start:
             if len(output["stdout"]) > _MOST_OUTPUT:
                 break
         ended = not selector.get_map()
-    words = excerpt(" | ".join(output["stderr"].decode("utf-8", "replace").strip().splitlines()[-3:]), 300)
+    words = " | ".join(output["stderr"].decode("utf-8", "replace").strip().splitlines()[-3:])
     reason = "it ended without an answer" if ended else f"it did not answer in {timeout:g} s"
-    return Start(False, f"{reason}{': ' if words else ''}{words}")
+    return Start(False, f"{reason}{': ' + quoted(words, 300) if words else ''}")
 
 
 def _answer(output: bytes) -> Start | None:
@@ -125,7 +125,7 @@ def _answer(output: bytes) -> Start | None:
                 named = f"{server.get('name', '')} {server.get('version', '')}".strip()
                 return Start(True, excerpt(named) or "it has no name")
             text = error.get("message", "") if isinstance(error, dict) else ""
-            return Start(False, f"it answered with an error: {excerpt(str(text), 200)}")
+            return Start(False, f"it answered with an error: {quoted(str(text), 200)}")
     return None
 
 

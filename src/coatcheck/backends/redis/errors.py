@@ -4,7 +4,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from coatcheck.errors import ObjectStoreUnavailable, excerpt
+from coatcheck.errors import ObjectStoreUnavailable, quoted
 
 _DETAIL = 200
 _AGAIN = " The object store is unavailable for now; try again in a moment."
@@ -106,7 +106,7 @@ class RedisUnavailable(ObjectStoreUnavailable):
         self.answered = trouble in _ANSWERED
         reason = f"{_TEXTS[trouble]}{_AGAIN if trouble in _PASSING else ''}"
         text = f"The object store at {address} {reason}"
-        full = f"{text} It said: {excerpt(detail, _DETAIL)}" if detail else text
+        full = f"{text} It said: {quoted(detail, _DETAIL)}" if detail else text
         super().__init__(full, f"The object store {reason}")
 
 

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from coatcheck.errors import quoted_name
 from coatcheck.references import close_names
 
 MOST_NAMES = 3
@@ -59,5 +60,7 @@ def missing_keys(program: str, source: str) -> list[str]:
     notes = []
     for name in missing:
         near = close_names(name, known, 1)
-        notes.append(f"There is no key {name} in the object{f'; did you mean {near[0]}?' if near else '.'}")
+        notes.append(
+            f"There is no key {name} in the object{f'; did you mean {quoted_name(near[0])}?' if near else '.'}"
+        )
     return notes

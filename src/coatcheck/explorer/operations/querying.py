@@ -11,7 +11,7 @@ import jq
 from coatcheck.codec import dump_json, encode, load_exactly, load_json, open_json_text, replace_escaped_surrogates
 from coatcheck.codec.encoding import describe_payload
 from coatcheck.codec.exact_json import digits_of
-from coatcheck.errors import FilterError, SandboxOutputExceeded, counted, excerpt
+from coatcheck.errors import FilterError, SandboxOutputExceeded, counted, excerpt, quoted
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
 from coatcheck.explorer.operations.filter_hints import compile_hint, failure_hint, gives_nothing, missing_keys
 from coatcheck.explorer.operations.jq_analysis import begins_with_path, computes, narrow, refuse_reaching_out
@@ -224,7 +224,8 @@ def _compile(program: str, prelude: str = "") -> Any:
     except ValueError as error:
         message = (None if prelude else _alone_error(program)) or str(error)
         hint = compile_hint(program, message)
-        raise FilterError(f'The filter "{excerpt(program)}" is no jq: {_tidy(message)}{hint}') from None
+        said = excerpt(_tidy(message), MESSAGE_CHARACTERS)
+        raise FilterError(f'The filter "{excerpt(program)}" is no jq: {said}.{hint}') from None
 
 
 def _alone_error(program: str) -> str | None:
@@ -254,7 +255,8 @@ def _outputs(compiled: Any, source: str, max_bytes: int) -> list[str]:
                 and replace_escaped_surrogates(source) != source
             ):
                 raise _BadSource from None
-            raise FilterError(f"The filter failed on the value: {_tidy(message)}{failure_hint(message)}") from None
+            said = quoted(_tidy(message), MESSAGE_CHARACTERS)  # it repeats parts of the value
+            raise FilterError(f"The filter failed on the value: {said}.{failure_hint(message)}") from None
         if output is None:
             return outputs
         outputs.append(output)
@@ -318,5 +320,4 @@ def _tidy(message: str) -> str:
     kept = [
         line for line in lines if line and set(line) != {"^"} and not re.fullmatch(r"jq: \d+ compile errors?", line)
     ]
-    text = " / ".join(kept).removeprefix("jq: error: ").replace(" at <top-level>, line 1, column", " at column")
-    return excerpt(text, MESSAGE_CHARACTERS) + "."
+    return " / ".join(kept).removeprefix("jq: error: ").replace(" at <top-level>, line 1, column", " at column")

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from coatcheck.errors import quoted_name
+from coatcheck.explorer.previews.shape import field_name
 from coatcheck.references import Key, Path
 
 NAMES = ("columns", "fields", "headers", "header", "column_names")
@@ -35,7 +37,8 @@ class Columns:
         return [dict(zip(self.names, row, strict=True)) for row in islice(self.rows, JUDGED)]
 
     def __str__(self) -> str:
-        written = (f"{name} {kind}".rstrip() for name, kind in zip(self.names, self.kinds, strict=True))
+        kinds = (f" {quoted_name(kind)}" if kind else "" for kind in self.kinds)
+        written = (field_name(name) + kind for name, kind in zip(self.names, kinds, strict=True))
         return f"[{', '.join(written)}]"
 
 

@@ -4,15 +4,15 @@ from collections import Counter
 from typing import Any
 
 from coatcheck.codec.tool_results import CONTENT
-from coatcheck.errors import counted
+from coatcheck.errors import counted, quoted_name
 from coatcheck.explorer.previews.main_part import call, label_of, passing
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.wording import Subject, headlines, number, one_line
 from coatcheck.explorer.texts.summaries import LIGHT
 from coatcheck.references import Index, Key, Path, Reference, Slice
 
-KIND, NAME, START = 30, 120, 120
-"""Characters of a block's type, of what names it, and of the start of its text."""
+KIND, NAME, START = 30, 50, 120
+"""Characters of a block's type, of each of its names, and of the start of its text."""
 RESERVE = 400
 """Characters for the next steps and for what is left out."""
 MOST_BLOCKS = 15
@@ -31,7 +31,7 @@ def is_envelope(value: Any) -> bool:
 
 def title_of_blocks(blocks: list[dict[str, Any]]) -> str:
     """Name the number of blocks and their types."""
-    kinds = Counter(one_line(block["type"], KIND) for block in blocks)
+    kinds = Counter(quoted_name(block["type"], KIND) for block in blocks)
     most = ", ".join(f"{number(count)} {kind}" for kind, count in kinds.most_common(4))
     return f"result of {counted(len(blocks), 'block')} ({most})"
 
@@ -100,8 +100,8 @@ def block_line(block: dict[str, Any], path: Path) -> str:
     """Say in one line what is in a block and under which path: type, name, length, the start of its text."""
     resource = block.get("resource")
     about: dict[str, Any] = resource if isinstance(resource, dict) else block
-    named = [block["type"], *(about[key] for key in ("name", "uri", "mimeType") if isinstance(about.get(key), str))]
-    name = one_line(", ".join(named), NAME)
+    named = (about[key] for key in ("name", "uri", "mimeType") if isinstance(about.get(key), str))
+    name = ", ".join([quoted_name(block["type"], KIND), *(quoted_name(each, NAME) for each in named)])
     for places, form in ((TEXT, "text"), (BASE64, "base64")):
         keys, held = _inside(block, places)
         if keys:

@@ -18,7 +18,7 @@ _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\U000e0000-\U000e007f]"
 )
 _LINE_START = re.compile(r"(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])(?=[^\n\r])")
-_PLAIN_WORDS = re.compile(r"\w[\w ,./'-]*")
+_FEW_PLAIN_WORDS = re.compile(r"\w[\w,./'-]*(?: [\w,./'-]+){0,2}(?<!\.)")
 _BREAK_IN_JSON = re.compile("[\x85\u2028\u2029](?! )")
 _KINDS: dict[type, str] = {
     dict: "object",
@@ -102,10 +102,10 @@ def _picture(found: re.Match[str]) -> str:
 def mark_lines(text: str) -> str:
     """Put a space before each line of a stored text: no line of ours begins with one.
 
-    A space in front of a word costs a model no token of its own. Empty lines stay empty, and so does a single line of
-    plain words, which can be taken for nothing else.
+    A space in front of a word costs a model no token of its own. Empty lines stay empty, and up to three plain
+    words without a full stop stay bare: nothing that we say is so short.
     """
-    if _PLAIN_WORDS.fullmatch(text):
+    if _FEW_PLAIN_WORDS.fullmatch(text):
         return text
     marked = mark_further_lines(text)
     return f" {marked}" if text[:1] not in {"", "\n", "\r"} else marked

@@ -9,7 +9,7 @@ from typing import Any
 from coatcheck.calls.nesting import announces
 from coatcheck.codec import adump_line
 from coatcheck.codec.tool_results import blocks_of, text_result, with_content
-from coatcheck.errors import UpstreamError, excerpt
+from coatcheck.errors import UpstreamError, quoted
 from coatcheck.proxy.gateway.merging import (
     LISTS,
     NOT_CACHED,
@@ -306,7 +306,7 @@ class Gateway:
         params = dict(message.get("params") or {})
         routed = self._routes.of({"name": params.get("name")})
         if routed is None:
-            raise RefusedError(INVALID_PARAMS, f'There is no prompt "{excerpt(str(params.get("name")))}".')
+            raise RefusedError(INVALID_PARAMS, f"There is no prompt {quoted(str(params.get('name')))}.")
         upstream, own = routed
         result = await self._ask(upstream, message, {**params, **own})
         return {**result, "messages": with_joined_uris(upstream.name, result.get("messages"))}
@@ -326,7 +326,7 @@ class Gateway:
 
     async def _read_anywhere(self, message: Message, params: dict[str, Any]) -> dict[str, Any]:
         """Read an address that bears no server's name, as it may stand in a text: the first that knows it answers."""
-        refused = RefusedError(INVALID_PARAMS, f'There is no resource "{excerpt(str(params.get("uri")))}".')
+        refused = RefusedError(INVALID_PARAMS, f"There is no resource {quoted(str(params.get('uri')))}.")
         for upstream in filter(lambda each: each.has("resources"), self._running()):
             try:
                 return await self._ask(upstream, message, params)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from coatcheck.errors import excerpt, quoted_name
+from coatcheck.errors import quoted, quoted_name
 from coatcheck.proxy.gateway.names import TASK_ID, joined, split, split_uri
 from coatcheck.proxy.gateway.upstream import Upstream
 from coatcheck.proxy.jsonrpc import METHOD_NOT_FOUND, Message
@@ -37,7 +37,7 @@ def of_no_server(message: Message) -> RefusedError:
         return RefusedError(INVALID_PARAMS, f"There is no such {_OF_ONE[method]}.")
     return RefusedError(
         METHOD_NOT_FOUND,
-        f'"{excerpt(method)}" is for one server, and there are several behind this one: name a tool, prompt, '
+        f"{quoted(method)} is for one server, and there are several behind this one: name a tool, prompt, "
         "resource or task of that server in the parameters, with what it begins with here (server__name).",
     )
 
@@ -79,7 +79,7 @@ class Routes:
         """Say that there is no such tool."""
         names = ", ".join(map(quoted_name, self._listed_names(tool)))
         several = f" Several servers have one: {names}." if names else ""
-        return RefusedError(INVALID_PARAMS, f'There is no tool "{excerpt(tool)}".{several}')
+        return RefusedError(INVALID_PARAMS, f"There is no tool {quoted(tool)}.{several}")
 
     def _listed_names(self, tool: str) -> list[str]:
         return [joined(each.name, tool) for each in self._upstreams.values() if tool in (each.tools or ())]

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from coatcheck.calls.nesting import announced
-from coatcheck.errors import UpstreamError, excerpt
+from coatcheck.errors import UpstreamError, quoted
 from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS, BackgroundTasks
 from coatcheck.proxy.gateway.names import may_name_resources, may_name_tasks
 from coatcheck.proxy.gateway.responses import ResponseWaiter, UpstreamResponse
@@ -212,7 +212,7 @@ class Upstream:
         if not isinstance(result, dict):
             error = answer.get("error")
             words = error.get("message") if isinstance(error, dict) else "it gave no answer"
-            raise UpstreamError(f"It refused initialize: {excerpt(str(words), 300)}")
+            raise UpstreamError(f"It refused initialize: {quoted(str(words), 300)}.")
         self.handshake_result, self._is_initialized = result, True
         self.notify("notifications/initialized", None)
 

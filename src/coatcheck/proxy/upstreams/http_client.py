@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from coatcheck.calls.nesting import HEADER
-from coatcheck.errors import UpstreamError, quoted_name
+from coatcheck.errors import UpstreamError, quoted, quoted_name
 from coatcheck.proxy.upstreams.base import OnMessage, OnPressure
 
 logger = logging.getLogger(__name__)
@@ -254,7 +254,7 @@ def unreachable(name: str, error: Exception) -> str:
     if isinstance(error, ValueError):
         return f"The response of the server {name} cannot be used: {error}."
     words = str(error) or type(error).__name__
-    reason = next((meaning for sign, meaning in _REASONS if sign in words), words.rstrip("."))
+    reason = next((meaning for sign, meaning in _REASONS if sign in words), quoted(words, 200))
     return f"The server {name} cannot be reached: {reason}."
 
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from coatcheck.errors import UpstreamError, excerpt
+from coatcheck.errors import UpstreamError, excerpt, quoted
 from coatcheck.proxy.upstreams.loopback_redirect import LoopbackRedirect
 from coatcheck.proxy.upstreams.token_storage import SignIn, TokenStorage
 
@@ -238,7 +238,7 @@ def _provider(
         async with asyncio.timeout(SIGN_IN_SECONDS):
             query = await redirect.wait()
         if "error" in query:
-            raise UpstreamError(f"it was refused: {excerpt(query.get('error_description', query['error']), 200)}")
+            raise UpstreamError(f"it was refused: {quoted(query.get('error_description', query['error']), 200)}")
         return AuthorizationCodeResult(code=query.get("code", ""), state=query.get("state"), iss=query.get("iss"))
 
     uri = redirect.uri if redirect is not None else "http://127.0.0.1/callback"

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from coatcheck.errors import UpstreamError, excerpt
+from coatcheck.errors import UpstreamError, excerpt, quoted
 
 STDERR_TAIL = 2_000
 """Bytes of the server's stderr that are remembered for the error message."""
@@ -73,9 +73,10 @@ class ServerProcess:
         self._stderr_copier.join(seconds)
 
     def stderr_excerpt(self) -> str:
-        """Give the last lines of its stderr as one bounded line."""
+        """Quote the last lines of its stderr on one bounded line; ``""`` where there are none."""
         lines = self.stderr_tail.decode("utf-8", "replace").strip().splitlines()
-        return excerpt(" | ".join(line.strip() for line in lines[-3:] if line.strip()), 400)
+        last = " | ".join(line.strip() for line in lines[-3:] if line.strip())
+        return quoted(last, 400) if last else ""
 
     def signal_group(self, number: signal.Signals) -> None:
         """Send a signal to the server and all it has started."""
