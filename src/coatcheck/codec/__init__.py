@@ -26,6 +26,7 @@ from coatcheck.codec.encoding import (
     json_length,
     json_type,
     replace_escaped_surrogates,
+    well_formed_value,
 )
 from coatcheck.codec.envelope import CODEC_NAME, HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
 from coatcheck.codec.json_encoders import Spliced
@@ -75,4 +76,5 @@ __all__ = [
     "unpack",
     "unpack_metadata",
     "well_formed",
+    "well_formed_value",
 ]

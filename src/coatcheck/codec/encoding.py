@@ -6,6 +6,7 @@ from typing import Any
 
 from coatcheck.codec.chunked.encoder import FIRST_SLICE, SLICE_BYTES
 from coatcheck.codec.chunked.size_estimate import is_small
+from coatcheck.codec.decoding import load_exactly
 from coatcheck.codec.envelope import JsonType, Kind, PayloadBuffer
 from coatcheck.codec.json_encoders import dump_fast, dump_line_fast, encode_fallback
 from coatcheck.codec.tool_results import ToolResult, is_large_result, result_value
@@ -80,14 +81,23 @@ def dump_each_shown(values: Iterable[Any]) -> list[bytes]:
         return [dump_shown(value) for value in values]
 
 
+def well_formed_value(value: Any) -> Any:
+    """Give a JSON value with ``U+FFFD`` in the place of lone surrogates; the same object where it has none."""
+    encoded, careful = try_dump(value)
+    if not careful:
+        return value
+    shown = replace_escaped_surrogates(encoded.decode())
+    return value if len(shown) == len(encoded) and shown.encode() == encoded else load_exactly(shown)
+
+
 def replace_escaped_surrogates(text: str) -> str:
     """Give JSON with ``U+FFFD`` in the place of the escapes of lone surrogates."""
-    return _ESCAPED_SURROGATE.sub(r"\1\\ufffd", text)
+    return _ESCAPE.sub(lambda found: r"\ufffd" if found[1] else found[0], text)
 
 
-_ESCAPED_SURROGATE = re.compile(
-    r"(?<!\\)((?:\\\\)*)(?:\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
-    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+# What is no lone surrogate is matched too, so that the search goes on behind it.
+_ESCAPE = re.compile(
+    r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
 
 

@@ -10,7 +10,12 @@ from coatcheck.codec.chunked.gc_tuning import collect_garbage_once
 from coatcheck.errors import SettingsError
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.tool_names import DEFAULT_PREFIX, OPERATIONS
-from coatcheck.mcp_server.middleware import OwnArgumentsMiddleware, ReferenceMiddleware, TenancyMiddleware
+from coatcheck.mcp_server.middleware import (
+    OwnArgumentsMiddleware,
+    ReferenceMiddleware,
+    TenancyMiddleware,
+    WellFormedMiddleware,
+)
 from coatcheck.mcp_server.stepping_back import SteppingBackMiddleware
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.store.tenancy import Tenancy
@@ -90,7 +95,7 @@ def attach_interceptor(
     """
     _refuse_second(server)
     own = _register(server, registry, store, explorer)
-    server.middleware.append(TenancyMiddleware(tenancy))
+    server.middleware.extend((WellFormedMiddleware(), TenancyMiddleware(tenancy)))
     tools = _RegisteredTools(server, plain_tools)
     stepping_back = SteppingBackMiddleware(plain_tools, tools.keep_objects)
     server.middleware.append(stepping_back)
@@ -114,7 +119,7 @@ def attach_low_level(
             f"The server {server.name} has no tools: give it on_list_tools and on_call_tool before it is attached."
         )
     stepping_back = SteppingBackMiddleware((), lambda: False)
-    server.middleware.append(TenancyMiddleware(tenancy))
+    server.middleware.extend((WellFormedMiddleware(), TenancyMiddleware(tenancy)))
     server.middleware.append(ReferenceMiddleware(interceptor, steps_back=stepping_back.steps_back))
     collect_garbage_once()
 
@@ -167,7 +172,7 @@ def install_tools(
         raise
     for installation in installations:
         server.middleware.extend(installation.middleware)
-    server.middleware.append(TenancyMiddleware(tenancy))
+    server.middleware.extend((WellFormedMiddleware(), TenancyMiddleware(tenancy)))
     server.middleware.append(SteppingBackMiddleware((), lambda: True))
     # Tools of other toolsets read their arguments as they like.
     objects = [name for name in names if getattr(_function(server, name), "__module__", "") == object_tools.__name__]

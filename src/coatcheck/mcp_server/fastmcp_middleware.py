@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-from fastmcp.exceptions import NotFoundError, ResourceError, ToolError
+from fastmcp.exceptions import FastMCPError, NotFoundError, ResourceError, ToolError
 from fastmcp.resources import ResourceContent, ResourceResult
 from fastmcp.server.dependencies import FastMCPRequestContext, get_access_token, get_http_request
 from fastmcp.server.middleware import CallNext, MiddlewareContext
@@ -16,7 +16,7 @@ from fastmcp.tools.base import InputRequiredToolResult
 from fastmcp.tools.tool_transform import TransformedTool
 from fastmcp.utilities.json_schema import is_object_schema
 from fastmcp.utilities.versions import VersionSpec
-from mcp_types import CallToolResult, DiscoverResult, InitializeResult
+from mcp_types import CallToolResult, DiscoverResult, InitializeResult, TextContent
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from coatcheck import codec
@@ -78,7 +78,17 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
         self._budgets = CallBudgets()
 
     async def on_request(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
-        """Handle a request within its caller's scope."""
+        """Handle a request within its caller's scope; lone surrogates, which cannot be written, become ``U+FFFD``."""
+        try:
+            return _well_formed(await self._handled(context, call_next))
+        except FastMCPError as error:
+            said = str(error)
+            shown = codec.well_formed(said)
+            if shown is said:
+                raise
+            raise type(error)(shown, log_level=error.log_level) from error
+
+    async def _handled(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
         if _steps_back(context):
             return await call_next(context)
         token = _handling.set(_place_of(context))
@@ -199,6 +209,18 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
 
     def _is_plain(self, tool: Tool | None) -> bool:
         return tool is not None and tool.name in self._plain_tools and tool is self.get_injected_tool(tool.name)
+
+
+def _well_formed(result: Any) -> Any:
+    if type(result) is ToolResult:  # its structured content has been written once already
+        texts = (block.text for block in result.content if isinstance(block, TextContent))
+        is_well_formed = all(codec.well_formed(text) is text for text in texts)
+        return result if is_well_formed else _result(codec.well_formed_value(_wire(result)))
+    if isinstance(result, ResourceResult):
+        for content in result.contents:
+            if isinstance(content.content, str):
+                content.content = codec.well_formed(content.content)
+    return result
 
 
 def _place_of(context: MiddlewareContext[Any]) -> _Handling:

@@ -70,6 +70,22 @@ class TenancyMiddleware:
             return await call_next(ctx)
 
 
+class WellFormedMiddleware:
+    """Puts ``U+FFFD`` in the place of lone surrogates in answers: the SDK cannot write them, and its server ends."""
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """Handle one message."""
+        try:
+            result = await call_next(ctx)
+        except MCPError as error:
+            said = [error.message, error.data]
+            shown = codec.well_formed_value(said)
+            if shown is said:
+                raise
+            raise MCPError(error.code, *shown) from error
+        return codec.well_formed_value(result) if isinstance(result, dict) else result
+
+
 class OwnArgumentsMiddleware:
     """Lists tools that coatcheck added to a server in few words, and reads their arguments as they are meant.
 

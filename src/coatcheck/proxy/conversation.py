@@ -68,7 +68,7 @@ class Conversation:
         capacity: SendCapacity | None = None,
         budget: CallBudget | None = None,
     ) -> None:
-        self._to_client, self._to_server = to_client, to_server
+        self._to_client, self._to_server = jsonrpc.takes_well_formed_lines(to_client), to_server
         self._interceptor, self._instructions = interceptor, instructions
         self._on_stray_output, self._offer_resources = on_stray_output, offer_resources
         self._requests: PendingRequests[asyncio.Future[Message] | None] = PendingRequests()

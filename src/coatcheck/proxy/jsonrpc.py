@@ -1,9 +1,11 @@
 """JSON-RPC messages as lines of bytes: read and written with care."""
 
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from coatcheck.codec import Chunks, aload_json, dump_line, load_exactly, load_json
+from coatcheck.codec import Chunks, aload_json, dump_line, load_exactly, load_json, replace_escaped_surrogates
 
 Message = dict[str, Any]
 Id = tuple[str, str | int | float]
@@ -14,6 +16,7 @@ PARSED_AT_ONCE = 1 << 20
 """Bytes of a line that are parsed in one go."""
 
 INTERNAL_ERROR = -32603
+MALFORMED = "The server's response is malformed, or nested too deeply."
 METHOD_NOT_FOUND = -32601
 
 _EXACT_UP_TO = 1 << 20
@@ -72,6 +75,21 @@ def to_line(message: Any) -> bytes:
     return dump_line(message)
 
 
+def well_formed_line(line: bytes) -> bytes:
+    """Give a line with ``U+FFFD`` in the place of lone surrogates: strict parsers refuse the whole line for them."""
+    if b"\\ud" not in line and b"\\uD" not in line:
+        return line
+    with suppress(ValueError):
+        load_json(line)
+        return line
+    return replace_escaped_surrogates(line.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+
+def takes_well_formed_lines(take: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    """Give a function that hands lines over as ``well_formed_line`` makes them, but for those of megabytes."""
+    return lambda line: take(well_formed_line(line) if len(line) <= PARSED_AT_ONCE else line)
+
+
 def id_of(message: Message) -> Id | None:
     """Give the id of a message; ``None`` where it has none."""
     value = message.get("id")
@@ -107,6 +125,16 @@ def is_message(message: Any) -> bool:
 def is_response(message: Any) -> bool:
     """Whether a message is an answer to a request."""
     return isinstance(message, dict) and "method" not in message and ("result" in message or "error" in message)
+
+
+def is_malformed_response(message: Any) -> bool:
+    """Whether a response is none that a client takes: its result is no object, or its error no JSON-RPC error."""
+    if not is_response(message):
+        return False
+    error = message.get("error")
+    if isinstance(error, dict):
+        return type(error.get("code")) is not int or not isinstance(error.get("message"), str)
+    return not isinstance(message.get("result"), dict)
 
 
 def error_response(request_id: Any, text: str, code: int = INTERNAL_ERROR) -> Message:

@@ -19,17 +19,21 @@ from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.event_store import SessionEvents
 from coatcheck.proxy.jsonrpc import (
+    MALFORMED,
     PROGRESS_TOKEN,
     Id,
     Message,
     error_response,
     id_of,
+    is_malformed_response,
     is_response,
     parse,
     request_key,
     to_line,
+    well_formed_line,
 )
 from coatcheck.proxy.line_streams import HIGH_WATER
+from coatcheck.proxy.partial_parsing import find_response_id
 from coatcheck.proxy.pending_requests import PendingRequests
 from coatcheck.proxy.send_capacity import SendCapacity
 from coatcheck.proxy.upstreams.base import UpstreamConnection
@@ -212,7 +216,13 @@ class Session:
         self._post(line)
 
     def _post(self, line: bytes) -> None:
-        message = parse(line)
+        message = parse(well_formed_line(line))  # the SDK cannot write what is not
+        if message is None and (key := find_response_id(line)) is not None:
+            message = error_response(key[1], MALFORMED)  # nested too deeply, for example
+        for part in message if isinstance(message, list) else [message]:
+            self._post_message(part, len(line))
+
+    def _post_message(self, message: Any, size: int) -> None:
         if not isinstance(message, dict):
             return
         related: Id | None = None
@@ -220,6 +230,8 @@ class Session:
             self._requests.remove(self._requests.get(id_of(message)))
         else:
             related = self._request_of(message)
+        if is_malformed_response(message):
+            message = error_response(message.get("id"), MALFORMED)
         try:
             item = jsonrpc_message_adapter.validate_python(message, by_name=False)
         except ValidationError:
@@ -228,9 +240,9 @@ class Session:
         metadata = None
         if related is not None and isinstance(related[1], (str, int)):
             metadata = ServerMessageMetadata(related_request_id=related[1])
-        self._events.expect(item, len(line))
-        self._outbox_bytes += len(line)
-        self._outbox.put_nowait((SessionMessage(item, metadata), len(line)))
+        self._events.expect(item, size)
+        self._outbox_bytes += size
+        self._outbox.put_nowait((SessionMessage(item, metadata), size))
         self._balance()
 
     def _request_of(self, message: Message) -> Id | None:

@@ -25,9 +25,11 @@ from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.shared_connection import RequestStream, SharedConnection
 from coatcheck.proxy.jsonrpc import (
     LONG_LINE,
+    MALFORMED,
     Message,
     error_response,
     id_of,
+    is_malformed_response,
     is_request,
     is_response,
     meta_of,
@@ -262,7 +264,7 @@ async def _answer(lines: "SendQueue", request: Message, send: Send, statuses: Ma
     with suppress(TimeoutError):
         first = await asyncio.wait_for(lines.get(), PING_SECONDS)
     if first is not None and _is_answer(first, request) and request["method"] != LISTEN:
-        await _respond(first, send, statuses)
+        await _respond(_as_clients_take_it(first, request), send, statuses)
         return
     await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
     async for line in _with_pings(first, lines):
@@ -270,6 +272,7 @@ async def _answer(lines: "SendQueue", request: Message, send: Send, statuses: Ma
             await send({"type": "http.response.body", "body": b": ping\r\n\r\n", "more_body": True})
             continue
         done = _is_answer(line, request)
+        line = _as_clients_take_it(line, request) if done else line  # noqa: PLW2901
         event = b"event: message\r\ndata: " + line.rstrip() + b"\r\n\r\n"
         await send({"type": "http.response.body", "body": event, "more_body": not done})
         if done:
@@ -290,7 +293,16 @@ def _is_answer(line: bytes, request: Message) -> bool:
     if key is not None:
         return key == id_of(request)
     message = parse(line)
+    if message is None:  # nested too deeply
+        return find_response_id(line) == id_of(request)
     return is_response(message) and id_of(message) == id_of(request)
+
+
+def _as_clients_take_it(line: bytes, request: Message) -> bytes:
+    """Give an answer, or an error in the place of one that is malformed."""
+    message = parse(line) if len(line) <= LONG_LINE else {}
+    is_malformed = message is None or is_malformed_response(message)
+    return to_line(error_response(request["id"], MALFORMED)) if is_malformed else line
 
 
 async def _respond(line: bytes, send: Send, statuses: Mapping[int, int]) -> None:

@@ -215,13 +215,17 @@ class SharedConnection:
             request.requester.take(request.error(text))
 
     def _take(self, line: bytes, related: Id | None) -> None:
-        seen = find_response_id(line) if len(line) > LONG_LINE else None
-        if seen is not None:
-            self._answer_to(seen[1], line)
+        message = {} if len(line) > LONG_LINE and find_response_id(line) is not None else parse(line)
+        if not message:  # it is long, or nested too deeply
+            seen = find_response_id(line)
+            if seen is not None:
+                self._answer_to(seen[1], line)
             return
-        message = parse(line)
-        if not isinstance(message, dict):
-            return
+        for part in message if isinstance(message, list) else [message]:
+            if isinstance(part, dict):
+                self._take_message(part, line if part is message else to_line(part), related)
+
+    def _take_message(self, message: Message, line: bytes, related: Id | None) -> None:
         if is_response(message):
             self._answer_to(message.get("id"), line, message)
         elif is_request(message):
