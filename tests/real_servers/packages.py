@@ -86,11 +86,8 @@ def everything_of_the_sdk() -> Path:
     folder = FOLDER / "sdk-source"
     with made_once(folder, SDK_SOURCE) as to_make:
         if to_make:
-            pip = [sys.executable, "-m", "pip"]
-            if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
-                pip = [str(_environment("pip-venv", ()) / "python"), "-m", "pip"]
             run(
-                [*pip, "download", "--quiet", "--no-deps", "--no-binary", "mcp", "--dest", str(folder), SDK_SOURCE],
+                [*_pip(), "download", "--no-deps", "--no-binary", "mcp", "--dest", str(folder), SDK_SOURCE],
                 FOLDER,
             )
             with tarfile.open(next(folder.glob("mcp-*.tar.gz"))) as archive:
@@ -138,14 +135,22 @@ def _major_version(program: str) -> int:
     return int(found[1]) if found else 0
 
 
+def _pip() -> list[str]:
+    """Give the command of a pip: that of this environment, or one of its own where there is none, as with uv."""
+    pip = [sys.executable, "-m", "pip"]
+    if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
+        pip = [str(_environment("pip-venv", ()) / "python"), "-m", "pip"]
+    return [*pip, "--quiet", "--disable-pip-version-check"]
+
+
 def _environment(name: str, requirements: Sequence[str]) -> Path:
-    """Give the folder of programs of a Python environment that holds what is required."""
+    """Give the folder of programs of a Python environment that holds what is required; without anything, a pip."""
     folder = FOLDER / name
     programs = folder / "bin"
     with made_once(folder, " ".join(requirements)) as to_make:
         if to_make:
-            run([sys.executable, "-m", "venv", str(folder)], FOLDER)
+            # Installing a pip of its own takes longer than all else.
+            run([sys.executable, "-m", "venv", *(["--without-pip"] if requirements else []), str(folder)], FOLDER)
             if requirements:
-                pip = [str(programs / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check"]
-                run([*pip, "install", *requirements], FOLDER)
+                run([*_pip(), "--python", str(programs / "python"), "install", *requirements], FOLDER)
     return programs
