@@ -76,7 +76,7 @@ class Conversation:
         self._prefetch = ToolListPrefetch(to_server, self._requests)
         self.finish_work, self.abandon_prefetch = self._work.finish, self._prefetch.give_up
         self._views = ViewCalls()
-        self._has_tools, self._client, self._server = True, UNKNOWN_CLIENT, ""
+        self._has_tools, self._has_resources, self._client, self._server = True, False, UNKNOWN_CLIENT, ""
         self._passes = self._always_passes = passes
         self._keepers, self._listed_name, self._capacity = keepers, listed_name, capacity
         self._sender = RequestSender(to_server, self._work, self._is_passing)
@@ -270,18 +270,18 @@ class Conversation:
         self._budget.call_started()
         self._sender.send(line, call)
 
-    async def _read_object(self, request: Pending, message: Message, _line: bytes) -> None:
-        try:
-            self._to_client(to_line(await object_resources.answer_read(message, self._interceptor)))
-        finally:
-            self._requests.remove(request)
+    async def _read_object(self, request: Pending, message: Message, line: bytes) -> None:
+        answer = await object_resources.answer_read(message, self._interceptor)
+        if self._has_resources and object_resources.is_missing(answer):  # The server may have one of that address.
+            request.task = None
+            self._sender.send(line, message)
+        elif self._requests.remove(request):
+            self._to_client(to_line(answer))
 
     def from_server(self, line: bytes, request: Id | None = None) -> None:
         """Take a line of the server's; of one of several servers, with the request that it may answer and no other."""
         if request is not None:
-            self._parsed(
-                line, lambda message, line: self._message_from_server(*jsonrpc.as_answer_to(request, message, line))
-            )
+            self._parsed(line, lambda *read: self._message_from_server(*jsonrpc.as_answer_to(request, *read)))
         elif not jsonrpc.looks_like_json(line):
             if line.strip():
                 self._on_stray_output(line)
@@ -339,7 +339,7 @@ class Conversation:
     def _message_from_server(self, message: Any, line: bytes) -> None:
         if not is_response(message):
             if isinstance(message, dict) and message.get("method") == "notifications/tools/list_changed":
-                self._prefetch.listed = False
+                self._prefetch.list_again()
             self._to_client(line)
             return
         concerns_us = self._concerns_us(message, line)
@@ -350,9 +350,8 @@ class Conversation:
             if not request.requester.done():
                 request.requester.set_result(message)
         elif request.method in object_resources.LISTS:
-            self._to_client(
-                to_line(object_resources.mention_objects(request.method, message, stateless=request.is_stateless))
-            )
+            lists = object_resources.mention_objects(request.method, message, stateless=request.is_stateless)
+            self._to_client(to_line(lists))
         elif request.method in HANDSHAKES and not self._needs_greeting(message["result"]):
             self._to_client(line)
         else:
@@ -396,4 +395,5 @@ class Conversation:
             self._passes = True
             return False
         self._has_tools = isinstance(capabilities, dict) and capabilities.get("tools") is not None
+        self._has_resources = isinstance(capabilities, dict) and capabilities.get("resources") is not None
         return self._has_tools

@@ -34,7 +34,11 @@ class ToolListPrefetch:
         self._requests = requests
         self._prefix = f"coatcheck/{token_hex(8)}/"
         self._listing: asyncio.Task[None] | None = None
-        self.listed = False
+        self.listed = self._unanswered = False
+
+    def list_again(self) -> None:
+        """Ask once more when a call needs to know: the server says that its tools have changed."""
+        self.listed = self._unanswered = False
 
     def give_up(self) -> None:
         """Stop waiting for pending responses."""
@@ -49,7 +53,7 @@ class ToolListPrefetch:
 
     async def learn_tools(self, interceptor: "Interceptor", call: "PendingRequest[Any]") -> None:
         """Have the server list its tools, where it did not yet, in the name of the call that needs to know."""
-        if self.listed or interceptor.knows(call.tool):
+        if self.listed or self._unanswered or interceptor.knows(call.tool):
             return
         if self._listing is None or self._listing.done():
             self._listing = asyncio.ensure_future(self._list_tools(interceptor, call))
@@ -63,6 +67,7 @@ class ToolListPrefetch:
             try:
                 answer = await asyncio.wait_for(self._ask(LIST, params), LIST_TIMEOUT)
             except TimeoutError:
+                self._unanswered = True  # Else each further call would wait as long.
                 return
             result = answer.get("result")
             if not isinstance(result, dict) or not isinstance(result.get("tools"), list):

@@ -19,6 +19,9 @@ MAX_PAGES = 100
 MAX_TOOLS = 10_000
 """Tools of a server whose names are remembered."""
 
+PAGE_TIMEOUT = 10.0
+"""Seconds that a running server has for a page of a list: the others' lists wait for it."""
+
 _LONGEST_STATE = 800
 """Characters of what is said of one server."""
 
@@ -154,7 +157,10 @@ async def _pages(upstream: Upstream, message: Message, key: str, ask: Ask) -> li
     params = dict(message.get("params") or {})
     for _ in range(MAX_PAGES):
         try:
-            result = await ask(upstream, message, params)
+            result = await asyncio.wait_for(ask(upstream, message, params), PAGE_TIMEOUT)
+        except TimeoutError:
+            logger.warning("%s did not list its %s within %g s", upstream.name, key, PAGE_TIMEOUT)
+            break
         except (UpstreamError, RefusedError) as error:
             if getattr(error, "error", {}).get("code") != METHOD_NOT_FOUND:
                 logger.warning("%s could not list: %s", upstream.name, error)

@@ -1,0 +1,51 @@
+"""A server that never answers ``tools/list`` holds up neither calls nor the lists of other servers."""
+
+import asyncio
+import logging
+
+import pytest
+
+from coatcheck.proxy import tool_list_prefetch
+from coatcheck.proxy.gateway import merging
+from coatcheck.proxy.gateway.upstream import State, Upstream
+from coatcheck.proxy.pending_requests import PendingRequests
+from coatcheck.proxy.tool_list_prefetch import LIST, ToolListPrefetch
+
+pytestmark = pytest.mark.anyio
+CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "unknown"}}
+
+
+class KnowsNothing:
+    def knows(self, _tool: str) -> bool:
+        return False
+
+
+async def test_it_is_asked_once_for_our_own_sake_and_again_when_its_tools_change(monkeypatch):
+    monkeypatch.setattr(tool_list_prefetch, "LIST_TIMEOUT", 0.01)
+    asked = []
+    prefetch = ToolListPrefetch(lambda _line, message: asked.append(message["method"]), PendingRequests())
+    call = PendingRequests().add(CALL, None)
+    for _ in range(3):
+        await prefetch.learn_tools(KnowsNothing(), call)
+    assert asked == [LIST]
+
+    prefetch.list_again()
+    await prefetch.learn_tools(KnowsNothing(), call)
+    assert asked == [LIST, LIST]
+
+
+async def test_the_tools_of_other_servers_are_listed_all_the_same(monkeypatch, caplog):
+    monkeypatch.setattr(merging, "PAGE_TIMEOUT", 0.01)
+    silent, other = (Upstream(name, lambda: None, None) for name in ("silent", "other"))
+    for upstream in (silent, other):
+        upstream.state, upstream.handshake_result = State.RUNNING, {"capabilities": {"tools": {}}}
+
+    async def ask(upstream, _message, _params):
+        if upstream is silent:
+            await asyncio.Event().wait()
+        return {"tools": [{"name": "add"}]}
+
+    with caplog.at_level(logging.WARNING):
+        listed = await merging.merged_list({"id": 1, "method": LIST}, [silent, other], ask)
+    assert [tool["name"] for tool in listed["tools"]] == ["other__add", merging.SERVERS_TOOL]
+    assert "silent did not list its tools" in caplog.text
