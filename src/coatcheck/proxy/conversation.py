@@ -365,9 +365,9 @@ class Conversation:
                 changed = object_resources.offer_objects(result, told, as_resources=self._offer_resources)
             elif request.method == CALL:
                 interceptor = await asyncio.shield(self._interceptor)
+                # Only the list tells how our tools are called beside the server's, and whether it has views.
+                await self._prefetch.learn_tools(interceptor, request)
                 client = request.client(self._client)
-                if client.shows_apps:  # Only the list tells whether the server has views, which read results too.
-                    await self._prefetch.learn_tools(interceptor, request)
                 changed = await interceptor.result(
                     request.tool,
                     result,
