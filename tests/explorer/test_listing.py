@@ -3,6 +3,7 @@
 import json
 import re
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -95,7 +96,7 @@ def backend(request: pytest.FixtureRequest, tmp_path):
     elif request.param == "sqlite":
         opened = SQLiteBackend(tmp_path / "objects.sqlite")
     else:
-        opened = RedisBackend(request.getfixturevalue("redis_server").url)
+        opened = RedisBackend(request.getfixturevalue("redis_server").url, prefix=f"{uuid4()}:")
     yield opened
     opened.close()
 
