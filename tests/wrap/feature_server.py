@@ -118,12 +118,6 @@ def greeting() -> str:
     return "Hello."
 
 
-@server.resource("coatcheck://objects/obj_theirs")
-def theirs() -> str:
-    """A resource whose address looks like that of a stored object."""
-    return "The server's own."
-
-
 @server.resource("demo://people/{name}")
 def person(name: str) -> str:
     """Somebody."""

@@ -76,7 +76,7 @@ class Conversation:
         self._prefetch = ToolListPrefetch(to_server, self._requests)
         self.finish_work, self.abandon_prefetch = self._work.finish, self._prefetch.give_up
         self._views = ViewCalls()
-        self._has_tools, self._has_resources, self._client, self._server = True, False, UNKNOWN_CLIENT, ""
+        self._has_tools, self._client, self._server = True, UNKNOWN_CLIENT, ""
         self._passes = self._always_passes = passes
         self._keepers, self._listed_name, self._capacity = keepers, listed_name, capacity
         self._sender = RequestSender(to_server, self._work, self._is_passing)
@@ -270,13 +270,11 @@ class Conversation:
         self._budget.call_started()
         self._sender.send(line, call)
 
-    async def _read_object(self, request: Pending, message: Message, line: bytes) -> None:
-        answer = await object_resources.answer_read(message, self._interceptor)
-        if self._has_resources and object_resources.is_missing(answer):  # The server may have one of that address.
-            request.task = None
-            self._sender.send(line, message)
-        elif self._requests.remove(request):
-            self._to_client(to_line(answer))
+    async def _read_object(self, request: Pending, message: Message, _line: bytes) -> None:
+        try:
+            self._to_client(to_line(await object_resources.answer_read(message, self._interceptor)))
+        finally:
+            self._requests.remove(request)
 
     def from_server(self, line: bytes, request: Id | None = None) -> None:
         """Take a line of the server's; of one of several servers, with the request that it may answer and no other."""
@@ -365,9 +363,9 @@ class Conversation:
                 changed = object_resources.offer_objects(result, told, as_resources=self._offer_resources)
             elif request.method == CALL:
                 interceptor = await asyncio.shield(self._interceptor)
-                # Only the list tells how our tools are called beside the server's, and whether it has views.
-                await self._prefetch.learn_tools(interceptor, request)
                 client = request.client(self._client)
+                if client.shows_apps:  # Only the list tells whether the server has views, which read results too.
+                    await self._prefetch.learn_tools(interceptor, request)
                 changed = await interceptor.result(
                     request.tool,
                     result,
@@ -395,5 +393,4 @@ class Conversation:
             self._passes = True
             return False
         self._has_tools = isinstance(capabilities, dict) and capabilities.get("tools") is not None
-        self._has_resources = isinstance(capabilities, dict) and capabilities.get("resources") is not None
         return self._has_tools

@@ -70,11 +70,6 @@ async def answer_read(request: Message, interceptor: "asyncio.Future[Interceptor
     return response(request, {**result, **_NOT_CACHED} if is_stateless(request) else result)
 
 
-def is_missing(answer: Message) -> bool:
-    """Whether the answer to a request that reads a stored object is that there is none."""
-    return answer.get("error", {}).get("code") in {_INVALID_PARAMS, _RESOURCE_NOT_FOUND}
-
-
 def mention_objects(method: str, answer: Message, *, stateless: bool) -> Message:
     """Add the template of stored objects to its list, behind the last page.
 

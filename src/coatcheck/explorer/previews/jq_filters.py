@@ -64,6 +64,8 @@ def _for_inner(items: Shape, sampled: Sequence[Any]) -> str:
             picked = picks(objects, records) if objects is not None else []
             if picked:
                 listed = f".{name}[]?" if found.shape.objects is None else f".{name} | arrays[]"
+                if items.scalars or items.arrays:
+                    listed = f"objects | {listed}"
                 return f"map({listed} | {projection(picked)}) | .[:{FEW}]"
     return ""
 
