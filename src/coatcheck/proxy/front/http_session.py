@@ -20,6 +20,7 @@ from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.event_store import SessionEvents
 from coatcheck.proxy.jsonrpc import (
     MALFORMED,
+    PARSED_AT_ONCE,
     PROGRESS_TOKEN,
     Id,
     Message,
@@ -216,7 +217,8 @@ class Session:
         self._post(line)
 
     def _post(self, line: bytes) -> None:
-        message = parse(well_formed_line(line))  # the SDK cannot write what is not
+        # The SDK cannot write what is not well-formed; lines of less than megabytes come so from the conversation.
+        message = parse(line if len(line) <= PARSED_AT_ONCE else well_formed_line(line))
         if message is None and (key := find_response_id(line)) is not None:
             message = error_response(key[1], MALFORMED)  # nested too deeply, for example
         for part in message if isinstance(message, list) else [message]:

@@ -263,19 +263,19 @@ async def _answer(lines: "SendQueue", request: Message, send: Send, statuses: Ma
     first = None
     with suppress(TimeoutError):
         first = await asyncio.wait_for(lines.get(), PING_SECONDS)
-    if first is not None and _is_answer(first, request) and request["method"] != LISTEN:
-        await _respond(_as_clients_take_it(first, request), send, statuses)
+    answer = None if first is None or request["method"] == LISTEN else _answer_in(first, request)
+    if answer is not None:
+        await _respond(answer, send, statuses)
         return
     await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
     async for line in _with_pings(first, lines):
         if line is None:
             await send({"type": "http.response.body", "body": b": ping\r\n\r\n", "more_body": True})
             continue
-        done = _is_answer(line, request)
-        line = _as_clients_take_it(line, request) if done else line  # noqa: PLW2901
-        event = b"event: message\r\ndata: " + line.rstrip() + b"\r\n\r\n"
-        await send({"type": "http.response.body", "body": event, "more_body": not done})
-        if done:
+        answer = _answer_in(line, request)
+        event = b"event: message\r\ndata: " + (line if answer is None else answer).rstrip() + b"\r\n\r\n"
+        await send({"type": "http.response.body", "body": event, "more_body": answer is None})
+        if answer is not None:
             return
 
 
@@ -288,20 +288,18 @@ async def _with_pings(first: bytes | None, lines: "SendQueue") -> AsyncIterator[
             yield None
 
 
-def _is_answer(line: bytes, request: Message) -> bool:
-    key = find_response_id(line) if len(line) > LONG_LINE else None
-    if key is not None:
-        return key == id_of(request)
-    message = parse(line)
-    if message is None:  # nested too deeply
-        return find_response_id(line) == id_of(request)
-    return is_response(message) and id_of(message) == id_of(request)
-
-
-def _as_clients_take_it(line: bytes, request: Message) -> bytes:
-    """Give an answer, or an error in the place of one that is malformed."""
-    message = parse(line) if len(line) <= LONG_LINE else {}
-    is_malformed = message is None or is_malformed_response(message)
+def _answer_in(line: bytes, request: Message) -> bytes | None:
+    """Give the answer to a request where a line is that, or an error in the place of a short one that is malformed."""
+    is_long = len(line) > LONG_LINE
+    key = find_response_id(line) if is_long else None
+    message = parse(line) if key is None else None
+    if message is None:  # it is long, or nested too deeply
+        key = key or find_response_id(line)
+    elif is_response(message):
+        key = id_of(message)
+    if key is None or key != id_of(request):
+        return None
+    is_malformed = not is_long and (message is None or is_malformed_response(message))
     return to_line(error_response(request["id"], MALFORMED)) if is_malformed else line
 
 

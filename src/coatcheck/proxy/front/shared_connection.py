@@ -215,9 +215,10 @@ class SharedConnection:
             request.requester.take(request.error(text))
 
     def _take(self, line: bytes, related: Id | None) -> None:
-        message = {} if len(line) > LONG_LINE and find_response_id(line) is not None else parse(line)
+        seen = find_response_id(line) if len(line) > LONG_LINE else None
+        message = parse(line) if seen is None else None
         if not message:  # it is long, or nested too deeply
-            seen = find_response_id(line)
+            seen = seen or find_response_id(line)
             if seen is not None:
                 self._answer_to(seen[1], line)
             return
