@@ -10,23 +10,11 @@ from coatcheck.backends import InMemoryBackend
 from coatcheck.codec import ToolResult
 from coatcheck.errors import CoatcheckError, ObjectNotFound, ObjectStoreUnavailable, PathNotFound
 from coatcheck.explorer import Explorer
-from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.object_store import ObjectStore
+from coatcheck.references import Reference, parse_path
 from tests.strategies import json_values
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    opened = Sandbox(timeout=30)  # these tests are of answers, not of deadlines
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def explorer(sandbox: Sandbox) -> Explorer:
-    return Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox)
 
 
 def records(count: int) -> list[dict[str, Any]]:
@@ -294,3 +282,10 @@ def test_a_listing_names_what_texts_hold_that_were_not_previewed(
     line = explorer.list().splitlines()[1]
     assert (said in line) if said else ("(" not in line)
     assert ": text of " in line
+
+
+def test_a_path_beside_a_reference_goes_on_from_it(explorer):
+    kept = Reference(explorer.store.put({"rows": [{"name": "Ada"}]}), parse_path("rows"))
+    assert explorer.find(kept, "[0].name").value == "Ada"
+    assert explorer.find(kept, parse_path("[0].name")).value == "Ada"
+    assert explorer.find(kept).value == [{"name": "Ada"}]

@@ -77,18 +77,6 @@ SAID = [
 ]
 
 
-@pytest.fixture(scope="module")
-def sandbox():
-    opened = Sandbox(timeout=30)  # these tests are of answers, not of deadlines
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def explorer(sandbox: Sandbox) -> Explorer:
-    return Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox)
-
-
 @pytest.fixture(params=["memory", "sqlite", "redis"])
 def backend(request: pytest.FixtureRequest, tmp_path):
     if request.param == "memory":

@@ -10,19 +10,11 @@ from coatcheck.calls.stored_resources import read_object
 from coatcheck.codec import ToolResult
 from coatcheck.errors import ArgumentRejected, CoatcheckError, ObjectUnreadable
 from coatcheck.explorer import Explorer
-from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.object_store import ObjectStore
 from tests.waiting import within
 
 HALF = "\ud83d"
 BIG = 12345678901234567890123456007
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    opened = Sandbox(timeout=30)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

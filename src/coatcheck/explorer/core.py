@@ -18,7 +18,7 @@ from coatcheck.errors import (
     SandboxError,
     excerpt,
 )
-from coatcheck.explorer.listing import describe_cheaply, write_listing
+from coatcheck.explorer.listing import write_listing
 from coatcheck.explorer.operations import OPERATIONS, Answer, Document
 from coatcheck.explorer.operations.document import metadata_of
 from coatcheck.explorer.previews import (
@@ -33,6 +33,7 @@ from coatcheck.explorer.previews import (
     render_whole,
 )
 from coatcheck.explorer.previews.token_estimate import estimate_tokens
+from coatcheck.explorer.previews.wording import kind_and_length
 from coatcheck.explorer.reference_values import ReferenceValue
 from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.explorer.texts import is_for_the_sandbox
@@ -280,7 +281,7 @@ class ExplorerCore:
             return f"{answer.text}\n\nThe new value was not kept: {error}"[: self.response_limit]
         if fits:
             return f"{answer.text}\n\nStored as @{object_id}."[: self.response_limit]
-        shown = preview.text or f"@{object_id}: {describe_cheaply(stored.metadata)}"
+        shown = preview.text or f"@{object_id}: {kind_and_length(stored.metadata.type, stored.metadata.length)}"
         return "\n\n".join(filter(None, (answer.text, shown)))[: self.response_limit]
 
     async def check_filter(self, program: str) -> None:
@@ -339,9 +340,11 @@ def _unstored(object_id: str, encoded: Encoded, tool: str | None) -> StoredObjec
 
 
 def target_of(object_id: str | Reference, path: str | Path = "") -> Reference:
-    """Read an object id and a path as tools are given them; a reference, which was read already, passes."""
+    """Read an object id and a path as tools are given them; a reference by itself, which was read already, passes."""
     if isinstance(object_id, Reference):
-        return object_id
+        if not path:
+            return object_id
+        object_id = str(object_id)
     if isinstance(path, Path):
         reference = parse_target(object_id)
         return Reference(reference.object_id, reference.path.join(path.steps))

@@ -1,11 +1,10 @@
 """The list of stored objects, a line for each."""
 
 from coatcheck import codec
-from coatcheck.codec import Metadata
 from coatcheck.codec.envelope import MAX_ABOUT_CHARACTERS
 from coatcheck.errors import counted, quoted_name
 from coatcheck.explorer.previews.in_brief import shorten
-from coatcheck.explorer.previews.wording import one_line
+from coatcheck.explorer.previews.wording import kind_and_length, one_line
 from coatcheck.explorer.texts import name_format
 from coatcheck.store.stored_object import ObjectSummary
 
@@ -52,25 +51,14 @@ def _about(summary: ObjectSummary) -> str:
     if metadata.about is not None:
         return one_line(metadata.about, MAX_ABOUT_CHARACTERS)  # who can write to the store may have put anything there
     form = name_format(codec.start_of_text(metadata, summary.start)) if metadata.type == "string" else ""
-    return f"{describe_cheaply(metadata)} ({form})" if form else describe_cheaply(metadata)
+    what = kind_and_length(metadata.type, metadata.length)
+    return f"{what} ({form})" if form else what
 
 
 def _after(summary: ObjectSummary, now: float) -> str:
     metadata = summary.metadata
     tool = f", from {quoted_name(metadata.tool, LONGEST_TOOL)}" if metadata.tool else ""
     return f", {metadata.size:,} bytes{tool}, {ago(max(now - metadata.created, 0))}"
-
-
-def describe_cheaply(metadata: Metadata) -> str:
-    """Say type and length of an object that was not previewed when it was stored."""
-    match metadata.type, metadata.length:
-        case "array", int() as length:
-            return f"array of {counted(length, 'item')}"
-        case "object", int() as length:
-            return f"object with {counted(length, 'key')}"
-        case "string", int() as length:
-            return f"text of {counted(length, 'character')}"
-    return "text" if metadata.type == "string" else metadata.type
 
 
 def _left_out(count: int) -> str:

@@ -9,9 +9,8 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from coatcheck.codec.envelope import MAX_ABOUT_CHARACTERS
-from coatcheck.errors import counted
 from coatcheck.explorer.previews.shape import field_name
-from coatcheck.explorer.previews.wording import kind_of, number, quote
+from coatcheck.explorer.previews.wording import kind_and_length, kind_of, number, quote
 from coatcheck.references import Path
 
 MOST_NAMES = 20
@@ -41,9 +40,9 @@ class Preview(NamedTuple):
 def title(value: Any) -> str:
     """Name a value's type and length."""
     if isinstance(value, dict):
-        return f"object with {counted(len(value), 'key')}"
+        return kind_and_length("object", len(value))
     if isinstance(value, (list, tuple)):
-        return f"array of {counted(len(value), 'item')}"
+        return kind_and_length("array", len(value))
     return kind_of(type(value))
 
 

@@ -15,7 +15,7 @@ from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.samples import Cuts, Sample, render_whole, sample
 from coatcheck.explorer.previews.shape import SAMPLED, Shape, describe, shape_text
 from coatcheck.explorer.previews.suggestions import suggestions
-from coatcheck.explorer.previews.wording import Subject, headlines, number, one_line
+from coatcheck.explorer.previews.wording import Subject, headlines, kind_and_length, number, one_line
 from coatcheck.references import Index, Key, Path, Slice, Step
 
 PART = 1000
@@ -213,7 +213,7 @@ def render_small(value: Any, subject: Subject, limit: int) -> str | None:
     Raises:
         NotPlain: The value holds a Python object that has no JSON form of its own.
     """
-    what = f"text of {counted(len(value), 'character')}" if isinstance(value, str) else title(value)
+    what = kind_and_length("string", len(value)) if isinstance(value, str) else title(value)
     headline = f"{subject.reference}: {what}\n"
     whole = render_whole(value, limit - len(headline))
     return None if whole is None else headline + whole

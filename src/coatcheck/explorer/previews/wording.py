@@ -32,6 +32,9 @@ _KINDS: dict[type, str] = {
 }
 
 
+_LENGTHS = {"object": ("object with", "key"), "array": ("array of", "item"), "string": ("text of", "character")}
+
+
 class NotPlain(CoatcheckError, TypeError):  # named for what was met, like its siblings in errors
     """The value holds a Python object that has no JSON form of its own; encode and decode it first.
 
@@ -60,6 +63,14 @@ def kind_of(kind: type) -> str:
         if name is None:
             raise NotPlain(kind)
     return name
+
+
+def kind_and_length(kind: str, length: int | None) -> str:
+    """Name a JSON type and, where it has one, its length: ``array of 3 items``."""
+    if length is not None and kind in _LENGTHS:
+        start, noun = _LENGTHS[kind]
+        return f"{start} {counted(length, noun)}"
+    return "text" if kind == "string" else kind
 
 
 def number(count: int) -> str:
