@@ -46,7 +46,7 @@ def load_any_integers(text: str | bytes) -> Any:
 def any_integer(digits: str) -> int | str:
     """Convert the digits of an integer, exactly; of more than ``MOST_DIGITS`` give the same text.
 
-    Whoever sends a number decides how long it is, so this takes much less than the square of its length.
+    The sender decides how long a number is, so this takes much less time than the square of its length.
     """
     if len(digits) <= _CONVERTED_AT_ONCE:
         return int(digits)
