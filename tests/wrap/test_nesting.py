@@ -1,4 +1,4 @@
-"""coatcheck behind coatcheck: the one nearest the model keeps the objects, the others step back."""
+"""coatcheck behind coatcheck: the outermost one keeps the objects, the inner ones defer to it."""
 
 import json
 

@@ -1,48 +1,48 @@
-"""coatcheck behind coatcheck: how two of them recognise each other, so that the one nearest the model does the work."""
+"""coatcheck behind coatcheck: the inner one recognises the outer one, which is nearer the model and does the work."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from coatcheck.calls.host_profiles import CLIENT_CAPABILITIES
 
-NAME = "coatcheck"
+CAPABILITY = "coatcheck"
 HANDSHAKES = frozenset({"initialize", "server/discover"})
-HEADER = "coatcheck-client"
-"""HTTP header of a request from another coatcheck, for servers that keep no session to remember its capabilities."""
+NESTED_HEADER = "coatcheck-client"
+"""HTTP header that a coatcheck sends upstream: a server without sessions does not see its client capabilities."""
 
 
-def announces(capabilities: Any) -> bool:
-    """Whether the capabilities of a client or a server are those of another coatcheck."""
+def announces_coatcheck(capabilities: Any) -> bool:
+    """Whether the capabilities of a client or a server contain ``experimental.coatcheck``."""
     experimental = capabilities.get("experimental") if isinstance(capabilities, Mapping) else None
-    return isinstance(experimental, Mapping) and experimental.get(NAME) is not None
+    return isinstance(experimental, Mapping) and experimental.get(CAPABILITY) is not None
 
 
-def announced(capabilities: Any) -> dict[str, Any]:
-    """Give capabilities with ``experimental.coatcheck``."""
-    given = dict(capabilities) if isinstance(capabilities, Mapping) else {}
-    experimental = given.get("experimental")
-    return {**given, "experimental": {**(experimental if isinstance(experimental, Mapping) else {}), NAME: {}}}
+def with_announcement(capabilities: Any) -> dict[str, Any]:
+    """Add ``experimental.coatcheck`` to capabilities."""
+    original = dict(capabilities) if isinstance(capabilities, Mapping) else {}
+    experimental = original.get("experimental")
+    return {**original, "experimental": {**(experimental if isinstance(experimental, Mapping) else {}), CAPABILITY: {}}}
 
 
-def is_announced(message: Mapping[str, Any]) -> bool:
-    """Whether a request comes from another coatcheck: in ``initialize``, or by itself in a stateless revision."""
+def is_from_coatcheck(message: Mapping[str, Any]) -> bool:
+    """Whether a request announces another coatcheck: in ``initialize``, or in ``_meta`` in a stateless revision."""
     params = message.get("params")
     if not isinstance(params, Mapping):
         return False
     if message.get("method") == "initialize":
-        return announces(params.get("capabilities"))
+        return announces_coatcheck(params.get("capabilities"))
     meta = params.get("_meta")
-    return isinstance(meta, Mapping) and announces(meta.get(CLIENT_CAPABILITIES))
+    return isinstance(meta, Mapping) and announces_coatcheck(meta.get(CLIENT_CAPABILITIES))
 
 
-def announced_params(message: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Give a request's parameters with the announcement; ``None`` where the request carries no client capabilities."""
+def params_with_announcement(message: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Add the announcement to a request's parameters; ``None`` if the request carries no client capabilities."""
     params = message.get("params")
     if not isinstance(params, Mapping):
         return None
     if message.get("method") == "initialize":
-        return {**params, "capabilities": announced(params.get("capabilities"))}
+        return {**params, "capabilities": with_announcement(params.get("capabilities"))}
     meta = params.get("_meta")
     if not isinstance(meta, Mapping) or CLIENT_CAPABILITIES not in meta:
         return None
-    return {**params, "_meta": {**meta, CLIENT_CAPABILITIES: announced(meta[CLIENT_CAPABILITIES])}}
+    return {**params, "_meta": {**meta, CLIENT_CAPABILITIES: with_announcement(meta[CLIENT_CAPABILITIES])}}

@@ -16,7 +16,7 @@ from coatcheck.mcp_server.middleware import (
     TenancyMiddleware,
     WellFormedMiddleware,
 )
-from coatcheck.mcp_server.stepping_back import SteppingBackMiddleware
+from coatcheck.mcp_server.nested_server import NestedServerMiddleware
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.store.tenancy import Tenancy
 from coatcheck.tools import object_tools
@@ -97,10 +97,10 @@ def attach_interceptor(
     own = _register(server, registry, store, explorer)
     server.middleware.extend((WellFormedMiddleware(), TenancyMiddleware(tenancy)))
     tools = _RegisteredTools(server, plain_tools)
-    stepping_back = SteppingBackMiddleware(plain_tools, tools.keep_objects)
-    server.middleware.append(stepping_back)
+    nested_server = NestedServerMiddleware(plain_tools, tools.keep_objects)
+    server.middleware.append(nested_server)
     server.middleware.append(OwnArgumentsMiddleware(lambda name: _schema_of(server, name, plain_tools)))
-    server.middleware.append(ReferenceMiddleware(interceptor, tools, steps_back=stepping_back.steps_back))
+    server.middleware.append(ReferenceMiddleware(interceptor, tools, defers_to_client=nested_server.defers_to_client))
     collect_garbage_once()
     return own
 
@@ -118,9 +118,9 @@ def attach_low_level(
         raise SettingsError(
             f"The server {server.name} has no tools: give it on_list_tools and on_call_tool before it is attached."
         )
-    stepping_back = SteppingBackMiddleware((), lambda: False)
+    nested_server = NestedServerMiddleware((), lambda: False)
     server.middleware.extend((WellFormedMiddleware(), TenancyMiddleware(tenancy)))
-    server.middleware.append(ReferenceMiddleware(interceptor, steps_back=stepping_back.steps_back))
+    server.middleware.append(ReferenceMiddleware(interceptor, defers_to_client=nested_server.defers_to_client))
     collect_garbage_once()
 
 
@@ -173,7 +173,7 @@ def install_tools(
     for installation in installations:
         server.middleware.extend(installation.middleware)
     server.middleware.extend((WellFormedMiddleware(), TenancyMiddleware(tenancy)))
-    server.middleware.append(SteppingBackMiddleware((), lambda: True))
+    server.middleware.append(NestedServerMiddleware((), lambda: True))
     # Tools of other toolsets read their arguments as they like.
     objects = [name for name in names if getattr(_function(server, name), "__module__", "") == object_tools.__name__]
     server.middleware.append(OwnArgumentsMiddleware(lambda name: _schema_of(server, name, objects)))

@@ -26,7 +26,7 @@ from coatcheck.calls.call_budget import CallBudgets
 from coatcheck.calls.host_profiles import UNKNOWN_CLIENT, with_raised_limit
 from coatcheck.calls.instructions import with_instructions
 from coatcheck.calls.interceptor import Interceptor
-from coatcheck.calls.nesting import announces, is_announced
+from coatcheck.calls.nesting import announces_coatcheck, is_from_coatcheck
 from coatcheck.calls.prepared_call import PreparedCall
 from coatcheck.calls.result_keeper import with_notes
 from coatcheck.calls.stored_resources import is_object
@@ -89,7 +89,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
             raise type(error)(shown, log_level=error.log_level) from error
 
     async def _handled(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
-        if _steps_back(context):
+        if _defers_to_client(context):
             return await call_next(context)
         token = _handling.set(_place_of(context))
         try:
@@ -109,7 +109,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
     def _greeting(self, context: MiddlewareContext[Any], result: Any) -> Any:
         if not isinstance(result, (InitializeResult, DiscoverResult)):
             return result
-        if is_announced(context.message.model_dump(by_alias=True)):
+        if is_from_coatcheck(context.message.model_dump(by_alias=True)):
             return result
         return result.model_copy(
             update={"instructions": with_instructions(result.instructions, self._interceptor().instructions)}
@@ -120,7 +120,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
     ) -> Sequence[Tool]:
         """List tools whose schemas take references and allow for results that were kept."""
         tools = await call_next(context)
-        if _steps_back(context):
+        if _defers_to_client(context):
             return [tool for tool in tools if not self._is_plain(tool)]
         legacy, interceptor = not _is_modern(context), self._interceptor()
         listed = []
@@ -137,7 +137,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
         """Call a tool with the values of references, and keep its result if it is large."""
         name, inner = context.message.name, context.fastmcp_context
         tool = await inner.fastmcp.get_tool(name) if inner else None
-        if self._is_plain(tool) or _steps_back(context):
+        if self._is_plain(tool) or _defers_to_client(context):
             return await call_next(context)
         interceptor, function = self._interceptor(), await _function(tool)
         interceptor.learn([_described(tool)] if tool is not None and not interceptor.knows(name) else [])
@@ -195,7 +195,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
     ) -> ResourceResult:
         """Read a stored object as a resource."""
         uri = str(context.message.uri)
-        if not is_object(uri) or _steps_back(context):
+        if not is_object(uri) or _defers_to_client(context):
             return await call_next(context)
         try:
             read = await self._interceptor().read_object(uri)
@@ -228,13 +228,13 @@ def _place_of(context: MiddlewareContext[Any]) -> _Handling:
     return _Handling(None, None) if inner is None else _Handling(inner.request_context, inner.fastmcp)
 
 
-def _steps_back(context: MiddlewareContext[Any]) -> bool:
-    """Whether another coatcheck does the work: that of a server which this one is mounted in, or one in front."""
+def _defers_to_client(context: MiddlewareContext[Any]) -> bool:
+    """Whether an outer coatcheck does the work: on the server that mounts this one, or in the client's proxy."""
     outer, here = _handling.get(), _place_of(context)
     if outer is not None and outer.request is here.request and outer.server is not here.server:
         return True
     capabilities = None if here.request is None else here.request.session.client_capabilities
-    return capabilities is not None and announces({"experimental": capabilities.experimental})
+    return capabilities is not None and announces_coatcheck({"experimental": capabilities.experimental})
 
 
 async def _function(tool: Tool | None) -> Any:

@@ -18,7 +18,7 @@ from coatcheck.calls.call_budget import CallBudgets
 from coatcheck.calls.host_profiles import Client, client_of_initialize
 from coatcheck.calls.instructions import with_instructions
 from coatcheck.calls.interceptor import Interceptor
-from coatcheck.calls.nesting import HANDSHAKES, is_announced
+from coatcheck.calls.nesting import HANDSHAKES, is_from_coatcheck
 from coatcheck.calls.own_arguments import normalized_arguments
 from coatcheck.calls.prepared_call import FILTER, PreparedCall
 from coatcheck.calls.result_keeper import with_notes
@@ -158,7 +158,7 @@ class ReferenceMiddleware:
     Args:
         interceptor: Gives what does it; asked at each message.
         tools: The server's tools; without them, what the server lists says what they are.
-        steps_back: Whether another coatcheck does the work for a request.
+        defers_to_client: Whether an outer coatcheck does the work for a request, so that it passes unchanged.
         instructs: Whether the instructions about references are added to the server's own.
     """
 
@@ -167,18 +167,18 @@ class ReferenceMiddleware:
         interceptor: Callable[[], Interceptor],
         tools: ServerTools | None = None,
         *,
-        steps_back: Callable[[ServerRequestContext[Any, Any]], bool] = lambda _ctx: False,
+        defers_to_client: Callable[[ServerRequestContext[Any, Any]], bool] = lambda _ctx: False,
         instructs: bool = True,
     ) -> None:
         self._interceptor = interceptor
         self._tools = tools
-        self._steps_back = steps_back
+        self._defers_to_client = defers_to_client
         self._instructs = instructs
         self._budgets = CallBudgets()
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Handle one message."""
-        if self._steps_back(ctx):
+        if self._defers_to_client(ctx):
             return await call_next(ctx)
         if ctx.method == "tools/call" and ctx.request_id is not None:
             return await self._call(ctx, call_next)
@@ -187,7 +187,7 @@ class ReferenceMiddleware:
         result = await call_next(ctx)
         if ctx.method == "tools/list" and isinstance(result, dict):
             return await self._list(result)
-        handshake = ctx.method in HANDSHAKES and not is_announced({"method": ctx.method, "params": ctx.params})
+        handshake = ctx.method in HANDSHAKES and not is_from_coatcheck({"method": ctx.method, "params": ctx.params})
         if handshake and self._instructs and isinstance(result, dict):
             return {
                 **result,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from coatcheck.calls.call_budget import CallBudget
 from coatcheck.calls.host_profiles import UNKNOWN_CLIENT, client_of_initialize
-from coatcheck.calls.nesting import HANDSHAKES, announces, is_announced
+from coatcheck.calls.nesting import HANDSHAKES, announces_coatcheck, is_from_coatcheck
 from coatcheck.calls.prepared_call import FILTER
 from coatcheck.codec import adump_line
 from coatcheck.codec.tool_results import text_result
@@ -163,7 +163,7 @@ class Conversation:
                 request.task = self._work.start(self._limited(request, work(request, message, line)), len(line))
                 return
             if message["method"] == "initialize":
-                self._passes = self._always_passes or is_announced(message)
+                self._passes = self._always_passes or is_from_coatcheck(message)
                 self._client = client_of_initialize(message.get("params"))
             self._note_request(message)
             self._sender.send(line, message)
@@ -173,8 +173,8 @@ class Conversation:
         self._to_server(line, message)
 
     def _is_passing(self, request: Message) -> bool:
-        """Whether a request and its response pass unchanged, since another coatcheck does the work."""
-        return self._passes or is_announced(request)
+        """Whether a request and its response pass unchanged because an outer coatcheck does the work."""
+        return self._passes or is_from_coatcheck(request)
 
     def _note_request(self, message: Any) -> None:
         key = jsonrpc.request_key(message)
@@ -211,7 +211,7 @@ class Conversation:
         return request is not None and request.task is not None and request.task.cancel()
 
     def _must_open(self, call: Message, line: bytes) -> bool:
-        if self._passes or is_announced(call):
+        if self._passes or is_from_coatcheck(call):
             return False
         if self._has_tools:
             ready = result_if_ready(self._interceptor)
@@ -389,7 +389,7 @@ class Conversation:
         """Learn from a handshake whether we have work; if so the reference instructions go with it."""
         self._server = str(jsonrpc.server_info_of(handshake).get("name", ""))
         capabilities = handshake.get("capabilities")
-        if announces(capabilities):  # The server keeps objects itself, and cannot step back.
+        if announces_coatcheck(capabilities):  # The server keeps objects itself and cannot defer to us.
             self._passes = True
             return False
         self._has_tools = isinstance(capabilities, dict) and capabilities.get("tools") is not None

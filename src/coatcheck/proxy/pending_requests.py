@@ -37,7 +37,7 @@ class PendingRequest(Generic[Requester]):
         meta: Its ``_meta``.
         is_stateless: Whether it is of a stateless revision.
         task: The task that prepares it, while it has not been sent.
-        passes: Whether its response passes unchanged, because another coatcheck does the work.
+        passes: Whether its response passes unchanged because an outer coatcheck does the work.
         call: What is left to do with the result of a call.
         is_of_view: Whether a view of MCP Apps makes it.
     """

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from coatcheck.calls.nesting import announced_params
+from coatcheck.calls.nesting import params_with_announcement
 from coatcheck.codec import adump_line
 from coatcheck.proxy.background_tasks import BackgroundTasks
 from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, Message
@@ -16,7 +16,7 @@ class RequestSender:
     Args:
         to_server: Takes lines for the server, each with the message in it.
         tasks: Encode long requests.
-        passes: Whether a request passes unchanged: another coatcheck does the work for it.
+        passes: Whether a request passes unchanged because an outer coatcheck does the work.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class RequestSender:
 
     def send(self, line: bytes, request: Message) -> None:
         """Send a request; where it carries the client's capabilities, ours are among them."""
-        params = None if self._passes(request) else announced_params(request)
+        params = None if self._passes(request) else params_with_announcement(request)
         if params is None:
             self._to_server(line, request)
         elif len(line) > PARSED_AT_ONCE and not isinstance(request, PartialCall):

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from coatcheck import __version__
 from coatcheck.calls.interceptor import Interceptor
-from coatcheck.calls.nesting import HEADER, announced, announces
+from coatcheck.calls.nesting import NESTED_HEADER, announces_coatcheck, with_announcement
 from coatcheck.errors import CoatcheckError, UpstreamError
 from coatcheck.proxy.front.sessionless_requests import SessionlessRequests
 from coatcheck.proxy.front.shared_connection import RequestStream, SharedConnection
@@ -73,12 +73,12 @@ class LegacySharedConnection(SharedConnection):
         broken = error_response(None, "The server's initialize response is not JSON.")
         stream = self.stream(lambda line: None if answer.done() else answer.set_result(parse(line) or broken))
         us = {"name": "coatcheck", "version": __version__}
-        params = {"protocolVersion": self._version, "capabilities": announced({}), "clientInfo": us}
+        params = {"protocolVersion": self._version, "capabilities": with_announcement({}), "clientInfo": us}
         super().send(stream, {"jsonrpc": "2.0", "id": 0, "method": INITIALIZE, "params": params})
         said = await answer
         if isinstance(said.get("result"), dict) and self._connection is connection:
             connection.send(to_line({"jsonrpc": "2.0", "method": "notifications/initialized"}))
-            self.server_keeps_objects = announces(said["result"].get("capabilities"))
+            self.server_keeps_objects = announces_coatcheck(said["result"].get("capabilities"))
             self._answer = {**said, "result": _without_session_capabilities(said["result"])}
         return said
 
@@ -148,8 +148,8 @@ class LegacyRequests(SessionlessRequests):
             self._connections[version] = LegacySharedConnection(self._make_connection, version)
         return self._connections[version]
 
-    def _comes_from_coatcheck(self, request: Request) -> bool:
-        return HEADER in request.headers
+    def _is_from_coatcheck(self, request: Request) -> bool:
+        return NESTED_HEADER in request.headers
 
     async def _check(self, message: Any, request: Request) -> Message | None:
         if message is None:

@@ -103,15 +103,15 @@ class SessionlessRequests(ABC):
             shared = self._connection_for(message, request)
             with self._scopes.enter(current_caller(over_network=True)):
                 peer = request.client.host if request.client else ""
-                passes = self._comes_from_coatcheck(request)
+                passes = self._is_from_coatcheck(request)
                 await self._exchange(message, body, shared, peer, receive, send, passes=passes)
         elif answer:
             await _respond(dump_json(answer), send, self.own_statuses)
         else:
             await Response(status_code=202)(scope, receive, send)
 
-    def _comes_from_coatcheck(self, request: Request) -> bool:
-        """Whether another coatcheck sends the request, where its body cannot say so."""
+    def _is_from_coatcheck(self, request: Request) -> bool:
+        """Whether an outer coatcheck sends the request, where its body cannot show this."""
         del request
         return False
 

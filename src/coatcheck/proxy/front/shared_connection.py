@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from coatcheck.calls.nesting import announces
+from coatcheck.calls.nesting import announces_coatcheck
 from coatcheck.errors import UpstreamError
 from coatcheck.proxy.jsonrpc import (
     INTERNAL_ERROR,
@@ -127,7 +127,7 @@ class SharedConnection:
         finally:
             stream.close()
         result, error = said.get("result"), said.get("error")
-        self.server_keeps_objects = isinstance(result, dict) and announces(result.get("capabilities"))
+        self.server_keeps_objects = isinstance(result, dict) and announces_coatcheck(result.get("capabilities"))
         if isinstance(result, dict) and set(result.get("supportedVersions") or ()) - set(SESSION_VERSIONS):
             return None
         connection = self._connection

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
-from coatcheck.calls.nesting import announces
+from coatcheck.calls.nesting import announces_coatcheck
 from coatcheck.codec import adump_line
 from coatcheck.codec.tool_results import blocks_of, text_result, with_content
 from coatcheck.errors import UpstreamError, quoted
@@ -117,7 +117,7 @@ class Gateway:
 
     def keepers(self) -> Mapping[str, str]:
         """Give the tool prefix of each server that keeps objects itself, and the tool that reads them."""
-        keeping = [upstream for upstream in self._running() if announces(upstream.capabilities)]
+        keeping = [upstream for upstream in self._running() if announces_coatcheck(upstream.capabilities)]
         return {joined(upstream.name, ""): joined(upstream.name, "object_store_get") for upstream in keeping}
 
     def listed_name(self, tool: str) -> str:

@@ -8,7 +8,7 @@ from enum import Enum
 from functools import partial
 from typing import Any, Protocol
 
-from coatcheck.calls.nesting import announced
+from coatcheck.calls.nesting import with_announcement
 from coatcheck.errors import UpstreamError, quoted
 from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS, BackgroundTasks
 from coatcheck.proxy.gateway.names import may_name_resources, may_name_tasks
@@ -204,7 +204,7 @@ class Upstream:
                 return  # The client will retry with `initialize`, which is better than one of ours.
             params = {
                 "protocolVersion": SESSION_VERSIONS[-1],
-                "capabilities": announced(stateless_capabilities(client)),
+                "capabilities": with_announcement(stateless_capabilities(client)),
                 "clientInfo": client_info(client),
             }
         answer = await self.ask("initialize", params if isinstance(params, dict) else {})
