@@ -86,6 +86,7 @@ class Metadata(NamedTuple):
 
 _FIELDS = Metadata._fields
 _KINDS, _TYPES = get_args(Kind), get_args(JsonType)
+_NUMBERS = (int, float)
 _VERSIONS = (FORMAT_VERSION, COMPRESSED_VERSION, CODED_VERSION)
 
 
@@ -130,15 +131,23 @@ class PayloadBuffer:
 
 def pack(metadata: Metadata, payload: bytes | PayloadBuffer) -> bytes:
     """Join metadata and payload into the bytes that a backend keeps, in the version that says what was done to it."""
-    named = zip(_FIELDS, metadata, strict=True)
-    facts: dict[str, Any] = {name: value for name, value in named if value is not None and value is not False}
-    facts["version"] = _version(metadata)
-    if metadata.tool is not None:
-        facts["tool"] = _label(metadata.tool, MAX_TOOL_CHARACTERS)
-    if metadata.media_type is not None:
-        facts["media_type"] = _label(metadata.media_type, MAX_MEDIA_TYPE_CHARACTERS)
-    if metadata.about is not None:
-        facts["about"] = _label(metadata.about, MAX_ABOUT_CHARACTERS)
+    kind, size, type_, length, created, tool, media_type, careful, _, zstd, codec, about = metadata
+    facts: dict[str, Any] = {"kind": kind, "size": size, "type": type_, "created": created}
+    facts["version"] = _version(zstd, codec)
+    if length is not None:
+        facts["length"] = length
+    if tool is not None:
+        facts["tool"] = _label(tool, MAX_TOOL_CHARACTERS)
+    if media_type is not None:
+        facts["media_type"] = _label(media_type, MAX_MEDIA_TYPE_CHARACTERS)
+    if careful:
+        facts["careful"] = True
+    if zstd is not None:
+        facts["zstd"] = zstd
+    if codec is not None:
+        facts["codec"] = codec
+    if about is not None:
+        facts["about"] = _label(about, MAX_ABOUT_CHARACTERS)
     line = orjson.dumps(facts)
     if len(line) >= HEAD_BYTES:  # the longest names of every kind together leave no room for what it is about
         facts.pop("about", None)
@@ -192,27 +201,28 @@ def _metadata(line: bytes) -> Metadata:
 
 def _is_sound(metadata: Metadata) -> bool:
     """Whether every field is what it must be: who can write to the store may have put anything there."""
+    kind, size, type_, length, created, tool, media_type, careful, version, zstd, codec, about = metadata
     return bool(
-        metadata.kind in _KINDS
-        and metadata.type in _TYPES
-        and type(metadata.size) is int
-        and metadata.size >= 0
-        and (metadata.length is None or type(metadata.length) is int)
-        and type(metadata.created) in {int, float}
-        and (metadata.tool is None or isinstance(metadata.tool, str))
-        and (metadata.media_type is None or isinstance(metadata.media_type, str))
-        and isinstance(metadata.careful, bool)
-        and (metadata.zstd is None or (type(metadata.zstd) is int and metadata.zstd >= 0))
-        and (metadata.codec is None or (isinstance(metadata.codec, str) and CODEC_NAME.fullmatch(metadata.codec)))
-        and (metadata.about is None or isinstance(metadata.about, str))
-        and metadata.version == _version(metadata)
+        kind in _KINDS
+        and type_ in _TYPES
+        and type(size) is int
+        and size >= 0
+        and (length is None or type(length) is int)
+        and type(created) in _NUMBERS
+        and (tool is None or isinstance(tool, str))
+        and (media_type is None or isinstance(media_type, str))
+        and (careful is False or careful is True)
+        and (zstd is None or (type(zstd) is int and zstd >= 0))
+        and (codec is None or (isinstance(codec, str) and CODEC_NAME.fullmatch(codec)))
+        and (about is None or isinstance(about, str))
+        and version == _version(zstd, codec)
     )
 
 
-def _version(metadata: Metadata) -> int:
-    if metadata.codec is not None:
+def _version(zstd: int | None, codec: str | None) -> int:
+    if codec is not None:
         return CODED_VERSION
-    return FORMAT_VERSION if metadata.zstd is None else COMPRESSED_VERSION
+    return FORMAT_VERSION if zstd is None else COMPRESSED_VERSION
 
 
 def _from_facts(facts: Any) -> Metadata:

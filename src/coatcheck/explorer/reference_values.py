@@ -12,7 +12,7 @@ from coatcheck.explorer.operations.resolving import Sample, sample_of
 from coatcheck.references import Reference
 from coatcheck.store.call_mode import CallMode
 from coatcheck.store.object_store import ObjectStore
-from coatcheck.store.stored_object import StoredObject, reading
+from coatcheck.store.stored_object import READING, StoredObject
 
 MOST_BYTES_FOR_A_CALL = 256 * 1024 * 1024
 """What all references in the arguments of a call may stand for: one that is repeated counts each time."""
@@ -127,14 +127,14 @@ class ReferenceValue:
 
     async def _decoded(self, metadata: Metadata, payload: bytes | memoryview) -> Found:
         chunks: Chunks = []
-        with reading():
+        with READING:
             value = await self.mode.call(_decode, codec.adecode, metadata, payload, chunks)
         found = _found(value, metadata.size)
         return replace(found, chunks=chunks)
 
     async def _spliced(self, metadata: Metadata, payload: bytes | memoryview, answer: Answer | None) -> Found:
         if metadata.size <= DECODED_AT_ONCE or metadata.kind == "text":
-            with reading():
+            with READING:
                 value = codec.decode(metadata, payload)
             if metadata.size <= DECODED_AT_ONCE:
                 return _found(value, metadata.size)

@@ -1,9 +1,10 @@
 """Objects as they are found in the store: not decoded yet, or as a line of a listing."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from types import TracebackType
+from typing import Any, Final, NamedTuple
 
 from coatcheck import codec
 from coatcheck.codec import Metadata
@@ -12,17 +13,21 @@ from coatcheck.errors import ObjectUnreadable
 _UNREADABLE = "The stored bytes of this object are not what its metadata says: another program may have changed them."
 
 
-@contextmanager
-def reading() -> Iterator[None]:
-    """Decode stored bytes inside.
+class _Reading:
+    """Turns errors of decoding into `ObjectUnreadable`; a generator as context would take 1.3 µs at each read."""
 
-    Raises:
-        ObjectUnreadable: They are not what the object's metadata says.
-    """
-    try:
-        yield
-    except ValueError as error:
-        raise ObjectUnreadable(_UNREADABLE) from error
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, ValueError):
+            raise ObjectUnreadable(_UNREADABLE) from error
+
+
+READING: Final = _Reading()
+"""The context in which stored bytes are decoded: ``ObjectUnreadable`` if they are not what the metadata says."""
 
 
 class StoredObject(NamedTuple):
@@ -40,12 +45,12 @@ class StoredObject(NamedTuple):
 
     def value(self) -> Any:
         """Decode the value; of a tool result, the smallest JSON that loses nothing."""
-        with reading():
+        with READING:
             return codec.decode(self.metadata, self.payload)
 
     def result(self) -> dict[str, Any] | None:
         """Decode a tool result exactly as it was on the wire; ``None`` where the object is something else."""
-        with reading():
+        with READING:
             return codec.decode_result(self.metadata, self.payload)
 
     def text(self) -> str | None:
@@ -59,7 +64,7 @@ class StoredObject(NamedTuple):
 
     def json(self) -> str:
         """Give the payload of what is no text, which is its JSON already: decoding it would hold up others."""
-        with reading():
+        with READING:
             return str(self.payload, "utf-8")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from coatcheck.codec import Encoded, Metadata, decode, encode
 from coatcheck.explorer.texts import HEAD, Opened, may_be_opened, open_text
 from coatcheck.references import parse_path, walk
-from coatcheck.store.stored_object import reading
+from coatcheck.store.stored_object import READING
 
 Facts = dict[str, Any]
 
@@ -122,7 +122,7 @@ class Document:
     @cached_property
     def value(self) -> Any:
         """The decoded value."""
-        with reading():
+        with READING:
             return decode(self.metadata, self.payload)
 
     @cached_property
