@@ -61,7 +61,7 @@ class Resolver:
         self._lookup = lookup
         self._types_at = types_at
         self._allowance = Allowance()
-        self._known: dict[tuple[Reference, bool, bool], Found] = {}
+        self._known: dict[tuple[str, bool, bool], Found] = {}
         self._exists: dict[str, bool] = {}
         self._ids: list[str] | None = None
         self.notes: list[str] = []
@@ -191,7 +191,7 @@ class Resolver:
         )
 
     async def _found(self, reference: Reference, text: str, *, as_text: bool = False, sampled: bool = False) -> Found:
-        key = reference, as_text, sampled
+        key = text, as_text, sampled
         found = self._known.get(key)
         if found is None:
             try:
@@ -207,8 +207,8 @@ class Resolver:
 
     def _limits_items(self, types: Types, place: Place) -> bool:
         """Whether the types of an array's items are limited; as a rule all have the same, or the first have others."""
-        return "array" in types and any(
-            self._types_at((*place, position)) != ANY for position in (0, CHECKED_ITEMS - 1)
+        return "array" in types and (
+            self._types_at((*place, 0)) != ANY or self._types_at((*place, CHECKED_ITEMS - 1)) != ANY
         )
 
     def _check_items(self, value: Any, text: str, place: Place) -> None:

@@ -1,7 +1,7 @@
 """What references stand for: as Python values, as text, or as JSON that is ready for its place."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from coatcheck import codec
@@ -129,8 +129,7 @@ class ReferenceValue:
         chunks: Chunks = []
         with READING:
             value = await self.mode.call(_decode, codec.adecode, metadata, payload, chunks)
-        found = _found(value, metadata.size)
-        return replace(found, chunks=chunks)
+        return _found(value, metadata.size, chunks)
 
     async def _spliced(self, metadata: Metadata, payload: bytes | memoryview, answer: Answer | None) -> Found:
         if metadata.size <= DECODED_AT_ONCE or metadata.kind == "text":
@@ -151,8 +150,8 @@ def _decode(metadata: Metadata, payload: bytes | memoryview, _: Chunks | None) -
     return codec.decode(metadata, payload)
 
 
-def _found(value: Any, size: int) -> Found:
-    return Found(value, size, sample_of(value) if size > DECODED_AT_ONCE else None)
+def _found(value: Any, size: int, chunks: Chunks | None = None) -> Found:
+    return Found(value, size, sample_of(value) if size > DECODED_AT_ONCE else None, chunks=chunks or [])
 
 
 def _is_for_a_worker(stored: StoredObject) -> bool:

@@ -158,10 +158,19 @@ def resolves_references(func: object) -> bool:
 
 
 def _given(spec: FunctionSignature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Give the arguments by the names of their parameters; ``kwargs`` itself where they came so."""
+    if not args and spec.takes(kwargs):
+        return kwargs
     try:
         return dict(spec.signature.bind(*args, **kwargs).arguments)
     except TypeError as error:
         raise TypeError(f"{spec.name}() {error}") from None
+
+
+def _arranged(
+    spec: FunctionSignature, given: dict[str, Any], kwargs: dict[str, Any], arguments: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    return ((), arguments) if given is kwargs else call_with(spec.signature, arguments)
 
 
 def _async(
@@ -175,7 +184,7 @@ def _async(
         lookup = AsyncLookup(provide)
         with errors_for_model():
             arguments = await _resolved(given, parameters, lookup)
-        positional, named = call_with(spec.signature, arguments)
+        positional, named = _arranged(spec, given, kwargs, arguments)
         result = await func(*positional, **named)
         del arguments, positional, named
         await free_chunks(lookup.chunks)
@@ -194,7 +203,7 @@ def _sync(
         given = _given(spec, args, kwargs)
         with errors_for_model():
             arguments = run_blocking(_resolved(given, parameters, BlockingLookup(provide)))
-        positional, named = call_with(spec.signature, arguments)
+        positional, named = _arranged(spec, given, kwargs, arguments)
         return func(*positional, **named)
 
     return call
