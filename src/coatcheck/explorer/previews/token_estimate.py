@@ -17,7 +17,7 @@ from coatcheck.explorer.previews.wording import INTEGER_BITS
 WINDOWS = 8
 WINDOW = 125
 """Characters of each part of a text that is looked at."""
-WINDOW_OF_JSON = 63
+WINDOW_OF_JSON = 40
 """Those of a value that is no text: JSON is regular."""
 WRITTEN = 4_000
 """Characters of JSON up to which it is quicker to write all of it than its start."""
