@@ -16,10 +16,10 @@ from coatcheck.backends import InMemoryBackend
 from coatcheck.calls.built_in_tools import OwnTool, own_tool
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.codec import ToolResult
-from coatcheck.codec.chunked.decoder import WindowedDecoder
+from coatcheck.codec.chunked.decoder import ChunkedDecoder
 from coatcheck.errors import CoatcheckError, FilterError
 from coatcheck.explorer import Explorer
-from coatcheck.explorer.operations.jq_analysis import narrow, refuse_reaching_out
+from coatcheck.explorer.operations.jq_analysis import narrow, refuse_external_access
 from coatcheck.explorer.operations.resolving import sample_of
 from coatcheck.explorer.previews import Subject, render
 from coatcheck.explorer.texts import is_for_the_sandbox, open_text
@@ -221,13 +221,13 @@ def fuzz_windows(data: bytes) -> None:
         return
     window, text_window, text = data[0] % 100 + 1, data[1] % 100 + 1, data[2:]
     try:
-        decoded = codec.dump_json(_read(WindowedDecoder(text, codec.load_json, window=window, text_window=text_window)))
+        decoded = codec.dump_json(_read(ChunkedDecoder(text, codec.load_json, window=window, text_window=text_window)))
     except ValueError:
         return
     assert decoded == codec.dump_json(codec.load_json(text))
 
 
-def _read(windows: WindowedDecoder) -> Any:
+def _read(windows: ChunkedDecoder) -> Any:
     reading = windows.read()
     while True:
         try:
@@ -240,7 +240,7 @@ def fuzz_filters(data: bytes) -> None:
     """A filter is refused with a bounded error or followed along its path; what is left of it is no longer than it."""
     program = text_of(data)
     try:
-        refuse_reaching_out(program)
+        refuse_external_access(program)
     except FilterError as error:
         assert len(str(error)) <= LONGEST_ERROR  # noqa: PT017
     rest, _ = narrow(program, DOCUMENT)

@@ -105,7 +105,7 @@ def test_a_port_where_nothing_listens_is_named_without_the_password():
         backend = RedisBackend(f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/0")
         for error in refusals(backend):
             assert f"127.0.0.1:{port} refused the connection" in str(error)
-            assert (error.address, error.trouble) == (f"127.0.0.1:{port}", "refused")
+            assert (error.address, error.kind) == (f"127.0.0.1:{port}", "refused")
             assert PASSWORD not in "".join(traceback.format_exception(error))
 
 
@@ -114,32 +114,32 @@ def test_wrong_credentials_are_named_as_such_without_the_password(redis_with_pas
     address = f"127.0.0.1:{redis_with_password.port}"
     for error in refusals(RedisBackend(f"redis://{credentials}{address}/0")):
         assert f"{address} did not accept the credentials" in str(error)
-        assert error.trouble == "authentication"
+        assert error.kind == "authentication"
         assert "wr0ng/pass" not in "".join(traceback.format_exception(error))
 
 
 def test_a_socket_that_is_not_there_is_named(tmp_path):
     path = tmp_path / "none.sock"
     for error in refusals(RedisBackend(f"unix://{path}")):
-        assert error.trouble == "no_socket"
+        assert error.kind == "no_socket"
         assert error.address.endswith("none.sock")
 
 
 def test_a_host_that_does_not_resolve_is_named():
     for error in refusals(RedisBackend("redis://no-such-host.invalid/0")):
-        assert error.trouble == "unknown_host"
+        assert error.kind == "unknown_host"
         assert "no-such-host.invalid:6379" in str(error)
 
 
 def test_a_server_without_tls_is_named(redis_server):
     for error in refusals(RedisBackend(f"rediss://127.0.0.1:{redis_server.port}/0", timeout=0.3, connect_timeout=0.3)):
-        assert error.trouble in {"tls", "dropped", "timeout", "connect_timeout"}
+        assert error.kind in {"tls", "dropped", "timeout", "connect_timeout"}
         assert f"127.0.0.1:{redis_server.port}" in str(error)
 
 
 def test_a_database_that_the_server_does_not_have_is_named(redis_server):
     for error in refusals(RedisBackend(f"redis://127.0.0.1:{redis_server.port}/99")):
-        assert error.trouble == "database"
+        assert error.kind == "database"
 
 
 def test_a_server_that_never_answers_is_given_up_after_the_timeout():
@@ -149,7 +149,7 @@ def test_a_server_that_never_answers_is_given_up_after_the_timeout():
         port = silent.getsockname()[1]
         for error in refusals(RedisBackend(f"redis://127.0.0.1:{port}/0", timeout=0.2)):
             assert f"127.0.0.1:{port} did not answer in time" in str(error)
-            assert error.trouble == "timeout"
+            assert error.kind == "timeout"
 
 
 @pytest.mark.anyio
@@ -161,7 +161,7 @@ async def test_waiting_in_vain_for_a_free_connection_is_told_from_a_slow_server(
         backend = RedisBackend(url, timeout=0.4)
         errors = await asyncio.gather(backend.aget("a"), backend.aget("b"), return_exceptions=True)
         await backend.aclose()
-    assert [error.trouble for error in errors] == ["timeout", "busy"]
+    assert [error.kind for error in errors] == ["timeout", "busy"]
 
 
 @contextlib.contextmanager
@@ -189,7 +189,7 @@ def answering(reply):
 def test_what_is_no_redis_at_all_is_named():
     with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
         for error in refusals(RedisBackend(f"redis://127.0.0.1:{port}/0")):
-            assert error.trouble in {"failed", "dropped"}
+            assert error.kind in {"failed", "dropped"}
             assert f"127.0.0.1:{port}" in str(error)
             assert isinstance(error, RedisUnavailable)
 
@@ -210,13 +210,13 @@ def test_a_full_server_and_a_read_only_one_are_named(own_redis):
         bare.config_set("maxmemory", "1mb")
         with pytest.raises(RedisUnavailable) as full:
             backend.set("b", b"x", None)
-        assert full.value.trouble == "full"
+        assert full.value.kind == "full"
         bare.config_set("maxmemory", "0")
         bare.config_set("replica-serve-stale-data", "yes")
         bare.replicaof("127.0.0.1", "1")
         with pytest.raises(RedisUnavailable) as read_only:
             backend.set("a", b"x", None)
-        assert read_only.value.trouble == "read_only"
+        assert read_only.value.kind == "read_only"
     backend.close()
 
 
@@ -227,7 +227,7 @@ def test_a_user_who_may_not_is_told_so(own_redis):
     assert backend.get("a") is None
     with pytest.raises(RedisUnavailable) as refused:
         backend.set("a", b"x", None)
-    assert refused.value.trouble == "permission"
+    assert refused.value.kind == "permission"
     backend.close()
 
 
@@ -235,7 +235,7 @@ def test_a_key_of_somebody_else_is_reported_with_what_the_server_said(backend, b
     bare.rpush("coatcheck:a", "item")
     with pytest.raises(RedisUnavailable, match="WRONGTYPE") as refused:
         backend.get("a")
-    assert refused.value.trouble == "failed"
+    assert refused.value.kind == "failed"
 
 
 def test_it_recovers_by_itself_when_the_server_comes_back(own_redis):
@@ -411,4 +411,4 @@ def test_a_server_for_tests_is_gone_afterwards():
             assert client.ping()
     assert process.poll() is not None
     for error in refusals(RedisBackend(url)):
-        assert error.trouble == "refused"
+        assert error.kind == "refused"

@@ -63,22 +63,22 @@ def test_nodes_that_are_away_and_wrong_passwords_are_named(redis_cluster):
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         for error in prompt_refusals(RedisBackend(f"redis+cluster://127.0.0.1:{port}")):
-            assert error.trouble == "refused"
+            assert error.kind == "refused"
             assert f"cluster 127.0.0.1:{port}" in str(error)
     port = redis_cluster.primaries[0].port
     for error in prompt_refusals(RedisBackend(f"redis+cluster://:wr0ng@127.0.0.1:{port}")):
-        assert error.trouble == "authentication"
+        assert error.kind == "authentication"
         assert "wr0ng" not in "".join(traceback.format_exception(error))
 
 
 def test_a_single_server_is_no_cluster_and_a_node_is_no_single_server(redis_server, redis_cluster):
     for error in prompt_refusals(RedisBackend(f"redis+cluster://127.0.0.1:{redis_server.port}")):
-        assert error.trouble == "no_cluster"
+        assert error.kind == "no_cluster"
         assert "redis://" in str(error)
     slot = key_slot(b"coatcheck:a")
     other = next(server for server in redis_cluster.primaries if server is not owner(redis_cluster, slot))
     for error in prompt_refusals(RedisBackend(other.url)):
-        assert error.trouble == "cluster"
+        assert error.kind == "cluster"
         assert "redis+cluster://" in str(error)
 
 

@@ -82,7 +82,7 @@ def test_other_keys_and_commands_are_out_of_reach(server):
     for call in (lambda: other.get("a"), lambda: other.set("a", b"", None), lambda: other.delete("a")):
         with pytest.raises(RedisUnavailable) as refused:
             call()
-        assert refused.value.trouble == "permission"
+        assert refused.value.kind == "permission"
     other.close()
     with redis.Redis.from_url(server.url.replace("://", "://coatcheck:pw@")) as bare:
         for command in (["KEYS", "*"], ["FLUSHALL"], ["CONFIG", "GET", "*"], ["EVAL", "return 1", "0"]):

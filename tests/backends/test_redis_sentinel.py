@@ -54,7 +54,7 @@ def test_the_address_of_the_sentinels_is_shown_without_passwords(sentinel_servic
 )
 def test_what_is_wrong_with_the_address_is_told_apart(sentinel_service, options, trouble):
     for error in prompt_refusals(RedisBackend(address(sentinel_service, **options))):
-        assert error.trouble == trouble
+        assert error.kind == trouble
         assert f"127.0.0.1:{sentinel_service.sentinels[0].port}" in str(error)
         text = "".join(traceback.format_exception(error))
         assert [secret for secret in ("wr0ng", PASSWORD, SENTINELS) if secret in text] == []
@@ -63,13 +63,13 @@ def test_what_is_wrong_with_the_address_is_told_apart(sentinel_service, options,
 def test_sentinels_that_are_away_are_named():
     port = unused_port()
     for error in prompt_refusals(RedisBackend(f"redis+sentinel://127.0.0.1:{port}/mymaster")):
-        assert error.trouble == "no_sentinel"
+        assert error.kind == "no_sentinel"
         assert f"127.0.0.1:{port}" in str(error)
 
 
 def test_a_server_that_is_no_sentinel_is_told_as_one(redis_server):
     for error in prompt_refusals(RedisBackend(f"redis+sentinel://127.0.0.1:{redis_server.port}/mymaster")):
-        assert error.trouble == "no_sentinel"
+        assert error.kind == "no_sentinel"
         assert f"127.0.0.1:{redis_server.port}" in str(error)
 
 
@@ -111,7 +111,7 @@ def test_sentinels_that_all_hang_do_not_take_longer_than_an_operation_may(sentin
         hanging.silence()
         nodes = ",".join([f"127.0.0.1:{hanging.port}"] * 8)
         for error in prompt_refusals(RedisBackend(address(sentinel_service, nodes=nodes))):
-            assert error.trouble in {"no_sentinel", "timeout"}
+            assert error.kind in {"no_sentinel", "timeout"}
 
 
 def test_the_settings_reach_the_sentinels(sentinel_service):
@@ -151,7 +151,7 @@ def test_a_primary_that_hangs_is_replaced(sentinel_service):
     try:
         with pytest.raises(RedisUnavailable) as caught:
             backend.get("before")
-        assert caught.value.trouble == "timeout"
+        assert caught.value.kind == "timeout"
         sentinel_service.wait_for_another(old)
         failed_over = time.monotonic()
         while True:

@@ -60,7 +60,7 @@ class TestRedisOverTLS(BackendContract):
 
 
 def refused(url, **options):
-    return [error.trouble for error in refusals(RedisBackend(url, **options))]
+    return [error.kind for error in refusals(RedisBackend(url, **options))]
 
 
 def test_an_authority_that_nobody_named_is_not_trusted(make_front):

@@ -295,7 +295,7 @@ def test_another_writer_is_waited_for_and_reading_goes_on_meanwhile(path):
         with pytest.raises(SQLiteUnavailable, match="locked by another process") as busy:
             backend.set("b", b"1", None)
         assert time.monotonic() - start > 0.2
-        assert busy.value.trouble == "busy"
+        assert busy.value.kind == "busy"
         other.execute("COMMIT")
     backend.set("b", b"1", None)
     backend.close()
@@ -390,7 +390,7 @@ def test_a_file_of_somebody_else_is_refused_and_left_as_it_is(tmp_path):
             backend = SQLiteBackend(path)
             with pytest.raises(SQLiteUnavailable, match="did not make") as refused:
                 backend.set("a", b"1", None)
-            assert refused.value.trouble == "foreign"
+            assert refused.value.kind == "foreign"
         assert path.read_bytes() == before
 
 
@@ -408,7 +408,7 @@ def test_a_file_of_a_later_version_is_refused(make, path):
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(SQLiteUnavailable, match="later version") as refused:
         make().get("a")
-    assert refused.value.trouble == "later"
+    assert refused.value.kind == "later"
 
 
 AS_NOBODY = """
@@ -421,7 +421,7 @@ backend = SQLiteBackend(sys.argv[1])
 try:
     exec(sys.argv[2])
 except ObjectStoreUnavailable as error:
-    print(error.trouble, error)
+    print(error.kind, error)
 backend.close()
 """
 
@@ -506,7 +506,7 @@ def test_a_full_disk_is_named_as_such(make, monkeypatch):
     backend.set("a", b"1", None)
     with pytest.raises(SQLiteUnavailable, match="disk or the quota is full") as full:
         backend.set("b", bytes(1_000_000), None)
-    assert full.value.trouble == "full"
+    assert full.value.kind == "full"
     assert (backend.get("a"), backend.get("b")) == (b"1", None)
 
 

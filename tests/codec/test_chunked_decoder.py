@@ -13,7 +13,7 @@ from coatcheck import codec
 from coatcheck.codec import encode
 from coatcheck.codec.chunked import decoder as windows
 from coatcheck.codec.chunked import yield_budget
-from coatcheck.codec.chunked.decoder import WindowedDecoder
+from coatcheck.codec.chunked.decoder import ChunkedDecoder
 from coatcheck.explorer.operations.document import metadata_of
 
 texts = st.text(max_size=30) | st.sampled_from(['},{"', '":"', "]},{", "\\", '\\"', "\U0001f600" * 20, "x" * 200])
@@ -31,7 +31,7 @@ spelled = [
 
 def read(text, **sizes):
     pieces = 0
-    reading = WindowedDecoder(text, orjson.loads, **sizes).read()
+    reading = ChunkedDecoder(text, orjson.loads, **sizes).read()
     while True:
         try:
             next(reading)

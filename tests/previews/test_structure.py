@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from coatcheck.explorer.previews import NotPlain, Subject, render
+from coatcheck.explorer.previews import NoJsonForm, Subject, render
 
 ISSUES = [
     {
@@ -148,7 +148,7 @@ class Model(BaseModel):
     "value", [Model(), {1, 2}, [Model()], {"a": [dt.date(2024, 1, 1)]}, {1: 2}, b"x", [{(1, 2): 1}]]
 )
 def test_python_objects_that_are_no_json_are_refused_by_class(value: Any) -> None:
-    with pytest.raises(NotPlain, match="encode and decode it first") as caught:
+    with pytest.raises(NoJsonForm, match="encode and decode it first") as caught:
         preview(value)
     assert isinstance(caught.value.found, type)
 

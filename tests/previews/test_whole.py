@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from coatcheck.explorer.previews import NotPlain, render_whole
+from coatcheck.explorer.previews import NoJsonForm, render_whole
 
 
 def test_a_short_structure_stands_in_one_line_and_a_longer_one_has_a_line_for_each_member() -> None:
@@ -51,7 +51,7 @@ def test_nesting_beyond_all_readers_is_not_shown_whole() -> None:
 
 @pytest.mark.parametrize("value", [dt.date(2024, 1, 1), [{1, 2}], {"a": b""}, {1: 2}])
 def test_python_objects_are_refused(value: Any) -> None:
-    with pytest.raises(NotPlain):
+    with pytest.raises(NoJsonForm):
         render_whole(value, 20_000)
 
 

@@ -7,7 +7,7 @@ from coatcheck.codec import encode
 from coatcheck.errors import SandboxTimeout
 from coatcheck.explorer.operations.document import metadata_of
 from coatcheck.explorer.sandbox import Sandbox
-from coatcheck.explorer.sandbox.service import NewestFirst
+from coatcheck.explorer.sandbox.service import LifoLimiter
 
 pytestmark = pytest.mark.anyio
 ENDLESS = "last(range(1e12))"
@@ -46,7 +46,7 @@ async def test_a_call_behind_many_endless_filters_is_answered(sandbox):
 
 
 async def test_the_newest_of_those_who_wait_enters_first_and_none_is_lost():
-    gate = NewestFirst(1)
+    gate = LifoLimiter(1)
     await gate.enter()
     entered = []
 

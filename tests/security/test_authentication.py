@@ -17,7 +17,7 @@ import pytest
 from coatcheck.cli.serve import Listening
 from coatcheck.errors import SettingsError
 from coatcheck.mcp_server.authentication import TokenList, load_verifier, open_authentication
-from coatcheck.mcp_server.jwt_verifier import FETCH_AGAIN_AFTER, KEYS_KEPT, KeySource, SignedTokens
+from coatcheck.mcp_server.jwt_verifier import FETCH_AGAIN_AFTER, KEYS_KEPT, JwtVerifier, KeySource
 from tests.ports import free_port, is_listening
 from tests.preloaded_python import PYTHON
 from tests.security.identity_provider import AUDIENCE, ISSUER, IdentityProvider
@@ -41,8 +41,8 @@ def token_file(tmp_path):
 
 
 @pytest.fixture
-def signed(provider, tmp_path) -> SignedTokens:
-    return SignedTokens.open(str(provider.publish(tmp_path / "jwks.json")), issuer=ISSUER, audience=AUDIENCE)
+def signed(provider, tmp_path) -> JwtVerifier:
+    return JwtVerifier.open(str(provider.publish(tmp_path / "jwks.json")), issuer=ISSUER, audience=AUDIENCE)
 
 
 async def test_a_token_of_the_list_is_its_owners_and_every_other_is_nobodys(token_file):
@@ -178,7 +178,7 @@ async def test_a_key_is_used_for_the_signatures_that_it_says_it_is_for(tmp_path)
         {"kty": "RSA", "kid": "broken", "n": "!", "e": "AQAB"},
     ]
     path.write_text(provider.key_set(*usable))
-    signed = SignedTokens.open(str(path), issuer=ISSUER, audience=AUDIENCE)
+    signed = JwtVerifier.open(str(path), issuer=ISSUER, audience=AUDIENCE)
     assert (await signed.verify_token(provider.token("alice"))).subject == "alice"
     symmetric = jwt.encode(
         {"iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + 60},
@@ -196,9 +196,9 @@ def test_a_file_without_keys_is_told_clearly(tmp_path, text):
     path = tmp_path / "jwks.json"
     path.write_text(text)
     with pytest.raises(SettingsError, match="cannot be used"):
-        SignedTokens.open(str(path), issuer=ISSUER, audience=AUDIENCE)
+        JwtVerifier.open(str(path), issuer=ISSUER, audience=AUDIENCE)
     with pytest.raises(SettingsError, match="cannot be read"):
-        SignedTokens.open(str(tmp_path / "nowhere.json"), issuer=ISSUER, audience=AUDIENCE)
+        JwtVerifier.open(str(tmp_path / "nowhere.json"), issuer=ISSUER, audience=AUDIENCE)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_file_without_keys_is_told_clearly(tmp_path, text):
 )
 def test_keys_are_not_fetched_where_somebody_could_stand_between(url):
     with pytest.raises(SettingsError, match="https") as raised:
-        SignedTokens.open(url, issuer=ISSUER, audience=AUDIENCE)
+        JwtVerifier.open(url, issuer=ISSUER, audience=AUDIENCE)
     assert "hunter2" not in str(raised.value)
 
 
@@ -247,7 +247,7 @@ async def test_keys_behind_a_url_are_fetched_once_and_followed_when_they_change(
         return (500, {}, "hunter2") if current[0] is None else (200, {}, current[0].key_set())
 
     with published(answers) as (url, asked):
-        signed = SignedTokens.open(url, issuer=ISSUER, audience=AUDIENCE)
+        signed = JwtVerifier.open(url, issuer=ISSUER, audience=AUDIENCE)
         signed._keys._clock = lambda: now[0]
         for _ in range(5):
             assert await signed.verify_token(first.token("alice")) is not None
@@ -272,7 +272,7 @@ async def test_keys_behind_a_url_are_fetched_once_and_followed_when_they_change(
 async def test_many_callers_at_once_fetch_the_keys_once():
     provider = IdentityProvider()
     with published(lambda _number: (200, {}, provider.key_set())) as (url, asked):
-        signed = SignedTokens.open(url, issuer=ISSUER, audience=AUDIENCE)
+        signed = JwtVerifier.open(url, issuer=ISSUER, audience=AUDIENCE)
         found = []
 
         async def one():
@@ -295,7 +295,7 @@ async def test_many_callers_at_once_fetch_the_keys_once():
 )
 async def test_an_answer_that_holds_no_keys_lets_nobody_in(answer, provider):
     with published(lambda _number: answer) as (url, asked):
-        signed = SignedTokens.open(url, issuer=ISSUER, audience=AUDIENCE)
+        signed = JwtVerifier.open(url, issuer=ISSUER, audience=AUDIENCE)
         assert await signed.verify_token(provider.token("alice")) is None
         assert len(asked) == 1
 
@@ -305,7 +305,7 @@ async def test_a_redirect_to_keys_is_not_followed(provider):
         return (302, {"Location": "/elsewhere"}, "") if number == 1 else (200, {}, provider.key_set())
 
     with published(answers) as (url, asked):
-        signed = SignedTokens.open(url, issuer=ISSUER, audience=AUDIENCE)
+        signed = JwtVerifier.open(url, issuer=ISSUER, audience=AUDIENCE)
         assert await signed.verify_token(provider.token("alice")) is None
         assert len(asked) == 1
 
@@ -313,7 +313,7 @@ async def test_a_redirect_to_keys_is_not_followed(provider):
 async def test_keys_that_cannot_be_had_are_not_asked_for_at_every_call(provider):
     reads = []
     source = KeySource(lambda: reads.append(1) or b"", "nowhere")
-    signed = SignedTokens(source, issuer=ISSUER, audience=AUDIENCE)
+    signed = JwtVerifier(source, issuer=ISSUER, audience=AUDIENCE)
     for _ in range(10):
         assert await signed.verify_token(provider.token("alice")) is None
     assert len(reads) == 1

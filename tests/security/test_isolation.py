@@ -18,7 +18,7 @@ from coatcheck.containers import Container
 from coatcheck.errors import CoatcheckError
 from coatcheck.lifecycle import running
 from coatcheck.mcp_server.authentication import Authentication
-from coatcheck.mcp_server.jwt_verifier import SignedTokens
+from coatcheck.mcp_server.jwt_verifier import JwtVerifier
 from coatcheck.proxy.object_resources import answer_read
 from coatcheck.server import attach, configure_mcp_server
 from coatcheck.settings import Settings
@@ -101,7 +101,7 @@ async def serving(
 @pytest.fixture
 def authentication(provider, tmp_path) -> Authentication:
     keys = str(provider.publish(tmp_path / "jwks.json"))
-    return Authentication(SignedTokens.open(keys, issuer=ISSUER, audience=AUDIENCE), ISSUER, AUDIENCE)
+    return Authentication(JwtVerifier.open(keys, issuer=ISSUER, audience=AUDIENCE), ISSUER, AUDIENCE)
 
 
 async def answer(client: Client, way: str, name: str) -> tuple[bool | None, str]:

@@ -179,6 +179,6 @@ def test_a_call_is_wanted_whole_where_headers_repeat_its_arguments():
         params = {"name": tool, "arguments": {"city": "Bern"}}
         whole = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
         seen = parse_call_partially(json.dumps(whole).encode())
-        assert headers.want_whole(seen) == (tool == "marked")
-        assert not headers.want_whole(whole)
+        assert headers.needs_full_parsing(seen) == (tool == "marked")
+        assert not headers.needs_full_parsing(whole)
     assert headers.of(whole | {"params": {**params, "name": "marked"}})["mcp-param-City"] == "Bern"

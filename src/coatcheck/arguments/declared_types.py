@@ -64,7 +64,7 @@ class DeclaredTypes:
 
     def __init__(self, root: Any, resolve: Resolve | None = None) -> None:
         self._resolve: Resolve = resolve or (lambda reference: follow(root, reference))
-        self._root = _Spot((root,))
+        self._root = _Location((root,))
         self._places = 0
 
     def at(self, place: Place = ()) -> Types:
@@ -76,7 +76,7 @@ class DeclaredTypes:
             spot.types = self._types(spot.schemas)
         return spot.types
 
-    def _inner(self, spot: "_Spot", key: str | int) -> "_Spot":
+    def _inner(self, spot: "_Location", key: str | int) -> "_Location":
         branches = spot.branches
         if branches is None:
             branches = spot.branches = self._branches(spot.schemas)
@@ -85,9 +85,9 @@ class DeclaredTypes:
             key = 0  # All items are alike.
         known = spot.inner.get(key)
         if known is None:
-            schemas = tuple(_speaking_of(key, branches)) or (True,)
+            schemas = tuple(_subschemas_for(key, branches)) or (True,)
             # Members that no property names are alike, too: one entry serves all of them.
-            known = spot.shared.setdefault(tuple(map(id, schemas)), _Spot(schemas))
+            known = spot.shared.setdefault(tuple(map(id, schemas)), _Location(schemas))
             if self._places < MOST_PLACES:
                 self._places += 1
                 spot.inner[key] = known
@@ -97,14 +97,14 @@ class DeclaredTypes:
         budget = [MOST_NODES]
         try:
             united = frozenset[str]().union(*(self._of(schema, 0, budget) for schema in schemas))
-        except _Beyond:
+        except _BoundExceeded:
             return ANY
         return united or ANY
 
     def _of(self, schema: Any, level: int, budget: list[int]) -> Types:
         budget[0] -= 1
         if budget[0] < 0 or level > MOST_LEVELS:
-            raise _Beyond
+            raise _BoundExceeded
         if schema is False:
             return frozenset()
         if not isinstance(schema, dict):
@@ -112,10 +112,10 @@ class DeclaredTypes:
         types = _declared(schema)
         if "$ref" in schema:
             types &= self._of(self._target(schema), level + 1, budget)
-        for part in _listed(schema, "allOf"):
+        for part in _subschema_list(schema, "allOf"):
             types &= self._of(part, level + 1, budget)
         for key in ("anyOf", "oneOf"):
-            parts = [self._of(part, level + 1, budget) for part in _listed(schema, key)]
+            parts = [self._of(part, level + 1, budget) for part in _subschema_list(schema, key)]
             if parts:
                 types &= frozenset[str]().union(*parts)
         return types | {"null"} if schema.get("nullable") is True else types
@@ -138,14 +138,14 @@ class DeclaredTypes:
             if "$ref" in schema:
                 waiting.append((self._target(schema), level + 1))
             for key in ("allOf", "anyOf", "oneOf"):
-                parts = _listed(schema, key)
+                parts = _subschema_list(schema, key)
                 if len(parts) > MOST_NODES:
                     return []
                 waiting += [(part, level + 1) for part in parts]
         return found
 
 
-class _Spot:
+class _Location:
     """What is known of one place."""
 
     __slots__ = ("branches", "by_position", "inner", "schemas", "shared", "types")
@@ -155,11 +155,11 @@ class _Spot:
         self.types: Types | None = None
         self.branches: list[dict[str, Any]] | None = None
         self.by_position = False
-        self.inner: dict[str | int, _Spot] = {}
-        self.shared: dict[tuple[int, ...], _Spot] = {}
+        self.inner: dict[str | int, _Location] = {}
+        self.shared: dict[tuple[int, ...], _Location] = {}
 
 
-class _Beyond(Exception):
+class _BoundExceeded(Exception):
     """There is more to read than the bound allows."""
 
 
@@ -178,12 +178,12 @@ def _declared(schema: dict[str, Any]) -> Types:
     return types
 
 
-def _listed(schema: dict[str, Any], key: str) -> list[Any]:
+def _subschema_list(schema: dict[str, Any], key: str) -> list[Any]:
     parts = schema.get(key)
     return parts if isinstance(parts, list) else []
 
 
-def _speaking_of(key: str | int, branches: list[dict[str, Any]]) -> Iterator[Any]:
+def _subschemas_for(key: str | int, branches: list[dict[str, Any]]) -> Iterator[Any]:
     for branch in branches:
         found = _item(branch, key) if isinstance(key, int) else _member(branch, key)
         if found is not None and found is not False:

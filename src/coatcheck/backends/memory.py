@@ -35,7 +35,7 @@ class Deadlines:
         """Add ``key``, which must not be there."""
         self._due.append(due)
         self._keys.append(key)
-        self._rise(len(self._keys) - 1, due, key)
+        self._sift_up(len(self._keys) - 1, due, key)
 
     def discard(self, key: str) -> None:
         """Take ``key`` out, if it is there."""
@@ -44,22 +44,22 @@ class Deadlines:
             return
         due, last = self._due.pop(), self._keys.pop()
         if position < len(self._keys):  # the last one fills the gap
-            risen = self._rise(position, due, last)
+            risen = self._sift_up(position, due, last)
             if risen == position:
-                self._sink(position, due, last)
+                self._sift_down(position, due, last)
 
-    def _rise(self, position: int, due: float, key: str) -> int:
+    def _sift_up(self, position: int, due: float, key: str) -> int:
         """Put ``key`` at ``position`` or, past later ones, nearer the top; where it came to rest."""
         while position:
             above = (position - 1) >> 1
             if self._due[above] <= due:
                 break
-            self._place(position, self._due[above], self._keys[above])
+            self._write_slot(position, self._due[above], self._keys[above])
             position = above
-        self._place(position, due, key)
+        self._write_slot(position, due, key)
         return position
 
-    def _sink(self, position: int, due: float, key: str) -> None:
+    def _sift_down(self, position: int, due: float, key: str) -> None:
         """Put ``key`` at ``position`` or, past earlier ones, further from the top."""
         size = len(self._keys)
         while (below := 2 * position + 1) < size:
@@ -67,11 +67,11 @@ class Deadlines:
                 below += 1
             if self._due[below] >= due:
                 break
-            self._place(position, self._due[below], self._keys[below])
+            self._write_slot(position, self._due[below], self._keys[below])
             position = below
-        self._place(position, due, key)
+        self._write_slot(position, due, key)
 
-    def _place(self, position: int, due: float, key: str) -> None:
+    def _write_slot(self, position: int, due: float, key: str) -> None:
         self._due[position] = due
         self._keys[position] = key
         self._positions[key] = position

@@ -65,7 +65,7 @@ class OwnTool:
         except ArgumentRejected as error:
             return text_result(str(error), is_error=True)
         except ValidationError as error:
-            return text_result(_describe_faults(error), is_error=True)
+            return text_result(_validation_summary(error), is_error=True)
         given = {name: getattr(checked, name) for name in type(checked).model_fields}
         try:
             if inspect.iscoroutinefunction(self.function):
@@ -90,12 +90,12 @@ def _opened(arguments: dict[str, Any], fields: Mapping[str, FieldInfo]) -> dict[
     opened = {
         name: open_json_text(value)
         for name, value in arguments.items()
-        if isinstance(value, str) and _takes_object_alone(fields[name].annotation)
+        if isinstance(value, str) and _accepts_only_objects(fields[name].annotation)
     }
     return {**arguments, **{name: value for name, value in opened.items() if value is not None}}
 
 
-def _takes_object_alone(annotation: Any) -> bool:
+def _accepts_only_objects(annotation: Any) -> bool:
     kinds = {get_origin(kind) or kind for kind in (get_args(annotation) or (annotation,))}
     return dict in kinds and not kinds & {str, Any}
 
@@ -132,7 +132,7 @@ class _WithoutTitles(GenerateJsonSchema):
         return made
 
 
-def _describe_faults(error: ValidationError) -> str:
+def _validation_summary(error: ValidationError) -> str:
     faults = error.errors(include_url=False, include_context=False)
     lines = [
         f"Parameter {quoted('.'.join(map(str, fault['loc'])))}: {excerpt(fault['msg'], 200)}"

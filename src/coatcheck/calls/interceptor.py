@@ -137,7 +137,7 @@ class Interceptor:
         self.learn(tools)
         listed = [self._rewritten(tool) for tool in tools]
         if not result.get("nextCursor"):
-            listed += [tool.advertise(name) for name, tool in self._offered().items()]
+            listed += [tool.advertise(name) for name, tool in self._tools_by_listed_name().items()]
         return {**result, "tools": listed}
 
     def _rewritten(self, tool: Any) -> Any:
@@ -153,7 +153,7 @@ class Interceptor:
             changed["outputSchema"] = allow_stored(tool["outputSchema"])
         return changed
 
-    def _offered(self) -> dict[str, OwnTool]:
+    def _tools_by_listed_name(self) -> dict[str, OwnTool]:
         """Our tools by the name they have beside the server's: a name that is taken gets a prefix."""
         offered: dict[str, OwnTool] = {}
         for name, tool in self._own_tools.items():
@@ -165,11 +165,11 @@ class Interceptor:
 
     def is_own(self, tool: str) -> bool:
         """Whether a call of this name is answered here."""
-        return tool in self._offered()
+        return tool in self._tools_by_listed_name()
 
     async def own_tool_call(self, name: str, arguments: Mapping[str, Any] | None) -> Result | None:
         """Answer a call of one of our own tools; ``None`` where the name is not ours."""
-        tool = self._offered().get(name)
+        tool = self._tools_by_listed_name().get(name)
         if tool is None:
             return None
         with listed_as(self._renamed()):
@@ -177,7 +177,7 @@ class Interceptor:
 
     def _renamed(self) -> dict[str, str]:
         """Our tools that a name of the server's made us rename: what they are called usually, and here."""
-        offered = self._offered().items()
+        offered = self._tools_by_listed_name().items()
         return {tool.name: name for name, tool in offered if name != tool.name}
 
     async def prepare(
@@ -234,7 +234,7 @@ class Interceptor:
             room = budget.room(self.limits.for_concurrent_calls)
             if room is not None:
                 limit = min(limit, max(room, ALWAYS_FREE))
-            if characters > limit or self.limits.keeps_always(tool):
+            if characters > limit or self.limits.always_keeps(tool):
                 return False
         budget.spent += characters
         return True

@@ -35,19 +35,19 @@ class Limits:
 
     def of(self, tool: str) -> int | None:
         """Characters up to which a tool's result passes unchanged; ``None`` for any number."""
-        if _fits(tool, self.never):
+        if _matches_any(tool, self.never):
             return None
-        own = self.own_of(tool)
+        own = self.tool_limit(tool)
         return self.default if own is None else own
 
-    def own_of(self, tool: str) -> int | None:
+    def tool_limit(self, tool: str) -> int | None:
         """The limit that a pattern gives a tool, or ``None``."""
         return next((limit for pattern, limit in self.by_tool if fnmatchcase(tool, pattern)), None)
 
-    def keeps_always(self, tool: str) -> bool:
+    def always_keeps(self, tool: str) -> bool:
         """Whether a tool's results are kept even when they are small."""
-        return bool(self.always) and _fits(tool, self.always) and not _fits(tool, self.never)
+        return bool(self.always) and _matches_any(tool, self.always) and not _matches_any(tool, self.never)
 
 
-def _fits(tool: str, patterns: tuple[str, ...]) -> bool:
+def _matches_any(tool: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(tool, pattern) for pattern in patterns)

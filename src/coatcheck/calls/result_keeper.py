@@ -114,7 +114,7 @@ class ResultKeeper:
         if budget is not None and limit is not None:
             room = budget.room(self._limits.for_concurrent_calls)
         passes = limit is not None and size.larger <= (limit if room is None else min(limit, max(room, ALWAYS_FREE)))
-        if passes and not has_filter and not self._limits.keeps_always(origin.tool):
+        if passes and not has_filter and not self._limits.always_keeps(origin.tool):
             if budget is not None:
                 budget.spent += size.larger
             return with_notes(result, origin.call.notes)
@@ -142,16 +142,16 @@ class ResultKeeper:
             kept = await self._stored(result, origin.tool, SHORTEST_PREVIEW)
             answer = await self._filtered(result, kept, origin.call)
             if answer is not None:
-                return self._replaced(result, size, origin, kept, _answered(result, origin, kept, answer))
+                return self._replaced(result, size, origin, kept, _filter_result(result, origin, kept, answer))
         limit = self._limit(result, origin)
         if limit is None:
             return result
         limit = limit if room is None else min(limit, max(room, ALWAYS_FREE))
-        always = self._limits.keeps_always(origin.tool)
+        always = self._limits.always_keeps(origin.tool)
         if size.larger <= limit:
             return await self._with_reference(result, origin, kept) if always else result
         notice_limit = self._preview_limit
-        if room is not None or self._limits.own_of(origin.tool) is not None:
+        if room is not None or self._limits.tool_limit(origin.tool) is not None:
             notice_limit = min(notice_limit, max(limit, SHORTEST_PREVIEW))
         promises = origin.promises_structure
         if has_large_binaries(result):
@@ -171,7 +171,7 @@ class ResultKeeper:
     def _limit(self, result: Result, origin: Origin) -> int | None:
         """Give the limit of a tool's results, or what its host shows without cutting it."""
         limit = self._limits.of(origin.tool)
-        if limit is None or not self._limits.adapts_to_host or self._limits.own_of(origin.tool) is not None:
+        if limit is None or not self._limits.adapts_to_host or self._limits.tool_limit(origin.tool) is not None:
             return limit
         first = next((text for block in blocks_of(result) if (text := text_of(block)) is not None), "")
         return inline_characters(origin.host, limit, first)
@@ -251,7 +251,7 @@ def _measured(result: Result, origin: Origin, most: int) -> ResultSize:
     return replace(size, structure=0) if origin.structure_stays else size
 
 
-def _answered(result: Result, origin: Origin, kept: Kept, answer: str) -> Result:
+def _filter_result(result: Result, origin: Origin, kept: Kept, answer: str) -> Result:
     """Put a result together that says what a filter gave."""
     reference = f"[What {FILTER} gave. The whole result: {kept.reference}]"
     short = with_content(result, [text_block(answer), text_block(reference)])

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from coatcheck.cli.install import InlineLimit, ObjectTools, Ttl, complete_client, go_on, wrap_options
+from coatcheck.cli.install import InlineLimit, ObjectTools, Ttl, apply_plan, complete_client, wrap_options
 from coatcheck.errors import SettingsError
 
 _HEADER_VARIABLE = "COATCHECK_HEADER_"
@@ -87,4 +87,4 @@ def add(
         if link := install_link(known, name, entry):
             typer.echo(f"\n{link}")
         return
-    go_on(plan_add(place, name, entry), dry_run=dry_run, yes=yes)
+    apply_plan(plan_add(place, name, entry), dry_run=dry_run, yes=yes)

@@ -9,7 +9,7 @@ import anyio
 from mcp import Client, StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, TextContent
 
-from coatcheck.cli.printing import print_data, say
+from coatcheck.cli.printing import print_data, print_message
 from coatcheck.errors import CoatcheckError
 
 SERVER = (sys.executable, "-m", "coatcheck.cli.demo_server")
@@ -28,17 +28,17 @@ def run_demo() -> int:
 
 async def _demo() -> int:
     with anyio.fail_after(DEADLINE_SECONDS):
-        say("starting the included server, directly …")
+        print_message("starting the included server, directly …")
         async with _connect(SERVER) as client:
-            plain = _seen(await client.call_tool("list_orders", {}))
-        say("starting it behind `coatcheck wrap` …")
+            plain = _text_for_model(await client.call_tool("list_orders", {}))
+        print_message("starting it behind `coatcheck wrap` …")
         async with _connect((sys.executable, "-m", "coatcheck", "wrap", "--", *SERVER)) as client:
-            preview = _seen(await client.call_tool("list_orders", {}))
+            preview = _text_for_model(await client.call_tool("list_orders", {}))
             found = re.match(r"@obj_[\w-]+", preview)
             if found is None:
                 raise CoatcheckError(f"The result was not kept; the answer begins: {preview[:200]}")
             reference = found[0]
-            total = _seen(await client.call_tool("total", {"orders": reference}))
+            total = _text_for_model(await client.call_tool("total", {"orders": reference}))
     expected = sum(item["price"] for order in json.loads(plain) for item in order["items"])
     lines = preview.splitlines()
     print_data(
@@ -63,7 +63,7 @@ async def _demo() -> int:
         )
     )
     if total.strip() != str(expected):
-        say(f"the total should be {expected:,}")
+        print_message(f"the total should be {expected:,}")
         return 1
     return 0
 
@@ -76,7 +76,7 @@ def _connect(command: Sequence[str]) -> Client:
     return Client(stdio_client(StdioServerParameters(command=command[0], args=list(command[1:]))))
 
 
-def _seen(result: CallToolResult) -> str:
+def _text_for_model(result: CallToolResult) -> str:
     """Give what a model reads of a result: its text, or its structured content where a host shows that."""
     if result.is_error:
         raise CoatcheckError("A tool of the included server failed: " + "".join(map(str, result.content))[:300])

@@ -12,7 +12,7 @@ import typer
 from coatcheck import __version__
 from coatcheck.backends import InMemoryBackend
 from coatcheck.cli.logs import warnings_as_messages
-from coatcheck.cli.options import SettingsFlags, make_container, store_place
+from coatcheck.cli.options import SettingsFlags, make_container, store_location
 from coatcheck.containers import Container
 from coatcheck.errors import CoatcheckError
 from coatcheck.store.object_store import ObjectStore
@@ -53,7 +53,7 @@ async def _examine(flags: SettingsFlags) -> int:
             backend = container.backend()
             line(type(getattr(backend, "backend", backend)).__name__)
         with report.line("store") as line:
-            line(f"{store_place(settings)} answers in {await _milliseconds(container.store().aping):.1f} ms")
+            line(f"{store_location(settings)} answers in {await _milliseconds(container.store().aping):.1f} ms")
         # A store that does not answer says nothing about the sandbox.
         with report.line("sandbox") as line, container.store.override(ObjectStore(InMemoryBackend())):
             line(f"a worker started and answered in {await _milliseconds(lambda: _query(container)):.0f} ms")

@@ -8,7 +8,7 @@ from coatcheck.cli.logs import announce
 
 
 def explain_waiting(arguments: Sequence[str] | None = None) -> None:
-    """Where stdin is a terminal, say that an MCP client is expected there, and how to configure one.
+    """Where stdin is a terminal, explain that an MCP client is expected there, and how to configure one.
 
     Args:
         arguments: The command line without the program; that of this process by default.

@@ -113,20 +113,20 @@ def install(
 
     def change(found: "ConfigFile") -> None:
         made = plan(found, tools=bool(add_tools))
-        if add_tools is None and _may_ask(dry_run, yes) and any(outcome.hidden_tools for outcome in made.outcomes):
+        if add_tools is None and _can_prompt(dry_run, yes) and any(outcome.hidden_tools for outcome in made.outcomes):
             _print_outcomes(made, dry_run=dry_run, yes=yes)
             if typer.confirm("Add the object tools to these lists?", default=True):
                 made = plan(found, tools=True)
-        go_on(made, dry_run=dry_run, yes=yes)
+        apply_plan(made, dry_run=dry_run, yes=yes)
 
-    _each(_files(client, file, every=every), change)
+    _for_each_file(_files(client, file, every=every), change)
 
 
 def wrap_options(*, object_tools: str | None, **given: float | None) -> list[str]:
     """Write settings as options of ``wrap``.
 
     Raises:
-        SettingsError: There is no such object tool; a client would only say that its server does not start.
+        SettingsError: There is no such object tool; a client would only report that its server does not start.
     """
     if object_tools is not None:
         from coatcheck.explorer.tool_names import names_of_tools
@@ -155,16 +155,16 @@ def uninstall(
 
     def change(found: "ConfigFile") -> None:
         plan = plan_uninstall(found, server or [])
-        go_on(plan, dry_run=dry_run, yes=yes)
+        apply_plan(plan, dry_run=dry_run, yes=yes)
         if not dry_run and not server and any(outcome.action == "moved back" for outcome in plan.outcomes):
             others = plan_uninstall(found)  # servers beside the gateway
             if others.changes:
-                go_on(others, dry_run=dry_run, yes=yes)
+                apply_plan(others, dry_run=dry_run, yes=yes)
 
-    _each(_files(client, file, every=every), change)
+    _for_each_file(_files(client, file, every=every), change)
 
 
-def _each(files: "Sequence[ConfigFile]", change: "Callable[[ConfigFile], None]") -> None:
+def _for_each_file(files: "Sequence[ConfigFile]", change: "Callable[[ConfigFile], None]") -> None:
     """Change files; one that cannot be changed does not stop the others."""
     if len(files) == 1:
         change(files[0])
@@ -204,7 +204,7 @@ def _files(client: str | None, file: Path | None, *, every: bool) -> list["Confi
     raise SettingsError("Name a client, or --all:\n" + "\n".join(lines))
 
 
-def _may_ask(dry_run: bool, yes: bool) -> bool:
+def _can_prompt(dry_run: bool, yes: bool) -> bool:
     return not dry_run and not yes and sys.stdin.isatty()
 
 
@@ -220,7 +220,7 @@ def _print_outcomes(plan: "Plan", *, dry_run: bool, yes: bool) -> None:
             typer.echo(f"  note: {outcome.note}")
 
 
-def go_on(plan: "Plan", *, dry_run: bool, yes: bool) -> None:
+def apply_plan(plan: "Plan", *, dry_run: bool, yes: bool) -> None:
     """Print what a plan changes, ask, and carry it out."""
     from coatcheck.installer import carry_out
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 
-from coatcheck.cli.printing import say
+from coatcheck.cli.printing import print_message
 from coatcheck.errors import excerpt
 from coatcheck.proxy.upstreams.process import DroppingStderr
 
@@ -68,7 +68,7 @@ def warnings_as_messages() -> Iterator[None]:
 class _Messages(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.name != "coatcheck.backends.breaker":
-            say(record.getMessage())
+            print_message(record.getMessage())
 
 
 def write_logs_as(log_format: str | None) -> None:
@@ -86,7 +86,7 @@ def announce(text: str) -> None:
         record = logger.makeRecord(logger.name, logging.INFO, "", 0, text, (), None)
         logger.handle(record)
     else:
-        say(text)
+        print_message(text)
 
 
 def _logs_json() -> bool:

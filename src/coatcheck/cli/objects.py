@@ -11,8 +11,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from coatcheck.cli.logs import warnings_as_messages
-from coatcheck.cli.options import SettingsFlags, WrongUsage, make_settings, store_place
-from coatcheck.cli.printing import print_data, print_table, say
+from coatcheck.cli.options import SettingsFlags, WrongUsage, make_settings, store_location
+from coatcheck.cli.printing import print_data, print_message, print_table
 from coatcheck.cli.settings_options import SettingsCommand, settings_options
 from coatcheck.errors import quoted_name
 
@@ -62,7 +62,7 @@ def ls(
     with opened(settings) as container:
         wanted = None if all_namespaces else namespace or ""
         found = sorted(inventory(container.backend(), wanted), key=lambda held: -held.metadata.created)
-        place = store_place(container.settings())
+        place = store_location(container.settings())
     now = time.time()
     if as_json:
         rows = [
@@ -86,7 +86,7 @@ def ls(
             "--object-store-backend, --sqlite-path and --redis-url name another store",
             "the cache folder follows XDG_CACHE_HOME and HOME",
         ]
-        say(f"no objects are stored {here}, in {place}. {'; '.join(more)}")
+        print_message(f"no objects are stored {here}, in {place}. {'; '.join(more)}")
     print_table(
         [
             [
@@ -156,7 +156,7 @@ def grep(
         wanted = {"pattern": pattern, "case_sensitive": not ignore_case, "context": context, "most": limit}
         answer = explorer.run("search", target, **wanted)
     if not answer.facts.get("matches"):
-        say(answer.text)
+        print_message(answer.text)
         raise typer.Exit(NOT_FOUND)
     print_data(answer.text + "\n")
 
@@ -174,7 +174,7 @@ def query(
     with _exploring(settings, namespace) as explorer:
         answer = explorer.run("query", target, filter=filter)
     for note in answer.facts.get("notes", []):
-        say(note)
+        print_message(note)
     print_data((answer.payload or b"") + b"\n")
 
 
@@ -221,10 +221,10 @@ def rm(
                 raise WrongUsage(f"{reference} is a part; objects are removed as a whole.")
         for reference in references:
             if explorer.store.delete(reference.object_id):
-                say(f"removed {reference}")
+                print_message(f"removed {reference}")
             else:
                 missing += 1
-                say(f"{reference} not found")
+                print_message(f"{reference} not found")
     if missing:
         raise typer.Exit(NOT_FOUND)
 
@@ -274,11 +274,11 @@ def _exploring(flags: SettingsFlags, namespace: str | None) -> Iterator[Any]:
             except ObjectNotFound as error:
                 where = f" in the namespace {namespace}" if namespace else ""
                 raise CoatcheckError(
-                    f"@{error.object_id} not found{where} in {store_place(made)}: "
+                    f"@{error.object_id} not found{where} in {store_location(made)}: "
                     "`coatcheck objects ls` lists what is there."
                 ) from None
 
 
 def _refuse(text: str) -> NoReturn:
-    say(text)
+    print_message(text)
     raise typer.Exit(USAGE)

@@ -98,7 +98,7 @@ def make_container(flags: SettingsFlags) -> "Container":
     return load_container(flags.container)
 
 
-def store_place(settings: "Settings") -> str:
+def store_location(settings: "Settings") -> str:
     """Name the store of the settings, without what may be secret in a URL."""
     from coatcheck.backends import redact_url
 

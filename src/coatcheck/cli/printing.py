@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from coatcheck.errors import CoatcheckError
 
 
-def say(text: str) -> None:
+def print_message(text: str) -> None:
     """Write a message to stderr."""
     sys.stderr.write(f"coatcheck: {_printable(text)}\n")
 

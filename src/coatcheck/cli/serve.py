@@ -23,7 +23,7 @@ from coatcheck.codec.chunked.gc_tuning import freeze_loaded_objects
 from coatcheck.containers import Container
 from coatcheck.mcp_server.authentication import Authentication
 from coatcheck.monitoring.http_routes import Monitored, monitoring_routes
-from coatcheck.proxy.front.asgi_middleware import Draining, PostOnly
+from coatcheck.proxy.front.asgi_middleware import DrainingApplication, PostOnly
 from coatcheck.proxy.front.standard_streams import signals
 from coatcheck.tools.registration import choose_tools
 from coatcheck.tools.toolset import Toolset
@@ -135,7 +135,7 @@ async def _serve_http(
             )
         if listening.stateless:
             application = PostOnly(application, path)
-        draining = Draining(application)
+        draining = DrainingApplication(application)
         server.middleware.insert(0, draining.watch)
         bound = bind(listening)
         warn_of_open_tokens(listening)

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import typer
 
 from coatcheck.cli.objects import opened
-from coatcheck.cli.options import SettingsFlags, make_settings, store_place
-from coatcheck.cli.printing import print_data, print_table, say
+from coatcheck.cli.options import SettingsFlags, make_settings, store_location
+from coatcheck.cli.printing import print_data, print_message, print_table
 from coatcheck.cli.settings_options import settings_options
 from coatcheck.errors import quoted_name
 
@@ -52,7 +52,7 @@ def stats(
         except ObjectStoreUnavailable as error:
             if url is None:
                 raise
-            say(str(error))
+            print_message(str(error))
     if url is not None:
         found["server"] = _counted(url)
     if as_json:
@@ -76,7 +76,7 @@ def _of_store(flags: SettingsFlags) -> Figures:
         backend = container.backend()
         return {
             "saved": saved_figures(savings(backend)),
-            "store": {"place": store_place(container.settings()), **_holdings(list(inventory(backend)))},
+            "store": {"place": store_location(container.settings()), **_holdings(list(inventory(backend)))},
         }
 
 

@@ -1,4 +1,4 @@
-"""The options of ``coatcheck wrap`` that say which server is wrapped, and how secrets get there."""
+"""The options of ``coatcheck wrap`` that select the wrapped server and pass secrets to it."""
 
 import os
 import re

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from coatcheck.cli.listen_options import is_loopback
 from coatcheck.errors import SettingsError
-from coatcheck.proxy.front.asgi_middleware import Draining, LoopbackHosts
+from coatcheck.proxy.front.asgi_middleware import DrainingApplication, LoopbackHosts
 from coatcheck.proxy.front.standard_streams import signals
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class WebServer(uvicorn.Server):
 
 async def run_web_server(
     application: ASGIApp,
-    draining: Draining,
+    draining: DrainingApplication,
     bound: socket.socket,
     health: "Health",
     *,
@@ -139,13 +139,13 @@ def _is_no_cancellation(record: logging.LogRecord) -> bool:
 
 
 def bind(listening: "Listening") -> socket.socket:
-    """Listen where the flags say.
+    """Listen on the address of the flags.
 
     Raises:
         SettingsError: That is not possible.
     """
     family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
-    # The event loop sends small answers at once only on sockets that say that they are TCP.
+    # The event loop sends small answers at once only on sockets whose protocol is TCP.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

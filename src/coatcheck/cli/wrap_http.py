@@ -10,7 +10,7 @@ from coatcheck.cli.web_server import address_of, bind, run_web_server
 from coatcheck.cli.wrap_runner import WrapFlags, make_container, make_interceptor
 from coatcheck.codec.chunked.gc_tuning import freeze_loaded_objects
 from coatcheck.monitoring.http_routes import Monitored, monitoring_routes
-from coatcheck.proxy.front.asgi_middleware import Draining
+from coatcheck.proxy.front.asgi_middleware import DrainingApplication
 from coatcheck.proxy.front.http_application import PATH, Application
 from coatcheck.wiring.running import running
 
@@ -50,7 +50,7 @@ async def serve_http(
             max_caller_sessions=container.settings().max_caller_sessions,
         )
         freeze_loaded_objects()
-        draining = Draining(application)
+        draining = DrainingApplication(application)
         bound = bind(listening)
         warn_of_open_tokens(listening)
         announce(f"listening on {address_of(bound)}{PATH}")

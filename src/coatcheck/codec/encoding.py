@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from coatcheck.codec.chunked.encoder import FIRST_SLICE, SLICE_BYTES
+from coatcheck.codec.chunked.encoder import FIRST_CHUNK, SLICE_BYTES
 from coatcheck.codec.chunked.size_estimate import is_small
 from coatcheck.codec.decoding import load_exactly
 from coatcheck.codec.envelope import JsonType, Kind, PayloadBuffer
@@ -129,7 +129,7 @@ def encode(value: Any) -> Encoded:
             return encoded
     if isinstance(value, ToolResult):
         return _encode_result(value.result)
-    payload, careful = _dump_sliced(value) if _is_long(value) else try_dump(value)
+    payload, careful = _dump_in_chunks(value) if _is_long(value) else try_dump(value)
     return describe_payload(value, payload, careful=careful)
 
 
@@ -138,9 +138,9 @@ def _is_long(value: Any) -> bool:
     return type(value) in {list, tuple} and len(value) >= LONG_VALUE
 
 
-def _dump_sliced(items: list[Any] | tuple[Any, ...]) -> tuple[bytes | PayloadBuffer, bool]:
+def _dump_in_chunks(items: list[Any] | tuple[Any, ...]) -> tuple[bytes | PayloadBuffer, bool]:
     buffer = PayloadBuffer()
-    start, size = 0, FIRST_SLICE
+    start, size = 0, FIRST_CHUNK
     try:
         while start < len(items):
             piece = dump_fast(items[start : start + size])

@@ -22,10 +22,10 @@ from coatcheck.explorer.listing import write_listing
 from coatcheck.explorer.operations import OPERATIONS, Answer, Document
 from coatcheck.explorer.operations.document import metadata_of
 from coatcheck.explorer.previews import (
-    NotPlain,
+    NoJsonForm,
     Preview,
     Subject,
-    brief,
+    describe_value,
     gets_whole,
     render,
     render_small,
@@ -101,7 +101,7 @@ class ExplorerCore:
             # Only now, so that listings find what the preview says: what is stored never changes.
             stored = await self._put(encoded, tool, object_id, about)
         except (ObjectStoreUnavailable, ObjectTooLarge) as error:
-            return Kept(None, self._unkept(encoded, characters, error, limit), characters)
+            return Kept(None, self._preview_unstored(encoded, characters, error, limit), characters)
         expires = stored.metadata.created + self.store.ttl if self.store.ttl > 0 else None
         return Kept(reference, preview, characters, expires)
 
@@ -113,15 +113,15 @@ class ExplorerCore:
         if not is_large and not (isinstance(shown, str) and is_for_the_sandbox(shown)):
             if gets_whole(shown, self.response_limit):
                 subject = replace(subject, gets_whole=True)
-            with suppress(NotPlain), listed_as(self._names()):
+            with suppress(NoJsonForm), listed_as(self._names()):
                 return preview_of(shown, subject, limit)
-        return await self._preview_of(_unstored(object_id, encoded, subject.tool), limit)
+        return await self._preview_of(_unstored_object(object_id, encoded, subject.tool), limit)
 
     def _names(self) -> Names:
         """The names of the object tools that hold here: those of the call go before the explorer's own."""
         return {**self.tool_names, **listed_names()} if self.tool_names else listed_names()
 
-    def _unkept(self, encoded: Encoded, characters: int, error: CoatcheckError, limit: int) -> str:
+    def _preview_unstored(self, encoded: Encoded, characters: int, error: CoatcheckError, limit: int) -> str:
         plain = codec.decode(metadata_of(encoded), encoded.payload)
         plain = well_formed(plain) if isinstance(plain, str) else plain
         note = f"This result was not kept: {error}"
@@ -275,7 +275,7 @@ class ExplorerCore:
             object_id = self.store.reserve(encoded.size)
             if not fits and operation != "replace":  # the answer of that says what is different; the rest is known
                 limit = min(self.preview_limit, self.response_limit - len(answer.text) - 2)
-                preview = await self._preview_of(_unstored(object_id, encoded, made_by), max(limit, 0))
+                preview = await self._preview_of(_unstored_object(object_id, encoded, made_by), max(limit, 0))
             stored = await self._put(encoded, made_by, object_id, preview.about)
         except (ObjectStoreUnavailable, ObjectTooLarge) as error:
             return f"{answer.text}\n\nThe new value was not kept: {error}"[: self.response_limit]
@@ -327,15 +327,15 @@ def preview_of(value: Any, subject: Subject, limit: int) -> Preview:
     """Preview a value in hand: a headline and the whole of it where both fit, else the bounded preview.
 
     Raises:
-        NotPlain: The value holds objects that are no JSON; decode its stored form instead.
+        NoJsonForm: The value holds objects that are no JSON; decode its stored form instead.
     """
     small = render_small(value, subject, limit)
     if small is None:
         return render(value, subject, limit)
-    return Preview(small, lambda: "" if isinstance(value, str) else brief(value))
+    return Preview(small, lambda: "" if isinstance(value, str) else describe_value(value))
 
 
-def _unstored(object_id: str, encoded: Encoded, tool: str | None) -> StoredObject:
+def _unstored_object(object_id: str, encoded: Encoded, tool: str | None) -> StoredObject:
     return StoredObject(object_id, metadata_of(encoded)._replace(tool=tool), encoded.view())
 
 

@@ -3,7 +3,7 @@
 from coatcheck import codec
 from coatcheck.codec.envelope import MAX_ABOUT_CHARACTERS
 from coatcheck.errors import counted, quoted_name
-from coatcheck.explorer.previews.in_brief import shorten
+from coatcheck.explorer.previews.one_line_descriptions import shorten
 from coatcheck.explorer.previews.wording import kind_and_length, one_line
 from coatcheck.explorer.texts import name_format
 from coatcheck.store.stored_object import ObjectSummary

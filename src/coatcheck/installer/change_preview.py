@@ -42,7 +42,7 @@ def show_changes(trees: tuple[Tree, Tree], edits: Sequence[Edit], client: Client
         client: The client that the file belongs to.
         name: The file's name.
     """
-    old, new = (_Masked(tree, client) for tree in trees)
+    old, new = (_MaskedText(tree, client) for tree in trees)
     lines = [f"--- {name}", f"+++ {name} (new)"]
     shift = 0
     for group in _groups(trees[0].text, edits):
@@ -86,7 +86,7 @@ def _hunks(before: list[str], after: list[str], old_line: int, new_line: int) ->
             yield from (f"+{line}" for line in after[new_start:new_end])
 
 
-class _Masked:
+class _MaskedText:
     """A text of which pieces can be taken with everything masked that may be secret."""
 
     def __init__(self, tree: Tree, client: Client) -> None:

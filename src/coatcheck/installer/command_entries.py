@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from coatcheck.installer.server_entries import Entry, LeftAlone
+from coatcheck.installer.server_entries import Entry, ServerSkipped
 from coatcheck.installer.text_spans import Edit, Member, Tree, quoted
 
 _LEADING = re.compile(r"\r?\n[ \t]*\Z")
@@ -15,11 +15,11 @@ def wrap_command(tree: Tree, entry: Entry, wrapping: Sequence[str]) -> list[Edit
     The command goes into the arguments as it is written, so that it can come back unchanged.
 
     Raises:
-        LeftAlone: Its command is not a string, or its arguments are not a list.
+        ServerSkipped: Its command is not a string, or its arguments are not a list.
     """
     command, args = entry.node.find("command"), entry.node.find("args")
     if command is None or command.node.kind != "string" or not command.node.scalar:
-        raise LeftAlone("its command is not a string")
+        raise ServerSkipped("its command is not a string")
     words = ", ".join([*map(quoted, [*wrapping[1:], "--"]), tree.raw(command.node)])
     edits = [Edit(command.node.start, command.node.end, quoted(wrapping[0]))]
     if args is None:
@@ -29,7 +29,7 @@ def wrap_command(tree: Tree, entry: Entry, wrapping: Sequence[str]) -> list[Edit
         return [*edits, Edit(args.node.start, args.node.end, f"[{words}]")]
     items = args.node.items
     if args.node.kind != "array" or any(item.kind in {"object", "array"} for item in items):
-        raise LeftAlone("its args are not a list of strings")
+        raise ServerSkipped("its args are not a list of strings")
     if not items:
         return [*edits, Edit(args.node.start + 1, args.node.start + 1, words)]
     first = items[0].start
@@ -46,19 +46,19 @@ def unwrap_command(tree: Tree, entry: Entry, original: Entry | None) -> list[Edi
         original: The server as it was before, if that is known.
 
     Raises:
-        LeftAlone: It was wrapped by hand, with options that ``install`` does not write.
+        ServerSkipped: It was wrapped by hand, with options that ``install`` does not write.
     """
     command, args = entry.node.find("command"), entry.node.find("args")
     wrapping = entry.wrapping if original is None else entry.all_wrapping
     ours = len(wrapping)
     if command is None or args is None or not ours:
-        raise LeftAlone("it is not wrapped")
+        raise ServerSkipped("it is not wrapped")
     if entry.words[ours : ours + 1] != ["--"] or len(entry.words) <= ours + 1:
-        raise LeftAlone("it is wrapped with options of its own")
+        raise ServerSkipped("it is wrapped with options of its own")
     items = args.node.items
     moved = items[ours]  # the words begin with the command, the items do not
     if moved.kind != "string":
-        raise LeftAlone("its command is not a string")
+        raise ServerSkipped("its command is not a string")
     edits = [Edit(command.node.start, command.node.end, tree.raw(moved))]
     rest = items[ours + 1 :]
     old_args = original.node.find("args") if original is not None else None

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from coatcheck.installer.client_registry import Client
 from coatcheck.installer.command_entries import unwrap_command, wrap_command
-from coatcheck.installer.server_entries import SHARED_STORE, Entry, LeftAlone, entries_of
+from coatcheck.installer.server_entries import SHARED_STORE, Entry, ServerSkipped, entries_of
 from coatcheck.installer.text_spans import Edit, Tree, apply
 from coatcheck.installer.tool_lists import (
     KEYS,
@@ -85,7 +85,7 @@ def wrap_servers(
         if wrapping is None:
             return None
         if entry.fault:
-            raise LeftAlone(entry.fault)
+            raise ServerSkipped(entry.fault)
         names = added(entry)
         missing = {key: names for key, names in missing_tools(entry).items() if key not in added(entry)}
         tools = add_tools(entry, names)
@@ -149,7 +149,7 @@ def _edit_each(tree: Tree, client: Client, edit: Callable[[Entry], tuple[Sequenc
     for entry in entries_of(tree, client):
         try:
             done = edit(entry)
-        except LeftAlone as why:
+        except ServerSkipped as why:
             outcomes.append(Outcome(entry.label, "left alone", str(why)))
             continue
         if done is not None:
@@ -168,10 +168,10 @@ def same_but_for_wrapping(first: Tree, second: Tree, client: Client) -> bool:
     commands = [(one.words, two.words) for one, two in pairs if one.words and two.words]
     if not all(one[-len(two) :] == two or two[-len(one) :] == one for one, two in commands):
         return False
-    return bool(_essence(first, client) == _essence(second, client))
+    return bool(_comparable_values(first, client) == _comparable_values(second, client))
 
 
-def _essence(tree: Tree, client: Client) -> Any:
+def _comparable_values(tree: Tree, client: Client) -> Any:
     """Give a file's values without what wrapping changes; of variables and headers only the values."""
     values = tree.root.value()
     for entry in entries_of(tree, client):
@@ -181,13 +181,13 @@ def _essence(tree: Tree, client: Client) -> Any:
         for key in entry.path[:-1]:
             holder = holder[key]
         members = [member for member in entry.node.members if member.name not in _WRAPPED_MEMBERS]
-        rest = {member.name: _without_ours(member.name, member.node.value()) for member in members}
+        rest = {member.name: _without_object_tools(member.name, member.node.value()) for member in members}
         blocks = [member.node.members for member in entry.node.members if member.name in {"headers", "env"}]
         holder[entry.name] = [rest, [inner.node.value() for block in blocks for inner in block]]
     return values
 
 
-def _without_ours(key: str, value: Any) -> Any:
+def _without_object_tools(key: str, value: Any) -> Any:
     if key not in KEYS or not isinstance(value, list):
         return value
     return [item for item in value if item not in OBJECT_TOOLS]

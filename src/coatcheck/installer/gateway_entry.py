@@ -15,7 +15,7 @@ from coatcheck.installer.client_registry import Client
 from coatcheck.installer.config_files import ConfigFile
 from coatcheck.installer.entry_editing import Edited, Outcome
 from coatcheck.installer.new_entries import formatted, indents, new_entry
-from coatcheck.installer.server_entries import Entry, LeftAlone, entries_of
+from coatcheck.installer.server_entries import Entry, ServerSkipped, entries_of
 from coatcheck.installer.server_reader import UnreadableServer, is_disabled, read_server, refuse_client_variables
 from coatcheck.installer.text_spans import Edit, Member, Node, Tree, quoted, removals
 from coatcheck.installer.url_entries import CLIENT_SIGNS_IN
@@ -55,14 +55,16 @@ def moved_text(servers: Mapping[str, Any]) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class MovedServers:
     """Servers that move into a gateway: the edits of the client's file, and the servers' values."""
 
     edited: Edited
     servers: dict[str, Any]
 
 
-def move_into_gateway(tree: Tree, file: ConfigFile, wrapping: Sequence[str], chosen: Callable[[Entry], bool]) -> Moved:
+def move_into_gateway(
+    tree: Tree, file: ConfigFile, wrapping: Sequence[str], chosen: Callable[[Entry], bool]
+) -> MovedServers:
     """Put the gateway in the place of the first server that moves, and remove the others.
 
     Args:
@@ -87,15 +89,15 @@ def move_into_gateway(tree: Tree, file: ConfigFile, wrapping: Sequence[str], cho
             continue
         try:
             value = _movable(entry, place)
-        except (LeftAlone, UnreadableServer) as why:
+        except (ServerSkipped, UnreadableServer) as why:
             outcomes.append(Outcome(entry.label, "left alone", str(why)))
             continue
         moved[entry.name] = value
         note = "what the client approved for it has to be approved again" if _has_approvals(value) else ""
         outcomes.append(Outcome(entry.label, "moved into the gateway", note=note))
-    holder = _holder(tree, place)
+    holder = _object_at(tree, place)
     if not moved or holder is None:
-        return Moved(Edited(tree, (), outcomes), {})
+        return MovedServers(Edited(tree, (), outcomes), {})
     members = holder.members
     numbers = {number for number, member in enumerate(members) if member.name in moved}
     edits: list[Edit] = []
@@ -108,30 +110,30 @@ def move_into_gateway(tree: Tree, file: ConfigFile, wrapping: Sequence[str], cho
         edits.append(Edit(first.key_start, first.node.end, text))
         numbers.remove(min(numbers))
     spans = [(member.key_start, member.node.end) for member in members]
-    return Moved(Edited(tree, [*edits, *removals(spans, numbers)], outcomes), moved)
+    return MovedServers(Edited(tree, [*edits, *removals(spans, numbers)], outcomes), moved)
 
 
 def _movable(entry: Entry, place: tuple[str, ...]) -> Any:
     """Give the value of a server that can move.
 
     Raises:
-        LeftAlone: It cannot.
+        ServerSkipped: It cannot.
         UnreadableServer: It cannot be read without the client.
     """
     if entry.path[:-1] != place:
-        raise LeftAlone("it belongs to a project")
+        raise ServerSkipped("it belongs to a project")
     if entry.fault:
-        raise LeftAlone(entry.fault)
+        raise ServerSkipped(entry.fault)
     if entry.wrap_position is not None:
-        raise LeftAlone("it is wrapped already: uninstall it first")
+        raise ServerSkipped("it is wrapped already: uninstall it first")
     value = entry.node.value()
     if is_disabled(value):
-        raise LeftAlone("it is disabled")
+        raise ServerSkipped("it is disabled")
     if any(key in value for key in CLIENT_SIGNS_IN):
-        raise LeftAlone("the client signs in to it")
+        raise ServerSkipped("the client signs in to it")
     read = read_server(value, refuse_client_variables)
     if read.ignored:
-        raise LeftAlone(f"only the client applies its {', '.join(map(excerpt, read.ignored))}")
+        raise ServerSkipped(f"only the client applies its {', '.join(map(excerpt, read.ignored))}")
     return value
 
 
@@ -143,11 +145,11 @@ def move_back(tree: Tree, file: ConfigFile, original: Tree | None, servers: Mapp
     """Give the edits that put the servers in the place of the gateway again, as they were written if that is known."""
     client = file.client
     gateway = find_gateway(tree, client, gateway_file(file))
-    holder = _holder(tree, client.servers[0])
+    holder = _object_at(tree, client.servers[0])
     if gateway is None or holder is None:
         return []
     before: dict[str, Member] = {}
-    if original is not None and (old := _holder(original, client.servers[0])) is not None:
+    if original is not None and (old := _object_at(original, client.servers[0])) is not None:
         before = {member.name: member for member in old.members}
     inner, unit = indents(tree, holder)
     texts: list[str] = []
@@ -162,7 +164,7 @@ def move_back(tree: Tree, file: ConfigFile, original: Tree | None, servers: Mapp
     return [Edit(gateway.key_start, gateway.node.end, separator.join(texts))]
 
 
-def _holder(tree: Tree, place: tuple[str, ...]) -> Node | None:
+def _object_at(tree: Tree, place: tuple[str, ...]) -> Node | None:
     node = tree.root
     for key in place:
         member = node.find(key)

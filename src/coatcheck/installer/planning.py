@@ -65,11 +65,11 @@ def plan_install(
         edited = wrap_servers(
             tree,
             file.client,
-            lambda entry: wrapping if _chosen(entry, only) else None,
+            lambda entry: wrapping if _is_selected(entry, only) else None,
             missing_tools if add_tools else lambda _: {},
         )
         after = _checked(file, edited)
-        without = _without_ours(file, tree)
+        without = _unwrapped_file(file, tree)
     new_backup = None if _backup_of(file) == without else without
     return Plan(file, before, after.text.encode(), (tree, after), edited.edits, edited.outcomes, new_backup)
 
@@ -84,9 +84,9 @@ def plan_gateway(
     with naming(file.path):
         tree = parse_config(decode(before, file.path), file.client)
         _check_names(file, tree, only)
-        moved = move_into_gateway(tree, file, wrapping, lambda entry: _chosen(entry, only))
+        moved = move_into_gateway(tree, file, wrapping, lambda entry: _is_selected(entry, only))
         after = _checked_gateway(file, tree, moved.edited, moved.servers)
-        without = _without_ours(file, tree)
+        without = _unwrapped_file(file, tree)
     new_backup = None if _backup_of(file) == without else without
     servers = (path, moved_text({**read_moved(path), **moved.servers})) if moved.servers else None
     edited = moved.edited
@@ -167,13 +167,13 @@ def plan_uninstall(file: ConfigFile, only: Collection[str] = ()) -> Plan:
     with naming(file.path):
         tree = parse_config(decode(before, file.path), file.client)
         _check_names(file, tree, only)
-        original = _as_original(file.client, backup)
+        original = _parse_backup(file.client, backup)
         gateway = find_gateway(tree, file.client, gateway_file(file))
-        if gateway is not None and _chosen(gateway, only):
+        if gateway is not None and _is_selected(gateway, only):
             return _plan_moving_back(file, before, tree, original)
-        edited = unwrap_servers(tree, file.client, original, lambda entry: _chosen(entry, only))
+        edited = unwrap_servers(tree, file.client, original, lambda entry: _is_selected(entry, only))
         if original is not None and backup is not None and not only:
-            made = _made_from(tree, original, file.client)
+            made = _edits_to_original(tree, original, file.client)
             if made is not None:
                 return Plan(file, before, backup, (tree, original), made, edited.outcomes, drop_backup=True)
         after = _checked(file, edited)
@@ -208,7 +208,7 @@ def _plan_moving_back(file: ConfigFile, before: bytes, tree: Tree, original: Tre
     return Plan(file, before, after.text.encode(), (tree, after), edits, outcomes, servers_file=(path, None))
 
 
-def _chosen(entry: Entry, only: Collection[str]) -> bool:
+def _is_selected(entry: Entry, only: Collection[str]) -> bool:
     return not only or entry.name in only
 
 
@@ -239,7 +239,7 @@ def _backup_of(file: ConfigFile) -> bytes | None:
     return read_bytes(backup) if backup.is_file() else None
 
 
-def _as_original(client: Client, backup: bytes | None) -> Tree | None:
+def _parse_backup(client: Client, backup: bytes | None) -> Tree | None:
     """Parse a backup, if it can be."""
     if backup is None:
         return None
@@ -251,9 +251,9 @@ def _as_original(client: Client, backup: bytes | None) -> Tree | None:
     return tree
 
 
-def _without_ours(file: ConfigFile, tree: Tree) -> bytes:
+def _unwrapped_file(file: ConfigFile, tree: Tree) -> bytes:
     """Give the file as it would be without coatcheck."""
-    original = _as_original(file.client, _backup_of(file))
+    original = _parse_backup(file.client, _backup_of(file))
     if servers := read_moved(gateway_file(file)):
         back = apply(tree.text, move_back(tree, file, original, servers))
         tree = parse_config(back, file.client)
@@ -262,7 +262,7 @@ def _without_ours(file: ConfigFile, tree: Tree) -> bytes:
     return unwrap_servers(tree, file.client, original, lambda _: True).text.encode()
 
 
-def _made_from(tree: Tree, original: Tree, client: Client) -> list[Edit] | None:
+def _edits_to_original(tree: Tree, original: Tree, client: Client) -> list[Edit] | None:
     """Give the edits back to the original, if a file is what ``install`` makes of it and so is unchanged since."""
     now = {entry.path: entry for entry in entries_of(tree, client)}
 

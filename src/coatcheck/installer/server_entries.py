@@ -26,7 +26,7 @@ _LAUNCHER_WORDS = 8
 """``wrap`` is looked for within this many words: ``uvx --from coatcheck[redis] coatcheck wrap`` has five."""
 
 
-class LeftAlone(Exception):  # reported for the one server; the others go on
+class ServerSkipped(Exception):  # reported for the one server; the others go on
     """A server is not changed; the text says why."""
 
 

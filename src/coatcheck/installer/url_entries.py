@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from coatcheck.installer.client_registry import Client
 from coatcheck.installer.command_entries import key_beside, separator
-from coatcheck.installer.server_entries import Entry, LeftAlone
+from coatcheck.installer.server_entries import Entry, ServerSkipped
 from coatcheck.installer.server_reader import TYPE_KEYS, UnreadableServer, server_type
 from coatcheck.installer.text_spans import Edit, Member, Tree, quoted
 
@@ -39,11 +39,11 @@ def wrap_url(tree: Tree, entry: Entry, client: Client, wrapping: Sequence[str]) 
         wrapping: The words that start coatcheck, up to ``wrap`` and its options.
 
     Raises:
-        LeftAlone: It would not work, or would show a secret.
+        ServerSkipped: It would not work, or would show a secret.
     """
     member = url_member(entry, client)
     if member is None or member.node.kind != "string":
-        raise LeftAlone("it has neither a command nor a URL")
+        raise ServerSkipped("it has neither a command nor a URL")
     _check(entry, member)
     headers = _headers(entry)
     words = [*wrapping[1:], "--url"]
@@ -82,19 +82,19 @@ def _check(entry: Entry, member: Member) -> None:
     try:
         server_type(value)
     except UnreadableServer as error:
-        raise LeftAlone(str(error)) from None
+        raise ServerSkipped(str(error)) from None
     if any(isinstance(value.get(key), dict) for key in TYPE_KEYS):
-        raise LeftAlone("its transport is an object")
+        raise ServerSkipped("its transport is an object")
     if any(key in value for key in ("command", "env", "args")):
-        raise LeftAlone("it has a URL, and a command, env or args too")
+        raise ServerSkipped("it has a URL, and a command, env or args too")
     if any(entry.node.find(key) is not None for key in CLIENT_SIGNS_IN):
-        raise LeftAlone("the client signs in to it")
+        raise ServerSkipped("the client signs in to it")
     if any(entry.node.find(key) is not None for key in _CLIENT_FILLS_IN):
-        raise LeftAlone("the client fills in its headers, which a command would not get")
+        raise ServerSkipped("the client fills in its headers, which a command would not get")
     if not _is_well_formed(member.node.scalar):
-        raise LeftAlone("its URL is malformed")
+        raise ServerSkipped("its URL is malformed")
     if any(sign in member.node.scalar for sign in "?$@#"):
-        raise LeftAlone("its URL may contain a secret, which would show in the process list")
+        raise ServerSkipped("its URL may contain a secret, which would show in the process list")
 
 
 def _headers(entry: Entry) -> list[tuple[Member, str]]:
@@ -103,12 +103,12 @@ def _headers(entry: Entry) -> list[tuple[Member, str]]:
     headers = block.node.members if block is not None else []
     kinds = {header.node.kind for header in headers} if block is not None else set()
     if block is not None and (kinds - {"string"} or (block.node.kind != "object" and block.node.value() is not None)):
-        raise LeftAlone("its headers are not strings")
+        raise ServerSkipped("its headers are not strings")
     if any(not re.fullmatch(r"[A-Za-z0-9!#%&'*+.^_|~-]+", header.name) for header in headers):
-        raise LeftAlone("the name of one of its headers is malformed")
+        raise ServerSkipped("the name of one of its headers is malformed")
     named = [(header, _HEADER_VARIABLE + re.sub(r"[^A-Za-z0-9]", "_", header.name).upper()) for header in headers]
     if len({variable for _, variable in named}) < len(named):
-        raise LeftAlone("two of its headers have nearly the same name")
+        raise ServerSkipped("two of its headers have nearly the same name")
     return named
 
 
@@ -122,40 +122,40 @@ def unwrap_url(tree: Tree, entry: Entry, client: Client, original: Entry | None)
         original: The server as it was before, as far as that is known.
 
     Raises:
-        LeftAlone: It was wrapped by hand with options that ``install`` does not write, or has variables now.
+        ServerSkipped: It was wrapped by hand with options that ``install`` does not write, or has variables now.
     """
     ours = entry.wrapping if original is None else entry.all_wrapping
     command, args = entry.node.find("command"), entry.node.find("args")
     if not ours or command is None or args is None:
-        raise LeftAlone("it is not wrapped")
-    url, older, names = _understand(entry.words[len(ours) :])
+        raise ServerSkipped("it is not wrapped")
+    url, older, names = _parse_wrap_arguments(entry.words[len(ours) :])
     before = url_member(original, client) if original is not None else None
     old = before if before is not None and before.node.scalar == url else None
     key = client.sse_key if older and client.sse_key else client.url_keys[0]
-    edits = [_rename(tree, command, old.name if old else key), *_url_again(tree, entry, command, args)]
+    edits = [_rename(tree, command, old.name if old else key), *_restore_url(tree, entry, command, args)]
     block = entry.node.find("env")
     if block is not None:
-        edits += _headers_again(tree, block, names)
+        edits += _restore_headers(tree, block, names)
     for kind in _types(entry):
         known = original.text(kind.name) if original is not None and old is not None else None
         edits.append(Edit(kind.node.start, kind.node.end, quoted(known or ("sse" if older else "http"))))
     return edits
 
 
-def _understand(words: list[str]) -> tuple[str, bool, dict[str, str]]:
+def _parse_wrap_arguments(words: list[str]) -> tuple[str, bool, dict[str, str]]:
     """Read the arguments that we write: the URL, whether it is HTTP+SSE, headers by variable."""
     if words[:1] != ["--url"] or len(words) < 2:  # noqa: PLR2004  # --url and the URL
-        raise LeftAlone("it is wrapped with options of its own")
+        raise ServerSkipped("it is wrapped with options of its own")
     rest = words[2:]
     older = rest[:1] == ["--sse"]
     rest = rest[1:] if older else rest
     found = [_HEADER_ARGUMENT.fullmatch(word) for word in rest[1::2]]
     if any(word != "--header" for word in rest[::2]) or len(rest) % 2 or None in found:
-        raise LeftAlone("it is wrapped with options of its own")
+        raise ServerSkipped("it is wrapped with options of its own")
     return words[1], older, {match.group(2): match.group(1) for match in found if match}
 
 
-def _url_again(tree: Tree, entry: Entry, command: Member, args: Member) -> list[Edit]:
+def _restore_url(tree: Tree, entry: Entry, command: Member, args: Member) -> list[Edit]:
     """Write the URL in place of the command, and remove the arguments, beside it or not."""
     url = tree.raw(next(after for item, after in pairwise(args.node.items) if item.scalar == "--url"))
     between = tree.text[command.node.end : args.key_start] if args.key_start > command.node.end else "far"
@@ -173,9 +173,9 @@ def _removal(entry: Entry, member: Member) -> Edit:
     return Edit(member.key_start, members[1].key_start, "")
 
 
-def _headers_again(tree: Tree, block: Member, names: dict[str, str]) -> list[Edit]:
+def _restore_headers(tree: Tree, block: Member, names: dict[str, str]) -> list[Edit]:
     if any(member.name not in names for member in block.node.members):
-        raise LeftAlone("it has variables now, which a server at a URL cannot have")
+        raise ServerSkipped("it has variables now, which a server at a URL cannot have")
     return [
         _rename(tree, block, "headers"),
         *(_rename(tree, member, names[member.name]) for member in block.node.members),

@@ -59,7 +59,7 @@ class _RegisteredTools:
         return _schema_of(self._server, name, (name,))
 
 
-class _KeepingTools(_RegisteredTools):
+class _InstalledTools(_RegisteredTools):
     """The tools of an ``MCPServer``, where those that keep results leave the references in their arguments to us."""
 
     def is_plain(self, name: str) -> bool:
@@ -178,7 +178,7 @@ def install_tools(
     objects = [name for name in names if getattr(_function(server, name), "__module__", "") == object_tools.__name__]
     server.middleware.append(OwnArgumentsMiddleware(lambda name: _schema_of(server, name, objects)))
     # A preview says that any tool takes its reference.
-    server.middleware.append(ReferenceMiddleware(interceptor, _KeepingTools(server, ()), instructs=False))
+    server.middleware.append(ReferenceMiddleware(interceptor, _InstalledTools(server, ()), instructs=False))
     collect_garbage_once()
     return names
 

@@ -101,9 +101,9 @@ def open_authentication(
             "--auth-jwks needs --auth-issuer and --auth-audience: without them a token that was signed for another "
             "service would be accepted here."
         )
-    from coatcheck.mcp_server.jwt_verifier import SignedTokens
+    from coatcheck.mcp_server.jwt_verifier import JwtVerifier
 
-    return Authentication(SignedTokens.open(jwks, issuer=issuer, audience=audience), issuer, audience)
+    return Authentication(JwtVerifier.open(jwks, issuer=issuer, audience=audience), issuer, audience)
 
 
 class TokenList:

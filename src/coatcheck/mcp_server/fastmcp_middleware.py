@@ -32,7 +32,7 @@ from coatcheck.calls.result_keeper import with_notes
 from coatcheck.calls.stored_resources import is_object
 from coatcheck.codec.tool_results import wire_result
 from coatcheck.errors import CoatcheckError, ObjectNotFound
-from coatcheck.mcp_server.middleware import client_of, notes_of_a_keeper, scope_of_token, short_schema
+from coatcheck.mcp_server.middleware import client_of, notes_for_kept_result, scope_of_token, short_schema
 from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
 from coatcheck.tools.explorable import keeps_results
 from coatcheck.tools.referenceable import resolves_references
@@ -41,14 +41,14 @@ MOST_LAYERS = 20
 """Mounts and transformations between a tool as it is called and the function behind it."""
 
 
-class _Handling(NamedTuple):
+class _HandlingServer(NamedTuple):
     """Which server's middleware does the work for a request."""
 
     request: FastMCPRequestContext | None
     server: Any
 
 
-_handling: ContextVar[_Handling | None] = ContextVar("coatcheck_fastmcp_handling", default=None)
+_handling: ContextVar[_HandlingServer | None] = ContextVar("coatcheck_fastmcp_handling", default=None)
 
 
 class FastMCPMiddleware(ToolInjectionMiddleware):
@@ -91,7 +91,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
     async def _handled(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
         if _defers_to_client(context):
             return await call_next(context)
-        token = _handling.set(_place_of(context))
+        token = _handling.set(_server_of(context))
         try:
             with self._tenancy().enter(_scope()):
                 return await call_next(context)
@@ -100,13 +100,13 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
 
     async def on_initialize(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
         """Greet a client with the instructions about references."""
-        return self._greeting(context, await call_next(context))
+        return self._with_instructions(context, await call_next(context))
 
     async def on_discover(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
         """Greet a client that keeps no session."""
-        return self._greeting(context, await call_next(context))
+        return self._with_instructions(context, await call_next(context))
 
-    def _greeting(self, context: MiddlewareContext[Any], result: Any) -> Any:
+    def _with_instructions(self, context: MiddlewareContext[Any], result: Any) -> Any:
         if not isinstance(result, (InitializeResult, DiscoverResult)):
             return result
         if is_from_coatcheck(context.message.model_dump(by_alias=True)):
@@ -157,7 +157,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
             call.arguments = None
             del message
         if keeps_results(function):
-            return _with_notes(await call_next(context), notes_of_a_keeper(call))
+            return _with_notes(await call_next(context), notes_for_kept_result(call))
         scope, request = _scope(), inner.request_context if inner else None
         budget = self._budgets.of(None if scope.kind is CallerKind.ANONYMOUS else scope)
         budget.call_started()
@@ -223,14 +223,14 @@ def _well_formed(result: Any) -> Any:
     return result
 
 
-def _place_of(context: MiddlewareContext[Any]) -> _Handling:
+def _server_of(context: MiddlewareContext[Any]) -> _HandlingServer:
     inner = context.fastmcp_context
-    return _Handling(None, None) if inner is None else _Handling(inner.request_context, inner.fastmcp)
+    return _HandlingServer(None, None) if inner is None else _HandlingServer(inner.request_context, inner.fastmcp)
 
 
 def _defers_to_client(context: MiddlewareContext[Any]) -> bool:
     """Whether an outer coatcheck does the work: on the server that mounts this one, or in the client's proxy."""
-    outer, here = _handling.get(), _place_of(context)
+    outer, here = _handling.get(), _server_of(context)
     if outer is not None and outer.request is here.request and outer.server is not here.server:
         return True
     capabilities = None if here.request is None else here.request.session.client_capabilities
@@ -249,7 +249,7 @@ async def _function(tool: Tool | None) -> Any:
 
 
 def _is_modern(context: MiddlewareContext[Any]) -> bool:
-    request = _place_of(context).request
+    request = _server_of(context).request
     return request is not None and request.protocol_version in MODERN_PROTOCOL_VERSIONS
 
 

@@ -111,7 +111,7 @@ class KeySource:
             logger.warning("%s", error)
 
 
-class SignedTokens:
+class JwtVerifier:
     """Verifies signed tokens: signature, expiry, issuer and audience.
 
     Args:
@@ -126,10 +126,10 @@ class SignedTokens:
         self._audience = audience
 
     def __repr__(self) -> str:
-        return f"SignedTokens(keys={self._keys.name!r}, issuer={self._issuer!r}, audience={self._audience!r})"
+        return f"JwtVerifier(keys={self._keys.name!r}, issuer={self._issuer!r}, audience={self._audience!r})"
 
     @classmethod
-    def open(cls, keys: str, *, issuer: str, audience: str) -> "SignedTokens":
+    def open(cls, keys: str, *, issuer: str, audience: str) -> "JwtVerifier":
         """Make one with the keys in a file, which is read at once, or behind a URL, which is fetched when needed.
 
         Raises:

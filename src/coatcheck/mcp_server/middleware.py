@@ -245,7 +245,7 @@ class ReferenceMiddleware:
             params["arguments"] = call.arguments
             ctx = replace(ctx, params=params)
         if tools is not None and tools.keeps(name):
-            return await _passed(ctx, call_next, call)
+            return await _call_unfiltered(ctx, call_next, call)
         budget, client = self._budgets.of(_budget_key(ctx)), client_of(ctx.session)
         budget.call_started()
         try:
@@ -263,13 +263,15 @@ class ReferenceMiddleware:
             budget.call_ended()
 
 
-async def _passed(ctx: ServerRequestContext[Any, Any], call_next: CallNext, call: PreparedCall | None) -> HandlerResult:
+async def _call_unfiltered(
+    ctx: ServerRequestContext[Any, Any], call_next: CallNext, call: PreparedCall | None
+) -> HandlerResult:
     """Call a tool that keeps its results itself: what it gives is a preview, which no filter is meant for."""
     result = await call_next(ctx)
-    return with_notes(result, notes_of_a_keeper(call)) if isinstance(result, dict) else result
+    return with_notes(result, notes_for_kept_result(call)) if isinstance(result, dict) else result
 
 
-def notes_of_a_keeper(call: PreparedCall | None) -> list[str]:
+def notes_for_kept_result(call: PreparedCall | None) -> list[str]:
     """Give what is to be said beside the preview of a tool that keeps its results itself."""
     if call is None:
         return []

@@ -24,7 +24,7 @@ SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 
 
 @dataclass(slots=True)
-class _Tally:
+class _OperationTotals:
     count: int = 0
     size: int = 0
     seconds: float = 0.0
@@ -40,7 +40,7 @@ class StoreOperations:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._tallies: dict[tuple[str, str], _Tally] = {}
+        self._tallies: dict[tuple[str, str], _OperationTotals] = {}
 
     def note(self, operation: str, outcome: str, seconds: float, size: int) -> None:
         """Count an operation; see ``coatcheck.store.events.Observer``."""
@@ -48,7 +48,7 @@ class StoreOperations:
         with self._lock:
             tally = self._tallies.get((operation, outcome))
             if tally is None:
-                tally = self._tallies[operation, outcome] = _Tally()
+                tally = self._tallies[operation, outcome] = _OperationTotals()
             tally.count += 1
             tally.size += size
             tally.seconds += seconds
@@ -62,7 +62,7 @@ class StoreOperations:
         """Give the metrics as they are now."""
         with self._lock:
             found = {
-                key: _Tally(tally.count, tally.size, tally.seconds, list(tally.buckets))
+                key: _OperationTotals(tally.count, tally.size, tally.seconds, list(tally.buckets))
                 for key, tally in self._tallies.items()
             }
         operations = CounterMetricFamily(
@@ -73,16 +73,16 @@ class StoreOperations:
         yield operations
         yield _durations(found)
         reads = {
-            outcome: [found.get((operation, outcome), _Tally()) for operation in (GET, PEEK)]
+            outcome: [found.get((operation, outcome), _OperationTotals()) for operation in (GET, PEEK)]
             for outcome in (OK, MISSING)
         }
         yield _counter("store_hits", "Reads that found their object.", sum(each.count for each in reads[OK]))
         yield _counter("store_misses", "Reads that found nothing.", sum(each.count for each in reads[MISSING]))
         yield _counter("store_read_bytes", "Bytes read.", sum(each.size for each in reads[OK]))
-        yield _counter("store_written_bytes", "Bytes stored.", found.get((PUT, OK), _Tally()).size)
+        yield _counter("store_written_bytes", "Bytes stored.", found.get((PUT, OK), _OperationTotals()).size)
 
 
-class Holdings:
+class BackendMetrics:
     """What a backend holds and whether it answers, as far as it knows without searching.
 
     Args:
@@ -104,7 +104,7 @@ class Holdings:
             yield GaugeMetricFamily("coatcheck_store_breaker_open", text, float(backend.breaker.is_open))
         try:
             found = as_backend(backend).statistics()
-            held = [] if found is None else _held(found)
+            held = [] if found is None else _backend_gauges(found)
         except ObjectStoreUnavailable:
             return
         except Exception:  # whatever a third party's backend raises, all other metrics are there
@@ -113,7 +113,7 @@ class Holdings:
         yield from held
 
 
-def _held(found: BackendStatistics) -> list[Metric]:
+def _backend_gauges(found: BackendStatistics) -> list[Metric]:
     return [
         GaugeMetricFamily("coatcheck_store_objects", "Objects held.", float(found.objects)),
         GaugeMetricFamily("coatcheck_store_bytes", "Bytes held.", float(found.bytes)),
@@ -126,7 +126,7 @@ def _counter(name: str, text: str, value: float) -> Metric:
     return CounterMetricFamily(f"coatcheck_{name}", text, value)
 
 
-def _durations(found: dict[tuple[str, str], _Tally]) -> Metric:
+def _durations(found: dict[tuple[str, str], _OperationTotals]) -> Metric:
     family = HistogramMetricFamily(
         "coatcheck_store_operation_seconds", "Time that operations of the store took.", labels=["operation"]
     )
@@ -167,7 +167,7 @@ class Metrics:
         self._stopped = self._counter("sandbox_stopped", "Work in the sandbox that broke a limit", "reason")
         self._tools: set[str] = set()
         self.registry.register(operations)
-        self.registry.register(Holdings(backend))
+        self.registry.register(BackendMetrics(backend))
         ProcessCollector(registry=self.registry)
 
     def tool_result(self, tool: str | None, *, kept: bool, saved: int) -> None:

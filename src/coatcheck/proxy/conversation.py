@@ -47,7 +47,7 @@ class Conversation:
         instructions: What a model is told about references, where that is known before the interceptor is there.
         offer_resources: Advertise resources although the server has none: stored objects are resources.
         passes: Whether all passes unchanged: client or server is a coatcheck that does the work.
-        keepers, listed_name: See `UpstreamConnection`.
+        object_readers, listed_name: See `UpstreamConnection`.
         capacity: Bounds what is prepared for the server at a time.
         budget: What the results of concurrent calls share, where other conversations share it too.
     """
@@ -63,7 +63,7 @@ class Conversation:
         instructions: str | None = None,
         offer_resources: bool = False,
         passes: bool = False,
-        keepers: Callable[[], Mapping[str, str]] = dict,
+        object_readers: Callable[[], Mapping[str, str]] = dict,
         listed_name: Callable[[str], str] = str,
         capacity: SendCapacity | None = None,
         budget: CallBudget | None = None,
@@ -78,7 +78,7 @@ class Conversation:
         self._views = ViewCalls()
         self._has_tools, self._client, self._server = True, UNKNOWN_CLIENT, ""
         self._passes = self._always_passes = passes
-        self._keepers, self._listed_name, self._capacity = keepers, listed_name, capacity
+        self._object_readers, self._listed_name, self._capacity = object_readers, listed_name, capacity
         self._sender = RequestSender(to_server, self._work, self._is_passing)
         self._budget = CallBudget() if budget is None else budget
 
@@ -187,7 +187,7 @@ class Conversation:
 
     def _add(self, message: Any, key: Id) -> Pending:
         request = self._requests.add(message, None, key=key)
-        request.is_of_view = self._views.makes(message)
+        request.is_of_view = self._views.is_view_call(message)
         return request
 
     def _remove(self, request: Pending | None) -> Pending | None:
@@ -251,7 +251,7 @@ class Conversation:
             request.call = prepared.for_result()
             self._pass_call(request, call, line)
         except ObjectNotFound as error:
-            prefixes = self._keepers()
+            prefixes = self._object_readers()
             if any(tool.startswith(prefix) for prefix in prefixes):
                 self._pass_call(request, call, line)  # The server may know the object.
             else:
@@ -350,7 +350,7 @@ class Conversation:
         elif request.method in object_resources.LISTS:
             lists = object_resources.mention_objects(request.method, message, stateless=request.is_stateless)
             self._to_client(to_line(lists))
-        elif request.method in HANDSHAKES and not self._needs_greeting(message["result"]):
+        elif request.method in HANDSHAKES and not self._needs_instructions(message["result"]):
             self._to_client(line)
         else:
             self._work.start(self._rewrite_response(request, message, line), len(line))
@@ -385,7 +385,7 @@ class Conversation:
             logger.exception("A response could not be rewritten and passes unchanged")
         self._to_client(line)
 
-    def _needs_greeting(self, handshake: Any) -> bool:
+    def _needs_instructions(self, handshake: Any) -> bool:
         """Learn from a handshake whether we have work; if so the reference instructions go with it."""
         self._server = str(jsonrpc.server_info_of(handshake).get("name", ""))
         capabilities = handshake.get("capabilities")

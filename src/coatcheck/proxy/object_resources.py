@@ -38,17 +38,19 @@ def offer_objects(handshake: dict[str, Any], instructions: str, *, as_resources:
     return offered
 
 
-def not_found(call: Message, error: ObjectNotFound, keepers: Mapping[str, str]) -> Message:
+def not_found(call: Message, error: ObjectNotFound, object_readers: Mapping[str, str]) -> Message:
     """Answer a call that refers to an object that our store does not have.
 
     Args:
         call: The call.
         error: What was not found.
-        keepers: See `UpstreamConnection`.
+        object_readers: See `UpstreamConnection`.
     """
     text = str(error)
-    if keepers:
-        text += f" If another server keeps it, get its value with that server's tool: {', '.join(keepers.values())}."
+    if object_readers:
+        text += (
+            f" If another server keeps it, get its value with that server's tool: {', '.join(object_readers.values())}."
+        )
     return response(call, text_result(text, is_error=True))
 
 

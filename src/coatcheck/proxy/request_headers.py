@@ -33,7 +33,7 @@ class RequestHeaders:
             if isinstance(tool, dict) and isinstance(tool.get("name"), str):
                 self._marked[tool["name"]] = dict(marked(tool.get("inputSchema")))
 
-    def want_whole(self, request: Any) -> bool:
+    def needs_full_parsing(self, request: Any) -> bool:
         """Whether only partial parsing was taken at a call of whose arguments headers repeat some."""
         return isinstance(request, PartialCall) and bool(self._marked.get(tool_of(request)))
 

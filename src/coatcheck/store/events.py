@@ -123,11 +123,11 @@ class Watch:
 
     __slots__ = ()
 
-    def carried(self, size: int) -> None:
-        """Note the bytes that the operation carried."""
+    def record_bytes(self, size: int) -> None:
+        """Record the bytes that the operation transferred."""
 
-    def missed(self) -> None:
-        """Note that nothing was there."""
+    def record_miss(self) -> None:
+        """Record that no object was found."""
 
     def __enter__(self) -> Self:
         return self
@@ -154,10 +154,10 @@ class _Watching(Watch):
         self._outcome = OK
         self._spanning: AbstractContextManager[Any] | None = None
 
-    def carried(self, size: int) -> None:
+    def record_bytes(self, size: int) -> None:
         self._size = size
 
-    def missed(self) -> None:
+    def record_miss(self) -> None:
         self._outcome = MISSING
 
     def __enter__(self) -> Self:

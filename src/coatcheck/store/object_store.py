@@ -164,9 +164,9 @@ class ObjectStore:
     ) -> StoredObject:
         with self._watch(PUT) as watch:
             made, stored = self._pack(object_id or self.reserve(encoded.size), encoded, tool, media_type, about)
-            if self._changes.concern(made.metadata.size):
+            if self._changes.applies_to(made.metadata.size):
                 stored = await self._changes.apply(mode, made.metadata, made.payload) or stored
-            watch.carried(len(stored))
+            watch.record_bytes(len(stored))
             arguments = self._key(made.object_id), stored, self._ttl_seconds()
             if mode is BLOCKING:  # as `mode.call` does, without its 0.3 µs
                 self._backend.set(*arguments)
@@ -270,7 +270,7 @@ class ObjectStore:
             backend = self._backend
             removed = is_object_id(object_id) and await mode.call(backend.delete, backend.adelete, self._key(object_id))
             if not removed:
-                watch.missed()
+                watch.record_miss()
         return removed
 
     def list(self) -> Summaries:
@@ -359,6 +359,6 @@ class ObjectStore:
     def _unpacked(self, object_id: str, stored: bytes | None, watch: Watch) -> StoredObject:
         if stored is None:
             raise ObjectNotFound(object_id)
-        watch.carried(len(stored))
+        watch.record_bytes(len(stored))
         metadata, payload = codec.unpack(stored)
         return StoredObject(object_id, metadata, payload)

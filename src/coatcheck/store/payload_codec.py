@@ -59,7 +59,7 @@ class PayloadChanges:
         if applied is not None:
             _check(applied)
 
-    def concern(self, size: int) -> bool:
+    def applies_to(self, size: int) -> bool:
         """Whether anything is done to a payload of so many bytes before it is stored."""
         return self._codec is not None or 0 < self._compress_above < size
 

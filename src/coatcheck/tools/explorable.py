@@ -74,7 +74,7 @@ def explorable(*, object_store: StoreSource, explorer: ExplorerSource | None = N
                 if _passes(result):
                     return result
                 with errors_for_model():
-                    return await provide().aput_and_preview(_to_keep(result), tool=spec.name)
+                    return await provide().aput_and_preview(_storable(result), tool=spec.name)
 
             return _marked(with_signature(spec, call_async, returns=str, doc=doc))
         return _marked(with_signature(spec, _sync(func, spec, provide), returns=str, doc=doc))
@@ -98,7 +98,7 @@ def _sync(func: Callable[..., Any], spec: FunctionSignature, provide: Callable[[
         if _passes(result):
             return result
         with errors_for_model():
-            return provide().put_and_preview(_to_keep(result), tool=spec.name)
+            return provide().put_and_preview(_storable(result), tool=spec.name)
 
     return call
 
@@ -127,7 +127,7 @@ def _passes(result: Any) -> bool:
     return isinstance(result, types.CallToolResult) and bool(result.is_error)
 
 
-def _to_keep(result: Any) -> Any:
+def _storable(result: Any) -> Any:
     types = _mcp_types()
     if types is not None and isinstance(result, types.CallToolResult):
         return ToolResult(result.model_dump(by_alias=True, mode="json", exclude_none=True))

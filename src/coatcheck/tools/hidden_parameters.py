@@ -34,7 +34,7 @@ def unwrapped(source: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entered:
+class _ContextProvider:
     """A provider whose value is entered for the call."""
 
     provider: Provider
@@ -50,7 +50,7 @@ def per_call(provider: Provider) -> Provider:
     passed as they are, because one that is shared must not be closed after the first call. What functions decorated
     with ``contextlib.contextmanager`` or ``asynccontextmanager`` give is entered without it.
     """
-    return _Entered(unwrapped(provider))
+    return _ContextProvider(unwrapped(provider))
 
 
 def inject(**providers: Provider) -> Callable[[Callable[..., T]], Callable[..., T]]:
@@ -144,7 +144,7 @@ async def _provided_async(provider: Provider, stack: AsyncExitStack) -> Any:
         return await stack.enter_async_context(value)
     if isinstance(value, _GeneratorContextManager):
         return stack.enter_context(value)
-    if not isinstance(provider, _Entered):
+    if not isinstance(provider, _ContextProvider):
         return value
     if isinstance(value, AbstractAsyncContextManager):
         return await stack.enter_async_context(value)
@@ -154,13 +154,13 @@ async def _provided_async(provider: Provider, stack: AsyncExitStack) -> Any:
 def _provided(provider: Provider, name: str, spec: FunctionSignature, stack: ExitStack) -> Any:
     value = _plain(provider(), name, spec)
     if isinstance(value, _AsyncGeneratorContextManager) or (
-        isinstance(provider, _Entered) and not isinstance(value, AbstractContextManager)
+        isinstance(provider, _ContextProvider) and not isinstance(value, AbstractContextManager)
     ):
         raise TypeError(
             f"the provider of parameter {name!r} of {spec.name}() gave {type(value).__name__}, which cannot be entered "
             f"here: {spec.name}() is not async. Use a plain context manager, or make the function async."
         )
-    if isinstance(value, _GeneratorContextManager) or isinstance(provider, _Entered):
+    if isinstance(value, _GeneratorContextManager) or isinstance(provider, _ContextProvider):
         return stack.enter_context(value)
     return value
 

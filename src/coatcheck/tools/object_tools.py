@@ -25,7 +25,7 @@ from coatcheck.tools.signatures import signature_of, with_other_signature, with_
 from coatcheck.tools.tool_building import MemoryType, ToolConfig
 
 
-def _lean(schema: dict[str, Any]) -> None:
+def _trim_schema(schema: dict[str, Any]) -> None:
     """Leave out of a schema what no model needs: the default, that null means it, that a count is not negative."""
     for branch in schema.pop("anyOf", ()):
         if branch.get("type") != "null":
@@ -35,7 +35,7 @@ def _lean(schema: dict[str, Any]) -> None:
 
 
 def _plain(**limits: Any) -> Any:
-    return Field(json_schema_extra=_lean, **limits)
+    return Field(json_schema_extra=_trim_schema, **limits)
 
 
 def _opened(given: Any) -> Any:
@@ -49,7 +49,7 @@ PathInObject = Annotated[str, _plain()]
 Pattern = Annotated[str, _plain()]
 Count = Annotated[int, _plain(ge=0)]
 Switch = Annotated[bool, _plain()]
-Others = Annotated[dict[str, str] | None, BeforeValidator(_opened), Field(alias="with", json_schema_extra=_lean)]
+Others = Annotated[dict[str, str] | None, BeforeValidator(_opened), Field(alias="with", json_schema_extra=_trim_schema)]
 
 _PATHS: Final = 'path: items[3].name, [-1], [0:20], lines[3:10], ["content-type"].'
 _READS: Final = {"readOnlyHint": True, "idempotentHint": True, "openWorldHint": False}
@@ -69,7 +69,9 @@ async def object_store_get(
     if raw:
         return await explorer.araw(object_id, path, start)
     if start:
-        raise ArgumentRejected(f"start goes with raw=true; for a range of items or lines use {_listed('slice')}.")
+        raise ArgumentRejected(
+            f"start goes with raw=true; for a range of items or lines use {_listed_as_tool('slice')}."
+        )
     return await explorer.aexplore(object_id, path)
 
 
@@ -136,7 +138,7 @@ async def object_store_put(
     store: ObjectStore,
 ) -> str:
     """Store JSON; each @obj_1 in it is replaced."""
-    object_id = await store.aput(value, tool=_listed("put"))
+    object_id = await store.aput(value, tool=_listed_as_tool("put"))
     return "\n".join([f"Stored as @{object_id}.", *(f"[Note: {note}]" for note in notes_on_arguments())])
 
 
@@ -146,7 +148,7 @@ async def object_store_delete(object_id: ObjectId, *, store: ObjectStore) -> str
     if target.path:
         raise ArgumentRejected(
             f"Objects are deleted whole; to delete @{target.object_id}, leave out the path. "
-            f"To store an object without a part of it, use {_listed('query')} with del(…)."
+            f"To store an object without a part of it, use {_listed_as_tool('query')} with del(…)."
         )
     if await store.adelete(target.object_id):
         return f"Deleted @{target.object_id}."
@@ -158,7 +160,7 @@ async def object_store_list(*, explorer: Explorer) -> str:
     return await explorer.alist()
 
 
-def _listed(operation: str) -> str:
+def _listed_as_tool(operation: str) -> str:
     usual = DEFAULT_PREFIX + operation
     return listed_name(usual) or usual
 

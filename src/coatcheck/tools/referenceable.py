@@ -37,14 +37,14 @@ def explorer_provider(object_store: StoreSource, explorer: ExplorerSource | None
             "over a backend one is made by ObjectStore(backend)."
         )
     if explorer is None:
-        return _made_once(object_store)
+        return _created_once(object_store)
     if callable(explorer):
         return explorer
     given: Explorer = explorer
     return lambda: given
 
 
-def _made_once(object_store: StoreSource) -> Callable[[], Explorer]:
+def _created_once(object_store: StoreSource) -> Callable[[], Explorer]:
     made: list[Explorer] = []
     lock = threading.Lock()
 
@@ -157,8 +157,8 @@ def resolves_references(func: object) -> bool:
     return getattr(func, _MARK, False) is True
 
 
-def _given(spec: FunctionSignature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Give the arguments by the names of their parameters; ``kwargs`` itself where they came so."""
+def _bound_arguments(spec: FunctionSignature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments by parameter name: ``kwargs`` itself if all were passed by keyword."""
     if not args and spec.takes(kwargs):
         return kwargs
     try:
@@ -180,7 +180,7 @@ def _async(
     provide: Callable[[], Explorer],
 ) -> Callable[..., Any]:
     async def call_async(*args: Any, **kwargs: Any) -> Any:
-        given = _given(spec, args, kwargs)
+        given = _bound_arguments(spec, args, kwargs)
         lookup = AsyncLookup(provide)
         with errors_for_model():
             arguments = await _resolved(given, parameters, lookup)
@@ -200,7 +200,7 @@ def _sync(
     provide: Callable[[], Explorer],
 ) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
-        given = _given(spec, args, kwargs)
+        given = _bound_arguments(spec, args, kwargs)
         with errors_for_model():
             arguments = run_blocking(_resolved(given, parameters, BlockingLookup(provide)))
         positional, named = _arranged(spec, given, kwargs, arguments)

@@ -47,7 +47,7 @@ def build_tool(
     tool = apply_workspace(tool, config, workspace_mode, workspace)
     tool = apply_client(tool, config, client)
     tool = apply_memory(tool, config, object_store, explorer)
-    return _told(tool)
+    return _with_model_errors(tool)
 
 
 def register_tools(
@@ -213,7 +213,7 @@ def _hints(annotations: Any) -> Any:
     return ToolAnnotations.model_validate(dict(annotations))
 
 
-def _told(func: Tool) -> Tool:
+def _with_model_errors(func: Tool) -> Tool:
     """Let errors reach the model, and take arguments whose names are Python's keywords: ``with`` for ``with_``."""
     spec = signature_of(func)
     parameters = {

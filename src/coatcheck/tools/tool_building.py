@@ -108,8 +108,8 @@ def apply_custom_args(base_func: Tool, config: ToolConfig) -> Tool:
     Raises:
         SettingsError: A name is no parameter of the function.
     """
-    providers = {name: _always(value) for name, value in config.custom_args.items()} | dict(config.parameters)
-    return _filled(base_func, providers, "custom_args or parameters") if providers else base_func
+    providers = {name: _constant(value) for name, value in config.custom_args.items()} | dict(config.parameters)
+    return _bind_providers(base_func, providers, "custom_args or parameters") if providers else base_func
 
 
 def apply_memory(
@@ -161,8 +161,10 @@ def apply_workspace(
     if mode == WorkspaceMode.DYNAMIC:
         _check_names(base_func, ("workspace",), "needs_workspace")
         return base_func
-    provider = _required(base_func, "workspace", workspace, "set one, or let the model give it with the mode 'dynamic'")
-    return _filled(base_func, {"workspace": provider}, "needs_workspace")
+    provider = _checked_provider(
+        base_func, "workspace", workspace, "set one, or let the model give it with the mode 'dynamic'"
+    )
+    return _bind_providers(base_func, {"workspace": provider}, "needs_workspace")
 
 
 def apply_client(base_func: Tool, config: ToolConfig, client: Any = None) -> Tool:
@@ -178,8 +180,8 @@ def apply_client(base_func: Tool, config: ToolConfig, client: Any = None) -> Too
     """
     if not config.needs_client:
         return base_func
-    provider = _required(base_func, "client", client, "pass a client or a provider of one")
-    return _filled(base_func, {"client": provider}, "needs_client")
+    provider = _checked_provider(base_func, "client", client, "pass a client or a provider of one")
+    return _bind_providers(base_func, {"client": provider}, "needs_client")
 
 
 def _own_explorer(config: ToolConfig, store: StoreSource, explorer: ExplorerSource | None) -> ExplorerSource | None:
@@ -190,7 +192,7 @@ def _own_explorer(config: ToolConfig, store: StoreSource, explorer: ExplorerSour
     return lambda: base().with_limits(**limits)
 
 
-def _filled(func: Tool, providers: Mapping[str, Callable[[], Any]], said_by: str) -> Tool:
+def _bind_providers(func: Tool, providers: Mapping[str, Callable[[], Any]], said_by: str) -> Tool:
     _check_names(func, providers, said_by)
     return bind(func, **providers)
 
@@ -208,12 +210,12 @@ def _check_names(func: Tool, names: Collection[str], said_by: str) -> None:
             )
 
 
-def _required(func: Tool, name: str, given: Any, advice: str) -> Callable[[], Any]:
+def _checked_provider(func: Tool, name: str, given: Any, advice: str) -> Callable[[], Any]:
     missing = f"{signature_of(func).name}() needs a {name} and there is none: {advice}."
     if given is None:
         raise SettingsError(missing)
     if not callable(given):
-        return _always(given)
+        return _constant(given)
 
     def checked(value: Any) -> Any:
         if value is None:
@@ -230,5 +232,5 @@ def _required(func: Tool, name: str, given: Any, advice: str) -> Callable[[], An
     return provide
 
 
-def _always(value: Any) -> Callable[[], Any]:
+def _constant(value: Any) -> Callable[[], Any]:
     return lambda: value

@@ -14,12 +14,12 @@ from coatcheck.wiring.faults import Fault
 from coatcheck.wiring.traversal import (
     Provider,
     arguments_of,
+    callee_of,
     current,
+    delegated_providers,
     depends_on,
     label,
-    made_by,
     name_of,
-    passes_on,
     reachable,
 )
 
@@ -28,7 +28,7 @@ def arguments(container: Any) -> Iterator[Fault]:
     """Arguments that a class or function does not take, or is not given."""
     called = _called_without_arguments(container)
     for path, provider in reachable(container):
-        made = made_by(provider)
+        made = callee_of(provider)
         if not callable(made) or isinstance(made, providers.Provider):
             continue
         try:
@@ -71,12 +71,12 @@ def _called_without_arguments(container: Any) -> set[int]:
     called: set[int] = set()
     for _, provider in reachable(container):
         called |= {id(neighbour) for neighbour in depends_on(provider) if not _extends(provider, neighbour)}
-        called |= {id(current(neighbour)) for neighbour in passes_on(provider)}
+        called |= {id(current(neighbour)) for neighbour in delegated_providers(provider)}
     return called
 
 
 def _extends(provider: Provider, neighbour: Provider) -> bool:
-    made = made_by(provider)
+    made = callee_of(provider)
     return isinstance(made, providers.Provider) and current(made) is neighbour
 
 
@@ -85,7 +85,7 @@ def captive_dependencies(container: Any) -> Iterator[Fault]:
     for path, provider in reachable(container):
         if isinstance(provider, providers.BaseSingleton):
             for neighbour in depends_on(provider):
-                held = _made_per_call(neighbour, set())
+                held = _per_call_provider(neighbour, set())
                 if held is not None:
                     yield Fault(
                         "captive-dependency",
@@ -95,17 +95,17 @@ def captive_dependencies(container: Any) -> Iterator[Fault]:
                     )
 
 
-def _made_per_call(provider: Provider, seen: set[int]) -> Provider | None:
+def _per_call_provider(provider: Provider, seen: set[int]) -> Provider | None:
     """The provider that makes a new object at each call: this one, or one that it calls through a function."""
     if id(provider) in seen:
         return None
     seen.add(id(provider))
     if isinstance(provider, providers.Factory):
         return provider
-    if isinstance(provider, providers.Callable) and (made := made_by(provider)) is not None:
+    if isinstance(provider, providers.Callable) and (made := callee_of(provider)) is not None:
         if inspect.isclass(made) and not _is_value(made):
             return provider
-        return next((held for each in depends_on(provider) if (held := _made_per_call(each, seen))), None)
+        return next((held for each in depends_on(provider) if (held := _per_call_provider(each, seen))), None)
     return None
 
 
@@ -134,7 +134,7 @@ def _attributes_of(provider: Provider) -> set[str] | None:
     standing = current(provider)
     if isinstance(standing, providers.Object):
         return set(dir(standing.provides))
-    kind: Any = made_by(standing)
+    kind: Any = callee_of(standing)
     if isinstance(provider, providers.Dependency) and not inspect.isclass(kind):
         kind = provider.instance_of
     if not inspect.isclass(kind):

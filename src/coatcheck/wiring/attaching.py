@@ -9,7 +9,7 @@ from coatcheck.calls.interceptor import Interceptor
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.mcp_server.attach import attach_interceptor, attach_low_level
-from coatcheck.wiring.following import Followed
+from coatcheck.wiring.cached_provider import CachedProvider
 
 
 def attach(server: Any, container: Container) -> list[str]:
@@ -38,12 +38,12 @@ def attach(server: Any, container: Container) -> list[str]:
             container.registry(),
             container.object_tools(),
             container.tenancy,
-            Followed(container.interceptor),
+            CachedProvider(container.interceptor),
             container.store,
             container.explorer,
         )
     if isinstance(server, Server):
-        interceptor: Followed[Interceptor] = Followed(container.proxy_interceptor)
+        interceptor: CachedProvider[Interceptor] = CachedProvider(container.proxy_interceptor)
         attach_low_level(server, container.tenancy, interceptor)
         return list(container.registry())
     fastmcp = sys.modules.get("fastmcp")  # a server of FastMCP's cannot exist before the package is imported

@@ -12,7 +12,7 @@ from coatcheck.mcp_server.attach import install_tools
 from coatcheck.settings import Settings
 from coatcheck.tools.tool_building import WorkspaceMode
 from coatcheck.tools.toolset import Installation, Toolset, load_toolset
-from coatcheck.wiring.following import Followed
+from coatcheck.wiring.cached_provider import CachedProvider
 
 DEEPSET = "deepset"
 """The toolset that the first plan was written for, by its installed name."""
@@ -113,7 +113,7 @@ def configure_mcp_server(
             name = "A toolset" if isinstance(entry, Installation) else f"The toolset {entry.name}"
             raise SettingsError(f"{name} has tools whose names are taken: {', '.join(clashes)}.")
         installations.append(added)
-    interceptor: Followed[Interceptor] = Followed(container.interceptor)
+    interceptor: CachedProvider[Interceptor] = CachedProvider(container.interceptor)
     install_tools(
         mcp_server_instance,
         installations,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from coatcheck.backends import BreakerBackend, ObjectStoreBackend, RedisBackend, SQLiteBackend, require_backend
 from coatcheck.backends.object_ids import replicas_id, uuid_id
 from coatcheck.backends.redis.redis_url import is_on_this_machine
-from coatcheck.backends.sqlite.database_file import kept_secret
+from coatcheck.backends.sqlite.database_file import persistent_secret
 from coatcheck.calls.built_in_tools import OwnTool, own_tool
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.calls.limits import CHARACTERS_PER_TOKEN, ROUND_FACTOR, Limits
@@ -25,7 +25,7 @@ from coatcheck.store.tenancy import Tenancy
 from coatcheck.tools.object_tools import object_store_tools
 from coatcheck.tools.registration import build_tool
 from coatcheck.tools.tool_building import Registry
-from coatcheck.wiring.following import Followed
+from coatcheck.wiring.cached_provider import CachedProvider
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
@@ -162,7 +162,7 @@ def open_tenancy(settings: Settings) -> Tenancy:
     """Make the scopes; all processes over one store agree on namespaces by a common secret."""
     secret = settings.namespace_secret or settings.redis_url
     if secret is None and settings.object_store_backend == "sqlite":
-        return Tenancy(kept_secret(settings.sqlite_file()))
+        return Tenancy(persistent_secret(settings.sqlite_file()))
     return Tenancy(None if secret is None else secret.get_secret_value())
 
 
@@ -261,7 +261,7 @@ def open_server(
     """Make an ``MCPServer`` with the container's tools; the SDK is imported here and not before."""
     from coatcheck.mcp_server.attach import build_server
 
-    return build_server(registry, object_tools, tenancy, Followed(interceptor), store, explorer)
+    return build_server(registry, object_tools, tenancy, CachedProvider(interceptor), store, explorer)
 
 
 def open_observation(

@@ -10,7 +10,7 @@ from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.mcp_server.fastmcp_middleware import FastMCPMiddleware
 from coatcheck.tools.registration import build_tools, fastmcp_tool
-from coatcheck.wiring.following import Followed
+from coatcheck.wiring.cached_provider import CachedProvider
 
 
 class CoatcheckMiddleware(FastMCPMiddleware):
@@ -30,7 +30,7 @@ class CoatcheckMiddleware(FastMCPMiddleware):
             registry := container.registry(), registry, object_store=container.store, explorer=container.explorer
         )
         super().__init__(
-            Followed(container.interceptor),
+            CachedProvider(container.interceptor),
             container.tenancy,
             [fastmcp_tool(name, tool, config) for name, tool, config in built],
             frozenset(container.object_tools()),

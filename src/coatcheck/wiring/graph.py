@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dependency_injector import providers
 
 from coatcheck.containers import Container
-from coatcheck.wiring.traversal import Provider, current, depends_on, made_by, parts, passes_on
+from coatcheck.wiring.traversal import Provider, callee_of, current, delegated_providers, depends_on, parts
 
 Neighbours = Callable[[Provider], list[Provider]]
 
@@ -15,8 +15,8 @@ def graph(container: Container) -> dict[str, tuple[str, list[str], list[str]]]:
     named = {id(form): name for name, provider in parts(container) for form in (provider, current(provider))}
     drawn = {}
     for name, provider in parts(container):
-        made_from = _reach(provider, named, depends_on)
-        looked_up = [found for found in _handed(provider, named) if found not in made_from]
+        made_from = _dependency_names(provider, named, depends_on)
+        looked_up = [found for found in _delegated_names(provider, named) if found not in made_from]
         drawn[name] = (_kind(provider), made_from, looked_up)
     return drawn
 
@@ -52,7 +52,7 @@ def mermaid(container: Container) -> str:
     return "\n".join(lines)
 
 
-def _reach(provider: Provider, named: dict[int, str], neighbours: Neighbours) -> list[str]:
+def _dependency_names(provider: Provider, named: dict[int, str], neighbours: Neighbours) -> list[str]:
     """Names that a provider depends on, passing through the unnamed providers between."""
     found: list[str] = []
     pending = neighbours(provider)
@@ -66,19 +66,19 @@ def _reach(provider: Provider, named: dict[int, str], neighbours: Neighbours) ->
     return sorted(found)
 
 
-def _handed(provider: Provider, named: dict[int, str]) -> list[str]:
+def _delegated_names(provider: Provider, named: dict[int, str]) -> list[str]:
     found: list[str] = []
     pending = [provider]
     while pending:
         here = pending.pop(0)
-        found += [named[id(handed)] for handed in passes_on(here) if id(handed) in named]
+        found += [named[id(handed)] for handed in delegated_providers(here) if id(handed) in named]
         pending += [related for related in depends_on(here) if id(related) not in named]
     return sorted(set(found))
 
 
 def _kind(provider: Provider) -> str:
     kind = type(provider).__name__.removeprefix("ThreadSafe")
-    made = made_by(provider)
+    made = callee_of(provider)
     if made is None or isinstance(made, providers.Provider):
         return kind
     return f"{kind} {getattr(made, '__name__', type(made).__name__)}"

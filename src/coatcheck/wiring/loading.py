@@ -31,10 +31,10 @@ def load_container(place: str) -> Container:
         raise SettingsError(
             f"The container {excerpt(place)} cannot be loaded: {type(error).__name__}: {excerpt(str(error), 200)}."
         ) from error
-    return _coatcheck_in(found, place)
+    return _find_coatcheck(found, place)
 
 
-def _coatcheck_in(found: Any, place: str) -> Container:
+def _find_coatcheck(found: Any, place: str) -> Container:
     if isinstance(found, containers.DynamicContainer):
         if _is_ours(found):
             return cast("Container", found)

@@ -8,7 +8,7 @@ from dependency_injector import providers
 from coatcheck.backends import InMemoryBackend
 from coatcheck.containers import Container
 from coatcheck.wiring.factories import open_tenancy
-from coatcheck.wiring.traversal import Provider, arguments_of, made_by
+from coatcheck.wiring.traversal import Provider, arguments_of, callee_of
 
 _LASTING = (InMemoryBackend, open_tenancy)
 """What has nothing to close. Over SSE the last client that leaves ends a server's lifespan, and others come later."""
@@ -21,7 +21,7 @@ def forget(container: Container) -> None:
     Singletons of a host stay as they are, whether they override a provider of the container or are its inputs.
     """
     for provider in own_providers(container):
-        if isinstance(provider, providers.BaseSingleton) and made_by(provider) not in _LASTING:
+        if isinstance(provider, providers.BaseSingleton) and callee_of(provider) not in _LASTING:
             provider.reset()
 
 
@@ -36,7 +36,7 @@ def own_providers(container: Container) -> Iterator[Provider]:
         # A container is made by copying what its class declares: whatever stands in a different place is a host's.
         if type(declared) is not type(own) or not isinstance(own, providers.Provider) or id(own) in seen:
             continue
-        if made_by(declared) is not made_by(own) and not isinstance(made_by(declared), providers.Provider):
+        if callee_of(declared) is not callee_of(own) and not isinstance(callee_of(declared), providers.Provider):
             continue
         seen.add(id(own))
         yield own

@@ -16,14 +16,14 @@ from coatcheck.wiring.faults import Fault
 from coatcheck.wiring.traversal import (
     Provider,
     arguments_of,
+    callee_of,
     containers_in,
     current,
+    delegated_providers,
     depends_on,
     label,
-    made_by,
     name_of,
     parts,
-    passes_on,
     reachable,
 )
 
@@ -71,8 +71,8 @@ def cycles(container: Any) -> Iterator[Fault]:
 
 def _needs(provider: Provider) -> list[Provider]:
     needed = depends_on(provider)
-    if made_by(provider) is ObjectStore:  # asks for its backend when it is made, and again after an override
-        needed += [current(neighbour) for neighbour in passes_on(provider)]
+    if callee_of(provider) is ObjectStore:  # asks for its backend when it is made, and again after an override
+        needed += [current(neighbour) for neighbour in delegated_providers(provider)]
     return needed
 
 
@@ -102,7 +102,7 @@ def visible(provider: Any) -> Any:
     if isinstance(standing, providers.AttributeGetter):
         source = visible(standing.provides)
         return UNKNOWN if source is UNKNOWN else getattr(source, standing.name or "", UNKNOWN)
-    if made_by(standing) is backend_branch:
+    if callee_of(standing) is backend_branch:
         key = visible(arguments_of(standing)[0][0])
         return UNKNOWN if key is UNKNOWN else backend_branch(key)
     return UNKNOWN
@@ -111,7 +111,7 @@ def visible(provider: Any) -> Any:
 def asynchronous(container: Any) -> Iterator[Fault]:
     """Coroutines in the graph, which is synchronous: every part that depends on one would become a future."""
     for path, provider in _inside(container):
-        made = made_by(provider)
+        made = callee_of(provider)
         if isinstance(provider, (providers.Coroutine, providers.BaseResource)) or _is_async(made):
             if isinstance(provider, providers.BaseResource) and not _is_async(made):
                 continue
@@ -195,7 +195,7 @@ def _expected(name: str, declared: Provider) -> Any:
         return Codec
     if isinstance(declared, providers.Dependency):
         return declared.instance_of
-    made = made_by(declared)
+    made = callee_of(declared)
     kind = made if inspect.isclass(made) else return_type(made)
     return None if kind in {None, dict, list} else kind
 
@@ -219,7 +219,7 @@ def _wrong_type(path: str, expected: Any, standing: Provider) -> Iterator[Fault]
             return
         kind = type(value)
     else:
-        made = made_by(standing)
+        made = callee_of(standing)
         kind = made if inspect.isclass(made) else return_type(made)
         if not inspect.isclass(kind) or not (missing := _missing(expected, kind)):
             if expected is ObjectStoreBackend and kind is not None:

@@ -13,7 +13,7 @@ from coatcheck.tools.tool_building import ToolConfig, apply_custom_args
 from coatcheck.wiring.factories import make_object_tools
 from coatcheck.wiring.faults import Fault
 from coatcheck.wiring.provider_checks import visible
-from coatcheck.wiring.traversal import arguments_of, containers_in, current, made_by
+from coatcheck.wiring.traversal import arguments_of, callee_of, containers_in, current
 
 
 def tools(container: Any) -> Iterator[Fault]:
@@ -48,7 +48,7 @@ def _visible_registries(tools: Any) -> Iterator[Any]:
         standing = current(given)
         if isinstance(standing, providers.Object):
             yield standing.provides
-        elif made_by(standing) is make_object_tools:
+        elif callee_of(standing) is make_object_tools:
             settings = visible(arguments_of(standing)[0][2])
             known = isinstance(settings, Settings)  # else their names may be others than those of the defaults
             yield make_object_tools(_never, _never, settings) if known else object_store_tools(_never, _never)

@@ -38,7 +38,7 @@ def current(provider: Provider) -> Provider:
     return provider
 
 
-def made_by(provider: Provider) -> Any:
+def callee_of(provider: Provider) -> Any:
     """The class or function that a provider calls, or a provider that it extends; ``None`` for other providers."""
     if isinstance(provider, _LEAVES) or not isinstance(provider, _MAKERS):
         return None
@@ -52,7 +52,7 @@ def arguments_of(provider: Provider) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return tuple(made.args), {}
     if isinstance(provider, providers.Dict):
         return (), dict(made.kwargs)
-    return ((), {}) if made_by(provider) is None else (tuple(made.args), dict(made.kwargs))
+    return ((), {}) if callee_of(provider) is None else (tuple(made.args), dict(made.kwargs))
 
 
 def related(provider: Provider) -> list[Provider]:
@@ -75,7 +75,7 @@ def depends_on(provider: Provider) -> list[Provider]:
     return list(found.values())
 
 
-def passes_on(provider: Provider) -> list[Provider]:
+def delegated_providers(provider: Provider) -> list[Provider]:
     """The providers that a provider passes on as such, to be looked up at each call."""
     found = [current(neighbour) for neighbour in related(provider)]
     return [delegate.provides for delegate in found if isinstance(delegate, providers.Delegate) and delegate.provides]
@@ -98,7 +98,7 @@ def reachable(container: Any) -> Iterator[tuple[str, Provider]]:
 
 def label(provider: Provider) -> str:
     """A provider's kind and what it makes: ``Singleton(ObjectStore)``."""
-    made = made_by(provider)
+    made = callee_of(provider)
     kind = type(provider).__name__
     return kind if made is None or isinstance(made, providers.Provider) else f"{kind}({name_of(made)})"
 

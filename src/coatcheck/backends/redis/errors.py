@@ -9,7 +9,7 @@ from coatcheck.errors import ObjectStoreUnavailable, quoted
 _DETAIL = 200
 _AGAIN = " The object store is unavailable for now; try again in a moment."
 
-# Trouble → what happened and what to do now.
+# Kind → what happened and what to do now.
 _TEXTS = {
     "refused": "refused the connection: nothing listens there. Start the server or correct the address.",
     "unknown_host": "cannot be found: the host name does not resolve. Correct the host in the Redis URL.",
@@ -55,7 +55,7 @@ _ANSWERED = frozenset(
     }
 )
 
-# The first word of an error reply → trouble. https://redis.io/docs/latest/develop/reference/protocol-spec/
+# The first word of an error reply → kind. https://redis.io/docs/latest/develop/reference/protocol-spec/
 _REPLIES = {
     "NOAUTH": "authentication",
     "WRONGPASS": "authentication",
@@ -71,7 +71,7 @@ _REPLIES = {
     "CLUSTERDOWN": "slots",
 }
 
-# The client's own texts and those of replies whose first word it has cut off → trouble.
+# The client's own texts and those of replies whose first word it has cut off → kind.
 _PHRASES = {
     "no connection available": "busy",
     "too many connections": "busy",
@@ -90,21 +90,21 @@ _PHRASES = {
 
 
 class RedisUnavailable(ObjectStoreUnavailable):
-    """Redis does not do what was asked.
+    """A Redis operation failed.
 
     Attributes:
         address: ``host:port``, the path of the socket, or the names of the sentinels or nodes.
-        trouble: What kind, one word: refused, unknown_host, no_socket, not_permitted, tls, connect_timeout, timeout,
-            busy, dropped, authentication, permission, full, read_only, loading, disk, cluster, no_cluster, slots,
-            moving, no_primary, no_sentinel, sentinel_authentication, database, failed.
+        kind: The kind of error, one word: refused, unknown_host, no_socket, not_permitted, tls, connect_timeout,
+            timeout, busy, dropped, authentication, permission, full, read_only, loading, disk, cluster, no_cluster,
+            slots, moving, no_primary, no_sentinel, sentinel_authentication, database, failed.
         answered: Whether Redis itself has refused, or we never asked it, rather than not answered.
     """
 
-    def __init__(self, address: str, trouble: str, detail: str = "") -> None:
+    def __init__(self, address: str, kind: str, detail: str = "") -> None:
         self.address = address
-        self.trouble = trouble
-        self.answered = trouble in _ANSWERED
-        reason = f"{_TEXTS[trouble]}{_AGAIN if trouble in _PASSING else ''}"
+        self.kind = kind
+        self.answered = kind in _ANSWERED
+        reason = f"{_TEXTS[kind]}{_AGAIN if kind in _PASSING else ''}"
         text = f"The object store at {address} {reason}"
         full = f"{text} It said: {quoted(detail, _DETAIL)}" if detail else text
         super().__init__(full, f"The object store {reason}")
@@ -131,9 +131,9 @@ class ErrorTranslator:
 
     def translate(self, error: Exception) -> RedisUnavailable:
         """What ``error`` means."""
-        trouble = _trouble(error)
-        detail = str(error) if trouble == "failed" and self.shown(error) else ""
-        return RedisUnavailable(self.address, trouble, detail)
+        kind = _error_kind(error)
+        detail = str(error) if kind == "failed" and self.shown(error) else ""
+        return RedisUnavailable(self.address, kind, detail)
 
     def shown(self, error: Exception) -> Exception | None:
         """``error``, if it may be seen: a traceback shows causes, and old servers quote a whole AUTH in theirs."""
@@ -141,11 +141,11 @@ class ErrorTranslator:
         return None if any(secret in text for secret in self._secrets) else error
 
 
-def _trouble(error: BaseException) -> str:
+def _error_kind(error: BaseException) -> str:
     from redis import exceptions
 
-    if trouble := _trouble_of_group(error):
-        return trouble
+    if kind := _group_kind(error):
+        return kind
     text = str(error)
     first_word = text.partition(" ")[0]
     if first_word in _REPLIES:
@@ -160,21 +160,21 @@ def _trouble(error: BaseException) -> str:
         (exceptions.ClusterError, "moving"),  # followed as often as it may be
         (exceptions.AskError, "cluster"),
     )
-    for kind, trouble in by_type:
-        if isinstance(error, kind):
-            return trouble
-    for phrase, trouble in _PHRASES.items():
+    for error_type, kind in by_type:
+        if isinstance(error, error_type):
+            return kind
+    for phrase, kind in _PHRASES.items():
         if phrase in text.lower():
-            return trouble
+            return kind
     for cause in _causes(error):
         if isinstance(cause, OSError):
-            return _socket_trouble(cause)
+            return _socket_error_kind(cause)
     if isinstance(error, exceptions.TimeoutError):
         return "timeout"
     return "dropped" if isinstance(error, exceptions.ConnectionError) else "failed"
 
 
-def _trouble_of_group(error: BaseException) -> str | None:
+def _group_kind(error: BaseException) -> str | None:
     """What the clients for sentinels and clusters say; the texts are the package's own."""
     from redis import exceptions
 
@@ -192,10 +192,10 @@ def _trouble_of_group(error: BaseException) -> str | None:
         return "slots"
     if "not enabled" in text:
         return "no_cluster"
-    return None if error.__cause__ is None else _trouble(error.__cause__)
+    return None if error.__cause__ is None else _error_kind(error.__cause__)
 
 
-def _socket_trouble(error: OSError) -> str:
+def _socket_error_kind(error: OSError) -> str:
     by_type: tuple[tuple[type[OSError], str], ...] = (
         (ssl.SSLError, "tls"),
         (socket.gaierror, "unknown_host"),
@@ -205,9 +205,9 @@ def _socket_trouble(error: OSError) -> str:
         (TimeoutError, "timeout"),
         (ConnectionError, "dropped"),
     )
-    for kind, trouble in by_type:
-        if isinstance(error, kind):
-            return trouble
+    for error_type, kind in by_type:
+        if isinstance(error, error_type):
+            return kind
     # asyncio joins the failures of several addresses of a host into one error without a number of its own.
     return "refused" if "Connect call failed" in str(error) else "connect_timeout"
 

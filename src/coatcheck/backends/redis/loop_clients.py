@@ -72,7 +72,7 @@ class LoopClients:
                     turns.release()
         except self._translator.errors as error:
             unavailable = self._translator.translate(error)
-            if unavailable.trouble == "timeout":
+            if unavailable.kind == "timeout":
                 await self._clients.aclose_idle(state.client)
             raise unavailable from self._translator.shown(error)
 

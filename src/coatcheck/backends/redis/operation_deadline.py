@@ -63,7 +63,7 @@ def with_deadline(budget: Budget, kind: type) -> type:  # noqa: C901  (four shor
             if self._sock is None:
                 self.connect()
             items = [command] if isinstance(command, bytes) else command
-            return super().send_packed_command(self._in_pieces(items), check_health)
+            return super().send_packed_command(self._in_chunks(items), check_health)
 
         def read_response(self, *args: Any, **options: Any) -> Any:
             self._limit()
@@ -72,7 +72,7 @@ def with_deadline(budget: Budget, kind: type) -> type:  # noqa: C901  (four shor
                 budget.renew()
             return response
 
-        def _in_pieces(self, items: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+        def _in_chunks(self, items: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
             for item in items:
                 whole = memoryview(item)
                 for start in range(0, len(whole), _PIECE_BYTES):

@@ -50,7 +50,7 @@ class RedisBackend(Backend):
     """Keeps objects in Redis, with its own expiry; bounds are the server's ``maxmemory``.
 
     Nothing connects before the first operation. An operation that Redis does not carry out raises `RedisUnavailable`,
-    an `ObjectStoreUnavailable` that names the address and the kind of trouble and never a password. A connection that
+    an `ObjectStoreUnavailable` that names the address and the kind of error, never a password. A connection that
     has died is replaced and the operation tried again, twice at most; one that timed out is not.
 
     Values over 4 MiB are read and written in a worker thread, in pieces, so that the event loop goes on meanwhile.
@@ -258,7 +258,7 @@ class RedisBackend(Backend):
                 yield
         except self._translator.errors as error:
             unavailable = self._translator.translate(error)
-            if unavailable.trouble == "timeout":
+            if unavailable.kind == "timeout":
                 self._clients.close_idle()
             raise unavailable from self._translator.shown(error)
 

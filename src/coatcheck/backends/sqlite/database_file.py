@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from coatcheck.backends.sqlite.errors import SQLiteUnavailable, trouble_of
+from coatcheck.backends.sqlite.errors import SQLiteUnavailable, error_kind
 
 logger = logging.getLogger(__name__)
 
@@ -78,12 +78,12 @@ def prepare(path: Path, timeout: float) -> Identity:
         OSError: The folder or the file cannot be made.
     """
     _make_folder(path.parent)
-    with _only_us(path, timeout) as lock:
+    with _exclusive_lock(path, timeout) as lock:
         identity = _make_if_missing(path)
         try:
             _recognise(path, timeout)
         except sqlite3.DatabaseError as error:
-            if trouble_of(error) != "damaged":
+            if error_kind(error) != "damaged":
                 raise
             if os.pread(lock, len(_MARK), 0) != _MARK:
                 raise SQLiteUnavailable(path, "foreign") from None
@@ -96,7 +96,7 @@ def prepare(path: Path, timeout: float) -> Identity:
 
 def set_aside(path: Path, damaged: Identity, reason: str, timeout: float) -> None:
     """Rename the damaged file, unless another process did; what is opened next is a new one."""
-    with _only_us(path, timeout):
+    with _exclusive_lock(path, timeout):
         if identity_of(path) == damaged:
             _rename(path, reason)
 
@@ -137,7 +137,7 @@ def identity_of(path: Path) -> Identity | None:
         return None
 
 
-def kept_secret(path: Path, timeout: float = 5.0) -> bytes:
+def persistent_secret(path: Path, timeout: float = 5.0) -> bytes:
     """Random bytes that stay the same for the file ``path``, kept beside it; made where there are none.
 
     Raises:
@@ -146,7 +146,7 @@ def kept_secret(path: Path, timeout: float = 5.0) -> bytes:
     beside = path.with_name(f"{path.name}.secret")
     try:
         _make_folder(path.parent)
-        with _only_us(path, timeout), _opened(beside, os.O_RDWR | os.O_CREAT) as file:
+        with _exclusive_lock(path, timeout), _opened(beside, os.O_RDWR | os.O_CREAT) as file:
             found = os.read(file, SECRET_BYTES)
             if len(found) < SECRET_BYTES:
                 found = secrets.token_bytes(SECRET_BYTES)
@@ -207,7 +207,7 @@ def _rename(path: Path, reason: str) -> None:
 
 
 @contextlib.contextmanager
-def _only_us(path: Path, timeout: float) -> Iterator[int]:
+def _exclusive_lock(path: Path, timeout: float) -> Iterator[int]:
     """Let one process at a time make, judge or rename the file; gives the file whose lock is held."""
     beside = path.with_name(f"{path.name}.lock")
     with _opened(beside, os.O_RDWR | os.O_CREAT) as file:

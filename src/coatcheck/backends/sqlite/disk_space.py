@@ -37,7 +37,7 @@ class DiskSpace:
         self._path = path
         self._reserve = path.with_name(f"{path.name}.reserve")
 
-    def is_tight(self, size: int = 0) -> bool:
+    def is_nearly_full(self, size: int = 0) -> bool:
         """Whether the disk may be full before ``size`` bytes are written."""
         return self._free() < _TIGHT_BYTES + 2 * size
 
@@ -78,7 +78,7 @@ class DiskSpace:
             return False
         return True
 
-    def give_back(self, connection: sqlite3.Connection) -> None:
+    def shrink(self, connection: sqlite3.Connection) -> None:
         """Empty the log and give all unused pages back to the disk, in steps that need little room themselves."""
         if self._free() < _LEAST_RESERVE_BYTES:
             self.release_reserve()

@@ -8,7 +8,7 @@ from coatcheck.errors import ObjectStoreUnavailable, excerpt
 
 _DETAIL = 200
 
-# Trouble → what happened and what to do now.
+# Kind → what happened and what to do now.
 _TEXTS = {
     "full": "cannot grow: the disk or the quota is full. Delete objects or other files, or lower max_total_bytes.",
     "read_only": "cannot be written: the file, its folder or the disk is read-only. Correct the rights or the path.",
@@ -38,28 +38,28 @@ _PRIMARY_CODE = 0xFF  # an extended code has the primary one in its lowest byte
 
 
 class SQLiteUnavailable(ObjectStoreUnavailable):
-    """The file of a SQLite store does not do what was asked.
+    """An operation on the file of a SQLite store failed.
 
     Attributes:
         path: The file.
-        trouble: What kind, one word: full, read_only, disk, busy, cannot_open, foreign, not_ours, later, damaged or
+        kind: The kind of error, one word: full, read_only, disk, busy, cannot_open, foreign, not_ours, later, damaged,
             failed.
     """
 
-    def __init__(self, path: Path, trouble: str, detail: str = "") -> None:
+    def __init__(self, path: Path, kind: str, detail: str = "") -> None:
         self.path = path
-        self.trouble = trouble
-        text = f"The object store in {excerpt(str(path), _DETAIL)} {_TEXTS[trouble]}"
+        self.kind = kind
+        text = f"The object store in {excerpt(str(path), _DETAIL)} {_TEXTS[kind]}"
         full = f"{text} Details: {excerpt(detail, _DETAIL)}" if detail else text
-        super().__init__(full, f"The object store {_TEXTS[trouble]}")
+        super().__init__(full, f"The object store {_TEXTS[kind]}")
 
 
 class Damaged(sqlite3.DatabaseError):
     """What was read is not what was written, although SQLite finds nothing wrong."""
 
 
-def trouble_of(error: Exception) -> str:
-    """The kind of trouble that an error of sqlite3 or of a file means; one word of `SQLiteUnavailable`."""
+def error_kind(error: Exception) -> str:
+    """The kind of an error of sqlite3 or of a file: one word of `SQLiteUnavailable.kind`."""
     if isinstance(error, Damaged):
         return "damaged"
     if isinstance(error, PermissionError):
@@ -72,5 +72,5 @@ def trouble_of(error: Exception) -> str:
 
 def unavailable(error: Exception, path: Path) -> SQLiteUnavailable:
     """The `SQLiteUnavailable` that says what ``error`` means for the file ``path``."""
-    trouble = trouble_of(error)
-    return SQLiteUnavailable(path, trouble, str(error) if trouble in {"failed", "cannot_open"} else "")
+    kind = error_kind(error)
+    return SQLiteUnavailable(path, kind, str(error) if kind in {"failed", "cannot_open"} else "")

@@ -15,7 +15,7 @@ from coatcheck.backends.base import Backend, BackendStatistics
 from coatcheck.backends.object_ids import SHARED_FILE_ID_CHARACTERS, short_id
 from coatcheck.backends.sqlite.database_file import PIECES_BITS, Connections
 from coatcheck.backends.sqlite.disk_space import DiskSpace
-from coatcheck.backends.sqlite.errors import Damaged, SQLiteUnavailable, trouble_of, unavailable
+from coatcheck.backends.sqlite.errors import Damaged, SQLiteUnavailable, error_kind, unavailable
 from coatcheck.errors import ObjectTooLarge
 
 PIECE_BYTES = 4 * 2**20
@@ -101,7 +101,7 @@ class SQLiteBackend(Backend):
         for limit in (self._max_bytes, self._max_namespace_bytes):
             if limit and len(value) > limit:
                 raise ObjectTooLarge(len(value), limit)
-        with self._turn():
+        with self._write_lock():
             self._run(lambda connection: self._write(connection, key, memoryview(value), ttl_seconds))
 
     def get(self, key: str) -> bytes | None:
@@ -110,7 +110,7 @@ class SQLiteBackend(Backend):
 
     def delete(self, key: str) -> bool:
         """Remove ``key``; whether a live object was there."""
-        with self._turn():
+        with self._write_lock():
             return self._run(lambda connection: self._remove(connection, _name(key)))
 
     def head(self, key: str, n: int) -> bytes | None:
@@ -125,14 +125,14 @@ class SQLiteBackend(Backend):
         """The live keys that begin with ``prefix``, as they were at this call."""
         low = _name(prefix)
         query = f"SELECT key FROM objects WHERE key >= ? AND key < ? AND {_LIVE}"  # noqa: S608
-        bounds = (low, low + b"\xff", *self._moment())  # no key has this byte: it is none of UTF-8
+        bounds = (low, low + b"\xff", *self._live_bounds())  # no key has this byte: it is none of UTF-8
         rows = self._run(lambda connection: connection.execute(query, bounds).fetchall())
         return (str(row[0], "utf-8", "surrogatepass") for row in rows)
 
     def ping(self) -> None:
         """Return if the file can be read and written, else raise `SQLiteUnavailable`."""
-        with self._turn():
-            self._run(_look)
+        with self._write_lock():
+            self._run(_check_readable)
 
     def statistics(self) -> BackendStatistics:
         """What the file holds now, and what this process let go so far."""
@@ -147,7 +147,7 @@ class SQLiteBackend(Backend):
     # Running
 
     @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _write_lock(self) -> Iterator[None]:
         """Wait for this process's other writers here, not in the file's lock, which is asked for at intervals only."""
         if not self._writing.acquire(timeout=self._timeout):
             raise SQLiteUnavailable(self._path, "busy")
@@ -162,10 +162,10 @@ class SQLiteBackend(Backend):
             try:
                 return self._attempt(work)
             except (sqlite3.DatabaseError, OSError) as error:
-                trouble = trouble_of(error)
-                if trouble == "damaged":
+                kind = error_kind(error)
+                if kind == "damaged":
                     self._connections.set_aside(str(error))
-                elif trouble not in {"full", "disk"} or not self._space.release_reserve():
+                elif kind not in {"full", "disk"} or not self._space.release_reserve():
                     raise
                 try:
                     return self._attempt(work)
@@ -178,7 +178,7 @@ class SQLiteBackend(Backend):
         with self._connections.one() as connection:
             return work(connection)
 
-    def _moment(self) -> tuple[float, float]:
+    def _live_bounds(self) -> tuple[float, float]:
         """What `_LIVE` asks for: now, and since when an object must have been used."""
         now = self._clock()
         return now, now - self._max_idle
@@ -189,11 +189,11 @@ class SQLiteBackend(Backend):
         now, name = self._clock(), _name(key)
         expires = None if ttl_seconds is None or math.isinf(now + ttl_seconds) else now + ttl_seconds
         namespace = name.rpartition(b":")[0]
-        if self._space.is_tight(len(value)):
+        if self._space.is_nearly_full(len(value)):
             with _transaction(connection):
                 self._sweep(connection, now)
                 self._make_room(connection, namespace, 0, now, coming=len(value))
-            self._give_back(connection)
+            self._shrink_file(connection)
             self._space.require(len(value))
         with _transaction(connection):
             connection.execute("DELETE FROM objects WHERE key = ?", (name,))
@@ -201,7 +201,7 @@ class SQLiteBackend(Backend):
                 number = _insert(connection, (name, namespace, expires, now), value)
                 self._sweep(connection, now)
                 self._make_room(connection, namespace, number, now)
-        self._give_back(connection)
+        self._shrink_file(connection)
 
     def _make_room(
         self, connection: sqlite3.Connection, namespace: bytes, newest: int, now: float, coming: int | None = None
@@ -211,7 +211,7 @@ class SQLiteBackend(Backend):
         ``coming`` is the size of an object that is still to be written.
         """
         while True:
-            if self._is_crowded(connection, namespace, coming):
+            if self._exceeds_bounds(connection, namespace, coming):
                 dropped = self._sweep(connection, now) or self._evict(connection, _OLDEST_OF_ONE, (namespace, newest))
             elif self._max_bytes and self._total(connection) + (coming or 0) > self._max_bytes:
                 dropped = self._sweep(connection, now) or self._evict(connection, _OLDEST, (newest,))
@@ -233,7 +233,7 @@ class SQLiteBackend(Backend):
         self._evictions += dropped
         return dropped
 
-    def _is_crowded(self, connection: sqlite3.Connection, namespace: bytes, coming: int | None) -> bool:
+    def _exceeds_bounds(self, connection: sqlite3.Connection, namespace: bytes, coming: int | None) -> bool:
         if not (self._max_namespace_objects or self._max_namespace_bytes):
             return False
         row = connection.execute("SELECT objects, bytes FROM namespaces WHERE name = ?", (namespace,)).fetchone()
@@ -250,7 +250,7 @@ class SQLiteBackend(Backend):
         return int(connection.execute("SELECT coalesce(sum(bytes), 0) FROM namespaces").fetchone()[0])
 
     def _read(self, connection: sqlite3.Connection, name: bytes) -> bytes | None:
-        moment = self._moment()
+        moment = self._live_bounds()
         # One statement, so that all pieces are of one moment.
         rows = connection.execute(_WHOLE, (name, *moment))
         first = rows.fetchone()
@@ -270,7 +270,7 @@ class SQLiteBackend(Backend):
         return bytes(value)
 
     def _use(self, connection: sqlite3.Connection, name: bytes) -> None:
-        moment = self._moment()
+        moment = self._live_bounds()
         query = f"SELECT id, used FROM objects WHERE key = ? AND {_LIVE}"  # noqa: S608
         found = connection.execute(query, (name, *moment)).fetchone()
         if found is not None:
@@ -292,14 +292,14 @@ class SQLiteBackend(Backend):
     def _remove(self, connection: sqlite3.Connection, name: bytes) -> bool:
         query = f"DELETE FROM objects WHERE key = ? AND {_LIVE}"  # noqa: S608
         with _transaction(connection):
-            removed = _changed(connection, query, (name, *self._moment()))
-        self._give_back(connection)
+            removed = _changed(connection, query, (name, *self._live_bounds()))
+        self._shrink_file(connection)
         return removed > 0
 
-    def _give_back(self, connection: sqlite3.Connection) -> None:
+    def _shrink_file(self, connection: sqlite3.Connection) -> None:
         """Make the file smaller, a bit at a time, where much of it is unused; at once where the disk is nearly full."""
-        if self._space.is_tight():
-            self._space.give_back(connection)
+        if self._space.is_nearly_full():
+            self._space.shrink(connection)
         elif connection.execute("PRAGMA freelist_count").fetchone()[0] > _FREE_PAGES:
             connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")  # execute() would free one page
         self._space.keep_reserve()
@@ -307,7 +307,7 @@ class SQLiteBackend(Backend):
     def _begin(self, connection: sqlite3.Connection, name: bytes, n: int) -> bytes | None:
         with _transaction(connection, "DEFERRED"):
             query = f"SELECT id, size FROM objects WHERE key = ? AND {_LIVE}"  # noqa: S608
-            row = connection.execute(query, (name, *self._moment())).fetchone()
+            row = connection.execute(query, (name, *self._live_bounds())).fetchone()
             if row is None:
                 return None
             number, wanted = row[0] << PIECES_BITS, min(n, row[1])
@@ -345,7 +345,7 @@ def _insert(connection: sqlite3.Connection, facts: tuple[bytes, bytes, float | N
     return number
 
 
-def _look(connection: sqlite3.Connection) -> None:
+def _check_readable(connection: sqlite3.Connection) -> None:
     with _transaction(connection):
         connection.execute("SELECT id FROM objects LIMIT 1").fetchone()
 

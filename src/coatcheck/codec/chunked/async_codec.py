@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from coatcheck.codec.chunked.decoder import Chunks, Load, WindowedDecoder
-from coatcheck.codec.chunked.encoder import SLICE_PARTS, TEXT_CHARACTERS, NeedsFallback, Slicer
+from coatcheck.codec.chunked.decoder import ChunkedDecoder, Chunks, Load
+from coatcheck.codec.chunked.encoder import SLICE_PARTS, TEXT_CHARACTERS, ChunkedEncoder, NeedsFallback
 from coatcheck.codec.chunked.size_estimate import is_small, parts_of
 from coatcheck.codec.chunked.yield_budget import YieldBudget
 from coatcheck.codec.decoding import decode, load_exactly, load_json
@@ -31,10 +31,10 @@ async def aencode(value: Any) -> Encoded:
     careful = False
     try:
         try:
-            buffer = await _collect(Slicer(fallback=False), root)
+            buffer = await _collect(ChunkedEncoder(fallback=False), root)
         except NeedsFallback:
             careful = True
-            buffer = await _collect(Slicer(fallback=True), root)
+            buffer = await _collect(ChunkedEncoder(fallback=True), root)
     except RuntimeError:  # a dict that changed meanwhile; in one go it cannot
         return encode(value)
     if isinstance(value, ToolResult):
@@ -42,7 +42,7 @@ async def aencode(value: Any) -> Encoded:
     return describe_payload(value, buffer, careful=careful)
 
 
-async def _collect(slicer: Slicer, value: Any) -> PayloadBuffer:
+async def _collect(slicer: ChunkedEncoder, value: Any) -> PayloadBuffer:
     buffer = PayloadBuffer()
     yield_budget = YieldBudget()
     for piece in slicer.encode(value):
@@ -59,7 +59,7 @@ async def adump_line(value: Any) -> bytes:
     pieces: list[bytes | memoryview] = []
     yield_budget = YieldBudget()
     try:
-        for piece in Slicer(fallback=False).encode(value):
+        for piece in ChunkedEncoder(fallback=False).encode(value):
             pieces.append(piece)
             if yield_budget.should_yield():
                 await yield_budget.pause()
@@ -83,7 +83,7 @@ async def adecode(metadata: Metadata, payload: bytes | memoryview, chunks: Chunk
     """
     if metadata.kind != "json" or len(payload) <= DECODED_AT_ONCE:
         return decode(metadata, payload)
-    text, start = _in_place(payload)
+    text, start = _bytes_and_offset(payload)
     return await _read(text, load_exactly if metadata.careful else load_json, start, chunks)
 
 
@@ -114,7 +114,7 @@ async def free_chunks(chunks: Chunks) -> None:
             await yield_budget.pause()
 
 
-def _in_place(payload: bytes | memoryview) -> tuple[bytes, int]:
+def _bytes_and_offset(payload: bytes | memoryview) -> tuple[bytes, int]:
     """Give bytes that end with a payload, and where it begins: a copy of 26 MB takes up to 20 ms."""
     whole = payload.obj if isinstance(payload, memoryview) else payload
     if isinstance(whole, bytes) and whole.endswith(payload):
@@ -123,7 +123,7 @@ def _in_place(payload: bytes | memoryview) -> tuple[bytes, int]:
 
 
 async def _read(text: bytes, load: Load, start: int = 0, chunks: Chunks | None = None) -> Any:
-    reading = WindowedDecoder(text, load, start=start, chunks=chunks).read()
+    reading = ChunkedDecoder(text, load, start=start, chunks=chunks).read()
     yield_budget = YieldBudget()
     while True:
         try:
@@ -142,7 +142,7 @@ async def _read(text: bytes, load: Load, start: int = 0, chunks: Chunks | None =
 
 async def is_json(payload: bytes | memoryview) -> bool:
     """Whether a payload is JSON on one line, found out without keeping what it says."""
-    text, start = _in_place(payload)
+    text, start = _bytes_and_offset(payload)
     if text.find(b"\n", start) >= 0 or text.find(b"\r", start) >= 0:
         return False
     try:
@@ -174,7 +174,7 @@ async def splice_text(text: str) -> Spliced:
     if len(text) <= TEXT_CHARACTERS:
         return Spliced(dump_json(text))
     try:
-        buffer = await _collect(Slicer(fallback=False), text)
+        buffer = await _collect(ChunkedEncoder(fallback=False), text)
     except NeedsFallback:
-        buffer = await _collect(Slicer(fallback=True), text)
+        buffer = await _collect(ChunkedEncoder(fallback=True), text)
     return Spliced(buffer.view())

@@ -43,7 +43,7 @@ _OPENING, _CLOSING = b"[{", b"]}"
 _ENDS = frozenset({b"]", b"}", b'"'})
 
 
-class WindowedDecoder:
+class ChunkedDecoder:
     """Reads one JSON text.
 
     Args:
@@ -158,7 +158,7 @@ class WindowedDecoder:
             self._singles += 1
             if self._singles > MOST_SINGLES:
                 raise ValueError("too ragged")
-            marks = self._marks(last, self._text[comma : self._at], keyed=name is not None)
+            marks = self._separators(last, self._text[comma : self._at], keyed=name is not None)
             while size >= _LEAST and any(self._take_batch(items, mark, len(last), size) for mark in marks):
                 size = min(2 * size, self._window)
                 yield
@@ -177,7 +177,7 @@ class WindowedDecoder:
         self._at += 1
         return str(key)
 
-    def _marks(self, last: bytes, comma: bytes, *, keyed: bool) -> list[bytes]:
+    def _separators(self, last: bytes, comma: bytes, *, keyed: bool) -> list[bytes]:
         """Give what will stand between later members if they look like these: with the same first key, or without."""
         first = self._text[self._at : self._at + 1]
         plain = last + comma + (first if first and first in b'[{"' else b"")

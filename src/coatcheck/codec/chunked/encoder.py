@@ -31,7 +31,7 @@ LONG_AFTER = 0.004
 FAST_DEPTH = 254
 """Levels that the fast encoder takes."""
 
-FIRST_SLICE = 64
+FIRST_CHUNK = 64
 """Members that are encoded before it is known what they take."""
 
 _BLOCK = 8192
@@ -42,11 +42,11 @@ class NeedsFallback(Exception):
     """The fast encoder refuses a part, and so it would have refused the whole."""
 
 
-class _TakesLong(Exception):
+class _ChunkTooSlow(Exception):
     """A slice takes longer than those before it."""
 
 
-class Slicer:
+class ChunkedEncoder:
     """Yields the JSON of a value in pieces, each of them quickly made.
 
     It works with one of two encoders, the fallback if the fast one refuses any part: they differ in some values.
@@ -83,7 +83,7 @@ class Slicer:
         """Encode a list, tuple or dict, as many members at once as earlier ones show to be quick."""
         keyed = not isinstance(value, (list, tuple))
         yield b"{" if keyed else b"["
-        size, comma = FIRST_SLICE, b""
+        size, comma = FIRST_CHUNK, b""
         for block in self._blocks(value, keyed=keyed):
             start = 0
             while start < len(block):
@@ -147,7 +147,7 @@ class Slicer:
             else range(len(batch))[LOOK_EVERY::LOOK_EVERY]
         )
         for place in places:
-            watched[place] = _Watched(watched[place])
+            watched[place] = _TimedMember(watched[place])
         deadline = _Deadline()
         try:
             return _cut(dump_fast(_nested(watched, depth), deadline.look), depth + 1)
@@ -168,7 +168,7 @@ class Slicer:
         yield b'"'
 
 
-class _Watched:
+class _TimedMember:
     """A member whose turn to be encoded is a time to look at the clock."""
 
     __slots__ = ("member",)
@@ -186,11 +186,11 @@ class _Deadline:
 
     def look(self, value: Any) -> Any:
         """Convert a value for the fast encoder."""
-        if type(value) is not _Watched:
+        if type(value) is not _TimedMember:
             return convert(value)
         if perf_counter() > self._end:
             self.missed = True
-            raise _TakesLong
+            raise _ChunkTooSlow
         return value.member
 
 

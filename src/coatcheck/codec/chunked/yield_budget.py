@@ -40,7 +40,7 @@ class YieldBudget:
     async def pause(self) -> None:
         """Yield until the other tasks have nothing to do, or for ``MOST_REST``."""
         end = perf_counter() + MOST_REST
-        _leave_interpreter()
+        _release_gil()
         computed = thread_time()
         for _ in range(TURNS):
             await checkpoint()
@@ -53,6 +53,6 @@ class YieldBudget:
         self._started = perf_counter()
 
 
-def _leave_interpreter() -> None:
+def _release_gil() -> None:
     # Not the event loop's sleep: that lasts at least a millisecond, and a thread needs much less.
     sleep(THREADS_TURN)

@@ -41,7 +41,7 @@ def failure_hint(message: str) -> str:
     return ""
 
 
-def gives_nothing(value: Any) -> bool:
+def is_empty_result(value: Any) -> bool:
     """Whether a result looks as if a key had been misspelt: null, 0, nothing, or a list of nulls."""
     if isinstance(value, list):
         return all(item is None for item in value)

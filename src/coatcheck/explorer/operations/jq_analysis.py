@@ -62,7 +62,7 @@ _SEPARATOR_AHEAD = re.compile(r"\s*(?:[,}:]|\Z)")
 _STRING = '"'
 
 
-def refuse_reaching_out(program: str) -> None:
+def refuse_external_access(program: str) -> None:
     """Refuse a filter that uses words which would reach outside the filter and its object.
 
     Strings, comments, fields (``.env``), keys (``{input: 1}``) and variables (``$input``) are not such words. The
@@ -80,7 +80,7 @@ def refuse_reaching_out(program: str) -> None:
             )
 
 
-def computes(program: str) -> bool:
+def uses_arithmetic(program: str) -> bool:
     """Whether a filter does arithmetic or compares, which jq does with 53 bits."""
     return any(word in _COMPUTING or not word[0].isalpha() for word in _words(program) if word[0] != "$")
 

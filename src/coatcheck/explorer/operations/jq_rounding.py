@@ -2,7 +2,7 @@
 
 import re
 
-from coatcheck.explorer.operations.jq_analysis import computes
+from coatcheck.explorer.operations.jq_analysis import uses_arithmetic
 
 EXACT_INTEGER = 2**53
 LOOKED_THROUGH = 1024 * 1024
@@ -27,7 +27,7 @@ def may_round(program: str, source: str) -> bool:
     Not so where all that it compares and computes are fields, by name, that hold neither such integers nor containers.
     """
     program = _EXACT.sub("0", program)
-    if not computes(program):
+    if not uses_arithmetic(program):
         return False
     if len(source) > LOOKED_THROUGH:
         return True
@@ -41,7 +41,7 @@ def may_round(program: str, source: str) -> bool:
     used = {name for each in _OF_FIELDS.finditer(plain) for name in _LAST_FIELD.findall(each.group())}
     if any(re.search(rf'"{name}"\s*:\s*[\[{{]', source) for name in used):
         return True
-    return computes(_OF_FIELDS.sub("0", plain))
+    return uses_arithmetic(_OF_FIELDS.sub("0", plain))
 
 
 def _names(program: str, field: str) -> bool:

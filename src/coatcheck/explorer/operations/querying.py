@@ -13,8 +13,8 @@ from coatcheck.codec.encoding import describe_payload
 from coatcheck.codec.exact_json import digits_of
 from coatcheck.errors import FilterError, SandboxOutputExceeded, counted, excerpt, quoted
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
-from coatcheck.explorer.operations.filter_hints import compile_hint, failure_hint, gives_nothing, missing_keys
-from coatcheck.explorer.operations.jq_analysis import begins_with_path, computes, narrow, refuse_reaching_out
+from coatcheck.explorer.operations.filter_hints import compile_hint, failure_hint, is_empty_result, missing_keys
+from coatcheck.explorer.operations.jq_analysis import begins_with_path, narrow, refuse_external_access, uses_arithmetic
 from coatcheck.explorer.operations.jq_rounding import EXACT_INTEGER, may_round
 from coatcheck.explorer.previews.wording import mark_lines
 from coatcheck.references import parse_path
@@ -81,7 +81,7 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
         SandboxOutputExceeded: The result is larger than ``max_bytes``.
     """
     program = args["filter"]
-    refuse_reaching_out(program)
+    refuse_external_access(program)
     started = time.monotonic()
     compiled = _compile(program, args.get("prelude", ""))
     narrowed = _narrowed(document, program) if can_narrow(document, args) else None
@@ -98,14 +98,14 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
         notes.append("Broken characters (lone surrogates) were replaced by \ufffd for the filter.")
         outputs = _outputs(compiled, replace_escaped_surrogates(source), DEFAULT_MAX_BYTES)
     except FilterError as error:
-        raise FilterError(f"{error}{_about_the_text(document, args)}") from None
+        raise FilterError(f"{error}{_text_format_note(document, args)}") from None
     if len(outputs) != 1:
         notes.append("The filter gave no output." if not outputs else f"{len(outputs):,} outputs, given as a list.")
     result = outputs[0] if len(outputs) == 1 else f"[{','.join(outputs)}]"
     return _answer(result, source, notes, args, len(outputs))
 
 
-def _about_the_text(document: Document, args: dict[str, Any]) -> str:
+def _text_format_note(document: Document, args: dict[str, Any]) -> str:
     """Say what a filter that failed worked on, where that is a text or was read from one."""
     value = locate(document, args.get("path") or "")
     if not isinstance(value, str):
@@ -125,7 +125,7 @@ def check(document: Document, args: dict[str, Any]) -> Answer:  # noqa: ARG001
     Raises:
         FilterError: The filter does not compile, or reaches outside.
     """
-    refuse_reaching_out(args["filter"])
+    refuse_external_access(args["filter"])
     _compile(args["filter"])
     return Answer("")
 
@@ -153,7 +153,7 @@ def _narrowed(document: Document, program: str) -> tuple[Any, str] | None:
     if isinstance(value, str):
         value, is_text = document.open_text(value), True
     rest, part = narrow(program, value)
-    if rest == program or _alone_error(program) is not None:
+    if rest == program or _compile_error(program) is not None:
         return None
     source = dump_json(part).decode()
     if is_text and _MAY_HAVE_BEEN_ROUNDED.search(source):
@@ -182,14 +182,14 @@ def _refuse_what_takes_too_long(source: str, args: dict[str, Any], started: floa
 
 def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], count: int) -> Answer:
     value, result = _read(result)
-    if gives_nothing(value):
+    if is_empty_result(value):
         notes += missing_keys(args["filter"], source)
     rounded = _rounded(value, source) if _LONG_NUMBER.search(result) else []
     if rounded:
         named = ", ".join(excerpt(digits_of(each)) for each in rounded[:ROUNDED_NAMED])
         named += " and others" if len(rounded) > ROUNDED_NAMED else ""
         notes.append(f"jq computes with 53 bits: computed integers may be rounded ({named}).")
-    elif computes(args["filter"]) and _has_long_integer(source) and may_round(args["filter"], source):
+    elif uses_arithmetic(args["filter"]) and _has_long_integer(source) and may_round(args["filter"], source):
         notes.append(
             "jq computes and compares with 53 bits, and the object has longer integers: what is computed from them is "
             "rounded, and different ones can count as equal."
@@ -222,13 +222,13 @@ def _compile(program: str, prelude: str = "") -> Any:
         # parentheses, because no import can stand there. On its own line: the filter may end in a comment.
         return jq.compile(f"{prelude}({program}\n)|tojson")
     except ValueError as error:
-        message = (None if prelude else _alone_error(program)) or str(error)
+        message = (None if prelude else _compile_error(program)) or str(error)
         hint = compile_hint(program, message)
-        said = excerpt(_tidy(message), MESSAGE_CHARACTERS)
+        said = excerpt(_clean_jq_message(message), MESSAGE_CHARACTERS)
         raise FilterError(f'The filter "{excerpt(program)}" is no jq: {said}.{hint}') from None
 
 
-def _alone_error(program: str) -> str | None:
+def _compile_error(program: str) -> str | None:
     try:
         jq.compile(program)
     except ValueError as error:
@@ -255,7 +255,7 @@ def _outputs(compiled: Any, source: str, max_bytes: int) -> list[str]:
                 and replace_escaped_surrogates(source) != source
             ):
                 raise _BadSource from None
-            said = quoted(_tidy(message), MESSAGE_CHARACTERS)  # it repeats parts of the value
+            said = quoted(_clean_jq_message(message), MESSAGE_CHARACTERS)  # it repeats parts of the value
             raise FilterError(f"The filter failed on the value: {said}.{failure_hint(message)}") from None
         if output is None:
             return outputs
@@ -315,7 +315,7 @@ def _has_large_integer(value: Any) -> bool:
     return False
 
 
-def _tidy(message: str) -> str:
+def _clean_jq_message(message: str) -> str:
     lines = [line.strip() for line in message.splitlines()]
     kept = [
         line for line in lines if line and set(line) != {"^"} and not re.fullmatch(r"jq: \d+ compile errors?", line)

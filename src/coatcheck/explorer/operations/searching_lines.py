@@ -27,7 +27,7 @@ class Hits:
     count: int = 0
     lines: list[str] = field(default_factory=list)
 
-    def wants_more(self) -> bool:
+    def count_match(self) -> bool:
         """Count one match, and say whether it is one to word."""
         self.count += 1
         return self.count > self.skip and len(self.lines) < self.most
@@ -46,7 +46,7 @@ def search_lines(pattern: re.Pattern[str], text: str, prefix: str, hits: Hits) -
         if begin <= line_end:
             continue
         line_end = _end_of_line(text, begin)
-        if hits.wants_more():
+        if hits.count_match():
             line_number += text.count("\n", counted_to, begin)
             counted_to = begin
             line_start = text.rfind("\n", 0, begin) + 1

@@ -19,7 +19,7 @@ Pending = list[tuple[Link, Iterator[tuple[str | int, Any]], Any]]
 def search_values(pattern: re.Pattern[str], value: Any, hits: Hits, keys: Hits) -> bool:
     """Search all keys and scalars, in the document's order; says whether rows were found, each of which counts once."""
     if not isinstance(value, (dict, list)):
-        if pattern.search(_SCALARS.get(type(value), _any_scalar)(value)) and hits.wants_more():
+        if pattern.search(_SCALARS.get(type(value), _any_scalar)(value)) and hits.count_match():
             hits.lines.append(scalar_json(value, WHOLE_LINE_CHARACTERS))
         return False
     return _Search(pattern, hits, keys).run(value)
@@ -48,7 +48,7 @@ class _Search:
                 if type(step) is str and step not in found_keys:
                     # A name that many rows have is one key.
                     found_keys[step] = find(step) is not None
-                    if found_keys[step] and self._keys.wants_more():
+                    if found_keys[step] and self._keys.count_match():
                         self._keys.lines.append(f"{path_of((link, step))} (key)")
                 kind = type(member)
                 if kind is dict or kind is list:
@@ -70,7 +70,7 @@ class _Search:
         if row is not None and place is not None:
             self._row = place[2]
             self._rows += 1
-        if self._hits.wants_more():
+        if self._hits.count_match():
             self._hits.lines.append(f"{path_of(link)}: {row or scalar_json(member, WHOLE_LINE_CHARACTERS)}")
 
 

@@ -18,7 +18,7 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
             of ``get`` may have); ``describe`` (say in a few words what it is, for listings, default false);
             ``expires_in`` (seconds until the object expires, or ``None``) and ``tool`` for the preview's words.
     """
-    from coatcheck.explorer.previews import Subject, brief, gets_whole, render, render_small, render_whole
+    from coatcheck.explorer.previews import Subject, describe_value, gets_whole, render, render_small, render_whole
 
     path = args.get("path") or ""
     value = locate(document, path)
@@ -30,7 +30,7 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
         else:
             text = render_whole(value, limit)
         if text is not None:
-            about = brief(value) if args.get("describe") and not isinstance(value, str) else None
+            about = describe_value(value) if args.get("describe") and not isinstance(value, str) else None
             return Answer(text, facts=facts | {"whole": True, "about": about})
     characters = _characters(document, value, is_root=value is document.value)
     opened = _opened(document, value)

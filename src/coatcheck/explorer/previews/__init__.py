@@ -19,22 +19,22 @@ from coatcheck.explorer.previews.content_blocks import (
     title_of_blocks,
     title_of_bytes,
 )
-from coatcheck.explorer.previews.in_brief import Preview, brief, brief_around, title
-from coatcheck.explorer.previews.inner_part import at, long_part, without
+from coatcheck.explorer.previews.inner_part import at, path_to_long_part, without
+from coatcheck.explorer.previews.one_line_descriptions import Preview, describe_around, describe_value, title
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.samples import render_whole, sample
 from coatcheck.explorer.previews.structure import render_small, render_structure
 from coatcheck.explorer.previews.text import render_text
 from coatcheck.explorer.previews.token_estimate import estimate_tokens
-from coatcheck.explorer.previews.wording import NotPlain, Subject, headlines
+from coatcheck.explorer.previews.wording import NoJsonForm, Subject, headlines
 from coatcheck.explorer.texts import SMALL, Opened, is_for_the_sandbox, open_text
 from coatcheck.references import Path, Reference
 
 __all__ = [
-    "NotPlain",
+    "NoJsonForm",
     "Preview",
     "Subject",
-    "brief",
+    "describe_value",
     "gets_whole",
     "render",
     "render_small",
@@ -61,24 +61,24 @@ def render(
         in_sandbox: Whether this is a worker, in which long texts may be looked through.
 
     Raises:
-        NotPlain: The preview met a Python object that has no JSON form of its own.
+        NoJsonForm: The preview met a Python object that has no JSON form of its own.
     """
     if subject.tokens is None:
         subject = replace(subject, tokens=estimate_tokens(value, subject.characters))
     if not isinstance(value, str):
         if is_bytes(value):
             return Preview(render_bytes(value, subject, limit), lambda: title_of_bytes(value))
-        inner = long_part(value)
+        inner = path_to_long_part(value)
         if inner is not None:
             return _render_around(value, inner, subject, limit, in_sandbox=in_sandbox)
         if is_envelope(value) and value[CONTENT]:
             return Preview(render_blocks(value, subject, limit), lambda: title_of_blocks(value[CONTENT]))
-        return Preview(render_structure(value, subject, limit), lambda: brief(value))
+        return Preview(render_structure(value, subject, limit), lambda: describe_value(value))
     if opened is None and len(value) <= SMALL and not is_for_the_sandbox(value):
         opened = open_text(value, in_sandbox=False)
     if opened is not None:
         text = render_structure(opened.value, subject, limit, text_format=opened.format)
-        return Preview(text, lambda: brief(opened.value, opened.format))
+        return Preview(text, lambda: describe_value(opened.value, opened.format))
     return render_text(value, subject, limit, summarised=in_sandbox or len(value) <= SMALL)
 
 
@@ -106,7 +106,7 @@ def _render_around(value: Any, inner: Path, subject: Subject, limit: int, *, in_
     if beside is not None and beside.members:
         budget.put("shape", f"Beside {inner}: {beside.text}")
     if budget.room < LEAST_INSIDE or not budget.text():
-        return Preview(render_structure(value, subject, limit), lambda: brief(value))
+        return Preview(render_structure(value, subject, limit), lambda: describe_value(value))
     name = "" if target is None else str(Reference(target.object_id, target.path.join(inner.steps)))
     opened = None
     if in_sandbox and isinstance(part, str):
@@ -115,7 +115,7 @@ def _render_around(value: Any, inner: Path, subject: Subject, limit: int, *, in_
     about = Subject(name, _characters(part, value, inner, subject))
     preview = render(part, about, budget.room, opened, in_sandbox=in_sandbox)
     budget.put("samples", preview.text)
-    return Preview(budget.text(), lambda: brief_around(what, inner, preview.about))
+    return Preview(budget.text(), lambda: describe_around(what, inner, preview.about))
 
 
 def _characters(part: Any, value: Any, inner: Path, subject: Subject) -> int:

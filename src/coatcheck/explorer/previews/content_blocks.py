@@ -5,7 +5,7 @@ from typing import Any
 
 from coatcheck.codec.tool_results import CONTENT
 from coatcheck.errors import counted, quoted_name
-from coatcheck.explorer.previews.main_part import call, label_of, passing
+from coatcheck.explorer.previews.main_part import call, label_of, reference_usage
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.wording import Subject, headlines, number, one_line
 from coatcheck.explorer.texts.summaries import LIGHT
@@ -130,5 +130,5 @@ def _steps(blocks: list[dict[str, Any]], target: Reference) -> list[str]:
     if pictured is not None:
         steps.append(_viewing(target, _path(*pictured)))
     else:
-        steps.append(passing(target, _path(-place, TEXT[blocks[-place]["type"]]) if longest else _path(0)))
+        steps.append(reference_usage(target, _path(-place, TEXT[blocks[-place]["type"]]) if longest else _path(0)))
     return [step for step in steps if step]

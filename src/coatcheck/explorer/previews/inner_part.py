@@ -17,7 +17,7 @@ LONG = 1_000
 _TEXT_OF_A_BLOCK = {"text": (Key("text"),), "resource": (Key("resource"), Key("text"))}
 
 
-def long_part(value: Any) -> Path | None:
+def path_to_long_part(value: Any) -> Path | None:
     """Give the way to the only long part, where it is a text, or in a list a text, a list or an object.
 
     A list or an object that is the long part of an object is found by what a preview shows of its shape.
@@ -60,7 +60,7 @@ def without(value: Any, path: Path) -> Any:
         return {
             name: inner if name == step.name else member for name, member in value.items() if rest or name != step.name
         }
-    assert isinstance(step, Index)  # noqa: S101 - long_part gives nothing else
+    assert isinstance(step, Index)  # noqa: S101 - path_to_long_part gives nothing else
     inner = [without(value[step.position], Path(tuple(rest)))] if rest else []
     return [*value[: step.position], *inner, *value[step.position + 1 :]]
 

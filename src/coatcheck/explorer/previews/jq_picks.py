@@ -19,7 +19,20 @@ MOST = 3
 """Fields that are picked."""
 SAME = 3
 """Records from which on a field that is the same in all of them tells nothing."""
-TELLING = ("id", "number", "key", "name", "title", "path", "login", "state", "status", "type", "date", "created_at")
+IDENTIFYING_FIELDS = (
+    "id",
+    "number",
+    "key",
+    "name",
+    "title",
+    "path",
+    "login",
+    "state",
+    "status",
+    "type",
+    "date",
+    "created_at",
+)
 """Field names that identify or describe a record almost everywhere."""
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -55,7 +68,7 @@ def picks(objects: Objects, sampled: Sequence[Any]) -> list[Pick]:
     """
     records = [record for record in sampled if isinstance(record, dict)]
     scalars = {name: shape for name, shape in _fields(objects) if _is_scalar(shape)}
-    plain = most_telling(list(scalars))
+    plain = identifying_fields(list(scalars))
     telling = list(islice((name for name in plain if _differs(name, records)), MOST))
     found = [Pick((name,), _is_long(name, scalars[name], records)) for name in telling]
     if len(found) == MOST:
@@ -100,9 +113,9 @@ def is_usable(name: Any) -> bool:
     return isinstance(name, str) and len(name) <= NAME and name.isprintable()
 
 
-def most_telling(names: Sequence[str]) -> list[str]:
+def identifying_fields(names: Sequence[str]) -> list[str]:
     """Order field names: those by which people know records first, the others as they come."""
-    known = [name for name in TELLING if name in names]
+    known = [name for name in IDENTIFYING_FIELDS if name in names]
     return [*known, *(name for name in names if name not in known)]
 
 
@@ -145,6 +158,8 @@ def _inside(objects: Objects, records: list[dict[Any, Any]]) -> Iterator[Pick]:
         # what two objects have alike is picked from the first
         own = [child for child in scalars if _differs(child, inner) and child not in seen]
         seen.update(own)
-        by_parent.append([Pick((name, child), _is_long(child, scalars[child], inner)) for child in most_telling(own)])
+        by_parent.append(
+            [Pick((name, child), _is_long(child, scalars[child], inner)) for child in identifying_fields(own)]
+        )
     turns = zip_longest(*(islice(found, MOST) for found in by_parent))
     return (pick for pick in chain.from_iterable(turns) if pick is not None)

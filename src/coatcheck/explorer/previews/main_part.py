@@ -31,7 +31,7 @@ def call(tool: str, target: Reference, **arguments: str | int) -> str:
     return text if name and len(text) <= LONGEST else ""
 
 
-def passing(target: Reference, part: Path) -> str:
+def reference_usage(target: Reference, part: Path) -> str:
     """Say that the reference, or a part of it, stands for its value in any tool's argument."""
     whole = str(target)
     if len(whole) > LONGEST:

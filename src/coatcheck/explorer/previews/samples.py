@@ -12,7 +12,7 @@ from coatcheck.codec import dump_each_shown, dump_plain, dump_shown
 from coatcheck.errors import counted
 from coatcheck.explorer.previews.wording import (
     INTEGER_BITS,
-    NotPlain,
+    NoJsonForm,
     escape_line_breaks,
     kind_of,
     mark_lines,
@@ -36,7 +36,7 @@ def render_whole(value: Any, limit: int) -> str | None:
     model tokens and tell it nothing more. The cost depends on the limit and not on the value's size.
 
     Raises:
-        NotPlain: The value holds a Python object that has no JSON form of its own.
+        NoJsonForm: The value holds a Python object that has no JSON form of its own.
     """
     if isinstance(value, str):
         if len(value) > limit:
@@ -55,7 +55,7 @@ def whole_length(value: Any, limit: int) -> int:
     """Give about how many characters a value's full text has; more than ``limit`` where it is over that.
 
     Raises:
-        NotPlain: The value holds a Python object that has no JSON form of its own.
+        NoJsonForm: The value holds a Python object that has no JSON form of its own.
     """
     text = value if isinstance(value, str) else _compact(value, limit)
     return limit + 1 if text is None else len(text)
@@ -65,7 +65,7 @@ def render_line(value: Any, limit: int) -> str | None:
     """Give a value as one printable line of JSON if that has at most ``limit`` characters, else ``None``.
 
     Raises:
-        NotPlain: The value holds a Python object that has no JSON form of its own.
+        NoJsonForm: The value holds a Python object that has no JSON form of its own.
     """
     text = _compact(value, limit)
     # A lone surrogate makes the encoder escape all of its text; another form reads better.
@@ -75,7 +75,7 @@ def render_line(value: Any, limit: int) -> str | None:
 def _compact(value: Any, limit: int) -> str | None:
     encoded = dump_plain(value, limit)
     if encoded is None:
-        if _weigh(value, limit) > limit:
+        if _length_bound(value, limit) > limit:
             return None
         encoded = dump_shown(value)
     text = encoded.decode()
@@ -96,7 +96,7 @@ def _in_lines(value: Any, limit: int) -> str | None:
     return text if len(text) <= limit else None
 
 
-def _weigh(value: Any, limit: int) -> int:
+def _length_bound(value: Any, limit: int) -> int:
     """Give a lower bound of a value's length as compact JSON; stops once it is over the limit."""
     compact = 0
     pending: list[tuple[Any, int]] = [(value, 0)]
@@ -111,7 +111,7 @@ def _weigh(value: Any, limit: int) -> int:
             if level >= MOST_LEVELS or compact > limit:
                 return limit + 1
             if item and set(map(type, item)) != {str}:
-                _refuse_odd_keys(item)
+                _require_text_keys(item)
             compact += 2 * len(item) + sum(map(len, item))
             pending.extend((member, level + 1) for member in item.values())
         elif isinstance(item, (list, tuple)):
@@ -125,10 +125,10 @@ def _weigh(value: Any, limit: int) -> int:
     return compact
 
 
-def _refuse_odd_keys(item: dict[Any, Any]) -> None:
+def _require_text_keys(item: dict[Any, Any]) -> None:
     for name in item:
         if not isinstance(name, str):
-            raise NotPlain(type(name))
+            raise NoJsonForm(type(name))
 
 
 MOST_MEMBERS = 60
@@ -184,7 +184,7 @@ def sample(value: Any, room: int, *, open_arrays: bool = True, form: int = 0) ->
         form: The fullest of ``FORMS`` to try, where it is known from a value of the same kind.
 
     Raises:
-        NotPlain: A part that would be shown is no JSON value.
+        NoJsonForm: A part that would be shown is no JSON value.
     """
     total = len(value) if isinstance(value, (dict, list, tuple)) else 0
     if total and open_arrays and form == 0:
@@ -194,7 +194,7 @@ def sample(value: Any, room: int, *, open_arrays: bool = True, form: int = 0) ->
             return Sample(line, total, Cuts(), 0)
     found = None
     for place, (width, levels, items) in enumerate(FORMS[form:], form):
-        folding = _Folding(width, items if open_arrays else 0)
+        folding = _SampleWriter(width, items if open_arrays else 0)
         text = folding.outermost(value, room, levels)
         if len(text) <= room:
             found = Sample(text, folding.members, folding.cuts, place)
@@ -203,7 +203,7 @@ def sample(value: Any, room: int, *, open_arrays: bool = True, form: int = 0) ->
     return found
 
 
-class _Folding:
+class _SampleWriter:
     """One way to show a value: the length of texts and of inner arrays."""
 
     def __init__(self, width: int, items: int) -> None:
@@ -286,7 +286,7 @@ class _Folding:
 
     def _key(self, name: Any) -> str:
         if not isinstance(name, str):
-            raise NotPlain(type(name))
+            raise NoJsonForm(type(name))
         return self._string(name)
 
 

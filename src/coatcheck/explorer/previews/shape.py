@@ -16,7 +16,7 @@ from math import isfinite
 from operator import itemgetter
 from typing import Any
 
-from coatcheck.explorer.previews.wording import NotPlain, kind_of, number, quote
+from coatcheck.explorer.previews.wording import NoJsonForm, kind_of, number, quote
 
 SAMPLED = 20
 """Values of one place that are looked at."""
@@ -93,10 +93,10 @@ def describe(values: Sequence[Any]) -> Shape:
     """Describe the values of one place and all that is below them, within fixed bounds.
 
     Raises:
-        NotPlain: A value that was looked at is no JSON value.
+        NoJsonForm: A value that was looked at is no JSON value.
     """
     pending: Pending = deque()
-    root = _place(values, 0, pending)
+    root = _describe_values(values, 0, pending)
     left = MOST_VALUES
     while pending and left > 0:
         shape, found, level = pending.popleft()
@@ -120,7 +120,7 @@ def pick(items: Sequence[Any], count: int) -> Sequence[Any]:
     return [*items[:first], *(items[total - 1 - int(place * step)] for place in reversed(range(spread)))]
 
 
-def _place(values: Sequence[Any], level: int, pending: Pending) -> Shape:
+def _describe_values(values: Sequence[Any], level: int, pending: Pending) -> Shape:
     types = set(map(type, values))
     if len(types) == 1 and (alone := _ALONE.get(next(iter(types)))):
         return Shape([alone])
@@ -154,7 +154,7 @@ def _open_arrays(arrays: Arrays, found: list[Sequence[Any]], level: int, pending
     arrays.looked_at = len(items)
     arrays.complete = len(items) == sum(map(len, found))
     if items:
-        arrays.items = _place(items, level + 1, pending)
+        arrays.items = _describe_values(items, level + 1, pending)
     return len(items)
 
 
@@ -162,7 +162,7 @@ def _open_objects(objects: Objects, records: list[dict[Any, Any]], level: int, p
     columns = _columns(records)
     for name in columns:
         if not isinstance(name, str):
-            raise NotPlain(type(name))
+            raise NoJsonForm(type(name))
     if is_map(records, columns):
         return _open_maps(objects, records, level, pending)
     shown = columns if len(columns) <= MOST_FIELDS else dict(islice(columns.items(), MOST_FIELDS))
@@ -170,7 +170,7 @@ def _open_objects(objects: Objects, records: list[dict[Any, Any]], level: int, p
         # Not every key was seen: ask for those that are shown, so that the counts are true.
         shown = {name: [record[name] for record in records if name in record] for name in shown}
     objects.fields = {
-        name: Field(_place(values, level + 1, pending), present=len(values)) for name, values in shown.items()
+        name: Field(_describe_values(values, level + 1, pending), present=len(values)) for name, values in shown.items()
     }
     objects.hidden = max(len(columns), objects.keys.most) - len(shown)
     return sum(map(len, columns.values()))
@@ -202,7 +202,7 @@ def _open_maps(objects: Objects, records: list[dict[Any, Any]], level: int, pend
     objects.examples = tuple(islice((name for record in records for name in islice(record, 2)), 2))
     objects.looked_at = len(values)
     objects.complete = len(values) == sum(map(len, records))
-    objects.values = _place(values, level + 1, pending)
+    objects.values = _describe_values(values, level + 1, pending)
     return len(values)
 
 
@@ -216,11 +216,11 @@ def is_map(records: list[dict[Any, Any]], columns: dict[Any, list[Any]]) -> bool
         return False
     if len(records) > 1:
         # Keys seldom repeat from one object to the next: they are data if the values are alike.
-        return _alike([column[0] for column in islice(columns.values(), SAMPLED)])
+        return _have_same_shape([column[0] for column in islice(columns.values(), SAMPLED)])
     values = [column[0] for column in islice(columns.values(), SAMPLED)]
     if all(isinstance(value, dict) for value in values) and 2 * sum(map(_is_data, columns)) > len(columns):
         return True
-    return _alike(values) and (isinstance(values[0], dict) or largest >= _SCALARS_MAKE_A_MAP)
+    return _have_same_shape(values) and (isinstance(values[0], dict) or largest >= _SCALARS_MAKE_A_MAP)
 
 
 def _is_data(name: str) -> bool:
@@ -228,7 +228,7 @@ def _is_data(name: str) -> bool:
     return not name.isidentifier() and any(mark in name for mark in "/.:@ ")
 
 
-def _alike(values: list[Any]) -> bool:
+def _have_same_shape(values: list[Any]) -> bool:
     if len({kind_of(kind) for kind in set(map(type, values))}) > 1:
         return False
     if not isinstance(values[0], dict):
@@ -246,7 +246,7 @@ _PLAIN_NAME = re.compile(r"[\w$@-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class ShapeFormat:
     """One way to write a shape.
 
     Attributes:
@@ -263,15 +263,15 @@ class Form:
 
 
 _FORMS = (
-    Form(MOST_LEVELS),
-    Form(3),
-    Form(2),
-    Form(2, inner=6),
-    Form(1),
-    Form(1, types=False),
-    Form(1, 12, types=False),
-    Form(1, 4, types=False),
-    Form(0),
+    ShapeFormat(MOST_LEVELS),
+    ShapeFormat(3),
+    ShapeFormat(2),
+    ShapeFormat(2, inner=6),
+    ShapeFormat(1),
+    ShapeFormat(1, types=False),
+    ShapeFormat(1, 12, types=False),
+    ShapeFormat(1, 4, types=False),
+    ShapeFormat(0),
 )
 
 
@@ -284,17 +284,17 @@ def shape_text(shape: Shape, room: int, *, note_sampling: bool = True) -> str:
         note_sampling: Whether the outermost array tells how many of its items were looked at.
     """
     for form in _FORMS:
-        writing = _Writing(form, room)
+        writing = _ShapeWriter(form, room)
         text = writing.write(shape, form.levels, note_sampling=note_sampling)
         if writing.room >= 0 and len(text) <= room:
             return text
     return ""
 
 
-class _Writing:
+class _ShapeWriter:
     """Writes in one form; ``room`` falls with every field and is negative once the text is too long to be of use."""
 
-    def __init__(self, form: Form, room: int) -> None:
+    def __init__(self, form: ShapeFormat, room: int) -> None:
         self.form = form
         self.room = room
 

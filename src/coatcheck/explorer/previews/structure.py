@@ -9,8 +9,8 @@ from coatcheck.codec.tool_results import CONTENT, STRUCTURED
 from coatcheck.errors import counted
 from coatcheck.explorer.previews.columns import columns_beside
 from coatcheck.explorer.previews.content_blocks import block_line, is_envelope
-from coatcheck.explorer.previews.in_brief import title
 from coatcheck.explorer.previews.main_part import KEY, RUN, Main, find_main, label_of
+from coatcheck.explorer.previews.one_line_descriptions import title
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.samples import Cuts, Sample, render_whole, sample
 from coatcheck.explorer.previews.shape import SAMPLED, Shape, describe, shape_text
@@ -52,7 +52,7 @@ def render_structure(value: Any, subject: Subject, limit: int, *, text_format: s
         text_format: The format of the text that spells the value out, where the object is one.
 
     Raises:
-        NotPlain: A part that would be looked at is no JSON value.
+        NoJsonForm: A part that would be looked at is no JSON value.
     """
     shape = describe([value])
     main = find_main(value, shape)
@@ -211,7 +211,7 @@ def render_small(value: Any, subject: Subject, limit: int) -> str | None:
     """Give a line with the reference and the value's full text, or ``None`` where both do not fit in ``limit``.
 
     Raises:
-        NotPlain: The value holds a Python object that has no JSON form of its own.
+        NoJsonForm: The value holds a Python object that has no JSON form of its own.
     """
     what = kind_and_length("string", len(value)) if isinstance(value, str) else title(value)
     headline = f"{subject.reference}: {what}\n"

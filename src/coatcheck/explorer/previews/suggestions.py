@@ -6,8 +6,8 @@ from typing import Any
 
 from coatcheck.explorer.previews.columns import columns_beside
 from coatcheck.explorer.previews.jq_filters import SHOWN, for_array, for_columns, for_map, for_record, jq_path
-from coatcheck.explorer.previews.jq_picks import LONG_TEXT, most_telling
-from coatcheck.explorer.previews.main_part import KEY, RUN, Main, call, label_of, passing
+from coatcheck.explorer.previews.jq_picks import LONG_TEXT, identifying_fields
+from coatcheck.explorer.previews.main_part import KEY, RUN, Main, call, label_of, reference_usage
 from coatcheck.explorer.previews.samples import render_whole, whole_length
 from coatcheck.explorer.previews.shape import MOST_FIELDS, SAMPLED, describe, pick
 from coatcheck.explorer.previews.wording import Subject
@@ -36,7 +36,7 @@ def suggestions(value: Any, main: Main | None, subject: Subject, *, is_text: boo
         return
     part = _part(value, main)
     if not part:
-        yield passing(target, Path())
+        yield reference_usage(target, Path())
         return
     yield call("query", target, filter=_filter(value, main))
     inner = _inner(value, part)
@@ -45,7 +45,7 @@ def suggestions(value: Any, main: Main | None, subject: Subject, *, is_text: boo
         is_light = subject.characters <= LIGHT and not is_text
         page = _page(target, main, is_light=is_light) if len(main.container) > SHOWN else _page_inside(target, main)
     yield page or _look_into(target, part, inner, _at(value, part))
-    yield passing(target, inner)
+    yield reference_usage(target, inner)
 
 
 def _look_into(target: Reference, part: Path, inner: Path, member: Any) -> str:
@@ -170,7 +170,7 @@ def _inner(value: Any, part: Path) -> Path:
         value = value[step.name if isinstance(step, Key) else step.position]
     if isinstance(value, dict):
         names = [name for name in islice(value, SAMPLED) if not isinstance(value[name], (dict, list, tuple))]
-        telling = most_telling([name for name in names if len(name) <= KEY])
+        telling = identifying_fields([name for name in names if len(name) <= KEY])
         if telling:
             return part.child(Key(telling[0]))
     return part

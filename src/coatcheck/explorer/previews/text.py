@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from coatcheck.errors import counted
-from coatcheck.explorer.previews.in_brief import Preview, brief_text
-from coatcheck.explorer.previews.main_part import call, passing
+from coatcheck.explorer.previews.main_part import call, reference_usage
+from coatcheck.explorer.previews.one_line_descriptions import Preview, describe_text
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.wording import Subject, headlines, number, printable
-from coatcheck.explorer.texts.summaries import LIGHT, Summary, summarise, trouble
+from coatcheck.explorer.texts.summaries import LIGHT, Summary, error_pattern, summarise
 from coatcheck.explorer.texts.text_formats import LOOKED_AT, SUMMARISED, recognise
 from coatcheck.references import Path, Reference, Slice
 
@@ -169,7 +169,7 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
     for step in filter(None, calls):
         if budget.put("next", lead + step):
             lead = ""
-    return Preview(budget.text(), lambda: brief_text(what, form, summary.counts, summary.name or text[:LOOKED_AT]))
+    return Preview(budget.text(), lambda: describe_text(what, form, summary.counts, summary.name or text[:LOOKED_AT]))
 
 
 def _by_lines(text: str, count: Count, head: int, tail: int, most: int) -> Shown:
@@ -277,7 +277,9 @@ def _lines_within(text: str, start: int) -> int:
 
 def _steps(text: str, form: str, subject: Subject, limit: int) -> tuple[Summary, list[str]]:
     """What the text holds in short, and the next steps that this gives."""
-    summary = summarise(text, form, max(SUMMARY, limit // 5)) if form in SUMMARISED else Summary(pattern=trouble(text))
+    summary = (
+        summarise(text, form, max(SUMMARY, limit // 5)) if form in SUMMARISED else Summary(pattern=error_pattern(text))
+    )
     target = subject.target
     if target is None:
         return summary, []
@@ -288,4 +290,4 @@ def _steps(text: str, form: str, subject: Subject, limit: int) -> tuple[Summary,
     if summary.pattern:
         skipped = {"start": summary.skipped} if summary.skipped else {}
         calls.append(call("grep", target, pattern=summary.pattern, **skipped))
-    return summary, [*calls, passing(target, Path())]
+    return summary, [*calls, reference_usage(target, Path())]

@@ -35,7 +35,7 @@ _KINDS: dict[type, str] = {
 _LENGTHS = {"object": ("object with", "key"), "array": ("array of", "item"), "string": ("text of", "character")}
 
 
-class NotPlain(CoatcheckError, TypeError):  # named for what was met, like its siblings in errors
+class NoJsonForm(CoatcheckError, TypeError):  # named for what was met, like its siblings in errors
     """The value holds a Python object that has no JSON form of its own; encode and decode it first.
 
     Attributes:
@@ -54,14 +54,14 @@ def kind_of(kind: type) -> str:
     """Give the JSON type of the values of a class; subclasses of the plain classes count as those.
 
     Raises:
-        NotPlain: The class is none of them.
+        NoJsonForm: The class is none of them.
     """
     name = _KINDS.get(kind)
     if name is None:
         name = next((name for plain, name in _KINDS.items() if issubclass(kind, plain)), None)
         # bool stands before int in the table, but nothing can subclass bool
         if name is None:
-            raise NotPlain(kind)
+            raise NoJsonForm(kind)
     return name
 
 
@@ -100,10 +100,10 @@ def printable(text: str) -> str:
     """
     if _UNSAFE.search(text) is None:
         return text
-    return _UNSAFE.sub(_picture, text)
+    return _UNSAFE.sub(_control_picture, text)
 
 
-def _picture(found: re.Match[str]) -> str:
+def _control_picture(found: re.Match[str]) -> str:
     code = ord(found.group())
     if code < 0x20:  # noqa: PLR2004
         return chr(0x2400 + code)
@@ -159,7 +159,7 @@ def write_scalar(value: Any) -> str:
     """Write anything but strings and containers as JSON.
 
     Raises:
-        NotPlain: The value is neither.
+        NoJsonForm: The value is neither.
     """
     if value is None:
         return "null"
@@ -171,7 +171,7 @@ def write_scalar(value: Any) -> str:
         return write_integer(value)
     if isinstance(value, float):
         return write_number(value)
-    raise NotPlain(type(value))
+    raise NoJsonForm(type(value))
 
 
 def duration(seconds: float) -> str:

@@ -20,11 +20,11 @@ from coatcheck.explorer.sandbox.worker_limits import MEBIBYTE, Limits
 from coatcheck.explorer.sandbox.worker_process import Load
 
 
-class Turns:
+class AsyncScheduler:
     """Lets async callers into a pool. It needs no event loop until it is used, and works on several."""
 
     def __init__(self) -> None:
-        self._of_this_loop: RunVar[_LoopTurns] | None = None
+        self._for_this_loop: RunVar[_LoopScheduler] | None = None
 
     async def run(self, pool: WorkerPool, task: Task, namespace: str) -> Answer:
         """Run a task in a worker thread when it is the namespace's turn and a slot is free.
@@ -35,25 +35,25 @@ class Turns:
         """
         import anyio.to_thread
 
-        turns = self._turns(pool)
+        turns = self._schedulers(pool)
         async with turns.turn(namespace, pool):
             return await anyio.to_thread.run_sync(
                 pool.run, task, namespace, limiter=turns.threads, abandon_on_cancel=True
             )
 
-    def _turns(self, pool: WorkerPool) -> "_LoopTurns":
+    def _schedulers(self, pool: WorkerPool) -> "_LoopScheduler":
         from anyio.lowlevel import RunVar
 
-        if self._of_this_loop is None:
-            self._of_this_loop = RunVar("coatcheck_sandbox_turns")
-        turns = self._of_this_loop.get(None)
+        if self._for_this_loop is None:
+            self._for_this_loop = RunVar("coatcheck_sandbox_turns")
+        turns = self._for_this_loop.get(None)
         if turns is None:
-            turns = _LoopTurns(pool.most_workers)
-            self._of_this_loop.set(turns)
+            turns = _LoopScheduler(pool.most_workers)
+            self._for_this_loop.set(turns)
         return turns
 
 
-class NewestFirst:
+class LifoLimiter:
     """A bounded number of entries; of those who wait, the one who came last enters first.
 
     While more work comes than there are slots, the one that waited longest has the least time left until its deadline:
@@ -91,12 +91,12 @@ class NewestFirst:
             self._free += 1
 
 
-class _LoopTurns:
+class _LoopScheduler:
     def __init__(self, most_threads: int) -> None:
         import anyio
 
         self.threads = anyio.CapacityLimiter(most_threads)
-        self._slots = NewestFirst(most_threads)
+        self._slots = LifoLimiter(most_threads)
         self._queues: dict[str, tuple[anyio.Semaphore, int]] = {}
 
     @contextlib.asynccontextmanager
@@ -166,7 +166,7 @@ class Sandbox:
         self.limits = Limits(timeout, memory_bytes, cache_bytes, output_bytes)
         self._workers = workers
         self._tasks_per_namespace = tasks_per_namespace
-        self._turns = Turns()
+        self._schedulers = AsyncScheduler()
         self._open_pool()
 
     def run(self, operation: str, args: dict[str, Any], *, key: str, namespace: str, load: Load) -> Answer:
@@ -191,7 +191,7 @@ class Sandbox:
         """
         pool = self._pool_of_this_process()
         task = Task(operation, args, key, load)
-        return await self._turns.run(pool, task, namespace)
+        return await self._schedulers.run(pool, task, namespace)
 
     def pids(self) -> list[int]:
         """Process ids of the workers there are."""

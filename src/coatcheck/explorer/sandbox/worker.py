@@ -159,7 +159,7 @@ def main(settings: dict[str, Any]) -> None:
         Worker(limits, stream, answers, pace).serve()
 
 
-class _Abandoned(Exception):
+class _LoadAborted(Exception):
     """The parent could not load the object that the request was about."""
 
 
@@ -180,17 +180,17 @@ class Worker:
         while True:
             request, _ = self._read_head()
             self._began = time.monotonic()
-            _arm(self._limits.total)
+            _set_alarm(self._limits.total)
             try:
                 header, parts = self._respond(request)
-            except _Abandoned:
+            except _LoadAborted:
                 continue
             except BaseException as error:  # noqa: BLE001  # whatever it was, the parent gets an answer
                 header, parts = describe(error), []
-            _arm(self._limits.total)
+            _set_alarm(self._limits.total)
             self._send(header, *parts)
             del parts
-            _arm(None)
+            _set_alarm(None)
 
     def _respond(self, request: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         document = self._cache.get(request["key"])
@@ -203,7 +203,7 @@ class Worker:
         spent = time.monotonic() - self._began
         seconds = operation_seconds(self._limits, size if document.may_be_structured else 0, spent)
         self._send({"status": "started", "seconds": seconds, "size": size})
-        _arm(seconds)
+        _set_alarm(seconds)
         more = {"max_bytes": self._limits.output_bytes, "seconds": seconds, "pace": self._pace}
         if operation not in OPERATIONS:
             raise UnknownOperationError
@@ -211,13 +211,13 @@ class Worker:
         return self._wire(answer)
 
     def _fetch(self, key: str) -> Document:
-        _arm(None)
+        _set_alarm(None)
         self._send({"status": "missing"})
         header, size = self._read_head()
         if "metadata" not in header:
-            raise _Abandoned
+            raise _LoadAborted
         self._began = time.monotonic()
-        _arm(self._limits.total)
+        _set_alarm(self._limits.total)
         self._cache.make_room(size)
         document = Document(Metadata.from_dict(header["metadata"]), self._read(size), in_sandbox=True)
         self._cache.put(key, document)
@@ -257,6 +257,6 @@ def _decode(document: Document) -> None:
         gc.enable()
 
 
-def _arm(seconds: float | None) -> None:
+def _set_alarm(seconds: float | None) -> None:
     """End this process by the alarm's default action unless it is armed again in time, with no help from the parent."""
     signal.setitimer(signal.ITIMER_REAL, 0.0 if seconds is None else seconds + GRACE_SECONDS)

@@ -15,10 +15,10 @@ MOST_DOCUMENTS = 1_000_000
 _SPACE = re.compile(r"[ \t\r\n,]*")
 _START = re.compile(r"[\[{](?=\s*[\[{\"\d\-\]}tfn])(?<![^\s:`].)")
 
-Found = tuple[Any, str]
+ParsedDocument = tuple[Any, str]
 
 
-def open_json(text: str) -> Found | None:
+def open_json(text: str) -> ParsedDocument | None:
     """Read a text that is JSON from its first to its last character: a document, lines of them, or several."""
     start = text.lstrip()[:1] if text[:1].isspace() else text[:1]
     if start not in {"{", "["}:
@@ -27,7 +27,7 @@ def open_json(text: str) -> Found | None:
     return (value, "JSON") if value is not None else _lines(text) or _several(text)
 
 
-def open_json_inside(text: str) -> Found | None:
+def open_json_inside(text: str) -> ParsedDocument | None:
     """Read the one JSON document that makes up most of a text, in a Markdown fence or among words."""
     half = len(text) // 2
     if text.rfind("]", half) < 0 and text.rfind("}", half) < 0:
@@ -53,7 +53,7 @@ def _whole(text: str) -> Any:
     return read[0] if read is not None and _end_of_space(text, read[1]) == len(text) else None
 
 
-def _lines(text: str) -> Found | None:
+def _lines(text: str) -> ParsedDocument | None:
     lines = [line for line in text.split("\n") if line.strip()]
     if len(lines) < FEWEST:
         return None
@@ -70,7 +70,7 @@ def _lines(text: str) -> Found | None:
     return None
 
 
-def _several(text: str) -> Found | None:
+def _several(text: str) -> ParsedDocument | None:
     values = []
     for value, end in _documents(text):
         values.append(value)

@@ -53,13 +53,15 @@ def write_outline(entries: list[Entry], room: int) -> str:
     for place, deepest in enumerate(levels):
         shown = [entry for entry in entries if entry.level <= deepest]
         left = len(entries) - len(shown)
-        text = _written(shown, f"… {left:,} deeper" if left else "")
+        text = _outline_text(shown, f"… {left:,} deeper" if left else "")
         if len(text) <= room:
-            return (_begun(entries, levels[place - 1], room // 2) if left and 4 * len(text) < room else "") or text
-    return _begun(entries, levels[-1], room) if levels else ""
+            return (
+                _partial_outline(entries, levels[place - 1], room // 2) if left and 4 * len(text) < room else ""
+            ) or text
+    return _partial_outline(entries, levels[-1], room) if levels else ""
 
 
-def _begun(entries: list[Entry], deepest: int, room: int) -> str:
+def _partial_outline(entries: list[Entry], deepest: int, room: int) -> str:
     """Write as many of the entries down to a level as fit, the first ones of the deepest; ``""`` where none fits."""
     deep = [entry for entry in entries if entry.level == deepest]
     count = len(deep)
@@ -67,13 +69,13 @@ def _begun(entries: list[Entry], deepest: int, room: int) -> str:
         count = count * 3 // 4
         last = deep[count - 1].line if count else -1
         shown = [entry for entry in entries if entry.level < deepest or (entry.level == deepest and entry.line <= last)]
-        text = _written(shown, f"… {len(entries) - len(shown):,} more")
+        text = _outline_text(shown, f"… {len(entries) - len(shown):,} more")
         if shown and len(text) <= room:
             return text
     return ""
 
 
-def _written(entries: list[Entry], remark: str) -> str:
+def _outline_text(entries: list[Entry], remark: str) -> str:
     lines = [f"{entry.line}| {'  ' * (entry.level - 1)}{entry.name}" for entry in entries]
     return "\n".join([*lines, remark] if remark else lines)
 

@@ -41,13 +41,13 @@ def looks_like_python(text: str) -> bool:
 
 def open_python_literal(text: str) -> tuple[Any, str] | None:
     """Give the list or dict that Python printed, as the JSON that the store would make of it."""
-    value = _translated(text)
+    value = _parse_as_json(text)
     if value is None and len(text) <= MOST_PARSED:
         value = _parsed(text)
     return (value, "Python repr") if isinstance(value, (list, dict)) and value else None
 
 
-def _translated(text: str) -> Any:
+def _parse_as_json(text: str) -> Any:
     """Write each token of the text as JSON does; ``None`` where that makes no JSON: sets, keys that are no texts."""
     try:
         return json.loads(_TOKEN.sub(_as_json, text), parse_constant=lambda _: None)
@@ -95,23 +95,23 @@ def _value(node: ast.expr) -> Any:
         case ast.Set():
             return {_value(item) for item in node.elts}
         case ast.Dict():
-            return {_value(_given(key)): _value(item) for key, item in zip(node.keys, node.values, strict=True)}
+            return {_value(_require_key(key)): _value(item) for key, item in zip(node.keys, node.values, strict=True)}
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
             return -number
         case ast.Call(keywords=[]):
-            return _made(ast.unparse(node.func), list(map(_value, node.args)))
+            return _construct(ast.unparse(node.func), list(map(_value, node.args)))
         case ast.Name(id="nan" | "inf"):
             return None
     raise ValueError("no literal")
 
 
-def _given(key: ast.expr | None) -> ast.expr:
+def _require_key(key: ast.expr | None) -> ast.expr:
     if key is None:
         raise ValueError("no literal")
     return key
 
 
-def _made(name: str, given: list[Any]) -> Any:
+def _construct(name: str, given: list[Any]) -> Any:
     """Give what a constructor that Python prints stands for: dates as ISO 8601, numbers and ids as their text."""
     make = _CONSTRUCTORS.get(name.rpartition(".")[2])
     if make is None:
@@ -125,7 +125,7 @@ def _text(text: str) -> str:
     return text
 
 
-def _same(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 
@@ -136,7 +136,7 @@ _CONSTRUCTORS: dict[str, Callable[..., Any]] = {
     "Decimal": _text,
     "UUID": _text,
     "PosixPath": _text,
-    "OrderedDict": _same,
-    "frozenset": _same,
+    "OrderedDict": _identity,
+    "frozenset": _identity,
     "set": lambda items=(): list(items),
 }

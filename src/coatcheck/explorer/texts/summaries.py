@@ -15,7 +15,7 @@ FEWEST_ENTRIES = 2
 LONG = 40
 """Lines from which on a text without a format is worth a search for what went wrong."""
 WORST = 5
-"""The first of the levels count as trouble."""
+"""The first of the levels count as errors."""
 _FILE = "^diff --git"
 _TROUBLE = r"(?:error|fail|failed)\b"
 
@@ -62,7 +62,7 @@ def summarise(text: str, form: str, room: int) -> Summary:
     return Summary(lead + parts, section, pattern, skipped, counts, entries[0].name)
 
 
-def trouble(text: str) -> str:
+def error_pattern(text: str) -> str:
     """Give a pattern for what went wrong, where some of the lines of a text tell of it: the output of a command."""
     lines = text.count("\n")
     if lines < LONG:

@@ -89,12 +89,12 @@ class BufferedBodies:
         except _TooLargeError:
             await _refuse(413, _TOO_LARGE)(scope, receive, send)
             return
-        except _LeftError:
+        except _DisconnectedError:
             return
         except TimeoutError:
             await _refuse(408, _TOO_SLOW)(scope, receive, send)
             return
-        except _BusyError:
+        except _BuffersFullError:
             await _refuse(503, _BUSY)(scope, receive, send)
             return
 
@@ -122,7 +122,7 @@ class BufferedBodies:
                     self._buffered += len(part)
                     body.write(part)
                     if more and self._buffered > MAX_BUFFERED_BYTES:
-                        raise _BusyError
+                        raise _BuffersFullError
         finally:
             self._buffered -= body.tell()
         if size > MAX_BODY_BYTES:
@@ -137,17 +137,17 @@ class _TooLargeError(Exception):
     """A body is too large."""
 
 
-class _BusyError(Exception):
+class _BuffersFullError(Exception):
     """Too many incomplete bodies are buffered."""
 
 
-class _LeftError(Exception):
+class _DisconnectedError(Exception):
     """The client went away within its body."""
 
 
 async def _drain(receive: Receive) -> None:
     """Take and drop the rest of a body, so that a client that still sends reads the refusal."""
-    with suppress(TimeoutError, _LeftError):
+    with suppress(TimeoutError, _DisconnectedError):
         async with asyncio.timeout(DRAIN_SECONDS):
             while (await _next(receive))[1]:
                 pass
@@ -160,7 +160,7 @@ def _refuse(status: int, text: str) -> JSONResponse:
 async def _next(receive: Receive) -> tuple[bytes, bool]:
     event = await receive()
     if event["type"] != "http.request":
-        raise _LeftError
+        raise _DisconnectedError
     return event.get("body", b""), event.get("more_body", False)
 
 
@@ -187,7 +187,7 @@ class PostOnly:
             await self._application(scope, receive, send)
 
 
-class Draining:
+class DrainingApplication:
     """An ASGI application that knows what is in flight, and can end what would never end by itself.
 
     Standing streams are the responses to ``GET`` and to requests that subscribe: a client that listens. They are closed
@@ -222,8 +222,8 @@ class Draining:
         """Answer one request."""
         if scope["type"] != "http":
             await self._application(scope, receive, send)
-        elif _stands(scope):
-            await self._stand(scope, receive, send)
+        elif _is_listening_stream(scope):
+            await self._serve_stream(scope, receive, send)
         else:
             self._in_flight += 1
             try:
@@ -239,7 +239,7 @@ class Draining:
             idle = idle and self._in_flight == 0
         self._over.set()
 
-    async def _stand(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve_stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = completed = over = False
 
         async def received() -> Message:
@@ -271,5 +271,5 @@ class Draining:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _stands(scope: Scope) -> bool:
+def _is_listening_stream(scope: Scope) -> bool:
     return scope["method"] == "GET" or (b"mcp-method", _LISTEN) in scope["headers"]

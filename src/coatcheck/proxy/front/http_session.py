@@ -103,9 +103,9 @@ class Session:
             self._to_server,
             ready,
             on_stray_output=lambda _line: None,
-            on_change=self._balance,
+            on_change=self._apply_backpressure,
             offer_resources=interceptor.resource_links,
-            keepers=self._connection.keepers,
+            object_readers=self._connection.object_readers,
             listed_name=self._connection.listed_name,
             capacity=SendCapacity(lambda: self._connection.unsent_bytes if self._started else 0),
         )
@@ -167,14 +167,14 @@ class Session:
     def _to_server(self, line: bytes, message: Any) -> None:
         if not self._started:
             try:
-                self._connection.start(self._from_server, self._connection_ended, self._balance)
+                self._connection.start(self._from_server, self._connection_ended, self._apply_backpressure)
             except UpstreamError as error:
                 self._connection_ended(str(error))
                 return
             self._started = True
         self._connection.send(line, message)
 
-    def _balance(self) -> None:
+    def _apply_backpressure(self) -> None:
         """Take from each side only while the other takes what is meant for it."""
         if not self._started or self._lost:
             self._taken.set()
@@ -245,7 +245,7 @@ class Session:
         self._events.expect(item, size)
         self._outbox_bytes += size
         self._outbox.put_nowait((SessionMessage(item, metadata), size))
-        self._balance()
+        self._apply_backpressure()
 
     def _request_of(self, message: Message) -> Id | None:
         """Find the request in whose response a message of the server's belongs; ``None``: in no one's.
@@ -268,7 +268,7 @@ class Session:
             item, size = waiting
             await send(item)
             self._outbox_bytes -= size
-            self._balance()
+            self._apply_backpressure()
         await asyncio.sleep(FINAL_RESPONSE_SECONDS)
 
 

@@ -38,7 +38,7 @@ _NETWORK_BITS = 64
 _LATER = f"End one, or try again later: an idle session ends after {IDLE_SECONDS / 60:.0f} minutes."
 
 
-class _Owner(NamedTuple):
+class _SessionOwner(NamedTuple):
     """Whose a session is.
 
     Attributes:
@@ -75,7 +75,7 @@ class Sessions:
         self._scopes = scopes
         self._security = security
         self._sessions: dict[str, Session] = {}
-        self._owners: dict[str, _Owner] = {}
+        self._owners: dict[str, _SessionOwner] = {}
         self._max_per_caller = max_per_caller or MAX_SESSIONS
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -108,7 +108,7 @@ class Sessions:
         if len(self._sessions) >= MAX_SESSIONS:
             await _refuse(503, f"Too many open sessions of all callers. {_LATER}", INTERNAL_ERROR)(scope, receive, send)
             return
-        owner = _Owner(caller, "" if caller.kind is CallerKind.PRINCIPAL else _place(scope))
+        owner = _SessionOwner(caller, "" if caller.kind is CallerKind.PRINCIPAL else _client_network(scope))
         if list(self._owners.values()).count(owner) >= self._max_per_caller:
             text = f"You have {self._max_per_caller} sessions open, as many as one caller may have. {_LATER}"
             await _refuse(429, text, INVALID_REQUEST)(scope, receive, send)
@@ -157,7 +157,7 @@ class Sessions:
             logger.error("A session failed", exc_info=fault)
 
 
-def _place(scope: Scope) -> str:
+def _client_network(scope: Scope) -> str:
     """Give the address that a request comes from; for IPv6 the /64 network, in which one host has many addresses."""
     host = (scope.get("client") or ("", 0))[0]
     try:

@@ -193,7 +193,7 @@ class SessionlessRequests(ABC):
             on_stray_output=lambda _line: None,
             offer_resources=self._interceptor.resource_links,
             passes=passes or shared.server_keeps_objects,
-            keepers=shared.keepers,
+            object_readers=shared.object_readers,
             listed_name=shared.listed_name,
             capacity=shared.capacity,
             budget=self._budgets.of(self._budget_key(message, scope, peer)),

@@ -86,9 +86,9 @@ class SharedConnection:
         """What leads to the upstream at the moment, if it is open."""
         return self._connection
 
-    def keepers(self) -> Mapping[str, str]:
+    def object_readers(self) -> Mapping[str, str]:
         """Give the servers that keep objects themselves; see `UpstreamConnection`."""
-        return {} if self._connection is None else self._connection.keepers()
+        return {} if self._connection is None else self._connection.object_readers()
 
     def listed_name(self, tool: str) -> str:
         """Give the name that a tool is listed by; see `UpstreamConnection`."""
@@ -141,7 +141,7 @@ class SharedConnection:
         # It is of no use for requests without a session.
         await connection.close()
         name = connection.name
-        self._connection = _Closed(name)
+        self._connection = _UnusedConnection(name)
         return (
             f'The server "{name}" speaks only revisions of MCP with sessions ({SESSION_VERSIONS[-1]} and before): '
             "connect with initialize."
@@ -184,7 +184,7 @@ class SharedConnection:
                 f"The server did not take what was sent to it before within {CAPACITY_TIMEOUT:g} s; try again later."
             ) from None
 
-    def _pressed(self) -> None:
+    def _on_pressure(self) -> None:
         # One long message counts here: who comes behind it would wait as long as it does, and is told so.
         if self._connection is None or self._connection.unsent_bytes < HIGH_WATER:
             self._taken.set()
@@ -200,7 +200,7 @@ class SharedConnection:
     def _started(self) -> UpstreamConnection:
         if self._connection is None:
             connection = self._make_connection()
-            connection.start(self._take, lambda text: self._ended(connection, text), self._pressed)
+            connection.start(self._take, lambda text: self._ended(connection, text), self._on_pressure)
             self._connection = connection
         return self._connection
 
@@ -208,7 +208,7 @@ class SharedConnection:
         if self._connection is not connection:
             return
         self._connection = None
-        self._pressed()
+        self._on_pressure()
         logger.warning("%s", text)
         for request in self._requests:
             self._requests.remove(request)
@@ -273,7 +273,7 @@ class SharedConnection:
         found.requester.take(to_line({**message, "params": params} if params else message))
 
 
-class _Closed:
+class _UnusedConnection:
     """Stands for an upstream that is not used in this protocol revision."""
 
     def __init__(self, name: str) -> None:
@@ -291,7 +291,7 @@ class _Closed:
     def send(self, line: bytes, message: Any = None) -> None:
         """Do nothing."""
 
-    def keepers(self) -> Mapping[str, str]:
+    def object_readers(self) -> Mapping[str, str]:
         """Give none; see `UpstreamConnection`."""
         return {}
 

@@ -78,16 +78,16 @@ class _StdioSession:
         self._signal_number = 0
         self._stopped = asyncio.Event()  # by a signal, or by a client that no longer reads
         self._started = False
-        self._writer = LineWriter(stdout, self._balance, self._client_broke)
+        self._writer = LineWriter(stdout, self._apply_backpressure, self._client_disconnected)
         self._conversation = Conversation(
             self._writer.write,
             connection.send,
             self._interceptor,
             on_stray_output=connection.stray_output,
-            on_change=self._balance,
+            on_change=self._apply_backpressure,
             instructions=instructions,
             offer_resources=offer_resources,
-            keepers=connection.keepers,
+            object_readers=connection.object_readers,
             listed_name=connection.listed_name,
             capacity=SendCapacity(lambda: connection.unsent_bytes),
         )
@@ -96,7 +96,7 @@ class _StdioSession:
 
     async def run(self, make_interceptor: Callable[[], "Interceptor"]) -> int:
         """Carry messages until the session ends; see `serve_stdio`."""
-        self._connection.start(self._from_upstream, self._connection_lost, self._balance)
+        self._connection.start(self._from_upstream, self._connection_lost, self._apply_backpressure)
         self._started = True
         self._reader.resume()
         self._building = asyncio.ensure_future(self._build(make_interceptor))
@@ -121,7 +121,7 @@ class _StdioSession:
 
     async def _finish(self) -> int:
         """Pass on what is under way after the client closed stdin, and let the upstream end."""
-        await self._unless_stopped(self._let_upstream_end())
+        await self._unless_stopped(self._finish_upstream())
         if self._stopped.is_set():
             return 128 + self._signal_number if self._signal_number else 0
         # A client that left early must not hide that it could not have been served.
@@ -133,7 +133,7 @@ class _StdioSession:
             return await self._report_loss()
         return code
 
-    async def _let_upstream_end(self) -> None:
+    async def _finish_upstream(self) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._conversation.finish_work(), BUSY_GRACE)
         finishing = asyncio.ensure_future(self._connection.finish())
@@ -191,7 +191,7 @@ class _StdioSession:
         self._upstream_lost.set()
         self._end(1)
 
-    def _balance(self) -> None:
+    def _apply_backpressure(self) -> None:
         """Read from each side only while the other takes what is written to it."""
         if not self._started:
             return
@@ -202,7 +202,7 @@ class _StdioSession:
         else:
             self._reader.resume()
 
-    def _client_broke(self) -> None:
+    def _client_disconnected(self) -> None:
         self._stopped.set()
         self._end(0)
 

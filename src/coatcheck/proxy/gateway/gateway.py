@@ -33,7 +33,7 @@ from coatcheck.proxy.gateway.names import (
 )
 from coatcheck.proxy.gateway.responses import ResponseWaiter, UpstreamResponse
 from coatcheck.proxy.gateway.revisions import client_meta, without_client_meta
-from coatcheck.proxy.gateway.routing import INVALID_PARAMS, RefusedError, Routes, of_no_server
+from coatcheck.proxy.gateway.routing import INVALID_PARAMS, RefusedError, Routes, no_server_named
 from coatcheck.proxy.gateway.server_to_client import CANCELLED, ServerRequests
 from coatcheck.proxy.gateway.subscriptions import LIST_CHANGES, Subscriptions
 from coatcheck.proxy.gateway.upstream import State, Upstream
@@ -87,7 +87,7 @@ class Gateway:
         self._schemes = {scheme_of(name): upstream for name, upstream in self._upstreams.items()}
         self._work: dict[Id, asyncio.Task[None]] = {}
         self._routes = Routes(self._upstreams, self._schemes)
-        self._subscriptions = Subscriptions(self._running, self._schemes, self._tell)
+        self._subscriptions = Subscriptions(self._running, self._schemes, self._notify_client)
         self._is_stateless = self._ready = False
         self._waited = False
 
@@ -115,7 +115,7 @@ class Gateway:
 
     exit_code = 0
 
-    def keepers(self) -> Mapping[str, str]:
+    def object_readers(self) -> Mapping[str, str]:
         """Give the tool prefix of each server that keeps objects itself, and the tool that reads them."""
         keeping = [upstream for upstream in self._running() if announces_coatcheck(upstream.capabilities)]
         return {joined(upstream.name, ""): joined(upstream.name, "object_store_get") for upstream in keeping}
@@ -155,7 +155,7 @@ class Gateway:
             self._work[key] = task
             task.add_done_callback(lambda done: self._work.get(key) is done and self._work.pop(key))
         elif is_response(message):
-            self._requests.answered(message)
+            self._requests.forward_answer(message)
         elif message.get("method") == CANCELLED:
             params = message.get("params")
             cancelled = id_of({"id": params.get("requestId")}) if isinstance(params, dict) else None
@@ -165,7 +165,7 @@ class Gateway:
                 task_or_none.cancel(reason if isinstance(reason, str) else None)
         elif message.get("method") == "notifications/initialized":
             self._ready = True  # Each upstream gets it at the end of its own handshake.
-        elif not self._requests.noticed(message):
+        elif not self._requests.forward_notification(message):
             routed = self._routes.of(message.get("params"))
             for upstream in [routed[0]] if routed is not None else self._running():
                 upstream.notify(str(message.get("method")), routed[1] if routed is not None else message.get("params"))
@@ -262,9 +262,9 @@ class Gateway:
 
     async def _ask(self, upstream: Upstream, message: Message, params: Any) -> dict[str, Any]:
         """Ask a server in its own protocol revision and give its result in the client's."""
-        return result_of(upstream, message, await (await self._asked(upstream, message, params)).parsed())
+        return result_of(upstream, message, await (await self._ask_when_running(upstream, message, params)).parsed())
 
-    async def _asked(
+    async def _ask_when_running(
         self, upstream: Upstream, message: Message, params: Any, *, unparsed: bool = False
     ) -> UpstreamResponse:
         await upstream.wait_until_running(HANDSHAKE_WAIT)
@@ -287,7 +287,9 @@ class Gateway:
         upstream, own = routed
         same_era = is_stateless(message) == upstream.stateless
         try:
-            answer = await self._asked(upstream, message, {**params, **own}, unparsed=same_era and self.unparsed)
+            answer = await self._ask_when_running(
+                upstream, message, {**params, **own}, unparsed=same_era and self.unparsed
+            )
             line = answer.line_for(message["id"], checked=self.unparsed) if same_era else None
             if answer.message is None and line is not None:
                 return line
@@ -336,9 +338,9 @@ class Gateway:
 
     async def _pass_on(self, message: Message) -> dict[str, Any]:
         """Pass a request of whatever method to the server that its parameters name."""
-        routed = self._routes.of(message.get("params")) or self._routes.sole(message.get("params"))
+        routed = self._routes.of(message.get("params")) or self._routes.only_upstream(message.get("params"))
         if routed is None:
-            raise of_no_server(message)
+            raise no_server_named(message)
         upstream, params = routed
         return await self._ask(upstream, message, params)
 
@@ -350,8 +352,8 @@ class Gateway:
 
     # From the servers
 
-    def said(self, upstream: Upstream, message: Message, request: PendingRequest[ResponseWaiter] | None) -> None:
-        """Take what a server says of its own accord."""
+    def on_message(self, upstream: Upstream, message: Message, request: PendingRequest[ResponseWaiter] | None) -> None:
+        """Handle a request or notification of a server."""
         method, params = message["method"], message.get("params")
         related = id_of({"id": request.request_id}) if request is not None else None
         if "id" in message:
@@ -359,14 +361,14 @@ class Gateway:
         elif method == "notifications/subscriptions/acknowledged":
             return
         elif method == CANCELLED and isinstance(params, dict):
-            self._requests.withdraw(upstream, params)
+            self._requests.cancel(upstream, params)
         elif method == "notifications/resources/updated" and isinstance(params, dict):
             self._announce(method, {**params, "uri": joined_uri(upstream.name, params.get("uri"))})
         elif any(method == name for name, _ in LIST_CHANGES.values()):
             self._announce(method, None)
         else:
             joined = with_joined_tasks(upstream.name, params) if isinstance(params, dict) else params
-            self._tell(method, joined, related)
+            self._notify_client(method, joined, related)
 
     def _ask_client(self, upstream: Upstream, message: Message, related: Id | None) -> None:
         if self._is_stateless:
@@ -375,8 +377,8 @@ class Gateway:
             return
         self._requests.ask(upstream, message, related)
 
-    def changed(self, upstream: Upstream) -> None:
-        """Tell the client that there are other tools now, once it can hear that."""
+    def on_state_change(self, upstream: Upstream) -> None:
+        """Notify the client that lists have changed, if it can receive notifications."""
         if upstream.state is not State.RUNNING:
             self._requests.forget(upstream)
         if self._ready or self._subscriptions.open:
@@ -385,13 +387,13 @@ class Gateway:
                     self._announce(method, None)
 
     def _announce(self, method: str, params: dict[str, Any] | None) -> None:
-        """Tell of a change: to the session, or to the subscriptions that want to know."""
+        """Announce a change to the session, or to the subscriptions for it."""
         if not self._is_stateless:
-            self._tell(method, params, None)
+            self._notify_client(method, params, None)
             return
         self._subscriptions.announce(method, params)
 
-    def _tell(self, method: str, params: Any, related: Id | None) -> None:
+    def _notify_client(self, method: str, params: Any, related: Id | None) -> None:
         message: Message = {"jsonrpc": "2.0", "method": method}
         self._on_message(to_line(message if params is None else {**message, "params": params}), related)
 

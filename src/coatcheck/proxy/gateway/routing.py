@@ -30,7 +30,7 @@ class RefusedError(Exception):
         self.error = {"code": code, "message": text} | ({} if data is None else {"data": data})
 
 
-def of_no_server(message: Message) -> RefusedError:
+def no_server_named(message: Message) -> RefusedError:
     """Say that nothing in a request tells which server it is for."""
     method = str(message["method"])
     if method in _OF_ONE:
@@ -84,7 +84,7 @@ class Routes:
     def _listed_names(self, tool: str) -> list[str]:
         return [joined(each.name, tool) for each in self._upstreams.values() if tool in (each.tools or ())]
 
-    def sole(self, params: Any) -> tuple[Upstream, Any] | None:
+    def only_upstream(self, params: Any) -> tuple[Upstream, Any] | None:
         """Give the server for which everything is, where there is only one."""
         upstreams = list(self._upstreams.values())
         return (upstreams[0], params) if len(upstreams) == 1 else None

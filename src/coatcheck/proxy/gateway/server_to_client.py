@@ -40,7 +40,7 @@ class ServerRequests:
             message["params"] = with_joined_tasks(upstream.name, message["params"])
         self._to_client(to_line(message), related)
 
-    def answered(self, message: Message) -> None:
+    def forward_answer(self, message: Message) -> None:
         """Bring the client's answer to who asked."""
         request = self._requests.remove(self._requests.get(id_of(message)))
         if request is None:
@@ -58,7 +58,7 @@ class ServerRequests:
                 }
         request.requester.answer({**message, "id": request.request_id})
 
-    def noticed(self, message: Message) -> bool:
+    def forward_notification(self, message: Message) -> bool:
         """Take a notification of the client's about what it was asked; say whether it is one."""
         method, params = message.get("method"), message.get("params")
         params = params if isinstance(params, dict) else {}
@@ -74,7 +74,7 @@ class ServerRequests:
             return True
         return False
 
-    def withdraw(self, upstream: Upstream, params: dict[str, Any]) -> None:
+    def cancel(self, upstream: Upstream, params: dict[str, Any]) -> None:
         """Tell the client that a server waits no longer for an answer."""
         self._cancel(self._requests.cancelled(upstream, params), params)
 

@@ -51,19 +51,21 @@ class State(Enum):
     DOWN = "down"
 
 
-class Owner(Protocol):
-    """What an upstream reports."""
+class UpstreamListener(Protocol):
+    """Receives what an upstream reports."""
 
-    def said(self, upstream: "Upstream", message: Message, request: "PendingRequest[ResponseWaiter] | None") -> None:
-        """Take a request or notification of the server's, and the question that it belongs to if that is known."""
+    def on_message(
+        self, upstream: "Upstream", message: Message, request: "PendingRequest[ResponseWaiter] | None"
+    ) -> None:
+        """Handle a request or notification of the server; ``request`` is the client request it belongs to, if known."""
         ...
 
     def on_pressure(self) -> None:
-        """Hear that a server has taken something, or that more waits for it."""
+        """The number of bytes that wait for a server has changed."""
         ...
 
-    def changed(self, upstream: "Upstream") -> None:
-        """Hear that a server came up or went down."""
+    def on_state_change(self, upstream: "Upstream") -> None:
+        """A server came up or went down."""
         ...
 
 
@@ -73,13 +75,13 @@ class Upstream:
     Args:
         name: Its plain name.
         make_connection: Gives a new connection to it.
-        owner: Hears what the server says of its own accord.
+        owner: Receives the requests and notifications of the server.
 
     Attributes:
         tools: The names of its tools when they were last listed; ``None`` before.
     """
 
-    def __init__(self, name: str, make_connection: Callable[[], UpstreamConnection], owner: Owner) -> None:
+    def __init__(self, name: str, make_connection: Callable[[], UpstreamConnection], owner: UpstreamListener) -> None:
         self.name = name
         self.state = State.WAITING
         self.reason = ""
@@ -101,7 +103,7 @@ class Upstream:
         self._failing: asyncio.Task[None] | None = None
         self._closed = False
         self._held = False
-        self._parsing = BackgroundTasks(self._balance)
+        self._parsing = BackgroundTasks(self._apply_backpressure)
 
     @property
     def unsent_bytes(self) -> int:
@@ -116,15 +118,15 @@ class Upstream:
     def hold(self, *, held: bool) -> None:
         """Take nothing from the server for a while, or go on."""
         self._held = held
-        self._balance()
+        self._apply_backpressure()
 
-    def _balance(self) -> None:
+    def _apply_backpressure(self) -> None:
         if self._connection is not None:
             self._connection.hold(held=self._held or self._parsing.size > MAX_BYTES_IN_PROGRESS)
 
     @property
     def capabilities(self) -> dict[str, Any]:
-        """What the server can do, as it said itself."""
+        """What the server can do, as it announced."""
         found = self.handshake_result.get("capabilities")
         return found if isinstance(found, dict) else {}
 
@@ -150,7 +152,7 @@ class Upstream:
             self._went_down(str(error))
         else:
             self._connection = connection
-            self._balance()
+            self._apply_backpressure()
 
     # Handshake
 
@@ -186,7 +188,7 @@ class Upstream:
                 self.state = State.WAITING
                 return
             self.state, self.reason, self._up_since = State.RUNNING, "", time.monotonic()
-            self._owner.changed(self)
+            self._owner.on_state_change(self)
 
     async def _exchange_handshake(self, client: Message) -> None:
         self.stateless = False
@@ -269,7 +271,7 @@ class Upstream:
 
     def notify(self, method: str, params: Any) -> None:
         """Tell the server something, if it is there."""
-        self._send({"jsonrpc": "2.0", "method": method} | _given(params))
+        self._send({"jsonrpc": "2.0", "method": method} | _params_member(params))
 
     def answer(self, message: Message) -> None:
         """Bring the server an answer to a request of its own."""
@@ -286,7 +288,7 @@ class Upstream:
             self._taken(parse(line), line, related)
 
     async def _take_long(self, line: bytes, related: Id | None) -> None:
-        """Hand over a long answer of which nothing but its id is to be changed; parse all else."""
+        """Hand over a long answer of which only the id changes; parse all else."""
         pending = self._requests.find(_response_id(line))
         if pending is not None and pending.requester.unparsed:
             for names in (has_escaped_letters, may_name_resources, may_name_tasks):
@@ -311,7 +313,7 @@ class Upstream:
                 if pending is not None:
                     pending.requester.give(UpstreamResponse(line if part is message else b"", part))
             elif isinstance(part.get("method"), str):
-                self._owner.said(self, part, self._requests.get(related))
+                self._owner.on_message(self, part, self._requests.get(related))
 
     # Going away and coming back
 
@@ -334,7 +336,7 @@ class Upstream:
         self._failing = asyncio.ensure_future(self._fail(list(self._requests), self.describe()))
         self._retrying = asyncio.ensure_future(self._retry(wait))
         if was_running:
-            self._owner.changed(self)
+            self._owner.on_state_change(self)
 
     async def _fail(self, pending: list[PendingRequest[ResponseWaiter]], state: str) -> None:
         """Fail the requests that the server has not answered; its last lines may still be being parsed."""
@@ -370,5 +372,5 @@ def _response_id(line: bytes) -> Any:
     return None if key is None else key[1]
 
 
-def _given(params: Any) -> dict[str, Any]:
+def _params_member(params: Any) -> dict[str, Any]:
     return {} if params is None else {"params": params}

@@ -71,7 +71,7 @@ class UpstreamConnection(Protocol):
         """Take a line from the server that is not a message."""
         ...
 
-    def keepers(self) -> Mapping[str, str]:
+    def object_readers(self) -> Mapping[str, str]:
         """Give the tool prefix of each server that keeps objects itself, and its tool that reads them: for gateways."""
         ...
 

@@ -107,7 +107,7 @@ class HttpConnection:
         """Log the line; see `UpstreamConnection`."""
         logger.info("%s sent something that is not a message: %.200r", self.name, line)
 
-    def keepers(self) -> Mapping[str, str]:
+    def object_readers(self) -> Mapping[str, str]:
         """Give none; see `UpstreamConnection`."""
         return {}
 
@@ -129,7 +129,7 @@ class HttpConnection:
     async def _open(self, method: str, headers: dict[str, str], body: bytes | None) -> AsyncIterator[httpx2.Response]:
         """Send a request, and once more where the server has moved within its origin."""
         async with self._stream(method, headers, body) as response:
-            moved = self._moved(response)
+            moved = self._redirect_target(response)
             if moved is None:
                 yield response
                 return
@@ -151,9 +151,9 @@ class HttpConnection:
             size = min(size, waits)
             waits -= size
             if size:
-                self._waits(taken, -size)
+                self._count_unsent(taken, -size)
 
-        self._waits(taken, waits)
+        self._count_unsent(taken, waits)
 
         headers = {**headers, "content-length": str(len(body))}
         try:
@@ -163,14 +163,14 @@ class HttpConnection:
         finally:
             taken(waits)
 
-    def _moved(self, response: httpx2.Response) -> httpx2.URL | None:
+    def _redirect_target(self, response: httpx2.Response) -> httpx2.URL | None:
         """Give the address within the same origin that a response leads to, if it does."""
         if response.status_code not in REDIRECTS:
             return None
         moved = response.url.join(response.headers.get("location", ""))
         return moved if same_origin(str(self._url), str(moved)) else None
 
-    def _waits(self, message: object, size: int) -> None:
+    def _count_unsent(self, message: object, size: int) -> None:
         """Note that so much more, or less, of a message waits."""
         left = self.flow.unsent.pop(id(message), 0) + size
         if left:
@@ -258,7 +258,7 @@ def unreachable(name: str, error: Exception) -> str:
     return f"The server {name} cannot be reached: {reason}."
 
 
-def no_mcp(name: str, kind: str) -> str:
+def not_mcp(name: str, kind: str) -> str:
     """Say that the response is not MCP."""
     return f"The server {name} answered with {quoted_name(kind)}, which is no MCP. Check the path of the URL."
 

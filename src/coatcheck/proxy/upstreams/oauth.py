@@ -99,14 +99,14 @@ class OAuth(httpx2.Auth):
         if token:
             request.headers["Authorization"] = f"Bearer {token}"
         response = yield request
-        if not self._wants_sign_in(response):
+        if not self._needs_sign_in(response):
             return
         await response.aread()
         if await self._try_renew(token, response):
             request.headers["Authorization"] = f"Bearer {self._sign_in.access_token}"
             yield request
 
-    def _wants_sign_in(self, response: httpx2.Response) -> bool:
+    def _needs_sign_in(self, response: httpx2.Response) -> bool:
         challenge = response.headers.get("www-authenticate", "")
         if response.status_code == _FORBIDDEN:
             return "insufficient_scope" in challenge
@@ -121,13 +121,13 @@ class OAuth(httpx2.Auth):
             if self._failed and response is not None:
                 return False  # it was tried and said: no second window is opened
             try:
-                await self._undisturbed(tried, response)
+                await self._renew_shielded(tried, response)
             except (UpstreamError, httpx2.HTTPError, OSError, ValueError, TimeoutError) as error:
                 self._failed = response is not None
                 logger.warning("Signing in at %s failed: %s", _shown(self._url), _reason(error))
             return self._sign_in.access_token not in {None, tried}
 
-    async def _undisturbed(self, tried: str | None, response: httpx2.Response | None) -> None:
+    async def _renew_shielded(self, tried: str | None, response: httpx2.Response | None) -> None:
         """Renew the token to the end, also when the request is given up: the user may be at it in the browser."""
         task = asyncio.get_running_loop().create_task(self.renew(tried, response))
         self._tasks.add(task)
@@ -151,12 +151,12 @@ class OAuth(httpx2.Auth):
                 self._sign_in = sign_in
                 return
             async with AsyncExitStack() as stack:
-                redirect = await _listen(sign_in, stack) if response is not None else None
+                redirect = await _open_redirect(sign_in, stack) if response is not None else None
                 refresh = response is None or response.status_code == _UNAUTHORIZED
                 provider = _provider(sign_in, redirect, self._open_page, refresh=refresh)
-                await stack.enter_async_context(_quiet())
+                await stack.enter_async_context(_sdk_log_silenced())
                 client = await stack.enter_async_context(self._client())
-                await _drive(provider, client, response)
+                await _run_flow(provider, client, response)
                 _remember(provider, sign_in)
             if not sign_in.access_token:
                 raise UpstreamError("the authorization server gave no token")
@@ -202,7 +202,7 @@ class _Storage:
         self._sign_in.client = client_info.model_dump(mode="json", exclude_none=True)
 
 
-async def _listen(sign_in: SignIn, stack: AsyncExitStack) -> LoopbackRedirect:
+async def _open_redirect(sign_in: SignIn, stack: AsyncExitStack) -> LoopbackRedirect:
     """Listen on the port that was registered; where it is taken, on another one, with a new registration."""
     uris = (sign_in.client or {}).get("redirect_uris") or [""]
     port = urlsplit(str(uris[0])).port
@@ -261,7 +261,9 @@ def _provider(
     return provider
 
 
-async def _drive(provider: "OAuthClientProvider", client: httpx2.AsyncClient, response: httpx2.Response | None) -> None:
+async def _run_flow(
+    provider: "OAuthClientProvider", client: httpx2.AsyncClient, response: httpx2.Response | None
+) -> None:
     """Run the SDK's flow: the server's refusal takes the place of a request to it, the other requests are sent."""
     from mcp.client.auth import OAuthFlowError
 
@@ -340,7 +342,7 @@ def _remember(provider: "OAuthClientProvider", sign_in: SignIn) -> None:
 
 
 @asynccontextmanager
-async def _quiet() -> AsyncGenerator[None]:
+async def _sdk_log_silenced() -> AsyncGenerator[None]:
     """Keep the SDK from logging tracebacks: what went wrong is said once, in one line."""
     theirs = logging.getLogger("mcp.client.auth")
     before = theirs.level

@@ -116,7 +116,7 @@ class ProcessConnection:
         del message
         self._writer.write(line if line.endswith(b"\n") else line + b"\n")
 
-    def keepers(self) -> Mapping[str, str]:
+    def object_readers(self) -> Mapping[str, str]:
         """Give none; see `UpstreamConnection`."""
         return {}
 

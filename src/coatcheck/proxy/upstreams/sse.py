@@ -12,7 +12,7 @@ from coatcheck.proxy.upstreams.http_client import (
     MAX_RESPONSE_BYTES,
     HttpConnection,
     check_encoding,
-    no_mcp,
+    not_mcp,
     refusal,
     same_origin,
     unreachable,
@@ -34,7 +34,7 @@ class SseConnection(HttpConnection):
         loop = asyncio.get_running_loop()
         self._endpoint: asyncio.Future[str] = loop.create_future()
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
-        self._tasks = [loop.create_task(self._hear()), loop.create_task(self._post_all())]
+        self._tasks = [loop.create_task(self._read_stream()), loop.create_task(self._post_all())]
 
     async def wait_for_endpoint(self) -> bool:
         """Wait until the server has named its endpoint; say whether it did."""
@@ -47,7 +47,7 @@ class SseConnection(HttpConnection):
         """Send a line; see `UpstreamConnection`."""
         del message
         self._waiting.put_nowait(line)
-        self._waits(line, len(line))
+        self._count_unsent(line, len(line))
 
     async def finish(self) -> None:
         """Wait until what was sent has been taken; see `UpstreamConnection`."""
@@ -62,7 +62,7 @@ class SseConnection(HttpConnection):
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self._client.aclose()
 
-    async def _hear(self) -> None:
+    async def _read_stream(self) -> None:
         try:
             async with self._client.stream("GET", self._url, headers={"accept": "text/event-stream"}) as response:
                 if response.is_error or response.is_redirect:
@@ -70,7 +70,7 @@ class SseConnection(HttpConnection):
                     return
                 kind = response.headers.get("content-type", "").partition(";")[0].strip()
                 if kind.lower() != "text/event-stream":
-                    self._end(no_mcp(self.name, kind))
+                    self._end(not_mcp(self.name, kind))
                     return
                 check_encoding(response)
                 async for event in EventSource(response, max_event_size=MAX_RESPONSE_BYTES):
@@ -102,7 +102,7 @@ class SseConnection(HttpConnection):
                 self._fail(parse(line), unreachable(self.name, error))
             finally:
                 self._waiting.task_done()
-                self._waits(line, -len(line))
+                self._count_unsent(line, -len(line))
 
     def _fail(self, message: Any, text: str) -> None:
         if is_request(message):

@@ -36,7 +36,7 @@ from coatcheck.proxy.upstreams.http_client import (
     MAX_RESPONSE_BYTES,
     HttpConnection,
     check_encoding,
-    no_mcp,
+    not_mcp,
     read_body,
     refusal,
     unreachable,
@@ -105,7 +105,7 @@ class StreamableHttpConnection(HttpConnection):
         if self._sse is not None:
             self._sse.send(line, message)
             return
-        if message is None or self._headers.want_whole(message):
+        if message is None or self._headers.needs_full_parsing(message):
             message = parse(line)
         if isinstance(message, dict) and message.get("method") == "notifications/cancelled" and self._abort(message):
             return
@@ -183,27 +183,27 @@ class StreamableHttpConnection(HttpConnection):
             elif key is None:
                 await read_body(response)
                 if isinstance(message, dict) and message.get("method") == "notifications/initialized":
-                    self._listen()
+                    self._start_listening()
             elif response.status_code == ACCEPTED:
                 self._fail(message, f"The server {self.name} accepted the request without a response.")
             else:
                 if message["method"] == "initialize":
                     self._session = response.headers.get(SESSION)
-                await self._answers(response, message, key)
+                await self._read_response(response, message, key)
 
-    async def _answers(self, response: httpx2.Response, message: Message, key: Id) -> None:
+    async def _read_response(self, response: httpx2.Response, message: Message, key: Id) -> None:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "application/json":
             body = await read_body(response)
             await self.flow.may_read.wait()
-            if not self._hand_on(body, message, key):
+            if not self._deliver(body, message, key):
                 self._fail(
                     message, f"The server {self.name} answered with something that is not a response to the request."
                 )
         elif kind == "text/event-stream":
             await self._read_stream(response, message, key)
         else:
-            self._fail(message, no_mcp(self.name, kind))
+            self._fail(message, not_mcp(self.name, kind))
 
     async def _read_stream(self, response: httpx2.Response, message: Message, key: Id) -> None:
         """Read what belongs to a request; where the stream breaks off and can be resumed, resume it."""
@@ -229,7 +229,7 @@ class StreamableHttpConnection(HttpConnection):
                 await self.flow.may_read.wait()
                 reading.last_id = event.id or reading.last_id
                 reading.wait = event.retry if event.retry is not None else reading.wait
-                if event.event == "message" and event.data and self._hand_on(event.data.encode(), message, key):
+                if event.event == "message" and event.data and self._deliver(event.data.encode(), message, key):
                     reading.answered = True
                     break
         except httpx2.SSEError:
@@ -238,7 +238,7 @@ class StreamableHttpConnection(HttpConnection):
             pass  # The stream broke off: the caller resumes it.
         return reading
 
-    def _hand_on(self, data: bytes, request: Message, key: Id) -> bool:
+    def _deliver(self, data: bytes, request: Message, key: Id) -> bool:
         """Hand on what came in answer to a request; say whether it was the answer."""
         self._headers.learn(request, data)
         line = _one_line(data)
@@ -309,12 +309,12 @@ class StreamableHttpConnection(HttpConnection):
         session = {} if self._session is None else {SESSION: self._session}
         return session if self._version is None else session | {VERSION: self._version}
 
-    def _listen(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._hear())
+    def _start_listening(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._read_server_stream())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _hear(self) -> None:
+    async def _read_server_stream(self) -> None:
         """Hear what the server says outside of any request, as long as it has a session and lets us."""
         session, last, wait, failures = self._session, "", RETRY_MILLISECONDS, 0
         while failures < RECONNECTIONS and self._session == session:

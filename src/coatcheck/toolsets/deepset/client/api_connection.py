@@ -142,7 +142,7 @@ class ApiConnection:
             try:
                 return await self._attempt(method, path, query, body, kind)
             except DeepsetError as error:
-                delay = self.retries.delay(attempt, error.retry_after) if _helps(error, harmless) else None
+                delay = self.retries.delay(attempt, error.retry_after) if _may_retry(error, harmless) else None
                 if delay is None:
                     raise
                 logger.info("%s %s: %s; trying again in %.2f s", method, path, type(error).__name__, delay)
@@ -191,7 +191,7 @@ class ApiConnection:
         return _parsed(response, read)
 
     def _request(self, method: str, path: str, query: Query | None, body: Any, seconds: float) -> httpx2.Request:
-        given = {name: _written(value) for name, value in (query or {}).items() if value is not None}
+        given = {name: _query_value(value) for name, value in (query or {}).items() if value is not None}
         return self.http.build_request(
             method,
             f"{self.base_url.rstrip('/')}/{path}",
@@ -257,7 +257,7 @@ class _NotSent(PlatformUnreachable):
     """The request never left: it may be repeated, whatever it does."""
 
 
-def _helps(error: DeepsetError, harmless: bool) -> bool:
+def _may_retry(error: DeepsetError, harmless: bool) -> bool:
     if isinstance(error, PlatformUnreachable):
         return harmless or isinstance(error, _NotSent)
     return error.status is not None and may_repeat(error.status, repeatable=harmless)
@@ -288,7 +288,7 @@ def _parsed(response: httpx2.Response, body: bytes) -> Any:
         return body.decode("utf-8", "replace")
 
 
-def _written(value: str | float | bool) -> str:
+def _query_value(value: str | float | bool) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)

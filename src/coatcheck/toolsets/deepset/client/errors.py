@@ -113,7 +113,7 @@ def error_for(
         path: The path below the API's base URL.
         retry_after: Seconds, from the header ``Retry-After``.
     """
-    message, details = _said(body)
+    message, details = _message_and_details(body)
     return _kind(status)(
         message or _DEFAULT_MESSAGES.get(status, "The platform did not say why"),
         method=method,
@@ -142,7 +142,7 @@ def _kind(status: int) -> type[DeepsetError]:
     return _KINDS.get(status, RequestRejected) if status >= _FIRST_CLIENT_ERROR else UnexpectedAnswer
 
 
-def _said(body: Any) -> tuple[str, Any]:
+def _message_and_details(body: Any) -> tuple[str, Any]:
     """Find message and details in a body: the platform's own form, FastAPI's ``detail``, or a text."""
     if isinstance(body, Mapping):
         message = next((body[key] for key in ("message", "detail", "error") if isinstance(body.get(key), str)), "")

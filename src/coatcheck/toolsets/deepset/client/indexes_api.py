@@ -109,7 +109,7 @@ class TemplatesApi:
             "filter": None if pipeline_type is None else f"pipeline_type eq '{pipeline_type.upper()}'",
         }
         page = page_of(Template, await self.connection.get(*self._path(), query=query), "pipeline_name")
-        return page if after is None else _behind(page, after, limit)
+        return page if after is None else _page_after(page, after, limit)
 
     async def get(self, name: str) -> Template:
         """Give a template with its configuration, by its ``pipeline_name``."""
@@ -122,7 +122,7 @@ def _index(answer: Any) -> Index:
     return index
 
 
-def _behind(page: Page[Template], cursor: str, limit: int) -> Page[Template]:
+def _page_after(page: Page[Template], cursor: str, limit: int) -> Page[Template]:
     names = [template.pipeline_name for template in page.data]
     if cursor not in names:
         raise RequestRejected(f"There is no template {excerpt(cursor)!r} to go on behind")

@@ -115,14 +115,14 @@ def deepset_registry(
                 ToolConfig(
                     memory,
                     custom_args=fixed,
-                    parameters={"ranker": ranker or _nothing} if name in _SEARCHING else {},
+                    parameters={"ranker": ranker or _no_client} if name in _SEARCHING else {},
                     needs_client=True,
                     needs_workspace=needs_workspace,
                     explorer_config={"preview_limit": YAML_PREVIEW_CHARACTERS} if name in _WITH_YAML else {},
                     annotations=hints,
                 ),
             )
-    parameters = {"docs": docs or _nothing, "response_limit": response_limit or _nothing}
+    parameters = {"docs": docs or _no_client, "response_limit": response_limit or _no_client}
     registry["search_docs"] = (
         docs_tools.search_docs,
         ToolConfig(NO_MEMORY, parameters=parameters, annotations=READS),
@@ -132,5 +132,5 @@ def deepset_registry(
     return registry
 
 
-def _nothing() -> Any:
+def _no_client() -> Any:
     return None

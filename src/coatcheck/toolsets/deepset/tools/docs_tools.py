@@ -31,7 +31,7 @@ async def search_docs(query: Query, *, docs: DocsShare | None, response_limit: i
     pages = _joined(result.documents)
     if not pages:
         return "The documentation has nothing on this: try other keywords."
-    return _written(pages, response_limit)
+    return _quoted_pages(pages, response_limit)
 
 
 def _joined(documents: Sequence[FoundDocument]) -> dict[str, str]:
@@ -47,7 +47,7 @@ def _joined(documents: Sequence[FoundDocument]) -> dict[str, str]:
     return {f"{paths[source]} ({number})": "\n".join(parts) for number, (source, parts) in enumerate(texts.items(), 1)}
 
 
-def _written(pages: Mapping[str, str], limit: int) -> str:
+def _quoted_pages(pages: Mapping[str, str], limit: int) -> str:
     """Write pages within a limit; each line of theirs is marked, so that none can pass for ours."""
     written: list[str] = []
     left = limit - 100

@@ -150,7 +150,7 @@ async def search_templates(
     templates = client.workspace(workspace).templates
     page = await templates.list(limit=MAX_TEMPLATES, pipeline_type=pipeline_type)
     ranked = await ranker.rank(query, [_text_of(template) for template in page.data], top_k)
-    return {"data": [{**_brief(page.data[place]), "score": round(score, 3)} for place, score in ranked]}
+    return {"data": [{**_summary(page.data[place]), "score": round(score, 3)} for place, score in ranked]}
 
 
 def _text_of(template: Template) -> str:
@@ -165,6 +165,6 @@ def _text_of(template: Template) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _brief(template: Template) -> dict[str, Any]:
+def _summary(template: Template) -> dict[str, Any]:
     left_out = {"query_yaml", "indexing_yaml"}
     return {key: value for key, value in sent(template).items() if key not in left_out}

@@ -74,10 +74,10 @@ async def create_pipeline(
     config = configuration(yaml_configuration)
     validation = await pipelines.validate(config)
     if not validation.valid and not skip_validation_errors:
-        return {"created": False, "name": pipeline_name, "validation": _told(validation)}
+        return {"created": False, "name": pipeline_name, "validation": _validation_report(validation)}
     created = await pipelines.create(pipeline_name, config)
     details = created if isinstance(created, dict) else {}
-    return {**details, "created": True, "name": pipeline_name, "validation": _told(validation)}
+    return {**details, "created": True, "name": pipeline_name, "validation": _validation_report(validation)}
 
 
 @advised("list_workspaces names the workspaces.")
@@ -88,7 +88,7 @@ async def validate_pipeline(
 
     Returns valid, and errors with message and json_pointer for what is wrong.
     """
-    return _told(await client.workspace(workspace).pipelines.validate(configuration(yaml_configuration)))
+    return _validation_report(await client.workspace(workspace).pipelines.validate(configuration(yaml_configuration)))
 
 
 @advised("list_pipelines names the pipelines; list_pipeline_versions names the versions.", writes=True)
@@ -269,5 +269,5 @@ async def restore_pipeline_version(
     return sent(await client.workspace(workspace).pipelines.restore_version(pipeline_name, version_id))
 
 
-def _told(validation: ValidationResult) -> dict[str, Any]:
+def _validation_report(validation: ValidationResult) -> dict[str, Any]:
     return {"valid": validation.valid, "errors": [sent(fault) for fault in validation.errors]}

@@ -46,24 +46,24 @@ def title(value: Any) -> str:
     return kind_of(type(value))
 
 
-def brief(value: Any, text_format: str = "") -> str:
+def describe_value(value: Any, text_format: str = "") -> str:
     """Name a value's type and length, the format that spells it out, and its fields or those of its first item."""
     lead = f"{title(value)} in {text_format}" if text_format else title(value)
     first = value[0] if isinstance(value, (list, tuple)) and value else value
     return (
-        enclose(lead, "{}", (_member(*item) for item in islice(first.items(), MOST_NAMES)))
+        with_words(lead, "{}", (_member(*item) for item in islice(first.items(), MOST_NAMES)))
         if isinstance(first, dict)
         else lead
     )
 
 
-def brief_text(lead: str, form: str, told: str, start: str) -> str:
+def describe_text(lead: str, form: str, told: str, start: str) -> str:
     """Name a text by its length, what it looks like, and what is told of it or else how it begins."""
     words = told or (_quoted(start) if start.strip() else "")
-    return enclose(lead, "()", [": ".join(filter(None, (form, words)))])
+    return with_words(lead, "()", [": ".join(filter(None, (form, words)))])
 
 
-def brief_around(lead: str, path: Path, inner: str) -> str:
+def describe_around(lead: str, path: Path, inner: str) -> str:
     """Name a value that is hardly more than the part at ``path``, which is ``inner`` in a few words."""
     forms = (f"{lead}, {path}: {inner}", f"{lead}, {path}: {shorten(inner)}", lead)
     return next(form for form in forms if len(form) <= MAX_ABOUT_CHARACTERS or form is lead)
@@ -74,7 +74,7 @@ def shorten(about: str) -> str:
     return re.split(r" [({]", about, maxsplit=1)[0]
 
 
-def enclose(lead: str, marks: str, parts: Iterable[str]) -> str:
+def with_words(lead: str, marks: str, parts: Iterable[str]) -> str:
     """Write ``lead {part, part, …}`` with as many parts as fit; without any it is the lead alone."""
     room = MAX_ABOUT_CHARACTERS - len(lead) - 4
     written: list[str] = []

@@ -8,7 +8,7 @@ from coatcheck.wiring.traversal import current
 T = TypeVar("T")
 
 
-class Followed(Generic[T]):
+class CachedProvider(Generic[T]):
     """Gives what a provider made, and asks it again once it is overridden or an override ends.
 
     Args:
