@@ -9,8 +9,8 @@ def test_never_goes_before_all_and_the_first_pattern_counts():
     assert limits.of("git_log") == 10
     assert limits.of("other") == 100
     assert limits.of("git_status") is None
-    assert limits.keeps_always("git_log")
-    assert not limits.keeps_always("git_status")
+    assert limits.always_keeps("git_log")
+    assert not limits.always_keeps("git_status")
     assert limits.of("GIT_LOG") == 100
 
 

@@ -18,8 +18,7 @@ from pydantic import BaseModel
 from coatcheck.backends import InMemoryBackend
 from coatcheck.codec import Encoded, Metadata, ToolResult, aencode, encode, pack, unpack
 from coatcheck.codec.chunked import async_codec as slices
-from coatcheck.codec.chunked import encoder as slicing
-from coatcheck.codec.chunked import yield_budget
+from coatcheck.codec.chunked import encoder, yield_budget
 from coatcheck.codec.json_encoders import encode_fallback
 from coatcheck.object_store import ObjectStore
 from tests.strategies import keys, scalars
@@ -53,19 +52,19 @@ def facts(encoded: Encoded) -> tuple[Any, ...]:
 
 
 def piece_sizes(value: Any, *, careful: bool = False) -> list[int]:
-    return [len(piece) for piece in slicing.Slicer(fallback=careful).encode(value)]
+    return [len(piece) for piece in encoder.ChunkedEncoder(fallback=careful).encode(value)]
 
 
 @contextmanager
 def tiny_slices() -> Iterator[None]:
     """Slices so small that a value of some dozen parts takes many."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(slicing, "SLICE_PARTS", 6)
-        patch.setattr(slices, "SLICE_PARTS", 6)
-        patch.setattr(slicing, "TEXT_CHARACTERS", 25)
-        patch.setattr(slicing, "SLICE_PARTS_FALLBACK", 4)
-        patch.setattr(slicing, "SLICE_BYTES", 25)
-        patch.setattr(slicing, "LOOK_EVERY", 2)
+        patch.setattr(encoder, "CHUNK_PARTS", 6)
+        patch.setattr(slices, "CHUNK_PARTS", 6)
+        patch.setattr(encoder, "TEXT_CHARACTERS", 25)
+        patch.setattr(encoder, "CHUNK_PARTS_FALLBACK", 4)
+        patch.setattr(encoder, "CHUNK_BYTES", 25)
+        patch.setattr(encoder, "LOOK_EVERY", 2)
         yield
 
 
@@ -189,10 +188,10 @@ def test_a_heavy_item_among_many_light_ones_is_encoded_in_pieces_too(small, surp
 
 
 def test_a_slice_that_takes_longer_than_those_before_it_is_cut_shorter(monkeypatch):
-    monkeypatch.setattr(slicing, "LONG_AFTER", -1.0)
+    monkeypatch.setattr(encoder, "LONG_AFTER", -1.0)
     value = [{"n": 1}] * 5000 + [{"text": "x" * 20_000}] * 1000
     encoded = anyio.run(aencode, value)
-    assert max(piece_sizes(value)) <= slicing.LOOK_EVERY * 21_000
+    assert max(piece_sizes(value)) <= encoder.LOOK_EVERY * 21_000
     assert facts(encoded) == facts(encode(value))
 
 
@@ -245,7 +244,7 @@ async def test_a_dict_that_changes_while_it_is_encoded_is_stored_all_the_same(mo
 def test_a_large_value_is_the_same_json_however_it_is_encoded(kind):
     value = LARGE[kind]()
     try:
-        expected = orjson.dumps(value, default=slicing.convert)
+        expected = orjson.dumps(value, default=encoder.convert)
     except TypeError:
         expected = encode_fallback(value)
     assert encode(value).payload == expected

@@ -211,17 +211,17 @@ def test_a_long_message_to_a_url_counts_as_long_as_it_waits():
     link = StreamableHttpConnection("http://nobody.invalid/mcp", "nobody", {})
     link._on_pressure = lambda: None
     long, others = object(), [object() for _ in range(9)]
-    link._waits(long, 100)
-    link._waits(others[0], 1)
+    link._count_unsent(long, 100)
+    link._count_unsent(others[0], 1)
     assert (link.unsent_bytes, link.backlog_bytes) == (101, 1)
-    link._waits(long, -40)
+    link._count_unsent(long, -40)
     assert link.backlog_bytes == 1
     for other in others[1:]:
-        link._waits(other, 1)
-    link._waits(long, -60)
+        link._count_unsent(other, 1)
+    link._count_unsent(long, -60)
     assert (link.unsent_bytes, link.backlog_bytes) == (9, 8)
     for other in others:
-        link._waits(other, -1)
+        link._count_unsent(other, -1)
     assert (link.unsent_bytes, link.backlog_bytes) == (0, 0)
 
 

@@ -82,4 +82,4 @@ async def test_with_authentication_it_is_the_identity_that_counts(tmp_path):
     ],
 )
 def test_who_is_one_caller_is_told_from_the_address(one, other, same):
-    assert (sessions._place({"client": (one, 1)}) == sessions._place({"client": (other, 2)})) == same
+    assert (sessions._client_network({"client": (one, 1)}) == sessions._client_network({"client": (other, 2)})) == same

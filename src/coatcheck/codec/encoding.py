@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from coatcheck.codec.chunked.encoder import FIRST_CHUNK, SLICE_BYTES
+from coatcheck.codec.chunked.encoder import CHUNK_BYTES, FIRST_CHUNK
 from coatcheck.codec.chunked.size_estimate import is_small
 from coatcheck.codec.decoding import load_exactly
 from coatcheck.codec.envelope import JsonType, Kind, PayloadBuffer
@@ -147,7 +147,7 @@ def _dump_in_chunks(items: list[Any] | tuple[Any, ...]) -> tuple[bytes | Payload
             buffer.write(b"," if start else b"[")
             buffer.write(memoryview(piece)[1:-1])
             start += size
-            size = max(SLICE_BYTES * size // len(piece), 1)
+            size = max(CHUNK_BYTES * size // len(piece), 1)
     except Exception:  # noqa: BLE001  # orjson's refusal, or whatever a foreign object's conversion raised
         return encode_fallback(items), True
     buffer.write(b"]")

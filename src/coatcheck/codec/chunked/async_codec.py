@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from coatcheck.codec.chunked.decoder import ChunkedDecoder, Chunks, Load
-from coatcheck.codec.chunked.encoder import SLICE_PARTS, TEXT_CHARACTERS, ChunkedEncoder, NeedsFallback
+from coatcheck.codec.chunked.encoder import CHUNK_PARTS, TEXT_CHARACTERS, ChunkedEncoder, NeedsFallback
 from coatcheck.codec.chunked.size_estimate import is_small, parts_of
 from coatcheck.codec.chunked.yield_budget import YieldBudget
 from coatcheck.codec.decoding import decode, load_exactly, load_json
@@ -26,7 +26,7 @@ async def aencode(value: Any) -> Encoded:
     dataclass) is encoded in one go, and so is a single text that is much longer than what stands around it.
     """
     root = value.result if isinstance(value, ToolResult) else value
-    if isinstance(root, str) or is_small(root) or parts_of(root, SLICE_PARTS) is not None:
+    if isinstance(root, str) or is_small(root) or parts_of(root, CHUNK_PARTS) is not None:
         return encode(value)
     careful = False
     try:
@@ -54,7 +54,7 @@ async def _collect(slicer: ChunkedEncoder, value: Any) -> PayloadBuffer:
 
 async def adump_line(value: Any) -> bytes:
     """Encode any value exactly like ``dump_line``, giving the event loop its turn every few milliseconds."""
-    if parts_of(value, SLICE_PARTS) is not None:
+    if parts_of(value, CHUNK_PARTS) is not None:
         return dump_line(value)
     pieces: list[bytes | memoryview] = []
     yield_budget = YieldBudget()

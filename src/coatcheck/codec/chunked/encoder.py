@@ -10,13 +10,13 @@ from typing import Any
 from coatcheck.codec.chunked.size_estimate import BatchCounter, parts_of
 from coatcheck.codec.json_encoders import MAX_DEPTH, Spliced, convert, dump_fast, encode_fallback, is_utf8, key_name
 
-SLICE_PARTS = 40_000
+CHUNK_PARTS = 40_000
 """Parts of a value that are encoded in one go; about 1 ms of work on the machine it was measured on."""
 
-SLICE_PARTS_FALLBACK = 2_000
+CHUNK_PARTS_FALLBACK = 2_000
 """The same for the fallback encoder, which is written in Python; about 3 ms of work."""
 
-SLICE_BYTES = 128 * 1024
+CHUNK_BYTES = 128 * 1024
 """Encoded bytes that a slice aims at: little enough to stay in the processor's cache until it is copied."""
 
 TEXT_CHARACTERS = 1_000_000
@@ -57,7 +57,7 @@ class ChunkedEncoder:
 
     def __init__(self, *, fallback: bool) -> None:
         self._fallback = fallback
-        self._most_parts = SLICE_PARTS_FALLBACK if fallback else SLICE_PARTS
+        self._most_parts = CHUNK_PARTS_FALLBACK if fallback else CHUNK_PARTS
         self._counter = BatchCounter(self._most_parts)
 
     def encode(self, value: Any, depth: int = 0, inside: frozenset[int] = frozenset()) -> Iterator[bytes | memoryview]:
@@ -128,7 +128,7 @@ class ChunkedEncoder:
 
     def _next_size(self, members: int, size: int, parts: int) -> int:
         """Choose how many members come next, from what the last ones took."""
-        return max(min(2 * members, SLICE_BYTES * members // size, self._most_parts * members // (2 * parts)), 1)
+        return max(min(2 * members, CHUNK_BYTES * members // size, self._most_parts * members // (2 * parts)), 1)
 
     def _dump(self, value: Any, depth: int, inside: frozenset[int]) -> bytes | memoryview:
         """Encode a value in one go."""
