@@ -262,9 +262,9 @@ class Gateway:
 
     async def _ask(self, upstream: Upstream, message: Message, params: Any) -> dict[str, Any]:
         """Ask a server in its own protocol revision and give its result in the client's."""
-        return result_of(upstream, message, await (await self._ask_when_running(upstream, message, params)).parsed())
+        return result_of(upstream, message, await (await self._forward(upstream, message, params)).parsed())
 
-    async def _ask_when_running(
+    async def _forward(
         self, upstream: Upstream, message: Message, params: Any, *, unparsed: bool = False
     ) -> UpstreamResponse:
         await upstream.wait_until_running(HANDSHAKE_WAIT)
@@ -287,9 +287,7 @@ class Gateway:
         upstream, own = routed
         same_era = is_stateless(message) == upstream.stateless
         try:
-            answer = await self._ask_when_running(
-                upstream, message, {**params, **own}, unparsed=same_era and self.unparsed
-            )
+            answer = await self._forward(upstream, message, {**params, **own}, unparsed=same_era and self.unparsed)
             line = answer.line_for(message["id"], checked=self.unparsed) if same_era else None
             if answer.message is None and line is not None:
                 return line
