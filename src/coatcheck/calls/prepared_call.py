@@ -34,6 +34,12 @@ class PreparedCall:
         return PreparedCall(None, self.notes, self.filter) if self.notes or self.filter is not None else None
 
 
+def has_filter(params: Any) -> bool:
+    """Whether the parameters of a call have the argument ``_filter``, whatever it holds."""
+    arguments = params.get("arguments") if type(params) is dict else None
+    return type(arguments) is dict and FILTER in arguments
+
+
 def without_filter(arguments: Any, schema: Mapping[str, Any]) -> tuple[Any, str | None]:
     """Take the filter out of the arguments of a call; it stays where the tool has such a parameter itself.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from coatcheck.calls.call_budget import CallBudget
 from coatcheck.calls.host_profiles import UNKNOWN_CLIENT, client_of_initialize
 from coatcheck.calls.nesting import HANDSHAKES, announces_coatcheck, is_from_coatcheck
-from coatcheck.calls.prepared_call import FILTER
+from coatcheck.calls.prepared_call import has_filter
 from coatcheck.codec import adump_line
 from coatcheck.codec.tool_results import text_result
 from coatcheck.errors import CoatcheckError, ObjectNotFound
@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 CANCELLED = "notifications/cancelled"
 TASK_RESULT = "tasks/result"  # of a call made as a task; without the tool's name
-_FILTER_KEY = f'"{FILTER}"'.encode()
 _OF_INTEREST = frozenset({CALL, LIST, *HANDSHAKES, *object_resources.LISTS})
 
 Pending = PendingRequest["asyncio.Future[Message] | None"]
@@ -50,6 +49,7 @@ class Conversation:
         object_readers, listed_name: See `UpstreamConnection`.
         capacity: Bounds what is prepared for the server at a time.
         budget: What the results of concurrent calls share, where other conversations share it too.
+        reencoded: Whether ``to_server`` encodes requests itself, with other ids, and needs no lines of them.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Conversation:
         listed_name: Callable[[str], str] = str,
         capacity: SendCapacity | None = None,
         budget: CallBudget | None = None,
+        reencoded: bool = False,
     ) -> None:
         self._to_client, self._to_server = jsonrpc.takes_well_formed_lines(to_client), to_server
         self._interceptor, self._instructions = interceptor, instructions
@@ -79,7 +80,7 @@ class Conversation:
         self._has_tools, self._client, self._server = True, UNKNOWN_CLIENT, ""
         self._passes = self._always_passes = passes
         self._object_readers, self._listed_name, self._capacity = object_readers, listed_name, capacity
-        self._sender = RequestSender(to_server, self._work, self._is_passing)
+        self._sender = RequestSender(to_server, self._work, self._is_passing, reencoded=reencoded)
         self._budget = CallBudget() if budget is None else budget
 
     @property
@@ -217,7 +218,7 @@ class Conversation:
             ready = result_if_ready(self._interceptor)
             if ready is None or ready.is_own(jsonrpc.tool_of(call)):
                 return True  # Before the line, which may be long, is searched.
-        return _FILTER_KEY in line or partial_parsing.may_contain_references(line)
+        return has_filter(call.get("params")) or partial_parsing.may_contain_references(line)
 
     def _limited(self, request: Pending, work: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None]:
         """Let a call whose arguments may become large wait until the server has taken earlier ones."""

@@ -17,12 +17,19 @@ class RequestSender:
         to_server: Takes lines for the server, each with the message in it.
         tasks: Encode long requests.
         passes: Whether a request passes unchanged because an outer coatcheck does the work.
+        reencoded: Whether ``to_server`` encodes requests itself, with other ids: then their lines stay as they are.
     """
 
     def __init__(
-        self, to_server: Callable[[bytes, Any], None], tasks: BackgroundTasks, passes: Callable[[Message], bool]
+        self,
+        to_server: Callable[[bytes, Any], None],
+        tasks: BackgroundTasks,
+        passes: Callable[[Message], bool],
+        *,
+        reencoded: bool = False,
     ) -> None:
         self._to_server = to_server
+        self._reencoded = reencoded
         self._tasks = tasks
         self._passes = passes
 
@@ -31,6 +38,8 @@ class RequestSender:
         params = None if self._passes(request) else params_with_announcement(request)
         if params is None:
             self._to_server(line, request)
+        elif self._reencoded:
+            self._to_server(line, with_members(request, params=params))
         elif len(line) > PARSED_AT_ONCE and not isinstance(request, PartialCall):
             self._tasks.start(self._send_long(with_members(request, params=params)), len(line))
         else:

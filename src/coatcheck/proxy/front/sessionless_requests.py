@@ -197,6 +197,7 @@ class SessionlessRequests(ABC):
             listed_name=shared.listed_name,
             capacity=shared.capacity,
             budget=self._budgets.of(self._budget_key(message, scope, peer)),
+            reencoded=True,
         )
         answering = asyncio.ensure_future(_answer(lines, message, send, self.statuses))
         try:
