@@ -12,12 +12,18 @@ RESULTS = {
     "structured": {"content": [], "structuredContent": {"rows": [HALF] * 2000}},
     "error": {"isError": True, "content": [{"type": "text", "text": f"{HALF}\n" * 9000}]},
 }
-DEEP = 3000
+
+
+def nested(levels: int) -> str:
+    return f'"result": {{"content": [], "more": {"[" * levels}{"]" * levels}}}'
+
+
 RAW = {
     "null": '"result": null',
     "list": '"result": [1]',
     "text as error": '"error": "bad"',
-    "deep": f'"result": {{"content": [], "more": {"[" * DEEP}{"]" * DEEP}}}',
+    "deep": nested(300),
+    "very deep": nested(3000),
     "batch": f'"result": {json.dumps(SHORT)}',
 }
 TOOLS = [{"name": name, "description": HALF, "inputSchema": {"type": "object"}} for name in (*RESULTS, *RAW)]

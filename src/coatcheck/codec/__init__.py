@@ -29,12 +29,13 @@ from coatcheck.codec.encoding import (
     well_formed_value,
 )
 from coatcheck.codec.envelope import CODEC_NAME, HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
-from coatcheck.codec.json_encoders import Spliced
+from coatcheck.codec.json_encoders import FAST_DEPTH, Spliced, is_too_deep
 from coatcheck.codec.tool_results import ToolResult, is_large_result, result_text, result_value
 
 __all__ = [
     "CODEC_NAME",
     "DECODED_AT_ONCE",
+    "FAST_DEPTH",
     "HEAD_BYTES",
     "Chunks",
     "Encoded",
@@ -61,6 +62,7 @@ __all__ = [
     "free_chunks",
     "is_json",
     "is_large_result",
+    "is_too_deep",
     "json_length",
     "json_type",
     "load_exactly",

@@ -23,6 +23,9 @@ from coatcheck.errors import counted
 MAX_DEPTH = 200
 """Levels of nesting that are kept; the fast decoder's and jq's own limits lie above it."""
 
+FAST_DEPTH = 254
+"""Levels of nesting that the fast encoder writes."""
+
 MAX_REPR_CHARACTERS = 1000
 _INT64_MIN, _UINT64_MAX = -(2**63), 2**64 - 1
 
@@ -220,6 +223,21 @@ def dump_fast(value: Any, default: Callable[[Any], Any] | None = convert, option
         # Else no value is numpy's, and orjson would import it (0.15 s, 30 MB) at the first class it does not know.
         options |= orjson.OPT_SERIALIZE_NUMPY
     return orjson.dumps(value, default=default, option=options)
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether a JSON value has more levels of lists and objects than strict encoders write, pydantic's among them."""
+    try:
+        dump_fast(value)
+    except Exception:  # noqa: BLE001  # for its depth, or for what else the fast encoder refuses
+        level = [value]
+        for _ in range(FAST_DEPTH):
+            parts = (part.values() if isinstance(part, dict) else part for part in level)
+            level = [part for part in chain.from_iterable(parts) if isinstance(part, (dict, list))]
+            if not level:
+                return False
+        return True
+    return False
 
 
 def dump_line_fast(value: Any) -> bytes:

@@ -17,6 +17,7 @@ PARSED_AT_ONCE = 1 << 20
 
 INTERNAL_ERROR = -32603
 MALFORMED = "The server's response is malformed, or nested too deeply."
+TOO_DEEP = "This request is nested too deeply to be passed to the client."
 METHOD_NOT_FOUND = -32601
 
 _EXACT_UP_TO = 1 << 20

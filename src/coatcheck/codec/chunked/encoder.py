@@ -8,7 +8,16 @@ from time import perf_counter
 from typing import Any
 
 from coatcheck.codec.chunked.size_estimate import BatchCounter, parts_of
-from coatcheck.codec.json_encoders import MAX_DEPTH, Spliced, convert, dump_fast, encode_fallback, is_utf8, key_name
+from coatcheck.codec.json_encoders import (
+    FAST_DEPTH,
+    MAX_DEPTH,
+    Spliced,
+    convert,
+    dump_fast,
+    encode_fallback,
+    is_utf8,
+    key_name,
+)
 
 CHUNK_PARTS = 40_000
 """Parts of a value that are encoded in one go; about 1 ms of work on the machine it was measured on."""
@@ -27,9 +36,6 @@ LOOK_EVERY = 64
 
 LONG_AFTER = 0.004
 """Seconds after which a slice is given up and cut shorter: its members are longer than those before them."""
-
-FAST_DEPTH = 254
-"""Levels that the fast encoder takes."""
 
 FIRST_CHUNK = 64
 """Members that are encoded before it is known what they take."""

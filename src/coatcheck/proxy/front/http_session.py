@@ -13,7 +13,7 @@ from mcp_types import JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
 from pydantic import ValidationError
 
 from coatcheck.calls.interceptor import Interceptor
-from coatcheck.codec import adump_line
+from coatcheck.codec import FAST_DEPTH, adump_line, is_too_deep
 from coatcheck.errors import UpstreamError
 from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS
 from coatcheck.proxy.conversation import Conversation
@@ -22,11 +22,13 @@ from coatcheck.proxy.jsonrpc import (
     MALFORMED,
     PARSED_AT_ONCE,
     PROGRESS_TOKEN,
+    TOO_DEEP,
     Id,
     Message,
     error_response,
     id_of,
     is_malformed_response,
+    is_request,
     is_response,
     parse,
     request_key,
@@ -221,8 +223,21 @@ class Session:
         message = parse(line if len(line) <= PARSED_AT_ONCE else well_formed_line(line))
         if message is None and (key := find_response_id(line)) is not None:
             message = error_response(key[1], MALFORMED)  # nested too deeply, for example
+        may_be_deep = line.count(b"{") + line.count(b"[") > FAST_DEPTH
         for part in message if isinstance(message, list) else [message]:
-            self._post_message(part, len(line))
+            if may_be_deep and is_too_deep(part):  # the SDK would end the stream in the attempt to write it
+                self._refuse_deep(part, len(line))
+            else:
+                self._post_message(part, len(line))
+
+    def _refuse_deep(self, message: Any, size: int) -> None:
+        if is_response(message):
+            self._post_message(error_response(message["id"], MALFORMED), size)
+        else:
+            logger.warning("The server sent a message that is nested too deeply; it is dropped")
+        if is_request(message):
+            refusal = error_response(message["id"], TOO_DEEP)
+            self._to_server(to_line(refusal), refusal)
 
     def _post_message(self, message: Any, size: int) -> None:
         if not isinstance(message, dict):
