@@ -269,13 +269,13 @@ class Silent(Server):
         self.seen.append(line)
 
 
-class IgnoringOwner:
-    """Hears nothing of what a member tells."""
+class IgnoringListener:
+    """Ignores what a member reports."""
 
-    def said(self, *_told) -> None:
+    def on_message(self, *_) -> None:
         pass
 
-    on_pressure = changed = said
+    on_pressure = on_state_change = on_message
 
 
 def running(links: list[Silent]) -> Upstream:
@@ -283,7 +283,7 @@ def running(links: list[Silent]) -> Upstream:
         links.append(Silent(b""))
         return links[-1]
 
-    member = Upstream("one", make_connection, IgnoringOwner())
+    member = Upstream("one", make_connection, IgnoringListener())
     member.open()
     member.state = State.RUNNING
     return member
