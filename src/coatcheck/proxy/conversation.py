@@ -14,12 +14,13 @@ from coatcheck.codec.tool_results import text_result
 from coatcheck.errors import CoatcheckError, ObjectNotFound
 from coatcheck.proxy import jsonrpc, object_resources, partial_parsing
 from coatcheck.proxy.background_tasks import BackgroundTasks, result_if_ready
+from coatcheck.proxy.client_requests import ClientRequests, Pending
 from coatcheck.proxy.jsonrpc import Id, Message, id_of, is_request, is_response, to_line
-from coatcheck.proxy.pending_requests import PendingRequest, PendingRequests
 from coatcheck.proxy.request_sender import RequestSender
+from coatcheck.proxy.response_checks import as_answer_to, unreadable, well_formed_response
 from coatcheck.proxy.send_capacity import SendCapacity
 from coatcheck.proxy.tool_list_prefetch import LIST, ToolListPrefetch
-from coatcheck.proxy.view_calls import CALL, ViewCalls
+from coatcheck.proxy.view_calls import CALL
 
 if TYPE_CHECKING:
     from coatcheck.calls.interceptor import Interceptor
@@ -27,11 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CANCELLED = "notifications/cancelled"
-TASK_RESULT = "tasks/result"  # of a call made as a task; without the tool's name
 _OF_INTEREST = frozenset({CALL, LIST, *HANDSHAKES, *object_resources.LISTS})
-
-Pending = PendingRequest["asyncio.Future[Message] | None"]
-"""A request of the client's (``None``) or one of our own, whose response the future gets."""
 
 
 class Conversation:
@@ -72,16 +69,15 @@ class Conversation:
         self._to_client, self._to_server = jsonrpc.takes_well_formed_lines(to_client), to_server
         self._interceptor, self._instructions = interceptor, instructions
         self._on_stray_output, self._offer_resources = on_stray_output, offer_resources
-        self._requests: PendingRequests[asyncio.Future[Message] | None] = PendingRequests()
+        self._budget = CallBudget() if budget is None else budget
+        self._requests = ClientRequests(self._budget, listed_name)
         self._work = BackgroundTasks(on_change)
         self._prefetch = ToolListPrefetch(to_server, self._requests)
         self.finish_work, self.abandon_prefetch = self._work.finish, self._prefetch.give_up
-        self._views = ViewCalls()
         self._has_tools, self._client, self._server = True, UNKNOWN_CLIENT, ""
         self._passes = self._always_passes = passes
         self._object_readers, self._listed_name, self._capacity = object_readers, listed_name, capacity
         self._sender = RequestSender(to_server, self._work, self._is_passing, reencoded=reencoded)
-        self._budget = CallBudget() if budget is None else budget
 
     @property
     def bytes_in_progress(self) -> int:
@@ -96,8 +92,7 @@ class Conversation:
 
     def leave(self) -> None:
         """Drop pending requests: their client has left."""
-        for request in self._requests.clear():
-            self._count_end(request)
+        self._requests.clear()
         self._prefetch.cancel()
 
     def fail_all(self, text: str) -> None:
@@ -160,7 +155,7 @@ class Conversation:
             elif self._has_tools and object_resources.reads_object(message) and not self._is_passing(message):
                 work = self._read_object
             if key is not None and work is not None:
-                request = self._add(message, key)
+                request = self._requests.add_prepared(message, key)
                 request.task = self._work.start(self._limited(request, work(request, message, line)), len(line))
                 return
             if message["method"] == "initialize":
@@ -169,7 +164,11 @@ class Conversation:
             self._note_request(message)
             self._sender.send(line, message)
             return
-        if isinstance(message, dict) and message.get("method") == CANCELLED and self._cancel(message):
+        if (
+            isinstance(message, dict)
+            and message.get("method") == CANCELLED
+            and self._requests.cancel(message.get("params"))
+        ):
             return
         self._to_server(line, message)
 
@@ -180,36 +179,7 @@ class Conversation:
     def _note_request(self, message: Any) -> None:
         key = jsonrpc.request_key(message)
         if key is not None:
-            request = self._add(message, key)
-            request.tool, request.passes = self._listed_name(request.tool), self._is_passing(message)
-            request.method = CALL if request.method == TASK_RESULT else request.method
-            if request.method == CALL:
-                self._budget.call_started()
-
-    def _add(self, message: Any, key: Id) -> Pending:
-        request = self._requests.add(message, None, key=key)
-        request.is_of_view = self._views.is_view_call(message)
-        return request
-
-    def _remove(self, request: Pending | None) -> Pending | None:
-        removed = self._requests.remove(request)
-        if removed is not None:
-            self._count_end(removed)
-        return removed
-
-    def _count_end(self, request: Pending) -> None:
-        if request.method == CALL and request.task is None:
-            self._budget.call_ended()
-
-    def _sent(self, key: Id | None) -> Pending | None:
-        """Give the pending request that the server has under an id."""
-        request = self._requests.get(key)
-        return request if request is not None and request.task is None else None
-
-    def _cancel(self, message: Message) -> bool:
-        """Drop a cancelled request; say whether it ends here because the server never got it."""
-        request = self._remove(self._requests.cancelled(None, message.get("params")))
-        return request is not None and request.task is not None and request.task.cancel()
+            self._requests.add_sent(message, key, passes=self._is_passing(message))
 
     def _must_open(self, call: Message, line: bytes) -> bool:
         if self._passes or is_from_coatcheck(call):
@@ -267,8 +237,7 @@ class Conversation:
                 self._requests.remove(request)
 
     def _pass_call(self, request: Pending, call: Message, line: bytes) -> None:
-        request.task = None
-        self._budget.call_started()
+        self._requests.sent_as_prepared(request)
         self._sender.send(line, call)
 
     async def _read_object(self, request: Pending, message: Message, _line: bytes) -> None:
@@ -280,7 +249,7 @@ class Conversation:
     def from_server(self, line: bytes, request: Id | None = None) -> None:
         """Take a line of the server's; of one of several servers, with the request that it may answer and no other."""
         if request is not None:
-            self._parsed(line, lambda *read: self._message_from_server(*jsonrpc.as_answer_to(request, *read)))
+            self._parsed(line, lambda *read: self._message_from_server(*as_answer_to(request, *read)))
         elif not jsonrpc.looks_like_json(line):
             if line.strip():
                 self._on_stray_output(line)
@@ -296,34 +265,55 @@ class Conversation:
         key = partial_parsing.find_response_id(line)
         if key is None:
             return False
-        request = self._sent(key)
-        if request and (request.requester is not None or (request.method in _OF_INTEREST and not request.passes)):
+        request = self._requests.sent(key)
+        if request is not None and (self._opens(request) or not partial_parsing.is_well_formed_response(line)):
             return False
-        self._remove(request)
+        self._requests.remove(request)
         return True
 
-    def _parsed_from_server(self, message: Any, line: bytes) -> None:
-        batch = message if isinstance(message, list) else [message]
-        if message is None and partial_parsing.find_response_id(line) is not None:
-            self._to_client(line)  # A response that is nested too deeply for us.
-        elif not batch or not all(jsonrpc.is_message(part) for part in batch):
-            self._on_stray_output(line)  # A log line that only looks like a message.
-        elif message is not batch:
-            self._message_from_server(message, line)
-        elif any(self._concerns_us(part, line) for part in batch):
-            for part in batch:
-                self._message_from_server(part, to_line(part))
-        else:
-            for part in batch:
-                self._remove(self._sent(id_of(part)) if is_response(part) else None)
-            self._to_client(line)
+    def _opens(self, request: Pending) -> bool:
+        """Whether the response to a request may concern us."""
+        return request.requester is not None or (request.method in _OF_INTEREST and not request.passes)
 
-    def _concerns_us(self, message: Message, line: bytes) -> bool:
-        request = self._sent(id_of(message)) if is_response(message) else None
-        if request is None or request.requester is not None:
-            return request is not None
-        if request.passes or request.method not in _OF_INTEREST:
-            return False
+    def _parsed_from_server(self, message: Any, line: bytes) -> None:
+        if message is None:
+            self._unreadable_from_server(line)
+        elif isinstance(message, list) and message and all(self._passes_as_it_is(part, line) for part in message):
+            for part in message:
+                self._requests.remove(self._requests.answered_by(part))
+            self._to_client(line)
+        elif isinstance(message, list):
+            for part in message:
+                self._part_from_server(part, to_line(part))
+        else:
+            self._part_from_server(message, line)
+
+    def _part_from_server(self, message: Any, line: bytes) -> None:
+        if jsonrpc.is_message(message) or self._requests.answered_by(message) is not None:
+            self._message_from_server(message, line)
+        else:
+            self._on_stray_output(line)  # A log line that only looks like a message.
+
+    def _unreadable_from_server(self, line: bytes) -> None:
+        """Answer the request whose response is no JSON; all else is no message."""
+        request = self._requests.remove(self._requests.sent(partial_parsing.find_response_id(line)))
+        if request is None:
+            self._on_stray_output(line)
+        elif request.requester is None:
+            self._to_client(request.error(unreadable(line)))
+        elif not request.requester.done():
+            request.requester.set_result({})
+
+    def _passes_as_it_is(self, message: Any, line: bytes) -> bool:
+        request = self._requests.answered_by(message)
+        if request is None:
+            return jsonrpc.is_message(message)
+        is_exact = request.requester is None and well_formed_response(message, line, request.request_id)[0] is message
+        return is_exact and not self._concerns_us(request, message, line)
+
+    def _concerns_us(self, request: Pending, message: Message, line: bytes) -> bool:
+        if request.requester is not None or not self._opens(request):
+            return request.requester is not None
         if request.method in object_resources.LISTS:
             return self._has_tools
         if not isinstance(message.get("result"), dict):
@@ -341,8 +331,11 @@ class Conversation:
                 self._prefetch.list_again()
             self._to_client(line)
             return
-        concerns_us = self._concerns_us(message, line)
-        request = self._remove(self._sent(id_of(message)))
+        request = self._requests.answered_by(message)
+        if request is not None and request.requester is None:
+            message, line = well_formed_response(message, line, request.request_id)
+        concerns_us = request is not None and self._concerns_us(request, message, line)
+        request = self._requests.remove(request)
         if request is None or not concerns_us:
             self._to_client(line)
         elif request.requester is not None:

@@ -1,6 +1,7 @@
 """JSON-RPC messages as lines of bytes: read and written with care."""
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -9,19 +10,19 @@ from coatcheck.codec import Chunks, aload_json, dump_line, load_exactly, load_js
 
 Message = dict[str, Any]
 Id = tuple[str, str | int | float]
-"""A request id with the name of its type: ``1``, ``"1"`` and ``1.0`` are three ids."""
+"""A request id with the name of its type: ``1`` and ``"1"`` are two ids, ``1`` and ``1.0`` are one."""
 
 LONG_LINE = 64 * 1024
 PARSED_AT_ONCE = 1 << 20
 """Bytes of a line that are parsed in one go."""
 
 INTERNAL_ERROR = -32603
-MALFORMED = "The server's response is malformed, or nested too deeply."
 TOO_DEEP = "This request is nested too deeply to be passed to the client."
 METHOD_NOT_FOUND = -32601
 
 _EXACT_UP_TO = 1 << 20
 _MANY_DIGITS = re.compile(rb"[0-9]{19}")
+_OF_RESPONSES = frozenset({"id", "result", "error"})
 SESSION_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 """The revisions that begin with `initialize`, oldest first."""
 
@@ -58,11 +59,18 @@ async def parse_long(line: bytes, chunks: Chunks | None = None) -> Any:
 
 
 def _parse_leniently(line: bytes) -> Any:
-    """Decode what the fast decoder refuses: lone surrogates, very deep nesting, ``NaN``."""
+    """Decode what the fast decoder refuses: lone surrogates, very deep nesting, ``NaN``, bytes that are not UTF-8."""
     try:
         return load_exactly(line)
+    except UnicodeDecodeError:
+        return _parse_leniently(line.decode("utf-8", "replace").encode())
     except (ValueError, RecursionError):
         return None
+
+
+def without_mark(line: bytes) -> bytes:
+    """Give a line without the byte order mark that some servers begin with."""
+    return line.removeprefix(BOM_UTF8)
 
 
 def looks_like_json(line: bytes) -> bool:
@@ -77,13 +85,18 @@ def to_line(message: Any) -> bytes:
 
 
 def well_formed_line(line: bytes) -> bytes:
-    """Give a line with ``U+FFFD`` in the place of lone surrogates: strict parsers refuse the whole line for them."""
-    if b"\\ud" not in line and b"\\uD" not in line:
+    """Give a line with ``U+FFFD`` in the place of lone surrogates and of bytes that are not UTF-8.
+
+    Strict parsers refuse the whole line for them, and some clients end.
+    """
+    has_surrogates = b"\\ud" in line or b"\\uD" in line
+    if not has_surrogates and line.isascii():
         return line
     with suppress(ValueError):
-        load_json(line)
+        load_json(line) if has_surrogates else line.decode()
         return line
-    return replace_escaped_surrogates(line.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    text = line.decode("utf-8", "replace")
+    return (replace_escaped_surrogates(text) if has_surrogates else text).encode()
 
 
 def takes_well_formed_lines(take: Callable[[bytes], None]) -> Callable[[bytes], None]:
@@ -94,6 +107,8 @@ def takes_well_formed_lines(take: Callable[[bytes], None]) -> Callable[[bytes], 
 def id_of(message: Message) -> Id | None:
     """Give the id of a message; ``None`` where it has none."""
     value = message.get("id")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # Some servers read all numbers as floats: 3.0 is the 3 that they were given.
     return (type(value).__name__, value) if isinstance(value, (str, int, float)) else None
 
 
@@ -116,26 +131,20 @@ def request_key(message: Any) -> Id | None:
 
 def is_message(message: Any) -> bool:
     """Whether a value is a JSON-RPC 2.0 message, not an object that only begins like one."""
-    return (
-        isinstance(message, dict)
-        and message.get("jsonrpc") == "2.0"
-        and (isinstance(message.get("method"), str) or ("id" in message and is_response(message)))
-    )
+    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
+        return False
+    return isinstance(message.get("method"), str) or ("id" in message and ("result" in message or "error" in message))
 
 
 def is_response(message: Any) -> bool:
-    """Whether a message is an answer to a request."""
-    return isinstance(message, dict) and "method" not in message and ("result" in message or "error" in message)
-
-
-def is_malformed_response(message: Any) -> bool:
-    """Whether a response is none that a client takes: its result is no object, or its error no JSON-RPC error."""
-    if not is_response(message):
-        return False
-    error = message.get("error")
-    if isinstance(error, dict):
-        return type(error.get("code")) is not int or not isinstance(error.get("message"), str)
-    return not isinstance(message.get("result"), dict)
+    """Whether a message is an answer to a request, if only a malformed one; see ``response_checks``."""
+    if not isinstance(message, dict) or ("jsonrpc" not in message and not message.keys() <= _OF_RESPONSES):
+        return False  # A line of a log may have an id and an error.
+    return (
+        "result" in message
+        or "error" in message
+        or ("id" in message and "jsonrpc" in message and not isinstance(message.get("method"), str))
+    )
 
 
 def error_response(request_id: Any, text: str, code: int = INTERNAL_ERROR) -> Message:
@@ -148,21 +157,6 @@ def response(request: Message, result: Any) -> Message:
     if is_stateless(request):
         result = {"resultType": "complete", **result}
     return {"jsonrpc": "2.0", "id": request["id"], "result": result}
-
-
-def as_answer_to(request: Id, message: Any, line: bytes) -> tuple[Any, bytes]:
-    """Give an answer and its line such that they can only be taken for one to this request; all else as it is.
-
-    A server may give an answer a second id, or a method beside its result; a parser takes the last.
-    """
-    if message is None:
-        answer = error_response(request[1], "The server's answer is nested too deeply, or is no JSON.")
-        return answer, to_line(answer)
-    outcome = {key: message[key] for key in ("result", "error") if key in message} if isinstance(message, dict) else {}
-    if not outcome or (id_of(message) == request and "method" not in message):
-        return message, line
-    answer = {"jsonrpc": "2.0", "id": request[1], **outcome}
-    return answer, to_line(answer)
 
 
 def meta_of(request: Message) -> dict[str, Any]:

@@ -8,11 +8,21 @@ from coatcheck.codec import adump_line, dump_json
 from coatcheck.proxy.jsonrpc import Id, Message, is_request, parse, to_line
 
 _ID = rb'("(?:[^"\\]|\\.){0,300}"|-?[0-9]{1,18})'
+_VERSION = rb'"jsonrpc"\s*:\s*"2\.0"'
 _ID_FIRST = re.compile(
-    rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*' + _ID + rb'\s*,\s*"(?:result|error)"\s*:'
+    rb'\s*\{\s*(?:%b\s*,\s*)?"id"\s*:\s*%b\s*,\s*(?:%b\s*,\s*)?"(?:result|error)"\s*:' % (_VERSION, _ID, _VERSION)
 )
 _RESULT_FIRST = re.compile(rb'\s*\{\s*"(?:result|error)"\s*:')
-_ID_LAST = re.compile(rb',\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*' + _ID + rb"\s*\}\s*\Z")
+_ID_LAST = re.compile(
+    rb',\s*(?:%b\s*,\s*"id"\s*:\s*%b|"id"\s*:\s*%b\s*,\s*%b)\s*\}\s*\Z' % (_VERSION, _ID, _ID, _VERSION)
+)
+_BEGINS_WITH_RESULT = re.compile(
+    rb'\s*\{\s*(?:%b\s*,\s*"id"\s*:\s*%b\s*,\s*|"id"\s*:\s*%b\s*,\s*%b\s*,\s*)"result"\s*:\s*\{'
+    % (_VERSION, _ID, _ID, _VERSION)
+)
+_ENDS_WITH_RESULT = re.compile(rb"\}\s*\}\s*\Z")
+_RESULT_FIRST_OF_ALL = re.compile(rb'\s*\{\s*"result"\s*:\s*\{')
+_RESULT_BEFORE_ID = re.compile(rb"\}\s*" + _ID_LAST.pattern)
 _METHOD_FIRST = re.compile(rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*(?:"id"\s*:\s*' + _ID + rb'\s*,\s*)?"method"\s*:')
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 _ENDS = 1_000
@@ -44,6 +54,14 @@ def find_response_id(line: bytes) -> Id | None:
         return None
     value = parse(line[found])
     return (type(value).__name__, value)
+
+
+def is_well_formed_response(line: bytes) -> bool:
+    """Whether both ends of a long line are those of a response whose result is an object, as clients take it."""
+    start, end = line[:_ENDS], line[-_ENDS:]
+    if _BEGINS_WITH_RESULT.match(start):
+        return _ENDS_WITH_RESULT.search(end) is not None
+    return _RESULT_FIRST_OF_ALL.match(start) is not None and _RESULT_BEFORE_ID.search(end) is not None
 
 
 def parse_call_partially(line: bytes) -> PartialCall | None:
@@ -125,7 +143,9 @@ def _find_id(line: bytes) -> slice | None:
     if found is None and _RESULT_FIRST.match(line[:64]):
         before = max(len(line) - _ENDS, 0)
         found = _ID_LAST.search(line[before:])
-    return None if found is None else slice(before + found.start(1), before + found.end(1))
+    if found is None or found.lastindex is None:
+        return None
+    return slice(before + found.start(found.lastindex), before + found.end(found.lastindex))
 
 
 def is_certainly_request(line: bytes) -> bool:

@@ -19,7 +19,6 @@ from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.event_store import SessionEvents
 from coatcheck.proxy.jsonrpc import (
-    MALFORMED,
     PARSED_AT_ONCE,
     PROGRESS_TOKEN,
     TOO_DEEP,
@@ -27,7 +26,6 @@ from coatcheck.proxy.jsonrpc import (
     Message,
     error_response,
     id_of,
-    is_malformed_response,
     is_request,
     is_response,
     parse,
@@ -38,6 +36,7 @@ from coatcheck.proxy.jsonrpc import (
 from coatcheck.proxy.line_streams import HIGH_WATER
 from coatcheck.proxy.partial_parsing import find_response_id
 from coatcheck.proxy.pending_requests import PendingRequests
+from coatcheck.proxy.response_checks import unreadable
 from coatcheck.proxy.send_capacity import SendCapacity
 from coatcheck.proxy.upstreams.base import UpstreamConnection
 from coatcheck.store.tenancy import Caller, Tenancy
@@ -222,7 +221,7 @@ class Session:
         # The SDK cannot write what is not well-formed; lines of less than megabytes come so from the conversation.
         message = parse(line if len(line) <= PARSED_AT_ONCE else well_formed_line(line))
         if message is None and (key := find_response_id(line)) is not None:
-            message = error_response(key[1], MALFORMED)  # nested too deeply, for example
+            message = error_response(key[1], unreadable(line))  # A long one, which the conversation did not parse.
         may_be_deep = line.count(b"{") + line.count(b"[") > FAST_DEPTH
         for part in message if isinstance(message, list) else [message]:
             if may_be_deep and is_too_deep(part):  # the SDK would end the stream in the attempt to write it
@@ -232,7 +231,7 @@ class Session:
 
     def _refuse_deep(self, message: Any, size: int) -> None:
         if is_response(message):
-            self._post_message(error_response(message["id"], MALFORMED), size)
+            self._post_message(error_response(message["id"], "The server's response is nested too deeply."), size)
         else:
             logger.warning("The server sent a message that is nested too deeply; it is dropped")
         if is_request(message):
@@ -247,8 +246,6 @@ class Session:
             self._requests.remove(self._requests.get(id_of(message)))
         else:
             related = self._request_of(message)
-        if is_malformed_response(message):
-            message = error_response(message.get("id"), MALFORMED)
         try:
             item = jsonrpc_message_adapter.validate_python(message, by_name=False)
         except ValidationError:

@@ -25,11 +25,9 @@ from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.shared_connection import RequestStream, SharedConnection
 from coatcheck.proxy.jsonrpc import (
     LONG_LINE,
-    MALFORMED,
     Message,
     error_response,
     id_of,
-    is_malformed_response,
     is_request,
     is_response,
     meta_of,
@@ -290,18 +288,12 @@ async def _with_pings(first: bytes | None, lines: "SendQueue") -> AsyncIterator[
 
 
 def _answer_in(line: bytes, request: Message) -> bytes | None:
-    """Give the answer to a request where a line is that, or an error in the place of a short one that is malformed."""
-    is_long = len(line) > LONG_LINE
-    key = find_response_id(line) if is_long else None
-    message = parse(line) if key is None else None
-    if message is None:  # it is long, or nested too deeply
-        key = key or find_response_id(line)
-    elif is_response(message):
-        key = id_of(message)
-    if key is None or key != id_of(request):
-        return None
-    is_malformed = not is_long and (message is None or is_malformed_response(message))
-    return to_line(error_response(request["id"], MALFORMED)) if is_malformed else line
+    """Give the answer to a request where a line is that; the conversation has checked that it is well-formed."""
+    key = find_response_id(line) if len(line) > LONG_LINE else None
+    if key is None:
+        message = parse(line)
+        key = id_of(message) if is_response(message) else None
+    return line if key is not None and key == id_of(request) else None
 
 
 async def _respond(line: bytes, send: Send, statuses: Mapping[int, int]) -> None:

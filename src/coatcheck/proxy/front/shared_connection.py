@@ -30,6 +30,7 @@ from coatcheck.proxy.jsonrpc import (
 from coatcheck.proxy.line_streams import HIGH_WATER
 from coatcheck.proxy.partial_parsing import encode_message, find_response_id, replace_response_id
 from coatcheck.proxy.pending_requests import PendingRequests
+from coatcheck.proxy.response_checks import unreadable, well_formed_response
 from coatcheck.proxy.send_capacity import SendCapacity
 from coatcheck.proxy.upstreams.base import UpstreamConnection
 
@@ -243,8 +244,11 @@ class SharedConnection:
         response = replace_response_id(line, request.request_id) if message is None else None
         if response is None:
             parsed = parse(line) if message is None else message
-            no_json = request.error("The server's response is not JSON.")
-            response = to_line({**parsed, "id": request.request_id}) if isinstance(parsed, dict) else no_json
+            if isinstance(parsed, dict):
+                parsed = {**parsed, "id": request.request_id}
+                response = well_formed_response(parsed, to_line(parsed), request.request_id)[1]
+            else:
+                response = request.error(unreadable(line))
         request.requester.take(response)
 
     def _reply(self, question: Message) -> Message:

@@ -12,6 +12,7 @@ from coatcheck.proxy.gateway.names import MAX_NAME_CHARACTERS, joined, joined_ur
 from coatcheck.proxy.gateway.routing import RefusedError
 from coatcheck.proxy.gateway.upstream import State, Upstream
 from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Message, is_stateless, server_info_of
+from coatcheck.proxy.response_checks import fault_of
 
 logger = logging.getLogger(__name__)
 
@@ -182,6 +183,8 @@ def result_of(upstream: Upstream, message: Message, answer: Message) -> dict[str
     """
     stateless = is_stateless(message)
     error, result = answer.get("error"), answer.get("result")
+    if answer and (fault := fault_of(answer)):
+        raise UpstreamError(f'The response of the server "{upstream.name}" is malformed: {fault}.')
     if isinstance(error, dict):
         refused = RefusedError(INTERNAL_ERROR, str(error.get("message")))
         refused.error = error

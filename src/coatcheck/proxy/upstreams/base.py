@@ -33,7 +33,7 @@ class UpstreamConnection(Protocol):
 
     unparsed: bool
     """Whether a long response from one of several servers may come unparsed. Set by a caller that checks it with
-    `as_answer_to`."""
+    ``as_answer_to``."""
 
     @property
     def unsent_bytes(self) -> int:

@@ -14,6 +14,7 @@ import httpx2
 
 from coatcheck.calls.nesting import NESTED_HEADER
 from coatcheck.errors import UpstreamError, quoted, quoted_name
+from coatcheck.proxy.jsonrpc import parse, to_line, without_mark
 from coatcheck.proxy.upstreams.base import OnMessage, OnPressure
 
 logger = logging.getLogger(__name__)
@@ -239,6 +240,12 @@ async def read_body(response: httpx2.Response) -> bytes:
             raise ValueError(TOO_LARGE)
         body.write(chunk)
     return body.getvalue()
+
+
+def one_line(data: bytes) -> bytes:
+    """Make one line of a message that may be spread over several."""
+    stripped = without_mark(data).strip()
+    return to_line(parse(stripped)) if b"\n" in stripped or b"\r" in stripped else stripped + b"\n"
 
 
 def same_origin(one: str, other: str) -> bool:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from coatcheck.errors import UpstreamError
-from coatcheck.proxy.jsonrpc import looks_like_json
+from coatcheck.proxy.jsonrpc import looks_like_json, without_mark
 from coatcheck.proxy.line_streams import LineReader, LineWriter
 from coatcheck.proxy.upstreams.base import OnEnd, OnMessage, OnPressure, no_pressure
 from coatcheck.proxy.upstreams.process import ServerProcess, start_server, write_to_stderr
@@ -96,6 +96,7 @@ class ProcessConnection:
         self._watching = asyncio.ensure_future(self._watch(server))
 
     def _take(self, line: bytes) -> None:
+        line = without_mark(line)
         if looks_like_json(line):
             self._strayed = False
             self._on_message(line, None)

@@ -13,6 +13,7 @@ from coatcheck.proxy.upstreams.http_client import (
     HttpConnection,
     check_encoding,
     not_mcp,
+    one_line,
     refusal,
     same_origin,
     unreachable,
@@ -78,7 +79,7 @@ class SseConnection(HttpConnection):
                     if event.event == "endpoint" and not self._endpoint.done():
                         self._endpoint.set_result(self._checked(str(response.url.join(event.data.strip()))))
                     elif event.event == "message" and event.data:
-                        self._on_message(to_line(parse(event.data.encode())), None)
+                        self._on_message(one_line(event.data.encode()), None)
             self._end(f"The server {self.name} closed the connection.")
         except (httpx2.HTTPError, httpx2.SSEError, OSError, ValueError) as error:
             self._end(unreachable(self.name, error))

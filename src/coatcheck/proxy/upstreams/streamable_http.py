@@ -37,6 +37,7 @@ from coatcheck.proxy.upstreams.http_client import (
     HttpConnection,
     check_encoding,
     not_mcp,
+    one_line,
     read_body,
     refusal,
     unreachable,
@@ -241,7 +242,7 @@ class StreamableHttpConnection(HttpConnection):
     def _deliver(self, data: bytes, request: Message, key: Id) -> bool:
         """Hand on what came in answer to a request; say whether it was the answer."""
         self._headers.learn(request, data)
-        line = _one_line(data)
+        line = one_line(data)
         initializes = request["method"] == "initialize"
         seen = find_response_id(line) if len(line) > LONG_LINE and not initializes else None
         if seen is not None:
@@ -329,7 +330,7 @@ class StreamableHttpConnection(HttpConnection):
                         failures, last = 0, event.id or last
                         wait = event.retry if event.retry is not None else wait
                         if event.event == "message" and event.data:
-                            self._on_message(_one_line(event.data.encode()), None)
+                            self._on_message(one_line(event.data.encode()), None)
             except (httpx2.HTTPError, OSError, ValueError):
                 failures += 1
             await asyncio.sleep(resume_delay(wait))
@@ -357,9 +358,3 @@ class StreamableHttpConnection(HttpConnection):
 def resume_delay(retry: int) -> float:
     """Give the seconds to wait before a stream is resumed, from the milliseconds that the server asks for."""
     return min(retry, MAX_RETRY_MILLISECONDS) / 1000
-
-
-def _one_line(data: bytes) -> bytes:
-    """Make one line of a message that may be spread over several."""
-    stripped = data.strip()
-    return to_line(parse(stripped)) if b"\n" in stripped or b"\r" in stripped else stripped + b"\n"

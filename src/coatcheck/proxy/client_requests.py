@@ -1,0 +1,69 @@
+"""The requests of one client that the server has not answered, among our own."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from coatcheck.calls.call_budget import CallBudget
+from coatcheck.proxy.jsonrpc import Id, Message, id_of, is_response
+from coatcheck.proxy.pending_requests import PendingRequest, PendingRequests
+from coatcheck.proxy.view_calls import CALL, ViewCalls
+
+TASK_RESULT = "tasks/result"  # of a call made as a task; without the tool's name
+
+Pending = PendingRequest[asyncio.Future[Message] | None]
+"""A request of the client's (``None``) or one of our own, whose response the future gets."""
+
+
+class ClientRequests(PendingRequests[asyncio.Future[Message] | None]):
+    """Pending requests that count in a budget while the server has them.
+
+    Args:
+        budget: What the results of concurrent calls share.
+        listed_name: See `UpstreamConnection`.
+    """
+
+    def __init__(self, budget: CallBudget, listed_name: Callable[[str], str]) -> None:
+        super().__init__()
+        self._budget, self._listed_name = budget, listed_name
+        self._views = ViewCalls()
+
+    def add_prepared(self, message: Message, key: Id) -> Pending:
+        """Add a request of the client's that is prepared before the server gets it, if it does."""
+        request = self.add(message, None, key=key)
+        request.is_of_view = self._views.is_view_call(message)
+        return request
+
+    def add_sent(self, message: Message, key: Id, *, passes: bool) -> None:
+        """Add a request of the client's that the server gets as it is."""
+        request = self.add_prepared(message, key)
+        request.tool, request.passes = self._listed_name(request.tool), passes
+        request.method = CALL if request.method == TASK_RESULT else request.method
+        if request.method == CALL:
+            self._budget.call_started()
+
+    def sent_as_prepared(self, request: Pending) -> None:
+        """Note that the server gets a call that was prepared."""
+        request.task = None
+        self._budget.call_started()
+
+    def answered_by(self, message: Any) -> Pending | None:
+        """Give the request that a message from the server answers."""
+        return self.sent(id_of(message)) if is_response(message) else None
+
+    def sent(self, key: Id | None) -> Pending | None:
+        """Give the request that the server has under an id."""
+        request = self.get(key)
+        return request if request is not None and request.task is None else None
+
+    def remove(self, request: Pending | None) -> Pending | None:
+        """Remove a request; see ``PendingRequests``."""
+        removed = super().remove(request)
+        if removed is not None and removed.method == CALL and removed.task is None and removed.requester is None:
+            self._budget.call_ended()
+        return removed
+
+    def cancel(self, params: Any) -> bool:
+        """Drop a cancelled request; say whether it ends here because the server never got it."""
+        request = self.remove(self.cancelled(None, params))
+        return request is not None and request.task is not None and request.task.cancel()

@@ -1,0 +1,100 @@
+"""Responses that no client takes: what is wrong with one, and what takes its place."""
+
+from typing import Any
+
+from coatcheck.codec import json_type, load_exactly
+from coatcheck.errors import excerpt, quoted
+from coatcheck.proxy.jsonrpc import Id, Message, error_response, id_of, to_line
+
+LONGEST_QUOTATION = 200
+"""Characters of a malformed response that an error repeats."""
+
+
+def fault_of(response: Message) -> str:
+    """Say what is wrong with a response; ``""`` where nothing is, or what `well_formed_response` mends."""
+    version, error, result = (response.get(member) for member in ("jsonrpc", "error", "result"))
+    if version != "2.0":
+        return f'its "jsonrpc" is {_shown(version)}, not "2.0"' if "jsonrpc" in response else 'it has no "jsonrpc"'
+    if error is not None and result is not None:
+        return "it has both a result and an error"
+    if error is not None:
+        return _fault_of_error(error)
+    if "result" not in response:
+        return "it has neither a result nor an error"
+    return "" if isinstance(result, dict) else f"its result is {_shown(result)}, not an object"
+
+
+def _fault_of_error(error: Any) -> str:
+    if not isinstance(error, dict):
+        return f"its error is {_shown(error)}, not an object"
+    code, text = error.get("code"), error.get("message")
+    if not isinstance(text, str):
+        return f"its error has no message, but the code {_shown(code)}"
+    return "" if _integer(code) is not None else f"its error has no integer as code, but the message {_shown(text)}"
+
+
+def well_formed_response(message: Message, line: bytes, request_id: Any) -> tuple[Message, bytes]:
+    """Give a response and its line such that any client takes it for the answer to its request.
+
+    Most are as they came. Members that contradict the outcome without saying anything (an ``error`` that is null, a
+    ``method``) are left out, an id that is written in another way (``3.0`` for ``3``) becomes the request's. Anything
+    else that is malformed becomes an error that says what was.
+
+    Args:
+        message: The response.
+        line: The line that it came in.
+        request_id: The id as the client wrote it.
+    """
+    fault = fault_of(message)
+    if fault:
+        answer = error_response(request_id, f"The server's response is malformed: {fault}.")
+        return answer, to_line(answer)
+    error = message.get("error")
+    code = None if error is None else error["code"]
+    is_exact = type(message.get("id")) is type(request_id) and type(code) in {int, type(None)}
+    if is_exact and "method" not in message and ("result" in message) is not ("error" in message):
+        return message, line
+    outcome = {"result": message["result"]} if error is None else {"error": {**error, "code": _integer(code)}}
+    answer = {"jsonrpc": "2.0", "id": request_id, **outcome}
+    return answer, to_line(answer)
+
+
+def as_answer_to(request: Id, message: Any, line: bytes) -> tuple[Any, bytes]:
+    """Give an answer and its line such that they can only be taken for one to this request; all else as it is.
+
+    A server may give an answer a second id, or a method beside its result; a parser takes the last.
+    """
+    if message is None:
+        answer = error_response(request[1], unreadable(line))
+        return answer, to_line(answer)
+    outcome = {key: message[key] for key in ("result", "error") if key in message} if isinstance(message, dict) else {}
+    if not outcome or (id_of(message) == request and "method" not in message):
+        return message, line
+    answer = {"jsonrpc": "2.0", "id": request[1], **outcome}
+    return answer, to_line(answer)
+
+
+def unreadable(line: bytes) -> str:
+    """Say why a response cannot be read."""
+    try:
+        load_exactly(line)
+    except ValueError as error:
+        why = excerpt(str(error), LONGEST_QUOTATION).rstrip(".")
+        return f"The server's response is no JSON, or nested too deeply: {why}."
+    except RecursionError:
+        pass
+    return "The server's response is nested too deeply."
+
+
+def _integer(value: Any) -> int | None:
+    """Give an integer in whatever way it is written; ``None`` for anything else."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if type(value) is int else None
+
+
+def _shown(value: Any) -> str:
+    """Show what a response has where something else should be: a text in quotes, of all else the kind."""
+    if isinstance(value, str):
+        return quoted(value, LONGEST_QUOTATION)
+    return "null" if value is None else f"of the type {json_type(value)}"
