@@ -50,7 +50,8 @@ def main() -> int:
     command, tools = KINDS[options.kind]
     os.environ["PYTHONPATH"] = str(ROOT)
     # Workers keep decoded objects in memory up to a bound, which this load reaches at once if it is low.
-    with deployed(command, COATCHECK_SANDBOX_CACHE=str(CACHE)) as deployment:
+    # A preloaded interpreter would stand for the process whose memory is measured.
+    with deployed(command, python=sys.executable, COATCHECK_SANDBOX_CACHE=str(CACHE)) as deployment:
         tally, memory, seconds = anyio.run(_loaded, deployment, options.clients, options.seconds, tools)
     faults = _faults(tally, memory, seconds)
     _print(options, tally, memory, seconds)

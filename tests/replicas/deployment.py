@@ -21,18 +21,18 @@ EXAMPLE_LISTEN = 8000
 EXAMPLE_LOG = "/var/log/nginx/coatcheck.log"
 ANSWERED_BY = "X-Answered-By"
 STOP_SECONDS = 20.0
-COATCHECK = [PYTHON, "-W", "ignore", "-m", "coatcheck"]
+COATCHECK = ["-W", "ignore", "-m", "coatcheck"]
 
 
 class Replica:
     """One coatcheck at a port of its own, which it keeps over restarts."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, python: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self.port = free_port()
         self.log = log
         self.process: subprocess.Popen[bytes] | None = None
         at = ["--transport", "streamable-http", "--stateless", "--port", str(self.port)]
-        self._command = [*COATCHECK, command[0], *at, *command[1:]]
+        self._command = [python, *COATCHECK, command[0], *at, *command[1:]]
         self._environment = {**os.environ, **environment}
 
     @property
@@ -90,11 +90,12 @@ class Deployment:
 
 
 @contextlib.contextmanager
-def deployed(command: Sequence[str], **environment: str) -> Iterator[Deployment]:
+def deployed(command: Sequence[str], *, python: str = PYTHON, **environment: str) -> Iterator[Deployment]:
     """Run three replicas of a command of coatcheck behind nginx, with a Redis of their own.
 
     Args:
         command: The command, ``serve`` or ``wrap``, and its arguments; how it listens is added.
+        python: The interpreter that runs it.
         environment: Variables of the replicas.
     """
     with (
@@ -109,7 +110,7 @@ def deployed(command: Sequence[str], **environment: str) -> Iterator[Deployment]
             "COATCHECK_NAMESPACE_SECRET": "the same for all",
             **environment,
         }
-        replicas = [Replica(command, variables, folder / f"replica-{number}.log") for number in range(3)]
+        replicas = [Replica(python, command, variables, folder / f"replica-{number}.log") for number in range(3)]
         try:
             for replica in replicas:
                 replica.start()
