@@ -111,7 +111,7 @@ CALLER_IS_REMOTE: ContextVar[bool] = ContextVar("coatcheck_caller_is_remote", de
 
 
 class ObjectStoreUnavailable(CoatcheckError):
-    """The object store does not answer at the moment.
+    """The object store is currently unavailable.
 
     Attributes:
         text: What happened and where; its ``str`` is this only while no caller over a network is served.
@@ -123,7 +123,7 @@ class ObjectStoreUnavailable(CoatcheckError):
         self.text, self.public_text = text, public_text
 
     def __str__(self) -> str:
-        """Give the text that the caller who is being served may see."""
+        """Return the text that the caller who is being served may see."""
         return self.public_text if CALLER_IS_REMOTE.get() else self.text
 
 
@@ -210,7 +210,7 @@ _TOOL_ERRORS = {"mcp.server": "mcp.server.mcpserver.exceptions", "fastmcp.except
 
 
 def as_tool_error(error: CoatcheckError) -> CoatcheckError:
-    """Give ``error`` a class whose text the mcp SDK and FastMCP show to the model.
+    """Convert ``error`` to a class whose text the mcp SDK and FastMCP show to the model.
 
     They show the text of their own ``ToolError`` only, FastMCP at least where it hides details. Where they are loaded,
     the answer is an instance of the error's class and of ``ToolError``; elsewhere it is the error itself, so plain

@@ -242,7 +242,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
-        """Make settings from a section of a host's configuration.
+        """Create settings from a section of a host's configuration.
 
         Raises:
             SettingsError: The section is missing or no mapping, or a value does not fit.
@@ -258,7 +258,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, config: Path | None = None, **values: Any) -> "Settings":
-        """Make settings with a settings file (TOML); without one, the file that ``COATCHECK_CONFIG`` names.
+        """Create settings with a settings file (TOML); without one, the file that ``COATCHECK_CONFIG`` names.
 
         Raises:
             SettingsError: The file is missing or malformed, or a value does not fit.
@@ -284,7 +284,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Give the sources in their order of precedence; ``COATCHECK_CONFIG`` names a TOML file."""
+        """Return the sources in their order of precedence; ``COATCHECK_CONFIG`` names a TOML file."""
         del dotenv_settings, file_secret_settings
         plan = PlanVariables(settings_cls)
         given = init_settings.init_kwargs if isinstance(init_settings, InitSettingsSource) else {}
@@ -303,7 +303,7 @@ class Settings(BaseSettings):
 
 
 def unknown_variables() -> dict[str, str | None]:
-    """Give the variables ``COATCHECK_…`` that set nothing, each with the one that is probably meant, if any."""
+    """Return the variables ``COATCHECK_…`` that set nothing, each with the one that is probably meant, if any."""
     known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | {CONFIG_VARIABLE}
     found: dict[str, str | None] = {}
     for variable in sorted(os.environ):

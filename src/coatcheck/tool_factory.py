@@ -2,7 +2,7 @@
 
 A registry maps a tool's name to its function and its `ToolConfig`; `register_tools` puts those asked for on a server.
 Parameters that the host fills leave signature, schema and docstring, and a client that sends one anyway changes
-nothing. Providers are asked at every call, so an override in a container reaches tools that are registered already.
+nothing. Providers are called each time, so an override in a container reaches tools that are registered already.
 """
 
 from coatcheck.tools.hidden_parameters import inject, per_call

@@ -83,22 +83,22 @@ def _(c):
     c.sandbox.override(providers.ThreadSafeSingleton(lambda part: part, through))
 
 
-@mistake("wrong-type", r"store: InMemoryBackend was given where ObjectStore is expected: it lacks afetch")
+@mistake("wrong-type", r"store: InMemoryBackend was passed where ObjectStore is expected: it lacks afetch")
 def _(c):
     c.store.override(InMemoryBackend())
 
 
-@mistake("wrong-type", r"store: InMemoryBackend was given where ObjectStore is expected")
+@mistake("wrong-type", r"store: InMemoryBackend was passed where ObjectStore is expected")
 def _(c):
     c.store.override(providers.ThreadSafeSingleton(InMemoryBackend))
 
 
-@mistake("wrong-type", r"settings: dict was given where Settings is expected")
+@mistake("wrong-type", r"settings: dict was passed where Settings is expected")
 def _(c):
     c.settings.override({"object_store_ttl": 3})
 
 
-@mistake("class-not-instance", r"backend: the class InMemoryBackend was given: give an instance, InMemoryBackend\(…\)")
+@mistake("class-not-instance", r"backend: the class InMemoryBackend was passed: pass an instance, InMemoryBackend\(…\)")
 def _(c):
     c.backend.override(InMemoryBackend)
 
@@ -108,22 +108,22 @@ def _(c):
     c.explorer.override(Explorer(c.store()))
 
 
-@mistake("not-thread-safe", r"store: Singleton\(ObjectStore\) makes several objects")
+@mistake("not-thread-safe", r"store: Singleton\(ObjectStore\) may create several objects")
 def _(c):
     c.store.override(providers.Singleton(ObjectStore, c.backend))
 
 
-@mistake("not-shared", r"backend: Factory\(InMemoryBackend\) makes another object at each call")
+@mistake("not-shared", r"backend: Factory\(InMemoryBackend\) creates a new object at each call")
 def _(c):
     c.backend.override(providers.Factory(InMemoryBackend))
 
 
-@mistake("not-shared", r"store: ThreadLocalSingleton\(ObjectStore\) makes another object")
+@mistake("not-shared", r"store: ThreadLocalSingleton\(ObjectStore\) creates a new object")
 def _(c):
     c.store.override(providers.ThreadLocalSingleton(ObjectStore, c.backend))
 
 
-@mistake("wrong-type", r"namespace: str was given where a function that gives the namespace is expected")
+@mistake("wrong-type", r"namespace: str was passed where a function that gives the namespace is expected")
 def _(c):
     c.namespace.override("eu")
 
@@ -186,7 +186,7 @@ def _(c):
     c.tools.add_args(providers.Object({"report": (report, ToolConfig(custom_args={"titel": "x"}))}))
 
 
-@mistake("missing-input", "settings is missing: give it when the container is made")
+@mistake("missing-input", "settings is missing: pass it when the container is created")
 def _(c):
     c.settings.reset_override()
     c.settings.set_default(None)

@@ -145,9 +145,9 @@ def test_a_codec_without_a_usable_name_or_method_is_refused(backend, name):
     applied.name = name
     with pytest.raises(WiringError, match="needs a name of at most 40"):
         ObjectStore(backend, codec=applied)
-    with pytest.raises(WiringError, match="codec: object was given where Codec is expected: it lacks decode, encode"):
+    with pytest.raises(WiringError, match="codec: object was passed where Codec is expected: it lacks decode, encode"):
         validate(Container(settings=Settings(), codec=object()))
     with pytest.raises(WiringError, match="lacks encode and decode"):
         ObjectStore(backend, codec=object())
-    with pytest.raises(WiringError, match="codec: the class Encrypted was given"):
+    with pytest.raises(WiringError, match="codec: the class Encrypted was passed"):
         validate(Container(settings=Settings(), codec=Encrypted))

@@ -78,7 +78,7 @@ async def test_a_list_may_be_toml_with_several_tokens_for_a_name(tmp_path):
         ("tokens", "# nobody\n", "is empty"),
         ("tokens", b"\xff\xfe", "no UTF-8"),
         ("tokens.toml", "[tokens]\nalice = tok-alice-5fkq\n", "no valid TOML"),
-        ("tokens.toml", "tokens = 'tok-alice-5fkq'\n", "wants a table"),
+        ("tokens.toml", "tokens = 'tok-alice-5fkq'\n", "needs a table"),
         ("tokens.toml", "[tokens]\nalice = 'tok-alice-5fkq'\n", "has no hash for alice"),
     ],
 )
@@ -323,8 +323,8 @@ async def test_keys_that_cannot_be_had_are_not_asked_for_at_every_call(provider)
     ("given", "expected"),
     [
         ({"jwks": "x", "issuer": "i"}, "needs --auth-issuer and --auth-audience"),
-        ({"issuer": "i"}, "go with --auth-jwks"),
-        ({"audience": "i", "verifier": "a:b"}, "go with --auth-jwks"),
+        ({"issuer": "i"}, "require --auth-jwks"),
+        ({"audience": "i", "verifier": "a:b"}, "require --auth-jwks"),
         ({"jwks": "x", "verifier": "a:b"}, "Choose one"),
         ({"verifier": "nowhere"}, "module:attribute"),
         ({"verifier": "no_such_module:x"}, "ModuleNotFoundError"),

@@ -159,7 +159,7 @@ async def test_registered_tools_have_them_too(session, provider):
 
 
 def test_what_is_no_provider_is_refused_where_it_is_written():
-    with pytest.raises(TypeError, match=r"inject\(\): 'session' wants a provider.*session=lambda: …"):
+    with pytest.raises(TypeError, match=r"inject\(\): 'session' needs a provider.*session=lambda: …"):
         inject(session=5)  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match=r"parameters\['store'\] is a value \(ObjectStore\).*container.store"):
         ToolConfig(parameters={"store": Container(settings=Settings()).store()})  # type: ignore[dict-item]

@@ -34,7 +34,7 @@ _KINDS = {str: "string", dict: "object", list: "array", tuple: "array", bool: "b
 
 
 def types_of_value(value: Any) -> Types:
-    """Give the types that a JSON value has: an integral float is an integer too; none for what is no JSON."""
+    """Return the types that a JSON value has: an integral float is an integer too; none for what is no JSON."""
     if value is None:
         return _NAMED["null"]
     if isinstance(value, float):
@@ -59,7 +59,7 @@ class DeclaredTypes:
 
     Args:
         root: The schema.
-        resolve: Gives the schema that a ``$ref`` leads to; by default local ones are looked up in ``root``.
+        resolve: Returns the schema that a ``$ref`` leads to; by default local ones are looked up in ``root``.
     """
 
     def __init__(self, root: Any, resolve: Resolve | None = None) -> None:
@@ -68,7 +68,7 @@ class DeclaredTypes:
         self._places = 0
 
     def at(self, place: Place = ()) -> Types:
-        """Give the types that are allowed at a place."""
+        """Return the types that are allowed at a place."""
         spot = self._root
         for key in place:
             spot = self._inner(spot, key)
@@ -125,7 +125,7 @@ class DeclaredTypes:
         return self._resolve(reference) if isinstance(reference, str) else None
 
     def _branches(self, schemas: tuple[Any, ...]) -> list[dict[str, Any]]:
-        """Give the schemas and what they are combined of; none where there are too many."""
+        """Return the schemas and what they are combined of; none if there are too many."""
         found: list[dict[str, Any]] = []
         waiting = [(schema, 0) for schema in schemas]
         while waiting:

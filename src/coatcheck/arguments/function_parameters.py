@@ -68,7 +68,7 @@ class FunctionParameter:
             return DeclaredTypes(True)
 
     def validate(self, value: Any, sources: Sequence[str] = ()) -> Any:
-        """Give ``value`` as the parameter's type; text that holds JSON is parsed where text does not fit.
+        """Return ``value`` as the parameter's type; text that holds JSON is parsed where text does not fit.
 
         Args:
             value: The argument, references resolved.
@@ -109,7 +109,7 @@ class _WithoutWarnings(GenerateJsonSchema):
 
 
 def types_at(parameters: Mapping[str, FunctionParameter], place: Place) -> Types:
-    """Give the types that are allowed at a place of a function's arguments."""
+    """Return the types that are allowed at a place of a function's arguments."""
     parameter = parameters.get(str(place[0])) if place else None
     return ANY if parameter is None else parameter.types.at(place[1:])
 

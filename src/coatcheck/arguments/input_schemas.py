@@ -48,7 +48,7 @@ def advertise_references(input_schema: Schema) -> Schema:
 
 
 def advertised_parameter(schema: Any, types: Types) -> Any:
-    """Give the schema of one parameter with a reference as alternative, or the same one where that saves nothing."""
+    """Return the schema of one parameter with a reference as alternative, or the same one where that saves nothing."""
     if schema is True:
         schema = {}
     if not isinstance(schema, dict) or not _profits(schema, types):

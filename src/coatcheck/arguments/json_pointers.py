@@ -11,7 +11,7 @@ MOST_PARTS = 20_000
 
 
 def follow(root: Any, reference: Any) -> Any:
-    """Give the subschema that a local ``$ref`` leads to; ``None`` where it leads nowhere or is not local."""
+    """Return the subschema that a local ``$ref`` leads to; ``None`` if it leads nowhere or is not local."""
     target = parse_pointer(reference)
     if target is None:
         return None
@@ -27,14 +27,14 @@ def follow(root: Any, reference: Any) -> Any:
 
 
 def parse_pointer(reference: Any) -> Pointer | None:
-    """Give the steps of a local ``$ref``, ``()`` for ``#``; ``None`` where it is none."""
+    """Return the steps of a local ``$ref``, ``()`` for ``#``; ``None`` if it is none."""
     if not isinstance(reference, str) or (reference != "#" and not reference.startswith("#/")):
         return None
     return tuple(step.replace("~1", "/").replace("~0", "~") for step in reference.split("/")[1:])
 
 
 def local_targets(schema: Any, most: int = MOST_PARTS) -> set[Pointer] | None:
-    """Give where the local ``$ref`` in a schema lead; ``None`` where the schema has more than ``most`` parts."""
+    """Return where the local ``$ref`` in a schema lead; ``None`` if the schema has more than ``most`` parts."""
     found: set[Pointer] = set()
     waiting = [schema]
     while waiting:

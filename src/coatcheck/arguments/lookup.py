@@ -23,7 +23,7 @@ class Lookup(Protocol):
     """Parts of large values that were found, for the caller who frees them; see ``coatcheck.codec.free_chunks``."""
 
     async def find(self, reference: Reference, *, as_text: bool = False, sampled: bool = False) -> Found:
-        """Give what a reference stands for; of a large value that stays JSON a sample, where one is asked for."""
+        """Return what a reference stands for; of a large value that stays JSON a sample, where one is asked for."""
         ...
 
     async def exists(self, object_id: str) -> bool:
@@ -31,11 +31,11 @@ class Lookup(Protocol):
         ...
 
     async def ids(self) -> list[str]:
-        """Give the ids of the caller's objects; none where they cannot be listed."""
+        """Return the ids of the caller's objects; none if they cannot be listed."""
         ...
 
     async def pause(self) -> None:
-        """Let others work where it is time."""
+        """Yield to other tasks when it is time."""
         ...
 
 
@@ -43,7 +43,7 @@ class BlockingLookup:
     """Looks objects up with calls that block.
 
     Args:
-        explorer: Gives the explorer when the first reference is found.
+        explorer: Returns the explorer when the first reference is found.
     """
 
     def __init__(self, explorer: Callable[[], Explorer]) -> None:
@@ -51,7 +51,7 @@ class BlockingLookup:
         self.chunks: Chunks = []
 
     async def find(self, reference: Reference, *, as_text: bool = False, sampled: bool = False) -> Found:
-        """Give what a reference stands for; of a large value that stays JSON a sample, where one is asked for."""
+        """Return what a reference stands for; of a large value that stays JSON a sample, where one is asked for."""
         del sampled  # Nothing stays JSON here.
         return self._explorer().find(reference, as_text=as_text)
 
@@ -64,7 +64,7 @@ class BlockingLookup:
         return True
 
     async def ids(self) -> list[str]:
-        """Give the ids of the caller's objects; none where they cannot be listed."""
+        """Return the ids of the caller's objects; none if they cannot be listed."""
         try:
             return [summary.object_id for summary in self._explorer().store.list()]
         except ListingUnsupported:
@@ -78,7 +78,7 @@ class AsyncLookup:
     """Looks objects up on the event loop.
 
     Args:
-        explorer: Gives the explorer when the first reference is found.
+        explorer: Returns the explorer when the first reference is found.
         as_json: Give large values as ``Spliced``, for a caller who only passes them on as JSON.
     """
 
@@ -89,7 +89,7 @@ class AsyncLookup:
         self.chunks: Chunks = []
 
     async def find(self, reference: Reference, *, as_text: bool = False, sampled: bool = False) -> Found:
-        """Give what a reference stands for; of a large value that stays JSON a sample, where one is asked for."""
+        """Return what a reference stands for; of a large value that stays JSON a sample, where one is asked for."""
         if self._as_json and not as_text:
             found = await self._explorer().afind_json(reference, sampled=sampled)
         else:
@@ -108,20 +108,20 @@ class AsyncLookup:
         return True
 
     async def ids(self) -> list[str]:
-        """Give the ids of the caller's objects; none where they cannot be listed."""
+        """Return the ids of the caller's objects; none if they cannot be listed."""
         try:
             return [summary.object_id for summary in await self._explorer().store.alist()]
         except ListingUnsupported:
             return []
 
     async def pause(self) -> None:
-        """Let others work where it is time."""
+        """Yield to other tasks when it is time."""
         if self._manners.should_yield():
             await self._manners.pause()
 
 
 def parse_json_text(text: str) -> Any:
-    """Give the value that a text spells out as JSON, exactly.
+    """Return the value that a text spells out as JSON, exactly.
 
     Raises:
         ValueError: It is no JSON, or nested too deeply.
@@ -130,7 +130,7 @@ def parse_json_text(text: str) -> Any:
 
 
 def text_of_found(found: Found) -> str | None:
-    """Give the text that was found as a plain string, or ``None`` where it is none."""
+    """Return the text that was found as a plain string, or ``None`` if it is none."""
     value = found.value
     if isinstance(value, Spliced) and bytes(value.json[:1]) == b'"':
         value = load_json(value.json)

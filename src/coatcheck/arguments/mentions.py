@@ -42,18 +42,18 @@ class Template(NamedTuple):
 
 
 def templates(text: str) -> Iterator[Template]:
-    """Give the places of a text that ask for the text of an object."""
+    """Return the places of a text that ask for the text of an object."""
     for found in _TEMPLATE.finditer(text):
         yield Template(found.start(), found.end(), found[1])
 
 
 def without_templates(text: str) -> str:
-    """Give what is left of a text outside its templates."""
+    """Return what is left of a text outside its templates."""
     return _TEMPLATE.sub(" ", text)
 
 
 def mentions(text: str) -> Iterator[tuple[str, str]]:
-    """Give what looks like references inside a longer text, a bounded number: each id once, and it with its path."""
+    """Return what looks like references inside a longer text, a bounded number: each id once, and it with its path."""
     seen: set[str] = set()
     for found in _MENTION.finditer(text):
         if found["id"] not in seen:
@@ -64,7 +64,7 @@ def mentions(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _with_path(written: str) -> str:
-    """Give a reference with as much of what follows it as is a path: a sentence may end behind it."""
+    """Return a reference with as much of what follows it as is a path: a sentence may end behind it."""
     ends = [found.end() for found in _STEP.finditer(written)]
     return next((written[:end] for end in reversed(ends) if parse_reference(written[:end])), written[: ends[0]])
 
@@ -86,7 +86,7 @@ class NearMiss(NamedTuple):
 
 
 def near_miss(text: str) -> NearMiss | None:
-    """Tell whether a text as a whole may be a reference with a slip; whether there is such an object is not asked."""
+    """Return whether a text as a whole may be a reference with a slip; whether there is such an object is not asked."""
     if len(text) > LONGEST_NEAR_MISS:
         return None
     bare = text.strip(_AROUND)
@@ -100,7 +100,7 @@ def near_miss(text: str) -> NearMiss | None:
 
 
 def nearest_id(wanted: str, ids: Iterable[str]) -> str | None:
-    """Give the id that differs in case alone or in one character, if there is one."""
+    """Return the id that differs in case alone or in one character, if there is one."""
     folded = wanted.casefold()
     near = [known for known in ids if _differ_in_one(folded, known.casefold())]
     return min(near, key=lambda known: (known.casefold() != folded, known), default=None)

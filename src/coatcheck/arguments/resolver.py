@@ -50,7 +50,7 @@ class Resolver:
 
     Args:
         lookup: Finds what references stand for.
-        types_at: Gives the types that are allowed at a place of the arguments.
+        types_at: Returns the types that are allowed at a place of the arguments.
 
     Attributes:
         notes: What to tell the model beside the result of the call.
@@ -73,7 +73,7 @@ class Resolver:
         return any(type(value) in _CONTAINERS or (type(value) is str and "@" in value) for value in arguments.values())
 
     async def resolve(self, arguments: Any) -> Any:
-        """Give the arguments with values in the place of references; the same object where there is none.
+        """Return the arguments with values in the place of references; the same object where there is none.
 
         Values that were put in are not searched again. What was given is not changed.
 
@@ -130,7 +130,7 @@ class Resolver:
         return found
 
     async def _text(self, text: str, place: Place, *, is_parsed: bool = False) -> Any:
-        """Give what is to stand in the place of a text; the same text where nothing is."""
+        """Return what is to stand in the place of a text; the same text where nothing is."""
         reference = parse_reference(text)
         if reference is not None:
             return await self._value(reference, text, place)
@@ -256,7 +256,7 @@ class Resolver:
         return "".join((*pieces, text[end:])) if pieces else text
 
     async def _template_target(self, inside: str) -> Reference | None:
-        """Give the reference in braces; ``None`` where there is no such object, so that it is other text.
+        """Return the reference in braces; ``None`` if there is no such object, so that it is other text.
 
         Raises:
             ReferenceSyntaxError: There is one, and the path is malformed.
@@ -269,7 +269,7 @@ class Resolver:
         return parse_target(inside) if reference is None else reference
 
     async def _problem_with(self, slip: NearMiss) -> str | None:
-        """Say how a text misses an existing reference; ``None`` where it does not."""
+        """Describe how a text misses an existing reference; ``None`` if it does not."""
         if await self._is_object(slip.object_id):
             if slip.is_quoted:
                 return f"Write {excerpt(slip.bare)} alone, without quotes, backticks or spaces around it."
@@ -325,7 +325,7 @@ class Resolver:
 
 
 def _copied(value: Any, place: Place, copies: dict[Place, Any], tuples: list[Place]) -> Any:
-    """Give the copy of a container, in the copy of the one that it is in; of a tuple as a list."""
+    """Return the copy of a container, in the copy of the one that it is in; of a tuple as a list."""
     if place not in copies:
         parent = _copied(value, place[:-1], copies, tuples) if place else None
         original = value if parent is None else parent[place[-1]]

@@ -18,7 +18,7 @@ OPTIONAL = (
 
 
 def as_backend(candidate: ObjectStoreBackend) -> "SafeBackend":
-    """Give a backend the full interface of `Backend`, with errors of this library.
+    """Wrap a backend in the full interface of `Backend`, with errors of this library.
 
     Raises:
         WiringError: It is no backend; the message names what is missing.

@@ -38,7 +38,7 @@ class Deadlines:
         self._sift_up(len(self._keys) - 1, due, key)
 
     def discard(self, key: str) -> None:
-        """Take ``key`` out, if it is there."""
+        """Remove ``key`` if it is present."""
         position = self._positions.pop(key, None)
         if position is None:
             return
@@ -106,9 +106,9 @@ class InMemoryBackend(Backend):
 
     Args:
         max_objects: Most objects in total; 0 means no bound, as for the other four.
-        max_bytes: Most bytes in total, counting values only.
+        max_bytes: Maximum bytes in total, counting values only.
         max_namespace_objects: Most objects in one namespace.
-        max_namespace_bytes: Most bytes in one namespace.
+        max_namespace_bytes: Maximum bytes in one namespace.
         max_idle: Seconds that an object is kept unused.
         clock: Seconds from any origin, never going back.
     """

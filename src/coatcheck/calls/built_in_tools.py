@@ -1,4 +1,4 @@
-"""Our own tools as they appear on the wire: described, called with checked arguments, answered as result dicts."""
+"""coatcheck's own tools on the wire: their descriptions, the validation of arguments, and results as dicts."""
 
 import asyncio
 import inspect
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 MOST_FAULTS = 5
 MOST_NAME = 60
-"""Characters of an argument's name that are compared with those there are."""
+"""Characters of an unknown argument's name that are compared with the known names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class OwnTool:
     """A function as a tool.
 
     Attributes:
-        name: The name it has where nothing else bears it.
+        name: Its name unless the server has a tool of that name.
         description: Text for the model.
-        function: A plain or async function that answers with text.
+        function: A sync or async function that returns text.
         parameters: Its visible parameters as a model.
         annotations: Hints for the host, such as ``readOnlyHint``.
         title: The name that people see.
@@ -44,7 +44,7 @@ class OwnTool:
     title: str | None = None
 
     def advertise(self, name: str) -> dict[str, Any]:
-        """Give the entry for ``tools/list`` under the name that the tool has there."""
+        """Return the entry for ``tools/list``, under the listed name."""
         entry: dict[str, Any] = {
             "name": name,
             "description": self.description,
@@ -57,7 +57,7 @@ class OwnTool:
         return entry
 
     async def call(self, arguments: Mapping[str, Any] | str | None) -> Result:
-        """Call the tool; what goes wrong becomes a result that says so."""
+        """Call the tool; errors become error results."""
         fields = self._fields()
         required = [name for name, field in fields.items() if field.is_required()]
         try:
@@ -75,18 +75,18 @@ class OwnTool:
         except CoatcheckError as error:
             return text_result(str(error), is_error=True)
         except Exception:
-            # The inside of a fault is for the people who run this, not for the model.
+            # Details of an unexpected error are for operators, not for the model.
             logger.exception("Tool %s failed", self.name)
             return text_result(f"Error executing tool {self.name}.", is_error=True)
         return text_result(str(text))
 
     def _fields(self) -> dict[str, FieldInfo]:
-        """Give the parameters by the names that callers use."""
+        """Return the parameters by the names that callers use."""
         return {field.alias or name: field for name, field in self.parameters.model_fields.items()}
 
 
 def _opened(arguments: dict[str, Any], fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
-    """Open JSON text where an object is expected: some models write nested arguments as texts."""
+    """Parse JSON text where an object is expected: some models write nested arguments as strings."""
     opened = {
         name: open_json_text(value)
         for name, value in arguments.items()
@@ -121,7 +121,7 @@ def own_tool(
 
 
 class _WithoutTitles(GenerateJsonSchema):
-    """Schemas without the titles that only repeat names: every tool's schema costs the model tokens."""
+    """Generates schemas without the titles that only repeat names: every schema costs the model tokens."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         return False

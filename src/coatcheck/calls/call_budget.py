@@ -1,25 +1,25 @@
-"""Characters that the results of concurrent calls may have together."""
+"""The budget, in characters, that the results of concurrent calls share."""
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 WINDOW = 0.5
-"""Seconds after a result in which a call still counts as concurrent: a model needs longer to think."""
+"""Seconds after a result within which a call still counts as concurrent; a model takes longer for its next turn."""
 
 MOST_BUDGETS = 1_000
-"""Budgets that are remembered at once; beyond that, the caller who was quiet longest starts with a new one."""
+"""Budgets that are kept at once; beyond that, the least recently active caller gets a new one."""
 
 
 class CallBudget:
-    """The budget of calls that a model makes at once: those that overlap, and those that follow within the window.
+    """The budget of concurrent calls: those that overlap, and those that follow within the window.
 
     Args:
-        window: Seconds after the last result in which the budget still holds.
-        clock: Gives seconds.
+        window: Seconds after the last result within which the budget still applies.
+        clock: Returns the time in seconds.
 
     Attributes:
-        spent: Characters that the results had so far.
+        spent: Characters of the results so far.
     """
 
     def __init__(self, window: float = WINDOW, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,7 +35,7 @@ class CallBudget:
         return not self._open and self._clock() - self._last_result > self._window
 
     def call_started(self) -> None:
-        """Count a call; the budget is full again where no other is concurrent."""
+        """Count a call; the budget is reset if no other call is concurrent."""
         if self.is_over:
             self.spent = 0
         self._open += 1
@@ -46,15 +46,15 @@ class CallBudget:
         self._last_result = self._clock()
 
     def room(self, limit: int) -> int | None:
-        """Characters that are left of a limit; ``None`` where there is no limit (0)."""
+        """Characters that are left of a limit; ``None`` if there is no limit (0)."""
         return max(limit - self.spent, 0) if limit else None
 
 
 class CallBudgets:
-    """The budgets of many callers, where no session keeps them apart.
+    """The budgets of many callers, for transports without sessions.
 
     Args:
-        most: Budgets that are remembered at once.
+        most: Budgets that are kept at once.
     """
 
     def __init__(self, most: int = MOST_BUDGETS) -> None:
@@ -62,7 +62,7 @@ class CallBudgets:
         self._budgets: OrderedDict[Hashable, CallBudget] = OrderedDict()
 
     def of(self, caller: Hashable) -> CallBudget:
-        """Give a caller's budget; of an unknown caller (``None``) each call has its own."""
+        """Return a caller's budget; each call of an unknown caller (``None``) has its own."""
         if caller is None:
             return CallBudget()
         found = self._budgets.setdefault(caller, CallBudget())

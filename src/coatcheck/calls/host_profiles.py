@@ -1,4 +1,4 @@
-"""What MCP hosts do with a result, by the name that they give in the handshake: one table, and the rules over it.
+"""How MCP hosts handle results, by the name that they send in the handshake: a table, and the rules that use it.
 
 A result has two audiences: the model, and the code of the host (a view of MCP Apps, a script). The model reads
 ``content`` in most hosts and ``structuredContent`` in some; views and scripts read ``structuredContent``.
@@ -11,23 +11,23 @@ from functools import lru_cache
 from typing import Any, Literal
 
 APPS_EXTENSION = "io.modelcontextprotocol/ui"
-"""The extension that clients announce which show views of MCP Apps (SEP-1865)."""
+"""The extension that clients announce if they show views of MCP Apps (SEP-1865)."""
 
 CLIENT_INFO = "io.modelcontextprotocol/clientInfo"
 CLIENT_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
 """Members of the ``_meta`` of a stateless request that describe its client."""
 
 UI_KEYS = ("ui", "ui/resourceUri")
-"""Members of a tool's ``_meta`` that name its view; the second is the older spelling, which servers still send."""
+"""Members of a tool's ``_meta`` that name its view; the second is an older spelling that servers still send."""
 
 VIEWS = "ui://"
-"""How the addresses of views begin, by which hosts know them."""
+"""The prefix of the addresses of views, by which hosts recognise them."""
 
 APP_ONLY = "app"
 
 MAX_RESULT_SIZE_KEY = "anthropic/maxResultSizeChars"
 MOST_RESULT_CHARACTERS = 500_000
-"""Characters up to which Claude Code lets a tool raise its own limit."""
+"""Maximum characters to which a tool may raise its limit in Claude Code."""
 
 StructuredContent = Literal["auto", "whole", "short"]
 ResultForm = Literal["whole", "short"]
@@ -35,14 +35,14 @@ ResultForm = Literal["whole", "short"]
 
 @dataclass(frozen=True, slots=True)
 class HostProfile:
-    """What one host does with results.
+    """How a host handles results.
 
     Attributes:
-        name: What the setting ``host_profile`` calls it.
-        client_names: How ``clientInfo.name`` begins, in lower case with ``-`` for spaces.
+        name: Its value for the setting ``host_profile``.
+        client_names: Prefixes of ``clientInfo.name``, in lower case with ``-`` for spaces.
         reads_structured_content: Whether its model reads ``structuredContent`` in place of ``content``.
-        inline_bytes: Bytes of a result up to which it passes unchanged where the setting ``inline_limit`` says nothing:
-            what the host shows without cutting it or moving it to a file; 0 for the general limit.
+        inline_bytes: Bytes up to which a result passes unchanged if the setting ``inline_limit`` is not set: the size
+            that the host shows without cutting it or moving it to a file; 0 for the general limit.
     """
 
     name: str
@@ -66,15 +66,15 @@ PROFILES = (
 )
 
 NAMES = tuple(profile.name for profile in PROFILES)
-"""What the setting ``host_profile`` takes beside ``auto``."""
+"""Values of the setting ``host_profile`` besides ``auto``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The client of a call, as far as its results depend on it.
+    """The properties of a call's client that affect its results.
 
     Attributes:
-        name: ``clientInfo.name``; empty where it gave none.
+        name: ``clientInfo.name``; empty if it sent none.
         shows_apps: Whether it announced that it shows views of MCP Apps.
     """
 
@@ -86,7 +86,7 @@ UNKNOWN_CLIENT = Client()
 
 
 def client_of_initialize(params: Any) -> Client:
-    """Read the client from the parameters of ``initialize``; whatever is malformed counts as not given."""
+    """Read the client from the parameters of ``initialize``; malformed values are ignored."""
     given = params if isinstance(params, Mapping) else {}
     return _client(given.get("clientInfo"), given.get("capabilities"))
 
@@ -99,7 +99,7 @@ def client_of_request(params: Any) -> Client:
 
 
 def profile_of(client: Client, host_profile: str = "auto") -> HostProfile:
-    """Give the profile of a client, or the one that the setting names."""
+    """Return the profile of a client, or the one that the setting names."""
     if host_profile != "auto":
         return next((profile for profile in PROFILES if profile.name == host_profile), DEFAULT)
     return _profile_of_name(client.name.casefold().replace(" ", "-")[:100])
@@ -121,7 +121,7 @@ def result_form(
 
     Args:
         client: The client of the call.
-        tool: The tool as it is listed; ``None`` where it is not known.
+        tool: The tool's entry in the list; ``None`` if it is unknown.
         server_has_apps: Whether a tool of its server has a view.
         structured_content: The setting.
         host_profile: The setting.
@@ -152,12 +152,12 @@ def is_for_the_app_alone(tool: Mapping[str, Any] | None) -> bool:
 
 
 def inline_characters(profile: HostProfile, inline_limit: int, text: str) -> int:
-    """Give the characters of a text up to which it passes unchanged: the host's bytes, or the general limit.
+    """Return the characters up to which a text passes unchanged: from the host's bytes, or the general limit.
 
     Args:
         profile: The host.
         inline_limit: The general limit in characters, for hosts without one of their own.
-        text: The text, of which a host counts the bytes.
+        text: The text, whose bytes a host counts.
     """
     if not profile.inline_bytes or not text:
         return inline_limit
@@ -167,7 +167,7 @@ def inline_characters(profile: HostProfile, inline_limit: int, text: str) -> int
 
 
 def with_raised_limit(tool: dict[str, Any]) -> dict[str, Any]:
-    """Give a tool whose results always pass whole the mark that lets Claude Code show them whole."""
+    """Mark a tool whose results always pass whole, so that Claude Code shows them whole."""
     meta = tool.get("_meta")
     known = meta if isinstance(meta, dict) else {}
     if MAX_RESULT_SIZE_KEY in known:

@@ -1,9 +1,9 @@
-"""What a model is told about references, once in a conversation."""
+"""The instructions about references, which a model receives once in a conversation."""
 
 from collections.abc import Iterable
 
 LOOKS = ("get", "slice", "grep", "query")
-"""The object tools that look into an object, by the last part of their names."""
+"""The object tools that read an object, by the last part of their names."""
 
 _REFERENCES = (
     "Large tool results are stored: you see a preview and a reference such as @obj_001. As any "
@@ -14,11 +14,11 @@ _FILTER = "The server's tools take _filter, a jq filter on the result; the whole
 
 
 def instructions_for(object_tools: Iterable[str], *, filters: bool) -> str:
-    """Say what a model should know about references.
+    """Return the instructions about references for a model.
 
     Args:
         object_tools: Names under which the object tools are offered.
-        filters: Whether tools take ``_filter`` and no schema says so.
+        filters: Whether tools take ``_filter`` without a mention in their schemas.
     """
     looks = [name for name in object_tools if name.endswith(LOOKS)]
     common = looks[0].removesuffix(LOOKS[0]).rstrip("_-") if len(looks) == len(LOOKS) else ""
@@ -27,11 +27,11 @@ def instructions_for(object_tools: Iterable[str], *, filters: bool) -> str:
 
 
 DEFAULT = instructions_for((f"object_store_{name}" for name in LOOKS), filters=True)
-"""What is said where no setting says otherwise; known without the settings, which are slow to import."""
+"""The instructions for default settings; a constant, because the settings are slow to import."""
 DECIDE = ("object_tools", "tool_prefix", "filter_argument")
-"""The settings that decide what is said."""
+"""The settings that change the instructions."""
 
 
 def with_instructions(original: str | None, added: str) -> str:
-    """Add what a model should know about references to a server's own instructions."""
+    """Add the instructions about references to a server's own instructions."""
     return f"{original}\n\n{added}" if original else added

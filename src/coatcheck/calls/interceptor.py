@@ -1,4 +1,4 @@
-"""What happens to tool lists, calls and results on their way; no transport and no SDK in it."""
+"""Rewrites tool lists, calls and results, independent of transport and SDK."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeAlias
@@ -34,29 +34,29 @@ from coatcheck.explorer.tool_names import listed_as
 PREFIX_ON_CLASH = "coatcheck_"
 
 MOST_UNLISTED = 1_000
-"""Tools of which no list has told whose types are remembered."""
+"""Unlisted tools whose types are cached."""
 
 FilterArgument: TypeAlias = Literal["off", "accepted", "advertised"]
 
 MAX_TOOLS = 10_000
-"""Tools whose schemas are remembered; of a server that lists new names each time, those listed last."""
+"""Tools whose schemas are cached; for a server that lists new names each time, the most recently listed ones."""
 
 
 class Interceptor:
     """Keeps large results, resolves references in arguments and offers our own tools, for one server.
 
-    It remembers the schemas of the tools that it has seen listed; it holds no result and no transport.
+    It caches the schemas of listed tools; it holds no result and no transport.
 
     Args:
-        explorer: The explorer, or a provider of it that is asked at every use.
-        inline_limit: Characters up to which a result passes as the same object, where ``limits`` says nothing else.
-        preview_limit: Most characters of what stands for a larger one.
+        explorer: The explorer, or a provider of it that is called at every use.
+        inline_limit: Characters up to which a result passes as the same object, unless ``limits`` is given.
+        preview_limit: Maximum characters of the preview of a larger one.
         response_limit: Characters up to which a result that could not be kept is passed whole.
-        own_tools: Tools to offer beside the server's, by name.
+        own_tools: Tools to add to the server's, by name.
         limits: Limits by tool and for concurrent calls, in place of ``inline_limit``.
-        filter_argument: Whether every tool takes ``_filter``, and whether its schema says so.
+        filter_argument: Whether every tool takes ``_filter``, and whether schemas list it.
         object_tools: Names under which the object tools are offered, for the instructions.
-        resource_links: Also give what was kept as a resource link, for hosts that read resources.
+        resource_links: Whether stored results are also returned as resource links, for hosts that read resources.
         structured_content: Whether ``structuredContent`` of large results stays whole; ``auto`` depends on the client.
         host_profile: The profile of the host; ``auto`` goes by its name.
     """
@@ -99,11 +99,11 @@ class Interceptor:
 
     @property
     def explorer(self) -> Explorer:
-        """The explorer as it is now."""
+        """The current explorer."""
         return self._explorer if isinstance(self._explorer, Explorer) else self._explorer()
 
     def learn(self, tools: Iterable[Any]) -> None:
-        """Remember the schemas of tools as the server lists them."""
+        """Cache the schemas of tools as the server lists them."""
         for tool in tools:
             if isinstance(tool, dict) and isinstance(tool.get("name"), str):
                 name = tool["name"]
@@ -126,11 +126,11 @@ class Interceptor:
         return tool in self._inputs
 
     def schema_of(self, tool: str) -> Schema | None:
-        """Give the original input schema of the server's tool."""
+        """Return the original input schema of the server's tool."""
         return self._inputs.get(tool)
 
     async def tools_list(self, result: Result) -> Result:
-        """Rewrite a list of tools: references welcome, outputs widened, our own tools behind the last page."""
+        """Rewrite a list of tools: advertise references, widen output schemas, add our own tools to the last page."""
         tools = result.get("tools")
         if not isinstance(tools, list):
             return result
@@ -154,7 +154,7 @@ class Interceptor:
         return changed
 
     def _tools_by_listed_name(self) -> dict[str, OwnTool]:
-        """Our tools by the name they have beside the server's: a name that is taken gets a prefix."""
+        """Our tools by listed name: a name that the server uses gets a prefix."""
         offered: dict[str, OwnTool] = {}
         for name, tool in self._own_tools.items():
             free = name
@@ -164,11 +164,11 @@ class Interceptor:
         return offered
 
     def is_own(self, tool: str) -> bool:
-        """Whether a call of this name is answered here."""
+        """Whether one of our own tools has this name."""
         return tool in self._tools_by_listed_name()
 
     async def own_tool_call(self, name: str, arguments: Mapping[str, Any] | None) -> Result | None:
-        """Answer a call of one of our own tools; ``None`` where the name is not ours."""
+        """Answer a call of one of our own tools; ``None`` if the name is not ours."""
         tool = self._tools_by_listed_name().get(name)
         if tool is None:
             return None
@@ -176,7 +176,7 @@ class Interceptor:
             return await tool.call(arguments)
 
     def _renamed(self) -> dict[str, str]:
-        """Our tools that a name of the server's made us rename: what they are called usually, and here."""
+        """Our tools that were renamed because of a name clash: usual name to listed name."""
         offered = self._tools_by_listed_name().items()
         return {tool.name: name for name, tool in offered if name != tool.name}
 
@@ -189,14 +189,14 @@ class Interceptor:
         as_json: bool = False,
         resolves_itself: bool = False,
     ) -> PreparedCall:
-        """Make the arguments of a call ready for the server: references resolved, our own argument taken out.
+        """Prepare the arguments of a call for the server: resolve references and remove our own argument.
 
         Args:
             tool: The tool's name.
             arguments: Its arguments.
-            schema: Its original input schema, where the caller knows better than the lists seen so far.
-            as_json: Give large values as JSON that is ready for its place.
-            resolves_itself: The tool resolves references: they are left to it.
+            schema: Its original input schema, if the caller has it; by default the one that was listed.
+            as_json: Return large values as encoded JSON to be inserted as it is.
+            resolves_itself: Whether the tool resolves references itself.
 
         Raises:
             CoatcheckError: See ``coatcheck.arguments.resolver``; or a filter that does not compile.
@@ -215,7 +215,7 @@ class Interceptor:
         return PreparedCall(resolved, resolver.notes, program, lookup.chunks)
 
     def _types_of(self, tool: str, schema: Schema) -> DeclaredTypes:
-        """Give the types that a tool's arguments have, read once for each schema."""
+        """Return the types of a tool's arguments, computed once for each schema."""
         known = self._types.get(tool)
         if known is None or known[0] is not schema:
             known = schema, DeclaredTypes(schema)
@@ -228,7 +228,7 @@ class Interceptor:
         return await read_object(uri, self.explorer)
 
     def passes_unparsed(self, tool: str, characters: int, budget: CallBudget) -> bool:
-        """Whether a result of at most so many characters passes as it is; then they count in the budget."""
+        """Whether a result of at most ``characters`` passes unchanged; if so they count in the budget."""
         limit = self.limits.of(tool)
         if limit is not None:
             room = budget.room(self.limits.for_concurrent_calls)
@@ -252,18 +252,18 @@ class Interceptor:
         is_of_view: bool = False,
         server: str = "",
     ) -> Result:
-        """Keep a large result and give what stands for it; every other comes back as the same object.
+        """Store a large result and return its replacement; return any other as the same object.
 
         Args:
             tool: The tool's name.
             result: Its result.
-            call: What ``prepare`` gave.
-            budget: What concurrent calls share.
-            has_output_schema: Whether it promised structured content, where the caller knows better.
-            listed: Whether the server has a tool of this name, where the caller knows better.
-            client: Who called.
-            is_of_view: Whether a view of the client's made the call, as far as that can be told.
-            server: The name that the tool's server gives itself, for statistics.
+            call: The result of ``prepare``.
+            budget: The budget of concurrent calls.
+            has_output_schema: Whether it has an output schema, if the caller knows; by default from its listed entry.
+            listed: Whether the server has a tool of this name, if the caller knows.
+            client: The client that called.
+            is_of_view: Whether a view of the client made the call, as far as this is known.
+            server: The server's name from its handshake, for statistics.
         """
         known = self._ui_tools.get(tool)
         if is_for_the_app_alone(known):

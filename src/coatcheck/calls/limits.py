@@ -1,29 +1,29 @@
-"""How much of a result passes unchanged: by tool, and for the results of one round together."""
+"""Limits up to which results pass unchanged: for each tool, and for concurrent calls together."""
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 CHARACTERS_PER_TOKEN = 4
-"""What a token counts for where limits are given in tokens; no tokenizer runs on the way of a call."""
+"""Characters per token for limits in tokens; no tokenizer runs on a call path."""
 
 ROUND_FACTOR = 4
 """The default limit of concurrent calls, in limits of a single result."""
 
 ALWAYS_FREE = 1_000
-"""Characters up to which a result passes although its round has used up its budget."""
+"""Characters up to which a result passes although the budget of concurrent calls is spent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits by tool name. A pattern is that of a shell: ``*_log``, ``git_*``; case matters.
+    """Limits by tool name. Patterns are those of a shell: ``*_log``, ``git_*``; case matters.
 
     Attributes:
-        default: Characters up to which a result passes unchanged, where no pattern says otherwise.
-        by_tool: Patterns with limits of their own, in characters; the first that fits counts.
-        never: Patterns of tools whose results always pass unchanged; they go before all others.
+        default: Characters up to which a result passes unchanged if no pattern matches.
+        by_tool: Patterns with their limits in characters; the first match applies.
+        never: Patterns of tools whose results always pass unchanged; they override all others.
         always: Patterns of tools whose results are kept even when they are small.
         for_concurrent_calls: Characters that the results of concurrent calls may have together; 0: no such limit.
-        adapts_to_host: Whether the host's own limit takes the place of ``default``.
+        adapts_to_host: Whether the host's own limit replaces ``default``.
     """
 
     default: int = 8_000
@@ -34,14 +34,14 @@ class Limits:
     adapts_to_host: bool = False
 
     def of(self, tool: str) -> int | None:
-        """Characters up to which a tool's result passes unchanged; ``None`` for any number."""
+        """Characters up to which a tool's result passes unchanged; ``None`` for no limit."""
         if _matches_any(tool, self.never):
             return None
         own = self.tool_limit(tool)
         return self.default if own is None else own
 
     def tool_limit(self, tool: str) -> int | None:
-        """The limit that a pattern gives a tool, or ``None``."""
+        """The limit of the first pattern that matches the tool, or ``None``."""
         return next((limit for pattern, limit in self.by_tool if fnmatchcase(tool, pattern)), None)
 
     def always_keeps(self, tool: str) -> bool:

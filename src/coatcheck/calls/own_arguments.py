@@ -1,4 +1,4 @@
-"""Arguments of our own tools as they are meant: one JSON text, null for what is not set, no unknown names."""
+"""Normalizes arguments of our own tools: JSON text, null for unset parameters, unknown names."""
 
 import difflib
 from collections.abc import Collection, Mapping
@@ -14,16 +14,16 @@ MOST_NAME = 100
 def normalized_arguments(
     arguments: Any, names: Collection[str], required: Collection[str], nullable: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Give the arguments of a call as they are meant: a JSON text parsed, ``null`` for an optional one left out.
+    """Return the normalized arguments of a call: JSON text is parsed, ``null`` for an optional parameter is removed.
 
     Args:
-        arguments: What was given.
+        arguments: The arguments as they were sent.
         names: The parameters of the tool.
-        required: Those that must be given.
-        nullable: Those that take ``null`` as a value of its own.
+        required: The required ones.
+        nullable: Those for which ``null`` is a valid value.
 
     Raises:
-        ArgumentRejected: There is an argument that the tool does not have, or no object at all.
+        ArgumentRejected: An argument is unknown, or the arguments are not an object.
     """
     meant = open_json_text(arguments) if isinstance(arguments, str) else {} if arguments is None else arguments
     usage = ", ".join(name if name in required else f"{name} (optional)" for name in names)

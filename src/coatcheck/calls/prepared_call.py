@@ -1,4 +1,4 @@
-"""A call on its way to the server, and what is left to do with its result."""
+"""A call that is ready for the server, and what remains to be done with its result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from coatcheck.codec import Chunks
 from coatcheck.errors import ArgumentRejected
 
 FILTER = "_filter"
-"""The argument of any tool that holds a jq filter for its result; the server never sees it."""
+"""The argument of any tool with a jq filter for its result; it is never sent to the server."""
 
 FILTER_SCHEMA = {"type": "string", "description": "jq filter on the result; the whole is kept"}
 
@@ -18,10 +18,10 @@ class PreparedCall:
     """A call whose arguments are ready for the server.
 
     Attributes:
-        arguments: The arguments, references resolved; the same object where nothing had to be done.
-        notes: What to tell the model beside the result.
+        arguments: The arguments with references resolved; the same object if nothing changed.
+        notes: Notes for the model that follow the result.
         filter: A jq filter for the result.
-        chunks: Parts of large values, for the caller who frees them; see ``coatcheck.codec.free_chunks``.
+        chunks: Parts of large values, which the caller frees; see ``coatcheck.codec.free_chunks``.
     """
 
     arguments: Any
@@ -30,7 +30,7 @@ class PreparedCall:
     chunks: Chunks = field(default_factory=list, repr=False)
 
     def for_result(self) -> "PreparedCall | None":
-        """Give what is left to do with the result, without the arguments; ``None`` where that is nothing."""
+        """Return what remains to be done with the result, without the arguments; ``None`` if nothing does."""
         return PreparedCall(None, self.notes, self.filter) if self.notes or self.filter is not None else None
 
 
@@ -41,10 +41,10 @@ def has_filter(params: Any) -> bool:
 
 
 def without_filter(arguments: Any, schema: Mapping[str, Any]) -> tuple[Any, str | None]:
-    """Take the filter out of the arguments of a call; it stays where the tool has such a parameter itself.
+    """Remove the filter from the arguments of a call; it stays if the tool has a parameter of that name.
 
     Raises:
-        ArgumentRejected: The filter is no text.
+        ArgumentRejected: The filter is not a string.
     """
     if type(arguments) is not dict or FILTER not in arguments:
         return arguments, None

@@ -1,4 +1,4 @@
-"""What becomes of a tool result: it passes, or it is kept and a preview takes its place, or a filter's result does."""
+"""Decides about a tool result: it passes unchanged, or is stored and replaced by a preview or a filter's result."""
 
 import asyncio
 from collections.abc import Callable
@@ -43,24 +43,24 @@ from coatcheck.explorer.previews.wording import mark_lines
 from coatcheck.explorer.tool_names import listed_as
 
 SHORTEST_PREVIEW = 500
-"""Characters that a preview may have although its tool or budget has less: below, it could not say what it must."""
+"""Minimum limit of a preview, whatever its tool or budget allows: it must fit the reference and the next calls."""
 
 OMITTED = "coatcheck/omitted"
-"""The member of a result's ``_meta`` that says what was left out, for programs."""
+"""The member of a result's ``_meta`` that tells programs what was left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a result comes from.
+    """The origin of a result.
 
     Attributes:
         tool: The tool's name.
         is_listed: Whether the server has a tool of this name; others are not counted by name.
-        promises_structure: Whether it has an output schema.
-        call: What was left to do when the call was prepared.
+        promises_structure: Whether the tool has an output schema.
+        call: What remained to be done after the call was prepared.
         structure_stays: Whether ``structuredContent`` stays whole, for a view or a script of the client.
-        host: What the client does with results.
-        server: The name that the tool's server gives itself, where it is known.
+        host: How the client handles results.
+        server: The server's name from its handshake, if it is known.
     """
 
     tool: str
@@ -76,12 +76,12 @@ class ResultKeeper:
     """Keeps the results of one server's tools.
 
     Args:
-        explorer: Gives the explorer; asked at every use.
+        explorer: Returns the explorer; called at every use.
         limits: Limits by tool and for concurrent calls.
-        preview_limit: Most characters of what stands for a kept result.
+        preview_limit: Maximum characters of the preview of a stored result.
         response_limit: Characters up to which a result that could not be kept is passed whole.
         resource_links: Also give what was kept as a resource link, for hosts that read resources.
-        renamed: Gives the names that previews use for our tools where they are listed under others.
+        renamed: Returns the listed names of our tools that were renamed, for previews.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class ResultKeeper:
         self._renamed = renamed
 
     async def keep(self, result: Result, origin: Origin, budget: CallBudget | None) -> Result:
-        """Give what takes the place of a result; the same object where it passes."""
+        """Return the replacement of a result; the same object if it passes."""
         if not is_finished(result):
             return result
         limit = self._limits.of(origin.tool)
@@ -128,7 +128,7 @@ class ResultKeeper:
         if budget is None or room is None:
             changed = await self._replacement(result, size, origin, None)
         else:
-            # Counted before anything is waited for, so that results that come at once see one another.
+            # Counted before the first await, so that concurrent results see each other.
             expected = min(size.larger, self._preview_limit)
             budget.spent += expected
             changed = await self._replacement(result, size, origin, room)
@@ -169,7 +169,7 @@ class ResultKeeper:
         return self._replaced(result, size, origin, kept, short)
 
     def _limit(self, result: Result, origin: Origin) -> int | None:
-        """Give the limit of a tool's results, or what its host shows without cutting it."""
+        """Return the limit of a tool's results, or the size that its host shows without cutting it."""
         limit = self._limits.of(origin.tool)
         if limit is None or not self._limits.adapts_to_host or self._limits.tool_limit(origin.tool) is not None:
             return limit
@@ -177,7 +177,7 @@ class ResultKeeper:
         return inline_characters(origin.host, limit, first)
 
     def _replaced(self, result: Result, size: ResultSize, origin: Origin, kept: Kept, short: Result) -> Result:
-        """Add what hosts and programs read, and count what was saved; the result itself where nothing was."""
+        """Add metadata for hosts and programs, and count the saving; return the result itself if nothing was stored."""
         shown = _measured(short, origin, size.total + 1)
         if origin.call.filter is None and shown.total > size.total:
             return result
@@ -199,14 +199,15 @@ class ResultKeeper:
         return short
 
     async def _filtered(self, result: Result, kept: Kept, call: PreparedCall) -> str | None:
-        """Apply a call's filter to its kept result; ``None``, with a note, where that fails: the tool has run."""
+        """Apply a call's filter to its stored result; ``None``, with a note, if it fails, because the tool has run."""
         if kept.reference is None or call.filter is None:
             call.notes.append(f"{FILTER} was not applied, for the result could not be kept.")
             return None
         explorer = self._explorer()
         try:
             if structured_of(result) is not None:
-                # Beside text of its own, the structure is a part of what is kept; who writes a filter means that part.
+                # If the result has text too, the structure is a part of the stored value, and a filter is meant for
+                # that part.
                 with suppress(PathNotFound):
                     return await explorer.aquery(kept.reference, call.filter, STRUCTURED)
             return await explorer.aquery(kept.reference, call.filter)
@@ -215,12 +216,12 @@ class ResultKeeper:
             return None
 
     async def _with_reference(self, result: Result, origin: Origin, kept: Kept | None) -> Result:
-        """Keep a result that passes whole, and add its reference."""
+        """Store a result that passes whole, and add its reference."""
         if result.get("isError"):
             return result
         kept = kept or await self._stored(result, origin.tool, SHORTEST_PREVIEW)
         if kept.reference is None:
-            return result  # The model has the whole of it.
+            return result  # The model has read all of it.
         added: list[Any] = [text_block(f"[Kept: {kept.reference}]")]
         if self._resource_links:
             added.append(object_link(kept.reference, origin.tool))
@@ -246,13 +247,13 @@ class ResultKeeper:
 
 
 def _measured(result: Result, origin: Origin, most: int) -> ResultSize:
-    """Count what a model may read of a result: the content alone where the structure is for a view or a script."""
+    """Measure what a model may read of a result: only the content if the structure is for a view or a script."""
     size = measure_result(result, most)
     return replace(size, structure=0) if origin.structure_stays else size
 
 
 def _filter_result(result: Result, origin: Origin, kept: Kept, answer: str) -> Result:
-    """Put a result together that says what a filter gave."""
+    """Build a result that shows the result of a filter."""
     reference = f"[What {FILTER} gave. The whole result: {kept.reference}]"
     short = with_content(result, [text_block(answer), text_block(reference)])
     if origin.promises_structure or structured_of(result) is not None:
@@ -261,7 +262,7 @@ def _filter_result(result: Result, origin: Origin, kept: Kept, answer: str) -> R
 
 
 def with_notes(result: Result, notes: list[str]) -> Result:
-    """Add notes behind the content of a result; without notes it is the same object."""
+    """Append notes to the content of a result; without notes return the same object."""
     if not notes:
         return result
     return with_content(result, [*blocks_of(result), *(text_block(f"[Note: {note}]") for note in notes)])

@@ -1,4 +1,4 @@
-"""A large tool result and the short one that takes its place."""
+"""Plans and builds the short result that replaces a large one."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -23,29 +23,29 @@ SMALL_BLOCK = 500
 """Characters up to which a block stays visible, while all of these together stay within a quarter of the notice."""
 
 MINIMAL_NOTICE = 300
-"""Characters of a notice that says what it must: reference, headline, next calls. A result is kept only where this is
-at most half of it: one that is a little longer is cheaper whole than as a preview and a second call."""
+"""Characters of the minimal notice: reference, headline, next calls. A result is stored only if this is at most half
+of it: a slightly larger one is cheaper whole than as a preview and a second call."""
 
 MOST_TEXTS_VISIBLE = 8
 
 LINKS_TOGETHER = 3
-"""Links in a row from which on they become one line."""
+"""Minimum number of consecutive links that are combined into one line."""
 
 
 @dataclass(slots=True)
 class Plan:
-    """What is to become of a large result.
+    """The plan for a large result.
 
     Attributes:
-        original: The result as it came.
+        original: The original result.
         size: Its characters.
-        limit: Characters that the text of the notice may have; ``structuredContent`` may have as many again.
-        structured: Whether ``structuredContent`` stands for the result as well.
-        visible: Blocks that stay, by position.
+        limit: Maximum characters of the notice's text, and again of ``structuredContent``.
+        structured: Whether ``structuredContent`` is replaced as well.
+        visible: Blocks that are kept, by position.
         lines: Blocks, or rows of links, that become one typed line each: from first position to
             (end, description, how to view it).
         covered: Positions of blocks that the preview covers.
-        room: Characters left for the preview beside the blocks that stay and the typed lines.
+        room: Characters left for the preview besides the kept blocks and the typed lines.
     """
 
     original: Result
@@ -59,18 +59,18 @@ class Plan:
 
     @property
     def needs_preview(self) -> bool:
-        """Whether anything is left out that no typed line speaks of."""
+        """Whether anything is left out that no typed line describes."""
         return bool(self.covered) or self.structured
 
 
 def plan(result: Result, size: ResultSize, limit: int, *, has_output_schema: bool) -> Plan | None:
-    """Decide what stays, what becomes a line and what the preview covers; ``None`` where nothing would be gained.
+    """Decide what is kept, what becomes a line and what the preview covers; ``None`` if nothing would be saved.
 
     Args:
         result: A result that is over its limit.
         size: Its characters.
-        limit: Most characters of the notice; it is never more than half of what it replaces either.
-        has_output_schema: Whether the tool promised ``structuredContent``.
+        limit: Maximum characters of the notice; it is never more than half of what it replaces either.
+        has_output_schema: Whether the tool has an output schema.
     """
     half = min(limit, size.larger // 2)
     if half < min(MINIMAL_NOTICE, limit):
@@ -82,7 +82,7 @@ def plan(result: Result, size: ResultSize, limit: int, *, has_output_schema: boo
 
 def _sort_blocks(made: Plan) -> Plan:
     blocks = blocks_of(made.original)
-    # Many texts are the items of one list, which the preview shows better than its first few would.
+    # Many texts are usually the items of one list, which the preview shows better than the first few texts.
     single_texts = sum(text_of(block) is not None for block in blocks) <= MOST_TEXTS_VISIBLE
     small, media, end = made.limit // 4, MEDIA_LIMIT, 0
     for position, block in enumerate(blocks):
@@ -111,7 +111,7 @@ def _sort_blocks(made: Plan) -> Plan:
 
 
 def _add_line(made: Plan, position: int, end: int, line: str, viewing: str = "") -> None:
-    # A reference with its path stands behind each line; where there are too many lines the preview speaks for the rest.
+    # Each line ends with a reference and path; if there are too many lines, the preview covers the rest.
     characters = len(line) + len(viewing) + 60
     if made.room - characters < made.limit // 2:
         made.covered.update(range(position, end))
@@ -121,12 +121,12 @@ def _add_line(made: Plan, position: int, end: int, line: str, viewing: str = "")
 
 
 def build(made: Plan, reference: str | None, preview: str) -> Result:
-    """Put the short result together.
+    """Build the short result.
 
     Args:
         made: The plan.
-        reference: Where the whole is kept, such as ``@obj_1``; ``None`` where it could not be kept.
-        preview: The bounded preview, which in the latter case says so.
+        reference: The stored result, such as ``@obj_1``; ``None`` if it could not be stored.
+        preview: The bounded preview, which explains a failure to store.
     """
     original = made.original
     content: list[Any] = []
@@ -150,14 +150,14 @@ def build(made: Plan, reference: str | None, preview: str) -> Result:
 
 
 def stored_marker(reference: str | None, preview: str, room: int) -> Result:
-    """Give the ``structuredContent`` that stands for a stored one; the preview is left out where it would not fit."""
+    """Return the ``structuredContent`` that replaces a stored one; the preview is left out if it does not fit."""
     marker: Result = {} if reference is None else {"reference": reference}
     whole = {STORED: {**marker, "preview": preview}}
     return whole if reference is None or count_json_characters(whole, room) <= room else {STORED: marker}
 
 
 def error_text(text: str, limit: int, reference: str | None) -> str:
-    """Shorten the text of an error to ``limit`` characters with both of its ends; then its lines are marked."""
+    """Shorten the text of an error to ``limit`` characters, keeping both ends and marking its lines."""
     if len(text) <= limit:
         return text
     where = "it could not be kept" if reference is None else f"the whole is {reference}"
@@ -168,7 +168,7 @@ def error_text(text: str, limit: int, reference: str | None) -> str:
 
 
 def build_error(made: Plan, reference: str | None) -> Result:
-    """Put a short error together: the text with both of its ends, and the blocks that are no text and stay."""
+    """Build a short error: the shortened text, and the blocks that are not text."""
     text = error_text(all_text(made.original), made.room, reference)
     visible = [block for block in made.visible.values() if text_of(block) is None]
     replacement = with_content(made.original, [text_block(text), *visible])
@@ -181,7 +181,7 @@ def all_text(result: Result) -> str:
 
 
 def describe(block: Any) -> str:
-    """Say in one line what a block is: its kind, media type, size and hash."""
+    """Describe in one line what a block is: its kind, media type, size and hash."""
     if not isinstance(block, dict):
         return "A block of unknown kind"
     kind = quoted_name(str(block.get("type", "block")))
@@ -211,7 +211,7 @@ def _end_of_links(blocks: list[Any], start: int) -> int:
 
 
 def _viewing(block: Any) -> str:
-    """Say how a picture, a sound or a file that was kept can be viewed; ``""`` for another block."""
+    """Describe how a stored image, audio or file can be viewed; ``""`` for other blocks."""
     is_resource = isinstance(block, dict) and block.get("type") == "resource"
     holder, place = (block["resource"], ".resource.blob") if is_resource and "resource" in block else (block, ".data")
     if not isinstance(holder, dict) or not isinstance(holder.get(place.rpartition(".")[2]), str):
@@ -235,7 +235,7 @@ def _decoded_size(encoded: str) -> int:
 
 
 def _sha256(encoded: str) -> str:
-    """Hash the bytes that base64 text stands for, or the text where it is no base64."""
+    """Hash the bytes of a base64 text, or the text itself if it is not base64."""
     import base64
     import binascii
 
@@ -247,7 +247,7 @@ def _sha256(encoded: str) -> str:
 
 
 def has_large_binaries(result: Result) -> bool:
-    """Whether describing the result would hash so much that others would have to wait."""
+    """Whether describing the result would hash so much that the event loop would be blocked."""
     return any(
         isinstance(holder, dict)
         and isinstance(data := holder.get("data", holder.get("blob")), str)

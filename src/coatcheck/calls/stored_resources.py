@@ -1,4 +1,4 @@
-"""Stored objects as MCP resources, for hosts that read resources themselves: the exact original, whatever its size."""
+"""Stored objects as MCP resources, for hosts that read resources: the exact original, of any size."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any
@@ -7,7 +7,7 @@ from coatcheck.codec.characters import well_formed
 from coatcheck.errors import quoted_name
 from coatcheck.references import is_object_id
 
-if TYPE_CHECKING:  # What a proxy needs for its first messages is loaded without these.
+if TYPE_CHECKING:  # A proxy does not need these for its first messages.
     from coatcheck.explorer import Explorer
     from coatcheck.store.stored_object import StoredObject
 
@@ -18,18 +18,18 @@ LONGEST_URI = 1_000
 """Characters of an address that an error repeats."""
 
 OPENED_AT_ONCE = 1 << 20
-"""Bytes up to which an object is opened on the event loop, not in a thread."""
+"""Bytes up to which an object is decoded on the event loop, not in a worker thread."""
 
 
 def is_object(uri: Any) -> bool:
-    """Whether an address is that of a stored object; any other under our scheme may be a server's own resource."""
+    """Whether an address belongs to a stored object; others under our scheme may be a server's own resources."""
     if not isinstance(uri, str) or not uri.startswith(OBJECTS):
         return False
     return is_object_id(uri.removeprefix(OBJECTS).removeprefix("@"))
 
 
 def object_template() -> Result:
-    """Give the entry for ``resources/templates/list``."""
+    """Return the entry for ``resources/templates/list``."""
     return {
         "uriTemplate": OBJECTS + "{object_id}",
         "name": "stored object",
@@ -38,7 +38,7 @@ def object_template() -> Result:
 
 
 def object_link(reference: str, tool: str) -> Result:
-    """Give the content block that leads a host to a stored object."""
+    """Return the content block that links to a stored object."""
     object_id = reference.removeprefix("@")
     return {
         "type": "resource_link",
@@ -49,14 +49,14 @@ def object_link(reference: str, tool: str) -> Result:
 
 
 async def read_object(uri: str, explorer: "Explorer") -> Result:
-    """Give the result of ``resources/read`` for a stored object.
+    """Return the result of ``resources/read`` for a stored object.
 
-    A text comes as it was; so does a tool result that was one text. Any other tool result comes as the JSON that was on
-    the wire, any other value as its JSON.
+    A text, or a tool result of one text, is returned unchanged. Any other tool result is returned as the JSON that was
+    on the wire, any other value as its JSON.
 
     Raises:
-        ObjectNotFound: Nothing is there for this caller.
-        ObjectStoreUnavailable: The store does not answer.
+        ObjectNotFound: The object does not exist for this caller.
+        ObjectStoreUnavailable: The store is unavailable.
     """
     stored = await explorer.store.aread(uri.removeprefix(OBJECTS).removeprefix("@"))
     if stored.metadata.size <= OPENED_AT_ONCE:

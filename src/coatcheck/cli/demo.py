@@ -77,7 +77,7 @@ def _connect(command: Sequence[str]) -> Client:
 
 
 def _text_for_model(result: CallToolResult) -> str:
-    """Give what a model reads of a result: its text, or its structured content where a host shows that."""
+    """Return what a model reads of a result: its text, or its structured content where a host shows that."""
     if result.is_error:
         raise CoatcheckError("A tool of the included server failed: " + "".join(map(str, result.content))[:300])
     structured = result.structured_content

@@ -25,7 +25,7 @@ def explain_waiting(arguments: Sequence[str] | None = None) -> None:
 
 
 def _launcher() -> tuple[str, ...]:
-    """Give the words that start coatcheck, with an absolute path: clients do not know a shell's PATH."""
+    """Return the words that start coatcheck, with an absolute path: clients do not know a shell's PATH."""
     from coatcheck.errors import SettingsError
     from coatcheck.installer import find_launcher
 

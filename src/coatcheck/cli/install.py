@@ -18,7 +18,7 @@ _CLIENTS = "claude-desktop, claude-code, cursor, vscode, windsurf, codex or gemi
 
 
 def complete_client(incomplete: str) -> list[tuple[str, str]]:
-    """Give the clients whose names begin so, for the shell's completion."""
+    """Return the clients whose names begin so, for the shell's completion."""
     from coatcheck.installer import CLIENTS
 
     return [(name, client.title) for name, client in CLIENTS.items() if name.startswith(incomplete)]
@@ -181,7 +181,7 @@ def _for_each_file(files: "Sequence[ConfigFile]", change: "Callable[[ConfigFile]
 
 
 def _files(client: str | None, file: Path | None, *, every: bool) -> list["ConfigFile"]:
-    """Give the files that are meant.
+    """Return the files that are meant.
 
     Raises:
         SettingsError: None is named, or there is none.

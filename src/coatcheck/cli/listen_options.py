@@ -66,7 +66,7 @@ class AuthFlags:
     verifier: str | None = None
 
     def open(self, of_toolsets: Iterable[Any] = ()) -> "Authentication | None":
-        """Make the verifier; ``None`` where no flag was given and no toolset brings one.
+        """Create the verifier; ``None`` if no flag was given and no toolset brings one.
 
         Args:
             of_toolsets: The verifiers of toolsets, ``None`` for one that has none.
@@ -86,7 +86,7 @@ class AuthFlags:
 
             return Authentication(brought[0])
         if self.verifier is not None:
-            sys.path.insert(0, "")  # a module of one's own is looked for in the current folder first
+            sys.path.insert(0, "")  # a module of your own is looked for in the current folder first
         from coatcheck.mcp_server.authentication import open_authentication
 
         return open_authentication(

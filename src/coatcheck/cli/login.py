@@ -121,7 +121,7 @@ def _validity(sign_in: "SignIn") -> str:
 
 
 def sign_ins() -> "TokenStorage":
-    """Give the user's sign-ins."""
+    """Return the user's sign-ins."""
     from coatcheck.proxy.upstreams.token_storage import TokenStorage
     from coatcheck.settings import data_folder
 

@@ -19,7 +19,7 @@ class TextLines(logging.Formatter):
     """Formats a record as text in which nothing but the record itself begins a line or steers a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the usual text with a space before each further line."""
+        """Return the usual text with a space before each further line."""
         return "\n ".join(excerpt(line, len(line)) for line in super().format(record).splitlines())
 
 
@@ -27,7 +27,7 @@ class JsonLines(logging.Formatter):
     """Formats a record as one JSON object on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give time (UTC), level, logger, message, and the exception where there is one."""
+        """Return time (UTC), level, logger, message, and the exception where there is one."""
         entry = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -40,7 +40,7 @@ class JsonLines(logging.Formatter):
 
 
 def configure_logging(log_format: str | None, *, verbose: bool) -> None:
-    """Have everything that is logged, by whichever package, written to stderr in one format."""
+    """Write everything that is logged, by any package, to stderr in one format."""
     if sys.stderr is sys.__stderr__:
         sys.stderr = DroppingStderr()  # A client that does not read stderr must not stop us.
     logging.basicConfig(stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING)

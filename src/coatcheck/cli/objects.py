@@ -231,7 +231,7 @@ def rm(
 
 @contextmanager
 def opened(flags: SettingsFlags) -> Iterator[Any]:
-    """Give a container over the store that servers use too; close in the end what it opened."""
+    """Return a container over the store that servers use too; close in the end what it opened."""
     import anyio
 
     from coatcheck.containers import Container
@@ -256,7 +256,7 @@ def opened(flags: SettingsFlags) -> Iterator[Any]:
 
 @contextmanager
 def _exploring(flags: SettingsFlags, namespace: str | None) -> Iterator[Any]:
-    """Give an explorer of a namespace whose answers are whole."""
+    """Return an explorer of a namespace whose answers are whole."""
     from coatcheck.errors import CoatcheckError, ObjectNotFound
     from coatcheck.store.object_store import ObjectStore
 

@@ -34,7 +34,7 @@ class WrongUsage(typer.BadParameter):
     """Arguments that do not fit together: exit code 2, without typer's "Invalid value", which is about one option."""
 
     def format_message(self) -> str:
-        """Give the message as it is."""
+        """Return the message as it is."""
         return self.message
 
 
@@ -54,7 +54,7 @@ class SettingsFlags:
 
 
 def make_settings(flags: SettingsFlags) -> "Settings":
-    """Make the settings: flags override environment variables, which override the settings file."""
+    """Create the settings: flags override environment variables, which override the settings file."""
     from coatcheck.backends.url_redaction import has_password
     from coatcheck.settings import Settings, unknown_variables
 
@@ -74,7 +74,7 @@ def make_settings(flags: SettingsFlags) -> "Settings":
 
 
 def make_container(flags: SettingsFlags) -> "Container":
-    """Make the container: the user's own, or one with the settings of the command line.
+    """Create the container: the user's own, or one with the settings of the command line.
 
     Raises:
         SettingsError: The user's own cannot be loaded, or settings were given as well.
@@ -94,7 +94,7 @@ def make_container(flags: SettingsFlags) -> "Container":
         raise SettingsError(
             f"--container brings its own settings, so {flag} would have no effect: leave one of them out."
         )
-    sys.path.insert(0, "")  # a module of one's own is looked for in the current folder first
+    sys.path.insert(0, "")  # a module of your own is looked for in the current folder first
     return load_container(flags.container)
 
 

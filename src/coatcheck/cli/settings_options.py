@@ -120,12 +120,12 @@ _MOST_COLUMNS = 30
 
 
 def flag_of(setting: str) -> str:
-    """Give the flag of a setting: ``--inline-limit`` for ``inline_limit``."""
+    """Return the flag of a setting: ``--inline-limit`` for ``inline_limit``."""
     return "--" + setting.replace("_", "-")
 
 
 def settings_options(*names: str, container: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the options of these settings; it receives them as the parameter ``settings``.
+    """Add the options of these settings to a command; it receives them as the parameter ``settings``.
 
     Args:
         names: Settings that have a flag; all by default. ``--config`` names a settings file.
@@ -174,7 +174,7 @@ def _option(name: str) -> tuple[str, Any, Any]:
 
 
 def _value(name: str, given: Any) -> Any:
-    """Give what the settings read; ``None`` where the flag was not used."""
+    """Return what the settings read; ``None`` if the flag was not used."""
     if name in _SWITCHES:
         return given or None
     if name not in _LISTS:

@@ -34,12 +34,12 @@ def load_toolsets(names: Sequence[str]) -> "list[Toolset]":
     from coatcheck.tools.toolset import load_toolset
 
     if any(":" in name for name in names):
-        sys.path.insert(0, "")  # a module of one's own is looked for in the current folder first
+        sys.path.insert(0, "")  # a module of your own is looked for in the current folder first
     return [load_toolset(name) for name in names]
 
 
 def flag_of(field: str) -> str:
-    """Give the flag for a field of a toolset's settings."""
+    """Return the flag for a field of a toolset's settings."""
     return "--" + field.replace("_", "-")
 
 

@@ -51,7 +51,7 @@ class UpstreamFlags:
     oauth: "OAuthUse" = "offered"
 
     def target(self) -> Target | None:
-        """Give the one server that the flags name; ``None`` where they name none.
+        """Return the one server that the flags name; ``None`` if they name none.
 
         Raises:
             SettingsError: Flags that do not go together, a malformed header, a variable that is not set.
@@ -91,7 +91,7 @@ class UpstreamFlags:
 def oauth_for(
     url: str, headers: Mapping[str, str], use: OAuthUse, ca_file: Path | None = None
 ) -> "Callable[[], httpx2.Auth] | None":
-    """Give what signs requests to a URL; ``None`` where the user gave a token or wants no sign-in."""
+    """Return what signs requests to a URL; ``None`` if the user gave a token or wants no sign-in."""
     if use == "never" or any(name.lower() == "authorization" for name in headers):
         return None
 
@@ -105,7 +105,7 @@ def oauth_for(
 
 
 def environment_fill() -> "Fill":
-    """Make the function that fills in variables of our environment."""
+    """Create the function that fills in variables of our environment."""
     from coatcheck.installer.server_reader import fill_variables
 
     return fill_variables(os.environ, Path.home())

@@ -158,6 +158,6 @@ def bind(listening: "Listening") -> socket.socket:
 
 
 def address_of(bound: socket.socket) -> str:
-    """Give the URL of a socket that listens, without a path."""
+    """Return the URL of a socket that listens, without a path."""
     host, port = bound.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"

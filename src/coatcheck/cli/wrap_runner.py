@@ -47,7 +47,7 @@ async def _serve(make_connection: Callable[[], "UpstreamConnection"], flags: Wra
 
 
 def _early_instructions(flags: SettingsFlags) -> str | None:
-    """Give the instructions where no flag, variable or file can change them: the client need not wait for settings."""
+    """Return the instructions if nothing can change them, so that the client need not wait for the settings."""
     deciding = {"COATCHECK_CONFIG", *(f"COATCHECK_{name.upper()}" for name in instructions.DECIDE)}
     decided = flags.container or flags.config or any(flags.given.get(name) is not None for name in instructions.DECIDE)
     return None if decided or deciding.intersection(map(str.upper, os.environ)) else instructions.DEFAULT
@@ -71,7 +71,7 @@ class _Resources(AsyncExitStack):
 
 
 def make_container(flags: WrapFlags) -> "Container":
-    """Make the container that the flags ask for; slow to import."""
+    """Create the container that the flags ask for; slow to import."""
     from coatcheck.cli.options import make_container as make
     from coatcheck.wiring.validation import validate
 

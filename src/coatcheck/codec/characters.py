@@ -15,7 +15,7 @@ _MEDIA = ("image", "audio")  # no set: what a server calls a type need not be ha
 
 
 def well_formed(text: str) -> str:
-    """Give a text with ``U+FFFD`` in the place of lone surrogates, which UTF-8 and strict JSON parsers refuse.
+    """Return a text with ``U+FFFD`` in the place of lone surrogates, which UTF-8 and strict JSON parsers refuse.
 
     They come from characters that another program cut in half.
     """
@@ -91,7 +91,7 @@ def block_characters(block: Any, limit: int) -> int:
 
 
 def text_of(block: Any) -> str | None:
-    """Give the text of a text block or of an embedded text, or ``None``."""
+    """Return the text of a text block or of an embedded text, or ``None``."""
     if not isinstance(block, dict):
         return None
     holder = (

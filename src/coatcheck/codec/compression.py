@@ -16,7 +16,7 @@ WORTH_IT = 0.7
 
 
 def compress(payload: bytes | memoryview) -> bytes | None:
-    """Compress a payload; ``None`` where that saves too little or zstd is missing."""
+    """Compress a payload; ``None`` if that saves too little or zstd is missing."""
     try:
         zstd = _zstd()
     except MissingExtra:

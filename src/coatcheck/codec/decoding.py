@@ -14,7 +14,7 @@ MAX_TEXT_DEPTH = 200
 
 
 def decode(metadata: Metadata, payload: bytes | memoryview) -> Any:
-    """Give the value of a payload; of a tool result, the smallest JSON that loses nothing.
+    """Return the value of a payload; of a tool result, the smallest JSON that loses nothing.
 
     Raises:
         ValueError: The payload is not what its metadata says.
@@ -34,7 +34,7 @@ _TEXT_BLOCK = re.compile(r'"text":\s*"((?:[^"\\]|\\u[0-9a-fA-F]{4}|\\[^u])*)')
 
 
 def start_of_text(metadata: Metadata, start: bytes) -> str:
-    """Give how a stored text begins; ``""`` where the first bytes of its payload do not show it."""
+    """Return how a stored text begins; ``""`` if the first bytes of its payload do not show it."""
     written = start.decode("utf-8", "ignore")
     if metadata.kind == "text":
         return written
@@ -46,7 +46,7 @@ def start_of_text(metadata: Metadata, start: bytes) -> str:
 
 
 def decode_result(metadata: Metadata, payload: bytes | memoryview) -> dict[str, Any] | None:
-    """Give a tool result exactly as it was on the wire, or ``None`` where the object is no tool result.
+    """Return a tool result exactly as it was on the wire, or ``None`` if the object is no tool result.
 
     Raises:
         ValueError: The payload is not what its metadata says.
@@ -78,7 +78,7 @@ def load_exactly(text: str | bytes | memoryview) -> Any:
 
 
 def open_json_text(text: str) -> Any:
-    """Give the list or dict that a text spells out as JSON, or ``None`` where it is just text."""
+    """Return the list or dict that a text spells out as JSON, or ``None`` if it is just text."""
     stripped = text.strip() if text[:1].isspace() or text[-1:].isspace() else text
     if len(stripped) < 2 or (stripped[0], stripped[-1]) not in {("{", "}"), ("[", "]")}:  # noqa: PLR2004
         return None

@@ -49,7 +49,7 @@ class Encoded:
         return self._payload
 
     def view(self) -> memoryview:
-        """Give the payload as it lies here, without a copy."""
+        """Return the payload as it lies here, without a copy."""
         return memoryview(self.content) if isinstance(self.content, bytes) else self.content.view()
 
     @property
@@ -82,7 +82,7 @@ def dump_each_shown(values: Iterable[Any]) -> list[bytes]:
 
 
 def well_formed_value(value: Any) -> Any:
-    """Give a JSON value with ``U+FFFD`` in the place of lone surrogates; the same object where it has none."""
+    """Return a JSON value with ``U+FFFD`` in the place of lone surrogates; the same object where it has none."""
     encoded, careful = try_dump(value)
     if not careful:
         return value
@@ -91,11 +91,11 @@ def well_formed_value(value: Any) -> Any:
 
 
 def replace_escaped_surrogates(text: str) -> str:
-    """Give JSON with ``U+FFFD`` in the place of the escapes of lone surrogates."""
+    """Return JSON with ``U+FFFD`` in the place of the escapes of lone surrogates."""
     return _ESCAPE.sub(lambda found: r"\ufffd" if found[1] else found[0], text)
 
 
-# What is no lone surrogate is matched too, so that the search goes on behind it.
+# What is no lone surrogate is matched too, so that the search continues behind it.
 _ESCAPE = re.compile(
     r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
@@ -160,7 +160,7 @@ def _encode_result(result: dict[str, Any]) -> Encoded:
 
 
 def describe_result(result: dict[str, Any], payload: bytes | PayloadBuffer, *, careful: bool) -> Encoded:
-    """Put the payload of a tool result together with the type and length of the value that paths walk in it."""
+    """Combine the payload of a tool result with the type and length of the value that paths walk in it."""
     if is_large_result(result):
         # What a large text spells out is found in the sandbox; until then it counts as text.
         return Encoded("result", payload, "string", None, careful)
@@ -169,7 +169,7 @@ def describe_result(result: dict[str, Any], payload: bytes | PayloadBuffer, *, c
 
 
 def encode_text(text: str) -> Encoded | None:
-    """Encode a text as UTF-8, or give ``None`` where it has lone surrogates and must become a JSON string."""
+    """Encode a text as UTF-8, or give ``None`` if it has lone surrogates and must become a JSON string."""
     try:
         return Encoded("text", str.encode(text, "utf-8"), "string", len(text))
     except UnicodeEncodeError:
@@ -177,7 +177,7 @@ def encode_text(text: str) -> Encoded | None:
 
 
 def describe_payload(value: Any, payload: bytes | PayloadBuffer, *, careful: bool) -> Encoded:
-    """Put a JSON payload together with the type and length of the value it came from."""
+    """Combine a JSON payload with the type and length of the value it came from."""
     kind = json_type(value)
     if kind is None:
         # Not one of Python's plain types: what it became shows in the first byte.
@@ -221,7 +221,7 @@ _TYPES: dict[type, JsonType] = {
 
 
 def json_length(value: Any) -> int | None:
-    """Items, keys or characters of a plain value; ``None`` where it has no length."""
+    """Items, keys or characters of a plain value; ``None`` if it has no length."""
     return len(value) if isinstance(value, (str, dict, list, tuple, set, frozenset)) else None
 
 

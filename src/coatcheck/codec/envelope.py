@@ -51,9 +51,9 @@ class Metadata(NamedTuple):
         careful: The fallback encoder wrote the payload, and the exact decoder must read it: the fast one would change
             numbers over 64 bits and lone surrogates.
         version: Version of this format.
-        zstd: Bytes that the payload takes compressed; ``None`` where it is not.
+        zstd: Bytes that the payload takes compressed; ``None`` if it is not.
         codec: Name of the codec of the host's that changed the payload before it was kept.
-        about: What its preview said it is, for listings; ``None`` where it was not previewed when it was stored.
+        about: What its preview said it is, for listings; ``None`` if it was not previewed when it was stored.
     """
 
     kind: Kind
@@ -75,7 +75,7 @@ class Metadata(NamedTuple):
         return self.zstd is None and self.codec is None
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the metadata as a JSON object."""
+        """Return the metadata as a JSON object."""
         return self._asdict()
 
     @classmethod
@@ -112,11 +112,11 @@ class PayloadBuffer:
         self._buffer.write(piece)
 
     def view(self) -> memoryview:
-        """Give what was written as it lies here; nothing is to be written after that."""
+        """Return what was written as it lies here; nothing is to be written after that."""
         return self._buffer.getbuffer()[ROOM_BYTES:]
 
     def payload(self) -> bytes:
-        """Give a copy of what was written."""
+        """Return a copy of what was written."""
         return bytes(self.view())
 
     def close(self, line: bytes) -> bytes:
@@ -164,7 +164,7 @@ def _label(text: str, most: int) -> str:
 
 
 def unpack(stored: bytes) -> tuple[Metadata, memoryview]:
-    """Take stored bytes apart; the payload is a view, not a copy.
+    """Split stored bytes into metadata and payload; the payload is a view, not a copy.
 
     Raises:
         ObjectUnreadable: The bytes are not of this format.

@@ -80,7 +80,7 @@ def convert(value: Any) -> Any:  # noqa: C901  # one branch for each kind of val
 
 
 def _model_members(model: Any) -> Any:
-    """Give a pydantic model as JSON-like values; or as Python's where it has none for a member."""
+    """Return a pydantic model as JSON-like values; or as Python's where it has none for a member."""
     try:
         return model.model_dump(mode="json", by_alias=True, warnings=False)
     except ValueError:
@@ -88,7 +88,7 @@ def _model_members(model: Any) -> Any:
 
 
 def _fields(value: Any, names: Iterable[str]) -> dict[str, Any]:
-    """Give the fields of an object that are set."""
+    """Return the fields of an object that are set."""
     return {name: getattr(value, name) for name in names if hasattr(value, name)}
 
 
@@ -148,7 +148,7 @@ def _members(value: dict[Any, Any], depth: int, inside: set[int]) -> dict[str, A
 
 
 def key_name(key: Any, taken: Container[str]) -> str:
-    """Give the JSON name of a dict's key, another than those that are taken: of ``{1: …, "1": …}`` both are kept."""
+    """Return the JSON name of a dict's key, another than those that are taken: of ``{1: …, "1": …}`` both are kept."""
     name = _key(key)
     while name in taken:
         name = f"{name} ({type(key).__name__})"
@@ -212,7 +212,7 @@ def _bounded_repr(value: Any) -> str:
 OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS
 
 LONG_SPLICED = 64 * 1024
-"""Bytes from which on what is spliced in is put in its place by itself."""
+"""Bytes from which on what is spliced in is put in its place on its own."""
 
 _PLACE = b'"%b"' % secrets.token_hex(16).encode()  # random, and it never leaves the process
 

@@ -37,39 +37,39 @@ class ToolResult:
 
 
 def blocks_of(result: Mapping[str, Any]) -> list[Any]:
-    """Give the content blocks of a result."""
+    """Return the content blocks of a result."""
     blocks = result.get(CONTENT)
     return blocks if isinstance(blocks, list) else []
 
 
 def structured_of(result: Mapping[str, Any]) -> Any:
-    """Give the structured content of a result; ``None`` where it has none."""
+    """Return the structured content of a result; ``None`` if it has none."""
     return result.get(_STRUCTURED)
 
 
 def with_content(result: Result, blocks: list[Any]) -> Result:
-    """Give a result with other content blocks."""
+    """Return a result with other content blocks."""
     return {**result, CONTENT: blocks}
 
 
 def with_structured(result: Result, value: Any) -> Result:
-    """Give a result with other structured content."""
+    """Return a result with other structured content."""
     return {**result, _STRUCTURED: value}
 
 
 def with_meta(result: Result, key: str, value: Any) -> Result:
-    """Give a result with one more member of its ``_meta``."""
+    """Return a result with one more member of its ``_meta``."""
     meta = result.get("_meta")
     return {**result, "_meta": {**(meta if isinstance(meta, dict) else {}), key: value}}
 
 
 def text_block(text: str) -> dict[str, Any]:
-    """Give the content block of a text."""
+    """Return the content block of a text."""
     return {"type": "text", "text": text}
 
 
 def text_result(text: str, *, is_error: bool = False) -> Result:
-    """Give a result of one text."""
+    """Return a result of one text."""
     return {CONTENT: [text_block(well_formed(text))], "isError": is_error}
 
 
@@ -93,7 +93,7 @@ def is_finished(result: Any) -> bool:
 
 
 def result_value(result: dict[str, Any]) -> Any:
-    """Give the smallest JSON that loses nothing of a result.
+    """Return the smallest JSON that loses nothing of a result.
 
     A sole text block gives its parsed JSON, or the text. So does ``structuredContent`` that only repeats the text: as
     it is, wrapped as ``{"result": …}`` (with one text block for each item of a list), or as ``{"content": "<text>"}``.
@@ -116,7 +116,7 @@ def result_value(result: dict[str, Any]) -> Any:
 
 
 def result_text(result: dict[str, Any]) -> str | None:
-    """Give the text of a result that is one text, as it was; ``None`` where it is several blocks or more than text."""
+    """Return the text of a result that is one text, as it was; ``None`` if it is several blocks or more than text."""
     blocks, texts = _blocks(result)
     if len(texts) != 1 or len(blocks) != 1:
         return None
@@ -172,7 +172,7 @@ def _repeats(texts: list[str], value: Any) -> bool:
 
 
 def parsed_or_text(text: str) -> Any:
-    """Give the list or dict that a text spells out as JSON, else the text."""
+    """Return the list or dict that a text spells out as JSON, else the text."""
     parsed = _parsed(text) if text.lstrip()[:1] in {"{", "["} else None
     return parsed if isinstance(parsed, (dict, list)) else text
 

@@ -60,10 +60,10 @@ class Kept:
     """What became of a value that was to be kept.
 
     Attributes:
-        reference: ``@`` and its id; ``None`` where it could not be kept, as the preview then says.
+        reference: ``@`` and its id; ``None`` if it could not be kept, as the preview then says.
         preview: What to show in its place.
         characters: Characters of the value as the model would have seen it.
-        expires: When it expires, in seconds since the epoch; ``None`` where it does not.
+        expires: When it expires, in seconds since the epoch; ``None`` if it does not.
     """
 
     reference: str | None
@@ -302,7 +302,7 @@ class ExplorerCore:
         return ReferenceValue(self.store, self.mode, target, resolve)
 
     async def raw(self, target: Reference, start: int) -> str:
-        """Give one page of an object's exact text, with where it stands and how to go on."""
+        """Return one page of an object's exact text, with where it stands and how to go on."""
         text = well_formed((await self.find(target).text()).value)
         total = len(text)
         if start < 0 or (start >= total and start > 0):
@@ -340,7 +340,7 @@ def _unstored_object(object_id: str, encoded: Encoded, tool: str | None) -> Stor
 
 
 def target_of(object_id: str | Reference, path: str | Path = "") -> Reference:
-    """Read an object id and a path as tools are given them; a reference by itself, which was read already, passes."""
+    """Read an object id and a path as tools are given them; a reference on its own, which was read already, passes."""
     if isinstance(object_id, Reference):
         if not path:
             return object_id
@@ -354,7 +354,7 @@ def target_of(object_id: str | Reference, path: str | Path = "") -> Reference:
 
 
 def encoded_of(answer: Answer) -> Encoded:
-    """Give the new value that an operation made, encoded."""
+    """Return the new value that an operation made, encoded."""
     facts = Metadata.from_dict(answer.metadata or {})
     return Encoded(facts.kind, answer.payload or b"", facts.type, facts.length, facts.careful)
 

@@ -21,7 +21,7 @@ class Explorer:
     """Shows, searches and transforms stored objects in answers of bounded length.
 
     Args:
-        store: The object store, or a function that gives it; a function is asked at every call.
+        store: The object store, or a function that gives it; a function is called each time.
         sandbox: Where patterns, filters and large objects are dealt with; without one the explorer makes its own when
             it first needs it.
         preview_limit: Longest preview in characters.
@@ -50,7 +50,7 @@ class Explorer:
 
     @property
     def store(self) -> ObjectStore:
-        """The object store, asked at each call where a provider was given."""
+        """The object store, called each time where a provider was given."""
         return self._store if isinstance(self._store, ObjectStore) or not callable(self._store) else self._store()
 
     def with_limits(self, *, preview_limit: int | None = None, response_limit: int | None = None) -> "Explorer":
@@ -102,11 +102,11 @@ class Explorer:
         return (await self._core(ASYNC).run("slice", target_of(obj_id, path), args, self.response_limit)).text
 
     def raw(self, obj_id: str, path: str = "", start: int = 0) -> str:
-        """Give one page of the exact text from character ``start`` on, at most the response limit."""
+        """Return one page of the exact text from character ``start`` on, at most the response limit."""
         return run_blocking(self._core(BLOCKING).raw(target_of(obj_id, path), start))
 
     async def araw(self, obj_id: str, path: str = "", start: int = 0) -> str:
-        """Give one page of the exact text; see ``raw``."""
+        """Return one page of the exact text; see ``raw``."""
         return await self._core(ASYNC).raw(target_of(obj_id, path), start)
 
     def list(self) -> str:
@@ -257,25 +257,25 @@ class Explorer:
     # Taking a value in and giving it out
 
     def resolve(self, obj_id: str, path: str = "", *, as_text: bool = False) -> Any:
-        """Give the value that a reference stands for; with ``as_text`` its text, or its JSON where it is no text."""
+        """Return the value that a reference stands for; with ``as_text`` its text, or its JSON where it is no text."""
         return self.find(obj_id, path, as_text=as_text).value
 
     async def aresolve(self, obj_id: str, path: str = "", *, as_text: bool = False) -> Any:
-        """Give the value that a reference stands for; see ``resolve``."""
+        """Return the value that a reference stands for; see ``resolve``."""
         return (await self.afind(obj_id, path, as_text=as_text)).value
 
     def find(self, obj_id: str | Reference, path: str = "", *, as_text: bool = False) -> Found:
-        """Give what a reference stands for, and how large that is; see ``resolve``."""
+        """Return what a reference stands for, and how large that is; see ``resolve``."""
         reference = self._core(BLOCKING).find(target_of(obj_id, path))
         return run_blocking(reference.text() if as_text else reference.value())
 
     async def afind(self, obj_id: str | Reference, path: str = "", *, as_text: bool = False) -> Found:
-        """Give what a reference stands for, and how large that is; see ``resolve``."""
+        """Return what a reference stands for, and how large that is; see ``resolve``."""
         reference = self._core(ASYNC).find(target_of(obj_id, path))
         return await (reference.text() if as_text else reference.value())
 
     async def afind_json(self, obj_id: str | Reference, path: str = "", *, sampled: bool = False) -> Found:
-        """Give what a reference stands for; of a large value the JSON, with a sample where one is asked for."""
+        """Return what a reference stands for; of a large value the JSON, with a sample where one is asked for."""
         return await self._core(ASYNC).find(target_of(obj_id, path)).json(sampled=sampled)
 
     def keep(self, value: Any, tool: str | None = None, limit: int | None = None) -> Kept:

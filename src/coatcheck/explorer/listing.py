@@ -66,7 +66,7 @@ def _left_out(count: int) -> str:
 
 
 def ago(seconds: float) -> str:
-    """Say how long something is past."""
+    """Format how long ago something was."""
     for unit, size in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * size:
             return f"{int(seconds // size)} {unit} ago"

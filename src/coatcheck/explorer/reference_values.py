@@ -81,7 +81,7 @@ class ReferenceValue:
         return await self.mode.call(self.store.read, self.store.aread, self.target.object_id)
 
     async def value(self) -> Found:
-        """Give the value."""
+        """Return the value."""
         if not self.target.path:
             stored = await self._read()
             if not _is_for_a_worker(stored):
@@ -90,7 +90,7 @@ class ReferenceValue:
         return await self._decoded(*_payload_of(answer))
 
     async def text(self) -> Found:
-        """Give the text as it was stored, or the JSON of what is no text."""
+        """Return the text as it was stored, or the JSON of what is no text."""
         if not self.target.path:
             stored = await self._read()
             if not _is_for_a_worker(stored):
@@ -110,7 +110,7 @@ class ReferenceValue:
         )
 
     async def json(self, *, sampled: bool) -> Found:
-        """Give the value of a small object, and of a large one its JSON, with a sample where one is asked for."""
+        """Return the value of a small object, and of a large one its JSON, with a sample where one is asked for."""
         if not self.target.path:
             stored = await self._read()
             if stored.metadata.size <= DECODED_AT_ONCE:

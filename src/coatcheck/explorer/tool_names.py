@@ -23,7 +23,7 @@ _listed: ContextVar[Names] = ContextVar("coatcheck_listed_names", default=_NONE)
 
 @lru_cache(maxsize=64)  # of settings, which are few; an explorer is made at each call of a tool
 def names_of_tools(prefix: str = DEFAULT_PREFIX, offered: tuple[str, ...] = ()) -> Names:
-    """Give the names of the object tools, where their prefix or selection is not the usual one.
+    """Return the names of the object tools, where their prefix or selection is not the usual one.
 
     Args:
         prefix: What their names begin with.
@@ -55,12 +55,12 @@ def _listed_as(names: Names) -> Iterator[None]:
 
 
 def listed_name(usual: str) -> str:
-    """Give the name under which an object tool is listed; ``""`` where it is not offered."""
+    """Return the name under which an object tool is listed; ``""`` if it is not offered."""
     names = _listed.get()
     named = names.get(usual, usual)
     return names.get(named, named)  # renamed once more where a server has a tool of that name
 
 
 def listed_names() -> Names:
-    """Give all names that hold here and are not the usual ones."""
+    """Return all names that hold here and are not the usual ones."""
     return _listed.get()

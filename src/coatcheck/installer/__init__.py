@@ -1,7 +1,7 @@
 """Wraps the servers that an MCP client already has, and unwraps them again.
 
-A client's file is never written from parsed values: only the few characters that change are replaced in its text, so
-that comments, order, spacing and everything unknown stay as they were.
+A client's file is never written from parsed values: only the characters that change are replaced in its text, so
+that comments, order, spacing and everything unknown are preserved.
 """
 
 from coatcheck.installer.client_registry import CLIENTS, Client, client_of_file, find_client, parse_config

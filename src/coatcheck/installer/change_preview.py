@@ -1,4 +1,4 @@
-"""Showing what changes in a file without showing what is secret in it."""
+"""Shows the changes of a file without its secrets."""
 
 import re
 from bisect import bisect_left
@@ -18,7 +18,7 @@ _LEAST_SECRET = 6
 _SHOWN = {"command", "args", "type", "transport", "url", "httpUrl", "serverUrl", "cwd", *KEYS, *TOOL_LISTS}
 _SECRET_WORD = re.compile(r"key|token|secret|passw|pwd|auth|credential|bearer|header|cookie", re.IGNORECASE)
 _KNOWN_TOKEN = re.compile(r"\b(?:gh[a-z]_|github_pat_|glpat-|sk-|xox[a-z]-|eyJ)[\w.-]{8,}")
-"""Tokens that can be recognised by how they begin."""
+"""Tokens that are recognised by their prefix."""
 _COMMENT_START = re.compile(r"//|/\*|[#*](?!/)|")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 _VARIABLE_HEADER = re.compile(r"[^:]+: \$COATCHECK_HEADER_\w+")
@@ -31,14 +31,14 @@ _MOST_COMPARED = 5_000
 
 
 def show_changes(trees: tuple[Tree, Tree], edits: Sequence[Edit], client: Client, name: str) -> str:
-    """Give the unified difference that edits make, in time linear in the edits.
+    """Return the unified difference that edits make, in time linear in the edits.
 
-    Only names and the servers' commands, arguments and addresses are shown. All other text is masked, and so is what
-    looks secret in those, and so are comments.
+    Only names and the servers' commands, arguments and addresses are shown. All other text is masked, as are comments
+    and everything in those parts that looks secret.
 
     Args:
         trees: The parsed text before and after.
-        edits: The edits that make one of the other.
+        edits: The edits that turn the first into the second.
         client: The client that the file belongs to.
         name: The file's name.
     """
@@ -56,7 +56,7 @@ def show_changes(trees: tuple[Tree, Tree], edits: Sequence[Edit], client: Client
 
 
 def _groups(text: str, edits: Sequence[Edit]) -> Iterator[list[Edit]]:
-    """Put edits together that are a few lines apart, up to a size that can be compared at once."""
+    """Merge edits that are a few lines apart, up to a size that can be compared at once."""
     group: list[Edit] = []
     for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
         if group and not (
@@ -87,7 +87,7 @@ def _hunks(before: list[str], after: list[str], old_line: int, new_line: int) ->
 
 
 class _MaskedText:
-    """A text of which pieces can be taken with everything masked that may be secret."""
+    """Returns pieces of a text in which everything that may be secret is masked."""
 
     def __init__(self, tree: Tree, client: Client) -> None:
         self._text = tree.text
@@ -96,7 +96,7 @@ class _MaskedText:
         self._counted = (0, 1)
 
     def line_number(self, position: int) -> int:
-        """Give the number of the first line of a piece; positions must come in order."""
+        """Return the number of the first line of a piece; positions must come in order."""
         start = self._piece_start(position)
         known, number = self._counted
         if start >= known:
@@ -104,7 +104,7 @@ class _MaskedText:
         return self._counted[1]
 
     def lines(self, start: int, end: int) -> list[str]:
-        """Give the lines of a span and a few around it."""
+        """Return the lines of a span and a few around it."""
         first, last = self._piece_start(start), self._piece_end(end)
         parts: list[str] = []
         position = first
@@ -144,7 +144,7 @@ class _MaskedText:
 
 
 def _masks(tree: Tree, client: Client) -> Iterator[Edit]:
-    """Give the edits that mask a text, in order and without overlaps."""
+    """Return the edits that mask a text, in order and without overlaps."""
     shown = {id(node) for node in _shown(tree, client)}
     secrets = _secrets(tree, client)
     arguments = {id(node): _without(text, secrets) for node, text in _arguments(tree, client)}
@@ -157,13 +157,13 @@ def _masks(tree: Tree, client: Client) -> Iterator[Edit]:
             edits.append(Edit(node.start, node.end, quoted(MASK)))
     position = 0
     for edit in sorted(edits, key=lambda edit: (edit.start, -edit.end)):
-        if edit.start >= position:  # a comment inside an unread value is masked with that
+        if edit.start >= position:  # a comment inside an unread value is masked with it
             yield edit
             position = edit.end
 
 
 def _secrets(tree: Tree, client: Client) -> list[str]:
-    """Give the values of variables and headers: they are often written into arguments a second time."""
+    """Return the values of variables and headers: they often appear a second time in arguments."""
     found: set[str] = set()
     for entry in entries_of(tree, client):
         for member in entry.node.members:
@@ -179,7 +179,7 @@ def _without(text: str, secrets: Sequence[str]) -> str:
 
 
 def _masked_comment(piece: str) -> str:
-    """Mask a line of a comment; the signs that begin and end it stay."""
+    """Mask a line of a comment, except its delimiters."""
     found = _COMMENT_START.match(piece)
     start = found.group() if found else ""
     end = "*/" if start != "//" and piece.endswith("*/") else ""
@@ -187,7 +187,7 @@ def _masked_comment(piece: str) -> str:
 
 
 def _one_line(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Split comments into their lines, so that a difference keeps its lines."""
+    """Split comments into lines, so that a diff keeps its line structure."""
     for start, end in spans:
         position = start
         for line in text[start:end].splitlines(keepends=True):
@@ -206,7 +206,7 @@ def _shown(tree: Tree, client: Client) -> Iterator[Node]:
 
 
 def _arguments(tree: Tree, client: Client) -> Iterator[tuple[Node, str]]:
-    """Give the texts of commands, arguments and addresses as they may be shown."""
+    """Return the texts of commands, arguments and addresses as they may be shown."""
     for entry in entries_of(tree, client):
         for member in entry.node.members:
             if member.name in _SHOWN and member.node.kind == "string":

@@ -1,4 +1,4 @@
-"""The MCP clients that are known: where their files are, how they write servers down, and what else they are called."""
+"""The known MCP clients: where their files are, how they describe servers, and their other names."""
 
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -24,8 +24,8 @@ class Client:
         syntax: Format of its files.
         servers: Paths to the objects that hold servers by name; the first one is where a new server goes.
         url_keys: Keys of a server's URL; the first is the one for streamable HTTP.
-        sse_key: The key that by itself means the HTTP+SSE transport.
-        types: Whether a server's entry says ``"type": "stdio"`` or ``"http"``.
+        sse_key: The key that on its own means the HTTP+SSE transport.
+        types: Whether a server's entry contains ``"type": "stdio"`` or ``"http"``.
         aliases: Other names on the command line.
     """
 
@@ -118,11 +118,11 @@ ANY_CLIENT = Client(
     servers=(("mcpServers",), ("servers",), ("mcp", "servers"), ("mcp_servers",), ("context_servers",)),
     url_keys=("url", "serverUrl", "httpUrl"),
 )
-"""Reads a file of servers of whatever client."""
+"""Reads a file of servers in the format of any client."""
 
 
 def find_client(name: str) -> Client:
-    """Give the client of a name or alias.
+    """Return the client of a name or alias.
 
     Raises:
         SettingsError: There is none.
@@ -140,7 +140,7 @@ def find_client(name: str) -> Client:
 
 
 def parse_config(text: str, client: Client) -> Tree:
-    """Parse a file of a client; of what lies beside the servers only the extent.
+    """Parse a file of a client; values beside the servers are skipped.
 
     Raises:
         ConfigSyntaxError: The text is malformed.
@@ -149,5 +149,5 @@ def parse_config(text: str, client: Client) -> Tree:
 
 
 def client_of_file(path: Path) -> Client:
-    """Give the client in whose format a file of servers is written: TOML as for Codex, else JSON of any client."""
+    """Return the client in whose format a file of servers is written: TOML as for Codex, else JSON of any client."""
     return CLIENTS["codex"] if path.suffix.lower() == ".toml" else ANY_CLIENT

@@ -1,4 +1,4 @@
-"""Wrapping a server that has a command: a few words before its arguments, and back."""
+"""Wraps a server that has a command, by inserting words before its arguments, and unwraps it."""
 
 import re
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ _LEADING = re.compile(r"\r?\n[ \t]*\Z")
 
 
 def wrap_command(tree: Tree, entry: Entry, wrapping: Sequence[str]) -> list[Edit]:
-    """Give the edits that put ``LAUNCHER wrap … --`` before a command.
+    """Return the edits that put ``LAUNCHER wrap … --`` before a command.
 
-    The command goes into the arguments as it is written, so that it can come back unchanged.
+    The command moves into the arguments as it is written, so that unwrapping restores it exactly.
 
     Raises:
         ServerSkipped: Its command is not a string, or its arguments are not a list.
@@ -38,7 +38,7 @@ def wrap_command(tree: Tree, entry: Entry, wrapping: Sequence[str]) -> list[Edit
 
 
 def unwrap_command(tree: Tree, entry: Entry, original: Entry | None) -> list[Edit]:
-    """Give the edits that remove coatcheck again.
+    """Return the edits that remove coatcheck again.
 
     Args:
         tree: The file as it is.
@@ -46,7 +46,7 @@ def unwrap_command(tree: Tree, entry: Entry, original: Entry | None) -> list[Edi
         original: The server as it was before, if that is known.
 
     Raises:
-        ServerSkipped: It was wrapped by hand, with options that ``install`` does not write.
+        ServerSkipped: It was wrapped manually, with options that ``install`` does not write.
     """
     command, args = entry.node.find("command"), entry.node.find("args")
     wrapping = entry.wrapping if original is None else entry.all_wrapping
@@ -71,7 +71,7 @@ def unwrap_command(tree: Tree, entry: Entry, original: Entry | None) -> list[Edi
 
 
 def _end_of_words(tree: Tree, end: int, following: int | None) -> int:
-    """Find the end of our words: at the next argument, but not past a comment."""
+    """Find the end of our words: up to the next argument, but not past a comment."""
     if following is None:
         return end
     between = tree.text[end:following]
@@ -86,7 +86,7 @@ def _follows(tree: Tree, second: Member, first: Member) -> bool:
 
 
 def separator(tree: Tree, member: Member) -> str:
-    """Give what goes between a member and one that is added behind it."""
+    """Return the separator between a member and one that is added after it."""
     line_start = max(tree.text.rfind("\n", 0, member.key_start), 0)
     leading = _LEADING.search(tree.text, max(line_start - 1, 0), member.key_start)
     if not member.on_line:

@@ -1,4 +1,4 @@
-"""Where the files of clients are on this machine, and reading and writing them so that nothing is lost."""
+"""Finds the files of clients on this machine, and reads and writes them without losing anything."""
 
 import os
 import stat
@@ -17,7 +17,7 @@ _BACKUP = ".coatcheck-backup"
 
 
 class ConfigFileError(CoatcheckError, ValueError):
-    """A client's file cannot be understood, or not be changed safely. It was left as it was."""
+    """A client's file cannot be parsed or changed safely. It is unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class ConfigFile:
     Attributes:
         client: The client.
         path: Where it is.
-        in_project: Whether it belongs to a project, and so to other people's machines too.
+        in_project: Whether it belongs to a project and is therefore shared with other machines.
     """
 
     client: Client
@@ -36,7 +36,7 @@ class ConfigFile:
 
 
 def user_file(client: Client, *, platform: str, home: Path, environment: Mapping[str, str]) -> Path:
-    """Give the file in which a client keeps the user's servers."""
+    """Return the file in which a client keeps the user's servers."""
     if platform == "win32":
         config = environment.get("APPDATA") or f"{home}/AppData/Roaming"
     else:
@@ -53,7 +53,7 @@ def user_file(client: Client, *, platform: str, home: Path, environment: Mapping
 
 
 def config_files_of(client: Client) -> list[ConfigFile]:
-    """Give the user's file of a client, and the one of the project in the current folder."""
+    """Return the user's file of a client, and the one of the project in the current folder."""
     files = [ConfigFile(client, _user_file(client))]
     if client.project_file is not None and (project := Path.cwd() / client.project_file) != files[0].path:
         files.append(ConfigFile(client, project, in_project=True))
@@ -61,10 +61,10 @@ def config_files_of(client: Client) -> list[ConfigFile]:
 
 
 def find_config_file(client: Client, path: Path | None = None, *, must_exist: bool = True) -> ConfigFile:
-    """Give a client's file: the named one, or the user's.
+    """Return a client's file: the named one, or the user's.
 
     Raises:
-        SettingsError: There is no such file, and it must exist.
+        SettingsError: The file does not exist but must.
     """
     user = _user_file(client)
     given = path.expanduser() if path is not None else user
@@ -105,7 +105,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decode(raw: bytes, path: Path) -> str:
-    """Give the text of a file, with its byte order mark and line endings.
+    """Return the text of a file, with its byte order mark and line endings.
 
     Raises:
         ConfigFileError: It is not UTF-8.
@@ -135,13 +135,13 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def backup_path(path: Path) -> Path:
-    """Give the path of a file's backup: beside the file that a link leads to."""
+    """Return the path of a file's backup: beside the file that a link leads to."""
     real = path.resolve()
     return real.with_name(real.name + _BACKUP)
 
 
 def replace(path: Path, expected: bytes, new: bytes) -> None:
-    """Replace a file's content atomically. Links are followed, and permissions stay.
+    """Replace a file's content atomically. Links are followed, and permissions are kept.
 
     Args:
         path: The file.
@@ -149,7 +149,7 @@ def replace(path: Path, expected: bytes, new: bytes) -> None:
         new: Its new content.
 
     Raises:
-        ConfigFileError: It was changed in the meantime, or cannot be written.
+        ConfigFileError: It has changed in the meantime, or cannot be written.
     """
     check_unchanged(path, expected)
     real = path.resolve()
@@ -157,10 +157,10 @@ def replace(path: Path, expected: bytes, new: bytes) -> None:
 
 
 def check_unchanged(path: Path, expected: bytes) -> None:
-    """Refuse a file that has another content than it had.
+    """Refuse a file whose content has changed.
 
     Raises:
-        ConfigFileError: It was changed in the meantime, or is gone.
+        ConfigFileError: It has changed in the meantime, or is gone.
     """
     if read_bytes(path.resolve()) != expected:
         raise ConfigFileError(
@@ -169,10 +169,10 @@ def check_unchanged(path: Path, expected: bytes) -> None:
 
 
 def write_beside(target: Path, content: bytes, *, like: Path | None) -> None:
-    """Write a file atomically, with the permissions of another; without one, for its owner alone.
+    """Write a file atomically, with the permissions of another; without one, only its owner may read it.
 
     Raises:
-        ConfigFileError: It cannot be written; the target is as it was.
+        ConfigFileError: It cannot be written; the target is unchanged.
     """
     temporary = ""
     try:
@@ -191,7 +191,7 @@ def write_beside(target: Path, content: bytes, *, like: Path | None) -> None:
 
 
 def _copy_permissions(descriptor: int, temporary: str, like: Path) -> None:
-    """Give a new file the permissions and the owner of another, as far as we may."""
+    """Copy permissions and owner of another file to a new file, as far as permitted."""
     known = like.stat()
     if hasattr(os, "fchown"):
         with suppress(PermissionError):

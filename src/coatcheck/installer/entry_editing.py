@@ -1,4 +1,4 @@
-"""Wrapping and unwrapping the servers of a whole file."""
+"""Wraps and unwraps the servers of a file."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Outcome:
         label: Its name for people.
         action: What is done.
         reason: Why nothing is.
-        hidden_tools: What it means that lists of tools leave out the object tools; empty where none do.
+        hidden_tools: The consequence if lists of tools leave out the object tools; empty if none do.
         note: What else the user should know.
     """
 
@@ -56,10 +56,10 @@ class Edited:
 
 
 Wrappings = Callable[[Entry], Sequence[str] | None]
-"""Gives the words that wrap a server, up to ``wrap`` and its options, or ``None`` where it stays as it is."""
+"""Returns the words that wrap a server, up to ``wrap`` and its options, or ``None`` if it stays unchanged."""
 
 AddedTools = Callable[[Entry], dict[str, list[str]]]
-"""Gives the names to add to a server's lists of tools, by the list's key."""
+"""Returns the names to add to a server's lists of tools, by the list's key."""
 
 
 def wrap_servers(
@@ -77,7 +77,7 @@ def wrap_servers(
         added: Names to add to lists of tools.
 
     Raises:
-        ConfigSyntaxError: The file does not hold servers in the way the client wants.
+        ConfigSyntaxError: The file does not hold servers in the form that the client expects.
     """
 
     def edit(entry: Entry) -> tuple[Sequence[Edit], Outcome] | None:
@@ -105,7 +105,7 @@ def wrap_servers(
 
 
 def _already(entry: Entry, wrapping: Sequence[str]) -> str:
-    """Say that a server is wrapped, and what to do when it should share the store and does not."""
+    """Report that a server is wrapped, and what to do when it should share the store and does not."""
     wanted = any(tuple(wrapping[at : at + 2]) == SHARED_STORE for at in range(len(wrapping)))
     if entry.shares_store or not wanted:
         return "it is wrapped already"
@@ -118,11 +118,11 @@ def unwrap_servers(tree: Tree, client: Client, original: Tree | None, chosen: Ca
     Args:
         tree: A whole file.
         client: The client that it belongs to.
-        original: The file before ``install``, if it is known: tells how things were written.
+        original: The file before ``install``, if it is known; it shows the original spelling.
         chosen: Which servers.
 
     Raises:
-        ConfigSyntaxError: The file does not hold servers in the way the client wants.
+        ConfigSyntaxError: The file does not hold servers in the form that the client expects.
     """
     before = {} if original is None else {entry.path: entry for entry in entries_of(original, client)}
 
@@ -159,10 +159,10 @@ def _edit_each(tree: Tree, client: Client, edit: Callable[[Entry], tuple[Sequenc
 
 
 def same_but_for_wrapping(first: Tree, second: Tree, client: Client) -> bool:
-    """Whether two texts say the same, except that servers are wrapped in one of them.
+    """Whether two texts are equivalent, except that servers are wrapped in one of them.
 
     Raises:
-        ConfigSyntaxError: One of them does not hold servers in the way the client wants.
+        ConfigSyntaxError: One of them does not hold servers in the form that the client expects.
     """
     pairs = list(zip(entries_of(first, client), entries_of(second, client), strict=False))
     commands = [(one.words, two.words) for one, two in pairs if one.words and two.words]
@@ -172,7 +172,7 @@ def same_but_for_wrapping(first: Tree, second: Tree, client: Client) -> bool:
 
 
 def _comparable_values(tree: Tree, client: Client) -> Any:
-    """Give a file's values without what wrapping changes; of variables and headers only the values."""
+    """Return a file's values without what wrapping changes; for variables and headers only the values."""
     values = tree.root.value()
     for entry in entries_of(tree, client):
         if entry.fault:

@@ -1,6 +1,7 @@
 """One entry in place of several: a gateway that wraps the servers together, so that the object tools appear once.
 
-The servers move into a file of ours, which `wrap --servers` reads. The client's file keeps one entry, which names it.
+The servers move into a file of coatcheck, which `wrap --servers` reads. The client's file keeps one entry, which names
+it.
 """
 
 import hashlib
@@ -26,13 +27,13 @@ _OPTION = "--servers"
 
 
 def gateway_file(file: ConfigFile) -> Path:
-    """Give the file that holds the servers of the gateway in a client's file."""
+    """Return the file that holds the servers of the gateway in a client's file."""
     place = hashlib.sha256(str(file.path.resolve()).encode()).hexdigest()[:12]
     return data_folder() / "gateways" / f"{file.client.name}-{place}.json"
 
 
 def find_gateway(tree: Tree, client: Client, path: Path) -> Entry | None:
-    """Give the entry of the gateway in a file."""
+    """Return the entry of the gateway in a file."""
     for entry in entries_of(tree, client):
         words = entry.words
         if entry.wrap_position is not None and words[-2:] == [_OPTION, str(path)]:
@@ -41,7 +42,7 @@ def find_gateway(tree: Tree, client: Client, path: Path) -> Entry | None:
 
 
 def read_moved(path: Path) -> dict[str, Any]:
-    """Give the servers of a gateway; none where its file is missing or damaged."""
+    """Return the servers of a gateway; none if its file is missing or damaged."""
     try:
         found = json.loads(path.read_text("utf-8"))["mcpServers"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -65,7 +66,7 @@ class MovedServers:
 def move_into_gateway(
     tree: Tree, file: ConfigFile, wrapping: Sequence[str], chosen: Callable[[Entry], bool]
 ) -> MovedServers:
-    """Put the gateway in the place of the first server that moves, and remove the others.
+    """Replace the first server that moves with the gateway, and remove the others.
 
     Args:
         tree: A whole file.
@@ -74,7 +75,7 @@ def move_into_gateway(
         chosen: Which servers move.
 
     Raises:
-        ConfigSyntaxError: The file does not hold servers in the way the client wants.
+        ConfigSyntaxError: The file does not hold servers in the form that the client expects.
         SettingsError: The client's format is not JSON.
     """
     client = file.client
@@ -114,11 +115,11 @@ def move_into_gateway(
 
 
 def _movable(entry: Entry, place: tuple[str, ...]) -> Any:
-    """Give the value of a server that can move.
+    """Return the value of a server that can move.
 
     Raises:
-        ServerSkipped: It cannot.
-        UnreadableServer: It cannot be read without the client.
+        ServerSkipped: It cannot move.
+        UnreadableServer: Only the client can read it.
     """
     if entry.path[:-1] != place:
         raise ServerSkipped("it belongs to a project")
@@ -142,7 +143,7 @@ def _has_approvals(value: Mapping[str, Any]) -> bool:
 
 
 def move_back(tree: Tree, file: ConfigFile, original: Tree | None, servers: Mapping[str, Any]) -> list[Edit]:
-    """Give the edits that put the servers in the place of the gateway again, as they were written if that is known."""
+    """Return the edits that replace the gateway with the servers, in their original spelling if it is known."""
     client = file.client
     gateway = find_gateway(tree, client, gateway_file(file))
     holder = _object_at(tree, client.servers[0])

@@ -1,4 +1,4 @@
-"""What is to be done with a client's file, and doing it."""
+"""A plan to change a client's file, and its execution."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ from coatcheck.installer.text_spans import Edit, Tree
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done with a file.
+    """The planned changes of a file.
 
     Attributes:
         file: The file.
-        before: What is in it.
-        after: What it gets.
+        before: Its current content.
+        after: Its new content.
         trees: The parsed text before and after.
-        edits: What changes in the text.
-        outcomes: What that does to each server.
-        backup: What the backup gets; ``None``: it stays as it is.
-        drop_backup: Whether the backup is no longer needed, because the file is what it holds.
-        servers_file: The file of a gateway's servers, and what it gets; ``None`` for its content: it is deleted.
+        edits: The changes of the text.
+        outcomes: The effect on each server.
+        backup: The new content of the backup; ``None``: it stays unchanged.
+        drop_backup: Whether the backup is no longer needed, because the file equals it.
+        servers_file: The file of a gateway's servers and its new content; with ``None`` the file is deleted.
     """
 
     file: ConfigFile
@@ -50,10 +50,10 @@ class Plan:
 
 
 def carry_out(plan: Plan) -> list[str]:
-    """Do it, and give what else the user should know.
+    """Carry out a plan; return notes for the user.
 
     Raises:
-        ConfigFileError: The file was changed in the meantime, or cannot be written; it is as it was.
+        ConfigFileError: The file was changed in the meantime, or cannot be written; it is unchanged.
     """
     backup = backup_path(plan.file.path)
     if not plan.changes and not plan.drop_backup:
@@ -70,7 +70,7 @@ def carry_out(plan: Plan) -> list[str]:
 
 
 def _change(plan: Plan, backup: Path) -> list[str]:
-    """Write the file, and before it what must not be lost."""
+    """Write the file, after its backup."""
     path, notes = plan.file.path, []
     if plan.before:
         check_unchanged(path, plan.before)  # before a backup is written
@@ -89,7 +89,7 @@ def _change(plan: Plan, backup: Path) -> list[str]:
 
 
 def _write_new(path: Path, content: bytes) -> None:
-    """Write a file for its owner alone, in a folder that is made where it is missing."""
+    """Write a file that only its owner may read, in a folder that is created if it is missing."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,7 +1,7 @@
 """JSON with comments and trailing commas, as MCP clients read it, with the position of each value.
 
-A client's file may hold many megabytes of history beside the servers. What does not lead to servers is checked by the
-standard library's scanner, at C speed, and its insides are not kept.
+A client's file may hold many megabytes of history besides the servers. Other values are checked by the standard
+library's scanner, at C speed, and not kept.
 """
 
 import json
@@ -15,7 +15,7 @@ ANY = "*"
 """In a path: every key."""
 
 Paths = Sequence[tuple[str, ...]]
-"""Paths to the objects whose insides are wanted."""
+"""Paths to the objects whose members are needed."""
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _WORD = re.compile(r"[-+.\w]+")
@@ -30,7 +30,7 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 _SCANNER = json.JSONDecoder(
     parse_constant=_refuse_constant, parse_int=len, parse_float=len, object_pairs_hook=lambda _: None
 )
-"""Finds the end of a value; what it builds is thrown away."""
+"""Finds the end of a value; the value that it builds is discarded."""
 
 
 def parse_json(text: str, paths: Paths | None = None) -> Tree:
@@ -38,7 +38,7 @@ def parse_json(text: str, paths: Paths | None = None) -> Tree:
 
     Args:
         text: The text.
-        paths: Where the wanted values are. Other values become ``unread``. ``None``: all values are wanted.
+        paths: Where the needed values are. Other values become ``unread``. ``None``: all values are needed.
 
     Raises:
         ConfigSyntaxError: The text is not JSON, even with comments and trailing commas allowed.
@@ -63,7 +63,7 @@ class _Reader:
         self.comments: list[tuple[int, int]] = []
 
     def skip(self, position: int) -> int:
-        """Go past spaces and comments."""
+        """Skip spaces and comments."""
         while True:
             position = _match_end(_SPACE, self.text, position)
             if self.text[position : position + 1] != "/":
@@ -76,7 +76,7 @@ class _Reader:
             position = found.end()
 
     def value(self, position: int, paths: Paths | None) -> Node:
-        """Read a value; ``paths`` lead on from it, and ``None`` wants all of it."""
+        """Read a value; ``paths`` are relative to it, and ``None`` selects all of it."""
         match self.text[position : position + 1]:
             case "{" if paths is None or paths:
                 return self._object(position, paths)
@@ -98,7 +98,7 @@ class _Reader:
     def _unread(self, position: int) -> Node:
         try:
             _, end = _SCANNER.raw_decode(self.text, position)
-        except ValueError:  # it has comments or trailing commas, or it is malformed, and then this says where
+        except ValueError:  # it has comments or trailing commas, or it is malformed, and the error says where
             end = self.value(position, None).end
         return Node("unread", position, end, self.text[position:end])
 
@@ -137,7 +137,7 @@ class _Reader:
         return node
 
     def _next(self, position: int, closing: str) -> int:
-        """Go past a comma, or to the end of the object or array."""
+        """Skip a comma, or move to the end of the object or array."""
         position = self.skip(position)
         found = self.text[position : position + 1]
         if found == ",":

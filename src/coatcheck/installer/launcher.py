@@ -1,4 +1,4 @@
-"""The words with which a client starts coatcheck."""
+"""The command with which a client starts coatcheck."""
 
 import json
 import shutil
@@ -11,11 +11,11 @@ from coatcheck.errors import SettingsError
 
 
 def find_launcher(*, in_project: bool = False) -> tuple[str, ...]:
-    """Give the command that starts this coatcheck.
+    """Return the command that starts this coatcheck.
 
-    Clients with a window do not know a shell's PATH, so the path is absolute; in a project's file it is the bare name,
-    which works on other machines too. From the cache of ``uvx`` or ``pipx run``, which may be emptied at any time, it
-    is that program with the package's name.
+    Desktop clients do not know a shell's PATH, so the path is absolute. In a project's file it is the bare name, which
+    works on other machines too. If coatcheck runs from the cache of ``uvx`` or ``pipx run``, which may be emptied at
+    any time, the command is that program with the package's name.
 
     Raises:
         SettingsError: coatcheck runs from such a cache, and the program is not found.
@@ -58,7 +58,7 @@ def _from_cache(runner: str) -> tuple[str, ...]:
 
 
 def _source() -> str:
-    """Say where the package came from, with the extras whose packages are there."""
+    """Return the requirement of the installed package, with the extras whose packages are installed."""
     extras = [extra for extra, module in (("redis", "redis"), ("metrics", "prometheus_client")) if find_spec(module)]
     name = f"coatcheck[{','.join(extras)}]" if extras else "coatcheck"
     url = _direct_url()
@@ -66,7 +66,7 @@ def _source() -> str:
 
 
 def _direct_url() -> str | None:
-    """Give the address that the package was installed from, if it was not a registry (direct_url.json)."""
+    """Return the address that the package was installed from, if it was not a registry (direct_url.json)."""
     try:
         text = distribution("coatcheck").read_text("direct_url.json")
         found = json.loads(text) if text else {}

@@ -15,19 +15,19 @@ _INDENT = re.compile(r"\r?\n([ \t]*)\Z")
 
 
 def new_entry(client: Client, command: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
-    """Make the value of a server that is started by a command."""
+    """Create the value of a server that is started by a command."""
     entry: dict[str, Any] = {"type": "stdio"} if client.types else {}
     entry |= {"command": command[0], "args": list(command[1:])}
     return entry | ({"env": dict(environment)} if environment else {})
 
 
 def add_edit(tree: Tree, client: Client, name: str, entry: Mapping[str, Any]) -> Edit:
-    """Give the edit that adds a server to a file."""
+    """Return the edit that adds a server to a file."""
     return _toml_edit(tree, name, entry) if client.syntax == "toml" else _json_edit(tree, client, name, entry)
 
 
 def _json_edit(tree: Tree, client: Client, name: str, entry: Any) -> Edit:
-    """Give the edit that puts a member behind the last one, formatted as that is."""
+    """Return the edit that adds a member after the last one, in its format."""
     if not tree.text.strip("\ufeff \t\r\n"):
         value: Any = {name: entry}
         for key in reversed(client.servers[0]):
@@ -69,7 +69,7 @@ def _append(tree: Tree, holder: Node, name: str, value: Any) -> Edit:
 
 
 def indents(tree: Tree, holder: Node) -> tuple[str | None, str]:
-    """Give the indentation of an object's members, ``None`` where they are in one line, and the unit of the file."""
+    """Return the indentation of an object's members, ``None`` if they are in one line, and the unit of the file."""
     first = tree.root.members[0] if tree.root.members else None
     unit = _indent_of(tree, first) if first is not None else "  "
     if holder.members:
@@ -116,14 +116,14 @@ def toml_table(name: str, entry: Mapping[str, Any]) -> str:
 
 
 def snippet(client: Client, name: str, entry: Mapping[str, Any]) -> str:
-    """Write what a user pastes into a client's file."""
+    """Return the snippet that a user pastes into a client's file."""
     if client.syntax == "toml":
         return toml_table(name, entry)
     return json.dumps(_nested([*client.servers[0], name], entry), indent=2, ensure_ascii=False) + "\n"
 
 
 def install_link(client: Client, name: str, entry: Mapping[str, Any]) -> str | None:
-    """Give the link or command by which a client takes a server; ``None`` where it has neither."""
+    """Return the link or command with which a client adds a server; ``None`` if it has neither."""
     compact = json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
     match client.name:
         case "cursor":

@@ -1,4 +1,4 @@
-"""Works out what is to be done with a client's file, before anything is changed."""
+"""Plans the changes of a client's file before anything is written."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -43,18 +43,18 @@ def plan_install(
     options: Sequence[str] = (),
     add_tools: bool = False,
 ) -> Plan:
-    """Work out how a file's servers are wrapped.
+    """Plan how a file's servers are wrapped.
 
     Args:
         file: The file.
-        launcher: The words that start coatcheck.
+        launcher: The command that starts coatcheck.
         only: Names of the servers; empty: all.
         shared_store: Whether they keep their objects in the file that all servers of a user share.
         options: More options of ``wrap``, each with its value.
         add_tools: Whether lists of tools in the entries get the names of the object tools.
 
     Raises:
-        ConfigFileError: The file cannot be read or understood.
+        ConfigFileError: The file cannot be read or parsed.
         SettingsError: A named server is not in it.
     """
     before = read_bytes(file.path)
@@ -77,7 +77,7 @@ def plan_install(
 def plan_gateway(
     file: ConfigFile, launcher: Sequence[str], only: Collection[str] = (), *, options: Sequence[str] = ()
 ) -> Plan:
-    """Work out how a file's servers move into one gateway; see ``plan_install`` for arguments and errors."""
+    """Plan how a file's servers move into one gateway; see ``plan_install`` for arguments and errors."""
     before = read_bytes(file.path)
     wrapping = (*launcher, "wrap", *SHARED_STORE, *options)
     path = gateway_file(file)
@@ -103,7 +103,7 @@ def plan_gateway(
 
 
 def _checked_gateway(file: ConfigFile, tree: Tree, edited: Edited, moved: Mapping[str, Any]) -> Tree:
-    """Parse the new text: the moved servers must be gone, the gateway there, and all else as it was."""
+    """Parse the new text: the moved servers must be gone, the gateway present, and everything else unchanged."""
     if not edited.edits:
         return tree
     try:
@@ -130,10 +130,10 @@ def _checked_gateway(file: ConfigFile, tree: Tree, edited: Edited, moved: Mappin
 
 
 def plan_add(file: ConfigFile, name: str, entry: Mapping[str, Any]) -> Plan:
-    """Work out how a server gets into a file, which need not exist; nothing else in it changes.
+    """Plan how a server is added to a file, which need not exist; nothing else in it changes.
 
     Raises:
-        ConfigFileError: The file cannot be read or understood.
+        ConfigFileError: The file cannot be read or parsed.
         SettingsError: It has a server of that name.
     """
     client = file.client
@@ -152,14 +152,14 @@ def plan_add(file: ConfigFile, name: str, entry: Mapping[str, Any]) -> Plan:
 
 
 def plan_uninstall(file: ConfigFile, only: Collection[str] = ()) -> Plan:
-    """Work out how a file becomes what it was before; later changes in it stay.
+    """Plan how a file is restored; later changes in it stay.
 
     Args:
         file: The file.
         only: Names of the servers to unwrap; empty: all.
 
     Raises:
-        ConfigFileError: The file cannot be read or understood.
+        ConfigFileError: The file cannot be read or parsed.
         SettingsError: A named server is not in it.
     """
     before = read_bytes(file.path)
@@ -182,7 +182,7 @@ def plan_uninstall(file: ConfigFile, only: Collection[str] = ()) -> Plan:
 
 
 def _plan_moving_back(file: ConfigFile, before: bytes, tree: Tree, original: Tree | None) -> Plan:
-    """Work out how the servers of a gateway get back; other wrapped servers stay for a second ``uninstall``."""
+    """Plan how the servers of a gateway move back; other wrapped servers stay for a second ``uninstall``."""
     path = gateway_file(file)
     servers = read_moved(path)
     gateway = find_gateway(tree, file.client, path)
@@ -221,7 +221,7 @@ def _check_names(file: ConfigFile, tree: Tree, only: Collection[str]) -> None:
 
 
 def _checked(file: ConfigFile, edited: Edited) -> Tree:
-    """Parse the new text: only servers that were meant to change may differ, and nothing outside them."""
+    """Parse the new text: only the selected servers may differ, and nothing outside them."""
     if not edited.edits:
         return edited.tree
     try:
@@ -252,18 +252,18 @@ def _parse_backup(client: Client, backup: bytes | None) -> Tree | None:
 
 
 def _unwrapped_file(file: ConfigFile, tree: Tree) -> bytes:
-    """Give the file as it would be without coatcheck."""
+    """Return the file as it would be without coatcheck."""
     original = _parse_backup(file.client, _backup_of(file))
     if servers := read_moved(gateway_file(file)):
         back = apply(tree.text, move_back(tree, file, original, servers))
         tree = parse_config(back, file.client)
     if original is None:
-        return tree.text.encode()  # what is wrapped in it was wrapped by hand
+        return tree.text.encode()  # what is wrapped in it was wrapped manually
     return unwrap_servers(tree, file.client, original, lambda _: True).text.encode()
 
 
 def _edits_to_original(tree: Tree, original: Tree, client: Client) -> list[Edit] | None:
-    """Give the edits back to the original, if a file is what ``install`` makes of it and so is unchanged since."""
+    """Return the edits back to the original if a file is unchanged since ``install``."""
     now = {entry.path: entry for entry in entries_of(tree, client)}
 
     def wrapping(entry: Entry) -> Sequence[str] | None:

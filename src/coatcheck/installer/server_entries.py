@@ -26,20 +26,20 @@ _LAUNCHER_WORDS = 8
 """``wrap`` is looked for within this many words: ``uvx --from coatcheck[redis] coatcheck wrap`` has five."""
 
 
-class ServerSkipped(Exception):  # reported for the one server; the others go on
-    """A server is not changed; the text says why."""
+class ServerSkipped(Exception):  # reported for this server; the others continue
+    """A server is not changed; the message explains why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A server as a client has it.
+    """A server in a client's file.
 
     Attributes:
         name: Its name.
         path: Keys that lead to it.
         node: Its value.
         key_start: Where its key begins.
-        fault: Why its value cannot be one of a server; empty where it can.
+        fault: Why its value cannot describe a server; empty if it can.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Entry:
         return excerpt(self.name) + project
 
     def text(self, key: str) -> str | None:
-        """Give a member that is a string."""
+        """Return a member that is a string."""
         found = self.node.find(key)
         return found.node.scalar if found is not None and found.node.kind == "string" else None
 
@@ -96,7 +96,7 @@ class Entry:
 
     @property
     def all_wrapping(self) -> list[str]:
-        """The words up to the server itself, whatever the options between are; empty if not wrapped."""
+        """The words up to the server itself, with any options between; empty if not wrapped."""
         position = self.wrap_position
         if position is None:
             return []
@@ -121,7 +121,7 @@ def _names_coatcheck(word: str) -> bool:
 
 
 def entries_of(tree: Tree, client: Client) -> list[Entry]:
-    """Give the servers of a client in the order of the file; what cannot be a server is among them with its fault.
+    """Return the servers of a client in the order of the file; invalid entries are included with their fault.
 
     Raises:
         ConfigSyntaxError: The object of the servers is something else, or its key appears twice.
@@ -152,7 +152,7 @@ def _entries_in(keys: tuple[str, ...], servers: Node) -> Iterator[Entry]:
 def _objects(
     tree: Tree, node: Node, path: tuple[str, ...], keys: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], Member]]:
-    """Give the members at the end of a path, with the keys that led there."""
+    """Return the members at the end of a path, with the keys that led there."""
     same = [member for member in node.members if path[0] in {ANY, member.name}]
     if path[0] != ANY and len(same) > 1:
         raise tree.error(f'the key "{path[0]}" appears twice', same[1].key_start)
@@ -201,10 +201,10 @@ class ServerState:
 
 
 def states_of(file: ConfigFile) -> list[ServerState]:
-    """Read which servers a file has.
+    """Return the servers of a file.
 
     Raises:
-        ConfigFileError: The file cannot be read or understood.
+        ConfigFileError: The file cannot be read or parsed.
     """
     text = decode(read_bytes(file.path), file.path)
     with naming(file.path):

@@ -1,6 +1,6 @@
-"""Reads what a file says about one server, in the spellings that clients and other programs write.
+"""Reads the description of one server, in the spellings of clients and other programs.
 
-``install``, ``status`` and ``wrap --servers`` all read servers here, so that what one understands the others do too.
+``install``, ``status`` and ``wrap --servers`` all read servers here, so that they accept the same spellings.
 """
 
 import json
@@ -24,7 +24,7 @@ TOOL_LISTS = (
     "includeTools", "include_tools", "excludeTools", "exclude_tools", "enabledTools", "enabled_tools", "disabledTools",
     "disabled_tools", "allowedTools", "allowed_tools",
 )  # fmt: skip
-"""Keys of lists with which a client shows some of a server's tools."""
+"""Keys of lists that select the tools a client shows."""
 
 _TYPES: dict[str, Transport] = {
     "stdio": "stdio",
@@ -52,11 +52,11 @@ _BARE_VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
 
 
 class UnreadableServer(Exception):  # reported for the one server; the others go on
-    """What a file says about a server cannot be used; the text says why, and quotes no value that may be secret."""
+    """The description of a server is unusable; the message explains why and quotes no value that may be secret."""
 
 
 Fill = Callable[[str], str]
-"""Puts variables in their places. It may raise ``UnreadableServer``."""
+"""Fills in variables. It may raise ``UnreadableServer``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class ServerDefinition:
         environment: Variables of the command.
         folder: Its working directory.
         url: The address; ``None`` for a command.
-        transport: Transport of the URL; ``None`` where the file does not say.
+        transport: Transport of the URL; ``None`` if the file does not name one.
         headers: Headers of every request.
         ignored: Keys of tool lists, which only the client applies.
     """
@@ -83,7 +83,7 @@ class ServerDefinition:
 
 
 def is_disabled(entry: Any) -> bool:
-    """Whether a file says that a server is not to be started."""
+    """Whether a file disables a server."""
     if not isinstance(entry, dict):
         return False
     return str(entry.get("disabled")).lower() == "true" or str(entry.get("enabled")).lower() == "false"
@@ -94,10 +94,10 @@ def read_server(entry: Any, fill: Fill = str) -> ServerDefinition:
 
     Args:
         entry: Its value in the file.
-        fill: Puts variables in their places, in every value.
+        fill: Fills in variables in every value.
 
     Raises:
-        UnreadableServer: It is not a server, or needs what is not known here.
+        UnreadableServer: It is not a server, or needs information that only the client has.
     """
     if not isinstance(entry, dict):
         raise UnreadableServer("it is null" if entry is None else "it is not an object")
@@ -126,7 +126,7 @@ def read_server(entry: Any, fill: Fill = str) -> ServerDefinition:
 
 
 def server_type(entry: Mapping[str, Any]) -> Transport | None:
-    """Give the transport that an entry names; ``None`` where it names none.
+    """Return the transport that an entry names; ``None`` if it names none.
 
     Raises:
         UnreadableServer: It names one that is not known.
@@ -143,7 +143,7 @@ def server_type(entry: Mapping[str, Any]) -> Transport | None:
 
 
 def fill_variables(environment: Mapping[str, str], home: Path) -> Fill:
-    """Make the function that fills in ``${NAME}``, ``${env:NAME}``, ``${NAME:-default}`` and ``${userHome}``."""
+    """Create the function that fills in ``${NAME}``, ``${env:NAME}``, ``${NAME:-default}`` and ``${userHome}``."""
 
     def value(found: re.Match[str]) -> str:
         name, default = found.group(1), found.group(2)
@@ -159,7 +159,7 @@ def fill_variables(environment: Mapping[str, str], home: Path) -> Fill:
 
 
 def refuse_client_variables(text: str) -> str:
-    """Give a text back that has no variables of which only the client knows what they are.
+    """Return a text unless it has variables that only the client can fill in.
 
     Raises:
         UnreadableServer: It has one.
@@ -170,7 +170,7 @@ def refuse_client_variables(text: str) -> str:
 
 
 def split_command(command: str) -> tuple[str, ...]:
-    """Split a command that was written as one string, unless there is a program of that very name."""
+    """Split a command that was written as one string, unless a program of that exact name exists."""
     if not re.search(r"\s", command.strip()) or shutil.which(command) or Path(command).exists():
         return (command,)
     try:

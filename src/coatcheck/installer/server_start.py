@@ -1,4 +1,4 @@
-"""Checks whether a server starts: it is started as its client would start it, and gets an ``initialize`` request."""
+"""Checks whether a server starts: it is started as its client would start it and receives an ``initialize`` request."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from coatcheck.installer.server_entries import ServerState
 from coatcheck.installer.server_reader import UnreadableServer, fill_variables, read_server
 
 TIMEOUT = 30.0
-"""Seconds that a server has to answer; ``npx`` and ``uvx`` may have to download it first."""
+"""Seconds within which a server must answer; ``npx`` and ``uvx`` may have to download it first."""
 
 _INITIALIZE = {
     "jsonrpc": "2.0",
@@ -36,11 +36,11 @@ _GRACE = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How a start went.
+    """The result of a start.
 
     Attributes:
-        works: Whether the server answered; ``None``: it could not be tried.
-        says: Its name and version, or what went wrong; no secret is in it.
+        works: Whether the server answered; ``None``: it could not be checked.
+        says: Its name and version, or what went wrong; contains no secret.
     """
 
     works: bool | None
@@ -48,11 +48,11 @@ class Start:
 
 
 def try_start(state: ServerState, timeout: float = TIMEOUT) -> Start:
-    """Start a server, ask ``initialize``, and end it.
+    """Start a server, send ``initialize``, and stop it.
 
     Args:
         state: The server.
-        timeout: Seconds that it has to answer.
+        timeout: Seconds within which it must answer.
     """
     try:
         server = read_server(state.entry, fill_variables(os.environ, Path.home()))
@@ -84,7 +84,7 @@ def try_start(state: ServerState, timeout: float = TIMEOUT) -> Start:
 
 
 def _ask(process: "subprocess.Popen[bytes]", timeout: float) -> Start:
-    """Send the request and read until it is answered, the output ends or the time is up."""
+    """Send the request and read until it is answered, the output ends or the timeout expires."""
     assert process.stdin is not None  # noqa: S101  # both were asked for
     with suppress(OSError):
         process.stdin.write(json.dumps(_INITIALIZE).encode() + b"\n")
@@ -130,7 +130,7 @@ def _answer(output: bytes) -> Start | None:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Let it end by itself, then end it with everything it started."""
+    """Let it exit, then stop everything that it started."""
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             with suppress(OSError):

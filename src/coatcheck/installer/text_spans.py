@@ -1,4 +1,4 @@
-"""Parsed text that knows where each of its values is written, and edits of that text."""
+"""Parsed text with the position of each value, and edits of that text."""
 
 import json
 from collections.abc import Collection, Iterator, Sequence
@@ -28,13 +28,13 @@ class ConfigSyntaxError(Exception):
 
 @dataclass(slots=True)
 class Node:
-    """A value and where it is written.
+    """A value and its position.
 
     Attributes:
-        kind: ``other`` is a number, a boolean, a null or a date; ``unread`` a value of any kind whose insides were
-            checked and not kept, because they lie beside the servers.
+        kind: ``other`` is a number, a boolean, a null or a date; ``unread`` a value of any kind that was checked and
+            not kept, because it does not belong to the servers.
         start: Position of its first character.
-        end: Position behind its last. A TOML table that is spread over the file has none: 0 to 0.
+        end: Position after its last. A TOML table that is spread over the file has none: 0 to 0.
         scalar: The value, unless it is an object or array; the text of an unread value.
         members: Of an object.
         items: Of an array.
@@ -48,7 +48,7 @@ class Node:
     items: list["Node"] = field(default_factory=list)
 
     def value(self) -> Any:
-        """Give the value without positions."""
+        """Return the value without positions."""
         if self.kind == "object":
             return {member.name: member.node.value() for member in self.members}
         if self.kind == "array":
@@ -56,11 +56,11 @@ class Node:
         return self.scalar
 
     def find(self, name: str) -> "Member | None":
-        """Give the member of an object with this name."""
+        """Return the member of an object with this name."""
         return next((member for member in self.members if member.name == name), None)
 
     def walk(self) -> Iterator["Node"]:
-        """Give this value and all inside it."""
+        """Return this value and all inside it."""
         yield self
         for member in self.members:
             yield from member.node.walk()
@@ -75,7 +75,7 @@ class Member:
     Attributes:
         name: The key; the last part of a dotted one.
         key_start: Where the key begins, with the dotted part before it.
-        key_end: Behind the key.
+        key_end: After the key.
         node: The value.
         prefix: What precedes the last part of a dotted key, as it is written.
         on_line: Whether the member has a line of its own without commas, as in a TOML table.
@@ -104,11 +104,11 @@ class Tree:
     comments: Sequence[tuple[int, int]] = ()
 
     def raw(self, node: Node) -> str:
-        """Give a value as it is written."""
+        """Return a value as it is written."""
         return self.text[node.start : node.end]
 
     def error(self, reason: str, position: int) -> ConfigSyntaxError:
-        """Make the error for what is wrong at a position."""
+        """Create the error for what is wrong at a position."""
         return ConfigSyntaxError(reason, self.text, position)
 
 
@@ -132,7 +132,7 @@ def apply(text: str, edits: Sequence[Edit]) -> str:
 
 
 def reverse(text: str, edits: Sequence[Edit]) -> list[Edit]:
-    """Give the edits that turn ``apply(text, edits)`` back into the text."""
+    """Return the edits that turn ``apply(text, edits)`` back into the text."""
     found: list[Edit] = []
     shift = 0
     for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
@@ -143,7 +143,7 @@ def reverse(text: str, edits: Sequence[Edit]) -> list[Edit]:
 
 
 def removals(spans: Sequence[tuple[int, int]], numbers: Collection[int]) -> list[Edit]:
-    """Give the edits that remove some items of a list, with the commas that separate them.
+    """Return the edits that remove some items of a list, with the commas that separate them.
 
     Args:
         spans: Where each item begins and ends.

@@ -1,6 +1,6 @@
 """TOML with the position of each value.
 
-The standard library decides whether a text is TOML and what its values are; this module only finds where they are.
+The standard library parses the text; this module only finds the positions of the values.
 """
 
 import re
@@ -40,7 +40,7 @@ def parse_toml(text: str) -> Tree:
 
 
 def _syntax_error(message: str, text: str, offset: int) -> ConfigSyntaxError:
-    """Take the position out of a message of the standard library."""
+    """Remove the position from a message of the standard library."""
     place = _PLACE.search(message)
     reason = message[: place.start()] if place else message
     if place is None or place.group(1) is None:
@@ -71,7 +71,7 @@ class _Reader:
                 position = self._pair(table, position, on_line=True)
 
     def _skip(self, position: int) -> int:
-        """Go past spaces, ends of lines and comments."""
+        """Skip spaces, newlines and comments."""
         while True:
             position = _end(_SPACE, self.text, position)
             found = _COMMENT.match(self.text, position)

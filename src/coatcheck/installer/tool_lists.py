@@ -1,4 +1,4 @@
-"""Lists of a server's tools in its entry: which ones the model sees, and which ones run without a question.
+"""Lists of a server's tools in its entry: the tools that the model sees, and those that run without approval.
 
 A list that names some of the server's tools leaves out the object tools, so their names can be added to it.
 """
@@ -15,7 +15,7 @@ READING_TOOLS = (
     "object_store_query",
     "object_store_list",
 )
-"""Tools that show objects, and change none."""
+"""Tools that read objects and change none."""
 
 OBJECT_TOOLS = (*READING_TOOLS, "object_store_sed", "object_store_put", "object_store_delete")
 
@@ -42,7 +42,7 @@ def missing_tools(entry: Entry) -> dict[str, list[str]]:
 
 
 def warning(missing: dict[str, list[str]]) -> str:
-    """Say what it means that lists leave out the object tools."""
+    """Describe the consequence if lists leave out the object tools."""
     hidden, asked = sorted(set(missing) & _VISIBLE), sorted(set(missing) & _APPROVED)
     parts = [f"{' and '.join(hidden)} hides the object tools from the model" if hidden else ""]
     parts.append(f"the client asks before each object tool, which {' and '.join(asked)} does not name" if asked else "")
@@ -50,7 +50,7 @@ def warning(missing: dict[str, list[str]]) -> str:
 
 
 def add_tools(entry: Entry, added: dict[str, list[str]]) -> list[Edit]:
-    """Give the edits that add names to the ends of lists."""
+    """Return the edits that add names to the ends of lists."""
     edits: list[Edit] = []
     for member in _lists(entry):
         names = added.get(member.name, [])
@@ -61,7 +61,7 @@ def add_tools(entry: Entry, added: dict[str, list[str]]) -> list[Edit]:
 
 
 def added_tools(original: Entry, wrapped: Entry) -> dict[str, list[str]]:
-    """Give the object tools that the lists of an entry have now and did not have before."""
+    """Return the object tools that the lists of an entry have now and did not have before."""
     before = {member.name: {item.scalar for item in member.node.items} for member in _lists(original)}
     return {
         member.name: [
@@ -74,7 +74,7 @@ def added_tools(original: Entry, wrapped: Entry) -> dict[str, list[str]]:
 
 
 def remove_tools(entry: Entry, removed: dict[str, list[str]]) -> list[Edit]:
-    """Give the edits that remove names from lists."""
+    """Return the edits that remove names from lists."""
     return [
         edit for member in _lists(entry) if (names := removed.get(member.name)) for edit in _removals(member, names)
     ]

@@ -1,7 +1,7 @@
-"""Wrapping a server at a URL: it becomes a command, its headers become variables, and back.
+"""Wraps a server at a URL, whose headers become variables, and unwraps it.
 
-The URL becomes ``command`` and ``args``; ``headers`` becomes ``env``, with the values as they are written, so that no
-secret moves into an argument, and the variables that a client fills in are still filled in.
+The URL becomes ``command`` and ``args``; ``headers`` becomes ``env``, with the values as they are written. So no
+secret moves into an argument, and the client still fills in its variables.
 """
 
 import re
@@ -23,23 +23,23 @@ _CLIENT_FILLS_IN = ("bearer_token_env_var", "http_headers", "env_http_headers")
 
 
 def url_member(entry: Entry, client: Client) -> Member | None:
-    """Give the member with a server's URL, if it has no command."""
+    """Return the member with a server's URL, if it has no command."""
     if entry.has_command:
         return None
     return next((found for key in client.url_keys if (found := entry.node.find(key)) is not None), None)
 
 
 def wrap_url(tree: Tree, entry: Entry, client: Client, wrapping: Sequence[str]) -> list[Edit]:
-    """Give the edits that make a server at a URL one that is wrapped by a command.
+    """Return the edits that turn a server at a URL into a wrapping command.
 
     Args:
         tree: The file as it is.
         entry: The server.
-        client: Whose file it is.
+        client: The client that it belongs to.
         wrapping: The words that start coatcheck, up to ``wrap`` and its options.
 
     Raises:
-        ServerSkipped: It would not work, or would show a secret.
+        ServerSkipped: It would not work, or would reveal a secret.
     """
     member = url_member(entry, client)
     if member is None or member.node.kind != "string":
@@ -68,7 +68,7 @@ def _types(entry: Entry) -> list[Member]:
 
 
 def sign_in_note(entry: Entry, client: Client) -> str:
-    """Say that the user has to sign in again, where the client may have signed in to a server at a URL."""
+    """Report that the user has to sign in again if the client may have signed in to a server at a URL."""
     member = url_member(entry, client)
     url = member.node.scalar if member is not None else ""
     if not isinstance(url, str) or entry.node.find("headers") is not None or _is_local(url):
@@ -77,7 +77,7 @@ def sign_in_note(entry: Entry, client: Client) -> str:
 
 
 def _check(entry: Entry, member: Member) -> None:
-    """Say why a server at a URL should not be wrapped, if so."""
+    """Explain why a server at a URL should not be wrapped, if so."""
     value = entry.node.value()
     try:
         server_type(value)
@@ -98,7 +98,7 @@ def _check(entry: Entry, member: Member) -> None:
 
 
 def _headers(entry: Entry) -> list[tuple[Member, str]]:
-    """Give the headers with the variables that hold them."""
+    """Return the headers with the variables that hold them."""
     block = entry.node.find("headers")
     headers = block.node.members if block is not None else []
     kinds = {header.node.kind for header in headers} if block is not None else set()
@@ -113,16 +113,16 @@ def _headers(entry: Entry) -> list[tuple[Member, str]]:
 
 
 def unwrap_url(tree: Tree, entry: Entry, client: Client, original: Entry | None) -> list[Edit]:
-    """Give the edits that make a wrapped server one at a URL again.
+    """Return the edits that turn a wrapping command back into a URL.
 
     Args:
         tree: The file as it is.
         entry: The server in it, wrapped.
-        client: Whose file it is.
+        client: The client that it belongs to.
         original: The server as it was before, as far as that is known.
 
     Raises:
-        ServerSkipped: It was wrapped by hand with options that ``install`` does not write, or has variables now.
+        ServerSkipped: It was wrapped manually with options that ``install`` does not write, or has variables now.
     """
     ours = entry.wrapping if original is None else entry.all_wrapping
     command, args = entry.node.find("command"), entry.node.find("args")
@@ -156,7 +156,7 @@ def _parse_wrap_arguments(words: list[str]) -> tuple[str, bool, dict[str, str]]:
 
 
 def _restore_url(tree: Tree, entry: Entry, command: Member, args: Member) -> list[Edit]:
-    """Write the URL in place of the command, and remove the arguments, beside it or not."""
+    """Replace the command with the URL, and remove the arguments."""
     url = tree.raw(next(after for item, after in pairwise(args.node.items) if item.scalar == "--url"))
     between = tree.text[command.node.end : args.key_start] if args.key_start > command.node.end else "far"
     if between.strip() == ("" if command.on_line else ","):
@@ -183,7 +183,7 @@ def _restore_headers(tree: Tree, block: Member, names: dict[str, str]) -> list[E
 
 
 def _rename(tree: Tree, member: Member, name: str) -> Edit:
-    """Write another key, quoted as the old one is."""
+    """Rename a key, with the same quotes."""
     quote = tree.text[member.key_end - 1]
     written = quoted(name) if quote in "\"'" else name
     return Edit(member.key_start, member.key_end, member.prefix + written)
@@ -205,7 +205,7 @@ def _is_well_formed(url: str) -> bool:
 
 
 def _is_local(url: str) -> bool:
-    """Whether a URL leads to this machine."""
+    """Whether a URL addresses this machine."""
     try:
         host = urlsplit(url).hostname or ""
         return host == "localhost" or ip_address(host).is_loopback

@@ -1,4 +1,4 @@
-"""An object store for MCP servers in this process: their tools keep large results and take references."""
+"""Adds an object store to MCP servers in this process: their tools store large results and accept references."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -31,7 +31,7 @@ ExplorerProvider = Callable[[], Explorer]
 
 
 class _RegisteredTools:
-    """The tools of an ``MCPServer``, those that are added later included."""
+    """The tools of an ``MCPServer``, including those that are added later."""
 
     def __init__(self, server: MCPServer[Any], plain: Collection[str]) -> None:
         self._server = server
@@ -50,17 +50,17 @@ class _RegisteredTools:
         return keeps_results(_function(self._server, name))
 
     def keep_objects(self) -> bool:
-        """Whether tools beside the object tools are decorated, so that the server keeps objects itself."""
+        """Whether any tool besides the object tools is decorated, so that the server keeps objects itself."""
         names = [tool.name for tool in self._server._tool_manager.list_tools()]  # noqa: SLF001
         return any(self.resolves(name) or self.keeps(name) for name in names if not self.is_plain(name))
 
     def input_schema(self, name: str) -> dict[str, Any] | None:
-        """Its schema as it was registered."""
+        """Its registered schema."""
         return _schema_of(self._server, name, (name,))
 
 
 class _InstalledTools(_RegisteredTools):
-    """The tools of an ``MCPServer``, where those that keep results leave the references in their arguments to us."""
+    """The tools of an ``MCPServer`` with toolsets; references are resolved for tools that only keep their results."""
 
     def is_plain(self, name: str) -> bool:
         """Whether it keeps no results, or resolves references itself."""
@@ -79,19 +79,19 @@ def attach_interceptor(
     """Make every tool of a server explorable and referenceable, and add the tools of a registry.
 
     Args:
-        server: The server; its own tools stay as they are.
+        server: The server; its own tools stay unchanged.
         registry: The tools to add.
-        plain_tools: Names of those among them that deal with references and sizes themselves: the object tools.
-        tenancy: Gives what tells the store who is calling.
-        interceptor: Gives what resolves references and keeps large results.
-        store: Gives the store at each call of an added tool.
-        explorer: Gives the explorer at each call of an added tool.
+        plain_tools: Names of the added tools that handle references and sizes themselves: the object tools.
+        tenancy: Returns the tenancy, which determines the caller's namespace.
+        interceptor: Returns the interceptor, which resolves references and stores large results.
+        store: Returns the store at each call of an added tool.
+        explorer: Returns the explorer at each call of an added tool.
 
     Returns:
         Names of the tools that were added.
 
     Raises:
-        SettingsError: The server has tools of these names already, or was attached before.
+        SettingsError: The server already has tools of these names, or was attached before.
     """
     _refuse_second(server)
     own = _register(server, registry, store, explorer)
@@ -116,7 +116,7 @@ def attach_low_level(
     _refuse_second(server)
     if server.get_request_handler("tools/list") is None or server.get_request_handler("tools/call") is None:
         raise SettingsError(
-            f"The server {server.name} has no tools: give it on_list_tools and on_call_tool before it is attached."
+            f"The server {server.name} has no tools: pass on_list_tools and on_call_tool before it is attached."
         )
     nested_server = NestedServerMiddleware((), lambda: False)
     server.middleware.extend((WellFormedMiddleware(), TenancyMiddleware(tenancy)))
@@ -146,16 +146,16 @@ def install_tools(
     """Add tools to a server and handle each request within its caller's namespace.
 
     Args:
-        server: The server; its own tools stay as they are.
-        installations: What is added: tools, with what they need.
-        tenancy: Gives what tells the store who is calling.
-        interceptor: Gives what resolves references for tools that keep results and do not take references themselves.
-        store: Gives the store at each call.
-        explorer: Gives the explorer at each call.
+        server: The server; its own tools stay unchanged.
+        installations: The tools to add, with their dependencies.
+        tenancy: Returns the tenancy, which determines the caller's namespace.
+        interceptor: Returns the interceptor for tools that keep results but do not resolve references themselves.
+        store: Returns the store at each call.
+        explorer: Returns the explorer at each call.
         tool_names: Names of the tools to add; all by default.
 
     Raises:
-        SettingsError: The server has tools of these names already, or there are none of such a name.
+        SettingsError: The server already has tools of these names, or a name is unknown.
     """
     owners = {name: installation for installation in installations for name in installation.registry}
     registry = {name: installation.registry[name] for name, installation in owners.items()}
@@ -174,7 +174,7 @@ def install_tools(
         server.middleware.extend(installation.middleware)
     server.middleware.extend((WellFormedMiddleware(), TenancyMiddleware(tenancy)))
     server.middleware.append(NestedServerMiddleware((), lambda: True))
-    # Tools of other toolsets read their arguments as they like.
+    # Tools of other toolsets parse their arguments themselves.
     objects = [name for name in names if getattr(_function(server, name), "__module__", "") == object_tools.__name__]
     server.middleware.append(OwnArgumentsMiddleware(lambda name: _schema_of(server, name, objects)))
     # A preview says that any tool takes its reference.
@@ -193,7 +193,7 @@ def build_server(
     name: str = "coatcheck",
     **options: Any,
 ) -> MCPServer[Any]:
-    """Make a server with the tools of a registry; ``options`` go to ``MCPServer``. See ``attach_interceptor``."""
+    """Create a server with the tools of a registry; ``options`` go to ``MCPServer``. See ``attach_interceptor``."""
     server: MCPServer[Any] = MCPServer(name, **options)
     attach_interceptor(server, registry, plain_tools, tenancy, interceptor, store, explorer)
     return server
@@ -208,7 +208,7 @@ def _register(
     needs: Installation | None = None,
     unlisted: Collection[str] = (),
 ) -> list[str]:
-    """Register tools that look store and explorer up at each call; names that the server has already are refused."""
+    """Register tools that look up store and explorer at each call; names that the server already has are refused."""
     names = list(registry) if tool_names is None else list(tool_names)
     taken = sorted(name for name in names if _function(server, name) is not None)
     if taken:
@@ -228,6 +228,6 @@ def _register(
 
 
 def _function(server: MCPServer[Any], name: str) -> Callable[..., Any] | None:
-    # The SDK has no public way to a tool's function; the look-up is a dict access and kept in this one place.
+    # The SDK has no public access to a tool's function; the look-up is a dict access, confined to this function.
     tool = server._tool_manager.get_tool(name)  # noqa: SLF001
     return None if tool is None else tool.fn

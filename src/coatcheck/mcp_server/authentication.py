@@ -1,8 +1,8 @@
-"""Who may call a server over HTTP: verifiers of bearer tokens, and what the SDK needs to ask them.
+"""Authentication over HTTP: verifiers of bearer tokens, and the SDK's options for them.
 
-Three kinds, all of them ``TokenVerifier`` of the MCP SDK: a list of tokens for small set-ups, signed tokens (JWT) of an
-identity provider, and one of the operator's own. A verifier answers ``None`` for every token that it does not accept;
-why is logged, the token never is.
+There are three kinds, each a ``TokenVerifier`` of the MCP SDK: a list of tokens for small deployments, signed tokens
+(JWT) of an identity provider, and the operator's own. A verifier returns ``None`` for a token that it does not accept.
+The reason is logged, the token never is.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ LISTED_CLIENT = "coatcheck-token-list"
 
 _SHA256 = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})")
 _HOW_TO_HASH = (
-    'It wants the token\'s SHA-256, 64 hexadecimal digits: printf %s "$TOKEN" | sha256sum; '
+    'It needs the token\'s SHA-256, 64 hexadecimal digits: printf %s "$TOKEN" | sha256sum; '
     "a token: openssl rand -base64 32"
 )
 
@@ -40,9 +40,9 @@ class Authentication:
     """How callers are authenticated.
 
     Attributes:
-        verifier: Says whose a token is.
-        issuer: Where tokens are from, a URL, if it is known; clients are told where ``audience`` is a URL too.
-        audience: What tokens are meant for, by the rules of MCP this server's own URL.
+        verifier: Identifies the user of a token.
+        issuer: URL of the issuer of tokens, if known; advertised to clients if ``audience`` is a URL too.
+        audience: The intended audience of tokens: in MCP, this server's own URL.
     """
 
     verifier: TokenVerifier
@@ -50,9 +50,9 @@ class Authentication:
     audience: str | None = None
 
     def server_options(self) -> dict[str, Any]:
-        """Give the arguments that make an ``MCPServer`` ask for tokens."""
+        """Return the arguments for an ``MCPServer`` that requires tokens."""
         audience = self.audience if self.audience and _is_url(self.audience) else None
-        # Where no issuer is advertised, the SDK still requires one and does not show it.
+        # Without an advertised issuer the SDK still requires one, and does not show it.
         issuer = self.issuer if self.issuer and _is_url(self.issuer) else None
         return {
             "token_verifier": self.verifier,
@@ -74,22 +74,22 @@ def open_authentication(
     audience: str | None = None,
     verifier: str | None = None,
 ) -> Authentication | None:
-    """Make what the flags of ``coatcheck serve`` ask for; ``None`` where they ask for nothing.
+    """Create the authentication that the flags of ``coatcheck serve`` configure; ``None`` without such flags.
 
     Args:
-        tokens: File with a list of tokens.
-        jwks: File or URL with the keys of an identity provider.
-        issuer: Who must have issued a signed token.
-        audience: Whom a signed token must be meant for.
-        verifier: ``module:attribute`` of a verifier of one's own.
+        tokens: Path of a list of tokens.
+        jwks: Path or URL of an identity provider's keys.
+        issuer: Required issuer of signed tokens.
+        audience: Required audience of signed tokens.
+        verifier: ``module:attribute`` of your own verifier.
 
     Raises:
-        SettingsError: Flags that do not go together, or a file, key or verifier that does not fit.
+        SettingsError: Flags conflict, or a file, key or verifier is invalid.
     """
     if sum(given is not None for given in (tokens, jwks, verifier)) > 1:
         raise SettingsError("Choose one of --auth-tokens, --auth-jwks and --auth.")
     if jwks is None and (issuer is not None or audience is not None):
-        raise SettingsError("--auth-issuer and --auth-audience go with --auth-jwks.")
+        raise SettingsError("--auth-issuer and --auth-audience require --auth-jwks.")
     if tokens is not None:
         return Authentication(TokenList.load(tokens))
     if verifier is not None:
@@ -110,8 +110,8 @@ class TokenList:
     """Verifies tokens by a list of their hashes.
 
     Args:
-        hashes: The SHA-256 of each token in hexadecimal, by the name of its user; several for a name are welcome.
-            Tokens must be random: a guessable one can be found from its hash.
+        hashes: The SHA-256 of each token in hexadecimal, by the name of its user, who may have several tokens. Tokens
+            must be random: a guessable one can be found from its hash.
     """
 
     def __init__(self, hashes: Mapping[str, Sequence[str]]) -> None:
@@ -124,10 +124,10 @@ class TokenList:
     def load(cls, path: Path) -> "TokenList":
         """Read a list: lines ``name hash``, or TOML (``*.toml``) with a table ``tokens`` of ``name = "hash"``.
 
-        Empty lines and lines that begin with ``#`` are passed over. The list is read once.
+        Empty lines and lines that begin with ``#`` are skipped. The list is read once.
 
         Raises:
-            SettingsError: The file is missing, malformed or empty; no part of it is shown but names.
+            SettingsError: The file is missing, malformed or empty; the message quotes only names.
         """
         try:
             text = path.read_text("utf-8-sig")
@@ -142,15 +142,15 @@ class TokenList:
         for name, given in pairs:
             found = _SHA256.fullmatch(given)
             if found is None:
-                # What stands there may be the token itself.
+                # The value may be the token itself.
                 raise SettingsError(f"The list of tokens {path} has no hash for {excerpt(name)}. {_HOW_TO_HASH}.")
             hashes.setdefault(name, []).append(found.group(1))
         if not hashes:
-            raise SettingsError(f'The list of tokens {path} is empty; it wants lines "name hash". {_HOW_TO_HASH}.')
+            raise SettingsError(f'The list of tokens {path} is empty; it needs lines "name hash". {_HOW_TO_HASH}.')
         return cls(hashes)
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Say whose a token is. Every hash is compared, in constant time, whether one fitted already or not."""
+        """Identify the user of a token. Every hash is compared, in constant time, even after a match."""
         given = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         owner: str | None = None
         for name, known in self._hashes:
@@ -182,26 +182,26 @@ def _toml_pairs(path: Path, text: str) -> list[tuple[str, str]]:
     except tomllib.TOMLDecodeError:  # its message may quote the file
         raise SettingsError(f"The list of tokens {path} is no valid TOML.") from None
     if not isinstance(table, dict):
-        raise SettingsError(f'The list of tokens {path} wants a table: [tokens], then lines name = "hash".')
+        raise SettingsError(f'The list of tokens {path} needs a table: [tokens], then lines name = "hash".')
     return [
         (name, str(each)) for name, given in table.items() for each in (given if isinstance(given, list) else [given])
     ]
 
 
 def load_verifier(name: str) -> TokenVerifier:
-    """Load a verifier of one's own: an object with ``verify_token``, or what gives one when it is called.
+    """Load your own verifier: an object with ``verify_token``, or a function that returns one.
 
     Raises:
-        SettingsError: There is no such thing, or it is no verifier.
+        SettingsError: It does not exist, or is not a verifier.
     """
     module, _, attribute = name.partition(":")
     if not module or not attribute:
-        raise SettingsError(f'--auth wants "module:attribute", not {excerpt(name)}.')
+        raise SettingsError(f'--auth takes "module:attribute", not {excerpt(name)}.')
     try:
         found = getattr(importlib.import_module(module), attribute)
         if callable(found) and (isinstance(found, type) or not hasattr(found, "verify_token")):
             found = found()
-    except Exception as error:  # a foreign module may raise anything, with anything in its text
+    except Exception as error:  # the module may raise any exception, with any text
         logger.debug("--auth %s failed", name, exc_info=True)
         raise SettingsError(f"The verifier {excerpt(name)} cannot be loaded: {type(error).__name__}.") from None
     if not callable(getattr(found, "verify_token", None)):

@@ -1,4 +1,4 @@
-"""FastMCP servers: the middleware that keeps large results and takes references, mounted and proxied tools included."""
+"""FastMCP servers: the middleware that stores large results and resolves references, also for mounted tools."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -38,11 +38,11 @@ from coatcheck.tools.explorable import keeps_results
 from coatcheck.tools.referenceable import resolves_references
 
 MOST_LAYERS = 20
-"""Mounts and transformations between a tool as it is called and the function behind it."""
+"""Maximum number of mounts and transformations between a listed tool and its function."""
 
 
 class _HandlingServer(NamedTuple):
-    """Which server's middleware does the work for a request."""
+    """The server whose middleware handles a request."""
 
     request: FastMCPRequestContext | None
     server: Any
@@ -52,16 +52,16 @@ _handling: ContextVar[_HandlingServer | None] = ContextVar("coatcheck_fastmcp_ha
 
 
 class FastMCPMiddleware(ToolInjectionMiddleware):
-    """Resolves references in arguments, keeps large results, and brings tools of its own.
+    """Resolves references in arguments, stores large results, and adds tools.
 
-    Where a server that is mounted in another has one as well, the outer one does the work: arguments that were resolved
-    twice would lose their escapes, and a stored text that looks like a reference would be followed.
+    If a mounted server has this middleware too, the outer one does the work: arguments that are resolved twice would
+    lose their escapes, and a stored text that looks like a reference would be resolved.
 
     Args:
-        interceptor: Gives what rewrites calls and results; asked at each message.
-        tenancy: Gives what tells the store who is calling; asked at each message.
-        tools: The tools that it brings.
-        plain_tools: Names of those that deal with references and sizes themselves.
+        interceptor: Returns the interceptor, which rewrites calls and results; called at each message.
+        tenancy: Returns the tenancy, which determines the caller's namespace; called at each message.
+        tools: The tools to add.
+        plain_tools: Names of the added tools that handle references and sizes themselves.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
         self._budgets = CallBudgets()
 
     async def on_request(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
-        """Handle a request within its caller's scope; lone surrogates, which cannot be written, become ``U+FFFD``."""
+        """Handle a request in its caller's namespace; replace lone surrogates in the result by ``U+FFFD``."""
         try:
             return _well_formed(await self._handled(context, call_next))
         except FastMCPError as error:
@@ -99,11 +99,11 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
             _handling.reset(token)
 
     async def on_initialize(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
-        """Greet a client with the instructions about references."""
+        """Add the instructions about references to ``initialize``."""
         return self._with_instructions(context, await call_next(context))
 
     async def on_discover(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
-        """Greet a client that keeps no session."""
+        """Add the instructions about references to ``server/discover``."""
         return self._with_instructions(context, await call_next(context))
 
     def _with_instructions(self, context: MiddlewareContext[Any], result: Any) -> Any:
@@ -118,7 +118,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
     async def on_list_tools(
         self, context: MiddlewareContext[Any], call_next: CallNext[Any, Sequence[Tool]]
     ) -> Sequence[Tool]:
-        """List tools whose schemas take references and allow for results that were kept."""
+        """List tools with schemas that accept references and stored results."""
         tools = await call_next(context)
         if _defers_to_client(context):
             return [tool for tool in tools if not self._is_plain(tool)]
@@ -134,7 +134,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
         return listed
 
     async def on_call_tool(self, context: MiddlewareContext[Any], call_next: CallNext[Any, ToolResult]) -> ToolResult:
-        """Call a tool with the values of references, and keep its result if it is large."""
+        """Call a tool with references resolved, and store its result if it is large."""
         name, inner = context.message.name, context.fastmcp_context
         tool = await inner.fastmcp.get_tool(name) if inner else None
         if self._is_plain(tool) or _defers_to_client(context):
@@ -238,7 +238,7 @@ def _defers_to_client(context: MiddlewareContext[Any]) -> bool:
 
 
 async def _function(tool: Tool | None) -> Any:
-    """Give the function behind a tool of this process, through transformations and mounted servers."""
+    """Return the function of a tool in this process, through transformations and mounted servers."""
     for _ in range(MOST_LAYERS):
         if isinstance(tool, TransformedTool):
             tool = tool.parent_tool
@@ -280,7 +280,7 @@ async def _widened(tool: Tool, *, legacy: bool) -> Tool:
 
 
 def _described(tool: Tool) -> dict[str, Any]:
-    """Give what the interceptor remembers of a tool: most of all whether it has a view."""
+    """Return the properties of a tool for the interceptor, above all whether it has a view."""
     return {"name": tool.name, "inputSchema": tool.parameters, "_meta": tool.meta}
 
 
@@ -290,7 +290,7 @@ def _with_raised_limit(tool: Tool) -> Tool:
 
 
 def _as_object(schema: dict[str, Any]) -> dict[str, Any]:
-    """Wrap a schema that is no object's as FastMCP does for older clients: it would wrap the widened one."""
+    """Wrap a schema of a non-object as FastMCP does for older clients, since FastMCP would wrap the widened one."""
     if is_object_schema(schema):
         return schema
     shared: dict[str, Any] = {name: schema[name] for name in ("$defs", "definitions") if name in schema}

@@ -22,30 +22,30 @@ from coatcheck.errors import CoatcheckError, SettingsError, excerpt
 logger = logging.getLogger(__name__)
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-"""Signatures that are accepted: public keys alone, so that what is published cannot sign; never ``none``."""
+"""Accepted signature algorithms: public-key ones only, so that published keys cannot sign; never ``none``."""
 
 _BY_TYPE = {"RSA": ALGORITHMS[:6], "EC": ALGORITHMS[6:9], "OKP": ALGORITHMS[9:]}
 _PRIVATE_PARTS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 REQUIRED_CLAIMS = ("exp", "iss", "aud")
 LEEWAY = 10.0
-"""Seconds that clocks may differ."""
+"""Seconds of clock skew that are tolerated."""
 
 LONGEST_TOKEN = 16_384
 KEYS_KEPT = 600.0
 """Seconds after which keys are fetched again."""
 
 FETCH_AGAIN_AFTER = 30.0
-"""Seconds between two fetches: tokens with unknown keys must not make us ask the provider at every call."""
+"""Minimum seconds between two fetches: tokens with unknown keys must not trigger a request at every call."""
 
 FETCH_TIMEOUT = 5.0
 LARGEST_KEYS = 1024 * 1024
-"""Bytes of the largest answer that is read."""
+"""Maximum bytes of a key set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A public key and the only signatures it is for."""
+    """A public key and the algorithms that it may be used with."""
 
     key: Any
     algorithms: tuple[str, ...]
@@ -55,15 +55,15 @@ Keys = dict[str | None, Key]
 
 
 class KeysUnavailable(CoatcheckError):
-    """The keys cannot be had at the moment."""
+    """The keys are unavailable."""
 
 
 class KeySource:
-    """The keys of an identity provider, from a file or URL, read when they are first needed and kept for a while.
+    """The keys of an identity provider, from a file or URL, read at first use and cached.
 
     Args:
-        read: Gives the text of the key set; it may block.
-        name: What messages call it, without secrets.
+        read: Returns the text of the key set; it may block.
+        name: Its name in messages, without secrets.
     """
 
     def __init__(self, read: Callable[[], bytes], name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -76,7 +76,7 @@ class KeySource:
         self._lock = anyio.Lock()
 
     async def key(self, key_id: str | None) -> Key | None:
-        """Find a key by its id; a token without one may use the only key there is."""
+        """Find a key by its id; a token without an id may use the only key."""
         if key_id not in self._keys or self._is_old():
             async with self._lock:
                 if self._may_fetch(key_id):
@@ -89,7 +89,7 @@ class KeySource:
         """Read the keys now.
 
         Raises:
-            KeysUnavailable: They cannot be read, or are no keys.
+            KeysUnavailable: They cannot be read or are invalid.
         """
         self._tried = self._clock()
         self._keys = _parse(self._read(), self.name)
@@ -99,7 +99,7 @@ class KeySource:
         return self._read_at is None or self._clock() - self._read_at > KEYS_KEPT
 
     def _may_fetch(self, key_id: str | None) -> bool:
-        # Checked again behind the lock: another caller may have fetched the keys meanwhile.
+        # Checked again under the lock: another caller may have fetched the keys meanwhile.
         wanted = key_id not in self._keys or self._is_old()
         return wanted and (self._tried is None or self._clock() - self._tried >= FETCH_AGAIN_AFTER)
 
@@ -107,7 +107,7 @@ class KeySource:
         try:
             await anyio.to_thread.run_sync(self.load)
         except KeysUnavailable as error:
-            # The keys that were read before stay good until new ones can be had.
+            # The previous keys stay valid until new ones are available.
             logger.warning("%s", error)
 
 
@@ -115,9 +115,9 @@ class JwtVerifier:
     """Verifies signed tokens: signature, expiry, issuer and audience.
 
     Args:
-        keys: Where the keys are from.
-        issuer: Who must have issued a token.
-        audience: Whom a token must be meant for.
+        keys: The source of the keys.
+        issuer: The required issuer.
+        audience: The required audience.
     """
 
     def __init__(self, keys: KeySource, *, issuer: str, audience: str) -> None:
@@ -130,10 +130,10 @@ class JwtVerifier:
 
     @classmethod
     def open(cls, keys: str, *, issuer: str, audience: str) -> "JwtVerifier":
-        """Make one with the keys in a file, which is read at once, or behind a URL, which is fetched when needed.
+        """Create one with the keys in a file, which is read at once, or behind a URL, which is fetched when needed.
 
         Raises:
-            SettingsError: An address that is not safe, or a file without keys.
+            SettingsError: The URL is not safe, or the file has no keys.
         """
         if "://" in keys:
             return cls(_from_url(keys), issuer=issuer, audience=audience)
@@ -145,7 +145,7 @@ class JwtVerifier:
         return cls(source, issuer=issuer, audience=audience)
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Say whose a token is; ``None`` where anything about it is not as it must be."""
+        """Identify the user of a token; ``None`` if it is invalid in any way."""
         try:
             claims = await self._claims(token)
             return None if claims is None else _access_token(token, claims)
@@ -185,9 +185,9 @@ def _access_token(token: str, claims: dict[str, Any]) -> AccessToken:
         token=token,
         client_id=client if isinstance(client, str) else "",
         scopes=[each for each in scopes if isinstance(each, str)],
-        # The SDK compares this with its clock once more, and knows of no leeway.
+        # The SDK compares this with its clock again, without leeway.
         expires_at=int(claims["exp"] + LEEWAY),
-        # An empty subject names no user: the token then tells its bearer apart.
+        # An empty subject names no user: the token then distinguishes its bearer.
         subject=subject if isinstance(subject, str) and subject else None,
         claims=claims,
     )
@@ -205,7 +205,7 @@ def _parse(text: bytes, name: str) -> Keys:
 
 
 def _key(facts: dict[str, Any]) -> Key | None:
-    """Read one key; ``None`` for one of a kind, or for a use, that is not ours."""
+    """Read one key; ``None`` for an unsupported type or use."""
     algorithm = facts.get("alg")
     if facts.get("use", "sig") != "sig" or facts.get("kty") not in _BY_TYPE or algorithm not in {None, *ALGORITHMS}:
         return None
@@ -230,7 +230,7 @@ def _from_url(url: str) -> KeySource:
     if parts.scheme != "https" and not (parts.scheme == "http" and host in {"localhost", "127.0.0.1", "::1"}):
         raise SettingsError(
             f"--auth-jwks {excerpt(shown)}: keys are fetched by https:// alone, or a machine in between could put "
-            "keys of their own there (http:// is for this machine only)."
+            "keys of its own there (http:// is for this machine only)."
         )
     return KeySource(lambda: _fetch_url(url, shown), shown)
 

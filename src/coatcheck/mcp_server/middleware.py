@@ -1,4 +1,4 @@
-"""The middleware that makes a server of the SDK keep large results and take references."""
+"""Middleware for servers of the SDK: stores large results and resolves references."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -30,16 +30,16 @@ from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
 _RESOURCE_NOT_FOUND = -32002
 
 MOST_PAGES = 100
-"""Pages of a server's list of tools that are read to know a tool that is called."""
+"""Maximum pages of a server's list of tools that are read to find a called tool."""
 
 
 def caller_of(ctx: ServerRequestContext[Any, Any]) -> Caller:
-    """Tell who sends a request: the verified identity, an anonymous caller, or the user of the process."""
+    """Return who sends a request: the verified identity, an anonymous caller, or the user of the process."""
     return current_caller(over_network=ctx.request is not None)
 
 
 def current_caller(*, over_network: bool) -> Caller:
-    """Tell who sends the request that is being handled, where no context of the SDK is at hand."""
+    """Return who sends the current request, without a context of the SDK."""
     token = get_access_token()
     if token is not None:
         return scope_of_token(token)
@@ -47,18 +47,18 @@ def current_caller(*, over_network: bool) -> Caller:
 
 
 def scope_of_token(token: AccessToken) -> Caller:
-    """Tell who a verified token identifies."""
+    """Return who a verified token identifies."""
     client, issuer, subject = principal_components(token)
-    # Without a subject two users of one client look alike: then the token itself tells them apart.
+    # Without a subject, two users of one client are indistinguishable: then the token itself identifies the caller.
     parts = [client, issuer, subject] if subject is not None else [client, issuer, None, token.token]
     return Caller(CallerKind.PRINCIPAL, codec.dump_json(parts).decode())
 
 
 class TenancyMiddleware:
-    """Handles every request within its caller's scope.
+    """Handles every request in its caller's namespace.
 
     Args:
-        tenancy: Gives what the store asks for the namespace; asked at each message.
+        tenancy: Returns the tenancy; called at each message.
     """
 
     def __init__(self, tenancy: Callable[[], Tenancy]) -> None:
@@ -71,7 +71,7 @@ class TenancyMiddleware:
 
 
 class WellFormedMiddleware:
-    """Puts ``U+FFFD`` in the place of lone surrogates in answers: the SDK cannot write them, and its server ends."""
+    """Replaces lone surrogates in results by ``U+FFFD``: the SDK cannot encode them, and its server would exit."""
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Handle one message."""
@@ -87,10 +87,10 @@ class WellFormedMiddleware:
 
 
 class OwnArgumentsMiddleware:
-    """Lists tools that coatcheck added to a server in few words, and reads their arguments as they are meant.
+    """Shortens the schemas of tools that coatcheck added to a server, and normalizes their arguments.
 
     Args:
-        input_schema: Gives the input schema of such a tool; ``None`` for the server's own tools.
+        input_schema: Returns the input schema of such a tool; ``None`` for the server's own tools.
     """
 
     def __init__(self, input_schema: Callable[[str], dict[str, Any] | None]) -> None:
@@ -123,7 +123,7 @@ class OwnArgumentsMiddleware:
 
 
 def short_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """Leave out of an object tool's schema what libraries add and no model needs: every conversation pays for it."""
+    """Remove parts of an object tool's schema that libraries add and no model needs, because they cost tokens."""
     properties = {
         name: {key: value for key, value in shape.items() if key not in {"title", "default"}}
         for name, shape in schema.get("properties", {}).items()
@@ -133,10 +133,10 @@ def short_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 class ServerTools(Protocol):
-    """What the middleware has to know of a server's tools."""
+    """The properties of a server's tools that the middleware needs."""
 
     def is_plain(self, name: str) -> bool:
-        """Whether a tool deals with references and sizes itself, as our own do, so that nothing is done for it."""
+        """Whether a tool handles references and sizes itself, as our own do, and passes unchanged."""
         ...
 
     def resolves(self, name: str) -> bool:
@@ -148,7 +148,7 @@ class ServerTools(Protocol):
         ...
 
     def input_schema(self, name: str) -> dict[str, Any] | None:
-        """A tool's original input schema; ``None`` where there is no such tool."""
+        """A tool's original input schema; ``None`` if there is no such tool."""
         ...
 
 
@@ -156,8 +156,8 @@ class ReferenceMiddleware:
     """Resolves references in the arguments of a server's tools and keeps their large results.
 
     Args:
-        interceptor: Gives what does it; asked at each message.
-        tools: The server's tools; without them, what the server lists says what they are.
+        interceptor: Returns the interceptor; called at each message.
+        tools: The server's tools; by default taken from the lists that the server sends.
         defers_to_client: Whether an outer coatcheck does the work for a request, so that it passes unchanged.
         instructs: Whether the instructions about references are added to the server's own.
     """
@@ -211,7 +211,7 @@ class ReferenceMiddleware:
         return {**rewritten, "tools": listed}
 
     async def _read(self, uri: str, protocol_version: str) -> HandlerResult:
-        """Answer for a stored object as for a resource of the server's."""
+        """Read a stored object as a resource."""
         modern = protocol_version in MODERN_PROTOCOL_VERSIONS
         try:
             result = await self._interceptor().read_object(uri)
@@ -266,13 +266,13 @@ class ReferenceMiddleware:
 async def _call_unfiltered(
     ctx: ServerRequestContext[Any, Any], call_next: CallNext, call: PreparedCall | None
 ) -> HandlerResult:
-    """Call a tool that keeps its results itself: what it gives is a preview, which no filter is meant for."""
+    """Call a tool that keeps its results itself: its result is a preview, to which no filter applies."""
     result = await call_next(ctx)
     return with_notes(result, notes_for_kept_result(call)) if isinstance(result, dict) else result
 
 
 def notes_for_kept_result(call: PreparedCall | None) -> list[str]:
-    """Give what is to be said beside the preview of a tool that keeps its results itself."""
+    """Return the notes that follow the preview of a tool that keeps its results itself."""
     if call is None:
         return []
     if call.filter is not None:
@@ -281,8 +281,8 @@ def notes_for_kept_result(call: PreparedCall | None) -> list[str]:
 
 
 async def _learn(interceptor: Interceptor, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> None:
-    """Ask the server for its tools, as a client would: a call may come before any list."""
-    # The envelope of the request says which protocol it is in; without it the server would refuse the question.
+    """Request the server's tools as a client would: a call may come before any list."""
+    # The envelope of the request names its protocol revision; without it the server would refuse the request.
     envelope = {name: value for name, value in (ctx.params or {}).items() if name == "_meta"}
     cursor: dict[str, Any] = {}
     for _ in range(MOST_PAGES):
@@ -296,7 +296,7 @@ async def _learn(interceptor: Interceptor, ctx: ServerRequestContext[Any, Any], 
 
 
 def _budget_key(ctx: ServerRequestContext[Any, Any]) -> Caller | None:
-    """Say whose calls share a budget: a user's, but not those of strangers, who could use up each other's."""
+    """Return the key of a caller's budget; anonymous callers get none, as they could exhaust each other's."""
     scope = caller_of(ctx)
     return None if scope.kind is CallerKind.ANONYMOUS else scope
 
@@ -306,12 +306,12 @@ def _error_result(text: str, protocol_version: str) -> dict[str, Any]:
 
 
 def _complete(result: dict[str, Any], protocol_version: str) -> dict[str, Any]:
-    """What a middleware gives without calling on is sent as it is, so the envelope is ours to complete."""
+    """Complete the envelope of a result that did not come from the server; the SDK sends it unchanged."""
     return {**result, "resultType": "complete"} if protocol_version in MODERN_PROTOCOL_VERSIONS else result
 
 
 def client_of(session: ServerSession) -> Client:
-    """Tell which host sends a request, as it said in the handshake or with the request."""
+    """Return the client of a request, from the handshake or from the request itself."""
     params, capabilities = session.client_params, session.client_capabilities
     return client_of_initialize(
         {

@@ -1,4 +1,4 @@
-"""Readiness of a server: its store answers, and it is not shutting down."""
+"""Readiness of a server: its store is available, and it is not shutting down."""
 
 import asyncio
 import logging
@@ -10,15 +10,15 @@ from coatcheck.store.object_store import ObjectStore
 logger = logging.getLogger(__name__)
 
 READY_SECONDS = 2.0
-"""Seconds in which the store must answer."""
+"""Seconds within which the store must answer."""
 
 
 class Health:
-    """Says whether the server is ready for requests.
+    """Determines whether the server is ready for requests.
 
     Args:
-        store: Gives the object store; asked at every check.
-        seconds: Seconds in which the store must answer.
+        store: Returns the object store; called at every check.
+        seconds: Seconds within which the store must answer.
     """
 
     def __init__(self, store: Callable[[], ObjectStore], *, seconds: float = READY_SECONDS) -> None:
@@ -29,22 +29,22 @@ class Health:
 
     @property
     def is_ending(self) -> bool:
-        """Whether the server has been told to end."""
+        """Whether the server is shutting down."""
         return self._ending
 
     def end(self) -> None:
-        """Note that the server shuts down: from now on it is not ready."""
+        """Record that the server shuts down: from now on it is not ready."""
         self._ending = True
 
     async def why_not_ready(self) -> str:
-        """Give the reason why the server is not ready, or ``""``; the reason names no host and no user."""
+        """Return the reason why the server is not ready, or ``""``; the reason names no host and no user."""
         if self._ending:
             return "the server is ending"
         # Concurrent checks share one ping, so that frequent checks cost the store nothing.
         pending = self._pending
         if pending is None or pending.done() or pending.get_loop() is not asyncio.get_running_loop():
             pending = self._pending = asyncio.ensure_future(self._ping())
-            # A failure after the last waiter has left was logged; reading it keeps the loop from reporting it.
+            # An error after the last waiter has left was logged; retrieving it keeps the loop from reporting it.
             pending.add_done_callback(lambda done: done.cancelled() or done.exception())
         done, _ = await asyncio.wait({pending}, timeout=self._seconds)
         if self._ending:
@@ -60,5 +60,5 @@ class Health:
             logger.info("Not ready: %s", getattr(error, "text", error))
             raise
         except Exception:
-            logger.exception("The store cannot be asked")
+            logger.exception("The store could not be checked")
             raise

@@ -1,6 +1,6 @@
-"""The routes for those who run a server: ``/healthz``, ``/readyz`` and ``/metrics``.
+"""The routes for operators: ``/healthz``, ``/readyz`` and ``/metrics``.
 
-They stand outside authentication, and tell nothing that belongs to a user: no names, ids, namespaces, hosts, passwords.
+They need no authentication and expose no data of users: no names, ids, namespaces, hosts or passwords.
 """
 
 from collections.abc import Sequence
@@ -22,24 +22,24 @@ _FRESH = {"Cache-Control": "no-store"}
 
 
 class MonitoredContainer(Protocol):
-    """What the routes need of a container."""
+    """The parts of a container that the routes need."""
 
     def health(self) -> Health:
-        """Give whether the server is ready."""
+        """Return the health of the server."""
         ...
 
     def metrics(self) -> Any:
-        """Give the metrics; raises `MissingExtra` without the extra ``metrics``."""
+        """Return the metrics; raises `MissingExtra` without the extra ``metrics``."""
         ...
 
 
 def monitoring_routes(container: MonitoredContainer) -> list[Route]:
-    """Give the routes for a server of one's own, and begin to count; the routes need no authentication.
+    """Return the routes for your own server, and start counting; the routes need no authentication.
 
-    For a Starlette application, among its ``routes``; for an ``MCPServer``, see ``add_monitoring``.
+    Add them to the ``routes`` of a Starlette application; for an ``MCPServer``, see ``add_monitoring``.
 
     Args:
-        container: Whose store is asked and whose metrics are shown.
+        container: Provides the store and the metrics.
     """
     health: Health = container.health()
     try:
@@ -59,7 +59,7 @@ def monitoring_routes(container: MonitoredContainer) -> list[Route]:
     async def measured(_request: Request) -> Response:
         if metrics is None:
             return PlainTextResponse(f"{instead}\n", 501, headers=_FRESH)
-        # Asking a file for what it holds may take its time.
+        # Reading statistics from a file may take a while.
         text = await to_thread.run_sync(metrics.exposition)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8", headers=_FRESH)
 
@@ -70,19 +70,19 @@ def add_monitoring(server: MCPServer[Any], container: MonitoredContainer) -> Non
     """Add the routes to a server that will listen over HTTP.
 
     Args:
-        server: The server; nothing changes where it serves over stdio.
-        container: Whose store is asked.
+        server: The server; over stdio the routes have no effect.
+        container: Provides the store and the metrics.
     """
     for route in monitoring_routes(container):
         server.custom_route(route.path, ["GET"])(route.endpoint)
 
 
 class Monitored:
-    """An ASGI application with routes before it.
+    """An ASGI application with additional routes.
 
     Args:
-        application: What answers every other request.
-        routes: The routes; a request for the path of one goes no further.
+        application: Handles all other requests.
+        routes: The routes, which take precedence.
     """
 
     def __init__(self, application: ASGIApp, routes: Sequence[Route]) -> None:

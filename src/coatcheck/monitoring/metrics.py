@@ -1,4 +1,4 @@
-"""What happened, as Prometheus counts it, in a registry of its own for each container."""
+"""Metrics for Prometheus, in a separate registry for each container."""
 
 import logging
 import threading
@@ -20,7 +20,7 @@ except ImportError as error:
 logger = logging.getLogger(__name__)
 
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-"""Upper ends of the buckets; beyond the last no store may take."""
+"""Upper bounds of the buckets in seconds."""
 
 
 @dataclass(slots=True)
@@ -34,8 +34,8 @@ class _OperationTotals:
 class StoreOperations:
     """Counts operations of the store.
 
-    Counters of the package would each take a lock for each operation; here one is taken for all that is counted, and
-    what can be derived is derived when the metrics are collected.
+    Each counter of the package would take a lock for each operation; here one lock covers all counts, and derived
+    values are computed when the metrics are collected.
     """
 
     def __init__(self) -> None:
@@ -55,11 +55,11 @@ class StoreOperations:
             tally.buckets[bucket] += 1
 
     def describe(self) -> list[Metric]:
-        """Say nothing of names before they are collected."""
+        """Report no names before collection."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Give the metrics as they are now."""
+        """Return the current metrics."""
         with self._lock:
             found = {
                 key: _OperationTotals(tally.count, tally.size, tally.seconds, list(tally.buckets))
@@ -83,21 +83,21 @@ class StoreOperations:
 
 
 class BackendMetrics:
-    """What a backend holds and whether it answers, as far as it knows without searching.
+    """Metrics of a backend's contents and availability, as far as they are known without a scan.
 
     Args:
-        backend: Gives the backend; asked at each look.
+        backend: Returns the backend; called at each look.
     """
 
     def __init__(self, backend: Callable[[], ObjectStoreBackend]) -> None:
         self._backend = backend
 
     def describe(self) -> list[Metric]:
-        """Say nothing of names before they are collected."""
+        """Report no names before collection."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Give the metrics as they are now; none of what the backend does not know."""
+        """Return the current metrics, except those that the backend does not know."""
         backend = self._backend()
         if isinstance(backend, BreakerBackend):
             text = "1 while calls of the store fail at once because it does not answer, else 0."
@@ -107,8 +107,8 @@ class BackendMetrics:
             held = [] if found is None else _backend_gauges(found)
         except ObjectStoreUnavailable:
             return
-        except Exception:  # whatever a third party's backend raises, all other metrics are there
-            logger.exception("%r cannot say what it holds", backend)
+        except Exception:  # whatever a third-party backend raises, all other metrics are available
+            logger.exception("%r could not report its statistics", backend)
             return
         yield from held
 
@@ -139,22 +139,22 @@ def _durations(found: dict[tuple[str, str], _OperationTotals]) -> Metric:
 
 
 CHARACTERS_PER_TOKEN = 4
-"""An estimate that fits English text and JSON well enough to compare tools and days."""
+"""Characters per token: an estimate that is good enough to compare tools and days."""
 
 MOST_TOOLS = 200
 LONGEST_NAME = 100
 OTHER = "other"
-"""The label of tools beyond these bounds, and of those that no server lists: names are cheap to think of."""
+"""The label of tools beyond these bounds, and of unlisted ones, whose names a caller may invent."""
 
 
 class Metrics:
-    """Counts what a store and those around it tell; see ``coatcheck.store.events.Observer``.
+    """Counts events of the store, the sandbox and tool results; see ``coatcheck.store.events.Observer``.
 
     Args:
-        backend: Gives the backend, whose own figures are read when the metrics are collected.
+        backend: Returns the backend, whose own figures are read when the metrics are collected.
 
     Attributes:
-        registry: Where the metrics are, for an exporter of one's own.
+        registry: The registry of the metrics, for your own exporter.
     """
 
     def __init__(self, backend: Callable[[], ObjectStoreBackend]) -> None:
@@ -171,7 +171,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
 
     def tool_result(self, tool: str | None, *, kept: bool, saved: int) -> None:
-        """Count a result that a preview stands for."""
+        """Count a result that was replaced by a preview."""
         label = self._label(tool)
         self._results.labels(label, "kept" if kept else "not_kept").inc()
         self._characters.labels(label).inc(saved)
@@ -182,7 +182,7 @@ class Metrics:
         self._stopped.labels(reason).inc()
 
     def exposition(self) -> bytes:
-        """Give all metrics in Prometheus's text format."""
+        """Return all metrics in Prometheus's text format."""
         return generate_latest(self.registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

@@ -72,5 +72,5 @@ class BackgroundTasks:
 
 
 def result_if_ready(future: "asyncio.Future[T]") -> "T | None":
-    """Give a future's result; ``None`` where it has none, or not yet."""
+    """Return a future's result; ``None`` if it has none, or not yet."""
     return future.result() if future.done() and not future.cancelled() and future.exception() is None else None

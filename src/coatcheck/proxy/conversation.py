@@ -102,7 +102,7 @@ class Conversation:
                 self._to_client(request.error(text))
 
     def from_client(self, line: bytes) -> None:
-        """Take a line of the client's."""
+        """Handle a line from the client."""
         if len(line) > jsonrpc.LONG_LINE and self._passed_without_parsing(line):
             return
         self._parsed(line, self._parsed_from_client)
@@ -114,7 +114,7 @@ class Conversation:
             take(jsonrpc.parse(line), line)
 
     def _passed_without_parsing(self, line: bytes) -> bool:
-        """Pass on a long line that does not concern us as partial parsing shows; say whether it was one."""
+        """Pass on a long line that does not concern us as partial parsing shows; return whether it was one."""
         if partial_parsing.find_response_id(line) is not None:  # It is an answer to the server.
             self._to_server(line, None)
             return True
@@ -122,7 +122,7 @@ class Conversation:
         return call is not None and self.passed_unparsed(call, line)
 
     def passed_unparsed(self, call: Message, line: bytes) -> bool:
-        """Pass on a partially parsed call where that is enough; say whether it is."""
+        """Pass on a partially parsed call where that is enough; return whether it is."""
         if self._must_open(call, line):
             return False
         self._note_request(call)
@@ -146,7 +146,7 @@ class Conversation:
         self._to_server(line, messages)
 
     def message_from_client(self, message: Any, line: bytes) -> None:
-        """Take a message of the client's that has been parsed already."""
+        """Handle a message from the client that is parsed already."""
         if is_request(message):
             work: Any = None
             key = id_of(message)
@@ -247,7 +247,7 @@ class Conversation:
             self._requests.remove(request)
 
     def from_server(self, line: bytes, request: Id | None = None) -> None:
-        """Take a line of the server's; of one of several servers, with the request that it may answer and no other."""
+        """Handle a line from the server; with several servers, with the only request that it may answer."""
         if request is not None:
             self._parsed(line, lambda *read: self._message_from_server(*as_answer_to(request, *read)))
         elif not jsonrpc.looks_like_json(line):

@@ -35,7 +35,7 @@ PROGRESS_TOKEN = "progressToken"  # noqa: S105
 
 
 def parse(line: bytes) -> Any:
-    """Decode a line; ``None`` where it is no JSON.
+    """Decode a line; ``None`` if it is no JSON.
 
     Integers that the fast decoder would round are kept, except in lines of many megabytes, where finding them costs
     more than everything else.
@@ -100,12 +100,12 @@ def well_formed_line(line: bytes) -> bytes:
 
 
 def takes_well_formed_lines(take: Callable[[bytes], None]) -> Callable[[bytes], None]:
-    """Give a function that hands lines over as ``well_formed_line`` makes them, but for those of megabytes."""
+    """Return a function that hands lines over as ``well_formed_line`` makes them, but for those of megabytes."""
     return lambda line: take(well_formed_line(line) if len(line) <= PARSED_AT_ONCE else line)
 
 
 def id_of(message: Message) -> Id | None:
-    """Give the id of a message; ``None`` where it has none."""
+    """Return the id of a message; ``None`` if it has none."""
     value = message.get("id")
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # Some servers read all numbers as floats: 3.0 is the 3 that they were given.
@@ -113,7 +113,7 @@ def id_of(message: Message) -> Id | None:
 
 
 def number_of(value: Any) -> int:
-    """Give an id that we counted ourselves, as it came back; 0, which is none, for anything else."""
+    """Return an id that we counted ourselves, unchanged back; 0, which is none, for anything else."""
     if isinstance(value, str) and value.isdecimal() and len(value) < 18:  # noqa: PLR2004
         return int(value)  # Some servers make texts of ids.
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
@@ -125,7 +125,7 @@ def is_request(message: Any) -> bool:
 
 
 def request_key(message: Any) -> Id | None:
-    """Give the id of a request; ``None`` for everything else, and for one whose id is none."""
+    """Return the id of a request; ``None`` for everything else, and for one whose id is none."""
     return id_of(message) if is_request(message) else None
 
 
@@ -148,7 +148,7 @@ def is_response(message: Any) -> bool:
 
 
 def error_response(request_id: Any, text: str, code: int = INTERNAL_ERROR) -> Message:
-    """Give a JSON-RPC error."""
+    """Return a JSON-RPC error."""
     return {"jsonrpc": "2.0", "id": request_id, "error": {"code": code, "message": text}}
 
 
@@ -160,21 +160,21 @@ def response(request: Message, result: Any) -> Message:
 
 
 def meta_of(request: Message) -> dict[str, Any]:
-    """Give the ``_meta`` of a request's parameters."""
+    """Return the ``_meta`` of a request's parameters."""
     params = request.get("params")
     meta = params.get("_meta") if isinstance(params, dict) else None
     return meta if isinstance(meta, dict) else {}
 
 
 def server_info_of(handshake_result: dict[str, Any]) -> dict[str, Any]:
-    """Give the server's name and version from its handshake result."""
+    """Return the server's name and version from its handshake result."""
     meta = handshake_result.get("_meta")
     found = handshake_result.get("serverInfo") or (meta.get(SERVER_INFO) if isinstance(meta, dict) else None)
     return found if isinstance(found, dict) else {}
 
 
 def tool_of(call: Message) -> str:
-    """Give the name of the tool that is called, ``""`` where there is none."""
+    """Return the name of the tool that is called, ``""`` if there is none."""
     params = call.get("params")
     name = params.get("name") if isinstance(params, dict) else None
     return name if isinstance(name, str) else ""

@@ -42,7 +42,7 @@ class LineReader:
 
     @property
     def is_reading(self) -> bool:
-        """Whether it reads at the moment."""
+        """Whether it is reading."""
         return self._reading
 
     @property

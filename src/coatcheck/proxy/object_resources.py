@@ -30,7 +30,7 @@ def reads_object(request: Message) -> bool:
 
 
 def offer_objects(handshake: dict[str, Any], instructions: str, *, as_resources: bool) -> dict[str, Any]:
-    """Give a handshake result with the instructions about references, and perhaps the resources of stored objects."""
+    """Return a handshake result with the instructions about references, and perhaps the resources of stored objects."""
     offered = {**handshake, "instructions": with_instructions(handshake.get("instructions"), instructions)}
     capabilities = handshake["capabilities"]
     if as_resources and capabilities.get("resources") is None:

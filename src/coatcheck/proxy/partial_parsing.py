@@ -47,7 +47,7 @@ class PartialCall(dict[str, Any]):
 def find_response_id(line: bytes) -> Id | None:
     """Find the id of a long response in its first or last bytes, in the orders in which the SDKs write them.
 
-    ``None`` where it does not show there: then the line must be parsed.
+    ``None`` if it does not show there: then the line must be parsed.
     """
     found = _find_id(line)
     if found is None:
@@ -67,7 +67,7 @@ def is_well_formed_response(line: bytes) -> bool:
 def parse_call_partially(line: bytes) -> PartialCall | None:
     """Read a long call without its long texts; what else there is of it is as the parser would have it.
 
-    ``None`` where it is no call, or has so many texts that this gains nothing: then the line must be parsed.
+    ``None`` if it is no call, or has so many texts that this gains nothing: then the line must be parsed.
     """
     outline, texts = _outline(line)
     message: Any = None if outline is None else parse(outline)
@@ -81,7 +81,7 @@ def parse_call_partially(line: bytes) -> PartialCall | None:
 
 
 def with_members(message: Message, **members: Any) -> Message:
-    """Give the same message, or the same `PartialCall`, with other members."""
+    """Return the same message, or the same `PartialCall`, with other members."""
     copy = {**message, **members}
     return PartialCall(copy, message.texts) if isinstance(message, PartialCall) else copy
 
@@ -102,7 +102,7 @@ async def aencode_message(message: Message) -> bytes:
 
 
 def _outline(line: bytes) -> tuple[bytes | None, list[memoryview]]:
-    """Put something short in the place of long texts, and give those; ``None`` where there are too many texts.
+    """Put something short in the place of long texts, and give those; ``None`` if there are too many texts.
 
     Where a text ends is told by its quotation marks and the backslashes before them, whatever else is in it. What is
     long and no text becomes no JSON, for what stands in for it is none outside a text.
@@ -130,7 +130,7 @@ def _outline(line: bytes) -> tuple[bytes | None, list[memoryview]]:
 
 
 def replace_response_id(line: bytes, request_id: Any) -> bytes | None:
-    """Give a long response another id without parsing it; ``None`` where its own does not show at its ends."""
+    """Replace the id of a long response without parsing it; ``None`` if its own does not show at its ends."""
     found = _find_id(line)
     if found is None or line.find(b"\r", 0, len(line) - 2) >= 0:  # it would cut the line in two for who reads events
         return None

@@ -55,18 +55,18 @@ class PendingRequest(Generic[Requester]):
     is_of_view: bool = False
 
     def client(self, of_session: Client) -> Client:
-        """Give the client of the request: of a stateless revision it says so itself."""
+        """Return the client of the request: of a stateless revision it says so itself."""
         return client_of_request({"_meta": self.meta}) if self.is_stateless else of_session
 
     def outgoing(self, message: Message) -> Message:
-        """Give the request under the id that it is sent under, which is its progress token too."""
+        """Return the request under the id that it is sent under, which is its progress token too."""
         if PROGRESS_TOKEN in self.meta:
             params = {**message["params"], "_meta": {**self.meta, PROGRESS_TOKEN: self.key[1]}}
             message = with_members(message, params=params)
         return with_members(message, id=self.key[1])
 
     def error(self, text: str) -> bytes:
-        """Give an error response for the requester."""
+        """Return an error response for the requester."""
         return to_line(error_response(self.request_id, text))
 
 
@@ -116,11 +116,11 @@ class PendingRequests(Generic[Requester]):
         return request
 
     def get(self, key: Id | None) -> PendingRequest[Requester] | None:
-        """Give the request that was sent under an id."""
+        """Return the request that was sent under an id."""
         return None if key is None else self._requests.get(key)
 
     def find(self, value: Any) -> PendingRequest[Requester] | None:
-        """Give the request that was sent under an id of ours; some servers turn the number into a text."""
+        """Return the request that was sent under an id of ours; some servers turn the number into a text."""
         return self.get(id_of({"id": value})) or self._requests.get(("int", number_of(value)))
 
     def remove(self, request: PendingRequest[Requester] | None) -> PendingRequest[Requester] | None:
@@ -142,11 +142,11 @@ class PendingRequests(Generic[Requester]):
         return requests
 
     def of(self, requester: Requester) -> list[PendingRequest[Requester]]:
-        """Give the requests of one requester."""
+        """Return the requests of one requester."""
         return [request for request in self._requests.values() if request.requester == requester]
 
     def cancelled(self, requester: Requester, params: Any) -> PendingRequest[Requester] | None:
-        """Give the request that the parameters of an requester's ``notifications/cancelled`` name."""
+        """Return the request that the parameters of an requester's ``notifications/cancelled`` name."""
         if not isinstance(params, dict):
             return None
         key = id_of({"id": params.get("requestId")})

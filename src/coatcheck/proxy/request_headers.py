@@ -15,7 +15,7 @@ _ENCODED = re.compile(r"=\?base64\?.*\?=")
 
 
 class RequestHeaders:
-    """Gives a request its headers; learns from listed tools which arguments want one of their own."""
+    """Returns a request its headers; learns from listed tools which arguments want one of their own."""
 
     def __init__(self) -> None:
         self._marked: dict[str, dict[tuple[str, ...], str]] = {}
@@ -38,7 +38,7 @@ class RequestHeaders:
         return isinstance(request, PartialCall) and bool(self._marked.get(tool_of(request)))
 
     def of(self, request: Message) -> dict[str, str]:
-        """Give the headers of a request."""
+        """Return the headers of a request."""
         method = str(request.get("method", ""))
         params = request.get("params")
         params = params if isinstance(params, dict) else {}
@@ -56,14 +56,14 @@ class RequestHeaders:
 
 
 def encoded(value: str) -> str:
-    """Give a value as a header can carry it: as it is, or in base64 with a mark."""
+    """Return a value as a header can carry it: as it is, or in base64 with a mark."""
     if _PLAIN.fullmatch(value) and value == value.strip() and not _ENCODED.fullmatch(value):
         return value
     return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
 
 
 def marked(schema: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Give the arguments that want a header of their own: where they are, and what it is called."""
+    """Return the arguments that need a header: where they are, and what it is called."""
     properties = schema.get("properties") if isinstance(schema, dict) else None
     for key, part in properties.items() if isinstance(properties, dict) else ():
         if isinstance(part, dict):

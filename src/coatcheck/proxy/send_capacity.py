@@ -25,7 +25,7 @@ class SendCapacity:
     """Lets calls with references be prepared one after the other for an upstream, once it has taken the earlier ones.
 
     Args:
-        unsent: Gives the bytes that the upstream has not taken yet.
+        unsent: Returns the bytes that the upstream has not taken yet.
     """
 
     _all: ClassVar["weakref.WeakSet[SendCapacity]"] = weakref.WeakSet()

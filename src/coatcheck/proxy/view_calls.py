@@ -20,7 +20,7 @@ class ViewCalls:
         self._opened = False
 
     def is_view_call(self, request: Message) -> bool:
-        """Take a request of the client's; say whether it is the call of a view that was just opened."""
+        """Take a request of the client's; return whether it is the call of a view that was just opened."""
         params: Any = request.get("params")
         if request.get("method") == READ and isinstance(params, dict) and is_view_address(params.get("uri")):
             self._opened = True

@@ -53,7 +53,7 @@ def parse_path(text: str) -> Path:
 
 
 def parse_reference(text: str) -> Reference | None:
-    """Parse a reference, or give ``None`` where the text is anything else, however similar."""
+    """Parse a reference, or give ``None`` if the text is anything else, however similar."""
     if not text.startswith("@obj_"):
         return None
     found = OBJECT_ID.match(text, 1)
@@ -99,7 +99,7 @@ def is_object_id(text: str) -> bool:
 
 
 def unescape(text: str) -> str:
-    """Give the text that ``@@obj_1`` stands for, and all other text as it is."""
+    """Return the text that ``@@obj_1`` stands for, and all other text as it is."""
     if text.startswith(("@@obj_", "@@@")):
         plain = text.lstrip("@")
         if parse_reference(f"@{plain}") is not None:
@@ -149,7 +149,7 @@ def _step(text: str, position: int) -> tuple[Step, int]:
 
 
 def _for_all(text: str) -> ReferenceSyntaxError:
-    """Say how a path that means all items is written as a filter."""
+    """Describe how a path that means all items is written as a filter."""
     filter_ = text.replace("[*]", "[]").replace(".*", "[]")
     filter_ = filter_ if filter_[:1] in {".", "["} else f".{filter_}"
     filter_ = filter_ if filter_[:1] == "." else f".{filter_}"
@@ -160,7 +160,7 @@ def _for_all(text: str) -> ReferenceSyntaxError:
 
 
 def _unquoted(text: str, position: int, begun: str) -> ReferenceSyntaxError:
-    """Say how a key is written in which a path would end, such as ``node_modules/axios``."""
+    """Describe how a key is written in which a path would end, such as ``node_modules/axios``."""
     end = _KEY_END.search(text, position)
     key = begun + text[position : end.start() if end else len(text)]
     before = text[: position - len(begun)].removesuffix(".")

@@ -9,7 +9,7 @@ from coatcheck.errors import PathNotFound, counted, excerpt, quoted_name
 from coatcheck.references.paths import Index, Key, Path, Slice, Step
 
 OpenText = Callable[[str], Any]
-"""Gives the list or dict that a text spells out, or ``None`` where it is just text."""
+"""Returns the list or dict that a text spells out, or ``None`` if it is just text."""
 
 LINES = Key("lines")
 """On a text: its lines. ``.lines[3:10]`` is a text of seven of them, ``.lines[3]`` is one."""
@@ -26,7 +26,7 @@ COMPARED_IN_ALL = 6_000
 
 
 def walk(value: Any, path: Path, *, open_text: OpenText | None = None) -> Any:
-    """Give the part of ``value`` that ``path`` leads to.
+    """Return the part of ``value`` that ``path`` leads to.
 
     Args:
         value: JSON-like: dicts, lists, strings, numbers, booleans, ``None``.
@@ -51,7 +51,7 @@ def walk(value: Any, path: Path, *, open_text: OpenText | None = None) -> Any:
 
 
 def _inside(text: str, step: Step, open_text: OpenText | None) -> Any:
-    """Give what a step leads into: the document that a text is, its lines where it has no such member, or the text."""
+    """Return the value that a step applies to: the parsed document of a text, its lines, or the text itself."""
     opened = None if open_text is None else open_text(text)
     if step == LINES and not (isinstance(opened, dict) and LINES.name in opened):
         return _Lines(text.removesuffix("\n").split("\n"))

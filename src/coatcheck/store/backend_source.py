@@ -1,4 +1,4 @@
-"""The backend that a store uses: one that it was given, or what a provider gives, followed when that is overridden."""
+"""The backend of a store: a fixed one, or that of a provider, whose overrides take effect at the next operation."""
 
 from itertools import count
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeGuard, cast
@@ -9,15 +9,15 @@ _numbers = count(1)
 
 
 class BackendProvider(Protocol):
-    """A provider of dependency-injector that gives a backend."""
+    """A provider of dependency-injector that returns a backend."""
 
     @property
     def last_overriding(self) -> Any:
-        """The provider that stands in this one's place, if any."""
+        """The last override of this provider, if any."""
         ...
 
     def __call__(self) -> ObjectStoreBackend:
-        """Give the backend."""
+        """Return the backend."""
         ...
 
 
@@ -25,13 +25,13 @@ BackendLike: TypeAlias = ObjectStoreBackend | BackendProvider
 
 
 class BackendInUse(NamedTuple):
-    """A backend with the full interface that the store uses.
+    """The current backend, with the full interface that the store uses.
 
     Attributes:
-        asked: The provider that gave it; ``None`` for a backend that was given as such.
-        given: The backend as it was given.
-        backend: The same with every method of the interface, and errors of this library.
-        number: Distinguishes it from other backends of this process.
+        asked: The provider that returned it; ``None`` for a fixed backend.
+        given: The backend as it was passed.
+        backend: The same backend with all methods of the interface, and with the errors of this library.
+        number: Identifies it among the backends of this process.
     """
 
     asked: Any
@@ -41,10 +41,10 @@ class BackendInUse(NamedTuple):
 
 
 class BackendSource:
-    """Gives the backend to use, at each operation.
+    """Returns the backend for each operation.
 
-    An override counts from the next operation on, and so does its end. To notice one costs an attribute comparison, a
-    twentieth of what asking the provider costs.
+    The begin and end of an override take effect at the next operation. Checking for one costs an attribute comparison,
+    a twentieth of a call of the provider.
 
     Args:
         source: A backend, or a provider of one.
@@ -55,7 +55,7 @@ class BackendSource:
         self._used = self._ask(source)
 
     def now(self) -> BackendInUse:
-        """Give the backend as it is overridden at the moment."""
+        """Return the current backend."""
         if self._provider is None:
             return self._used
         used = self._used

@@ -1,8 +1,9 @@
 """One implementation for synchronous and asynchronous callers.
 
-Operations are written once, as coroutines that take a `CallMode` and call everything that may wait through it:
-``await mode.call(backend.get, backend.aget, key)``. In `BLOCKING` mode such a coroutine never waits for an event loop,
-so `run_blocking` runs it to its end in a plain function. The figures are in ``docs/decisions/sync-and-async.md``.
+Operations are written once, as coroutines that take a `CallMode` and use it for every call that may wait:
+``await mode.call(backend.get, backend.aget, key)``. In `BLOCKING` mode such a coroutine never awaits an event loop,
+so `run_blocking` runs it to completion in a plain function. The measurements are in
+``docs/decisions/sync-and-async.md``.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine
@@ -13,12 +14,12 @@ T = TypeVar("T")
 
 
 class CallMode(Protocol):
-    """How an operation calls what may wait: `BLOCKING` or `ASYNC`."""
+    """How an operation calls functions that may wait: `BLOCKING` or `ASYNC`."""
 
     async def call(
         self, blocking: Callable[P, T], asynchronous: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Call one of two forms of a function and give its result."""
+        """Call the synchronous or asynchronous form of a function and return its result."""
         ...
 
 
@@ -51,7 +52,7 @@ ASYNC: Final[CallMode] = _Async()
 
 
 def run_blocking(operation: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine in `BLOCKING` mode to its end.
+    """Run a coroutine in `BLOCKING` mode to completion.
 
     Raises:
         RuntimeError: It waits for an event loop.

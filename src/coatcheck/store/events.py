@@ -1,7 +1,7 @@
 """Events of the store, the sandbox and the calls, for metrics and tracing.
 
-An observer is set once for each store (``Observation.observer``). Without one and without tracing, an operation
-pays for two looks and no more.
+An observer is set once for each store (``Observation.observer``). Without an observer and without tracing, an
+operation costs two additional comparisons.
 """
 
 import logging
@@ -36,32 +36,32 @@ _TRACE = "opentelemetry.trace"
 
 
 class Observer(Protocol):
-    """Hears of what happened. It must be quick, safe to call from several threads, and must not raise."""
+    """Receives events. It must be quick, safe to call from several threads, and must not raise."""
 
     def store_operation(self, operation: str, outcome: str, seconds: float, size: int) -> None:
-        """An operation of the store ended; ``size`` is the bytes that it carried."""
+        """An operation of the store ended; ``size`` is the number of bytes transferred."""
         ...
 
     def tool_result(self, tool: str | None, *, kept: bool, saved: int) -> None:
         """A result was replaced by a preview.
 
         Args:
-            tool: Its tool; ``None`` where a caller may have invented the name.
-            kept: Whether it was kept in the store.
-            saved: Characters that the model did not see because of it.
+            tool: Its tool; ``None`` if a caller may have invented the name.
+            kept: Whether it was stored.
+            saved: Characters that the model did not receive because of the preview.
         """
         ...
 
     def sandbox_stopped(self, reason: str) -> None:
-        """Work in the sandbox broke a limit: ``timeout``, ``memory``, ``output`` or ``failed``."""
+        """Work in the sandbox exceeded a limit: ``timeout``, ``memory``, ``output`` or ``failed``."""
         ...
 
 
 class Observation:
-    """Passes on what happens in one store.
+    """Forwards the events of one store.
 
     Args:
-        savings: Counts what previews save, where that is kept.
+        savings: Counts the characters that previews save, if they are recorded.
 
     Attributes:
         observer: Receives the events; ``None`` without one.
@@ -73,7 +73,7 @@ class Observation:
         self._traced: tuple[Any, Any] = (None, None)
 
     def watch(self, operation: str) -> "Watch":
-        """Give the context in which an operation of the store is to be done."""
+        """Return the context manager for an operation of the store."""
         tracer = self._tracer() if _TRACE in sys.modules else None
         if tracer is None and self.observer is None:
             return UNWATCHED
@@ -82,14 +82,14 @@ class Observation:
     def tool_result(
         self, tool: str | None, *, reference: str | None, characters: int, shown: int, server: str = ""
     ) -> None:
-        """Tell that ``shown`` characters stand for a result of so many; see ``Observer.tool_result``.
+        """Record that a result was replaced by ``shown`` characters; see ``Observer.tool_result``.
 
         Args:
             tool: Its tool.
-            reference: What it was kept under; ``None`` where it could not be kept.
-            characters: Its characters.
-            shown: Those of the preview.
-            server: The name that the tool's server gives itself.
+            reference: Its reference; ``None`` if it could not be stored.
+            characters: Its size in characters.
+            shown: The size of the preview in characters.
+            server: The server's name from its handshake.
         """
         if self._savings is not None:
             self._savings.note(server, tool, characters, shown)
@@ -101,12 +101,12 @@ class Observation:
             logger.debug("%s: %s → %s characters, %s", name, f"{characters:,}", f"{shown:,}", where)
 
     def sandbox_stopped(self, error: SandboxError) -> None:
-        """Tell that work in the sandbox was stopped."""
+        """Record that work in the sandbox was stopped."""
         if self.observer is not None:
             self.observer.sandbox_stopped(_reason(error))
 
     def _tracer(self) -> Any:
-        """The tracer, where the host has set up tracing; it imports nothing."""
+        """The tracer, if the host has configured tracing; imports nothing."""
         trace: ModuleType = sys.modules[_TRACE]
         provider = trace.get_tracer_provider()
         if isinstance(provider, trace.ProxyTracerProvider):  # none has been set
@@ -119,7 +119,7 @@ class Observation:
 
 
 class Watch:
-    """The context of an operation that is not observed."""
+    """The context manager of an operation that is not observed."""
 
     __slots__ = ()
 
@@ -142,7 +142,7 @@ UNWATCHED: Final = Watch()
 
 
 class _Watching(Watch):
-    """The context of an operation that is measured, traced or both."""
+    """The context manager of an operation that is measured, traced or both."""
 
     __slots__ = ("_began", "_observer", "_operation", "_outcome", "_size", "_span", "_spanning", "_tracer")
 
@@ -162,7 +162,7 @@ class _Watching(Watch):
 
     def __enter__(self) -> Self:
         if self._tracer is not None:
-            # What an error says is for its caller: it may name a host or an object.
+            # The text of an error is for its caller only: it may name a host or an object.
             self._spanning = self._tracer.start_as_current_span(
                 f"object_store {self._operation}", record_exception=False, set_status_on_exception=False
             )

@@ -1,4 +1,4 @@
-"""All objects that a backend holds, of all namespaces, for its operator."""
+"""Lists all objects of a backend, in all namespaces, for its operator."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ class HeldObject:
 
 
 def inventory(backend: ObjectStoreBackend, namespace: str | None = None) -> Iterator[HeldObject]:
-    """Find objects and what is known of them, in no order; what was not stored by coatcheck is passed over.
+    """Find objects and their metadata, in no order; entries that coatcheck did not store are skipped.
 
     Args:
-        backend: Where to look.
-        namespace: Whose objects; all by default.
+        backend: The backend to search.
+        namespace: The namespace to search; all by default.
 
     Raises:
         ListingUnsupported: The backend cannot list.
-        ObjectStoreUnavailable: It does not answer.
+        ObjectStoreUnavailable: The backend is unavailable.
     """
     full = as_backend(backend)
     for key in full.scan(f"{namespace}:" if namespace else ""):

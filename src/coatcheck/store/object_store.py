@@ -1,4 +1,4 @@
-"""The object store: stores values under generated ids, each caller within its own namespace."""
+"""The object store: stores values under generated ids, in the namespace of each caller."""
 
 import time
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from coatcheck.store.stored_object import ObjectSummary, StoredObject, newest_fi
 DEFAULT_TTL = 3600.0
 LISTED_AT_MOST = 1000
 
-# The store has a method called list, which hides the type of that name in its annotations.
+# The store has a method named list, which shadows the type in its annotations.
 Summaries: TypeAlias = list[ObjectSummary]
 Keys: TypeAlias = list[str]
 
@@ -27,21 +27,21 @@ class ObjectStore:
     """Stores values in a backend under generated ids.
 
     Args:
-        backend: Where the bytes go: a backend, or a provider of one (``container.backend``), whose overrides count from
-            the next operation on.
-        ttl: Seconds that an object is kept; fractions hold, zero or less means that objects do not expire.
-        namespace: Asked at every operation for the caller's namespace; without it there is one, ``""``. What is stored
-            in one namespace does not exist in another.
-        generate_id: Makes ids in the backend's place.
-        may_list: Asked at every listing whether this caller may list.
+        backend: A backend, or a provider of one (``container.backend``), whose overrides take effect at the next
+            operation.
+        ttl: Lifetime of an object in seconds, fractions included; with zero or less, objects do not expire.
+        namespace: Called at every operation for the caller's namespace; by default the only namespace is ``""``. An
+            object of one namespace does not exist in another.
+        generate_id: Generates ids instead of the backend.
+        may_list: Called at every listing: whether this caller may list.
         max_object_bytes: Largest encoded value in bytes; 0 for no limit.
-        compress_above: Bytes above which an encoded value is compressed, where that makes it smaller; 0 for never.
-        codec: Changes what the backend keeps, for example to encrypt it.
+        compress_above: Bytes above which an encoded value is compressed, if that makes it smaller; 0 for never.
+        codec: Transforms the stored bytes, for example to encrypt them.
         observation: Receives events for metrics and tracing.
 
     Attributes:
-        ttl: Seconds that an object is kept.
-        namespace: Gives the caller's namespace.
+        ttl: Lifetime of an object in seconds.
+        namespace: Returns the caller's namespace.
         observation: Receives events for metrics and tracing.
 
     Every method has an asynchronous form, with an ``a`` before its name.
@@ -83,26 +83,26 @@ class ObjectStore:
         return self._backend.generate_id()
 
     def cache_key(self, object_id: str) -> str:
-        """A name for the caller's object that is unique in this process; objects never change, so it can be cached."""
+        """A cache key for the caller's object, unique in this process; objects never change."""
         return f"{self._backends.now().number}/{self._key(object_id)}"
 
     def owner(self) -> str:
-        """The namespace of a caller who can be told from others; ``""`` where many share one."""
+        """The caller's namespace, if it is the caller's alone; ``""`` if many callers share it."""
         return self.namespace() if self._may_list() else ""
 
     # Storing
 
     def put(self, value: Any, *, tool: str | None = None, media_type: str | None = None) -> str:
-        """Store any value and give its id; see ``coatcheck.codec`` for what it comes back as.
+        """Store any value and return its id; see ``coatcheck.codec`` for the form in which it is returned.
 
         Args:
-            value: Anything; encoding never fails because of a value.
+            value: Any value; encoding never fails because of a value.
             tool: Name of the tool it came from, for listings.
             media_type: Media type of the value where it is known.
 
         Raises:
             ObjectTooLarge: The encoded value is over the limit.
-            ObjectStoreUnavailable: The backend does not answer.
+            ObjectStoreUnavailable: The backend is unavailable.
         """
         return self.put_encoded(codec.encode(value), tool=tool, media_type=media_type).object_id
 
@@ -112,7 +112,7 @@ class ObjectStore:
         return (await self._put(ASYNC, encoded, tool, media_type)).object_id
 
     def reserve(self, size: int) -> str:
-        """Give the id that an encoded value of so many bytes will have; raises ``ObjectTooLarge``."""
+        """Return the id for an encoded value of this size in bytes; raises ``ObjectTooLarge``."""
         if 0 < self._max_object_bytes < size:
             raise ObjectTooLarge(size, self._max_object_bytes)
         return self._generate_id()
@@ -126,18 +126,18 @@ class ObjectStore:
         object_id: str | None = None,
         about: str | None = None,
     ) -> StoredObject:
-        """Store an encoded value and give the stored object.
+        """Store an encoded value and return the stored object.
 
         Args:
-            encoded: What ``coatcheck.codec`` made of the value.
+            encoded: The value, encoded by ``coatcheck.codec``.
             tool: As for ``put``.
             media_type: As for ``put``.
-            object_id: An id that ``reserve`` gave.
-            about: What the value is, for listings: quoted where it holds words of the value, at most 120 characters.
+            object_id: An id from ``reserve``.
+            about: A description of the value for listings, at most 120 characters; words of the value are quoted in it.
 
         Raises:
             ObjectTooLarge: The encoded value is over the limit.
-            ObjectStoreUnavailable: The backend does not answer.
+            ObjectStoreUnavailable: The backend is unavailable.
         """
         return run_blocking(self._put(BLOCKING, encoded, tool, media_type, object_id, about))
 
@@ -177,7 +177,7 @@ class ObjectStore:
     # Reading
 
     def get(self, object_id: str) -> Any | None:
-        """Give the value, or ``None`` if there is none; ``fetch`` tells a stored ``None`` apart."""
+        """Return the value, or ``None`` if there is none; ``fetch`` distinguishes a stored ``None``."""
         try:
             return run_blocking(self._read(BLOCKING, object_id)).value()
         except ObjectNotFound:
@@ -191,12 +191,12 @@ class ObjectStore:
             return None
 
     def fetch(self, object_id: str) -> Any:
-        """Give the value.
+        """Return the value.
 
         Raises:
             ObjectNotFound: There is no such object for this caller.
             ObjectUnreadable: It was stored by another program, or by a later version of coatcheck.
-            ObjectStoreUnavailable: The backend does not answer.
+            ObjectStoreUnavailable: The backend is unavailable.
         """
         return self.read(object_id).value()
 
@@ -205,7 +205,7 @@ class ObjectStore:
         return (await self._read(ASYNC, object_id)).value()
 
     def read(self, object_id: str) -> StoredObject:
-        """Give the object without decoding it; raises as ``fetch`` does."""
+        """Return the object without decoding it; raises as ``fetch`` does."""
         return run_blocking(self._read(BLOCKING, object_id))
 
     async def aread(self, object_id: str) -> StoredObject:
@@ -222,7 +222,7 @@ class ObjectStore:
             return found if found.metadata.is_plain else await self._restored(mode, found)
 
     def peek(self, object_id: str, at_most: int = 0) -> StoredObject:
-        """Give the object, without its payload (it is empty then) if that has more than ``at_most`` bytes."""
+        """Return the object; its payload is left empty if it has more than ``at_most`` bytes."""
         return run_blocking(self._peek(BLOCKING, object_id, at_most))
 
     async def apeek(self, object_id: str, at_most: int = 0) -> StoredObject:
@@ -242,13 +242,13 @@ class ObjectStore:
                 return found
             if metadata.codec is None:
                 return await self._restored(mode, found)
-        return await self._read(mode, object_id)  # a codec may have made it longer than what was asked for
+        return await self._read(mode, object_id)  # a codec may have made it longer than what was requested
 
     async def _restored(self, mode: CallMode, found: StoredObject) -> StoredObject:
         return found._replace(payload=await self._changes.undo(mode, found.metadata, found.payload))
 
     def metadata(self, object_id: str) -> Metadata:
-        """Give what is known of an object, reading its first bytes only; raises as ``fetch`` does."""
+        """Return the metadata of an object, reading only its first bytes; raises as ``fetch`` does."""
         return self.peek(object_id).metadata
 
     async def ametadata(self, object_id: str) -> Metadata:
@@ -258,7 +258,7 @@ class ObjectStore:
     # Removing, listing, closing
 
     def delete(self, object_id: str) -> bool:
-        """Remove an object; whether there was one."""
+        """Delete an object; return whether it existed."""
         return run_blocking(self._delete(BLOCKING, object_id))
 
     async def adelete(self, object_id: str) -> bool:
@@ -305,7 +305,7 @@ class ObjectStore:
         return [key async for key in self._backend.ascan(prefix)]
 
     def ping(self) -> None:
-        """Ask the backend whether it answers; raises ``ObjectStoreUnavailable`` if not."""
+        """Check whether the backend is available; raises ``ObjectStoreUnavailable`` if not."""
         self._backend.ping()
 
     async def aping(self) -> None:
@@ -325,7 +325,7 @@ class ObjectStore:
     def record_result(
         self, tool: str | None, *, reference: str | None, characters: int, shown: int, server: str = ""
     ) -> None:
-        """Record that ``shown`` characters stand for a result of so many; see ``Observation.tool_result``."""
+        """Record that a result was replaced by ``shown`` characters; see ``Observation.tool_result``."""
         self.observation.tool_result(tool, reference=reference, characters=characters, shown=shown, server=server)
 
     def record_sandbox_stop(self, error: SandboxError) -> None:
@@ -339,7 +339,7 @@ class ObjectStore:
         return f"{namespace}:{object_id}" if namespace else object_id
 
     def _key_of(self, object_id: str) -> str:
-        """Give the key of an object; text that is no id ("other:obj_1") never reaches the backend."""
+        """Return the key of an object; text that is not an id ("other:obj_1") never reaches the backend."""
         if not is_object_id(object_id):
             raise ObjectNotFound(object_id)
         return self._key(object_id)

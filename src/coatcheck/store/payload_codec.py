@@ -1,4 +1,4 @@
-"""What happens to a payload between store and backend: it is compressed, and a codec of the host's is applied."""
+"""Transforms payloads between store and backend: compression, and a codec of the host."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -11,45 +11,45 @@ from coatcheck.errors import ObjectStoreUnavailable, ObjectUnreadable, WiringErr
 from coatcheck.store.call_mode import CallMode
 
 WORKED_ON_AT_ONCE = 256 * 1024
-"""Bytes up to which a payload is changed on the event loop; to compress so many takes less than a millisecond."""
+"""Bytes up to which a payload is transformed on the event loop; compressing them takes less than a millisecond."""
 
 T = TypeVar("T")
 
 
 @runtime_checkable
 class Codec(Protocol):
-    """Changes payloads on their way to a backend and back, for example to encrypt them.
+    """Transforms payloads on their way to a backend and back, for example to encrypt them.
 
-    The metadata of an object stays readable: its type, size and time, the name of its codec, and the name of the tool
-    it came from. The words that listings have of other values are not kept. Large payloads are worked on in threads,
+    The metadata of an object stays readable: its type, size and time, the name of its codec, and the name of its tool.
+    Descriptions for listings, which quote values, are not stored. Large payloads are transformed in worker threads,
     several at a time.
 
     Attributes:
-        name: Stands in each object, so that a store with another codec, or with none, refuses to read it: at most 40
-            letters, digits, ``-``, ``_`` or ``.``.
+        name: Is stored with each object, so that a store with another codec, or without one, refuses to read it: at
+            most 40 letters, digits, ``-``, ``_`` or ``.``.
     """
 
     name: str
 
     def encode(self, payload: bytes, /) -> bytes:
-        """Give the bytes that the backend keeps; if this fails, the object is not kept."""
+        """Return the bytes to store; if this fails, the object is not stored."""
         ...
 
     def decode(self, payload: bytes, /) -> bytes:
-        """Give the payload back; if this fails, the object counts as unreadable."""
+        """Return the payload; if this fails, the object is unreadable."""
         ...
 
 
 class PayloadChanges:
-    """Compresses payloads and applies a codec to them, and undoes both.
+    """Compresses payloads and applies a codec, and reverts both.
 
     Args:
-        compress_above: Bytes above which a payload is compressed, where that makes it smaller; 0 for never.
-        most: Bytes that a payload may have; 0 for no limit.
-        applied: A codec of the host's.
+        compress_above: Bytes above which a payload is compressed, if that makes it smaller; 0 for never.
+        most: Maximum bytes of a payload; 0 for no limit.
+        applied: A codec of the host.
 
     Raises:
-        WiringError: The codec lacks a method, or has no name that could be stored.
+        WiringError: The codec lacks a method or a valid name.
     """
 
     def __init__(self, compress_above: int, most: int, applied: Codec | None) -> None:
@@ -60,19 +60,19 @@ class PayloadChanges:
             _check(applied)
 
     def applies_to(self, size: int) -> bool:
-        """Whether anything is done to a payload of so many bytes before it is stored."""
+        """Whether a payload of ``size`` bytes is transformed before it is stored."""
         return self._codec is not None or 0 < self._compress_above < size
 
     async def apply(self, mode: CallMode, metadata: Metadata, payload: memoryview) -> bytes | None:
-        """Give the bytes that the backend keeps, metadata included; ``None`` where they stay as they are."""
+        """Return the bytes to store, metadata included; ``None`` if they are unchanged."""
         return await _sized(mode, self._apply, metadata, payload)
 
     async def undo(self, mode: CallMode, metadata: Metadata, payload: memoryview) -> memoryview:
-        """Give the payload as it was.
+        """Return the original payload.
 
         Raises:
-            ObjectUnreadable: It has another codec, or is not what its metadata says.
-            MissingExtra: It is compressed, and there is no zstd here.
+            ObjectUnreadable: It has another codec, or does not match its metadata.
+            MissingExtra: It is compressed, and zstd is not installed.
         """
         return await _sized(mode, self._undo, metadata, payload)
 
@@ -89,7 +89,7 @@ class PayloadChanges:
                 raise ObjectStoreUnavailable(
                     f"The codec {self._codec.name} failed ({type(error).__name__})."
                 ) from error
-            metadata = metadata._replace(codec=self._codec.name, about=None)  # it has words of the value
+            metadata = metadata._replace(codec=self._codec.name, about=None)  # it quotes the value
         return None if kept is payload else codec.pack(metadata, bytes(kept))
 
     def _undo(self, metadata: Metadata, payload: memoryview) -> memoryview:
@@ -104,7 +104,7 @@ class PayloadChanges:
             has = "none" if self._codec is None else self._codec.name
             raise ObjectUnreadable(
                 f"This object was stored with the codec {quoted_name(name)}, and this store has {has}: "
-                "give it the same one, Container(codec=…)."
+                "pass it the same one, Container(codec=…)."
             )
         try:
             return bytes(self._codec.decode(bytes(payload)))
@@ -127,7 +127,7 @@ def _check(applied: Codec) -> None:
 
 
 async def _sized(mode: CallMode, work: Callable[..., T], metadata: Metadata, payload: memoryview) -> T:
-    """Call ``work(metadata, payload)`` here, or for a large payload and on the event loop in a worker thread."""
+    """Call ``work(metadata, payload)``; in a worker thread for a large payload on an event loop."""
     if metadata.size <= WORKED_ON_AT_ONCE:
         return work(metadata, payload)
     return await mode.call(work, _in_thread(work), metadata, payload)

@@ -1,7 +1,7 @@
-"""What previews kept out of contexts, by server, tool and day: counted in each process, and kept in the backend.
+"""Statistics of the characters that previews save, by server, tool and day, stored in the backend.
 
-Each process writes its counts of a day under a key of its own, so that none overwrites those of another. These keys are
-no ids of objects: no caller can name one, and no list of objects has one.
+Each process writes its counts of a day under its own key, so that processes do not overwrite each other. These keys are
+not ids of objects: no caller can name one, and listings of objects do not contain them.
 """
 
 import json
@@ -16,16 +16,16 @@ from coatcheck.backends import ObjectStoreBackend, as_backend
 PREFIX = "stats:"
 DAYS_KEPT = 90
 WRITE_AFTER = 1.0
-"""Seconds that counts wait for more of them before they are written."""
+"""Seconds for which counts are collected before they are written."""
 
 MOST_NAMES = 200
 LONGEST_NAME = 100
 OTHER = "(other)"
-"""The name of tools beyond these bounds, and of those that no server lists: names are cheap to invent."""
+"""The name of tools beyond these bounds, and of unlisted ones, whose names a caller may invent."""
 
 
 class Saving(NamedTuple):
-    """What previews of one tool's results saved on one day: ``shown`` of so many ``characters``."""
+    """The savings of one tool on one day: ``characters`` of results were replaced by ``shown``."""
 
     day: str
     server: str
@@ -36,11 +36,11 @@ class Saving(NamedTuple):
 
 
 class Savings:
-    """Counts what previews save.
+    """Counts the characters that previews save.
 
     Args:
-        backend: Gives the backend that the counts are written to.
-        on_close: Registers what is called when the container is closed.
+        backend: Returns the backend that the counts are written to.
+        on_close: Registers a function that is called when the container is closed.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Savings:
         self._counts: dict[str, dict[tuple[str, str], list[int]]] = {}
 
     def note(self, server: str, tool: str | None, characters: int, shown: int) -> None:
-        """Count a result that ``shown`` characters stand for; it is written a little later, by a thread."""
+        """Count a result that ``shown`` characters replaced; a thread writes the counts a little later."""
         names = server[:LONGEST_NAME], OTHER if tool is None or len(tool) > LONGEST_NAME else tool
         with self._lock:
             today = self._counts.setdefault(datetime.now(UTC).date().isoformat(), {})
@@ -73,7 +73,7 @@ class Savings:
                 self._timer.start()
 
     def write(self) -> None:
-        """Write what was counted; what the backend does not take is written with the next counts."""
+        """Write the counts; those that cannot be written are written with the next ones."""
         with self._writing:
             with self._lock:
                 if self._timer is None:
@@ -94,11 +94,11 @@ class Savings:
 
 
 def savings(backend: ObjectStoreBackend) -> Iterator[Saving]:
-    """Give what all processes have counted, in no order; what was not written by coatcheck is passed over.
+    """Return the counts of all processes, in no order; entries that coatcheck did not write are skipped.
 
     Raises:
         ListingUnsupported: The backend cannot list.
-        ObjectStoreUnavailable: It does not answer.
+        ObjectStoreUnavailable: The backend is unavailable.
     """
     for key in as_backend(backend).scan(PREFIX):
         day = key.removeprefix(PREFIX).partition(":")[0]

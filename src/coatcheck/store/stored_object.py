@@ -1,4 +1,4 @@
-"""Objects as they are found in the store: not decoded yet, or as a line of a listing."""
+"""Objects in the store: encoded, or as a line of a listing."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -31,11 +31,11 @@ READING: Final = _Reading()
 
 
 class StoredObject(NamedTuple):
-    """An object as it was found in the store, not decoded yet.
+    """An object of the store, not decoded yet.
 
     Attributes:
         object_id: Its id, without ``@``.
-        metadata: What is known of it without decoding.
+        metadata: Its metadata, known without decoding.
         payload: Its encoded value; see ``coatcheck.codec``.
     """
 
@@ -44,17 +44,17 @@ class StoredObject(NamedTuple):
     payload: memoryview
 
     def value(self) -> Any:
-        """Decode the value; of a tool result, the smallest JSON that loses nothing."""
+        """Decode the value; a tool result is returned as the smallest lossless JSON."""
         with READING:
             return codec.decode(self.metadata, self.payload)
 
     def result(self) -> dict[str, Any] | None:
-        """Decode a tool result exactly as it was on the wire; ``None`` where the object is something else."""
+        """Decode a tool result exactly as it was on the wire; ``None`` if the object is not a tool result."""
         with READING:
             return codec.decode_result(self.metadata, self.payload)
 
     def text(self) -> str | None:
-        """Give the text byte for byte as it was stored; ``None`` where the object is no text."""
+        """Return the text exactly as it was stored; ``None`` if the object is not a text."""
         if self.metadata.kind == "text":
             return str(self.value())
         result = self.result()
@@ -63,7 +63,7 @@ class StoredObject(NamedTuple):
         return str(self.value()) if self.metadata.type == "string" else None
 
     def json(self) -> str:
-        """Give the payload of what is no text, which is its JSON already: decoding it would hold up others."""
+        """Return the payload of a non-text, which is JSON already; decoding it would block the event loop."""
         with READING:
             return str(self.payload, "utf-8")
 
@@ -74,8 +74,8 @@ class ObjectSummary:
 
     Attributes:
         object_id: The id.
-        metadata: What is known of the object.
-        start: The first bytes of its payload, some hundreds; none where it is compressed or went through a codec.
+        metadata: Its metadata.
+        start: The first few hundred bytes of its payload; empty if it is compressed or encoded by a codec.
     """
 
     object_id: str
@@ -84,11 +84,11 @@ class ObjectSummary:
 
 
 def newest_first(heads: Iterable[tuple[str, bytes | None]]) -> list[ObjectSummary]:
-    """Read what a listing found: ids, and the first ``HEAD_BYTES`` bytes of what is stored under each."""
+    """Parse the entries of a listing: ids, each with the first ``HEAD_BYTES`` bytes of its stored data."""
     found = []
     for name, head in heads:
         if head is not None:
-            with suppress(ObjectUnreadable):  # one of another version hides none of the others
+            with suppress(ObjectUnreadable):  # an entry of another version must not hide the others
                 metadata, start = codec.unpack(head)
                 found.append(ObjectSummary(name, metadata, bytes(start) if metadata.is_plain else b""))
     return sorted(found, key=lambda summary: summary.metadata.created, reverse=True)

@@ -1,4 +1,4 @@
-"""Who is calling: the namespace that the store asks for at every operation."""
+"""Tenancy: the caller, and its namespace for every operation of the store."""
 
 import hashlib
 import hmac
@@ -14,11 +14,11 @@ from coatcheck.errors import CALLER_IS_REMOTE
 
 NAMESPACE_CHARACTERS = 24
 SHARED_NAMESPACE = "anybody"
-"""Where the objects of all callers without an identity are."""
+"""The namespace of all callers without an identity."""
 
 
 class CallerKind(Enum):
-    """How far a caller can be told from others."""
+    """How a caller is identified."""
 
     LOCAL = "local"
     """One user owns the process: stdio, scripts, tests."""
@@ -27,10 +27,10 @@ class CallerKind(Enum):
     """A request with a verified identity."""
 
     ANONYMOUS = "anybody"
-    """A request over the network without one: an object's id is its only protection, so nothing can be listed.
+    """A request over the network without an identity: an object's id is its only protection, so nothing can be listed.
 
-    All of them share a namespace that is no other's: the short ids of the process's own objects are no protection
-    against strangers who may guess as long as they like.
+    These callers share a separate namespace: the short ids of the process's own objects are no protection against
+    callers who can guess any number of times.
     """
 
 
@@ -39,7 +39,7 @@ class Caller:
     """A caller.
 
     Attributes:
-        kind: How far the caller can be told from others.
+        kind: How the caller is identified.
         principal: The verified identity, any text; never shown, logged or stored.
     """
 
@@ -51,11 +51,11 @@ _LOCAL = Caller()
 
 
 class Tenancy:
-    """Answers, for the request that is being handled, which namespace it has and how its ids look.
+    """Determines the namespace of the current request and the form of its ids.
 
     Args:
-        secret: Key of the hash that turns an identity into a namespace. Replicas that share a store need the same one;
-            without it a random one is made, and namespaces last as long as the process.
+        secret: Key of the hash that maps an identity to a namespace. Replicas that share a store need the same one; by
+            default it is random, and namespaces last as long as the process.
     """
 
     def __init__(self, secret: bytes | str | None = None) -> None:
@@ -68,7 +68,7 @@ class Tenancy:
 
     @contextmanager
     def enter(self, scope: Caller) -> Iterator[None]:
-        """Handle everything inside for this caller."""
+        """Set the current caller within a block."""
         token = self._current.set(scope)
         remote = CALLER_IS_REMOTE.set(scope.kind is not CallerKind.LOCAL)
         try:
@@ -87,7 +87,7 @@ class Tenancy:
         return hmac.digest(self._secret, scope.principal.encode(), "sha256").hex()[:NAMESPACE_CHARACTERS]
 
     def generate_id(self, protected: Callable[[], str] = short_id) -> str:
-        """A new id: from ``protected`` where a namespace protects the object, else 128 random bits."""
+        """A new id: from ``protected`` if a namespace protects the object, else 128 random bits."""
         if self._current.get().kind is CallerKind.ANONYMOUS:
             return unguessable_id()
         return protected()

@@ -1,4 +1,4 @@
-"""Taking parameters out of a docstring: Google, NumPy and Sphinx styles."""
+"""Removes parameters from a docstring in Google, NumPy or Sphinx style."""
 
 import inspect
 import re

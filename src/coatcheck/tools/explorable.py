@@ -1,12 +1,12 @@
-"""Decorators that give a function a memory: results are kept, and arguments may be references to kept results.
+"""Decorators that add memory to a function: results are stored, and arguments may be references to stored results.
 
     @explorable(object_store=store)                   # the result is stored, the caller gets a preview
     @referenceable(object_store=store)                # arguments may be "@obj_001" or "@obj_001.items[3].name"
     @explorable_and_referenceable(object_store=store) # both
 
-Each takes the store and the explorer, or a zero-argument provider of them that is asked at every call, so that an
+Each takes the store and the explorer, or a zero-argument provider of them that is called each time, so that an
 override in a container reaches functions that were decorated before. Without an explorer, one with default limits is
-made over the store. Sync functions stay sync, async functions stay async. The functions work with and without MCP.
+created over the store. Sync functions stay sync, async functions stay async. The functions work with and without MCP.
 """
 
 import inspect
@@ -49,14 +49,14 @@ class ExplorableDecorator(Protocol):
 def explorable(*, object_store: StoreSource, explorer: ExplorerSource | None = None) -> ExplorableDecorator:
     """Decorate a function so that its result is always kept and the caller gets a preview of it.
 
-    The decorated function returns ``str``, and its return annotation says so: a preview within the explorer's limit,
-    which holds a small value whole, with the reference to the stored result. Where the store does not take the
-    result, the text says so and shows what fits. Exceptions of the function pass through untouched.
+    The decorated function returns ``str``, and its return annotation is ``str``: a preview within the explorer's limit,
+    which holds a small value whole, with the reference to the stored result. If the store refuses the result, the
+    text says so and shows what fits. Exceptions of the function propagate unchanged.
 
-    What a generator yields is kept as a list, as the SDK makes one of it; an async generator is refused.
+    The items of a generator are stored as a list, as the SDK does; an async generator is refused.
 
-    Of MCP's own result types, a ``CallToolResult`` is kept with everything in it; one that reports an error, and a
-    request for more input, are no results and pass through as they are.
+    A ``CallToolResult`` of MCP is stored with all its content. One that reports an error, and a request for more
+    input, pass through unchanged.
 
     Args:
         object_store: The store, or a zero-argument provider of it.
@@ -88,7 +88,7 @@ def _marked(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def keeps_results(func: object) -> bool:
-    """Whether a function keeps its results itself, so that no one else has to."""
+    """Whether a function is decorated to keep its results itself."""
     return getattr(func, _MARK, False) is True
 
 
@@ -104,7 +104,7 @@ def _sync(func: Callable[..., Any], spec: FunctionSignature, provide: Callable[[
 
 
 def _collected(result: Any, spec: FunctionSignature) -> Any:
-    """Run a generator to its end here, where its exceptions are still those of the function."""
+    """Run a generator to its end here, so that its exceptions are raised as those of the function."""
     if inspect.isasyncgen(result):
         raise TypeError(
             f"{spec.name}() gives an async generator, which cannot be kept: make it collect what it yields "

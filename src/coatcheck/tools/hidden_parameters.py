@@ -1,4 +1,4 @@
-"""Hiding parameters of a function from its callers, and filling them from providers at each call."""
+"""Hides parameters of a function from its callers and fills them from providers at each call."""
 
 import inspect
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def unwrapped(source: Any) -> Any:
     """The provider that a container's ``.provider`` stands for.
 
     On a container's instance, ``container.store.provider`` gives a ``Delegate``: calling that gives the provider, not
-    the store. Both forms are meant to say "ask this provider at each call".
+    the store. Both forms mean "call this provider at each call".
     """
     while any(kind.__name__ == "Delegate" for kind in type(source).__mro__):
         source = source.provides
@@ -35,7 +35,7 @@ def unwrapped(source: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _ContextProvider:
-    """A provider whose value is entered for the call."""
+    """A provider of a context manager that is entered for the call."""
 
     provider: Provider
 
@@ -44,11 +44,11 @@ class _ContextProvider:
 
 
 def per_call(provider: Provider) -> Provider:
-    """Say of a provider that what it gives is a context manager, to be entered for each call and left after it.
+    """Mark a provider of context managers, which are entered for each call and exited after it.
 
     Needed for objects that are context managers themselves, such as a SQLAlchemy ``Session``: without it they are
-    passed as they are, because one that is shared must not be closed after the first call. What functions decorated
-    with ``contextlib.contextmanager`` or ``asynccontextmanager`` give is entered without it.
+    passed unchanged, because a shared one must not be closed after the first call. Context managers of functions that
+    are decorated with ``contextlib.contextmanager`` or ``asynccontextmanager`` are entered without it.
     """
     return _ContextProvider(unwrapped(provider))
 
@@ -60,22 +60,22 @@ def inject(**providers: Provider) -> Callable[[Callable[..., T]], Callable[..., 
         @inject(session=sessions)
         async def count(table: str, *, session: Session) -> int: …
 
-    The parameters leave signature, annotations and docstring, so a server publishes nothing of them, and a client that
-    sends one changes nothing. The function stays sync or async.
+    The parameters are removed from signature, annotations and docstring, so a server does not publish them, and a
+    client that sends one has no effect. The function stays sync or async.
 
     Args:
-        providers: Zero-argument functions, or providers of a container, by parameter. One that gives a coroutine is
-            awaited, where the function is async. One that is decorated with ``contextlib.contextmanager`` or
-            ``asynccontextmanager`` is entered for the call and left after it, also on errors and when the call is
+        providers: Zero-argument functions, or providers of a container, by parameter. One that returns a coroutine is
+            awaited if the function is async. One that is decorated with ``contextlib.contextmanager`` or
+            ``asynccontextmanager`` is entered for the call and exited after it, also on errors and when the call is
             cancelled; see `per_call` for other context managers.
 
     Raises:
-        TypeError: A name is no parameter of the function, or something given is no provider.
+        TypeError: A name is not a parameter of the function, or a value is not a provider.
     """
     for name, provider in providers.items():
         if not callable(provider):
             raise TypeError(
-                f"inject(): {name!r} wants a provider, a function without arguments, not {type(provider).__name__}: "
+                f"inject(): {name!r} needs a provider, a function without arguments, not {type(provider).__name__}: "
                 f"write {name}=lambda: … for a fixed value."
             )
     return lambda function: bind(function, **providers)
@@ -84,9 +84,9 @@ def inject(**providers: Provider) -> Callable[[Callable[..., T]], Callable[..., 
 def bind(func: Callable[..., Any], /, **providers: Callable[[], Any]) -> Callable[..., Any]:
     """Hide the named parameters of ``func`` and fill them from zero-argument providers at each call.
 
-    The parameters leave the signature, the annotations and the docstring. The function stays sync or async. A value
-    for a hidden name never comes from the caller: it is a ``TypeError``, as for any unknown argument. A provider of
-    an async function may give an awaitable, which is awaited.
+    The parameters are removed from the signature, the annotations and the docstring. The function stays sync or async.
+    A value for a hidden name never comes from the caller: it is a ``TypeError``, as for any unknown argument. A
+    provider of an async function may return an awaitable, which is awaited.
 
     Raises:
         TypeError: A name is no parameter of ``func``, or names its ``*args`` or ``**kwargs``.
@@ -96,7 +96,7 @@ def bind(func: Callable[..., Any], /, **providers: Callable[[], Any]) -> Callabl
     _check_names(spec, hidden)
     full = spec.signature
     shown = full.replace(parameters=[p for p in full.parameters.values() if p.name not in hidden])
-    # Only a function with **kwargs lets an unknown name through `bind`; a hidden one must not arrive that way.
+    # With **kwargs, `bind` accepts unknown names; a hidden parameter must not be passed that way.
     swallows = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in full.parameters.values())
 
     def given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def bind(func: Callable[..., Any], /, **providers: Callable[[], Any]) -> Callabl
                 arguments[name] = _provided(provider, name, spec, stack)
             positional, named = call_with(full, arguments)
             result = func(*positional, **named)
-            # What a generator yields is made while it is iterated, and what it needs is closed after this block.
+            # A generator produces its items while it is iterated, and its resources are closed after this block.
             return list(result) if inspect.isgenerator(result) else result
 
     return with_signature(spec, call, parameters=parameters, doc=doc)

@@ -1,4 +1,4 @@
-"""Taking references: the ``referenceable`` decorator."""
+"""The ``referenceable`` decorator: arguments may be references."""
 
 import inspect
 import threading
@@ -25,16 +25,16 @@ ExplorerSource: TypeAlias = Explorer | Callable[[], Explorer]
 
 
 def explorer_provider(object_store: StoreSource, explorer: ExplorerSource | None) -> Callable[[], Explorer]:
-    """A provider of the explorer to use: the given one, the provided one, or one made over the store at first use.
+    """A provider of the explorer to use: the given one, the provided one, or one created over the store at first use.
 
     Raises:
-        TypeError: What is given for a store is neither one nor a provider of one.
+        TypeError: ``object_store`` is neither a store nor a provider of one.
     """
     object_store, explorer = unwrapped(object_store), unwrapped(explorer)
     if not isinstance(object_store, ObjectStore) and not callable(object_store):
         raise TypeError(
-            f"object_store wants an ObjectStore or a provider of one, not {type(object_store).__name__}; "
-            "over a backend one is made by ObjectStore(backend)."
+            f"object_store must be an ObjectStore or a provider of one, not {type(object_store).__name__}; "
+            "create one over a backend with ObjectStore(backend)."
         )
     if explorer is None:
         return _created_once(object_store)
@@ -58,7 +58,7 @@ def _created_once(object_store: StoreSource) -> Callable[[], Explorer]:
 
 
 def with_note(doc: str | None, note: str) -> str:
-    """The docstring with a paragraph at its end; one that tells of references itself stays as it is."""
+    """The docstring with a paragraph about references; one that mentions references already stays unchanged."""
     if doc and "@obj_" in doc:
         return inspect.cleandoc(doc)
     return f"{inspect.cleandoc(doc)}\n\n{note}" if doc else note
@@ -79,7 +79,7 @@ _TOLD = _ErrorsForModel()
 
 
 def errors_for_model() -> AbstractContextManager[None]:
-    """Let expected failures leave as errors whose text the MCP SDK shows to the model."""
+    """Convert expected errors to ones whose text the MCP SDK shows to the model."""
     return _TOLD
 
 
@@ -99,7 +99,7 @@ _notes: ContextVar[Sequence[str]] = ContextVar("coatcheck_notes_on_arguments", d
 
 
 def notes_on_arguments() -> Sequence[str]:
-    """What the model should know about the references in the arguments of the decorated call that runs."""
+    """Notes for the model about the references in the arguments of the running call."""
     return _notes.get()
 
 
@@ -117,23 +117,23 @@ def referenceable(
 
     ``"@obj_001"`` or ``"@obj_001.items[3].name"`` resolves as an argument and anywhere inside lists and dicts, up to
     100 levels deep; ``"{{@obj_001.title}}"`` inside a longer text becomes that text; ``"@@obj_001"`` is the literal
-    text ``"@obj_001"``; other strings stay as they are, without a note about references in them: the result is the
-    function's own, and a note within it would reach every caller in Python. `attach` adds one beside results.
+    text ``"@obj_001"``; other strings stay unchanged, without a note about references in them, because a note in the
+    function's result would reach every caller in Python. `attach` adds one beside results.
     Resolved values are not searched again. See
     ``coatcheck.arguments.resolver`` for the rules. Then each argument is validated against its annotation as the MCP
     SDK would, so the function gets models, dates and numbers, and text that holds JSON where a list or an object is
     expected. Defaults pass as they are.
 
-    The annotations take references, and the JSON schema that pydantic makes of them advertises them.
+    The annotations accept references, and the JSON schema that pydantic generates from them advertises this.
 
     Args:
         object_store: The store, or a zero-argument provider of it.
         explorer: The explorer, or a zero-argument provider of it; by default one over ``object_store``.
-        literal: Parameters whose values pass untouched: no references, no validation.
+        literal: Parameters whose values pass unchanged: no references, no validation.
 
     Calls raise:
-        ObjectNotFound: A reference to nothing.
-        PathNotFound: A reference whose path leads nowhere.
+        ObjectNotFound: A reference to an object that does not exist.
+        PathNotFound: A reference whose path does not exist.
         ReferenceSyntaxError: A malformed path in braces.
         ArgumentRejected: A value that does not fit its parameter, a near miss of a reference, or one that is nested too
             deeply.
@@ -153,7 +153,7 @@ def referenceable(
 
 
 def resolves_references(func: object) -> bool:
-    """Whether a function resolves references in its arguments itself, so that its caller need not."""
+    """Whether a function is decorated to resolve references in its arguments itself."""
     return getattr(func, _MARK, False) is True
 
 

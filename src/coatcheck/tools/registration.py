@@ -1,4 +1,4 @@
-"""Building tools and putting them on a server."""
+"""Builds tools and registers them on a server."""
 
 import difflib
 import sys
@@ -34,11 +34,11 @@ def build_tool(
     explorer: ExplorerSource | None = None,
     client: Any = None,
 ) -> Tool:
-    """Make a tool of a function as ``config`` says.
+    """Create a tool from a function according to ``config``.
 
-    What the host fills is hidden first, so that memory never looks at it: a client or a fixed value is neither searched
-    for references nor validated. A sync function stays sync, for the SDK runs those in a thread of their own; made
-    async they would hold the event loop.
+    Parameters that the host fills are hidden first: a client or a fixed value is neither searched for references nor
+    validated. A sync function stays sync, because the SDK runs it in a worker thread; as an async function it would
+    block the event loop.
 
     Raises:
         SettingsError: The configuration does not fit the function, or something it needs is missing.
@@ -70,7 +70,7 @@ def register_tools(
         tool_names: The tools to register; by default all.
         object_store: The object store or a provider of it.
         explorer: The explorer or a provider of it; by default one over ``object_store``.
-        workspace_mode: Who gives the workspace to tools that need one.
+        workspace_mode: Who names the workspace for tools that need one.
         workspace: The workspace or a provider of it.
         client: The client or a provider of it, for tools that need one.
         unlisted: Names of tools that descriptions and errors do not mention, beside those of the registry that are not
@@ -132,10 +132,10 @@ def build_tools(
 
 
 def choose_tools(registry: Registry, tool_names: Iterable[str] | None) -> list[str]:
-    """Give the names of the tools asked for, in the registry's order; all by default.
+    """Return the names of the requested tools, in the registry's order; all by default.
 
     Raises:
-        SettingsError: There is none of such a name.
+        SettingsError: A name is unknown.
     """
     if tool_names is None:
         return list(registry)
@@ -167,7 +167,7 @@ def _add_all(server: Any, built: list[tuple[str, Tool, ToolConfig]]) -> None:
 
 
 def _add(server: Any, name: str, tool: Tool, config: ToolConfig) -> None:
-    # Text would be sent twice, as content and as {"result": text}: what models read is the content.
+    # Text would be sent twice, as content and as {"result": text}; models read the content.
     if _is_fastmcp(server):
         server.add_tool(fastmcp_tool(name, tool, config))
         return
@@ -182,7 +182,7 @@ def _is_fastmcp(server: Any) -> bool:
 
 
 def fastmcp_tool(name: str, tool: Tool, config: ToolConfig) -> Any:
-    """Make a tool of FastMCP's from a built one."""
+    """Create a FastMCP tool from a built one."""
     from fastmcp.tools import Tool as FastMCPTool
 
     options: dict[str, Any] = {"title": config.title, "annotations": _hints(config.annotations)}
@@ -195,7 +195,7 @@ def fastmcp_tool(name: str, tool: Tool, config: ToolConfig) -> Any:
 
 
 def _with_its_context(parameter: Parameter) -> Parameter:
-    """Have FastMCP give its own context where a tool asks for the SDK's, which has the same methods."""
+    """Let FastMCP pass its own context to a tool that expects the SDK's; both have the same methods."""
     from fastmcp import Context as FastMCPContext
     from mcp.server.mcpserver import Context
 
@@ -214,7 +214,7 @@ def _hints(annotations: Any) -> Any:
 
 
 def _with_model_errors(func: Tool) -> Tool:
-    """Let errors reach the model, and take arguments whose names are Python's keywords: ``with`` for ``with_``."""
+    """Show errors to the model, and accept arguments that are named like Python keywords: ``with`` for ``with_``."""
     spec = signature_of(func)
     parameters = {
         name.removesuffix("_"): name for name in spec.signature.parameters if iskeyword(name.removesuffix("_"))

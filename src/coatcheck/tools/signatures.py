@@ -1,4 +1,4 @@
-"""What callers see of a function, and how a wrapper takes it on."""
+"""The signature of a function as callers see it, and its transfer to a wrapper."""
 
 import functools
 import inspect
@@ -10,26 +10,26 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 UNCHANGED: Final[Any] = object()
-"""Marks an argument of `with_signature` that keeps what the spec has."""
+"""Default of arguments of `with_signature`: the value of the spec."""
 
 _VARIADIC = frozenset({inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD})
 
-# What `with_signature` sets itself, or what would let `inspect` see through the wrapper.
+# Attributes that `with_signature` sets itself, or that would let `inspect` see through the wrapper.
 _NOT_COPIED = frozenset({"__wrapped__", "__signature__"})
 
 
 @dataclass(frozen=True)
 class FunctionSignature:
-    """What callers read of a function.
+    """The properties of a function that callers see.
 
     Attributes:
-        name: A name that is always there, also for partials and callable objects.
+        name: A name, also for partials and callable objects.
         qualname: The qualified name.
-        module: The module the function says it is from.
+        module: The function's ``__module__``.
         doc: The docstring as written, or None.
-        signature: Parameters and return type; string annotations are evaluated where they can be.
-        is_async: Whether calling it gives a coroutine.
-        attributes: Whatever else was set on the function.
+        signature: Parameters and return type; string annotations are evaluated if possible.
+        is_async: Whether calling it returns a coroutine.
+        attributes: Other attributes of the function.
     """
 
     name: str
@@ -55,17 +55,18 @@ class FunctionSignature:
 
 
 def is_async(func: Callable[..., Any]) -> bool:
-    """Tell whether calling ``func`` gives a coroutine; partials and callable objects are looked into."""
+    """Return whether calling ``func`` returns a coroutine, also for partials and callable objects."""
     inner = _without_partials(func)
     return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(inner, "__call__", None))  # noqa: B004
 
 
 def signature_of(func: Callable[..., Any]) -> FunctionSignature:
-    """Read what callers see of a function, a bound method, a partial or a callable object.
+    """Return the signature of a function, a bound method, a partial or a callable object as callers see it.
 
     Raises:
-        TypeError: ``func`` cannot be called; of a classmethod or property the message says how to write it.
-        ValueError: ``func`` has no signature, as some built-in functions.
+        TypeError: ``func`` cannot be called; for a classmethod or property the message says how to order the
+            decorators.
+        ValueError: ``func`` has no signature, like some built-in functions.
     """
     inner = _without_partials(func)
     if isinstance(inner, (classmethod, property)):
@@ -94,10 +95,10 @@ def with_signature(
     returns: Any = UNCHANGED,
     doc: str | None = UNCHANGED,
 ) -> Callable[..., Any]:
-    """Make ``wrapper``, a plain function, look like ``spec``, and return it.
+    """Set the signature and attributes of ``spec`` on ``wrapper``, and return it.
 
     Args:
-        spec: What the wrapper shall look like.
+        spec: The signature to set.
         wrapper: A function written with ``def`` or ``async def``; it is changed in place.
         parameters: The parameters to show instead of those of the spec.
         returns: The return annotation to show instead of that of the spec.
@@ -144,13 +145,13 @@ def _raw_signature(func: Callable[..., Any]) -> inspect.Signature:
     if sys.version_info >= (3, 14):
         import annotationlib
 
-        # Names that exist for type checkers only must not stop a function from being decorated.
+        # Names that exist only for type checkers must not prevent the decoration of a function.
         return inspect.signature(func, annotation_format=annotationlib.Format.FORWARDREF)
     return inspect.signature(func)
 
 
 def _evaluated(signature: inspect.Signature, named: Any) -> inspect.Signature:
-    """``signature`` with string annotations evaluated in the function's module; what cannot be stays a string."""
+    """``signature`` with string annotations evaluated in the function's module; others stay strings."""
     written = _annotations(signature)
     hints = _hints(written, named)
     parameters = [p.replace(annotation=hints.get(p.name, p.annotation)) for p in signature.parameters.values()]
@@ -183,7 +184,7 @@ def _resolve_one(annotation: Any, names: dict[str, Any], scope: dict[str, Any]) 
 
 
 def with_other_signature(func: Callable[..., Any], spec: FunctionSignature) -> Callable[..., Any]:
-    """Show another signature of a function that otherwise stays as it is."""
+    """Show another signature of a function that otherwise stays unchanged."""
     if spec.is_async:
 
         async def call_async(*args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The steps from a function to a tool; each gives the function itself where its configuration asks for nothing."""
+"""The steps from a function to a tool; each returns the function itself if its configuration needs no change."""
 
 import difflib
 import inspect
@@ -24,7 +24,7 @@ class MemoryType(StrEnum):
 
 
 class WorkspaceMode(StrEnum):
-    """Who says which workspace a tool works in: the host once (static), or the model at each call (dynamic)."""
+    """Who names the workspace of a tool: the host once (static), or the model at each call (dynamic)."""
 
     STATIC = "static"
     DYNAMIC = "dynamic"
@@ -38,11 +38,11 @@ class ToolConfig:
     """How a function becomes a tool.
 
     Attributes:
-        memory_type: Whether results are kept and references taken.
+        memory_type: Whether results are stored and references resolved.
         custom_args: Fixed values of parameters, hidden from the model.
-        parameters: Providers of parameters, hidden from the model and asked at every call: ``container.store``, or a
+        parameters: Providers of parameters, hidden from the model and called each time: ``container.store``, or a
             function without arguments. For an async tool it may give an awaitable. A context manager, sync or async, is
-            entered for the call and left after it; see `coatcheck.tool_factory.inject`.
+            entered for the call and exited after it; see `coatcheck.tool_factory.inject`.
         needs_client: Whether the parameter ``client`` is filled by the host.
         needs_workspace: Whether the tool works in a ``workspace``, see `WorkspaceMode`.
         explorer_config: Limits of this tool's own previews and answers: ``preview_limit``, ``response_limit`` in
@@ -51,7 +51,7 @@ class ToolConfig:
         annotations: MCP's hints, such as ``{"readOnlyHint": True}``, or a ``ToolAnnotations``.
 
     Raises:
-        SettingsError: An argument that does not fit.
+        SettingsError: An argument is invalid.
     """
 
     memory_type: MemoryType = MemoryType.NO_MEMORY
@@ -64,7 +64,7 @@ class ToolConfig:
     annotations: Any = None
 
     def __post_init__(self) -> None:
-        """Check the arguments where they are written, and not when a model calls the tool."""
+        """Check the arguments on creation, not when a model calls the tool."""
         object.__setattr__(self, "memory_type", _memory_type(self.memory_type))
         for name in ("custom_args", "parameters", "explorer_config"):
             given = getattr(self, name)
@@ -106,7 +106,7 @@ def apply_custom_args(base_func: Tool, config: ToolConfig) -> Tool:
     """Hide the parameters in ``custom_args`` and ``parameters`` and fill them at every call.
 
     Raises:
-        SettingsError: A name is no parameter of the function.
+        SettingsError: A name is not a parameter of the function.
     """
     providers = {name: _constant(value) for name, value in config.custom_args.items()} | dict(config.parameters)
     return _bind_providers(base_func, providers, "custom_args or parameters") if providers else base_func
@@ -115,7 +115,7 @@ def apply_custom_args(base_func: Tool, config: ToolConfig) -> Tool:
 def apply_memory(
     base_func: Tool, config: ToolConfig, store: StoreSource | None = None, explorer: ExplorerSource | None = None
 ) -> Tool:
-    """Give the function the memory that ``config.memory_type`` asks for.
+    """Add the memory of ``config.memory_type`` to the function.
 
     Args:
         base_func: The function.
@@ -124,7 +124,7 @@ def apply_memory(
         explorer: The explorer or a provider of it; by default one over ``store``.
 
     Raises:
-        SettingsError: The tool needs a store and there is none, or ``explorer_config`` holds something unknown.
+        SettingsError: The tool needs a store and there is none, or ``explorer_config`` has an unknown key.
     """
     if config.memory_type == MemoryType.NO_MEMORY:
         return base_func
@@ -134,7 +134,7 @@ def apply_memory(
         )
     own = _own_explorer(config, store, explorer)
     if config.memory_type in {MemoryType.REFERENCEABLE, MemoryType.BOTH}:
-        # A client that is hidden only later is the host's: nothing to search for references or to validate.
+        # A client that is hidden only later belongs to the host: it is neither searched for references nor validated.
         literal = frozenset({"client"} if config.needs_client else ())
         base_func = referenceable(object_store=store, explorer=own, literal=literal)(base_func)
     if config.memory_type in {MemoryType.EXPLORABLE, MemoryType.BOTH}:
@@ -145,12 +145,12 @@ def apply_memory(
 def apply_workspace(
     base_func: Tool, config: ToolConfig, mode: WorkspaceMode = WorkspaceMode.STATIC, workspace: Any = None
 ) -> Tool:
-    """Hide the parameter ``workspace`` in static mode and fill it; in dynamic mode the model gives it.
+    """Hide and fill the parameter ``workspace`` in static mode; in dynamic mode the model passes it.
 
     Args:
         base_func: The function.
-        config: Its configuration; without ``needs_workspace`` the function stays as it is.
-        mode: Who gives the workspace.
+        config: Its configuration; without ``needs_workspace`` the function stays unchanged.
+        mode: Who names the workspace.
         workspace: In static mode the workspace, or a provider of it.
 
     Raises:
@@ -172,7 +172,7 @@ def apply_client(base_func: Tool, config: ToolConfig, client: Any = None) -> Too
 
     Args:
         base_func: The function.
-        config: Its configuration; without ``needs_client`` the function stays as it is.
+        config: Its configuration; without ``needs_client`` the function stays unchanged.
         client: The client, or a zero-argument provider of it; a client that can be called needs a provider.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Find a toolset by its installed name or by ``module:attribute``."""
+"""Toolsets: their base class, and finding one by its installed name or ``module:attribute``."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -16,12 +16,12 @@ from coatcheck.tools.tool_building import Registry, WorkspaceMode
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What a toolset brings to one server.
+    """What a toolset adds to one server.
 
     Attributes:
         registry: The tools.
-        client: The client of tools that need one, or a provider of it that is asked at each call.
-        workspace_mode: Who gives the workspace to tools that need one.
+        client: The client of tools that need one, or a provider of it that is called each time.
+        workspace_mode: Who names the workspace for tools that need one.
         workspace: The workspace or a provider of it, in static mode.
         middleware: Middleware of the server, the outermost first; it runs before the caller's namespace is known.
     """
@@ -37,11 +37,11 @@ class Installation:
 class Toolset:
     """Tools that are installed together.
 
-    One whose tools need more than settings is a subclass: see `adapt`, `token_verifier` and `install`.
+    Subclass it for tools that need more than settings: see `adapt`, `token_verifier` and `install`.
 
     Attributes:
-        name: What ``--toolset`` takes.
-        tools: Gives the tools; it is called with the settings, or without arguments where there are none.
+        name: The value for ``--toolset``.
+        tools: Returns the tools; it is called with the settings, or without arguments if there are none.
         settings: Model of the settings; a ``BaseSettings`` reads its own variables. Its fields become flags of
             ``coatcheck serve``.
         description: One line for listings.
@@ -53,23 +53,23 @@ class Toolset:
     description: str = ""
 
     def registry(self, options: Mapping[str, Any] | None = None) -> Registry:
-        """Give the tools, with these settings.
+        """Return the tools, with these settings.
 
         Raises:
-            SettingsError: Settings that the toolset does not have or that do not fit; no value is quoted.
+            SettingsError: A setting is unknown or invalid; no value is quoted.
         """
         settings = self.load_settings(options)
         return self.tools() if settings is None else self.tools(settings)
 
     def listing(self, options: Mapping[str, Any] | None = None) -> Registry:
-        """Give the tools for a listing, where nothing will be called."""
+        """Return the tools for a listing, in which nothing is called."""
         return self.registry(options)
 
     def load_settings(self, options: Mapping[str, Any] | None = None) -> BaseModel | None:
-        """Make the settings; ``None`` where the toolset has none.
+        """Create the settings; ``None`` if the toolset has none.
 
         Raises:
-            SettingsError: Settings that the toolset does not have or that do not fit; no value is quoted.
+            SettingsError: A setting is unknown or invalid; no value is quoted.
         """
         if self.settings is None:
             if options:
@@ -88,23 +88,23 @@ class Toolset:
             raise SettingsError(f"Settings of the toolset {self.name}: {text.removesuffix('.')}.") from None
 
     def adapt(self, options: Mapping[str, Any] | None, core: Settings) -> Settings:
-        """Give the settings of coatcheck that go with those of the toolset; asked before a container is made."""
+        """Adapt coatcheck's settings to those of the toolset; called before a container is created."""
         del options
         return core
 
     def token_verifier(self, options: Mapping[str, Any] | None) -> Any:
-        """Give what verifies callers of a server over HTTP, a ``TokenVerifier`` of the SDK; ``None``: nothing does."""
+        """Return the ``TokenVerifier`` for callers over HTTP; ``None`` for no verification."""
         del options
 
     def install(self, options: Mapping[str, Any] | None, container: Any) -> Installation:
-        """Give what the toolset brings to a server.
+        """Return what the toolset adds to a server.
 
         Args:
             options: Its settings.
             container: The server's container.
 
         Raises:
-            SettingsError: Settings that do not fit.
+            SettingsError: A setting is invalid.
         """
         del container
         return Installation(self.registry(options))
@@ -123,7 +123,7 @@ def load_toolset(name: str) -> Toolset:
     """Load a toolset by its installed name, or by ``module:attribute``.
 
     Raises:
-        SettingsError: There is none, it cannot be imported, or it is no toolset.
+        SettingsError: It does not exist, cannot be imported, or is not a toolset.
     """
     found = installed_toolsets().get(name)
     if found is None and _PLACE.fullmatch(name) is None:

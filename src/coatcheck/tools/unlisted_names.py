@@ -1,4 +1,4 @@
-"""Tools speak of other tools only where those are listed: what a model is told to call, it must be able to call."""
+"""Removes mentions of tools that are not listed, so that models read only names that they can call."""
 
 import re
 from collections.abc import Callable, Collection, Iterator
@@ -20,9 +20,9 @@ _END_OF_CLAUSE = re.compile(r";\s+")
 def without_mentions(
     func: Callable[..., Any], spec: FunctionSignature, unlisted: Collection[str]
 ) -> Callable[..., Any]:
-    """Give a function whose description, parameters and errors leave out what they say of tools that are not listed.
+    """Return a function whose description, parameters and errors do not mention tools that are not listed.
 
-    A sentence that names one is left out whole, or what a semicolon separates from the rest of it.
+    A sentence that names one is removed, or the part of it that a semicolon separates from the rest.
 
     Args:
         func: The function.

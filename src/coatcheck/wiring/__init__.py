@@ -1,1 +1,1 @@
-"""What stands behind `coatcheck.containers`: factories, validation, the graph, and the lifetime of a container."""
+"""The implementation of `coatcheck.containers`: factories, validation, the graph, and the lifetime of a container."""

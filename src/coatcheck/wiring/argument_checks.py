@@ -1,4 +1,4 @@
-"""Checks of what providers pass on: arguments, per-call values that something shared would hold, attributes."""
+"""Checks of what providers pass: arguments, per-call objects that a shared object would hold, attributes."""
 
 import inspect
 import sys
@@ -25,7 +25,7 @@ from coatcheck.wiring.traversal import (
 
 
 def arguments(container: Any) -> Iterator[Fault]:
-    """Arguments that a class or function does not take, or is not given."""
+    """Finds arguments that a class or function does not accept, and missing ones."""
     called = _called_without_arguments(container)
     for path, provider in reachable(container):
         made = callee_of(provider)
@@ -33,7 +33,7 @@ def arguments(container: Any) -> Iterator[Fault]:
             continue
         try:
             signature = inspect.signature(made)
-        except (TypeError, ValueError):  # a class of C code without a signature
+        except (TypeError, ValueError):  # a class implemented in C, without a signature
             continue
         positional, named = arguments_of(provider)
         try:
@@ -43,11 +43,12 @@ def arguments(container: Any) -> Iterator[Fault]:
             yield Fault(
                 "unknown-argument",
                 path,
-                f"{name_of(made)}() does not take what it is given: {error}. Its parameters are: {taken}.",
+                f"{name_of(made)}() does not accept its arguments: {error}. Its parameters are: {taken}.",
             )
             continue
         missing = _missing(bound)
-        # A host may call a factory with the arguments that are still missing; what others depend on is called without.
+        # A host may pass the missing arguments when it calls a factory; providers that others depend on are called
+        # without.
         if missing and (isinstance(provider, providers.BaseSingleton) or id(provider) in called):
             yield Fault(
                 "missing-argument",
@@ -67,7 +68,7 @@ def _missing(bound: inspect.BoundArguments) -> list[str]:
 
 
 def _called_without_arguments(container: Any) -> set[int]:
-    """Providers that others take an input from or look up at each call."""
+    """Providers that are inputs of others or are looked up by them at each call."""
     called: set[int] = set()
     for _, provider in reachable(container):
         called |= {id(neighbour) for neighbour in depends_on(provider) if not _extends(provider, neighbour)}
@@ -81,7 +82,7 @@ def _extends(provider: Provider, neighbour: Provider) -> bool:
 
 
 def captive_dependencies(container: Any) -> Iterator[Fault]:
-    """Shared objects that would keep a value which is made for each call."""
+    """Finds shared objects that would hold an object which is created for each call."""
     for path, provider in reachable(container):
         if isinstance(provider, providers.BaseSingleton):
             for neighbour in depends_on(provider):
@@ -96,7 +97,7 @@ def captive_dependencies(container: Any) -> Iterator[Fault]:
 
 
 def _per_call_provider(provider: Provider, seen: set[int]) -> Provider | None:
-    """The provider that makes a new object at each call: this one, or one that it calls through a function."""
+    """The provider that creates a new object at each call: this one, or one that it calls through a function."""
     if id(provider) in seen:
         return None
     seen.add(id(provider))
@@ -110,12 +111,12 @@ def _per_call_provider(provider: Provider, seen: set[int]) -> Provider | None:
 
 
 def _is_value(made: Any) -> bool:
-    """Whether a class makes plain values: text, numbers, paths, dates, models. Two equal ones are as good as one."""
+    """Whether instances of a class are plain values, of which equal ones are interchangeable: text, numbers, models."""
     return made.__module__.partition(".")[0] in sys.stdlib_module_names or issubclass(made, BaseModel)
 
 
 def attributes(container: Any) -> Iterator[Fault]:
-    """Attributes that are taken from a part (``settings.provided.…``) and that it does not have."""
+    """Finds attributes that are read from a part (``settings.provided.…``) and do not exist."""
     for path, provider in reachable(container):
         if not isinstance(provider, providers.AttributeGetter):
             continue
@@ -130,7 +131,7 @@ def attributes(container: Any) -> Iterator[Fault]:
 
 
 def _attributes_of(provider: Provider) -> set[str] | None:
-    """The attributes of what a provider gives, where they are declared; ``None`` where they cannot be known."""
+    """The declared attributes of a provider's object; ``None`` if they are unknown."""
     standing = current(provider)
     if isinstance(standing, providers.Object):
         return set(dir(standing.provides))
@@ -147,7 +148,7 @@ def _attributes_of(provider: Provider) -> set[str] | None:
 
 
 def return_type(function: Callable[..., Any] | None) -> Any:
-    """The class that a function says it returns; ``None`` where it does not say."""
+    """The class in a function's return annotation; ``None`` without one."""
     if function is None:
         return None
     returns = getattr(function, "__annotations__", {}).get("return")

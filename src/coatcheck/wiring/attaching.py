@@ -1,4 +1,4 @@
-"""`attach`: an object store for a server that exists, whichever library it is made with."""
+"""`attach`: an object store for an existing server of the MCP SDK or FastMCP."""
 
 import sys
 from typing import Any
@@ -17,20 +17,20 @@ def attach(server: Any, container: Container) -> list[str]:
 
     Results up to ``inline_limit`` pass byte for byte; larger ones are kept and replaced by a preview with a reference,
     which any tool then takes as an argument in place of the value. Tools that are added later are covered too. Output
-    schemas stay true: they are widened for the replaced form. The interpreter's garbage collector runs once.
+    schemas are widened for the replaced form. The interpreter's garbage collector runs once.
 
     Args:
-        server: An ``MCPServer`` or a low-level ``Server`` of the SDK, or a ``FastMCP`` 4, with what is mounted in it;
-            its own tools stay as they are.
-        container: Where store, explorer and limits come from. With a backend that must be opened and closed, enter
+        server: An ``MCPServer`` or a low-level ``Server`` of the SDK, or a ``FastMCP`` 4 with its mounted servers;
+            its own tools stay unchanged.
+        container: Provides store, explorer and limits. With a backend that must be opened and closed, enter
             ``coatcheck.lifecycle.running(container)``, for example as the server's lifespan.
 
     Returns:
         Names of the object tools that were added.
 
     Raises:
-        SettingsError: The server has tools with the names of object tools already, or was attached before, or is of
-            another kind.
+        SettingsError: The server already has tools with the names of object tools, was attached before, or is of an
+            unsupported kind.
     """
     if isinstance(server, MCPServer):
         return attach_interceptor(
@@ -46,7 +46,7 @@ def attach(server: Any, container: Container) -> list[str]:
         interceptor: CachedProvider[Interceptor] = CachedProvider(container.proxy_interceptor)
         attach_low_level(server, container.tenancy, interceptor)
         return list(container.registry())
-    fastmcp = sys.modules.get("fastmcp")  # a server of FastMCP's cannot exist before the package is imported
+    fastmcp = sys.modules.get("fastmcp")  # a FastMCP server cannot exist before the package is imported
     if fastmcp is not None and isinstance(server, fastmcp.FastMCP):
         from coatcheck.wiring.fastmcp_attaching import attach_fastmcp
 

@@ -1,4 +1,4 @@
-"""Objects that are expensive to make, kept until the provider that made them is overridden."""
+"""Caches objects that are expensive to create until their provider is overridden."""
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class CachedProvider(Generic[T]):
-    """Gives what a provider made, and asks it again once it is overridden or an override ends.
+    """Caches the object of a provider, and calls the provider again after an override begins or ends.
 
     Args:
         provider: A provider of a container.
@@ -20,7 +20,7 @@ class CachedProvider(Generic[T]):
         self._made: tuple[Any, T] | None = None
 
     def __call__(self) -> T:
-        """Give the object."""
+        """Return the object."""
         standing, made = current(self._provider), self._made  # type: ignore[arg-type]
         if made is None or made[0] is not standing:
             made = self._made = (standing, self._provider())

@@ -15,7 +15,7 @@ from coatcheck.tools.toolset import Installation, Toolset, load_toolset
 from coatcheck.wiring.cached_provider import CachedProvider
 
 DEEPSET = "deepset"
-"""The toolset that the first plan was written for, by its installed name."""
+"""The installed name of the deepset toolset."""
 
 
 def configure_mcp_server(
@@ -35,35 +35,35 @@ def configure_mcp_server(
     toolset_options: Mapping[str, Mapping[str, Any]] | None = None,
     container: Container | None = None,
 ) -> Container:
-    """Give a server an object store, the object tools and the tools of toolsets; runs the garbage collector once.
+    """Add an object store, the object tools and the tools of toolsets to a server; runs the garbage collector once.
 
-    Any of the parameters from ``workspace_mode`` to ``get_api_key_from_authorization_header`` adds the deepset toolset;
-    they are settings of it. A setting of the object store that is not given, or ``None``, comes from the environment,
-    else from the settings file, else it has its default.
+    Any of the parameters from ``workspace_mode`` to ``get_api_key_from_authorization_header`` adds the deepset toolset
+    with these settings. A setting of the object store that is omitted or ``None`` is read from the environment, then
+    from the settings file; otherwise it has its default.
 
     Args:
         mcp_server_instance: The server to configure.
         tools_to_register: Names of the tools to register; all by default.
-        workspace_mode: Whether the host gives the deepset workspace once, or the model at each call.
+        workspace_mode: Whether the host names the deepset workspace once, or the model at each call.
         deepset_api_key: API key of the deepset platform.
-        deepset_api_url: Where the platform's API is.
+        deepset_api_url: URL of the platform's API.
         deepset_workspace: The workspace that the deepset tools work in.
         deepset_docs_shareable_prototype_url: Share URL of the documentation, for the tool ``search_docs``.
         get_api_key_from_authorization_header: Take the API key from the Authorization header of each request.
         object_store_backend: ``memory``, ``sqlite``, ``redis``, or the name of an installed backend.
-        redis_url: URL of the Redis, needed for ``redis``.
+        redis_url: URL of the Redis server, required for ``redis``.
         object_store_ttl: Seconds that objects are kept; zero or less: no expiry.
-        toolsets: Toolsets, their names, or what one brings, from a container of your own.
+        toolsets: Toolsets, names of toolsets, or installations from a container of your own.
         toolset_options: Settings of toolsets, by the toolset's name.
-        container: A container with its own settings, in place of the three settings of the object store.
+        container: A container with its own settings, instead of the three settings of the object store.
 
     Returns:
         The container in use; ``coatcheck.lifecycle.running`` closes what it opened.
 
     Raises:
-        SettingsError: Settings or names that do not fit, settings of the object store together with a container, or a
-            server of another kind.
-        ObjectStoreUnavailable: The Redis does not answer.
+        SettingsError: A setting or name is invalid, settings of the object store were passed together with a container,
+            or the server is of an unsupported kind.
+        ObjectStoreUnavailable: Redis is unavailable.
     """
     if not isinstance(mcp_server_instance, MCPServer):
         kind = type(mcp_server_instance)
@@ -95,7 +95,7 @@ def configure_mcp_server(
     if container is not None and values:
         raise SettingsError(
             f"A container was given, which has settings of its own, and {', '.join(values)} as well: "
-            "set them where the container is made, Container(settings=Settings(…))."
+            "set them where the container is created, Container(settings=Settings(…))."
         )
     if container is None:
         settings = Settings(**values)

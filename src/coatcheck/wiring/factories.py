@@ -1,4 +1,4 @@
-"""The functions that the container's providers call: each makes one part from the settings and other parts."""
+"""The functions that the container's providers call: each creates one part from the settings and other parts."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
     from coatcheck.monitoring.metrics import Metrics
 
 COMPRESS_ABOVE = 16 * 1024
-"""Bytes; see docs/decisions/degradation.md for what compressing takes and saves."""
+"""Bytes; docs/decisions/degradation.md has the cost and savings of compression."""
 
 
 def open_exit_stack() -> AsyncExitStack:
-    """Make the stack that closes in reverse order what the other functions open."""
+    """Create the stack that closes, in reverse order, everything that the other functions open."""
     return AsyncExitStack()
 
 
 def open_redis(settings: Settings, exit_stack: AsyncExitStack) -> BreakerBackend:
-    """Make the Redis backend behind a circuit breaker; it connects at first use and is closed with the exit stack."""
+    """Create the Redis backend behind a circuit breaker; it connects at first use and is closed with the exit stack."""
     if settings.redis_url is None:
         raise SettingsError("The redis backend needs a URL: --redis-url or COATCHECK_REDIS_URL=redis://host:6379.")
     if settings.object_store_max_idle:
@@ -69,7 +69,7 @@ def open_redis(settings: Settings, exit_stack: AsyncExitStack) -> BreakerBackend
 
 
 def open_sqlite(settings: Settings, exit_stack: AsyncExitStack) -> SQLiteBackend:
-    """Make the SQLite backend; it opens its file at first use and closes it with the exit stack."""
+    """Create the SQLite backend; it opens its file at first use and closes it with the exit stack."""
     backend = SQLiteBackend(
         settings.sqlite_file(),
         max_bytes=settings.max_total_bytes,
@@ -82,22 +82,22 @@ def open_sqlite(settings: Settings, exit_stack: AsyncExitStack) -> SQLiteBackend
 
 
 INSTALLED_BRANCH = "installed"
-"""The branch of backends that other packages bring."""
+"""The branch for backends from other packages."""
 
 
 def backend_branch(name: str) -> str:
-    """Which branch of the Selector a backend is opened by; a host may add one by any name that no package has."""
+    """The branch of the Selector for a backend; a host may add one under any name that no package uses."""
     return INSTALLED_BRANCH if name not in BUILT_IN_BACKENDS and name in installed_backends() else name
 
 
 def open_installed(settings: Settings, exit_stack: AsyncExitStack) -> ObjectStoreBackend:
-    """Open a backend that an installed package brings, by its name.
+    """Open the backend of an installed package by name.
 
-    The entry point names a function ``open(settings, exit_stack) -> backend``, which registers with the exit stack what
-    must be closed.
+    The entry point names a function ``open(settings, exit_stack) -> backend``, which registers everything to close with
+    the exit stack.
 
     Raises:
-        SettingsError: It cannot be loaded, or gives no backend.
+        SettingsError: It cannot be loaded, or does not return a backend.
     """
     name = settings.object_store_backend
     point = installed_backends().get(name)
@@ -117,7 +117,7 @@ def open_installed(settings: Settings, exit_stack: AsyncExitStack) -> ObjectStor
     except Exception as error:
         raise SettingsError(
             f"The backend {name} ({point.value}) cannot be opened: {type(error).__name__}: {excerpt(str(error), 200)}. "
-            'What it needs to be told goes into object_store_options, as JSON in a variable: {"folder": "/data"}.'
+            'Its options are set in object_store_options, as JSON in a variable: {"folder": "/data"}.'
         ) from error
     try:
         return require_backend(backend)
@@ -126,7 +126,7 @@ def open_installed(settings: Settings, exit_stack: AsyncExitStack) -> ObjectStor
 
 
 def open_sandbox(settings: Settings, exit_stack: AsyncExitStack) -> Sandbox:
-    """Make the sandbox; its workers start when they are first needed and end with the exit stack."""
+    """Create the sandbox; its workers start when they are first needed and end with the exit stack."""
     sandbox = Sandbox(
         workers=settings.sandbox_workers,
         timeout=settings.sandbox_timeout,
@@ -145,9 +145,10 @@ def make_explorer(
     preview_limit: int | None = None,
     response_limit: int | None = None,
 ) -> Explorer:
-    """Make an explorer with the limits of the settings, or with others; in characters.
+    """Create an explorer with the limits of the settings, or with others; in characters.
 
-    One is made at each call of a tool, so its limits are read here: a provider for each attribute costs twice as much.
+    An explorer is created for each tool call, so its limits are read here: a provider for each attribute costs twice as
+    much.
     """
     return Explorer(
         store,
@@ -159,7 +160,7 @@ def make_explorer(
 
 
 def open_tenancy(settings: Settings) -> Tenancy:
-    """Make the scopes; all processes over one store agree on namespaces by a common secret."""
+    """Create the tenancy; all processes that share a store derive the same namespaces from a common secret."""
     secret = settings.namespace_secret or settings.redis_url
     if secret is None and settings.object_store_backend == "sqlite":
         return Tenancy(persistent_secret(settings.sqlite_file()))
@@ -167,7 +168,7 @@ def open_tenancy(settings: Settings) -> Tenancy:
 
 
 def id_generator(scopes: Tenancy, settings: Settings) -> Callable[[], str]:
-    """Ids as the caller's scope wants them; long enough to be unique where processes share a store."""
+    """Ids as the caller's tenancy requires; long enough to be unique if processes share a store."""
     if settings.object_store_backend in {"memory", "sqlite"}:
         return scopes.generate_id
     uuids = settings.object_store_backend == "redis" and settings.redis_ids == "uuid"
@@ -175,7 +176,7 @@ def id_generator(scopes: Tenancy, settings: Settings) -> Callable[[], str]:
 
 
 def compression_threshold(settings: Settings) -> int:
-    """Bytes above which objects are compressed: it pays where there is a network on the way.
+    """Bytes above which objects are compressed: by default only if the backend is reached over a network.
 
     Raises:
         MissingExtra: Compression was requested and zstd is missing; without a request, objects stay uncompressed.
@@ -196,7 +197,7 @@ def compression_threshold(settings: Settings) -> int:
 
 
 def open_limits(settings: Settings) -> Limits:
-    """Make the limits that the settings ask for; what they say in tokens counts four characters each."""
+    """Create the limits of the settings; a token counts as four characters."""
     factor = CHARACTERS_PER_TOKEN if settings.limits_in_tokens else 1
     inline = settings.inline_limit * (factor if "inline_limit" in settings.model_fields_set else 1)
     return Limits(
@@ -210,10 +211,10 @@ def open_limits(settings: Settings) -> Limits:
 
 
 def merge_registries(registries: list[Registry]) -> dict[str, Any]:
-    """Put registries of tools together.
+    """Merge registries of tools.
 
     Raises:
-        SettingsError: Two of them have a tool of the same name.
+        SettingsError: Two registries have a tool of the same name.
     """
     merged: dict[str, Any] = {}
     for registry in registries:
@@ -227,7 +228,7 @@ def merge_registries(registries: list[Registry]) -> dict[str, Any]:
 def make_object_tools(
     store: Callable[[], ObjectStore], explorer: Callable[[], Explorer], settings: Settings
 ) -> Registry:
-    """Make the registry of the object tools, with the names and the selection of the settings."""
+    """Create the registry of the object tools, with the names and the selection of the settings."""
     return object_store_tools(
         store,
         explorer,
@@ -238,7 +239,7 @@ def make_object_tools(
 
 
 def build_own_tools(registry: Registry, store: Any, explorer: Any) -> Mapping[str, OwnTool]:
-    """Make the tools that coatcheck answers itself where it stands in front of another server."""
+    """Create the tools that coatcheck answers itself in front of another server."""
     return {
         name: own_tool(
             build_tool(function, config, object_store=store, explorer=explorer),
@@ -258,7 +259,7 @@ def open_server(
     store: Callable[[], ObjectStore],
     explorer: Callable[[], Explorer],
 ) -> "MCPServer[Any]":
-    """Make an ``MCPServer`` with the container's tools; the SDK is imported here and not before."""
+    """Make an ``MCPServer`` with the container's tools; the SDK is imported only here."""
     from coatcheck.mcp_server.attach import build_server
 
     return build_server(registry, object_tools, tenancy, CachedProvider(interceptor), store, explorer)
@@ -267,14 +268,14 @@ def open_server(
 def open_observation(
     settings: Settings, backend: Callable[[], ObjectStoreBackend], exit_stack: Callable[[], AsyncExitStack]
 ) -> Observation:
-    """Make what passes on events; where objects outlive the process, so do the figures of what previews save."""
+    """Create the dispatcher of events; if objects outlive the process, so do the statistics of savings."""
     if settings.object_store_backend == "memory":
         return Observation()
     return Observation(Savings(backend, lambda close: exit_stack().callback(close)))
 
 
 def open_metrics(observation: Observation, backend: Callable[[], ObjectStoreBackend]) -> "Metrics":
-    """Begin to count what happens in the store; Prometheus's package is imported here and not before.
+    """Start counting events of the store; the package of Prometheus is imported only here.
 
     Raises:
         MissingExtra: It is not installed.

@@ -1,4 +1,4 @@
-"""FastMCP servers: the middleware for ``server.add_middleware``, made from a container."""
+"""FastMCP servers: the middleware for ``server.add_middleware``, created from a container."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from coatcheck.wiring.cached_provider import CachedProvider
 
 
 class CoatcheckMiddleware(FastMCPMiddleware):
-    """Makes every tool of a FastMCP server explorable and referenceable, and gives it the object tools.
+    """Makes every tool of a FastMCP server explorable and referenceable, and adds the object tools.
 
         server.add_middleware(CoatcheckMiddleware(container))
 
@@ -22,7 +22,7 @@ class CoatcheckMiddleware(FastMCPMiddleware):
     of an object tool is hidden by it; `coatcheck.server.attach` refuses such a server.
 
     Args:
-        container: Where store, explorer and limits come from.
+        container: Provides store, explorer and limits.
     """
 
     def __init__(self, container: Container) -> None:
@@ -52,13 +52,13 @@ def attach_fastmcp(server: FastMCP[Any], container: Container) -> list[str]:
 
 
 def _local_names(server: FastMCP[Any]) -> set[str]:
-    """Names of the tools that are known without asking providers, which may be far away."""
+    """Names of the tools that are known without a request to FastMCP's providers, which may be remote."""
     injected = {
         tool.name
         for known in server.middleware
         if isinstance(known, ToolInjectionMiddleware)
         for tool in known.injected_tools
     }
-    # FastMCP lists its tools only to coroutines; the keys of its own components have the form tool:NAME@VERSION.
+    # FastMCP's API for listing tools is async; the keys of its own components have the form tool:NAME@VERSION.
     keys = server.local_provider._components  # noqa: SLF001
     return injected | {key.removeprefix("tool:").partition("@")[0] for key in keys if key.startswith("tool:")}

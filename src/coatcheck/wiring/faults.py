@@ -9,8 +9,8 @@ class Fault:
 
     Attributes:
         name: Its stable name; ``docs/errors.md`` has a section for each.
-        path: Where it is: the provider's name, or the way to it from a named one.
-        text: What is wrong, and what to do about it.
+        path: The provider's name, or the path to it from a named one.
+        text: What is wrong and how to correct it.
     """
 
     name: str
@@ -22,4 +22,4 @@ class Fault:
 
 
 class WiringWarning(UserWarning):
-    """Something in a container's wiring that does not do what it seems to do."""
+    """A part of a container's wiring has no effect."""

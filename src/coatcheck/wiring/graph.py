@@ -11,7 +11,7 @@ Neighbours = Callable[[Provider], list[Provider]]
 
 
 def graph(container: Container) -> dict[str, tuple[str, list[str], list[str]]]:
-    """Give each named provider's kind, the names it is made from, and the names it looks up at each call."""
+    """Return each named provider's kind, its dependencies, and the providers that it looks up at each call."""
     named = {id(form): name for name, provider in parts(container) for form in (provider, current(provider))}
     drawn = {}
     for name, provider in parts(container):
@@ -22,7 +22,7 @@ def graph(container: Container) -> dict[str, tuple[str, list[str], list[str]]]:
 
 
 def text(container: Container) -> str:
-    """One line for each provider: its name, kind, what it is made from, what it looks up at each call (in brackets)."""
+    """One line for each provider: its name, kind, dependencies, and in brackets those looked up at each call."""
     rows = graph(container)
     width = max(map(len, rows), default=0)
     lines = []
@@ -33,7 +33,7 @@ def text(container: Container) -> str:
 
 
 def mermaid(container: Container) -> str:
-    """The graph as a Mermaid flowchart: solid arrows for what is held, dotted ones for what is looked up each time.
+    """The graph as a Mermaid flowchart: solid arrows for held objects, dotted ones for look-ups at each call.
 
     The branches of a Selector have arrows with their names.
     """

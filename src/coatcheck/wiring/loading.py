@@ -1,4 +1,4 @@
-"""Finding a container by ``module:attribute``, for the command line."""
+"""Loads a container by ``module:attribute``, for the command line."""
 
 from importlib import import_module
 from typing import Any, cast
@@ -10,13 +10,13 @@ from coatcheck.errors import SettingsError, excerpt
 
 
 def load_container(place: str) -> Container:
-    """Load a container: an instance, a host's container that has one in it, or a function that gives either.
+    """Load a container: an instance, a host's container that contains one, or a function that returns either.
 
     Args:
-        place: ``module:attribute``, or ``module:host.coatcheck`` for the container in a host's.
+        place: ``module:attribute``, or ``module:host.coatcheck`` for a container in a host's.
 
     Raises:
-        SettingsError: The place is malformed, cannot be imported, or holds no container.
+        SettingsError: The name is malformed, cannot be imported, or is not a container.
     """
     module, _, path = place.partition(":")
     if not module or not path:

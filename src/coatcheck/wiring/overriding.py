@@ -1,4 +1,4 @@
-"""Overriding parts of a container for a while, its shared objects included, without a trace afterwards."""
+"""Overrides parts of a container temporarily, shared objects included, and restores it completely."""
 
 import asyncio
 import threading
@@ -19,26 +19,26 @@ _NOT_GIVEN: Any = object()
 
 
 class overridden:  # noqa: N801 - used as a function: with overridden(container, backend=…)
-    """Replace a container's backend, settings, tenancy or codec for the length of a block.
+    """Replace a container's backend, settings, tenancy or codec within a block.
 
         with overridden(container, backend=InMemoryBackend()) as container: …
         async with overridden(container, settings=Settings(object_store_backend="sqlite", sqlite_path=file)): …
 
     It takes effect at once and everywhere: in a store that has been built, in functions that were decorated before, in
-    attached servers, in a container that is embedded in a host's, in all threads. What depends on the replaced part
-    is replaced by a fresh copy for as long as the block lasts; afterwards the container has its objects back as they
-    were, with what was stored before. What was built inside the block is closed with it, but never an object that was
-    passed in. Blocks may be nested. Where the replacement opens connections, use ``async with``.
+    attached servers, in a container that is embedded in a host's, in all threads. Everything that
+    depends on the replaced part is replaced by a fresh copy within the block. Afterwards the container has its previous
+    objects, with the values that they stored. Objects that were created inside the block are closed at its end, except
+    those that were passed in. Blocks may be nested. If the replacement opens connections, use ``async with``.
 
     Args:
         container: The container, also one that is embedded in another: ``overridden(host.coatcheck(), …)``.
         backend: A backend, or a provider of one.
         settings: Settings, or a provider of them.
-        tenancy: What tells the store who is calling, or a provider of it.
-        codec: What changes the bytes that the backend keeps, or a provider of it.
+        tenancy: Determines the caller's namespace, or a provider of it.
+        codec: Transforms the stored bytes, or a provider of it.
 
     Raises:
-        TypeError: Nothing to replace was given.
+        TypeError: No replacement was passed.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class overridden:  # noqa: N801 - used as a function: with overridden(container,
         """Replace the parts."""
         replacements = {self._container.providers[name]: _as_provider(value) for name, value in self._given.items()}
         shadows = _shadows(self._container, replacements, self._stack)
-        # What depends on a replaced part first: a thread that asks meanwhile builds nothing old with something new.
+        # Dependents first, so that a concurrent thread never combines an old object with a new one.
         for provider, shadow in [*shadows, *replacements.items()]:
             provider.override(shadow)
             self._overrides.append((provider, shadow))
@@ -70,14 +70,14 @@ class overridden:  # noqa: N801 - used as a function: with overridden(container,
         return self._container
 
     def __exit__(self, *_: object) -> None:
-        """Restore the parts, and close what was built inside."""
+        """Restore the parts, and close the objects that were created inside."""
         self._restore()
         try:
             asyncio.get_running_loop()
         except RuntimeError:
             asyncio.run(self._stack.aclose())
             return
-        # Inside a running event loop one cannot wait for another, but a thread can have its own.
+        # A running event loop cannot wait for another one, but a thread can run its own.
         _run_in_thread(self._stack)
 
     async def __aenter__(self) -> Container:
@@ -85,7 +85,7 @@ class overridden:  # noqa: N801 - used as a function: with overridden(container,
         return self.__enter__()
 
     async def __aexit__(self, *_: object) -> None:
-        """Restore the parts, and close what was built inside."""
+        """Restore the parts, and close the objects that were created inside."""
         self._restore()
         await self._stack.aclose()
 
@@ -95,7 +95,7 @@ class overridden:  # noqa: N801 - used as a function: with overridden(container,
             if provider.last_overriding is shadow:
                 provider.reset_last_overriding()
                 continue
-            # Blocks that overlap without being nested: take out the own override and leave the others.
+            # Blocks may overlap without being nested: remove only our own override.
             others = [other for other in provider.overridden if other is not shadow]
             provider.reset_override()
             for other in others:
@@ -110,10 +110,10 @@ def _as_provider(value: Any) -> Provider:
 def _shadows(
     container: Container, replacements: dict[Provider, Provider], stack: AsyncExitStack
 ) -> list[tuple[Provider, Provider]]:
-    """Make a fresh copy of each named provider that depends on a replaced one, with the replacements in its place.
+    """Create a fresh copy of each named provider that depends on a replaced one, with the replacements in its place.
 
-    A copy refers to copies of what depends on the replaced parts, and to everything else as it is, so that it shares
-    with the container what need not change. What it opens is closed with a stack of its own.
+    A copy refers to copies of everything that depends on the replaced parts, and shares everything else with the
+    container. The resources that it opens are closed with a separate exit stack.
     """
     memo: dict[int, Any] = {id(container.providers["exit_stack"]): providers.Object(stack)}
     memo |= {id(provider): replacement for provider, replacement in replacements.items()}
@@ -129,11 +129,11 @@ def _shadows(
 
 
 def _depends(provider: Provider, targets: set[Provider], verdicts: dict[Provider, bool]) -> bool:
-    """Whether a provider, as it is overridden at the moment, takes an input from one of the targets."""
+    """Whether a provider, with its current overrides, depends on one of the targets."""
     if provider in targets:
         return True
     if isinstance(provider, providers.Delegate):
-        return False  # what is passed on as such is looked up at each call, and finds the replacement then
+        return False  # a delegated provider is looked up at each call, and then the replacement is found
     if provider not in verdicts:
         verdicts[provider] = False  # a cycle adds nothing
         standing = current(provider)
@@ -144,7 +144,7 @@ def _depends(provider: Provider, targets: set[Provider], verdicts: dict[Provider
 
 
 def _share(provider: Provider, targets: set[Provider], memo: dict[int, Any], verdicts: dict[Provider, bool]) -> None:
-    """Have copies refer to everything that depends on no target as it is: providers, and values given as arguments."""
+    """Let copies share everything that does not depend on a target: providers, and values that are arguments."""
     for neighbour in related(provider):
         if id(neighbour) in memo:
             continue

@@ -1,4 +1,4 @@
-"""Which providers coatcheck declared itself, and which a host passed in: only the former are reset."""
+"""Distinguishes coatcheck's own providers, which are reset, from those that a host passed in."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,14 +11,15 @@ from coatcheck.wiring.factories import open_tenancy
 from coatcheck.wiring.traversal import Provider, arguments_of, callee_of
 
 _LASTING = (InMemoryBackend, open_tenancy)
-"""What has nothing to close. Over SSE the last client that leaves ends a server's lifespan, and others come later."""
+"""Objects with nothing to close. Over SSE the last client that disconnects ends a server's lifespan, and others may
+connect later."""
 
 
 def forget(container: Container) -> None:
-    """Let go of the shared objects that coatcheck made, so that the container makes new ones when it is asked again.
+    """Release the shared objects that coatcheck created, so that the container creates new ones at next use.
 
-    Objects in memory last as long as the container, and so does the secret that their namespaces are made with.
-    Singletons of a host stay as they are, whether they override a provider of the container or are its inputs.
+    Objects in memory last as long as the container, as does the secret of their namespaces. Singletons of a host are
+    kept, whether they override a provider of the container or are its inputs.
     """
     for provider in own_providers(container):
         if isinstance(provider, providers.BaseSingleton) and callee_of(provider) not in _LASTING:
@@ -33,7 +34,7 @@ def own_providers(container: Container) -> Iterator[Provider]:
     ]
     while pending:
         declared, own = pending.pop()
-        # A container is made by copying what its class declares: whatever stands in a different place is a host's.
+        # A container copies the declarations of its class: a provider that differs from them belongs to the host.
         if type(declared) is not type(own) or not isinstance(own, providers.Provider) or id(own) in seen:
             continue
         if callee_of(declared) is not callee_of(own) and not isinstance(callee_of(declared), providers.Provider):
@@ -44,7 +45,7 @@ def own_providers(container: Container) -> Iterator[Provider]:
 
 
 def _inputs(declared: Any, own: Any) -> Iterator[tuple[Any, Any]]:
-    """What was declared as a provider's inputs and branches, each with what stands there."""
+    """The declared inputs and branches of a provider, each with its current provider."""
     if isinstance(declared, providers.Selector):
         yield from _by_name(declared.providers, own.providers)
     elif isinstance(declared, providers.Dependency):

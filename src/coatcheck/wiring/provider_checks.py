@@ -1,4 +1,4 @@
-"""Checks of the providers themselves: inputs, cycles, branches, and what stands in place of a part of coatcheck."""
+"""Checks of the providers themselves: inputs, cycles, branches, and replacements of coatcheck's parts."""
 
 import inspect
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ _SEVERAL = (providers.Factory, providers.ThreadLocalSingleton, providers.Context
 
 
 def missing_inputs(container: Any) -> Iterator[Fault]:
-    """Inputs that were not given."""
+    """Finds missing inputs."""
     for path, provider in reachable(container):
         if isinstance(provider, providers.Dependency) and not provider.is_defined:
             kind = getattr(provider.instance_of, "__name__", "a value")
@@ -40,12 +40,13 @@ def missing_inputs(container: Any) -> Iterator[Fault]:
             yield Fault(
                 "missing-input",
                 path,
-                f"{path} is missing: give it when the container is made, Container({name}=…), an instance of {kind}.",
+                f"{path} is missing: "
+                f"pass it when the container is created, Container({name}=…), an instance of {kind}.",
             )
 
 
 def cycles(container: Any) -> Iterator[Fault]:
-    """Providers that need themselves to be made; the first cycle that is found."""
+    """Finds the first cycle of providers that depend on themselves."""
     names = {id(provider): path for path, provider in reachable(container)}
     done: set[int] = set()
 
@@ -71,13 +72,13 @@ def cycles(container: Any) -> Iterator[Fault]:
 
 def _needs(provider: Provider) -> list[Provider]:
     needed = depends_on(provider)
-    if callee_of(provider) is ObjectStore:  # asks for its backend when it is made, and again after an override
+    if callee_of(provider) is ObjectStore:  # calls its backend provider on creation, and again after an override
         needed += [current(neighbour) for neighbour in delegated_providers(provider)]
     return needed
 
 
 def branches(container: Any) -> Iterator[Fault]:
-    """Selectors without the branch that the settings ask for, where the settings can be seen."""
+    """Finds Selectors without the branch that the settings select, if the settings are known."""
     for path, provider in reachable(container):
         if isinstance(provider, providers.Selector):
             key = visible(provider.selector)
@@ -91,7 +92,7 @@ def branches(container: Any) -> Iterator[Fault]:
 
 
 def visible(provider: Any) -> Any:
-    """The value of a provider that can be told without making anything, else `UNKNOWN`."""
+    """The value of a provider if it is known without creating anything, else `UNKNOWN`."""
     if not isinstance(provider, providers.Provider):
         return UNKNOWN
     standing = current(provider)
@@ -109,7 +110,7 @@ def visible(provider: Any) -> Any:
 
 
 def asynchronous(container: Any) -> Iterator[Fault]:
-    """Coroutines in the graph, which is synchronous: every part that depends on one would become a future."""
+    """Finds coroutines in the graph, which is synchronous: every part that depends on one would become a future."""
     for path, provider in _inside(container):
         made = callee_of(provider)
         if isinstance(provider, (providers.Coroutine, providers.BaseResource)) or _is_async(made):
@@ -128,7 +129,7 @@ def _is_async(made: Any) -> bool:
 
 
 def _inside(container: Any) -> Iterator[tuple[str, Provider]]:
-    """The providers that the parts of coatcheck are made from, as they are overridden, each once."""
+    """The providers that coatcheck's parts depend on, with their overrides, each once."""
     seen: set[int] = set()
     pending = [(path, current(slot)) for path, _, slot in _slots(container)]
     while pending:
@@ -148,7 +149,7 @@ def _slots(container: Any) -> Iterator[tuple[str, str, Provider]]:
 
 
 def replaced_parts(container: Any) -> Iterator[Fault]:
-    """Parts in whose place stands something that cannot do their work."""
+    """Finds parts that are replaced by something incompatible."""
     for path, name, slot in _slots(container):
         standing = current(slot)
         if standing is slot:
@@ -170,21 +171,22 @@ def replaced_parts(container: Any) -> Iterator[Fault]:
             yield Fault(
                 "not-shared",
                 path,
-                f"{label(standing)} makes another object at each call, or for each thread, where all must have the "
-                "same: use providers.ThreadSafeSingleton.",
+                f"{label(standing)} creates a new object at each call, or for each thread, where all must share the "
+                "same one: use providers.ThreadSafeSingleton.",
             )
         if name == "namespace" and isinstance(standing, providers.Object) and not callable(standing.provides):
             yield Fault(
                 "wrong-type",
                 path,
-                f"{type(standing.provides).__name__} was given where a function that gives the namespace is expected: "
+                f"{type(standing.provides).__name__} was passed where a function that gives the namespace is expected: "
                 'namespace=lambda: "…".',
             )
         if isinstance(declared, providers.ThreadSafeSingleton) and type(standing) is providers.Singleton:
             yield Fault(
                 "not-thread-safe",
                 path,
-                f"{label(standing)} makes several objects when threads ask at once: use providers.ThreadSafeSingleton.",
+                f"{label(standing)} may create several objects in concurrent threads: "
+                "use providers.ThreadSafeSingleton.",
             )
 
 
@@ -207,7 +209,7 @@ def _wrong_type(path: str, expected: Any, standing: Provider) -> Iterator[Fault]
             yield Fault(
                 "class-not-instance",
                 path,
-                f"the class {name_of(value)} was given: give an instance, {name_of(value)}(…), or a provider, "
+                f"the class {name_of(value)} was passed: pass an instance, {name_of(value)}(…), or a provider, "
                 f"providers.ThreadSafeSingleton({name_of(value)}, …).",
             )
             return
@@ -226,11 +228,11 @@ def _wrong_type(path: str, expected: Any, standing: Provider) -> Iterator[Fault]
                 yield from _asynchronous_methods(path, kind)
             return
     lacks = f": it lacks {', '.join(missing[:5])}"
-    yield Fault("wrong-type", path, f"{name_of(kind)} was given where {name_of(expected)} is expected{lacks}.")
+    yield Fault("wrong-type", path, f"{name_of(kind)} was passed where {name_of(expected)} is expected{lacks}.")
 
 
 def _missing(expected: Any, value: Any) -> list[str]:
-    """Public methods of a class that a value does not have; a value of pydantic's has to be an instance."""
+    """Public methods of a class that a value lacks; for a pydantic class it must be an instance."""
     if inspect.isclass(value) and expected in value.__mro__:
         return []
     if hasattr(expected, "model_fields"):

@@ -22,26 +22,26 @@ WAITING_PAUSE_SECONDS = 0.2
 CLOSING_TIMEOUT_SECONDS = 10.0
 
 _entries: WeakKeyDictionary[AsyncExitStack, int] = WeakKeyDictionary()
-"""How many blocks a container's exit stack is open for."""
+"""The number of blocks for which a container's exit stack is open."""
 
 _counting = threading.Lock()
 
 
 @asynccontextmanager
 async def running(container: Container) -> AsyncIterator[Container]:
-    """Validate a container, see that its store answers, and at the end close what coatcheck opened.
+    """Validate a container, wait until its store is available, and at the end close what coatcheck opened.
 
     As a server's lifespan: ``MCPServer(lifespan=lambda server: running(container))``. It may be entered any number of
-    times, one after the other, nested, at the same time, and from several threads and event loops: the last one that
-    leaves closes, in reverse order, all of it although one part fails. After that the container can be used again and
-    makes new objects. Objects that a host passed in, a backend for example, are neither closed nor reset.
+    times, one after the other, nested, at the same time, and from several threads and event loops: the last exit
+    closes everything in reverse order, even if one part fails. After that the container can be used again and creates
+    new objects. Objects that a host passed in, for example a backend, are neither closed nor reset.
 
-    An exception of the block passes through; one that happens while closing is then logged and noted on it.
+    An exception of the block propagates; a further one while closing is logged and added to it as a note.
 
     Raises:
-        WiringError: The container cannot work as it is wired.
-        SettingsError: Settings that do not fit.
-        ObjectStoreUnavailable: The store does not answer.
+        WiringError: The wiring of the container is invalid.
+        SettingsError: A setting is invalid.
+        ObjectStoreUnavailable: The store is unavailable.
     """
     validate(container)
     stack = _enter(container)
@@ -72,10 +72,10 @@ async def _leave(container: Container, stack: AsyncExitStack) -> None:
         _entries[stack] -= 1
         if _entries[stack]:
             return
-        # Before anything is closed: who enters meanwhile gets new objects, not those that are being closed.
+        # Before anything is closed, so that a concurrent entry gets new objects, not those that are being closed.
         forget(container)
         note_end(container)
-    # A server that is told to end has its tasks cancelled, and connections still have to be closed in order.
+    # The tasks of a stopping server are cancelled, and connections still have to be closed in order.
     with anyio.CancelScope(shield=True, deadline=anyio.current_time() + CLOSING_TIMEOUT_SECONDS) as scope:
         await stack.aclose()
     if scope.cancelled_caught:
@@ -83,10 +83,10 @@ async def _leave(container: Container, stack: AsyncExitStack) -> None:
 
 
 async def afind_store(container: Container) -> ObjectStore:
-    """Give the store once it answers; it is waited for as long as the settings say.
+    """Return the store once it is available; wait for it as long as the settings allow.
 
     Raises:
-        ObjectStoreUnavailable: It has not answered in this time.
+        ObjectStoreUnavailable: It was not available within this time.
     """
     until = time.monotonic() + container.settings().wait_for_store
     store: ObjectStore = container.store()
@@ -102,5 +102,5 @@ async def afind_store(container: Container) -> ObjectStore:
 
 
 def find_store(container: Container) -> ObjectStore:
-    """Give the store once it answers, as ``afind_store`` does, from a thread without an event loop."""
+    """Like ``afind_store``, from a thread without an event loop."""
     return anyio.run(afind_store, container)

@@ -1,4 +1,4 @@
-"""The container's input for settings: its errors name the section of the host's configuration that is at fault."""
+"""The container's input for settings: its errors name the invalid section of the host's configuration."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,10 @@ class SettingsInput(Dependency):
     """A ``Dependency`` on settings."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Give the settings.
+        """Return the settings.
 
         Raises:
-            SettingsError: They do not fit; where they are made from a section of a configuration, the error names it.
+            SettingsError: A setting is invalid; the error names the section of the configuration that it was read from.
         """
         try:
             return super().__call__(*args, **kwargs)

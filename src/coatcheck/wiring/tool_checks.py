@@ -1,4 +1,4 @@
-"""Checks of tools, as far as they can be seen without making anything."""
+"""Checks of tools, as far as possible without creating anything."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ from coatcheck.wiring.traversal import arguments_of, callee_of, containers_in, c
 
 
 def tools(container: Any) -> Iterator[Fault]:
-    """Registries that are none, names that clash, and parameters that the functions do not have."""
+    """Finds invalid registries, name clashes, and parameters that the functions do not have."""
     for prefix, found in containers_in(container):
         if not issubclass(getattr(found, "declarative_parent", None) or object, Container):
             continue
@@ -40,7 +40,7 @@ def tools(container: Any) -> Iterator[Fault]:
 
 
 def _visible_registries(tools: Any) -> Iterator[Any]:
-    """The registries that are given as objects, and the object tools."""
+    """The registries that are plain objects, and the object tools."""
     for given in arguments_of(current(tools))[0]:
         if not isinstance(given, providers.Provider):
             yield given
@@ -50,12 +50,12 @@ def _visible_registries(tools: Any) -> Iterator[Any]:
             yield standing.provides
         elif callee_of(standing) is make_object_tools:
             settings = visible(arguments_of(standing)[0][2])
-            known = isinstance(settings, Settings)  # else their names may be others than those of the defaults
+            known = isinstance(settings, Settings)  # else their names may differ from the defaults
             yield make_object_tools(_never, _never, settings) if known else object_store_tools(_never, _never)
 
 
 def _never() -> Any:
-    raise AssertionError("only the names and functions of the object tools are looked at")
+    raise AssertionError("only the names and functions of the object tools are used")
 
 
 def _entry(path: str, entry: Any) -> Iterator[Fault]:

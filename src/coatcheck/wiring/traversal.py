@@ -1,4 +1,4 @@
-"""Walking through a container's providers without making anything."""
+"""Walks through a container's providers without creating anything."""
 
 from collections.abc import Iterator
 from typing import Any, TypeAlias
@@ -8,7 +8,7 @@ from dependency_injector import containers, providers
 Provider: TypeAlias = providers.Provider[Any]
 
 _LEAVES = (providers.Configuration, providers.ConfigurationOption, providers.TypedConfigurationOption)
-# Asking one of these for an attribute creates a child option, so that a walk would extend what it walks through.
+# Reading an attribute of one of these creates a child option, so a walk would extend the graph.
 _MAKERS = (providers.Callable, providers.Factory, providers.BaseSingleton, providers.BaseResource)
 
 
@@ -32,21 +32,21 @@ def containers_in(container: Any, prefix: str = "") -> Iterator[tuple[str, conta
 
 
 def current(provider: Provider) -> Provider:
-    """The provider that is asked in a provider's place: what overrides it last, else itself."""
+    """The effective provider: the last override of a provider, else itself."""
     while provider.last_overriding is not None:
         provider = provider.last_overriding
     return provider
 
 
 def callee_of(provider: Provider) -> Any:
-    """The class or function that a provider calls, or a provider that it extends; ``None`` for other providers."""
+    """The class or function that a provider calls, or the provider that it extends; ``None`` for other kinds."""
     if isinstance(provider, _LEAVES) or not isinstance(provider, _MAKERS):
         return None
     return provider.provides
 
 
 def arguments_of(provider: Provider) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The positional and keyword arguments that a provider passes on: providers and plain values."""
+    """The positional and keyword arguments of a provider: providers and plain values."""
     made: Any = provider
     if isinstance(provider, providers.List):
         return tuple(made.args), {}
@@ -56,16 +56,16 @@ def arguments_of(provider: Provider) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def related(provider: Provider) -> list[Provider]:
-    """The providers that a provider refers to: its inputs, its branches, and what overrides it."""
+    """The providers that a provider refers to: its inputs, branches and overrides."""
     if isinstance(provider, (*_LEAVES, providers.Container)):
         return []
     return list(provider.related)
 
 
 def depends_on(provider: Provider) -> list[Provider]:
-    """The providers that a provider takes its inputs from; what overrides one stands in its place.
+    """The providers that a provider depends on, with their overrides.
 
-    A provider that is passed on as such (``store.provider``) is looked up at each call and is not listed.
+    A delegated provider (``store.provider``) is looked up at each call and is not listed.
     """
     found: dict[int, Provider] = {}
     for neighbour in related(provider):
@@ -76,7 +76,7 @@ def depends_on(provider: Provider) -> list[Provider]:
 
 
 def delegated_providers(provider: Provider) -> list[Provider]:
-    """The providers that a provider passes on as such, to be looked up at each call."""
+    """The delegated providers of a provider, which are looked up at each call."""
     found = [current(neighbour) for neighbour in related(provider)]
     return [delegate.provides for delegate in found if isinstance(delegate, providers.Delegate) and delegate.provides]
 
@@ -97,7 +97,7 @@ def reachable(container: Any) -> Iterator[tuple[str, Provider]]:
 
 
 def label(provider: Provider) -> str:
-    """A provider's kind and what it makes: ``Singleton(ObjectStore)``."""
+    """A provider's kind and its class or function: ``Singleton(ObjectStore)``."""
     made = callee_of(provider)
     kind = type(provider).__name__
     return kind if made is None or isinstance(made, providers.Provider) else f"{kind}({name_of(made)})"

@@ -1,4 +1,4 @@
-"""Checking how a container is wired before anything runs, without making anything."""
+"""Validates a container's wiring before anything runs, without creating objects."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from coatcheck.wiring.late_overrides import late_overrides
 Check: TypeAlias = Callable[[Any], Iterator[Fault]]
 
 _FIRST: tuple[Check, ...] = (provider_checks.missing_inputs, provider_checks.cycles)
-"""A missing input makes the other checks pointless, a cycle would make them endless."""
+"""Faults that stop the other checks: a missing input makes them pointless, a cycle endless."""
 
 _THEN: tuple[Check, ...] = (
     argument_checks.arguments,
@@ -25,21 +25,21 @@ _THEN: tuple[Check, ...] = (
 )
 
 _SPOILS_ATTRIBUTES = {"wrong-type", "class-not-instance"}
-"""Faults after which it says nothing new that the object has not the attributes of what it should be."""
+"""Faults after which missing attributes are not reported, because they follow from them."""
 
 
 def validate(container: Any) -> None:
-    """Check how a container is wired without making anything.
+    """Check a container's wiring without creating objects.
 
-    Every fault has a name and a section in ``docs/errors.md``, which also says what cannot be seen without making the
-    objects. An override that cannot take effect is a warning.
+    Every fault has a name and a section in ``docs/errors.md``, which also lists what cannot be checked without
+    creating objects. An override that cannot take effect is a warning.
 
     Args:
-        container: A `coatcheck.containers.Container`, or a host's container that has one in it.
+        container: A `coatcheck.containers.Container`, or a host's container that contains one.
 
     Raises:
-        WiringError: With every fault that was found, each with the provider's path, and what to do about it.
-        TypeError: It is no container.
+        WiringError: Lists every fault with the provider's path and how to correct it.
+        TypeError: It is not a container.
     """
     if not hasattr(container, "providers"):
         raise TypeError(f"validate() takes a container, not {type(container).__name__}.")

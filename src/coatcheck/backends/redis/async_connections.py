@@ -43,7 +43,7 @@ class LoopTimeout:
         self._working: dict[_Work, None] = {}  # in the order in which they are due, for all have the same time
 
     def __call__(self) -> "_Work":
-        """Give the context for one piece of work; it raises ``TimeoutError`` when the time is over."""
+        """Return the context for one piece of work; it raises ``TimeoutError`` when the time is over."""
         return _Work(self, self._working)
 
     def begin(self, work: "_Work") -> None:

@@ -34,7 +34,7 @@ class ClusterClients(RedisClients):
         }
 
     def check(self) -> None:
-        """Make a connection that is not opened."""
+        """Create a connection that is not opened."""
         from redis import connection as kinds
 
         kind = kinds.SSLConnection if self.address.tls else kinds.Connection
@@ -87,7 +87,7 @@ class ClusterClients(RedisClients):
             made.close()
 
     def new_async(self) -> Any:
-        """Make a client for the running event loop."""
+        """Create a client for the running event loop."""
         from redis.asyncio import RedisCluster
         from redis.asyncio.cluster import ClusterNode
         from redis.exceptions import ClusterError
@@ -108,7 +108,7 @@ class ClusterClients(RedisClients):
                 try:
                     return await self._execute_again_if_closed(*args, **options)
                 except ClusterError as error:
-                    # It says ASKING and the command on two connections, which goes on until it has said so too often.
+                    # It says ASKING and the command on two connections, which continues until it has said so too often.
                     if "TTL" not in str(error):
                         raise
                     return await anyio.to_thread.run_sync(in_a_thread, args, options)

@@ -40,7 +40,7 @@ _TEXTS = {
     "failed": "could not do what was asked.",
 }
 
-# What passes by itself, or once the operator has acted; the rest is wrong with the settings.
+# What passes on its own, or once the operator has acted; the rest is wrong with the settings.
 _PASSING = frozenset(
     {
         *("refused", "unknown_host", "no_socket", "connect_timeout", "timeout", "busy", "dropped"),

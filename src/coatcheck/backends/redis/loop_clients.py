@@ -35,7 +35,7 @@ class _LoopState:
 class LoopClients:
     """Runs asynchronous operations, each within its timeout, and translates their errors.
 
-    A client is closed by ``aclose`` in its loop, and by itself when the loop ends as ``asyncio.run`` ends it.
+    A client is closed by ``aclose`` in its loop, and on its own when the loop ends as ``asyncio.run`` ends it.
 
     Args:
         clients: Makes and closes the clients.
@@ -57,7 +57,7 @@ class LoopClients:
         self._lock = threading.Lock()
 
     async def run(self, work: "Callable[..., Awaitable[Result]]", *args: Any) -> Result:
-        """Give what ``work(client, *args)`` gives; it uses one connection at a time."""
+        """Return what ``work(client, *args)`` gives; it uses one connection at a time."""
         state = self._loops.get(asyncio.get_running_loop()) or await self._new()
         turns = state.turns
         try:

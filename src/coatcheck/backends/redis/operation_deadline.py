@@ -42,7 +42,7 @@ class Budget(threading.local):
 
 
 def with_deadline(budget: Budget, kind: type) -> type:  # noqa: C901  (four short methods)
-    """Make a subclass of a synchronous connection class of the redis package that keeps to ``budget``.
+    """Create a subclass of a synchronous connection class of the redis package that keeps to ``budget``.
 
     The timeouts of the class itself start again at each step of an operation, and are one timeout for the whole of a
     large value. They apply as well, where they are shorter.

@@ -53,7 +53,7 @@ class RedisBackend(Backend):
     an `ObjectStoreUnavailable` that names the address and the kind of error, never a password. A connection that
     has died is replaced and the operation tried again, twice at most; one that timed out is not.
 
-    Values over 4 MiB are read and written in a worker thread, in pieces, so that the event loop goes on meanwhile.
+    Values over 4 MiB are read and written in a worker thread, in pieces, so that the event loop continues meanwhile.
     Synchronous and asynchronous operations have connections of their own, the asynchronous ones per event loop. Those
     are closed by ``aclose()`` in their loop, and by themselves when the loop ends as ``asyncio.run`` ends it.
 

@@ -38,7 +38,7 @@ class RedisClients(ABC):
         self.options = options
         self.budget = budget
         # Asynchronous operations have a deadline around all of them, and take turns before they ask for a connection:
-        # what the package does for each step of them by itself would only take time.
+        # what the package does for each step of them on its own would only take time.
         self.async_options = {name: value for name, value in options.items() if name != "timeout"}
         self.async_options["socket_timeout"] = None
 
@@ -54,7 +54,7 @@ class RedisClients(ABC):
     def close(self) -> None:
         """Close the connections of the synchronous client; it opens new ones when it is used again."""
 
-    def close_idle(self) -> None:  # noqa: B027  (a cluster's client does it by itself)
+    def close_idle(self) -> None:  # noqa: B027  (a cluster's client does it on its own)
         """Close idle connections after one did not answer: the others may be dead too."""
 
     @abstractmethod
@@ -103,10 +103,10 @@ class PooledClients(RedisClients):
 
     @abstractmethod
     def new_client(self) -> "redis_package.Redis":
-        """Make the synchronous client."""
+        """Create the synchronous client."""
 
     def check(self) -> None:
-        """Make the client and a connection that is not opened."""
+        """Create the client and a connection that is not opened."""
         pool = self.client().connection_pool
         pool.connection_class(**pool.connection_kwargs)
 
@@ -131,7 +131,7 @@ class ServerClients(PooledClients):
     """Clients of one server."""
 
     def new_client(self) -> "redis_package.Redis":
-        """Make the synchronous client."""
+        """Create the synchronous client."""
         from redis import BlockingConnectionPool, Redis
         from redis import connection as kinds
 
@@ -142,7 +142,7 @@ class ServerClients(PooledClients):
         )
 
     def new_async(self) -> Connections:
-        """Make a client for the running event loop."""
+        """Create a client for the running event loop."""
         from redis.asyncio import ConnectionPool
         from redis.asyncio import connection as kinds
 
@@ -175,7 +175,7 @@ class SentinelClients(PooledClients):
         }
 
     def new_client(self) -> "redis_package.Redis":
-        """Make the synchronous client."""
+        """Create the synchronous client."""
         from redis import BlockingConnectionPool, Redis, sentinel
         from redis import connection as kinds
 
@@ -216,7 +216,7 @@ class SentinelClients(PooledClients):
         )
 
     def new_async(self) -> Connections:
-        """Make a client for the running event loop."""
+        """Create a client for the running event loop."""
         from redis.asyncio import BlockingConnectionPool, Redis, sentinel
         from redis.asyncio import connection as kinds
 
@@ -268,7 +268,7 @@ class SentinelClients(PooledClients):
 
 
 def _with_own_order(manager: Any) -> Any:
-    """Give a copy that may put the sentinel that answers first.
+    """Return a copy that may put the sentinel that answers first.
 
     The package exchanges two in one list, for all who ask at the same time. Two who did so after one another left one
     sentinel there twice and the other not at all: it was never asked again, and its connections were never closed.

@@ -102,7 +102,7 @@ def set_aside(path: Path, damaged: Identity, reason: str, timeout: float) -> Non
 
 
 def _make_folder(folder: Path) -> None:
-    """Make the folder for us alone; warn of one in which others can replace files."""
+    """Create the folder for us alone; warn of one in which others can replace files."""
     folder.mkdir(_OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
     mode = folder.stat().st_mode
     if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
@@ -159,7 +159,7 @@ def persistent_secret(path: Path, timeout: float = 5.0) -> bytes:
 
 
 def _make_if_missing(path: Path) -> Identity:
-    """Make an empty file where there is none; see that it is the owner's alone.
+    """Create an empty file where there is none; see that it is the owner's alone.
 
     A file that is there already is never opened here: closing it would take from SQLite's own connections in this
     process the locks that they hold on it.

@@ -50,7 +50,7 @@ class DiskSpace:
             )
 
     def keep_reserve(self) -> None:
-        """Make the reserve where there is none, or a small one, as large as the disk allows."""
+        """Create the reserve where there is none, or a small one, as large as the disk allows."""
         try:
             size = self._reserve.stat().st_size
         except OSError:
@@ -71,7 +71,7 @@ class DiskSpace:
             self.release_reserve()
 
     def release_reserve(self) -> bool:
-        """Give the reserve to who needs it; whether there was one."""
+        """Free the reserve; return whether there was one."""
         try:
             self._reserve.unlink()
         except OSError:

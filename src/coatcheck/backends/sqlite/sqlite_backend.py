@@ -53,9 +53,9 @@ class SQLiteBackend(Backend):
 
     Args:
         path: The file; it and a folder that is made for it can be read by their owner alone.
-        max_bytes: Most bytes in total, counting values only; 0 means no bound, as for the other three.
+        max_bytes: Maximum bytes in total, counting values only; 0 means no bound, as for the other three.
         max_namespace_objects: Most objects in one namespace.
-        max_namespace_bytes: Most bytes in one namespace.
+        max_namespace_bytes: Maximum bytes in one namespace.
         max_idle: Seconds that an object is kept unused.
         timeout: Seconds to wait for other processes that are writing.
         clock: Seconds since the epoch; the clock of the machine, since the file outlives processes.
@@ -118,7 +118,7 @@ class SQLiteBackend(Backend):
         return self._run(lambda connection: self._begin(connection, _name(key), max(n, 0)))
 
     def touch(self, key: str) -> None:
-        """Note the use of what is under ``key``, if that can be done at once and was not done within a second."""
+        """Record the use of what is under ``key``, if that can be done at once and was not done within a second."""
         self._run(lambda connection: self._use(connection, _name(key)))
 
     def scan(self, prefix: str) -> Iterator[str]:
@@ -278,7 +278,7 @@ class SQLiteBackend(Backend):
             self._touch(connection, number, used, moment[0])
 
     def _touch(self, connection: sqlite3.Connection, number: int, used: float, now: float) -> None:
-        """Note the use of an object, if that can be done at once: reading does not depend on it."""
+        """Record the use of an object, if that can be done at once: reading does not depend on it."""
         if now - used < self._touch_seconds or not self._writing.acquire(blocking=False):
             return
         try:

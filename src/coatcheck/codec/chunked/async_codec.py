@@ -115,7 +115,7 @@ async def free_chunks(chunks: Chunks) -> None:
 
 
 def _bytes_and_offset(payload: bytes | memoryview) -> tuple[bytes, int]:
-    """Give bytes that end with a payload, and where it begins: a copy of 26 MB takes up to 20 ms."""
+    """Return bytes that end with a payload, and where it begins: a copy of 26 MB takes up to 20 ms."""
     whole = payload.obj if isinstance(payload, memoryview) else payload
     if isinstance(whole, bytes) and whole.endswith(payload):
         return whole, len(whole) - len(payload)
@@ -170,7 +170,7 @@ def _checked(piece: bytes) -> Any:
 
 
 async def splice_text(text: str) -> Spliced:
-    """Give a text as JSON that is ready for its place, however long it is."""
+    """Return a text as JSON that is ready for its place, however long it is."""
     if len(text) <= TEXT_CHARACTERS:
         return Spliced(dump_json(text))
     try:

@@ -105,7 +105,7 @@ class ChunkedDecoder:
         return self._load(b"" if scalar is None else scalar.group())
 
     def _end_of_small_value(self) -> int | None:
-        """Find where a value ends that is smaller than a window; ``None`` where it is not, or is no JSON."""
+        """Find where a value ends that is smaller than a window; ``None`` if it is not, or is no JSON."""
         size = min(_LEAST, self._window)
         while True:
             whole = self._at + size >= len(self._text)
@@ -178,7 +178,7 @@ class ChunkedDecoder:
         return str(key)
 
     def _separators(self, last: bytes, comma: bytes, *, keyed: bool) -> list[bytes]:
-        """Give what will stand between later members if they look like these: with the same first key, or without."""
+        """Return what will stand between later members if they look like these: with the same first key, or without."""
         first = self._text[self._at : self._at + 1]
         plain = last + comma + (first if first and first in b'[{"' else b"")
         following = None if keyed else _KEY_OF_FIRST_MEMBER.match(self._text, self._at)

@@ -118,7 +118,7 @@ class ChunkedEncoder:
         return parts_of(value, self._most_parts) is not None
 
     def _blocks(self, value: Any, *, keyed: bool) -> Iterator[Any]:
-        """Give what the members are cut from: a list as it is, a dict as lists of its pairs."""
+        """Return what the members are cut from: a list as it is, a dict as lists of its pairs."""
         if not keyed:
             yield value if isinstance(value, list) else list(value)
             return
@@ -143,7 +143,7 @@ class ChunkedEncoder:
         return _cut(_dump_fast(_nested(value, depth)), depth)
 
     def _dump_batch(self, batch: Any, depth: int, inside: frozenset[int]) -> memoryview | None:
-        """Encode the members of a batch in one go, without the brackets around; ``None`` where it takes too long."""
+        """Encode the members of a batch in one go, without the brackets around; ``None`` if it takes too long."""
         if self._fallback:
             return _cut(encode_fallback(batch, depth, inside), 1)
         watched = batch.copy()
@@ -166,7 +166,7 @@ class ChunkedEncoder:
         return bytes(_dump_fast(name)) + b":"
 
     def _text(self, text: str) -> Iterator[bytes | memoryview]:
-        """Encode a long text; JSON escapes each character by itself, so that it may be cut anywhere."""
+        """Encode a long text; JSON escapes each character on its own, so that it may be cut anywhere."""
         write = _dump_fast if not self._fallback or is_utf8(text) else _dump_escaped
         yield b'"'
         for start in range(0, len(text), TEXT_CHARACTERS):
@@ -184,7 +184,7 @@ class _TimedMember:
 
 
 class _Deadline:
-    """Gives the fast encoder watched members and whatever else it asks for, until the time is over."""
+    """Returns the fast encoder watched members and whatever else it asks for, until the time is over."""
 
     def __init__(self) -> None:
         self.missed = False

@@ -57,7 +57,7 @@ def is_small(
 
 
 def parts_of(value: Any, most: int) -> int | None:
-    """Count the parts of lists, tuples and dicts, long texts as several; ``None`` where there are more than ``most``.
+    """Count the parts of lists, tuples and dicts, long texts as several; ``None`` if there are more than ``most``.
 
     An object of another class counts as one part. Goes level by level and never reads more than ``most`` parts. A value
     that is nested deeper than any encoder allows counts as too large: else each of its levels would be walked to the
@@ -100,7 +100,7 @@ class BatchCounter:
         self._doubts = 0
 
     def parts(self, batch: Any, *, closely: bool) -> int | None:
-        """Give the number of parts; ``None`` where there are more than ``most``.
+        """Return the number of parts; ``None`` if there are more than ``most``.
 
         Args:
             batch: A list or dict.

@@ -1,8 +1,8 @@
 """What can be done with a stored object: pure functions of a document and arguments, with no input or output.
 
 Each takes a ``Document`` and a dict of arguments. All know ``reference`` (how the object is called in answers),
-``path`` (the part to work on, ``""`` for all of it) and ``limit`` (most characters of the answer's text, whatever else
-is asked). They run in place where the object is small and the work is harmless, else in the sandbox.
+``path`` (the part to work on, ``""`` for all of it) and ``limit`` (maximum characters of the answer's text, whatever
+else is asked). They run in place where the object is small and the work is harmless, else in the sandbox.
 """
 
 from collections.abc import Callable

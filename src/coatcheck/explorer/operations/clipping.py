@@ -39,7 +39,7 @@ class Page:
     """Lines that fit into a limit together with a closing remark.
 
     Args:
-        limit: Most characters of the finished text.
+        limit: Maximum characters of the finished text.
         head: First line; cut if need be.
         reserve: Characters kept free for the remark.
     """
@@ -57,7 +57,7 @@ class Page:
         return max(self._limit - self._used - self._reserve - 1, 0)
 
     def add(self, line: str) -> bool:
-        """Add a line, or give ``False`` where it does not fit."""
+        """Add a line, or give ``False`` if it does not fit."""
         if len(line) > self.room:
             return False
         self._lines.append(line)
@@ -66,7 +66,7 @@ class Page:
         return True
 
     def finish(self, remark: str = "") -> str:
-        """Give the text, with the remark as its last line."""
+        """Return the text, with the remark as its last line."""
         lines = [*self._lines, remark] if remark else self._lines
         return clip("\n".join(lines), self._limit)
 
@@ -80,7 +80,7 @@ def fill(page: Page, lines: Iterable[str], left_out: Callable[[int], str]) -> st
 
 
 def bounded_json(value: Any, limit: int) -> tuple[str, bool]:
-    """Give the JSON of a value, or its first ``limit`` characters, and whether it is whole; costs what it shows."""
+    """Return the JSON of a value, or its first ``limit`` characters, and whether it is whole; costs what it shows."""
     pieces: list[str] = []
     length = 0
     for piece in _pieces(value, limit):
@@ -126,7 +126,7 @@ def _items(value: list[Any]) -> Iterator[str | tuple[Any]]:
 
 
 def scalar_json(value: Any, limit: int) -> str:
-    """Give the JSON of a text, number, boolean or null; of a long text at least its first ``limit`` characters."""
+    """Return the JSON of a text, number, boolean or null; of a long text at least its first ``limit`` characters."""
     if isinstance(value, str):
         return json.dumps(value if len(value) <= limit else value[: limit + 1], ensure_ascii=False)
     if isinstance(value, bool) or value is None:

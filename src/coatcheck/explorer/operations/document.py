@@ -39,7 +39,7 @@ class Answer:
         return cls(text, encoded.payload, metadata_of(encoded).to_dict(), facts or {})
 
     def to_wire(self) -> tuple[dict[str, Any], list[bytes]]:
-        """Give a JSON header and the bytes that follow it."""
+        """Return a JSON header and the bytes that follow it."""
         text = self.text.encode("utf-8", "surrogatepass")
         header = {
             "text_bytes": len(text),
@@ -130,17 +130,17 @@ class Document:
         return open_text(self.value, in_sandbox=self.in_sandbox)
 
     def opened(self, text: str) -> Opened | None:
-        """Give what a text holds where it is a document or a table, else ``None``."""
+        """Return what a text holds where it is a document or a table, else ``None``."""
         return self._opened_root if text is self.value else open_text(text, in_sandbox=self.in_sandbox)
 
     def open_text(self, text: str) -> Any:
-        """Give the list or dict that a text spells out, else ``None``."""
+        """Return the list or dict that a text spells out, else ``None``."""
         opened = self.opened(text)
         return None if opened is None else opened.value
 
 
 def locate(document: Document, path: str) -> Any:
-    """Give the part of a document that a path leads to; the path goes on inside texts that are documents themselves.
+    """Return the part of a document at a path, which may continue inside texts that are documents themselves.
 
     Raises:
         ReferenceSyntaxError: The path is malformed.
@@ -150,5 +150,5 @@ def locate(document: Document, path: str) -> Any:
 
 
 def place(args: dict[str, Any]) -> str:
-    """Give the reference of the part that the arguments ask about, in canonical form."""
+    """Return the reference of the part that the arguments ask about, in canonical form."""
     return f"{args['reference']}{parse_path(args.get('path') or '')}"

@@ -17,7 +17,7 @@ _KEYS = re.compile(r"\"([^\"\\]{1,60})\"\s*:")
 
 
 def compile_hint(program: str, message: str) -> str:
-    """Say what to write instead where a filter begins as paths of other languages do."""
+    """Describe what to write instead where a filter begins as paths of other languages do."""
     begun = program.lstrip()
     if begun.startswith("$."):
         return " A filter begins at the object with a dot, without $: .items[0]."
@@ -28,7 +28,7 @@ def compile_hint(program: str, message: str) -> str:
 
 
 def failure_hint(message: str) -> str:
-    """Say what to write instead where a filter fails on the value."""
+    """Describe what to write instead where a filter fails on the value."""
     if message.startswith(("Cannot iterate over null", "Cannot iterate over string")):
         return " Look at the structure first, with a path or `keys`; `.[]?` passes over what is no list."
     if message.startswith("Cannot index"):

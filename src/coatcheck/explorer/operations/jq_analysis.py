@@ -86,7 +86,7 @@ def uses_arithmetic(program: str) -> bool:
 
 
 def _words(program: str) -> list[str]:
-    """Give the names that jq would look up (functions, keywords, variables with their ``$``) and its operators.
+    """Return the names that jq would look up (functions, keywords, variables with their ``$``) and its operators.
 
     Of operators, only those that compute or compare.
     """
@@ -193,7 +193,7 @@ def narrow(program: str, value: Any) -> tuple[str, Any]:
 
 
 def _steps(program: str) -> Iterator[tuple[str | int | slice, str]]:
-    """Give each step with the filter that is left behind it; nothing where the path is only part of an expression."""
+    """Return each step with the filter that is left behind it; nothing where the path is only part of an expression."""
     found: list[tuple[str | int | slice, int]] = []
     position = 0
     if _FIRST_BRACKET.match(program):
@@ -211,7 +211,7 @@ def _steps(program: str) -> Iterator[tuple[str | int | slice, str]]:
 
 
 def _continued(rest: str) -> str:
-    """Make a path of what follows a step: a bracket needs its dot."""
+    """Create a path of what follows a step: a bracket needs its dot."""
     return f".{rest.lstrip()}" if rest.lstrip()[:1] == "[" else rest
 
 

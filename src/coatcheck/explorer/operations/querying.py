@@ -43,7 +43,7 @@ def seconds_to_read(source: str) -> float:
 
 
 def measured_pace(read: Callable[[str], object]) -> float:
-    """Say how many times longer than estimated reading takes on this machine; the best of a few tries."""
+    """Describe how many times longer than estimated reading takes on this machine; the best of a few tries."""
     took = []
     for _ in range(_ROUNDS):
         started = time.perf_counter()
@@ -106,7 +106,7 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
 
 
 def _text_format_note(document: Document, args: dict[str, Any]) -> str:
-    """Say what a filter that failed worked on, where that is a text or was read from one."""
+    """Describe what a filter that failed worked on, where that is a text or was read from one."""
     value = locate(document, args.get("path") or "")
     if not isinstance(value, str):
         return ""
@@ -142,7 +142,7 @@ def can_narrow(document: Document, args: dict[str, Any]) -> bool:
 
 
 def measure_pace() -> float:
-    """Say how many times longer than estimated jq takes on this machine to read a text."""
+    """Describe how many times longer than estimated jq takes on this machine to read a text."""
     compiled = _compile("length")
     return measured_pace(lambda source: list(compiled.input_text(source)))
 
@@ -206,7 +206,7 @@ def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], co
 
 
 def _read(result: str) -> tuple[Any, str]:
-    """Give the value that jq wrote, and its JSON as it can be stored: what is beyond a double is null in both."""
+    """Return the value that jq wrote, and its JSON as it can be stored: what is beyond a double is null in both."""
     try:
         value = load_json(result)
     except ValueError:  # jq passes on the digits of 1e1000
@@ -266,7 +266,7 @@ def _outputs(compiled: Any, source: str, max_bytes: int) -> list[str]:
 
 
 def _source(document: Document, path: str) -> str:
-    """Give the JSON text that the filter works on, with as little decoding as there can be."""
+    """Return the JSON text that the filter works on, with as little decoding as there can be."""
     if not parse_path(path) and document.metadata.kind == "json":
         text = str(document.payload, "utf-8")
         if text[:1] != '"':
@@ -283,7 +283,7 @@ def _source(document: Document, path: str) -> str:
 
 
 def _rounded(value: Any, source: str) -> list[int]:
-    """Give the integers beyond 2^53 that jq computed itself: those that do not stand in the object."""
+    """Return the integers beyond 2^53 that jq computed itself: those that do not stand in the object."""
     found: dict[int, None] = {}
     pending = [value]
     while pending and len(found) <= ROUNDED_NAMED:

@@ -102,7 +102,7 @@ def _passages(value: Any) -> Iterator[Passage]:
         if isinstance(part, str):
             yield from _text(part, link)
         elif isinstance(part, dict) and link is not None and isinstance(link[1], int):
-            # A row is one passage, with its short texts; what is long or nested in it stands by itself.
+            # A row is one passage, with its short texts; what is long or nested in it stands on its own.
             short = [text for text in part.values() if isinstance(text, str) and len(text) <= PASSAGE]
             yield path_of(link), " ".join(short)
             rest = [(name, item) for name, item in part.items() if not isinstance(item, str) or len(item) > PASSAGE]
@@ -121,7 +121,7 @@ def _text(text: str, link: Link) -> Iterator[Passage]:
 
 
 def _paragraphs(text: str, prefix: str) -> Iterator[Passage]:
-    """Give a text in passages of whole paragraphs, or of whole lines where those are long, each with its first line."""
+    """Split a text into passages of whole paragraphs, or whole lines of long ones, each with its first line."""
     line = counted_to = begin = 0
     while begin < len(text):
         end = _end(text, begin)

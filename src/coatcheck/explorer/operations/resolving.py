@@ -30,12 +30,12 @@ class Sample:
     cut: frozenset[Place]
 
     def to_facts(self) -> dict[str, Any]:
-        """Give the sample as JSON."""
+        """Return the sample as JSON."""
         return {"value": self.value, "cut": [list(place) for place in self.cut]}
 
     @classmethod
     def from_facts(cls, facts: Any) -> "Sample | None":
-        """Read what ``to_facts`` gave; ``None`` where it is something else."""
+        """Read what ``to_facts`` gave; ``None`` if it is something else."""
         if not isinstance(facts, dict) or not isinstance(facts.get("cut"), list) or "value" not in facts:
             return None
         places = facts["cut"]
@@ -75,7 +75,7 @@ def _members(container: Any, most: int) -> list[tuple[Any, Any]]:
 
 
 def resolve(document: Document, args: dict[str, Any]) -> Answer:
-    """Give the part that ``path`` leads to as a payload; the text stays empty.
+    """Return the part that ``path`` leads to as a payload; the text stays empty.
 
     Args:
         document: The object.

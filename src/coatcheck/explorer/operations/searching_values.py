@@ -79,7 +79,7 @@ def _is_in_a_list(link: Link) -> bool:
 
 
 def _row(value: Any) -> str | None:
-    """Give a row as JSON, where it is short."""
+    """Return a row as JSON, where it is short."""
     text, is_whole = bounded_json(value, ROW_CHARACTERS)
     return text if is_whole else None
 
@@ -106,7 +106,7 @@ def _members_of(value: Any) -> Iterator[tuple[str | int, Any]]:
 
 
 def path_of(link: Link) -> str:
-    """Give the canonical path of a part."""
+    """Return the canonical path of a part."""
     steps: list[Step] = []
     while link is not None:
         link, step = link

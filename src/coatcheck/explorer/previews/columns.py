@@ -33,7 +33,7 @@ class Columns:
     rows: Sequence[Any]
 
     def records(self) -> list[dict[str, Any]]:
-        """Give the first rows as objects."""
+        """Return the first rows as objects."""
         return [dict(zip(self.names, row, strict=True)) for row in islice(self.rows, JUDGED)]
 
     def __str__(self) -> str:
@@ -43,7 +43,7 @@ class Columns:
 
 
 def columns_beside(value: Any, place: Path) -> Columns | None:
-    """Give the columns that stand beside the rows at ``place``, where the rows fit them."""
+    """Return the columns that stand beside the rows at ``place``, where the rows fit them."""
     if not place.steps or not isinstance(place.steps[-1], Key):
         return None
     for step in place.steps[:-1]:

@@ -88,7 +88,7 @@ def _path(position: int, inside: tuple[str, ...] = ()) -> Path:
 
 
 def _inside(block: dict[str, Any], places: dict[str, tuple[str, ...]]) -> tuple[tuple[str, ...], str]:
-    """Give where a block holds its text or base64, and that; two empty ones where it has none."""
+    """Return where a block holds its text or base64, and that; two empty ones where it has none."""
     keys = places.get(block["type"], ())
     held: Any = block if keys else None
     for key in keys:
@@ -97,7 +97,7 @@ def _inside(block: dict[str, Any], places: dict[str, tuple[str, ...]]) -> tuple[
 
 
 def block_line(block: dict[str, Any], path: Path) -> str:
-    """Say in one line what is in a block and under which path: type, name, length, the start of its text."""
+    """Describe in one line what is in a block and under which path: type, name, length, the start of its text."""
     resource = block.get("resource")
     about: dict[str, Any] = resource if isinstance(resource, dict) else block
     named = (about[key] for key in ("name", "uri", "mimeType") if isinstance(about.get(key), str))

@@ -18,7 +18,7 @@ _TEXT_OF_A_BLOCK = {"text": (Key("text"),), "resource": (Key("resource"), Key("t
 
 
 def path_to_long_part(value: Any) -> Path | None:
-    """Give the way to the only long part, where it is a text, or in a list a text, a list or an object.
+    """Return the way to the only long part, where it is a text, or in a list a text, a list or an object.
 
     A list or an object that is the long part of an object is found by what a preview shows of its shape.
     """
@@ -46,14 +46,14 @@ def _is_alone(members: list[tuple[Step, Any]]) -> bool:
 
 
 def at(value: Any, path: Path) -> Any:
-    """Give the part at a path of keys and positions that is known to be there."""
+    """Return the part at a path of keys and positions that is known to be there."""
     for step in path.steps:
         value = value[step.name if isinstance(step, Key) else step.position]  # type: ignore[union-attr]
     return value
 
 
 def without(value: Any, path: Path) -> Any:
-    """Give a value of few members without its long part."""
+    """Return a value of few members without its long part."""
     step, *rest = path.steps
     if isinstance(step, Key):
         inner = without(value[step.name], Path(tuple(rest))) if rest else None

@@ -46,7 +46,7 @@ def jq_path(path: Path) -> str:
 
 
 def for_array(place: Path, items: Shape, sampled: Sequence[Any], total: int) -> str:
-    """Give a filter over the items of the array at ``place``: a selection, a projection or a summary."""
+    """Return a filter over the items of the array at ``place``: a selection, a projection or a summary."""
     body = (_for_inner(items, sampled) if total <= SHOWN else "") or _for_items(items, sampled)
     if body.startswith("map(") and total > FEW:
         body += f" | .[:{FEW}]"
@@ -54,7 +54,7 @@ def for_array(place: Path, items: Shape, sampled: Sequence[Any], total: int) -> 
 
 
 def _for_inner(items: Shape, sampled: Sequence[Any]) -> str:
-    """Give a filter over the records inside of a few records, which are all shown themselves; ``""`` without any."""
+    """Return a filter over the records inside of a few records, which are all shown themselves; ``""`` without any."""
     for name, found in ((items.objects.fields or {}) if items.objects else {}).items():
         inner = found.shape.arrays.items if found.shape.arrays is not None else None
         if inner is not None and inner.objects is not None and is_identifier(name):
@@ -71,7 +71,7 @@ def _for_inner(items: Shape, sampled: Sequence[Any]) -> str:
 
 
 def for_columns(place: Path, columns: Columns) -> str:
-    """Give a filter that makes objects of the rows of a table whose columns are named once."""
+    """Return a filter that makes objects of the rows of a table whose columns are named once."""
     parent = Path(place.steps[:-1])
     names = jq_path(parent.child(columns.key))
     named = f"[{names}[].name]" if columns.are_objects else names
@@ -81,7 +81,7 @@ def for_columns(place: Path, columns: Columns) -> str:
 
 
 def for_map(place: Path, values: Shape, sampled: Sequence[Any], total: int) -> str:
-    """Give a filter over the values of the map at ``place``."""
+    """Return a filter over the values of the map at ``place``."""
     picked = picks(values.objects, sampled) if values.objects else []
     few = "" if total <= FEW else f"to_entries | .[:{FEW}] | from_entries | "
     if not picked:
@@ -95,7 +95,7 @@ def for_map(place: Path, values: Shape, sampled: Sequence[Any], total: int) -> s
 
 
 def for_record(record: dict[str, Any]) -> str:
-    """Give a filter for an object without a list worth the name: some of its fields."""
+    """Return a filter for an object without a list worth the name: some of its fields."""
     names = [name for name in islice(record, 40) if is_usable(name)]
     plain = [name for name in names if not isinstance(record[name], (dict, list, tuple))]
     picked = [Pick((name,), is_long_text((record[name],))) for name in (plain or names)[:MOST]]
@@ -126,7 +126,7 @@ def _for_items(items: Shape, sampled: Sequence[Any]) -> str:
 
 
 def _wrapped(objects: Objects) -> tuple[str, Shape] | None:
-    """Give the one field that holds an object, where the items are hardly more: the ``node`` of GraphQL's edges."""
+    """Return the one field that holds an object, where the items are hardly more: the ``node`` of GraphQL's edges."""
     fields = list((objects.fields or {}).items())
     inner = [(name, found.shape) for name, found in fields if found.shape.objects is not None]
     if len(inner) != 1 or len(fields) > MOST_BESIDE + 1 or not is_identifier(inner[0][0]):

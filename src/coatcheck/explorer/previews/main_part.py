@@ -14,7 +14,7 @@ LONGEST = 400
 
 
 def call(tool: str, target: Reference, **arguments: str | int) -> str:
-    """Write a call of one of the object tools, ``""`` where it gets too long; the target's path is an argument.
+    """Write a call of one of the object tools, ``""`` if it gets too long; the target's path is an argument.
 
     Args:
         tool: The tool's name behind ``object_store_``.
@@ -32,7 +32,7 @@ def call(tool: str, target: Reference, **arguments: str | int) -> str:
 
 
 def reference_usage(target: Reference, part: Path) -> str:
-    """Say that the reference, or a part of it, stands for its value in any tool's argument."""
+    """Report that the reference, or a part of it, stands for its value in any tool's argument."""
     whole = str(target)
     if len(whole) > LONGEST:
         return "Any tool takes the reference as an argument."
@@ -78,7 +78,7 @@ class Main:
 
 
 def find_main(value: Any, shape: Shape) -> Main | None:
-    """Find the largest list or map that is reached through single objects; ``None`` where there is none."""
+    """Find the largest list or map that is reached through single objects; ``None`` if there is none."""
     best: tuple[int, tuple[Step, ...], Shape] | None = None
     places: list[tuple[tuple[Step, ...], Shape]] = [((), shape)]
     for path, here in places:

@@ -25,7 +25,7 @@ class Preview(NamedTuple):
 
     Attributes:
         text: The preview.
-        describe: Gives the words; only those of what is being stored are of use.
+        describe: Returns the words; only those of what is being stored are of use.
     """
 
     text: str

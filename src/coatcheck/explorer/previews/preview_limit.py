@@ -9,7 +9,7 @@ class PreviewBudget:
     """The parts of a preview, which together never exceed its limit.
 
     Args:
-        limit: The most characters of the finished text.
+        limit: The maximum characters of the finished text.
     """
 
     def __init__(self, limit: int) -> None:
@@ -39,5 +39,5 @@ class PreviewBudget:
         return any(self.put(slot, text) for text in texts)
 
     def text(self) -> str:
-        """Give the finished text."""
+        """Return the finished text."""
         return "\n".join(self._slots[slot] for slot in SLOTS if slot in self._slots)

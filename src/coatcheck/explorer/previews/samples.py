@@ -1,6 +1,6 @@
 """Parts of a value as compact JSON within a number of characters, and a true count of what was cut on the way.
 
-Three marks stand for what is not shown: ``"abc…(+1,234 characters)"`` a text that goes on, ``{…3}`` and ``[…12]``
+Three marks stand for what is not shown: ``"abc…(+1,234 characters)"`` a text that continues, ``{…3}`` and ``[…12]``
 parts that are folded, ``…+7 keys`` and ``…+7 items`` the rest of an object or array.
 """
 
@@ -29,7 +29,7 @@ MOST_LEVELS = 200
 
 
 def render_whole(value: Any, limit: int) -> str | None:
-    """Give a value's full text if it has at most ``limit`` characters, else ``None``.
+    """Return a value's full text if it has at most ``limit`` characters, else ``None``.
 
     A text is given with a space before each line (see ``mark_lines``); all else as JSON: in one line where that is
     short, else with a line for each member of the outermost list or object, where that fits. Indentation would cost a
@@ -52,7 +52,7 @@ def render_whole(value: Any, limit: int) -> str | None:
 
 
 def whole_length(value: Any, limit: int) -> int:
-    """Give about how many characters a value's full text has; more than ``limit`` where it is over that.
+    """Return about how many characters a value's full text has; more than ``limit`` where it is over that.
 
     Raises:
         NoJsonForm: The value holds a Python object that has no JSON form of its own.
@@ -62,7 +62,7 @@ def whole_length(value: Any, limit: int) -> int:
 
 
 def render_line(value: Any, limit: int) -> str | None:
-    """Give a value as one printable line of JSON if that has at most ``limit`` characters, else ``None``.
+    """Return a value as one printable line of JSON if that has at most ``limit`` characters, else ``None``.
 
     Raises:
         NoJsonForm: The value holds a Python object that has no JSON form of its own.
@@ -97,7 +97,7 @@ def _in_lines(value: Any, limit: int) -> str | None:
 
 
 def _length_bound(value: Any, limit: int) -> int:
-    """Give a lower bound of a value's length as compact JSON; stops once it is over the limit."""
+    """Return a lower bound of a value's length as compact JSON; stops once it is over the limit."""
     compact = 0
     pending: list[tuple[Any, int]] = [(value, 0)]
     while pending:
@@ -147,7 +147,7 @@ class Cuts:
     items: int = 0
 
     def counts(self) -> tuple[int, int, int, int]:
-        """Give all four numbers."""
+        """Return all four numbers."""
         return self.texts, self.folded, self.keys, self.items
 
     def add(self, other: "Cuts") -> None:

@@ -276,7 +276,7 @@ _FORMS = (
 
 
 def shape_text(shape: Shape, room: int, *, note_sampling: bool = True) -> str:
-    """Write a shape in at most ``room`` characters: with fewer levels, then names alone; ``""`` where nothing fits.
+    """Write a shape in at most ``room`` characters: with fewer levels, then names alone; ``""`` if nothing fits.
 
     Args:
         shape: What was seen.

@@ -208,7 +208,7 @@ def _left_out(value: Any, main: Main | None, shown: Shown) -> list[str]:
 
 
 def render_small(value: Any, subject: Subject, limit: int) -> str | None:
-    """Give a line with the reference and the value's full text, or ``None`` where both do not fit in ``limit``.
+    """Return a line with the reference and the value's full text, or ``None`` if both do not fit in ``limit``.
 
     Raises:
         NoJsonForm: The value holds a Python object that has no JSON form of its own.

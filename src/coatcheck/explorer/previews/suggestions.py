@@ -23,7 +23,7 @@ MOST_NAMES = 100
 
 
 def suggestions(value: Any, main: Main | None, subject: Subject, *, is_text: bool = False) -> Iterator[str]:
-    """Next steps, the most useful first; none where the value was not kept.
+    """Next steps, the most useful first; none if the value was not kept.
 
     Args:
         value: A list, object or scalar.

@@ -37,7 +37,7 @@ class Count:
 class Line:
     """A line: the characters from ``start`` to ``end`` without its line break.
 
-    ``goes_on`` says where the same line goes on, for how long is not known: ``"before"`` the start, ``"after"`` the
+    ``goes_on`` says where the same line continues, for how long is not known: ``"before"`` the start, ``"after"`` the
     end, or nowhere (``""``).
     """
 
@@ -62,7 +62,7 @@ def count_lines(text: str) -> Count:
 
 
 def first_lines(text: str, most: int) -> list[Line]:
-    """Give the first lines; a line whose end is not found within reach is the last of them."""
+    """Return the first lines; a line whose end is not found within reach is the last of them."""
     reach = len(text) if len(text) <= COUNTED else WINDOW
     found: list[Line] = []
     start = 0
@@ -78,7 +78,7 @@ def first_lines(text: str, most: int) -> list[Line]:
 
 
 def last_lines(text: str, most: int, after: int) -> list[Line]:
-    """Give the last lines that begin at ``after`` or later, in the order of the text."""
+    """Return the last lines that begin at ``after`` or later, in the order of the text."""
     reach = len(text) if len(text) <= COUNTED else WINDOW
     found: list[Line] = []
     end = len(text) - 1 if text.endswith("\n") else len(text)
@@ -255,7 +255,7 @@ def _left_out(text: str, count: Count, shown: Shown) -> list[str]:
 
 
 def _more(text: str, count: Count, subject: Subject, shown: Shown) -> str:
-    """The call that reads on behind the first lines; ``""`` where nothing is left or nothing was kept."""
+    """The call that reads on behind the first lines; ``""`` if nothing is left or nothing was kept."""
     target = subject.target
     if target is None:
         return ""

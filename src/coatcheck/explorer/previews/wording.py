@@ -51,7 +51,7 @@ class NoJsonForm(CoatcheckError, TypeError):  # named for what was met, like its
 
 
 def kind_of(kind: type) -> str:
-    """Give the JSON type of the values of a class; subclasses of the plain classes count as those.
+    """Return the JSON type of the values of a class; subclasses of the plain classes count as those.
 
     Raises:
         NoJsonForm: The class is none of them.
@@ -94,7 +94,7 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """Give a text of the same length without control characters, lone surrogates and invisible marks.
+    """Return a text of the same length without control characters, lone surrogates and invisible marks.
 
     Line breaks and tabs stay. Controls become their pictures (``␛``), all else becomes ``�``.
     """
@@ -128,7 +128,7 @@ def mark_further_lines(text: str) -> str:
 
 
 def escape_line_breaks(text: str) -> str:
-    """Give JSON without the three line breaks that it may hold unescaped; where a space marks the next line, they stay.
+    """Escape the three line breaks that JSON may contain unescaped, except where a space marks the next line.
 
     For a parser it says the same.
     """
@@ -136,7 +136,7 @@ def escape_line_breaks(text: str) -> str:
 
 
 def one_line(text: str, width: int) -> str:
-    """Give the printable start of a text on one line, at most ``width`` characters."""
+    """Return the printable start of a text on one line, at most ``width`` characters."""
     cut = text[: max(width, 0)]
     if len(text) > width > 0:
         cut = f"{cut[:-1]}…"
@@ -192,10 +192,10 @@ class Subject:
     """What a preview is of.
 
     Attributes:
-        reference: The reference as the model will write it, ``@obj_1`` or ``@obj_1.items[3]``; ``""`` where the value
+        reference: The reference as the model will write it, ``@obj_1`` or ``@obj_1.items[3]``; ``""`` if the value
             was not kept, so that nothing is offered that does not work.
         characters: Length of the whole value as text, in characters.
-        expires_in: Seconds until the object expires; ``None`` where it does not.
+        expires_in: Seconds until the object expires; ``None`` if it does not.
         tool: The tool that made it.
         tokens: Estimated tokens of the whole value; without it, one for four characters.
         kind_note: One more sentence for the first line, for example what the value was made from.
@@ -212,12 +212,12 @@ class Subject:
 
     @property
     def target(self) -> Reference | None:
-        """The reference, parsed; ``None`` where there is none."""
+        """The reference, parsed; ``None`` if there is none."""
         return parse_reference(self.reference)
 
 
 def headlines(subject: Subject, what: str, *notes: str) -> list[str]:
-    """Give the first line in several forms, the fullest first and the bare reference last.
+    """Return the first line in several forms, the fullest first and the bare reference last.
 
     Args:
         subject: What the preview is of.

@@ -24,7 +24,7 @@ class BodyTooLarge(FrameError):
 
 
 def frame_head(header: dict[str, Any], body_bytes: int) -> bytes:
-    """Give the first bytes of a frame; ``body_bytes`` bytes must follow.
+    """Return the first bytes of a frame; ``body_bytes`` bytes must follow.
 
     Raises:
         FrameError: The header is too large.
@@ -36,7 +36,7 @@ def frame_head(header: dict[str, Any], body_bytes: int) -> bytes:
 
 
 def read_prefix(prefix: bytes, max_body_bytes: int) -> tuple[int, int]:
-    """Give the lengths of header and body.
+    """Return the lengths of header and body.
 
     Raises:
         FrameError: One of them is too large.
@@ -98,7 +98,7 @@ class Channel:
         self._either.register(requests, select.POLLOUT)
 
     def send(self, header: dict[str, Any], body: bytes | memoryview, deadline: float) -> bool:
-        """Write a frame; gives ``False`` where the worker answered, or died, before it had read all of it.
+        """Write a frame; gives ``False`` if the worker answered, or died, before it had read all of it.
 
         Raises:
             DeadlinePassed: The worker did not read in time.

@@ -118,7 +118,7 @@ class WorkerPool:
         raise failures.died()
 
     def _verdict(self, worker: WorkerProcess, *, last: bool) -> CoatcheckError | None:
-        """Say why a worker died; ``None`` where another process may have ended it, so that another try is fair."""
+        """Explain why a worker died; ``None`` if another process may have ended it, so that another try is fair."""
         code = worker.exit_status()
         if self._closed:
             return failures.closed()

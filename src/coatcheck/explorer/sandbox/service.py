@@ -84,7 +84,7 @@ class LifoLimiter:
             raise
 
     def leave(self) -> None:
-        """Give the entry to the newest who waits."""
+        """Hand the slot to the newest waiter."""
         if self._waiting:
             self._waiting.pop().set()
         else:
@@ -177,7 +177,7 @@ class Sandbox:
             args: What the operation takes, as JSON.
             key: Names the object among all that ever come to this sandbox; an object never changes.
             namespace: Whose it is.
-            load: Gives the object's metadata and payload; called only where the worker does not have it.
+            load: Returns the object's metadata and payload; called only where the worker does not have it.
 
         Raises:
             CoatcheckError: The operation's own error; a ``SandboxError`` where it broke a limit.

@@ -109,7 +109,7 @@ class DocumentCache:
         self._used = 0
 
     def get(self, key: str) -> Document | None:
-        """Give the document and make it the most recently used."""
+        """Return the document and make it the most recently used."""
         document = self._documents.get(key)
         if document is not None:
             self._documents.move_to_end(key)

@@ -40,7 +40,7 @@ class Limits:
         return self.timeout + HAND_OVER_SECONDS
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the limits as a JSON object."""
+        """Return the limits as a JSON object."""
         return asdict(self)
 
 

@@ -181,7 +181,7 @@ class WorkerProcess:
         self._ready = True
 
     def exit_status(self) -> int | None:
-        """Give the return code of a process that has just closed its pipes; negative: the signal that ended it."""
+        """Return the return code of a process that has just closed its pipes; negative: the signal that ended it."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(timeout=1.0)
         return None

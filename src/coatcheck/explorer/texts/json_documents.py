@@ -80,7 +80,7 @@ def _several(text: str) -> ParsedDocument | None:
 
 
 def _documents(text: str) -> Iterator[tuple[Any, int]]:
-    """Give documents one after the other, each with where the next one begins."""
+    """Return documents one after the other, each with where the next one begins."""
     position = _end_of_space(text, 0)
     for _ in range(MOST_DOCUMENTS):
         if position >= len(text):

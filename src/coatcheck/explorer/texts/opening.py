@@ -33,7 +33,7 @@ class Opened:
 
 
 def open_text(text: str, *, in_sandbox: bool) -> Opened | None:
-    """Give the list or dict that a text spells out; ``None`` where it is just text.
+    """Return the list or dict that a text spells out; ``None`` if it is just text.
 
     Args:
         text: Any text.
@@ -71,7 +71,7 @@ def name_format(start: str) -> str:
 
 
 def why_unopened(text: str) -> str:
-    """Say why a text that looks like a document stays plain text; ``""`` for all other text."""
+    """Explain why a text that looks like a document stays plain text; ``""`` for all other text."""
     if len(text) > MOST_CHARACTERS and looks_like_yaml(text[:HEAD]):
         return f"Longer than the {MOST_CHARACTERS:,} characters of YAML that are read, so it is worked on as plain text"
     return ""

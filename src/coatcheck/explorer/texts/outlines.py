@@ -26,7 +26,7 @@ class Entry:
 
 
 def outline(text: str, kind: str) -> list[Entry]:
-    """Give the parts of a text of a kind that ``KINDS`` names; none where it has no parts."""
+    """Return the parts of a text of a kind that ``KINDS`` names; none if it has no parts."""
     find = KINDS.get(kind)
     if find is None:
         return []
@@ -62,7 +62,7 @@ def write_outline(entries: list[Entry], room: int) -> str:
 
 
 def _partial_outline(entries: list[Entry], deepest: int, room: int) -> str:
-    """Write as many of the entries down to a level as fit, the first ones of the deepest; ``""`` where none fits."""
+    """Write as many of the entries down to a level as fit, the first ones of the deepest; ``""`` if none fits."""
     deep = [entry for entry in entries if entry.level == deepest]
     count = len(deep)
     while count:

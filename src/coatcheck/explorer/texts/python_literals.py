@@ -40,7 +40,7 @@ def looks_like_python(text: str) -> bool:
 
 
 def open_python_literal(text: str) -> tuple[Any, str] | None:
-    """Give the list or dict that Python printed, as the JSON that the store would make of it."""
+    """Return the list or dict that Python printed, as the JSON that the store would make of it."""
     value = _parse_as_json(text)
     if value is None and len(text) <= MOST_PARSED:
         value = _parsed(text)
@@ -48,7 +48,7 @@ def open_python_literal(text: str) -> tuple[Any, str] | None:
 
 
 def _parse_as_json(text: str) -> Any:
-    """Write each token of the text as JSON does; ``None`` where that makes no JSON: sets, keys that are no texts."""
+    """Write each token of the text as JSON does; ``None`` if that makes no JSON: sets, keys that are no texts."""
     try:
         return json.loads(_TOKEN.sub(_as_json, text), parse_constant=lambda _: None)
     except (SyntaxError, ValueError, TypeError, OverflowError, RecursionError, MemoryError):
@@ -112,7 +112,7 @@ def _require_key(key: ast.expr | None) -> ast.expr:
 
 
 def _construct(name: str, given: list[Any]) -> Any:
-    """Give what a constructor that Python prints stands for: dates as ISO 8601, numbers and ids as their text."""
+    """Return what a constructor that Python prints stands for: dates as ISO 8601, numbers and ids as their text."""
     make = _CONSTRUCTORS.get(name.rpartition(".")[2])
     if make is None:
         raise ValueError("no literal")

@@ -25,7 +25,7 @@ class Summary:
     """A text in short.
 
     Attributes:
-        text: Lines for a preview; ``""`` where there is nothing to tell.
+        text: Lines for a preview; ``""`` if there is nothing to tell.
         section: First line and end of a part that is worth reading.
         pattern: A regular expression that some of the lines match.
         skipped: Matches of the pattern that the text names already.
@@ -42,7 +42,7 @@ class Summary:
 
 
 def summarise(text: str, form: str, room: int) -> Summary:
-    """Give what a text of a recognised format holds, in at most ``room`` characters."""
+    """Return what a text of a recognised format holds, in at most ``room`` characters."""
     if form == "log lines":
         log = read_log(text)
         most = sum(log.levels.values()) // 2
@@ -63,7 +63,7 @@ def summarise(text: str, form: str, room: int) -> Summary:
 
 
 def error_pattern(text: str) -> str:
-    """Give a pattern for what went wrong, where some of the lines of a text tell of it: the output of a command."""
+    """Return a pattern for what went wrong, where some of the lines of a text tell of it: the output of a command."""
     lines = text.count("\n")
     if lines < LONG:
         return ""

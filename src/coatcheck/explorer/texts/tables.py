@@ -39,7 +39,7 @@ def looks_like_table(head: str) -> bool:
 
 
 def open_table(text: str) -> tuple[Any, str] | None:
-    """Give the rows of a table as objects by its header, or as arrays where it has none."""
+    """Return the rows of a table as objects by its header, or as arrays where it has none."""
     delimiter = _delimiter(text[:4000])
     if delimiter is None:
         return None

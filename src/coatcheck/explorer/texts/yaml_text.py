@@ -61,7 +61,7 @@ _PlainLoader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^<<$"
 
 
 def open_yaml_text(text: str) -> Any:
-    """Give the list or dict that a YAML text spells out (of several documents, a list), or ``None`` for other text.
+    """Return the list or dict that a YAML text spells out (of several documents, a list), or ``None`` for other text.
 
     Raises:
         ArgumentRejected: It is YAML whose aliases expand to too much, or that contains itself.

@@ -146,7 +146,7 @@ class _DisconnectedError(Exception):
 
 
 async def _drain(receive: Receive) -> None:
-    """Take and drop the rest of a body, so that a client that still sends reads the refusal."""
+    """Read and drop the rest of a body, so that a client that still sends reads the refusal."""
     with suppress(TimeoutError, _DisconnectedError):
         async with asyncio.timeout(DRAIN_SECONDS):
             while (await _next(receive))[1]:
@@ -188,7 +188,7 @@ class PostOnly:
 
 
 class DrainingApplication:
-    """An ASGI application that knows what is in flight, and can end what would never end by itself.
+    """An ASGI application that knows what is in flight, and can end what would never end on its own.
 
     Standing streams are the responses to ``GET`` and to requests that subscribe: a client that listens. They are closed
     once nothing else is in flight, since the answers of a call may come by one of them.

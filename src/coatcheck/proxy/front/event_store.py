@@ -64,7 +64,7 @@ class SessionEvents(EventStore):
         self._sizes: dict[int, int] = {}
 
     def expect(self, message: JSONRPCMessage, size: int) -> None:
-        """Say how large a message is that will be stored; it is known already and need not be counted again."""
+        """Describe how large a message is that will be stored; it is known already and need not be counted again."""
         self._sizes[id(message)] = size
 
     async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:

@@ -66,7 +66,7 @@ class Session:
     Args:
         transport: The SDK's side; not connected yet.
         events: What it keeps of what was sent.
-        make_connection: Gives the connection to the upstream.
+        make_connection: Returns the connection to the upstream.
         interceptor: What is done with lists, arguments and results.
         scopes: Where the store asks for the namespace.
         caller: Whose session it is.
@@ -285,7 +285,7 @@ class Session:
 
 
 def _as_on_the_wire(message: JSONRPCMessage) -> Message:
-    """Give a message as it came; what is in it, which may be large, is not copied."""
+    """Return a message unchanged; what is in it, which may be large, is not copied."""
     if isinstance(message, JSONRPCError):
         return message.model_dump(by_alias=True, exclude_unset=True)
     return {name: getattr(message, name) for name in type(message).model_fields if name in message.model_fields_set}

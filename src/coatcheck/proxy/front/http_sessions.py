@@ -43,7 +43,7 @@ class _SessionOwner(NamedTuple):
 
     Attributes:
         caller: Who may use it.
-        place: The client's network, if that is all that tells callers apart; ``""`` for an authenticated caller.
+        place: The client's network, if that is all that distinguishes callers; ``""`` for an authenticated caller.
     """
 
     caller: Caller
@@ -54,7 +54,7 @@ class Sessions:
     """All sessions of one server.
 
     Args:
-        make_connection: Gives a new connection to the upstream.
+        make_connection: Returns a new connection to the upstream.
         interceptor: What is done with lists, arguments and results.
         scopes: Where the store asks for the namespace.
         security: Which host and origin headers are accepted.
@@ -158,7 +158,7 @@ class Sessions:
 
 
 def _client_network(scope: Scope) -> str:
-    """Give the address that a request comes from; for IPv6 the /64 network, in which one host has many addresses."""
+    """Return the address that a request comes from; for IPv6 the /64 network, in which one host has many addresses."""
     host = (scope.get("client") or ("", 0))[0]
     try:
         address = ip_address(host)

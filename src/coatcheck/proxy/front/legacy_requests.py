@@ -1,4 +1,4 @@
-"""Requests of the 2025 revisions without a session: each replica initializes the upstream by itself."""
+"""Requests of the 2025 revisions without a session: each replica initializes the upstream on its own."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ class LegacySharedConnection(SharedConnection):
     It is told that its client has no capabilities: no client could answer its requests.
 
     Args:
-        make_connection: Gives a new connection to the upstream.
+        make_connection: Returns a new connection to the upstream.
         version: The revision that is asked for.
     """
 
@@ -111,10 +111,10 @@ class LegacySharedConnection(SharedConnection):
 
 
 class LegacyRequests(SessionlessRequests):
-    """Answers requests of the 2025 revisions, each by itself.
+    """Answers requests of the 2025 revisions, each on its own.
 
     Args:
-        make_connection: Gives a new connection to the upstream; called once for each revision that clients speak.
+        make_connection: Returns a new connection to the upstream; called once for each revision that clients speak.
         interceptor: What is done with lists, arguments and results.
         scopes: Where the store asks for the namespace.
         security: Which host and origin headers are accepted.

@@ -114,20 +114,20 @@ class SessionlessRequests(ABC):
         return False
 
     async def _parsed_partially(self, body: bytes) -> Message | None:
-        """Give a long call as it shows at partial parsing, where that will do."""
+        """Return a long call as it shows at partial parsing, where that will do."""
         del body
         return None
 
     @abstractmethod
     async def _check(self, message: Any, request: Request) -> Message | None:
-        """Give the answer that a message gets here, ``{}`` for one that gets none, ``None`` for one that passes on."""
+        """Return our own answer to a message: ``{}`` for no response, ``None`` for a message that is forwarded."""
 
     @abstractmethod
     def _connection_for(self, message: Message, request: Request) -> SharedConnection:
-        """Give the upstream of a request that passes on."""
+        """Return the upstream of a request that passes on."""
 
     def _budget_key(self, message: Message, caller: Caller, peer: str) -> Hashable:
-        """Say whose calls count together, for want of a session: those of one application of one user.
+        """Return whose calls count together, for want of a session: those of one application of one user.
 
         Who is not known, over a network, shares a budget with no one: a stranger could use it up, or learn from
         what is left that others call. Requests of the 2025 revisions do not name their application: those of a user
@@ -219,7 +219,7 @@ class SessionlessRequests(ABC):
 
 
 def application_of(request: Message) -> tuple[str, ...]:
-    """Give name and version of the application that a request comes from, bounded, for they are remembered."""
+    """Return name and version of the application that a request comes from, bounded, for they are remembered."""
     info = meta_of(request).get(CLIENT_INFO)
     said = [info.get(key) for key in ("name", "version")] if isinstance(info, dict) else []
     return tuple(word[:MAX_NAME_CHARACTERS] if isinstance(word, str) else "" for word in said)
@@ -245,7 +245,7 @@ class SendQueue:
             self._lines.put_nowait(line)
 
     async def get(self) -> bytes:
-        """Take the next line."""
+        """Read the next line."""
         line = await self._lines.get()
         self._bytes -= len(line)
         return line

@@ -69,7 +69,7 @@ class SharedConnection:
     """A connection that many requests share. It opens with the first, and again after the upstream was lost.
 
     Args:
-        make_connection: Gives a new connection to the upstream.
+        make_connection: Returns a new connection to the upstream.
     """
 
     def __init__(self, make_connection: Callable[[], UpstreamConnection]) -> None:
@@ -84,23 +84,23 @@ class SharedConnection:
 
     @property
     def connection(self) -> UpstreamConnection | None:
-        """What leads to the upstream at the moment, if it is open."""
+        """What currently leads to the upstream, if it is open."""
         return self._connection
 
     def object_readers(self) -> Mapping[str, str]:
-        """Give the servers that keep objects themselves; see `UpstreamConnection`."""
+        """Return the servers that keep objects themselves; see `UpstreamConnection`."""
         return {} if self._connection is None else self._connection.object_readers()
 
     def listed_name(self, tool: str) -> str:
-        """Give the name that a tool is listed by; see `UpstreamConnection`."""
+        """Return the name that a tool is listed by; see `UpstreamConnection`."""
         return tool if self._connection is None else self._connection.listed_name(tool)
 
     def stream(self, take: Callable[[bytes], None]) -> RequestStream:
-        """Give a request its way upstream; see ``RequestStream``."""
+        """Open a stream for a request; see ``RequestStream``."""
         return RequestStream(self, take)
 
     async def refusal(self, request: Message) -> Message | None:
-        """Say that the upstream speaks no such revision, if so; asked once for each upstream.
+        """Report that the upstream speaks no such revision, if so; asked once for each upstream.
 
         Raises:
             UpstreamError: The upstream cannot be started.
@@ -296,11 +296,11 @@ class _UnusedConnection:
         """Do nothing."""
 
     def object_readers(self) -> Mapping[str, str]:
-        """Give none; see `UpstreamConnection`."""
+        """Return none; see `UpstreamConnection`."""
         return {}
 
     def listed_name(self, tool: str) -> str:
-        """Give the same name; see `UpstreamConnection`."""
+        """Return the same name; see `UpstreamConnection`."""
         return tool
 
     exit_code = 0

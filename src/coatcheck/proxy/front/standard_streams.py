@@ -17,7 +17,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def own_stdout() -> Iterator[int]:
-    """Give a descriptor that leads to our stdout while all else that prints there goes to stderr."""
+    """Return a descriptor that leads to our stdout while all else that prints there goes to stderr."""
     sys.stdout.flush()
     ours = os.dup(1)
     os.dup2(2, 1)
@@ -41,7 +41,7 @@ def signals(received: Callable[[int], None], shutdown_timeout: Callable[[], floa
 
     Args:
         received: Gets the signal's number.
-        shutdown_timeout: Gives the seconds from the signal to the end of the process. What has not ended by then is
+        shutdown_timeout: Returns the seconds from the signal to the end of the process. What has not ended by then is
             killed: this process, whatever keeps it, and the servers that it started.
     """
     loop = asyncio.get_running_loop()

@@ -64,7 +64,7 @@ class StatelessRequests(SessionlessRequests):
         return call if connection.sends_separately or await is_json(body) else None
 
     async def _check(self, message: Any, request: Request) -> Message | None:
-        """Give the answer that a message gets here, ``{}`` for one that gets none, ``None`` for one that passes on."""
+        """Return our own answer to a message: ``{}`` for no response, ``None`` for a message that is forwarded."""
         if message is None:
             return error_response(None, "Parse error", PARSE_ERROR)
         if isinstance(message, dict) and "id" not in message and isinstance(message.get("method"), str):

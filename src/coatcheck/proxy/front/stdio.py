@@ -40,7 +40,7 @@ async def serve_stdio(
         make_interceptor: Called once, in a thread, while the server starts; slow imports belong in there.
         instructions: What a model is told about references, where that is known before the interceptor is made.
         offer_resources: Advertise resources although the server has none: stored objects are resources.
-        shutdown_timeout: Gives the seconds from a signal to the end of the process, by force if it must be.
+        shutdown_timeout: Returns the seconds from a signal to the end of the process, by force if it must be.
         on_ready: Called when signals end the session in order.
 
     Returns:

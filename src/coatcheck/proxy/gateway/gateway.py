@@ -102,12 +102,12 @@ class Gateway:
         return sum(upstream.backlog_bytes for upstream in self._upstreams.values())
 
     def hold(self, *, held: bool) -> None:
-        """Take nothing from any server, or go on; see `UpstreamConnection`."""
+        """Pause or resume reading from all servers; see `UpstreamConnection`."""
         for upstream in self._upstreams.values():
             upstream.hold(held=held)
 
     def start(self, on_message: OnMessage, _on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
-        """Start all servers; see `UpstreamConnection`. A gateway does not end by itself."""
+        """Start all servers; see `UpstreamConnection`. A gateway does not end on its own."""
         self._on_message, self.on_pressure = on_message, on_pressure
         self._requests = ServerRequests(on_message)
         for upstream in self._upstreams.values():
@@ -116,12 +116,12 @@ class Gateway:
     exit_code = 0
 
     def object_readers(self) -> Mapping[str, str]:
-        """Give the tool prefix of each server that keeps objects itself, and the tool that reads them."""
+        """Return the tool prefix of each server that keeps objects itself, and the tool that reads them."""
         keeping = [upstream for upstream in self._running() if announces_coatcheck(upstream.capabilities)]
         return {joined(upstream.name, ""): joined(upstream.name, "object_store_get") for upstream in keeping}
 
     def listed_name(self, tool: str) -> str:
-        """Give the name that a tool is listed by; see `UpstreamConnection`."""
+        """Return the name that a tool is listed by; see `UpstreamConnection`."""
         return self._routes.listed_name(tool)
 
     def stray_output(self, line: bytes) -> None:
@@ -142,7 +142,7 @@ class Gateway:
     # From the client
 
     def send(self, line: bytes, message: Any = None) -> None:
-        """Take a line of the client's; see `UpstreamConnection`."""
+        """Handle a line from the client; see `UpstreamConnection`."""
         message = parse(line) if message is None else message
         for part in message if isinstance(message, list) else [message]:
             if isinstance(part, dict):
@@ -183,7 +183,7 @@ class Gateway:
         self._on_message(answer if isinstance(answer, bytes) else await adump_line(answer), key)
 
     async def _result(self, message: Message) -> Message | bytes:
-        """Answer a request; with a line where a server's answer passes as it came.
+        """Answer a request; with a line where a server's answer passes unchanged.
 
         Raises:
             UpstreamError: The server that it is meant for is down.

@@ -42,7 +42,7 @@ NOT_CACHED = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
 
 
 def merged_capabilities(upstreams: Sequence[Upstream]) -> dict[str, Any]:
-    """Give what the servers can do together.
+    """Return what the servers can do together.
 
     Tools are always there, since ours are, and that lists change is always said, since servers come and go. Of the
     extensions there is MCP Apps alone: others cannot be kept apart.
@@ -66,7 +66,7 @@ def merged_capabilities(upstreams: Sequence[Upstream]) -> dict[str, Any]:
 
 
 def merged_instructions(upstreams: Sequence[Upstream]) -> str:
-    """Give the instructions of all servers, with a sentence on how names are prefixed."""
+    """Return the instructions of all servers, with a sentence on how names are prefixed."""
     names = ", ".join(upstream.name for upstream in upstreams)
     example = joined(upstreams[0].name if upstreams else "server", "tool")
     begin = f"Several servers are behind this one: {names}. The name of each tool begins with its server's, as in"
@@ -81,12 +81,12 @@ def merged_instructions(upstreams: Sequence[Upstream]) -> str:
 
 
 def server_info() -> dict[str, str]:
-    """Give the name under which the servers appear together."""
+    """Return the name under which the servers appear together."""
     return {"name": "coatcheck", "title": "coatcheck gateway", "version": _VERSION}
 
 
 def renamed(upstream: Upstream, method: str, entry: Any) -> Any:
-    """Give an entry of a server's list with the name or address that it has here."""
+    """Return an entry of a server's list with the name or address that it has here."""
     if not isinstance(entry, dict):
         return entry
     changed = dict(entry)
@@ -101,7 +101,7 @@ def renamed(upstream: Upstream, method: str, entry: Any) -> Any:
 
 
 def servers_tool() -> dict[str, Any]:
-    """Give the entry of the tool that tells how the servers are."""
+    """Return the entry of the tool that tells how the servers are."""
     return {
         "name": SERVERS_TOOL,
         "description": "Tell which servers are behind this one, whether each runs, and when one that is down is tried "
@@ -112,7 +112,7 @@ def servers_tool() -> dict[str, Any]:
 
 
 def servers_text(upstreams: Sequence[Upstream]) -> str:
-    """Say how each server is, a line for each."""
+    """Describe how each server is, a line for each."""
     lines = []
     for upstream in upstreams:
         info = server_info_of(upstream.handshake_result)
@@ -153,7 +153,7 @@ async def merged_list(message: Message, upstreams: Sequence[Upstream], ask: Ask)
 
 
 async def _pages(upstream: Upstream, message: Message, key: str, ask: Ask) -> list[Any]:
-    """Give all entries of an upstream's list; one that cannot list now adds none."""
+    """Return all entries of an upstream's list; one that cannot list now adds none."""
     entries: list[Any] = []
     params = dict(message.get("params") or {})
     for _ in range(MAX_PAGES):
@@ -175,7 +175,7 @@ async def _pages(upstream: Upstream, message: Message, key: str, ask: Ask) -> li
 
 
 def result_of(upstream: Upstream, message: Message, answer: Message) -> dict[str, Any]:
-    """Give the result in a server's answer to a client's request, in the client's protocol revision.
+    """Return the result in a server's answer to a client's request, in the client's protocol revision.
 
     Raises:
         RefusedError: The server refused.

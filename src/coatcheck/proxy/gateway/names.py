@@ -16,12 +16,12 @@ _SEVERAL = re.compile(r"_{2,}")
 
 
 def plain_name(name: str) -> str:
-    """Give a server's name as it stands before its tools' names: letters, digits, ``-`` and single ``_``."""
+    """Return a server's name as it stands before its tools' names: letters, digits, ``-`` and single ``_``."""
     return _SEVERAL.sub("_", _OTHER.sub("_", name)).strip("_")
 
 
 def plain_names(names: Iterable[str]) -> dict[str, str]:
-    """Give the plain name of each server.
+    """Return the plain name of each server.
 
     Raises:
         SettingsError: Two servers would have the same one, or one would have none.
@@ -39,31 +39,31 @@ def plain_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def joined(server: str, name: str) -> str:
-    """Give the name that a server's tool or prompt has here."""
+    """Return the name that a server's tool or prompt has here."""
     return f"{server}{BETWEEN}{name}"
 
 
 def split(name: Any) -> tuple[str, str]:
-    """Give server and own name; both empty where a name is none of ours."""
+    """Return server and own name; both empty where a name is none of ours."""
     server, between, own = str(name).partition(BETWEEN)
     return (server, own) if between else ("", "")
 
 
 def scheme_of(server: str) -> str:
-    """Give what stands before the addresses of a server's resources, in the characters that a URL allows there."""
+    """Return what stands before the addresses of a server's resources, in the characters that a URL allows there."""
     scheme = server.lower().replace("_", "-")
     return scheme if scheme[:1].isalpha() else f"s-{scheme}"
 
 
 def joined_uri(server: str, uri: Any) -> Any:
-    """Give the address that a server's resource has here; that of a view keeps its scheme."""
+    """Return the address that a server's resource has here; that of a view keeps its scheme."""
     if not isinstance(uri, str):
         return uri
     return f"{VIEWS}{scheme_of(server)}+{uri[len(VIEWS) :]}" if is_view_address(uri) else f"{scheme_of(server)}+{uri}"
 
 
 def split_uri(uri: Any) -> tuple[str, str]:
-    """Give the scheme of a server and the resource's own address; both empty where an address is none of ours."""
+    """Return the scheme of a server and the resource's own address; both empty where an address is none of ours."""
     before = VIEWS if is_view_address(uri) else ""
     scheme, between, own = str(uri)[len(before) :].partition("+")
     if not between or "/" in scheme or not (before or ":" in own):
@@ -117,12 +117,12 @@ RELATED = "io.modelcontextprotocol/related-task"
 
 
 def with_joined_tasks(server: str, result: dict[str, Any]) -> dict[str, Any]:
-    """Give a server's result, or the parameters of its messages, with the names that its tasks have here."""
+    """Return a server's result, or the parameters of its messages, with the names that its tasks have here."""
     return _renamed(result, lambda own: joined(server, own))
 
 
 def with_own_tasks(params: Any) -> Any:
-    """Give parameters of the client's with the names that tasks have at their server."""
+    """Return parameters of the client's with the names that tasks have at their server."""
     return _renamed(params, lambda name: split(name)[1] or name) if isinstance(params, dict) else params
 
 

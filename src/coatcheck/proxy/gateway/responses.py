@@ -13,19 +13,19 @@ class UpstreamResponse(NamedTuple):
 
     Attributes:
         line: The line that it came in; empty where that had several, or was no JSON.
-        message: What it says; ``None`` where partial parsing showed that a long one names nothing of the server's.
+        message: What it says; ``None`` if partial parsing showed that a long one names nothing of the server's.
     """
 
     line: bytes
     message: Message | None
 
     async def parsed(self) -> Message:
-        """Give what it says."""
+        """Return what it says."""
         message = await parse_long(self.line) if self.message is None else self.message
         return message if isinstance(message, dict) else {}
 
     def line_for(self, request_id: Any, *, checked: bool) -> bytes | None:
-        """Give the line with another id; ``None`` where it may have a second one, unless that is ``checked`` later."""
+        """Return the line with another id; ``None`` if it may have a second one, unless that is ``checked`` later."""
         line = replace_response_id(self.line, request_id)
         if line is None or checked:
             return line
@@ -48,6 +48,6 @@ class ResponseWaiter:
     unparsed: bool = False
 
     def give(self, response: UpstreamResponse) -> None:
-        """Hand over the response, unless it is no longer awaited."""
+        """Deliver the response, unless it is no longer awaited."""
         if not self.response.done():
             self.response.set_result(response)

@@ -14,17 +14,17 @@ def is_initialize(message: Message) -> bool:
 
 
 def client_meta(client: Message) -> dict[str, Any]:
-    """Give what a request's `_meta` says about its client."""
+    """Return what a request's `_meta` says about its client."""
     return {key: value for key, value in meta_of(client).items() if key.startswith(_META_PREFIX)}
 
 
 def client_info(client: Message) -> Any:
-    """Give the name and version that a request gives its client."""
+    """Return the name and version that a request gives its client."""
     return meta_of(client).get(CLIENT_INFO) or {"name": "coatcheck", "version": "0"}
 
 
 def stateless_capabilities(client: Message) -> dict[str, Any]:
-    """Give the capabilities of a stateless client that a legacy server can use: views, since it asks back nothing."""
+    """Return the capabilities of a stateless client that a legacy server can use: views, since it asks back nothing."""
     given = meta_of(client).get(CLIENT_CAPABILITIES)
     extensions = given.get("extensions") if isinstance(given, dict) else None
     views = extensions.get(APPS_EXTENSION) if isinstance(extensions, dict) else None
@@ -32,7 +32,7 @@ def stateless_capabilities(client: Message) -> dict[str, Any]:
 
 
 def without_client_meta(params: Any) -> Any:
-    """Give parameters as a server of a legacy revision expects them."""
+    """Return parameters as a server of a legacy revision expects them."""
     meta = params.get("_meta") if isinstance(params, dict) else None
     if not isinstance(meta, dict):
         return params

@@ -31,7 +31,7 @@ class RefusedError(Exception):
 
 
 def no_server_named(message: Message) -> RefusedError:
-    """Say that nothing in a request tells which server it is for."""
+    """Report that nothing in a request tells which server it is for."""
     method = str(message["method"])
     if method in _OF_ONE:
         return RefusedError(INVALID_PARAMS, f"There is no such {_OF_ONE[method]}.")
@@ -57,7 +57,7 @@ class Routes:
     def of(self, params: Any) -> tuple[Upstream, dict[str, Any]] | None:
         """Find the server that parameters are for, and give them as that server knows them.
 
-        Names in ``ref`` count too, as completion has them. ``None`` where nothing tells, or where they name several
+        Names in ``ref`` count too, as completion has them. ``None`` if nothing tells, or where they name several
         servers.
         """
         given = params if isinstance(params, dict) else {}
@@ -68,7 +68,7 @@ class Routes:
         return (found.pop(), own) if len(found) == 1 else None
 
     def listed_name(self, tool: str) -> str:
-        """Give the name that a tool is listed by, where it is given without its server's and one server has it.
+        """Return the name that a tool is listed by, where it is given without its server's and one server has it.
 
         The views of a server (MCP Apps) call its tools by their own names.
         """
@@ -76,7 +76,7 @@ class Routes:
         return names[0] if len(names) == 1 and split(tool)[0] not in self._upstreams else tool
 
     def no_tool(self, tool: str) -> RefusedError:
-        """Say that there is no such tool."""
+        """Report that there is no such tool."""
         names = ", ".join(map(quoted_name, self._listed_names(tool)))
         several = f" Several servers have one: {names}." if names else ""
         return RefusedError(INVALID_PARAMS, f"There is no tool {quoted(tool)}.{several}")
@@ -85,7 +85,7 @@ class Routes:
         return [joined(each.name, tool) for each in self._upstreams.values() if tool in (each.tools or ())]
 
     def only_upstream(self, params: Any) -> tuple[Upstream, Any] | None:
-        """Give the server for which everything is, where there is only one."""
+        """Return the server for which everything is, where there is only one."""
         upstreams = list(self._upstreams.values())
         return (upstreams[0], params) if len(upstreams) == 1 else None
 

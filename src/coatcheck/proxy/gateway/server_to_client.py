@@ -59,7 +59,7 @@ class ServerRequests:
         request.requester.answer({**message, "id": request.request_id})
 
     def forward_notification(self, message: Message) -> bool:
-        """Take a notification of the client's about what it was asked; say whether it is one."""
+        """Take a notification of the client's about what it was asked; return whether it is one."""
         method, params = message.get("method"), message.get("params")
         params = params if isinstance(params, dict) else {}
         if method == PROGRESS:
@@ -75,7 +75,7 @@ class ServerRequests:
         return False
 
     def cancel(self, upstream: Upstream, params: dict[str, Any]) -> None:
-        """Tell the client that a server waits no longer for an answer."""
+        """Notify the client that a server waits no longer for an answer."""
         self._cancel(self._requests.cancelled(upstream, params), params)
 
     def forget(self, upstream: Upstream) -> None:

@@ -24,7 +24,7 @@ class Subscriptions:
     """The client's open subscriptions.
 
     Args:
-        running: Gives the servers that run.
+        running: Returns the servers that run.
         schemes: The servers by what stands before their resources' addresses.
         tell: Sends the client a notification that belongs to one of its requests.
     """
@@ -69,7 +69,7 @@ class Subscriptions:
                 return  # That it went away is told by a changed list.
 
     def announce(self, method: str, params: dict[str, Any] | None) -> None:
-        """Tell the subscriptions that want to know of a change."""
+        """Notify the subscriptions about a change."""
         given = params or {}
         field = next((field for name, field in LIST_CHANGES.values() if name == method), "")
         for key, (request_id, wanted) in self.open.items():

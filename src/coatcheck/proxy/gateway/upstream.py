@@ -74,7 +74,7 @@ class Upstream:
 
     Args:
         name: Its plain name.
-        make_connection: Gives a new connection to it.
+        make_connection: Returns a new connection to it.
         owner: Receives the requests and notifications of the server.
 
     Attributes:
@@ -116,7 +116,7 @@ class Upstream:
         return 0 if self._connection is None else self._connection.backlog_bytes
 
     def hold(self, *, held: bool) -> None:
-        """Take nothing from the server for a while, or go on."""
+        """Pause or resume reading from the server."""
         self._held = held
         self._apply_backpressure()
 
@@ -135,7 +135,7 @@ class Upstream:
         return self.state is State.RUNNING and self.capabilities.get(capability) is not None
 
     def describe(self) -> str:
-        """Say in a sentence how the server is."""
+        """Describe in a sentence how the server is."""
         if self.state is not State.DOWN:
             return str(self.state.value)
         wait = max(self.retry_at - time.monotonic(), 0)
@@ -270,7 +270,7 @@ class Upstream:
             self._requests.remove(pending)
 
     def notify(self, method: str, params: Any) -> None:
-        """Tell the server something, if it is there."""
+        """Send a notification to the server if it is connected."""
         self._send({"jsonrpc": "2.0", "method": method} | _params_member(params))
 
     def answer(self, message: Message) -> None:
@@ -288,7 +288,7 @@ class Upstream:
             self._taken(parse(line), line, related)
 
     async def _take_long(self, line: bytes, related: Id | None) -> None:
-        """Hand over a long answer of which only the id changes; parse all else."""
+        """Forward a long answer of which only the id changes; parse all else."""
         pending = self._requests.find(_response_id(line))
         if pending is not None and pending.requester.unparsed:
             for names in (has_escaped_letters, may_name_resources, may_name_tasks):

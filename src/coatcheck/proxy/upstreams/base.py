@@ -72,11 +72,11 @@ class UpstreamConnection(Protocol):
         ...
 
     def object_readers(self) -> Mapping[str, str]:
-        """Give the tool prefix of each server that keeps objects itself, and its tool that reads them: for gateways."""
+        """Return, for gateways, the tool prefix of each server that keeps objects, and its tool that reads them."""
         ...
 
     def listed_name(self, tool: str) -> str:
-        """Give the name that a tool is listed by; views behind gateways call it by another."""
+        """Return the name that a tool is listed by; views behind gateways call it by another."""
         ...
 
     async def finish(self) -> None:
@@ -85,7 +85,7 @@ class UpstreamConnection(Protocol):
 
     @property
     def exit_code(self) -> int:
-        """The exit code of a server process that ended by itself with a failure, else 0; 128 + n for signal n."""
+        """The exit code of a server process that ended on its own with a failure, else 0; 128 + n for signal n."""
         ...
 
     async def close(self) -> None:

@@ -109,11 +109,11 @@ class HttpConnection:
         logger.info("%s sent something that is not a message: %.200r", self.name, line)
 
     def object_readers(self) -> Mapping[str, str]:
-        """Give none; see `UpstreamConnection`."""
+        """Return none; see `UpstreamConnection`."""
         return {}
 
     def listed_name(self, tool: str) -> str:
-        """Give the same name; see `UpstreamConnection`."""
+        """Return the same name; see `UpstreamConnection`."""
         return tool
 
     @property
@@ -165,14 +165,14 @@ class HttpConnection:
             taken(waits)
 
     def _redirect_target(self, response: httpx2.Response) -> httpx2.URL | None:
-        """Give the address within the same origin that a response leads to, if it does."""
+        """Return the address within the same origin that a response leads to, if it does."""
         if response.status_code not in REDIRECTS:
             return None
         moved = response.url.join(response.headers.get("location", ""))
         return moved if same_origin(str(self._url), str(moved)) else None
 
     def _count_unsent(self, message: object, size: int) -> None:
-        """Note that so much more, or less, of a message waits."""
+        """Record that so much more, or less, of a message waits."""
         left = self.flow.unsent.pop(id(message), 0) + size
         if left:
             self.flow.unsent[id(message)] = left
@@ -195,7 +195,7 @@ class _Body:
 def open_client(
     headers: Mapping[str, str], ca_file: Path | None, auth: httpx2.Auth | None = None
 ) -> httpx2.AsyncClient:
-    """Make a client without a read timeout, with as many connections as there are requests.
+    """Create a client without a read timeout, with as many connections as there are requests.
 
     Raises:
         UpstreamError: The certificates cannot be read, or a header is malformed.
@@ -255,7 +255,7 @@ def same_origin(one: str, other: str) -> bool:
 
 
 def unreachable(name: str, error: Exception) -> str:
-    """Say that and why a server cannot be reached."""
+    """Explain why a server cannot be reached."""
     if isinstance(error, httpx2.SSEError):
         error = ValueError(TOO_LARGE)
     if isinstance(error, ValueError):
@@ -266,12 +266,12 @@ def unreachable(name: str, error: Exception) -> str:
 
 
 def not_mcp(name: str, kind: str) -> str:
-    """Say that the response is not MCP."""
+    """Report that the response is not MCP."""
     return f"The server {name} answered with {quoted_name(kind)}, which is no MCP. Check the path of the URL."
 
 
 def refusal(name: str, response: httpx2.Response) -> str:
-    """Say that and why a server refused."""
+    """Explain why a server refused."""
     if response.is_redirect:
         return f"The server {name} has moved to another address: use that one's URL."
     hint = _HINTS.get(response.status_code, "")

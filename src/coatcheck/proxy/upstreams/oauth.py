@@ -317,7 +317,7 @@ async def _send(client: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.R
 
 
 def _protocol(response: httpx2.Response | None) -> Mapping[str, str]:
-    """Give the header by which the SDK knows that the server understands resource indicators (RFC 8707)."""
+    """Return the header by which the SDK knows that the server understands resource indicators (RFC 8707)."""
     sent = response.request.headers.get("mcp-protocol-version") if response is not None else None
     return {"mcp-protocol-version": sent or "2025-06-18"}
 
@@ -367,7 +367,7 @@ def _shown(url: str) -> str:
 
 
 async def revoke(sign_in: SignIn) -> bool:
-    """Tell the authorization server that the tokens are no longer needed (RFC 7009); whether it took that."""
+    """Notify the authorization server that the tokens are no longer needed (RFC 7009); whether it took that."""
     endpoint = (sign_in.server_metadata or {}).get("revocation_endpoint")
     token = (sign_in.tokens or {}).get("refresh_token") or sign_in.access_token
     if not endpoint or not token:

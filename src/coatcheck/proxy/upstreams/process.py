@@ -73,7 +73,7 @@ class ServerProcess:
         self._stderr_copier.join(seconds)
 
     def stderr_excerpt(self) -> str:
-        """Quote the last lines of its stderr on one bounded line; ``""`` where there are none."""
+        """Quote the last lines of its stderr on one bounded line; ``""`` if there are none."""
         lines = self.stderr_tail.decode("utf-8", "replace").strip().splitlines()
         last = " | ".join(line.strip() for line in lines[-3:] if line.strip())
         return quoted(last, 400) if last else ""
@@ -105,7 +105,7 @@ def write_to_stderr(data: bytes) -> None:
 
 
 def write_or_drop(descriptor: int, data: bytes, seconds: float = 0.0) -> bool:
-    """Write to a descriptor whose reader may have stopped reading; say whether everything was written.
+    """Write to a descriptor whose reader may have stopped reading; return whether everything was written.
 
     Args:
         descriptor: Where to write. It stays in blocking mode: other programs share it.
@@ -131,7 +131,7 @@ class DroppingStderr(io.TextIOBase):
         return len(text)
 
     def fileno(self) -> int:
-        """Give the descriptor of stderr."""
+        """Return the descriptor of stderr."""
         return 2
 
     def isatty(self) -> bool:
@@ -183,7 +183,7 @@ def start_server(
 
 
 def _ancestors_with(command: Sequence[str], folder: str | None) -> str:
-    """Give the servers that lead to this one, itself included, as their children are told.
+    """Return the servers that lead to this one, itself included, as their children are told.
 
     Raises:
         UpstreamError: The server is among those that led to it: it would start itself without end.
@@ -199,7 +199,7 @@ def _ancestors_with(command: Sequence[str], folder: str | None) -> str:
 
 
 def _environment_as_given() -> dict[str, str]:
-    """Give our environment without the variable that Python adds to its own where the locale is C."""
+    """Return our environment without the variable that Python adds to its own where the locale is C."""
     ours = dict(os.environ)
     if ours.get("LC_CTYPE") in _COERCED_LOCALES:
         with suppress(OSError), open("/proc/self/environ", "rb") as given:  # noqa: PTH123  # pathlib is slow to load
@@ -218,7 +218,7 @@ def _enlarge(descriptor: int) -> None:
 
 
 def _ties_to_parent() -> Callable[[], None] | None:
-    """Give what the child does first so that it ends when we are killed without a chance to end it; Linux only."""
+    """Return what the child does first so that it ends when we are killed without a chance to end it; Linux only."""
     if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
         return None  # The tie is to the thread, so one that may end before the process must not make it.
     import ctypes

@@ -69,7 +69,7 @@ class ProcessConnection:
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the process where it ended by itself; see `UpstreamConnection`."""
+        """The exit code of the process where it ended on its own; see `UpstreamConnection`."""
         code = self._own_code or 0
         return code if code >= 0 else 128 - code
 
@@ -118,11 +118,11 @@ class ProcessConnection:
         self._writer.write(line if line.endswith(b"\n") else line + b"\n")
 
     def object_readers(self) -> Mapping[str, str]:
-        """Give none; see `UpstreamConnection`."""
+        """Return none; see `UpstreamConnection`."""
         return {}
 
     def listed_name(self, tool: str) -> str:
-        """Give the same name; see `UpstreamConnection`."""
+        """Return the same name; see `UpstreamConnection`."""
         return tool
 
     async def finish(self) -> None:

@@ -38,7 +38,7 @@ class SseConnection(HttpConnection):
         self._tasks = [loop.create_task(self._read_stream()), loop.create_task(self._post_all())]
 
     async def wait_for_endpoint(self) -> bool:
-        """Wait until the server has named its endpoint; say whether it did."""
+        """Wait until the server has named its endpoint; return whether it did."""
         hearing = self._tasks[0]
         either: set[asyncio.Future[Any]] = {self._endpoint, hearing}
         await asyncio.wait(either, timeout=ENDPOINT_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)

@@ -121,7 +121,7 @@ class StreamableHttpConnection(HttpConnection):
             task.add_done_callback(lambda done: self._posts.get(key) is done and self._posts.pop(key))
 
     def _abort(self, cancelled: Message) -> bool:
-        """Cancel as 2026-07-28 does, by closing the response; say whether that was it."""
+        """Cancel as 2026-07-28 does, by closing the response; return whether that was it."""
         params = cancelled.get("params")
         key = id_of({"id": params.get("requestId")}) if isinstance(params, dict) else None
         post = self._posts.get(key) if key is not None else None
@@ -222,7 +222,7 @@ class StreamableHttpConnection(HttpConnection):
             self._fail(message, f"The server {self.name} closed the stream before its response.")
 
     async def _read_events(self, response: httpx2.Response, message: Message, key: Id) -> _Reading:
-        """Hand on the events of a stream until the answer is among them or the stream breaks off."""
+        """Forward the events of a stream until the answer is among them or the stream breaks off."""
         reading = _Reading()
         check_encoding(response)
         try:
@@ -240,7 +240,7 @@ class StreamableHttpConnection(HttpConnection):
         return reading
 
     def _deliver(self, data: bytes, request: Message, key: Id) -> bool:
-        """Hand on what came in answer to a request; say whether it was the answer."""
+        """Forward a message that came in response to a request; return whether it was the response."""
         self._headers.learn(request, data)
         line = one_line(data)
         initializes = request["method"] == "initialize"
@@ -265,7 +265,7 @@ class StreamableHttpConnection(HttpConnection):
         return answered
 
     async def _falls_back_to_sse(self, response: httpx2.Response, message: Any, line: bytes) -> bool:
-        """Connect by SSE where the server refuses ``initialize`` as one of the older transport does; say whether."""
+        """Connect by SSE where the server refuses ``initialize`` as one of the older transport does; return whether."""
         is_initialize = isinstance(message, dict) and message.get("method") == "initialize"
         if not is_initialize or response.status_code not in {400, NOT_FOUND, NOT_ALLOWED}:
             return False
@@ -316,7 +316,7 @@ class StreamableHttpConnection(HttpConnection):
         task.add_done_callback(self._tasks.discard)
 
     async def _read_server_stream(self) -> None:
-        """Hear what the server says outside of any request, as long as it has a session and lets us."""
+        """Receive the messages that the server sends outside of requests, while the session exists."""
         session, last, wait, failures = self._session, "", RETRY_MILLISECONDS, 0
         while failures < RECONNECTIONS and self._session == session:
             headers = {**self._session_headers(), "accept": "text/event-stream"}
@@ -356,5 +356,5 @@ class StreamableHttpConnection(HttpConnection):
 
 
 def resume_delay(retry: int) -> float:
-    """Give the seconds to wait before a stream is resumed, from the milliseconds that the server asks for."""
+    """Return the seconds to wait before a stream is resumed, from the milliseconds that the server asks for."""
     return min(retry, MAX_RETRY_MILLISECONDS) / 1000

@@ -84,7 +84,7 @@ Target = CommandTarget | UrlTarget
 def make_connection(
     target: Target, *, started: ServerProcess | None = None, verbose: bool = False
 ) -> UpstreamConnection:
-    """Make a connection to a server; nothing is started or connected yet.
+    """Create a connection to a server; nothing is started or connected yet.
 
     Args:
         target: The server.

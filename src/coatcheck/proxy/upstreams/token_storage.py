@@ -71,7 +71,7 @@ class TokenStorage:
         self._folder = folder
 
     def load(self, url: str) -> SignIn:
-        """Give the sign-in at a server; an empty one where there is none."""
+        """Return the sign-in at a server; an empty one where there is none."""
         try:
             stored = json.loads(self._path(url).read_text("utf-8"))
         except (OSError, ValueError):
@@ -104,7 +104,7 @@ class TokenStorage:
         return True
 
     def all(self) -> list[SignIn]:
-        """Give all sign-ins, by URL."""
+        """Return all sign-ins, by URL."""
         urls: list[str] = []
         for path in self._folder.glob("*.json"):
             with suppress(OSError, ValueError):
@@ -155,7 +155,7 @@ def _sign_in(url: str, stored: Any) -> SignIn:
 
 
 def _keyring() -> Any:
-    """Give the system's keyring, or ``None`` where there is none that protects what is in it."""
+    """Return the system's keyring, or ``None`` if there is none that protects what is in it."""
     try:
         import keyring
     except ImportError:

@@ -2,7 +2,7 @@
 
     coatcheck serve --toolset deepset
 
-``coatcheck.toolsets.deepset.client`` is a client of the platform that is usable by itself,
+``coatcheck.toolsets.deepset.client`` is a client of the platform that is usable on its own,
 ``coatcheck.toolsets.deepset.simulator`` a simulated platform. See ``docs/deepset.md``.
 """
 

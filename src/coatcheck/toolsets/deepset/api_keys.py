@@ -20,7 +20,7 @@ NO_KEY = (
 
 
 def token_of(key: str) -> AccessToken | None:
-    """Make an identity of a key: its hash, so that each key has objects of its own; ``None`` for what is no key.
+    """Create an identity of a key: its hash, so that each key has objects of its own; ``None`` for what is no key.
 
     Whether the platform accepts the key shows when it is used.
     """
@@ -36,7 +36,7 @@ class KeyVerifier:
     """Lets in every caller with a key, under the key's own identity; the SDK refuses the others with 401."""
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Say whose a token is."""
+        """Identify the user of a token."""
         return token_of(token)
 
 
@@ -60,7 +60,7 @@ class KeyMiddleware:
 
 
 def key_of_request() -> str:
-    """Give the key of the request that is being handled.
+    """Return the key of the request that is being handled.
 
     Raises:
         NotAuthorized: It came without one.

@@ -56,7 +56,7 @@ class ClientPool:
         return len(self._clients)
 
     def client(self, api_key: str) -> DeepsetClient:
-        """Give the client of a key.
+        """Return the client of a key.
 
         Raises:
             SettingsError: The key has characters that no HTTP header can carry.
@@ -79,7 +79,7 @@ class ClientPool:
         return client
 
     def docs(self) -> DocsShare | None:
-        """Give the documentation's share; ``None`` where no share URL is set. It is resolved at its first search.
+        """Return the documentation's share; ``None`` if no share URL is set. It is resolved at its first search.
 
         Raises:
             SettingsError: The share URL cannot be read.

@@ -37,20 +37,20 @@ def limited_settings(settings: DeepsetSettings, core: Settings) -> Settings:
 
 
 def open_clients(settings: DeepsetSettings, coatcheck: Container) -> ClientPool:
-    """Make the pool of clients; it is closed with coatcheck's container."""
+    """Create the pool of clients; it is closed with coatcheck's container."""
     clients = ClientPool(settings)
     coatcheck.exit_stack().push_async_callback(clients.aclose)
     return clients
 
 
 def current_response_limit(coatcheck: Container) -> int:
-    """Give the most characters of an answer."""
+    """Return the maximum characters of an answer."""
     limit: int = coatcheck.settings().response_limit
     return limit
 
 
 def current_client(settings: DeepsetSettings, clients: ClientPool) -> DeepsetClient:
-    """Give the client for the call that is being handled.
+    """Return the client for the call that is being handled.
 
     Raises:
         NotAuthorized: The key is that of each request, and this one came without.
@@ -60,14 +60,14 @@ def current_client(settings: DeepsetSettings, clients: ClientPool) -> DeepsetCli
 
 
 def current_docs(clients: ClientPool) -> DocsShare | None:
-    """Give the documentation's share; ``None`` without one."""
+    """Return the documentation's share; ``None`` without one."""
     return clients.docs()
 
 
 def open_installation(
     settings: DeepsetSettings, coatcheck: Container, registry: Registry, client: Provider[DeepsetClient]
 ) -> Installation:
-    """Say what the toolset brings to a server.
+    """Describe what the toolset brings to a server.
 
     Raises:
         SettingsError: Objects live longer than they may where keys come with requests.

@@ -70,7 +70,7 @@ class DeepsetSettings(BaseSettings):
         return self
 
     def mode(self) -> WorkspaceMode:
-        """Give who names the workspace."""
+        """Return who names the workspace."""
         if self.workspace_mode is not None:
             return self.workspace_mode
         return WorkspaceMode.DYNAMIC if self.workspace is None else WorkspaceMode.STATIC

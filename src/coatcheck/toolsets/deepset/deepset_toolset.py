@@ -22,7 +22,7 @@ class DeepsetToolset(Toolset):
         return cast("DeepsetSettings", self.load_settings(options))
 
     def listing(self, options: Options = None) -> Registry:
-        """Give the tools without settings: a listing needs no API key."""
+        """Return the tools without settings: a listing needs no API key."""
         del options
         return deepset_registry()
 
@@ -35,7 +35,7 @@ class DeepsetToolset(Toolset):
         return KeyVerifier() if self._settings(options).api_key_from_auth_header else None
 
     def install(self, options: Options, container: Container) -> Installation:
-        """Give what the toolset brings to a server.
+        """Return what the toolset brings to a server.
 
         Raises:
             SettingsError: Settings that do not fit.
@@ -46,7 +46,7 @@ class DeepsetToolset(Toolset):
 
 
 def toolset_tools(settings: DeepsetSettings) -> Registry:
-    """Give the tools with what is in these settings."""
+    """Return the tools with what is in these settings."""
     registry: Registry = DeepsetContainer(settings=settings).registry()
     return registry
 

@@ -19,7 +19,7 @@ class Ranker(Protocol):
     """Ranks texts by how well they fit a query."""
 
     async def rank(self, query: str, texts: Sequence[str], top_k: int) -> list[tuple[int, float]]:
-        """Give places in ``texts`` with their scores, the best first, at most ``top_k``; what does not fit is left out.
+        """Return the indexes of at most ``top_k`` matching ``texts`` with their scores, the best first.
 
         Raises:
             CoatcheckError: It cannot rank.
@@ -31,7 +31,7 @@ class BM25Ranker:
     """Ranks by the words that query and text have in common (BM25); downloads nothing."""
 
     async def rank(self, query: str, texts: Sequence[str], top_k: int) -> list[tuple[int, float]]:
-        """Give places in ``texts`` with their scores, the best first.
+        """Return places in ``texts`` with their scores, the best first.
 
         Raises:
             MissingExtra: The extra ``deepset`` is not installed.
@@ -80,7 +80,7 @@ class EmbeddingRanker:
     """Ranks by the similarity of vectors.
 
     Args:
-        embed: Gives a vector for each text, such as a Sentence Transformers model's ``encode``; it is called in a
+        embed: Returns a vector for each text, such as a Sentence Transformers model's ``encode``; it is called in a
             thread.
         threshold: Cosine similarity below which a text is left out.
     """
@@ -90,7 +90,7 @@ class EmbeddingRanker:
         self._threshold = threshold
 
     async def rank(self, query: str, texts: Sequence[str], top_k: int) -> list[tuple[int, float]]:
-        """Give places in ``texts`` with their cosine similarities, the best first."""
+        """Return places in ``texts`` with their cosine similarities, the best first."""
         return await anyio.to_thread.run_sync(self._rank, query, texts, top_k)
 
     def _rank(self, query: str, texts: Sequence[str], top_k: int) -> list[tuple[int, float]]:

@@ -295,7 +295,7 @@ def _query_value(value: str | float | bool) -> str:
 
 
 def validated(adapter: TypeAdapter[Any], answer: Any, what: str) -> Any:
-    """Make a model of an answer.
+    """Validate an answer as a model.
 
     Raises:
         UnexpectedAnswer: It does not fit; no value is quoted.

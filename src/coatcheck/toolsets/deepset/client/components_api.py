@@ -23,7 +23,7 @@ class ComponentsApi:
     connection: ApiConnection
 
     async def schema(self) -> Mapping[str, Mapping[str, Any]]:
-        """Give the JSON schema of every component, by the component's name.
+        """Return the JSON schema of every component, by the component's name.
 
         Raises:
             UnexpectedAnswer: The answer has no ``component_schema.definitions.Components``.
@@ -37,7 +37,7 @@ class ComponentsApi:
         return {str(name): each for name, each in found.items() if isinstance(each, Mapping)}
 
     async def input_output(self, name: str) -> Mapping[str, Any]:
-        """Give inputs and outputs of a component, by its class name.
+        """Return inputs and outputs of a component, by its class name.
 
         Raises:
             NotFound: There is no such component.
@@ -89,17 +89,17 @@ class CustomComponentsApi:
     connection: ApiConnection
 
     async def list(self, *, limit: int = 20, after: str | None = None) -> Page[CustomComponent]:
-        """Give a page of installations, the newest first; ``after`` is the cursor of the page before."""
+        """Return a page of installations, the newest first; ``after`` is the cursor of the page before."""
         # The API calls the cursor `before` here and pages on all the same.
         query: Query = {"limit": limit, "field": "created_at", "order": "DESC", "before": after}
         answer = await self.connection.get("v2", "custom_components", query=query)
         return page_of(CustomComponent, answer, "custom_component_id")
 
     def iterate(self, *, page_size: int = 50) -> AsyncIterator[CustomComponent]:
-        """Give all installations, fetching page by page."""
+        """Return all installations, fetching page by page."""
         return all_items(lambda cursor: self.list(limit=page_size, after=cursor))
 
     async def latest_logs(self) -> str:
-        """Give the log of the latest installation."""
+        """Return the log of the latest installation."""
         answer = await self.connection.get("v2", "custom_components", "logs")
         return "" if answer is None else str(answer)

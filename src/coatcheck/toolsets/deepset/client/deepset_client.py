@@ -25,7 +25,7 @@ IDLE_SECONDS = 30.0
 
 
 def open_http_client(*, max_connections: int = MAX_CONNECTIONS) -> httpx2.AsyncClient:
-    """Make a connection pool that keys can share: it sends no cookies, so that nothing passes from one to another.
+    """Create a connection pool that keys can share: it sends no cookies, so that nothing passes from one to another.
 
     Args:
         max_connections: Most connections at a time.
@@ -115,7 +115,7 @@ class DeepsetClient:
         return f"DeepsetClient({self._connection.base_url!r})"
 
     def workspace(self, name: str) -> WorkspaceClient:
-        """Give what is in a workspace; nothing is sent yet."""
+        """Return what is in a workspace; nothing is sent yet."""
         return WorkspaceClient(self._connection, name)
 
     async def aclose(self) -> None:

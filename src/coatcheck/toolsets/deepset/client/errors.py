@@ -19,7 +19,7 @@ from typing import Any
 from coatcheck.errors import CoatcheckError, excerpt
 
 MESSAGE_CHARACTERS = 1_000
-"""Most characters of the platform's own message that an error quotes."""
+"""Maximum characters of the platform's own message that an error quotes."""
 
 DETAILS_SHOWN = 20
 """Most entries of ``details`` that an error quotes."""
@@ -33,7 +33,7 @@ class DeepsetError(CoatcheckError):
     Attributes:
         method: The HTTP method.
         path: The path below the API's base URL.
-        status: The HTTP status, or ``None`` where there was no answer.
+        status: The HTTP status, or ``None`` if there was no answer.
         message: What the platform said, or what happened.
         details: What else the platform said: a text, a list of faults, or ``None``.
         retry_after: Seconds after which the platform wants to be asked again, if it said so.
@@ -104,7 +104,7 @@ def error_for(
     path: str,
     retry_after: float | None = None,
 ) -> DeepsetError:
-    """Make the error for an answer.
+    """Create the error for an answer.
 
     Args:
         status: The HTTP status, 300 or more.

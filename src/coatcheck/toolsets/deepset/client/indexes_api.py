@@ -37,17 +37,17 @@ class IndexesApi:
         return ("v1", "workspaces", self.workspace, "indexes", *parts)
 
     async def list(self, *, limit: int = 10, after: str | None = None) -> Page[Index]:
-        """Give a page of indexes; ``after`` is the cursor of the page before."""
+        """Return a page of indexes; ``after`` is the cursor of the page before."""
         # The API calls the cursor `before` here and pages on all the same.
         answer = await self.connection.get(*self._path(), query={"limit": limit, "before": after})
         return page_of(Index, answer, "pipeline_index_id")
 
     def iterate(self, *, page_size: int = 50) -> AsyncIterator[Index]:
-        """Give all indexes, fetching page by page."""
+        """Return all indexes, fetching page by page."""
         return all_items(lambda cursor: self.list(limit=page_size, after=cursor))
 
     async def get(self, name: str) -> Index:
-        """Give an index with its configuration."""
+        """Return an index with its configuration."""
         return _index(await self.connection.get(*self._path(name)))
 
     async def create(self, name: str, config_yaml: str, *, description: str | None = None) -> Any:
@@ -76,7 +76,7 @@ class IndexesApi:
         return await self.connection.post(*self._path(name, "deploy"), repeatable=True)
 
     async def validate(self, indexing_yaml: str) -> ValidationResult:
-        """Have the platform validate a configuration of an index."""
+        """Validate a configuration of an index on the platform."""
         return await validate_yaml(self.connection, self.workspace, {"indexing_yaml": indexing_yaml})
 
 
@@ -98,7 +98,7 @@ class TemplatesApi:
     async def list(
         self, *, limit: int = 100, pipeline_type: PipelineType | None = None, after: str | None = None
     ) -> Page[Template]:
-        """Give templates, the newest first; ``after`` is the cursor of the page before.
+        """Return templates, the newest first; ``after`` is the cursor of the page before.
 
         The API does not page them yet: behind a cursor, all are fetched and the page is cut here.
         """
@@ -112,7 +112,7 @@ class TemplatesApi:
         return page if after is None else _page_after(page, after, limit)
 
     async def get(self, name: str) -> Template:
-        """Give a template with its configuration, by its ``pipeline_name``."""
+        """Return a template with its configuration, by its ``pipeline_name``."""
         template: Template = validated(_TEMPLATE, await self.connection.get(*self._path(name)), "a template")
         return template
 

@@ -19,7 +19,7 @@ class PlatformModel(BaseModel):
 
 
 def sent(model: BaseModel) -> dict[str, Any]:
-    """Give a model as JSON data with the fields that the platform sent, and no others."""
+    """Return a model as JSON data with the fields that the platform sent, and no others."""
     return model.model_dump(mode="json", exclude_unset=True)
 
 

@@ -34,11 +34,11 @@ class WorkspacesApi:
     connection: ApiConnection
 
     async def list(self) -> Page[Workspace]:
-        """Give all workspaces; the API does not page them."""
+        """Return all workspaces; the API does not page them."""
         return page_of(Workspace, await self.connection.get("v1", "workspaces"), None)
 
     async def get(self, name: str) -> Workspace:
-        """Give a workspace by its name."""
+        """Return a workspace by its name."""
         workspace: Workspace = validated(_WORKSPACE, await self.connection.get("v1", "workspaces", name), "a workspace")
         return workspace
 
@@ -62,12 +62,12 @@ class UsersApi:
     connection: ApiConnection
 
     async def get(self, user_id: str) -> User:
-        """Give a user by id."""
+        """Return a user by id."""
         user: User = validated(_USER, await self.connection.get("v1", "users", user_id), "a user")
         return user
 
     async def me(self) -> User:
-        """Give the user to whom the key belongs."""
+        """Return the user to whom the key belongs."""
         return await self.get("me")
 
 
@@ -82,7 +82,7 @@ class SecretsApi:
     connection: ApiConnection
 
     async def list(self, *, limit: int = 20, after: str | None = None) -> Page[Secret]:
-        """Give a page of secrets; ``after`` is the cursor of the page before."""
+        """Return a page of secrets; ``after`` is the cursor of the page before."""
         # The API calls the cursor `before` here and pages on all the same.
         query: Query = {"limit": limit, "field": "created_at", "order": "DESC", "before": after}
         answer = await self.connection.get("v2", "secrets", query=query)
@@ -91,11 +91,11 @@ class SecretsApi:
         return page
 
     def iterate(self, *, page_size: int = 50) -> AsyncIterator[Secret]:
-        """Give all secrets, fetching page by page."""
+        """Return all secrets, fetching page by page."""
         return all_items(lambda cursor: self.list(limit=page_size, after=cursor))
 
     async def get(self, secret_id: str) -> Secret:
-        """Give a secret's name and id."""
+        """Return a secret's name and id."""
         answer = await self.connection.get("v2", "secrets", secret_id)
         return _without_value(validated(_SECRET, answer, "a secret"))
 
@@ -119,7 +119,7 @@ class IntegrationsApi:
     connection: ApiConnection
 
     async def list(self) -> list[Integration]:
-        """Give all integrations."""
+        """Return all integrations."""
         answer = await self.connection.get("v1", "model_registry_tokens")
         if isinstance(answer, dict):
             answer = answer.get("integrations", answer.get("data", []))
@@ -128,7 +128,7 @@ class IntegrationsApi:
         return [_integration(each) for each in answer]
 
     async def get(self, provider: str) -> Integration:
-        """Give the integration with a provider."""
+        """Return the integration with a provider."""
         return _integration(await self.connection.get("v1", "model_registry_tokens", provider))
 
 
@@ -153,7 +153,7 @@ class ModelsApi:
         provider: str | None = None,
         model: str | None = None,
     ) -> Page[LanguageModel]:
-        """Give a page of models.
+        """Return a page of models.
 
         The API does not filter by provider or name: with either, all pages are fetched and the page is cut here.
 

@@ -29,7 +29,7 @@ class Page(BaseModel, Generic[Item]):
 
 
 def page_of(model: type[Item], answer: Any, cursor_field: str | None) -> Page[Item]:
-    """Make a page of an answer; the next cursor is a field of the last item, exactly as it came.
+    """Create a page of an answer; the next cursor is a field of the last item, unchanged.
 
     Args:
         model: The items' model.
@@ -54,10 +54,10 @@ def _adapter(model: type[BaseModel]) -> TypeAdapter[Any]:
 
 
 async def all_items(fetch: Callable[[str | None], Awaitable[Page[Item]]]) -> AsyncIterator[Item]:
-    """Give the items of all pages.
+    """Return the items of all pages.
 
     Args:
-        fetch: Gives the page behind a cursor; ``None`` is the first.
+        fetch: Returns the page behind a cursor; ``None`` is the first.
 
     Raises:
         UnexpectedAnswer: The platform gives the same cursor twice, so that the list would never end.

@@ -42,7 +42,7 @@ _FAULTS: TypeAdapter[list[ValidationFault]] = TypeAdapter(list[ValidationFault])
 
 
 async def validate_yaml(connection: ApiConnection, workspace: str, body: dict[str, Any]) -> ValidationResult:
-    """Have the platform validate a configuration; an invalid one is a result, not an error.
+    """Validate a configuration on the platform; an invalid one is a result, not an error.
 
     Raises:
         DeepsetError: The platform could not say.
@@ -57,7 +57,7 @@ async def validate_yaml(connection: ApiConnection, workspace: str, body: dict[st
 
 
 def validation_faults(error: RequestRejected) -> list[ValidationFault]:
-    """Give what is wrong with a configuration, from the error of a call that was refused for it."""
+    """Return what is wrong with a configuration, from the error of a call that was refused for it."""
     if isinstance(error.details, list):
         given = [each if isinstance(each, dict) else {"message": str(each)} for each in error.details]
         found: list[ValidationFault] = validated(_FAULTS, given, "validation errors")
@@ -82,17 +82,17 @@ class PipelinesApi:
         return ("v1", "workspaces", self.workspace, "pipelines", *parts)
 
     async def list(self, *, limit: int = 10, after: str | None = None) -> Page[Pipeline]:
-        """Give a page of pipelines; ``after`` is the cursor of the page before."""
+        """Return a page of pipelines; ``after`` is the cursor of the page before."""
         # The API calls the cursor `before` here and pages on all the same.
         answer = await self.connection.get(*self._path(), query={"limit": limit, "before": after})
         return page_of(Pipeline, answer, "pipeline_id")
 
     def iterate(self, *, page_size: int = 50) -> AsyncIterator[Pipeline]:
-        """Give all pipelines, fetching page by page."""
+        """Return all pipelines, fetching page by page."""
         return all_items(lambda cursor: self.list(limit=page_size, after=cursor))
 
     async def get(self, name: str) -> Pipeline:
-        """Give a pipeline; its configuration is in its versions."""
+        """Return a pipeline; its configuration is in its versions."""
         answer = await self.connection.get(*self._path(name))
         found: Pipeline = validated(_PIPELINE, answer, "a pipeline")
         return found
@@ -106,31 +106,31 @@ class PipelinesApi:
         await self.connection.delete(*self._path(name))
 
     async def validate(self, query_yaml: str, *, pipeline_id: str | None = None) -> ValidationResult:
-        """Have the platform validate a configuration of a query pipeline."""
+        """Validate a configuration of a query pipeline on the platform."""
         body: dict[str, Any] = {"query_yaml": query_yaml}
         if pipeline_id is not None:
             body["pipeline_id"] = pipeline_id
         return await validate_yaml(self.connection, self.workspace, body)
 
     async def list_versions(self, name: str, *, limit: int = 10, after: str | None = None) -> Page[PipelineVersion]:
-        """Give a page of a pipeline's versions, the newest first."""
+        """Return a page of a pipeline's versions, the newest first."""
         query: Query = {"limit": limit, "order": "DESC", "field": "version_number", "after": after}
         answer = await self.connection.get(*self._path(name, "versions"), query=query)
         return page_of(PipelineVersion, answer, "version_id")
 
     def iterate_versions(self, name: str, *, page_size: int = 50) -> AsyncIterator[PipelineVersion]:
-        """Give all versions of a pipeline, the newest first."""
+        """Return all versions of a pipeline, the newest first."""
         return all_items(lambda cursor: self.list_versions(name, limit=page_size, after=cursor))
 
     async def get_version(self, name: str, version_id: str) -> PipelineVersion:
-        """Give a version with its configuration."""
+        """Return a version with its configuration."""
         answer = await self.connection.get(*self._path(name, "versions", version_id))
         return _version(answer)
 
     async def create_version(
         self, name: str, config_yaml: str, *, is_draft: bool = True, description: str | None = None
     ) -> PipelineVersion:
-        """Add a version; a draft is not deployed by itself."""
+        """Add a version; a draft is not deployed on its own."""
         body: dict[str, Any] = {"config_yaml": config_yaml, "is_draft": is_draft}
         if description is not None:
             body["description"] = description
@@ -181,7 +181,7 @@ class PipelinesApi:
 
         Raises:
             PlatformFailed: The deployment failed.
-            PlatformTimeout: It took longer; the deployment goes on.
+            PlatformTimeout: It took longer; the deployment continues.
             DeepsetError: The platform did not answer, several times one after another.
         """
         began = anyio.current_time()
@@ -211,7 +211,7 @@ class PipelinesApi:
     async def logs(
         self, name: str, *, limit: int = 30, level: LogLevel | None = None, after: str | None = None
     ) -> Page[LogEntry]:
-        """Give a page of a pipeline's log, the newest first."""
+        """Return a page of a pipeline's log, the newest first."""
         query: Query = {"limit": limit, "filter": None if level is None else f"level eq '{level}'", "after": after}
         answer = await self.connection.get(*self._path(name, "logs"), query=query)
         return page_of(LogEntry, answer, "logged_at")
@@ -219,7 +219,7 @@ class PipelinesApi:
     def iterate_logs(
         self, name: str, *, level: LogLevel | None = None, page_size: int = 100
     ) -> AsyncIterator[LogEntry]:
-        """Give a pipeline's whole log, the newest first."""
+        """Return a pipeline's whole log, the newest first."""
         return all_items(lambda cursor: self.logs(name, limit=page_size, level=level, after=cursor))
 
     async def debug(self, pipeline_config: str, inputs: dict[str, Any], **options: Any) -> DebugRun:

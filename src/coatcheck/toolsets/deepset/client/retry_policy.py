@@ -28,7 +28,7 @@ class RetryPolicy:
     longest_delay: float = 10.0
 
     def delay(self, attempt: int, retry_after: float | None) -> float | None:
-        """Seconds to wait after an attempt, counted from 1; ``None`` where there is to be no other one."""
+        """Seconds to wait after an attempt, counted from 1; ``None`` if there is to be no other one."""
         if attempt >= self.attempts:
             return None
         if retry_after is not None:
@@ -49,7 +49,7 @@ def may_repeat(status: int, *, repeatable: bool) -> bool:
 
 
 def retry_after_seconds(header: str | None) -> float | None:
-    """Read ``Retry-After``: seconds or an HTTP date; ``None`` where there is none or it cannot be read."""
+    """Read ``Retry-After``: seconds or an HTTP date; ``None`` if there is none or it cannot be read."""
     if not header:
         return None
     text = header.strip()

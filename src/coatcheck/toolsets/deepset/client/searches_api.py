@@ -105,7 +105,7 @@ class SearchesApi:
         field: SortField | None = None,
         order: SortOrder | None = None,
     ) -> Page[SearchHistoryEntry]:
-        """Give a page of the searches that were made in the workspace, or with one pipeline.
+        """Return a page of the searches that were made in the workspace, or with one pipeline.
 
         Args:
             pipeline: A pipeline's name; by default the whole workspace.
@@ -121,7 +121,7 @@ class SearchesApi:
         return page_of(SearchHistoryEntry, answer, "time")
 
     def iterate_history(self, *, pipeline: str | None = None, page_size: int = 50) -> AsyncIterator[SearchHistoryEntry]:
-        """Give all searches that were made, page by page."""
+        """Return all searches that were made, page by page."""
         return all_items(lambda cursor: self.history(pipeline=pipeline, limit=page_size, after=cursor))
 
     async def traces(
@@ -134,22 +134,22 @@ class SearchesApi:
         field: SortField | None = None,
         order: SortOrder | None = None,
     ) -> Page[PipelineTrace]:
-        """Give a page of a pipeline's runs with their traces."""
+        """Return a page of a pipeline's runs with their traces."""
         query: Query = {"limit": limit, "field": field, "order": order, "after": after, "filter": query_filter}
         answer = await self.connection.get(*await self._traces_path(pipeline, "traces"), query=query)
         return page_of(PipelineTrace, answer, "created_at")
 
     async def trace(self, pipeline: str, query_id: str) -> Any:
-        """Give the whole trace of one run."""
+        """Return the whole trace of one run."""
         path = await self._traces_path(pipeline, query_id, "trace", "export")
         return await self.connection.get(*path, kind="trace_export")
 
     async def trace_span_tags(self, pipeline: str, query_id: str, span_id: str) -> Any:
-        """Give the tags of one span: inputs and outputs of a component."""
+        """Return the tags of one span: inputs and outputs of a component."""
         return await self.connection.get(*await self._traces_path(pipeline, query_id, "trace", "tags", span_id))
 
     async def trace_logs(self, pipeline: str, query_id: str) -> Any:
-        """Give what was logged during one run."""
+        """Return what was logged during one run."""
         return await self.connection.get(*await self._traces_path(pipeline, query_id, "trace", "logs"))
 
     async def _traces_path(self, pipeline: str, *parts: str) -> tuple[str, ...]:
@@ -173,7 +173,7 @@ class SearchesApi:
 
 
 def id_in(answer: Any, field: str) -> str:
-    """Give the id in a workspace or a pipeline.
+    """Return the id in a workspace or a pipeline.
 
     Raises:
         UnexpectedAnswer: There is none.
@@ -185,7 +185,7 @@ def id_in(answer: Any, field: str) -> str:
 
 
 def first_of(group: BaseExceptionGroup[Any]) -> BaseException:
-    """Give the first failure of a task group."""
+    """Return the first failure of a task group."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -214,7 +214,7 @@ def _search_result(answer: Any) -> SearchResult:
 
 
 async def _lines(response: httpx2.Response, ends: float, most: int) -> AsyncGenerator[bytes, None]:
-    """Give the lines of an answer as they come, until a moment; an answer of more than ``most`` bytes is given up."""
+    """Return the lines of an answer as they come, until a moment; an answer of more than ``most`` bytes is given up."""
     chunks = response.aiter_bytes()
     rest = bytearray()
     total = 0

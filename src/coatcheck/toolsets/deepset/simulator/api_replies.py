@@ -26,12 +26,12 @@ class ApiFault(Exception):
 
 
 def not_found(kind: str, name: str) -> ApiFault:
-    """Make the answer for something that does not exist."""
+    """Create the answer for something that does not exist."""
     return ApiFault(404, f"{kind} '{name}' not found.")
 
 
 def part(request: Request, name: str) -> str:
-    """Give a part of the path, decoded; the router sees it encoded, so that a name may have slashes."""
+    """Return a part of the path, decoded; the router sees it encoded, so that a name may have slashes."""
     return unquote(request.path_params[name])
 
 
@@ -55,7 +55,7 @@ async def json_body(request: Request) -> dict[str, Any]:
 
 
 def required(body: Mapping[str, Any], *names: str) -> list[Any]:
-    """Give fields of a body that must be there, as texts.
+    """Return fields of a body that must be there, as texts.
 
     Raises:
         ApiFault: One is missing or no text.
@@ -82,7 +82,7 @@ def number(request: Request, name: str, default: int, most: int = MAX_LIMIT) -> 
 
 
 def page(request: Request, items: Sequence[Mapping[str, Any]], field: str | None, cursor: str = "after") -> Any:
-    """Give the page of a list that a request asks for.
+    """Return the page of a list that a request asks for.
 
     Args:
         request: Its query string has ``limit``, and the cursor.

@@ -44,18 +44,18 @@ def _catalog() -> dict[str, dict[str, Any]]:
 
 
 def component_types() -> frozenset[str]:
-    """Give the types of all components."""
+    """Return the types of all components."""
     return frozenset(f"{component['module']}.{name}" for name, component in _catalog().items())
 
 
 def component_schemas() -> dict[str, Any]:
-    """Give the answer of ``v1/haystack/components``."""
+    """Return the answer of ``v1/haystack/components``."""
     components = {name: _schema(name, component) for name, component in _catalog().items()}
     return {"component_schema": {"definitions": {"Components": components}}}
 
 
 def component_sockets(name: str) -> dict[str, Any] | None:
-    """Give inputs and outputs of a component by its class name; ``None`` where there is none."""
+    """Return inputs and outputs of a component by its class name; ``None`` if there is none."""
     component = _catalog().get(name)
     if component is None:
         return None

@@ -85,22 +85,22 @@ class FaultRules:
         self.add(*rules)
 
     def add(self, *rules: FaultRule) -> None:
-        """Put rules in force, behind those that are there."""
+        """Append rules."""
         with self._lock:
             self._rules += [(rule, [0]) for rule in rules]
 
     def clear(self) -> None:
-        """Take all rules away."""
+        """Remove all rules."""
         with self._lock:
             self._rules.clear()
 
     def list(self) -> list[FaultRule]:
-        """Give the rules in force."""
+        """Return the rules in force."""
         with self._lock:
             return [rule for rule, _ in self._rules]
 
     def pick(self, method: str, path: str) -> FaultRule | None:
-        """Give the first rule that a request falls under, and count it."""
+        """Return the first rule that a request falls under, and count it."""
         with self._lock:
             for rule, seen in self._rules:
                 if rule.method not in {None, method} or not fnmatchcase(path, rule.path):

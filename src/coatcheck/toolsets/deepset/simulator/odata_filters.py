@@ -21,7 +21,7 @@ Item = dict[str, Any]
 
 
 def filtered(items: Sequence[Item], text: str | None) -> list[Item]:
-    """Give the items that fit a filter; texts are compared without regard to case.
+    """Return the items that fit a filter; texts are compared without regard to case.
 
     Raises:
         ApiFault: The filter cannot be read.

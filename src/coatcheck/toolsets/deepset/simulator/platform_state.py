@@ -19,17 +19,17 @@ BEGINNING = datetime(2026, 9, 1, 8, 0, 0, 123456, tzinfo=UTC)
 
 @lru_cache(maxsize=20_000)  # a test that makes one platform after another asks for the same ids
 def stable_id(*parts: object) -> str:
-    """Make a UUID that is the same in every run."""
+    """Create a UUID that is the same in every run."""
     return str(uuid.uuid5(_NAMESPACE, "/".join(map(str, parts))))
 
 
 def at(minutes: float) -> str:
-    """Give the moment so many minutes after the sample data begins, as the API writes it."""
+    """Return the moment so many minutes after the sample data begins, as the API writes it."""
     return (BEGINNING + timedelta(minutes=minutes)).isoformat().replace("+00:00", "Z")
 
 
 def now() -> str:
-    """Give this moment as the API writes it."""
+    """Return this moment as the API writes it."""
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -52,7 +52,7 @@ class SimulatedPipeline:
     deploying: tuple[float, str, str | None] | None = None
 
     def version(self, version_id: str) -> Record:
-        """Give a version.
+        """Return a version.
 
         Raises:
             ApiFault: There is none.
@@ -100,7 +100,7 @@ class SimulatedWorkspace:
     documents: list[Record] = field(default_factory=list)
 
     def pipeline(self, name: str) -> SimulatedPipeline:
-        """Give a pipeline.
+        """Return a pipeline.
 
         Raises:
             ApiFault: There is none.
@@ -110,7 +110,7 @@ class SimulatedWorkspace:
         return self.pipelines[name]
 
     def index(self, name: str) -> Record:
-        """Give an index.
+        """Return an index.
 
         Raises:
             ApiFault: There is none.
@@ -150,7 +150,7 @@ class PlatformState:
     _numbers: Iterable[int] = field(default_factory=lambda: itertools.count(1))
 
     def workspace(self, name: str) -> SimulatedWorkspace:
-        """Give a workspace by its name.
+        """Return a workspace by its name.
 
         Raises:
             ApiFault: There is none.
@@ -160,7 +160,7 @@ class PlatformState:
         return self.workspaces[name]
 
     def workspace_by_id(self, workspace_id: str) -> SimulatedWorkspace:
-        """Give a workspace by its id, as v2 of the API wants it.
+        """Return a workspace by its id, as v2 of the API wants it.
 
         Raises:
             ApiFault: There is none.
@@ -171,7 +171,7 @@ class PlatformState:
         raise not_found("Workspace", workspace_id)
 
     def add_workspace(self, name: str) -> SimulatedWorkspace:
-        """Make a workspace.
+        """Create a workspace.
 
         Raises:
             ApiFault: There is one of that name.
@@ -188,7 +188,7 @@ class PlatformState:
         return self.workspaces[name]
 
     def user_named(self, name: str) -> Record:
-        """Give the user of that given name, made if need be."""
+        """Return the user of that given name, made if need be."""
         user_id = stable_id("user", name)
         if user_id not in self.users:
             self.users[user_id] = {
@@ -200,7 +200,7 @@ class PlatformState:
         return self.users[user_id]
 
     def new_pipeline(self, workspace: SimulatedWorkspace, name: str, user: Record, **more: Any) -> SimulatedPipeline:
-        """Make a pipeline without a version.
+        """Create a pipeline without a version.
 
         Raises:
             ApiFault: There is one of that name.

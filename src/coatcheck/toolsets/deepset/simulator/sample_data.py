@@ -183,7 +183,7 @@ def _search_of(trace: Record, pipeline: SimulatedPipeline) -> Record:
 
 
 def search_entry(trace: Record, pipeline: str, answer: str) -> Record:
-    """Make the entry of a run in the history of searches."""
+    """Create the entry of a run in the history of searches."""
     return {
         "time": trace["created_at"],
         "query_id": trace["query_id"],
@@ -256,7 +256,7 @@ def _index(workspace: SimulatedWorkspace, number: int) -> Record:
 def new_index(
     workspace: SimulatedWorkspace, name: str, config_yaml: str, description: str | None, *, files: int = 0
 ) -> Record:
-    """Make an index."""
+    """Create an index."""
     return {
         "pipeline_index_id": stable_id("index", workspace.record["name"], name),
         "name": name,

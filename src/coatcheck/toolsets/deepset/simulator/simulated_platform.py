@@ -92,7 +92,7 @@ class SimulatedPlatform:
         )
 
     def share_url(self) -> str:
-        """Give the share URL of the simulated documentation, for ``--docs-share-url``."""
+        """Return the share URL of the simulated documentation, for ``--docs-share-url``."""
         return f"https://cloud.deepset.ai/shared_prototypes?share_token={self.state.share_token}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -93,7 +93,7 @@ def _fault(code: str, message: str, pointer: str) -> Fault:
 
 
 def secrets_named_in(parsed: Any) -> set[str]:
-    """Give the names of the secrets that a configuration refers to: ``env_vars`` anywhere in it."""
+    """Return the names of the secrets that a configuration refers to: ``env_vars`` anywhere in it."""
     found: set[str] = set()
     if isinstance(parsed, Mapping):
         names = parsed.get("env_vars")

@@ -95,12 +95,12 @@ def deepset_registry(
     response_limit: Callable[[], int] | None = None,
     deployment: Mapping[str, Any] | None = None,
 ) -> Registry:
-    """Give all tools of the toolset.
+    """Return all tools of the toolset.
 
     Args:
-        ranker: Gives what ranks templates and components.
-        docs: Gives the documentation's share, or ``None`` without one.
-        response_limit: Gives the most characters of an answer of ``search_docs``.
+        ranker: Returns what ranks templates and components.
+        docs: Returns the documentation's share, or ``None`` without one.
+        response_limit: Returns the maximum characters of an answer of ``search_docs``.
         deployment: How ``deploy_pipeline`` waits: ``timeout_seconds``, ``poll_interval``.
     """
     registry: dict[str, tuple[Tool, ToolConfig]] = {}

@@ -31,7 +31,7 @@ class ToolFailed(CoatcheckError):
 
 
 def advised(where: str = "", *, writes: bool = False) -> Callable[[AsyncTool[Result]], AsyncTool[Result]]:
-    """Give a tool errors that say what to do next.
+    """Add to the errors of a tool what to do next.
 
     Args:
         where: What names the things that the tool takes, for those that do not exist.
@@ -52,7 +52,7 @@ def advised(where: str = "", *, writes: bool = False) -> Callable[[AsyncTool[Res
 
 
 def advice(error: DeepsetError, where: str = "", *, writes: bool = False) -> str:
-    """Say what to do after an error.
+    """Describe what to do after an error.
 
     Args:
         error: The error.
@@ -105,7 +105,7 @@ _LOOKED_AT = 100_000
 
 
 def configuration(text: str) -> str:
-    """Give the text of a configuration.
+    """Return the text of a configuration.
 
     Raises:
         ToolFailed: It is the whole of a stored object, of which the configuration is a part.
