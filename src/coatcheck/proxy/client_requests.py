@@ -43,16 +43,16 @@ class ClientRequests(PendingRequests[asyncio.Future[Message] | None]):
             self._budget.call_started()
 
     def sent_as_prepared(self, request: Pending) -> None:
-        """Note that the server gets a call that was prepared."""
+        """Record that the server gets a call that was prepared."""
         request.task = None
         self._budget.call_started()
 
     def answered_by(self, message: Any) -> Pending | None:
-        """Give the request that a message from the server answers."""
+        """Return the request that a message from the server answers."""
         return self.sent(id_of(message)) if is_response(message) else None
 
     def sent(self, key: Id | None) -> Pending | None:
-        """Give the request that the server has under an id."""
+        """Return the request that the server has under an id."""
         request = self.get(key)
         return request if request is not None and request.task is None else None
 
@@ -64,6 +64,6 @@ class ClientRequests(PendingRequests[asyncio.Future[Message] | None]):
         return removed
 
     def cancel(self, params: Any) -> bool:
-        """Drop a cancelled request; say whether it ends here because the server never got it."""
+        """Drop a cancelled request; return whether it ends here because the server never got it."""
         request = self.remove(self.cancelled(None, params))
         return request is not None and request.task is not None and request.task.cancel()

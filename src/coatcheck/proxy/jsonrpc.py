@@ -69,7 +69,7 @@ def _parse_leniently(line: bytes) -> Any:
 
 
 def without_mark(line: bytes) -> bytes:
-    """Give a line without the byte order mark that some servers begin with."""
+    """Return a line without the byte order mark that some servers begin with."""
     return line.removeprefix(BOM_UTF8)
 
 
@@ -85,7 +85,7 @@ def to_line(message: Any) -> bytes:
 
 
 def well_formed_line(line: bytes) -> bytes:
-    """Give a line with ``U+FFFD`` in the place of lone surrogates and of bytes that are not UTF-8.
+    """Return a line with ``U+FFFD`` in the place of lone surrogates and of bytes that are not UTF-8.
 
     Strict parsers refuse the whole line for them, and some clients end.
     """

@@ -11,7 +11,7 @@ LONGEST_QUOTATION = 200
 
 
 def fault_of(response: Message) -> str:
-    """Say what is wrong with a response; ``""`` where nothing is, or what `well_formed_response` mends."""
+    """Describe what is wrong with a response; ``""`` if nothing is, or what `well_formed_response` mends."""
     version, error, result = (response.get(member) for member in ("jsonrpc", "error", "result"))
     if version != "2.0":
         return f'its "jsonrpc" is {_shown(version)}, not "2.0"' if "jsonrpc" in response else 'it has no "jsonrpc"'
@@ -34,7 +34,7 @@ def _fault_of_error(error: Any) -> str:
 
 
 def well_formed_response(message: Message, line: bytes, request_id: Any) -> tuple[Message, bytes]:
-    """Give a response and its line such that any client takes it for the answer to its request.
+    """Return a response and its line such that any client takes it for the answer to its request.
 
     Most are as they came. Members that contradict the outcome without saying anything (an ``error`` that is null, a
     ``method``) are left out, an id that is written in another way (``3.0`` for ``3``) becomes the request's. Anything
@@ -60,7 +60,7 @@ def well_formed_response(message: Message, line: bytes, request_id: Any) -> tupl
 
 
 def as_answer_to(request: Id, message: Any, line: bytes) -> tuple[Any, bytes]:
-    """Give an answer and its line such that they can only be taken for one to this request; all else as it is.
+    """Return an answer and its line such that they can only be taken for one to this request; all else as it is.
 
     A server may give an answer a second id, or a method beside its result; a parser takes the last.
     """
@@ -75,7 +75,7 @@ def as_answer_to(request: Id, message: Any, line: bytes) -> tuple[Any, bytes]:
 
 
 def unreadable(line: bytes) -> str:
-    """Say why a response cannot be read."""
+    """Explain why a response cannot be read."""
     try:
         load_exactly(line)
     except ValueError as error:
@@ -87,7 +87,7 @@ def unreadable(line: bytes) -> str:
 
 
 def _integer(value: Any) -> int | None:
-    """Give an integer in whatever way it is written; ``None`` for anything else."""
+    """Return an integer in whatever way it is written; ``None`` for anything else."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if type(value) is int else None

@@ -288,7 +288,7 @@ async def _with_pings(first: bytes | None, lines: "SendQueue") -> AsyncIterator[
 
 
 def _answer_in(line: bytes, request: Message) -> bytes | None:
-    """Give the answer to a request where a line is that; the conversation has checked that it is well-formed."""
+    """Return the answer to a request where a line is that; the conversation has checked that it is well-formed."""
     key = find_response_id(line) if len(line) > LONG_LINE else None
     if key is None:
         message = parse(line)
