@@ -94,7 +94,7 @@ async def test_an_override_reaches_it(server, container, mode):
 async def test_it_is_attached_once_and_needs_tools(server, container):
     with pytest.raises(SettingsError, match="attached already"):
         attach(server, container)
-    with pytest.raises(SettingsError, match="has no tools: give it on_list_tools and on_call_tool"):
+    with pytest.raises(SettingsError, match="has no tools: pass on_list_tools and on_call_tool"):
         attach(Server("empty"), container)
 
 
