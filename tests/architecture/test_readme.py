@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from coatcheck import Explorer, InMemoryBackend, ObjectStore
 from coatcheck.settings import MEBIBYTE, PlanVariables, Settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -15,6 +16,12 @@ def test_the_code_runs_as_it_stands(capsys):
     said = capsys.readouterr().out
     assert "@obj_001: array of 3 items" in said
     assert "[8,12]" in said
+
+
+def test_the_preview_is_one_that_a_model_sees():
+    things = [{"id": n, "name": f"name {n}", "author": {"login": "abc", "n": n}} for n in range(5_000)]
+    store = ObjectStore(InMemoryBackend(), generate_id=lambda: "obj_k3F9aQ")
+    assert f"```text\n{Explorer(store).put_and_preview(things, 'list_things')}\n```" in README
 
 
 def test_every_setting_is_in_the_table_with_its_default():
