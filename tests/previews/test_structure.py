@@ -37,10 +37,10 @@ def test_a_list_of_records_is_told_by_type_length_size_shape_samples_and_next_st
         "  body? (in 10 of 20): string",
         "}]",
         '[0]: {"id":0,"title":"Issue 0","state":"closed","author":{"login":"user0"},"labels":[]}',
-        '[4999]: {"id":4999,"title":"Issue 4999","state":"open","author":{"login":"user1"},"labels":["bug"],"body":"'
-        + ("text " * 24)
-        + '…(+180 characters)"}',
-        "Left out: 4,998 of 5,000 items, the rest of 1 long text.",
+        '[4999]: {"id":4999,"title":"Issue 4999","state":"open","author":{…1},"labels":["bug"],"body":"'
+        + ("text " * 6)
+        + '…(+270 characters)"}',
+        "Left out: 4,998 of 5,000 items, the rest of 1 long text, the rest of 1 folded part.",
         """Next: object_store_query(object_id="@obj_1", filter='map(select(.state == "closed") | {id, title, state}) | .[:20]')""",
         'object_store_slice(object_id="@obj_1", start=1, end=7)',
         "Any tool takes @obj_1 or a part such as @obj_1[1].id as an argument.",

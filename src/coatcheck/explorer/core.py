@@ -20,13 +20,14 @@ from coatcheck.errors import (
 )
 from coatcheck.explorer.listing import write_listing
 from coatcheck.explorer.operations import OPERATIONS, Answer, Document
-from coatcheck.explorer.operations.document import metadata_of
+from coatcheck.explorer.operations.document import OnlyInSandbox, metadata_of
 from coatcheck.explorer.previews import (
     NoJsonForm,
     Preview,
     Subject,
     describe_value,
     gets_whole,
+    is_for_a_worker,
     render,
     render_small,
     render_text,
@@ -36,7 +37,6 @@ from coatcheck.explorer.previews.token_estimate import estimate_tokens
 from coatcheck.explorer.previews.wording import kind_and_length
 from coatcheck.explorer.reference_values import ReferenceValue
 from coatcheck.explorer.sandbox import Sandbox
-from coatcheck.explorer.texts import is_for_the_sandbox
 from coatcheck.explorer.tool_names import Names, listed_as, listed_name, listed_names
 from coatcheck.references import Path, Reference, parse_target
 from coatcheck.store.call_mode import CallMode
@@ -110,7 +110,7 @@ class ExplorerCore:
         if isinstance(value, ToolResult):
             is_large = codec.is_large_result(value.result)
             shown = None if is_large else codec.result_value(value.result)
-        if not is_large and not (isinstance(shown, str) and is_for_the_sandbox(shown)):
+        if not is_large and not is_for_a_worker(shown):
             if gets_whole(shown, self.response_limit):
                 subject = replace(subject, gets_whole=True)
             with suppress(NoJsonForm), listed_as(self._names()):
@@ -187,12 +187,9 @@ class ExplorerCore:
         if names:
             args["tools"] = names
         if operation in HARMLESS and stored.metadata.size <= at_most:
-            document = Document(stored.metadata, bytes(stored.payload))
-            text = document.value if stored.metadata.type == "string" else None
-            # What can only be opened in the sandbox, such as YAML, is looked into there.
-            as_it_is = operation == "resolve" and not target.path
-            if as_it_is or not isinstance(text, str) or not is_for_the_sandbox(text):
-                return OPERATIONS[operation](document, args)
+            # What can only be opened in the sandbox, such as YAML, is looked into there, wherever it stands.
+            with suppress(OnlyInSandbox):
+                return OPERATIONS[operation](Document(stored.metadata, bytes(stored.payload)), args)
         loaded = None if made is None else (made.metadata, made.payload)
         return await self._in_sandbox(operation, args, target.object_id, loaded=loaded)
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from coatcheck.codec import Encoded, Metadata, decode, encode
-from coatcheck.explorer.texts import HEAD, Opened, may_be_opened, open_text
+from coatcheck.explorer.texts import HEAD, Opened, is_for_the_sandbox, may_be_opened, open_text
 from coatcheck.references import parse_path, walk
 from coatcheck.store.stored_object import READING
 
@@ -100,6 +100,10 @@ def _checked(metadata: Any, payload: bytes) -> dict[str, Any]:
     ).to_dict()
 
 
+class OnlyInSandbox(Exception):
+    """A text has to be opened whose parser is for the sandbox, and this is none."""
+
+
 class Document:
     """A stored object, decoded when its value is first asked for.
 
@@ -130,7 +134,13 @@ class Document:
         return open_text(self.value, in_sandbox=self.in_sandbox)
 
     def opened(self, text: str) -> Opened | None:
-        """Return what a text holds where it is a document or a table, else ``None``."""
+        """Return what a text holds where it is a document or a table, else ``None``.
+
+        Raises:
+            OnlyInSandbox: Finding out is for the sandbox, which this is not.
+        """
+        if not self.in_sandbox and is_for_the_sandbox(text):
+            raise OnlyInSandbox
         return self._opened_root if text is self.value else open_text(text, in_sandbox=self.in_sandbox)
 
     def open_text(self, text: str) -> Any:

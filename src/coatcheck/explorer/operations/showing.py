@@ -4,7 +4,7 @@ from typing import Any
 
 from coatcheck.codec import dump_json, json_type
 from coatcheck.errors import ArgumentRejected
-from coatcheck.explorer.operations.document import Answer, Document, locate, place
+from coatcheck.explorer.operations.document import Answer, Document, OnlyInSandbox, locate, place
 from coatcheck.explorer.texts import Opened, why_unopened
 
 
@@ -18,7 +18,15 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
             of ``get`` may have); ``describe`` (say in a few words what it is, for listings, default false);
             ``expires_in`` (seconds until the object expires, or ``None``) and ``tool`` for the preview's words.
     """
-    from coatcheck.explorer.previews import Subject, describe_value, gets_whole, render, render_small, render_whole
+    from coatcheck.explorer.previews import (
+        Subject,
+        describe_value,
+        gets_whole,
+        is_for_a_worker,
+        render,
+        render_small,
+        render_whole,
+    )
 
     path = args.get("path") or ""
     value = locate(document, path)
@@ -43,6 +51,8 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
         kind_note=why or None,
         gets_whole=gets_whole(value, args.get("gets", 0)),
     )
+    if not document.in_sandbox and is_for_a_worker(value):
+        raise OnlyInSandbox
     preview = render(value, subject, limit, opened, in_sandbox=document.in_sandbox)
     about = preview.about if args.get("describe") else None
     return Answer(preview.text, facts=facts | {"whole": False, "characters": characters, "about": about})

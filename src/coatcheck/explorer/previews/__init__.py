@@ -19,7 +19,7 @@ from coatcheck.explorer.previews.content_blocks import (
     title_of_blocks,
     title_of_bytes,
 )
-from coatcheck.explorer.previews.inner_part import at, path_to_long_part, without
+from coatcheck.explorer.previews.inner_part import FEW, LONG, at, path_to_long_part, without
 from coatcheck.explorer.previews.one_line_descriptions import Preview, describe_around, describe_value, title
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.samples import render_whole, sample
@@ -36,6 +36,7 @@ __all__ = [
     "Subject",
     "describe_value",
     "gets_whole",
+    "is_for_a_worker",
     "render",
     "render_small",
     "render_text",
@@ -80,6 +81,27 @@ def render(
         text = render_structure(opened.value, subject, limit, text_format=opened.format)
         return Preview(text, lambda: describe_value(opened.value, opened.format))
     return render_text(value, subject, limit, summarised=in_sandbox or len(value) <= SMALL)
+
+
+def is_for_a_worker(value: Any) -> bool:
+    """Whether a preview opens a text that is only opened in the sandbox: the value, or its one long part."""
+    if isinstance(value, str):
+        return is_for_the_sandbox(value)
+    if not isinstance(value, dict) or len(value) > FEW:
+        return False
+    members = value[CONTENT] if is_envelope(value) else value.values()
+    if not any(map(_has_a_long_text, members)):
+        return False
+    inner = path_to_long_part(value)
+    part = None if inner is None else at(value, inner)
+    return isinstance(part, str) and is_for_the_sandbox(part)
+
+
+def _has_a_long_text(member: Any) -> bool:
+    if isinstance(member, dict):  # a block, or the resource in it
+        member = member.get("text") or member.get("resource")
+        member = member.get("text") if isinstance(member, dict) else member
+    return isinstance(member, str) and len(member) >= LONG
 
 
 def gets_whole(value: Any, response_limit: int) -> bool:

@@ -6,12 +6,13 @@ from itertools import islice
 from typing import Any
 
 from coatcheck.errors import quoted_name
-from coatcheck.explorer.previews.shape import field_name
+from coatcheck.explorer.previews.shape_text import field_name
 from coatcheck.references import Key, Path
 
 NAMES = ("columns", "fields", "headers", "header", "column_names")
 JUDGED = 20
 MOST = 200
+MOST_PARALLEL = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,27 @@ def columns_beside(value: Any, place: Path) -> Columns | None:
         if all(isinstance(name, str) for name in names) and _fit(rows, len(names)):
             return Columns(key, names, [_kind(column) for column in columns], are_objects, rows)
     return None
+
+
+def parallel_lists(value: Any, place: Path) -> list[str]:
+    """Return the names of lists of scalars beside the one at ``place`` that are as long, itself among them."""
+    if len(place.steps) < 1 or not all(isinstance(step, Key) for step in place.steps):
+        return []
+    for step in place.steps[:-1]:
+        value = value[step.name] if isinstance(step, Key) else value
+    if not isinstance(value, dict) or len(value) > MOST:
+        return []
+    last = place.steps[-1]
+    length = len(value[last.name]) if isinstance(last, Key) else 0
+    found = [
+        name
+        for name, member in value.items()
+        if isinstance(member, (list, tuple))
+        and len(member) == length
+        and len(name) <= JUDGED
+        and not isinstance(member[0], (dict, list, tuple))
+    ]
+    return found[:MOST_PARALLEL] if len(found) > 1 else []
 
 
 def _fit(rows: Sequence[Any], width: int) -> bool:

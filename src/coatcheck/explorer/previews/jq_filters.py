@@ -47,8 +47,9 @@ def jq_path(path: Path) -> str:
 
 def for_array(place: Path, items: Shape, sampled: Sequence[Any], total: int) -> str:
     """Return a filter over the items of the array at ``place``: a selection, a projection or a summary."""
-    body = (_for_inner(items, sampled) if total <= SHOWN else "") or _for_items(items, sampled)
-    if body.startswith("map(") and total > FEW:
+    inner = _for_inner(items, sampled) if total <= SHOWN or _has_mostly_lists(items) else ""
+    body = inner or _for_items(items, sampled)
+    if body.startswith("map(") and total > FEW and not inner:
         body += f" | .[:{FEW}]"
     return body if not place else f"{jq_path(place)} | {body}"
 
@@ -68,6 +69,24 @@ def _for_inner(items: Shape, sampled: Sequence[Any]) -> str:
                     listed = f"objects | {listed}"
                 return f"map({listed} | {projection(picked)}) | .[:{FEW}]"
     return ""
+
+
+def _has_mostly_lists(items: Shape) -> bool:
+    """Whether records have a list of records that say more than they do themselves: reservations of instances."""
+    fields = (items.objects.fields or {}) if items.objects else {}
+    plain = sum(found.shape.objects is None and found.shape.arrays is None for found in fields.values())
+    everywhere = [found.shape for found in fields.values() if items.objects and found.present == items.objects.seen]
+    inner = [shape.arrays.items for shape in everywhere if shape.arrays is not None]
+    most = max((len(known.objects.fields or ()) for known in inner if known and known.objects), default=0)
+    return most > max(plain, 1)
+
+
+def for_parallel(place: Path, names: Sequence[str]) -> str:
+    """Return a filter that makes objects of lists that stand beside each other, with an item of each for one moment."""
+    parent = Path(place.steps[:-1])
+    lists = ", ".join(jq_path(parent.child(Key(name))) for name in names)
+    entries = ", ".join(f"{name if is_identifier(name) else quote(name)}: .[{n}]" for n, name in enumerate(names))
+    return f"[{lists}] | transpose | map({{{entries}}}) | .[:{FEW}]"
 
 
 def for_columns(place: Path, columns: Columns) -> str:
@@ -112,7 +131,7 @@ def _for_items(items: Shape, sampled: Sequence[Any]) -> str:
                 return f"map(.{name} | {_for_items(describe(records), records)[4:]}"
         picked = picks(items.objects, sampled)
         if not picked:
-            return "map(objects | keys)"
+            return _for_cells(items.objects) or "map(objects | keys)"
         guard = "objects | " if items.scalars or items.arrays else ""
         chosen = _selection([pick.steps[0] for pick in picked], sampled)
         return f"map({guard}{chosen}{projection(picked)})"
@@ -123,6 +142,17 @@ def _for_items(items: Shape, sampled: Sequence[Any]) -> str:
     if is_long_text(sampled):
         return f"map(strings | .[:{LONG_TEXT}])"
     return "unique | .[:20]"
+
+
+def _for_cells(objects: Objects) -> str:
+    """Return a filter for records that hold one list of cells, each an object of one value: ``{f: [{v: …}]}``."""
+    for name, found in (objects.fields or {}).items():
+        cells = found.shape.arrays.items if found.shape.arrays is not None else None
+        fields = (cells.objects.fields or {}) if cells is not None and cells.objects is not None else {}
+        plain = [inner for inner, known in fields.items() if is_usable(inner) and known.shape.objects is None]
+        if len(plain) == 1 and is_usable(name):
+            return f"map([{field(name, first=True)}[]? | {field(plain[0], first=True)}])"
+    return ""
 
 
 def _wrapped(objects: Objects) -> tuple[str, Shape] | None:

@@ -17,6 +17,8 @@ START = 60
 """Characters of the start of a long text."""
 MOST = 3
 """Fields that are picked."""
+OPAQUE = 60
+"""Characters from which on a text without a space is not worth picking where there are other fields."""
 SAME = 3
 """Records from which on a field that is the same in all of them tells nothing."""
 IDENTIFYING_FIELDS = (
@@ -34,6 +36,8 @@ IDENTIFYING_FIELDS = (
     "created_at",
 )
 """Field names that identify or describe a record almost everywhere."""
+_TYPE = re.compile(r"[A-Z]{1,4}|\$\w{1,40}|v|\w{0,40}[vV]alue")
+"""Keys that tell a value's type, or nothing: ``{age: {N: "3"}}``."""
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -44,15 +48,17 @@ class Pick:
     Attributes:
         steps: The keys that lead to it, one or two.
         is_long: Whether it is a long text, of which the start is enough.
+        is_only: Whether its key tells its type and the object around it has no other: ``{age: .age.N}``.
     """
 
     steps: tuple[str, ...]
     is_long: bool = False
+    is_only: bool = False
 
     @property
     def name(self) -> str:
         """What it is called in the result."""
-        return self.steps[-1]
+        return self.steps[-2 if self.is_only else -1]
 
     def __str__(self) -> str:
         path = "".join(field(step, first=not place) for place, step in enumerate(self.steps))
@@ -68,7 +74,7 @@ def picks(objects: Objects, sampled: Sequence[Any]) -> list[Pick]:
     """
     records = [record for record in sampled if isinstance(record, dict)]
     scalars = {name: shape for name, shape in _fields(objects) if _is_scalar(shape)}
-    plain = identifying_fields(list(scalars))
+    plain = identifying_fields([name for name in scalars if not _is_opaque(name, records)] or list(scalars))
     telling = list(islice((name for name in plain if _differs(name, records)), MOST))
     found = [Pick((name,), _is_long(name, scalars[name], records)) for name in telling]
     if len(found) == MOST:
@@ -135,7 +141,7 @@ def _fields(objects: Objects) -> list[tuple[str, Shape]]:
 
 
 def _is_scalar(shape: Shape) -> bool:
-    return shape.objects is None and shape.arrays is None
+    return shape.objects is None and shape.arrays is None and shape.scalars != ["null"]
 
 
 def _differs(name: str, records: list[dict[Any, Any]]) -> bool:
@@ -147,6 +153,12 @@ def _is_long(name: str, shape: Shape, records: list[dict[Any, Any]]) -> bool:
     return is_text and is_long_text([record.get(name) for record in records])
 
 
+def _is_opaque(name: str, records: list[dict[Any, Any]]) -> bool:
+    """Whether a field has long texts without a space: hashes and addresses, which cost much and tell little."""
+    texts = [text for record in records if isinstance(text := record.get(name), str)]
+    return bool(texts) and " " not in texts[0] and OPAQUE * len(texts) < sum(map(len, texts))
+
+
 def _inside(objects: Objects, records: list[dict[Any, Any]]) -> Iterator[Pick]:
     """Fields of the objects inside of records: the most telling one of each, then the next ones."""
     by_parent, seen = [], set[str]()
@@ -154,12 +166,13 @@ def _inside(objects: Objects, records: list[dict[Any, Any]]) -> Iterator[Pick]:
         if shape.objects is None or shape.scalars or shape.arrays is not None:
             continue
         inner = [record[name] for record in records if isinstance(record.get(name), dict)]
+        is_only = shape.objects.keys.most == 1 and all(map(_TYPE.fullmatch, shape.objects.fields or ()))
         scalars = {child: known for child, known in _fields(shape.objects) if _is_scalar(known)}
         # what two objects have alike is picked from the first
-        own = [child for child in scalars if _differs(child, inner) and child not in seen]
-        seen.update(own)
+        own = [child for child in scalars if _differs(child, inner) and (is_only or child not in seen)]
+        seen.update(() if is_only else own)
         by_parent.append(
-            [Pick((name, child), _is_long(child, scalars[child], inner)) for child in identifying_fields(own)]
+            [Pick((name, child), _is_long(child, scalars[child], inner), is_only) for child in identifying_fields(own)]
         )
     turns = zip_longest(*(islice(found, MOST) for found in by_parent))
     return (pick for pick in chain.from_iterable(turns) if pick is not None)

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from coatcheck.codec.envelope import MAX_ABOUT_CHARACTERS
-from coatcheck.explorer.previews.shape import field_name
+from coatcheck.explorer.previews.shape_text import field_name
 from coatcheck.explorer.previews.wording import kind_and_length, kind_of, number, quote
 from coatcheck.references import Path
 

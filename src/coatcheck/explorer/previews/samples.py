@@ -162,6 +162,13 @@ SHORT_ARRAY, ROW = 20, 120
 """Items and characters of an array of scalars that is shown whole."""
 SHORT = 240
 """Characters of a member that is shown as it is."""
+MARK = 20
+"""Characters by which a text may be longer than its width: the mark of a cut has as many."""
+MOST_WITH_NULL = 20
+"""Keys up to which an object's members are shown in order; of more, what is null comes last."""
+MOST_SORTED = 200
+MOST_NUMBERS = 12
+"""Numbers of a list that are shown: each costs several tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +223,10 @@ class _SampleWriter:
         """Write the value that a sample is of; of a long list, as many items as fit."""
         if not isinstance(value, (dict, list, tuple)) or not value:
             return self.write(value, room, levels)
-        text, self.members = self._container(value, room, levels, MOST_MEMBERS)
+        most = (
+            MOST_NUMBERS if not isinstance(value, dict) and all(map(_is_number, value[:MOST_NUMBERS])) else MOST_MEMBERS
+        )
+        text, self.members = self._container(value, room, levels, most)
         return text
 
     def write(self, value: Any, room: int, levels: int) -> str:
@@ -246,7 +256,7 @@ class _SampleWriter:
 
     def _string(self, value: str) -> str:
         more = len(value) - self.width
-        if more <= 0:
+        if more <= MARK:
             return quote(value)
         self.cuts.texts += 1
         return f'{quote(value[: self.width])[:-1]}…(+{number(more)} characters)"'
@@ -263,7 +273,10 @@ class _SampleWriter:
         room -= 2
         rest = len(f",…+{counted(total, noun)}")
         pieces: list[str] = []
-        for member in islice(value.items() if keyed else value, most):
+        members = value.items() if keyed else value
+        if keyed and MOST_WITH_NULL < total <= MOST_SORTED:
+            members = sorted(members, key=_is_null)
+        for member in islice(members, most):
             before = self.cuts.counts()
             needed = 0 if len(pieces) + 1 == total else rest
             if keyed:
@@ -288,6 +301,14 @@ class _SampleWriter:
         if not isinstance(name, str):
             raise NoJsonForm(type(name))
         return self._string(name)
+
+
+def _is_null(entry: tuple[Any, Any]) -> bool:
+    return entry[1] is None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _is_container(value: Any) -> bool:

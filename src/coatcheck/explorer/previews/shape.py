@@ -1,13 +1,5 @@
-"""A shape as text, in the notation of type declarations.
+"""The shape of a value: which types, fields and lengths are found at each of its places, from a sample."""
 
-    [5,000 x {id: integer, body? (in 12 of 20): string|null, labels: [0-4 x string]}]
-    {<key>: {name: string}} (5,000 keys such as "a", "b"; 20 sampled)
-
-``{…3}`` and ``[…12]`` stand for an object of 3 keys and an array of 12 items that are not described further;
-neighbouring fields of one type share a line.
-"""
-
-import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +8,7 @@ from math import isfinite
 from operator import itemgetter
 from typing import Any
 
-from coatcheck.explorer.previews.wording import NoJsonForm, kind_of, number, quote
+from coatcheck.explorer.previews.wording import NoJsonForm, kind_of
 
 SAMPLED = 20
 """Values of one place that are looked at."""
@@ -27,6 +19,9 @@ MOST_FIELDS = 40
 MOST_VALUES = 3000
 """Values that are looked at in all."""
 MOST_LEVELS = 6
+HALF = 0.5
+"""Levels that one object of few fields counts, around what is looked at."""
+FEW = 3
 ALWAYS_A_MAP = 200
 """An object with more keys is described as a map from keys to values of one type."""
 _RECORDS_MAKE_A_MAP = 8
@@ -86,7 +81,7 @@ class Shape:
     arrays: Arrays | None = None
 
 
-Pending = deque[tuple[Shape, Sequence[Any], int]]
+Pending = deque[tuple[Shape, Sequence[Any], float]]
 
 
 def describe(values: Sequence[Any]) -> Shape:
@@ -120,7 +115,7 @@ def pick(items: Sequence[Any], count: int) -> Sequence[Any]:
     return [*items[:first], *(items[total - 1 - int(place * step)] for place in reversed(range(spread)))]
 
 
-def _describe_values(values: Sequence[Any], level: int, pending: Pending) -> Shape:
+def _describe_values(values: Sequence[Any], level: float, pending: Pending) -> Shape:
     types = set(map(type, values))
     if len(types) == 1 and (alone := _ALONE.get(next(iter(types)))):
         return Shape([alone])
@@ -146,7 +141,7 @@ def _describe_values(values: Sequence[Any], level: int, pending: Pending) -> Sha
     return shape
 
 
-def _open_arrays(arrays: Arrays, found: list[Sequence[Any]], level: int, pending: Pending) -> int:
+def _open_arrays(arrays: Arrays, found: list[Sequence[Any]], level: float, pending: Pending) -> int:
     share = max(SAMPLED // len(found), LEAST_OF_EACH)
     items: list[Any] = []
     for array in found:
@@ -158,7 +153,7 @@ def _open_arrays(arrays: Arrays, found: list[Sequence[Any]], level: int, pending
     return len(items)
 
 
-def _open_objects(objects: Objects, records: list[dict[Any, Any]], level: int, pending: Pending) -> int:
+def _open_objects(objects: Objects, records: list[dict[Any, Any]], level: float, pending: Pending) -> int:
     columns = _columns(records)
     for name in columns:
         if not isinstance(name, str):
@@ -169,8 +164,9 @@ def _open_objects(objects: Objects, records: list[dict[Any, Any]], level: int, p
     if objects.keys.most > MOST_FIELDS:
         # Not every key was seen: ask for those that are shown, so that the counts are true.
         shown = {name: [record[name] for record in records if name in record] for name in shown}
+    inside = level + (HALF if len(records) == 1 and len(shown) <= FEW else 1)
     objects.fields = {
-        name: Field(_describe_values(values, level + 1, pending), present=len(values)) for name, values in shown.items()
+        name: Field(_describe_values(values, inside, pending), present=len(values)) for name, values in shown.items()
     }
     objects.hidden = max(len(columns), objects.keys.most) - len(shown)
     return sum(map(len, columns.values()))
@@ -180,6 +176,10 @@ def _columns(records: list[dict[Any, Any]]) -> dict[Any, list[Any]]:
     names = records[0].keys()
     if len(names) <= MOST_FIELDS and all(record.keys() == names for record in records):
         return {name: list(map(itemgetter(name), records)) for name in names}
+    if MOST_FIELDS < len(names) <= ALWAYS_A_MAP and all(record.keys() == names for record in records):
+        # Of many fields those that hold something tell more than those that come first.
+        known = sorted(records[0].items(), key=_is_null)[:MOST_FIELDS]
+        return {name: [record[name] for record in records] for name, _ in known}
     columns: dict[Any, list[Any]] = {}
     for record in records:
         for name, value in islice(record.items(), MOST_FIELDS):
@@ -191,7 +191,11 @@ def _columns(records: list[dict[Any, Any]]) -> dict[Any, list[Any]]:
     return columns
 
 
-def _open_maps(objects: Objects, records: list[dict[Any, Any]], level: int, pending: Pending) -> int:
+def _is_null(entry: tuple[Any, Any]) -> bool:
+    return entry[1] is None
+
+
+def _open_maps(objects: Objects, records: list[dict[Any, Any]], level: float, pending: Pending) -> int:
     share = max(SAMPLED // len(records), 1)
     values: list[Any] = []
     for record in records:
@@ -236,148 +240,3 @@ def _have_same_shape(values: list[Any]) -> bool:
     looked_at = [set(islice(value, MOST_FIELDS)) for value in values[:_SAME_SHAPE_LOOKED_AT]]
     everywhere = set.intersection(*looked_at)
     return bool(everywhere) and 2 * len(everywhere) >= len(set.union(*looked_at))
-
-
-LINE = 100
-"""Objects whose description is longer get one line per field."""
-NAME = 60
-"""Characters of a field's name that are shown."""
-_PLAIN_NAME = re.compile(r"[\w$@-]+")
-
-
-@dataclass(frozen=True, slots=True)
-class ShapeFormat:
-    """One way to write a shape.
-
-    Attributes:
-        levels: Levels of objects that are opened.
-        fields: Fields of one object.
-        types: Whether fields have their types.
-        inner: Fields of an object inside an object, named without their types; ``None``: as the outer ones.
-    """
-
-    levels: int
-    fields: int = MOST_FIELDS
-    types: bool = True
-    inner: int | None = None
-
-
-_FORMS = (
-    ShapeFormat(MOST_LEVELS),
-    ShapeFormat(3),
-    ShapeFormat(2),
-    ShapeFormat(2, inner=6),
-    ShapeFormat(1),
-    ShapeFormat(1, types=False),
-    ShapeFormat(1, 12, types=False),
-    ShapeFormat(1, 4, types=False),
-    ShapeFormat(0),
-)
-
-
-def shape_text(shape: Shape, room: int, *, note_sampling: bool = True) -> str:
-    """Write a shape in at most ``room`` characters: with fewer levels, then names alone; ``""`` if nothing fits.
-
-    Args:
-        shape: What was seen.
-        room: Characters.
-        note_sampling: Whether the outermost array tells how many of its items were looked at.
-    """
-    for form in _FORMS:
-        writing = _ShapeWriter(form, room)
-        text = writing.write(shape, form.levels, note_sampling=note_sampling)
-        if writing.room >= 0 and len(text) <= room:
-            return text
-    return ""
-
-
-class _ShapeWriter:
-    """Writes in one form; ``room`` falls with every field and is negative once the text is too long to be of use."""
-
-    def __init__(self, form: ShapeFormat, room: int) -> None:
-        self.form = form
-        self.room = room
-
-    def write(self, shape: Shape, levels: int, *, note_sampling: bool = True) -> str:
-        forms = list(shape.scalars)
-        if shape.objects is not None:
-            forms.append(self._objects(shape.objects, levels))
-        if shape.arrays is not None:
-            forms.append(self._arrays(shape.arrays, levels, note_sampling=note_sampling))
-        return "|".join(forms) or "nothing"
-
-    def _arrays(self, arrays: Arrays, levels: int, *, note_sampling: bool) -> str:
-        length = _span(arrays.lengths)
-        if arrays.lengths.most == 0:
-            return "[]"
-        if arrays.items is None or levels == 0:
-            return f"[…{length}]"
-        note = "" if arrays.complete or not note_sampling else f" ({number(arrays.looked_at)} sampled)"
-        # An array of objects is no level of its own: its items are what one wants to see.
-        return f"[{length}{note} x {self.write(arrays.items, levels if arrays.items.objects else levels - 1)}]"
-
-    def _objects(self, objects: Objects, levels: int) -> str:
-        if objects.keys.most == 0:
-            return "{}"
-        if levels == 0 or (objects.fields is None and objects.values is None):
-            return f"{{…{_span(objects.keys)}}}"
-        if objects.values is not None:
-            return self._map(objects, objects.values, levels)
-        return self._record(objects, levels)
-
-    def _map(self, objects: Objects, values: Shape, levels: int) -> str:
-        note = "" if objects.complete else f"; {number(objects.looked_at)} sampled"
-        such = ", ".join(field_name(name, quoted=True) for name in objects.examples)
-        keys = "key" if objects.keys.most == 1 else "keys"
-        # A map is no level of its own either.
-        inner = self.write(values, levels if values.objects and not values.objects.values else levels - 1)
-        return f"{{<key>: {inner}}} ({_span(objects.keys)} {keys} such as {such}{note})"
-
-    def _record(self, objects: Objects, levels: int) -> str:
-        known = objects.fields or {}
-        is_inner = self.form.inner is not None and levels < self.form.levels
-        most = self.form.inner if is_inner and self.form.inner is not None else self.form.fields
-        types = self.form.types and not is_inner
-        lines: list[tuple[str, str]] = []
-        for name, member in islice(known.items(), most):
-            if self.room < 0:
-                break
-            line = field_name(name)
-            self.room -= len(line)
-            if member.present < objects.seen:
-                line += f"? (in {member.present} of {objects.seen})" if types else "?"
-            lines.append((line, self.write(member.shape, levels - 1) if types else ""))
-        hidden = objects.hidden + len(known) - len(lines)
-        if hidden:
-            exact = objects.keys.most <= MOST_FIELDS or objects.seen == 1
-            lines.append((f"…{'' if exact else 'at least '}{number(hidden)} more", ""))
-        return _layout(lines, one_line=not types)
-
-
-def _layout(fields: list[tuple[str, str]], *, one_line: bool) -> str:
-    """Write names and types on one line, or on one line each; then neighbours of one scalar type share a line."""
-    pieces = [f"{name}: {kind}" if kind else name for name, kind in fields]
-    text = ", ".join(pieces)
-    if one_line or (len(text) <= LINE and "\n" not in text):
-        return f"{{{text}}}"
-    lines: list[str] = []
-    last = ""
-    for (name, kind), piece in zip(fields, pieces, strict=True):
-        if kind and kind == last and "?" not in name and len(lines[-1]) + len(name) < LINE:
-            lines[-1] = f"{lines[-1].removesuffix(f': {kind}')}, {piece}"
-        else:
-            lines.append(piece)
-        last = kind if kind.isalpha() and "?" not in name else ""
-    inside = "\n".join(lines).replace("\n", "\n  ")
-    return f"{{\n  {inside}\n}}"
-
-
-def field_name(name: str, *, quoted: bool = False) -> str:
-    """Write the name of a field, as JSON where it is more than one plain word or ``quoted`` is asked for."""
-    if len(name) > NAME:
-        return f'{quote(name[:NAME])[:-1]}…(+{number(len(name) - NAME)} characters)"'
-    return name if not quoted and _PLAIN_NAME.fullmatch(name) else quote(name)
-
-
-def _span(span: Span) -> str:
-    return number(span.least) if span.least == span.most else f"{number(span.least)}-{number(span.most)}"

@@ -13,7 +13,8 @@ from coatcheck.explorer.previews.main_part import KEY, RUN, Main, find_main, lab
 from coatcheck.explorer.previews.one_line_descriptions import title
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.samples import Cuts, Sample, render_whole, sample
-from coatcheck.explorer.previews.shape import SAMPLED, Shape, describe, shape_text
+from coatcheck.explorer.previews.shape import SAMPLED, Shape, describe
+from coatcheck.explorer.previews.shape_text import shape_text
 from coatcheck.explorer.previews.suggestions import suggestions
 from coatcheck.explorer.previews.wording import Subject, headlines, kind_and_length, number, one_line
 from coatcheck.references import Index, Key, Path, Slice, Step
@@ -26,6 +27,10 @@ SCARCE = 300
 
 ROOMY = 1_000
 """With fewer characters in all, the shortest of the next steps comes first."""
+FEW_FOLDED = 3
+"""Folded parts that are shown by their names."""
+LAST = 160
+"""Characters of the last member, where it is like the first one."""
 MOST_BESIDE = 2
 """Blocks that are shown beside the structure of a tool result."""
 COLUMNS = 600
@@ -102,7 +107,15 @@ def _samples(value: Any, main: Main | None, subject: Subject, room: int) -> Show
     if main is None or (main.place and not _only_holds(value)):
         heading = label_of(base) if base else ("Top level" if isinstance(value, dict) else "Value")
         found = sample(value, (room // 2 if main else room) - len(heading) - 2, open_arrays=main is None)
-        if found is not None:
+        if found is not None and main is None and found.cuts.folded == found.members > FEW_FOLDED:
+            # Names alone, which the shape has told: one that is open tells more.
+            first = next(iter(value))
+            heading, found = label_of(base.child(Key(first))), sample(value[first], room // 2)
+            if found is not None:
+                shown.lines.append(f"{heading}: {found.text}")
+                shown.keys = 1
+                shown.cuts.add(found.cuts)
+        elif found is not None:
             shown.lines.append(f"{heading}: {found.text}")
             room -= len(shown.lines[0]) + 1
             shown.keys = found.members
@@ -133,7 +146,8 @@ def _member_samples(main: Main, place: Path, room: int, shown: Shown) -> None:
     while members:
         step, member = members.pop(0)
         label = label_of(place.child(step))
-        found = sample(member, each - len(label) - 3, form=form)
+        is_last = bool(shown.members) and isinstance(member, dict)
+        found = sample(member, min(each, len(label) + LAST if is_last else each) - len(label) - 3, form=form)
         if found is not None and len(members) > 1 and _loses_keys(member, found):
             # Two members with more of their keys tell more than three.
             members = members[1:]

@@ -4,8 +4,16 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from coatcheck.explorer.previews.columns import columns_beside
-from coatcheck.explorer.previews.jq_filters import SHOWN, for_array, for_columns, for_map, for_record, jq_path
+from coatcheck.explorer.previews.columns import columns_beside, parallel_lists
+from coatcheck.explorer.previews.jq_filters import (
+    SHOWN,
+    for_array,
+    for_columns,
+    for_map,
+    for_parallel,
+    for_record,
+    jq_path,
+)
 from coatcheck.explorer.previews.jq_picks import LONG_TEXT, identifying_fields
 from coatcheck.explorer.previews.main_part import KEY, RUN, Main, call, label_of, reference_usage
 from coatcheck.explorer.previews.samples import render_whole, whole_length
@@ -16,7 +24,7 @@ from coatcheck.references import Index, Key, Path, Reference, Slice
 from coatcheck.references.walking import LINES
 
 LIGHT = 1_500
-"""Characters that a suggested call may give: at most some 900 tokens, in tables of numbers."""
+"""Characters that a suggested call may give; fewer in tables of numbers, which have more tokens."""
 MOST_ITEMS = 20
 MOST_NAMES = 100
 """Names of fields that a suggested call gives."""
@@ -42,15 +50,18 @@ def suggestions(value: Any, main: Main | None, subject: Subject, *, is_text: boo
     inner = _inner(value, part)
     page = _second_list(value, main, target)
     if main is not None and not page:
-        is_light = subject.characters <= LIGHT and not is_text
-        page = _page(target, main, is_light=is_light) if len(main.container) > SHOWN else _page_inside(target, main)
-    yield page or _look_into(target, part, inner, _at(value, part))
+        room = subject.light(LIGHT)
+        if len(main.container) > SHOWN:
+            page = _page(target, main, room, is_light=subject.characters <= room and not is_text)
+        else:
+            page = _page_inside(target, main, room)
+    yield page or _look_into(target, part, inner, _at(value, part), subject.light(LIGHT))
     yield reference_usage(target, inner)
 
 
-def _look_into(target: Reference, part: Path, inner: Path, member: Any) -> str:
+def _look_into(target: Reference, part: Path, inner: Path, member: Any, room: int) -> str:
     """The call that gives a member, or of a long one what its sample does not show: further names, the longest text."""
-    found = part if render_whole(member, LIGHT) is not None else inner
+    found = part if render_whole(member, room) is not None else inner
     if found is not part and isinstance(member, dict):
         if len(member) > MOST_FIELDS:
             more = Slice(MOST_FIELDS, MOST_FIELDS + MOST_NAMES)
@@ -79,6 +90,8 @@ def _filter(value: Any, main: Main | None) -> str:
     columns = columns_beside(value, main.place)
     if columns is not None:
         return for_columns(main.place, columns)
+    if main.is_run and (names := parallel_lists(value, main.place)):
+        return for_parallel(main.place, names)
     return for_array(main.place, main.shape, pick(main.container, SAMPLED), len(main.container))
 
 
@@ -101,13 +114,13 @@ def _second_list(value: Any, main: Main | None, target: Reference) -> str:
     return call("query", target, filter=for_array(Path((Key(name),)), items.items, pick(found, SAMPLED), length))
 
 
-def _page(target: Reference, main: Main, *, is_light: bool) -> str:
+def _page(target: Reference, main: Main, room: int, *, is_light: bool) -> str:
     """The call that gives the next members of the main part, as many as are light together."""
     members = main.container.values() if isinstance(main.container, dict) else main.container
-    return _page_of(target, main.place, members, RUN if main.is_run else 1, is_light=is_light)
+    return _page_of(target, main.place, members, RUN if main.is_run else 1, room, is_light=is_light)
 
 
-def _page_inside(target: Reference, main: Main) -> str:
+def _page_inside(target: Reference, main: Main, room: int) -> str:
     """The call that gives the first items of the longest list in a few records, which are shown themselves."""
     lists = [
         (main.place.child(Index(place)).child(Key(name)), member)
@@ -117,15 +130,17 @@ def _page_inside(target: Reference, main: Main) -> str:
         if isinstance(member, list) and len(member) > SHOWN and len(name) <= KEY
     ]
     longest = max(lists, key=lambda found: len(found[1]), default=None)
-    return "" if longest is None else _page_of(target, *longest, 0)
+    return "" if longest is None else _page_of(target, *longest, 0, room)
 
 
-def _page_of(target: Reference, place: Path, members: Iterable[Any], start: int, *, is_light: bool = False) -> str:
+def _page_of(
+    target: Reference, place: Path, members: Iterable[Any], start: int, room: int, *, is_light: bool = False
+) -> str:
     there = target.path.join(place.steps)
     found = list(islice(members, start, start + MOST_ITEMS))
     end = start + len(found)
-    if not is_light and whole_length(found, LIGHT) > LIGHT:
-        end, room = start, LIGHT
+    if not is_light and whole_length(found, room) > room:
+        end = start
         for member in found:
             room -= whole_length(member, room) + 1
             if room < 0:

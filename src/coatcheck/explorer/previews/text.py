@@ -264,15 +264,15 @@ def _more(text: str, count: Count, subject: Subject, shown: Shown) -> str:
         return "" if cut is None else call("get", Reference(target.object_id, target.path.join(cut.steps)))
     if count.lines > FEW:
         start = len(shown.head)
-        end = start + _lines_within(text, shown.head_end)
+        end = start + _lines_within(text, shown.head_end, subject.light(LIGHT))
         return call("slice", target, start=start, end=min(end, count.lines) if count.exact else end)
-    part = Slice(shown.head_end, min(shown.head_end + LIGHT, len(text)))
+    part = Slice(shown.head_end, min(shown.head_end + subject.light(LIGHT), len(text)))
     return call("get", Reference(target.object_id, target.path.child(part)))
 
 
-def _lines_within(text: str, start: int) -> int:
+def _lines_within(text: str, start: int, room: int) -> int:
     """Count the lines behind a position that are light together, at least one."""
-    return min(max(text.count("\n", start, start + LIGHT), 1), PAGE)
+    return min(max(text.count("\n", start, start + room), 1), PAGE)
 
 
 def _steps(text: str, form: str, subject: Subject, limit: int) -> tuple[Summary, list[str]]:

@@ -215,6 +215,14 @@ class Subject:
         """The reference, parsed; ``None`` if there is none."""
         return parse_reference(self.reference)
 
+    def light(self, characters: int) -> int:
+        """Return how many characters a suggested call may give: fewer than these where they have many tokens."""
+        return min(characters, LIGHT_TOKENS * self.characters // self.tokens) if self.tokens else characters
+
+
+LIGHT_TOKENS = 700
+"""Estimated tokens that a suggested call may give; the estimate may be wrong by a quarter."""
+
 
 def headlines(subject: Subject, what: str, *notes: str) -> list[str]:
     """Return the first line in several forms, the fullest first and the bare reference last.

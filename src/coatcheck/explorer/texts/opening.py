@@ -4,10 +4,15 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from coatcheck.explorer.texts.field_blocks import looks_like_blocks, open_blocks
 from coatcheck.explorer.texts.json_documents import open_json, open_json_inside
+from coatcheck.explorer.texts.line_records import looks_like_records, open_records
+from coatcheck.explorer.texts.printed_tables import looks_printed, open_printed_table
 from coatcheck.explorer.texts.python_literals import looks_like_python, open_python_literal
+from coatcheck.explorer.texts.sections import looks_like_sections, open_sections
 from coatcheck.explorer.texts.tables import looks_like_table, open_table
 from coatcheck.explorer.texts.text_formats import SUMMARISED, recognise
+from coatcheck.explorer.texts.xml_text import looks_like_xml, open_xml
 from coatcheck.explorer.texts.yaml_text import MOST_CHARACTERS, looks_like_yaml, open_yaml_text
 
 SMALL = 64 * 1024
@@ -52,8 +57,22 @@ def open_text(text: str, *, in_sandbox: bool) -> Opened | None:
         value = open_yaml_text(text)
         found = None if value is None else (value, "YAML")
     if found is None:
-        found = open_json_inside(text)
+        found = _by_lines(text, in_sandbox=in_sandbox) or open_json_inside(text)
     return None if found is None else Opened(*found)
+
+
+def _by_lines(text: str, *, in_sandbox: bool) -> tuple[Any, str] | None:
+    """Read what is told by the form of its first lines."""
+    head = text[:HEAD]
+    if in_sandbox and looks_like_xml(text):
+        return open_xml(text)
+    if in_sandbox and looks_like_sections(head):
+        return open_sections(text)
+    if looks_printed(head) and (table := open_printed_table(text)) is not None:
+        return table
+    if looks_like_records(head):
+        return open_records(text)
+    return open_blocks(text) if looks_like_blocks(head) and not recognise(text) else None
 
 
 def name_format(start: str) -> str:
@@ -80,14 +99,24 @@ def why_unopened(text: str) -> str:
 def is_for_the_sandbox(text: str) -> bool:
     """Whether finding out what a text holds could take long, so that it is done in the sandbox."""
     head = text[:HEAD].removeprefix(BYTE_ORDER_MARK)
-    if looks_like_python(text) or looks_like_yaml(head):
+    if looks_like_python(text) or looks_like_yaml(head) or looks_like_sections(head) or looks_like_xml(text):
         return True
     if len(text) <= SMALL:
         return False
-    return _JSON_BLOCK.search(head) is not None or looks_like_table(head) or recognise(text) in SUMMARISED
+    return _JSON_BLOCK.search(head) is not None or _are_records(head) or recognise(text) in SUMMARISED
+
+
+def _are_records(head: str) -> bool:
+    return looks_like_table(head) or looks_printed(head) or looks_like_records(head) or looks_like_blocks(head)
 
 
 def may_be_opened(head: str) -> bool:
     """Whether a text that begins so may be a document or a table."""
     head = head.removeprefix(BYTE_ORDER_MARK)
-    return _JSON_BLOCK.search(head) is not None or looks_like_table(head) or looks_like_yaml(head)
+    return (
+        _JSON_BLOCK.search(head) is not None
+        or looks_like_yaml(head)
+        or looks_like_sections(head)
+        or looks_like_xml(f"{head}>")  # as if a tag ended where it is cut
+        or _are_records(head)
+    )

@@ -49,9 +49,9 @@ def open_table(text: str) -> tuple[Any, str] | None:
     rows, note = read
     name = _DELIMITERS[delimiter]
     if not _has_header(rows):
-        return list(map(list, _typed(rows))), f"{name} without a header, {len(rows[0])} columns{note}"
-    names = _unique([cell.strip() or f"column_{place}" for place, cell in enumerate(rows.pop(0), 1)])
-    return [dict(zip(names, row, strict=True)) for row in _typed(rows)], f"{name}{note}"
+        return list(map(list, typed(rows))), f"{name} without a header, {len(rows[0])} columns{note}"
+    names = unique_names([cell.strip() or f"column_{place}" for place, cell in enumerate(rows.pop(0), 1)])
+    return [dict(zip(names, row, strict=True)) for row in typed(rows)], f"{name}{note}"
 
 
 def _delimiter(head: str) -> str | None:
@@ -112,7 +112,8 @@ def _has_header(rows: list[Row]) -> bool:
     return not any(cell and cell == row[place] for place, cell in enumerate(rows[0]) for row in body)
 
 
-def _unique(names: list[str]) -> list[str]:
+def unique_names(names: list[str]) -> list[str]:
+    """Return names of which none stands twice, in place: a number behind those that did."""
     taken: set[str] = set()
     for place, name in enumerate(names):
         unique, number = name, 2
@@ -123,7 +124,7 @@ def _unique(names: list[str]) -> list[str]:
     return names
 
 
-def _typed(rows: list[Row]) -> Iterator[tuple[Any, ...]]:
+def typed(rows: list[Row]) -> Iterator[tuple[Any, ...]]:
     """Make numbers of the columns that hold nothing else."""
     return zip(*(_numbers(column) or column for column in zip(*rows, strict=True)), strict=True)
 

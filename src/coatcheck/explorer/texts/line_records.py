@@ -1,0 +1,131 @@
+"""Lines that each spell a record: requests of a web server, matches of a search in files, entries of a directory.
+
+All lines must be of the one form, the last one may be cut off. Values stay as they stand; columns of numbers become
+numbers as in CSV.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from coatcheck.explorer.texts.tables import typed
+
+FEWEST = 3
+JUDGED = 20
+"""Lines of a text that are looked at before all of them are."""
+_QUOTED = r"(?:[^\"\\]|\\.){0,8000}"
+_REQUEST = re.compile(
+    r"(?P<client>\S{1,100}) (?P<ident>\S{1,60}) (?P<user>\S{1,100}) \[(?P<time>[^\]\n]{1,60})\] "
+    r"\"(?:(?P<method>[A-Z]{3,12}) (?P<path>\S{1,8000})(?: (?P<protocol>HTTP/[\d.]{1,4}))?"
+    rf"|(?P<request>{_QUOTED}))\" (?P<status>\d{{3}}|-) (?P<bytes>\d{{1,18}}|-)"
+    rf"(?: \"(?P<referer>{_QUOTED})\" \"(?P<agent>{_QUOTED})\")?(?: (?P<rest>[^\n]{{1,8000}}))?"
+)
+_MATCH = re.compile(
+    r"(?P<file>(?:[A-Za-z]:)?[^:\n|]{1,400}):(?P<line>\d{1,9})(?::(?P<column>\d{1,9}))?:(?P<text>[^\n]*)"
+)
+_PATH = re.compile(r"(?:[A-Za-z]:)?(?=[^\s:]{0,300}[/.\\])(?=[^:]{0,300}[A-Za-z])")
+_ENTRY = re.compile(
+    r"(?: *\d{1,12} +\d{1,12} +)?(?P<mode>[bcdlps-][-rwxsStT]{9})[.+@]? +(?P<links>\d{1,9}) +(?P<owner>\S{1,60}) +"
+    r"(?P<group>\S{1,60}) +(?P<size>\d{1,18})(?:, *\d{1,9})? +(?P<modified>[A-Z][a-z]{2} +\d{1,2} +[\d:]{4,5}|"
+    r"\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?(?:\.\d{1,9})?(?: [+-]\d{4})?) (?P<name>[^\n]{1,4000})"
+)
+_DIRECTORY = re.compile(r"(?P<directory>[^\n]{1,4000}):")
+_TOTAL = re.compile(r"total \d[\d.,]{0,20}[KMGTP]?")
+
+_DASHED = frozenset({"bytes", "user", "ident", "referer", "agent"})
+"""What a server writes as ``-`` where there is none."""
+
+Found = tuple[Any, str]
+Record = dict[str, str | None]
+
+
+def looks_like_records(head: str) -> bool:
+    """Whether the first lines of a text are of one of the forms; the last line may be cut."""
+    return _form(head) is not None
+
+
+def open_records(text: str) -> Found | None:
+    """Return the records that the lines of a text spell."""
+    form = _form(text[:4000])
+    if form is None:
+        return None
+    name, read = form
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    records: list[Record] = []
+    for place, record in enumerate(read(lines)):
+        if record is None:
+            if place < len(lines) - 1:
+                return None
+            name += ", the last line is cut off and left out"
+            break
+        records.append(record)
+    return (_without_empty(records), name) if len(records) >= FEWEST else None
+
+
+def _form(head: str) -> tuple[str, Callable[[Sequence[str]], Iterator[Record | None]]] | None:
+    lines = [line.removesuffix("\r") for line in head.split("\n", JUDGED + 1)[: JUDGED + 1] if line.strip()]
+    lines = lines[:-1] if len(lines) > FEWEST else lines
+    if len(lines) < FEWEST:
+        return None
+    for name, read in _FORMS.items():
+        if _are_all(read(lines)):
+            return name, read
+    return None
+
+
+def _are_all(records: Iterator[Record | None]) -> bool:
+    """Whether there are records and none that is none; the first of those ends the reading."""
+    found = 0
+    for found, record in enumerate(records, 1):  # noqa: B007 - how many is used behind the loop
+        if record is None:
+            return False
+    return found >= FEWEST - 1
+
+
+def _requests(lines: Sequence[str]) -> Iterator[Record | None]:
+    for line in lines:
+        found = _REQUEST.fullmatch(line)
+        yield found.groupdict() if found is not None else None
+
+
+def _matches(lines: Sequence[str]) -> Iterator[Record | None]:
+    for line in lines:
+        if line != "--":
+            found = _MATCH.fullmatch(line)
+            yield found.groupdict() if found is not None and _PATH.match(line) else None
+
+
+def _entries(lines: Sequence[str]) -> Iterator[Record | None]:
+    directory: str | None = None
+    for line in lines:
+        found = _ENTRY.fullmatch(line)
+        if found is not None:
+            yield {"directory": directory, **found.groupdict()}
+        elif (heading := _DIRECTORY.fullmatch(line)) is not None:
+            directory = heading["directory"]
+        elif line and _TOTAL.fullmatch(line) is None:
+            yield None
+
+
+_FORMS: dict[str, Callable[[Sequence[str]], Iterator[Record | None]]] = {
+    "lines of an access log": _requests,
+    "a listing of files": _entries,
+    "lines of file:line:text": _matches,
+}
+
+
+def _without_empty(records: list[Record]) -> list[dict[str, Any]]:
+    """Leave out what no record has, and make numbers of what has nothing else; what one record lacks is null."""
+    known = [name for name in records[0] if any(_has(record, name) for record in records)]
+    columns = [[str(record[name]) if _has(record, name) else "" for record in records] for name in known]
+    rows = typed(list(map(list, zip(*columns, strict=True))))
+    return [
+        {name: value if _has(record, name) else None for name, value in zip(known, row, strict=True)}
+        for record, row in zip(records, rows, strict=True)
+    ]
+
+
+def _has(record: Record, name: str) -> bool:
+    return record[name] is not None and (record[name] != "-" or name not in _DASHED)

@@ -1,0 +1,128 @@
+"""Lines and blocks that each spell a record: requests, matches, directory entries, blocks of named values."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coatcheck.explorer.texts import is_for_the_sandbox, open_text
+
+REQUESTS = (
+    '10.0.0.1 - ann [03/Jun/2025:00:00:31 +0000] "GET /a?q=1 HTTP/1.1" 200 48164 "-" "curl/8" 0.050\n'
+    '10.0.0.2 - - [03/Jun/2025:00:00:52 +0000] "\\x16\\x03\\x01" 400 - "-" "-" 0.001\n'
+    '10.0.0.3 - - [03/Jun/2025:00:01:26 +0000] "POST /b HTTP/2.0" 502 1 "https://x/" "Mozilla \\"5\\"" 1.500\n'
+)
+MATCHES = "src/a.py:12:    # TODO: x\nsrc/b c.py:3:7:y\n--\nC:\\d\\e.py:44:\n"
+LISTING = """/usr/share/doc:
+total 12K
+drwxr-xr-x 2 root root 4096 Nov 30  2022 git
+-rw-r--r-- 1 root staff 731 2026-01-02 10:00 READ ME.txt
+
+/usr/share/man:
+total 0
+lrwxrwxrwx 1 root root 4 Jan  1 10:00 link -> file
+"""
+PAGES = (
+    "Title: One\nURL: https://a/1\nText: first line\n\nNote: not a field\nmore\n\n"
+    "Title: Two\nURL: https://a/2\nAuthor: Bo\nText: x\n\n"
+    "Title: Three\nURL: https://a/3\nText: y"
+)
+
+
+def opened(text: str) -> tuple[str, Any]:
+    found = open_text(text, in_sandbox=False)
+    return ("", None) if found is None else (found.format, found.value)
+
+
+def test_requests_of_a_web_server_are_objects_with_a_numeric_status() -> None:
+    form, rows = opened(REQUESTS)
+    assert form == "lines of an access log"
+    assert rows[0] == {
+        "client": "10.0.0.1",
+        "user": "ann",
+        "time": "03/Jun/2025:00:00:31 +0000",
+        "method": "GET",
+        "path": "/a?q=1",
+        "protocol": "HTTP/1.1",
+        "request": None,
+        "status": 200,
+        "bytes": 48164,
+        "referer": None,
+        "agent": "curl/8",
+        "rest": 0.05,
+    }
+    assert (rows[1]["request"], rows[1]["path"], rows[1]["bytes"]) == ("\\x16\\x03\\x01", None, None)
+    assert rows[2]["agent"] == 'Mozilla \\"5\\"'
+
+
+def test_matches_of_a_search_are_objects_by_file_and_line() -> None:
+    assert opened(MATCHES) == (
+        "lines of file:line:text",
+        [
+            {"file": "src/a.py", "line": 12, "column": None, "text": "    # TODO: x"},
+            {"file": "src/b c.py", "line": 3, "column": 7, "text": "y"},
+            {"file": "C:\\d\\e.py", "line": 44, "column": None, "text": ""},
+        ],
+    )
+
+
+def test_a_listing_of_directories_is_a_list_of_entries_with_their_sizes() -> None:
+    form, rows = opened(LISTING)
+    assert form == "a listing of files"
+    assert [(row["directory"], row["size"], row["name"]) for row in rows] == [
+        ("/usr/share/doc", 4096, "git"),
+        ("/usr/share/doc", 731, "READ ME.txt"),
+        ("/usr/share/man", 4, "link -> file"),
+    ]
+    assert rows[1]["modified"] == "2026-01-02 10:00"
+
+
+def test_blocks_of_named_values_are_objects_and_other_lines_go_on_with_the_value_above() -> None:
+    form, rows = opened(PAGES)
+    assert form == "blocks of named values"
+    assert rows[0] == {"Title": "One", "URL": "https://a/1", "Text": "first line\n\nNote: not a field\nmore"}
+    assert rows[1] == {"Title": "Two", "URL": "https://a/2", "Author": "Bo", "Text": "x"}
+
+
+def test_a_line_that_was_cut_off_is_left_out_and_named() -> None:
+    form, rows = opened(REQUESTS + "10.0.0.4 - - [03/Ju")
+    assert (form, len(rows)) == ("lines of an access log, the last line is cut off and left out", 3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        REQUESTS + "something else\n" + REQUESTS,
+        "10:20:30: started\n10:20:31: stopped\n10:20:32: started\n",
+        "Note: this\nand that\n\nNote: these\nand those\n\nNote: it\nand so on\n",
+        "Dear Ann:\nhello\n\nDear Ben:\nhello\n\nDear Cy:\nhello\n",
+        "a.py: one\nb.py: two\nc.py: three\n",
+        "Title: One\nURL: a\nTitle: Two\nURL: b\nURL: c\nTitle: Three\nURL: d\n",
+    ],
+)
+def test_other_lines_stay_texts(text: str) -> None:
+    assert opened(text) == ("", None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ('1 1 1 [1] "' + "\\" * 9_000 + "\n") * 50,
+        '1 1 1 [1] "GET ' + "/" * 400_000 + "\n" * 4,
+        ("a/" * 200 + ":1:" + ":" * 9_000 + "\n") * 30,
+        ("-rw-r--r-- 1 a b 1" + " " * 9_000 + "\n") * 30,
+        "A: b\nB: c\n" * 60_000,
+        "A: b\n" + "B c: d\n" * 100_000 + "A: b\n",
+    ],
+    ids=range(6),
+)
+def test_hostile_lines_are_refused_and_not_fatal(text: str) -> None:
+    open_text(text, in_sandbox=True)
+    is_for_the_sandbox(text)
+
+
+@given(text=st.text(alphabet='A: b\n/.1"[]-\\'))
+def test_no_text_makes_the_parsers_of_lines_fail(text: str) -> None:
+    found = open_text(text, in_sandbox=True)
+    assert found is None or isinstance(found.value, (list, dict))
