@@ -1,4 +1,4 @@
-"""Tasks of one conversation that work on parsed messages while other messages pass."""
+"""Tasks of one conversation that process parsed messages while other messages pass."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -10,7 +10,7 @@ from coatcheck.proxy.jsonrpc import parse_long
 T = TypeVar("T")
 
 MAX_BYTES_IN_PROGRESS = 64 << 20
-"""Bytes of lines in progress above which no more are read."""
+"""Bytes of lines in progress above which reading pauses."""
 
 
 class BackgroundTasks:
@@ -26,14 +26,14 @@ class BackgroundTasks:
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
         self._tasks: set[asyncio.Task[None]] = set()
-        self._parsed: Chunks = []  # of the message that is being taken at this moment
+        self._parsed: Chunks = []  # of the message that is currently being handled
         self.size = 0
 
     def __bool__(self) -> bool:
         return bool(self._tasks)
 
     async def finish(self) -> None:
-        """Wait until all is done, also what begins meanwhile."""
+        """Wait until all tasks are done, including those that start meanwhile."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
@@ -56,7 +56,7 @@ class BackgroundTasks:
         return task
 
     def start_parsing(self, line: bytes, take: Callable[[Any, bytes], None]) -> None:
-        """Parse a long line and give it to ``take``, yielding to the event loop meanwhile and while it is freed."""
+        """Parse a long line and pass it to ``take``, yielding to the event loop while it is parsed and freed."""
         self.start(self._parse(line, take), len(line))
 
     async def _parse(self, line: bytes, take: Callable[[Any, bytes], None]) -> None:
@@ -72,5 +72,5 @@ class BackgroundTasks:
 
 
 def result_if_ready(future: "asyncio.Future[T]") -> "T | None":
-    """Return a future's result; ``None`` if it has none, or not yet."""
+    """Return a future's result; ``None`` if it failed or is not done."""
     return future.result() if future.done() and not future.cancelled() and future.exception() is None else None

@@ -12,14 +12,14 @@ from coatcheck.proxy.view_calls import CALL, ViewCalls
 TASK_RESULT = "tasks/result"  # of a call made as a task; without the tool's name
 
 Pending = PendingRequest[asyncio.Future[Message] | None]
-"""A request of the client's (``None``) or one of our own, whose response the future gets."""
+"""A request of the client (``None``) or one of our own, whose response resolves the future."""
 
 
 class ClientRequests(PendingRequests[asyncio.Future[Message] | None]):
-    """Pending requests that count in a budget while the server has them.
+    """Pending requests that count in a call budget while the server processes them.
 
     Args:
-        budget: What the results of concurrent calls share.
+        budget: The budget of concurrent calls.
         listed_name: See `UpstreamConnection`.
     """
 
@@ -29,13 +29,13 @@ class ClientRequests(PendingRequests[asyncio.Future[Message] | None]):
         self._views = ViewCalls()
 
     def add_prepared(self, message: Message, key: Id) -> Pending:
-        """Add a request of the client's that is prepared before the server gets it, if it does."""
+        """Add a request of the client that is prepared before it is sent to the server."""
         request = self.add(message, None, key=key)
         request.is_of_view = self._views.is_view_call(message)
         return request
 
     def add_sent(self, message: Message, key: Id, *, passes: bool) -> None:
-        """Add a request of the client's that the server gets as it is."""
+        """Add a request of the client that is sent to the server unchanged."""
         request = self.add_prepared(message, key)
         request.tool, request.passes = self._listed_name(request.tool), passes
         request.method = CALL if request.method == TASK_RESULT else request.method
@@ -43,7 +43,7 @@ class ClientRequests(PendingRequests[asyncio.Future[Message] | None]):
             self._budget.call_started()
 
     def sent_as_prepared(self, request: Pending) -> None:
-        """Record that the server gets a call that was prepared."""
+        """Record that a prepared call was sent to the server."""
         request.task = None
         self._budget.call_started()
 
@@ -52,7 +52,7 @@ class ClientRequests(PendingRequests[asyncio.Future[Message] | None]):
         return self.sent(id_of(message)) if is_response(message) else None
 
     def sent(self, key: Id | None) -> Pending | None:
-        """Return the request that the server has under an id."""
+        """Return the request that was sent to the server under an id."""
         request = self.get(key)
         return request if request is not None and request.task is None else None
 
@@ -64,6 +64,6 @@ class ClientRequests(PendingRequests[asyncio.Future[Message] | None]):
         return removed
 
     def cancel(self, params: Any) -> bool:
-        """Drop a cancelled request; return whether it ends here because the server never got it."""
+        """Drop a cancelled request; return whether it ends here because it was never sent."""
         request = self.remove(self.cancelled(None, params))
         return request is not None and request.task is not None and request.task.cancel()

@@ -1,4 +1,4 @@
-"""One client and one server: which messages are parsed and what is done with them; all others pass byte for byte."""
+"""One client and one server: decides which messages are parsed and rewritten; all others pass byte for byte."""
 
 import asyncio
 import logging
@@ -35,18 +35,19 @@ class Conversation:
     """One client and one server. Lines go in by `from_client` and `from_server` and come out by the two callables.
 
     Args:
-        to_client: Takes lines for the client.
-        to_server: Takes lines for the server, each with the message in it where that has been parsed, else ``None``.
-        interceptor: Becomes the interceptor; messages that need none pass before it is there.
-        on_stray_output: Takes what the server writes that is not a message.
+        to_client: Called with lines for the client.
+        to_server: Called with lines for the server, each with its parsed message, or ``None`` if it was not parsed.
+        interceptor: A future of the interceptor; messages that do not need it pass before it is ready.
+        on_stray_output: Called with output of the server that is not a message.
         on_change: Called when a background task starts or ends.
-        instructions: What a model is told about references, where that is known before the interceptor is there.
-        offer_resources: Advertise resources although the server has none: stored objects are resources.
-        passes: Whether all passes unchanged: client or server is a coatcheck that does the work.
+        instructions: The instructions about references, if they are known before the interceptor is ready.
+        offer_resources: Whether to advertise resources even if the server has none, because stored objects are
+            resources.
+        passes: Whether all messages pass unchanged, because the client or server is a coatcheck that does the work.
         object_readers, listed_name: See `UpstreamConnection`.
-        capacity: Bounds what is prepared for the server at a time.
-        budget: What the results of concurrent calls share, where other conversations share it too.
-        reencoded: Whether ``to_server`` encodes requests itself, with other ids, and needs no lines of them.
+        capacity: Bounds the messages that are prepared for the server at a time.
+        budget: The budget of concurrent calls, if it is shared with other conversations.
+        reencoded: Whether ``to_server`` encodes requests itself, with other ids, and needs no lines.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Conversation:
 
     @property
     def bytes_in_progress(self) -> int:
-        """Bytes of the lines that are being dealt with."""
+        """Bytes of the lines in progress."""
         return self._work.size
 
     async def wait_until_idle(self) -> None:
@@ -91,7 +92,7 @@ class Conversation:
             await self._work.finish()
 
     def leave(self) -> None:
-        """Drop pending requests: their client has left."""
+        """Drop pending requests after the client has disconnected."""
         self._requests.clear()
         self._prefetch.cancel()
 
@@ -114,7 +115,7 @@ class Conversation:
             take(jsonrpc.parse(line), line)
 
     def _passed_without_parsing(self, line: bytes) -> bool:
-        """Pass on a long line that does not concern us as partial parsing shows; return whether it was one."""
+        """Forward a long line if partial parsing shows that it does not concern us; return whether it was forwarded."""
         if partial_parsing.find_response_id(line) is not None:  # It is an answer to the server.
             self._to_server(line, None)
             return True
@@ -122,7 +123,7 @@ class Conversation:
         return call is not None and self.passed_unparsed(call, line)
 
     def passed_unparsed(self, call: Message, line: bytes) -> bool:
-        """Pass on a partially parsed call where that is enough; return whether it is."""
+        """Forward a partially parsed call if that is sufficient; return whether it was."""
         if self._must_open(call, line):
             return False
         self._note_request(call)
@@ -187,11 +188,11 @@ class Conversation:
         if self._has_tools:
             ready = result_if_ready(self._interceptor)
             if ready is None or ready.is_own(jsonrpc.tool_of(call)):
-                return True  # Before the line, which may be long, is searched.
+                return True  # Before the line, which may be long, is scanned.
         return has_filter(call.get("params")) or partial_parsing.may_contain_references(line)
 
     def _limited(self, request: Pending, work: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None]:
-        """Let a call whose arguments may become large wait until the server has taken earlier ones."""
+        """Delay a call whose arguments may become large until the server has read earlier ones."""
         ready = result_if_ready(self._interceptor)
         if self._capacity is None or request.method != CALL or ready is None or ready.is_own(request.tool):
             return work
@@ -209,7 +210,7 @@ class Conversation:
                 self._pass_call(request, call, line)
                 return
             tool, given = request.tool, params.get("arguments")
-            # Only the list tells whose tool this is and what it takes.
+            # Only the list shows which server has this tool, and its parameters.
             await self._prefetch.learn_tools(interceptor, request)
             if self._has_tools and interceptor.is_own(tool):
                 self._to_client(to_line(jsonrpc.response(call, await interceptor.own_tool_call(tool, given))))
@@ -259,7 +260,7 @@ class Conversation:
             self._parsed(line, self._parsed_from_server)
 
     def _passes_unparsed(self, line: bytes) -> bool:
-        """Whether the ends of a long line show that it is a message that does not concern us."""
+        """Whether the ends of a long line show that the message does not concern us."""
         if partial_parsing.is_certainly_request(line):
             return True
         key = partial_parsing.find_response_id(line)
@@ -295,7 +296,7 @@ class Conversation:
             self._on_stray_output(line)  # A log line that only looks like a message.
 
     def _unreadable_from_server(self, line: bytes) -> None:
-        """Answer the request whose response is no JSON; all else is no message."""
+        """Answer a request whose response is not JSON; other lines are not messages."""
         request = self._requests.remove(self._requests.sent(partial_parsing.find_response_id(line)))
         if request is None:
             self._on_stray_output(line)
@@ -321,7 +322,7 @@ class Conversation:
         return request.method != CALL or request.call is not None or not self._fits(request.tool, line)
 
     def _fits(self, tool: str, line: bytes) -> bool:
-        """Whether a line is so short that no result in it can be too long."""
+        """Whether a line is so short that its result cannot exceed the limit."""
         ready = result_if_ready(self._interceptor)
         return ready is not None and ready.passes_unparsed(tool, len(line), self._budget)
 
@@ -358,7 +359,7 @@ class Conversation:
             elif request.method == CALL:
                 interceptor = await asyncio.shield(self._interceptor)
                 client = request.client(self._client)
-                if client.shows_apps:  # Only the list tells whether the server has views, which read results too.
+                if client.shows_apps:  # Only the list shows whether the server has views, which read results too.
                     await self._prefetch.learn_tools(interceptor, request)
                 changed = await interceptor.result(
                     request.tool,
@@ -380,7 +381,7 @@ class Conversation:
         self._to_client(line)
 
     def _needs_instructions(self, handshake: Any) -> bool:
-        """Learn from a handshake whether we have work; if so the reference instructions go with it."""
+        """Read the server's capabilities from a handshake; return whether the instructions are added to it."""
         self._server = str(jsonrpc.server_info_of(handshake).get("name", ""))
         capabilities = handshake.get("capabilities")
         if announces_coatcheck(capabilities):  # The server keeps objects itself and cannot defer to us.

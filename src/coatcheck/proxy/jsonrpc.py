@@ -1,4 +1,4 @@
-"""JSON-RPC messages as lines of bytes: read and written with care."""
+"""JSON-RPC messages as lines of bytes: lenient parsing, strict encoding."""
 
 import re
 from codecs import BOM_UTF8
@@ -10,11 +10,11 @@ from coatcheck.codec import Chunks, aload_json, dump_line, load_exactly, load_js
 
 Message = dict[str, Any]
 Id = tuple[str, str | int | float]
-"""A request id with the name of its type: ``1`` and ``"1"`` are two ids, ``1`` and ``1.0`` are one."""
+"""A request id with the name of its type: ``1`` and ``"1"`` differ, ``1`` and ``1.0`` are equal."""
 
 LONG_LINE = 64 * 1024
 PARSED_AT_ONCE = 1 << 20
-"""Bytes of a line that are parsed in one go."""
+"""Bytes up to which a line is parsed without yielding to the event loop."""
 
 INTERNAL_ERROR = -32603
 TOO_DEEP = "This request is nested too deeply to be passed to the client."
@@ -24,7 +24,7 @@ _EXACT_UP_TO = 1 << 20
 _MANY_DIGITS = re.compile(rb"[0-9]{19}")
 _OF_RESPONSES = frozenset({"id", "result", "error"})
 SESSION_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
-"""The revisions that begin with `initialize`, oldest first."""
+"""The revisions with `initialize`, oldest first."""
 
 UNSUPPORTED_VERSION = -32022
 SUBSCRIPTION_ID = "io.modelcontextprotocol/subscriptionId"
@@ -35,7 +35,7 @@ PROGRESS_TOKEN = "progressToken"  # noqa: S105
 
 
 def parse(line: bytes) -> Any:
-    """Decode a line; ``None`` if it is no JSON.
+    """Decode a line; ``None`` if it is not JSON.
 
     Integers that the fast decoder would round are kept, except in lines of many megabytes, where finding them costs
     more than everything else.
@@ -69,7 +69,7 @@ def _parse_leniently(line: bytes) -> Any:
 
 
 def without_mark(line: bytes) -> bytes:
-    """Return a line without the byte order mark that some servers begin with."""
+    """Remove the byte order mark with which some servers start."""
     return line.removeprefix(BOM_UTF8)
 
 
@@ -87,7 +87,7 @@ def to_line(message: Any) -> bytes:
 def well_formed_line(line: bytes) -> bytes:
     """Return a line with ``U+FFFD`` in the place of lone surrogates and of bytes that are not UTF-8.
 
-    Strict parsers refuse the whole line for them, and some clients end.
+    Strict parsers refuse the whole line because of them, and some clients exit.
     """
     has_surrogates = b"\\ud" in line or b"\\uD" in line
     if not has_surrogates and line.isascii():
@@ -100,7 +100,7 @@ def well_formed_line(line: bytes) -> bytes:
 
 
 def takes_well_formed_lines(take: Callable[[bytes], None]) -> Callable[[bytes], None]:
-    """Return a function that hands lines over as ``well_formed_line`` makes them, but for those of megabytes."""
+    """Return a function that applies ``well_formed_line`` to lines of less than some megabytes."""
     return lambda line: take(well_formed_line(line) if len(line) <= PARSED_AT_ONCE else line)
 
 
@@ -108,14 +108,14 @@ def id_of(message: Message) -> Id | None:
     """Return the id of a message; ``None`` if it has none."""
     value = message.get("id")
     if isinstance(value, float) and value.is_integer():
-        value = int(value)  # Some servers read all numbers as floats: 3.0 is the 3 that they were given.
+        value = int(value)  # Some servers read all numbers as floats: 3.0 is the 3 that they received.
     return (type(value).__name__, value) if isinstance(value, (str, int, float)) else None
 
 
 def number_of(value: Any) -> int:
-    """Return an id that we counted ourselves, unchanged back; 0, which is none, for anything else."""
+    """Return one of our own numeric ids from a response; 0, which is not used, for anything else."""
     if isinstance(value, str) and value.isdecimal() and len(value) < 18:  # noqa: PLR2004
-        return int(value)  # Some servers make texts of ids.
+        return int(value)  # Some servers convert ids to strings.
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
@@ -125,21 +125,21 @@ def is_request(message: Any) -> bool:
 
 
 def request_key(message: Any) -> Id | None:
-    """Return the id of a request; ``None`` for everything else, and for one whose id is none."""
+    """Return the id of a request; ``None`` for everything else, and for a request with an invalid id."""
     return id_of(message) if is_request(message) else None
 
 
 def is_message(message: Any) -> bool:
-    """Whether a value is a JSON-RPC 2.0 message, not an object that only begins like one."""
+    """Whether a value is a JSON-RPC 2.0 message, not an object that only starts like one."""
     if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
         return False
     return isinstance(message.get("method"), str) or ("id" in message and ("result" in message or "error" in message))
 
 
 def is_response(message: Any) -> bool:
-    """Whether a message is an answer to a request, if only a malformed one; see ``response_checks``."""
+    """Whether a message is a response, possibly a malformed one; see ``response_checks``."""
     if not isinstance(message, dict) or ("jsonrpc" not in message and not message.keys() <= _OF_RESPONSES):
-        return False  # A line of a log may have an id and an error.
+        return False  # A log line may have an id and an error.
     return (
         "result" in message
         or "error" in message
@@ -153,7 +153,7 @@ def error_response(request_id: Any, text: str, code: int = INTERNAL_ERROR) -> Me
 
 
 def response(request: Message, result: Any) -> Message:
-    """Answer a request with a result, which says that it is complete where the request's revision wants that said."""
+    """Build a response with a result, which is marked as complete if the request's revision requires it."""
     if is_stateless(request):
         result = {"resultType": "complete", **result}
     return {"jsonrpc": "2.0", "id": request["id"], "result": result}
@@ -181,5 +181,5 @@ def tool_of(call: Message) -> str:
 
 
 def is_stateless(request: Message) -> bool:
-    """Whether a request carries its protocol version itself, as from revision 2026-07-28 on."""
+    """Whether a request contains its protocol version, as of revision 2026-07-28."""
     return PROTOCOL_VERSION in meta_of(request)

@@ -1,4 +1,4 @@
-"""Lines of bytes from and to file descriptors: non-blocking, and a long line is copied once."""
+"""Non-blocking line streams over file descriptors that copy a long line only once."""
 
 import asyncio
 import os
@@ -9,11 +9,11 @@ from io import BytesIO
 
 CHUNK = 1 << 20
 HIGH_WATER = 4 << 20
-"""Bytes in the backlog from which on reading from the other side pauses."""
+"""Bytes in the backlog at which reading from the other side pauses."""
 
 
 class LineReader:
-    """Hands over each line, its newline included, as it arrives; the rest without one when the input ends."""
+    """Passes each line on arrival, with its newline, and at the end of the input the rest."""
 
     def __init__(self, descriptor: int, on_line: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
         self._descriptor = descriptor
@@ -28,7 +28,7 @@ class LineReader:
         self._is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
 
     def resume(self) -> None:
-        """Read, or go on reading."""
+        """Start or resume reading."""
         if self._reading or self._ended:
             return
         self._reading = True
@@ -47,11 +47,11 @@ class LineReader:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it reads no more, because the input has ended or it was told so."""
+        """Whether reading has ended, because the input has ended or `stop` was called."""
         return self._ended
 
     def pause(self) -> None:
-        """Stop reading for a while."""
+        """Pause reading."""
         if self._reading:
             self._reading = False
             if not self._is_file:
@@ -90,14 +90,14 @@ class LineReader:
             self._begun.write(memoryview(chunk)[start:])
 
     def _take(self, last: bytes) -> bytes:
-        # Nothing is copied to give the value away, as it would be where parts are joined.
+        # Returning the value copies nothing; joining parts would.
         begun, self._begun = self._begun, BytesIO()
         begun.write(last)
         return begun.getvalue()
 
 
 class LineWriter:
-    """Writes lines in order, at once where the other side takes them, else as soon as it does."""
+    """Writes lines in order, immediately if the other side is ready, else as soon as it is."""
 
     def __init__(self, descriptor: int, on_pressure: Callable[[], None], on_broken: Callable[[], None]) -> None:
         self._descriptor = descriptor
@@ -109,7 +109,7 @@ class LineWriter:
         self._drained.set()
         self.unsent_bytes = 0
         self.is_broken = False
-        # A terminal shares its mode with other programs and a file never keeps us waiting: both stay as they are.
+        # A terminal shares its mode with other programs, and a file never blocks: both keep their mode.
         mode = os.fstat(descriptor).st_mode
         self._was_blocking = os.get_blocking(descriptor)
         self._watched = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
@@ -118,11 +118,11 @@ class LineWriter:
 
     @property
     def backlog_bytes(self) -> int:
-        """Bytes that wait behind the line that is being written: one long line alone is no reason to read no more."""
+        """Bytes that wait after the current line: one long line alone is no reason to stop reading."""
         return self.unsent_bytes - len(self._waiting[0]) if self._waiting else 0
 
     def write(self, line: bytes) -> None:
-        """Write a line that ends with its newline."""
+        """Write a line, including its newline."""
         if self.is_broken:
             return
         if not self._waiting:
@@ -139,11 +139,11 @@ class LineWriter:
         self._on_pressure()
 
     async def drain(self) -> None:
-        """Wait until everything has been written, or never can be."""
+        """Wait until everything has been written, or writing has failed."""
         await self._drained.wait()
 
     def close(self) -> None:
-        """Stop writing and leave the descriptor as it was found."""
+        """Stop writing and restore the mode of the descriptor."""
         if self.is_broken:
             return
         self.is_broken = True

@@ -1,4 +1,4 @@
-"""Stored objects beside a server's own resources: offered, listed, read, and reported missing."""
+"""Stored objects as resources besides a server's own: advertised, listed, read, and reported missing."""
 
 import asyncio
 import logging
@@ -39,11 +39,11 @@ def offer_objects(handshake: dict[str, Any], instructions: str, *, as_resources:
 
 
 def not_found(call: Message, error: ObjectNotFound, object_readers: Mapping[str, str]) -> Message:
-    """Answer a call that refers to an object that our store does not have.
+    """Answer a call with a reference to an object that our store does not have.
 
     Args:
         call: The call.
-        error: What was not found.
+        error: The object that was not found.
         object_readers: See `UpstreamConnection`.
     """
     text = str(error)
@@ -55,7 +55,7 @@ def not_found(call: Message, error: ObjectNotFound, object_readers: Mapping[str,
 
 
 async def answer_read(request: Message, interceptor: "asyncio.Future[Interceptor]") -> Message:
-    """Answer a request that reads a stored object, once the interceptor is there."""
+    """Answer a request that reads a stored object, once the interceptor is ready."""
     uri = request["params"]["uri"]
     try:
         result = await (await asyncio.shield(interceptor)).read_object(uri)
@@ -73,9 +73,9 @@ async def answer_read(request: Message, interceptor: "asyncio.Future[Interceptor
 
 
 def mention_objects(method: str, answer: Message, *, stateless: bool) -> Message:
-    """Add the template of stored objects to its list, behind the last page.
+    """Add the template of stored objects to the last page of a list.
 
-    A server that knows no resources gets lists all the same: the template, and no resource.
+    For a server without resources, the lists contain only the template.
     """
     result, error = answer.get("result"), answer.get("error")
     key = LISTS[method]

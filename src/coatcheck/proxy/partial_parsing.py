@@ -1,4 +1,4 @@
-"""Partial parsing of long lines: by their ends, by a search, or without their long texts."""
+"""Partial parsing of long lines: by their ends, by a search, or without their long strings."""
 
 import re
 from collections.abc import Sequence
@@ -45,9 +45,9 @@ class PartialCall(dict[str, Any]):
 
 
 def find_response_id(line: bytes) -> Id | None:
-    """Find the id of a long response in its first or last bytes, in the orders in which the SDKs write them.
+    """Find the id of a long response in its first or last bytes, in the member orders of the SDKs.
 
-    ``None`` if it does not show there: then the line must be parsed.
+    ``None`` if it is not there: then the line must be parsed.
     """
     found = _find_id(line)
     if found is None:
@@ -57,7 +57,7 @@ def find_response_id(line: bytes) -> Id | None:
 
 
 def is_well_formed_response(line: bytes) -> bool:
-    """Whether both ends of a long line are those of a response whose result is an object, as clients take it."""
+    """Whether both ends of a long line are those of a valid response whose result is an object."""
     start, end = line[:_ENDS], line[-_ENDS:]
     if _BEGINS_WITH_RESULT.match(start):
         return _ENDS_WITH_RESULT.search(end) is not None
@@ -65,9 +65,9 @@ def is_well_formed_response(line: bytes) -> bool:
 
 
 def parse_call_partially(line: bytes) -> PartialCall | None:
-    """Read a long call without its long texts; what else there is of it is as the parser would have it.
+    """Parse a long call without its long strings; the rest equals the result of full parsing.
 
-    ``None`` if it is no call, or has so many texts that this gains nothing: then the line must be parsed.
+    ``None`` if it is not a call, or has so many strings that nothing is saved: then the line must be parsed.
     """
     outline, texts = _outline(line)
     message: Any = None if outline is None else parse(outline)
@@ -76,7 +76,9 @@ def parse_call_partially(line: bytes) -> PartialCall | None:
     params = {key: value for key, value in message["params"].items() if key != "arguments"}
     standing_in = sorted(map(int, _STANDING_IN.findall(dump_json(message))))
     if _STAND_IN in dump_json({**message, "params": params}) or standing_in != list(range(len(texts))):
-        return None  # A long text where none is expected, one that a later member replaces, or one that says it is one.
+        return (
+            None  # A long string in another place, one that a later member replaces, or one that equals a placeholder.
+        )
     return PartialCall(message, texts)
 
 
@@ -87,7 +89,7 @@ def with_members(message: Message, **members: Any) -> Message:
 
 
 def encode_message(message: Message) -> bytes:
-    """Encode a message as a line; of a `PartialCall` its long texts are in their places again."""
+    """Encode a message as a line; the long strings of a `PartialCall` are restored."""
     line = to_line(message)
     if not isinstance(message, PartialCall):
         return line
@@ -97,15 +99,15 @@ def encode_message(message: Message) -> bytes:
 
 
 async def aencode_message(message: Message) -> bytes:
-    """As ``encode_message``, yielding to the event loop where it takes long."""
+    """As ``encode_message``, yielding to the event loop if it takes long."""
     return encode_message(message) if isinstance(message, PartialCall) else await adump_line(message)
 
 
 def _outline(line: bytes) -> tuple[bytes | None, list[memoryview]]:
-    """Put something short in the place of long texts, and give those; ``None`` if there are too many texts.
+    """Replace long strings by placeholders and return both; ``None`` if there are too many strings.
 
-    Where a text ends is told by its quotation marks and the backslashes before them, whatever else is in it. What is
-    long and no text becomes no JSON, for what stands in for it is none outside a text.
+    The end of a string is found by quotation marks and the backslashes before them. If something long is not a string,
+    the outcome is not JSON, because a placeholder is invalid outside a string.
     """
     parts: list[bytes] = []
     texts: list[memoryview] = []
@@ -122,7 +124,7 @@ def _outline(line: bytes) -> tuple[bytes | None, list[memoryview]]:
             backslashes = len(before) - len(before.rstrip(b"\\"))
             if backslashes == len(before):
                 break
-            end = mark - backslashes % 2  # A last backslash belongs to the quotation mark behind it.
+            end = mark - backslashes % 2  # A last backslash belongs to the following quotation mark.
             parts.append(b"%b%d %b" % (_STAND_IN, len(texts), line[end : mark + 1]))
             texts.append(memoryview(line)[start:end])
         start = mark + 1
@@ -130,9 +132,9 @@ def _outline(line: bytes) -> tuple[bytes | None, list[memoryview]]:
 
 
 def replace_response_id(line: bytes, request_id: Any) -> bytes | None:
-    """Replace the id of a long response without parsing it; ``None`` if its own does not show at its ends."""
+    """Replace the id of a long response without parsing it; ``None`` if its own is not at its ends."""
     found = _find_id(line)
-    if found is None or line.find(b"\r", 0, len(line) - 2) >= 0:  # it would cut the line in two for who reads events
+    if found is None or line.find(b"\r", 0, len(line) - 2) >= 0:  # it would split the line for readers of events
         return None
     whole = memoryview(line)
     return b"".join((whole[: found.start], dump_json(request_id), whole[found.stop :]))
@@ -154,12 +156,12 @@ def is_certainly_request(line: bytes) -> bool:
 
 
 def has_escaped_letters(line: bytes) -> bool:
-    """Whether a name in a line may be written so that a search does not find it; no one does that by chance."""
+    """Whether a name in a line may contain escaped letters, which a search would miss; only an attacker does that."""
     return b"\\u00" in line and _ESCAPED_LETTER.search(line) is not None
 
 
 def may_contain_references(line: bytes) -> bool:
-    """Whether a reference, or a text that looks like one, may be in a line; each look at 26 MB takes some 10 ms."""
+    """Whether a line may contain a reference or a text that looks like one; each search of 26 MB takes some 10 ms."""
     if b"@" in line and any(mark in line for mark in _MARKS):
         return True
     return b"\\" in line and b"\\u0040" in line

@@ -1,4 +1,4 @@
-"""Requests that wait for their responses: ids, who asked, progress tokens and cancellation."""
+"""Pending requests: ids, requesters, progress tokens and cancellation."""
 
 import asyncio
 from collections.abc import Hashable, Iterator
@@ -26,20 +26,20 @@ Requester = TypeVar("Requester", bound=Hashable)
 
 @dataclass(slots=True, eq=False)
 class PendingRequest(Generic[Requester]):
-    """A request without a response yet. It does not hold the request's parameters, which may be large.
+    """A request without a response. It does not hold the request's parameters, which may be large.
 
     Attributes:
         key: The id that it is sent under.
-        requester: Who gets the response.
-        request_id: The id that the requester gave it.
+        requester: The receiver of the response.
+        request_id: The id that the requester chose.
         method: Its method.
         tool: The tool that it calls, else ``""``.
         meta: Its ``_meta``.
         is_stateless: Whether it is of a stateless revision.
-        task: The task that prepares it, while it has not been sent.
+        task: The task that prepares it, until it is sent.
         passes: Whether its response passes unchanged because an outer coatcheck does the work.
-        call: What is left to do with the result of a call.
-        is_of_view: Whether a view of MCP Apps makes it.
+        call: What remains to be done with the result of a call.
+        is_of_view: Whether a view of MCP Apps sent it.
     """
 
     key: Id
@@ -55,11 +55,11 @@ class PendingRequest(Generic[Requester]):
     is_of_view: bool = False
 
     def client(self, of_session: Client) -> Client:
-        """Return the client of the request: of a stateless revision it says so itself."""
+        """Return the client of the request, which a request of a stateless revision names itself."""
         return client_of_request({"_meta": self.meta}) if self.is_stateless else of_session
 
     def outgoing(self, message: Message) -> Message:
-        """Return the request under the id that it is sent under, which is its progress token too."""
+        """Return the request with the id that it is sent under, which is its progress token too."""
         if PROGRESS_TOKEN in self.meta:
             params = {**message["params"], "_meta": {**self.meta, PROGRESS_TOKEN: self.key[1]}}
             message = with_members(message, params=params)
@@ -71,7 +71,7 @@ class PendingRequest(Generic[Requester]):
 
 
 class PendingRequests(Generic[Requester]):
-    """The requests that one receiver has not answered."""
+    """The unanswered requests to one receiver."""
 
     def __init__(self) -> None:
         self._requests: dict[Id, PendingRequest[Requester]] = {}
@@ -95,9 +95,9 @@ class PendingRequests(Generic[Requester]):
 
         Args:
             message: The request.
-            requester: Who gets the response.
-            key: The id that it is sent under; by default a new one: a number, behind ``prefix`` where there is one.
-            prefix: What keeps new ids apart from those of others.
+            requester: The receiver of the response.
+            key: The id that it is sent under; by default a new number, after ``prefix`` if there is one.
+            prefix: Distinguishes new ids from those of others.
         """
         if key is None:
             self._count += 1
@@ -120,11 +120,11 @@ class PendingRequests(Generic[Requester]):
         return None if key is None else self._requests.get(key)
 
     def find(self, value: Any) -> PendingRequest[Requester] | None:
-        """Return the request that was sent under an id of ours; some servers turn the number into a text."""
+        """Return the request that was sent under an id of ours; some servers convert the number to a string."""
         return self.get(id_of({"id": value})) or self._requests.get(("int", number_of(value)))
 
     def remove(self, request: PendingRequest[Requester] | None) -> PendingRequest[Requester] | None:
-        """Remove a request, because its response came or it was cancelled; give it unless it was removed before."""
+        """Remove a request that was answered or cancelled; return it unless it was removed before."""
         if request is None or self._requests.get(request.key) is not request:
             return None
         del self._requests[request.key]
@@ -133,7 +133,7 @@ class PendingRequests(Generic[Requester]):
         return request
 
     def clear(self) -> list[PendingRequest[Requester]]:
-        """Remove all requests, cancel the tasks that prepare them, and give them."""
+        """Remove all requests, cancel the tasks that prepare them, and return them."""
         requests = list(self)
         for request in requests:
             self.remove(request)
@@ -146,7 +146,7 @@ class PendingRequests(Generic[Requester]):
         return [request for request in self._requests.values() if request.requester == requester]
 
     def cancelled(self, requester: Requester, params: Any) -> PendingRequest[Requester] | None:
-        """Return the request that the parameters of an requester's ``notifications/cancelled`` name."""
+        """Return the request that the parameters of a requester's ``notifications/cancelled`` name."""
         if not isinstance(params, dict):
             return None
         key = id_of({"id": params.get("requestId")})
@@ -155,5 +155,5 @@ class PendingRequests(Generic[Requester]):
         return next((request for request in self.of(requester) if id_of({"id": request.request_id}) == key), None)
 
     async def wait_until_empty(self) -> None:
-        """Wait until every request has its response or was cancelled."""
+        """Wait until every request is answered or cancelled."""
         await self._is_empty.wait()

@@ -1,4 +1,4 @@
-"""The headers in which a request of 2026-07-28 repeats what its body says."""
+"""The headers in which a request of 2026-07-28 repeats parts of its body."""
 
 import base64
 import re
@@ -15,26 +15,26 @@ _ENCODED = re.compile(r"=\?base64\?.*\?=")
 
 
 class RequestHeaders:
-    """Returns a request its headers; learns from listed tools which arguments want one of their own."""
+    """Sets the headers of requests; listed tools declare which arguments are repeated in headers."""
 
     def __init__(self) -> None:
         self._marked: dict[str, dict[tuple[str, ...], str]] = {}
 
     def learn(self, request: Message, answer: bytes) -> None:
-        """Look at the answer to a request for a list of tools."""
+        """Read the declarations from the response to `tools/list`."""
         if request.get("method") != "tools/list" or MARK.encode() not in answer:
             return
         parsed = parse(answer)
         result = parsed.get("result") if isinstance(parsed, dict) else None
         params = request.get("params")
         if not (isinstance(params, dict) and params.get("cursor")):
-            self._marked.clear()  # A new list, not its next page: names of former ones must not pile up.
+            self._marked.clear()  # A new list, not its next page: names of previous lists must not accumulate.
         for tool in result.get("tools", []) if isinstance(result, dict) else []:
             if isinstance(tool, dict) and isinstance(tool.get("name"), str):
                 self._marked[tool["name"]] = dict(marked(tool.get("inputSchema")))
 
     def needs_full_parsing(self, request: Any) -> bool:
-        """Whether only partial parsing was taken at a call of whose arguments headers repeat some."""
+        """Whether a call was only partially parsed although headers repeat some of its arguments."""
         return isinstance(request, PartialCall) and bool(self._marked.get(tool_of(request)))
 
     def of(self, request: Message) -> dict[str, str]:
@@ -56,14 +56,14 @@ class RequestHeaders:
 
 
 def encoded(value: str) -> str:
-    """Return a value as a header can carry it: as it is, or in base64 with a mark."""
+    """Encode a value for a header: unchanged, or in base64 with a mark."""
     if _PLAIN.fullmatch(value) and value == value.strip() and not _ENCODED.fullmatch(value):
         return value
     return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
 
 
 def marked(schema: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Return the arguments that need a header: where they are, and what it is called."""
+    """Return the arguments that are repeated in headers: their paths and header names."""
     properties = schema.get("properties") if isinstance(schema, dict) else None
     for key, part in properties.items() if isinstance(properties, dict) else ():
         if isinstance(part, dict):

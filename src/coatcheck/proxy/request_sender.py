@@ -1,4 +1,4 @@
-"""Sends requests to the server, with the announcement that a coatcheck is in front of it."""
+"""Sends requests to the server, with the announcement of an outer coatcheck."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,10 +14,10 @@ class RequestSender:
     """Sends a client's requests to the server.
 
     Args:
-        to_server: Takes lines for the server, each with the message in it.
+        to_server: Called with lines for the server, each with its parsed message.
         tasks: Encode long requests.
         passes: Whether a request passes unchanged because an outer coatcheck does the work.
-        reencoded: Whether ``to_server`` encodes requests itself, with other ids: then their lines stay as they are.
+        reencoded: Whether ``to_server`` encodes requests itself, with other ids; then their lines stay unchanged.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class RequestSender:
         self._passes = passes
 
     def send(self, line: bytes, request: Message) -> None:
-        """Send a request; where it carries the client's capabilities, ours are among them."""
+        """Send a request; add our announcement if it contains client capabilities."""
         params = None if self._passes(request) else params_with_announcement(request)
         if params is None:
             self._to_server(line, request)

@@ -1,4 +1,4 @@
-"""Responses that no client takes: what is wrong with one, and what takes its place."""
+"""Checks responses from servers, and repairs or replaces malformed ones."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from coatcheck.errors import excerpt, quoted
 from coatcheck.proxy.jsonrpc import Id, Message, error_response, id_of, to_line
 
 LONGEST_QUOTATION = 200
-"""Characters of a malformed response that an error repeats."""
+"""Characters of a malformed response that an error quotes."""
 
 
 def fault_of(response: Message) -> str:
-    """Describe what is wrong with a response; ``""`` if nothing is, or what `well_formed_response` mends."""
+    """Describe what is wrong with a response; ``""`` if nothing is, or for what `well_formed_response` repairs."""
     version, error, result = (response.get(member) for member in ("jsonrpc", "error", "result"))
     if version != "2.0":
         return f'its "jsonrpc" is {_shown(version)}, not "2.0"' if "jsonrpc" in response else 'it has no "jsonrpc"'
@@ -34,16 +34,16 @@ def _fault_of_error(error: Any) -> str:
 
 
 def well_formed_response(message: Message, line: bytes, request_id: Any) -> tuple[Message, bytes]:
-    """Return a response and its line such that any client takes it for the answer to its request.
+    """Return a response and its line in a form that any client accepts as the response to its request.
 
-    Most are as they came. Members that contradict the outcome without saying anything (an ``error`` that is null, a
-    ``method``) are left out, an id that is written in another way (``3.0`` for ``3``) becomes the request's. Anything
-    else that is malformed becomes an error that says what was.
+    Most stay unchanged. Contradicting members without content (an ``error`` that is null, a ``method``) are removed,
+    and an id in another notation (``3.0`` for ``3``) is replaced by the request's. Any other malformed response becomes
+    an error that describes the fault.
 
     Args:
         message: The response.
         line: The line that it came in.
-        request_id: The id as the client wrote it.
+        request_id: The id in the client's notation.
     """
     fault = fault_of(message)
     if fault:
@@ -60,9 +60,9 @@ def well_formed_response(message: Message, line: bytes, request_id: Any) -> tupl
 
 
 def as_answer_to(request: Id, message: Any, line: bytes) -> tuple[Any, bytes]:
-    """Return an answer and its line such that they can only be taken for one to this request; all else as it is.
+    """Return a response and its line without ambiguous members; other messages stay unchanged.
 
-    A server may give an answer a second id, or a method beside its result; a parser takes the last.
+    A server may send a response with a second id, or with a method besides its result; parsers use the last.
     """
     if message is None:
         answer = error_response(request[1], unreadable(line))
@@ -87,14 +87,14 @@ def unreadable(line: bytes) -> str:
 
 
 def _integer(value: Any) -> int | None:
-    """Return an integer in whatever way it is written; ``None`` for anything else."""
+    """Return an integer in any notation; ``None`` for anything else."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if type(value) is int else None
 
 
 def _shown(value: Any) -> str:
-    """Show what a response has where something else should be: a text in quotes, of all else the kind."""
+    """Describe an unexpected value of a response: a quoted string, or the type of anything else."""
     if isinstance(value, str):
         return quoted(value, LONGEST_QUOTATION)
     return "null" if value is None else f"of the type {json_type(value)}"

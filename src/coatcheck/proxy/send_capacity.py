@@ -1,4 +1,4 @@
-"""Bounds on what waits to be sent to upstreams: stored objects are large, and an upstream may not read."""
+"""Bounds the bytes that wait for upstreams: stored objects are large, and an upstream may not read."""
 
 import asyncio
 import weakref
@@ -10,22 +10,22 @@ from coatcheck.errors import UpstreamError
 from coatcheck.proxy.line_streams import HIGH_WATER
 
 MAX_UNSENT_BYTES = 256 << 20
-"""Bytes that may wait for all upstreams of this process before no more stored objects are put into arguments."""
+"""Bytes waiting for all upstreams of this process above which no stored objects are inserted into arguments."""
 
 MAX_CONCURRENT_CALLS = 4
-"""Calls of this process into whose arguments objects are put at the same time."""
+"""Calls of this process into whose arguments objects are inserted concurrently."""
 
 CAPACITY_TIMEOUT = 60.0
-"""Seconds that such a call waits for its turn."""
+"""Seconds that such a call waits for capacity."""
 
 _POLL_SECONDS = 0.05
 
 
 class SendCapacity:
-    """Lets calls with references be prepared one after the other for an upstream, once it has taken the earlier ones.
+    """Serializes the preparation of calls with references for an upstream, once it has read the earlier ones.
 
     Args:
-        unsent: Returns the bytes that the upstream has not taken yet.
+        unsent: Returns the bytes that the upstream has not read.
     """
 
     _all: ClassVar["weakref.WeakSet[SendCapacity]"] = weakref.WeakSet()
@@ -37,11 +37,11 @@ class SendCapacity:
         SendCapacity._all.add(self)
 
     async def run(self, work: Coroutine[Any, Any, None], refuse: Callable[[str], None]) -> None:
-        """Do work that prepares a large message, when there is capacity for it.
+        """Run the preparation of a large message when there is capacity.
 
         Args:
             work: Prepares and sends the message.
-            refuse: Gets the reason where there was no capacity in time; the work is then not begun.
+            refuse: Called with the reason if there was no capacity in time; the work is not started.
         """
         try:
             async with self.reserved():
@@ -53,10 +53,10 @@ class SendCapacity:
 
     @asynccontextmanager
     async def reserved(self) -> AsyncIterator[None]:
-        """Wait until a large message may be prepared for the upstream, and prepare it within.
+        """Wait for capacity to prepare a large message for the upstream, and hold it within the block.
 
         Raises:
-            UpstreamError: The wait was too long: the upstream takes nothing, or all upstreams together too little.
+            UpstreamError: The wait was too long: the upstream reads nothing, or all upstreams together too little.
         """
         locked = counted = False
         try:

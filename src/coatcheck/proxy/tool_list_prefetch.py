@@ -1,4 +1,4 @@
-"""Our own `tools/list` request to a server, made when a call needs the schemas before the client has listed them."""
+"""Sends `tools/list` to a server when a call needs the schemas before the client has listed the tools."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 LIST = "tools/list"
 LIST_TIMEOUT = 20.0
-"""Seconds that a server has to list its tools when we ask for our own sake."""
+"""Seconds within which a server must answer our own `tools/list`."""
 MAX_PAGES = 100
 
 
 class ToolListPrefetch:
-    """Our own requests beside the client's, under ids that no client uses.
+    """Our own requests, under ids that no client uses.
 
     Args:
-        to_server: Takes lines for the server, each with the message in it.
+        to_server: Called with lines for the server, each with its parsed message.
         requests: The requests that the server has not answered.
     """
 
@@ -37,7 +37,7 @@ class ToolListPrefetch:
         self.listed = self._unanswered = False
 
     def list_again(self) -> None:
-        """Ask once more when a call needs to know: the server says that its tools have changed."""
+        """List the tools again before the next call, because the server has announced a change."""
         self.listed = self._unanswered = False
 
     def give_up(self) -> None:
@@ -52,7 +52,7 @@ class ToolListPrefetch:
             self._listing.cancel()
 
     async def learn_tools(self, interceptor: "Interceptor", call: "PendingRequest[Any]") -> None:
-        """Have the server list its tools, where it did not yet, in the name of the call that needs to know."""
+        """List the server's tools, unless they are listed already, on behalf of the call that needs them."""
         if self.listed or self._unanswered or interceptor.knows(call.tool):
             return
         if self._listing is None or self._listing.done():
@@ -67,7 +67,7 @@ class ToolListPrefetch:
             try:
                 answer = await asyncio.wait_for(self._ask(LIST, params), LIST_TIMEOUT)
             except TimeoutError:
-                self._unanswered = True  # Else each further call would wait as long.
+                self._unanswered = True  # Otherwise each further call would wait as long.
                 return
             result = answer.get("result")
             if not isinstance(result, dict) or not isinstance(result.get("tools"), list):

@@ -1,4 +1,4 @@
-"""Which calls come from a view of MCP Apps."""
+"""Recognises the calls of views of MCP Apps."""
 
 from typing import Any
 
@@ -9,18 +9,18 @@ CALL, READ = "tools/call", "resources/read"
 
 
 class ViewCalls:
-    """Whether a client has opened a view that has not called a tool yet.
+    """Tracks whether a client has opened a view that has not called a tool yet.
 
-    Nothing in a call says whether the model or a view makes it (modelcontextprotocol/ext-apps#746). Views that call
-    their tool do so when they open, after the client has read their page: the first call after that counts as theirs.
-    A client that reads many pages beforehand gets no more than one.
+    A call does not show whether the model or a view sent it (modelcontextprotocol/ext-apps#746). Views that call their
+    tool do so when they open, after the client has read their page: the first call after that counts as theirs, even
+    if the client has read several pages.
     """
 
     def __init__(self) -> None:
         self._opened = False
 
     def is_view_call(self, request: Message) -> bool:
-        """Take a request of the client's; return whether it is the call of a view that was just opened."""
+        """Process a request of the client; return whether it is the call of a view that was just opened."""
         params: Any = request.get("params")
         if request.get("method") == READ and isinstance(params, dict) and is_view_address(params.get("uri")):
             self._opened = True

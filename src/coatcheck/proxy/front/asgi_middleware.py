@@ -1,4 +1,4 @@
-"""ASGI middleware in front of any MCP application: Host check, request bodies, POST only, orderly end."""
+"""ASGI middleware for any MCP application: Host check, request bodies, POST only, graceful shutdown."""
 
 import asyncio
 from contextlib import suppress
@@ -14,24 +14,24 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from coatcheck.proxy.jsonrpc import error_response
 
 MAX_BODY_BYTES = 64 << 20
-"""Bytes of a request's body."""
+"""Maximum bytes of a request body."""
 
 BODY_TIMEOUT = 120.0
-"""Seconds in which a request's body must be complete."""
+"""Seconds within which a request body must be complete."""
 
 IDLE_BODY_TIMEOUT = 20.0
-"""Seconds between two parts of a body."""
+"""Maximum seconds between two parts of a body."""
 
 SHORT_BODY_BYTES = 64 << 10
-"""Bytes from which on a body waits for its turn: one long body is read on with each turn of the event loop."""
+"""Bytes above which bodies take turns: only one long body is read at each iteration of the event loop."""
 
 MAX_BUFFERED_BYTES = 256 << 20
-"""Bytes of all incomplete bodies together."""
+"""Maximum bytes of all incomplete bodies together."""
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 DRAIN_SECONDS = 10.0
-"""Seconds for which the rest of too large a body is taken and dropped: a client that still sends hears nothing."""
+"""Seconds for which the rest of an oversized body is read and dropped, because a sending client reads no response."""
 
 _TOO_LARGE = (
     f"The request is larger than {MAX_BODY_BYTES >> 20} MiB, the largest body accepted. Store the large value with "
@@ -42,7 +42,7 @@ _TOO_SLOW = f"The body did not arrive in time: {IDLE_BODY_TIMEOUT:g} s between t
 _BUSY = "Too many requests are being received; try again later."
 
 SETTLE_SECONDS = 0.1
-"""What the last call gives in this time still goes out by a stream that stands."""
+"""Seconds for which open streams still deliver messages of the last call."""
 
 _LISTEN = b"subscriptions/listen"
 
@@ -51,7 +51,7 @@ class LoopbackHosts:
     """Refuses requests whose Host header does not name this machine, against DNS rebinding.
 
     Args:
-        application: Answers the other requests.
+        application: Handles all other requests.
     """
 
     def __init__(self, application: ASGIApp) -> None:
@@ -71,10 +71,10 @@ class LoopbackHosts:
 class BufferedBodies:
     """Reads the whole body of each request before the application gets it, in one event.
 
-    Refuses too large a body; drops the request of a client that disconnects.
+    Refuses an oversized body; drops the request of a client that disconnects.
 
     Args:
-        application: Answers the requests.
+        application: Handles the requests.
     """
 
     def __init__(self, application: ASGIApp) -> None:
@@ -109,7 +109,7 @@ class BufferedBodies:
 
     async def _read(self, declared: str, receive: Receive) -> bytes:
         size = int(declared) if declared.isdecimal() and int(declared) > MAX_BODY_BYTES else 0
-        body, more = BytesIO(), True  # Gives away its value without copying it.
+        body, more = BytesIO(), True  # Returns its value without a copy.
         try:
             async with asyncio.timeout(BODY_TIMEOUT):
                 while more and size <= MAX_BODY_BYTES:
@@ -142,7 +142,7 @@ class _BuffersFullError(Exception):
 
 
 class _DisconnectedError(Exception):
-    """The client went away within its body."""
+    """The client disconnected while it sent its body."""
 
 
 async def _drain(receive: Receive) -> None:
@@ -165,13 +165,13 @@ async def _next(receive: Receive) -> tuple[bytes, bool]:
 
 
 class PostOnly:
-    """An ASGI application that takes nothing but POST at one path.
+    """An ASGI application that accepts only POST at one path.
 
-    The SDK would hold a stream open for each client that asks for one, on which nothing could ever come.
+    The SDK would hold open a stream for each client that requests one, although no message could be sent on it.
 
     Args:
-        application: What answers all other requests.
-        path: Where this holds.
+        application: Handles all other requests.
+        path: The path.
     """
 
     def __init__(self, application: ASGIApp, path: str) -> None:
@@ -188,13 +188,13 @@ class PostOnly:
 
 
 class DrainingApplication:
-    """An ASGI application that knows what is in flight, and can end what would never end on its own.
+    """An ASGI application that tracks requests in flight and can close streams that never end on their own.
 
-    Standing streams are the responses to ``GET`` and to requests that subscribe: a client that listens. They are closed
-    once nothing else is in flight, since the answers of a call may come by one of them.
+    Listening streams are the responses to ``GET`` and to subscriptions. They are closed once nothing else is in flight,
+    because they may carry the responses to calls.
 
     Args:
-        application: What answers requests.
+        application: Handles the requests.
     """
 
     def __init__(self, application: ASGIApp) -> None:
@@ -204,12 +204,12 @@ class DrainingApplication:
         self._ending: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
-        """Close standing streams as soon as nothing else is in flight."""
+        """Close listening streams as soon as nothing else is in flight."""
         if self._ending is None:
             self._ending = asyncio.ensure_future(self._end())
 
     async def watch(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        """Count a call as in flight: a server's middleware, for transports that answer by a standing stream."""
+        """Count a call as in flight: middleware for servers whose transport responds on a listening stream."""
         if ctx.request_id is None or ctx.method.encode() == _LISTEN:
             return await call_next(ctx)
         self._in_flight += 1
@@ -244,7 +244,7 @@ class DrainingApplication:
 
         async def received() -> Message:
             nonlocal over
-            # When all is over the client looks as if it had gone, which ends every stream in the usual way.
+            # At the end, report the client as disconnected, which ends every stream in the usual way.
             receiving, ending = asyncio.ensure_future(receive()), asyncio.ensure_future(self._over.wait())
             try:
                 await asyncio.wait({receiving, ending}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""The events that a session has sent, bounded, so that a client can resume a broken stream."""
+"""The recent events of a session, bounded, with which a client resumes a broken stream."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -11,16 +11,16 @@ from mcp_types import ErrorData, JSONRPCError, JSONRPCMessage, JSONRPCResponse
 from coatcheck.proxy.jsonrpc import INTERNAL_ERROR
 
 MAX_BYTES = 2 << 20
-"""Bytes of messages that one session keeps."""
+"""Maximum bytes of messages that a session keeps."""
 
 MAX_EVENTS = 1_000
 RETRY_MILLISECONDS = 1_000
-"""What a client is told to wait before it connects again."""
+"""Milliseconds that a client should wait before it reconnects."""
 
 
 @dataclass(slots=True)
 class _Event:
-    """A message of a stream; ``None`` marks the stream's beginning, or a message that is not kept any more."""
+    """A message of a stream; ``None`` marks the start of the stream, or a message that was dropped."""
 
     stream: str
     number: int
@@ -30,13 +30,13 @@ class _Event:
 
 @dataclass(slots=True, eq=False)
 class _Follower:
-    """A client that has come back for a stream and gets what is still to come.
+    """A client that has resumed a stream and receives its further events.
 
     Attributes:
-        send: Sends it an event.
-        sent: Number of the last event that it has.
-        turn: Held while events are sent, so that they go out in their order.
-        ended: Set when nothing more comes.
+        send: Sends an event to it.
+        sent: Number of the last event that it received.
+        turn: Lock that keeps the events in order.
+        ended: Set when no further events follow.
     """
 
     send: EventCallback
@@ -46,13 +46,13 @@ class _Follower:
 
 
 class SessionEvents(EventStore):
-    """The last events of one session; event ids of another session find nothing.
+    """The recent events of one session; event ids of other sessions are unknown here.
 
-    A response that was dropped is replaced by an error: a client that resumes must not wait forever.
+    A dropped response is replaced by an error, so that a resuming client does not wait forever.
 
-    A client that has come back gets what is still to come from here as well. The SDK would send it from a stream of its
-    own, which it opens only some turns of the event loop after it has sent what was missed: what came in between, maybe
-    the answer, would be lost.
+    Further events of a resumed stream are sent from here as well. The SDK would send them from its own stream, which it
+    opens only some iterations of the event loop after it has replayed the missed events: events in between, possibly
+    the response, would be lost.
     """
 
     def __init__(self) -> None:
@@ -64,11 +64,11 @@ class SessionEvents(EventStore):
         self._sizes: dict[int, int] = {}
 
     def expect(self, message: JSONRPCMessage, size: int) -> None:
-        """Describe how large a message is that will be stored; it is known already and need not be counted again."""
+        """Set the size of a message that will be stored, so that it is not computed again."""
         self._sizes[id(message)] = size
 
     async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
-        """Keep an event and give its id; see ``EventStore``."""
+        """Store an event and return its id; see ``EventStore``."""
         self._count += 1
         size = self._sizes.pop(id(message), 0)
         self._events.append(_Event(stream_id, self._count, message, size))
@@ -80,15 +80,15 @@ class SessionEvents(EventStore):
         return self._id(number)
 
     async def replay_events_after(self, last_event_id: str, send_callback: EventCallback) -> str | None:
-        """Send what a stream has had since an event, and what it has from now on; see ``EventStore``.
+        """Send the events of a stream since an event, and its further events; see ``EventStore``.
 
         Returns:
-            ``None``, once the answer has been sent or the stream was ended; at once for an unknown event and an answer.
+            ``None``, once the response has been sent or the stream has ended; immediately for an unknown event.
         """
         last = next((event for event in self._events if self._id(event.number) == last_event_id), None)
         if last is None or _is_answer(last.message):
             return None
-        self.end(last.stream)  # A client that comes back again has left the stream of its last return.
+        self.end(last.stream)  # A client that resumes again has abandoned its previous stream.
         follower = self._followers[last.stream] = _Follower(send_callback, last.number)
         try:
             await self._catch_up(follower, last.stream)
@@ -99,17 +99,17 @@ class SessionEvents(EventStore):
         return None
 
     def end(self, stream_id: str) -> None:
-        """Send nothing more to a client that has come back for a stream."""
+        """Stop sending to a client that has resumed a stream."""
         if (follower := self._followers.pop(stream_id, None)) is not None:
             follower.ended.set()
 
     def close(self) -> None:
-        """End all streams that clients have come back for."""
+        """End all resumed streams."""
         for stream_id in list(self._followers):
             self.end(stream_id)
 
     async def _catch_up(self, follower: _Follower, stream_id: str) -> None:
-        """Send a client what its stream has that it has not; nothing comes after the answer."""
+        """Send the events that a client has not received; the response is the last one."""
         async with follower.turn:
             for event in [each for each in self._events if each.stream == stream_id and each.number > follower.sent]:
                 if follower.ended.is_set():
@@ -119,7 +119,7 @@ class SessionEvents(EventStore):
                     continue
                 try:
                     await follower.send(EventMessage(event.message, self._id(event.number)))
-                except (anyio.ClosedResourceError, anyio.BrokenResourceError):  # the client has gone again
+                except (anyio.ClosedResourceError, anyio.BrokenResourceError):  # the client has disconnected again
                     follower.ended.set()
                 if _is_answer(event.message):
                     follower.ended.set()

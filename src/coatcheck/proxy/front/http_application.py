@@ -1,4 +1,4 @@
-"""The application that a web server runs: routes, authentication, and what begins and ends with it."""
+"""The ASGI application: routes, authentication and lifespan."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -33,13 +33,13 @@ class Application:
     """An ASGI application in front of one upstream.
 
     Args:
-        make_connection: Makes an upstream connection; called for each session, and once for requests without one.
-        interceptor: What is done with lists, arguments and results.
-        scopes: Where the store asks for the namespace.
-        stateless: Whether the 2025 revisions do without sessions too, as replicas behind a balancer need it.
-        loopback: Whether only this machine can connect; then foreign host and origin headers are refused.
-        verifier: Says whose a bearer token is; without one every caller is let in.
-        most_sessions: Sessions that one caller may have open; 0 for as many as there may be in all.
+        make_connection: Returns an upstream connection; called for each session, and once for requests without one.
+        interceptor: Rewrites lists, arguments and results.
+        scopes: Determines the namespace.
+        stateless: Whether requests of the 2025 revisions have no sessions either, for replicas behind a load balancer.
+        loopback: Whether only this machine can connect; then other Host and Origin headers are refused.
+        verifier: Identifies the user of a bearer token; without one, every caller is accepted.
+        most_sessions: Maximum open sessions of one caller; 0 for the maximum of all callers together.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Application:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Serve within this; at its end all sessions and upstreams are closed."""
+        """Serve within this block; at its end all sessions and upstreams are closed."""
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""One HTTP session: the SDK's transport on one side, an upstream connection on the other, a conversation between."""
+"""One HTTP session: connects the SDK's transport, a conversation and an upstream connection."""
 
 import asyncio
 import logging
@@ -44,11 +44,11 @@ from coatcheck.store.tenancy import Caller, Tenancy
 logger = logging.getLogger(__name__)
 
 EndStream = Callable[[], Awaitable[None]]
-"""Closes the response of a request that will not be answered."""
+"""Closes the response stream of a request that will not be answered."""
 
 CANCELLED = "notifications/cancelled"
 FINAL_RESPONSE_SECONDS = 0.5
-"""Seconds in which the responses that say why the session ends go out to the client."""
+"""Seconds within which the client must read the responses that explain the end of the session."""
 
 _OF_NO_REQUEST = frozenset(
     {
@@ -61,15 +61,15 @@ _OF_NO_REQUEST = frozenset(
 
 
 class Session:
-    """A client's session, with an upstream of its own that starts with the client's first message.
+    """A client's session, with its own upstream, which starts with the client's first message.
 
     Args:
         transport: The SDK's side; not connected yet.
-        events: What it keeps of what was sent.
+        events: The recent events, for resumption.
         make_connection: Returns the connection to the upstream.
-        interceptor: What is done with lists, arguments and results.
-        scopes: Where the store asks for the namespace.
-        caller: Whose session it is.
+        interceptor: Rewrites lists, arguments and results.
+        scopes: Determines the namespace.
+        caller: The owner of the session.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Session:
         )
 
     async def run(self) -> None:
-        """Carry messages until the client ends the session, leaves it alone for long, or the upstream goes away."""
+        """Transfer messages until the client ends the session, is idle for too long, or the upstream is lost."""
         try:
             with self._scopes.enter(self._caller):
                 async with self.transport.connect() as (received, sent):
@@ -176,7 +176,7 @@ class Session:
         self._connection.send(line, message)
 
     def _apply_backpressure(self) -> None:
-        """Take from each side only while the other takes what is meant for it."""
+        """Read from each side only while the other side reads its messages."""
         if not self._started or self._lost:
             self._taken.set()
             return
@@ -188,7 +188,7 @@ class Session:
             self._taken.set()
 
     async def _end_stream(self, cancelled: Message) -> None:
-        """Close the response of a request that will not be answered."""
+        """Close the response stream of a request that will not be answered."""
         params = cancelled.get("params")
         key = id_of({"id": params.get("requestId")}) if isinstance(params, dict) else None
         if key is None:
@@ -211,7 +211,7 @@ class Session:
         self._lost = text
         self._conversation.abandon_prefetch()
         self._conversation.fail_all(text)
-        # The client learns from the missing session that it must open a new one, with a new upstream.
+        # The missing session shows the client that it must open a new one, with a new upstream.
         self._outbox.put_nowait(None)
 
     def _to_client(self, line: bytes) -> None:
@@ -260,10 +260,10 @@ class Session:
         self._apply_backpressure()
 
     def _request_of(self, message: Message) -> Id | None:
-        """Find the request in whose response a message of the server's belongs; ``None``: in no one's.
+        """Find the request to whose response stream a message of the server belongs; ``None`` for no request.
 
-        Where the transport does not tell, progress is known by its token, and anything else is given to the request
-        that came last: it reaches the client in any case.
+        If the transport does not show this, progress is assigned by its token, and other messages to the most recent
+        request, so that they reach the client in any case.
         """
         if message["method"] in _OF_NO_REQUEST or not self._requests:
             return None
@@ -285,7 +285,7 @@ class Session:
 
 
 def _as_on_the_wire(message: JSONRPCMessage) -> Message:
-    """Return a message unchanged; what is in it, which may be large, is not copied."""
+    """Wrap a message without validation or copies of its content, which may be large."""
     if isinstance(message, JSONRPCError):
         return message.model_dump(by_alias=True, exclude_unset=True)
     return {name: getattr(message, name) for name in type(message).model_fields if name in message.model_fields_set}

@@ -1,4 +1,4 @@
-"""Legacy clients over HTTP: a session each, and an upstream connection for each session."""
+"""HTTP sessions of legacy clients, each with its own upstream connection."""
 
 import asyncio
 import logging
@@ -25,13 +25,13 @@ from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
 logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 1_800.0
-"""Seconds without any request after which a session ends, and its upstream with it."""
+"""Seconds without a request after which a session and its upstream are closed."""
 
 MAX_SESSIONS = 200
-"""Open sessions of all callers: each has an upstream of its own."""
+"""Maximum open sessions of all callers together; each has its own upstream."""
 
 MAX_SESSIONS_PER_CALLER = 50
-"""Open sessions of one caller, who is to leave some for the others."""
+"""Maximum open sessions of one caller, so that others can open sessions too."""
 
 INVALID_REQUEST = -32600
 _NETWORK_BITS = 64
@@ -39,10 +39,10 @@ _LATER = f"End one, or try again later: an idle session ends after {IDLE_SECONDS
 
 
 class _SessionOwner(NamedTuple):
-    """Whose a session is.
+    """The owner of a session.
 
     Attributes:
-        caller: Who may use it.
+        caller: The caller that may use it.
         place: The client's network, if that is all that distinguishes callers; ``""`` for an authenticated caller.
     """
 
@@ -55,10 +55,10 @@ class Sessions:
 
     Args:
         make_connection: Returns a new connection to the upstream.
-        interceptor: What is done with lists, arguments and results.
-        scopes: Where the store asks for the namespace.
-        security: Which host and origin headers are accepted.
-        most_of_one: Sessions that one caller may have open; 0 for as many as there may be in all.
+        interceptor: Rewrites lists, arguments and results.
+        scopes: Determines the namespace.
+        security: The accepted Host and Origin headers.
+        most_of_one: Maximum open sessions of one caller; 0 for the maximum of all callers together.
     """
 
     def __init__(
@@ -89,13 +89,14 @@ class Sessions:
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"mcp-session-id"), None)
-        # The same identity that decides on the namespace: of two users who look alike it knows the token.
+        # The identity that determines the namespace: it includes the token if the users cannot be distinguished
+        # otherwise.
         caller = current_caller(over_network=True)
         if given is None:
             await self._open(caller, scope, receive, send)
             return
         session = self._sessions.get(given)
-        # Another's session and a missing one look alike.
+        # A session of another caller looks like a missing one.
         if session is None or self._owners[given].caller != caller:
             await _refuse(404, "Session not found", INVALID_REQUEST)(scope, receive, send)
             return
@@ -104,7 +105,7 @@ class Sessions:
             self._forget(given)
 
     async def _open(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
-        """Open a session with the request that wants one; it lasts only if that one succeeds."""
+        """Open a session with its first request; it is kept only if that request succeeds."""
         if len(self._sessions) >= MAX_SESSIONS:
             await _refuse(503, f"Too many open sessions of all callers. {_LATER}", INTERNAL_ERROR)(scope, receive, send)
             return
@@ -158,14 +159,14 @@ class Sessions:
 
 
 def _client_network(scope: Scope) -> str:
-    """Return the address that a request comes from; for IPv6 the /64 network, in which one host has many addresses."""
+    """Return the address that a request comes from; for IPv6 the /64 network, because one host has many addresses."""
     host = (scope.get("client") or ("", 0))[0]
     try:
         address = ip_address(host)
     except ValueError:  # a socket has none
         return host
     if address.version == 6:  # noqa: PLR2004
-        address = address.ipv4_mapped or address  # as it is written where one socket takes both
+        address = address.ipv4_mapped or address  # the notation of sockets that accept both IPv4 and IPv6
     return str(address if address.version == 4 else ip_network((int(address), _NETWORK_BITS), strict=False))  # noqa: PLR2004
 
 

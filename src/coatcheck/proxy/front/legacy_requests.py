@@ -29,7 +29,7 @@ from coatcheck.store.tenancy import Tenancy
 
 INITIALIZE = "initialize"
 HANDSHAKE_TIMEOUT = 20.0
-"""Seconds that a request waits for an upstream that starts."""
+"""Seconds that a request waits for a starting upstream."""
 
 _WHY = "this server runs without sessions (--stateless) and can send a client nothing but the answer to its request"
 _SESSION_METHODS = frozenset({"resources/subscribe", "resources/unsubscribe", "logging/setLevel"})
@@ -38,13 +38,13 @@ _SESSION_FIELDS = frozenset({"listChanged", "subscribe"})
 
 
 class LegacySharedConnection(SharedConnection):
-    """A connection that many requests of a 2025 revision share; each upstream is initialized once, in our own name.
+    """A connection that requests of a 2025 revision share; each upstream is initialized once, by us.
 
-    It is told that its client has no capabilities: no client could answer its requests.
+    We announce no client capabilities, because no client could answer the upstream's requests.
 
     Args:
         make_connection: Returns a new connection to the upstream.
-        version: The revision that is asked for.
+        version: The requested revision.
     """
 
     def __init__(self, make_connection: Callable[[], UpstreamConnection], version: str) -> None:
@@ -54,7 +54,7 @@ class LegacySharedConnection(SharedConnection):
         self._answer: Message = {}
 
     async def refusal(self, request: Message) -> Message | None:
-        """Initialize the upstream on first use; give its error where it refuses.
+        """Initialize the upstream on first use; return its error if it refuses.
 
         Raises:
             UpstreamError: The upstream cannot be started, or is slow to start.
@@ -84,12 +84,12 @@ class LegacySharedConnection(SharedConnection):
 
     @property
     def version(self) -> str:
-        """The revision that upstream and we agreed on; the one that is asked for while they have not."""
+        """The negotiated revision; the requested one before negotiation."""
         agreed = self._answer.get("result", {}).get("protocolVersion")
         return agreed if isinstance(agreed, str) else self._version
 
     def send(self, stream: RequestStream, message: Message) -> None:
-        """Send a message upstream for a request; a client's `initialize` gets the result that ours got."""
+        """Send a message upstream for a request; a client's `initialize` is answered with the result of ours."""
         if not self._answer:
             # It was lost after the request was accepted; the next request initializes a new one.
             if id_of(message) is not None:
@@ -115,13 +115,13 @@ class LegacyRequests(SessionlessRequests):
 
     Args:
         make_connection: Returns a new connection to the upstream; called once for each revision that clients speak.
-        interceptor: What is done with lists, arguments and results.
-        scopes: Where the store asks for the namespace.
-        security: Which host and origin headers are accepted.
+        interceptor: Rewrites lists, arguments and results.
+        scopes: Determines the namespace.
+        security: The accepted Host and Origin headers.
         loopback: Whether only this machine can connect.
     """
 
-    # Clients of these revisions take an error's status for one of the transport: 404 would end a session.
+    # Clients of these revisions treat an HTTP status as a transport error: 404 would end a session.
     own_statuses: Mapping[int, int] = {PARSE_ERROR: 400, INVALID_REQUEST: 400}
 
     def __init__(
@@ -155,7 +155,7 @@ class LegacyRequests(SessionlessRequests):
         if message is None:
             return error_response(None, "Parse error", PARSE_ERROR)
         if isinstance(message, dict) and "id" not in message and isinstance(message.get("method"), str):
-            # That a client is ready concerns no one, and which request a cancellation means only a session could tell.
+            # `initialized` has no receiver, and a cancellation could only be assigned to a request within a session.
             return {}
         if not is_request(message) or id_of(message) is None:
             text = f"The body must be one JSON-RPC request or notification: {_WHY}."
@@ -164,20 +164,20 @@ class LegacyRequests(SessionlessRequests):
         if method in _SESSION_METHODS or method.startswith("tasks/"):
             return error_response(message["id"], f"{method} is not possible here: {_WHY}.", METHOD_NOT_FOUND)
         if isinstance(message.get("params"), dict):
-            # As from a server that has no tasks: the call is carried out at once. (The message is what goes upstream.)
+            # Like a server without tasks: the call runs immediately. (The message itself is sent upstream.)
             message["params"].pop("task", None)
         connection = self._connection_for(message, request)
         try:
             refusal = await connection.refusal(message)
         except CoatcheckError as error:
             return error_response(message["id"], str(error))
-        # Requests that follow name the revision that was agreed on.
+        # Later requests name the negotiated revision.
         self._connections.setdefault(connection.version, connection)
         return refusal
 
 
 def _version_of(message: Message, request: Request) -> str:
-    """Find the revision of a request; `initialize` has it in the body, all others in a header."""
+    """Find the revision of a request: in the body of `initialize`, in a header of all others."""
     if message["method"] != INITIALIZE:
         return request.headers.get("mcp-protocol-version", DEFAULT_NEGOTIATED_VERSION)
     params = message.get("params")

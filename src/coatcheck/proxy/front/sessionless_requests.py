@@ -1,4 +1,4 @@
-"""HTTP requests without a session: each is complete in itself; its response is JSON or a stream of events."""
+"""HTTP requests without a session: each is self-contained; its response is JSON or a stream of events."""
 
 import asyncio
 import logging
@@ -42,10 +42,10 @@ logger = logging.getLogger(__name__)
 
 PING_SECONDS = 15.0
 MAX_QUEUED_BYTES = 16 << 20
-"""Bytes that may wait for a client beside the largest message."""
+"""Bytes that may wait for a client in addition to the largest message."""
 
 MAX_NAME_CHARACTERS = 100
-"""Characters by which applications of one user are told apart."""
+"""Characters of the name that distinguishes applications of one user."""
 
 LISTEN = "subscriptions/listen"
 _STREAM_HEADERS = [
@@ -56,12 +56,12 @@ _STREAM_HEADERS = [
 
 
 class SessionlessRequests(ABC):
-    """Answers requests without a session; subclasses hold what differs between protocol revisions.
+    """Answers requests without a session; subclasses implement the protocol revisions.
 
     Args:
-        interceptor: What is done with lists, arguments and results.
-        scopes: Where the store asks for the namespace.
-        security: Which host and origin headers are accepted.
+        interceptor: Rewrites lists, arguments and results.
+        scopes: Determines the namespace.
+        security: The accepted Host and Origin headers.
         loopback: Whether only this machine can connect.
     """
 
@@ -69,7 +69,7 @@ class SessionlessRequests(ABC):
     """The HTTP status of an upstream's error, by its code; 200 for all others."""
 
     own_statuses: Mapping[int, int] = MappingProxyType({})
-    """The same for an error of ours."""
+    """The same for our own errors."""
 
     def __init__(
         self, interceptor: Interceptor, scopes: Tenancy, security: TransportSecuritySettings, *, loopback: bool
@@ -81,7 +81,7 @@ class SessionlessRequests(ABC):
         self._budgets = CallBudgets()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request, whose body comes whole (``BufferedBodies``)."""
+        """Answer one HTTP request, whose body is a single event (``BufferedBodies``)."""
         request = Request(scope, receive)
         refused = await self._security.validate_request(request, is_post=request.method == "POST")
         if refused is not None:
@@ -114,7 +114,7 @@ class SessionlessRequests(ABC):
         return False
 
     async def _parsed_partially(self, body: bytes) -> Message | None:
-        """Return a long call as it shows at partial parsing, where that will do."""
+        """Return a long call partially parsed, if that is sufficient."""
         del body
         return None
 
@@ -124,14 +124,13 @@ class SessionlessRequests(ABC):
 
     @abstractmethod
     def _connection_for(self, message: Message, request: Request) -> SharedConnection:
-        """Return the upstream of a request that passes on."""
+        """Return the upstream of a forwarded request."""
 
     def _budget_key(self, message: Message, caller: Caller, peer: str) -> Hashable:
-        """Return whose calls count together, for want of a session: those of one application of one user.
+        """Return the key under which calls share a budget without a session: the application of a user.
 
-        Who is not known, over a network, shares a budget with no one: a stranger could use it up, or learn from
-        what is left that others call. Requests of the 2025 revisions do not name their application: those of a user
-        count together.
+        Anonymous callers over a network share no budget: one could exhaust it, or infer calls of others from the rest.
+        Requests of the 2025 revisions do not name their application: all of a user count together.
         """
         application = application_of(message)
         if caller.kind is CallerKind.PRINCIPAL:
@@ -175,7 +174,7 @@ class SessionlessRequests(ABC):
         lines = SendQueue()
         ready: asyncio.Future[Interceptor] = asyncio.get_running_loop().create_future()
         ready.set_result(self._interceptor)
-        # What the upstream says comes from another task; the caller's scope must hold for it as well.
+        # The upstream's messages arrive in another task, which needs the caller's namespace as well.
         scope = current_caller(over_network=True)
         stream: RequestStream
 
@@ -219,14 +218,14 @@ class SessionlessRequests(ABC):
 
 
 def application_of(request: Message) -> tuple[str, ...]:
-    """Return name and version of the application that a request comes from, bounded, for they are remembered."""
+    """Return name and version of a request's application, bounded because they are kept."""
     info = meta_of(request).get(CLIENT_INFO)
     said = [info.get(key) for key in ("name", "version")] if isinstance(info, dict) else []
     return tuple(word[:MAX_NAME_CHARACTERS] if isinstance(word, str) else "" for word in said)
 
 
 class SendQueue:
-    """Lines queued for a client. A client that does not read is disconnected: others share its upstream."""
+    """Lines queued for a client. A client that does not read is disconnected, because others share its upstream."""
 
     def __init__(self) -> None:
         self._lines: asyncio.Queue[bytes] = asyncio.Queue()
@@ -235,7 +234,7 @@ class SendQueue:
         self.too_many: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def put(self, line: bytes) -> None:
-        """Add a line; a single one may be of any size."""
+        """Add a line; a single line may have any size."""
         self._bytes += len(line)
         self._largest = max(self._largest, len(line))
         if self._bytes - self._largest > MAX_QUEUED_BYTES and not self.too_many.done():
@@ -258,7 +257,7 @@ async def _disconnected(receive: Receive) -> None:
 
 
 async def _answer(lines: "SendQueue", request: Message, send: Send, statuses: Mapping[int, int]) -> None:
-    """Send what comes: a sole answer as JSON, else events until the answer is among them."""
+    """Send a single response as JSON, else events up to the response."""
     first = None
     with suppress(TimeoutError):
         first = await asyncio.wait_for(lines.get(), PING_SECONDS)
@@ -288,7 +287,7 @@ async def _with_pings(first: bytes | None, lines: "SendQueue") -> AsyncIterator[
 
 
 def _answer_in(line: bytes, request: Message) -> bytes | None:
-    """Return the answer to a request where a line is that; the conversation has checked that it is well-formed."""
+    """Return the response to a request if a line is one; the conversation has checked that it is well-formed."""
     key = find_response_id(line) if len(line) > LONG_LINE else None
     if key is None:
         message = parse(line)
@@ -297,7 +296,7 @@ def _answer_in(line: bytes, request: Message) -> bytes | None:
 
 
 async def _respond(line: bytes, send: Send, statuses: Mapping[int, int]) -> None:
-    """Answer with JSON, under the status that belongs to an error's code."""
+    """Respond with JSON and the HTTP status of an error's code."""
     status = 200
     if statuses and b'"error"' in line[:400]:
         parsed = parse(line)

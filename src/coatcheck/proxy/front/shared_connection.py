@@ -1,4 +1,4 @@
-"""One upstream connection for all requests without a session, each under an id of its own."""
+"""One upstream connection for all requests without a session, each under its own id."""
 
 import asyncio
 import logging
@@ -38,10 +38,10 @@ logger = logging.getLogger(__name__)
 
 DISCOVER = "server/discover"
 PROBE_TIMEOUT = 20.0
-"""Seconds that an upstream has to say whether it speaks a revision without sessions."""
+"""Seconds within which an upstream must show whether it supports a revision without sessions."""
 
 CAPACITY_TIMEOUT = 20.0
-"""Seconds that a request waits for an upstream to take what others have sent to it."""
+"""Seconds that a request waits for an upstream to read the messages of others."""
 
 
 class RequestStream:
@@ -49,7 +49,7 @@ class RequestStream:
 
     Args:
         shared: The upstream.
-        take: Gets the lines that concern the request.
+        take: Called with the lines that concern the request.
     """
 
     def __init__(self, shared: "SharedConnection", take: Callable[[bytes], None]) -> None:
@@ -61,12 +61,12 @@ class RequestStream:
         self._shared.send(self, parse(line) if message is None else message)
 
     def close(self) -> None:
-        """Cancel what is not answered yet."""
+        """Cancel unanswered requests."""
         self._shared.forget(self)
 
 
 class SharedConnection:
-    """A connection that many requests share. It opens with the first, and again after the upstream was lost.
+    """A connection that many requests share. It opens at the first one, and again after the loss of the upstream.
 
     Args:
         make_connection: Returns a new connection to the upstream.
@@ -84,7 +84,7 @@ class SharedConnection:
 
     @property
     def connection(self) -> UpstreamConnection | None:
-        """What currently leads to the upstream, if it is open."""
+        """The current upstream connection, if it is open."""
         return self._connection
 
     def object_readers(self) -> Mapping[str, str]:
@@ -100,7 +100,7 @@ class SharedConnection:
         return RequestStream(self, take)
 
     async def refusal(self, request: Message) -> Message | None:
-        """Report that the upstream speaks no such revision, if so; asked once for each upstream.
+        """Return an error if the upstream does not support this revision; checked once for each upstream.
 
         Raises:
             UpstreamError: The upstream cannot be started.
@@ -133,13 +133,13 @@ class SharedConnection:
             return None
         connection = self._connection
         if connection is None or (isinstance(error, dict) and error.get("code") == INTERNAL_ERROR):
-            # It went away or cannot be reached, which says nothing of what it speaks.
+            # It was lost or is unreachable, which does not show its revisions.
             self._probing = None
             raise UpstreamError(str(error.get("message")) if isinstance(error, dict) else "The server went away.")
         if not said:
-            self._probing = None  # It may only be slow to start.
+            self._probing = None  # It may just be slow to start.
             return f'The server "{connection.name}" did not answer within {PROBE_TIMEOUT:g} s.'
-        # It is of no use for requests without a session.
+        # It cannot serve requests without a session.
         await connection.close()
         name = connection.name
         self._connection = _UnusedConnection(name)
@@ -158,12 +158,12 @@ class SharedConnection:
                 stream.take(to_line(error_response(message["id"], str(error))))
             return
         if key is None:
-            return  # No message but requests exists from client to server.
+            return  # Clients send only requests in this revision.
         message = self._requests.add(message, stream).outgoing(message)
         connection.send(encode_message(message), message)
 
     def forget(self, stream: RequestStream) -> None:
-        """Cancel the requests that a stream still has pending."""
+        """Cancel the pending requests of a stream."""
         for request in self._requests.of(stream):
             self._requests.remove(request)
             if self._connection is not None:
@@ -171,14 +171,14 @@ class SharedConnection:
                 self._connection.send(to_line({"jsonrpc": "2.0", **cancelled}))
 
     async def wait_for_capacity(self) -> None:
-        """Wait until the upstream has taken most of what was sent: what waits must not grow without end.
+        """Wait until the upstream has read most of its messages, so that the queue stays bounded.
 
         Raises:
-            UpstreamError: It takes nothing more.
+            UpstreamError: It does not read.
         """
         try:
             async with asyncio.timeout(CAPACITY_TIMEOUT):
-                while not self._taken.is_set():  # An earlier waiter may have filled it again.
+                while not self._taken.is_set():  # An earlier waiter may have filled the queue again.
                     await self._taken.wait()
         except TimeoutError:
             raise UpstreamError(
@@ -186,7 +186,7 @@ class SharedConnection:
             ) from None
 
     def _on_pressure(self) -> None:
-        # One long message counts here: who comes behind it would wait as long as it does, and is told so.
+        # One long message counts here: a later request would wait as long, and receives an error instead.
         if self._connection is None or self._connection.unsent_bytes < HIGH_WATER:
             self._taken.set()
         else:
@@ -237,7 +237,7 @@ class SharedConnection:
             self._notify(message, related)
 
     def _answer_to(self, sent_id: Any, line: bytes, message: Message | None = None) -> None:
-        """Pass on a response under the id that the client gave; a long one that shows its id is not parsed for that."""
+        """Forward a response under the client's id; a long one with its id at an end is not parsed."""
         request = self._requests.remove(self._requests.find(sent_id))
         if request is None:
             return
@@ -252,12 +252,12 @@ class SharedConnection:
         request.requester.take(response)
 
     def _reply(self, question: Message) -> Message:
-        """Answer what the upstream wants of a client."""
+        """Refuse a request of the upstream to the client."""
         text = "There are no requests from server to client in this revision."
         return error_response(question["id"], text, METHOD_NOT_FOUND)
 
     def _notify(self, message: Message, related: Id | None) -> None:
-        """Bring a notification to the request that it belongs to; whose it may be is not guessed."""
+        """Forward a notification to its request; without a clear owner it is dropped."""
         params = message.get("params")
         params = params if isinstance(params, dict) else {}
         meta = meta_of(message)
@@ -278,7 +278,7 @@ class SharedConnection:
 
 
 class _UnusedConnection:
-    """Stands for an upstream that is not used in this protocol revision."""
+    """Placeholder for an upstream that is not used in this protocol revision."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""Our own stdio: a stdout reserved for the protocol, and signals that end the session."""
+"""Our own stdio: stdout is reserved for the protocol, and signals end the session."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def own_stdout() -> Iterator[int]:
-    """Return a descriptor that leads to our stdout while all else that prints there goes to stderr."""
+    """Return a descriptor for our stdout, and redirect other output to stderr."""
     sys.stdout.flush()
     ours = os.dup(1)
     os.dup2(2, 1)
@@ -30,27 +30,27 @@ def own_stdout() -> Iterator[int]:
 
 
 SHUTDOWN_TIMEOUT = 10.0
-"""Seconds from a signal to the end of the process, where no settings say how many."""
+"""Seconds from a signal to the end of the process, by default."""
 
 
 @contextmanager
 def signals(received: Callable[[int], None], shutdown_timeout: Callable[[], float]) -> Iterator[None]:
-    """Call a function on the running event loop when a signal tells us to end, and make sure that we do.
+    """Call a function on the running event loop at a termination signal, and enforce the end of the process.
 
-    A second signal comes to the same function; where this is left after a signal, further ones are ignored.
+    A second signal calls the same function; after this block has ended, further signals are ignored.
 
     Args:
-        received: Gets the signal's number.
-        shutdown_timeout: Returns the seconds from the signal to the end of the process. What has not ended by then is
-            killed: this process, whatever keeps it, and the servers that it started.
+        received: Called with the signal's number.
+        shutdown_timeout: Returns the seconds from the signal to the end of the process. After that,
+            this process and the servers that it started are killed.
     """
     loop = asyncio.get_running_loop()
     ending: list[int] = []
-    first: queue.SimpleQueue[int] = queue.SimpleQueue()  # which a signal handler may put into
+    first: queue.SimpleQueue[int] = queue.SimpleQueue()  # which a signal handler may put items into
     threading.Thread(target=_end_in_time, args=(first, shutdown_timeout), name="forced-end", daemon=True).start()
 
     def on_signal(number: int, _frame: object) -> None:
-        # A handler of Python's own, not the loop's: the time begins although something holds up the loop.
+        # A handler of Python, not of the loop, so that the timer starts even if the loop is blocked.
         ending.append(number)
         first.put(number)
         with suppress(RuntimeError):  # the loop is closed already

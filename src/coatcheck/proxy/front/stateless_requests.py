@@ -1,4 +1,4 @@
-"""Requests of 2026-07-28: `_meta` and headers of each state its revision and method."""
+"""Requests of 2026-07-28: `_meta` and headers of each contain its revision and method."""
 
 from typing import Any
 
@@ -30,9 +30,9 @@ class StatelessRequests(SessionlessRequests):
 
     Args:
         shared: The upstream.
-        interceptor: What is done with lists, arguments and results.
-        scopes: Where the store asks for the namespace.
-        security: Which host and origin headers are accepted.
+        interceptor: Rewrites lists, arguments and results.
+        scopes: Determines the namespace.
+        security: The accepted Host and Origin headers.
         loopback: Whether only this machine can connect.
     """
 
@@ -60,7 +60,7 @@ class StatelessRequests(SessionlessRequests):
             return None
         call = parse_call_partially(body)
         if call is None or any(marked(self._interceptor.schema_of(tool_of(call)))):
-            return None  # The latter's headers must say what its arguments say.
+            return None  # The headers of a call must match its arguments.
         return call if connection.sends_separately or await is_json(body) else None
 
     async def _check(self, message: Any, request: Request) -> Message | None:
@@ -68,7 +68,7 @@ class StatelessRequests(SessionlessRequests):
         if message is None:
             return error_response(None, "Parse error", PARSE_ERROR)
         if isinstance(message, dict) and "id" not in message and isinstance(message.get("method"), str):
-            # Notifications are accepted and go nowhere: this revision has none from client to server.
+            # Notifications are accepted and dropped: this revision has none from client to server.
             version = request.headers.get("mcp-protocol-version", "")
             rejected = unsupported_protocol_version_rejection(version)
             return {} if rejected is None else _rejection(rejected, None)
@@ -81,7 +81,7 @@ class StatelessRequests(SessionlessRequests):
         if isinstance(verdict, InboundLadderRejection):
             return _rejection(verdict, message["id"])
         if message["method"] == "initialize":
-            # This revision has none, and a server by URL would take all that follows for a session's.
+            # This revision has none, and a server at a URL would treat all later requests as part of a session.
             return error_response(message["id"], "Method not found", METHOD_NOT_FOUND)
         try:
             return await self._shared.refusal(message) or await self._mismatch(message, request)
@@ -89,7 +89,7 @@ class StatelessRequests(SessionlessRequests):
             return error_response(message["id"], str(error))
 
     async def _mismatch(self, message: Message, request: Request) -> Message | None:
-        """Refuse a call whose headers say other than its arguments, where the tool's schema is known."""
+        """Refuse a call whose headers contradict its arguments, if the tool's schema is known."""
         params = message["params"]
         name, arguments = params.get("name"), params.get("arguments")
         if message["method"] != "tools/call" or not isinstance(name, str) or not isinstance(arguments or {}, dict):

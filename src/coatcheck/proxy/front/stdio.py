@@ -1,4 +1,4 @@
-"""Serves an upstream connection on our stdin and stdout: bytes pass, and a few messages are parsed."""
+"""Serves an upstream connection on our stdin and stdout; only a few messages are parsed."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from coatcheck.calls.interceptor import Interceptor
 
 IDLE_GRACE, BUSY_GRACE, FLUSH_GRACE = 1.5, 30.0, 2.0
-"""Seconds, after the client closed stdin, for an idle and for a busy upstream to end, and to write the rest."""
+"""Seconds after the client has closed stdin: for an idle and for a busy upstream to end, and to write the rest."""
 
 BUILD_GRACE = 5.0
-"""Seconds to wait, after the client closed stdin, for the error of an interceptor that could not be made."""
+"""Seconds to wait, after the client has closed stdin, for the error of a failed interceptor."""
 
 
 async def serve_stdio(
@@ -33,23 +33,24 @@ async def serve_stdio(
     shutdown_timeout: Callable[[], float] = lambda: SHUTDOWN_TIMEOUT,
     on_ready: Callable[[], None] = lambda: None,
 ) -> int:
-    """Carry messages between our stdin and stdout and an upstream, until either ends.
+    """Transfer messages between our stdin and stdout and an upstream until either ends.
 
     Args:
         connection: The upstream, not started yet; it is closed at the end.
-        make_interceptor: Called once, in a thread, while the server starts; slow imports belong in there.
-        instructions: What a model is told about references, where that is known before the interceptor is made.
-        offer_resources: Advertise resources although the server has none: stored objects are resources.
-        shutdown_timeout: Returns the seconds from a signal to the end of the process, by force if it must be.
-        on_ready: Called when signals end the session in order.
+        make_interceptor: Called once, in a thread, while the server starts; slow imports belong there.
+        instructions: The instructions about references, if they are known before the interceptor is created.
+        offer_resources: Whether to advertise resources even if the server has none, because stored objects are
+            resources.
+        shutdown_timeout: Returns the seconds from a signal to the end of the process, after which it is killed.
+        on_ready: Called once signals end the session gracefully.
 
     Returns:
-        The exit code: 128 and the number after a signal, the server's own where it ended with a failure, 1 when the
-        connection was lost in another way, else 0.
+        The exit code: 128 plus the signal number, the server's own if it failed, 1 if the connection was lost in
+        another way, else 0.
 
     Raises:
         UpstreamError: The server could not be started.
-        CoatcheckError: The interceptor could not be made.
+        CoatcheckError: The interceptor could not be created.
     """
     with own_stdout() as stdout:
         session = _StdioSession(connection, stdout, instructions, offer_resources=offer_resources)
@@ -95,7 +96,7 @@ class _StdioSession:
         self._building: asyncio.Task[None] | None = None
 
     async def run(self, make_interceptor: Callable[[], "Interceptor"]) -> int:
-        """Carry messages until the session ends; see `serve_stdio`."""
+        """Transfer messages until the session ends; see `serve_stdio`."""
         self._connection.start(self._from_upstream, self._connection_lost, self._apply_backpressure)
         self._started = True
         self._reader.resume()
@@ -120,11 +121,11 @@ class _StdioSession:
             self._building.cancel()
 
     async def _finish(self) -> int:
-        """Pass on what is under way after the client closed stdin, and let the upstream end."""
+        """Deliver pending messages after the client has closed stdin, and let the upstream exit."""
         await self._unless_stopped(self._finish_upstream())
         if self._stopped.is_set():
             return 128 + self._signal_number if self._signal_number else 0
-        # A client that left early must not hide that it could not have been served.
+        # An early disconnect must not hide a failed interceptor.
         await self._unless_stopped(asyncio.wait({self._interceptor}, timeout=BUILD_GRACE))
         if self._interceptor.done() and (fault := self._interceptor.exception()) is not None:
             raise fault
@@ -158,7 +159,7 @@ class _StdioSession:
         await asyncio.gather(doing, stopped, return_exceptions=True)
 
     async def _report_loss(self) -> int:
-        """Answer open requests, and say on stderr how the upstream ended."""
+        """Answer pending requests with errors, and report on stderr how the upstream ended."""
         self._conversation.abandon_prefetch()
         await self._flush()
         self._conversation.fail_all(self._lost_reason)
@@ -192,7 +193,7 @@ class _StdioSession:
         self._end(1)
 
     def _apply_backpressure(self) -> None:
-        """Read from each side only while the other takes what is written to it."""
+        """Read from each side only while the other side reads its messages."""
         if not self._started:
             return
         is_busy = self._conversation.bytes_in_progress > MAX_BYTES_IN_PROGRESS

@@ -1,4 +1,4 @@
-"""A gateway: one server to the conversation, a client to each upstream."""
+"""A gateway: a single server for the conversation, and a client of each upstream."""
 
 import asyncio
 import logging
@@ -62,17 +62,17 @@ from coatcheck.proxy.upstreams.targets import Target, make_connection
 logger = logging.getLogger(__name__)
 
 HANDSHAKE_WAIT = 15.0
-"""Seconds that the handshake waits for servers to start; later ones come in by a changed list."""
+"""Seconds that the handshake waits for servers to start; slower ones are announced by a list change."""
 
 
 class Gateway:
     """Several servers as one upstream.
 
     Args:
-        targets: What each server is, by its name in the file.
+        targets: The servers by their names in the file.
 
     Raises:
-        SettingsError: Two servers have names that cannot be told apart.
+        SettingsError: Two servers have indistinguishable names.
     """
 
     sends_separately, is_gateway, unparsed = False, True, False
@@ -93,7 +93,7 @@ class Gateway:
 
     @property
     def unsent_bytes(self) -> int:
-        """What the servers have not taken yet; see `UpstreamConnection`."""
+        """Bytes that the servers have not read; see `UpstreamConnection`."""
         return sum(upstream.unsent_bytes for upstream in self._upstreams.values())
 
     @property
@@ -128,13 +128,13 @@ class Gateway:
         """Ignore the line; see `UpstreamConnection`."""
 
     async def finish(self) -> None:
-        """Wait until what was asked is answered; see `UpstreamConnection`."""
+        """Wait until all requests are answered; see `UpstreamConnection`."""
         open_work = [task for key, task in self._work.items() if key not in self._subscriptions.open]
         if open_work:
             await asyncio.wait(open_work)
 
     async def close(self) -> None:
-        """End all servers; see `UpstreamConnection`."""
+        """Stop all servers; see `UpstreamConnection`."""
         for task in list(self._work.values()):
             task.cancel()
         await asyncio.gather(*(upstream.close() for upstream in self._upstreams.values()), return_exceptions=True)
@@ -164,7 +164,7 @@ class Gateway:
                 reason = params.get("reason") if isinstance(params, dict) else None
                 task_or_none.cancel(reason if isinstance(reason, str) else None)
         elif message.get("method") == "notifications/initialized":
-            self._ready = True  # Each upstream gets it at the end of its own handshake.
+            self._ready = True  # Each upstream receives it at the end of its own handshake.
         elif not self._requests.forward_notification(message):
             routed = self._routes.of(message.get("params"))
             for upstream in [routed[0]] if routed is not None else self._running():
@@ -183,10 +183,10 @@ class Gateway:
         self._on_message(answer if isinstance(answer, bytes) else await adump_line(answer), key)
 
     async def _result(self, message: Message) -> Message | bytes:
-        """Answer a request; with a line where a server's answer passes unchanged.
+        """Answer a request; return a line if a server's response passes unchanged.
 
         Raises:
-            UpstreamError: The server that it is meant for is down.
+            UpstreamError: The addressed server is down.
         """
         method = message["method"]
         handlers: dict[str, Callable[[Message], Coroutine[Any, Any, dict[str, Any] | bytes]]] = {
@@ -217,7 +217,7 @@ class Gateway:
             if not (self._is_stateless and upstream.state is State.RUNNING)
         ]
         if waiting:
-            # What takes longer than this once is not waited for at every request.
+            # A server that exceeded the wait once is not awaited at every request.
             timeout = (
                 0 if self._waited and message["method"] not in {"initialize", "server/discover"} else HANDSHAKE_WAIT
             )
@@ -227,7 +227,7 @@ class Gateway:
     async def _initialize(self, message: Message) -> dict[str, Any]:
         await self._handshake_all(message)
         asked = (message.get("params") or {}).get("protocolVersion")
-        # One that has not answered its own initialize yet shows the result of a stateless handshake, without a version.
+        # One that has not answered its own initialize yet has the result of a stateless handshake, without a version.
         agreed = [upstream.handshake_result.get("protocolVersion") for upstream in self._running()]
         spoken = [version for version in agreed if isinstance(version, str)]
         version = max(spoken, default=asked if asked in SESSION_VERSIONS else SESSION_VERSIONS[-1])
@@ -258,10 +258,10 @@ class Gateway:
     async def _list(self, message: Message) -> dict[str, Any]:
         return await merged_list(message, self._running(), self._ask)
 
-    # What one server is asked
+    # Requests to one server
 
     async def _ask(self, upstream: Upstream, message: Message, params: Any) -> dict[str, Any]:
-        """Ask a server in its own protocol revision and give its result in the client's."""
+        """Send a request to a server in its own protocol revision and return its result in the client's."""
         return result_of(upstream, message, await (await self._forward(upstream, message, params)).parsed())
 
     async def _forward(
@@ -294,7 +294,7 @@ class Gateway:
             parsed = await answer.parsed()
             result = result_of(upstream, message, parsed)
         except UpstreamError as error:
-            # The model is to know, not only the host.
+            # An error result, so that the model reads it, not only the host.
             return text_result(str(error), is_error=True)
         blocks = blocks_of(result)
         joined_blocks = with_joined_uris(upstream.name, blocks)
@@ -325,7 +325,7 @@ class Gateway:
         return {**result, "contents": [{**part, "uri": joined_uri(upstream.name, part.get("uri"))} for part in known]}
 
     async def _read_anywhere(self, message: Message, params: dict[str, Any]) -> dict[str, Any]:
-        """Read an address that bears no server's name, as it may stand in a text: the first that knows it answers."""
+        """Read an address without a server's name, which may come from a text: the first server that has it answers."""
         refused = RefusedError(INVALID_PARAMS, f"There is no resource {quoted(str(params.get('uri')))}.")
         for upstream in filter(lambda each: each.has("resources"), self._running()):
             try:
@@ -335,7 +335,7 @@ class Gateway:
         raise refused
 
     async def _pass_on(self, message: Message) -> dict[str, Any]:
-        """Pass a request of whatever method to the server that its parameters name."""
+        """Forward a request of any other method to the server that its parameters name."""
         routed = self._routes.of(message.get("params")) or self._routes.only_upstream(message.get("params"))
         if routed is None:
             raise no_server_named(message)

@@ -1,4 +1,4 @@
-"""The lists, capabilities, instructions and results of several upstreams as those of one server."""
+"""Merges lists, capabilities, instructions and results of several upstreams into those of one server."""
 
 import asyncio
 import logging
@@ -18,13 +18,13 @@ logger = logging.getLogger(__name__)
 
 MAX_PAGES = 100
 MAX_TOOLS = 10_000
-"""Tools of a server whose names are remembered."""
+"""Maximum number of tool names that are kept for each server."""
 
 PAGE_TIMEOUT = 10.0
-"""Seconds that a running server has for a page of a list: the others' lists wait for it."""
+"""Seconds within which a server must list a page, because the lists of other servers wait for it."""
 
 _LONGEST_STATE = 800
-"""Characters of what is said of one server."""
+"""Characters of the description of one server."""
 
 SERVERS_TOOL = "coatcheck_servers"
 LISTS = {
@@ -34,7 +34,7 @@ LISTS = {
     "resources/templates/list": ("resources", "resourceTemplates"),
     "tasks/list": ("tasks", "tasks"),
 }
-"""For each list: the capability that it belongs to, and its name in the result."""
+"""For each list: its capability, and its name in the result."""
 
 _OF_EACH = ("tools", "prompts", "resources", "completions", "logging", "tasks")
 _VERSION = "1"
@@ -42,10 +42,10 @@ NOT_CACHED = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
 
 
 def merged_capabilities(upstreams: Sequence[Upstream]) -> dict[str, Any]:
-    """Return what the servers can do together.
+    """Return the merged capabilities of the servers.
 
-    Tools are always there, since ours are, and that lists change is always said, since servers come and go. Of the
-    extensions there is MCP Apps alone: others cannot be kept apart.
+    Tools are always included because of our own, and so are list changes, because servers start and stop. MCP Apps is
+    the only extension: others cannot be assigned to a server.
     """
     merged: dict[str, Any] = {"tools": {"listChanged": True}}
     for upstream in upstreams:
@@ -81,12 +81,12 @@ def merged_instructions(upstreams: Sequence[Upstream]) -> str:
 
 
 def server_info() -> dict[str, str]:
-    """Return the name under which the servers appear together."""
+    """Return the name and version of the merged server."""
     return {"name": "coatcheck", "title": "coatcheck gateway", "version": _VERSION}
 
 
 def renamed(upstream: Upstream, method: str, entry: Any) -> Any:
-    """Return an entry of a server's list with the name or address that it has here."""
+    """Return an entry of a server's list with its name or address at the gateway."""
     if not isinstance(entry, dict):
         return entry
     changed = dict(entry)
@@ -101,7 +101,7 @@ def renamed(upstream: Upstream, method: str, entry: Any) -> Any:
 
 
 def servers_tool() -> dict[str, Any]:
-    """Return the entry of the tool that tells how the servers are."""
+    """Return the entry of the tool that reports the state of the servers."""
     return {
         "name": SERVERS_TOOL,
         "description": "Tell which servers are behind this one, whether each runs, and when one that is down is tried "
@@ -112,7 +112,7 @@ def servers_tool() -> dict[str, Any]:
 
 
 def servers_text(upstreams: Sequence[Upstream]) -> str:
-    """Describe how each server is, a line for each."""
+    """Describe the state of each server on a line."""
     lines = []
     for upstream in upstreams:
         info = server_info_of(upstream.handshake_result)
@@ -123,16 +123,16 @@ def servers_text(upstreams: Sequence[Upstream]) -> str:
 
 
 Ask = Callable[[Upstream, Message, Any], Awaitable[dict[str, Any]]]
-"""Sends an upstream a client's request with other parameters and gives its result."""
+"""Sends a client's request to an upstream with other parameters and returns its result."""
 
 
 async def merged_list(message: Message, upstreams: Sequence[Upstream], ask: Ask) -> dict[str, Any]:
-    """Answer a request for a list with the entries of all upstreams, all pages in one.
+    """Answer a list request with the entries of all upstreams on one page.
 
     Args:
         message: The client's request.
         upstreams: The running upstreams.
-        ask: Asks one of them.
+        ask: Sends a request to one of them.
 
     Raises:
         RefusedError: No upstream has tasks.
@@ -153,7 +153,7 @@ async def merged_list(message: Message, upstreams: Sequence[Upstream], ask: Ask)
 
 
 async def _pages(upstream: Upstream, message: Message, key: str, ask: Ask) -> list[Any]:
-    """Return all entries of an upstream's list; one that cannot list now adds none."""
+    """Return all entries of an upstream's list; none if it fails to list."""
     entries: list[Any] = []
     params = dict(message.get("params") or {})
     for _ in range(MAX_PAGES):
@@ -175,11 +175,11 @@ async def _pages(upstream: Upstream, message: Message, key: str, ask: Ask) -> li
 
 
 def result_of(upstream: Upstream, message: Message, answer: Message) -> dict[str, Any]:
-    """Return the result in a server's answer to a client's request, in the client's protocol revision.
+    """Return the result in a server's response to a client's request, in the client's protocol revision.
 
     Raises:
         RefusedError: The server refused.
-        UpstreamError: The answer is none.
+        UpstreamError: The response is malformed.
     """
     stateless = is_stateless(message)
     error, result = answer.get("error"), answer.get("result")

@@ -16,7 +16,7 @@ _SEVERAL = re.compile(r"_{2,}")
 
 
 def plain_name(name: str) -> str:
-    """Return a server's name as it stands before its tools' names: letters, digits, ``-`` and single ``_``."""
+    """Return a server's name as a prefix of tool names: letters, digits, ``-`` and single ``_``."""
     return _SEVERAL.sub("_", _OTHER.sub("_", name)).strip("_")
 
 
@@ -24,7 +24,7 @@ def plain_names(names: Iterable[str]) -> dict[str, str]:
     """Return the plain name of each server.
 
     Raises:
-        SettingsError: Two servers would have the same one, or one would have none.
+        SettingsError: Two servers would have the same plain name, or a plain name would be empty.
     """
     found: dict[str, str] = {}
     for name in names:
@@ -39,31 +39,31 @@ def plain_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def joined(server: str, name: str) -> str:
-    """Return the name that a server's tool or prompt has here."""
+    """Return the name of a server's tool or prompt at the gateway."""
     return f"{server}{BETWEEN}{name}"
 
 
 def split(name: Any) -> tuple[str, str]:
-    """Return server and own name; both empty where a name is none of ours."""
+    """Split a name into server and own name; both are empty if it has no server prefix."""
     server, between, own = str(name).partition(BETWEEN)
     return (server, own) if between else ("", "")
 
 
 def scheme_of(server: str) -> str:
-    """Return what stands before the addresses of a server's resources, in the characters that a URL allows there."""
+    """Return the prefix of the addresses of a server's resources, in characters that a URL scheme allows."""
     scheme = server.lower().replace("_", "-")
     return scheme if scheme[:1].isalpha() else f"s-{scheme}"
 
 
 def joined_uri(server: str, uri: Any) -> Any:
-    """Return the address that a server's resource has here; that of a view keeps its scheme."""
+    """Return the address of a server's resource at the gateway; the address of a view keeps its scheme."""
     if not isinstance(uri, str):
         return uri
     return f"{VIEWS}{scheme_of(server)}+{uri[len(VIEWS) :]}" if is_view_address(uri) else f"{scheme_of(server)}+{uri}"
 
 
 def split_uri(uri: Any) -> tuple[str, str]:
-    """Return the scheme of a server and the resource's own address; both empty where an address is none of ours."""
+    """Split an address into a server's scheme and the resource's own address; both are empty without a prefix."""
     before = VIEWS if is_view_address(uri) else ""
     scheme, between, own = str(uri)[len(before) :].partition("+")
     if not between or "/" in scheme or not (before or ":" in own):
@@ -72,7 +72,7 @@ def split_uri(uri: Any) -> tuple[str, str]:
 
 
 def with_joined_views(server: str, meta: Any) -> Any:
-    """Rewrite the addresses of views in a tool's ``_meta``, under whatever keys: hosts have several."""
+    """Rewrite the addresses of views in a tool's ``_meta``, under any keys, since hosts use several."""
     return _with_joined_views(server, meta, levels=2)
 
 
@@ -85,12 +85,12 @@ def _with_joined_views(server: str, part: Any, levels: int) -> Any:
 
 
 def may_name_resources(line: bytes) -> bool:
-    """Whether a result may have blocks with addresses in it."""
+    """Whether a result may contain blocks with addresses."""
     return b'"resource' in line
 
 
 def with_joined_uris(server: str, blocks: Any) -> Any:
-    """Rewrite the addresses in content blocks; the same list where there are none."""
+    """Rewrite the addresses in content blocks; return the same list if there are none."""
     if not isinstance(blocks, list):
         return blocks
     changed = [_with_joined_uri(server, block) for block in blocks]
@@ -117,12 +117,12 @@ RELATED = "io.modelcontextprotocol/related-task"
 
 
 def with_joined_tasks(server: str, result: dict[str, Any]) -> dict[str, Any]:
-    """Return a server's result, or the parameters of its messages, with the names that its tasks have here."""
+    """Return a server's result, or the parameters of its messages, with the task names of the gateway."""
     return _renamed(result, lambda own: joined(server, own))
 
 
 def with_own_tasks(params: Any) -> Any:
-    """Return parameters of the client's with the names that tasks have at their server."""
+    """Return parameters of the client with the task names of their server."""
     return _renamed(params, lambda name: split(name)[1] or name) if isinstance(params, dict) else params
 
 
@@ -132,7 +132,7 @@ def may_name_tasks(line: bytes) -> bool:
 
 
 def _renamed(part: dict[str, Any], rename: Callable[[str], str]) -> dict[str, Any]:
-    """Rename tasks where the protocol has them: at the top, as ``task``, in ``tasks`` and in ``_meta``."""
+    """Rename tasks in all places of the protocol: at the top, as ``task``, in ``tasks`` and in ``_meta``."""
     changed: dict[str, Any] = _task(part, rename)
     if isinstance(part.get("task"), dict):
         changed = {**changed, "task": _task(part["task"], rename)}

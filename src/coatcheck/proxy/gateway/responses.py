@@ -9,23 +9,23 @@ from coatcheck.proxy.partial_parsing import replace_response_id
 
 
 class UpstreamResponse(NamedTuple):
-    """What a server answered.
+    """A response of a server.
 
     Attributes:
-        line: The line that it came in; empty where that had several, or was no JSON.
-        message: What it says; ``None`` if partial parsing showed that a long one names nothing of the server's.
+        line: Its line; empty if the line had several messages or was not JSON.
+        message: The parsed response; ``None`` if partial parsing showed that nothing in a long one needs renaming.
     """
 
     line: bytes
     message: Message | None
 
     async def parsed(self) -> Message:
-        """Return what it says."""
+        """Return the parsed response."""
         message = await parse_long(self.line) if self.message is None else self.message
         return message if isinstance(message, dict) else {}
 
     def line_for(self, request_id: Any, *, checked: bool) -> bytes | None:
-        """Return the line with another id; ``None`` if it may have a second one, unless that is ``checked`` later."""
+        """Return the line with another id; ``None`` if it may have a second id, unless that is ``checked`` later."""
         line = replace_response_id(self.line, request_id)
         if line is None or checked:
             return line
@@ -40,14 +40,14 @@ class ResponseWaiter:
     """Waits for a response.
 
     Attributes:
-        response: Gets the response.
-        unparsed: A long response may stay unparsed where nothing in it is renamed.
+        response: Resolved with the response.
+        unparsed: Whether a long response may stay unparsed if nothing in it is renamed.
     """
 
     response: asyncio.Future[UpstreamResponse]
     unparsed: bool = False
 
     def give(self, response: UpstreamResponse) -> None:
-        """Deliver the response, unless it is no longer awaited."""
+        """Deliver the response, unless the request was cancelled."""
         if not self.response.done():
             self.response.set_result(response)

@@ -1,4 +1,4 @@
-"""What the stateless and the legacy protocol revisions express differently."""
+"""Translates between stateless and legacy protocol revisions."""
 
 from typing import Any
 
@@ -14,17 +14,17 @@ def is_initialize(message: Message) -> bool:
 
 
 def client_meta(client: Message) -> dict[str, Any]:
-    """Return what a request's `_meta` says about its client."""
+    """Return the members of a request's `_meta` that describe its client."""
     return {key: value for key, value in meta_of(client).items() if key.startswith(_META_PREFIX)}
 
 
 def client_info(client: Message) -> Any:
-    """Return the name and version that a request gives its client."""
+    """Return the client's name and version from a request."""
     return meta_of(client).get(CLIENT_INFO) or {"name": "coatcheck", "version": "0"}
 
 
 def stateless_capabilities(client: Message) -> dict[str, Any]:
-    """Return the capabilities of a stateless client that a legacy server can use: views, since it asks back nothing."""
+    """Return the capabilities of a stateless client that a legacy server can use: views only, no server requests."""
     given = meta_of(client).get(CLIENT_CAPABILITIES)
     extensions = given.get("extensions") if isinstance(given, dict) else None
     views = extensions.get(APPS_EXTENSION) if isinstance(extensions, dict) else None

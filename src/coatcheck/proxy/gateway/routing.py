@@ -1,4 +1,4 @@
-"""Which upstream a request is for, and the error for a request that names none."""
+"""Routes requests to upstreams; reports those that name none."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,13 +17,13 @@ _OF_ONE = {
     "tasks/result": "task",
     "tasks/cancel": "task",
 }
-"""Methods that always name what they are about."""
+"""Methods whose parameters always name their subject."""
 _NAMES = ("name", "tool", "toolName", "prompt", TASK_ID)
 _URIS = ("uri", "uriTemplate")
 
 
 class RefusedError(Exception):
-    """A request that ends here, as a JSON-RPC error."""
+    """The gateway answers a request with a JSON-RPC error."""
 
     def __init__(self, code: int, text: str, data: Any = None) -> None:
         super().__init__(text)
@@ -31,7 +31,7 @@ class RefusedError(Exception):
 
 
 def no_server_named(message: Message) -> RefusedError:
-    """Report that nothing in a request tells which server it is for."""
+    """Report that a request does not name a server."""
     method = str(message["method"])
     if method in _OF_ONE:
         return RefusedError(INVALID_PARAMS, f"There is no such {_OF_ONE[method]}.")
@@ -43,11 +43,11 @@ def no_server_named(message: Message) -> RefusedError:
 
 
 class Routes:
-    """The servers by what stands before their names and addresses.
+    """The servers by the prefixes of names and addresses.
 
     Args:
         upstreams: By name.
-        schemes: By what stands before addresses.
+        schemes: The servers by the prefix of addresses.
     """
 
     def __init__(self, upstreams: Mapping[str, Upstream], schemes: Mapping[str, Upstream]) -> None:
@@ -55,10 +55,9 @@ class Routes:
         self._schemes = schemes
 
     def of(self, params: Any) -> tuple[Upstream, dict[str, Any]] | None:
-        """Find the server that parameters are for, and give them as that server knows them.
+        """Find the server of parameters; return it with the parameters in its own names.
 
-        Names in ``ref`` count too, as completion has them. ``None`` if nothing tells, or where they name several
-        servers.
+        Names in ``ref``, as used by completion, count too. ``None`` if the parameters name no server or several.
         """
         given = params if isinstance(params, dict) else {}
         found: set[Upstream] = set()
@@ -68,7 +67,7 @@ class Routes:
         return (found.pop(), own) if len(found) == 1 else None
 
     def listed_name(self, tool: str) -> str:
-        """Return the name that a tool is listed by, where it is given without its server's and one server has it.
+        """Return the listed name of a tool that is named without a prefix, if exactly one server has it.
 
         The views of a server (MCP Apps) call its tools by their own names.
         """
@@ -85,7 +84,7 @@ class Routes:
         return [joined(each.name, tool) for each in self._upstreams.values() if tool in (each.tools or ())]
 
     def only_upstream(self, params: Any) -> tuple[Upstream, Any] | None:
-        """Return the server for which everything is, where there is only one."""
+        """Return the only server, with the parameters, if there is just one."""
         upstreams = list(self._upstreams.values())
         return (upstreams[0], params) if len(upstreams) == 1 else None
 

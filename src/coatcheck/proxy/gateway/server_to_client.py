@@ -1,4 +1,4 @@
-"""Requests from servers to the client, each under an id and a progress token of its own."""
+"""Requests from servers to the client, each with its own id and progress token."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -11,14 +11,14 @@ from coatcheck.proxy.pending_requests import PendingRequest, PendingRequests
 
 CANCELLED, PROGRESS = "notifications/cancelled", "notifications/progress"
 MAX_REMEMBERED = 1_000
-"""Progress tokens, and tasks of the client's, whose server is remembered."""
+"""Maximum number of progress tokens and client tasks that are kept."""
 
 
 class ServerRequests:
-    """The requests that servers have open at the client.
+    """The pending requests of servers to the client.
 
     Args:
-        to_client: Takes lines for the client, and the request of the client's that they belong to, if any.
+        to_client: Called with lines for the client, and the client's request that they belong to, if any.
     """
 
     def __init__(self, to_client: Callable[[bytes, Id | None], None]) -> None:
@@ -29,19 +29,19 @@ class ServerRequests:
         self._tasks: OrderedDict[str, Upstream] = OrderedDict()
 
     def ask(self, upstream: Upstream, message: Message, related: Id | None) -> None:
-        """Pass a server's request on."""
+        """Forward a server's request."""
         request = self._requests.add(message, upstream, prefix=f"{upstream.name}/")
         self._related[request.key] = related
         if PROGRESS_TOKEN in request.meta:
             _remember(self._tokens, str(request.key[1]), (upstream, request.meta[PROGRESS_TOKEN]))
         message = request.outgoing(message)
         if isinstance(message.get("params"), dict) and message["method"].partition("/")[0] != "tasks":
-            # What a server asks about tasks is about the client's own.
+            # Requests of a server about tasks concern tasks of the client.
             message["params"] = with_joined_tasks(upstream.name, message["params"])
         self._to_client(to_line(message), related)
 
     def forward_answer(self, message: Message) -> None:
-        """Bring the client's answer to who asked."""
+        """Forward the client's response to the server that sent the request."""
         request = self._requests.remove(self._requests.get(id_of(message)))
         if request is None:
             return
@@ -59,14 +59,14 @@ class ServerRequests:
         request.requester.answer({**message, "id": request.request_id})
 
     def forward_notification(self, message: Message) -> bool:
-        """Take a notification of the client's about what it was asked; return whether it is one."""
+        """Forward the client's notification about a server's request; return whether it was one."""
         method, params = message.get("method"), message.get("params")
         params = params if isinstance(params, dict) else {}
         if method == PROGRESS:
             upstream, token = self._tokens.get(str(params.get(PROGRESS_TOKEN)), (None, None))
             if upstream is not None:
                 upstream.notify(PROGRESS, {**params, PROGRESS_TOKEN: token})
-            return True  # What belongs to no request is no one's.
+            return True  # A notification without a request has no receiver.
         if method == TASK_STATUS:
             owner = self._tasks.get(str(params.get(TASK_ID)))
             if owner is not None:
@@ -75,11 +75,11 @@ class ServerRequests:
         return False
 
     def cancel(self, upstream: Upstream, params: dict[str, Any]) -> None:
-        """Notify the client that a server waits no longer for an answer."""
+        """Notify the client that a server has cancelled a request."""
         self._cancel(self._requests.cancelled(upstream, params), params)
 
     def forget(self, upstream: Upstream) -> None:
-        """Withdraw all requests of a server that was lost."""
+        """Cancel all requests of a lost server."""
         for request in self._requests.of(upstream):
             self._cancel(request, {"reason": f'The server "{upstream.name}" went away.'})
 

@@ -14,7 +14,7 @@ LIST_CHANGES = {
     "prompts": ("notifications/prompts/list_changed", "promptsListChanged"),
     "resources": ("notifications/resources/list_changed", "resourcesListChanged"),
 }
-"""For each capability: the notification that its list has changed, and what a subscription calls it."""
+"""For each capability: the notification of a list change, and its name in a subscription."""
 
 _ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 _URIS = "resourceSubscriptions"
@@ -24,9 +24,9 @@ class Subscriptions:
     """The client's open subscriptions.
 
     Args:
-        running: Returns the servers that run.
-        schemes: The servers by what stands before their resources' addresses.
-        tell: Sends the client a notification that belongs to one of its requests.
+        running: Returns the running servers.
+        schemes: The servers by the prefix of their resources' addresses.
+        tell: Sends a notification for one of the client's requests.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Subscriptions:
         self.open: dict[Id, tuple[Any, dict[str, Any]]] = {}
 
     async def listen(self, message: Message) -> dict[str, Any]:
-        """Listen at all servers until the client leaves, which cancels this: servers may come and go."""
+        """Subscribe at all servers until the client disconnects, which cancels this; servers may start and stop."""
         key, params = id_of(message), dict(message.get("params") or {})
         wanted = dict(params.get("notifications") or {})
         if key is None:
@@ -66,10 +66,10 @@ class Subscriptions:
             try:
                 await upstream.pass_on(message, params)
             except UpstreamError:
-                return  # That it went away is told by a changed list.
+                return  # The loss of a server is announced by a list change.
 
     def announce(self, method: str, params: dict[str, Any] | None) -> None:
-        """Notify the subscriptions about a change."""
+        """Send a change to its subscriptions."""
         given = params or {}
         field = next((field for name, field in LIST_CHANGES.values() if name == method), "")
         for key, (request_id, wanted) in self.open.items():

@@ -1,4 +1,4 @@
-"""One of the servers behind a gateway: its connection, handshake, requests and restarts."""
+"""A server behind a gateway: its connection, handshake, requests and restarts."""
 
 import asyncio
 import logging
@@ -33,13 +33,13 @@ from coatcheck.proxy.upstreams.base import UpstreamConnection
 logger = logging.getLogger(__name__)
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
-"""Seconds until a server that went away is started again: twice as many each time, up to the longest."""
+"""Seconds until a lost server is restarted: doubled each time, up to the maximum."""
 
 STEADY_SECONDS = 60.0
-"""A server that ran so long starts again from the first wait."""
+"""Seconds after which a running server resets the restart delay."""
 
 HANDSHAKE_TIMEOUT = 60.0
-"""Seconds that a server has to complete the handshake; the client waits less."""
+"""Seconds within which a server must complete the handshake; the client waits less."""
 
 
 class State(Enum):
@@ -78,7 +78,7 @@ class Upstream:
         owner: Receives the requests and notifications of the server.
 
     Attributes:
-        tools: The names of its tools when they were last listed; ``None`` before.
+        tools: The names of its tools in the last list; ``None`` before the first.
     """
 
     def __init__(self, name: str, make_connection: Callable[[], UpstreamConnection], owner: UpstreamListener) -> None:
@@ -107,7 +107,7 @@ class Upstream:
 
     @property
     def unsent_bytes(self) -> int:
-        """Bytes that the server has not taken yet."""
+        """Bytes that the server has not read."""
         return 0 if self._connection is None else self._connection.unsent_bytes
 
     @property
@@ -126,7 +126,7 @@ class Upstream:
 
     @property
     def capabilities(self) -> dict[str, Any]:
-        """What the server can do, as it announced."""
+        """The server's capabilities."""
         found = self.handshake_result.get("capabilities")
         return found if isinstance(found, dict) else {}
 
@@ -135,14 +135,14 @@ class Upstream:
         return self.state is State.RUNNING and self.capabilities.get(capability) is not None
 
     def describe(self) -> str:
-        """Describe in a sentence how the server is."""
+        """Describe the state of the server."""
         if self.state is not State.DOWN:
             return str(self.state.value)
         wait = max(self.retry_at - time.monotonic(), 0)
         return f"down, tried again in {wait:.0f} s. {self.reason}"
 
     def open(self) -> None:
-        """Start the process or make ready to connect, without a handshake yet."""
+        """Start the process or prepare the connection, without a handshake."""
         if self._connection is not None or self._closed:
             return
         connection = self._make_connection()
@@ -157,7 +157,7 @@ class Upstream:
     # Handshake
 
     def handshake(self, client: Message) -> asyncio.Task[None]:
-        """Shake hands as the client did, or as its first request asks; again only for another revision."""
+        """Perform the client's handshake, or the one that its first request needs; again only for another revision."""
         again = self._client_handshake is None or is_initialize(client) != is_initialize(self._client_handshake)
         if self._handshake_task is None or again or (self._handshake_task.done() and self.state is State.WAITING):
             before, self._client_handshake = self._handshake_task, client
@@ -168,7 +168,7 @@ class Upstream:
         if before is not None:
             await asyncio.wait({before})
             if self._is_initialized:
-                await self._drop_connection()  # What has spoken the one protocol revision may refuse the other.
+                await self._drop_connection()  # A server that has used one protocol revision may refuse the other.
         if self.state is State.DOWN:
             return  # It is retried later, with this handshake.
         self.state = State.STARTING
@@ -203,7 +203,7 @@ class Upstream:
             self.is_legacy = True
         if is_stateless(client):
             if client["method"] == "server/discover":
-                return  # The client will retry with `initialize`, which is better than one of ours.
+                return  # The client will retry with `initialize`, which is better than our own.
             params = {
                 "protocolVersion": SESSION_VERSIONS[-1],
                 "capabilities": with_announcement(stateless_capabilities(client)),
@@ -222,7 +222,7 @@ class Upstream:
         """Wait for a server that is starting.
 
         Raises:
-            UpstreamError: It does not run, and when it is tried again.
+            UpstreamError: It is not running; the message says when it is restarted.
         """
         if self.state is State.STARTING and self._handshake_task is not None:
             await asyncio.wait({self._handshake_task}, timeout=seconds)
@@ -232,19 +232,19 @@ class Upstream:
     # Talking
 
     async def ask(self, method: str, params: Any) -> Message:
-        """Ask the server, and give its parsed response; see `pass_on`."""
+        """Send a request and return the parsed response; see `pass_on`."""
         return await (await self.pass_on({"jsonrpc": "2.0", "method": method}, params)).parsed()
 
     async def pass_on(self, request: Message, params: Any, *, unparsed: bool = False) -> UpstreamResponse:
-        """Ask the server what the client asks, with other parameters; a cancelled waiting is told to the server.
+        """Forward a client's request with other parameters; if this task is cancelled, the request is cancelled too.
 
         Args:
             request: The client's request, or a `PartialCall`.
-            params: What to ask in its parameters' place; ``None`` for none.
+            params: The new parameters; ``None`` for none.
             unparsed: A long response may stay unparsed where nothing in it is renamed.
 
         Raises:
-            UpstreamError: The server is down, or goes away before it has answered.
+            UpstreamError: The server is down, or is lost before it has answered.
         """
         connection = self._connection
         if connection is None:
@@ -257,7 +257,7 @@ class Upstream:
         sent = False
         try:
             line = await aencode_message(outgoing)
-            if self._connection is connection:  # A restarted server gets no request meant for its predecessor.
+            if self._connection is connection:  # A restarted server must not receive requests of its predecessor.
                 sent = True
                 connection.send(line, outgoing)
             return await waiter.response
@@ -274,7 +274,7 @@ class Upstream:
         self._send({"jsonrpc": "2.0", "method": method} | _params_member(params))
 
     def answer(self, message: Message) -> None:
-        """Bring the server an answer to a request of its own."""
+        """Send the response to a request of the server."""
         self._send(message)
 
     def _send(self, message: Message) -> None:
@@ -315,7 +315,7 @@ class Upstream:
             elif isinstance(part.get("method"), str):
                 self._owner.on_message(self, part, self._requests.get(related))
 
-    # Going away and coming back
+    # Loss and restart
 
     def _ended(self, connection: UpstreamConnection, text: str) -> None:
         if self._connection is connection:
@@ -325,7 +325,7 @@ class Upstream:
     def _went_down(self, reason: str) -> None:
         if self._closed:
             return
-        if reason != self.reason:  # Each further try would only say the same.
+        if reason != self.reason:  # Further attempts would fail in the same way.
             logger.warning("%s", reason if self.name in reason else f"{self.name}: {reason}")
         if self.state is State.RUNNING and time.monotonic() - self._up_since > STEADY_SECONDS:
             self._failures = 0
@@ -339,7 +339,7 @@ class Upstream:
             self._owner.on_state_change(self)
 
     async def _fail(self, pending: list[PendingRequest[ResponseWaiter]], state: str) -> None:
-        """Fail the requests that the server has not answered; its last lines may still be being parsed."""
+        """Fail the unanswered requests, after its last lines have been parsed."""
         await self._parsing.finish()
         for request in pending:
             if not request.requester.response.done():
@@ -359,7 +359,7 @@ class Upstream:
             await connection.close()
 
     async def close(self) -> None:
-        """End the server; it is not restarted."""
+        """Stop the server; it is not restarted."""
         self._closed = True
         for task in (self._retrying, self._failing, self._handshake_task):
             if task is not None:

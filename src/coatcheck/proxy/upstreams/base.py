@@ -1,4 +1,4 @@
-"""Connections to upstream servers: lines go in and come out, whatever transport carries them."""
+"""Connections to upstream servers: lines in both directions, over any transport."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -6,14 +6,14 @@ from typing import Any, Protocol
 from coatcheck.proxy.jsonrpc import Id
 
 OnMessage = Callable[[bytes, Id | None], None]
-"""Takes a line from the server, and the id of the request that it belongs to where the transport tells."""
+"""Called with a line from the server, and the id of its request if the transport shows it."""
 
 OnEnd = Callable[[str], None]
-"""Takes the sentence that says how the connection was lost; called once, and not after `close`."""
+"""Called with a description of how the connection was lost; at most once, and not after `close`."""
 
 
 OnPressure = Callable[[], None]
-"""Called when ``unsent_bytes`` or ``backlog_bytes`` grows or shrinks."""
+"""Called when ``unsent_bytes`` or ``backlog_bytes`` changes."""
 
 
 def no_pressure() -> None:
@@ -26,23 +26,23 @@ class UpstreamConnection(Protocol):
     name: str
 
     sends_separately: bool
-    """Whether each request is sent separately, so that one that is not JSON after all affects no other."""
+    """Whether each request is sent separately, so that one that is not valid JSON affects no other."""
 
     is_gateway: bool
-    """Whether several servers are behind it: a response then comes with its request's id."""
+    """Whether it connects to several servers; a response then comes with its request's id."""
 
     unparsed: bool
-    """Whether a long response from one of several servers may come unparsed. Set by a caller that checks it with
+    """Whether a long response from one of several servers may stay unparsed. Set by a caller that checks it with
     ``as_answer_to``."""
 
     @property
     def unsent_bytes(self) -> int:
-        """Bytes that were sent and that the server has not taken yet."""
+        """Bytes that were sent and that the server has not read."""
         ...
 
     @property
     def backlog_bytes(self) -> int:
-        """The same without those of one long message, which alone is no reason to send no more."""
+        """The same without one long message, which alone is no reason to pause."""
         ...
 
     def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
@@ -62,13 +62,13 @@ class UpstreamConnection(Protocol):
 
         Args:
             line: The message.
-            message: The same where it has been parsed already: it need not be parsed again. A long call may be a
-                `PartialCall`, and long values in its arguments may be ``Spliced``.
+            message: The parsed message, if available. A long call may be a `PartialCall`, and long values in its
+                arguments may be ``Spliced``.
         """
         ...
 
     def stray_output(self, line: bytes) -> None:
-        """Take a line from the server that is not a message."""
+        """Handle a line from the server that is not a message."""
         ...
 
     def object_readers(self) -> Mapping[str, str]:
@@ -76,11 +76,11 @@ class UpstreamConnection(Protocol):
         ...
 
     def listed_name(self, tool: str) -> str:
-        """Return the name that a tool is listed by; views behind gateways call it by another."""
+        """Return the listed name of a tool, which views behind gateways call by another name."""
         ...
 
     async def finish(self) -> None:
-        """Send no more, and wait until the server has taken and answered everything; callers set a deadline."""
+        """Stop sending, and wait until the server has read and answered everything; callers set a deadline."""
         ...
 
     @property
@@ -89,5 +89,5 @@ class UpstreamConnection(Protocol):
         ...
 
     async def close(self) -> None:
-        """End the server or the connection to it."""
+        """Stop the server or close the connection."""
         ...

@@ -1,4 +1,4 @@
-"""What all connections over HTTP share: the client, origins, and error texts."""
+"""The common parts of HTTP connections: the client, origins, and error texts."""
 
 import asyncio
 import logging
@@ -20,18 +20,18 @@ from coatcheck.proxy.upstreams.base import OnMessage, OnPressure
 logger = logging.getLogger(__name__)
 
 MAX_RESPONSE_BYTES = 256 << 20
-"""Bytes of one response or event, decompressed: twice the largest object that is kept by default."""
+"""Maximum bytes of a response or event, decompressed: twice the default maximum of an object."""
 
 TOO_LARGE = f"it is larger than {MAX_RESPONSE_BYTES >> 20} MiB"
 _ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
-"""Encodings whose expansion is bounded chunk by chunk."""
+"""Content encodings that are decompressed in bounded chunks."""
 
 REDIRECTS = frozenset({307, 308})
 PART = 256 << 10
 """Bytes of a message that are handed to the connection at a time: what it cannot send at once is copied again."""
 
 CONNECT_TIMEOUT = 30.0
-"""Seconds to connect and to send; an answer may take as long as the client waits for it."""
+"""Seconds to connect and to send; a response may take as long as the client waits for it."""
 
 _HINTS = {
     401: "Sign in with `coatcheck login URL`, or give a token: --token-variable NAME, or --header 'Authorization: "
@@ -51,11 +51,11 @@ _REASONS = (
         "its certificate is not trusted. If it is the right server, --ca-file names who signed it",
     ),
 )
-"""Words of the libraries below us, and what they mean to a person."""
+"""Messages of the underlying libraries and their explanations."""
 
 
 class Flow:
-    """What a connection has not sent yet, and whether it may read."""
+    """The unsent bytes of a connection, and whether it may read."""
 
     def __init__(self) -> None:
         self.unsent: dict[int, int] = {}  # bytes of each message
@@ -68,9 +68,9 @@ class HttpConnection:
 
     Args:
         url: The server's address.
-        name: The address as it may be shown.
+        name: The address without secrets.
         headers: Headers of every request.
-        ca_file: Certificates to trust in place of the usual ones.
+        ca_file: Certificates to trust instead of the default ones.
         auth: Signs requests.
     """
 
@@ -118,17 +118,17 @@ class HttpConnection:
 
     @property
     def unsent_bytes(self) -> int:
-        """Bytes that the server has not taken yet; see `UpstreamConnection`."""
+        """Bytes that the server has not read; see `UpstreamConnection`."""
         return sum(self.flow.unsent.values())
 
     @property
     def backlog_bytes(self) -> int:
-        """What waits beside one long message; see `UpstreamConnection`."""
+        """The same without one long message; see `UpstreamConnection`."""
         return self.unsent_bytes - max(self.flow.unsent.values(), default=0)
 
     @asynccontextmanager
     async def _open(self, method: str, headers: dict[str, str], body: bytes | None) -> AsyncIterator[httpx2.Response]:
-        """Send a request, and once more where the server has moved within its origin."""
+        """Send a request, and repeat it if the server redirects within its origin."""
         async with self._stream(method, headers, body) as response:
             moved = self._redirect_target(response)
             if moved is None:
@@ -140,7 +140,7 @@ class HttpConnection:
 
     @asynccontextmanager
     async def _stream(self, method: str, headers: dict[str, str], body: bytes | None) -> AsyncIterator[httpx2.Response]:
-        """Send a request; what it says counts as waiting until the server has taken it, however long it then works."""
+        """Send a request; its bytes count as unsent until the server has read them."""
         if body is None:
             async with self._client.stream(method, self._url, headers=headers) as response:
                 yield response
@@ -165,14 +165,14 @@ class HttpConnection:
             taken(waits)
 
     def _redirect_target(self, response: httpx2.Response) -> httpx2.URL | None:
-        """Return the address within the same origin that a response leads to, if it does."""
+        """Return the target of a redirect within the same origin, if a response is one."""
         if response.status_code not in REDIRECTS:
             return None
         moved = response.url.join(response.headers.get("location", ""))
         return moved if same_origin(str(self._url), str(moved)) else None
 
     def _count_unsent(self, message: object, size: int) -> None:
-        """Record that so much more, or less, of a message waits."""
+        """Change the number of a message's unsent bytes by ``size``."""
         left = self.flow.unsent.pop(id(message), 0) + size
         if left:
             self.flow.unsent[id(message)] = left
@@ -180,7 +180,7 @@ class HttpConnection:
 
 
 class _Body:
-    """The body of a request, in parts; it can be sent again after a sign-in."""
+    """A request body in parts, which can be sent again after a sign-in."""
 
     def __init__(self, body: bytes, taken: Callable[[int], None]) -> None:
         self._body, self._taken = body, taken
@@ -195,7 +195,7 @@ class _Body:
 def open_client(
     headers: Mapping[str, str], ca_file: Path | None, auth: httpx2.Auth | None = None
 ) -> httpx2.AsyncClient:
-    """Create a client without a read timeout, with as many connections as there are requests.
+    """Create a client without a read timeout and with unlimited connections.
 
     Raises:
         UpstreamError: The certificates cannot be read, or a header is malformed.
@@ -220,7 +220,7 @@ def check_encoding(response: httpx2.Response) -> None:
     """Refuse a compressed response that could expand without a bound.
 
     Raises:
-        ValueError: The encoding was not asked for.
+        ValueError: The encoding was not requested.
     """
     encodings = response.headers.get("content-encoding", "").lower()
     if not {encoding.strip() for encoding in encodings.split(",")} <= _ENCODINGS:
@@ -231,7 +231,7 @@ async def read_body(response: httpx2.Response) -> bytes:
     """Read a response's body, decompressed.
 
     Raises:
-        ValueError: It is larger than `MAX_RESPONSE_BYTES`, or compressed in a way that was not asked for.
+        ValueError: It is larger than `MAX_RESPONSE_BYTES`, or has an encoding that was not requested.
     """
     check_encoding(response)
     body = BytesIO()
@@ -243,13 +243,13 @@ async def read_body(response: httpx2.Response) -> bytes:
 
 
 def one_line(data: bytes) -> bytes:
-    """Make one line of a message that may be spread over several."""
+    """Join a message that may span several lines into one line."""
     stripped = without_mark(data).strip()
     return to_line(parse(stripped)) if b"\n" in stripped or b"\r" in stripped else stripped + b"\n"
 
 
 def same_origin(one: str, other: str) -> bool:
-    """Whether two URLs lead to the same server."""
+    """Whether two URLs have the same origin."""
     first, second = urlsplit(one), urlsplit(other)
     return (first.scheme, first.hostname, first.port) == (second.scheme, second.hostname, second.port)
 
@@ -275,7 +275,7 @@ def refusal(name: str, response: httpx2.Response) -> str:
     if response.is_redirect:
         return f"The server {name} has moved to another address: use that one's URL."
     hint = _HINTS.get(response.status_code, "")
-    # Not the phrase of the response: it could go on for us.
+    # Not the reason phrase of the response, which could contain instructions.
     phrase = next((status.phrase for status in HTTPStatus if status == response.status_code), "")
     words = f"The server {name} refused with HTTP {response.status_code} {phrase}".rstrip()
     return f"{words}. {hint}".rstrip()

@@ -19,7 +19,7 @@ class LoopbackRedirect:
     """A server on 127.0.0.1 that waits for one redirect.
 
     Args:
-        port: The port; 0 for any that is free.
+        port: The port; 0 for any free port.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -50,11 +50,11 @@ class LoopbackRedirect:
         return f"http://127.0.0.1:{self._port}{PATH}"
 
     def expect(self, authorization_url: str) -> None:
-        """Take only the redirect that belongs to this request: other pages can send requests here too."""
+        """Accept only the redirect of this request, because other pages can send requests here too."""
         self._state = parse_qs(urlsplit(authorization_url).query).get("state", [""])[0]
 
     async def wait(self) -> dict[str, str]:
-        """Wait for the redirect and give its query: ``code``, ``state`` and perhaps ``iss``, or ``error``."""
+        """Wait for the redirect and return its query: ``code``, ``state`` and perhaps ``iss``, or ``error``."""
         assert self._answer is not None  # noqa: S101  # it was entered
         return await asyncio.shield(self._answer)
 

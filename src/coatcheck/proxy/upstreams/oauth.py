@@ -1,7 +1,7 @@
-"""OAuth for servers at URLs: tokens on every request, refreshed in time, and a sign-in in the browser where needed.
+"""OAuth for servers at URLs: tokens for every request, refreshed in time, and sign-in in the browser.
 
-The SDK's OAuth client does the protocol: discovery, dynamic registration, PKCE, the token endpoint. It is driven on a
-connection of its own, because it would hold its lock for as long as a call takes, and knows nothing of other processes.
+The SDK's OAuth client implements the protocol: discovery, dynamic registration, PKCE, the token endpoint. It uses a
+separate connection, because it would hold its lock for as long as a call takes, and ignores other processes.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SIGN_IN_SECONDS = 300.0
-"""How long a person has to sign in."""
+"""Seconds within which the user must sign in."""
 _REQUEST_SECONDS = 30.0
 _LOCK_INTERVAL = 0.2
 _TERMINAL_BROWSERS = {"www-browser", "links", "elinks", "lynx", "w3m"}
@@ -40,9 +40,9 @@ _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 
 def open_in_browser(url: str) -> bool:
-    """Open a page in the user's browser; whether there is one.
+    """Open a page in the user's browser; return whether there is one.
 
-    A process of its own does it, because what some browsers write would get among the messages on our stdout.
+    A separate process opens it, because the output of some browsers would mix with the messages on our stdout.
     """
     try:
         name = Path(getattr(webbrowser.get(), "name", "")).name
@@ -60,14 +60,14 @@ def open_in_browser(url: str) -> bool:
 
 
 class OAuth(httpx2.Auth):
-    """Adds the token of a sign-in to every request, and signs in when the server asks for it.
+    """Adds the token of a sign-in to every request, and signs in when the server requires it.
 
     Args:
         url: The server's URL.
-        storage: Keeps sign-ins.
+        storage: Stores sign-ins.
         required: Whether to sign in on any 401, not only on one that names the Bearer scheme.
-        open_page: Shows a page to the user, and tells whether it could; ``None``: there is no user to sign in.
-        ca_file: Certificates to trust in place of the usual ones.
+        open_page: Shows a page to the user, and returns whether it did; ``None`` if there is no user to sign in.
+        ca_file: Certificates to trust instead of the default ones.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class OAuth(httpx2.Auth):
         self._failed = False
 
     async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        """Send a request with the token, and once more after a sign-in; see ``httpx2.Auth``."""
+        """Send a request with the token, and repeat it after a sign-in; see ``httpx2.Auth``."""
         if "authorization" in request.headers:
             yield request
             return
@@ -113,13 +113,13 @@ class OAuth(httpx2.Auth):
         return response.status_code == _UNAUTHORIZED and (self._required or challenge.lower().startswith("bearer"))
 
     async def _try_renew(self, tried: str | None, response: httpx2.Response | None) -> bool:
-        """Get another token than the one that was tried; whether there is one. What went wrong is logged."""
+        """Get another token than ``tried``; return whether there is one. Errors are logged."""
         async with self._lock:
             assert self._sign_in is not None  # noqa: S101  # loaded before
             if self._sign_in.access_token not in {None, tried}:
                 return True  # another request got it meanwhile
             if self._failed and response is not None:
-                return False  # it was tried and said: no second window is opened
+                return False  # it failed and was reported: do not open a second window
             try:
                 await self._renew_shielded(tried, response)
             except (UpstreamError, httpx2.HTTPError, OSError, ValueError, TimeoutError) as error:
@@ -128,11 +128,13 @@ class OAuth(httpx2.Auth):
             return self._sign_in.access_token not in {None, tried}
 
     async def _renew_shielded(self, tried: str | None, response: httpx2.Response | None) -> None:
-        """Renew the token to the end, also when the request is given up: the user may be at it in the browser."""
+        """Complete the renewal even if the request is cancelled, because the user may be signing in in the browser."""
         task = asyncio.get_running_loop().create_task(self.renew(tried, response))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # it was said, or is said by the next
+        task.add_done_callback(
+            lambda done: done.cancelled() or done.exception()
+        )  # it was reported, or will be by the next attempt
         await asyncio.shield(task)
 
     async def renew(self, tried: str | None, response: httpx2.Response | None) -> None:
@@ -143,7 +145,7 @@ class OAuth(httpx2.Auth):
             response: The server's refusal; ``None``: refresh only.
 
         Raises:
-            UpstreamError: It did not work.
+            UpstreamError: No token was obtained.
         """
         async with asyncio.timeout(SIGN_IN_SECONDS + 30), self._alone():
             sign_in = await asyncio.to_thread(self._storage.load, self._url)
@@ -169,7 +171,7 @@ class OAuth(httpx2.Auth):
 
     @asynccontextmanager
     async def _alone(self) -> AsyncGenerator[None]:
-        """Wait until no other process signs in at this server."""
+        """Wait until no other process is signing in at this server."""
         while True:
             with self._storage.lock(self._url) as alone:
                 if alone:
@@ -179,7 +181,7 @@ class OAuth(httpx2.Auth):
 
 
 class _Storage:
-    """What the SDK's client reads and writes, of one sign-in; see its ``TokenStorage``."""
+    """Storage of one sign-in for the SDK's client; see its ``TokenStorage``."""
 
     def __init__(self, sign_in: SignIn) -> None:
         self._sign_in = sign_in
@@ -203,7 +205,7 @@ class _Storage:
 
 
 async def _open_redirect(sign_in: SignIn, stack: AsyncExitStack) -> LoopbackRedirect:
-    """Listen on the port that was registered; where it is taken, on another one, with a new registration."""
+    """Listen on the registered port; if it is taken, on another one, with a new registration."""
     uris = (sign_in.client or {}).get("redirect_uris") or [""]
     port = urlsplit(str(uris[0])).port
     if port:
@@ -220,7 +222,7 @@ def _provider(
     *,
     refresh: bool,
 ) -> "OAuthClientProvider":
-    """Make the SDK's client, with what is known from before."""
+    """Create the SDK's client from the stored sign-in."""
     from mcp.client.auth import OAuthClientProvider
     from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata, OAuthMetadata, ProtectedResourceMetadata
     from pydantic import AnyUrl
@@ -264,7 +266,7 @@ def _provider(
 async def _run_flow(
     provider: "OAuthClientProvider", client: httpx2.AsyncClient, response: httpx2.Response | None
 ) -> None:
-    """Run the SDK's flow: the server's refusal takes the place of a request to it, the other requests are sent."""
+    """Run the SDK's flow: the server's refusal replaces the first request, the other requests are sent."""
     from mcp.client.auth import OAuthFlowError
 
     request = httpx2.Request("POST", provider.context.server_url, headers=_protocol(response))
@@ -287,7 +289,7 @@ async def _run_flow(
         return
     except (UpstreamError, httpx2.HTTPError, OSError):
         raise
-    except (OAuthFlowError, ValueError) as error:  # pydantic's are about what a server sent
+    except (OAuthFlowError, ValueError) as error:  # pydantic's errors concern data from a server
         raise UpstreamError(_reason(error)) from None
     finally:
         await flow.aclose()
@@ -300,7 +302,7 @@ def _is_new(provider: "OAuthClientProvider", stored: "OAuthToken | None") -> boo
 
 
 async def _send(client: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.Response:
-    """Send a request of the flow; its answer has a bound."""
+    """Send a request of the flow; the size of its response is bounded."""
     response = await client.send(request, stream=True, follow_redirects=False)
     try:
         body = bytearray()
@@ -317,7 +319,7 @@ async def _send(client: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.R
 
 
 def _protocol(response: httpx2.Response | None) -> Mapping[str, str]:
-    """Return the header by which the SDK knows that the server understands resource indicators (RFC 8707)."""
+    """Return the header that tells the SDK that the server supports resource indicators (RFC 8707)."""
     sent = response.request.headers.get("mcp-protocol-version") if response is not None else None
     return {"mcp-protocol-version": sent or "2025-06-18"}
 
@@ -330,7 +332,7 @@ def _copy(response: httpx2.Response, request: httpx2.Request) -> httpx2.Response
 
 
 def _remember(provider: "OAuthClientProvider", sign_in: SignIn) -> None:
-    """Keep what was discovered: after a restart the refresh needs it."""
+    """Store the discovered metadata, which a refresh after a restart needs."""
     context = provider.context
     for name, found in (
         ("server_metadata", context.oauth_metadata),
@@ -343,7 +345,7 @@ def _remember(provider: "OAuthClientProvider", sign_in: SignIn) -> None:
 
 @asynccontextmanager
 async def _sdk_log_silenced() -> AsyncGenerator[None]:
-    """Keep the SDK from logging tracebacks: what went wrong is said once, in one line."""
+    """Suppress tracebacks of the SDK; errors are reported once, on one line."""
     theirs = logging.getLogger("mcp.client.auth")
     before = theirs.level
     theirs.setLevel(logging.CRITICAL)
@@ -361,19 +363,19 @@ def _reason(error: BaseException) -> str:
 
 
 def _shown(url: str) -> str:
-    """The URL without what may be secret in it."""
+    """The URL without its secrets."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 async def revoke(sign_in: SignIn) -> bool:
-    """Notify the authorization server that the tokens are no longer needed (RFC 7009); whether it took that."""
+    """Revoke the tokens at the authorization server (RFC 7009); return whether it succeeded."""
     endpoint = (sign_in.server_metadata or {}).get("revocation_endpoint")
     token = (sign_in.tokens or {}).get("refresh_token") or sign_in.access_token
     if not endpoint or not token:
         return False
     client = sign_in.client or {}
-    # An empty secret may be left out (RFC 6749, 2.3.1), but the SDK's servers want to see it.
+    # An empty secret may be left out (RFC 6749, 2.3.1), but the SDK's servers require it.
     data = {"token": token, "client_id": client.get("client_id", ""), "client_secret": client.get("client_secret", "")}
     try:
         async with httpx2.AsyncClient(timeout=_REQUEST_SECONDS) as web:

@@ -1,4 +1,4 @@
-"""The process of a wrapped server. It imports little: the server starts before slow imports."""
+"""The process of a wrapped server. This module imports little, because the server starts before slow imports."""
 
 import io
 import os
@@ -15,13 +15,13 @@ from contextlib import suppress
 from coatcheck.errors import UpstreamError, excerpt, quoted
 
 STDERR_TAIL = 2_000
-"""Bytes of the server's stderr that are remembered for the error message."""
+"""Bytes of the server's stderr that are kept for error messages."""
 
 STDERR_WAIT = 1.0
-"""Seconds that the server's stderr waits for a reader of ours before it is dropped."""
+"""Seconds that output of the server's stderr waits for the reader of ours before it is dropped."""
 
 ANCESTORS = "MCP_WRAP_ANCESTORS"
-"""Variable in which a server's process finds the servers that led to it."""
+"""Environment variable with the chain of servers that started a process."""
 
 MAX_NESTING = 16
 
@@ -35,13 +35,13 @@ _servers: "weakref.WeakSet[ServerProcess]" = weakref.WeakSet()
 
 
 def kill_servers() -> None:
-    """Kill every server that has not been ended yet, with all that it started."""
+    """Kill every running server, with all processes that it started."""
     for server in list(_servers):
         server.signal_group(signal.SIGKILL)
 
 
 class ServerProcess:
-    """A server's process in a process group of its own, with pipes to its stdin, stdout and stderr."""
+    """A server's process in its own process group, with pipes to its stdin, stdout and stderr."""
 
     def __init__(self, command: Sequence[str], process: subprocess.Popen[bytes]) -> None:
         self.command = tuple(command)
@@ -54,11 +54,11 @@ class ServerProcess:
 
     @property
     def name(self) -> str:
-        """The command as a person would recognise it."""
+        """The name of the command for messages."""
         return excerpt(" ".join(self.command[:1]))
 
     def remember(self, chunk: bytes) -> None:
-        """Keep the last bytes that the server wrote to people."""
+        """Keep the last bytes of the server's stderr."""
         self.stderr_tail = (self.stderr_tail + chunk)[-STDERR_TAIL:]
 
     def _copy_stderr(self) -> None:
@@ -69,7 +69,7 @@ class ServerProcess:
                 write_or_drop(2, chunk, STDERR_WAIT)
 
     def wait_for_stderr(self, seconds: float) -> None:
-        """Wait until its stderr has been read to the end; blocking."""
+        """Wait until its stderr has been read completely; blocking."""
         self._stderr_copier.join(seconds)
 
     def stderr_excerpt(self) -> str:
@@ -79,7 +79,7 @@ class ServerProcess:
         return quoted(last, 400) if last else ""
 
     def signal_group(self, number: signal.Signals) -> None:
-        """Send a signal to the server and all it has started."""
+        """Send a signal to the server and all processes that it started."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
 
@@ -91,7 +91,7 @@ class ServerProcess:
         self.close()
 
     def close(self) -> None:
-        """Close our ends of its pipes, once it has ended with all that it started."""
+        """Close our ends of its pipes, once its whole process group has ended."""
         _servers.discard(self)
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             if pipe is not None:
@@ -100,7 +100,7 @@ class ServerProcess:
 
 
 def write_to_stderr(data: bytes) -> None:
-    """Write to our stderr, unbuffered and without blocking: what its reader does not take at once is dropped."""
+    """Write to our stderr, unbuffered and non-blocking: output that its reader does not read immediately is dropped."""
     write_or_drop(2, data)
 
 
@@ -108,13 +108,13 @@ def write_or_drop(descriptor: int, data: bytes, seconds: float = 0.0) -> bool:
     """Write to a descriptor whose reader may have stopped reading; return whether everything was written.
 
     Args:
-        descriptor: Where to write. It stays in blocking mode: other programs share it.
+        descriptor: The file descriptor. It stays in blocking mode, because other programs share it.
         data: The bytes.
-        seconds: Longest wait for the reader.
+        seconds: Maximum wait for the reader.
     """
     with suppress(OSError):
         while data:
-            # A pipe that polls as writable takes as much as this without blocking.
+            # A pipe that polls as writable accepts this much without blocking.
             if not select.select([], [descriptor], [], seconds)[1]:
                 return False
             data = data[os.write(descriptor, data[: select.PIPE_BUF]) :]
@@ -123,7 +123,7 @@ def write_or_drop(descriptor: int, data: bytes, seconds: float = 0.0) -> bool:
 
 
 class DroppingStderr(io.TextIOBase):
-    """A text stream on our stderr that drops what its reader does not take, so that a log line never blocks us."""
+    """A text stream on our stderr that drops output instead of blocking, so that a log line never blocks us."""
 
     def write(self, text: str) -> int:
         """Write text."""
@@ -146,11 +146,11 @@ def start_server(
 
     Args:
         command: The program and its arguments.
-        environment: Variables that it gets beside ours.
+        environment: Additional environment variables.
         folder: Its working directory; ours by default.
 
     Raises:
-        UpstreamError: The command is empty, does not exist or may not be run.
+        UpstreamError: The command is empty, does not exist or is not executable.
     """
     if folder is not None and not os.path.isdir(folder):  # noqa: PTH112  # pathlib is slow to load
         raise UpstreamError(
@@ -183,10 +183,10 @@ def start_server(
 
 
 def _ancestors_with(command: Sequence[str], folder: str | None) -> str:
-    """Return the servers that lead to this one, itself included, as their children are told.
+    """Return the value for the chain of servers that started this one, itself included.
 
     Raises:
-        UpstreamError: The server is among those that led to it: it would start itself without end.
+        UpstreamError: The server is part of its own chain: it would start itself recursively.
     """
     own = f"{zlib.crc32(repr((tuple(command), folder)).encode()):08x}"
     ancestors = os.environ.get(ANCESTORS, "").split()
@@ -199,7 +199,7 @@ def _ancestors_with(command: Sequence[str], folder: str | None) -> str:
 
 
 def _environment_as_given() -> dict[str, str]:
-    """Return our environment without the variable that Python adds to its own where the locale is C."""
+    """Return our environment without the variable that Python sets for itself in the C locale."""
     ours = dict(os.environ)
     if ours.get("LC_CTYPE") in _COERCED_LOCALES:
         with suppress(OSError), open("/proc/self/environ", "rb") as given:  # noqa: PTH123  # pathlib is slow to load
@@ -209,7 +209,7 @@ def _environment_as_given() -> dict[str, str]:
 
 
 def _enlarge(descriptor: int) -> None:
-    """Let a pipe hold more, so that large messages need fewer turns; where that is refused it stays as it is."""
+    """Enlarge a pipe's buffer, so that large messages need fewer writes; a refusal is ignored."""
     if sys.platform == "linux":
         import fcntl
 
@@ -218,9 +218,9 @@ def _enlarge(descriptor: int) -> None:
 
 
 def _ties_to_parent() -> Callable[[], None] | None:
-    """Return what the child does first so that it ends when we are killed without a chance to end it; Linux only."""
+    """Return a function for the child process that ties its life to ours, in case we are killed; Linux only."""
     if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
-        return None  # The tie is to the thread, so one that may end before the process must not make it.
+        return None  # The tie is to the calling thread, which must not end before the process.
     import ctypes
 
     try:

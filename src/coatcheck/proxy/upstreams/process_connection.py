@@ -1,4 +1,4 @@
-"""A connection to a child process by its stdin and stdout, and the end of its process group."""
+"""A connection to a child process over its stdin and stdout, and the termination of its process group."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from coatcheck.proxy.upstreams.base import OnEnd, OnMessage, OnPressure, no_pres
 from coatcheck.proxy.upstreams.process import ServerProcess, start_server, write_to_stderr
 
 TERMINATE_GRACE = 1.0
-"""Seconds between asking a process to end and ending it; an impatient client gives us two."""
+"""Seconds between the request to terminate and the kill of a process; some clients wait only two."""
 
 STDIN_GRACE = 0.3
 _POLL = 0.02
@@ -23,14 +23,14 @@ STDERR_GRACE = 0.5
 
 
 class ProcessConnection:
-    """A connection to a child process by its stdin and stdout.
+    """A connection to a child process over its stdin and stdout.
 
     Args:
         command: The program and its arguments.
-        environment: Variables that it gets beside ours.
+        environment: Additional environment variables.
         folder: Its working directory.
-        started: The process, where it was started already.
-        verbose: Write to stderr what it writes to stdout that is not a message.
+        started: The process, if it was started already.
+        verbose: Whether to copy output on its stdout that is not a message to stderr.
     """
 
     sends_separately = is_gateway = unparsed = False
@@ -59,17 +59,17 @@ class ProcessConnection:
 
     @property
     def unsent_bytes(self) -> int:
-        """Bytes that its stdin has not taken yet; see `UpstreamConnection`."""
+        """Bytes that were not written to its stdin; see `UpstreamConnection`."""
         return self._writer.unsent_bytes if hasattr(self, "_writer") else 0
 
     @property
     def backlog_bytes(self) -> int:
-        """Bytes behind the line that its stdin is taking; see `UpstreamConnection`."""
+        """Bytes after the line that is being written to its stdin; see `UpstreamConnection`."""
         return self._writer.backlog_bytes
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the process where it ended on its own; see `UpstreamConnection`."""
+        """The exit code of the process if it ended on its own; see `UpstreamConnection`."""
         code = self._own_code or 0
         return code if code >= 0 else 128 - code
 
@@ -81,7 +81,7 @@ class ProcessConnection:
             self._reader.resume()
 
     def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
-        """Start the process unless it runs already, and read; see `UpstreamConnection`."""
+        """Start the process unless it is running, and start reading; see `UpstreamConnection`."""
         if self._server is None:
             self._server = start_server(self._command, environment=self._environment, folder=self._folder)
         server = self._server
@@ -126,7 +126,7 @@ class ProcessConnection:
         return tool
 
     async def finish(self) -> None:
-        """Close its stdin once it has taken all, and wait until the process has ended; see `UpstreamConnection`."""
+        """Close its stdin once everything is written, and wait for the end of the process; see `UpstreamConnection`."""
         await self._writer.drain()
         self._is_finishing = True
         self._writer.close()
@@ -136,7 +136,7 @@ class ProcessConnection:
         await self._ended.wait()
 
     def _stdout_ended(self) -> None:
-        # A process without stdout is of no use: it ends, unless it is ending already.
+        # A process without stdout is useless: it is stopped, unless it is ending already.
         if self._server is not None and not self._is_finishing and self._server.process.poll() is None:
             self._server.signal_group(signal.SIGTERM)
 
@@ -165,7 +165,7 @@ class ProcessConnection:
         return f'The server "{self.name}" did not start: it {ended} before its first message.{said}'
 
     async def close(self) -> None:
-        """End the process and its process group; see `UpstreamConnection`."""
+        """Stop the process and its process group; see `UpstreamConnection`."""
         if self._server is None:
             return
         self._closed = True
@@ -177,7 +177,7 @@ class ProcessConnection:
 
 
 async def has_ended(upstream: ServerProcess) -> None:
-    """Wait for the end of the server's process, without collecting it."""
+    """Wait for the end of the server's process, without reaping it."""
     try:
         descriptor = os.pidfd_open(upstream.process.pid)
     except (AttributeError, OSError):
@@ -195,7 +195,7 @@ async def has_ended(upstream: ServerProcess) -> None:
 
 
 async def stop_server(upstream: ServerProcess) -> None:
-    """End a server: close its stdin, then ask, then force, and likewise what is left of its process group."""
+    """Stop a server: close its stdin, then terminate, then kill it, and likewise the rest of its process group."""
     if upstream.process.stdin is not None:
         with suppress(OSError):
             upstream.process.stdin.close()
@@ -219,7 +219,7 @@ async def _ends_within(upstream: ServerProcess, seconds: float) -> bool:
 
 
 async def _end_group(upstream: ServerProcess) -> None:
-    """End what the server started and left behind."""
+    """Stop processes that the server started and left behind."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         waited = 0.0
         while _group_is_alive(upstream):

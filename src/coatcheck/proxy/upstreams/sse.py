@@ -1,4 +1,4 @@
-"""A connection by the older HTTP transport: one stream of events, and an endpoint to post to."""
+"""A connection over the older HTTP+SSE transport: a stream of events, and an endpoint for POST requests."""
 
 import asyncio
 from typing import Any
@@ -20,11 +20,11 @@ from coatcheck.proxy.upstreams.http_client import (
 )
 
 ENDPOINT_TIMEOUT = 10.0
-"""Seconds that a server has to name its endpoint."""
+"""Seconds within which a server must name its endpoint."""
 
 
 class SseConnection(HttpConnection):
-    """A connection to one URL that gives a stream of events; see ``HttpConnection`` for its arguments."""
+    """A connection to a URL with a stream of events; see ``HttpConnection`` for its arguments."""
 
     sends_separately = True
 
@@ -51,7 +51,7 @@ class SseConnection(HttpConnection):
         self._count_unsent(line, len(line))
 
     async def finish(self) -> None:
-        """Wait until what was sent has been taken; see `UpstreamConnection`."""
+        """Wait until all messages have been sent; see `UpstreamConnection`."""
         await self._waiting.join()
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A connection by streamable HTTP, with a session (2025 revisions) or without one (2026-07-28)."""
+"""A connection over streamable HTTP, with a session (2025 revisions) or without one (2026-07-28)."""
 
 import asyncio
 import logging
@@ -51,13 +51,13 @@ NOT_FOUND, NOT_ALLOWED, ACCEPTED = 404, 405, 202
 RECONNECTIONS = 5
 RETRY_MILLISECONDS = 1_000
 MAX_RETRY_MILLISECONDS = 30_000
-"""Longest wait before a stream is resumed, whatever the server asks for."""
+"""Maximum wait before a stream is resumed, whatever the server requests."""
 _BOTH = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
 
 
 @dataclass(slots=True)
 class _Reading:
-    """How far a stream of events was read: whether the answer came, and how to go on where it did not."""
+    """The progress of reading a stream: whether the response was received, and otherwise how to resume."""
 
     answered: bool = False
     last_id: str = ""
@@ -69,9 +69,9 @@ class _SessionLostError(Exception):
 
 
 class StreamableHttpConnection(HttpConnection):
-    """A connection to one URL; see ``HttpConnection`` for its arguments.
+    """A connection to a URL; see ``HttpConnection`` for its arguments.
 
-    A session that the server has dropped is opened again with the same `initialize`, and the request is repeated.
+    If the server has dropped the session, a new one is opened with the same `initialize`, and the request is repeated.
     """
 
     sends_separately = True
@@ -97,8 +97,8 @@ class StreamableHttpConnection(HttpConnection):
         self._sse: SseConnection | None = None
 
     def start(self, on_message: OnMessage, on_end: OnEnd, on_pressure: OnPressure = no_pressure) -> None:
-        """Make ready to connect; the first message does. See ``UpstreamConnection``."""
-        self._on_end = on_end  # Called for an SSE server alone: else each request fails for itself.
+        """Prepare the connection, which the first message opens; see ``UpstreamConnection``."""
+        self._on_end = on_end  # Called only for an SSE server; otherwise each request fails on its own.
         self._open_client(on_message, on_pressure)
 
     def send(self, line: bytes, message: Any = None) -> None:
@@ -115,13 +115,13 @@ class StreamableHttpConnection(HttpConnection):
         task.add_done_callback(self._tasks.discard)
         key = request_key(message)
         if key is None:
-            self._before = task  # What has no answer to wait for must still arrive before what comes after it.
+            self._before = task  # Messages without a response must still arrive before the following ones.
         else:
             self._posts[key] = task
             task.add_done_callback(lambda done: self._posts.get(key) is done and self._posts.pop(key))
 
     def _abort(self, cancelled: Message) -> bool:
-        """Cancel as 2026-07-28 does, by closing the response; return whether that was it."""
+        """Cancel a request of 2026-07-28 by closing its response; return whether this was done."""
         params = cancelled.get("params")
         key = id_of({"id": params.get("requestId")}) if isinstance(params, dict) else None
         post = self._posts.get(key) if key is not None else None
@@ -132,7 +132,7 @@ class StreamableHttpConnection(HttpConnection):
         return True
 
     async def finish(self) -> None:
-        """Wait until what was sent is answered; see `UpstreamConnection`."""
+        """Wait until all requests are answered; see `UpstreamConnection`."""
         if self._sse is not None:
             await self._sse.finish()
         posts = {*self._posts.values(), *([self._before] if self._before else [])}
@@ -207,7 +207,7 @@ class StreamableHttpConnection(HttpConnection):
             self._fail(message, not_mcp(self.name, kind))
 
     async def _read_stream(self, response: httpx2.Response, message: Message, key: Id) -> None:
-        """Read what belongs to a request; where the stream breaks off and can be resumed, resume it."""
+        """Read the response stream of a request; resume it if it breaks off and can be resumed."""
         reading = await self._read_events(response, message, key)
         for _ in range(RECONNECTIONS):
             if reading.answered or not reading.last_id or is_stateless(message):
@@ -234,7 +234,7 @@ class StreamableHttpConnection(HttpConnection):
                     reading.answered = True
                     break
         except httpx2.SSEError:
-            raise  # An event over the bound.
+            raise  # An event exceeds the limit.
         except (httpx2.StreamError, httpx2.TransportError):
             pass  # The stream broke off: the caller resumes it.
         return reading
@@ -254,18 +254,18 @@ class StreamableHttpConnection(HttpConnection):
         for message in parsed if isinstance(parsed, list) else [parsed]:
             if is_response(message):
                 if id_of(message) != key or answered:
-                    continue  # The response to another request comes with that request.
+                    continue  # The response to another request is read with that request.
                 answered = True
                 if initializes:
                     result = message.get("result")
                     self._version = result.get("protocolVersion") if isinstance(result, dict) else None
                     if request is self._repeated_handshake:
-                        return True  # The client has its response already.
+                        return True  # The client has received its response already.
             self._on_message(line if message is parsed else to_line(message), key)
         return answered
 
     async def _falls_back_to_sse(self, response: httpx2.Response, message: Any, line: bytes) -> bool:
-        """Connect by SSE where the server refuses ``initialize`` as one of the older transport does; return whether."""
+        """Connect over SSE if the refusal of ``initialize`` is that of the older transport; return whether it was."""
         is_initialize = isinstance(message, dict) and message.get("method") == "initialize"
         if not is_initialize or response.status_code not in {400, NOT_FOUND, NOT_ALLOWED}:
             return False
@@ -288,7 +288,7 @@ class StreamableHttpConnection(HttpConnection):
         if isinstance(parsed, dict) and isinstance(parsed.get("error"), dict) and is_request(message):
             self._on_message(to_line({**parsed, "jsonrpc": "2.0", "id": message["id"]}), id_of(message))
             return
-        # Without a session the status is how an older server says that it does not know the method.
+        # Without a session, older servers report an unknown method by this status.
         unknown = response.status_code in {NOT_FOUND, NOT_ALLOWED, 400} and is_stateless(message)
         self._fail(message, refusal(self.name, response), METHOD_NOT_FOUND if unknown else INTERNAL_ERROR)
 
@@ -296,7 +296,7 @@ class StreamableHttpConnection(HttpConnection):
         if is_request(message):
             self._on_message(to_line(error_response(message["id"], text, code)), id_of(message))
         if not is_request(message) or message["method"] == "initialize":
-            # Clients show little of why a handshake failed.
+            # Clients hardly show why a handshake failed.
             logger.warning("%s", text)
 
     # The session
@@ -343,7 +343,7 @@ class StreamableHttpConnection(HttpConnection):
         return await asyncio.shield(self._reopening)
 
     async def _repeat_initialize(self, handshake_result: Message) -> bool:
-        """Open a new session with the `initialize` that opened the lost one."""
+        """Open a new session with the `initialize` request of the lost one."""
         logger.warning("The server %s dropped the session; opening a new one.", self.name)
         handshake_result = self._repeated_handshake = dict(handshake_result)
         key = id_of(handshake_result)
@@ -356,5 +356,5 @@ class StreamableHttpConnection(HttpConnection):
 
 
 def resume_delay(retry: int) -> float:
-    """Return the seconds to wait before a stream is resumed, from the milliseconds that the server asks for."""
+    """Return the seconds to wait before a stream is resumed, from the milliseconds that the server requests."""
     return min(retry, MAX_RETRY_MILLISECONDS) / 1000

@@ -1,4 +1,4 @@
-"""What is wrapped: a command or a URL, from the command line or a file."""
+"""Targets of wrapping: a command or a URL, from the command line or a file."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,8 +23,8 @@ class CommandTarget:
 
     Attributes:
         command: The program and its arguments.
-        environment: Variables that it gets beside ours.
-        folder: Its working directory; ours where there is none.
+        environment: Additional environment variables.
+        folder: Its working directory; by default ours.
     """
 
     command: tuple[str, ...]
@@ -33,7 +33,7 @@ class CommandTarget:
 
     @property
     def name(self) -> str:
-        """The command as a person would recognise it."""
+        """The name of the command for messages."""
         return excerpt(" ".join(self.command[:1]))
 
 
@@ -45,8 +45,8 @@ class UrlTarget:
         url: Its address.
         transport: Streamable HTTP, or the older transport of server-sent events.
         headers: Headers of every request; their values may be secret and are never shown.
-        ca_file: Certificates to trust in place of the usual ones, in PEM format.
-        auth: Makes what signs the requests of one connection; ``None``: the headers are all.
+        ca_file: Certificates to trust instead of the default ones, in PEM format.
+        auth: Creates the authentication of a connection; ``None`` if the headers are sufficient.
     """
 
     url: str
@@ -56,15 +56,15 @@ class UrlTarget:
     auth: "Callable[[], httpx2.Auth] | None" = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse what is no address.
+        """Refuse an invalid address.
 
         Raises:
-            UpstreamError: The URL is not one of HTTP, or the certificates are not there.
+            UpstreamError: The URL is not an HTTP URL, or the file of certificates does not exist.
         """
         try:
             parts = urlsplit(self.url)
             is_url = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # not shown: it may hold a password, and has no parts of which one could be left out
+        except ValueError:  # not shown: it may contain a password, and cannot be split into parts
             raise UpstreamError("The URL is malformed; it begins with https://HOST or http://HOST:PORT.") from None
         if not is_url:
             raise UpstreamError(f'"{excerpt(self.name)}" is no URL of a server; it begins with https:// or http://.')
@@ -73,7 +73,7 @@ class UrlTarget:
 
     @property
     def name(self) -> str:
-        """The address without what may be secret in it: user, password and query."""
+        """The address without user, password and query, which may be secret."""
         parts = urlsplit(self.url)
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
@@ -88,8 +88,8 @@ def make_connection(
 
     Args:
         target: The server.
-        started: The process of a command, where it was started already.
-        verbose: Write to stderr what a process writes to stdout that is not a message.
+        started: The process of a command, if it was started already.
+        verbose: Whether to copy output on a process's stdout that is not a message to stderr.
     """
     if isinstance(target, CommandTarget):
         return ProcessConnection(

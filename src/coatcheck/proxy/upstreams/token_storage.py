@@ -1,4 +1,4 @@
-"""Where the tokens of OAuth sign-ins are kept: the system's keyring, or a file that only its owner can read."""
+"""Stores tokens of OAuth sign-ins in the system's keyring, or in a file that only its owner can read."""
 
 import fcntl
 import hashlib
@@ -16,17 +16,17 @@ from coatcheck.errors import UpstreamError
 
 _SERVICE = "coatcheck"
 _LEAST_PRIORITY = 1
-"""Keyrings below this are placeholders or files without protection."""
+"""Keyrings of lower priority are placeholders or unprotected files."""
 
 
 @dataclass(slots=True)
 class SignIn:
-    """A sign-in at one server, as the OAuth client needs it again after a restart.
+    """A sign-in at one server, with the data that the OAuth client needs after a restart.
 
     Attributes:
         url: The server's URL.
-        tokens: Access and refresh token, as the token endpoint gave them.
-        expires_at: When the access token expires, in seconds since 1970; ``None``: not known.
+        tokens: Access and refresh token, as returned by the token endpoint.
+        expires_at: When the access token expires, in seconds since the epoch; ``None`` if unknown.
         client: Our registration at the authorization server.
         server_metadata: Metadata of the authorization server (RFC 8414).
         resource_metadata: Metadata of the server (RFC 9728).
@@ -56,22 +56,22 @@ class SignIn:
 
     @property
     def expired(self) -> bool:
-        """Whether the access token has expired, or is about to."""
+        """Whether the access token has expired, or will shortly."""
         return self.expires_at is not None and time.time() > self.expires_at - 10
 
 
 class TokenStorage:
-    """Keeps sign-ins in a folder, one file each with mode 0600; the secrets in the keyring where there is one.
+    """Stores each sign-in in a file with mode 0600; the secrets are in the keyring if there is one.
 
     Args:
-        folder: The folder; it is made when it is needed.
+        folder: The folder; created at first use.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def load(self, url: str) -> SignIn:
-        """Return the sign-in at a server; an empty one where there is none."""
+        """Return the sign-in at a server; an empty one if there is none."""
         try:
             stored = json.loads(self._path(url).read_text("utf-8"))
         except (OSError, ValueError):
@@ -81,7 +81,7 @@ class TokenStorage:
         return _sign_in(url, stored)
 
     def save(self, sign_in: SignIn) -> None:
-        """Keep a sign-in.
+        """Store a sign-in.
 
         Raises:
             UpstreamError: It cannot be written.
@@ -95,7 +95,7 @@ class TokenStorage:
             raise UpstreamError(f"The sign-in cannot be kept in {self._folder}: {error.strerror}.") from None
 
     def delete(self, url: str) -> bool:
-        """Forget the sign-in at a server; whether there was one."""
+        """Delete the sign-in at a server; return whether there was one."""
         _drop_from_keyring(url)
         try:
             self._path(url).unlink()
@@ -115,7 +115,7 @@ class TokenStorage:
 
     @contextmanager
     def lock(self, url: str) -> Iterator[bool]:
-        """Try to become the one process that signs in at a server; give whether we are."""
+        """Try to acquire the lock for signing in at a server; return whether it was acquired."""
         self._make_folder()
         with self._path(url).with_suffix(".lock").open("a") as file:
             try:
@@ -145,7 +145,7 @@ class TokenStorage:
 
 
 def _sign_in(url: str, stored: Any) -> SignIn:
-    """Read what was stored; what has another form counts as not stored."""
+    """Parse a stored sign-in; malformed parts count as missing."""
     if not isinstance(stored, dict):
         return SignIn(url)
     known = {field.name for field in fields(SignIn)} - {"url", "expires_at"}
@@ -155,7 +155,7 @@ def _sign_in(url: str, stored: Any) -> SignIn:
 
 
 def _keyring() -> Any:
-    """Return the system's keyring, or ``None`` if there is none that protects what is in it."""
+    """Return the system's keyring, or ``None`` if there is none that protects its secrets."""
     try:
         import keyring
     except ImportError:
