@@ -18,7 +18,7 @@ LINE = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"rows": ROWS}}).encode(
 
 @pytest.fixture
 def freed(monkeypatch):
-    """For each time that something was freed: how many thousand rows, and whether anybody else held them."""
+    """For each time that something was freed: how many thousand rows, and whether anything else held them."""
     told = []
 
     async def free_chunks(chunks):

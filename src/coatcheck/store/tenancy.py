@@ -13,7 +13,7 @@ from coatcheck.backends.object_ids import short_id, unguessable_id
 from coatcheck.errors import CALLER_IS_REMOTE
 
 NAMESPACE_CHARACTERS = 24
-SHARED_NAMESPACE = "anybody"
+ANONYMOUS_NAMESPACE = "anonymous"
 """The namespace of all callers without an identity."""
 
 
@@ -26,7 +26,7 @@ class CallerKind(Enum):
     PRINCIPAL = "principal"
     """A request with a verified identity."""
 
-    ANONYMOUS = "anybody"
+    ANONYMOUS = "anonymous"
     """A request over the network without an identity: an object's id is its only protection, so nothing can be listed.
 
     These callers share a separate namespace: the short ids of the process's own objects are no protection against
@@ -83,7 +83,7 @@ class Tenancy:
         if scope.kind is CallerKind.LOCAL:
             return ""
         if scope.kind is CallerKind.ANONYMOUS:
-            return SHARED_NAMESPACE
+            return ANONYMOUS_NAMESPACE
         return hmac.digest(self._secret, scope.principal.encode(), "sha256").hex()[:NAMESPACE_CHARACTERS]
 
     def generate_id(self, protected: Callable[[], str] = short_id) -> str:
