@@ -4,7 +4,6 @@ A value given to the constructor (a flag of the command line) goes before a vari
 file, the file before the default. ``COATCHECK_…`` goes before the ``DEEPSET_…`` names that the first plan used.
 """
 
-import difflib
 import json
 import os
 import sys
@@ -94,7 +93,7 @@ def _known_backend(name: str) -> str:
     if name not in BUILT_IN_BACKENDS:
         known = sorted({*BUILT_IN_BACKENDS, *installed_backends()})
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
+            near = get_close_matches(name, known, n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
             # The name is not quoted: what stands in the wrong variable may be a secret.
             raise ValueError(f"there is no backend of this name; there are: {', '.join(known)}{hint}")
@@ -334,7 +333,10 @@ def _explain(error: ValidationError) -> str:
         name = str(fault["loc"][0]).lower().removeprefix("coatcheck_") if fault["loc"] else ""
         text = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":
-            known = ", ".join(Settings.model_fields)
-            text = f"there is no such setting; there are: {known}"
+            parts = [known for known in Settings.model_fields if name and f"_{name}_" in f"_{known}_"]
+            near = parts[:3] or get_close_matches(name, Settings.model_fields, n=1)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(Settings.model_fields)}"
+            text = f"there is no such setting; {hint}"
         problems.append(f"{name}: {text}" if name else text)
-    return "Settings: " + "; ".join(problems) + "."
+    said = "; ".join(problems)
+    return f"Settings: {said}" if said.endswith("?") else f"Settings: {said}."

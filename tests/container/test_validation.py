@@ -278,7 +278,9 @@ def test_a_whole_host_is_accepted_with_everything_that_hosts_have():
     ("section", "says"),
     [
         ({"object_store_ttl": "soon"}, "object_store_ttl: Input should be a valid number"),
-        ({"object_store_tll": 5}, "object_store_tll: there is no such setting"),
+        ({"object_store_tll": 5}, "object_store_tll: there is no such setting; did you mean object_store_ttl?"),
+        ({"backend": "redis"}, "backend: there is no such setting; did you mean object_store_backend?"),
+        ({"zzz": 5}, "zzz: there is no such setting; there are: object_store_backend, "),
         (None, "a mapping of settings is expected, and the section is missing"),
         ([1], "a mapping of settings is expected, and it is a list"),
     ],
