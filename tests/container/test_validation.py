@@ -47,7 +47,7 @@ def report(title: str) -> str:
     return title
 
 
-@mistake("unknown-argument", r"store: ObjectStore\(\) does not take .*'tll'.*Its parameters are: backend, ttl")
+@mistake("unknown-argument", r"store: ObjectStore\(\) does not accept .*'tll'.*Its parameters are: backend, ttl")
 def _(c):
     c.store.override(providers.ThreadSafeSingleton(ObjectStore, c.backend, tll=5))
 
@@ -270,7 +270,7 @@ def test_a_whole_host_is_accepted_with_everything_that_hosts_have():
     validate(host)
     validate(host.coatcheck())
     host.coatcheck.store.override(providers.ThreadSafeSingleton(ObjectStore, tll=5))
-    with pytest.raises(WiringError, match=r"coatcheck\.store: ObjectStore\(\) does not take"):
+    with pytest.raises(WiringError, match=r"coatcheck\.store: ObjectStore\(\) does not accept"):
         validate(host)
 
 
