@@ -305,7 +305,7 @@ async def _converse(data: bytes) -> None:
         await conversation.finish_work()
     for line in data.split(b"\n"):
         _say(conversation, "s" if line[:1] == b"s" else "c", (line[1:] if line[:1] in b"cs" else line) + b"\n")
-    conversation.abandon_prefetch()
+    conversation.abandon_own_requests()
     for _ in range(20):
         await asyncio.sleep(0)
     conversation.fail_all("It ended.")

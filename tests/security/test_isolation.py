@@ -19,7 +19,7 @@ from coatcheck.errors import CoatcheckError
 from coatcheck.lifecycle import running
 from coatcheck.mcp_server.authentication import Authentication
 from coatcheck.mcp_server.jwt_verifier import JwtVerifier
-from coatcheck.proxy.object_resources import answer_read
+from coatcheck.proxy.object_resources import answer_for_object
 from coatcheck.server import attach, configure_mcp_server
 from coatcheck.settings import Settings
 from coatcheck.store.tenancy import Caller, CallerKind
@@ -378,7 +378,7 @@ async def test_an_address_that_is_none_asks_for_no_key_and_is_answered_within_bo
     interceptor = asyncio.get_running_loop().create_future()
     interceptor.set_result(Container(settings=Settings(), backend=Watched()).proxy_interceptor())
     request = {"jsonrpc": "2.0", "id": 1, "params": {"uri": f"coatcheck://objects/{name}"}}
-    answered = await answer_read(request, interceptor)
+    answered = await answer_for_object(request, interceptor)
     assert "not found" in answered["error"]["message"]
     assert len(str(answered)) < 2_000
     assert "\u2028" not in str(answered)

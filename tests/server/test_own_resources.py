@@ -1,8 +1,10 @@
 """A server's own resources under the scheme of stored objects."""
 
+import fastmcp
 import pytest
 from mcp import Client
 from mcp.server import MCPServer
+from mcp.shared.exceptions import MCPError
 
 from coatcheck.containers import Container
 from coatcheck.server import attach
@@ -11,17 +13,28 @@ from coatcheck.settings import Settings
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_servers_own_resource_under_our_scheme_stays_reachable():
-    server = MCPServer("test")
+@pytest.mark.parametrize(("library", "connect"), [(MCPServer, Client), (fastmcp.FastMCP, fastmcp.Client)])
+async def test_a_servers_own_resource_under_our_scheme_stays_reachable(library, connect):
+    server = library("test")
 
     @server.resource("coatcheck://objects/readme")
     def readme() -> str:
         return "of the server"
 
+    @server.resource("coatcheck://objects/obj_theirs")
+    def theirs() -> str:
+        return "with an id"
+
     container = Container(settings=Settings())
     attach(server, container)
     object_id = container.store().put("of the store")
-    async with Client(server) as client:
-        own = await client.read_resource("coatcheck://objects/readme")
-        stored = await client.read_resource(f"coatcheck://objects/{object_id}")
-    assert (own.contents[0].text, stored.contents[0].text) == ("of the server", "of the store")
+
+    async def read(name: str) -> str:
+        result = await client.read_resource(f"coatcheck://objects/{name}")
+        return getattr(result, "contents", result)[0].text
+
+    async with connect(server) as client:
+        names = ("readme", "obj_theirs", object_id)
+        assert [await read(name) for name in names] == ["of the server", "with an id", "of the store"]
+        with pytest.raises(MCPError, match="obj_otherwise"):
+            await read("obj_otherwise")

@@ -184,7 +184,11 @@ def test_an_answer_of_one_server_is_never_taken_for_anothers(monkeypatch, long, 
         ready = asyncio.get_running_loop().create_future()
         ready.set_result(Interceptor(Explorer(ObjectStore(InMemoryBackend()))))
         conversation = Conversation(
-            came.put_nowait, gateway.send, ready, on_stray_output=lambda line: came.put_nowait(b"!" + line)
+            came.put_nowait,
+            gateway.send,
+            ready,
+            on_stray_output=lambda line: came.put_nowait(b"!" + line),
+            is_gateway=True,
         )
         gateway.unparsed = True
         gateway.start(conversation.from_server, lambda _text: None)

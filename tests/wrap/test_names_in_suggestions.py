@@ -1,11 +1,21 @@
 """A server that has a tool of one of our names: suggestions lead to ours, never to the server's."""
 
+import contextlib
 import re
+from pathlib import Path
 
+import anyio
 import pytest
+from mcp import Client
 
 from coatcheck.containers import Container
+from coatcheck.proxy import tool_list_prefetch
+from coatcheck.proxy.own_requests import OwnRequests
+from coatcheck.proxy.pending_requests import PendingRequests
+from coatcheck.proxy.tool_list_prefetch import LIST, ToolListPrefetch
 from coatcheck.settings import Settings
+from tests.preloaded_python import PYTHON
+from tests.wrap.running import WRAP, words, wrap_on_stdio, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
 TOOLS = [
@@ -26,3 +36,63 @@ async def test_previews_and_our_tools_name_the_tool_as_it_is_listed():
     reference = preview.split(":")[0]
     page = await interceptor.own_tool_call("coatcheck_object_store_get", {"object_id": reference, "raw": True})
     assert f'next: coatcheck_object_store_get(object_id="{reference}", raw=true' in page["content"][0]["text"]
+
+
+SERVER = [PYTHON, str(Path(__file__).with_name("clashing_server.py"))]
+
+
+OURS = {
+    "coatcheck_object_store_get",
+    "coatcheck_object_store_slice",
+    "coatcheck_object_store_query",
+    "object_store_grep",
+}
+
+
+def called_in(preview: str) -> set[str]:
+    return set(re.findall(r"(\w*object_store_\w+)\(", preview))
+
+
+def test_they_do_so_for_a_client_that_has_not_listed_the_tools(connect):
+    client = connect(wrapped=False, command=[*WRAP, "--", *SERVER])
+
+    def call(tool: str) -> str:
+        return client.call(tool)["result"]["content"][0]["text"]
+
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    client.ask("initialize", hello)
+    client.ask("resources/read", {"uri": "coatcheck://objects/obj_none"})  # all is imported then
+    assert call("small") == "small"
+    assert call("listed") == "0"
+    for _ in range(2):
+        assert called_in(call("big"))
+        assert called_in(call("big")) <= OURS
+    assert call("listed") == "2"  # its two pages, once
+
+
+@pytest.mark.parametrize("way", ["stdio", "http", "sessionless http"])
+async def test_they_do_so_for_a_client_that_has_listed_the_first_page(way):
+    with anyio.fail_after(60), contextlib.ExitStack() as stack:
+        target = wrap_on_stdio("--", *SERVER)
+        if way != "stdio":
+            more = ["--stateless"] if "sessionless" in way else []
+            target = stack.enter_context(wrapped_over_http(*more, "--", *SERVER))[1]
+        async with Client(target, mode="legacy") as client:
+            await client.list_tools()
+            for _ in range(2):
+                called = called_in(words(await client.call_tool("big", {})))
+                assert called
+                assert called <= OURS
+            assert words(await client.call_tool("listed", {})) == "3"  # a page for the client, both once for us
+
+
+async def test_a_result_waits_once_for_a_server_that_lists_nothing(monkeypatch):
+    monkeypatch.setattr(tool_list_prefetch, "RESULT_TIMEOUT", 0.01)
+    asked: list[str] = []
+    prefetch = ToolListPrefetch(OwnRequests(lambda _line, message: asked.append(message["method"]), PendingRequests()))
+    call = PendingRequests().add({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "big"}}, None)
+    interceptor = Container(settings=Settings()).proxy_interceptor()
+    for _ in range(3):
+        await prefetch.learn_names(interceptor, call)
+    assert asked == [LIST]
+    prefetch.cancel()

@@ -8,6 +8,7 @@ import pytest
 from coatcheck.proxy import tool_list_prefetch
 from coatcheck.proxy.gateway import merging
 from coatcheck.proxy.gateway.upstream import State, Upstream
+from coatcheck.proxy.own_requests import OwnRequests
 from coatcheck.proxy.pending_requests import PendingRequests
 from coatcheck.proxy.tool_list_prefetch import LIST, ToolListPrefetch
 
@@ -23,7 +24,7 @@ class KnowsNothing:
 async def test_it_is_asked_once_for_our_own_sake_and_again_when_its_tools_change(monkeypatch):
     monkeypatch.setattr(tool_list_prefetch, "LIST_TIMEOUT", 0.01)
     asked = []
-    prefetch = ToolListPrefetch(lambda _line, message: asked.append(message["method"]), PendingRequests())
+    prefetch = ToolListPrefetch(OwnRequests(lambda _line, message: asked.append(message["method"]), PendingRequests()))
     call = PendingRequests().add(CALL, None)
     for _ in range(3):
         await prefetch.learn_tools(KnowsNothing(), call)

@@ -26,7 +26,8 @@ from coatcheck.calls.instructions import instructions_for
 from coatcheck.calls.limits import ALWAYS_FREE, Limits
 from coatcheck.calls.prepared_call import PreparedCall, with_filter_parameter, without_filter
 from coatcheck.calls.result_keeper import Origin, ResultKeeper
-from coatcheck.calls.stored_resources import read_object
+from coatcheck.calls.stored_resources import object_id_of, read_object
+from coatcheck.codec import YieldBudget
 from coatcheck.codec.tool_results import Result, structured_of
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.tool_names import listed_as
@@ -38,6 +39,9 @@ MOST_UNLISTED = 1_000
 
 FilterArgument: TypeAlias = Literal["off", "accepted", "advertised"]
 
+LEARNED_AT_ONCE = 500
+"""Tools that are cached before other tasks get a turn."""
+
 MAX_TOOLS = 10_000
 """Tools whose schemas are cached; for a server that lists new names each time, the most recently listed ones."""
 
@@ -46,6 +50,9 @@ class Interceptor:
     """Keeps large results, resolves references in arguments and offers our own tools, for one server.
 
     It caches the schemas of listed tools; it holds no result and no transport.
+
+    Attributes:
+        knows_all: Whether the last page of the list has been seen, so that the names of our tools are known.
 
     Args:
         explorer: The explorer, or a provider of it that is called at every use.
@@ -93,6 +100,7 @@ class Interceptor:
         )
         self._own_tools = dict(own_tools or {})
         self._inputs: dict[str, Schema] = {}
+        self.knows_all = False
         self._types: dict[str, tuple[Schema, DeclaredTypes]] = {}
         self._promised: set[str] = set()
         self._ui_tools: dict[str, Any] = {}
@@ -121,6 +129,15 @@ class Interceptor:
                 else:
                     self._ui_tools.pop(name, None)
 
+    async def alearn(self, tools: list[Any], *, is_last: bool) -> None:
+        """Cache the tools of one page of the list, yielding to the event loop."""
+        yield_budget = YieldBudget()
+        for start in range(0, len(tools), LEARNED_AT_ONCE):
+            self.learn(tools[start : start + LEARNED_AT_ONCE])
+            if yield_budget.should_yield():
+                await yield_budget.pause()
+        self.knows_all = self.knows_all or is_last
+
     def knows(self, tool: str) -> bool:
         """Whether the server's tool has been seen in a list."""
         return tool in self._inputs
@@ -134,8 +151,13 @@ class Interceptor:
         tools = result.get("tools")
         if not isinstance(tools, list):
             return result
-        self.learn(tools)
-        listed = [self._rewritten(tool) for tool in tools]
+        await self.alearn(tools, is_last=not result.get("nextCursor"))
+        listed = []
+        yield_budget = YieldBudget()
+        for tool in tools:
+            listed.append(self._rewritten(tool))
+            if yield_budget.should_yield():
+                await yield_budget.pause()
         if not result.get("nextCursor"):
             listed += [tool.advertise(name) for name, tool in self._tools_by_listed_name().items()]
         return {**result, "tools": listed}
@@ -222,6 +244,10 @@ class Interceptor:
             if tool in self._inputs or len(self._types) < MOST_UNLISTED:
                 self._types[tool] = known
         return known[1]
+
+    async def find_object(self, uri: str) -> None:
+        """Check that the stored object of an address exists; see ``read_object`` for the errors."""
+        await self.explorer.store.ametadata(object_id_of(uri))
 
     async def read_object(self, uri: str) -> Result:
         """Answer ``resources/read`` for a stored object; see ``coatcheck.calls.stored_resources`` for the errors."""

@@ -13,7 +13,8 @@ if TYPE_CHECKING:  # A proxy does not need these for its first messages.
 
 Result = dict[str, Any]
 
-OBJECTS = "coatcheck://objects/"
+SCHEME = "coatcheck://"
+OBJECTS = SCHEME + "objects/"
 LONGEST_URI = 1_000
 """Characters of an address that an error repeats."""
 
@@ -25,7 +26,12 @@ def is_object(uri: Any) -> bool:
     """Whether an address belongs to a stored object; others under our scheme may be a server's own resources."""
     if not isinstance(uri, str) or not uri.startswith(OBJECTS):
         return False
-    return is_object_id(uri.removeprefix(OBJECTS).removeprefix("@"))
+    return is_object_id(object_id_of(uri))
+
+
+def object_id_of(uri: str) -> str:
+    """Return the id of the object that an address leads to."""
+    return uri.removeprefix(OBJECTS).removeprefix("@")
 
 
 def object_template() -> Result:
@@ -58,7 +64,7 @@ async def read_object(uri: str, explorer: "Explorer") -> Result:
         ObjectNotFound: The object does not exist for this caller.
         ObjectStoreUnavailable: The store is unavailable.
     """
-    stored = await explorer.store.aread(uri.removeprefix(OBJECTS).removeprefix("@"))
+    stored = await explorer.store.aread(object_id_of(uri))
     if stored.metadata.size <= OPENED_AT_ONCE:
         kind, text = _original(stored)
     else:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -200,6 +201,8 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
         try:
             read = await self._interceptor().read_object(uri)
         except ObjectNotFound as error:
+            with suppress(NotFoundError):
+                return await call_next(context)  # The server may have a resource of that address itself.
             raise NotFoundError(str(error)) from None
         except CoatcheckError as error:
             raise ResourceError(str(error)) from None

@@ -1,6 +1,7 @@
 """Middleware for servers of the SDK: stores large results and resolves references."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -183,7 +184,7 @@ class ReferenceMiddleware:
         if ctx.method == "tools/call" and ctx.request_id is not None:
             return await self._call(ctx, call_next)
         if ctx.method == "resources/read" and ctx.request_id is not None and is_object((ctx.params or {}).get("uri")):
-            return await self._read(str((ctx.params or {})["uri"]), ctx.protocol_version)
+            return await self._read(ctx, call_next)
         result = await call_next(ctx)
         if ctx.method == "tools/list" and isinstance(result, dict):
             return await self._list(result)
@@ -210,12 +211,15 @@ class ReferenceMiddleware:
             listed.append({**tool, **{part: as_it_was[part] for part in kept if part in as_it_was}})
         return {**rewritten, "tools": listed}
 
-    async def _read(self, uri: str, protocol_version: str) -> HandlerResult:
-        """Read a stored object as a resource."""
-        modern = protocol_version in MODERN_PROTOCOL_VERSIONS
+    async def _read(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """Read a stored object as a resource, or the server's own resource if no object has the address."""
+        modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
+        uri = str((ctx.params or {})["uri"])
         try:
             result = await self._interceptor().read_object(uri)
         except ObjectNotFound as error:
+            with suppress(MCPError):
+                return await call_next(ctx)
             code = INVALID_PARAMS if modern else _RESOURCE_NOT_FOUND
             raise MCPError(code, str(error), {"uri": excerpt(uri, LONGEST_URI)}) from None
         except CoatcheckError as error:

@@ -43,9 +43,10 @@ class ClientRequests(PendingRequests[asyncio.Future[Message] | None]):
             self._budget.call_started()
 
     def sent_as_prepared(self, request: Pending) -> None:
-        """Record that a prepared call was sent to the server."""
+        """Record that a prepared request was sent to the server."""
         request.task = None
-        self._budget.call_started()
+        if request.method == CALL:
+            self._budget.call_started()
 
     def answered_by(self, message: Any) -> Pending | None:
         """Return the request that a message from the server answers."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from coatcheck.calls.call_budget import CallBudget
-from coatcheck.calls.host_profiles import UNKNOWN_CLIENT, client_of_initialize
+from coatcheck.calls.host_profiles import client_of_initialize
 from coatcheck.calls.nesting import HANDSHAKES, announces_coatcheck, is_from_coatcheck
 from coatcheck.calls.prepared_call import has_filter
 from coatcheck.codec import adump_line
@@ -16,9 +16,12 @@ from coatcheck.proxy import jsonrpc, object_resources, partial_parsing
 from coatcheck.proxy.background_tasks import BackgroundTasks, result_if_ready
 from coatcheck.proxy.client_requests import ClientRequests, Pending
 from coatcheck.proxy.jsonrpc import Id, Message, id_of, is_request, is_response, to_line
+from coatcheck.proxy.own_requests import OwnRequests
 from coatcheck.proxy.request_sender import RequestSender
 from coatcheck.proxy.response_checks import as_answer_to, unreadable, well_formed_response
 from coatcheck.proxy.send_capacity import SendCapacity
+from coatcheck.proxy.server_resources import ServerResources
+from coatcheck.proxy.server_results import ServerResults
 from coatcheck.proxy.tool_list_prefetch import LIST, ToolListPrefetch
 from coatcheck.proxy.view_calls import CALL
 
@@ -47,6 +50,7 @@ class Conversation:
         object_readers, listed_name: See `UpstreamConnection`.
         capacity: Bounds the messages that are prepared for the server at a time.
         budget: The budget of concurrent calls, if it is shared with other conversations.
+        is_gateway: Whether the server is a gateway, whose names and addresses are never like ours.
         reencoded: Whether ``to_server`` encodes requests itself, with other ids, and needs no lines.
     """
 
@@ -66,16 +70,25 @@ class Conversation:
         capacity: SendCapacity | None = None,
         budget: CallBudget | None = None,
         reencoded: bool = False,
+        is_gateway: bool = False,
     ) -> None:
         self._to_client, self._to_server = jsonrpc.takes_well_formed_lines(to_client), to_server
-        self._interceptor, self._instructions = interceptor, instructions
-        self._on_stray_output, self._offer_resources = on_stray_output, offer_resources
+        self._interceptor, self._on_stray_output = interceptor, on_stray_output
         self._budget = CallBudget() if budget is None else budget
         self._requests = ClientRequests(self._budget, listed_name)
         self._work = BackgroundTasks(on_change)
-        self._prefetch = ToolListPrefetch(to_server, self._requests)
-        self.finish_work, self.abandon_prefetch = self._work.finish, self._prefetch.give_up
-        self._has_tools, self._client, self._server = True, UNKNOWN_CLIENT, ""
+        own = OwnRequests(to_server, self._requests)
+        self._prefetch, self._resources = ToolListPrefetch(own), ServerResources(own, may_ask=not is_gateway)
+        self.finish_work, self.abandon_own_requests = self._work.finish, own.give_up
+        self._results = ServerResults(
+            interceptor,
+            self._prefetch,
+            self._resources,
+            self._budget,
+            instructions=instructions,
+            offer_resources=offer_resources,
+            is_gateway=is_gateway,
+        )
         self._passes = self._always_passes = passes
         self._object_readers, self._listed_name, self._capacity = object_readers, listed_name, capacity
         self._sender = RequestSender(to_server, self._work, self._is_passing, reencoded=reencoded)
@@ -95,6 +108,7 @@ class Conversation:
         """Drop pending requests after the client has disconnected."""
         self._requests.clear()
         self._prefetch.cancel()
+        self._resources.cancel()
 
     def fail_all(self, text: str) -> None:
         """Answer every pending request with an error."""
@@ -153,15 +167,15 @@ class Conversation:
             key = id_of(message)
             if message["method"] == CALL and self._must_open(message, line):
                 work = self._prepare_call
-            elif self._has_tools and object_resources.reads_object(message) and not self._is_passing(message):
-                work = self._read_object
+            elif self._results.has_tools and object_resources.names_object(message) and not self._is_passing(message):
+                work = self._answer_for_object
             if key is not None and work is not None:
                 request = self._requests.add_prepared(message, key)
                 request.task = self._work.start(self._limited(request, work(request, message, line)), len(line))
                 return
             if message["method"] == "initialize":
                 self._passes = self._always_passes or is_from_coatcheck(message)
-                self._client = client_of_initialize(message.get("params"))
+                self._results.client = client_of_initialize(message.get("params"))
             self._note_request(message)
             self._sender.send(line, message)
             return
@@ -185,7 +199,7 @@ class Conversation:
     def _must_open(self, call: Message, line: bytes) -> bool:
         if self._passes or is_from_coatcheck(call):
             return False
-        if self._has_tools:
+        if self._results.has_tools:
             ready = result_if_ready(self._interceptor)
             if ready is None or ready.is_own(jsonrpc.tool_of(call)):
                 return True  # Before the line, which may be long, is scanned.
@@ -212,7 +226,7 @@ class Conversation:
             tool, given = request.tool, params.get("arguments")
             # Only the list shows which server has this tool, and its parameters.
             await self._prefetch.learn_tools(interceptor, request)
-            if self._has_tools and interceptor.is_own(tool):
+            if self._results.has_tools and interceptor.is_own(tool):
                 self._to_client(to_line(jsonrpc.response(call, await interceptor.own_tool_call(tool, given))))
                 return
             tool = request.tool = self._listed_name(tool)
@@ -241,11 +255,17 @@ class Conversation:
         self._requests.sent_as_prepared(request)
         self._sender.send(line, call)
 
-    async def _read_object(self, request: Pending, message: Message, _line: bytes) -> None:
+    async def _answer_for_object(self, request: Pending, message: Message, line: bytes) -> None:
         try:
-            self._to_client(to_line(await object_resources.answer_read(message, self._interceptor)))
+            answer = await object_resources.answer_for_object(message, self._interceptor)
+            if object_resources.is_missing(answer) and await self._resources.have(message["params"]["uri"], request):
+                self._requests.sent_as_prepared(request)
+                self._sender.send(line, message)
+            else:
+                self._to_client(await adump_line(answer))
         finally:
-            self._requests.remove(request)
+            if request.task is not None:  # It was not sent.
+                self._requests.remove(request)
 
     def from_server(self, line: bytes, request: Id | None = None) -> None:
         """Handle a line from the server; with several servers, with the only request that it may answer."""
@@ -316,7 +336,7 @@ class Conversation:
         if request.requester is not None or not self._opens(request):
             return request.requester is not None
         if request.method in object_resources.LISTS:
-            return self._has_tools
+            return self._results.has_tools
         if not isinstance(message.get("result"), dict):
             return False
         return request.method != CALL or request.call is not None or not self._fits(request.tool, line)
@@ -328,8 +348,7 @@ class Conversation:
 
     def _message_from_server(self, message: Any, line: bytes) -> None:
         if not is_response(message):
-            if isinstance(message, dict) and message.get("method") == "notifications/tools/list_changed":
-                self._prefetch.list_again()
+            self._results.note_changed_list(message.get("method"))
             self._to_client(line)
             return
         request = self._requests.answered_by(message)
@@ -342,9 +361,6 @@ class Conversation:
         elif request.requester is not None:
             if not request.requester.done():
                 request.requester.set_result(message)
-        elif request.method in object_resources.LISTS:
-            lists = object_resources.mention_objects(request.method, message, stateless=request.is_stateless)
-            self._to_client(to_line(lists))
         elif request.method in HANDSHAKES and not self._needs_instructions(message["result"]):
             self._to_client(line)
         else:
@@ -352,40 +368,17 @@ class Conversation:
 
     async def _rewrite_response(self, request: Pending, message: Message, line: bytes) -> None:
         try:
-            result = message["result"]
-            if request.method in HANDSHAKES:
-                told = self._instructions or (await asyncio.shield(self._interceptor)).instructions
-                changed = object_resources.offer_objects(result, told, as_resources=self._offer_resources)
-            elif request.method == CALL:
-                interceptor = await asyncio.shield(self._interceptor)
-                client = request.client(self._client)
-                if client.shows_apps:  # Only the list shows whether the server has views, which read results too.
-                    await self._prefetch.learn_tools(interceptor, request)
-                changed = await interceptor.result(
-                    request.tool,
-                    result,
-                    call=request.call,
-                    budget=self._budget,
-                    client=client,
-                    is_of_view=request.is_of_view,
-                    server=self._server,
-                )
-            else:
-                interceptor = await asyncio.shield(self._interceptor)
-                changed = await interceptor.tools_list(result) if self._has_tools else result
-                self._prefetch.listed = self._prefetch.listed or not result.get("nextCursor")
-            if changed is not result:
-                line = to_line({**message, "result": changed})
+            rewritten = await self._results.rewritten(request, message, len(line))
+            if rewritten is not message:
+                line = await adump_line(rewritten)
         except Exception:
             logger.exception("A response could not be rewritten and passes unchanged")
         self._to_client(line)
 
-    def _needs_instructions(self, handshake: Any) -> bool:
+    def _needs_instructions(self, handshake: dict[str, Any]) -> bool:
         """Read the server's capabilities from a handshake; return whether the instructions are added to it."""
-        self._server = str(jsonrpc.server_info_of(handshake).get("name", ""))
-        capabilities = handshake.get("capabilities")
-        if announces_coatcheck(capabilities):  # The server keeps objects itself and cannot defer to us.
-            self._passes = True
+        if announces_coatcheck(handshake.get("capabilities")):
+            self._passes = True  # The server keeps objects itself and cannot defer to us.
             return False
-        self._has_tools = isinstance(capabilities, dict) and capabilities.get("tools") is not None
-        return self._has_tools
+        self._results.note_handshake(handshake)
+        return self._results.has_tools

@@ -17,16 +17,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 READ, TEMPLATES, RESOURCES = "resources/read", "resources/templates/list", "resources/list"
+_SUBSCRIPTIONS = frozenset({"resources/subscribe", "resources/unsubscribe"})
 LISTS = {TEMPLATES: "resourceTemplates", RESOURCES: "resources"}
 
 _RESOURCE_NOT_FOUND, _INVALID_PARAMS = -32002, -32602
 _NOT_CACHED = {"ttlMs": 0, "cacheScope": "private"}
 
 
-def reads_object(request: Message) -> bool:
-    """Whether a request reads a stored object."""
+def names_object(request: Message) -> bool:
+    """Whether a request reads a stored object, or subscribes to it."""
     params = request.get("params")
-    return request.get("method") == READ and isinstance(params, dict) and is_object(params.get("uri"))
+    is_of_address = request.get("method") in {READ, *_SUBSCRIPTIONS}
+    return is_of_address and isinstance(params, dict) and is_object(params.get("uri"))
 
 
 def offer_objects(handshake: dict[str, Any], instructions: str, *, as_resources: bool) -> dict[str, Any]:
@@ -54,11 +56,15 @@ def not_found(call: Message, error: ObjectNotFound, object_readers: Mapping[str,
     return response(call, text_result(text, is_error=True))
 
 
-async def answer_read(request: Message, interceptor: "asyncio.Future[Interceptor]") -> Message:
-    """Answer a request that reads a stored object, once the interceptor is ready."""
+async def answer_for_object(request: Message, interceptor: "asyncio.Future[Interceptor]") -> Message:
+    """Answer a request that names a stored object, once the interceptor is ready. An object never changes."""
     uri = request["params"]["uri"]
     try:
-        result = await (await asyncio.shield(interceptor)).read_object(uri)
+        made = await asyncio.shield(interceptor)
+        if request.get("method") in _SUBSCRIPTIONS:
+            await made.find_object(uri)
+            return response(request, {})
+        result = await made.read_object(uri)
     except ObjectNotFound as error:
         code = _INVALID_PARAMS if is_stateless(request) else _RESOURCE_NOT_FOUND
         failure = error_response(request["id"], str(error), code)
@@ -72,8 +78,13 @@ async def answer_read(request: Message, interceptor: "asyncio.Future[Interceptor
     return response(request, {**result, **_NOT_CACHED} if is_stateless(request) else result)
 
 
+def is_missing(answer: Message) -> bool:
+    """Whether the answer to a request that names a stored object is that there is none."""
+    return answer.get("error", {}).get("code") in {_INVALID_PARAMS, _RESOURCE_NOT_FOUND}
+
+
 def mention_objects(method: str, answer: Message, *, stateless: bool) -> Message:
-    """Add the template of stored objects to the last page of a list.
+    """Add the template of stored objects to the last page of a list; return any other answer unchanged.
 
     For a server without resources, the lists contain only the template.
     """
@@ -86,4 +97,4 @@ def mention_objects(method: str, answer: Message, *, stateless: bool) -> Message
         return answer
     if method == TEMPLATES and not result.get("nextCursor"):
         result = {**result, key: [*result[key], object_template()]}
-    return {**answer, "result": result}
+    return answer if result is answer.get("result") else {**answer, "result": result}

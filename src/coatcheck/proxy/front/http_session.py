@@ -108,6 +108,7 @@ class Session:
             offer_resources=interceptor.resource_links,
             object_readers=self._connection.object_readers,
             listed_name=self._connection.listed_name,
+            is_gateway=self._connection.is_gateway,
             capacity=SendCapacity(lambda: self._connection.unsent_bytes if self._started else 0),
         )
 
@@ -209,7 +210,7 @@ class Session:
     def _connection_ended(self, text: str) -> None:
         logger.warning("%s", text)
         self._lost = text
-        self._conversation.abandon_prefetch()
+        self._conversation.abandon_own_requests()
         self._conversation.fail_all(text)
         # The missing session shows the client that it must open a new one, with a new upstream.
         self._outbox.put_nowait(None)

@@ -192,6 +192,7 @@ class SessionlessRequests(ABC):
             passes=passes or shared.server_keeps_objects,
             object_readers=shared.object_readers,
             listed_name=shared.listed_name,
+            is_gateway=shared.is_gateway,
             capacity=shared.capacity,
             budget=self._budgets.of(self._budget_key(message, scope, peer)),
             reencoded=True,

@@ -87,6 +87,11 @@ class SharedConnection:
         """The current upstream connection, if it is open."""
         return self._connection
 
+    @property
+    def is_gateway(self) -> bool:
+        """Whether several servers are behind it; see `UpstreamConnection`."""
+        return self._connection is not None and self._connection.is_gateway
+
     def object_readers(self) -> Mapping[str, str]:
         """Return the servers that keep objects themselves; see `UpstreamConnection`."""
         return {} if self._connection is None else self._connection.object_readers()

@@ -90,6 +90,7 @@ class _StdioSession:
             offer_resources=offer_resources,
             object_readers=connection.object_readers,
             listed_name=connection.listed_name,
+            is_gateway=connection.is_gateway,
             capacity=SendCapacity(lambda: connection.unsent_bytes),
         )
         self._reader = LineReader(0, self._conversation.from_client, lambda: self._end(0))
@@ -137,6 +138,7 @@ class _StdioSession:
     async def _finish_upstream(self) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._conversation.finish_work(), BUSY_GRACE)
+        self._conversation.abandon_own_requests()  # The server gets no more requests.
         finishing = asyncio.ensure_future(self._connection.finish())
         busy = asyncio.ensure_future(self._conversation.wait_until_idle())
         try:
@@ -160,7 +162,7 @@ class _StdioSession:
 
     async def _report_loss(self) -> int:
         """Answer pending requests with errors, and report on stderr how the upstream ended."""
-        self._conversation.abandon_prefetch()
+        self._conversation.abandon_own_requests()
         await self._flush()
         self._conversation.fail_all(self._lost_reason)
         with suppress(TimeoutError):

@@ -1,0 +1,108 @@
+"""Rewrites the results of a server: handshakes, lists and the results of calls."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from coatcheck.calls.call_budget import CallBudget
+from coatcheck.calls.host_profiles import UNKNOWN_CLIENT
+from coatcheck.calls.nesting import HANDSHAKES
+from coatcheck.proxy import object_resources
+from coatcheck.proxy.background_tasks import result_if_ready
+from coatcheck.proxy.client_requests import Pending
+from coatcheck.proxy.jsonrpc import Message, server_info_of
+from coatcheck.proxy.server_resources import ServerResources
+from coatcheck.proxy.tool_list_prefetch import ToolListPrefetch
+from coatcheck.proxy.view_calls import CALL
+
+if TYPE_CHECKING:
+    from coatcheck.calls.interceptor import Interceptor
+
+
+class ServerResults:
+    """Rewrites the results of one server.
+
+    Args:
+        interceptor: A future of the interceptor.
+        tools: Lists the server's tools.
+        resources: The server's own resources.
+        budget: The budget of concurrent calls.
+        instructions, offer_resources, is_gateway: See ``Conversation``.
+
+    Attributes:
+        has_tools: Whether the server has tools, as its handshake says.
+        client: The client, as its handshake says.
+        server: The server's name, as its handshake says.
+    """
+
+    def __init__(
+        self,
+        interceptor: "asyncio.Future[Interceptor]",
+        tools: ToolListPrefetch,
+        resources: ServerResources,
+        budget: CallBudget,
+        *,
+        instructions: str | None,
+        offer_resources: bool,
+        is_gateway: bool,
+    ) -> None:
+        self._interceptor, self._tools, self._resources, self._budget = interceptor, tools, resources, budget
+        self._instructions, self._offer_resources, self._is_gateway = instructions, offer_resources, is_gateway
+        self.has_tools, self.client, self.server = True, UNKNOWN_CLIENT, ""
+
+    def note_handshake(self, result: dict[str, Any]) -> None:
+        """Read the server's name and capabilities from the result of a handshake."""
+        self.server = str(server_info_of(result).get("name", ""))
+        capabilities = result.get("capabilities")
+        self.has_tools = isinstance(capabilities, dict) and capabilities.get("tools") is not None
+
+    def note_changed_list(self, method: Any) -> None:
+        """Forget a list if a notification of this method says that it has changed."""
+        if method == "notifications/tools/list_changed":
+            self._tools.list_again()
+            if (ready := result_if_ready(self._interceptor)) is not None:
+                ready.knows_all = False
+        elif method == "notifications/resources/list_changed":
+            self._resources.list_again()
+
+    async def rewritten(self, request: Pending, message: Message, size: int) -> Message:
+        """Return a response for the client; the same object if nothing changes.
+
+        Args:
+            request: The request that is answered.
+            message: The response.
+            size: Bytes of its line.
+        """
+        if request.method in object_resources.LISTS:
+            await self._resources.learn(request.method, message.get("result"))
+            return object_resources.mention_objects(request.method, message, stateless=request.is_stateless)
+        result = message["result"]
+        if request.method in HANDSHAKES:
+            told = self._instructions or (await asyncio.shield(self._interceptor)).instructions
+            changed = object_resources.offer_objects(result, told, as_resources=self._offer_resources)
+        else:
+            interceptor = await asyncio.shield(self._interceptor)
+            if request.method == CALL:
+                changed = await self._call_result(interceptor, request, result, size)
+            else:
+                changed = await interceptor.tools_list(result) if self.has_tools else result
+                self._tools.listed = self._tools.listed or not result.get("nextCursor")
+        return message if changed is result else {**message, "result": changed}
+
+    async def _call_result(
+        self, interceptor: "Interceptor", request: Pending, result: dict[str, Any], size: int
+    ) -> dict[str, Any]:
+        client = request.client(self.client)
+        if client.shows_apps:  # Only the list tells whether the server has views, which read results too.
+            await self._tools.learn_tools(interceptor, request)
+        limit = None if self._is_gateway else interceptor.limits.of(request.tool)
+        if limit is not None and size > limit:
+            await self._tools.learn_names(interceptor, request)
+        return await interceptor.result(
+            request.tool,
+            result,
+            call=request.call,
+            budget=self._budget,
+            client=client,
+            is_of_view=request.is_of_view,
+            server=self.server,
+        )

@@ -1,0 +1,64 @@
+"""A server without any SDK whose resources have addresses like those of stored objects, and that tells what it is asked.
+
+``python resource_server.py [WHAT]``: ``listed`` (the default), ``template``, ``silent`` about its lists, or ``none``.
+"""
+
+import json
+import sys
+
+THEIRS = "coatcheck://objects/obj_theirs"
+WHAT = sys.argv[1] if len(sys.argv) > 1 else "listed"
+asked: list[str] = []
+
+
+def text(value: str) -> dict:
+    return {"content": [{"type": "text", "text": value}]}
+
+
+def result_of(method: str, params: dict) -> dict | None:
+    if method == "initialize":
+        capabilities = {"tools": {}, "resources": {"subscribe": True}}
+        info = {"name": "resources", "version": "1"}
+        return {"protocolVersion": params["protocolVersion"], "capabilities": capabilities, "serverInfo": info}
+    if method == "tools/list":
+        return {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in ("text", "asked")]}
+    if method == "tools/call":
+        return text("word " * 5_000 if params["name"] == "text" else json.dumps(asked))
+    if method == "resources/list":
+        listed = [{"uri": THEIRS, "name": "theirs"}] if WHAT == "listed" else []
+        return (
+            {"resources": [{"uri": "demo://a", "name": "a"}], "nextCursor": "2"}
+            if not params
+            else {"resources": listed}
+        )
+    if method == "resources/templates/list":
+        template = {"uriTemplate": "coatcheck://objects/obj_{name}rs", "name": "theirs"}
+        return {"resourceTemplates": [template] if WHAT == "template" else []}
+    if method == "resources/read":
+        return {"contents": [{"uri": params["uri"], "text": "the server's own"}]}
+    return {} if method in {"resources/subscribe", "resources/unsubscribe"} else None
+
+
+def write(message: dict) -> None:
+    sys.stdout.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    for message in map(json.loads, sys.stdin):
+        if "id" not in message:
+            continue
+        method, params = message["method"], message.get("params") or {}
+        if method.startswith("resources/"):
+            asked.append(f"{method} {params['uri']}" if "uri" in params else method)
+        if "/list" in method and method.startswith("resources/") and WHAT == "silent":
+            continue
+        result = result_of(method, {key: value for key, value in params.items() if key != "_meta"})
+        unknown = {"error": {"code": -32601, "message": "unknown"}}
+        write({"id": message["id"], **(unknown if result is None else {"result": result})})
+        if method == "resources/subscribe":
+            write({"method": "notifications/resources/updated", "params": {"uri": params["uri"]}})
+
+
+if __name__ == "__main__":
+    main()

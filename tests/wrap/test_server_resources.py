@@ -1,0 +1,123 @@
+"""A server's own resources under addresses like those of stored objects; it hears of no other such address."""
+
+import contextlib
+import json
+from pathlib import Path
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+
+from coatcheck.proxy import server_resources
+from coatcheck.proxy.own_requests import OwnRequests
+from coatcheck.proxy.pending_requests import PendingRequests
+from coatcheck.proxy.server_resources import MAX_REMEMBERED, ServerResources
+from tests.preloaded_python import PYTHON
+from tests.wrap.resource_server import THEIRS
+from tests.wrap.running import WRAP, reference_in, words, wrap_on_stdio, wrapped_over_http
+
+pytestmark = pytest.mark.anyio
+SERVER = [PYTHON, str(Path(__file__).with_name("resource_server.py"))]
+OTHERS = "coatcheck://objects/obj_otherwise"
+
+
+@contextlib.contextmanager
+def target(way: str, *server: str):
+    """What a client connects to."""
+    if way == "stdio":
+        yield wrap_on_stdio("--", *SERVER, *server)
+        return
+    more = ["--stateless"] if way == "sessionless http" else []
+    with wrapped_over_http(*more, "--", *SERVER, *server) as (_, url, _said):
+        yield url
+
+
+async def asked(client: Client) -> list[str]:
+    return json.loads(words(await client.call_tool("asked", {})))
+
+
+@pytest.mark.parametrize("what", ["listed", "template"])
+@pytest.mark.parametrize("way", ["stdio", "http", "sessionless http"])
+async def test_a_resource_that_the_server_lists_is_read_from_it(way, what):
+    with anyio.fail_after(60), target(way, what) as where:
+        async with Client(where, mode="legacy") as client:
+            assert (await client.read_resource(THEIRS)).contents[0].text == "the server's own"
+            with pytest.raises(MCPError, match="obj_otherwise"):
+                await client.read_resource(OTHERS)
+            reference = reference_in(words(await client.call_tool("text", {})))
+            stored = f"coatcheck://objects/{reference[1:]}"
+            assert (await client.read_resource(stored)).contents[0].text == "word " * 5_000
+            reads = [each for each in await asked(client) if each.startswith("resources/read")]
+            assert reads == [f"resources/read {THEIRS}"]
+
+
+@pytest.mark.parametrize("way", ["stdio", "http"])
+async def test_the_server_is_asked_for_its_lists_once_and_only_where_an_object_is_missing(way):
+    lists = ["resources/list", "resources/list", "resources/templates/list"]
+    with anyio.fail_after(60), target(way) as where:
+        async with Client(where, mode="legacy") as client:
+            reference = reference_in(words(await client.call_tool("text", {})))
+            await client.read_resource(f"coatcheck://objects/{reference[1:]}")
+            assert await asked(client) == []
+            for _ in range(2):
+                with pytest.raises(MCPError, match="obj_otherwise"):
+                    await client.read_resource(OTHERS)
+            assert await asked(client) == lists
+
+
+async def test_what_the_client_listed_is_not_asked_for_again():
+    with anyio.fail_after(60), target("stdio") as where:
+        async with Client(where, mode="legacy") as client:
+            page = await client.list_resources()
+            await client.list_resources(cursor=page.next_cursor)
+            before = await asked(client)
+            assert (await client.read_resource(THEIRS)).contents[0].text == "the server's own"
+            assert await asked(client) == [*before, f"resources/read {THEIRS}"]
+
+
+def test_a_server_hears_of_subscriptions_to_its_own_resources_alone(connect):
+    client = connect(wrapped=False, command=[*WRAP, "--", *SERVER])
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    client.ask("initialize", hello)
+    reference = reference_in(client.call("text")["result"]["content"][0]["text"])
+    stored = f"coatcheck://objects/{reference[1:]}"
+    for method in ("resources/subscribe", "resources/unsubscribe"):
+        assert client.ask(method, {"uri": stored})["result"] == {}
+        assert "obj_otherwise" in client.ask(method, {"uri": OTHERS})["error"]["message"]
+    assert client.ask("resources/subscribe", {"uri": THEIRS})["result"] == {}
+    updated = json.loads(client.line())
+    assert updated["method"] == "notifications/resources/updated"
+    assert updated["params"] == {"uri": THEIRS}
+    assert client.ask("resources/unsubscribe", {"uri": THEIRS})["result"] == {}
+    heard = [each for each in json.loads(client.call("asked")["result"]["content"][0]["text"]) if "subscribe" in each]
+    assert heard == [f"resources/subscribe {THEIRS}", f"resources/unsubscribe {THEIRS}"]
+
+
+READ = {"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": OTHERS}}
+
+
+async def test_a_server_that_does_not_list_its_resources_is_not_waited_for_again(monkeypatch):
+    monkeypatch.setattr(server_resources, "LIST_TIMEOUT", 0.01)
+    heard = []
+    requests = OwnRequests(lambda _line, message: heard.append(message["method"]), PendingRequests())
+    resources, request = ServerResources(requests, may_ask=True), PendingRequests().add(READ, None)
+    while len(heard) < 2:
+        assert not await resources.have(OTHERS, request)
+    for _ in range(3):
+        assert not await resources.have(OTHERS, request)
+    assert heard == ["resources/list", "resources/templates/list"]
+    resources.cancel()
+
+
+async def test_what_is_remembered_of_a_servers_resources_is_bounded():
+    resources = ServerResources(OwnRequests(lambda *_: None, PendingRequests()), may_ask=False)
+    request = PendingRequests().add(READ, None)
+    listed = [{"uri": f"coatcheck://objects/obj_{number}"} for number in range(MAX_REMEMBERED + 1)]
+    await resources.learn(
+        "resources/list", {"resources": [*listed, 7, {"uri": 7}, {"uri": "coatcheck://objects/obj_?"}]}
+    )
+    templates = [{"uriTemplate": f"coatcheck://objects/obj_a{number}_{{name}}"} for number in range(MAX_REMEMBERED + 1)]
+    await resources.learn("resources/templates/list", {"resourceTemplates": [*templates, {"uriTemplate": "{+uri}"}]})
+    for name, is_known in {"obj_0": False, "obj_1": True, "obj_a0_x": False, "obj_a1_x": True, "obj_b": False}.items():
+        assert await resources.have(f"coatcheck://objects/{name}", request) is is_known
