@@ -1,4 +1,4 @@
-"""Looking at stored objects: previews, ranges, searches, filters, references, each answer bounded."""
+"""Exploring stored objects: previews, ranges, searches, filters and references, all with bounded answers."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ __all__ = ["Explorer", "Found", "Kept"]
 
 
 def __getattr__(name: str) -> Any:
-    # A worker of the sandbox imports this package too, and needs neither the store nor its backends.
+    # Workers of the sandbox import this package too, and need neither the store nor its backends.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module("coatcheck.explorer.explorer"), name)

@@ -44,7 +44,7 @@ from coatcheck.store.object_store import ObjectStore
 from coatcheck.store.stored_object import StoredObject
 
 INLINE_BYTES = 64 * 1024
-"""Payload up to which an object is decoded where it is asked for; larger ones are decoded in the sandbox."""
+"""Bytes of payload up to which an object is decoded in this process; larger ones are decoded in the sandbox."""
 
 MAIN = "main"
 MOST_BYTES_TOGETHER = 64 * 1024 * 1024
@@ -52,18 +52,18 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _NOTHING = Metadata("json", 4, "null")
 
 HARMLESS = frozenset({"show", "slice", "resolve"})
-"""Operations that a stranger's arguments cannot make slow, so that small objects need no sandbox for them."""
+"""Operations that hostile arguments cannot make slow, so that small objects need no sandbox for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of a value that was to be kept.
+    """The outcome of storing a value.
 
     Attributes:
-        reference: ``@`` and its id; ``None`` if it could not be kept, as the preview then says.
-        preview: What to show in its place.
-        characters: Characters of the value as the model would have seen it.
-        expires: When it expires, in seconds since the epoch; ``None`` if it does not.
+        reference: ``@`` and its id; ``None`` if it could not be stored, which the preview then explains.
+        preview: The text that replaces it.
+        characters: Size of the value in characters, in the form that the model would have read.
+        expires: When it expires, in seconds since the epoch; ``None`` if it does not expire.
     """
 
     reference: str | None
@@ -74,7 +74,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class ExplorerCore:
-    """The explorer's operations as coroutines; limits in characters."""
+    """The explorer's operations as coroutines. Limits are in characters."""
 
     store: ObjectStore
     sandbox: Callable[[], Sandbox]
@@ -84,7 +84,7 @@ class ExplorerCore:
     tool_names: Names
 
     async def keep(self, value: Any, tool: str | None, limit: int) -> Kept:
-        """Store a value and preview it; where it cannot be stored the answer still shows it, as far as it goes."""
+        """Store a value and preview it; if it cannot be stored, the answer still shows as much of it as fits."""
         encoded = await self.mode.call(codec.encode, codec.aencode, value)
         characters, tokens = _size(encoded, value)
         try:
@@ -95,10 +95,10 @@ class ExplorerCore:
                 made = await self._preview(value, encoded, object_id, subject, limit)
                 preview, about = made.text, made.about
             except CoatcheckError as error:
-                # It is kept, whatever goes wrong in showing it.
+                # It is stored, even if its preview fails.
                 note = f"{reference}: {encoded.type}, {encoded.size:,} bytes. No preview could be made: {error}"
                 preview, about = note if len(note) <= limit else reference[:limit], ""
-            # Only now, so that listings find what the preview says: what is stored never changes.
+            # Only now, so that listings contain the description from the preview; stored objects never change.
             stored = await self._put(encoded, tool, object_id, about)
         except (ObjectStoreUnavailable, ObjectTooLarge) as error:
             return Kept(None, self._preview_unstored(encoded, characters, error, limit), characters)
@@ -118,7 +118,7 @@ class ExplorerCore:
         return await self._preview_of(_unstored_object(object_id, encoded, subject.tool), limit)
 
     def _names(self) -> Names:
-        """The names of the object tools that hold here: those of the call go before the explorer's own."""
+        """The names of the object tools: those of the call override the explorer's own."""
         return {**self.tool_names, **listed_names()} if self.tool_names else listed_names()
 
     def _preview_unstored(self, encoded: Encoded, characters: int, error: CoatcheckError, limit: int) -> str:
@@ -133,11 +133,11 @@ class ExplorerCore:
         return f"{note}\n\n{preview.text}"[:limit]
 
     async def show(self, target: Reference, limit: int, *, headline: bool = False) -> str:
-        """Show an object or a part of it: whole where it fits, else as a preview."""
+        """Show an object or a part of it: whole if it fits, else as a preview."""
         return (await self._show(target, limit, headline=headline)).text
 
     async def _preview_of(self, made: StoredObject, limit: int) -> Preview:
-        """Preview an object that is not in the store yet."""
+        """Preview an object that is not stored yet."""
         return await self._show(Reference(made.object_id), limit, headline=True, made=made)
 
     async def _show(
@@ -154,10 +154,10 @@ class ExplorerCore:
     async def _show_unopened(
         self, target: Reference, limit: int, error: SandboxError, made: StoredObject | None
     ) -> Preview:
-        """Preview a text as nothing but text, where opening it broke a limit of the sandbox.
+        """Preview a text as plain text after parsing it exceeded a limit of the sandbox.
 
         Raises:
-            SandboxError: The one that was given, where the object is no text.
+            SandboxError: ``error``, if the object is not a text.
         """
         stored = made if made is not None else await self.mode.call(self.store.read, self.store.aread, target.object_id)
         text = stored.text() if not target.path else None
@@ -174,9 +174,9 @@ class ExplorerCore:
         limit: int,
         made: StoredObject | None = None,
     ) -> Answer:
-        """Run an operation here where that is harmless and the object small, else in the sandbox.
+        """Run an operation in this process if it is harmless and the object is small, else in the sandbox.
 
-        ``made`` is the object where it is not in the store yet.
+        ``made`` is the object if it is not stored yet.
         """
         at_most = INLINE_BYTES if operation in HARMLESS else 0
         stored = made
@@ -187,7 +187,7 @@ class ExplorerCore:
         if names:
             args["tools"] = names
         if operation in HARMLESS and stored.metadata.size <= at_most:
-            # What can only be opened in the sandbox, such as YAML, is looked into there, wherever it stands.
+            # Formats that are parsed only in the sandbox, such as YAML, may occur anywhere in the value.
             with suppress(OnlyInSandbox):
                 return OPERATIONS[operation](Document(stored.metadata, bytes(stored.payload)), args)
         loaded = None if made is None else (made.metadata, made.payload)
@@ -210,7 +210,7 @@ class ExplorerCore:
             stored = store.read(object_id)
             return stored.metadata, stored.payload
 
-        # Where all callers share a namespace, a filter on one object must not make a filter on another one wait.
+        # If all callers share a namespace, a filter on one object must not delay a filter on another one.
         namespace = store.owner() or object_id
         key = key or store.cache_key(object_id)
         try:
@@ -226,10 +226,10 @@ class ExplorerCore:
         return await self.mode.call(put, aput, encoded, tool=tool, object_id=object_id, about=about or None)
 
     async def query_with(self, target: Reference, program: str, others: Mapping[str, Reference]) -> Answer:
-        """Run a jq filter over an object with others as variables: all of them as one JSON document.
+        """Run a jq filter over an object with others as variables, all in one JSON document.
 
         Raises:
-            ArgumentRejected: A name is no variable's, or the objects are too large together.
+            ArgumentRejected: A name is not valid for a variable, or the objects are too large together.
         """
         parts = {MAIN: target}
         for name, reference in others.items():
@@ -256,7 +256,7 @@ class ExplorerCore:
         return await self._in_sandbox("query", args, target.object_id, key=key, loaded=(made, payload))
 
     async def derive(self, operation: str, target: Reference, args: dict[str, Any], *, store: bool) -> str:
-        """Run an operation that makes a new value, store that where asked or needed, and show it."""
+        """Run an operation that computes a new value, store the value if requested or necessary, and show it."""
         others = args.pop("with", None)
         if others:
             answer = await self.query_with(target, args["filter"], others)
@@ -270,7 +270,7 @@ class ExplorerCore:
         preview = Preview("", str)
         try:
             object_id = self.store.reserve(encoded.size)
-            if not fits and operation != "replace":  # the answer of that says what is different; the rest is known
+            if not fits and operation != "replace":  # its answer describes only the changes
                 limit = min(self.preview_limit, self.response_limit - len(answer.text) - 2)
                 preview = await self._preview_of(_unstored_object(object_id, encoded, made_by), max(limit, 0))
             stored = await self._put(encoded, made_by, object_id, preview.about)
@@ -291,7 +291,7 @@ class ExplorerCore:
         await self.mode.call(sandbox.run, sandbox.arun, "check_filter", args, **options)
 
     def find(self, target: Reference) -> ReferenceValue:
-        """Find what a reference stands for."""
+        """Find the value of a reference."""
 
         async def resolve(args: dict[str, Any]) -> Answer:
             return await self.run("resolve", target, args, self.response_limit)
@@ -299,7 +299,7 @@ class ExplorerCore:
         return ReferenceValue(self.store, self.mode, target, resolve)
 
     async def raw(self, target: Reference, start: int) -> str:
-        """Return one page of an object's exact text, with where it stands and how to go on."""
+        """Return one page of an object's exact text, with its position and the call for the next page."""
         text = well_formed((await self.find(target).text()).value)
         total = len(text)
         if start < 0 or (start >= total and start > 0):
@@ -315,16 +315,16 @@ class ExplorerCore:
         return f"[characters {start:,} to {end:,} of {total:,} of {str(target)[:150]}, all below{follow}]\n{page}"
 
     async def list(self) -> str:
-        """List the caller's objects, one a line, newest first, as many as fit."""
+        """List the caller's objects on one line each, newest first, as many as fit."""
         summaries = await self.mode.call(self.store.list, self.store.alist)
         return write_listing(summaries, time.time(), self.response_limit)
 
 
 def preview_of(value: Any, subject: Subject, limit: int) -> Preview:
-    """Preview a value in hand: a headline and the whole of it where both fit, else the bounded preview.
+    """Preview a value: a headline and the whole value if both fit, else the bounded preview.
 
     Raises:
-        NoJsonForm: The value holds objects that are no JSON; decode its stored form instead.
+        NoJsonForm: The value contains objects without a JSON form; decode its stored form instead.
     """
     small = render_small(value, subject, limit)
     if small is None:
@@ -337,7 +337,7 @@ def _unstored_object(object_id: str, encoded: Encoded, tool: str | None) -> Stor
 
 
 def target_of(object_id: str | Reference, path: str | Path = "") -> Reference:
-    """Read an object id and a path as tools are given them; a reference on its own, which was read already, passes."""
+    """Parse the arguments ``object_id`` and ``path`` of tools; a parsed reference is returned unchanged."""
     if isinstance(object_id, Reference):
         if not path:
             return object_id
@@ -351,15 +351,15 @@ def target_of(object_id: str | Reference, path: str | Path = "") -> Reference:
 
 
 def encoded_of(answer: Answer) -> Encoded:
-    """Return the new value that an operation made, encoded."""
+    """Return the encoded new value of an operation."""
     facts = Metadata.from_dict(answer.metadata or {})
     return Encoded(facts.kind, answer.payload or b"", facts.type, facts.length, facts.careful)
 
 
 def _size(encoded: Encoded, value: Any) -> tuple[int, int | None]:
-    """Characters of the value as the model would have seen it, and tokens where these are not those of its JSON."""
+    """Characters of the value in the form that the model would have read, and tokens if they differ from its JSON."""
     if isinstance(value, ToolResult) and not codec.is_large_result(value.result):
-        # Of a large one, finding out whether it says everything twice would hold up others: its JSON is counted.
+        # Comparing text and structure of a large result would block the event loop: its JSON is counted.
         text = codec.result_text(value.result)
         if text is not None:
             return len(text), estimate_tokens(text, len(text))

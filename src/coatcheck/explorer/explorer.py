@@ -1,4 +1,4 @@
-"""The explorer: every look at a stored object, each answer within its limit."""
+"""The explorer: reads, searches and transforms stored objects with answers of bounded length."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,14 +21,13 @@ class Explorer:
     """Shows, searches and transforms stored objects in answers of bounded length.
 
     Args:
-        store: The object store, or a function that gives it; a function is called each time.
-        sandbox: Where patterns, filters and large objects are dealt with; without one the explorer makes its own when
-            it first needs it.
-        preview_limit: Longest preview in characters.
-        response_limit: Longest answer of the other methods in characters.
-        tool_names: Names of the object tools where they are not the usual ones, for the calls that answers suggest.
+        store: The object store, or a function that returns it and is called at each use.
+        sandbox: Runs patterns, filters and work on large objects; by default the explorer creates its own at first use.
+        preview_limit: Maximum characters of a preview.
+        response_limit: Maximum characters of the answers of other methods.
+        tool_names: Names of renamed object tools, for the calls that answers suggest.
 
-    ``obj_id`` is an id with or without ``@``, and may carry a path of its own; ``path`` leads to a part, such as
+    ``obj_id`` is an id with or without ``@``, optionally with a path; ``path`` selects a part, such as
     ``items[3].name``. All methods raise ``ObjectNotFound``, ``PathNotFound``, ``ReferenceSyntaxError`` and
     ``ObjectStoreUnavailable``; each has an asynchronous form, with an ``a`` before its name.
     """
@@ -50,7 +49,7 @@ class Explorer:
 
     @property
     def store(self) -> ObjectStore:
-        """The object store, called each time where a provider was given."""
+        """The object store; a provider of it is called at each access."""
         return self._store if isinstance(self._store, ObjectStore) or not callable(self._store) else self._store()
 
     def with_limits(self, *, preview_limit: int | None = None, response_limit: int | None = None) -> "Explorer":
@@ -76,15 +75,15 @@ class Explorer:
     # Showing
 
     def preview(self, obj_id: str, path: str = "") -> str:
-        """Show what an object is: a headline and all of it where it is small, else its structure and samples."""
+        """Preview an object: a headline and the whole object if it is small, else its structure and samples."""
         return run_blocking(self._core(BLOCKING).show(target_of(obj_id, path), self.preview_limit, headline=True))
 
     async def apreview(self, obj_id: str, path: str = "") -> str:
-        """Show what an object is; see ``preview``."""
+        """Preview an object; see ``preview``."""
         return await self._core(ASYNC).show(target_of(obj_id, path), self.preview_limit, headline=True)
 
     def explore(self, obj_id: str, path: str = "") -> str:
-        """Show an object or a part of it: its bare value where that fits the response limit, else its preview."""
+        """Show an object or a part of it: the bare value if it fits the response limit, else its preview."""
         return run_blocking(self._core(BLOCKING).show(target_of(obj_id, path), self.response_limit))
 
     async def aexplore(self, obj_id: str, path: str = "") -> str:
@@ -110,7 +109,7 @@ class Explorer:
         return await self._core(ASYNC).raw(target_of(obj_id, path), start)
 
     def list(self) -> str:
-        """List the caller's objects, newest first; raises ``ListingUnsupported`` where that is not possible."""
+        """List the caller's objects, newest first; raises ``ListingUnsupported`` if this is not possible."""
         return run_blocking(self._core(BLOCKING).list())
 
     async def alist(self) -> str:
@@ -133,13 +132,12 @@ class Explorer:
     ) -> str:
         """Find a regular expression in a text's lines, or in the keys and values of a structure.
 
-        ``context`` lines around each match are shown too, and at most ``limit`` matches; ``start`` is the match to
-        begin with, to go on where an answer ended. With ``ranked`` the pattern is words, and the passages that fit
-        them best come first, by BM25.
+        ``context`` lines around each match are shown too, and at most ``limit`` matches; ``start`` is the first match
+        to show, for the next page. With ``ranked`` the pattern is a list of words, and passages are ranked by BM25.
 
         Raises:
             PatternError: The pattern does not compile.
-            SandboxError: The search broke a limit.
+            SandboxError: The search exceeded a limit.
         """
         args = {"pattern": pattern, "case_sensitive": case_sensitive, "start": start, "context": context, "most": limit}
         return run_blocking(self._search(BLOCKING, target_of(obj_id, path), args, ranked=ranked))
@@ -172,13 +170,13 @@ class Explorer:
         count: int = 0,
         case_sensitive: bool = True,
     ) -> str:
-        """Replace what a regular expression finds, in text or in all strings of a structure, and store the result.
+        """Replace matches of a regular expression, in text or in all strings of a structure, and store the result.
 
-        The object itself stays as it is. ``count`` is the most replacements, 0 for all.
+        The object itself is unchanged. ``count`` is the maximum number of replacements, 0 for all.
 
         Raises:
             PatternError: The pattern or the replacement is malformed.
-            SandboxError: The work broke a limit.
+            SandboxError: The operation exceeded a limit.
         """
         args = {"pattern": pattern, "replacement": replacement, "count": count, "case_sensitive": case_sensitive}
         return run_blocking(self._core(BLOCKING).derive("replace", target_of(obj_id, path), args, store=True))
@@ -192,7 +190,7 @@ class Explorer:
         count: int = 0,
         case_sensitive: bool = True,
     ) -> str:
-        """Replace what a regular expression finds; see ``replace``."""
+        """Replace matches of a regular expression; see ``replace``."""
         args = {"pattern": pattern, "replacement": replacement, "count": count, "case_sensitive": case_sensitive}
         return await self._core(ASYNC).derive("replace", target_of(obj_id, path), args, store=True)
 
@@ -205,13 +203,13 @@ class Explorer:
         *,
         variables: Mapping[str, str] | None = None,
     ) -> str:
-        """Run a jq filter and show what it gives; a large result is stored and previewed, any with ``store``.
+        """Run a jq filter and show its result; a large result is stored and previewed, with ``store`` any result.
 
         ``variables`` binds other objects: with ``{"b": "@obj_2.rows"}`` the filter has ``$b``.
 
         Raises:
-            FilterError: The filter is malformed, fails on the value, or reaches for what is closed to it.
-            SandboxError: The filter broke a limit.
+            FilterError: The filter is malformed, fails on the value, or uses something unavailable.
+            SandboxError: The filter exceeded a limit.
         """
         return run_blocking(self._query(BLOCKING, obj_id, filter, path, store, variables))
 
@@ -224,7 +222,7 @@ class Explorer:
         *,
         variables: Mapping[str, str] | None = None,
     ) -> str:
-        """Run a jq filter and show what it gives; see ``query``."""
+        """Run a jq filter and show its result; see ``query``."""
         return await self._query(ASYNC, obj_id, filter, path, store, variables)
 
     async def _query(
@@ -237,8 +235,8 @@ class Explorer:
         """Compile a jq filter.
 
         Raises:
-            FilterError: It is malformed, or reaches for what is closed to it.
-            SandboxError: Compiling it broke a limit.
+            FilterError: It is malformed, or uses something unavailable.
+            SandboxError: Its compilation exceeded a limit.
         """
         run_blocking(self._core(BLOCKING).check_filter(filter))
 
@@ -247,39 +245,39 @@ class Explorer:
         await self._core(ASYNC).check_filter(filter)
 
     def run(self, operation: str, obj_id: str, path: str = "", **args: Any) -> Answer:
-        """Run ``search`` or ``query`` and give its figures and its new value, not stored, beside the text.
+        """Run ``search`` or ``query``; return its text, its figures and its new value, which is not stored.
 
         Raises:
-            CoatcheckError: As the method of that operation does.
+            CoatcheckError: As the method of the operation.
         """
         return run_blocking(self._core(BLOCKING).run(operation, target_of(obj_id, path), args, self.response_limit))
 
-    # Taking a value in and giving it out
+    # Storing and returning values
 
     def resolve(self, obj_id: str, path: str = "", *, as_text: bool = False) -> Any:
-        """Return the value that a reference stands for; with ``as_text`` its text, or its JSON where it is no text."""
+        """Return the value of a reference; with ``as_text`` its text, or its JSON if it is not a text."""
         return self.find(obj_id, path, as_text=as_text).value
 
     async def aresolve(self, obj_id: str, path: str = "", *, as_text: bool = False) -> Any:
-        """Return the value that a reference stands for; see ``resolve``."""
+        """Return the value of a reference; see ``resolve``."""
         return (await self.afind(obj_id, path, as_text=as_text)).value
 
     def find(self, obj_id: str | Reference, path: str = "", *, as_text: bool = False) -> Found:
-        """Return what a reference stands for, and how large that is; see ``resolve``."""
+        """Return the value of a reference and its size; see ``resolve``."""
         reference = self._core(BLOCKING).find(target_of(obj_id, path))
         return run_blocking(reference.text() if as_text else reference.value())
 
     async def afind(self, obj_id: str | Reference, path: str = "", *, as_text: bool = False) -> Found:
-        """Return what a reference stands for, and how large that is; see ``resolve``."""
+        """Return the value of a reference and its size; see ``resolve``."""
         reference = self._core(ASYNC).find(target_of(obj_id, path))
         return await (reference.text() if as_text else reference.value())
 
     async def afind_json(self, obj_id: str | Reference, path: str = "", *, sampled: bool = False) -> Found:
-        """Return what a reference stands for; of a large value the JSON, with a sample where one is asked for."""
+        """Return the value of a reference; a large value as JSON, with a sample if requested."""
         return await self._core(ASYNC).find(target_of(obj_id, path)).json(sampled=sampled)
 
     def keep(self, value: Any, tool: str | None = None, limit: int | None = None) -> Kept:
-        """Store a value and preview it within ``limit``; what cannot be stored is shown all the same."""
+        """Store a value and preview it within ``limit``; if it cannot be stored, it is still shown."""
         return run_blocking(self._core(BLOCKING).keep(value, tool, self.preview_limit if limit is None else limit))
 
     async def akeep(self, value: Any, tool: str | None = None, limit: int | None = None) -> Kept:
@@ -287,11 +285,11 @@ class Explorer:
         return await self._core(ASYNC).keep(value, tool, self.preview_limit if limit is None else limit)
 
     def put_and_preview(self, value: Any, tool: str | None = None) -> str:
-        """Store a value and give its preview in place of it; see ``keep``."""
+        """Store a value and return its preview; see ``keep``."""
         return self._shown(self.keep(value, tool), tool)
 
     async def aput_and_preview(self, value: Any, tool: str | None = None) -> str:
-        """Store a value and give its preview in place of it; see ``keep``."""
+        """Store a value and return its preview; see ``keep``."""
         return self._shown(await self.akeep(value, tool), tool)
 
     def _shown(self, kept: Kept, tool: str | None) -> str:

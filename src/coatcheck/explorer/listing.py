@@ -10,18 +10,18 @@ from coatcheck.store.stored_object import ObjectSummary
 
 LONGEST_TOOL = 80
 FOR_REMARK = 80
-"""Characters for the number of objects that are left out."""
+"""Characters reserved for the number of omitted objects."""
 
 
 def write_listing(summaries: list[ObjectSummary], now: float, limit: int) -> str:
     """List objects, newest first, in at most ``limit`` characters.
 
-    As many have a line as fit. What is left of the room goes to the names of fields and the like, the newest first.
+    As many objects as fit have a line. The remaining characters are used for descriptions, the newest first.
 
     Args:
         summaries: The objects, newest first.
         now: The time, in seconds since the epoch.
-        limit: Characters.
+        limit: Maximum characters.
     """
     if not summaries:
         return "No objects are stored."
@@ -49,7 +49,9 @@ def write_listing(summaries: list[ObjectSummary], now: float, limit: int) -> str
 def _about(summary: ObjectSummary) -> str:
     metadata = summary.metadata
     if metadata.about is not None:
-        return one_line(metadata.about, MAX_ABOUT_CHARACTERS)  # who can write to the store may have put anything there
+        return one_line(
+            metadata.about, MAX_ABOUT_CHARACTERS
+        )  # other writers to the store may have stored anything there
     form = name_format(codec.start_of_text(metadata, summary.start)) if metadata.type == "string" else ""
     what = kind_and_length(metadata.type, metadata.length)
     return f"{what} ({form})" if form else what

@@ -1,4 +1,4 @@
-"""What references stand for: as Python values, as text, or as JSON that is ready for its place."""
+"""Reads the values of references: as Python values, as text, or as encoded JSON that is inserted as it is."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -15,19 +15,19 @@ from coatcheck.store.object_store import ObjectStore
 from coatcheck.store.stored_object import READING, StoredObject
 
 MOST_BYTES_FOR_A_CALL = 256 * 1024 * 1024
-"""What all references in the arguments of a call may stand for: one that is repeated counts each time."""
+"""Maximum bytes of all references in the arguments of a call; a repeated one counts each time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a reference stands for.
+    """The value of a reference.
 
     Attributes:
-        value: The value; ``Spliced`` where JSON was asked for and it is large.
-        size: Its bytes as they are stored.
-        sample: Of a large value, a sample of it.
-        is_null: Whether text was asked for, and what is there is no text but ``null``.
-        chunks: Parts of a large value, for the caller to free; see ``codec.free_chunks``.
+        value: The value; ``Spliced`` if JSON was requested and it is large.
+        size: Its stored bytes.
+        sample: A sample of a large value.
+        is_null: Whether text was requested and the value is ``null``.
+        chunks: Parts of a large value, which the caller frees; see ``codec.free_chunks``.
     """
 
     value: Any
@@ -38,16 +38,16 @@ class Found:
 
 
 class Allowance:
-    """What the references of one call may still stand for."""
+    """The budget, in bytes, for the values of all references in a call."""
 
     def __init__(self, left: int = MOST_BYTES_FOR_A_CALL) -> None:
         self._most = self._left = left
 
     def take(self, found: Found, reference: str) -> None:
-        """Count what a reference stands for.
+        """Count the value of a reference.
 
         Raises:
-            ArgumentRejected: It is too much, all together.
+            ArgumentRejected: The values together exceed the budget.
         """
         self._left -= found.size
         if self._left < 0:
@@ -63,11 +63,11 @@ Resolve = Callable[[dict[str, Any]], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class ReferenceValue:
-    """Reads what a reference stands for.
+    """Reads the value of a reference.
 
     Attributes:
         store: The object store.
-        mode: How to call what may wait.
+        mode: How to call functions that may wait.
         target: The reference.
         resolve: Runs the operation ``resolve`` on it, with more arguments.
     """
@@ -90,7 +90,7 @@ class ReferenceValue:
         return await self._decoded(*_payload_of(answer))
 
     async def text(self) -> Found:
-        """Return the text as it was stored, or the JSON of what is no text."""
+        """Return the stored text, or the JSON of a non-text."""
         if not self.target.path:
             stored = await self._read()
             if not _is_for_a_worker(stored):
@@ -110,7 +110,7 @@ class ReferenceValue:
         )
 
     async def json(self, *, sampled: bool) -> Found:
-        """Return the value of a small object, and of a large one its JSON, with a sample where one is asked for."""
+        """Return the value of a small object, or the JSON of a large one, with a sample if requested."""
         if not self.target.path:
             stored = await self._read()
             if stored.metadata.size <= DECODED_AT_ONCE:
@@ -140,7 +140,8 @@ class ReferenceValue:
             text = str(value)
             return Found(await codec.splice_text(text), metadata.size, sample_of(text))
         if metadata.careful or not await codec.is_json(payload):
-            # It would end the line that it is put into, or more: another program may have stored it for that.
+            # A line break would end the line that it is inserted into; another program may have stored it for that
+            # purpose.
             return await self._decoded(metadata, payload)
         sample = None if answer is None else Sample.from_facts(answer.facts.get("sample"))
         return Found(Spliced(payload), metadata.size, sample)
@@ -155,7 +156,7 @@ def _found(value: Any, size: int, chunks: Chunks | None = None) -> Found:
 
 
 def _is_for_a_worker(stored: StoredObject) -> bool:
-    """Whether finding out what a tool result says would hold up others."""
+    """Whether decoding a tool result would block the event loop."""
     return stored.metadata.kind == "result" and stored.metadata.size > DECODED_AT_ONCE
 
 

@@ -14,23 +14,23 @@ OPERATIONS: Final = ("get", "slice", "grep", "sed", "query", "put", "delete", "l
 """The object tools by the last part of their names."""
 
 Names = Mapping[str, str]
-"""From a tool's usual name to the one under which it is listed; ``""`` for one that is not offered."""
+"""Maps a tool's usual name to its listed name; ``""`` for a tool that is not listed."""
 
 _NONE: Names = MappingProxyType({})
 _UNCHANGED = nullcontext()
 _listed: ContextVar[Names] = ContextVar("coatcheck_listed_names", default=_NONE)
 
 
-@lru_cache(maxsize=64)  # of settings, which are few; an explorer is made at each call of a tool
+@lru_cache(maxsize=64)  # keyed by settings, which are few; an explorer is created for each tool call
 def names_of_tools(prefix: str = DEFAULT_PREFIX, offered: tuple[str, ...] = ()) -> Names:
-    """Return the names of the object tools, where their prefix or selection is not the usual one.
+    """Return the names of the object tools that differ from the default.
 
     Args:
-        prefix: What their names begin with.
-        offered: Which of them, by the last part of their names; all by default.
+        prefix: The prefix of their names.
+        offered: The listed ones, by the last part of their names; all by default.
 
     Raises:
-        SettingsError: ``offered`` has a name that no object tool has.
+        SettingsError: ``offered`` contains an unknown name.
     """
     chosen = [name.removeprefix(DEFAULT_PREFIX) for name in offered or OPERATIONS]
     unknown = sorted(set(chosen) - set(OPERATIONS))
@@ -41,7 +41,7 @@ def names_of_tools(prefix: str = DEFAULT_PREFIX, offered: tuple[str, ...] = ()) 
 
 
 def listed_as(names: Names) -> AbstractContextManager[None]:
-    """Let answers that are made inside use these names, beside those that hold already."""
+    """Use these names, in addition to the current ones, for answers within a block."""
     return _listed_as(names) if names else _UNCHANGED
 
 
@@ -55,12 +55,12 @@ def _listed_as(names: Names) -> Iterator[None]:
 
 
 def listed_name(usual: str) -> str:
-    """Return the name under which an object tool is listed; ``""`` if it is not offered."""
+    """Return the listed name of an object tool; ``""`` if it is not listed."""
     names = _listed.get()
     named = names.get(usual, usual)
-    return names.get(named, named)  # renamed once more where a server has a tool of that name
+    return names.get(named, named)  # renamed again if a server has a tool of that name
 
 
 def listed_names() -> Names:
-    """Return all names that hold here and are not the usual ones."""
+    """Return all current names that differ from the default."""
     return _listed.get()

@@ -1,8 +1,8 @@
-"""What can be done with a stored object: pure functions of a document and arguments, with no input or output.
+"""The operations on stored objects: pure functions of a document and arguments, without input or output.
 
-Each takes a ``Document`` and a dict of arguments. All know ``reference`` (how the object is called in answers),
+Each takes a ``Document`` and a dict of arguments. All use ``reference`` (the object's name in answers),
 ``path`` (the part to work on, ``""`` for all of it) and ``limit`` (maximum characters of the answer's text, whatever
-else is asked). They run in place where the object is small and the work is harmless, else in the sandbox.
+else is asked). They run in this process if the object is small and the work is harmless, else in the sandbox.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def check_filter(document: Document, args: dict[str, Any]) -> Answer:
 
 
 def rank(document: Document, args: dict[str, Any]) -> Answer:
-    """Find the passages that fit some words best; see ``ranking``, imported here because only this needs SQLite."""
+    """Find the passages that match some words best; see ``ranking``, imported here because only it needs SQLite."""
     from coatcheck.explorer.operations.ranking import rank
 
     return rank(document, args)
@@ -71,7 +71,7 @@ OPERATIONS: dict[str, Operation] = {
 
 
 def reads_value(operation: str, document: Document, args: dict[str, Any]) -> bool:
-    """Whether an operation needs the decoded object; a filter on the whole of it reads the JSON itself."""
+    """Whether an operation needs the decoded object; a filter on the whole object reads its JSON."""
     if operation == "check_filter":
         return False
     if operation != "query" or args.get("path"):
@@ -82,10 +82,10 @@ def reads_value(operation: str, document: Document, args: dict[str, Any]) -> boo
 
 
 def preload() -> float:
-    """Import all that the operations may ever need and run each once: a worker cannot import any more later.
+    """Import everything that the operations need and run each once, because a worker cannot import anything later.
 
     Returns:
-        How many times longer jq takes here than where its times were taken.
+        The ratio of jq's time on this machine to its measured times.
     """
     from coatcheck.explorer.operations.querying import measure_pace
     from coatcheck.explorer.operations.warmup import warm_up

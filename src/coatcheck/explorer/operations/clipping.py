@@ -1,4 +1,4 @@
-"""Text within a limit of characters, with a word on what was left out."""
+"""Shortens text to a limit of characters, with a remark about the omitted part."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -8,14 +8,14 @@ ELLIPSIS = "…"
 
 
 def clip(text: str, limit: int) -> str:
-    """Cut a text to at most ``limit`` characters, the last of which then is an ellipsis."""
+    """Cut a text to at most ``limit`` characters; a cut text ends with an ellipsis."""
     if len(text) <= limit:
         return text
     return text[: limit - 1] + ELLIPSIS if limit > 0 else ""
 
 
 def cut_middle(text: str, limit: int) -> str:
-    """Cut a text to at most ``limit`` characters, both ends kept, with the number of characters left out between."""
+    """Cut a text to at most ``limit`` characters, keeping both ends, with its length between them."""
     if len(text) <= limit:
         return text
     mark = f" {ELLIPSIS} [{len(text):,} characters in all] {ELLIPSIS} "
@@ -26,7 +26,7 @@ def cut_middle(text: str, limit: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """Make line breaks and control characters visible, so that a text keeps to its line."""
+    """Make line breaks and control characters visible, so that a text stays on one line."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else _ESCAPES.get(c) or f"\\u{ord(c):04x}" for c in text)
@@ -36,7 +36,7 @@ _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 class Page:
-    """Lines that fit into a limit together with a closing remark.
+    """Lines that fit into a limit together with a final remark.
 
     Args:
         limit: Maximum characters of the finished text.
@@ -53,11 +53,11 @@ class Page:
 
     @property
     def room(self) -> int:
-        """Characters that one more line may have."""
+        """Characters available for another line."""
         return max(self._limit - self._used - self._reserve - 1, 0)
 
     def add(self, line: str) -> bool:
-        """Add a line, or give ``False`` if it does not fit."""
+        """Add a line; return ``False`` if it does not fit."""
         if len(line) > self.room:
             return False
         self._lines.append(line)
@@ -72,7 +72,7 @@ class Page:
 
 
 def fill(page: Page, lines: Iterable[str], left_out: Callable[[int], str]) -> str:
-    """Add lines while they fit; ``left_out`` words the remark by the number of lines that are on the page."""
+    """Add lines while they fit; ``left_out`` builds the remark from the number of lines on the page."""
     for line in lines:
         if not page.add(line):
             return page.finish(left_out(page.count))
@@ -80,7 +80,7 @@ def fill(page: Page, lines: Iterable[str], left_out: Callable[[int], str]) -> st
 
 
 def bounded_json(value: Any, limit: int) -> tuple[str, bool]:
-    """Return the JSON of a value, or its first ``limit`` characters, and whether it is whole; costs what it shows."""
+    """Return the JSON of a value, or its first ``limit`` characters, and whether it is whole; the cost is bounded."""
     pieces: list[str] = []
     length = 0
     for piece in _pieces(value, limit):

@@ -1,4 +1,4 @@
-"""A stored object as the operations see it: decoded once, opened where its text is a document."""
+"""A stored object for the operations: decoded once, and parsed if its text is a document."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,9 +17,9 @@ class Answer:
     """The outcome of an operation.
 
     Attributes:
-        text: For the reader; never longer than the operation's ``limit``.
-        payload: The encoded new value, where the operation made one.
-        metadata: What is known of that value, as ``Metadata.to_dict`` gives it.
+        text: The answer; never longer than the operation's ``limit``.
+        payload: The encoded new value, if the operation computed one.
+        metadata: The metadata of that value, as returned by ``Metadata.to_dict``.
         facts: Figures for the caller, such as the number of matches; plain JSON.
     """
 
@@ -30,7 +30,7 @@ class Answer:
 
     @classmethod
     def of_value(cls, text: str, value: Any, facts: Facts | None = None) -> "Answer":
-        """An answer with a new value, encoded as the store keeps it."""
+        """An answer with a new value, in the encoding of the store."""
         return cls.of_encoded(text, encode(value), facts)
 
     @classmethod
@@ -39,7 +39,7 @@ class Answer:
         return cls(text, encoded.payload, metadata_of(encoded).to_dict(), facts or {})
 
     def to_wire(self) -> tuple[dict[str, Any], list[bytes]]:
-        """Return a JSON header and the bytes that follow it."""
+        """Return a JSON header and the following bytes."""
         text = self.text.encode("utf-8", "surrogatepass")
         header = {
             "text_bytes": len(text),
@@ -51,10 +51,10 @@ class Answer:
 
     @classmethod
     def from_wire(cls, header: dict[str, Any], body: bytes) -> "Answer":
-        """Read what ``to_wire`` gave, believing nothing.
+        """Parse the result of ``to_wire``, which is untrusted.
 
         Raises:
-            ValueError: It is not of that form.
+            ValueError: It is malformed.
         """
         text_bytes, has_payload = header.get("text_bytes"), header.get("has_payload")
         metadata, facts = header.get("metadata"), header.get("facts")
@@ -69,7 +69,7 @@ class Answer:
 
 
 def metadata_of(encoded: Encoded) -> Metadata:
-    """What is known of an encoded value before it is stored."""
+    """The metadata of an encoded value before it is stored."""
     return Metadata(
         kind=encoded.kind,
         size=encoded.size,
@@ -101,16 +101,16 @@ def _checked(metadata: Any, payload: bytes) -> dict[str, Any]:
 
 
 class OnlyInSandbox(Exception):
-    """A text has to be opened whose parser is for the sandbox, and this is none."""
+    """A text needs a parser that runs only in the sandbox, and this is not a worker."""
 
 
 class Document:
-    """A stored object, decoded when its value is first asked for.
+    """A stored object, decoded at first use.
 
     Args:
-        metadata: What is known of the payload.
+        metadata: The metadata of the payload.
         payload: The stored bytes.
-        in_sandbox: Whether this is a worker, so that texts may be opened whose parsers are for the sandbox.
+        in_sandbox: Whether this is a worker, which may use the parsers that are restricted to the sandbox.
     """
 
     def __init__(self, metadata: Metadata, payload: bytes | memoryview, *, in_sandbox: bool = False) -> None:
@@ -120,7 +120,7 @@ class Document:
 
     @property
     def may_be_structured(self) -> bool:
-        """Whether it is JSON, or a text that begins like a document or a table."""
+        """Whether it is JSON, or a text that starts like a document or a table."""
         return self.metadata.kind != "text" or may_be_opened(bytes(self.payload[:HEAD]).decode(errors="replace"))
 
     @cached_property
@@ -134,17 +134,17 @@ class Document:
         return open_text(self.value, in_sandbox=self.in_sandbox)
 
     def opened(self, text: str) -> Opened | None:
-        """Return what a text holds where it is a document or a table, else ``None``.
+        """Return the parsed content of a text that is a document or a table, else ``None``.
 
         Raises:
-            OnlyInSandbox: Finding out is for the sandbox, which this is not.
+            OnlyInSandbox: The parser runs only in the sandbox.
         """
         if not self.in_sandbox and is_for_the_sandbox(text):
             raise OnlyInSandbox
         return self._opened_root if text is self.value else open_text(text, in_sandbox=self.in_sandbox)
 
     def open_text(self, text: str) -> Any:
-        """Return the list or dict that a text spells out, else ``None``."""
+        """Return the list or dict that a text represents, else ``None``."""
         opened = self.opened(text)
         return None if opened is None else opened.value
 
@@ -154,11 +154,11 @@ def locate(document: Document, path: str) -> Any:
 
     Raises:
         ReferenceSyntaxError: The path is malformed.
-        PathNotFound: It leads nowhere.
+        PathNotFound: The path does not exist.
     """
     return walk(document.value, parse_path(path), open_text=document.open_text)
 
 
 def place(args: dict[str, Any]) -> str:
-    """Return the reference of the part that the arguments ask about, in canonical form."""
+    """Return the reference of the part that the arguments select, in canonical form."""
     return f"{args['reference']}{parse_path(args.get('path') or '')}"

@@ -1,4 +1,4 @@
-"""What to tell of a filter that is no jq, fails, or gives nothing because it asks for keys that are not there."""
+"""Hints for filters that are not jq, fail, or return nothing because of missing keys."""
 
 import re
 from typing import Any
@@ -8,7 +8,7 @@ from coatcheck.references import close_names
 
 MOST_NAMES = 3
 LOOKED_AT = 200_000
-"""Characters of the object in which near names are looked for."""
+"""Characters of the object that are searched for similar names."""
 _UNDEFINED = re.compile(r"\b(\w{1,60})/0 is not defined")
 _ASKED_FOR = re.compile(r"\.([A-Za-z_]\w{0,60})\b(?!\s*\()")
 _MADE = re.compile(r"[{,]\s*\"?([A-Za-z_]\w{0,60})")
@@ -17,7 +17,7 @@ _KEYS = re.compile(r"\"([^\"\\]{1,60})\"\s*:")
 
 
 def compile_hint(program: str, message: str) -> str:
-    """Describe what to write instead where a filter begins as paths of other languages do."""
+    """Suggest a correction if a filter starts like a path of another language."""
     begun = program.lstrip()
     if begun.startswith("$."):
         return " A filter begins at the object with a dot, without $: .items[0]."
@@ -28,7 +28,7 @@ def compile_hint(program: str, message: str) -> str:
 
 
 def failure_hint(message: str) -> str:
-    """Describe what to write instead where a filter fails on the value."""
+    """Suggest a correction if a filter fails on the value."""
     if message.startswith(("Cannot iterate over null", "Cannot iterate over string")):
         return " Look at the structure first, with a path or `keys`; `.[]?` passes over what is no list."
     if message.startswith("Cannot index"):
@@ -42,14 +42,14 @@ def failure_hint(message: str) -> str:
 
 
 def is_empty_result(value: Any) -> bool:
-    """Whether a result looks as if a key had been misspelt: null, 0, nothing, or a list of nulls."""
+    """Whether a result suggests a misspelt key: null, 0, nothing, or a list of nulls."""
     if isinstance(value, list):
         return all(item is None for item in value)
     return value is None or (not value and value is not False and value != "")
 
 
 def missing_keys(program: str, source: str) -> list[str]:
-    """Name the keys that a filter asks for and that stand nowhere in the object, each with a near one."""
+    """Name the keys of a filter that do not occur in the object, each with a similar one."""
     plain = _QUOTED.sub('""', program)
     made = set(_MADE.findall(plain))
     names = [name for name in dict.fromkeys(_ASKED_FOR.findall(plain)) if name not in made]

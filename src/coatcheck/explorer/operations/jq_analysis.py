@@ -1,8 +1,8 @@
-"""The plain path that a jq filter begins with, followed here, so that jq reads only the part that it leads to.
+"""Follows the plain path at the start of a jq filter, so that jq reads only the selected part.
 
-jq reads 17 to 40 MB of JSON a second, and nearly all of a filter's time on a large object is that. In
-``.rows[0:1000] | map(.name)`` a path comes first and everything else is said of what it leads to: what stands before
-the first ``|`` can be walked on the decoded value, which a worker keeps, for next to nothing.
+jq reads 17 to 40 MB of JSON per second, which is nearly all of a filter's time on a large object. In
+``.rows[0:1000] | map(.name)`` a path comes first and the rest applies to its result. The path before the first ``|``
+can be followed on the decoded value, which a worker caches, at almost no cost.
 """
 
 import json
@@ -49,7 +49,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.ASCII,
 )
 _OPERANDS = frozenset({"field", "number", "name", "close", "string", "format"})
-"""What may stand before an operator; a ``-`` behind anything else is a sign."""
+"""Tokens that may precede an operator; after anything else a ``-`` is a sign."""
 _EXACT_OPERATORS = frozenset({"//", "//=", "|=", "="})
 _COMPUTING = {
     "abs", "add", "ceil", "contains", "fabs", "floor", "group_by", "index", "indices", "inside", "log", "log10",
@@ -63,13 +63,13 @@ _STRING = '"'
 
 
 def refuse_external_access(program: str) -> None:
-    """Refuse a filter that uses words which would reach outside the filter and its object.
+    """Refuse a filter with words that access something outside the filter and its object.
 
     Strings, comments, fields (``.env``), keys (``{input: 1}``) and variables (``$input``) are not such words. The
-    sandbox would make all of them harmless; a clear word is better than an empty answer.
+    sandbox makes them harmless anyway; a clear error is better than an empty answer.
 
     Raises:
-        FilterError: With the word and what it reaches for.
+        FilterError: Names the word and what it accesses.
     """
     for word in _words(program):
         reach = REFUSED.get(word)
@@ -86,13 +86,13 @@ def uses_arithmetic(program: str) -> bool:
 
 
 def _words(program: str) -> list[str]:
-    """Return the names that jq would look up (functions, keywords, variables with their ``$``) and its operators.
+    """Return the names that jq looks up (functions, keywords, variables with ``$``) and its operators.
 
-    Of operators, only those that compute or compare.
+    Only operators that compute or compare are included.
     """
     words: list[str] = []
     before: str | None = None
-    inside: list[str] = []  # what is open: "{" waits for a key, ":" stands for a member's value
+    inside: list[str] = []  # the open brackets: "{" expects a key, ":" a member's value
     position = 0
     while position < len(program):
         if inside and inside[-1] == _STRING:
@@ -123,7 +123,7 @@ def _is_key(program: str, position: int, inside: list[str]) -> bool:
 
 
 def _refuse_continued_comment(text: str) -> None:
-    # Versions of jq differ on where such a comment ends, so what follows may be code or not.
+    # Versions of jq differ on the end of such a comment, so the following text may be code.
     if text.rstrip("\r").endswith("\\"):
         raise FilterError("A comment in the filter ends in a backslash; remove the comment.")
 
@@ -173,15 +173,15 @@ _FIRST_BRACKET = re.compile(r"\s*\[")
 
 
 def begins_with_path(program: str) -> bool:
-    """Whether a filter begins with a plain path, so that a part of its value may do for it."""
+    """Whether a filter starts with a plain path, so that a part of its value may be sufficient."""
     return next(_steps(program), None) is not None
 
 
 def narrow(program: str, value: Any) -> tuple[str, Any]:
-    """Follow the filter's leading path as far as it goes, and give the rest of the filter and the part it works on.
+    """Follow the filter's leading path as far as possible; return the rest of the filter and its input.
 
-    Whatever jq decides otherwise than a plain look-up (a text that is indexed, a number, an error) is left to jq: the
-    rest then begins with that step.
+    Steps that are not plain look-ups in jq (indexing a string, a number, an error) are left to jq: the rest then starts
+    with that step.
     """
     rest = program
     for step, behind in _steps(program):
@@ -193,11 +193,11 @@ def narrow(program: str, value: Any) -> tuple[str, Any]:
 
 
 def _steps(program: str) -> Iterator[tuple[str | int | slice, str]]:
-    """Return each step with the filter that is left behind it; nothing where the path is only part of an expression."""
+    """Return each step with the rest of the filter; nothing if the path is only part of an expression."""
     found: list[tuple[str | int | slice, int]] = []
     position = 0
     if _FIRST_BRACKET.match(program):
-        return  # An array is built there, nothing is looked up.
+        return  # This constructs an array; nothing is looked up.
     while step := _STEP.match(program, position):
         found.append((_of(step), step.end()))
         position = step.end()
@@ -211,7 +211,7 @@ def _steps(program: str) -> Iterator[tuple[str | int | slice, str]]:
 
 
 def _continued(rest: str) -> str:
-    """Create a path of what follows a step: a bracket needs its dot."""
+    """Complete the rest after a step to a path: a bracket needs a dot."""
     return f".{rest.lstrip()}" if rest.lstrip()[:1] == "[" else rest
 
 

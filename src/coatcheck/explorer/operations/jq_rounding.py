@@ -6,7 +6,7 @@ from coatcheck.explorer.operations.jq_analysis import uses_arithmetic
 
 EXACT_INTEGER = 2**53
 LOOKED_THROUGH = 1024 * 1024
-"""Characters of JSON whose fields are looked at; in more, any long integer counts as one that takes part."""
+"""Characters of JSON whose fields are examined; in longer ones, any long integer counts as used."""
 
 _LONG_MEMBER = re.compile(
     r'(?:"(?P<field>[^"\\]{0,200})"\s{0,9}:|"\s{0,9}:|[\[,]|\A)\s{0,99}-?(?P<digits>\d{16,400})(?=\s{0,99}(?:[,}\]]|\Z))'
@@ -17,14 +17,14 @@ _OF_FIELDS = re.compile(
     rf"\b(?:sort|group|unique|min|max)_by\(\s*(?:\.[A-Za-z_]\w*)+\s*\)|{_OPERAND}\s*(?:[=!<>]=|[-+*/%<>])\s*{_OPERAND}"
 )
 _EXACT = re.compile(r"(?<![\w.\])}])\.(?:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)?\s{0,9}[=!]=\s{0,9}-?\d+(?![\w.])")
-"""Comparing a part as it is with an integer for equality, which jq does digit by digit."""
+"""An equality comparison of an unchanged part with an integer, which jq does exactly."""
 _LAST_FIELD = re.compile(r"\.([A-Za-z_]\w*)(?![\w.])")
 
 
 def may_round(program: str, source: str) -> bool:
-    """Whether a filter that computes may do so with an integer beyond 2^53 of the JSON that it works on.
+    """Whether a computing filter may use an integer beyond 2^53 of its JSON input.
 
-    Not so where all that it compares and computes are fields, by name, that hold neither such integers nor containers.
+    It does not if all its operands are named fields that contain neither such integers nor containers.
     """
     program = _EXACT.sub("0", program)
     if not uses_arithmetic(program):

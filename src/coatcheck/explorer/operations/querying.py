@@ -1,4 +1,4 @@
-"""``query``: a jq filter over an object. Only ever in a worker process: a filter may run, or grow, without end."""
+"""``query``: a jq filter over an object. Runs only in a worker process: a filter may run or allocate without end."""
 
 import functools
 import re
@@ -26,10 +26,10 @@ SECONDS_PER_CONTAINER = 0.9e-6
 four members each 1.3 s, 3.5 million integers 1.8 s, 8 million empty objects 7.2 s."""
 
 SMALL_TEXT = 0.63
-"""A text that fits into the processor's cache takes so much of the time that was measured on large ones."""
+"""Factor for a text that fits into the processor's cache, relative to the times of large ones."""
 
 MARGIN = 1.4
-"""A text is refused only where the estimate is so many times over the time."""
+"""A text is refused only if the estimate exceeds the available time by this factor."""
 
 _SAMPLE = "[" + ",".join('{"id": 12345, "name": "user", "active": true}' for _ in range(400)) + "]"
 _ROUNDS = 3
@@ -43,7 +43,7 @@ def seconds_to_read(source: str) -> float:
 
 
 def measured_pace(read: Callable[[str], object]) -> float:
-    """Describe how many times longer than estimated reading takes on this machine; the best of a few tries."""
+    """Return the ratio of actual to estimated reading time on this machine; the best of a few tries."""
     took = []
     for _ in range(_ROUNDS):
         started = time.perf_counter()
@@ -57,7 +57,7 @@ ROUNDED_NAMED = 5
 MESSAGE_CHARACTERS = 300
 
 READ_AT_ONCE = 1024 * 1024
-"""Size up to which jq reads an object so quickly that nothing is gained by looking at what the filter needs of it."""
+"""Bytes up to which jq reads an object so quickly that following a path in advance saves nothing."""
 
 _LONG_NUMBER = re.compile(r"\d{16}")
 _INTEGER_OF_16 = re.compile(r"(?<![\w.\"])\d{16,400}(?![\w.\"])")
@@ -66,18 +66,18 @@ _MAY_HAVE_BEEN_ROUNDED = re.compile(r"[0-9][eE][+-]?[0-9]")
 
 
 def query(document: Document, args: dict[str, Any]) -> Answer:
-    """Apply a jq filter to a part; texts that are JSON or YAML are opened for it.
+    """Apply a jq filter to a part; texts that are documents are parsed first.
 
     Args:
         document: The object.
-        args: ``filter``, ``prelude`` (what binds its variables and leads to its input), ``max_bytes`` (most bytes of
-            the result), and the common ones.
+        args: ``filter``, ``prelude`` (binds its variables and selects its input), ``max_bytes`` (maximum bytes of the
+            result), and the common ones.
 
     Returns:
-        The result as payload; as text too where that fits (fact ``fits``). Several outputs make a list.
+        The result as payload, and as text if it fits (fact ``fits``). Several outputs become a list.
 
     Raises:
-        FilterError: The filter does not compile, reaches outside, or fails on the value.
+        FilterError: The filter does not compile, uses something unavailable, or fails on the value.
         SandboxOutputExceeded: The result is larger than ``max_bytes``.
     """
     program = args["filter"]
@@ -106,7 +106,7 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
 
 
 def _text_format_note(document: Document, args: dict[str, Any]) -> str:
-    """Describe what a filter that failed worked on, where that is a text or was read from one."""
+    """Describe the input of a failed filter if it is a text or was parsed from one."""
     value = locate(document, args.get("path") or "")
     if not isinstance(value, str):
         return ""
@@ -120,10 +120,10 @@ def _text_format_note(document: Document, args: dict[str, Any]) -> str:
 
 
 def check(document: Document, args: dict[str, Any]) -> Answer:  # noqa: ARG001
-    """Compile ``filter``; there is nothing to apply it to yet.
+    """Compile ``filter`` without applying it.
 
     Raises:
-        FilterError: The filter does not compile, or reaches outside.
+        FilterError: The filter does not compile, or uses something unavailable.
     """
     refuse_external_access(args["filter"])
     _compile(args["filter"])
@@ -131,7 +131,7 @@ def check(document: Document, args: dict[str, Any]) -> Answer:  # noqa: ARG001
 
 
 def can_narrow(document: Document, args: dict[str, Any]) -> bool:
-    """Whether the filter begins with a plain path that is better followed here, for the object is large."""
+    """Whether the filter starts with a plain path and the object is so large that following it here is faster."""
     return (
         not args.get("path")
         and not args.get("prelude")
@@ -142,13 +142,13 @@ def can_narrow(document: Document, args: dict[str, Any]) -> bool:
 
 
 def measure_pace() -> float:
-    """Describe how many times longer than estimated jq takes on this machine to read a text."""
+    """Return the ratio of actual to estimated time that jq takes to read a text on this machine."""
     compiled = _compile("length")
     return measured_pace(lambda source: list(compiled.input_text(source)))
 
 
 def _narrowed(document: Document, program: str) -> tuple[Any, str] | None:
-    """Follow the filter's leading path; gives the rest of the filter, compiled, and the JSON that it works on."""
+    """Follow the filter's leading path; return the compiled rest of the filter and its JSON input."""
     value, is_text = document.value, False
     if isinstance(value, str):
         value, is_text = document.open_text(value), True
@@ -157,15 +157,15 @@ def _narrowed(document: Document, program: str) -> tuple[Any, str] | None:
         return None
     source = dump_json(part).decode()
     if is_text and _MAY_HAVE_BEEN_ROUNDED.search(source):
-        return None  # The digits of such a number are in the text, and only there.
+        return None  # Only the text has the digits of such a number.
     return _compile(rest), source
 
 
 def _refuse_what_takes_too_long(source: str, args: dict[str, Any], started: float) -> None:
-    """Refuse at once what jq could not even read in the time there is.
+    """Refuse an input that jq could not even read in the available time.
 
     Raises:
-        FilterError: With the size, the time, and what to do.
+        FilterError: Names the size, the time, and what to do.
     """
     if len(source) <= READ_AT_ONCE:
         return
@@ -206,7 +206,7 @@ def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], co
 
 
 def _read(result: str) -> tuple[Any, str]:
-    """Return the value that jq wrote, and its JSON as it can be stored: what is beyond a double is null in both."""
+    """Return the value that jq wrote, and its JSON for the store; numbers beyond a double are null in both."""
     try:
         value = load_json(result)
     except ValueError:  # jq passes on the digits of 1e1000
@@ -218,7 +218,7 @@ def _read(result: str) -> tuple[Any, str]:
 @functools.lru_cache(maxsize=16)
 def _compile(program: str, prelude: str = "") -> Any:
     try:
-        # tojson, because jq keeps the digits of a number that it only passes on, and the binding does not. In
+        # tojson, because jq keeps the digits of numbers that it does not change, and the binding does not. In
         # parentheses, because no import can stand there. On its own line: the filter may end in a comment.
         return jq.compile(f"{prelude}({program}\n)|tojson")
     except ValueError as error:
@@ -255,7 +255,7 @@ def _outputs(compiled: Any, source: str, max_bytes: int) -> list[str]:
                 and replace_escaped_surrogates(source) != source
             ):
                 raise _BadSource from None
-            said = quoted(_clean_jq_message(message), MESSAGE_CHARACTERS)  # it repeats parts of the value
+            said = quoted(_clean_jq_message(message), MESSAGE_CHARACTERS)  # it quotes parts of the value
             raise FilterError(f"The filter failed on the value: {said}.{failure_hint(message)}") from None
         if output is None:
             return outputs
@@ -266,7 +266,7 @@ def _outputs(compiled: Any, source: str, max_bytes: int) -> list[str]:
 
 
 def _source(document: Document, path: str) -> str:
-    """Return the JSON text that the filter works on, with as little decoding as there can be."""
+    """Return the JSON input of the filter, with as little decoding as possible."""
     if not parse_path(path) and document.metadata.kind == "json":
         text = str(document.payload, "utf-8")
         if text[:1] != '"':
@@ -276,14 +276,14 @@ def _source(document: Document, path: str) -> str:
         opened = document.opened(value)
         if opened is None:
             return dump_json(value).decode()
-        # The text itself where it is strict JSON, for the digits of its numbers.
+        # The text itself if it is strict JSON, for the digits of its numbers.
         is_strict = opened.format == "JSON" and open_json_text(value) is not None
         return value.strip() if is_strict else dump_json(opened.value).decode()  # jq knows four kinds of space
     return dump_json(value).decode()
 
 
 def _rounded(value: Any, source: str) -> list[int]:
-    """Return the integers beyond 2^53 that jq computed itself: those that do not stand in the object."""
+    """Return the integers beyond 2^53 that jq computed: those that do not occur in the object."""
     found: dict[int, None] = {}
     pending = [value]
     while pending and len(found) <= ROUNDED_NAMED:
@@ -298,7 +298,7 @@ def _rounded(value: Any, source: str) -> list[int]:
 
 
 def _has_long_integer(source: str) -> bool:
-    """Whether JSON has an integer beyond 2^53, or a text with such a word: telling those apart would cost more."""
+    """Whether JSON has an integer beyond 2^53, or a string with such digits: distinguishing them would cost more."""
     return source[:1] != '"' and any(int(found.group()) > EXACT_INTEGER for found in _INTEGER_OF_16.finditer(source))
 
 

@@ -1,4 +1,4 @@
-"""``rank``: the passages in which some words occur, the best first, by BM25 of SQLite's full-text search, in memory."""
+"""``rank``: passages that contain some words, ranked by BM25 of SQLite's full-text search in memory."""
 
 import re
 import sqlite3
@@ -12,9 +12,9 @@ from coatcheck.explorer.operations.document import Answer, Document, locate, pla
 from coatcheck.explorer.operations.searching_values import Link, path_of
 
 PASSAGE = 1_200
-"""Characters of a passage: paragraphs are joined up to that, and cut at line breaks beyond."""
+"""Characters of a passage: shorter paragraphs are joined, longer ones are split at line breaks."""
 MOST_CHARACTERS = 4_000_000
-"""Characters that are indexed: a worker takes about half a second for them."""
+"""Characters that are indexed; a worker takes about half a second for them."""
 MOST_WORDS = 20
 SNIPPET_WORDS = 40
 SNIPPET_CHARACTERS = 400
@@ -22,20 +22,20 @@ _WORD = re.compile(r"\w{1,60}")
 _BREAK = re.compile(r"\n[ \t\r]*\n")
 
 Passage = tuple[str, str]
-"""Where it stands, and its text."""
+"""A position and its text."""
 
 
 def rank(document: Document, args: dict[str, Any]) -> Answer:
-    """Find the passages of a text, or the rows of a structure, that fit some words best.
+    """Find the passages of a text, or the rows of a structure, that match some words best.
 
     Args:
         document: The object.
-        args: ``pattern`` (words; their endings may differ), ``start`` (passages to pass over), ``most`` (passages to
-            show, default 20), and the common ones.
+        args: ``pattern`` (words, which are stemmed), ``start`` (passages to skip), ``most`` (maximum passages to show,
+            default 20), and the common ones.
 
     Raises:
-        PatternError: There is no word in the pattern.
-        SandboxError: SQLite was built without full-text search here.
+        PatternError: The pattern contains no word.
+        SandboxError: SQLite was built without full-text search.
     """
     words = list(dict.fromkeys(word.lower() for word in _WORD.findall(args["pattern"])))[:MOST_WORDS]
     if not words:
@@ -62,7 +62,7 @@ def _left_out(left: int, start: int) -> str:
 
 
 def _index(database: sqlite3.Connection, value: Any) -> bool:
-    """Index the passages of a value, and say whether that is all of them."""
+    """Index the passages of a value; return whether all are indexed."""
     left = MOST_CHARACTERS
     try:
         database.execute("pragma temp_store = memory")
@@ -102,7 +102,7 @@ def _passages(value: Any) -> Iterator[Passage]:
         if isinstance(part, str):
             yield from _text(part, link)
         elif isinstance(part, dict) and link is not None and isinstance(link[1], int):
-            # A row is one passage, with its short texts; what is long or nested in it stands on its own.
+            # A row is one passage with its short texts; its long or nested values are passages of their own.
             short = [text for text in part.values() if isinstance(text, str) and len(text) <= PASSAGE]
             yield path_of(link), " ".join(short)
             rest = [(name, item) for name, item in part.items() if not isinstance(item, str) or len(item) > PASSAGE]
@@ -132,7 +132,7 @@ def _paragraphs(text: str, prefix: str) -> Iterator[Passage]:
 
 
 def _end(text: str, begin: int) -> int:
-    """Find where the passage that begins somewhere ends: at the first paragraph's end, or within ``PASSAGE``."""
+    """Find the end of a passage: at the end of the first paragraph, or within ``PASSAGE``."""
     reach = begin + PASSAGE
     found = _BREAK.search(text, begin, reach)
     if found is not None:

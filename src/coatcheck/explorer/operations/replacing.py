@@ -15,7 +15,7 @@ _CONTAINERS = {list, dict}
 
 
 class _Replacer:
-    """Replaces up to a number of matches over many texts and keeps the first changes for show."""
+    """Replaces up to a number of matches in many texts and keeps the first changes for the answer."""
 
     def __init__(self, pattern: re.Pattern[str], replacement: str, most: int) -> None:
         self._pattern = pattern
@@ -42,10 +42,10 @@ class _Replacer:
         return changed
 
     def structure(self, value: Any, link: Link) -> Any:
-        """Replace in all strings of a structure; keys stay as they are."""
+        """Replace in all strings of a structure; keys stay unchanged."""
         if isinstance(value, str):
             return self.text(value, link)
-        find = self._pattern.search  # asked first: most strings of a large structure match nothing
+        find = self._pattern.search  # searched first: most strings of a large structure do not match
         if isinstance(value, list):
             return [
                 self.structure(item, (link, position))
@@ -75,15 +75,15 @@ class _Replacer:
 
 
 def replace(document: Document, args: dict[str, Any]) -> Answer:
-    r"""Replace a regular expression in a text, or in every string inside a structure; keys stay as they are.
+    r"""Replace a regular expression in a text, or in every string of a structure; keys stay unchanged.
 
     Args:
         document: The object.
         args: ``pattern``, ``replacement`` (with ``\1`` and ``\g<name>``), ``count`` (0: all), ``case_sensitive``
-            (default false), and the common ones. With a path the new object is that part alone.
+            (default false), and the common ones. With a path, the new object is only that part.
 
     Raises:
-        PatternError: Pattern or replacement are malformed.
+        PatternError: Pattern or replacement is malformed.
     """
     pattern = compile_pattern(args["pattern"], case_sensitive=bool(args.get("case_sensitive")))
     most = int(args.get("count") or 0)

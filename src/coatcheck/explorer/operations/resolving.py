@@ -1,4 +1,4 @@
-"""``resolve``: the value that a reference stands for."""
+"""``resolve``: the value of a reference."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from coatcheck.explorer.operations.document import Answer, Document, locate
 
 PARTS = 2_000
 MEMBERS = 100
-"""Members that are kept of each list and object."""
+"""Maximum members of each list and object in a sample."""
 
 CHARACTERS = 200
-"""Characters that are kept of each text, and that a key may have."""
+"""Maximum characters of each string and key in a sample."""
 
 Place = tuple[str | int, ...]
 
@@ -22,8 +22,8 @@ class Sample:
     """A value with the first members of each list and object.
 
     Attributes:
-        value: What is left of the value.
-        cut: The places in it where something was left out.
+        value: The shortened value.
+        cut: The paths at which something was left out.
     """
 
     value: Any
@@ -35,7 +35,7 @@ class Sample:
 
     @classmethod
     def from_facts(cls, facts: Any) -> "Sample | None":
-        """Read what ``to_facts`` gave; ``None`` if it is something else."""
+        """Parse the result of ``to_facts``; ``None`` if it is malformed."""
         if not isinstance(facts, dict) or not isinstance(facts.get("cut"), list) or "value" not in facts:
             return None
         places = facts["cut"]
@@ -79,9 +79,9 @@ def resolve(document: Document, args: dict[str, Any]) -> Answer:
 
     Args:
         document: The object.
-        args: ``as_text`` (give the text, or the JSON of what is none; the fact ``null`` tells ``null`` from a text
-            that says so), ``opened`` (of a text that is a document, what it holds), ``sample`` (give a sample as the
-            fact ``sample``), ``sample_alone`` (and nothing else), and the common ones.
+        args: ``as_text`` (return the text, or the JSON of a non-text; the fact ``null`` distinguishes ``null`` from a
+            text), ``opened`` (return the parsed content of a text that is a document), ``sample`` (return a sample as
+            the fact ``sample``), ``sample_alone`` (return only the sample), and the common ones.
     """
     path = args.get("path") or ""
     if args.get("as_text"):

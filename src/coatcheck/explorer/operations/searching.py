@@ -1,4 +1,4 @@
-"""``search``: where a pattern occurs, counted exactly, the first places shown."""
+"""``search``: counts all matches of a pattern and shows the first ones."""
 
 import re
 from typing import Any
@@ -16,10 +16,10 @@ MOST_KEYS_SHOWN = 20
 
 
 def compile_pattern(pattern: str, *, case_sensitive: bool) -> re.Pattern[str]:
-    """Compile a pattern in which ``^`` and ``$`` match at lines.
+    """Compile a pattern in which ``^`` and ``$`` match at line boundaries.
 
     Raises:
-        PatternError: With the position of the fault.
+        PatternError: Names the position of the fault.
     """
     flags = re.MULTILINE if case_sensitive else re.MULTILINE | re.IGNORECASE
     try:
@@ -39,12 +39,12 @@ def compile_pattern(pattern: str, *, case_sensitive: bool) -> re.Pattern[str]:
 def search(document: Document, args: dict[str, Any]) -> Answer:
     """Find a regular expression in a text's lines, or in all keys and scalar values of a structure.
 
-    A text that is a document or a table is searched as such; where nothing in it matches, its lines are.
+    A text that is a document or a table is searched as a structure, and if nothing matches, by lines.
 
     Args:
         document: The object.
-        args: ``pattern``, ``case_sensitive`` (default false), ``start`` (matches to pass over), ``most`` (matches to
-            show, default 20), ``context`` (lines to show around those of a text), and the common ones.
+        args: ``pattern``, ``case_sensitive`` (default false), ``start`` (matches to skip), ``most`` (maximum matches to
+            show, default 20), ``context`` (lines around each match in a text), and the common ones.
 
     Raises:
         PatternError: The pattern does not compile.
@@ -78,7 +78,7 @@ def _search(pattern: re.Pattern[str], value: Any, args: dict[str, Any]) -> Answe
         head += " " + _advice(args)
     page = Page(args["limit"], head)
     lines = keys.lines + hits.lines if not start else hits.lines
-    # One match with all that is around it must not keep the others, or itself, from being shown.
+    # One match with its context must not prevent the others, or itself, from being shown.
     lines = [cut_middle(line, args["limit"] // 2) for line in lines]
     text = fill(page, lines, lambda shown: _left_out(shown, hits, keys))
     return Answer(text, facts={"matches": matches, "shown": page.count})

@@ -1,4 +1,4 @@
-"""Where a pattern occurs in a text: its lines, with the lines around them."""
+"""Searches a text: matching lines, with the lines around them."""
 
 import re
 from dataclasses import dataclass, field
@@ -7,18 +7,18 @@ from coatcheck.explorer.operations.clipping import ELLIPSIS, one_line
 
 WHOLE_LINE_CHARACTERS = 240
 AROUND_CHARACTERS = 100
-"""Shown before and after a match in a line too long to be shown whole."""
+"""Characters shown before and after a match in an overlong line."""
 MOST_LINES_OF_A_MATCH = 20
 
 
 @dataclass(slots=True)
 class Hits:
-    """Matches: all of them counted, the first ones worded.
+    """Matches: all are counted, the first ones are shown.
 
     Attributes:
-        skip: Matches that are counted but not worded.
-        most: Matches that are worded at the most.
-        context: Lines of a text that are shown before and after each match.
+        skip: Matches at the start that are counted but not shown.
+        most: Maximum number of shown matches.
+        context: Lines of a text before and after each match.
     """
 
     skip: int
@@ -28,13 +28,13 @@ class Hits:
     lines: list[str] = field(default_factory=list)
 
     def count_match(self) -> bool:
-        """Count one match, and say whether it is one to word."""
+        """Count one match; return whether it is shown."""
         self.count += 1
         return self.count > self.skip and len(self.lines) < self.most
 
 
 def search_lines(pattern: re.Pattern[str], text: str, prefix: str, hits: Hits) -> int:
-    """Add one hit for each line in which a match begins, with all lines of that match; gives the number of matches."""
+    """Add one hit for each line in which a match starts, with all its lines; return the number of matches."""
     matches = 0
     line_number, counted_to = 0, 0
     line_end = -1
@@ -69,13 +69,13 @@ def search_lines(pattern: re.Pattern[str], text: str, prefix: str, hits: Hits) -
 
 
 def _add(hits: Hits, lines: list[str]) -> None:
-    """Add lines behind the last match; what comes later may be a match itself."""
+    """Add the lines after the last match; later lines may be matches themselves."""
     if lines:
         hits.lines[-1] = "\n".join([hits.lines[-1], *lines])
 
 
 def _before(text: str, start: int, number: int, count: int, shown_to: int, prefix: str) -> list[str]:
-    """The lines before a match, as far as they were not shown yet."""
+    """The lines before a match that were not shown yet."""
     lines: list[str] = []
     while len(lines) < count and start > shown_to:
         end = start - 1
@@ -86,7 +86,7 @@ def _before(text: str, start: int, number: int, count: int, shown_to: int, prefi
 
 
 def _after(text: str, end: int, number: int, count: int, prefix: str) -> tuple[list[tuple[int, str]], int]:
-    """The lines behind a match with their numbers, and where they end."""
+    """The lines after a match with their numbers, and their end."""
     lines: list[tuple[int, str]] = []
     while len(lines) < count and end + 1 < len(text):
         start, end = end + 1, _end_of_line(text, end + 1)

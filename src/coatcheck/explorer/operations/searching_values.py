@@ -1,4 +1,4 @@
-"""Where a pattern occurs in a structure: keys and scalar values, with the rows that hold them."""
+"""Searches a structure: keys and scalar values, with the rows that contain them."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -9,15 +9,15 @@ from coatcheck.explorer.operations.searching_lines import WHOLE_LINE_CHARACTERS,
 from coatcheck.references import Index, Key, Path, Step
 
 ROW_CHARACTERS = 400
-"""An item of a list of no more characters is shown whole where one of its values matches."""
+"""Maximum characters of a list item that is shown whole if one of its values matches."""
 
 Link = tuple["Link", str | int] | None
-"""The way to a part: the way to what it is in, and its key or position there. Cheaper than a path while searching."""
+"""The position of a part: the link of its container, and its key or index. Cheaper than a path while searching."""
 Pending = list[tuple[Link, Iterator[tuple[str | int, Any]], Any]]
 
 
 def search_values(pattern: re.Pattern[str], value: Any, hits: Hits, keys: Hits) -> bool:
-    """Search all keys and scalars, in the document's order; says whether rows were found, each of which counts once."""
+    """Search all keys and scalars in document order; return whether rows were found, each of which counts once."""
     if not isinstance(value, (dict, list)):
         if pattern.search(_SCALARS.get(type(value), _any_scalar)(value)) and hits.count_match():
             hits.lines.append(scalar_json(value, WHOLE_LINE_CHARACTERS))
@@ -26,7 +26,7 @@ def search_values(pattern: re.Pattern[str], value: Any, hits: Hits, keys: Hits) 
 
 
 class _Search:
-    """A walk with no recursion, in which no path is made before it is shown."""
+    """A walk without recursion that builds only the paths that are shown."""
 
     def __init__(self, pattern: re.Pattern[str], hits: Hits, keys: Hits) -> None:
         self._find = pattern.search
@@ -38,7 +38,7 @@ class _Search:
         self._rows = 0
 
     def run(self, value: dict[str, Any] | list[Any]) -> bool:
-        """Walk; the hot loop: millions of members within the deadline."""
+        """Run the search; a hot loop over millions of members."""
         found_keys: dict[str, bool] = {}
         pending, find, as_text = self._pending, self._find, _SCALARS
         pending.append((None, _members_of(value), value))
@@ -46,7 +46,7 @@ class _Search:
             link, members, _ = pending[-1]
             for step, member in members:
                 if type(step) is str and step not in found_keys:
-                    # A name that many rows have is one key.
+                    # A name in many rows counts as one key.
                     found_keys[step] = find(step) is not None
                     if found_keys[step] and self._keys.count_match():
                         self._keys.lines.append(f"{path_of((link, step))} (key)")
@@ -65,7 +65,7 @@ class _Search:
     def _found(self, link: Link, member: Any) -> None:
         place = next((entry for entry in reversed(self._pending) if _is_in_a_list(entry[0])), None)
         if place is not None and place[2] is self._row:
-            return  # its row is counted, and shown, already
+            return  # its row is already counted and shown
         row = None if place is None else _row(place[2])
         if row is not None and place is not None:
             self._row = place[2]
@@ -79,7 +79,7 @@ def _is_in_a_list(link: Link) -> bool:
 
 
 def _row(value: Any) -> str | None:
-    """Return a row as JSON, where it is short."""
+    """Return a row as JSON if it is short."""
     text, is_whole = bounded_json(value, ROW_CHARACTERS)
     return text if is_whole else None
 
@@ -96,7 +96,7 @@ _SCALARS: dict[type, Callable[[Any], str]] = {
     float: float.__repr__,
     int: lambda number: str(number) if -_QUICK < number < _QUICK else _any_scalar(number),
 }
-"""The JSON of scalars, the quick way where there is one; ``str`` refuses very long integers."""
+"""The JSON of scalars, by the fastest method; ``str`` refuses very long integers."""
 
 
 def _members_of(value: Any) -> Iterator[tuple[str | int, Any]]:

@@ -1,4 +1,4 @@
-"""``show``: a bounded preview of a part, or the whole of it where that fits."""
+"""``show``: a part as a whole if it fits, else its bounded preview."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ def show(document: Document, args: dict[str, Any]) -> Answer:
 
     Args:
         document: The object.
-        args: ``reference``, ``path``, ``limit``; ``whole`` (give everything where it fits, default true); ``headline``
-            (begin with the reference also then, default false); ``gets`` (characters that an answer
-            of ``get`` may have); ``describe`` (say in a few words what it is, for listings, default false);
-            ``expires_in`` (seconds until the object expires, or ``None``) and ``tool`` for the preview's words.
+        args: ``reference``, ``path``, ``limit``; ``whole`` (return everything if it fits, default true); ``headline``
+            (start with the reference also then, default false); ``gets`` (characters that an answer
+            of ``get`` may have); ``describe`` (add a short description for listings, default false);
+            ``expires_in`` (seconds until the object expires, or ``None``) and ``tool`` for the preview.
     """
     from coatcheck.explorer.previews import (
         Subject,
@@ -62,7 +62,7 @@ def _opened(document: Document, value: Any) -> Opened | None:
     try:
         return document.opened(value) if isinstance(value, str) else None
     except ArgumentRejected:
-        return None  # a document that is refused can still be shown as text
+        return None  # a refused document can still be shown as text
 
 
 def _characters(document: Document, value: Any, *, is_root: bool) -> int:

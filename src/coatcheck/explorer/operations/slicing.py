@@ -1,4 +1,4 @@
-"""``slice``: items, lines, characters or keys by position, as many as fit."""
+"""``slice``: items, members, lines or characters by position, as many as fit."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -14,8 +14,8 @@ from coatcheck.references import Key
 def slice_part(document: Document, args: dict[str, Any]) -> Answer:
     """Show positions ``start`` to ``end`` (not included; negative ones count from the end) of a part.
 
-    A list gives items, an object its members, a text of several lines lines, a text of one line characters; a text
-    that is a document or a table gives the items or members of that.
+    These are the items of a list, the members of an object, the lines of a text, the characters of a single line, or
+    the items or members of a text that is a document or a table.
 
     Raises:
         ArgumentRejected: The part has no positions.

@@ -1,4 +1,4 @@
-"""Runs every operation once, so that whatever they import, and whatever codecs they need, is there."""
+"""Runs every operation once, so that all modules and codecs that they need are loaded."""
 
 import contextlib
 import unicodedata  # noqa: F401  # for patterns with \N{…}; a worker cannot import any more later
@@ -15,7 +15,7 @@ _TOOL_RESULT = ToolResult(text_result('{"a": [1, 2]}'))
 
 
 def warm_up(operations: dict[str, Callable[[Document, dict[str, Any]], Answer]]) -> None:
-    """Run all operations on small objects of every kind, faults included."""
+    """Run all operations on small objects of every kind, including invalid ones."""
     values = [
         {"a": [1, None, 10**30, {"b": "x\ny\u2028" * 200}]},
         "one\ntwo",

@@ -1,7 +1,7 @@
-"""Bounded previews: what a model sees of a value in place of the value.
+"""Bounded previews, which a model reads instead of a value.
 
 The input is JSON-like: dicts, lists (tuples count as lists), strings, numbers, booleans and ``None``. The cost depends
-on what is shown and not on the size of the value.
+on the length of the preview, not on the size of the value.
 """
 
 from contextlib import suppress
@@ -49,20 +49,20 @@ def render(
 ) -> Preview:
     """Preview a value in at most ``limit`` characters, whatever the value.
 
-    Shows type and size, the shape with field names and counts, the first and last members with their paths, what is
-    left out, and calls that work on this very object. With little room, the reference stays longest; where not even
-    that fits the answer is empty, never a part of it.
+    It shows type and size, the shape with field names and counts, the first and last members with their paths, what is
+    left out, and calls that work on this object. With a small limit, the reference is kept longest; if it does not fit,
+    the preview is empty.
 
     Args:
         value: A JSON-like value.
         subject: Reference, size and origin, for the first line and the calls.
-        limit: Characters, 0 or more.
-        opened: What a text holds, where the caller has opened it: its structure is shown in place of lines. Texts of
-            up to ``SMALL`` characters are opened here where that is harmless.
-        in_sandbox: Whether this is a worker, in which long texts may be looked through.
+        limit: Maximum characters, 0 or more.
+        opened: The parsed content of a text, if the caller has parsed it: its structure is shown instead of lines.
+            Texts of up to ``SMALL`` characters are parsed here if that is harmless.
+        in_sandbox: Whether this is a worker, in which long texts may be scanned.
 
     Raises:
-        NoJsonForm: The preview met a Python object that has no JSON form of its own.
+        NoJsonForm: The value contains a Python object without a JSON form.
     """
     if subject.tokens is None:
         subject = replace(subject, tokens=estimate_tokens(value, subject.characters))
@@ -84,7 +84,7 @@ def render(
 
 
 def is_for_a_worker(value: Any) -> bool:
-    """Whether a preview opens a text that is only opened in the sandbox: the value, or its one long part."""
+    """Whether a preview needs a parser that runs only in the sandbox, for the value or its one long part."""
     if isinstance(value, str):
         return is_for_the_sandbox(value)
     if not isinstance(value, dict) or len(value) > FEW:
@@ -98,27 +98,27 @@ def is_for_a_worker(value: Any) -> bool:
 
 
 def _has_a_long_text(member: Any) -> bool:
-    if isinstance(member, dict):  # a block, or the resource in it
+    if isinstance(member, dict):  # a block, or its resource
         member = member.get("text") or member.get("resource")
         member = member.get("text") if isinstance(member, dict) else member
     return isinstance(member, str) and len(member) >= LONG
 
 
 def gets_whole(value: Any, response_limit: int) -> bool:
-    """Whether a value is a text that an answer of at most so many characters gives whole."""
+    """Whether a value is a text that fits whole into an answer of ``response_limit`` characters."""
     return isinstance(value, str) and len(value) <= response_limit and render_whole(value, response_limit) is not None
 
 
 BESIDE = 500
-"""Characters of what stands beside the one long part of a value."""
+"""Characters of the members besides the one long part of a value."""
 WRITTEN = 300_000
 """Characters of a list or object up to which it is written out for its length."""
 LEAST_INSIDE = 500
-"""Characters that the preview of that part must have."""
+"""Minimum characters of the preview of that part."""
 
 
 def _render_around(value: Any, inner: Path, subject: Subject, limit: int, *, in_sandbox: bool) -> Preview:
-    """Preview a value that is hardly more than one long part: what is beside it, and the preview of that part."""
+    """Preview a value that consists mostly of one long part: its other members, and the preview of that part."""
     target = subject.target
     part = at(value, inner)
     what = title_of_blocks(value[CONTENT]) if is_envelope(value) else title(value)
@@ -132,7 +132,7 @@ def _render_around(value: Any, inner: Path, subject: Subject, limit: int, *, in_
     name = "" if target is None else str(Reference(target.object_id, target.path.join(inner.steps)))
     opened = None
     if in_sandbox and isinstance(part, str):
-        with suppress(ArgumentRejected):  # a document that is refused can still be shown as text
+        with suppress(ArgumentRejected):  # a refused document can still be shown as text
             opened = open_text(part, in_sandbox=True)
     about = Subject(name, _characters(part, value, inner, subject))
     preview = render(part, about, budget.room, opened, in_sandbox=in_sandbox)

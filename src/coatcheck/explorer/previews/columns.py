@@ -1,4 +1,4 @@
-"""Tables whose columns are named once, beside rows that are arrays: what databases and data frames give."""
+"""Tables whose columns are named once, with rows as arrays, as databases and data frames return them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class Columns:
     """The columns of a table.
 
     Attributes:
-        key: The key under which they stand, beside the rows.
+        key: Their key, next to the rows.
         names: Their names, in order.
-        kinds: Their types, as far as they are told.
+        kinds: Their types, if given.
         are_objects: Whether each is an object with a ``name``.
         rows: The rows.
     """
@@ -44,7 +44,7 @@ class Columns:
 
 
 def columns_beside(value: Any, place: Path) -> Columns | None:
-    """Return the columns that stand beside the rows at ``place``, where the rows fit them."""
+    """Return the columns next to the rows at ``place``, if the rows match them."""
     if not place.steps or not isinstance(place.steps[-1], Key):
         return None
     for step in place.steps[:-1]:
@@ -66,7 +66,7 @@ def columns_beside(value: Any, place: Path) -> Columns | None:
 
 
 def parallel_lists(value: Any, place: Path) -> list[str]:
-    """Return the names of lists of scalars beside the one at ``place`` that are as long, itself among them."""
+    """Return the names of lists of scalars of the same length as the one at ``place``, itself included."""
     if len(place.steps) < 1 or not all(isinstance(step, Key) for step in place.steps):
         return []
     for step in place.steps[:-1]:

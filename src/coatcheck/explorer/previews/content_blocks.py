@@ -1,4 +1,4 @@
-"""The preview of a tool result of several blocks: what is in each of them, and not how MCP wraps it."""
+"""The preview of a tool result with several blocks: their contents without the MCP structure."""
 
 from collections import Counter
 from typing import Any
@@ -14,7 +14,7 @@ from coatcheck.references import Index, Key, Path, Reference, Slice
 KIND, NAME, START = 30, 50, 120
 """Characters of a block's type, of each of its names, and of the start of its text."""
 RESERVE = 400
-"""Characters for the next steps and for what is left out."""
+"""Characters for the next steps and the omitted blocks."""
 MOST_BLOCKS = 15
 BYTES = "$base64"
 BASE64 = {"image": ("data",), "audio": ("data",), "resource": ("resource", "blob")}
@@ -22,7 +22,7 @@ TEXT = {"text": ("text",), "resource": ("resource", "text")}
 
 
 def is_envelope(value: Any) -> bool:
-    """Whether it is what a tool result of several blocks is stored as."""
+    """Whether a value is the stored form of a tool result with several blocks."""
     content = value.get(CONTENT) if isinstance(value, dict) and value.keys() == {CONTENT} else None
     return isinstance(content, list) and all(
         isinstance(block, dict) and isinstance(block.get("type"), str) for block in content
@@ -37,12 +37,12 @@ def title_of_blocks(blocks: list[dict[str, Any]]) -> str:
 
 
 def title_of_bytes(value: dict[str, Any]) -> str:
-    """Name the number of bytes that a value stands for."""
+    """Name the number of bytes of an encoded value."""
     return f"{counted(value['bytes'] if isinstance(value['bytes'], int) else 0, 'byte')} in base64"
 
 
 def render_blocks(value: dict[str, Any], subject: Subject, limit: int) -> str:
-    """Preview a result of blocks in at most ``limit`` characters: a line for each, with the path to what it holds."""
+    """Preview a result of blocks in at most ``limit`` characters: a line for each, with the path to its content."""
     blocks, target = value[CONTENT], subject.target
     budget = PreviewBudget(limit)
     if not budget.put_first("headline", headlines(subject, title_of_blocks(blocks))):
@@ -65,7 +65,7 @@ def render_blocks(value: dict[str, Any], subject: Subject, limit: int) -> str:
 
 
 def is_bytes(value: Any) -> bool:
-    """Whether it is what bytes are stored as."""
+    """Whether a value is the stored form of bytes."""
     return isinstance(value, dict) and value.keys() == {BYTES, "bytes"} and isinstance(value[BYTES], str)
 
 
@@ -88,7 +88,7 @@ def _path(position: int, inside: tuple[str, ...] = ()) -> Path:
 
 
 def _inside(block: dict[str, Any], places: dict[str, tuple[str, ...]]) -> tuple[tuple[str, ...], str]:
-    """Return where a block holds its text or base64, and that; two empty ones where it has none."""
+    """Return the path and content of a block's text or base64; two empty strings if it has none."""
     keys = places.get(block["type"], ())
     held: Any = block if keys else None
     for key in keys:
@@ -97,7 +97,7 @@ def _inside(block: dict[str, Any], places: dict[str, tuple[str, ...]]) -> tuple[
 
 
 def block_line(block: dict[str, Any], path: Path) -> str:
-    """Describe in one line what is in a block and under which path: type, name, length, the start of its text."""
+    """Describe a block on one line: path, type, name, length, and the start of its text."""
     resource = block.get("resource")
     about: dict[str, Any] = resource if isinstance(resource, dict) else block
     named = (about[key] for key in ("name", "uri", "mimeType") if isinstance(about.get(key), str))
@@ -112,7 +112,7 @@ def block_line(block: dict[str, Any], path: Path) -> str:
 
 
 def _steps(blocks: list[dict[str, Any]], target: Reference) -> list[str]:
-    """Read the longest text or the links, and pass a block on."""
+    """Suggest reading the longest text or the links, and passing a block to a tool."""
     lengths = [(len(_inside(block, TEXT)[1]), -position) for position, block in enumerate(blocks)]
     longest, place = max(lengths)
     steps = []

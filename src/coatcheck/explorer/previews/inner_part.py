@@ -1,4 +1,4 @@
-"""The one long part of a value that is hardly more: a text in an object, a resource beside a sentence."""
+"""Finds the one long part of a value that has little else: a text in an object, a resource next to a sentence."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,18 +9,18 @@ from coatcheck.explorer.previews.samples import render_whole
 from coatcheck.references import Index, Key, Path, Step
 
 FEW = 8
-"""Members that a value may have beside its long part, and that part itself."""
+"""Maximum members of a value, including its long part."""
 SHORT = 300
-"""Characters of a member that is not the long part."""
+"""Maximum characters of a member that is not the long part."""
 LONG = 1_000
-"""Characters that the long part has at least."""
+"""Minimum characters of the long part."""
 _TEXT_OF_A_BLOCK = {"text": (Key("text"),), "resource": (Key("resource"), Key("text"))}
 
 
 def path_to_long_part(value: Any) -> Path | None:
-    """Return the way to the only long part, where it is a text, or in a list a text, a list or an object.
+    """Return the path to the only long part if it is a text, or in a list a text, a list or an object.
 
-    A list or an object that is the long part of an object is found by what a preview shows of its shape.
+    A list or an object that is the long part of an object is shown by the shape of a preview anyway.
     """
     steps: tuple[Step, ...] = ()
     if is_envelope(value):
@@ -41,12 +41,12 @@ def path_to_long_part(value: Any) -> Path | None:
 
 
 def _is_alone(members: list[tuple[Step, Any]]) -> bool:
-    """Whether one item is a list or an object, and the others, of which there are some, are not: no rows."""
+    """Whether exactly one of several items is a list or an object, so that they are not rows."""
     return len(members) > 1 and sum(isinstance(member, (list, dict)) for _, member in members) == 1
 
 
 def at(value: Any, path: Path) -> Any:
-    """Return the part at a path of keys and positions that is known to be there."""
+    """Return the part at an existing path of keys and positions."""
     for step in path.steps:
         value = value[step.name if isinstance(step, Key) else step.position]  # type: ignore[union-attr]
     return value

@@ -1,4 +1,4 @@
-"""Example jq filters that are valid, fit the data at hand and give little."""
+"""Example jq filters that are valid, match the data and have short results."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -21,15 +21,15 @@ from coatcheck.explorer.previews.wording import quote
 from coatcheck.references import Index, Key, Path
 
 TEXT = 30
-"""Longest text, in characters, that an example compares with."""
+"""Maximum characters of a text in a comparison."""
 SHOWN = 3
 """Items that a preview shows at least in part."""
 FEW = 20
-"""Items that a filter gives at the most."""
+"""Maximum items in the result of a filter."""
 MOST_FIELDS = 20
-"""Fields among which one to select by is looked for."""
+"""Fields that are considered for a selection."""
 MOST_BESIDE = 1
-"""Fields beside the one that an item wraps."""
+"""Maximum fields besides the one that an item wraps."""
 
 
 def jq_path(path: Path) -> str:
@@ -55,7 +55,7 @@ def for_array(place: Path, items: Shape, sampled: Sequence[Any], total: int) -> 
 
 
 def _for_inner(items: Shape, sampled: Sequence[Any]) -> str:
-    """Return a filter over the records inside of a few records, which are all shown themselves; ``""`` without any."""
+    """Return a filter over the records inside a few records that are all shown; ``""`` without any."""
     for name, found in ((items.objects.fields or {}) if items.objects else {}).items():
         inner = found.shape.arrays.items if found.shape.arrays is not None else None
         if inner is not None and inner.objects is not None and is_identifier(name):
@@ -72,7 +72,7 @@ def _for_inner(items: Shape, sampled: Sequence[Any]) -> str:
 
 
 def _has_mostly_lists(items: Shape) -> bool:
-    """Whether records have a list of records that say more than they do themselves: reservations of instances."""
+    """Whether records contain lists of more informative records, such as reservations with instances."""
     fields = (items.objects.fields or {}) if items.objects else {}
     plain = sum(found.shape.objects is None and found.shape.arrays is None for found in fields.values())
     everywhere = [found.shape for found in fields.values() if items.objects and found.present == items.objects.seen]
@@ -114,7 +114,7 @@ def for_map(place: Path, values: Shape, sampled: Sequence[Any], total: int) -> s
 
 
 def for_record(record: dict[str, Any]) -> str:
-    """Return a filter for an object without a list worth the name: some of its fields."""
+    """Return a filter for an object without a significant list: some of its fields."""
     names = [name for name in islice(record, 40) if is_usable(name)]
     plain = [name for name in names if not isinstance(record[name], (dict, list, tuple))]
     picked = [Pick((name,), is_long_text((record[name],))) for name in (plain or names)[:MOST]]
@@ -156,7 +156,7 @@ def _for_cells(objects: Objects) -> str:
 
 
 def _wrapped(objects: Objects) -> tuple[str, Shape] | None:
-    """Return the one field that holds an object, where the items are hardly more: the ``node`` of GraphQL's edges."""
+    """Return the one field with an object if the items have little else: the ``node`` of GraphQL's edges."""
     fields = list((objects.fields or {}).items())
     inner = [(name, found.shape) for name, found in fields if found.shape.objects is not None]
     if len(inner) != 1 or len(fields) > MOST_BESIDE + 1 or not is_identifier(inner[0][0]):
@@ -165,7 +165,7 @@ def _wrapped(objects: Objects) -> tuple[str, Shape] | None:
 
 
 def _selection(names: list[str], sampled: Sequence[Any]) -> str:
-    """A condition that some but not all of the sampled items meet, on one of the fields; ``""`` without one."""
+    """A condition on a field that some but not all sampled items meet; ``""`` if there is none."""
     records = [item for item in sampled if isinstance(item, dict)]
     fields = dict.fromkeys([*names, *(name for name in islice(records[0], MOST_FIELDS) if is_usable(name))])
     for name in fields:

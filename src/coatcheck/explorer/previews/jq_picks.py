@@ -1,4 +1,4 @@
-"""Which fields of records an example filter picks, and how it writes them."""
+"""Picks fields of records for an example filter, and writes them."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,17 +10,17 @@ from coatcheck.explorer.previews.shape import Objects, Shape
 from coatcheck.explorer.previews.wording import quote
 
 NAME = 60
-"""Longest field name, in characters, that an example uses."""
+"""Maximum characters of a field name in an example."""
 LONG_TEXT = 100
-"""Characters of a text from which on its start is picked; those that texts of a field have on average."""
+"""Average characters of a field's texts from which only their start is picked."""
 START = 60
 """Characters of the start of a long text."""
 MOST = 3
-"""Fields that are picked."""
+"""Maximum number of picked fields."""
 OPAQUE = 60
-"""Characters from which on a text without a space is not worth picking where there are other fields."""
+"""Characters from which a text without a space is picked only if there are no other fields."""
 SAME = 3
-"""Records from which on a field that is the same in all of them tells nothing."""
+"""Number of records from which a field with one value in all of them is uninformative."""
 IDENTIFYING_FIELDS = (
     "id",
     "number",
@@ -37,7 +37,7 @@ IDENTIFYING_FIELDS = (
 )
 """Field names that identify or describe a record almost everywhere."""
 _TYPE = re.compile(r"[A-Z]{1,4}|\$\w{1,40}|v|\w{0,40}[vV]alue")
-"""Keys that tell a value's type, or nothing: ``{age: {N: "3"}}``."""
+"""Keys that name a value's type or are generic: ``{age: {N: "3"}}``."""
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -46,9 +46,9 @@ class Pick:
     """A field that is picked.
 
     Attributes:
-        steps: The keys that lead to it, one or two.
+        steps: Its path of one or two keys.
         is_long: Whether it is a long text, of which the start is enough.
-        is_only: Whether its key tells its type and the object around it has no other: ``{age: .age.N}``.
+        is_only: Whether its key names its type and its object has no other: ``{age: .age.N}``.
     """
 
     steps: tuple[str, ...]
@@ -57,7 +57,7 @@ class Pick:
 
     @property
     def name(self) -> str:
-        """What it is called in the result."""
+        """Its name in the result."""
         return self.steps[-2 if self.is_only else -1]
 
     def __str__(self) -> str:
@@ -69,7 +69,7 @@ def picks(objects: Objects, sampled: Sequence[Any]) -> list[Pick]:
     """Choose up to three fields: scalars that all records have and that differ, those of objects inside, then others.
 
     Args:
-        objects: What is known of the records.
+        objects: The shape of the records.
         sampled: Some of the records.
     """
     records = [record for record in sampled if isinstance(record, dict)]
@@ -87,7 +87,7 @@ def picks(objects: Objects, sampled: Sequence[Any]) -> list[Pick]:
 
 
 def projection(picked: Sequence[Pick]) -> str:
-    """Write what gives the picked fields of one record: an object of several, one alone as it is."""
+    """Write the projection of one record: an object of several fields, or the value of a single one."""
     if len(picked) == 1:
         return str(picked[0])
     parents = {pick.steps[:-1] for pick in picked}
@@ -103,7 +103,7 @@ def _entry(pick: Pick) -> str:
 
 
 def field(name: str, *, first: bool) -> str:
-    """Write the step to a field."""
+    """Write a field as a path step."""
     if is_identifier(name):
         return f".{name}"
     return f"{'.' if first else ''}[{quote(name)}]"
@@ -120,13 +120,13 @@ def is_usable(name: Any) -> bool:
 
 
 def identifying_fields(names: Sequence[str]) -> list[str]:
-    """Order field names: those by which people know records first, the others as they come."""
+    """Order field names: identifying ones first, the others in their order."""
     known = [name for name in IDENTIFYING_FIELDS if name in names]
     return [*known, *(name for name in names if name not in known)]
 
 
 def is_long_text(texts: Iterable[Any]) -> bool:
-    """Whether texts are so long on average that their starts are enough; other values do not count."""
+    """Whether texts are so long on average that their starts are sufficient; other values are ignored."""
     lengths = [len(text) for text in texts if isinstance(text, str)]
     return sum(lengths) > LONG_TEXT * len(lengths)
 
@@ -154,13 +154,13 @@ def _is_long(name: str, shape: Shape, records: list[dict[Any, Any]]) -> bool:
 
 
 def _is_opaque(name: str, records: list[dict[Any, Any]]) -> bool:
-    """Whether a field has long texts without a space: hashes and addresses, which cost much and tell little."""
+    """Whether a field has long texts without a space: hashes and URLs, which cost many tokens and say little."""
     texts = [text for record in records if isinstance(text := record.get(name), str)]
     return bool(texts) and " " not in texts[0] and OPAQUE * len(texts) < sum(map(len, texts))
 
 
 def _inside(objects: Objects, records: list[dict[Any, Any]]) -> Iterator[Pick]:
-    """Fields of the objects inside of records: the most telling one of each, then the next ones."""
+    """Fields of objects inside records: the most informative one of each, then the next ones."""
     by_parent, seen = [], set[str]()
     for name, shape in _fields(objects):
         if shape.objects is None or shape.scalars or shape.arrays is not None:
@@ -168,7 +168,7 @@ def _inside(objects: Objects, records: list[dict[Any, Any]]) -> Iterator[Pick]:
         inner = [record[name] for record in records if isinstance(record.get(name), dict)]
         is_only = shape.objects.keys.most == 1 and all(map(_TYPE.fullmatch, shape.objects.fields or ()))
         scalars = {child: known for child, known in _fields(shape.objects) if _is_scalar(known)}
-        # what two objects have alike is picked from the first
+        # a field that two objects share is picked from the first
         own = [child for child in scalars if _differs(child, inner) and (is_only or child not in seen)]
         seen.update(() if is_only else own)
         by_parent.append(

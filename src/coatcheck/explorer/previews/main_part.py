@@ -1,4 +1,4 @@
-"""The part of a value that makes it large, and how paths into it are written."""
+"""The main part of a value, which makes it large, and paths into it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +10,14 @@ from coatcheck.explorer.tool_names import DEFAULT_PREFIX, listed_name
 from coatcheck.references import Key, Path, Reference, Step
 
 LONGEST = 400
-"""Characters of one suggestion; longer ones are not made."""
+"""Maximum characters of a suggestion; longer ones are dropped."""
 
 
 def call(tool: str, target: Reference, **arguments: str | int) -> str:
     """Write a call of one of the object tools, ``""`` if it gets too long; the target's path is an argument.
 
     Args:
-        tool: The tool's name behind ``object_store_``.
+        tool: The tool's name after ``object_store_``.
         target: Object and path.
         **arguments: The tool's other arguments.
     """
@@ -32,7 +32,7 @@ def call(tool: str, target: Reference, **arguments: str | int) -> str:
 
 
 def reference_usage(target: Reference, part: Path) -> str:
-    """Report that the reference, or a part of it, stands for its value in any tool's argument."""
+    """Return the sentence that any tool takes the reference, or a part of it, as an argument."""
     whole = str(target)
     if len(whole) > LONGEST:
         return "Any tool takes the reference as an argument."
@@ -52,12 +52,12 @@ def _argument(value: str | int) -> str:
 RUN = 10
 """Scalars of a list that are shown in one line."""
 KEY = 120
-"""Longest key, in characters, that a path in a preview holds."""
+"""Maximum characters of a key in a path of a preview."""
 
 
 @dataclass(frozen=True, slots=True)
 class Main:
-    """The part of a value that makes it large: the list or map whose members are worth samples.
+    """The main part of a value: the list or map whose members are sampled.
 
     ``place`` is its path from the value; ``shape`` is that of one member.
     """
@@ -68,17 +68,17 @@ class Main:
 
     @property
     def is_run(self) -> bool:
-        """Whether it is a list of scalars, which are shown many in a line."""
+        """Whether it is a list of scalars, which share a line."""
         return not isinstance(self.container, dict) and self.shape.objects is None and self.shape.arrays is None
 
     @property
     def noun(self) -> str:
-        """What its members are called."""
+        """The noun for its members."""
         return "key" if isinstance(self.container, dict) else "item"
 
 
 def find_main(value: Any, shape: Shape) -> Main | None:
-    """Find the largest list or map that is reached through single objects; ``None`` if there is none."""
+    """Find the largest list or map on a path through single objects; ``None`` if there is none."""
     best: tuple[int, tuple[Step, ...], Shape] | None = None
     places: list[tuple[tuple[Step, ...], Shape]] = [((), shape)]
     for path, here in places:
@@ -92,7 +92,7 @@ def find_main(value: Any, shape: Shape) -> Main | None:
         elif arrays is not None and arrays.items is not None:
             weight, members = arrays.lengths.most, arrays.items
         if members is not None:
-            # a few scalars are seen well enough at the top level
+            # a few scalars are visible at the top level
             records = members.objects is not None or members.arrays is not None
             weight = 4 * weight if records else weight
             if not path or ((records or weight > RUN) and (best is None or weight > best[0])):
@@ -106,7 +106,7 @@ def find_main(value: Any, shape: Shape) -> Main | None:
 
 
 def label_of(path: Path) -> str:
-    """Write a path, or say what it leads to where a key in it is too long to be of use."""
+    """Write a path, or a description if one of its keys is too long."""
     longest = max((len(step.name) for step in path.steps if isinstance(step, Key)), default=0)
     if longest > KEY:
         return f"(under a key of {counted(longest, 'character')})"

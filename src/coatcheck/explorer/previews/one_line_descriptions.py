@@ -1,6 +1,6 @@
-"""What a value is, in a few words for a line of a listing: type, length, format, names of fields.
+"""Describes a value on one line of a listing: type, length, format, names of fields.
 
-Words of the value stand in braces or brackets of ours, quoted where they are more than one plain word.
+Words of the value are in braces or brackets, and quoted unless they are one plain word.
 """
 
 import re
@@ -15,17 +15,17 @@ from coatcheck.references import Path
 
 MOST_NAMES = 20
 WORTH_COUNTING = 10
-"""Members of a list or object that is a field from which on they are counted."""
+"""Minimum members of a field's list or object for which they are counted."""
 START = 40
-"""Characters of a text's start."""
+"""Characters of the start of a text."""
 
 
 class Preview(NamedTuple):
-    """A preview, and what it is of in a few words.
+    """A preview with a short description.
 
     Attributes:
         text: The preview.
-        describe: Returns the words; only those of what is being stored are of use.
+        describe: Returns the description, which is used only for objects that are being stored.
     """
 
     text: str
@@ -33,7 +33,7 @@ class Preview(NamedTuple):
 
     @property
     def about(self) -> str:
-        """At most ``MAX_ABOUT_CHARACTERS`` characters on one line."""
+        """The description: at most ``MAX_ABOUT_CHARACTERS`` characters on one line."""
         return self.describe()
 
 
@@ -47,7 +47,7 @@ def title(value: Any) -> str:
 
 
 def describe_value(value: Any, text_format: str = "") -> str:
-    """Name a value's type and length, the format that spells it out, and its fields or those of its first item."""
+    """Name a value's type and length, its text format, and its fields or those of its first item."""
     lead = f"{title(value)} in {text_format}" if text_format else title(value)
     first = value[0] if isinstance(value, (list, tuple)) and value else value
     return (
@@ -58,24 +58,24 @@ def describe_value(value: Any, text_format: str = "") -> str:
 
 
 def describe_text(lead: str, form: str, told: str, start: str) -> str:
-    """Name a text by its length, what it looks like, and what is told of it or else how it begins."""
+    """Name a text's length, its format, and its counts or else its start."""
     words = told or (_quoted(start) if start.strip() else "")
     return with_words(lead, "()", [": ".join(filter(None, (form, words)))])
 
 
 def describe_around(lead: str, path: Path, inner: str) -> str:
-    """Name a value that is hardly more than the part at ``path``, which is ``inner`` in a few words."""
+    """Name a value that consists mostly of the part at ``path``, whose description is ``inner``."""
     forms = (f"{lead}, {path}: {inner}", f"{lead}, {path}: {shorten(inner)}", lead)
     return next(form for form in forms if len(form) <= MAX_ABOUT_CHARACTERS or form is lead)
 
 
 def shorten(about: str) -> str:
-    """Leave out what is enclosed, such as the names of fields."""
+    """Remove the enclosed words, such as the names of fields."""
     return re.split(r" [({]", about, maxsplit=1)[0]
 
 
 def with_words(lead: str, marks: str, parts: Iterable[str]) -> str:
-    """Write ``lead {part, part, …}`` with as many parts as fit; without any it is the lead alone."""
+    """Write ``lead {part, part, …}`` with as many parts as fit, or only the lead."""
     room = MAX_ABOUT_CHARACTERS - len(lead) - 4
     written: list[str] = []
     for part in parts:

@@ -1,4 +1,4 @@
-"""A preview within its limit: parts are added in the order of their worth and shown in the order of reading."""
+"""Builds a preview within its limit: parts are added by priority and shown in reading order."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ class PreviewBudget:
     """The parts of a preview, which together never exceed its limit.
 
     Args:
-        limit: The maximum characters of the finished text.
+        limit: Maximum characters of the preview.
     """
 
     def __init__(self, limit: int) -> None:
@@ -18,11 +18,11 @@ class PreviewBudget:
 
     @property
     def room(self) -> int:
-        """Characters that one more part may have, its line break not counted."""
+        """Characters available for another part, without its line break."""
         return max(self._room - (1 if self._slots else 0), 0)
 
     def put(self, slot: str, text: str) -> bool:
-        """Add a part on lines of its own, behind what its slot already has; refuse what does not fit."""
+        """Append a part to a slot on new lines; return ``False`` if it does not fit."""
         if not text or len(text) > self.room:
             return False
         self._room -= len(text) + (1 if self._slots else 0)
@@ -39,5 +39,5 @@ class PreviewBudget:
         return any(self.put(slot, text) for text in texts)
 
     def text(self) -> str:
-        """Return the finished text."""
+        """Return the preview."""
         return "\n".join(self._slots[slot] for slot in SLOTS if slot in self._slots)

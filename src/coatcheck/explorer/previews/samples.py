@@ -1,7 +1,7 @@
-"""Parts of a value as compact JSON within a number of characters, and a true count of what was cut on the way.
+"""Parts of a value as compact JSON within a number of characters, with exact counts of omitted parts.
 
-Three marks stand for what is not shown: ``"abc…(+1,234 characters)"`` a text that continues, ``{…3}`` and ``[…12]``
-parts that are folded, ``…+7 keys`` and ``…+7 items`` the rest of an object or array.
+Three marks show omissions: ``"abc…(+1,234 characters)"`` for a longer text, ``{…3}`` and ``[…12]`` for folded parts,
+and ``…+7 keys`` and ``…+7 items`` for the rest of an object or array.
 """
 
 from dataclasses import dataclass
@@ -22,21 +22,21 @@ from coatcheck.explorer.previews.wording import (
 )
 
 ONE_LINE = 100
-"""Characters of JSON that are read well enough in one line."""
+"""Maximum characters of JSON on one line."""
 
 MOST_LEVELS = 200
-"""Levels of nesting beyond which a value is not shown whole: no reader follows, and no decoder either."""
+"""Levels of nesting beyond which a value is not shown whole, as decoders fail too."""
 
 
 def render_whole(value: Any, limit: int) -> str | None:
     """Return a value's full text if it has at most ``limit`` characters, else ``None``.
 
-    A text is given with a space before each line (see ``mark_lines``); all else as JSON: in one line where that is
-    short, else with a line for each member of the outermost list or object, where that fits. Indentation would cost a
-    model tokens and tell it nothing more. The cost depends on the limit and not on the value's size.
+    A text is returned with a space before each line (see ``mark_lines``), anything else as JSON: on one line if it is
+    short, else with a line for each member of the outermost list or object, if that fits. Indentation would cost tokens
+    without information. The cost depends on the limit, not on the value's size.
 
     Raises:
-        NoJsonForm: The value holds a Python object that has no JSON form of its own.
+        NoJsonForm: The value contains a Python object without a JSON form.
     """
     if isinstance(value, str):
         if len(value) > limit:
@@ -52,23 +52,23 @@ def render_whole(value: Any, limit: int) -> str | None:
 
 
 def whole_length(value: Any, limit: int) -> int:
-    """Return about how many characters a value's full text has; more than ``limit`` where it is over that.
+    """Estimate the characters of a value's full text; any number above ``limit`` if it exceeds the limit.
 
     Raises:
-        NoJsonForm: The value holds a Python object that has no JSON form of its own.
+        NoJsonForm: The value contains a Python object without a JSON form.
     """
     text = value if isinstance(value, str) else _compact(value, limit)
     return limit + 1 if text is None else len(text)
 
 
 def render_line(value: Any, limit: int) -> str | None:
-    """Return a value as one printable line of JSON if that has at most ``limit`` characters, else ``None``.
+    """Return a value as one printable line of JSON if it has at most ``limit`` characters, else ``None``.
 
     Raises:
-        NoJsonForm: The value holds a Python object that has no JSON form of its own.
+        NoJsonForm: The value contains a Python object without a JSON form.
     """
     text = _compact(value, limit)
-    # A lone surrogate makes the encoder escape all of its text; another form reads better.
+    # A lone surrogate makes the encoder escape the whole text; other forms are more readable.
     return text if text is not None and text.isprintable() and "\\ud" not in text else None
 
 
@@ -83,7 +83,7 @@ def _compact(value: Any, limit: int) -> str | None:
 
 
 def _in_lines(value: Any, limit: int) -> str | None:
-    """Write each member of a list or object in a line of its own, where that helps and fits."""
+    """Write each member of a list or object on its own line, if that helps and fits."""
     if isinstance(value, dict):
         members = [one[1:-1] for one in dump_each_shown([{name: member} for name, member in value.items()])]
         brackets = "{}"
@@ -139,7 +139,7 @@ FORMS = ((120, 2, 3), (60, 2, 3), (60, 1, 3), (30, 1, 0), (16, 1, 0))
 
 @dataclass(slots=True)
 class Cuts:
-    """What is not shown of the values that are: texts that go on, parts that are folded, keys and items left off."""
+    """Counts of what is omitted inside shown values: ends of texts, folded parts, keys and items."""
 
     texts: int = 0
     folded: int = 0
@@ -151,7 +151,7 @@ class Cuts:
         return self.texts, self.folded, self.keys, self.items
 
     def add(self, other: "Cuts") -> None:
-        """Count another value's cuts too."""
+        """Add the counts of another value."""
         self.texts += other.texts
         self.folded += other.folded
         self.keys += other.keys
@@ -159,21 +159,21 @@ class Cuts:
 
 
 SHORT_ARRAY, ROW = 20, 120
-"""Items and characters of an array of scalars that is shown whole."""
+"""Maximum items and characters of an array of scalars that is shown whole."""
 SHORT = 240
-"""Characters of a member that is shown as it is."""
+"""Maximum characters of a member that is shown unchanged."""
 MARK = 20
-"""Characters by which a text may be longer than its width: the mark of a cut has as many."""
+"""Characters by which a text may exceed its width, because the mark of a cut is as long."""
 MOST_WITH_NULL = 20
-"""Keys up to which an object's members are shown in order; of more, what is null comes last."""
+"""Keys up to which an object's members are shown in order; with more keys, null values come last."""
 MOST_SORTED = 200
 MOST_NUMBERS = 12
-"""Numbers of a list that are shown: each costs several tokens."""
+"""Maximum numbers of a list that are shown, because each costs several tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A value as text, how many of its own members that holds, what is cut further inside, and the form it took."""
+    """A value as text, the number of its members in it, the cuts inside, and the form that was used."""
 
     text: str
     members: int
@@ -188,14 +188,14 @@ def sample(value: Any, room: int, *, open_arrays: bool = True, form: int = 0) ->
         value: Any JSON value.
         room: Characters.
         open_arrays: Whether arrays inside the value show their first items.
-        form: The fullest of ``FORMS`` to try, where it is known from a value of the same kind.
+        form: The fullest of ``FORMS`` to try, if it is known from a similar value.
 
     Raises:
-        NoJsonForm: A part that would be shown is no JSON value.
+        NoJsonForm: A shown part is not a JSON value.
     """
     total = len(value) if isinstance(value, (dict, list, tuple)) else 0
     if total and open_arrays and form == 0:
-        # Nothing is cut in a short member, so nothing has to be weighed against anything.
+        # Nothing is cut in a short member, so no form has to be chosen.
         line = render_line(value, min(room, SHORT))
         if line is not None:
             return Sample(line, total, Cuts(), 0)
@@ -220,7 +220,7 @@ class _SampleWriter:
         self.members = 0
 
     def outermost(self, value: Any, room: int, levels: int) -> str:
-        """Write the value that a sample is of; of a long list, as many items as fit."""
+        """Write the sampled value; of a long list, as many items as fit."""
         if not isinstance(value, (dict, list, tuple)) or not value:
             return self.write(value, room, levels)
         most = (
@@ -239,7 +239,7 @@ class _SampleWriter:
             if not isinstance(value, dict) and len(value) <= SHORT_ARRAY and not any(map(_is_container, value)):
                 line = render_line(value, ROW)
                 if line is not None and len(line) <= room:
-                    return line  # folded it would hardly be shorter
+                    return line  # folding would hardly shorten it
             most = MOST_MEMBERS if isinstance(value, dict) else self.items
             if levels == 0 or most == 0:
                 return self._fold(value)
@@ -266,7 +266,7 @@ class _SampleWriter:
         return f"{{…{number(len(value))}}}" if isinstance(value, dict) else f"[…{number(len(value))}]"
 
     def _container(self, value: Any, room: int, levels: int, most: int) -> tuple[str, int]:
-        """Write the first members that fit, and tell how many; without any, the container is folded."""
+        """Write the first members that fit, and return their number; if none fits, the container is folded."""
         total = len(value)
         keyed = isinstance(value, dict)
         noun = "key" if keyed else "item"

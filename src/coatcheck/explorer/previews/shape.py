@@ -1,4 +1,4 @@
-"""The shape of a value: which types, fields and lengths are found at each of its places, from a sample."""
+"""The shape of a value: the types, fields and lengths at each of its places, from a sample."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -11,16 +11,16 @@ from typing import Any
 from coatcheck.explorer.previews.wording import NoJsonForm, kind_of
 
 SAMPLED = 20
-"""Values of one place that are looked at."""
+"""Values of one place that are examined."""
 LEAST_OF_EACH = 3
-"""Items of each array that are looked at where a place has many arrays."""
+"""Items of each array that are examined if a place has many arrays."""
 MOST_FIELDS = 40
-"""Fields of one object that are looked at."""
+"""Fields of one object that are examined."""
 MOST_VALUES = 3000
-"""Values that are looked at in all."""
+"""Values that are examined in total."""
 MOST_LEVELS = 6
 HALF = 0.5
-"""Levels that one object of few fields counts, around what is looked at."""
+"""Levels that an enclosing object of few fields may add."""
 FEW = 3
 ALWAYS_A_MAP = 200
 """An object with more keys is described as a map from keys to values of one type."""
@@ -28,13 +28,13 @@ _RECORDS_MAKE_A_MAP = 8
 _SCALARS_MAKE_A_MAP = 25
 _SAME_SHAPE_LOOKED_AT = 6
 _ALONE: dict[type, str] = {str: "string", int: "integer", bool: "boolean"}
-"""Classes of scalars about which there is nothing more to know."""
+"""Classes of scalars without further properties."""
 _ORDER = ("string", "integer", "number", "boolean", "null")
 
 
 @dataclass(slots=True)
 class Span:
-    """The least and the most of something counted."""
+    """Minimum and maximum of a count."""
 
     least: int
     most: int
@@ -42,7 +42,7 @@ class Span:
 
 @dataclass(slots=True)
 class Field:
-    """One field of the objects at a place: how many of them have it."""
+    """A field of the objects at a place, and the number of objects that have it."""
 
     shape: "Shape"
     present: int
@@ -50,7 +50,7 @@ class Field:
 
 @dataclass(slots=True)
 class Objects:
-    """The objects seen at one place: records with fields, or maps from keys to values of one shape."""
+    """The objects at one place: records with fields, or maps from keys to values of one shape."""
 
     seen: int
     keys: Span
@@ -64,7 +64,7 @@ class Objects:
 
 @dataclass(slots=True)
 class Arrays:
-    """The arrays seen at one place and the shape of their items."""
+    """The arrays at one place and the shape of their items."""
 
     lengths: Span
     items: "Shape | None" = None
@@ -74,7 +74,7 @@ class Arrays:
 
 @dataclass(slots=True)
 class Shape:
-    """What was seen at one place of a value."""
+    """The values at one place."""
 
     scalars: list[str] = field(default_factory=list)
     objects: Objects | None = None
@@ -85,10 +85,10 @@ Pending = deque[tuple[Shape, Sequence[Any], float]]
 
 
 def describe(values: Sequence[Any]) -> Shape:
-    """Describe the values of one place and all that is below them, within fixed bounds.
+    """Describe the values of one place and everything below them, within fixed bounds.
 
     Raises:
-        NoJsonForm: A value that was looked at is no JSON value.
+        NoJsonForm: An examined value is not a JSON value.
     """
     pending: Pending = deque()
     root = _describe_values(values, 0, pending)
@@ -105,7 +105,7 @@ def describe(values: Sequence[Any]) -> Shape:
 
 
 def pick(items: Sequence[Any], count: int) -> Sequence[Any]:
-    """Take ``count`` items: the first ones, some spread over the rest, the last one."""
+    """Pick ``count`` items: the first ones, some spread over the rest, the last one."""
     total = len(items)
     if total <= count:
         return items
@@ -122,7 +122,7 @@ def _describe_values(values: Sequence[Any], level: float, pending: Pending) -> S
     kinds = set(map(kind_of, types))
     shape = Shape()
     if "number" in kinds:
-        # what is not finite has no JSON form but null
+        # the JSON form of non-finite numbers is null
         floats = [value for value in values if isinstance(value, float)]
         finite = sum(map(isfinite, floats))
         if finite < len(floats):
@@ -162,7 +162,7 @@ def _open_objects(objects: Objects, records: list[dict[Any, Any]], level: float,
         return _open_maps(objects, records, level, pending)
     shown = columns if len(columns) <= MOST_FIELDS else dict(islice(columns.items(), MOST_FIELDS))
     if objects.keys.most > MOST_FIELDS:
-        # Not every key was seen: ask for those that are shown, so that the counts are true.
+        # Not every key was examined: look up the shown ones, so that their counts are exact.
         shown = {name: [record[name] for record in records if name in record] for name in shown}
     inside = level + (HALF if len(records) == 1 and len(shown) <= FEW else 1)
     objects.fields = {
@@ -177,7 +177,7 @@ def _columns(records: list[dict[Any, Any]]) -> dict[Any, list[Any]]:
     if len(names) <= MOST_FIELDS and all(record.keys() == names for record in records):
         return {name: list(map(itemgetter(name), records)) for name in names}
     if MOST_FIELDS < len(names) <= ALWAYS_A_MAP and all(record.keys() == names for record in records):
-        # Of many fields those that hold something tell more than those that come first.
+        # Of many fields, non-empty ones are more informative than the first ones.
         known = sorted(records[0].items(), key=_is_null)[:MOST_FIELDS]
         return {name: [record[name] for record in records] for name, _ in known}
     columns: dict[Any, list[Any]] = {}
@@ -228,7 +228,7 @@ def is_map(records: list[dict[Any, Any]], columns: dict[Any, list[Any]]) -> bool
 
 
 def _is_data(name: str) -> bool:
-    """Whether a key is no name of a field: a path, an address, an id."""
+    """Whether a key is data, not a field name: a path, an address, an id."""
     return not name.isidentifier() and any(mark in name for mark in "/.:@ ")
 
 

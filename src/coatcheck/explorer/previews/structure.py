@@ -1,4 +1,4 @@
-"""A value that was just kept: its reference, and all of it where it is small."""
+"""The preview of a structure: its reference, and the whole value if it is small, else its shape and samples."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ from coatcheck.explorer.previews.wording import Subject, headlines, kind_and_len
 from coatcheck.references import Index, Key, Path, Slice, Step
 
 PART = 1000
-"""Characters that the shape, and the samples together, may have; a fifth of the limit where that is more."""
+"""Characters that the shape, and the samples together, may have; a fifth of the limit if that is more."""
 SCARCE = 300
-"""Characters that the shape may have before anything else gets some."""
+"""Characters that are reserved for the shape before all other parts."""
 
 
 ROOMY = 1_000
-"""With fewer characters in all, the shortest of the next steps comes first."""
+"""Limit below which the shortest next step comes first."""
 FEW_FOLDED = 3
-"""Folded parts that are shown by their names."""
+"""Maximum folded parts that are shown by their names."""
 LAST = 160
-"""Characters of the last member, where it is like the first one."""
+"""Characters of the last member if it resembles the first one."""
 MOST_BESIDE = 2
-"""Blocks that are shown beside the structure of a tool result."""
+"""Blocks that are shown next to the structure of a tool result."""
 COLUMNS = 600
 """Characters of the names of a table's columns."""
 
@@ -48,16 +48,16 @@ class Shown:
 
 
 def render_structure(value: Any, subject: Subject, limit: int, *, text_format: str = "") -> str:
-    """Preview a value that is no text, in at most ``limit`` characters.
+    """Preview a value that is not a text, in at most ``limit`` characters.
 
     Args:
         value: A list, object or scalar.
         subject: Reference, size and origin.
         limit: Characters.
-        text_format: The format of the text that spells the value out, where the object is one.
+        text_format: The format of the text that the value was parsed from, if it was.
 
     Raises:
-        NoJsonForm: A part that would be looked at is no JSON value.
+        NoJsonForm: An examined part is not a JSON value.
     """
     shape = describe([value])
     main = find_main(value, shape)
@@ -74,7 +74,7 @@ def render_structure(value: Any, subject: Subject, limit: int, *, text_format: s
     part = max(PART, limit // 5)
     reserve = min(sum(map(len, steps[1:])) + len(steps) + 120, budget.room // 3)
     if isinstance(value, (dict, list, tuple)) and value:
-        # where room is scarce, field names are worth more than samples
+        # with a small limit, field names are more useful than samples
         _put_shape(budget, value, shape, min(part, max((budget.room - reserve) // 2, min(budget.room, SCARCE))))
     if columns is not None and main is not None:
         budget.put("shape", one_line(f"Each of {main.place} has the columns {columns}", COLUMNS))
@@ -108,7 +108,7 @@ def _samples(value: Any, main: Main | None, subject: Subject, room: int) -> Show
         heading = label_of(base) if base else ("Top level" if isinstance(value, dict) else "Value")
         found = sample(value, (room // 2 if main else room) - len(heading) - 2, open_arrays=main is None)
         if found is not None and main is None and found.cuts.folded == found.members > FEW_FOLDED:
-            # Names alone, which the shape has told: one that is open tells more.
+            # Only names, which the shape contains already: an open member is more informative.
             first = next(iter(value))
             heading, found = label_of(base.child(Key(first))), sample(value[first], room // 2)
             if found is not None:
@@ -126,7 +126,7 @@ def _samples(value: Any, main: Main | None, subject: Subject, room: int) -> Show
 
 
 def _texts_beside(value: Any, base: Path) -> list[str]:
-    """A line for each of the first blocks that stand beside the structure of a tool result."""
+    """A line for each of the first blocks next to the structure of a tool result."""
     is_both = isinstance(value, dict) and value.keys() == {CONTENT, STRUCTURED}
     if not is_both or not is_envelope({CONTENT: value[CONTENT]}):
         return []
@@ -135,7 +135,7 @@ def _texts_beside(value: Any, base: Path) -> list[str]:
 
 
 def _only_holds(value: Any) -> bool:
-    """Whether an object has nothing but containers in it, whose names the shape tells."""
+    """Whether an object contains only containers, whose names are in the shape."""
     return isinstance(value, dict) and all(isinstance(member, (dict, list, tuple)) for member in value.values())
 
 
@@ -149,19 +149,19 @@ def _member_samples(main: Main, place: Path, room: int, shown: Shown) -> None:
         is_last = bool(shown.members) and isinstance(member, dict)
         found = sample(member, min(each, len(label) + LAST if is_last else each) - len(label) - 3, form=form)
         if found is not None and len(members) > 1 and _loses_keys(member, found):
-            # Two members with more of their keys tell more than three.
+            # Two members with more of their keys are more informative than three.
             members = members[1:]
             each = room // 2
             found = sample(member, each - len(label) - 3, form=form)
         if found is not None and isinstance(member, (list, tuple)) and 0 < found.members <= found.cuts.folded:
-            # Of items that are all folded one that is open tells more.
+            # If all items are folded, one open item is more informative.
             label = label_of(place.child(step).child(Index(0)))
             found = sample(member[0], each - len(label) - 3)
             if found is not None:
                 shown.lines.append(f"{label}: {found.text}")
             continue
         if found is None or (found.members == 0 and found.cuts.folded):
-            continue  # a folded member tells nothing that the shape does not
+            continue  # a folded member adds nothing to the shape
         form = found.form
         shown.lines.append(f"{label}: {found.text}")
         shown.cuts.add(found.cuts)

@@ -1,4 +1,4 @@
-"""Which calls to suggest for a list or an object: few, with its real paths and fields, and each of little cost."""
+"""Suggests calls for a list or an object: few, with actual paths and fields, and with short results."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -24,10 +24,10 @@ from coatcheck.references import Index, Key, Path, Reference, Slice
 from coatcheck.references.walking import LINES
 
 LIGHT = 1_500
-"""Characters that a suggested call may give; fewer in tables of numbers, which have more tokens."""
+"""Maximum characters of a suggested call's result; fewer in tables of numbers, which have more tokens."""
 MOST_ITEMS = 20
 MOST_NAMES = 100
-"""Names of fields that a suggested call gives."""
+"""Maximum names of fields in a suggested call's result."""
 
 
 def suggestions(value: Any, main: Main | None, subject: Subject, *, is_text: bool = False) -> Iterator[str]:
@@ -37,7 +37,7 @@ def suggestions(value: Any, main: Main | None, subject: Subject, *, is_text: boo
         value: A list, object or scalar.
         main: Its largest part.
         subject: Reference and size.
-        is_text: Whether the size is that of a text in another format than JSON.
+        is_text: Whether the size is that of a text in a format other than JSON.
     """
     target = subject.target
     if target is None:
@@ -60,7 +60,7 @@ def suggestions(value: Any, main: Main | None, subject: Subject, *, is_text: boo
 
 
 def _look_into(target: Reference, part: Path, inner: Path, member: Any, room: int) -> str:
-    """The call that gives a member, or of a long one what its sample does not show: further names, the longest text."""
+    """The call that returns a member, or the parts of a long one that its sample omits: names, the longest text."""
     found = part if render_whole(member, room) is not None else inner
     if found is not part and isinstance(member, dict):
         if len(member) > MOST_FIELDS:
@@ -96,7 +96,7 @@ def _filter(value: Any, main: Main | None) -> str:
 
 
 def _second_list(value: Any, main: Main | None, target: Reference) -> str:
-    """The call that looks at a second list of records, beside the main one and not much shorter; ``""`` without one."""
+    """The call for a second list of records, not much shorter than the main one; ``""`` without one."""
     if main is None or not isinstance(value, dict) or len(main.place.steps) != 1:
         return ""
     lists = [
@@ -115,13 +115,13 @@ def _second_list(value: Any, main: Main | None, target: Reference) -> str:
 
 
 def _page(target: Reference, main: Main, room: int, *, is_light: bool) -> str:
-    """The call that gives the next members of the main part, as many as are light together."""
+    """The call that returns the next members of the main part, as many as stay short together."""
     members = main.container.values() if isinstance(main.container, dict) else main.container
     return _page_of(target, main.place, members, RUN if main.is_run else 1, room, is_light=is_light)
 
 
 def _page_inside(target: Reference, main: Main, room: int) -> str:
-    """The call that gives the first items of the longest list in a few records, which are shown themselves."""
+    """The call that returns the first items of the longest list in a few records that are shown."""
     lists = [
         (main.place.child(Index(place)).child(Key(name)), member)
         for place, item in enumerate(main.container if isinstance(main.container, (list, tuple)) else ())
@@ -158,7 +158,7 @@ def _at(value: Any, part: Path) -> Any:
 
 
 def _part(value: Any, main: Main | None) -> Path:
-    """A part worth reading next that no sample shows, if there is one; the root where there is no part."""
+    """A part to read next that no sample shows, if there is one; else the root."""
     if main is None:
         if not isinstance(value, dict):
             return Path()

@@ -1,6 +1,6 @@
-"""The preview of a text: first line, first and last lines with their numbers, what is left out, next steps.
+"""The preview of a text: headline, first and last lines with their numbers, omissions, next steps.
 
-Lines are counted from 0, as the tools that slice and search do.
+Lines are counted from 0, as in the tools that slice and search.
 """
 
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ from coatcheck.explorer.texts.text_formats import LOOKED_AT, SUMMARISED, recogni
 from coatcheck.references import Path, Reference, Slice
 
 COUNTED = 4_000_000
-"""Characters up to which lines are counted; in longer texts their number is estimated from three windows."""
+"""Characters up to which lines are counted; for longer texts their number is estimated from three windows."""
 WINDOW = 65_536
-"""Characters in which a line must end, in texts that are not counted, for its length to be known."""
+"""Characters within which a line must end in texts that are not counted, so that its length is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many lines a text has, and whether that is exact."""
+    """The number of lines of a text, and whether it is exact."""
 
     lines: int
     exact: bool
@@ -37,8 +37,8 @@ class Count:
 class Line:
     """A line: the characters from ``start`` to ``end`` without its line break.
 
-    ``goes_on`` says where the same line continues, for how long is not known: ``"before"`` the start, ``"after"`` the
-    end, or nowhere (``""``).
+    ``goes_on`` shows where the line continues for an unknown length: ``"before"`` the start, ``"after"`` the end, or
+    nowhere (``""``).
     """
 
     start: int
@@ -52,7 +52,7 @@ class Line:
 
 
 def count_lines(text: str) -> Count:
-    """Count the lines of a text, as an editor does: a line break at the very end begins none."""
+    """Count the lines of a text like an editor: a line break at the end does not start a line."""
     total = len(text)
     if total <= COUNTED:
         return Count(text.count("\n") + (total > 0 and not text.endswith("\n")), exact=True)
@@ -96,22 +96,22 @@ def last_lines(text: str, most: int, after: int) -> list[Line]:
 
 
 HEAD = 800
-"""Characters of the first lines, a fifth of the limit where that is more; the last lines have half of it."""
+"""Characters of the first lines, or a fifth of the limit if that is more; the last lines have half of it."""
 WIDTH = 200
 """Characters of one line."""
 FEW = 3
-"""A text of so few lines is shown by characters."""
+"""Maximum lines of a text that is shown by characters."""
 LINES = 12
-"""First lines at most, one for 320 characters of the limit where that is more; of the last ones half as many."""
+"""Maximum first lines, or one for 320 characters of the limit if that is more; half as many last lines."""
 SUMMARY = 900
-"""Characters of what is told of a text beside its lines, a fifth of the limit where that is more."""
+"""Characters of a text's summary, or a fifth of the limit if that is more."""
 PAGE = 40
-"""Lines that the suggested next page has at the most."""
+"""Maximum lines of the suggested next page."""
 
 
 @dataclass(slots=True)
 class Shown:
-    """What is shown of a text: blocks to print, and which characters and lines they hold.
+    """The shown parts of a text: blocks to print, and their characters and lines.
 
     ``head_end`` and ``tail_start`` bound the middle that is left out; ``cut_characters`` are left out in
     ``cut_lines`` lines outside of it.
@@ -133,7 +133,7 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
         text: Any text.
         subject: Reference, size and origin.
         limit: Characters.
-        summarised: Whether to look through the text for its parts, which takes time by its length.
+        summarised: Whether to scan the text for its parts, which takes time by its length.
     """
     if type(text) is not str:
         text = str.__str__(text)
@@ -156,7 +156,7 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
     head = min(max(HEAD, limit // 5), room * 2 // 3)
     most = max(LINES, limit // 320)
     tail = min(head // 2, room - head)
-    if summary.text:  # it says more than lines do: one of a log is left, to show what they look like
+    if summary.text:  # the summary is more informative than lines; one line of a log is kept as an example
         head, tail, most = head // 3, 0, int(form == "log lines")
     if count.lines > FEW:
         shown = _by_lines(text, count, head, tail, most)
@@ -173,7 +173,7 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
 
 
 def _by_lines(text: str, count: Count, head: int, tail: int, most: int) -> Shown:
-    """Take first and last lines into two blocks of at most ``head`` and ``tail`` characters."""
+    """Collect first and last lines in two blocks of at most ``head`` and ``tail`` characters."""
     width = max(min(WIDTH, head // 4), 16)
     shown = Shown(tail_start=len(text))
     for place, line in enumerate(first_lines(text, most)):
@@ -216,7 +216,7 @@ def _count_cut(shown: Shown, line: Line, width: int) -> None:
 
 
 def _by_characters(text: str, base: Path, head: int, tail: int) -> Shown:
-    """Take the beginning and the end of a text of few lines, each with its path."""
+    """Collect the start and the end of a text of few lines, each with its path."""
     total = len(text)
     label = len(str(base.child(Slice(total, total)))) + 2
     if total <= head + tail - label:
@@ -232,7 +232,7 @@ def _by_characters(text: str, base: Path, head: int, tail: int) -> Shown:
 
 
 def _marked(part: str) -> str:
-    """Write a part of a text behind its path: few lines, the second and third marked as the text's."""
+    """Write a part of a text after its path, with further lines marked as the text's."""
     return printable(part).replace("\n", "\n ")
 
 
@@ -255,7 +255,7 @@ def _left_out(text: str, count: Count, shown: Shown) -> list[str]:
 
 
 def _more(text: str, count: Count, subject: Subject, shown: Shown) -> str:
-    """The call that reads on behind the first lines; ``""`` if nothing is left or nothing was kept."""
+    """The call for the text after the first lines; ``""`` if nothing is left or nothing was stored."""
     target = subject.target
     if target is None:
         return ""
@@ -271,12 +271,12 @@ def _more(text: str, count: Count, subject: Subject, shown: Shown) -> str:
 
 
 def _lines_within(text: str, start: int, room: int) -> int:
-    """Count the lines behind a position that are light together, at least one."""
+    """Count the lines after a position that stay short together, at least one."""
     return min(max(text.count("\n", start, start + room), 1), PAGE)
 
 
 def _steps(text: str, form: str, subject: Subject, limit: int) -> tuple[Summary, list[str]]:
-    """What the text holds in short, and the next steps that this gives."""
+    """The summary of the text, and the next steps that follow from it."""
     summary = (
         summarise(text, form, max(SUMMARY, limit // 5)) if form in SUMMARISED else Summary(pattern=error_pattern(text))
     )

@@ -1,4 +1,4 @@
-"""What a preview is of, and its first line."""
+"""The subject of a preview, its headline, and the formatting of values and text."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from coatcheck.references import Reference, parse_reference
 INTEGER_BITS = 400
 """Integers with more bits are described by their number of digits."""
 
-# What a terminal or a model must not receive raw: controls, lone surrogates, marks that reorder or hide text.
+# Characters that must not reach a terminal or a model: controls, lone surrogates, marks that reorder or hide text.
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\U000e0000-\U000e007f]"
 )
@@ -35,11 +35,11 @@ _KINDS: dict[type, str] = {
 _LENGTHS = {"object": ("object with", "key"), "array": ("array of", "item"), "string": ("text of", "character")}
 
 
-class NoJsonForm(CoatcheckError, TypeError):  # named for what was met, like its siblings in errors
-    """The value holds a Python object that has no JSON form of its own; encode and decode it first.
+class NoJsonForm(CoatcheckError, TypeError):  # named after the value, like its siblings in errors
+    """The value contains a Python object without a JSON form; encode and decode it first.
 
     Attributes:
-        found: The class that was met.
+        found: The class of the object.
     """
 
     def __init__(self, found: type) -> None:
@@ -54,7 +54,7 @@ def kind_of(kind: type) -> str:
     """Return the JSON type of the values of a class; subclasses of the plain classes count as those.
 
     Raises:
-        NoJsonForm: The class is none of them.
+        NoJsonForm: The class has no JSON type.
     """
     name = _KINDS.get(kind)
     if name is None:
@@ -66,7 +66,7 @@ def kind_of(kind: type) -> str:
 
 
 def kind_and_length(kind: str, length: int | None) -> str:
-    """Name a JSON type and, where it has one, its length: ``array of 3 items``."""
+    """Name a JSON type and its length, if it has one: ``array of 3 items``."""
     if length is not None and kind in _LENGTHS:
         start, noun = _LENGTHS[kind]
         return f"{start} {counted(length, noun)}"
@@ -74,12 +74,12 @@ def kind_and_length(kind: str, length: int | None) -> str:
 
 
 def number(count: int) -> str:
-    """Write a count with thousands separated."""
+    """Write a count with thousands separators."""
     return f"{count:,}"
 
 
 def quote(text: str) -> str:
-    """Write a text as a JSON string; other scripts stay readable, what is not printable is escaped."""
+    """Write a text as a JSON string; other scripts stay readable, unprintable characters are escaped."""
     if text.isascii():
         quoted: str = encode_basestring_ascii(text)
         return quoted
@@ -96,7 +96,7 @@ def _escape(found: re.Match[str]) -> str:
 def printable(text: str) -> str:
     """Return a text of the same length without control characters, lone surrogates and invisible marks.
 
-    Line breaks and tabs stay. Controls become their pictures (``␛``), all else becomes ``�``.
+    Line breaks and tabs stay. Controls become control pictures (``␛``), other characters become ``�``.
     """
     if _UNSAFE.search(text) is None:
         return text
@@ -111,10 +111,10 @@ def _control_picture(found: re.Match[str]) -> str:
 
 
 def mark_lines(text: str) -> str:
-    """Put a space before each line of a stored text: no line of ours begins with one.
+    """Put a space before each line of a stored text, which no line of ours starts with.
 
-    A space in front of a word costs a model no token of its own. Empty lines stay empty, and up to three plain
-    words without a full stop stay bare: nothing that we say is so short.
+    A space before a word costs no extra token. Empty lines stay empty, and up to three plain words without a full stop
+    stay unmarked, because no text of ours is so short.
     """
     if _FEW_PLAIN_WORDS.fullmatch(text):
         return text
@@ -123,14 +123,14 @@ def mark_lines(text: str) -> str:
 
 
 def mark_further_lines(text: str) -> str:
-    """As ``mark_lines``, but for the first line, which stands behind a label."""
+    """As ``mark_lines``, except for the first line, which follows a label."""
     return _LINE_START.sub(" ", text)
 
 
 def escape_line_breaks(text: str) -> str:
     """Escape the three line breaks that JSON may contain unescaped, except where a space marks the next line.
 
-    For a parser it says the same.
+    The result is equivalent JSON.
     """
     return text if text.isascii() else _BREAK_IN_JSON.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
@@ -159,7 +159,7 @@ def write_scalar(value: Any) -> str:
     """Write anything but strings and containers as JSON.
 
     Raises:
-        NoJsonForm: The value is neither.
+        NoJsonForm: The value has no JSON form.
     """
     if value is None:
         return "null"
@@ -175,7 +175,7 @@ def write_scalar(value: Any) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a time span in the unit that reads best: seconds, minutes, hours."""
+    """Write a duration in a suitable unit: seconds, minutes, hours."""
     for size, noun in ((3600, "hour"), (60, "minute")):
         if seconds >= 2 * size:
             return counted(round(seconds / size), noun)
@@ -189,17 +189,17 @@ NOTE = 300
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a preview is of.
+    """The subject of a preview.
 
     Attributes:
         reference: The reference as the model will write it, ``@obj_1`` or ``@obj_1.items[3]``; ``""`` if the value
-            was not kept, so that nothing is offered that does not work.
+            was not stored, so that no call is suggested.
         characters: Length of the whole value as text, in characters.
         expires_in: Seconds until the object expires; ``None`` if it does not.
-        tool: The tool that made it.
+        tool: The tool that returned it.
         tokens: Estimated tokens of the whole value; without it, one for four characters.
-        kind_note: One more sentence for the first line, for example what the value was made from.
-        gets_whole: Whether the tool that gets objects answers with all of it.
+        kind_note: Another sentence for the headline, for example the format that the value was parsed from.
+        gets_whole: Whether the tool that reads objects returns all of it.
     """
 
     reference: str
@@ -221,11 +221,11 @@ class Subject:
 
 
 LIGHT_TOKENS = 700
-"""Estimated tokens that a suggested call may give; the estimate may be wrong by a quarter."""
+"""Maximum estimated tokens of a suggested call's result; the estimate may be wrong by a quarter."""
 
 
 def headlines(subject: Subject, what: str, *notes: str) -> list[str]:
-    """Return the first line in several forms, the fullest first and the bare reference last.
+    """Return the headline in several forms, the fullest first and the bare reference last.
 
     Args:
         subject: What the preview is of.

@@ -1,4 +1,4 @@
-"""The parent's end of a worker's pipes: frames out and in, each before a deadline, whatever the worker does."""
+"""The parent's end of a worker's pipes: sends and receives frames, each before a deadline."""
 
 import contextlib
 import errno
@@ -16,11 +16,11 @@ MAX_HEADER_BYTES = 1024 * 1024
 
 
 class FrameError(Exception):
-    """Bytes that are no frame, or a frame that is larger than its reader takes."""
+    """Bytes are not a frame, or a frame is larger than its reader accepts."""
 
 
 class BodyTooLarge(FrameError):
-    """A frame whose body is larger than its reader takes."""
+    """The body of a frame is larger than its reader accepts."""
 
 
 def frame_head(header: dict[str, Any], body_bytes: int) -> bytes:
@@ -53,7 +53,7 @@ def read_header(encoded: bytes) -> dict[str, Any]:
     """Decode a header.
 
     Raises:
-        FrameError: It is no JSON object.
+        FrameError: It is not a JSON object.
     """
     try:
         header = json.loads(encoded)
@@ -69,7 +69,7 @@ READ_BYTES = 1024 * 1024
 
 
 class WorkerGone(Exception):
-    """The worker closed its end: it has died."""
+    """The worker has closed its end because it has died."""
 
 
 class DeadlinePassed(Exception):
@@ -77,11 +77,11 @@ class DeadlinePassed(Exception):
 
 
 class Channel:
-    """Frames to and from one worker. Not for two threads at once.
+    """Frames to and from one worker. Not thread-safe.
 
     Args:
-        requests: Descriptor that is written to; it is closed by ``close``.
-        answers: Descriptor that is read from; it is closed by ``close``.
+        requests: Descriptor to write requests to; closed by ``close``.
+        answers: Descriptor to read answers from; closed by ``close``.
     """
 
     def __init__(self, requests: int, answers: int) -> None:
@@ -98,7 +98,7 @@ class Channel:
         self._either.register(requests, select.POLLOUT)
 
     def send(self, header: dict[str, Any], body: bytes | memoryview, deadline: float) -> bool:
-        """Write a frame; gives ``False`` if the worker answered, or died, before it had read all of it.
+        """Write a frame; return ``False`` if the worker answered or died before it had read all of it.
 
         Raises:
             DeadlinePassed: The worker did not read in time.
@@ -121,7 +121,7 @@ class Channel:
         return header, self._read(body_bytes, deadline)
 
     def is_readable(self, seconds: float) -> bool:
-        """Wait so long at most for the start of a frame, or for the end of the worker."""
+        """Wait for the start of a frame, or the end of the worker, up to a maximum time."""
         return bool(self._readable.poll(math.ceil(seconds * 1000)))
 
     def close(self) -> None:

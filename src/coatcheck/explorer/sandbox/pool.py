@@ -1,4 +1,4 @@
-"""Which worker does which task: few workers, one task of a namespace at a time, none behind another's filter."""
+"""Assigns tasks to workers: few workers, one task of a namespace at a time, no waiting for another's filter."""
 
 import contextlib
 import functools
@@ -20,25 +20,25 @@ from coatcheck.explorer.sandbox.worker_process import LoadFailed, Task, WorkerPr
 ATTEMPTS = 2
 EXTRA_FACTOR = 4
 QUEUE_OPERATIONS = 2
-"""How many operations a call waits for a slot at most: one that began just before, and the start of a new worker."""
+"""Maximum wait for a slot, in operations' timeouts: one that began just before, and the start of a new worker."""
 
 OWN_QUEUE_TIMEOUTS = 5
-"""How many operations' timeouts a call waits for others of the same namespace."""
+"""Maximum wait for other calls of the same namespace, in operations' timeouts."""
 
 _OWN_FAULT = {-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS}
-"""How a native library ends a process that runs out of memory or stack."""
+"""Signals by which native libraries end a process that is out of memory or stack."""
 
 
 class WorkerPool:
-    """Slots with a worker each; started when first used, replaced when spoiled.
+    """Slots with one worker each, which is started at first use and replaced when it is unusable.
 
-    A namespace has a home slot, so that the objects it works on are found decoded there. While another namespace
-    keeps that slot busy, any other idle slot serves, then an extra one, which ends when its task has. Thread-safe.
+    A namespace has a home slot, where its objects are already decoded. While another namespace keeps that slot busy,
+    any other idle slot is used, then an extra one, which ends with its task. Thread-safe.
 
     Args:
         workers: Slots that keep their worker.
-        limits: Of each worker.
-        tasks_per_namespace: Tasks of one namespace that run at the same time; more of them wait.
+        limits: The limits of each worker.
+        tasks_per_namespace: Maximum concurrent tasks of one namespace; more of them wait.
     """
 
     def __init__(self, workers: int, limits: Limits, tasks_per_namespace: int) -> None:
@@ -60,7 +60,7 @@ class WorkerPool:
         """Run a task on one of the workers, waiting for a slot at most ``queue_seconds``.
 
         Raises:
-            CoatcheckError: The task's own error, or a broken limit.
+            CoatcheckError: The task's own error, or an exceeded limit.
         """
         slot = self._acquire(namespace)
         try:
@@ -69,12 +69,12 @@ class WorkerPool:
             self._release(slot, namespace)
 
     def pids(self) -> list[int]:
-        """Process ids of the workers there are."""
+        """Process ids of the current workers."""
         with self._changed:
             return [process.pid for process in self._processes.values()]
 
     def close(self) -> None:
-        """End all workers; tasks that run are ended with them. In a forked child: only let go of them."""
+        """Stop all workers and their tasks. In a forked child, only release them."""
         if os.getpid() != self.pid:
             self._forget()
             return
@@ -118,7 +118,7 @@ class WorkerPool:
         raise failures.died()
 
     def _verdict(self, worker: WorkerProcess, *, last: bool) -> CoatcheckError | None:
-        """Explain why a worker died; ``None`` if another process may have ended it, so that another try is fair."""
+        """Explain why a worker died; ``None`` if another process may have killed it, so that a retry is justified."""
         code = worker.exit_status()
         if self._closed:
             return failures.closed()
@@ -132,7 +132,7 @@ class WorkerPool:
             return failures.not_started(
                 f"it ended with {code} while starting: its memory limit is too low, or a module is missing"
             )
-        # Killed twice: only a machine that runs out of memory does that.
+        # Killed twice: the machine must be out of memory.
         if code == -signal.SIGKILL or code in _OWN_FAULT:
             return failures.out_of_memory(self._limits)
         return failures.died()
@@ -172,7 +172,7 @@ class WorkerPool:
                     self._busy.add(slot)
                     self._running[namespace] += 1
                     return slot
-                # Others of the same namespace are waited for longer than others' are.
+                # Tasks of the same namespace are awaited longer than those of others.
                 now = time.monotonic()
                 if self._running[namespace] < self.tasks_per_namespace:
                     deadline = deadline or now + self.queue_seconds
@@ -191,7 +191,7 @@ class WorkerPool:
     def _release(self, slot: int, namespace: str) -> None:
         replaced = slot < self._workers and slot not in self._processes and not self._closed
         if replaced:
-            # Warm again before the next task comes. Where that fails, the next task says so.
+            # Start the replacement before the next task. If that fails, the next task reports it.
             with contextlib.suppress(CoatcheckError):
                 self._start(slot)
         elif slot >= self._workers or self._closed:

@@ -1,4 +1,4 @@
-"""The sandbox as the rest of the package sees it."""
+"""The interface of the sandbox for the rest of the package."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,7 +21,7 @@ from coatcheck.explorer.sandbox.worker_process import Load
 
 
 class AsyncScheduler:
-    """Lets async callers into a pool. It needs no event loop until it is used, and works on several."""
+    """Schedules async callers of a pool. It needs no event loop until first use, and supports several."""
 
     def __init__(self) -> None:
         self._for_this_loop: RunVar[_LoopScheduler] | None = None
@@ -30,8 +30,8 @@ class AsyncScheduler:
         """Run a task in a worker thread when it is the namespace's turn and a slot is free.
 
         Raises:
-            SandboxTimeout: Its turn did not come.
-            CoatcheckError: What the task raised.
+            SandboxTimeout: No slot became free in time.
+            CoatcheckError: The task's error.
         """
         import anyio.to_thread
 
@@ -54,11 +54,10 @@ class AsyncScheduler:
 
 
 class LifoLimiter:
-    """A bounded number of entries; of those who wait, the one who came last enters first.
+    """A capacity limiter in LIFO order: the most recent waiter is served first.
 
-    While more work comes than there are slots, the one that waited longest has the least time left until its deadline:
-    in the order of arrival, most calls would wait in vain. So a caller with one call gets in although
-    another one has sent many before.
+    Under overload, the longest waiter has the least time left until its deadline: in FIFO order, most calls would wait
+    in vain. In LIFO order a caller with one call is served although another caller has sent many before.
     """
 
     def __init__(self, entries: int) -> None:
@@ -66,7 +65,7 @@ class LifoLimiter:
         self._waiting: list[anyio.Event] = []
 
     async def enter(self) -> None:
-        """Wait for an entry; to be left by ``leave``."""
+        """Wait for a slot, which ``leave`` releases."""
         import anyio
 
         if self._free:
@@ -78,7 +77,7 @@ class LifoLimiter:
             await event.wait()
         except BaseException:
             if event.is_set():
-                self.leave()  # it was given an entry at the same moment
+                self.leave()  # it received a slot at the same moment
             else:
                 self._waiting.remove(event)
             raise
@@ -101,7 +100,7 @@ class _LoopScheduler:
 
     @contextlib.asynccontextmanager
     async def turn(self, namespace: str, pool: WorkerPool) -> AsyncIterator[None]:
-        """Wait for the namespace's own earlier tasks, then, no longer than an operation may take, for a slot."""
+        """Wait for the namespace's earlier tasks, then for a slot, at most as long as an operation may take."""
         import anyio
 
         semaphore, waiting = self._queues.get(namespace) or (anyio.Semaphore(pool.tasks_per_namespace), 0)
@@ -137,18 +136,18 @@ async def _acquired(
 
 
 class Sandbox:
-    """Runs operations on objects in worker processes that are ended and replaced when they break a limit.
+    """Runs operations on objects in worker processes, which are killed and replaced when they exceed a limit.
 
-    Nothing is started before the first use. Workers end with ``close``, when the sandbox is garbage collected, when
-    the interpreter ends, and when this process is killed.
+    Nothing is started before first use. Workers end with ``close``, when the sandbox is garbage-collected, when the
+    interpreter exits, and when this process is killed.
 
     Args:
-        workers: Processes that are kept; up to four times as many run while others' tasks keep them busy.
-        timeout: Seconds for one operation, once its object is decoded.
+        workers: Number of permanent processes; up to four times as many run while tasks of others keep them busy.
+        timeout: Seconds for one operation, after its object is decoded.
         memory_bytes: Address space of each worker; 0 for no limit.
-        cache_bytes: Decoded objects that each worker keeps, estimated; 0 for none.
-        output_bytes: Largest result of an operation.
-        tasks_per_namespace: Operations of one namespace that run at the same time; more of them wait.
+        cache_bytes: Estimated bytes of decoded objects that each worker caches; 0 for none.
+        output_bytes: Maximum bytes of an operation's result.
+        tasks_per_namespace: Maximum concurrent operations of one namespace; more of them wait.
     """
 
     def __init__(
@@ -174,20 +173,20 @@ class Sandbox:
 
         Args:
             operation: A name in ``coatcheck.explorer.operations.OPERATIONS``.
-            args: What the operation takes, as JSON.
-            key: Names the object among all that ever come to this sandbox; an object never changes.
-            namespace: Whose it is.
-            load: Returns the object's metadata and payload; called only where the worker does not have it.
+            args: The operation's arguments, as JSON.
+            key: Identifies the object for the lifetime of this sandbox; an object never changes.
+            namespace: The object's namespace.
+            load: Returns the object's metadata and payload; called only if the worker has not cached it.
 
         Raises:
-            CoatcheckError: The operation's own error; a ``SandboxError`` where it broke a limit.
+            CoatcheckError: The operation's own error; a ``SandboxError`` if it exceeded a limit.
         """
         return self._pool_of_this_process().run(Task(operation, args, key, load), namespace)
 
     async def arun(self, operation: str, args: dict[str, Any], *, key: str, namespace: str, load: Load) -> Answer:
-        """Run an operation like ``run``, with ``load`` and the waiting in a worker thread.
+        """Run an operation like ``run``, with ``load`` and all waiting in a worker thread.
 
-        The calls of one namespace wait for each other without a thread, so that they take none from other namespaces.
+        Calls of one namespace wait for each other without a thread, so that they use none of other namespaces.
         """
         pool = self._pool_of_this_process()
         task = Task(operation, args, key, load)
@@ -198,7 +197,7 @@ class Sandbox:
         return self._pool.pids()
 
     def close(self) -> None:
-        """End all workers, also those that work; later calls raise ``SandboxFailed``."""
+        """Stop all workers, including busy ones; later calls raise ``SandboxFailed``."""
         self._pool.close()
 
     def _open_pool(self) -> None:

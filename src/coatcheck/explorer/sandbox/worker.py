@@ -1,12 +1,12 @@
-"""The worker process: reads requests, runs operations, answers. Nothing else of coatcheck runs in here.
+"""The worker process: reads requests, runs operations, sends answers. No other part of coatcheck runs in it.
 
-The conversation, each line a frame (see ``frames``):
+The protocol, each line a frame (see ``channel``):
 
-    worker  {"status": "ready"}                                   once, when it is warm and hardened
+    worker  {"status": "ready"}                                   once, after warm-up and hardening
     parent  {"operation", "args", "key"}
-    worker  {"status": "missing"}                                 if it does not hold the object
+    worker  {"status": "missing"}                                 if it has not cached the object
     parent  {"metadata"} and the payload, or {"abandon": true}
-    worker  {"status": "started", "seconds", "size"}              what the operation may take from here
+    worker  {"status": "started", "seconds", "size"}              the remaining time of the operation
     worker  {"status": "done", …} and the answer, or {"status": "error", …}
 """
 
@@ -31,7 +31,7 @@ OOM_SCORE_OF_A_WORKER = b"800"
 
 
 def take_pipes() -> tuple[int, int]:
-    """Move stdin and stdout to private descriptors and put the null device in their place.
+    """Move stdin and stdout to private descriptors and replace them by the null device.
 
     Returns:
         The descriptor to read requests from and the one to write answers to.
@@ -45,14 +45,14 @@ def take_pipes() -> tuple[int, int]:
 
 
 def limit_memory(memory_bytes: int) -> None:
-    """Bound the address space; an allocation beyond it raises ``MemoryError`` or aborts the process."""
+    """Limit the address space; an allocation beyond it raises ``MemoryError`` or aborts the process."""
     if memory_bytes > 0:
         _lower(resource.RLIMIT_AS, memory_bytes)
     _lower(resource.RLIMIT_CORE, 0)
 
 
 def reset_signals() -> None:
-    """Make the alarm deadly and the keyboard harmless, whatever the parent had set: ignored signals survive an exec."""
+    """Reset SIGALRM to its default and ignore SIGINT, whatever the parent had set: ignored signals survive an exec."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -60,10 +60,10 @@ def reset_signals() -> None:
 
 
 def restrict_process() -> None:
-    """Leave no way to open a file or socket, to write a file or to start a process. Imports fail from here on."""
+    """Prevent the process from opening files or sockets and from starting processes. Imports fail from now on."""
     os.environ.clear()  # the interpreter itself may have set LC_CTYPE
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as score:  # noqa: PTH123
-        # Where memory runs out for the whole machine, a worker goes before the server.
+        # If the machine is out of memory, a worker is killed before the server.
         score.write(OOM_SCORE_OF_A_WORKER)
     _lower(resource.RLIMIT_FSIZE, 0)
     if hasattr(resource, "RLIMIT_NPROC"):
@@ -95,11 +95,11 @@ TEXT_FACTOR = 3
 
 
 class DocumentCache:
-    """Documents by key, least recently used first to go, within an estimate of their size in memory.
+    """An LRU cache of documents by key, within an estimate of their size in memory.
 
     Args:
-        limit_bytes: For all documents together.
-        alone_bytes: One document over that limit is kept as the only one while its estimate is within this.
+        limit_bytes: Limit of all documents together.
+        alone_bytes: Up to this size, one document beyond that limit is kept alone.
     """
 
     def __init__(self, limit_bytes: int, alone_bytes: int) -> None:
@@ -109,21 +109,21 @@ class DocumentCache:
         self._used = 0
 
     def get(self, key: str) -> Document | None:
-        """Return the document and make it the most recently used."""
+        """Return the document and mark it as the most recently used."""
         document = self._documents.get(key)
         if document is not None:
             self._documents.move_to_end(key)
         return document
 
     def make_room(self, size: int) -> None:
-        """Drop documents until one with ``size`` bytes of payload would fit."""
+        """Drop documents until one with ``size`` bytes of payload fits."""
         needed = size * JSON_FACTOR
         while self._documents and self._used + needed > self._limit:
             _, dropped = self._documents.popitem(last=False)
             self._used -= estimate(dropped)
 
     def put(self, key: str, document: Document) -> None:
-        """Keep a document if it fits at all."""
+        """Add a document if it fits at all."""
         cost = estimate(document)
         if self._limit <= 0 or cost > max(self._limit, self._alone):
             return
@@ -135,13 +135,13 @@ class DocumentCache:
 
 
 def estimate(document: Document) -> int:
-    """Bytes that a document takes in memory once it is decoded, roughly."""
+    """Estimated bytes of a decoded document in memory."""
     factor = JSON_FACTOR if document.may_be_structured else TEXT_FACTOR
     return len(document.payload) * factor + 1024
 
 
 MAX_PAYLOAD_BYTES = 2**40
-"""The parent is trusted; the memory limit is what bounds a payload."""
+"""The parent is trusted; a payload is bounded by the memory limit."""
 
 READ_BUFFER_BYTES = 64 * 1024
 
@@ -160,11 +160,11 @@ def main(settings: dict[str, Any]) -> None:
 
 
 class _LoadAborted(Exception):
-    """The parent could not load the object that the request was about."""
+    """The parent could not load the object of the request."""
 
 
 class Worker:
-    """The loop over requests."""
+    """Handles requests in a loop."""
 
     def __init__(self, limits: Limits, requests: BinaryIO, answers: int, pace: float) -> None:
         self._limits = limits
@@ -236,7 +236,7 @@ class Worker:
     def _read(self, size: int) -> bytes:
         read = self._requests.read(size)
         if len(read) < size:
-            # The parent closed the pipe or is gone: there is nothing left to answer or to tidy up.
+            # The parent has closed the pipe or has exited: nothing is left to answer or clean up.
             os._exit(0)
         return read
 
@@ -248,15 +248,15 @@ class Worker:
 
 
 def _decode(document: Document) -> None:
-    """Decode ahead of the operation: it takes time by the object's size, not by what is asked of it."""
+    """Decode before the operation, because decoding takes time by the object's size, not by the operation."""
     gc.disable()
     try:
         document.value  # noqa: B018
     finally:
-        gc.freeze()  # decoded documents hold no cycles: looking for some in them, again and again, is time for nothing
+        gc.freeze()  # decoded documents contain no cycles: searching them for cycles repeatedly wastes time
         gc.enable()
 
 
 def _set_alarm(seconds: float | None) -> None:
-    """End this process by the alarm's default action unless it is armed again in time, with no help from the parent."""
+    """Set an alarm whose default action kills this process unless it is reset in time, independent of the parent."""
     signal.setitimer(signal.ITIMER_REAL, 0.0 if seconds is None else seconds + GRACE_SECONDS)

@@ -1,4 +1,4 @@
-"""What went wrong in a worker, in words for the caller: which limit it was and what to do instead."""
+"""Errors of workers for the caller: the limit that was exceeded, and what to do instead."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from coatcheck.explorer.sandbox.worker_limits import MEBIBYTE, Limits
 MAX_MESSAGE_CHARACTERS = 2000
 MAX_DETAIL_CHARACTERS = 200
 LARGE_BYTES = 5 * MEBIBYTE
-"""From here on an object's size is a likely reason for a timeout."""
+"""Bytes from which an object's size is a likely reason for a timeout."""
 
 OUT_OF_MEMORY = "SandboxMemoryExceeded"
 OUTPUT_EXCEEDED = "SandboxOutputExceeded"
@@ -34,11 +34,11 @@ _CARRIED: dict[str, type[CoatcheckError]] = {
 
 
 class UnknownOperationError(Exception):
-    """The parent asked for an operation that there is not: a fault of ours, and none of the value."""
+    """The parent requested an unknown operation: a bug of ours, not a fault of the value."""
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """In the worker: put an error into a header. One that ends the process carries no text."""
+    """In the worker: encode an error as a header. Errors that end the process have no text."""
     if isinstance(error, MemoryError):
         return {"status": "error", "error": OUT_OF_MEMORY}
     if isinstance(error, SandboxOutputExceeded):
@@ -51,7 +51,7 @@ def describe(error: BaseException) -> dict[str, Any]:
 
 
 def _sentence(error: Exception) -> str:
-    """Say of an exception that no operation foresaw what it means for the value that was worked on."""
+    """Explain an unexpected exception of an operation in terms of the value."""
     if isinstance(error, RecursionError):
         return "The value or the argument is nested too deeply for this. Work on a part of it with a path."
     if isinstance(error, OverflowError):
@@ -66,12 +66,12 @@ def _sentence(error: Exception) -> str:
 
 
 def is_expected(header: dict[str, Any]) -> bool:
-    """Whether the error in a header is the caller's own, so that the worker is as good as before."""
+    """Whether the error in a header is the caller's own, so that the worker stays usable."""
     return header.get("error") in _CARRIED
 
 
 def error_from_header(header: dict[str, Any], limits: Limits) -> CoatcheckError:
-    """In the parent: make the error that a header describes."""
+    """In the parent: decode the error of a header."""
     name = header.get("error")
     kind = _CARRIED.get(name) if isinstance(name, str) else None
     message = header.get("message")
@@ -85,7 +85,7 @@ def error_from_header(header: dict[str, Any], limits: Limits) -> CoatcheckError:
 
 
 def timed_out(limits: Limits, size: float) -> SandboxTimeout:
-    """The operation took too long, on an object of so many bytes."""
+    """The operation took too long on an object of ``size`` bytes."""
     part = ""
     if size > LARGE_BYTES:
         part = f" Of the object's {size:,.0f} bytes, work on a part: name it by a path such as [0:10000]."
@@ -97,7 +97,7 @@ def timed_out(limits: Limits, size: float) -> SandboxTimeout:
 
 
 def slow() -> SandboxTimeout:
-    """The operation did not even begin in time."""
+    """The operation did not start in time."""
     return SandboxTimeout(
         "The object could not be handed to the sandbox and decoded in time; the machine is overloaded or slow. Try "
         "again; if it stays so, the operator can raise sandbox_timeout."
@@ -128,17 +128,17 @@ def output_exceeded(limits: Limits) -> SandboxOutputExceeded:
 
 
 def arguments_too_long() -> ArgumentRejected:
-    """Pattern, filter, replacement or path exceed what fits into one request."""
+    """Pattern, filter, replacement or path do not fit into one request."""
     return ArgumentRejected(f"The arguments are longer than {MAX_HEADER_BYTES:,} bytes. Shorten the pattern or filter.")
 
 
 def died() -> SandboxFailed:
-    """The worker process ended, twice."""
+    """The worker process ended twice."""
     return SandboxFailed("The sandbox process ended unexpectedly, also at a second try. Try again later.")
 
 
 def broken_answer() -> SandboxFailed:
-    """The worker answered with something other than an answer."""
+    """The worker sent a malformed answer."""
     return SandboxFailed("The sandbox gave no usable answer; its process was replaced. Try another way to get at it.")
 
 

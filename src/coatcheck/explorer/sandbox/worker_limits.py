@@ -1,4 +1,4 @@
-"""What a worker may use, known to both sides of the pipe."""
+"""The limits of a worker, known to both sides of the pipe."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 MEBIBYTE = 1024 * 1024
 
 HAND_OVER_SECONDS = 0.5
-"""What handing an object over, decoding it, going through a large one and giving the answer back may add to the
-timeout, all together: with the default timeout, every answer is there within three seconds."""
+"""Seconds in addition to the timeout for transferring and decoding an object, processing a large one and returning the
+answer: with the default timeout, every answer arrives within three seconds."""
 
 GRACE_SECONDS = 1.0
-"""How long after its deadline a worker ends itself, should the parent not have done it."""
+"""Seconds after its deadline at which a worker ends itself, in case the parent has not killed it."""
 
 READING_BYTES_PER_SECOND = 20 * MEBIBYTE
 
 STARTUP_SECONDS = 20.0
-"""A clean interpreter starts in about 0.1 s; a crowded machine may take far longer."""
+"""Seconds for the start of a worker; a clean interpreter takes about 0.1 s, a busy machine far longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,10 @@ class Limits:
     """The limits of one worker.
 
     Attributes:
-        timeout: Seconds for one operation, counted from when the worker begins it; a large object earns it some more.
+        timeout: Seconds for one operation, counted from its start in the worker; more for a large object.
         memory_bytes: Address space of the worker process; 0 for no limit.
-        cache_bytes: Estimated bytes of decoded objects that the worker keeps.
-        output_bytes: Largest answer.
+        cache_bytes: Estimated bytes of decoded objects that the worker caches.
+        output_bytes: Maximum bytes of an answer.
     """
 
     timeout: float
@@ -36,7 +36,7 @@ class Limits:
 
     @property
     def total(self) -> float:
-        """Seconds from the request to the whole of the answer."""
+        """Seconds from the request to the complete answer."""
         return self.timeout + HAND_OVER_SECONDS
 
     def to_dict(self) -> dict[str, Any]:
@@ -45,8 +45,8 @@ class Limits:
 
 
 def operation_seconds(limits: Limits, size: int, spent: float) -> float:
-    """Seconds for an operation on ``size`` bytes of JSON when ``spent`` are gone since the request.
+    """Seconds for an operation on ``size`` bytes of JSON, ``spent`` seconds after the request.
 
-    An object has to be gone through once, whatever is asked; a small one earns nothing worth mentioning by that.
+    Every operation has to traverse its object once; for a small one this adds almost nothing.
     """
     return max(min(limits.timeout + size / READING_BYTES_PER_SECOND, limits.total - spent), 0.05)

@@ -1,4 +1,4 @@
-"""One worker process, seen from the parent: start it, give it work, end it."""
+"""A worker process from the parent's side: starts it, sends it tasks, stops it."""
 
 import contextlib
 import json
@@ -24,10 +24,10 @@ BOOTSTRAP = (
 )
 EXIT_WAIT_SECONDS = 5.0
 LOW_PRIORITY = 7
-"""Added to the server's niceness for workers that would take the processors from it: each gets a fifth of its share."""
+"""Added to the server's niceness for workers that compete with it: each receives a fifth of its CPU share."""
 
 LONG_SECONDS = 0.25
-"""Where an operation takes longer, its worker goes on with low priority."""
+"""Seconds after which the worker of an operation continues with low priority."""
 
 MOST_CLAIMED = 1e15
 
@@ -36,7 +36,7 @@ Load = Callable[[], tuple[Metadata, bytes | memoryview]]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One operation on one object; ``load`` gives the object where the worker does not have it yet."""
+    """One operation on one object; ``load`` returns the object if the worker has not cached it."""
 
     operation: str
     args: dict[str, Any]
@@ -45,10 +45,10 @@ class Task:
 
 
 class WorkerUnusable(Exception):
-    """A task ended so that its worker must not be used again.
+    """A task failed in a way that makes its worker unusable.
 
     Attributes:
-        error: What to tell the caller.
+        error: The error for the caller.
     """
 
     def __init__(self, error: CoatcheckError) -> None:
@@ -57,10 +57,10 @@ class WorkerUnusable(Exception):
 
 
 class LoadFailed(Exception):
-    """The task's ``load`` raised; the worker was told and is as good as before.
+    """The task's ``load`` raised; the worker has been notified and stays usable.
 
     Attributes:
-        error: What it raised.
+        error: The exception.
     """
 
     def __init__(self, error: BaseException) -> None:
@@ -69,16 +69,16 @@ class LoadFailed(Exception):
 
 
 class WorkerProcess:
-    """A worker: a clean interpreter with an empty environment and three descriptors, none of them ours.
+    """A worker: a new interpreter with an empty environment and three descriptors, none of them ours.
 
-    Starting does not wait: the process warms up while the caller does something else.
+    Starting does not wait: the process warms up in the background.
 
     Args:
-        limits: What it may use.
-        low_priority: Whether it starts with low priority, rather than from its first long operation on.
+        limits: Its limits.
+        low_priority: Whether it starts with low priority, instead of from its first long operation.
 
     Attributes:
-        began: Whether the last task's operation began, so that its end may be the operation's fault.
+        began: Whether the last task's operation started, so that it may be the cause of the worker's end.
 
     Raises:
         SandboxFailed: The process could not be started.
@@ -101,17 +101,17 @@ class WorkerProcess:
         return self._process.pid
 
     def is_alive(self) -> bool:
-        """Whether the process still runs."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
     def perform(self, task: Task, seconds: float) -> Answer:
-        """Run a task, within ``seconds`` from when the worker is ready; loading the object does not count.
+        """Run a task within ``seconds`` after the worker is ready, not counting the loading of the object.
 
         Raises:
-            CoatcheckError: The task's own error; the worker is as good as before.
-            LoadFailed: So is it here.
-            WorkerUnusable: The worker broke a limit or answered nonsense, and must be ended.
-            WorkerGone: The worker died; ``exit_status`` tells more.
+            CoatcheckError: The task's own error; the worker stays usable.
+            LoadFailed: The object could not be loaded; the worker stays usable.
+            WorkerUnusable: The worker exceeded a limit or sent a malformed answer, and must be killed.
+            WorkerGone: The worker died; see ``exit_status``.
         """
         self.began = False
         try:
@@ -181,30 +181,30 @@ class WorkerProcess:
         self._ready = True
 
     def exit_status(self) -> int | None:
-        """Return the return code of a process that has just closed its pipes; negative: the signal that ended it."""
+        """Return the exit code of a process that has just closed its pipes; negative: the signal that ended it."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(timeout=1.0)
         return None
 
     def was_ready(self) -> bool:
-        """Whether the worker ever came up."""
+        """Whether the worker was ever ready."""
         return self._ready
 
     def kill(self) -> None:
-        """End the process and wait for it, so that no zombie stays; safe while a thread waits for its answer."""
+        """Kill the process and reap it; safe while a thread waits for its answer."""
         with contextlib.suppress(OSError):
             self._process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=EXIT_WAIT_SECONDS)
 
     def dispose(self) -> None:
-        """End the process and close the pipes; only for who uses it alone."""
+        """Kill the process and close the pipes; only for its exclusive user."""
         self.kill()
         self._close_pipes()
 
     def forget(self) -> None:
-        """In a forked child: let go of a process that is the parent's."""
-        self._process.returncode = 0  # not ours to wait for
+        """In a forked child: release a process that belongs to the parent."""
+        self._process.returncode = 0  # not our child to wait for
         self._close_pipes()
 
     def _close_pipes(self) -> None:
@@ -215,7 +215,7 @@ class WorkerProcess:
 
 
 def _number(claimed: Any) -> float:
-    """What the worker claims in figures; a deadline of ours bounds what comes of it."""
+    """Read a number from the worker, which is untrusted; our own deadline bounds the effect."""
     return float(claimed) if isinstance(claimed, (int, float)) and 0 <= claimed < MOST_CLAIMED else 0.0
 
 
@@ -245,7 +245,8 @@ def _start(limits: Limits, nice: int) -> subprocess.Popen[bytes]:
             stderr=subprocess.DEVNULL,
             bufsize=0,
             close_fds=True,
-            # Ctrl-C is for the server alone. Not a session of its own: Linux gives each the same share of the CPUs.
+            # Ctrl-C is for the server alone. Not a new session, because Linux gives each session the same share of the
+            # CPUs.
             process_group=0,
         )
     except OSError as error:
@@ -253,7 +254,7 @@ def _start(limits: Limits, nice: int) -> subprocess.Popen[bytes]:
 
 
 def _import_path() -> list[str]:
-    """Where the parent finds modules, in absolute terms; the place of this package is last if it is not among them."""
+    """The parent's import path with absolute entries; the path of this package is added at the end if missing."""
     own = str(Path(__file__).resolve().parents[2])
     entries = [os.path.abspath(entry) for entry in sys.path if isinstance(entry, str)]  # noqa: PTH100  # "" is here
     return entries if own in entries else [*entries, own]

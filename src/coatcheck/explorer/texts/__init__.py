@@ -1,7 +1,7 @@
-"""Texts that are documents or tables: recognised by how they begin, read exactly, within bounds.
+"""Texts that are documents or tables: recognised by their start, parsed exactly, within bounds.
 
-Each parser gives ``None`` for a text that is not of its format; none of them raises for whatever a text may hold, but
-for ``ArgumentRejected`` where a document is refused.
+Each parser returns ``None`` for a text that is not of its format. The only error is ``ArgumentRejected``, if a document
+is refused.
 """
 
 from coatcheck.explorer.texts.opening import (

@@ -1,4 +1,4 @@
-"""JSON in a text: one document, JSON Lines, several documents in a row, one document with words around it."""
+"""JSON in a text: one document, JSON Lines, several consecutive documents, or one document inside prose."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from coatcheck.codec.exact_json import any_integer
 
 FEWEST = 2
 MOST_STARTS_TRIED = 20
-"""Places at which a document inside a text may begin. Each costs at most one reading of the text."""
+"""Maximum number of positions at which a document inside a text may start. Each costs at most one scan of the text."""
 MOST_DOCUMENTS = 1_000_000
 _SPACE = re.compile(r"[ \t\r\n,]*")
 _START = re.compile(r"[\[{](?=\s*[\[{\"\d\-\]}tfn])(?<![^\s:`].)")
@@ -19,7 +19,7 @@ ParsedDocument = tuple[Any, str]
 
 
 def open_json(text: str) -> ParsedDocument | None:
-    """Read a text that is JSON from its first to its last character: a document, lines of them, or several."""
+    """Parse a text that is entirely JSON: a document, lines of documents, or several documents."""
     start = text.lstrip()[:1] if text[:1].isspace() else text[:1]
     if start not in {"{", "["}:
         return None
@@ -28,7 +28,7 @@ def open_json(text: str) -> ParsedDocument | None:
 
 
 def open_json_inside(text: str) -> ParsedDocument | None:
-    """Read the one JSON document that makes up most of a text, in a Markdown fence or among words."""
+    """Parse the one JSON document that makes up most of a text, in a Markdown fence or inside prose."""
     half = len(text) // 2
     if text.rfind("]", half) < 0 and text.rfind("}", half) < 0:
         return None
@@ -45,7 +45,7 @@ def open_json_inside(text: str) -> ParsedDocument | None:
 
 
 def _whole(text: str) -> Any:
-    """Read a text that is one list or dict, with all digits of its integers; NaN is null."""
+    """Parse a text that is one list or dict, with all digits of its integers; NaN becomes null."""
     value = open_json_text(text)
     if value is not None:
         return value if isinstance(value, (dict, list)) else None
@@ -80,7 +80,7 @@ def _several(text: str) -> ParsedDocument | None:
 
 
 def _documents(text: str) -> Iterator[tuple[Any, int]]:
-    """Return documents one after the other, each with where the next one begins."""
+    """Yield consecutive documents, each with the start of the next one."""
     position = _end_of_space(text, 0)
     for _ in range(MOST_DOCUMENTS):
         if position >= len(text):
@@ -98,7 +98,7 @@ def _end_of_space(text: str, position: int) -> int:
 
 
 def _read(text: str, position: int) -> tuple[Any, int] | None:
-    """Read one list or dict at a position, with its end."""
+    """Parse one list or dict at a position; return it with its end."""
     try:
         value, end = _DECODER.raw_decode(text, position)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What a log says in short: from when to when, how many lines of each level, which messages repeat."""
+"""Summarises a log: its time span, the number of lines of each level, repeated messages."""
 
 import re
 from collections import Counter
@@ -20,7 +20,7 @@ _CHANGING = re.compile(
     r"|(?<=\[)[\w.:-]{1,40}(?=\])"
 )
 _HEAD = 120
-"""Characters of a line in which its time and level stand."""
+"""Characters at the start of a line that contain its time and level."""
 
 
 @dataclass(slots=True)
@@ -34,14 +34,14 @@ class Pattern:
 
 @dataclass(slots=True)
 class Log:
-    """A log in short.
+    """The summary of a log.
 
     Attributes:
-        first: Time of the first line that has one, as it stands there.
+        first: Time of the first line that has one, as written.
         last: Time of the last one.
         levels: Lines by level.
-        patterns: Messages with ``#`` for what changes.
-        is_whole: Whether the whole text was looked at.
+        patterns: Messages with ``#`` for their variable parts.
+        is_whole: Whether the whole text was read.
     """
 
     first: str = ""
@@ -80,12 +80,12 @@ def read_log(text: str) -> Log:
 
 
 def write_levels(log: Log) -> str:
-    """Write how many lines of each level were read, the worst first."""
+    """Write the number of lines of each level, the most severe first."""
     return ", ".join(f"{log.levels[level]:,} {level}" for level in LEVELS if log.levels[level])
 
 
 def write_log(log: Log, room: int) -> str:
-    """Write a log in short in at most ``room`` characters: first the span and the levels, then messages by weight."""
+    """Write a summary in at most ``room`` characters: the time span and the levels, then messages by weight."""
     levels = write_levels(log)
     span = f"From {log.first} to {log.last}" if log.first else ""
     counted = levels if log.is_whole or not levels else f"in its first {MOST_CHARACTERS:,} characters: {levels}"
@@ -104,7 +104,7 @@ def write_log(log: Log, room: int) -> str:
 
 
 def _by_weight(log: Log) -> list[tuple[str, Pattern]]:
-    """Order messages: what went wrong first, then what occurs often."""
+    """Order messages: errors first, then frequent ones."""
     order = {level: place for place, level in enumerate(LEVELS)}
     found = [(message, pattern) for message, pattern in log.patterns.items() if message]
     return sorted(found, key=lambda item: (min(order.get(item[1].level, 9), 4), -item[1].count))

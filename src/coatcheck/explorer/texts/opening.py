@@ -1,4 +1,4 @@
-"""Which parser reads a text."""
+"""Selects the parser of a text."""
 
 import re
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from coatcheck.explorer.texts.xml_text import looks_like_xml, open_xml
 from coatcheck.explorer.texts.yaml_text import MOST_CHARACTERS, looks_like_yaml, open_yaml_text
 
 SMALL = 64 * 1024
-"""Characters up to which a text whose parser is harmless is read where it is looked at."""
+"""Characters up to which a text with a harmless parser is parsed in this process."""
 HEAD = 4000
-"""Characters of the start of a text by which it is judged what it may hold."""
+"""Characters of the start of a text by which its format is recognised."""
 BYTE_ORDER_MARK = "\ufeff"
 _PYTHON_START = re.compile(r"\s*[\[({]{1,3}'")
 _JSON_BLOCK = re.compile(r"^\s*[\[{]", re.MULTILINE)
@@ -26,7 +26,7 @@ _JSON_BLOCK = re.compile(r"^\s*[\[{]", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a text holds.
+    """The parsed content of a text.
 
     Attributes:
         value: A list or a dict of plain JSON values.
@@ -38,11 +38,11 @@ class Opened:
 
 
 def open_text(text: str, *, in_sandbox: bool) -> Opened | None:
-    """Return the list or dict that a text spells out; ``None`` if it is just text.
+    """Return the list or dict that a text represents; ``None`` if it is plain text.
 
     Args:
         text: Any text.
-        in_sandbox: Whether the parsers may be used that a hostile text can make slow or greedy (Python, YAML).
+        in_sandbox: Whether to use the parsers that a hostile text can make slow or memory-hungry (Python, YAML).
 
     Raises:
         ArgumentRejected: It is a document that expands to too much.
@@ -76,9 +76,9 @@ def _by_lines(text: str, *, in_sandbox: bool) -> tuple[Any, str] | None:
 
 
 def name_format(start: str) -> str:
-    """Name what a text holds or looks like by how it begins; ``""`` for what has no name."""
+    """Name a text's format by its start; ``""`` if it is unknown."""
     start = start.removeprefix(BYTE_ORDER_MARK)
-    lines = start[: start.rfind("\n") + 1]  # what follows may be cut
+    lines = start[: start.rfind("\n") + 1]  # the rest may be cut off
     found = (open_json(lines) or (open_table(lines) if looks_like_table(start) else None)) if lines else None
     if found is not None:
         return found[1]
@@ -97,7 +97,7 @@ def why_unopened(text: str) -> str:
 
 
 def is_for_the_sandbox(text: str) -> bool:
-    """Whether finding out what a text holds could take long, so that it is done in the sandbox."""
+    """Whether parsing a text could take long, so that it is done in the sandbox."""
     head = text[:HEAD].removeprefix(BYTE_ORDER_MARK)
     if looks_like_python(text) or looks_like_yaml(head) or looks_like_sections(head) or looks_like_xml(text):
         return True
@@ -111,7 +111,7 @@ def _are_records(head: str) -> bool:
 
 
 def may_be_opened(head: str) -> bool:
-    """Whether a text that begins so may be a document or a table."""
+    """Whether a text with this start may be a document or a table."""
     head = head.removeprefix(BYTE_ORDER_MARK)
     return (
         _JSON_BLOCK.search(head) is not None

@@ -1,6 +1,6 @@
 """The parts of a long text by line: headings, definitions, files of a diff, controls of a page.
 
-All patterns are linear in the text, and only its first ``MOST_CHARACTERS`` are looked at.
+All patterns are linear in the text, and only its first ``MOST_CHARACTERS`` are read.
 """
 
 import html
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 MOST_CHARACTERS = 2_000_000
 MOST_ENTRIES = 5_000
 WIDTH = 100
-"""Characters of an entry."""
+"""Maximum characters of an entry."""
 FEWEST_HEADINGS = 2
 MOST_SKIPPED = 4
 
@@ -44,10 +44,10 @@ def outline(text: str, kind: str) -> list[Entry]:
 
 
 def write_outline(entries: list[Entry], room: int) -> str:
-    """Write entries with their lines in at most ``room`` characters, the deepest levels left out first.
+    """Write entries with their lines in at most ``room`` characters, omitting the deepest levels first.
 
-    Where a level does not fit and those above it leave most of the room, its first ones fill half of it. What is left
-    out is counted.
+    If a level does not fit and the levels above it leave most of the room, its first entries fill half of it. Omitted
+    entries are counted.
     """
     levels = sorted({entry.level for entry in entries}, reverse=True)
     for place, deepest in enumerate(levels):

@@ -1,4 +1,4 @@
-"""What Python prints of lists and dicts: ``[{'id': 1, 'when': datetime.date(2026, 1, 31)}]``. Only in the sandbox."""
+"""Python's ``repr`` of lists and dicts: ``[{'id': 1, 'when': datetime.date(2026, 1, 31)}]``. Only in the sandbox."""
 
 import ast
 import datetime
@@ -12,7 +12,7 @@ from coatcheck.codec import decode, encode
 from coatcheck.codec.envelope import Metadata
 
 MOST_PARSED = 250_000
-"""Characters up to which Python's own parser reads what is no JSON after translation: half a second a million."""
+"""Characters up to which Python's parser reads a text that is not JSON after translation: 0.5 s per million."""
 _START = re.compile(r"\s*[\[({]\s*(?:[\[({]\s*)*(?:'|\"|b['\"]|-?\d|None\b|True\b|False\b|[A-Za-z.]+\(|[\])}])")
 _SINGLE = re.compile(r"'|\bNone\b|\bTrue\b|\bFalse\b|\(")
 _DOUBLE_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
@@ -30,7 +30,7 @@ _ENDS = {"[": "]", "(": ")", "{": "}"}
 
 
 def looks_like_python(text: str) -> bool:
-    """Whether a text begins and ends as what Python prints of a list, tuple, set or dict, and as no JSON does."""
+    """Whether a text starts and ends like the ``repr`` of a list, tuple, set or dict, and not like JSON."""
     head = text[:400].lstrip()
     if head[:1] not in _ENDS or text[-100:].rstrip()[-1:] != _ENDS[head[:1]]:
         return False
@@ -40,7 +40,7 @@ def looks_like_python(text: str) -> bool:
 
 
 def open_python_literal(text: str) -> tuple[Any, str] | None:
-    """Return the list or dict that Python printed, as the JSON that the store would make of it."""
+    """Return the list or dict that Python printed, in the JSON form of the store."""
     value = _parse_as_json(text)
     if value is None and len(text) <= MOST_PARSED:
         value = _parsed(text)
@@ -48,7 +48,7 @@ def open_python_literal(text: str) -> tuple[Any, str] | None:
 
 
 def _parse_as_json(text: str) -> Any:
-    """Write each token of the text as JSON does; ``None`` if that makes no JSON: sets, keys that are no texts."""
+    """Translate the tokens to JSON and parse it; ``None`` if that is not JSON: sets, keys that are not strings."""
     try:
         return json.loads(_TOKEN.sub(_as_json, text), parse_constant=lambda _: None)
     except (SyntaxError, ValueError, TypeError, OverflowError, RecursionError, MemoryError):
@@ -112,7 +112,7 @@ def _require_key(key: ast.expr | None) -> ast.expr:
 
 
 def _construct(name: str, given: list[Any]) -> Any:
-    """Return what a constructor that Python prints stands for: dates as ISO 8601, numbers and ids as their text."""
+    """Return the JSON form of a printed constructor: dates as ISO 8601, numbers and ids as their text."""
     make = _CONSTRUCTORS.get(name.rpartition(".")[2])
     if make is None:
         raise ValueError("no literal")

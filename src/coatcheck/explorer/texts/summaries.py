@@ -1,4 +1,4 @@
-"""What a preview tells of a long text beside its first and last lines, and which of its lines to read or look for."""
+"""Summarises long texts for previews, and suggests lines to read or patterns to search."""
 
 import re
 from dataclasses import dataclass
@@ -9,27 +9,27 @@ from coatcheck.explorer.texts.log_summaries import LEVELS, MOST_CHARACTERS, read
 from coatcheck.explorer.texts.outlines import Entry, outline, write_outline
 
 LIGHT = 2_000
-"""Characters of a section that is worth reading whole."""
+"""Characters of a section that is suggested for reading."""
 MOST_LINES = 60
 FEWEST_ENTRIES = 2
 LONG = 40
-"""Lines from which on a text without a format is worth a search for what went wrong."""
+"""Lines from which a search for errors is suggested for a text without a format."""
 WORST = 5
 """The first of the levels count as errors."""
 _FILE = "^diff --git"
-_TROUBLE = r"(?:error|fail|failed)\b"
+_ERROR_PATTERN = r"(?:error|fail|failed)\b"
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A text in short.
+    """The summary of a text.
 
     Attributes:
-        text: Lines for a preview; ``""`` if there is nothing to tell.
-        section: First line and end of a part that is worth reading.
+        text: Lines for a preview; may be empty.
+        section: First line and end of a part that is suggested for reading.
         pattern: A regular expression that some of the lines match.
-        skipped: Matches of the pattern that the text names already.
-        counts: What was counted, on one line.
+        skipped: Matches of the pattern that the summary names already.
+        counts: The counts, on one line.
         name: The name of its first part, in the text's own words.
     """
 
@@ -42,7 +42,7 @@ class Summary:
 
 
 def summarise(text: str, form: str, room: int) -> Summary:
-    """Return what a text of a recognised format holds, in at most ``room`` characters."""
+    """Summarise a text of a recognised format in at most ``room`` characters."""
     if form == "log lines":
         log = read_log(text)
         most = sum(log.levels.values()) // 2
@@ -63,18 +63,18 @@ def summarise(text: str, form: str, room: int) -> Summary:
 
 
 def error_pattern(text: str) -> str:
-    """Return a pattern for what went wrong, where some of the lines of a text tell of it: the output of a command."""
+    """Return a pattern for errors if some lines of a text, such as the output of a command, report them."""
     lines = text.count("\n")
     if lines < LONG:
         return ""
     lower = text[:MOST_CHARACTERS].lower()
     if "error" not in lower and "fail" not in lower:
         return ""
-    return _TROUBLE if 0 < len(re.findall(_TROUBLE, lower)) <= lines // 2 else ""
+    return _ERROR_PATTERN if 0 < len(re.findall(_ERROR_PATTERN, lower)) <= lines // 2 else ""
 
 
 def _section(text: str, entries: list[Entry]) -> tuple[int, int] | None:
-    """Choose a part from the middle that is short enough to be read, and long enough to be worth it."""
+    """Choose a part from the middle that is short enough to read and long enough to be useful."""
     middle = len(entries) // 2
     lines = text.split("\n", entries[-1].line)
     for place in [*range(middle, len(entries) - 1), *range(middle)]:
@@ -85,7 +85,7 @@ def _section(text: str, entries: list[Entry]) -> tuple[int, int] | None:
 
 
 def _longest_section(text: str, entries: list[Entry]) -> tuple[int, int] | None:
-    """Choose the start of the longest part: what stands between the controls of a page."""
+    """Choose the start of the longest part: the content between the controls of a page."""
     lines = text.split("\n")
     starts = [entry.line for entry in entries]
     length, start = max((end - start, start) for start, end in pairwise([*starts, len(lines)]))

@@ -1,7 +1,7 @@
-"""CSV, TSV and their relatives as lists of objects; values are exact.
+"""CSV, TSV and similar formats as lists of objects; values are exact.
 
-A column is numeric only where all its filled cells are numbers as JSON writes them, with no more digits than a float
-can hold; its empty cells are null. Everything else stays the text that it is.
+A column is numeric only if all its non-empty cells are JSON numbers with no more digits than a float can hold; its
+empty cells are null. All other cells stay text.
 """
 
 import csv
@@ -34,12 +34,12 @@ Row = list[str]
 
 
 def looks_like_table(head: str) -> bool:
-    """Whether the first lines of a text have equally many cells."""
+    """Whether the first lines of a text have the same number of cells."""
     return _delimiter(head) is not None
 
 
 def open_table(text: str) -> tuple[Any, str] | None:
-    """Return the rows of a table as objects by its header, or as arrays where it has none."""
+    """Return the rows of a table as objects by its header, or as arrays without one."""
     delimiter = _delimiter(text[:4000])
     if delimiter is None:
         return None
@@ -55,7 +55,7 @@ def open_table(text: str) -> tuple[Any, str] | None:
 
 
 def _delimiter(head: str) -> str | None:
-    """Find what separates the cells of each line; the last line may be cut."""
+    """Find the delimiter; the last line may be cut off."""
     if _NOT_A_TABLE.match(head) or not any(delimiter in head for delimiter in _DELIMITERS):
         return None
     lines = [line for line in _QUOTED.sub("q", head).split("\n") if line.strip()]
@@ -75,7 +75,7 @@ def _delimiter(head: str) -> str | None:
 
 
 def _is_prose(lines: Sequence[str], delimiter: str) -> bool:
-    """Whether the commas are those of sentences: each one with a space behind it, between words."""
+    """Whether the commas are those of sentences: each between words, with a space after it."""
     if delimiter == "\t":
         return False
     cells = [cell for line in lines for cell in line.split(delimiter)[1:]]
@@ -85,7 +85,7 @@ def _is_prose(lines: Sequence[str], delimiter: str) -> bool:
 
 
 def _rows(text: str, delimiter: str) -> tuple[list[Row], str] | None:
-    """Read rows of equal width, and say where the last one is left out because it is not."""
+    """Read rows of equal width; add a note if the last one was omitted because it is shorter."""
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True) if row]
     except csv.Error:
@@ -101,7 +101,7 @@ def _rows(text: str, delimiter: str) -> tuple[list[Row], str] | None:
 
 
 def _has_header(rows: list[Row]) -> bool:
-    """Whether the first row names the columns: distinct words, which do not occur again in their columns."""
+    """Whether the first row names the columns: distinct words that do not occur in their columns."""
     first = [cell.strip() for cell in rows[0]]
     named = [cell for cell in first if cell]
     if len(set(named)) < len(named) or len(named) < len(first) - 1 or not named:
@@ -125,7 +125,7 @@ def unique_names(names: list[str]) -> list[str]:
 
 
 def typed(rows: list[Row]) -> Iterator[tuple[Any, ...]]:
-    """Make numbers of the columns that hold nothing else."""
+    """Convert the columns that contain only numbers."""
     return zip(*(_numbers(column) or column for column in zip(*rows, strict=True)), strict=True)
 
 

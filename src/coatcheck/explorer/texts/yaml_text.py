@@ -1,4 +1,4 @@
-"""YAML inside a text: recognised strictly, read without tricks, refused where aliases multiply."""
+"""YAML in a text: recognised strictly, parsed safely, refused if aliases expand too much."""
 
 import re
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from coatcheck.explorer.texts.text_formats import is_snapshot
 MAX_EXPANDED_NODES = 1_000_000
 MAX_DEPTH = 200
 MOST_CHARACTERS = 400_000
-"""Longer texts stay plain text: reading so much took a second, and an operation has two."""
+"""Longer texts stay plain text: parsing this many characters took a second, and an operation has two."""
 MOST_LINES_JUDGED = 200
 MOST_CHARACTERS_JUDGED = 300
 """Of each line: the key of a structural line ends before."""
@@ -28,7 +28,7 @@ _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _PlainLoader(_Base):  # type: ignore[misc]
-    """Reads ``no``, ``12:30`` and ``2024-01-31`` as the texts that they are: YAML 1.2's scalars, not 1.1's."""
+    """Reads ``no``, ``12:30`` and ``2024-01-31`` as strings: YAML 1.2's scalars, not 1.1's."""
 
     yaml_implicit_resolvers: dict[str | None, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
@@ -61,7 +61,7 @@ _PlainLoader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^<<$"
 
 
 def open_yaml_text(text: str) -> Any:
-    """Return the list or dict that a YAML text spells out (of several documents, a list), or ``None`` for other text.
+    """Return the list or dict that a YAML text represents (a list for several documents), or ``None`` for other text.
 
     Raises:
         ArgumentRejected: It is YAML whose aliases expand to too much, or that contains itself.
@@ -105,7 +105,7 @@ def _first_lines(text: str) -> Iterable[str]:
 
 
 def _refuse_bombs(events: Iterable[Any]) -> None:
-    """Count the nodes that a document has with all its aliases expanded, without expanding any."""
+    """Count the nodes of a document with all aliases expanded, without expanding them."""
     sizes: dict[str | None, int] = {}
     open_nodes: list[tuple[str | None, int]] = []
     total = 0
