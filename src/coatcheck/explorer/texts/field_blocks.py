@@ -48,7 +48,7 @@ def open_blocks(text: str) -> Found | None:
 
 
 def _record(block: list[tuple[str, str]], common: set[str]) -> dict[str, str] | None:
-    """Make an object of a block; ``None`` where a name stands twice in it.
+    """Make an object of a block; ``None`` if a name stands twice in it.
 
     A name of one word that few blocks have counts as long as nothing but names and indented lines stands above it.
     """

@@ -136,7 +136,7 @@ def _begins(rule: str, place: int) -> bool:
 
 
 def _cut(line: str, starts: Sequence[int]) -> Row | None:
-    """Cut a line at the columns' starts; ``None`` where a word lies across one."""
+    """Cut a line at the columns' starts; ``None`` if a word lies across one."""
     for start in starts[1:]:
         if start <= len(line) and line[start - 1] not in " \t|":
             return None
@@ -200,7 +200,7 @@ def _by_words(lines: Sequence[str]) -> Found | None:
 def _table(
     form: str, names: Row, rows: list[Row], lines: Sequence[str], begin: int, end: int, *, numeric: int = 0
 ) -> Found | None:
-    """Make objects of rows that fit their names; ``None`` where one does not, or most of the text is something else."""
+    """Make objects of rows that fit their names; ``None`` if one does not, or most of the text is something else."""
     width = len(names)
     if len(rows) < FEWEST_ROWS or not FEWEST_COLUMNS <= width <= MOST_COLUMNS or not any(names):
         return None

@@ -45,7 +45,7 @@ def _plain(value: Any) -> Any:
 
 
 def _ini(text: str) -> dict[str, Any] | None:
-    """Read sections of entries; ``None`` where a name stands twice, or a line is of another form."""
+    """Read sections of entries; ``None`` if a name stands twice, or a line is of another form."""
     value: dict[str, Any] = {}
     section: dict[str, Any] = value
     last = ""

@@ -2,7 +2,7 @@
 
 An element that has only text is that text. Elements that repeat in any parent of one kind are arrays in all of them.
 An element of words and elements among them is its source, as are comments left out. Documents with entities of their
-own are not read. The parser is expat; whoever calls it with a long text does so in the sandbox.
+own are not read. The parser is expat; the one who calls it with a long text does so in the sandbox.
 """
 
 import re
@@ -95,7 +95,7 @@ def _read(source: bytes) -> _Element:
 
 
 def _note_repeated(element: _Element, repeated: set[tuple[str, str]]) -> int:
-    """Note which elements repeat in which parents; gives how many elements there are."""
+    """Record which elements repeat in which parents; gives how many elements there are."""
     seen: set[str] = set()
     count = 1
     for child in element.children:
