@@ -22,6 +22,29 @@ DIFF = (
     "diff --git a/x.py b/x.py\n--- a/x.py\n+++ b/x.py\n@@ -1,2 +1,2 @@\n-a\n+b\n+c\n"
     "diff --git a/y b/y\n--- a/y\n+++ b/y\n@@ -1 +0,0 @@\n-a\n"
 )
+JS = (
+    'const fs = require("fs");\nconst path = require("path");\nconst make = (a, b) => {\n};\nres.send = function send(body) {\n};\n'
+    "class Cache {\n\tconstructor() {\n\t}\n\tasync get(key) {\n\t\tmodule.load(\n\t\t\tmodule,\n\t\t);\n\t\tif (a) {\n\t\t}\n\t}\n}\n"
+)
+TS = (
+    'declare module "node:x" {\n    interface Options<T> {\n        record: boolean;\n    }\n    type Name = string;\n}\n'
+    "export enum Kind {\n}\n"
+)
+C = (
+    "#include <stdio.h>\n#include <a.h>\n\nstruct chunk {\n    struct chunk *next;\n};\n\nstatic int\nread_row(png_ptr p,\n    int n)\n"
+    "{\n    struct chunk *c;\n    if (n)\n        return f(n);\n}\n\nint main(void) {\n}\nint declared(int a);\n"
+)
+SQL = "-- views\nCREATE VIEW a AS\n  SELECT 1;\n\nGRANT SELECT ON a TO b;\nALTER TABLE t (x int);\nINSERT INTO t VALUES (1);\n"
+RST = "ctest(1)\n********\n\nSynopsis\n========\n\ntext\n\nOptions\n=======\n\nMore\n----\n\n| a |\n-----\n"
+MANUAL = (
+    "NAME\n       git-x - do x\n\nOPTIONS\n       --follow\n           Go on\n           beyond.\n\n       -S<string>\n           Look.\n\n"
+    "NOTES\n       None\n       at all.\n"
+)
+DEVTOOLS = '## Latest page snapshot\nuid=1_0 RootWebArea "Inbox"\n  uid=1_1 button "Compose"\n  uid=1_2 StaticText "x"\n  uid=1_3 link "Sent"\n'
+STATS = "".join(
+    f"commit {n:040x}\nAuthor: A <a@b>\nDate:   Mon\n\n    Change {n}\n\n a.py | {n} +\n {n} file{'s' * (n > 1)} changed, {n} insertions(+)\n\n"
+    for n in range(1, 4)
+)
 SNAPSHOT = (
     '- generic [ref=e1]:\n  - heading "Orders" [level=1] [ref=e2]\n  - text: none\n'
     '  - button "Save" [disabled] [ref=e3]\n  - cell "1" [ref=e4]\n  - link "Home" [ref=e5]:\n'
@@ -37,6 +60,38 @@ SNAPSHOT = (
         (GO, "source code", ["5| func F(x int) int", "8| type T struct"]),
         (JAVA, "source code", ["4| public class A", "5|     private static int go(int x)"]),
         (DIFF, "a diff", ["0| x.py +2 -1", "7| y +0 -1"]),
+        (
+            JS,
+            "source code",
+            ["2| const make", "4| res.send", "6| class Cache", "7|     constructor()", "9|     async get(key)"],
+        ),
+        (
+            TS,
+            "source code",
+            ['0| declare module "node:x"', "1|     interface Options<T>", "4|     type Name", "6| export enum Kind"],
+        ),
+        (C, "source code", ["3| struct chunk", "8| read_row(png_ptr p,", "16| int main(void)"]),
+        (SQL, "SQL", ["1| CREATE VIEW a", "5| ALTER TABLE t"]),
+        (RST, "headings over rules", ["0| ctest(1)", "3|   Synopsis", "8|   Options", "11|     More"]),
+        (
+            MANUAL,
+            "indented sections",
+            ["0| NAME", "3| OPTIONS", "4|   --follow", "8|   -S<string>", "11| NOTES"],
+        ),
+        (
+            DEVTOOLS,
+            "an accessibility snapshot",
+            ['2| uid=1_1 button "Compose"', '4|   uid=1_3 link "Sent"'],
+        ),
+        (
+            STATS,
+            "a git log",
+            [
+                "0| 0000000 Change 1 (1 file +1 -0)",
+                "9| 0000000 Change 2 (2 files +2 -0)",
+                "18| 0000000 Change 3 (3 files +3 -0)",
+            ],
+        ),
         (
             SNAPSHOT,
             "an accessibility snapshot",
@@ -141,3 +196,62 @@ def test_a_level_that_does_not_fit_is_begun_where_there_is_room():
     assert written[:3] == ["0| # One", "1|   ## Part 0", "2|   ## Part 1"]
     assert written[-2] == "100| # Two"
     assert written[-1].endswith(" more")
+
+
+SYSLOG = (
+    "".join(f"Nov  2 03:00:{n % 60:02} web-01 CRON[{n}]: (root) CMD (backup)\n" for n in range(120))
+    + "Nov  2 04:00:00 web-01 kernel: [12.3] Out of memory: Killed process 12 (java)\n"
+    + "".join(f"Nov  2 05:00:{n:02} web-01 sshd[{n}]: Failed password for bob from 10.0.0.{n}\n" for n in range(30))
+)
+
+
+def test_a_log_without_levels_is_told_by_the_words_that_tell_of_trouble():
+    assert recognise(SYSLOG) == "log lines"
+    told = summarise(SYSLOG, "log lines", 900)
+    assert told.text.split("\n") == [
+        "From Nov  2 03:00:00 to Nov  2 05:00:29.",
+        "30 x sshd[#]: Failed password for bob from # (first: line 121)",
+        "1 x kernel: [#] Out of memory: Killed process # (java) (first: line 120)",
+        "120 x CRON[#]: (root) CMD (backup) (first: line 0)",
+    ]
+    assert told.pattern == r"\b(?:out of memory|failed)\b"
+
+
+def test_kinds_of_lines_that_do_not_fit_are_counted():
+    text = "".join(f"2026-01-01 10:00:00 INFO {chr(97 + n)} message\n" for n in range(20))
+    assert write_log(read_log(text), 900).endswith("\n… 12 more kinds of lines")
+
+
+BUILD = (
+    "   Compiling a v0.1\nwarning: unused variable: `x1`\n --> src/a.rs:1:5\n\nerror[E0308]: mismatched types\n --> src/a.rs:7:5\n  |\n"
+    + "   |\n" * 40
+    + "warning: unused variable: `x2`\nerror: could not compile `a`\n"
+)
+TESTED = (
+    "=" * 20
+    + " test session starts "
+    + "=" * 20
+    + "\n"
+    + "".join(f"test_a.py::test_it[{n}] PASSED\n" for n in range(60))
+    + "".join(f"FAILED test_a.py::test_it[{n}] - AssertionError: {n} is odd\n" for n in range(9))
+    + "==== 9 failed, 60 passed in 1.2s ====\n"
+)
+
+
+def test_what_failed_and_why_stands_in_the_preview_of_what_a_build_or_tests_printed():
+    assert summarise(BUILD, recognise(BUILD), 900).text.split("\n") == [
+        "2 ERROR, 2 WARNING.",
+        "1 x error[#]: mismatched types (first: line 4)",
+        "1 x error: could not compile `a` (first: line 48)",
+        "2 x warning: unused variable: `x#` (first: line 1)",
+    ]
+    shown = render(TESTED, Subject("@obj_1", len(TESTED)), 4000, in_sandbox=True).text
+    assert "\n9 FAILED.\n9 x FAILED test_a.py::test_it[#] - AssertionError: # is odd (first: line 61)\n" in shown
+    assert "\n70| ==== 9 failed, 60 passed in 1.2s ====\n" in shown
+    assert 'path=".lines[61:' in shown
+    assert 'pattern="^(?:FAIL|ERROR|not ok|npm ERR|--- FAIL)"' in shown
+
+
+def test_words_about_errors_are_no_trouble():
+    text = "Error handling is described below.\n" + "Text of a manual that tells how errors fail.\n" * 90
+    assert "object_store_grep" not in render(text, Subject("@obj_1", len(text)), 4000).text

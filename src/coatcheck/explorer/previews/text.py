@@ -12,7 +12,7 @@ from coatcheck.explorer.previews.one_line_descriptions import Preview, describe_
 from coatcheck.explorer.previews.preview_limit import PreviewBudget
 from coatcheck.explorer.previews.wording import Subject, headlines, number, printable
 from coatcheck.explorer.texts.summaries import LIGHT, Summary, error_pattern, summarise
-from coatcheck.explorer.texts.text_formats import LOOKED_AT, SUMMARISED, recognise
+from coatcheck.explorer.texts.text_formats import LOOKED_AT, OUTPUT, SUMMARISED, recognise
 from coatcheck.references import Path, Reference, Slice
 
 COUNTED = 4_000_000
@@ -105,6 +105,12 @@ LINES = 12
 """Maximum first lines, or one for 320 characters of the limit if that is more; half as many last lines."""
 SUMMARY = 900
 """Characters of a text's summary, or a fifth of the limit if that is more."""
+FOUND = 2_600
+"""Characters of the matches of a suggested search."""
+SHOWN_MATCHES = 20
+"""Matches that a search shows without a limit."""
+_LAST_OF = {"log lines": 0, OUTPUT: 1}
+"""Formats whose first line is shown beside the summary, and how many last lines."""
 PAGE = 40
 """Maximum lines of the suggested next page."""
 
@@ -156,20 +162,25 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
     head = min(max(HEAD, limit // 5), room * 2 // 3)
     most = max(LINES, limit // 320)
     tail = min(head // 2, room - head)
-    if summary.text:  # the summary is more informative than lines; one line of a log is kept as an example
-        head, tail, most = head // 3, 0, int(form == "log lines")
+    if summary.text:  # the summary is more informative than lines; a line of a log is kept as an example
+        head, tail, most = head // 3, _LAST_OF.get(form, 0) * head // 3, int(form in _LAST_OF)
     if count.lines > FEW:
         shown = _by_lines(text, count, head, tail, most)
     else:
         shown = _by_characters(text, subject.target.path if subject.target else Path(), head, tail)
     if shown.head and budget.put("samples", "\n".join(shown.head + shown.tail)):
         budget.put_first("left_out", _left_out(text, count, shown))
-        calls.insert(-1, _more(text, count, subject, shown))
+        if not summary.text or not budget.has("next"):  # the next lines tell less than what was found
+            calls.insert(-1, _more(text, count, subject, shown))
+    _put_calls(budget, calls)
+    return Preview(budget.text(), lambda: describe_text(what, form, summary.counts, summary.name or text[:LOOKED_AT]))
+
+
+def _put_calls(budget: PreviewBudget, calls: list[str]) -> None:
     lead = "" if budget.has("next") else "Next: "
     for step in filter(None, calls):
         if budget.put("next", lead + step):
             lead = ""
-    return Preview(budget.text(), lambda: describe_text(what, form, summary.counts, summary.name or text[:LOOKED_AT]))
 
 
 def _by_lines(text: str, count: Count, head: int, tail: int, most: int) -> Shown:
@@ -289,5 +300,7 @@ def _steps(text: str, form: str, subject: Subject, limit: int) -> tuple[Summary,
         calls.append(call("get", Reference(target.object_id, lines)))
     if summary.pattern:
         skipped = {"start": summary.skipped} if summary.skipped else {}
-        calls.append(call("grep", target, pattern=summary.pattern, **skipped))
+        fit = subject.light(FOUND) // min(len(text) // (text.count("\n") + 1) + 8, WIDTH)
+        few = {"limit": max(fit, FEW)} if fit < SHOWN_MATCHES and not skipped else {}
+        calls.append(call("grep", target, pattern=summary.pattern, **skipped, **few))
     return summary, [*calls, reference_usage(target, Path())]

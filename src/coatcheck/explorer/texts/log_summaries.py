@@ -7,29 +7,53 @@ from dataclasses import dataclass, field
 MOST_CHARACTERS = 2_000_000
 WIDTH = 110
 MOST_PATTERNS = 8
-LEVELS = ("FATAL", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG", "TRACE")
+MOST_WORDS = 4
+MORE = 30
+"""Characters for the number of what is left out."""
+LEVELS = ("FATAL", "CRITICAL", "ERROR", "FAILED", "WARNING", "NOTICE", "INFO", "DEBUG", "TRACE")
 _SAME = {"WARN": "WARNING", "ERR": "ERROR", "CRIT": "CRITICAL"}
 _LEVEL = re.compile(r"\b(FATAL|CRITICAL|CRIT|ERROR|ERR|WARNING|WARN|NOTICE|INFO|DEBUG|TRACE)\b")
 _TIME = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d"
     r"|\d{1,2}/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d|\d\d:\d\d:\d\d"
 )
-_STAMP = re.compile(r"^[\[(]?(?:\d{4}-\d\d-\d\d[T ])?[\dT:.,+ /-]{5,35}Z?[\])]?\s*")
+_NAMED_LEVEL = re.compile(
+    r"(?:\blevel=\"?|\[|\blvl=)(fatal|critical|crit|error|err|warning|warn|notice|info|debug|trace)\b", re.IGNORECASE
+)
+_WRONG = re.compile(
+    r"\b(?:error|fail(?:ed|ure|s)?|fatal|panic|denied|refused|unreachable|timed out|timeout|out of memory|killed"
+    r"|exception|segfault|corrupt(?:ed)?)\b",
+    re.IGNORECASE,
+)
+_DIAGNOSTIC = re.compile(r"\b(?P<level>fatal error|fatal|error|warning)(?:\[\w{1,20}\])?: ", re.IGNORECASE)
+_FAILED = re.compile(r"(?:FAILED|ERROR|FAIL|not ok|npm (?:ERR!|error)|--- FAIL)\b.?")
+_STAMP = re.compile(
+    r"^(?:[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d(?:\.\d{1,6})? \S{1,60} )"
+    r"|^[\[(]?(?:\d{4}-\d\d-\d\d[T ])?[\dT:.,+ /-]{5,35}Z?[\])]?\s*"
+)
 _CHANGING = re.compile(
     r"\b[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{4,}){0,4}\b|\d+(?:[.,:]\d+)*|\"[^\"\n]{0,80}\"|'[^'\n]{0,80}'"
     r"|(?<=\[)[\w.:-]{1,40}(?=\])"
 )
+_SEARCHED = {
+    "FATAL": r"\bfatal(?: error)?: ",
+    "ERROR": r"\berror(?:\[\w+\])?: ",
+    "FAILED": r"^(?:FAIL|ERROR|not ok|npm ERR|--- FAIL)",
+    "WARNING": r"\bwarning(?:\[\w+\])?: ",
+}
+"""How the lines of a level are found in what a build prints."""
 _HEAD = 120
 """Characters at the start of a line that contain its time and level."""
 
 
 @dataclass(slots=True)
 class Pattern:
-    """Lines that differ only in numbers and quoted words."""
+    """Lines that differ only in numbers and quoted words; ``is_wrong`` where their words tell of trouble."""
 
     level: str
     first_line: int
     count: int = 0
+    is_wrong: bool = False
 
 
 @dataclass(slots=True)
@@ -42,6 +66,8 @@ class Log:
         levels: Lines by level.
         patterns: Messages with ``#`` for their variable parts.
         is_whole: Whether the whole text was read.
+        wrong: Lines without a level by the word in them that tells of an error.
+        lines: Lines that were counted.
     """
 
     first: str = ""
@@ -49,6 +75,8 @@ class Log:
     levels: Counter[str] = field(default_factory=Counter)
     patterns: dict[str, Pattern] = field(default_factory=dict)
     is_whole: bool = True
+    wrong: Counter[str] = field(default_factory=Counter)
+    lines: int = 0
 
 
 def read_log(text: str) -> Log:
@@ -60,23 +88,71 @@ def read_log(text: str) -> Log:
         if time is not None:
             log.first = log.first or time.group()
             log.last = time.group()
-        level = _LEVEL.search(head)
+        level = _LEVEL.search(head) or _NAMED_LEVEL.search(head)
         if level is None and time is None:
             continue  # the rest of the message above
-        name = _SAME.get(level.group(), level.group()) if level is not None else ""
-        if name:
-            log.levels[name] += 1
-        message = " ".join(_CHANGING.sub("#", _STAMP.sub("", line[: 2 * WIDTH])).split())
-        pattern = log.patterns.get(message)
-        if pattern is None:
-            if len(log.patterns) >= MOST_CHARACTERS // 100:
-                continue
-            pattern = log.patterns[message] = Pattern(name, number)
-        pattern.count += 1
+        found = level.group(level.lastindex or 0).upper() if level is not None else ""
+        name = _SAME.get(found, found)
+        message = _STAMP.sub("", line[: 2 * WIDTH])
+        wrong = _WRONG.search(message) if not name else None
+        if wrong is not None:
+            log.wrong[wrong.group().lower()] += 1
+        _count(log, name, message, number, is_wrong=wrong is not None)
     if not log.is_whole:
         end = _TIME.search(text[-2000:].rstrip("\n").rpartition("\n")[2][:_HEAD])
         log.last = end.group() if end is not None else log.last
     return log
+
+
+def read_output(text: str) -> Log:
+    """Read what a build or tests printed: errors, warnings and what failed, wherever it stands in a line."""
+    log = Log(is_whole=len(text) <= MOST_CHARACTERS)
+    for number, whole in enumerate(text[:MOST_CHARACTERS].split("\n")):
+        line = whole[: 2 * WIDTH]
+        found = _DIAGNOSTIC.search(line)
+        if found is not None:
+            level = found["level"].upper().removesuffix(" ERROR")
+            _count(log, level, line[found.start() :], number)
+        elif _FAILED.match(line):
+            _count(log, "FAILED", line, number)
+    return log
+
+
+def _count(log: Log, level: str, message: str, number: int, *, is_wrong: bool = False) -> None:
+    """Count a line with the others that differ from it only in numbers and quoted words."""
+    log.lines += 1
+    if level:
+        log.levels[level] += 1
+    folded = " ".join(_CHANGING.sub("#", message).split())
+    pattern = log.patterns.get(folded)
+    if pattern is None:
+        if len(log.patterns) >= MOST_CHARACTERS // 100:
+            return
+        pattern = log.patterns[folded] = Pattern(level, number, is_wrong=is_wrong)
+    pattern.count += 1
+
+
+def pattern_of(log: Log) -> str:
+    """Return an expression for the worst of what a build or tests printed."""
+    return next((pattern for level, pattern in _SEARCHED.items() if log.levels[level]), "")
+
+
+def words_of(log: Log) -> str:
+    """Return an expression for the rarest of the words that tell of trouble, in a log without levels."""
+    words: list[str] = []
+    left = log.lines // 4
+    for word, count in sorted(log.wrong.items(), key=lambda item: item[1]):
+        left -= count
+        if left < 0 or len(words) == MOST_WORDS:
+            break
+        words.append(word)
+    return rf"\b(?:{'|'.join(words)})\b" if words else ""
+
+
+def first_trouble(log: Log) -> int | None:
+    """Return the line of the first message of the worst kind."""
+    kinds = _by_weight(log)
+    return kinds[0][1].first_line if kinds else None
 
 
 def write_levels(log: Log) -> str:
@@ -97,14 +173,19 @@ def write_log(log: Log, room: int) -> str:
     for message, pattern in _by_weight(log):
         line = f"{pattern.count:,} x {message[:WIDTH]} (first: line {pattern.first_line})"
         room -= len(line) + 1
-        if room < 0 or len(lines) > MOST_PATTERNS:
+        if room < MORE or len(lines) > MOST_PATTERNS:
             break
         lines.append(line)
-    return "\n".join(lines)
+    more = len(log.patterns) - len(lines) + 1
+    return "\n".join([*lines, f"… {more:,} more kinds of lines"] if more and len(lines) > 1 else lines)
 
 
 def _by_weight(log: Log) -> list[tuple[str, Pattern]]:
     """Order messages: errors first, then frequent ones."""
     order = {level: place for place, level in enumerate(LEVELS)}
     found = [(message, pattern) for message, pattern in log.patterns.items() if message]
-    return sorted(found, key=lambda item: (min(order.get(item[1].level, 9), 4), -item[1].count))
+    return sorted(found, key=lambda item: (_rank(item[1], order), -item[1].count))
+
+
+def _rank(pattern: Pattern, order: dict[str, int]) -> int:
+    return 0 if pattern.is_wrong else min(order.get(pattern.level, 9), 5)

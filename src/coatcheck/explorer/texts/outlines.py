@@ -5,8 +5,12 @@ All patterns are linear in the text, and only its first ``MOST_CHARACTERS`` are 
 
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from coatcheck.errors import counted
+from coatcheck.explorer.texts.code_outlines import Parts, code_parts, python_parts, sql_parts
+from coatcheck.explorer.texts.section_outlines import indented_parts, underlined_parts
 
 MOST_CHARACTERS = 2_000_000
 MOST_ENTRIES = 5_000
@@ -80,9 +84,6 @@ def _outline_text(entries: list[Entry], remark: str) -> str:
     return "\n".join([*lines, remark] if remark else lines)
 
 
-Parts = Iterator[tuple[int, int, str]]
-"""Offset, level and name of each part."""
-
 _MARKDOWN = re.compile(r"^(?:(?P<fence>```|~~~)|(?P<marks>#{1,6}) +(?P<name>\S[^\n]{0,300}))", re.MULTILINE)
 _HEADING = re.compile(r"<h([1-6])(?: [^<>]{0,300})?>(.{0,400}?)</h\1>", re.IGNORECASE | re.DOTALL)
 _ANCHOR = re.compile(
@@ -91,29 +92,19 @@ _ANCHOR = re.compile(
     re.IGNORECASE,
 )
 _TAG = re.compile(r"<[^<>]{0,500}>")
-_PYTHON = re.compile(
-    r"^(?P<indent>[ \t]{0,8})(?P<name>(?:class|def|async def) +\w{1,80}(?:\([^\n]{0,120})?)", re.MULTILINE
-)
-_CODE = re.compile(
-    r"""
-    ^(?P<indent>[ \t]{0,8})
-    (?P<name>
-      (?:(?:export|default|pub|public|private|protected|internal|static|abstract|final|async|unsafe|extern)[ ]){0,4}
-      (?:func|fn|function|class|interface|struct|enum|trait|impl|mod|module|type|fun|namespace|record)\b[^\n{;=]{1,120}
-    | (?:(?:public|private|protected|internal|static|abstract|final|override|virtual|async)[ ]){1,4}
-      [\w<>\[\],.?]{1,60}[ ]\w{1,60}\([^\n{;]{0,100}
-    )
-    """,
-    re.MULTILINE | re.VERBOSE,
-)
 _DIFF = re.compile(r"^diff --git a/(?P<name>[^\n]{1,300}?) b/[^\n]{1,300}$", re.MULTILINE)
 _COMMIT = re.compile(
     r"^(?:commit |Commit: '?)(?P<id>[0-9a-f]{7})[0-9a-f]{0,33}\b[^\n]{0,200}\n"
     r"(?:(?!commit |Commit: )[^\n]{0,300}\n){0,8}?(?:Message: '?| {4})(?P<said>[^\n]{1,200})",
     re.MULTILINE,
 )
+_CHANGED = re.compile(
+    r"^ (?P<files>\d{1,6}) files? changed(?:, (?P<more>\d{1,9}) insertions?\(\+\))?(?:, (?P<less>\d{1,9}) deletions?)?",
+    re.MULTILINE,
+)
 _NODE = re.compile(
-    r"^(?P<indent> {0,80})- (?P<name>(?P<role>[a-z]{2,20})(?: \"[^\n\"]{0,200}\")?[^\n]{0,100})", re.MULTILINE
+    r"^(?P<indent> {0,80})(?P<name>(?:- |uid=\w{1,20} )(?P<role>[a-z]{2,20})(?: \"[^\n\"]{0,200}\")?[^\n]{0,100})",
+    re.MULTILINE,
 )
 _CONTROLS = frozenset(
     [
@@ -164,16 +155,6 @@ def _words(inside: str) -> str:
     return html.unescape(_TAG.sub(" ", inside)).strip()
 
 
-def _python(text: str) -> Parts:
-    for found in _PYTHON.finditer(text):
-        yield found.start(), 1 + (len(found["indent"].expandtabs(4)) + 3) // 4, found["name"].rstrip(" :")
-
-
-def _code(text: str) -> Parts:
-    for found in _CODE.finditer(text):
-        yield found.start(), 1 + (len(found["indent"].expandtabs(4)) + 1) // 2, found["name"].strip()
-
-
 def _diff(text: str) -> Parts:
     files = list(_DIFF.finditer(text))
     for place, found in enumerate(files):
@@ -184,22 +165,33 @@ def _diff(text: str) -> Parts:
 
 
 def _git_log(text: str) -> Parts:
-    for found in _COMMIT.finditer(text):
-        yield found.start(), 1, f"{found['id']} {found['said'].strip()}"
+    """Return the commits, each with its files and lines where the log has them (``--stat``)."""
+    commits = list(_COMMIT.finditer(text))
+    ends = [*(found.start() for found in commits[1:]), len(text)]
+    for found, end in zip(commits, ends, strict=False):
+        changed = _CHANGED.search(text, found.end(), end)
+        counts = ""
+        if changed is not None:
+            files = counted(int(changed["files"]), "file")
+            counts = f" ({files} +{changed['more'] or 0} -{changed['less'] or 0})"
+        yield found.start(), 1, f"{found['id']} {found['said'].strip()[: WIDTH - 8 - len(counts)]}{counts}"
 
 
 def _snapshot(text: str) -> Parts:
     for found in _NODE.finditer(text):
         if found["role"] in _CONTROLS:
             level = 1 if found["role"] in {"heading", "button", "dialog", "alert"} else 2
-            yield found.start() + len(found["indent"]), level, found["name"].removesuffix(":")
+            yield found.start() + len(found["indent"]), level, found["name"].removeprefix("- ").removesuffix(":")
 
 
 KINDS: dict[str, Callable[[str], Parts]] = {
     "Markdown": _markdown,
     "HTML": _html,
-    "Python source": _python,
-    "source code": _code,
+    "Python source": python_parts,
+    "source code": code_parts,
+    "SQL": sql_parts,
+    "headings over rules": underlined_parts,
+    "indented sections": indented_parts,
     "a diff": _diff,
     "a git log": _git_log,
     "an accessibility snapshot": _snapshot,

@@ -5,8 +5,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from coatcheck.errors import counted
-from coatcheck.explorer.texts.log_summaries import LEVELS, MOST_CHARACTERS, read_log, write_levels, write_log
+from coatcheck.explorer.texts.log_summaries import (
+    LEVELS,
+    MOST_CHARACTERS,
+    first_trouble,
+    pattern_of,
+    read_log,
+    read_output,
+    words_of,
+    write_levels,
+    write_log,
+)
 from coatcheck.explorer.texts.outlines import Entry, outline, write_outline
+from coatcheck.explorer.texts.text_formats import OUTPUT
 
 LIGHT = 2_000
 """Characters of a section that is suggested for reading."""
@@ -14,9 +25,14 @@ MOST_LINES = 60
 FEWEST_ENTRIES = 2
 LONG = 40
 """Lines from which a search for errors is suggested for a text without a format."""
-WORST = 5
+FEW_LINES = 15
+"""Lines of an error that are suggested for reading."""
+WORST = 6
 """The first of the levels count as errors."""
 _FILE = "^diff --git"
+_SIGNS = ("error: ", "failed: ", "failure: ", "fatal: ", "exception: ", "error[", "\nfailed ", "\nerror ", "\nfail ")
+_COUNTED = re.compile(r"\b[1-9]\d{0,6} (?:errors?|failed|failures|failing)\b")
+"""What shows that a command failed, in lower case; texts about errors have other words."""
 _ERROR_PATTERN = r"(?:error|fail|failed)\b"
 
 
@@ -47,7 +63,13 @@ def summarise(text: str, form: str, room: int) -> Summary:
         log = read_log(text)
         most = sum(log.levels.values()) // 2
         level = next((level for level in LEVELS[:WORST] if 0 < log.levels[level] <= most), "")
-        return Summary(write_log(log, room), None, rf"\b{level}\b" if level else "", counts=write_levels(log))
+        pattern = rf"\b{level}\b" if level else words_of(log)
+        return Summary(write_log(log, room), None, pattern, counts=write_levels(log))
+    if form == OUTPUT:
+        log = read_output(text)
+        start = first_trouble(log)
+        section = None if start is None else _from(text, start)
+        return Summary(write_log(log, room), section, pattern_of(log), counts=write_levels(log))
     entries = outline(text, form)
     if len(entries) < FEWEST_ENTRIES:
         return Summary()
@@ -68,8 +90,11 @@ def error_pattern(text: str) -> str:
     if lines < LONG:
         return ""
     lower = text[:MOST_CHARACTERS].lower()
-    if "error" not in lower and "fail" not in lower:
-        return ""
+    if not any(sign in lower for sign in _SIGNS):
+        if not any(word in lower for word in (" error", " failed", " failures", " failing")):
+            return ""
+        if _COUNTED.search(lower) is None:
+            return ""
     return _ERROR_PATTERN if 0 < len(re.findall(_ERROR_PATTERN, lower)) <= lines // 2 else ""
 
 
@@ -82,6 +107,18 @@ def _section(text: str, entries: list[Entry]) -> tuple[int, int] | None:
         if 1 < end - start <= MOST_LINES and sum(map(len, lines[start:end])) <= LIGHT:
             return start, end
     return None
+
+
+def _from(text: str, start: int) -> tuple[int, int] | None:
+    """Choose the lines from a line on that are light together."""
+    lines = text.split("\n", start + FEW_LINES + 1)[start : start + FEW_LINES]
+    room, end = LIGHT, start
+    for line in lines:
+        room -= len(line) + 1
+        if room < 0:
+            break
+        end += 1
+    return (start, end) if end > start else None
 
 
 def _longest_section(text: str, entries: list[Entry]) -> tuple[int, int] | None:

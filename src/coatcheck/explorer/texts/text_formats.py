@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+from coatcheck.explorer.texts.section_outlines import has_indented_sections, has_underlined_headings
+
 LOOKED_AT = 4000
 """Characters of the start of a text that are looked at."""
 LOOKED_AT_CODE = 8_000
@@ -20,24 +22,54 @@ _LOG = re.compile(
     r"(TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL)\b)"
 )
 _MARKDOWN = re.compile(r"#{1,6} \S|```|[-*] \[[ x]\] |\|.*\|$|\[[^]]+\]\([^)]+\)")
-_SNAPSHOT = re.compile(r"^ *- [a-z]+(?: \"[^\n\"]*\")?(?: \[[^\n\]]*\]){0,6} ?\[ref=\w+\]", re.MULTILINE)
+_SNAPSHOT = re.compile(
+    r"^ *(?:- [a-z]+(?: \"[^\n\"]*\")?(?: \[[^\n\]]*\]){0,6} ?\[ref=\w+\]|uid=\w{1,20} [A-Za-z]{2,20}\b)", re.MULTILINE
+)
 _PYTHON = re.compile(r"^(?:import \w|from [\w.]+ import |class \w+.{0,200}:|(?:async )?def \w+\()", re.MULTILINE)
 _CODE = re.compile(
     r"^(?:package [\w.]+;?$|import [\w{*\"'(]|#include [<\"]|use [\w:]+|using [\w.]+;"
-    r"|(?:export |pub |public |static |async ){0,4}"
-    r"(?:func|fn|function|class|interface|struct|enum|trait|impl|module|const|type) \w)",
+    r"|[ \t]{0,8}(?:export |declare |pub |public |static |async ){0,4}"
+    r"(?:func|fn|function|class|interface|struct|enum|trait|impl|module|namespace|const|type) [\w\"'])",
     re.MULTILINE,
 )
+_OUTPUT = re.compile(
+    r"={5,80} test session starts|(?:warning|error)(?:\[\w{1,20}\])?: \S|npm (?:ERR!|error|warn) |=== RUN |--- FAIL"
+    r"|[^\s:]{1,200}:\d{1,7}:(?:\d{1,5}:)? (?:fatal )?(?:error|warning)\b|[^\s:]{1,200}: In function "
+    r"|running \d{1,6} tests?$| +Compiling \S|TAP version \d|> Task :|\[INFO\] Scanning for projects"
+    r"|(?:PASS|FAIL) +\S+\.(?:test|spec)\."
+)
+_SQL = re.compile(
+    r"^(?:CREATE|ALTER|DROP|GRANT|REVOKE|COMMENT|INSERT|UPDATE|DELETE) [A-Z]{2,}\b", re.MULTILINE | re.IGNORECASE
+)
 
-_CODE_WORDS = ("import", "def ", "class ", "func", "fn ", "struct", "package", "#include", "using ", "use ", "const ")
+_SQL_WORDS = ("CREATE ", "INSERT ", "ALTER ", "GRANT ", "create ", "insert ")
+_CODE_WORDS = (
+    "import",
+    "def ",
+    "class ",
+    "func",
+    "fn ",
+    "struct",
+    "package",
+    "#include",
+    "using ",
+    "use ",
+    "const ",
+    "interface",
+)
 """Without one of them a text is no source code, which need not be looked at more closely then."""
 
+OUTPUT = "the output of a build or of tests"
 SUMMARISED = frozenset(
     {
         "Markdown",
         "HTML",
         "Python source",
         "source code",
+        "SQL",
+        "headings over rules",
+        "indented sections",
+        OUTPUT,
         "a diff",
         "a git log",
         "an accessibility snapshot",
@@ -52,7 +84,7 @@ def recognise(text: str) -> str:
     start = text[:LOOKED_AT].removeprefix("\ufeff")
     # The last line of what is looked at may be cut.
     lines = start.split("\n")[: LINES if len(text) <= LOOKED_AT else max(start.count("\n"), 1)][:LINES]
-    return _brackets(text, start) or _lines(lines, start) or _code(text[:LOOKED_AT_CODE])
+    return _brackets(text, start) or _lines(lines, start) or _code(text[:LOOKED_AT_CODE]) or _sections(start)
 
 
 def _brackets(text: str, start: str) -> str:
@@ -81,6 +113,8 @@ def _lines(lines: Sequence[str], start: str) -> str:
         return "log lines"
     if is_snapshot(start):
         return "an accessibility snapshot"
+    if any(map(_OUTPUT.match, filled)):
+        return OUTPUT
     if len(_PYTHON.findall(start)) >= FEWEST:
         return "Python source"  # whose comments look like headings
     if sum(map(bool, map(_MARKDOWN.match, filled))) > (0 if filled and filled[0].startswith("#") else 1):
@@ -105,3 +139,11 @@ def _code(start: str) -> str:
     if len(_PYTHON.findall(start)) >= FEWEST:
         return "Python source"
     return "source code" if len(_CODE.findall(start)) >= FEWEST else ""
+
+
+def _sections(start: str) -> str:
+    if any(word in start for word in _SQL_WORDS) and len(_SQL.findall(start)) >= FEWEST:
+        return "SQL"
+    if has_underlined_headings(start):
+        return "headings over rules"
+    return "indented sections" if has_indented_sections(start) else ""

@@ -1,0 +1,62 @@
+"""The sections of texts without marks: headings over a rule, and lines that are not indented over lines that are."""
+
+import re
+from collections.abc import Iterator
+
+Parts = Iterator[tuple[int, int, str]]
+"""Offset, level and name of each part."""
+
+LOOKED_AT = 4_000
+FEWEST = 3
+MOST_OPEN = 2
+"""At least one line in so many stands without indentation at the most."""
+SHARE = 2
+_UNDERLINED = re.compile(
+    r"^(?P<name>[^\s=\-~^\"*#+|][^\n]{0,100})\n"
+    r"(?P<rule>={3,110}|-{3,110}|~{3,110}|\^{3,110}|\*{3,110}|\"{3,110})[ \t]{0,9}$",
+    re.MULTILINE,
+)
+_RULES = tuple(f"\n{sign * 3}" for sign in '=-~^*"')
+_HEADING = re.compile(r"^(?P<name>[^\s\-+|*>}\])#][^\n]{0,200})", re.MULTILINE)
+_OPTION = re.compile(r"^(?P<indent>[ \t]{2,8})(?P<name>-{1,2}[A-Za-z?][^\n]{0,100})", re.MULTILINE)
+
+
+def has_underlined_headings(start: str) -> bool:
+    """Whether a text begins with headings over rules that are about as long."""
+    if not any(rule in start for rule in _RULES):
+        return False
+    return sum(1 for _ in underlined_parts(start[:LOOKED_AT])) >= FEWEST
+
+
+def underlined_parts(text: str) -> Parts:
+    """Return headings over rules; the order in which the rules' signs first occur gives their levels."""
+    levels: dict[str, int] = {}
+    for found in _UNDERLINED.finditer(text):
+        name = found["name"].rstrip()
+        if abs(len(found["rule"]) - len(name)) <= FEWEST:
+            level = levels.setdefault(found["rule"][0], len(levels) + 1)
+            yield found.start(), level, name
+
+
+def has_indented_sections(start: str) -> bool:
+    """Whether a text begins with few lines that are not indented, and most of those stand over one that is."""
+    lines = [line for line in start[:LOOKED_AT].split("\n")[:-1] if line.strip()]
+    openers = [place for place, line in enumerate(lines) if not line[0].isspace()]
+    if len(openers) < FEWEST or MOST_OPEN * len(openers) > len(lines) or start[:1] in {"{", "[", "<"}:
+        return False
+    over = sum(place + 1 < len(lines) and lines[place + 1][0].isspace() for place in openers)
+    return SHARE * over > len(openers)
+
+
+def indented_parts(text: str) -> Parts:
+    """Return the lines that are not indented, and below them options of a command."""
+    options = _OPTION.finditer(text)
+    option = next(options, None)
+    for found in _HEADING.finditer(text):
+        while option is not None and option.start() < found.start():
+            yield option.start(), 2, option["name"]
+            option = next(options, None)
+        yield found.start(), 1, found["name"]
+    while option is not None:
+        yield option.start(), 2, option["name"]
+        option = next(options, None)
