@@ -28,7 +28,11 @@ of it: a slightly larger one is cheaper whole than as a preview and a second cal
 
 MOST_TEXTS_VISIBLE = 8
 
+MOST_LINK_FIELDS, LINK_FIELD = 8, 20
+"""Fields of links that are named, and characters of such a name."""
 LINKS_TOGETHER = 3
+ERROR_ROOM = 2_400
+"""Characters of a long error that are shown: what it says stands at its ends, and between them the way there."""
 """Minimum number of consecutive links that are combined into one line."""
 
 
@@ -169,7 +173,7 @@ def error_text(text: str, limit: int, reference: str | None) -> str:
 
 def build_error(made: Plan, reference: str | None) -> Result:
     """Build a short error: the shortened text, and the blocks that are not text."""
-    text = error_text(all_text(made.original), made.room, reference)
+    text = error_text(all_text(made.original), min(made.room, ERROR_ROOM), reference)
     visible = [block for block in made.visible.values() if text_of(block) is None]
     replacement = with_content(made.original, [text_block(text), *visible])
     return with_structured(replacement, stored_marker(reference, text, made.limit)) if made.structured else replacement
@@ -198,9 +202,10 @@ def describe(block: Any) -> str:
 
 
 def _describe_links(links: list[Any]) -> str:
-    digest = hashlib.sha256("\n".join(str(link.get("uri")) for link in links).encode("utf-8", "replace")).hexdigest()
+    """Describe links that follow one another: how many, the first and the last, and what a filter finds in them."""
     first, last = (quoted_name(str(link.get("uri"))) for link in (links[0], links[-1]))
-    return f"{len(links):,} resource links, {first} to {last}, sha256 of their addresses {digest}"
+    names = ", ".join(quoted_name(name, LINK_FIELD) for name in list(links[0])[:MOST_LINK_FIELDS])
+    return f"{len(links):,} resource links, {first} to {last}, each with {names}"
 
 
 def _end_of_links(blocks: list[Any], start: int) -> int:

@@ -61,8 +61,10 @@ def suggestions(value: Any, main: Main | None, subject: Subject, *, is_text: boo
 
 def _look_into(target: Reference, part: Path, inner: Path, member: Any, room: int) -> str:
     """The call that returns a member, or the parts of a long one that its sample omits: names, the longest text."""
-    found = part if render_whole(member, room) is not None else inner
-    if found is not part and isinstance(member, dict):
+    if render_whole(member, room) is not None:
+        return call("get", Reference(target.object_id, target.path.join(part.steps)))
+    found = inner
+    if isinstance(member, dict):
         if len(member) > MOST_FIELDS:
             more = Slice(MOST_FIELDS, MOST_FIELDS + MOST_NAMES)
             return call("query", target, filter=f"{jq_path(part)} | keys_unsorted | .{more}")
@@ -70,6 +72,10 @@ def _look_into(target: Reference, part: Path, inner: Path, member: Any, room: in
         length, name = max(texts, default=(0, ""))
         if length > LONG_TEXT:
             found = _start_of(part.child(Key(name)), member[name])
+        elif inner == part:
+            names = [name for name in islice(member, SAMPLED) if len(name) <= KEY]
+            short = next((name for name in names if render_whole(member[name], room) is not None), None)
+            found = part if short is None else part.child(Key(short))
     return call("get", Reference(target.object_id, target.path.join(found.steps)))
 
 
