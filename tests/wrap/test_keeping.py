@@ -68,7 +68,7 @@ def test_the_text_of_an_error_keeps_both_ends_and_the_whole_is_kept(connect):
     assert answer["result"]["isError"] is True
     assert shown.startswith(" BEGIN")
     assert shown.endswith("END")
-    assert len(shown) <= 4_000
+    assert len(shown) <= 2_400
     assert "@obj_001" in shown
     assert texts(client.call("measure", text="@obj_001")) == '{"text": ["str", 50008]}'
 
