@@ -238,7 +238,7 @@ class ResultKeeper:
             if kept is None or kept.reference is None:
                 return await self._explorer().akeep(ToolResult(made.original), tool=tool, limit=made.room)
             explorer = self._explorer().with_limits(preview_limit=made.room)
-            return replace(kept, preview=await explorer.apreview(kept.reference))
+            return kept._replace(preview=await explorer.apreview(kept.reference))
         except CoatcheckError as error:
             everything = all_text(made.original)
             text = error_text(everything, made.room, None)

@@ -4,8 +4,8 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from coatcheck import codec
 from coatcheck.codec import Encoded, Metadata, ToolResult, well_formed
@@ -55,8 +55,7 @@ HARMLESS = frozenset({"show", "slice", "resolve"})
 """Operations that hostile arguments cannot make slow, so that small objects need no sandbox for them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """The outcome of storing a value.
 
     Attributes:
@@ -72,7 +71,7 @@ class Kept:
     expires: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # created at each call: a frozen one takes 0.9 µs more
 class ExplorerCore:
     """The explorer's operations as coroutines. Limits are in characters."""
 
@@ -112,7 +111,7 @@ class ExplorerCore:
             shown = None if is_large else codec.result_value(value.result)
         if not is_large and not is_for_a_worker(shown):
             if gets_whole(shown, self.response_limit):
-                subject = replace(subject, gets_whole=True)
+                subject = subject._replace(gets_whole=True)
             with suppress(NoJsonForm), listed_as(self._names()):
                 return preview_of(shown, subject, limit)
         return await self._preview_of(_unstored_object(object_id, encoded, subject.tool), limit)
@@ -188,8 +187,10 @@ class ExplorerCore:
             args["tools"] = names
         if operation in HARMLESS and stored.metadata.size <= at_most:
             # Formats that are parsed only in the sandbox, such as YAML, may occur anywhere in the value.
-            with suppress(OnlyInSandbox):
+            try:
                 return OPERATIONS[operation](Document(stored.metadata, bytes(stored.payload)), args)
+            except OnlyInSandbox:
+                pass
         loaded = None if made is None else (made.metadata, made.payload)
         return await self._in_sandbox(operation, args, target.object_id, loaded=loaded)
 

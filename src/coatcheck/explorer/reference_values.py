@@ -18,7 +18,7 @@ MOST_BYTES_FOR_A_CALL = 256 * 1024 * 1024
 """Maximum bytes of all references in the arguments of a call; a repeated one counts each time."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
     """The value of a reference.
 
@@ -61,7 +61,7 @@ class Allowance:
 Resolve = Callable[[dict[str, Any]], Awaitable[Answer]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReferenceValue:
     """Reads the value of a reference.
 

@@ -1,15 +1,17 @@
-"""Paths into an object and references to it, as values."""
+"""Paths into an object and references to it, as values.
+
+Many are created for each preview; a named tuple takes a fifth of the time of a frozen dataclass.
+"""
 
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 PLAIN_KEY = re.compile(r"[\w$@-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One step to the member of an object: ``.name`` or ``["content-type"]``."""
 
     name: str
@@ -20,8 +22,7 @@ class Key:
         return f"[{quote(self.name)}]"
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(NamedTuple):
     """One step to an item of a list, or a character of a text: ``[3]``; ``[-1]`` counts from the end."""
 
     position: int
@@ -30,8 +31,7 @@ class Index:
         return f"[{self.position}]"
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(NamedTuple):
     """One step to a part of a list or text: ``[0:20]``, ``[5:]``, ``[:-1]``; the end is not included."""
 
     start: int | None
@@ -46,11 +46,10 @@ class Slice:
 Step = Key | Index | Slice
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(NamedTuple):
     """The way from an object's root to a part of it; without steps it is the root. ``str`` gives the canonical text."""
 
-    steps: tuple[Step, ...] = field(default=())
+    steps: tuple[Step, ...] = ()
 
     def child(self, step: Step | str | int) -> "Path":
         """Extend by one step; a string is a key, an integer an index."""
@@ -71,12 +70,14 @@ class Path:
         return "".join(map(str, self.steps))
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+ROOT = Path()
+
+
+class Reference(NamedTuple):
     """An object's id and a path into it. ``str`` gives the form that tools accept, ``@obj_001.items[3]``."""
 
     object_id: str
-    path: Path = field(default_factory=Path)
+    path: Path = ROOT
 
     def __str__(self) -> str:
         return f"@{self.object_id}{self.path}"

@@ -12,7 +12,7 @@ from coatcheck.store.stored_object import READING
 Facts = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """The outcome of an operation.
 

@@ -5,7 +5,6 @@ on the length of the preview, not on the size of the value.
 """
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from coatcheck.codec import dump_json, dump_plain
@@ -65,7 +64,7 @@ def render(
         NoJsonForm: The value contains a Python object without a JSON form.
     """
     if subject.tokens is None:
-        subject = replace(subject, tokens=estimate_tokens(value, subject.characters))
+        subject = subject._replace(tokens=estimate_tokens(value, subject.characters))
     if not isinstance(value, str):
         if is_bytes(value):
             return Preview(render_bytes(value, subject, limit), lambda: title_of_bytes(value))

@@ -1,9 +1,8 @@
 """Tables whose columns are named once, with rows as arrays, as databases and data frames return them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from coatcheck.errors import quoted_name
 from coatcheck.explorer.previews.shape_text import field_name
@@ -15,8 +14,7 @@ MOST = 200
 MOST_PARALLEL = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
+class Columns(NamedTuple):
     """The columns of a table.
 
     Attributes:

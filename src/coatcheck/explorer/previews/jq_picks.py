@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain, islice, zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 from coatcheck.explorer.previews.shape import Objects, Shape
 from coatcheck.explorer.previews.wording import quote
@@ -41,8 +40,7 @@ _TYPE = re.compile(r"[A-Z]{1,4}|\$\w{1,40}|v|\w{0,40}[vV]alue")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Pick:
+class Pick(NamedTuple):
     """A field that is picked.
 
     Attributes:
@@ -74,7 +72,9 @@ def picks(objects: Objects, sampled: Sequence[Any]) -> list[Pick]:
     """
     records = [record for record in sampled if isinstance(record, dict)]
     scalars = {name: shape for name, shape in _fields(objects) if _is_scalar(shape)}
-    plain = identifying_fields([name for name in scalars if not _is_opaque(name, records)] or list(scalars))
+    plain = identifying_fields(
+        [name for name in scalars if not _is_opaque(name, scalars[name], records)] or list(scalars)
+    )
     telling = list(islice((name for name in plain if _differs(name, records)), MOST))
     found = [Pick((name,), _is_long(name, scalars[name], records)) for name in telling]
     if len(found) == MOST:
@@ -93,7 +93,7 @@ def projection(picked: Sequence[Pick]) -> str:
     parents = {pick.steps[:-1] for pick in picked}
     if len(parents) == 1 and parents != {()}:
         (parent,) = parents
-        return f"{Pick(parent)} | {projection([replace(pick, steps=pick.steps[-1:]) for pick in picked])}"
+        return f"{Pick(parent)} | {projection([pick._replace(steps=pick.steps[-1:]) for pick in picked])}"
     return f"{{{', '.join(map(_entry, picked))}}}"
 
 
@@ -153,8 +153,10 @@ def _is_long(name: str, shape: Shape, records: list[dict[Any, Any]]) -> bool:
     return is_text and is_long_text([record.get(name) for record in records])
 
 
-def _is_opaque(name: str, records: list[dict[Any, Any]]) -> bool:
+def _is_opaque(name: str, shape: Shape, records: list[dict[Any, Any]]) -> bool:
     """Whether a field has long texts without a space: hashes and URLs, which cost many tokens and say little."""
+    if "string" not in shape.scalars:
+        return False
     texts = [text for record in records if isinstance(text := record.get(name), str)]
     return bool(texts) and " " not in texts[0] and OPAQUE * len(texts) < sum(map(len, texts))
 

@@ -1,7 +1,6 @@
 """The main part of a value, which makes it large, and paths into it."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from coatcheck.errors import counted
 from coatcheck.explorer.previews.shape import Shape
@@ -55,8 +54,7 @@ KEY = 120
 """Maximum characters of a key in a path of a preview."""
 
 
-@dataclass(frozen=True, slots=True)
-class Main:
+class Main(NamedTuple):
     """The main part of a value: the list or map whose members are sampled.
 
     ``place`` is its path from the value; ``shape`` is that of one member.

@@ -6,7 +6,7 @@ and ``…+7 keys`` and ``…+7 items`` for the rest of an object or array.
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from coatcheck.codec import dump_each_shown, dump_plain, dump_shown
 from coatcheck.errors import counted
@@ -171,8 +171,7 @@ MOST_NUMBERS = 12
 """Maximum numbers of a list that are shown, because each costs several tokens."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """A value as text, the number of its members in it, the cuts inside, and the form that was used."""
 
     text: str

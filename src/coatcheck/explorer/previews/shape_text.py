@@ -8,7 +8,7 @@ neighbouring fields of one type share a line.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from coatcheck.explorer.previews.shape import FEW, MOST_FIELDS, MOST_LEVELS, Arrays, Field, Objects, Shape, Span
 from coatcheck.explorer.previews.wording import number, quote
@@ -22,8 +22,7 @@ NAME = 60
 _PLAIN_NAME = re.compile(r"[\w$@-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class ShapeFormat:
+class ShapeFormat(NamedTuple):
     """One way to write a shape.
 
     Attributes:

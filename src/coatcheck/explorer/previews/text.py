@@ -4,7 +4,7 @@ Lines are counted from 0, as in the tools that slice and search.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from coatcheck.errors import counted
 from coatcheck.explorer.previews.main_part import call, reference_usage
@@ -21,8 +21,7 @@ WINDOW = 65_536
 """Characters within which a line must end in texts that are not counted, so that its length is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(NamedTuple):
     """The number of lines of a text, and whether it is exact."""
 
     lines: int
@@ -33,8 +32,7 @@ class Count:
         return f"{self.lines:,} {noun}" if self.exact else f"about {self.lines:,} {noun} (estimated)"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line: the characters from ``start`` to ``end`` without its line break.
 
     ``goes_on`` shows where the line continues for an unknown length: ``"before"`` the start, ``"after"`` the end, or

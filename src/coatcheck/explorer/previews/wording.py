@@ -1,10 +1,9 @@
 """The subject of a preview, its headline, and the formatting of values and text."""
 
 import re
-from dataclasses import dataclass
 from json.encoder import encode_basestring, encode_basestring_ascii
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from coatcheck.errors import CoatcheckError, counted, quoted_name
 from coatcheck.explorer.tool_names import listed_name
@@ -187,8 +186,7 @@ NAME = 80
 NOTE = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """The subject of a preview.
 
     Attributes:
