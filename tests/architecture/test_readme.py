@@ -48,9 +48,9 @@ def test_every_setting_is_in_the_table_with_its_default():
 
 
 def test_the_settings_with_a_second_name_are_named():
-    said = re.search(r"those of ([^.]*) also answer to the names `DEEPSET_…`", README)
-    assert said is not None
-    assert set(re.findall(r"`(\w+)`", said[1])) == set(PlanVariables.FIELDS)
+    sentence = re.search(r"The variables of ([^.]*) also exist with the prefix `DEEPSET_`", README)
+    assert sentence is not None
+    assert set(re.findall(r"`(\w+)`", sentence[1])) == set(PlanVariables.FIELDS)
 
 
 def test_every_link_is_absolute_and_leads_to_a_file_of_the_repository():
