@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import logging
 import os
 import sqlite3
@@ -596,3 +597,14 @@ def test_threads_that_write_and_read_at_once_never_fail(make):
         thread.join()
     assert errors == []
     assert len(keys(backend)) == 20
+
+
+@pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, "full"), (errno.EROFS, "read_only"), (errno.EIO, "disk")])
+def test_why_the_secret_cannot_be_kept_is_said(path, monkeypatch, number, kind):
+    def refuse(*_arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "pwrite", refuse)
+    with pytest.raises(SQLiteUnavailable) as raised:
+        sqlite_file.kept_secret(path)
+    assert raised.value.kind == kind

@@ -4,14 +4,18 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import anyio
 import httpx2
 import pytest
 
+from coatcheck.proxy.upstreams import process as process_module
+from tests.ports import is_listening
 from tests.processes import descendants_of, wait_until_computing, wait_until_ended
 from tests.waiting import wait_until, within
 from tests.wrap.conftest import OWN_SPECIAL
@@ -140,6 +144,75 @@ def test_one_signal_ends_a_gateway_over_http_whatever_is_running(tmp_path):
         process.stderr.close()
     assert "Traceback" not in said
     assert "destroyed" not in said
+
+
+def test_a_second_signal_leaves_no_server(tmp_path):
+    """It comes while a session ends that has a server which ignores signals."""
+    options = ["--transport", "streamable-http", "--port", "0"]
+    command = [*OWN_WRAP, *options, "--", *OWN_SPECIAL, "stubborn"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        url = process.stderr.readline().split()[-1]
+        with ThreadPoolExecutor() as threads, httpx2.Client(timeout=60) as client:
+            session = Session(client, url)
+            calls = [threads.submit(session.call, "waits") for _ in range(3)]
+            pids = wait_until(
+                lambda: descendants_of(process.pid)[1:] and descendants_of(process.pid), "the servers run"
+            )
+            process.send_signal(signal.SIGTERM)
+            wait_until(lambda: not is_listening(urlsplit(url).port), "it waits for the calls")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE) == 128 + signal.SIGTERM
+            for call in calls:
+                call.exception(PATIENCE)
+        assert "Traceback" not in process.stderr.read()
+    wait_until_ended(*pids)
+
+
+def test_serve_is_ended_at_once_by_a_second_signal_without_a_traceback():
+    command = [*OWN_WRAP[:-1], "serve", "--transport", "streamable-http", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        address = urlsplit(process.stderr.readline().split()[-1])
+        with socket.create_connection((address.hostname, address.port)) as connection:
+            host = f"host: {address.netloc}\r\n"
+            connection.send(
+                f"POST /mcp HTTP/1.1\r\n{host}content-length: 9999\r\nexpect: 100-continue\r\n\r\n".encode()
+            )
+            assert connection.recv(100).startswith(b"HTTP/1.1 100")  # the body is waited for
+            process.send_signal(signal.SIGTERM)
+            wait_until(lambda: not is_listening(address.port), "it waits for the body")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE) == -signal.SIGTERM
+        assert "Traceback" not in process.stderr.read()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_before_the_session_begins_ends_the_server_too(tmp_path, number):
+    (tmp_path / "typer.py").write_text("import threading; threading.Event().wait()")  # an import that takes its time
+    command = [*OWN_WRAP, "--", "sh", "-c", "trap '' TERM HUP INT; echo started >&2; sleep 1000"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as process:
+        assert process.stderr.readline() == b"started\n"
+        pids = descendants_of(process.pid)
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == 128 + number
+    wait_until_ended(*pids)
+
+
+def test_a_server_that_logs_much_waits_once_for_a_reader_of_stderr(monkeypatch):
+    waits: list[float] = []
+
+    def drop(descriptor, data, seconds):
+        waits.append(seconds)
+        return False
+
+    monkeypatch.setattr(process_module, "write_or_drop", drop)
+    server = process_module.start_server(["sh", "-c", "yes | head -c 1000000 >&2"])
+    server.wait_for_stderr(PATIENCE)
+    server.end()
+    assert waits[0] > 0
+    assert set(waits[1:]) == {0}
 
 
 class Session:

@@ -1,8 +1,12 @@
 """The command line: ``coatcheck serve``, ``wrap``, ``doctor`` and the rest."""
 
+import errno
+import os
+import signal
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from coatcheck.proxy.upstreams.process import ServerProcess
@@ -15,7 +19,9 @@ def main() -> int:
     """Run the command line and give its exit code: 0, 1 for a failure, 2 for wrong usage, 130 when interrupted."""
     from coatcheck.errors import CoatcheckError
 
+    _open_standard_streams()
     upstream: ServerProcess | None = None
+    handlers = _handle_signals() if sys.argv[1:2] == ["wrap"] else {}
     try:
         upstream = _started_early(sys.argv[1:])
         from coatcheck.cli.app import app
@@ -30,10 +36,53 @@ def main() -> int:
         return EXIT_FAILURE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except OSError as error:
+        if error.errno not in _WRITING_FAILED:
+            raise
+        from coatcheck.cli.printing import say
+
+        say(f"The output cannot be written: {error.strerror}.")
+        return EXIT_FAILURE
     finally:
         if upstream is not None:
             upstream.end()
+        for number, handler in handlers.items():
+            if signal.getsignal(number) is _end_with_servers:  # else later ones are ignored on purpose
+                signal.signal(number, handler)
     return code if isinstance(code, int) else 0
+
+
+_WRITING_FAILED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
+
+
+def _open_standard_streams() -> None:
+    """Open the null device in place of standard streams that are closed.
+
+    Else the next pipe gets the number: what we say to people would go to the server, as a message.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
+def _handle_signals() -> dict[int, Any]:
+    """End at signals that come before the session handles them, and servers with us; give the handlers before."""
+    with suppress(ValueError):  # Only the main thread can set handlers.
+        return {
+            number: signal.signal(number, _end_with_servers)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            if signal.getsignal(number) is not signal.SIG_IGN
+        }
+    return {}
+
+
+def _end_with_servers(number: int, _frame: object) -> None:
+    kill = getattr(sys.modules.get("coatcheck.proxy.upstreams.process"), "kill_servers", None)
+    if kill is not None:  # A module that is being imported has none yet, and no server.
+        kill()
+    os._exit(128 + number)
 
 
 def _started_early(arguments: Sequence[str]) -> "ServerProcess | None":

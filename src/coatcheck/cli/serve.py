@@ -21,10 +21,11 @@ from coatcheck.cli.printing import print_table
 from coatcheck.cli.web_server import address_of, bind, run_web_server
 from coatcheck.codec.chunked.gc_tuning import freeze_loaded_objects
 from coatcheck.containers import Container
+from coatcheck.errors import CoatcheckError
 from coatcheck.mcp_server.authentication import Authentication
 from coatcheck.monitoring.http_routes import Monitored, monitoring_routes
 from coatcheck.proxy.front.asgi_middleware import DrainingApplication, PostOnly
-from coatcheck.proxy.front.standard_streams import signals
+from coatcheck.proxy.front.standard_streams import require_stdio, signals
 from coatcheck.tools.registration import choose_tools
 from coatcheck.tools.toolset import Toolset
 from coatcheck.wiring.configure import configure_mcp_server
@@ -63,6 +64,7 @@ def run_serve(
     freeze_loaded_objects()  # else the collection below would search through it
     configure_mcp_server(server, tool_names, toolsets=toolsets, toolset_options=options, container=container)
     if listening.transport == "stdio":
+        require_stdio()
         anyio.run(_serve_stdio, server, container)
         return
     told = asyncio.run(_serve_http(server, container, listening, verbose=verbose))
@@ -98,6 +100,7 @@ def _chosen_object_tools(container: Container, tool_names: Sequence[str] | None)
 async def _serve_stdio(server: MCPServer[Any], container: Container) -> None:
     told: list[int] = []
     signalled = asyncio.Event()
+    lost: OSError | None = None
 
     def end(number: int) -> None:
         told.append(number)
@@ -112,10 +115,22 @@ async def _serve_stdio(server: MCPServer[Any], container: Container) -> None:
             await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
             if not told:
-                await serving
+                try:
+                    await serving
+                except* OSError as errors:
+                    lost = _first(errors)
     if told:
         # The SDK reads stdin in a thread that nothing can interrupt: all is closed, so end without it.
         os._exit(128 + told[0])
+    if isinstance(lost, BrokenPipeError):
+        os._exit(0)  # The client reads no more.
+    if lost is not None:
+        raise CoatcheckError(f"The output cannot be written: {lost.strerror}.")
+
+
+def _first(errors: BaseExceptionGroup[OSError]) -> OSError:
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 async def _serve_http(

@@ -134,8 +134,13 @@ async def run_web_server(
 
 
 def _is_no_cancellation(record: logging.LogRecord) -> bool:
-    """Leave out the tracebacks of calls that were given up at the end: one line says how many there were."""
-    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+    """Leave out the tracebacks of calls that were given up at the end: one line says how many there were.
+
+    Of an application that is ended at once, the web server logs the traceback as a text.
+    """
+    if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
+        return False
+    return not record.getMessage().rstrip().endswith("CancelledError")
 
 
 def bind(listening: "Listening") -> socket.socket:

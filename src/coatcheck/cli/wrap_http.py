@@ -12,6 +12,7 @@ from coatcheck.codec.chunked.gc_tuning import freeze_loaded_objects
 from coatcheck.monitoring.http_routes import Monitored, monitoring_routes
 from coatcheck.proxy.front.asgi_middleware import DrainingApplication
 from coatcheck.proxy.front.http_application import PATH, Application
+from coatcheck.proxy.upstreams.process import kill_servers
 from coatcheck.wiring.running import running
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ def run_wrap_http(
 ) -> int:
     """Serve upstream connections over HTTP until a signal."""
     container = make_container(flags)
-    return asyncio.run(serve_http(make_connection, container, flags, listening, authentication))
+    try:
+        return asyncio.run(serve_http(make_connection, container, flags, listening, authentication))
+    finally:
+        kill_servers()  # None is left, unless something went wrong with an orderly end.
 
 
 async def serve_http(

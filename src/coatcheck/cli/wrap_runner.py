@@ -11,8 +11,9 @@ from coatcheck.calls import instructions
 from coatcheck.cli.first_run import explain_waiting
 from coatcheck.cli.options import SettingsFlags
 from coatcheck.codec.chunked.gc_tuning import freeze_loaded_objects
-from coatcheck.proxy.front.standard_streams import SHUTDOWN_TIMEOUT
+from coatcheck.proxy.front.standard_streams import SHUTDOWN_TIMEOUT, require_stdio
 from coatcheck.proxy.front.stdio import serve_stdio
+from coatcheck.proxy.upstreams.process import kill_servers
 
 if TYPE_CHECKING:
     from coatcheck.calls.interceptor import Interceptor
@@ -31,7 +32,11 @@ class WrapFlags:
 
 def run_wrap(make_connection: Callable[[], "UpstreamConnection"], flags: WrapFlags) -> int:
     """Serve an upstream on our stdin and stdout; give the exit code."""
-    return asyncio.run(_serve(make_connection, flags))
+    require_stdio()
+    try:
+        return asyncio.run(_serve(make_connection, flags))
+    finally:
+        kill_servers()  # None is left, unless something went wrong with an orderly end.
 
 
 async def _serve(make_connection: Callable[[], "UpstreamConnection"], flags: WrapFlags) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from coatcheck.codec import Chunks, free_chunks
@@ -69,6 +70,15 @@ class BackgroundTasks:
             chunks, self._parsed = self._parsed, []
         del message
         await free_chunks(chunks)
+
+
+async def finish_even_if_cancelled(work: Coroutine[Any, Any, None]) -> None:
+    """Run work to its end although the task that waits for it is cancelled meanwhile, as often as that may be."""
+    running = asyncio.ensure_future(work)
+    while not running.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(running)
+    running.result()
 
 
 def result_if_ready(future: "asyncio.Future[T]") -> "T | None":

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from coatcheck.backends.sqlite.errors import SQLiteUnavailable, error_kind
+from coatcheck.backends.sqlite.errors import SQLiteUnavailable, error_kind, unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -152,10 +152,8 @@ def persistent_secret(path: Path, timeout: float = 5.0) -> bytes:
                 found = secrets.token_bytes(SECRET_BYTES)
                 os.pwrite(file, found, 0)
             return found
-    except PermissionError as error:
-        raise SQLiteUnavailable(beside, "read_only") from error
     except OSError as error:
-        raise SQLiteUnavailable(beside, "cannot_open", str(error)) from error
+        raise unavailable(error, beside) from error
 
 
 def _make_if_missing(path: Path) -> Identity:

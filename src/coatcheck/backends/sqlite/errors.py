@@ -34,6 +34,7 @@ _CODES = {
     sqlite3.SQLITE_CORRUPT: "damaged",
     sqlite3.SQLITE_NOTADB: "damaged",
 }
+_NUMBERS = {errno.ENOSPC: "full", errno.EDQUOT: "full", errno.EROFS: "read_only", errno.EIO: "disk"}
 _PRIMARY_CODE = 0xFF  # an extended code has the primary one in its lowest byte
 
 
@@ -65,7 +66,7 @@ def error_kind(error: Exception) -> str:
     if isinstance(error, PermissionError):
         return "read_only"
     if isinstance(error, OSError):
-        return "full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "cannot_open"
+        return _NUMBERS.get(error.errno or 0, "cannot_open")
     code = getattr(error, "sqlite_errorcode", None)
     return "failed" if code is None else _CODES.get(code & _PRIMARY_CODE, "failed")
 

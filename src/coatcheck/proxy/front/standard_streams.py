@@ -10,9 +10,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from coatcheck.errors import SettingsError
 from coatcheck.proxy.upstreams.process import kill_servers, write_to_stderr
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def require_stdio() -> None:
+    """See that a client can reach us over stdio.
+
+    Raises:
+        SettingsError: stdin or stdout was closed when we were started.
+    """
+    if sys.stdin is None or sys.stdout is None:
+        raise SettingsError(
+            "A client over stdio needs both stdin and stdout, and one of them is closed. Let the client start this "
+            "command, or use --transport streamable-http."
+        )
 
 
 @contextmanager
@@ -60,6 +74,8 @@ def signals(received: Callable[[int], None], shutdown_timeout: Callable[[], floa
     for number in SIGNALS:
         # Signal handlers can only be set in the main thread.
         with suppress(ValueError):
+            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # as nohup wants it
             before[number] = signal.signal(number, on_signal)
     try:
         yield

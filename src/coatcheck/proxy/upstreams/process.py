@@ -63,10 +63,12 @@ class ServerProcess:
 
     def _copy_stderr(self) -> None:
         pipe = self.process.stderr
+        is_read = True
         with suppress(OSError, ValueError):
             while pipe is not None and (chunk := os.read(pipe.fileno(), 64 * 1024)):
                 self.remember(chunk)
-                write_or_drop(2, chunk, STDERR_WAIT)
+                # A server that logs much is not held up again and again by a reader that has stopped reading.
+                is_read = write_or_drop(2, chunk, STDERR_WAIT if is_read else 0.0)
 
     def wait_for_stderr(self, seconds: float) -> None:
         """Wait until its stderr has been read completely; blocking."""

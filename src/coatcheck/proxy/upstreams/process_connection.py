@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from coatcheck.errors import UpstreamError
+from coatcheck.proxy.background_tasks import finish_even_if_cancelled
 from coatcheck.proxy.jsonrpc import looks_like_json, without_mark
 from coatcheck.proxy.line_streams import LineReader, LineWriter
 from coatcheck.proxy.upstreams.base import OnEnd, OnMessage, OnPressure, no_pressure
@@ -173,7 +174,8 @@ class ProcessConnection:
             self._watching.cancel()
             self._reader.stop()
             self._writer.close()
-        await stop_server(self._server)
+        # A process that is left half-way to its end would outlive us.
+        await finish_even_if_cancelled(stop_server(self._server))
 
 
 async def has_ended(upstream: ServerProcess) -> None:

@@ -1,0 +1,75 @@
+"""Standard streams that are closed, full or read no more."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COATCHECK = [sys.executable, "-m", "coatcheck"]
+HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+INITIALIZE = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}) + "\n"
+SERVER = [
+    sys.executable,
+    "-c",
+    "import sys; print(sys.stdin.readline().replace('params', 'result'), flush=True); input()",
+]
+
+
+def redirected(command: list[str], redirection: str, **options) -> "subprocess.Popen[str]":
+    """Start a command with a redirection of the shell."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(["sh", "-c", f'exec "$@" {redirection}', "sh", *command], text=True, **pipes, **options)
+
+
+@pytest.mark.parametrize("redirection", ["<&-", ">&-", "<&- >&-"])
+@pytest.mark.parametrize("command", [["wrap", "--", "cat"], ["serve"]], ids=["wrap", "serve"])
+def test_a_server_on_stdio_needs_stdin_and_stdout(command, redirection):
+    with redirected([*COATCHECK, *command], redirection) as process:
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert said.startswith("coatcheck: A client over stdio needs both stdin and stdout")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads /proc")
+def test_no_pipe_gets_the_number_of_a_closed_stderr():
+    with redirected([*COATCHECK, "wrap", "--", *SERVER], "2>&-") as process:
+        process.stdin.write(INITIALIZE)
+        process.stdin.flush()
+        assert "result" in process.stdout.readline()
+        assert Path(f"/proc/{process.pid}/fd/2").readlink() == Path(os.devnull)
+        process.stdin.close()
+
+
+def test_serve_ends_in_order_when_the_client_reads_no_more():
+    with redirected([*COATCHECK, "serve"], "") as process:
+        process.stdout.close()
+        process.stdin.write(INITIALIZE)
+        process.stdin.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="writes to /dev/full")
+@pytest.mark.parametrize("command", [["--version"], ["--help"], ["status"], ["serve"]], ids=" ".join)
+def test_an_output_that_takes_nothing_is_reported_in_a_line(command, tmp_path):
+    with redirected([*COATCHECK, *command], ">/dev/full", env={**os.environ, "HOME": str(tmp_path)}) as process:
+        _, said = process.communicate(INITIALIZE, timeout=60)
+    assert process.returncode == 1
+    assert said == "coatcheck: The output cannot be written: No space left on device.\n"
+
+
+def test_nohup_keeps_a_server_from_ending_with_its_terminal():
+    with redirected(
+        [*COATCHECK, "wrap", "--", *SERVER], "", preexec_fn=lambda: signal.signal(1, signal.SIG_IGN)
+    ) as process:
+        process.stdin.write(INITIALIZE)
+        process.stdin.flush()
+        assert "result" in process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        process.stdin.close()
+        assert process.wait(60) == 1  # The server's own, whose input ended.
