@@ -39,9 +39,9 @@ def main() -> int:
     except OSError as error:
         if error.errno not in _WRITING_FAILED:
             raise
-        from coatcheck.cli.printing import say
+        from coatcheck.cli.printing import print_message
 
-        say(f"The output cannot be written: {error.strerror}.")
+        print_message(f"The output cannot be written: {error.strerror}.")
         return EXIT_FAILURE
     finally:
         if upstream is not None:
