@@ -606,5 +606,5 @@ def test_why_the_secret_cannot_be_kept_is_said(path, monkeypatch, number, kind):
 
     monkeypatch.setattr(os, "pwrite", refuse)
     with pytest.raises(SQLiteUnavailable) as raised:
-        sqlite_file.kept_secret(path)
+        sqlite_file.persistent_secret(path)
     assert raised.value.kind == kind
