@@ -32,10 +32,11 @@ def warm_up(operations: dict[str, Callable[[Document, dict[str, Any]], Answer]])
         _TOOL_RESULT,
     ]
     for value in values:
-        for path in ("", "a[0]", "nowhere"):
-            for limit in (80, 4000):
-                for name, operation in operations.items():
-                    _try(operation, value, path, limit, whole=name == "show" and limit > 80)  # noqa: PLR2004
+        for path, limit in (("", 4000), ("nowhere", 80)):
+            for name, operation in operations.items():
+                _try(operation, value, path, limit, whole=name == "show" and limit > 80)  # noqa: PLR2004
+    for name, operation in operations.items():
+        _try(operation, values[0], "a[0]", 4000, whole=name == "show")
 
 
 def _try(
