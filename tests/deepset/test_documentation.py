@@ -53,7 +53,7 @@ def test_every_setting_is_listed_with_its_flag_variable_and_default():
 
 
 def test_every_provider_is_listed():
-    table = TOOLSET_PAGE.split("| provider | gives |")[1].split("\n\n")[0]
+    table = TOOLSET_PAGE.split("| provider | returns |")[1].split("\n\n")[0]
     documented = set(
         re.findall(r"`(\w+)`", "\n".join(line.split("|")[1] for line in table.splitlines()[1:] if "|" in line))
     )
