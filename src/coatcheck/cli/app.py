@@ -1,6 +1,5 @@
 """The commands and their help."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +11,18 @@ from coatcheck.cli.install import install, status, uninstall
 from coatcheck.cli.login import login, logout
 from coatcheck.cli.objects import app as objects
 from coatcheck.cli.options import SettingsFlags
+from coatcheck.cli.server_options import (
+    TRANSPORT,
+    AuthAudience,
+    AuthIssuer,
+    AuthJwks,
+    AuthTokens,
+    AuthVerifier,
+    Host,
+    Port,
+    Unprotected,
+    Verbose,
+)
 from coatcheck.cli.settings_options import SettingsCommand, settings_options
 from coatcheck.cli.stats import stats
 from coatcheck.cli.toolset_options import ServeCommand
@@ -25,8 +36,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log to stderr what happens.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -66,51 +75,26 @@ app.command(short_help="Forget the sign-in at a server.")(logout)
 @settings_options(container=True)
 def serve(
     ctx: typer.Context,
-    transport: Annotated[str, typer.Option(metavar="NAME", help="stdio, streamable-http or sse.")] = "stdio",
-    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on (HTTP).")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(metavar="NUMBER", help="Port to listen on (HTTP).", min=0, max=65535)] = 8000,
+    transport: Annotated[
+        str, typer.Option(metavar="NAME", help="stdio, streamable-http or sse.", rich_help_panel=TRANSPORT)
+    ] = "stdio",
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
     stateless: Annotated[
         bool,
         typer.Option(
             "--stateless",
             help="Answer each request by itself, without sessions (streamable-http), for replicas behind a load "
             "balancer.",
+            rich_help_panel=TRANSPORT,
         ),
     ] = False,
-    unprotected: Annotated[
-        bool,
-        typer.Option(
-            "--unprotected",
-            help="Listen on an address that others can reach although callers are not authenticated: "
-            "every client that knows an object's id can then read it.",
-        ),
-    ] = False,
-    auth_tokens: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Accept the bearer tokens in this list (HTTP): lines of a name and the token's SHA-256.",
-        ),
-    ] = None,
-    auth_jwks: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|URL", help="Accept JWTs signed with one of these keys (HTTP): file or https:// URL of a JWKS."
-        ),
-    ] = None,
-    auth_issuer: Annotated[
-        str | None, typer.Option(metavar="ISSUER", help="With --auth-jwks: the required issuer of a token.")
-    ] = None,
-    auth_audience: Annotated[
-        str | None,
-        typer.Option(
-            metavar="AUDIENCE", help="With --auth-jwks: the required audience of a token, usually this server's URL."
-        ),
-    ] = None,
-    auth: Annotated[
-        str | None,
-        typer.Option(metavar="MODULE:ATTRIBUTE", help="Verify tokens with a TokenVerifier of your own (HTTP)."),
-    ] = None,
+    unprotected: Unprotected = False,
+    auth_tokens: AuthTokens = None,
+    auth_jwks: AuthJwks = None,
+    auth_issuer: AuthIssuer = None,
+    auth_audience: AuthAudience = None,
+    auth: AuthVerifier = None,
     toolset: Annotated[
         list[str] | None,
         typer.Option(

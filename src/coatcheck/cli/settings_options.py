@@ -62,6 +62,7 @@ GROUPS = {
 COMMON = (
     "url",
     "servers",
+    "toolset",
     "transport",
     "port",
     "object_store_backend",

@@ -6,6 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coatcheck.cli.options import SettingsFlags, WrongUsage
+from coatcheck.cli.server_options import (
+    TRANSPORT,
+    AuthAudience,
+    AuthIssuer,
+    AuthJwks,
+    AuthTokens,
+    AuthVerifier,
+    Host,
+    Port,
+    Unprotected,
+    Verbose,
+)
 from coatcheck.cli.settings_options import settings_options
 from coatcheck.errors import SettingsError, excerpt
 
@@ -13,7 +25,7 @@ if TYPE_CHECKING:
     from coatcheck.cli.upstream_options import OAuthUse
     from coatcheck.proxy.upstreams.base import UpstreamConnection
 
-UPSTREAM, DOWNSTREAM, AUTH = "Server to wrap", "Transport", "Authentication (HTTP)"
+UPSTREAM = "Server to wrap"
 
 
 @settings_options(container=True)
@@ -74,65 +86,30 @@ def wrap(
     ] = None,
     transport: Annotated[
         str,
-        typer.Option(metavar="NAME", help="How clients connect: stdio or streamable-http.", rich_help_panel=DOWNSTREAM),
+        typer.Option(metavar="NAME", help="How clients connect: stdio or streamable-http.", rich_help_panel=TRANSPORT),
     ] = "stdio",
-    host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Address to listen on (HTTP).", rich_help_panel=DOWNSTREAM)
-    ] = "127.0.0.1",
-    port: Annotated[
-        int,
-        typer.Option(metavar="NUMBER", help="Port to listen on (HTTP).", min=0, max=65535, rich_help_panel=DOWNSTREAM),
-    ] = 8000,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
     stateless: Annotated[
         bool,
         typer.Option(
             "--stateless",
             help="Answer each request by itself, without sessions, as replicas behind a load balancer must: all "
             "clients share one wrapped server, which cannot send requests to them.",
-            rich_help_panel=DOWNSTREAM,
+            rich_help_panel=TRANSPORT,
         ),
     ] = False,
-    unprotected: Annotated[
-        bool,
-        typer.Option(
-            "--unprotected",
-            help="Allow an address that other machines can reach although callers are not authenticated.",
-            rich_help_panel=DOWNSTREAM,
-        ),
-    ] = False,
-    auth_tokens: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Accept the bearer tokens in this list: lines of a name and the token's SHA-256.",
-            rich_help_panel=AUTH,
-        ),
-    ] = None,
-    auth_jwks: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|URL",
-            help="Accept JWTs signed with one of these keys: file or https:// URL of a JWKS.",
-            rich_help_panel=AUTH,
-        ),
-    ] = None,
-    auth_issuer: Annotated[
-        str | None, typer.Option(metavar="ISSUER", help="Required issuer of signed tokens.", rich_help_panel=AUTH)
-    ] = None,
-    auth_audience: Annotated[
-        str | None, typer.Option(metavar="AUDIENCE", help="Required audience of signed tokens.", rich_help_panel=AUTH)
-    ] = None,
-    auth: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODULE:ATTRIBUTE", help="Verify tokens with a TokenVerifier of your own.", rich_help_panel=AUTH
-        ),
-    ] = None,
+    unprotected: Unprotected = False,
+    auth_tokens: AuthTokens = None,
+    auth_jwks: AuthJwks = None,
+    auth_issuer: AuthIssuer = None,
+    auth_audience: AuthAudience = None,
+    auth: AuthVerifier = None,
     resource_links: Annotated[
         bool,
         typer.Option("--resource-links", help="Also give kept results as resource links, for hosts that read them."),
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log to stderr what happens.")] = False,
+    verbose: Verbose = False,
     *,
     settings: SettingsFlags,
 ) -> None:
