@@ -22,7 +22,7 @@ LARGE = b"0123456789" * 500_000  # 5 MB: read in pieces, in a transaction
 
 @pytest.fixture
 def backend(redis_cluster):
-    backend = RedisBackend(redis_cluster.url)
+    backend = RedisBackend(redis_cluster.url, timeout=15)
     yield backend
     backend.close()
 
@@ -124,7 +124,7 @@ def test_a_slot_that_moves_is_followed(moving, finish):
     slot = key_slot(f"coatcheck:{name}".encode())
     source = owner(moving, slot)
     target = next(server for server in moving.primaries if server is not source)
-    backend = RedisBackend(moving.url)
+    backend = RedisBackend(moving.url, timeout=15)
 
     async def story():
         async def several():
@@ -201,7 +201,7 @@ async def test_a_command_whose_connection_another_one_closed_is_repeated(redis_c
         return await original(self, *args, **options)
 
     monkeypatch.setattr(RedisCluster, "execute_command", closed_once)
-    backend = RedisBackend(redis_cluster.url)
+    backend = RedisBackend(redis_cluster.url, timeout=15)
     await backend.aset("obj_1", b"value", 60)
     assert await backend.aget("obj_1") == b"value"
     assert lost

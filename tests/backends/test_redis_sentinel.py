@@ -77,7 +77,7 @@ def test_one_sentinel_that_answers_is_enough(sentinel_service):
     with fault_proxy(sentinel_service.sentinels[0].port) as hanging:
         hanging.silence()
         nodes = f"127.0.0.1:{unused_port()},127.0.0.1:{hanging.port},127.0.0.1:{sentinel_service.sentinels[1].port}"
-        backend = RedisBackend(address(sentinel_service, nodes=nodes))
+        backend = RedisBackend(address(sentinel_service, nodes=nodes), timeout=15)
         backend.set("a", b"1", None)
         assert asyncio.run(backend.aget("a")) == b"1"
         backend.close()
@@ -126,7 +126,7 @@ def test_the_settings_reach_the_sentinels(sentinel_service):
 
 
 def test_connections_to_sentinels_and_primary_are_bounded_and_close_with_their_loop(sentinel_service):
-    backend = RedisBackend(address(sentinel_service), max_connections=3)
+    backend = RedisBackend(address(sentinel_service), max_connections=3, timeout=15)
 
     async def many():
         await asyncio.gather(*(backend.aset(f"a:{number}", b"x", None) for number in range(100)))

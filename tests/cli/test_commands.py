@@ -128,7 +128,14 @@ def test_a_flag_goes_before_a_variable_before_the_file_before_the_default(tmp_pa
 
 
 def test_doctor_shows_the_graph_the_backend_and_how_fast_it_answers(redis_server):
-    done = run("doctor", env={"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": redis_server.url})
+    done = run(
+        "doctor",
+        env={
+            "COATCHECK_OBJECT_STORE_BACKEND": "redis",
+            "COATCHECK_REDIS_URL": redis_server.url,
+            "COATCHECK_REDIS_TIMEOUT": "15",
+        },
+    )
     assert done.returncode == 0
     assert re.search(r"backend +ok +RedisBackend", done.stdout)
     assert re.search(r"store +ok +redis://\S+ answers in [\d.]+ ms", done.stdout)

@@ -44,6 +44,7 @@ def place(request, tmp_path) -> dict[str, str]:
         return {
             "COATCHECK_OBJECT_STORE_BACKEND": "redis",
             "COATCHECK_REDIS_URL": url,
+            "COATCHECK_REDIS_TIMEOUT": "15",
             "COATCHECK_REDIS_PREFIX": f"{uuid4()}:",
         }
     return sqlite_in(tmp_path)

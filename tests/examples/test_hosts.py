@@ -98,8 +98,10 @@ async def test_tenants_over_redis_do_not_see_each_other(redis_server):
             yield opened
 
     with (
-        started("multi_tenant.py", *tokens, COATCHECK_REDIS_URL=redis_server.url) as one,
-        started("multi_tenant.py", *tokens, COATCHECK_REDIS_URL=redis_server.url) as other,
+        started("multi_tenant.py", *tokens, COATCHECK_REDIS_URL=redis_server.url, COATCHECK_REDIS_TIMEOUT="15") as one,
+        started(
+            "multi_tenant.py", *tokens, COATCHECK_REDIS_URL=redis_server.url, COATCHECK_REDIS_TIMEOUT="15"
+        ) as other,
     ):
         async with client(one, "alice") as alice, client(other, "bob") as bob, client(other, "alice") as again:
             reference = reference_in(await alice.call_tool("rows", {"count": 5000}))

@@ -84,7 +84,7 @@ def backend(request: pytest.FixtureRequest, tmp_path):
     elif request.param == "sqlite":
         opened = SQLiteBackend(tmp_path / "objects.sqlite")
     else:
-        opened = RedisBackend(request.getfixturevalue("redis_server").url, prefix=f"{uuid4()}:")
+        opened = RedisBackend(request.getfixturevalue("redis_server").url, prefix=f"{uuid4()}:", timeout=15)
     yield opened
     opened.close()
 

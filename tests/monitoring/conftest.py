@@ -18,6 +18,7 @@ def protected(request, redis_with_password, tmp_path_factory):
     environment = {
         "COATCHECK_OBJECT_STORE_BACKEND": "redis",
         "COATCHECK_REDIS_URL": redis_with_password.url,
+        "COATCHECK_REDIS_TIMEOUT": "15",
         "COATCHECK_REDIS_PREFIX": PREFIX + request.param + ":",
     }
     flags = ["--auth-tokens", str(tokens), *flags_of(request.param)]

@@ -43,6 +43,7 @@ def servers(redis_server, tmp_path_factory):
     redis = {
         "COATCHECK_OBJECT_STORE_BACKEND": "redis",
         "COATCHECK_REDIS_URL": redis_server.url,
+        "COATCHECK_REDIS_TIMEOUT": "15",
         "COATCHECK_REDIS_PREFIX": f"{uuid4()}:",
     }
     flags = ["--toolset", "slow_server:toolset"]

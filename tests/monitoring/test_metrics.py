@@ -60,7 +60,7 @@ async def test_the_routes_reveal_nothing_that_is_a_users_or_the_stores(protected
     async with client_of(protected, TOKEN) as client:
         await client.list_tools()
         reference = reference_in(words(await client.call_tool("many", {"rows": 2000})))
-    backend = RedisBackend(redis_with_password.url, prefix="prefix-canary-")
+    backend = RedisBackend(redis_with_password.url, prefix="prefix-canary-", timeout=15)
     (namespace,) = [key.split(":")[-2] for key in backend.scan("") if key.endswith(f":{reference[1:]}")]
     backend.close()
     assert len(namespace) > 10

@@ -53,6 +53,7 @@ def wrapped(provider, tmp_path_factory) -> Iterator[Callable[..., str]]:
                 if known.redis_url:
                     variables |= {
                         "COATCHECK_REDIS_URL": known.redis_url.get_secret_value(),
+                        "COATCHECK_REDIS_TIMEOUT": "15",
                         "COATCHECK_REDIS_PREFIX": f"{uuid4()}:",
                     }
                 flags = [*(asking if authenticated else []), "--", *ECHO_SERVER]

@@ -265,7 +265,11 @@ async def test_two_processes_over_stdio_share_nothing_in_memory(mode):
 
 async def test_two_processes_over_stdio_share_a_redis_only_under_one_prefix(redis_server):
     def serving(prefix: str) -> Any:
-        env = {"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": redis_server.url}
+        env = {
+            "COATCHECK_OBJECT_STORE_BACKEND": "redis",
+            "COATCHECK_REDIS_URL": redis_server.url,
+            "COATCHECK_REDIS_TIMEOUT": "15",
+        }
         env["COATCHECK_REDIS_PREFIX"] = prefix
         return stdio_client(StdioServerParameters(command=PYTHON, args=["-m", "coatcheck", "serve"], env=env))
 

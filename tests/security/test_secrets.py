@@ -126,6 +126,7 @@ async def test_no_process_shows_it_in_its_title_and_no_worker_in_its_environment
     env = {
         "COATCHECK_OBJECT_STORE_BACKEND": "redis",
         "COATCHECK_REDIS_URL": guarded.url,
+        "COATCHECK_REDIS_TIMEOUT": "15",
         "COATCHECK_NAMESPACE_SECRET": CANARY,
     }
     before = family(os.getpid())
