@@ -4,8 +4,9 @@ import pytest
 from pydantic import Field
 
 from coatcheck.calls.built_in_tools import own_tool
+from coatcheck.calls.own_arguments import normalized_arguments
 from coatcheck.codec.tool_results import text_result
-from coatcheck.errors import ObjectNotFound
+from coatcheck.errors import ArgumentRejected, ObjectNotFound
 
 
 async def look(object_id: Annotated[str, Field(description="Which.")], start: int = 0, *, raw: bool = False) -> str:
@@ -122,3 +123,27 @@ async def test_an_object_may_be_given_as_json_text_an_empty_one_too(given, read)
 @pytest.mark.parametrize("given", ["[]", "no object", "{"])
 async def test_a_text_that_is_no_object_is_refused_where_an_object_is_expected(given):
     assert "names" in (await own_tool(bind).call({"names": given}))["content"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "meant"),
+    [
+        (("object_id", "path"), "reference", "object_id"),
+        (("object_id", "filter"), "jq", "filter"),
+        (("object_id", "filter"), "query", "filter"),
+        (("object_id", "pattern"), "query", "pattern"),
+        (("object_id", "pattern", "limit", "start"), "max_results", "limit"),
+        (("object_id", "pattern", "limit", "start"), "offset", "start"),
+        (("object_id", "start", "end"), "limit", "end"),
+        (("object_id", "path"), "key", "path"),
+        (("object_id", "pattern", "case_sensitive"), "-i", "case_sensitive"),
+        (("object_id", "pattern", "context"), "after", "context"),
+    ],
+)
+def test_an_argument_by_the_name_that_another_tool_has_for_it_is_told_ours(
+    names: tuple[str, ...], given: str, meant: str
+) -> None:
+    with pytest.raises(
+        ArgumentRejected, match=rf'There is no argument "{given}"\. Did you mean {meant}\? This tool takes'
+    ):
+        normalized_arguments({"object_id": "obj_1", given: 1}, names, names[:1])

@@ -209,7 +209,7 @@ def test_digits_in_texts_and_hashes_are_no_integers_to_be_rounded(do):
 @pytest.mark.parametrize(
     ("program", "said"),
     [
-        ("$.items[0]", "without $: .items[0]"),
+        ("$.items[0]", "Did you mean: .items[0]"),
         ("items | length", "with a dot before it: .items."),
         ("@obj_7.items", 'with: {"b": "@obj_2"} makes $b'),
     ],

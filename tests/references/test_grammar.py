@@ -90,6 +90,11 @@ def test_two_at_signs_before_anything_else_stay(text):
         ("@obj_1", "items[3]", "@obj_1.items[3]"),
         (" @obj_1.items ", "[3].name", "@obj_1.items[3].name"),
         ("obj_1", ".", "@obj_1"),
+        ("{{@obj_1.items[0]}}", "name", "@obj_1.items[0].name"),
+        ("{{ obj_1 }}", "", "@obj_1"),
+        ("`@obj_1`", "", "@obj_1"),
+        ('"@obj_1"', "[3]", "@obj_1[3]"),
+        ("@obj_1 [3].name", "", "@obj_1[3].name"),
     ],
 )
 def test_tools_take_an_id_with_or_without_the_sign_and_a_path_beside_it(object_id, path, expected):

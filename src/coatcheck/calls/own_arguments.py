@@ -7,6 +7,22 @@ from typing import Any
 from coatcheck.codec import open_json_text
 from coatcheck.errors import ArgumentRejected, quoted
 
+SAME_AS = {
+    **dict.fromkeys(("id", "ref", "reference", "object", "obj", "objectid", "object_ref"), ("object_id",)),
+    **dict.fromkeys(("jq", "expression", "expr", "program", "jq_filter", "_filter"), ("filter",)),
+    **dict.fromkeys(("query", "search", "text", "q"), ("filter", "pattern")),
+    **dict.fromkeys(("regex", "regexp", "needle", "find"), ("pattern",)),
+    **dict.fromkeys(("max", "max_results", "max_matches", "count", "top", "n", "head_limit"), ("limit", "end")),
+    **dict.fromkeys(("offset", "skip", "from", "begin", "start_line", "line"), ("start",)),
+    **dict.fromkeys(("stop", "to", "until", "limit", "end_line"), ("end",)),
+    **dict.fromkeys(("range", "lines"), ("start",)),
+    **dict.fromkeys(("key", "keys", "field", "fields", "json_path", "pointer", "location"), ("path",)),
+    **dict.fromkeys(("ignore_case", "case_insensitive", "-i", "insensitive"), ("case_sensitive",)),
+    **dict.fromkeys(("before", "after", "-a", "-b", "-c", "context_lines", "around"), ("context",)),
+    **dict.fromkeys(("replace", "new", "with", "substitute"), ("replacement",)),
+    **dict.fromkeys(("data", "json", "content", "object_value"), ("value",)),
+}
+"""Names that other tools have for parameters, and what they are called here."""
 MOST_NAME = 100
 """Characters of an unknown name that are compared with the known ones."""
 
@@ -31,7 +47,8 @@ def normalized_arguments(
         raise ArgumentRejected(f"The arguments must be an object. This tool takes {usage or 'none'}.")
     for name in meant:
         if name not in names:
-            near = difflib.get_close_matches(str(name)[:MOST_NAME], names, n=1)
+            same = [each for each in SAME_AS.get(str(name)[:MOST_NAME].lower(), ()) if each in names]
+            near = same or difflib.get_close_matches(str(name)[:MOST_NAME], names, n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise ArgumentRejected(
                 f"There is no argument {quoted(str(name))}.{hint} This tool takes {usage or 'none'}."

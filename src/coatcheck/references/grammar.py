@@ -29,6 +29,12 @@ MAX_INDEX_DIGITS = 15
 
 EXACT = 200
 """Characters of a corrected path in a message."""
+_WRAPPED = re.compile(r"\s*(?:\{\{\s*|[`'\"<])(@?obj_.*?)(?:\s*\}\}|[`'\">])\s*", re.DOTALL)
+"""An id in the braces of longer text, in quotes or in backticks."""
+_BARE_RANGE = re.compile(
+    r"(?P<lines>[Ll]ines? *)?(?P<start>\d{1,9}) *[:-] *(?P<stop>\d{1,9})|[Ll]ines? +(?P<line>\d{1,9})"
+)
+_CONDITION = re.compile(r"\[\?\(?(?P<test>[^\[\]()]{1,150})\)?\]")
 _KEY_END = re.compile(r"[.\[]")
 _SLICE_OR_INDEX = re.compile(r"(?P<start>-?[0-9]+)?(?:(?P<colon>:)(?P<stop>-?[0-9]+)?)?\]")
 _DOUBLE_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -46,10 +52,39 @@ def parse_path(text: str) -> Path:
         text = text[1:]
     if text in {"", "."}:
         return Path()
+    _refuse_other_notation(text)
     first = PLAIN_KEY.match(text)
     if first is None:
         return _path(text, _steps(text))
     return _path(text, _steps(text, first.end(), Key(first.group())))
+
+
+def _refuse_other_notation(text: str) -> None:
+    """Name the path that a JSON pointer, a bare range, a line or a condition of JSONPath was meant to be.
+
+    Raises:
+        ReferenceSyntaxError: With the exact form.
+    """
+    if len(text) > EXACT:
+        return
+    meant = ""
+    if text[:1] == "/" and text[1:2] != "/":
+        parts = [part.replace("~1", "/").replace("~0", "~") for part in text[1:].split("/")]
+        meant = str(Path(tuple(Index(int(part)) if part.isdecimal() else Key(part) for part in parts)))
+    elif (found := _BARE_RANGE.fullmatch(text)) is not None:
+        lines = found["line"] or f"{found['start']}:{found['stop']}"
+        meant = f"lines[{lines}]" if found["line"] or found["lines"] else f"[{lines}], or lines[{lines}] of a text"
+    elif (condition := _CONDITION.search(text)) is not None:
+        before, after = text[: condition.start()], text[condition.end() :]
+        test = condition["test"].replace("@.", ".")
+        path = before if before[:1] == "." else f".{before}"
+        filter_ = f"[{path}[] | select({test}){f' | {after}' if after else ''}]"
+        raise ReferenceSyntaxError(
+            f'The path "{excerpt(text)}" means many parts, and a path leads to one. As a jq filter: '
+            f"{excerpt(filter_, 2 * EXACT)}"
+        )
+    if meant:
+        raise ReferenceSyntaxError(f'"{excerpt(text)}" is no path. Did you mean: {excerpt(meant, 2 * EXACT)}')
 
 
 def parse_reference(text: str) -> Reference | None:
@@ -74,13 +109,13 @@ def parse_target(object_id: str, path: str = "") -> Reference:
     Raises:
         ReferenceSyntaxError: Neither an id nor a reference, or a malformed path.
     """
-    given = object_id.strip().removeprefix("@")
+    given = _unwrapped(object_id).strip().removeprefix("@")
     found = OBJECT_ID.match(given)
     if found is None:
         raise ReferenceSyntaxError(
             f'"{excerpt(object_id)}" is not an object id: give one such as "obj_001", as a preview shows it.'
         )
-    rest = given[found.end() :]
+    rest = given[found.end() :].lstrip()
     inner = _path(rest, _steps(rest)) if rest else Path()
     whole = parse_reference(path.strip())
     if whole is not None:
@@ -91,6 +126,11 @@ def parse_target(object_id: str, path: str = "") -> Reference:
             + (f', path="{excerpt(str(whole.path))}".' if whole.path else ".")
         )
     return Reference(found.group(), inner.join(parse_path(path).steps))
+
+
+def _unwrapped(text: str) -> str:
+    found = _WRAPPED.fullmatch(text) if len(text) <= 2 * EXACT else None
+    return text if found is None else found[1]
 
 
 def is_object_id(text: str) -> bool:

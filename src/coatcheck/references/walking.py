@@ -18,6 +18,8 @@ SHOWN_KEYS = 12
 KEYS_BESIDE_NEAR = 80
 """Characters that all keys may take where a near one is named: one line holds both."""
 COMPARED_KEYS = 500
+COMPARED_ENDS, SHORTEST_END, LONGEST_END = 5_000, 3, 100
+"""Keys whose ends are compared with a name of so many characters, and characters of such a key: paths end in names."""
 COMPARED_CHARACTERS = 40
 """Longer names are no slips of the pen; and comparing two of a hundred characters took as long as ten of these."""
 
@@ -79,6 +81,8 @@ def _member(value: Any, step: Key, path: Path, depth: int) -> Any:
 
 
 def _item(value: Any, step: Index, path: Path, depth: int) -> Any:
+    if isinstance(value, str) and "\n" in value and depth + 1 < len(path.steps):
+        raise _dead_end(path, depth, step, f"{_shape(value)}; its lines are lines{step}")
     if isinstance(value, (list, str)):
         try:
             return value[step.position]
@@ -89,7 +93,11 @@ def _item(value: Any, step: Index, path: Path, depth: int) -> Any:
         if str(step.position) in value:
             advice = f'an object, whose keys are quoted: ["{step.position}"]'
         else:
+            lists = [key for key, member in islice(value.items(), SHOWN_KEYS) if isinstance(member, list)]
+            rest = Path(path.steps[depth:])
             advice += f". {_keys(value)}"
+            if len(lists) == 1:
+                advice += f". Did you mean {excerpt(str(Key(str(lists[0]))))}{excerpt(str(rest))}?"
     raise _dead_end(path, depth, step, advice)
 
 
@@ -124,6 +132,9 @@ def _shape(value: Any) -> str:
 
 
 def _no_such_key(value: dict[Any, Any], name: str) -> str:
+    inside = [key for key, member in islice(value.items(), SHOWN_KEYS) if isinstance(member, dict) and name in member]
+    if inside:
+        return f"an object without that key. Did you mean {excerpt(str(Path((Key(str(inside[0])), Key(name)))))}?"
     near = close_names(name, value)
     keys = _keys(value)
     if not near:
@@ -145,13 +156,18 @@ def close_names(name: str, known: Iterable[Any], count: int = 2) -> list[str]:
     if len(name) > COMPARED_CHARACTERS:
         return []
     folded: dict[str, str] = {}
+    ending: list[str] = []
     left = COMPARED_IN_ALL
-    for key in islice(known, COMPARED_KEYS):
+    sought = name.casefold()
+    for place, key in enumerate(islice(known, COMPARED_ENDS)):
         candidate = str(key)
-        if len(candidate) <= COMPARED_CHARACTERS:
+        if SHORTEST_END <= len(name) < len(candidate) <= LONGEST_END and candidate[-len(name) :].casefold() == sought:
+            ending.append(candidate)
+        if place < COMPARED_KEYS and len(candidate) <= COMPARED_CHARACTERS and left > 0:
             left -= len(candidate)
-            if left < 0:
-                break
             folded.setdefault(candidate.casefold(), candidate)
-    matches = difflib.get_close_matches(name.casefold(), folded, n=count, cutoff=0.6)
-    return [folded[match] for match in matches]
+    matches = [folded[match] for match in difflib.get_close_matches(sought, folded, n=count, cutoff=0.6)]
+    if matches and matches[0].casefold() == sought:
+        return matches
+    parts = [candidate for candidate in ending if not candidate[-len(name) - 1].isalnum()]
+    return [*sorted(parts, key=len), *(match for match in matches if match not in parts)][:count]

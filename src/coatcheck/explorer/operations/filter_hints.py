@@ -1,14 +1,23 @@
 """Hints for filters that are not jq, fail, or return nothing because of missing keys."""
 
 import re
+from itertools import islice
 from typing import Any
 
-from coatcheck.errors import quoted_name
+from coatcheck.errors import counted, excerpt, quoted_name
 from coatcheck.references import close_names
+from coatcheck.references.paths import Key, quote
 
 MOST_NAMES = 3
 LOOKED_AT = 200_000
 """Characters of the object that are searched for similar names."""
+MOST_KEYS, MOST_CHARACTERS = 8, 30
+"""Keys that are named, and characters of each."""
+MOST_PLACES = 1_000
+"""Places at which a key is looked for."""
+_INDEXED = re.compile(r"Cannot index array with string \(?\"(.{1,60}?)\"\)?$")
+_LEADING = re.compile(r"[\s(\[]*((?:\.[A-Za-z_]\w{0,60})+)")
+_NAME = re.compile(r"[A-Za-z_]\w{0,60}")
 _UNDEFINED = re.compile(r"\b(\w{1,60})/0 is not defined")
 _ASKED_FOR = re.compile(r"\.([A-Za-z_]\w{0,60})\b(?!\s*\()")
 _MADE = re.compile(r"[{,]\s*\"?([A-Za-z_]\w{0,60})")
@@ -27,17 +36,70 @@ def compile_hint(program: str, message: str) -> str:
     return ""
 
 
+def items_hint(message: str, value: Any) -> str:
+    """Suggest a correction if a filter asks a list for a key; ``value`` is what it was applied to."""
+    missed = _INDEXED.match(message)
+    return "" if missed is None else _hint_for_items(missed[1], value)
+
+
 def failure_hint(message: str) -> str:
     """Suggest a correction if a filter fails on the value."""
     if message.startswith(("Cannot iterate over null", "Cannot iterate over string")):
         return " Look at the structure first, with a path or `keys`; `.[]?` passes over what is no list."
     if message.startswith("Cannot index"):
-        return " Look at the structure first; for each item of a list write `.[] | .name`."
+        return " Look at the structure first, with a path or `keys`."
     if message.startswith("obj_") and "is not a valid format" in message:
         return (
             " A filter begins at its own object with a dot, as in .items; other objects are bound by "
             'with: {"b": "@obj_2"} makes $b.'
         )
+    return ""
+
+
+def _hint_for_items(name: str, value: Any) -> str:
+    """Suggest a correction if a key was asked of a list."""
+    step = f".{name}" if _NAME.fullmatch(name) else f"[{quote(name)}]"
+    first = value[0] if isinstance(value, list) and value else None
+    if not isinstance(first, dict):
+        return f" A list has no keys: for each item write .[] | {step if step[0] == '.' else f'.{step}'}."
+    found = f" This is a list of {counted(len(value), 'item')}"
+    if name in first:
+        return f"{found}: write map({step if step[0] == '.' else f'.{step}'})."
+    keys = ", ".join(quoted_name(str(key)[:MOST_CHARACTERS]) for key in islice(first, MOST_KEYS))
+    return f"{found} with the keys {keys}: leave out {step}, or begin with .[]."
+
+
+def misplaced_key(program: str, value: Any) -> str:
+    """Name where a key is, of which a filter's leading path asks at a wrong place; ``""`` if all is well."""
+    path = _LEADING.match(program)
+    here = value
+    for name in path[1].split(".")[1:] if path is not None else ():
+        if not isinstance(here, dict):
+            return ""
+        if name not in here:
+            place = _place_of(name, value)
+            near = close_names(name, here, 1)
+            if not place and near and path is not None:
+                place = f"{path[1].partition(f'.{name}')[0]}{Key(near[0])}"
+            at = f"; did you mean {excerpt(place)}?" if place else f", which has {_some(here)}."
+            return f"There is no key {name} there{at}"
+        here = here[name]
+    return ""
+
+
+def _some(value: dict[str, Any]) -> str:
+    return ", ".join(quoted_name(str(key)[:MOST_CHARACTERS]) for key in islice(value, MOST_KEYS)) or "none"
+
+
+def _place_of(name: str, value: Any) -> str:
+    """Find a key by its nearest path through objects; ``""`` where it is not found."""
+    places: list[tuple[str, Any]] = [("", value)]
+    for path, here in places:
+        if len(places) > MOST_PLACES or not isinstance(here, dict):
+            continue
+        if name in here:
+            return f"{path}.{name}"
+        places += [(f"{path}.{key}", member) for key, member in here.items() if _NAME.fullmatch(key)]
     return ""
 
 
@@ -48,6 +110,16 @@ def is_empty_result(value: Any) -> bool:
     return value is None or (not value and value is not False and value != "")
 
 
+def key_names(source: str) -> list[str]:
+    """Return the keys at the start of an object's JSON, each once."""
+    return list(dict.fromkeys(_KEYS.findall(source[:LOOKED_AT])))
+
+
+def _as_asked(name: str) -> str:
+    """Write a key as a filter does: a plain one as it is."""
+    return name if _NAME.fullmatch(name) else f".[{quote(excerpt(name))}]"
+
+
 def missing_keys(program: str, source: str) -> list[str]:
     """Name the keys of a filter that do not occur in the object, each with a similar one."""
     plain = _QUOTED.sub('""', program)
@@ -56,11 +128,9 @@ def missing_keys(program: str, source: str) -> list[str]:
     missing = [name for name in names[: 4 * MOST_NAMES] if f'"{name}"' not in source][:MOST_NAMES]
     if not missing:
         return []
-    known = dict.fromkeys(_KEYS.findall(source[:LOOKED_AT]))
+    known = key_names(source)
     notes = []
     for name in missing:
         near = close_names(name, known, 1)
-        notes.append(
-            f"There is no key {name} in the object{f'; did you mean {quoted_name(near[0])}?' if near else '.'}"
-        )
+        notes.append(f"There is no key {name} in the object{f'; did you mean {_as_asked(near[0])}?' if near else '.'}")
     return notes

@@ -13,7 +13,16 @@ from coatcheck.codec.encoding import describe_payload
 from coatcheck.codec.exact_json import digits_of
 from coatcheck.errors import FilterError, SandboxOutputExceeded, counted, excerpt, quoted
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
-from coatcheck.explorer.operations.filter_hints import compile_hint, failure_hint, is_empty_result, missing_keys
+from coatcheck.explorer.operations.filter_hints import (
+    compile_hint,
+    failure_hint,
+    is_empty_result,
+    items_hint,
+    key_names,
+    misplaced_key,
+    missing_keys,
+)
+from coatcheck.explorer.operations.filter_repairs import assigns, repair, with_quoted_keys
 from coatcheck.explorer.operations.jq_analysis import begins_with_path, narrow, refuse_external_access, uses_arithmetic
 from coatcheck.explorer.operations.jq_rounding import EXACT_INTEGER, may_round
 from coatcheck.explorer.previews.wording import mark_lines
@@ -83,7 +92,10 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
     program = args["filter"]
     refuse_external_access(program)
     started = time.monotonic()
-    compiled = _compile(program, args.get("prelude", ""))
+    try:
+        compiled = _compile(program, args.get("prelude", ""))
+    except _NotJq as error:
+        raise FilterError(f"{error}{_quoted_hint(document, args)}") from None
     narrowed = _narrowed(document, program) if can_narrow(document, args) else None
     if narrowed is None:
         source = _source(document, args.get("path") or "")
@@ -97,12 +109,38 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
     except _BadSource:
         notes.append("Broken characters (lone surrogates) were replaced by \ufffd for the filter.")
         outputs = _outputs(compiled, replace_escaped_surrogates(source), DEFAULT_MAX_BYTES)
-    except FilterError as error:
-        raise FilterError(f"{error}{_text_format_note(document, args)}") from None
+    except _FailedOnValue as error:
+        hint = _own_reference(args) or items_hint(error.said, _input(document, args))
+        hint = hint or f"{failure_hint(error.said)}{_text_format_note(document, args)}"
+        raise FilterError(f"{error}{hint}") from None
+    if assigns(program):
+        notes.append("= assigns and makes each condition true: to compare, write ==")
     if len(outputs) != 1:
         notes.append("The filter gave no output." if not outputs else f"{len(outputs):,} outputs, given as a list.")
     result = outputs[0] if len(outputs) == 1 else f"[{','.join(outputs)}]"
     return _answer(result, source, notes, args, len(outputs))
+
+
+def _input(document: Document, args: dict[str, Any]) -> Any:
+    """Return what a filter was applied to, for a hint."""
+    value = locate(document, args.get("path") or "")
+    return document.open_text(value) or value if isinstance(value, str) else value
+
+
+def _quoted_hint(document: Document, args: dict[str, Any]) -> str:
+    """Suggest the filter with brackets around keys of the object that need them."""
+    names = key_names(_source(document, args.get("path") or ""))
+    meant = with_quoted_keys(args["filter"], names, lambda program: _compile_error(program) is None)
+    return f" Did you mean: {excerpt(meant, MESSAGE_CHARACTERS)}" if meant else ""
+
+
+def _own_reference(args: dict[str, Any]) -> str:
+    """Suggest the filter without the reference to its own object; ``""`` if it has none."""
+    own = str(args.get("reference", ""))
+    if not own or own not in args["filter"]:
+        return ""
+    meant = args["filter"].replace(f"{own}.", ".").replace(own, ".")
+    return f" Did you mean: {excerpt(meant, MESSAGE_CHARACTERS)}"
 
 
 def _text_format_note(document: Document, args: dict[str, Any]) -> str:
@@ -126,7 +164,10 @@ def check(document: Document, args: dict[str, Any]) -> Answer:  # noqa: ARG001
         FilterError: The filter does not compile, or uses something unavailable.
     """
     refuse_external_access(args["filter"])
-    _compile(args["filter"])
+    try:
+        _compile(args["filter"])
+    except _NotJq as error:
+        raise FilterError(str(error)) from None
     return Answer("")
 
 
@@ -183,7 +224,7 @@ def _refuse_what_takes_too_long(source: str, args: dict[str, Any], started: floa
 def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], count: int) -> Answer:
     value, result = _read(result)
     if is_empty_result(value):
-        notes += missing_keys(args["filter"], source)
+        notes += missing_keys(args["filter"], source) or _misplaced(args["filter"], source)
     rounded = _rounded(value, source) if _LONG_NUMBER.search(result) else []
     if rounded:
         named = ", ".join(excerpt(digits_of(each)) for each in rounded[:ROUNDED_NAMED])
@@ -205,6 +246,17 @@ def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], co
     return Answer.of_encoded(text, describe_payload(value, result.encode(), careful=careful), facts)
 
 
+def _misplaced(program: str, source: str) -> list[str]:
+    """Name where a key is that the filter asks for at another place."""
+    if source[:1] != "{" or len(source) > READ_AT_ONCE:
+        return []
+    try:
+        note = misplaced_key(program, load_json(source))
+    except ValueError:
+        return []
+    return [note] if note else []
+
+
 def _read(result: str) -> tuple[Any, str]:
     """Return the value that jq wrote, and its JSON for the store; numbers beyond a double are null in both."""
     try:
@@ -222,10 +274,13 @@ def _compile(program: str, prelude: str = "") -> Any:
         # parentheses, because no import can stand there. On its own line: the filter may end in a comment.
         return jq.compile(f"{prelude}({program}\n)|tojson")
     except ValueError as error:
+        meant = repair(program, lambda repaired: _compile_error(repaired) is None)
+        if meant:
+            raise FilterError(f'The filter "{excerpt(program)}" is no jq. Did you mean: {meant}') from None
         message = (None if prelude else _compile_error(program)) or str(error)
         hint = compile_hint(program, message)
         said = excerpt(_clean_jq_message(message), MESSAGE_CHARACTERS)
-        raise FilterError(f'The filter "{excerpt(program)}" is no jq: {said}.{hint}') from None
+        raise _NotJq(f'The filter "{excerpt(program)}" is no jq: {said}.{hint}') from None
 
 
 def _compile_error(program: str) -> str | None:
@@ -234,6 +289,19 @@ def _compile_error(program: str) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+class _NotJq(FilterError):
+    """A filter does not compile, and what it was meant to be is not known."""
+
+
+class _FailedOnValue(FilterError):
+    """A filter failed on the value; ``said`` is jq's message."""
+
+    def __init__(self, said: str) -> None:
+        self.said = said
+        shown = quoted(_clean_jq_message(said), MESSAGE_CHARACTERS)  # it quotes parts of the value
+        super().__init__(f"The filter failed on the value: {shown}.")
 
 
 class _BadSource(Exception):
@@ -255,8 +323,7 @@ def _outputs(compiled: Any, source: str, max_bytes: int) -> list[str]:
                 and replace_escaped_surrogates(source) != source
             ):
                 raise _BadSource from None
-            said = quoted(_clean_jq_message(message), MESSAGE_CHARACTERS)  # it quotes parts of the value
-            raise FilterError(f"The filter failed on the value: {said}.{failure_hint(message)}") from None
+            raise _FailedOnValue(message) from None
         if output is None:
             return outputs
         outputs.append(output)

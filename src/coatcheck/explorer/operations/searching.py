@@ -13,6 +13,10 @@ MATCHES_SHOWN = 20
 MOST_MATCHES_SHOWN = 1_000
 MOST_CONTEXT = 50
 MOST_KEYS_SHOWN = 20
+EXACT = 200
+"""Characters of a pattern that is suggested."""
+_GLOB = re.compile(r"[\w*?. -]+")
+_SLASHED = re.compile(r"/(.+)/[a-z]{0,5}")
 
 
 def compile_pattern(pattern: str, *, case_sensitive: bool) -> re.Pattern[str]:
@@ -27,13 +31,23 @@ def compile_pattern(pattern: str, *, case_sensitive: bool) -> re.Pattern[str]:
     except re.error as error:
         where = "" if error.pos is None else f" at character {error.pos + 1}"
         raise PatternError(
-            f'The pattern "{excerpt(pattern)}" is no regular expression: {error.msg}{where}. '
-            "Write a backslash before characters that are meant literally, such as ( [ { * + ? . | \\"
+            f'The pattern "{excerpt(pattern)}" is no regular expression: {error.msg}{where}. {_advice_on(pattern)}'
         ) from None
     except (RecursionError, OverflowError):
         raise PatternError(
             f'The pattern "{excerpt(pattern)}" is nested too deeply or repeats too often. Use a simpler one.'
         ) from None
+
+
+def _advice_on(pattern: str) -> str:
+    """Write a glob as a regular expression, and what may be meant literally with backslashes."""
+    if _GLOB.fullmatch(pattern) and pattern.strip("*"):
+        meant = re.escape(pattern.strip("*")).replace(r"\*", ".*").replace(r"\?", ".").replace(r"\ ", " ")
+        return f"Did you mean: {excerpt(meant, EXACT)}"
+    if "(?" in pattern:
+        return "Write a backslash before characters that are meant literally, such as ( [ { * + ? . | \\"
+    literal = re.escape(pattern).replace(r"\ ", " ")
+    return f"Write a backslash before characters that are meant literally: {excerpt(literal, EXACT)}"
 
 
 def search(document: Document, args: dict[str, Any]) -> Answer:
@@ -101,6 +115,11 @@ def _left_out(shown: int, hits: Hits, keys: Hits) -> str:
 def _advice(args: dict[str, Any]) -> str:
     if args.get("case_sensitive"):
         return "The search was case-sensitive; try one that ignores case."
+    slashed = _SLASHED.fullmatch(args["pattern"])
+    if slashed is not None:
+        return f"Write the pattern without slashes and flags: {excerpt(slashed[1], EXACT)}"
+    if "\\|" in args["pattern"]:
+        return f"Did you mean: {excerpt(args['pattern'].replace(chr(92) + '|', '|'), EXACT)}"
     return "Try a shorter pattern, or one word of it."
 
 

@@ -1,0 +1,182 @@
+"""What models write out of habit (SQL, JSONPath, shell, Python, globs) is answered with the form that works."""
+
+import re
+from typing import Any
+
+import pytest
+
+from coatcheck.codec import encode
+from coatcheck.errors import FilterError, PathNotFound, PatternError, ReferenceSyntaxError
+from coatcheck.explorer.operations import OPERATIONS, Document
+from coatcheck.explorer.operations.document import metadata_of
+
+ISSUES = [
+    {
+        "number": n,
+        "title": f"Crash {n}",
+        "state": ("open", "closed")[n % 2],
+        "comments": n % 7,
+        "labels": [{"name": "bug"}],
+    }
+    for n in range(40)
+]
+NESTED = {"meta": {"page": 1}, "result": {"items": ISSUES}, "node_modules/axios": {"version": "1.2"}, "a b": [1]}
+TEXT = "".join(f"line {n} of the text\n" for n in range(50))
+
+
+def run(operation: str, value: Any, **args: Any) -> str:
+    encoded = encode(value)
+    document = Document(metadata_of(encoded), encoded.payload, in_sandbox=True)
+    return OPERATIONS[operation](document, {"reference": "@obj_1", "limit": 8000, **args}).text
+
+
+@pytest.mark.parametrize(
+    ("value", "written", "meant"),
+    [
+        (ISSUES, "SELECT title FROM t WHERE state='open' LIMIT 5", 'map(select(.state == "open")) | .[:5] | map({title})'),
+        (
+            ISSUES,
+            "select state, count(*) from t where comments >= 3 group by state order by count(*) desc",
+            (
+                "map(select(.comments >= 3)) | group_by(.state) | map({state: .[0].state, count: length})"
+                " | sort_by(.count) | reverse"
+            ),
+        ),
+        (ISSUES, "SELECT * FROM t ORDER BY comments DESC LIMIT 1;", "sort_by(.comments) | reverse | .[:1]"),
+        (ISSUES, "SELECT avg(comments) FROM t", "(map(.comments) | add / length)"),
+        (ISSUES, "SELECT number FROM t WHERE title LIKE '%3%' AND comments = 3",
+         'map(select((.title | contains("3")) and .comments == 3)) | map({number})'),
+        (ISSUES, "jq -r '.[] | .title'", ".[] | .title"),
+        (ISSUES, "```jq\n.[0].title\n```", ".[0].title"),
+        (ISSUES, '$[?(@.state=="open")].title', '[.[] | select(.state=="open") | .title]'),
+        (NESTED, "$.result.items[*].title", "[.result.items[].title]"),
+        (ISSUES, "map(select(.state == 'open')) | length", 'map(select(.state == "open")) | length'),
+        (ISSUES, 'map(select(.title.startswith("Crash")))', 'map(select((.title | startswith("Crash"))))'),
+        (ISSUES, "sort_by(.comments, desc)[0]", "(sort_by(.comments) | reverse)[0]"),
+        (ISSUES, "map(.comments) | sum", "map(.comments) | add"),
+        (ISSUES, "map(.comments) | avg", "map(.comments) | (add / length)"),
+        (ISSUES, "len(.)", "(. | length)"),
+        (ISSUES, 'filter(.state == "open") | count', 'map(select(.state == "open")) | length'),
+        (ISSUES, 'map(select(.state === "open" && .comments > 2))', 'map(select(.state == "open" and .comments > 2))'),
+        (ISSUES, "group_by(.state) | map({state: .[0].state, count: count})",
+         "group_by(.state) | map({state: .[0].state, count: length})"),
+        (NESTED, ".node_modules/axios.version", '.["node_modules/axios"].version'),
+        (NESTED, ".a b[0]", '.["a b"][0]'),
+        (ISSUES, "@obj_1[0].title", ".[0].title"),
+        (NESTED, "@obj_1.result.items | length", ".result.items | length"),
+    ],
+)  # fmt: skip
+def test_a_filter_in_another_language_is_answered_with_one_that_works(value: Any, written: str, meant: str) -> None:
+    with pytest.raises(FilterError) as caught:
+        run("query", value, filter=written)
+    assert str(caught.value).partition("Did you mean: ")[2] == meant
+    assert run("query", value, filter=meant) not in {"", "null", "[]", "0"}
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["SELECT 1", "$nothing", "[x for x in data]", "{", ".a | nosuch(1)", "select from where", "'" * 300, "." * 900],
+)
+def test_a_filter_that_cannot_be_guessed_has_no_guess(written: str) -> None:
+    with pytest.raises(FilterError) as caught:
+        run("query", ISSUES, filter=written)
+    assert "Did you mean" not in str(caught.value)
+    assert type(caught.value) is not FilterError or "is no jq" in str(caught.value)
+
+
+def test_a_filter_is_checked_with_the_same_advice() -> None:
+    with pytest.raises(FilterError, match=r"Did you mean: map\(\.a\) \| add$"):
+        run("check_filter", 1, filter="map(.a) | sum")
+    with pytest.raises(FilterError, match="is no jq: ") as caught:
+        run("check_filter", 1, filter="SELECT 1")
+    assert type(caught.value) is FilterError
+
+
+def test_a_key_asked_of_a_list_is_told_for_each_item_or_to_be_left_out() -> None:
+    with pytest.raises(FilterError, match=r"with string .*This is a list of 40 items: write map\(\.title\)\.$"):
+        run("query", ISSUES, filter=".title")
+    with pytest.raises(FilterError, match=r"list of 40 items with the keys number, title, .*: leave out \.items, or"):
+        run("query", ISSUES, filter=".items | length")
+
+
+def test_nothing_found_at_a_wrong_place_names_the_right_one() -> None:
+    assert run("query", NESTED, filter=".items | length") == (
+        "(There is no key items there; did you mean .result.items?)\n0"
+    )
+    assert run("query", NESTED, filter=".axios.version") == (
+        '(There is no key axios in the object; did you mean .["node_modules/axios"]?)\nnull'
+    )
+    assert run("query", {"a": None}, filter=".a") == "null"
+
+
+def test_an_assignment_in_a_condition_is_noted() -> None:
+    shown = run("query", ISSUES, filter='map(select(.state = "open")) | length')
+    assert shown == "(= assigns and makes each condition true: to compare, write ==)\n40"
+    assert run("query", ISSUES, filter='map(select(.state == "open" and .title != "a=b")) | length') == "20"
+    assert run("query", {"a": 1}, filter=".a = 3 | .a |= . + 1") == '{"a":4}'
+
+
+@pytest.mark.parametrize(
+    ("value", "written", "meant"),
+    [
+        (ISSUES, "/0/title", "[0].title"),
+        (NESTED, "/node_modules~1axios/version", '["node_modules/axios"].version'),
+        (TEXT, "line 7", "lines[7]"),
+        (TEXT, "lines 7-9", "lines[7:9]"),
+        (ISSUES, "3:5", "[3:5]"),
+    ],
+)
+def test_a_path_in_another_notation_is_answered_with_one_that_works(value: Any, written: str, meant: str) -> None:
+    with pytest.raises(ReferenceSyntaxError) as caught:
+        run("show", value, path=written)
+    assert str(caught.value).partition("Did you mean: ")[2].startswith(meant)
+    assert run("show", value, path=meant)
+
+
+def test_a_condition_in_a_path_is_answered_with_a_filter_that_works() -> None:
+    with pytest.raises(ReferenceSyntaxError) as caught:
+        run("show", NESTED, path='result.items[?(@.state=="open")].title')
+    filter_ = str(caught.value).partition("As a jq filter: ")[2]
+    assert filter_ == '[.result.items[] | select(.state=="open") | .title]'
+    assert run("query", NESTED, filter=filter_).count("Crash") == 20
+
+
+@pytest.mark.parametrize(
+    ("value", "written", "meant"),
+    [
+        (NESTED, "items[0].title", ".result.items"),
+        ({"content": [{"uri": "a"}]}, "[0].uri", ".content[0].uri"),
+        (NESTED, "axios.version", '["node_modules/axios"]'),
+        (NESTED, "Result.items", ".result"),
+    ],
+)
+def test_a_path_from_a_wrong_place_is_told_the_right_one(value: Any, written: str, meant: str) -> None:
+    with pytest.raises(PathNotFound) as caught:
+        run("show", value, path=written)
+    found = re.search(r"Did you mean (.*)\?$", str(caught.value))
+    assert found is not None
+    assert found[1] == meant
+    assert run("show", value, path=meant)
+
+
+def test_an_item_of_a_text_is_told_that_lines_are_meant() -> None:
+    with pytest.raises(PathNotFound, match=r"its lines are lines\[3\]"):
+        run("show", TEXT, path="[3].level")
+
+
+@pytest.mark.parametrize(("written", "meant"), [("*of*text*", "of.*text"), ("lin? 7", "lin. 7"), ("text(", r"text\(")])
+def test_a_glob_and_a_literal_text_are_answered_with_an_expression(written: str, meant: str) -> None:
+    if written == "lin? 7":  # a regular expression too, which finds nothing
+        assert run("search", TEXT, pattern=written).startswith("0 matches")
+        return
+    with pytest.raises(PatternError) as caught:
+        run("search", TEXT, pattern=written)
+    assert str(caught.value).rpartition(": ")[2] == meant
+    run("search", TEXT, pattern=meant)
+
+
+@pytest.mark.parametrize(("written", "meant"), [("/LINE 7/i", "LINE 7"), (r"line 7\|line 8", "line 7|line 8")])
+def test_a_pattern_of_another_tool_that_finds_nothing_is_answered_with_one_that_does(written: str, meant: str) -> None:
+    shown = run("search", TEXT, pattern=written)
+    assert shown.rpartition(": ")[2] == meant
+    assert not run("search", TEXT, pattern=meant).startswith("0 ")
