@@ -74,7 +74,7 @@ def test_an_added_server_starts_and_uninstall_leaves_it_bare(tmp_path):
     path = tmp_path / ".codex" / "config.toml"
     file = ConfigFile(CLIENTS["codex"], path)
     (state,) = states_of(file)
-    assert try_start(state).works, try_start(state).says
+    assert try_start(state.entry).works, try_start(state.entry).says
     carry_out(plan_uninstall(file))
     assert tomllib.loads(path.read_text())["mcp_servers"]["git"] == {
         "command": sys.executable,

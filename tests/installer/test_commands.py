@@ -210,9 +210,9 @@ async def test_a_wrapped_url_sends_the_headers_that_are_now_variables(tmp_path):
         assert SECRET not in " ".join(entries["far"]["args"])
         assert "object_store_get" in await tools_of(entries["far"])
         state = next(state for state in states_of(ConfigFile(CLIENTS["cursor"], path)) if state.label == "far")
-        assert try_start(state).works
+        assert try_start(state.entry).works
         state.entry["env"]["COATCHECK_HEADER_AUTHORIZATION"] = "Bearer wrong"
-        refused = try_start(state)
+        refused = try_start(state.entry)
         assert refused.works is False
         assert SECRET not in refused.says
 
@@ -246,7 +246,7 @@ def test_a_server_that_says_nothing_is_ended_with_all_it_has_started(tmp_path):
     state = ServerState(
         "mute", "command", True, False, {"command": "sh", "args": ["-c", f"{sys.executable} {script}; true"]}
     )
-    start = try_start(state, timeout=2.0)
+    start = try_start(state.entry, timeout=2.0)
     assert (start.works, start.says) == (False, "it did not answer in 2 s")
     with lock.open() as file:
         wait_until(lambda: is_free(file), "no process holds the lock")

@@ -1,6 +1,7 @@
 """`install --gateway`: one entry in place of several, and byte for byte back."""
 
 import json
+import re
 import stat
 import sys
 
@@ -134,6 +135,17 @@ def test_uninstall_takes_the_servers_beside_the_gateway_too(tmp_path):
     assert file.path.read_bytes() == before
 
 
+def test_a_server_behind_the_gateway_that_does_not_start_is_named(tmp_path):
+    file = file_with(
+        tmp_path, {"broken": {"command": "/nowhere/to/be/found"}, "far": {"url": "https://example.org/mcp"}}
+    )
+    carry_out(plan_gateway(file, (sys.executable, "-m", "coatcheck")))
+    done = run("status", "cursor", "--file", str(file.path), "--check", home=tmp_path)
+    assert done.returncode == 1
+    assert "      broken  does not start: /nowhere/to/be/found could not be started" in done.stdout
+    assert "      far     was not started: it is at a URL" in done.stdout
+
+
 def test_codex_has_no_gateway(sample):
     with pytest.raises(SettingsError, match="share one store without it"):
         plan_gateway(sample("codex"), LAUNCHER)
@@ -156,8 +168,10 @@ async def test_the_object_tools_appear_once_and_a_reference_works_in_every_serve
     assert done.returncode == 0, done.stderr
     assert "one: moved into the gateway" in done.stdout
     shown = run("status", "cursor", "--file", str(file.path), "--check", home=tmp_path).stdout
-    assert "    behind the gateway: one, two\n" in shown
     assert "wrapped, shared store, starts: " in shown
+    assert re.search(r"    behind the gateway:\n      one  starts: .*\n      two  starts: .*\n", shown)
+    shown = run("status", "cursor", "--file", str(file.path), home=tmp_path).stdout
+    assert "    behind the gateway: one, two\n" in shown
     entry = servers_of(file)["coatcheck"]
     parameters = StdioServerParameters(command=entry["command"], args=entry["args"])
     async with Client(stdio_client(parameters)) as client:

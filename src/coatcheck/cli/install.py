@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -258,7 +258,10 @@ def status(
         str | None,
         typer.Argument(help=f"{_CLIENTS}; by default all.", metavar="CLIENT", autocompletion=complete_client),
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Start each wrapped server to see whether it does.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Start each wrapped server, and those behind a gateway, to see whether it does."),
+    ] = False,
     file: File = None,
 ) -> None:
     """Show which servers clients have, which of them are wrapped, and where you are signed in.
@@ -298,8 +301,13 @@ def _print_file(file: "ConfigFile", *, check: bool) -> bool:
     width = max((len(state.label) for state in states), default=0)
     results = [_print_server(state, width, check=check) for state in states]
     _hint_at_stores(states)
-    if moved := read_moved(gateway_file(file)):
+    moved = read_moved(gateway_file(file))
+    if moved and not check:
         typer.echo(f"    behind the gateway: {', '.join(map(excerpt, moved))}")
+    elif moved:
+        typer.echo("    behind the gateway:")
+        width = max(len(excerpt(name)) for name in moved)
+        results += [_print_start(f"      {excerpt(name):<{width}}  ", entry) for name, entry in moved.items()]
     return all(results)
 
 
@@ -321,9 +329,14 @@ def _print_server(state: "ServerState", width: int, *, check: bool) -> bool:
     if not (check and state.wrapped):
         typer.echo(line)
         return True
+    return _print_start(f"{line}, ", state.entry)
+
+
+def _print_start(line: str, entry: Any) -> bool:
+    """Start a server and print whether it does behind ``line``; whether nothing is wrong with it."""
     from coatcheck.installer.server_start import try_start
 
-    start = try_start(state)
+    start = try_start(entry)
     result = {True: "starts", False: "does not start", None: "was not started"}[start.works]
-    typer.echo(f"{line}, {result}: {start.says}")
+    typer.echo(f"{line}{result}: {start.says}")
     return start.works is not False

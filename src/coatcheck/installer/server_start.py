@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from coatcheck.errors import excerpt, quoted
-from coatcheck.installer.server_entries import ServerState
 from coatcheck.installer.server_reader import UnreadableServer, fill_variables, read_server
 
 TIMEOUT = 30.0
@@ -47,15 +46,15 @@ class Start:
     says: str
 
 
-def try_start(state: ServerState, timeout: float = TIMEOUT) -> Start:
+def try_start(entry: Any, timeout: float = TIMEOUT) -> Start:
     """Start a server, send ``initialize``, and stop it.
 
     Args:
-        state: The server.
+        entry: The server's value in a client's file.
         timeout: Seconds within which it must answer.
     """
     try:
-        server = read_server(state.entry, fill_variables(os.environ, Path.home()))
+        server = read_server(entry, fill_variables(os.environ, Path.home()))
     except UnreadableServer as error:
         return Start(None, str(error))
     words, environment, folder = server.command, server.environment, server.folder
