@@ -27,7 +27,7 @@ from coatcheck.calls.limits import ALWAYS_FREE, Limits
 from coatcheck.calls.prepared_call import PreparedCall, with_filter_parameter, without_filter
 from coatcheck.calls.result_keeper import Origin, ResultKeeper
 from coatcheck.calls.stored_resources import object_id_of, read_object
-from coatcheck.codec import YieldBudget
+from coatcheck.codec import Spliced, amap, dump_json
 from coatcheck.codec.tool_results import Result, structured_of
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.tool_names import listed_as
@@ -38,9 +38,6 @@ MOST_UNLISTED = 1_000
 """Unlisted tools whose types are cached."""
 
 FilterArgument: TypeAlias = Literal["off", "accepted", "advertised"]
-
-LEARNED_AT_ONCE = 500
-"""Tools that are cached before other tasks get a turn."""
 
 MAX_TOOLS = 10_000
 """Tools whose schemas are cached; for a server that lists new names each time, the most recently listed ones."""
@@ -113,29 +110,28 @@ class Interceptor:
     def learn(self, tools: Iterable[Any]) -> None:
         """Cache the schemas of tools as the server lists them."""
         for tool in tools:
-            if isinstance(tool, dict) and isinstance(tool.get("name"), str):
-                name = tool["name"]
-                schema = tool.get("inputSchema")
-                self._inputs.pop(name, None)
-                self._inputs[name] = schema if isinstance(schema, dict) else {}
-                if len(self._inputs) > MAX_TOOLS:
-                    oldest = next(iter(self._inputs))
-                    del self._inputs[oldest]
-                    self._promised.discard(oldest)
-                    self._ui_tools.pop(oldest, None)
-                (self._promised.add if isinstance(tool.get("outputSchema"), dict) else self._promised.discard)(name)
-                if has_view(tool) or is_for_the_app_alone(tool):
-                    self._ui_tools[name] = {"_meta": {key: tool["_meta"].get(key) for key in UI_KEYS}}
-                else:
-                    self._ui_tools.pop(name, None)
+            self._learn_tool(tool)
+
+    def _learn_tool(self, tool: Any) -> None:
+        if isinstance(tool, dict) and isinstance(tool.get("name"), str):
+            name = tool["name"]
+            schema = tool.get("inputSchema")
+            self._inputs.pop(name, None)
+            self._inputs[name] = schema if isinstance(schema, dict) else {}
+            if len(self._inputs) > MAX_TOOLS:
+                oldest = next(iter(self._inputs))
+                del self._inputs[oldest]
+                self._promised.discard(oldest)
+                self._ui_tools.pop(oldest, None)
+            (self._promised.add if isinstance(tool.get("outputSchema"), dict) else self._promised.discard)(name)
+            if has_view(tool) or is_for_the_app_alone(tool):
+                self._ui_tools[name] = {"_meta": {key: tool["_meta"].get(key) for key in UI_KEYS}}
+            else:
+                self._ui_tools.pop(name, None)
 
     async def alearn(self, tools: list[Any], *, is_last: bool) -> None:
         """Cache the tools of one page of the list, yielding to the event loop."""
-        yield_budget = YieldBudget()
-        for start in range(0, len(tools), LEARNED_AT_ONCE):
-            self.learn(tools[start : start + LEARNED_AT_ONCE])
-            if yield_budget.should_yield():
-                await yield_budget.pause()
+        await amap(self._learn_tool, tools)
         self.knows_all = self.knows_all or is_last
 
     def knows(self, tool: str) -> bool:
@@ -146,21 +142,24 @@ class Interceptor:
         """Return the original input schema of the server's tool."""
         return self._inputs.get(tool)
 
-    async def tools_list(self, result: Result) -> Result:
-        """Rewrite a list of tools: advertise references, widen output schemas, add our own tools to the last page."""
+    async def tools_list(self, result: Result, *, encoded: bool = False) -> Result:
+        """Rewrite a list of tools: advertise references, widen output schemas, add our own tools to the last page.
+
+        Args:
+            result: The result of ``tools/list``.
+            encoded: Whether the list of tools is returned as JSON, so that a long one is not in memory twice.
+        """
         tools = result.get("tools")
         if not isinstance(tools, list):
             return result
         await self.alearn(tools, is_last=not result.get("nextCursor"))
-        listed = []
-        yield_budget = YieldBudget()
-        for tool in tools:
-            listed.append(self._rewritten(tool))
-            if yield_budget.should_yield():
-                await yield_budget.pause()
-        if not result.get("nextCursor"):
-            listed += [tool.advertise(name) for name, tool in self._tools_by_listed_name().items()]
-        return {**result, "tools": listed}
+        own = [] if result.get("nextCursor") else self._tools_by_listed_name().items()
+        advertised = [tool.advertise(name) for name, tool in own]
+        if encoded:
+            written = await amap(lambda tool: dump_json(self._rewritten(tool)), tools)
+            written += map(dump_json, advertised)
+            return {**result, "tools": Spliced(b"[%b]" % b",".join(written))}
+        return {**result, "tools": await amap(self._rewritten, tools) + advertised}
 
     def _rewritten(self, tool: Any) -> Any:
         if not isinstance(tool, dict):

@@ -7,8 +7,10 @@ from coatcheck.codec.chunked.async_codec import (
     adump_line,
     aencode,
     aload_json,
+    amap,
     free_chunks,
     is_json,
+    is_strict_json,
     splice_text,
 )
 from coatcheck.codec.chunked.decoder import Chunks
@@ -49,6 +51,7 @@ __all__ = [
     "adump_line",
     "aencode",
     "aload_json",
+    "amap",
     "compress",
     "decode",
     "decode_result",
@@ -62,6 +65,7 @@ __all__ = [
     "free_chunks",
     "is_json",
     "is_large_result",
+    "is_strict_json",
     "is_too_deep",
     "json_length",
     "json_type",

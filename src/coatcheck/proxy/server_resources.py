@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from coatcheck.calls.stored_resources import SCHEME, is_object
-from coatcheck.codec import YieldBudget
+from coatcheck.codec import amap
 from coatcheck.proxy.object_resources import LISTS, RESOURCES, TEMPLATES
 from coatcheck.proxy.own_requests import OwnRequests
 from coatcheck.proxy.pending_requests import PendingRequest
@@ -50,16 +50,13 @@ class ServerResources:
         if not isinstance(result, dict):
             return
         entries = result.get(LISTS[method])
-        yield_budget = YieldBudget()
-        for entry in entries if isinstance(entries, list) else ():
-            if isinstance(entry, dict):
-                self._remember(entry)
-            if yield_budget.should_yield():
-                await yield_budget.pause()
+        await amap(self._remember, entries if isinstance(entries, list) else ())
         if not result.get("nextCursor"):
             self._complete.add(method)
 
-    def _remember(self, entry: dict[str, Any]) -> None:
+    def _remember(self, entry: Any) -> None:
+        if not isinstance(entry, dict):
+            return
         uri, template = entry.get("uri"), entry.get("uriTemplate")
         if is_object(uri):
             _add(self._addresses, uri)

@@ -9,7 +9,7 @@ from coatcheck.calls.nesting import HANDSHAKES
 from coatcheck.proxy import object_resources
 from coatcheck.proxy.background_tasks import result_if_ready
 from coatcheck.proxy.client_requests import Pending
-from coatcheck.proxy.jsonrpc import Message, server_info_of
+from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, Message, server_info_of
 from coatcheck.proxy.server_resources import ServerResources
 from coatcheck.proxy.tool_list_prefetch import ToolListPrefetch
 from coatcheck.proxy.view_calls import CALL
@@ -84,7 +84,8 @@ class ServerResults:
             if request.method == CALL:
                 changed = await self._call_result(interceptor, request, result, size)
             else:
-                changed = await interceptor.tools_list(result) if self.has_tools else result
+                is_long = size > PARSED_AT_ONCE
+                changed = await interceptor.tools_list(result, encoded=is_long) if self.has_tools else result
                 self._tools.listed = self._tools.listed or not result.get("nextCursor")
         return message if changed is result else {**message, "result": changed}
 

@@ -1,9 +1,9 @@
 """Encode and decode a large value on the event loop, so that nothing else there waits for it."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from coatcheck.codec.chunked.decoder import ChunkedDecoder, Chunks, Load
 from coatcheck.codec.chunked.encoder import CHUNK_PARTS, TEXT_CHARACTERS, ChunkedEncoder, NeedsFallback
@@ -12,8 +12,11 @@ from coatcheck.codec.chunked.yield_budget import YieldBudget
 from coatcheck.codec.decoding import decode, load_exactly, load_json
 from coatcheck.codec.encoding import Encoded, describe_payload, describe_result, dump_json, dump_line, encode
 from coatcheck.codec.envelope import Metadata, PayloadBuffer
-from coatcheck.codec.json_encoders import Spliced
+from coatcheck.codec.json_encoders import Spliced, is_too_deep
 from coatcheck.codec.tool_results import ToolResult
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 DECODED_AT_ONCE = 1024 * 1024
 """Bytes of JSON that are decoded in one go; some 8 ms of work."""
@@ -100,6 +103,21 @@ async def aload_json(text: bytes, chunks: Chunks | None = None) -> Any:
     return load_json(text) if len(text) <= DECODED_AT_ONCE else await _read(text, load_json, chunks=chunks)
 
 
+async def amap(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """Apply a function to each of many items, yielding to the event loop every few milliseconds."""
+    made: list[R] = []
+    yield_budget, remaining = YieldBudget(), iter(items)
+    while True:
+        with _without_collector():
+            for item in remaining:
+                made.append(function(item))
+                if yield_budget.should_yield():
+                    break
+            else:
+                return made
+        await yield_budget.pause()
+
+
 async def free_chunks(chunks: Chunks) -> None:
     """Free a decoded value that is no longer needed, chunk by chunk.
 
@@ -142,11 +160,20 @@ async def _read(text: bytes, load: Load, start: int = 0, chunks: Chunks | None =
 
 async def is_json(payload: bytes | memoryview) -> bool:
     """Whether a payload is JSON on one line, found out without keeping what it says."""
+    return await _is_json(payload, _checked)
+
+
+async def is_strict_json(payload: bytes | memoryview) -> bool:
+    """Do the same for JSON that strict encoders could have written; see ``is_too_deep``."""
+    return await _is_json(payload, _checked_with_depth)
+
+
+async def _is_json(payload: bytes | memoryview, load: Load) -> bool:
     text, start = _bytes_and_offset(payload)
     if text.find(b"\n", start) >= 0 or text.find(b"\r", start) >= 0:
         return False
     try:
-        await _read(text, _checked, start)
+        await _read(text, load, start)
     except ValueError:
         return False
     return True
@@ -166,6 +193,13 @@ def _without_collector() -> Iterator[None]:
 
 def _checked(piece: bytes) -> Any:
     value = load_json(piece)
+    return type(value)() if isinstance(value, (list, dict, str)) else value
+
+
+def _checked_with_depth(piece: bytes) -> Any:
+    value = load_json(piece)
+    if isinstance(value, (list, dict)) and is_too_deep(value):
+        raise ValueError("This JSON is nested too deeply.")
     return type(value)() if isinstance(value, (list, dict, str)) else value
 
 

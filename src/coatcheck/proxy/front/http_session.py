@@ -17,6 +17,7 @@ from coatcheck.codec import FAST_DEPTH, adump_line, is_too_deep
 from coatcheck.errors import UpstreamError
 from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS
 from coatcheck.proxy.conversation import Conversation
+from coatcheck.proxy.front.encoded_response import EncodedResponse, encoded_response
 from coatcheck.proxy.front.event_store import SessionEvents
 from coatcheck.proxy.jsonrpc import (
     PARSED_AT_ONCE,
@@ -219,6 +220,11 @@ class Session:
         self._post(line)
 
     def _post(self, line: bytes) -> None:
+        encoded = encoded_response(line)
+        if encoded is not None:
+            self._requests.remove(self._requests.get(id_of({"id": encoded.id})))
+            self._enqueue(encoded, None, len(line))
+            return
         # The SDK cannot write what is not well-formed; lines of less than megabytes come so from the conversation.
         message = parse(line if len(line) <= PARSED_AT_ONCE else well_formed_line(line))
         if message is None and (key := find_response_id(line)) is not None:
@@ -255,7 +261,9 @@ class Session:
         metadata = None
         if related is not None and isinstance(related[1], (str, int)):
             metadata = ServerMessageMetadata(related_request_id=related[1])
-        self._events.expect(item, size)
+        self._enqueue(item, metadata, size)
+
+    def _enqueue(self, item: JSONRPCMessage, metadata: ServerMessageMetadata | None, size: int) -> None:
         self._outbox_bytes += size
         self._outbox.put_nowait((SessionMessage(item, metadata), size))
         self._apply_backpressure()
@@ -279,6 +287,9 @@ class Session:
     async def _write(self, send: Callable[[SessionMessage], Awaitable[None]]) -> None:
         while (waiting := await self._outbox.get()) is not None:
             item, size = waiting
+            if isinstance(item.message, EncodedResponse):
+                item = SessionMessage(await item.message.checked())
+            self._events.expect(item.message, size)
             await send(item)
             self._outbox_bytes -= size
             self._apply_backpressure()

@@ -3,12 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from coatcheck.calls.host_profiles import APPS_EXTENSION
+from coatcheck.codec import amap
 from coatcheck.errors import UpstreamError, excerpt, quoted_name
 from coatcheck.explorer.previews.wording import mark_further_lines
-from coatcheck.proxy.gateway.names import MAX_NAME_CHARACTERS, joined, joined_uri, with_joined_tasks, with_joined_views
+from coatcheck.proxy.gateway.list_entries import listed_entry
+from coatcheck.proxy.gateway.names import MAX_NAME_CHARACTERS, joined, with_joined_tasks
 from coatcheck.proxy.gateway.routing import RefusedError
 from coatcheck.proxy.gateway.upstream import State, Upstream
 from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Message, is_stateless, server_info_of
@@ -85,21 +88,6 @@ def server_info() -> dict[str, str]:
     return {"name": "coatcheck", "title": "coatcheck gateway", "version": _VERSION}
 
 
-def renamed(upstream: Upstream, method: str, entry: Any) -> Any:
-    """Return an entry of a server's list with its name or address at the gateway."""
-    if not isinstance(entry, dict):
-        return entry
-    changed = dict(entry)
-    if method in {"tools/list", "prompts/list"}:
-        changed["name"] = joined(upstream.name, str(entry.get("name")))
-    for key in ("uri", "uriTemplate"):
-        if key in entry:
-            changed[key] = joined_uri(upstream.name, entry[key])
-    if method == "tools/list" and "_meta" in entry:
-        changed["_meta"] = with_joined_views(upstream.name, entry["_meta"])
-    return changed
-
-
 def servers_tool() -> dict[str, Any]:
     """Return the entry of the tool that reports the state of the servers."""
     return {
@@ -143,7 +131,13 @@ async def merged_list(message: Message, upstreams: Sequence[Upstream], ask: Ask)
     if capability == "tasks" and not able:
         raise RefusedError(METHOD_NOT_FOUND, "None of the servers has tasks.")
     found = await asyncio.gather(*(_pages(upstream, message, key, ask) for upstream in able))
-    entries = [renamed(upstream, method, entry) for upstream, own in zip(able, found, strict=True) for entry in own]
+    entries: list[Any] = []
+    for upstream, own in zip(able, found, strict=True):
+        listed = await amap(partial(listed_entry, upstream.name, method), own)
+        usable = [entry for entry in listed if entry is not None]
+        if len(usable) < len(own):
+            logger.warning("%s lists %d malformed %s; they are left out", upstream.name, len(own) - len(usable), key)
+        entries += usable
     if method == "tools/list":
         for upstream, own in zip(able, found, strict=True):
             names = (entry.get("name") for entry in own[:MAX_TOOLS] if isinstance(entry, dict))

@@ -1,0 +1,37 @@
+"""Long responses as the SDK's transport takes them, without decoding and encoding them on the event loop."""
+
+from typing import Any
+
+from mcp_types import ErrorData, JSONRPCError, JSONRPCResponse
+from pydantic import PrivateAttr
+
+from coatcheck.codec import is_strict_json
+from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, PARSED_AT_ONCE, well_formed_line
+from coatcheck.proxy.partial_parsing import find_response_id, is_well_formed_response
+
+
+class EncodedResponse(JSONRPCResponse):
+    """A response whose JSON is ready. Its ``result`` is empty."""
+
+    _line: bytes = PrivateAttr(default=b"")
+
+    def model_dump_json(self, **_options: Any) -> str:
+        """Return the JSON."""
+        return self._line.decode()
+
+    async def checked(self) -> "EncodedResponse | JSONRPCError":
+        """Return the response, or an error if clients would not accept its JSON."""
+        if await is_strict_json(self._line):
+            return self
+        text = "The server's response is no JSON, or nested too deeply."
+        return JSONRPCError(jsonrpc="2.0", id=self.id, error=ErrorData(code=INTERNAL_ERROR, message=text))
+
+
+def encoded_response(line: bytes) -> EncodedResponse | None:
+    """Return a response if a line is so long that it is not parsed, and its ends show that it is one; else ``None``."""
+    key = find_response_id(line) if len(line) > PARSED_AT_ONCE and is_well_formed_response(line) else None
+    if key is None or isinstance(key[1], float):
+        return None
+    made = EncodedResponse.model_construct(jsonrpc="2.0", id=key[1], result={})
+    made._line = well_formed_line(line).strip()  # noqa: SLF001  # of an own class
+    return made
