@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from coatcheck.containers import Container
+from coatcheck.settings import Settings
+
 COATCHECK = [sys.executable, "-m", "coatcheck"]
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
 INITIALIZE = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}) + "\n"
@@ -73,3 +76,24 @@ def test_nohup_keeps_a_server_from_ending_with_its_terminal():
         process.send_signal(signal.SIGHUP)
         process.stdin.close()
         assert process.wait(60) == 1  # The server's own, whose input ended.
+
+
+def test_half_characters_of_a_stored_text_are_replaced_in_a_pipe(tmp_path):
+    settings = Settings(object_store_backend="sqlite", sqlite_path=tmp_path / "objects.sqlite")
+    object_id = Container(settings=settings).store().put("half \ud83d of it")
+    command = [*COATCHECK, "objects", "get", object_id, "--sqlite-path", str(tmp_path / "objects.sqlite")]
+    environment = {**os.environ, "COATCHECK_OBJECT_STORE_BACKEND": "sqlite"}
+    done = subprocess.run(command, capture_output=True, env=environment, timeout=60)
+    assert (done.stdout.decode(), done.stderr) == ("half \ufffd of it", b"")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_a_path_that_is_no_text_and_a_stdout_of_few_characters_end_no_command(tmp_path):
+    folder = tmp_path / "no\udcff text"
+    folder.mkdir()
+    home = bytes(folder)
+    for encoding in ("utf-8", "ascii"):
+        environment = {**os.environb, b"HOME": home, b"PYTHONIOENCODING": encoding.encode()}
+        for command in (["status"], ["doctor"]):
+            done = subprocess.run([*COATCHECK, *command], capture_output=True, env=environment, timeout=60)
+            assert (done.returncode, done.stderr) == (0, b"")

@@ -103,6 +103,27 @@ def test_the_response_is_found_in_a_batch(connect):
         client.close()
 
 
+def test_an_sse_server_whose_endpoint_is_no_url_is_reported(connect):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.end_headers()
+            self.wfile.write(b"event: endpoint\ndata: /\x01\n\n")
+            self.rfile.read(1)  # until the client has left
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        client = connect(wrapped=False, command=[*WRAP, "--sse", "--url", f"http://127.0.0.1:{server.server_port}/sse"])
+        assert "cannot be reached" in client.ask("initialize", HELLO)["error"]["message"]
+        assert client.ended() == 1
+        assert "Traceback" not in client.stderr
+        server.shutdown()
+
+
 def test_the_wait_that_a_server_asks_for_is_bounded():
     from coatcheck.proxy.upstreams.streamable_http import MAX_RETRY_MILLISECONDS, resume_delay
 

@@ -69,6 +69,8 @@ async def test_headers_and_tokens_come_from_variables_and_show_in_no_command_lin
         (["--url", "ftp://example.org"], "https://"),
         (["--url", "http://[x/mcp"], "malformed"),
         (["--url", "http://example.org:port/mcp"], "malformed"),
+        (["--url", "http://\N{PARTY POPPER}/mcp"], "malformed"),
+        (["--url", "http://example.org/\x01"], "malformed"),
         (["--url", "http://example.org", "--", "cat"], "not both"),
         (["--sse", "--", "cat"], "--url"),
         (["--url", "https://example.org", "--ca-file", "/no/such/file"], "/no/such/file"),

@@ -1,6 +1,7 @@
 """The command line: ``coatcheck serve``, ``wrap``, ``doctor`` and the rest."""
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -56,7 +57,7 @@ _WRITING_FAILED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
 
 
 def _open_standard_streams() -> None:
-    """Open the null device in place of standard streams that are closed.
+    """Open the null device in place of standard streams that are closed, and let stdout take any character.
 
     Else the next pipe gets the number: what we say to people would go to the server, as a message.
     """
@@ -65,6 +66,9 @@ def _open_standard_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Neither a path that is no text nor a terminal that knows few characters keeps a command from ending.
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _handle_signals() -> dict[int, Any]:

@@ -76,7 +76,7 @@ async def _probe(auth: "OAuth", url: str, ca_file: Path | None) -> bool:
             if refused.status_code in {404, 405}:  # HTTP+SSE, which begins with a GET
                 async with client.stream("GET", url, headers={"accept": "text/event-stream"}) as response:
                     refused, asked = response, "authorization" in response.request.headers
-    except (httpx2.HTTPError, OSError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
         raise UpstreamError(unreachable(name, error)) from None
     if refused.is_error or refused.is_redirect:
         raise UpstreamError(refusal(name, refused))

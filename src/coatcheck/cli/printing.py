@@ -19,9 +19,11 @@ def print_data(data: str | bytes) -> None:
         text = data if isinstance(data, str) else data.decode(errors="replace")
         sys.stdout.write(_printable(text) + ("" if text.endswith("\n") else "\n"))
         return
+    from coatcheck.codec.characters import well_formed  # slow to load
+
     try:
         sys.stdout.flush()
-        sys.stdout.buffer.write(data.encode(errors="surrogateescape") if isinstance(data, str) else data)
+        sys.stdout.buffer.write(well_formed(data).encode() if isinstance(data, str) else data)
         sys.stdout.buffer.flush()
     except BrokenPipeError:  # the reader has closed the pipe
         raise

@@ -122,7 +122,7 @@ class OAuth(httpx2.Auth):
                 return False  # it failed and was reported: do not open a second window
             try:
                 await self._renew_shielded(tried, response)
-            except (UpstreamError, httpx2.HTTPError, OSError, ValueError, TimeoutError) as error:
+            except (UpstreamError, httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, TimeoutError) as error:
                 self._failed = response is not None
                 logger.warning("Signing in at %s failed: %s", _shown(self._url), _reason(error))
             return self._sign_in.access_token not in {None, tried}
@@ -289,7 +289,7 @@ async def _run_flow(
         return
     except (UpstreamError, httpx2.HTTPError, OSError):
         raise
-    except (OAuthFlowError, ValueError) as error:  # pydantic's errors concern data from a server
+    except (OAuthFlowError, httpx2.InvalidURL, ValueError) as error:  # pydantic's errors concern data from a server
         raise UpstreamError(_reason(error)) from None
     finally:
         await flow.aclose()
@@ -380,5 +380,5 @@ async def revoke(sign_in: SignIn) -> bool:
     try:
         async with httpx2.AsyncClient(timeout=_REQUEST_SECONDS) as web:
             return (await _send(web, web.build_request("POST", endpoint, data=data))).is_success
-    except (UpstreamError, httpx2.HTTPError, OSError):
+    except (UpstreamError, httpx2.HTTPError, httpx2.InvalidURL, OSError):
         return False

@@ -81,7 +81,7 @@ class SseConnection(HttpConnection):
                     elif event.event == "message" and event.data:
                         self._on_message(one_line(event.data.encode()), None)
             self._end(f"The server {self.name} closed the connection.")
-        except (httpx2.HTTPError, httpx2.SSEError, OSError, ValueError) as error:
+        except (httpx2.HTTPError, httpx2.SSEError, httpx2.InvalidURL, OSError, ValueError) as error:
             self._end(unreachable(self.name, error))
 
     def _checked(self, endpoint: str) -> str:
@@ -99,7 +99,7 @@ class SseConnection(HttpConnection):
                 )
                 if response.is_error or response.is_redirect:
                     self._fail(parse(line), refusal(self.name, response))
-            except (httpx2.HTTPError, OSError) as error:
+            except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
                 self._fail(parse(line), unreachable(self.name, error))
             finally:
                 self._waiting.task_done()

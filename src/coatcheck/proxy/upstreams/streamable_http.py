@@ -169,7 +169,7 @@ class StreamableHttpConnection(HttpConnection):
                 await self._exchange(message, body, key)
         except _SessionLostError:
             self._fail(message, f"The server {self.name} ended the session. Connect again.")
-        except (httpx2.HTTPError, httpx2.SSEError, OSError, ValueError) as error:
+        except (httpx2.HTTPError, httpx2.SSEError, httpx2.InvalidURL, OSError, ValueError) as error:
             self._fail(message, unreachable(self.name, error))
 
     async def _exchange(self, message: Any, body: bytes, key: Id | None) -> None:
@@ -331,7 +331,7 @@ class StreamableHttpConnection(HttpConnection):
                         wait = event.retry if event.retry is not None else wait
                         if event.event == "message" and event.data:
                             self._on_message(one_line(event.data.encode()), None)
-            except (httpx2.HTTPError, OSError, ValueError):
+            except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError):
                 failures += 1
             await asyncio.sleep(resume_delay(wait))
 

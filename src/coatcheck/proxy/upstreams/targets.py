@@ -61,10 +61,14 @@ class UrlTarget:
         Raises:
             UpstreamError: The URL is not an HTTP URL, or the file of certificates does not exist.
         """
+        import httpx2  # slow to load, and not needed for commands
+
         try:
             parts = urlsplit(self.url)
             is_url = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # not shown: it may contain a password, and cannot be split into parts
+            if is_url:
+                httpx2.URL(self.url)
+        except (ValueError, httpx2.InvalidURL):  # not shown: it may contain a password, and cannot be split into parts
             raise UpstreamError("The URL is malformed; it begins with https://HOST or http://HOST:PORT.") from None
         if not is_url:
             raise UpstreamError(f'"{excerpt(self.name)}" is no URL of a server; it begins with https:// or http://.')
