@@ -215,3 +215,26 @@ def _holds(value, path, text):
     except (ValueError, LookupError):
         return False
     return text in str(found)
+
+
+def test_matches_in_a_text_with_parts_stand_under_the_part_that_they_are_in(do):
+    changes = "".join(
+        f"diff --git a/{name} b/{name}\n--- a/{name}\n+++ b/{name}\n@@ -1 +1 @@\n-old\n+new {name}\n" for name in "xyz"
+    )
+    assert do("search", changes, pattern=r"^\+new [xz]").text.split("\n")[1:] == [
+        "0| x +1 -1",
+        "5: +new x",
+        "12| z +1 -1",
+        "17: +new z",
+    ]
+    manual = (
+        "NAME\n    x - do it\n    well\n\nOPTIONS\n    -a  all of it\n    -b  some\n\nNOTES\n    none of it\n    ever\n"
+    )
+    assert do("search", manual, pattern="it$|OPTIONS").text.split("\n")[1:] == [
+        "0| NAME",
+        "1:     x - do it",
+        "4: OPTIONS",
+        "5:     -a  all of it",
+        "8| NOTES",
+        "9:     none of it",
+    ]

@@ -130,3 +130,10 @@ def test_a_long_text_is_looked_through_only_in_the_sandbox() -> None:
     assert "# Part 7" not in preview(text)
     assert "# Part 7" in preview(text, in_sandbox=True)
     assert "# Part 7" in preview(text[:9000])
+
+
+def test_of_texts_of_numbers_fewer_characters_are_shown():
+    numbers = "".join(f"10.{n % 7}.{n % 250}.{n % 91}:{n * 7919 % 65000} {n * 104729 % 99991}\n" for n in range(600))
+    words = "".join(f"the quick brown fox jumps over a lazy dog again {'x' * (n % 3)}\n" for n in range(600))
+    shown = [render(text, Subject("@obj_1", len(text)), 4000).text for text in (numbers, words)]
+    assert len(shown[0]) < 0.8 * len(shown[1])

@@ -1,6 +1,7 @@
 """``search``: counts all matches of a pattern and shows the first ones."""
 
 import re
+from bisect import bisect_right
 from typing import Any
 
 from coatcheck.errors import PatternError, counted, excerpt
@@ -8,6 +9,8 @@ from coatcheck.explorer.operations.clipping import ELLIPSIS, Page, cut_middle, f
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
 from coatcheck.explorer.operations.searching_lines import Hits, search_lines
 from coatcheck.explorer.operations.searching_values import search_values
+from coatcheck.explorer.texts.outlines import KINDS, outline
+from coatcheck.explorer.texts.text_formats import recognise
 
 MATCHES_SHOWN = 20
 MOST_MATCHES_SHOWN = 1_000
@@ -82,6 +85,7 @@ def _search(pattern: re.Pattern[str], value: Any, args: dict[str, Any]) -> Answe
         matches = search_lines(pattern, value, "", hits)
         head = f"{_count(matches, 'match', 'matches')} in {_count(hits.count, 'line', 'lines')} of {place(args)}"
         head += " (lines and offsets counted from 0):" if hits.count else "."
+        _add_sections(value, hits)
     else:
         rows = search_values(pattern, value, hits, keys)
         matches = hits.count + keys.count
@@ -96,6 +100,21 @@ def _search(pattern: re.Pattern[str], value: Any, args: dict[str, Any]) -> Answe
     lines = [cut_middle(line, args["limit"] // 2) for line in lines]
     text = fill(page, lines, lambda shown: _left_out(shown, hits, keys))
     return Answer(text, facts={"matches": matches, "shown": page.count})
+
+
+def _add_sections(text: str, hits: Hits) -> None:
+    """Put above matches the part of the text that they are in, as its outline names it: file, commit, function."""
+    form = recognise(text) if hits.lines else ""
+    if form not in KINDS or len(hits.lines) > MATCHES_SHOWN or hits.context:
+        return
+    entries = outline(text, form)
+    lines = [entry.line for entry in entries]
+    named = -1
+    for number, start in enumerate(hits.starts):
+        found = bisect_right(lines, start) - 1
+        if found >= 0 and found != named and lines[found] < start:
+            hits.lines[number] = f"{entries[found].line}| {entries[found].name}\n{hits.lines[number]}"
+        named = found
 
 
 def _left_out(shown: int, hits: Hits, keys: Hits) -> str:

@@ -19,6 +19,7 @@ class Hits:
         skip: Matches at the start that are counted but not shown.
         most: Maximum number of shown matches.
         context: Lines of a text before and after each match.
+        starts: Line numbers of the matches that are shown, in a text.
     """
 
     skip: int
@@ -26,6 +27,7 @@ class Hits:
     context: int = 0
     count: int = 0
     lines: list[str] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
 
     def count_match(self) -> bool:
         """Count one match; return whether it is shown."""
@@ -64,6 +66,7 @@ def search_lines(pattern: re.Pattern[str], text: str, prefix: str, hits: Hits) -
                 after, shown_to = _after(text, end, line_number + len(shown), hits.context, prefix)
                 shown = [*before, *shown]
             hits.lines.append("\n".join(shown))
+            hits.starts.append(line_number)
     _add(hits, [line for _, line in after])
     return matches
 

@@ -21,6 +21,8 @@ from coatcheck.references import Index, Key, Path, Slice, Step
 
 PART = 1000
 """Characters that the shape, and the samples together, may have; a fifth of the limit if that is more."""
+SAMPLE_TOKENS = 300
+"""Estimated tokens of the samples together."""
 SCARCE = 300
 """Characters that are reserved for the shape before all other parts."""
 
@@ -78,7 +80,7 @@ def render_structure(value: Any, subject: Subject, limit: int, *, text_format: s
         _put_shape(budget, value, shape, min(part, max((budget.room - reserve) // 2, min(budget.room, SCARCE))))
     if columns is not None and main is not None:
         budget.put("shape", one_line(f"Each of {main.place} has the columns {columns}", COLUMNS))
-    shown = _samples(value, main, subject, min(part, budget.room - reserve))
+    shown = _samples(value, main, subject, min(subject.light(part, SAMPLE_TOKENS), budget.room - reserve))
     if shown.lines and budget.put("samples", "\n".join(shown.lines)):
         budget.put_first("left_out", _left_out(value, main, shown))
     for step in steps[1:]:

@@ -95,6 +95,8 @@ def last_lines(text: str, most: int, after: int) -> list[Line]:
 
 HEAD = 800
 """Characters of the first lines, or a fifth of the limit if that is more; the last lines have half of it."""
+HEAD_TOKENS = 240
+"""Estimated tokens of the first lines: numbers and addresses have twice as many as words."""
 WIDTH = 200
 """Characters of one line."""
 FEW = 3
@@ -157,7 +159,7 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
     if summary.text:
         budget.put("shape", summary.text)
     room = max(budget.room - reserve, 0)
-    head = min(max(HEAD, limit // 5), room * 2 // 3)
+    head = subject.light(min(max(HEAD, limit // 5), room * 2 // 3), HEAD_TOKENS)
     most = max(LINES, limit // 320)
     tail = min(head // 2, room - head)
     if summary.text:  # the summary is more informative than lines; a line of a log is kept as an example

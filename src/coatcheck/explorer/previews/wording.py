@@ -213,9 +213,9 @@ class Subject(NamedTuple):
         """The reference, parsed; ``None`` if there is none."""
         return parse_reference(self.reference)
 
-    def light(self, characters: int) -> int:
+    def light(self, characters: int, tokens: int = 0) -> int:
         """Return how many characters a suggested call may give: fewer than these where they have many tokens."""
-        return min(characters, LIGHT_TOKENS * self.characters // self.tokens) if self.tokens else characters
+        return min(characters, (tokens or LIGHT_TOKENS) * self.characters // self.tokens) if self.tokens else characters
 
 
 LIGHT_TOKENS = 700
