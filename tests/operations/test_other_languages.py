@@ -180,3 +180,30 @@ def test_a_pattern_of_another_tool_that_finds_nothing_is_answered_with_one_that_
     shown = run("search", TEXT, pattern=written)
     assert shown.rpartition(": ")[2] == meant
     assert not run("search", TEXT, pattern=meant).startswith("0 ")
+
+
+def test_a_line_anchor_on_a_text_of_many_lines_is_noted() -> None:
+    shown = run("query", TEXT, filter='[match("^line";"g")] | length')
+    assert shown == (
+        '(^ and $ match the ends of the whole text: for each line write "(?m)^…", or begin with split("\\n"))\n1'
+    )
+    assert run("query", TEXT, filter='[match("(?m)^line";"g")] | length') == "50"
+    assert run("query", TEXT, filter='split("\\n") | map(select(test("^line 1"))) | length') == "11"
+    assert run("query", ["line"], filter='map(test("^line"))') == "[true]"
+
+
+@pytest.mark.parametrize(
+    ("texts", "given"),
+    [
+        (["9.369,25", "7,5"], "9376.75"),
+        (["1,234,567.5", "1,000"], "1235567.5"),
+        (["12 ms", "3 ms"], "15"),
+        (["n/a", "4"], "4"),
+    ],
+)
+def test_a_text_that_is_no_number_for_jq_is_told_how_it_is_read(texts: list[str], given: str) -> None:
+    with pytest.raises(FilterError) as caught:
+        run("query", texts, filter="map(tonumber) | add")
+    reading = str(caught.value).rpartition(": ")[2] if "no number: " in str(caught.value) else ""
+    reading = reading or re.search(r"(?:comma|thousands|first number): (.*)$", str(caught.value))[1]  # type: ignore[index]
+    assert run("query", texts, filter=f"map({reading}) | add") == given

@@ -16,6 +16,7 @@ MOST_KEYS, MOST_CHARACTERS = 8, 30
 MOST_PLACES = 1_000
 """Places at which a key is looked for."""
 _INDEXED = re.compile(r"Cannot index array with string \(?\"(.{1,60}?)\"\)?$")
+_NO_NUMBER = re.compile(r"string \(\"(.{0,100}?)\"\) cannot be parsed as a number$", re.DOTALL)
 _LEADING = re.compile(r"[\s(\[]*((?:\.[A-Za-z_]\w{0,60})+)")
 _NAME = re.compile(r"[A-Za-z_]\w{0,60}")
 _UNDEFINED = re.compile(r"\b(\w{1,60})/0 is not defined")
@@ -36,6 +37,17 @@ def compile_hint(program: str, message: str) -> str:
     return ""
 
 
+def _hint_for_number(text: str) -> str:
+    """Suggest how a text is read that is not written as jq writes numbers."""
+    if re.fullmatch(r"-?\d{1,3}(?:\.\d{3})*,\d+|-?\d+,\d+", text) and not re.fullmatch(r"-?\d{1,3}(?:,\d{3})+", text):
+        return ' With a decimal comma: gsub("[.]"; "") | gsub(","; ".") | tonumber'
+    if re.fullmatch(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?", text):
+        return ' With commas between thousands: gsub(","; "") | tonumber'
+    if re.search(r"\d", text):
+        return ' For its first number: capture("(?<n>-?[0-9]+([.][0-9]+)?)").n | tonumber'
+    return " To pass over what is no number: tonumber?"
+
+
 def items_hint(message: str, value: Any) -> str:
     """Suggest a correction if a filter asks a list for a key; ``value`` is what it was applied to."""
     missed = _INDEXED.match(message)
@@ -48,6 +60,9 @@ def failure_hint(message: str) -> str:
         return " Look at the structure first, with a path or `keys`; `.[]?` passes over what is no list."
     if message.startswith("Cannot index"):
         return " Look at the structure first, with a path or `keys`."
+    number = _NO_NUMBER.match(message)
+    if number is not None:
+        return _hint_for_number(number[1])
     if message.startswith("obj_") and "is not a valid format" in message:
         return (
             " A filter begins at its own object with a dot, as in .items; other objects are bound by "
@@ -101,6 +116,20 @@ def _place_of(name: str, value: Any) -> str:
             return f"{path}.{name}"
         places += [(f"{path}.{key}", member) for key, member in here.items() if _NAME.fullmatch(key)]
     return ""
+
+
+def anchors_note(program: str, source: str) -> str:
+    """Say that ``^`` and ``$`` are the ends of a text, where its lines were probably meant; ``""`` elsewhere.
+
+    Args:
+        program: A filter that ran.
+        source: The JSON that it was applied to.
+    """
+    if source[:1] != '"' or "\\n" not in source[:LOOKED_AT] or "split" in program or "(?m)" in program:
+        return ""
+    if not any(text.startswith('"^') or text.endswith('$"') for text in _QUOTED.findall(program)):
+        return ""
+    return '^ and $ match the ends of the whole text: for each line write "(?m)^…", or begin with split("\\n")'
 
 
 def is_empty_result(value: Any) -> bool:

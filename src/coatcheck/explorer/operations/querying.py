@@ -14,6 +14,7 @@ from coatcheck.codec.exact_json import digits_of
 from coatcheck.errors import FilterError, SandboxOutputExceeded, counted, excerpt, quoted
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
 from coatcheck.explorer.operations.filter_hints import (
+    anchors_note,
     compile_hint,
     failure_hint,
     is_empty_result,
@@ -113,6 +114,8 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
         hint = _own_reference(args) or items_hint(error.said, _input(document, args))
         hint = hint or f"{failure_hint(error.said)}{_text_format_note(document, args)}"
         raise FilterError(f"{error}{hint}") from None
+    if note := anchors_note(program, source):
+        notes.append(note)
     if assigns(program):
         notes.append("= assigns and makes each condition true: to compare, write ==")
     if len(outputs) != 1:
