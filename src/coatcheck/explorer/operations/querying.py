@@ -320,19 +320,17 @@ def _outputs(compiled: Any, source: str, max_bytes: int) -> list[str]:
             output = next(results, None)
         except ValueError as error:
             message = str(error)
-            if (
-                message.startswith("parse error")
-                and "surrogate" in message
-                and replace_escaped_surrogates(source) != source
-            ):
-                raise _BadSource from None
-            raise _FailedOnValue(message) from None
+            break
         if output is None:
             return outputs
         outputs.append(output)
         size += len(output)
         if size > max_bytes:
             raise SandboxOutputExceeded
+    del results  # no traceback may keep it: jq's binding fails where the garbage collector frees it after its program
+    if message.startswith("parse error") and "surrogate" in message and replace_escaped_surrogates(source) != source:
+        raise _BadSource
+    raise _FailedOnValue(message)
 
 
 def _source(document: Document, path: str) -> str:
