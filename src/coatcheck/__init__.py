@@ -1,7 +1,7 @@
 """Keep large MCP tool results out of the model's context: bounded previews, and references in place of values.
 
 The names in ``__all__`` are the public interface, together with the public modules that ``docs/api.md`` lists. Each
-name is loaded when it is first used, so ``import coatcheck`` stays cheap. All other modules are private and may change.
+name is loaded at first use, so ``import coatcheck`` stays cheap. All other modules are private and may change.
 """
 
 import sys

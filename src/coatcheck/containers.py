@@ -1,11 +1,10 @@
-"""The declarative container: what coatcheck consists of, how each part is made, and from what.
+"""The declarative container: coatcheck's parts, how they are created, and their dependencies.
 
-It holds containers and providers only. Customise it through its constructor, ``Container(settings=…, backend=…)``, or
-on an instance, ``with overridden(container, backend=…): …``; see ``containers.md``. Two instances share nothing.
+It contains only containers and providers. Customise it through its constructor, ``Container(settings=…, backend=…)``,
+or on an instance, ``with overridden(container, backend=…): …``; see ``containers.md``. Two instances share nothing.
 
-A provider given as an argument is called first: the server receives a registry. With ``.provider`` it is passed on as
-it is, to be called at each use: decorators receive a function that returns the store, so that an override reaches them
-after they were made.
+A provider as an argument is called: the server receives a registry. With ``.provider`` the provider itself is passed,
+to be called at each use: decorators receive a function that returns the store, so that later overrides take effect.
 """
 
 from contextlib import AsyncExitStack
@@ -28,13 +27,13 @@ __all__ = ["Container"]
 
 
 class Container(containers.DeclarativeContainer):
-    """Everything that coatcheck consists of; give it ``settings``, or let it read them from the environment."""
+    """All parts of coatcheck; pass ``settings``, or let it read them from the environment."""
 
     settings: Provider[Settings] = SettingsInput(instance_of=Settings, default=providers.ThreadSafeSingleton(Settings))
-    # Closes, in reverse order, what other parts opened; `coatcheck.lifecycle.running` enters and leaves it.
+    # Closes, in reverse order, what other parts opened; `coatcheck.lifecycle.running` enters and exits it.
     exit_stack: Provider[AsyncExitStack] = providers.ThreadSafeSingleton(factories.open_exit_stack)
 
-    # Where objects are kept. Only the selected branch is ever made.
+    # The backend. Only the selected branch is created.
     backend: Provider[ObjectStoreBackend] = providers.Selector(
         providers.Callable(factories.backend_branch, settings.provided.object_store_backend),
         memory=providers.ThreadSafeSingleton(
@@ -48,14 +47,14 @@ class Container(containers.DeclarativeContainer):
         redis=providers.ThreadSafeSingleton(factories.open_redis, settings, exit_stack),
         installed=providers.ThreadSafeSingleton(factories.open_installed, settings, exit_stack),
     )
-    # Who is calling: the namespace of their objects, how ids look, and whether they may list.
+    # The caller: the namespace of its objects, the form of ids, and whether it may list.
     tenancy = providers.ThreadSafeSingleton(factories.open_tenancy, settings)
     namespace = tenancy.provided.namespace
-    # Passes on what happens in the store, to metrics and tracing.
+    # Forwards the events of the store to metrics and tracing.
     observation = providers.ThreadSafeSingleton(
         factories.open_observation, settings, backend.provider, exit_stack.provider
     )
-    # Changes what the backend keeps, for example to encrypt it.
+    # Transforms the stored bytes, for example to encrypt them.
     codec: Provider[Codec | None] = providers.Object(None)
 
     store = providers.ThreadSafeSingleton(
@@ -86,7 +85,7 @@ class Container(containers.DeclarativeContainer):
     tools = providers.List(object_tools)
     registry = providers.Callable(factories.merge_registries, tools)
 
-    # What resolves references in calls and keeps large results: for `attach`, and for servers behind `coatcheck wrap`.
+    # Resolve references in calls and store large results: for `attach`, and for servers behind `coatcheck wrap`.
     limits = providers.Callable(factories.open_limits, settings)
     interceptor = providers.Factory(
         Interceptor,

@@ -86,7 +86,7 @@ class ObjectNotFound(CoatcheckError, LookupError):
 
 
 class ObjectUnreadable(CoatcheckError, ValueError):
-    """What is stored under an id was not stored by coatcheck, or by a version that this one cannot read."""
+    """The stored bytes were not written by coatcheck, or by a version that this one cannot read."""
 
 
 class ObjectTooLarge(CoatcheckError):
@@ -107,14 +107,14 @@ class ObjectTooLarge(CoatcheckError):
 
 
 CALLER_IS_REMOTE: ContextVar[bool] = ContextVar("coatcheck_caller_is_remote", default=False)
-"""Whether what runs serves a caller over a network, who is not to learn where the store is."""
+"""Whether a caller over a network is being served, who must not learn the store's location."""
 
 
 class ObjectStoreUnavailable(CoatcheckError):
     """The object store is currently unavailable.
 
     Attributes:
-        text: What happened and where; its ``str`` is this only while no caller over a network is served.
+        text: The fault and its location; the ``str`` of the error unless a caller over a network is served.
         public_text: The same without the store's address or path.
     """
 
@@ -123,7 +123,7 @@ class ObjectStoreUnavailable(CoatcheckError):
         self.text, self.public_text = text, public_text
 
     def __str__(self) -> str:
-        """Return the text that the caller who is being served may see."""
+        """Return the text for the current caller."""
         return self.public_text if CALLER_IS_REMOTE.get() else self.text
 
 
@@ -144,19 +144,19 @@ class FilterError(CoatcheckError, ValueError):
 
 
 class SandboxError(CoatcheckError):
-    """Work in the sandbox broke one of its limits."""
+    """Work in the sandbox exceeded a limit."""
 
 
 class SandboxTimeout(SandboxError):
-    """The work took longer than its deadline."""
+    """The work exceeded its deadline."""
 
 
 class SandboxMemoryExceeded(SandboxError):
-    """The work needed more memory than a worker may have."""
+    """The work needed more memory than a worker's limit."""
 
 
 class SandboxOutputExceeded(SandboxError):
-    """The result was larger than it may be."""
+    """The result exceeded the size limit."""
 
 
 class SandboxFailed(SandboxError):
@@ -164,19 +164,19 @@ class SandboxFailed(SandboxError):
 
 
 class UpstreamError(CoatcheckError):
-    """A wrapped server did not start, or went away."""
+    """A wrapped server did not start, or was lost."""
 
 
 class SettingsError(CoatcheckError, ValueError):
-    """Settings contradict each other or something is missing."""
+    """Settings are invalid, missing or contradictory."""
 
 
 class MissingExtra(CoatcheckError, ImportError):
-    """An optional package is needed and not installed."""
+    """A required optional package is not installed."""
 
 
 class WiringError(CoatcheckError):
-    """A container cannot work as it is wired."""
+    """The wiring of a container is invalid."""
 
 
 def excerpt(text: str, limit: int = EXCERPT_LIMIT) -> str:
@@ -188,12 +188,12 @@ def excerpt(text: str, limit: int = EXCERPT_LIMIT) -> str:
 
 
 def quoted(text: str, limit: int = EXCERPT_LIMIT) -> str:
-    """Quote at most ``limit`` characters of what others wrote on one line; nothing in them ends the quotation."""
+    """Quote at most ``limit`` characters of untrusted text on one line; it cannot end the quotation."""
     return '"' + excerpt(text, limit).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def quoted_name(text: str, limit: int = EXCERPT_LIMIT) -> str:
-    """Write a name that others chose so that it cannot end a sentence: one plain word as it is, all else quoted."""
+    """Write an untrusted name so that it cannot end a sentence: one plain word unchanged, anything else quoted."""
     return text if len(text) <= limit and _PLAIN_NAME.fullmatch(text) else quoted(text, limit)
 
 
@@ -206,22 +206,22 @@ def counted(count: int, noun: str) -> str:
 
 
 _TOOL_ERRORS = {"mcp.server": "mcp.server.mcpserver.exceptions", "fastmcp.exceptions": "fastmcp.exceptions"}
-"""By a module that is loaded where a library's servers are used: the one that has its ``ToolError``."""
+"""For each library, by a module that is loaded if its servers are used: the module of its ``ToolError``."""
 
 
 def as_tool_error(error: CoatcheckError) -> CoatcheckError:
     """Convert ``error`` to a class whose text the mcp SDK and FastMCP show to the model.
 
-    They show the text of their own ``ToolError`` only, FastMCP at least where it hides details. Where they are loaded,
-    the answer is an instance of the error's class and of ``ToolError``; elsewhere it is the error itself, so plain
-    scripts never import a library.
+    They show only the text of their own ``ToolError`` (FastMCP if it hides details). If they are loaded, the result is
+    an instance of the error's class and of ``ToolError``; otherwise it is the error itself, so plain scripts never
+    import a library.
     """
     kind = type(error)
     wanted = tuple(import_module(known).ToolError for used, known in _TOOL_ERRORS.items() if used in sys.modules)
     missing = tuple(each for each in wanted if not issubclass(kind, each))
     if not missing:
         return error
-    # Made once for each kind of error and set of libraries, and kept with it.
+    # Created once for each class of error and set of libraries, and cached on the class.
     crossed: type[CoatcheckError] | None = vars(kind).get("_crossed")
     if crossed is None or not all(issubclass(crossed, each) for each in missing):
         attributes: dict[str, Any] = {"__module__": kind.__module__, "__doc__": kind.__doc__}
@@ -229,5 +229,5 @@ def as_tool_error(error: CoatcheckError) -> CoatcheckError:
         kind._crossed = crossed  # type: ignore[attr-defined]  # noqa: SLF001
     copy: CoatcheckError = crossed.__new__(crossed)
     copy.args = error.args
-    copy.__dict__.update(error.__dict__, log_level=logging.INFO)  # FastMCP asks; an expected failure is no fault
+    copy.__dict__.update(error.__dict__, log_level=logging.INFO)  # for FastMCP: an expected error is logged below ERROR
     return copy

@@ -1,4 +1,4 @@
-"""MCP servers with an object store: `attach` for an existing server, `configure_mcp_server` for one of your own."""
+"""MCP servers with an object store: `attach` for an existing server, `configure_mcp_server` for your own."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ __all__ = ["CoatcheckMiddleware", "attach", "configure_mcp_server"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs FastMCP when it is asked for.
+    """Import `CoatcheckMiddleware`, which needs FastMCP, at first use.
 
     Raises:
         MissingExtra: FastMCP is not installed.

@@ -1,7 +1,7 @@
 """Settings, and the only place that reads the environment.
 
-A value given to the constructor (a flag of the command line) goes before a variable, a variable before the settings
-file, the file before the default. ``COATCHECK_…`` goes before the ``DEEPSET_…`` names that the first plan used.
+Arguments of the constructor (flags of the command line) override environment variables, which override the settings
+file, which overrides the defaults. ``COATCHECK_…`` variables override their ``DEEPSET_…`` aliases.
 """
 
 import json
@@ -32,20 +32,20 @@ MEBIBYTE = 1024 * 1024
 CONFIG_VARIABLE = "COATCHECK_CONFIG"
 _PREFIX = "COATCHECK_"
 _HEADER = "COATCHECK_HEADER_"
-"""Variables of this name hold headers of a wrapped server, see ``coatcheck install``."""
+"""Prefix of variables that contain headers of a wrapped server; see ``coatcheck install``."""
 _FILE = "_config_file"
 
 Limit = Annotated[int, Field(ge=0)]
-"""A count of characters, bytes or objects; 0 switches the limit off where that makes sense."""
+"""A number of characters, bytes or objects; for limits, 0 usually means no limit."""
 
 
 def _listed(given: Any) -> Any:
-    """Read a list as a variable holds it: parts between commas."""
+    """Parse a list in a variable: parts between commas."""
     return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
 
 
 def _options(given: Any) -> Any:
-    """Read a table as a variable holds it: a JSON object. The text is not quoted: it may hold a secret."""
+    """Parse a table in a variable: a JSON object. Errors do not quote the text, which may contain a secret."""
     if not isinstance(given, str):
         return given
     try:
@@ -55,7 +55,7 @@ def _options(given: Any) -> Any:
 
 
 def _limits_by_pattern(given: Any) -> Any:
-    """Read limits by pattern: a table, or ``PATTERN=NUMBER`` between commas or in a list."""
+    """Parse limits by pattern: a table, or ``PATTERN=NUMBER`` between commas or in a list."""
     if isinstance(given, Mapping):
         return tuple(given.items())
     parts = _listed(given)
@@ -72,36 +72,36 @@ def _limit_of_pattern(given: str) -> tuple[str, str]:
 
 
 Patterns = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
-"""Names of tools; a pattern is that of a shell, such as ``git_*``."""
+"""Names of tools, with shell patterns such as ``git_*``."""
 
 LimitsByPattern = Annotated[tuple[tuple[str, Limit], ...], NoDecode, BeforeValidator(_limits_by_pattern)]
-"""Patterns of tool names, each with a limit; the first that fits counts."""
+"""Patterns of tool names, each with a limit; the first match applies."""
 
 
 BUILT_IN_BACKENDS = ("memory", "redis", "sqlite")
 BACKENDS_GROUP = "coatcheck.backends"
-"""The entry points by which installed packages bring backends of their own."""
+"""The entry point group for backends of installed packages."""
 
 
 def installed_backends() -> dict[str, EntryPoint]:
-    """Backends that installed packages bring, by name; nothing is imported."""
+    """Backends of installed packages by name; nothing is imported."""
     return {point.name: point for point in entry_points(group=BACKENDS_GROUP)}
 
 
 def _known_backend(name: str) -> str:
-    """Refuse a name that no backend has; installed ones are looked for only where the name is not built in."""
+    """Refuse an unknown backend name; installed ones are looked up only if the name is not built in."""
     if name not in BUILT_IN_BACKENDS:
         known = sorted({*BUILT_IN_BACKENDS, *installed_backends()})
         if name not in known:
             near = get_close_matches(name, known, n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
-            # The name is not quoted: what stands in the wrong variable may be a secret.
+            # The name is not quoted: a value in the wrong variable may be a secret.
             raise ValueError(f"there is no backend of this name; there are: {', '.join(known)}{hint}")
     return name
 
 
 class PlanVariables(PydanticBaseSettingsSource):
-    """The variables of the first plan, ``DEEPSET_…``, for the three settings that it had."""
+    """The ``DEEPSET_…`` aliases of three settings."""
 
     FIELDS = ("object_store_backend", "redis_url", "object_store_ttl")
 
@@ -111,16 +111,16 @@ class PlanVariables(PydanticBaseSettingsSource):
         return os.environ.get(f"DEEPSET_{field_name.upper()}") or None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """Read all of them; an empty variable counts as not set."""
+        """Read all aliases; an empty variable counts as not set."""
         found = {name: os.environ.get(f"DEEPSET_{name.upper()}") for name in self.FIELDS}
         return {name: value for name, value in found.items() if value}
 
 
 class Settings(BaseSettings):
-    """All settings of coatcheck. Limits are in characters unless said otherwise.
+    """All settings of coatcheck. Limits are in characters unless stated otherwise.
 
     Raises:
-        SettingsError: A value that does not fit, with the setting's name; never with a secret's value.
+        SettingsError: A value is invalid; the message names the setting, never a secret's value.
     """
 
     model_config = SettingsConfigDict(
@@ -244,7 +244,7 @@ class Settings(BaseSettings):
         """Create settings from a section of a host's configuration.
 
         Raises:
-            SettingsError: The section is missing or no mapping, or a value does not fit.
+            SettingsError: The section is missing or not a mapping, or a value is invalid.
         """
         if isinstance(obj, cls):
             return obj
@@ -260,12 +260,12 @@ class Settings(BaseSettings):
         """Create settings with a settings file (TOML); without one, the file that ``COATCHECK_CONFIG`` names.
 
         Raises:
-            SettingsError: The file is missing or malformed, or a value does not fit.
+            SettingsError: The file is missing or malformed, or a value is invalid.
         """
         return cls(**values, **({} if config is None else {_FILE: config}))
 
     def sqlite_file(self) -> Path:
-        """The file of the SQLite store: what was set, else ``coatcheck/objects.sqlite`` in the user's cache folder."""
+        """The SQLite file: ``sqlite_path``, else ``coatcheck/objects.sqlite`` in the user's cache folder."""
         return self.sqlite_path or _cache_folder() / "coatcheck" / "objects.sqlite"
 
     @model_validator(mode="after")
@@ -302,7 +302,7 @@ class Settings(BaseSettings):
 
 
 def unknown_variables() -> dict[str, str | None]:
-    """Return the variables ``COATCHECK_…`` that set nothing, each with the one that is probably meant, if any."""
+    """Return unknown ``COATCHECK_…`` variables, each with the one that is probably meant, if any."""
     known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | {CONFIG_VARIABLE}
     found: dict[str, str | None] = {}
     for variable in sorted(os.environ):
@@ -313,7 +313,7 @@ def unknown_variables() -> dict[str, str | None]:
 
 
 def data_folder() -> Path:
-    """The folder for what is kept for the user and is no setting, such as sign-ins."""
+    """The folder for the user's data that is not a setting, such as sign-ins."""
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Application Support" / "coatcheck"
     named = os.environ.get("XDG_DATA_HOME", "")

@@ -1,8 +1,8 @@
-"""Making MCP tools of plain functions: hidden parameters, memory, workspace, client, registration.
+"""Creates MCP tools from plain functions: hidden parameters, memory, workspace, client, registration.
 
-A registry maps a tool's name to its function and its `ToolConfig`; `register_tools` puts those asked for on a server.
-Parameters that the host fills leave signature, schema and docstring, and a client that sends one anyway changes
-nothing. Providers are called each time, so an override in a container reaches tools that are registered already.
+A registry maps a tool's name to its function and its `ToolConfig`; `register_tools` registers the selected ones on a
+server. Parameters that the host fills are removed from signature, schema and docstring, and a value that a client sends
+for one has no effect. Providers are called each time, so an override in a container takes effect in registered tools.
 """
 
 from coatcheck.tools.hidden_parameters import inject, per_call

@@ -1,1 +1,1 @@
-"""References in arguments: found, resolved, fitted to what a parameter takes, and advertised in schemas."""
+"""Finds and resolves references in arguments, matches them with parameter types, and advertises them in schemas."""

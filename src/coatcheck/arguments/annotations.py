@@ -1,4 +1,4 @@
-"""Parameters of a function as callers shall see them: annotations, and the JSON schema that pydantic makes of them."""
+"""Parameters of a function as callers see them: annotations, and the JSON schema that pydantic generates."""
 
 import inspect
 from typing import Annotated, Any
@@ -14,10 +14,10 @@ from coatcheck.arguments.input_schemas import advertised_parameter
 
 
 class ReferenceOr:
-    """Annotation metadata: a value of ``annotation``, or references in its place or inside it.
+    """Annotation metadata: a value of ``annotation``, or references in place of it or inside it.
 
-    Pydantic takes any value for it (the decorated function validates after references are resolved) and makes the
-    type's own JSON schema, in which references are advertised as everywhere else.
+    Pydantic accepts any value for it, because the decorated function validates after references are resolved. The JSON
+    schema is that of the type, with references advertised.
     """
 
     def __init__(self, annotation: Any) -> None:
@@ -27,7 +27,7 @@ class ReferenceOr:
         return "ReferenceOr()"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Take the type's schema, so that its JSON schema is known, and let every value through."""
+        """Use the type's schema for the JSON schema, and accept every value."""
         return core_schema.no_info_wrap_validator_function(
             lambda value, _: value, handler.generate_schema(self.annotation)
         )
@@ -50,16 +50,16 @@ def _definition(reference: str, handler: GetJsonSchemaHandler) -> Any:
 
 
 def shown_parameter(parameter: inspect.Parameter, known: FunctionParameter | None) -> inspect.Parameter:
-    """The parameter as callers shall see it."""
+    """The parameter as callers see it."""
     if known is None or not known.declared:
         return parameter
-    # The SDK opens text as JSON before it validates, unless the parameter says plain `str`: text for `str | None` that
+    # The SDK parses text as JSON before it validates, unless the parameter is a plain `str`: text for `str | None` that
     # happens to be JSON must arrive as it was sent.
     shown = str if known.is_text else known.annotation | str if _can_unite(known.annotation) else Any
     annotation: Any = Annotated[shown, ReferenceOr(known.annotation)]
     if known.field is None:
         return parameter.replace(annotation=annotation)
-    # The field's constraints are for the resolved value and stand in `known.annotation`; only the default is left.
+    # The field's constraints apply to the resolved value and are in `known.annotation`; only the default is left.
     if isinstance(parameter.default, FieldInfo):
         return parameter.replace(annotation=annotation, default=_bare_field(known.field))
     return parameter.replace(annotation=Annotated[annotation, _bare_field(known.field)])

@@ -1,11 +1,11 @@
 """The types that a JSON schema declares, read without evaluating it and within a bound.
 
-Servers write the schemas, so nothing in them may cost more than a little: at most ``MOST_NODES`` subschemas and
-``MOST_LEVELS`` levels are read for a place, and no ``pattern``, no ``uniqueItems`` and nothing else is evaluated. What
-is beyond the bound, malformed, unresolvable or untyped allows every type: the server that owns the schema will judge.
+Servers write the schemas, so their cost is bounded: at most ``MOST_NODES`` subschemas and ``MOST_LEVELS`` levels are
+read for a place, and no ``pattern``, no ``uniqueItems`` and nothing else is evaluated. Schemas that are beyond the
+bound, malformed, unresolvable or untyped allow every type: the server validates the value.
 
 ``type``, ``const``, ``enum`` and ``$ref`` intersect with their siblings, ``allOf`` intersects, ``anyOf`` and ``oneOf``
-unite, ``nullable`` adds ``null``. A place inside a value (an item, a property) unites all branches that speak of it.
+unite, ``nullable`` adds ``null``. A place inside a value (an item, a property) unites all branches that describe it.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,17 +16,17 @@ from coatcheck.arguments.json_pointers import follow
 MOST_NODES = 500
 MOST_LEVELS = 32
 MOST_OPTIONS = 100
-"""Values of an ``enum`` that are looked at; a longer one allows every type."""
+"""Maximum values of an ``enum`` that are read; a longer one allows every type."""
 
 MOST_PLACES = 2_000
-"""Places of one schema whose types are remembered."""
+"""Places of one schema whose types are cached."""
 
 Types: TypeAlias = frozenset[str]
 Place: TypeAlias = tuple[str | int, ...]
 Resolve: TypeAlias = Callable[[str], Any]
 
 ANY: Types = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
-"""Every type. Beside ``integer``, ``number`` stands for what is no integer; a declared ``number`` is both."""
+"""Every type. Here ``number`` means a non-integer number; a declared ``number`` is ``integer`` and ``number``."""
 
 _NUMBER: Types = frozenset({"integer", "number"})
 _NAMED: dict[str, Types] = {name: frozenset({name}) for name in ANY} | {"number": _NUMBER}
@@ -34,7 +34,7 @@ _KINDS = {str: "string", dict: "object", list: "array", tuple: "array", bool: "b
 
 
 def types_of_value(value: Any) -> Types:
-    """Return the types that a JSON value has: an integral float is an integer too; none for what is no JSON."""
+    """Return the types that a JSON value has: an integral float is an integer too; none if it is not JSON."""
     if value is None:
         return _NAMED["null"]
     if isinstance(value, float):
@@ -44,12 +44,12 @@ def types_of_value(value: Any) -> Types:
 
 
 def is_text(types: Types) -> bool:
-    """Whether a place takes text and, ``null`` aside, nothing else."""
+    """Whether a place accepts only text, and perhaps ``null``."""
     return types - {"null"} == {"string"}
 
 
 def names(types: Types) -> str:
-    """Write types out for a message, as a schema names them."""
+    """Format types for a message, with the names of the schema."""
     shown = types - {"integer"} if "number" in types else types
     return " or ".join(sorted(shown, key=lambda name: (name == "null", name)))
 
@@ -125,7 +125,7 @@ class DeclaredTypes:
         return self._resolve(reference) if isinstance(reference, str) else None
 
     def _branches(self, schemas: tuple[Any, ...]) -> list[dict[str, Any]]:
-        """Return the schemas and what they are combined of; none if there are too many."""
+        """Return the schemas and their combined parts; none if there are too many."""
         found: list[dict[str, Any]] = []
         waiting = [(schema, 0) for schema in schemas]
         while waiting:
@@ -146,7 +146,7 @@ class DeclaredTypes:
 
 
 class _Location:
-    """What is known of one place."""
+    """The cached properties of one place."""
 
     __slots__ = ("branches", "by_position", "inner", "schemas", "shared", "types")
 
@@ -160,7 +160,7 @@ class _Location:
 
 
 class _BoundExceeded(Exception):
-    """There is more to read than the bound allows."""
+    """The schema exceeds the bound."""
 
 
 def _declared(schema: dict[str, Any]) -> Types:

@@ -1,4 +1,4 @@
-"""What the parameters of a function take, and validating values against them as the MCP SDK would."""
+"""The parameters of a function, and validation of values like the MCP SDK."""
 
 import inspect
 import json
@@ -31,16 +31,16 @@ _LARGE = 10**40
 
 @dataclass(frozen=True)  # no slots: the types are cached
 class FunctionParameter:
-    """What one parameter takes.
+    """A parameter and the values that it accepts.
 
     Attributes:
         name: The parameter's name.
-        annotation: Its type, with the constraints of a pydantic ``Field``; ``Any`` where nothing is declared.
+        annotation: Its type, with the constraints of a pydantic ``Field``; ``Any`` if none is declared.
         default: Its default, or ``inspect.Parameter.empty``.
-        is_text: Whether it takes text and nothing else but ``None``.
-        declared: Whether the type can be declared to callers: not so for ``*args``, ``**kwargs`` and bare parameters.
-        adapter: What validates values, or None where every value fits.
-        field: The pydantic ``Field`` that holds the default, where one does.
+        is_text: Whether it accepts only text, and perhaps ``None``.
+        declared: Whether the type is declared to callers: false for ``*args``, ``**kwargs`` and bare parameters.
+        adapter: Validates values; None if every value is valid.
+        field: The pydantic ``Field`` with the default, if there is one.
     """
 
     name: str
@@ -59,7 +59,7 @@ class FunctionParameter:
 
     @cached_property
     def types(self) -> DeclaredTypes:
-        """The types of its JSON schema; every type where there is none."""
+        """The types of its JSON schema; every type without one."""
         if self.adapter is None:
             return DeclaredTypes(True)
         try:
@@ -68,14 +68,14 @@ class FunctionParameter:
             return DeclaredTypes(True)
 
     def validate(self, value: Any, sources: Sequence[str] = ()) -> Any:
-        """Return ``value`` as the parameter's type; text that holds JSON is parsed where text does not fit.
+        """Return ``value`` as the parameter's type; JSON text is parsed if the parameter does not accept text.
 
         Args:
             value: The argument, references resolved.
-            sources: The references it came from, for the message.
+            sources: The references that it was resolved from, for the message.
 
         Raises:
-            ArgumentRejected: It does not fit; the message names parameter, type and what came.
+            ArgumentRejected: It is invalid; the message names parameter, type and value.
         """
         if self.adapter is None:
             return value
@@ -102,7 +102,7 @@ class FunctionParameter:
 
 
 class _WithoutWarnings(GenerateJsonSchema):
-    """A default that is no JSON does not matter here."""
+    """Suppresses warnings about defaults without a JSON form."""
 
     def emit_warning(self, kind: Any, detail: str) -> None:
         pass
@@ -115,7 +115,7 @@ def types_at(parameters: Mapping[str, FunctionParameter], place: Place) -> Types
 
 
 def parameters_of(signature: inspect.Signature, literal: Collection[str] = ()) -> dict[str, FunctionParameter]:
-    """What each parameter takes, but for those in ``literal`` and those that the MCP SDK fills itself."""
+    """The parameters by name, except those in ``literal`` and those that the MCP SDK fills."""
     found: dict[str, FunctionParameter] = {}
     for parameter in signature.parameters.values():
         if parameter.name not in literal and not filled_by_sdk(parameter.annotation):
@@ -124,7 +124,7 @@ def parameters_of(signature: inspect.Signature, literal: Collection[str] = ()) -
 
 
 def filled_by_sdk(annotation: Any) -> bool:
-    """Whether the MCP SDK fills a parameter of this type: its ``Context``, or what a ``Resolve`` marks."""
+    """Whether the MCP SDK fills a parameter of this type: its ``Context``, or one marked by ``Resolve``."""
     if typing.get_origin(annotation) is Annotated and any(
         _is_sdk_class(type(m), "Resolve") for m in annotation.__metadata__
     ):
@@ -134,7 +134,7 @@ def filled_by_sdk(annotation: Any) -> bool:
 
 
 def _is_sdk_class(candidate: Any, name: str) -> bool:
-    # By name, so that the SDK need not be imported to tell that something is not its own.
+    # By name, so that the SDK is not imported for this check.
     bases = candidate.__mro__ if isinstance(candidate, type) else ()
     return any(base.__name__.split("[")[0] == name and base.__module__.startswith("mcp.server.") for base in bases)
 
@@ -143,7 +143,7 @@ def _parameter(parameter: inspect.Parameter) -> FunctionParameter:
     annotation, default = parameter.annotation, parameter.default
     declared = annotation is not _EMPTY and parameter.kind not in _VARIADIC and not isinstance(annotation, str)
     if not declared:
-        # The SDK passes *args and **kwargs as one argument each, so their element type says nothing about it.
+        # The SDK passes *args and **kwargs as one argument each, so their element type does not apply to it.
         return FunctionParameter(parameter.name, Any, default, is_text=False, declared=False, adapter=None)
     annotation, field = _without_default(annotation)
     if isinstance(default, FieldInfo):
@@ -173,7 +173,7 @@ def _without_default(annotation: Any) -> tuple[Any, FieldInfo | None]:
 
 
 def _with_field(annotation: Any, declared: FieldInfo) -> Any:
-    """The type with what a ``Field(...)`` says about it, but for the default."""
+    """The type with the constraints of a ``Field(...)``, without the default."""
     said = {name: getattr(declared, name) for name in _FIELD_FACTS if getattr(declared, name) is not None}
     return Annotated[(annotation, *declared.metadata, Field(**said))]
 
@@ -186,7 +186,7 @@ def _adapter(annotation: Any) -> TypeAdapter[Any] | None:
     except PydanticUserError as error:
         if error.code != "type-adapter-config-unused":
             raise
-        # Models, dataclasses and typed dicts bring their own configuration.
+        # Models, dataclasses and typed dicts have their own configuration.
         return TypeAdapter(annotation)
 
 
@@ -224,7 +224,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"a list of {counted(len(value), 'item')}"
     if isinstance(value, int | float):
-        # Python refuses to write out an integer of thousands of digits.
+        # Python refuses to convert an integer of thousands of digits.
         return excerpt(
             f"{value:.17g}" if isinstance(value, float) else hex(value) if abs(value) > _LARGE else str(value)
         )
@@ -232,7 +232,7 @@ def _shown(value: Any) -> str:
 
 
 def _malformed(value: Any) -> str:
-    """A word on text that was probably meant as a reference."""
+    """A hint about text that was probably meant as a reference."""
     if not isinstance(value, str) or not value.startswith("@obj_"):
         return ""
     try:

@@ -1,8 +1,8 @@
-"""The one widener of input schemas: says where a reference may stand in place of a value.
+"""Widens input schemas to advertise references in place of values.
 
-Every parameter takes references. They are advertised where they save something: on arrays, objects and untyped
+Every parameter accepts references. They are advertised only where they save tokens: on arrays, objects and untyped
 parameters at the top level. A schema costs the model tokens in every conversation, and the branch of a reference is any
-text, so that numbers, booleans and enums are better left as they are.
+text, which would weaken the schemas of numbers, booleans and enums.
 """
 
 from typing import Any
@@ -11,22 +11,22 @@ from coatcheck.arguments.declared_types import ANY, DeclaredTypes, Types
 from coatcheck.arguments.json_pointers import Schema, local_targets
 
 REFERENCE: Schema = {"type": "string", "description": "@obj_1"}
-"""The branch that stands for a reference: no ``pattern``, which hosts drop and some model servers refuse."""
+"""The schema branch of a reference, without ``pattern``, which hosts drop and some model servers refuse."""
 
 MOST_PARAMETERS = 1_000
-"""Parameters of one tool that are looked at; what lies beyond stays as it is."""
+"""Maximum parameters of a tool that are read; further ones stay unchanged."""
 
 OUTSIDE = ("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly")
-"""Keywords that describe a value without limiting it: they stand beside ``anyOf``, not within it."""
+"""Keywords that describe a value without constraining it, which are placed next to ``anyOf``, not within it."""
 
 _IN_HEADER = "x-mcp-header"
 _OPTIONS = frozenset({"enum", "const"})
 
 
 def advertise_references(input_schema: Schema) -> Schema:
-    """Say of parameters that are arrays, objects or untyped that a reference may stand in their place.
+    """Advertise references for parameters that are arrays, objects or untyped.
 
-    The original is not changed; it is returned where there is nothing to say. Applying it twice changes nothing more.
+    The original is not modified; it is returned if nothing changes. The function is idempotent.
     """
     properties = input_schema.get("properties")
     if not isinstance(properties, dict) or len(properties) > MOST_PARAMETERS:
@@ -34,7 +34,7 @@ def advertise_references(input_schema: Schema) -> Schema:
     targets = local_targets(input_schema)
     if targets is None:
         return input_schema
-    # A pointer into the schema must still lead there: what it passes through is not wrapped.
+    # A pointer into the schema must stay valid: schemas on its path are not wrapped.
     fixed = {target[1] for target in targets if len(target) > 1 and target[0] == "properties"}
     types = DeclaredTypes(input_schema)
     changed = {
@@ -48,7 +48,7 @@ def advertise_references(input_schema: Schema) -> Schema:
 
 
 def advertised_parameter(schema: Any, types: Types) -> Any:
-    """Return the schema of one parameter with a reference as alternative, or the same one where that saves nothing."""
+    """Return the schema of a parameter with a reference as alternative, or the same schema if that saves nothing."""
     if schema is True:
         schema = {}
     if not isinstance(schema, dict) or not _profits(schema, types):
@@ -60,11 +60,11 @@ def advertised_parameter(schema: Any, types: Types) -> Any:
 
 
 def _profits(schema: Schema, types: Types) -> bool:
-    # A parameter that travels in a header must stay a plain one, or strict clients drop the whole tool.
+    # A parameter in a header must keep its plain schema, or strict clients drop the whole tool.
     if _IN_HEADER in schema or not _OPTIONS.isdisjoint(schema):
         return False
     if "@obj_" in str(schema.get("description", "")):
-        return False  # It tells of references itself.
+        return False  # It mentions references already.
     arms = schema.get("anyOf", [])
     if not isinstance(arms, list) or REFERENCE in arms:
         return False

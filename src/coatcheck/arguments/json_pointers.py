@@ -1,4 +1,4 @@
-"""Local ``$ref`` in a JSON schema: where they lead."""
+"""Local ``$ref`` pointers in a JSON schema."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ Pointer = tuple[str, ...]
 
 DEFINITIONS = ("$defs", "definitions")
 MOST_PARTS = 20_000
-"""Parts of a schema that are read when it is rewritten; a larger one stays as it is."""
+"""Maximum parts of a schema that is rewritten; a larger one stays unchanged."""
 
 
 def follow(root: Any, reference: Any) -> Any:
-    """Return the subschema that a local ``$ref`` leads to; ``None`` if it leads nowhere or is not local."""
+    """Return the subschema of a local ``$ref``; ``None`` if it does not exist or is not local."""
     target = parse_pointer(reference)
     if target is None:
         return None
@@ -27,14 +27,14 @@ def follow(root: Any, reference: Any) -> Any:
 
 
 def parse_pointer(reference: Any) -> Pointer | None:
-    """Return the steps of a local ``$ref``, ``()`` for ``#``; ``None`` if it is none."""
+    """Return the steps of a local ``$ref``, ``()`` for ``#``; ``None`` for other text."""
     if not isinstance(reference, str) or (reference != "#" and not reference.startswith("#/")):
         return None
     return tuple(step.replace("~1", "/").replace("~0", "~") for step in reference.split("/")[1:])
 
 
 def local_targets(schema: Any, most: int = MOST_PARTS) -> set[Pointer] | None:
-    """Return where the local ``$ref`` in a schema lead; ``None`` if the schema has more than ``most`` parts."""
+    """Return the targets of all local ``$ref`` in a schema; ``None`` if it has more than ``most`` parts."""
     found: set[Pointer] = set()
     waiting = [schema]
     while waiting:
@@ -56,5 +56,5 @@ def local_targets(schema: Any, most: int = MOST_PARTS) -> set[Pointer] | None:
 
 
 def is_definition(target: Pointer) -> bool:
-    """Whether a pointer leads to a definition as a whole."""
+    """Whether a pointer addresses a whole definition."""
     return len(target) == 2 and target[0] in DEFINITIONS  # noqa: PLR2004

@@ -1,7 +1,7 @@
-"""What resolving references asks of the explorer: blocking, or on the event loop.
+"""Look-ups of the resolver in the explorer: blocking, or on the event loop.
 
-The resolver is written once, as coroutines over a ``Lookup``. With a ``BlockingLookup`` nothing in them ever waits for
-an event loop, so they can be run to their end without one.
+The resolver is written once, as coroutines over a ``Lookup``. With a ``BlockingLookup`` they never await an event
+loop, so they can run to completion without one.
 """
 
 import re
@@ -17,13 +17,13 @@ _LONG_INTEGER = re.compile(r"\d{19}")
 
 
 class Lookup(Protocol):
-    """Finds what references stand for."""
+    """Finds the values of references."""
 
     chunks: Chunks
-    """Parts of large values that were found, for the caller who frees them; see ``coatcheck.codec.free_chunks``."""
+    """Parts of large values, which the caller frees; see ``coatcheck.codec.free_chunks``."""
 
     async def find(self, reference: Reference, *, as_text: bool = False, sampled: bool = False) -> Found:
-        """Return what a reference stands for; of a large value that stays JSON a sample, where one is asked for."""
+        """Return the value of a reference; for a large value that stays JSON with a sample, if requested."""
         ...
 
     async def exists(self, object_id: str) -> bool:
@@ -40,10 +40,10 @@ class Lookup(Protocol):
 
 
 class BlockingLookup:
-    """Looks objects up with calls that block.
+    """Looks up objects with blocking calls.
 
     Args:
-        explorer: Returns the explorer when the first reference is found.
+        explorer: Returns the explorer; called at the first reference.
     """
 
     def __init__(self, explorer: Callable[[], Explorer]) -> None:
@@ -51,7 +51,7 @@ class BlockingLookup:
         self.chunks: Chunks = []
 
     async def find(self, reference: Reference, *, as_text: bool = False, sampled: bool = False) -> Found:
-        """Return what a reference stands for; of a large value that stays JSON a sample, where one is asked for."""
+        """Return the value of a reference; for a large value that stays JSON with a sample, if requested."""
         del sampled  # Nothing stays JSON here.
         return self._explorer().find(reference, as_text=as_text)
 
@@ -71,15 +71,15 @@ class BlockingLookup:
             return []
 
     async def pause(self) -> None:
-        """No event loop waits for this thread."""
+        """Do nothing: no event loop waits for this thread."""
 
 
 class AsyncLookup:
-    """Looks objects up on the event loop.
+    """Looks up objects on the event loop.
 
     Args:
-        explorer: Returns the explorer when the first reference is found.
-        as_json: Give large values as ``Spliced``, for a caller who only passes them on as JSON.
+        explorer: Returns the explorer; called at the first reference.
+        as_json: Return large values as ``Spliced``, for a caller that only forwards them as JSON.
     """
 
     def __init__(self, explorer: Callable[[], Explorer], *, as_json: bool = False) -> None:
@@ -89,7 +89,7 @@ class AsyncLookup:
         self.chunks: Chunks = []
 
     async def find(self, reference: Reference, *, as_text: bool = False, sampled: bool = False) -> Found:
-        """Return what a reference stands for; of a large value that stays JSON a sample, where one is asked for."""
+        """Return the value of a reference; for a large value that stays JSON with a sample, if requested."""
         if self._as_json and not as_text:
             found = await self._explorer().afind_json(reference, sampled=sampled)
         else:
@@ -121,16 +121,16 @@ class AsyncLookup:
 
 
 def parse_json_text(text: str) -> Any:
-    """Return the value that a text spells out as JSON, exactly.
+    """Parse a text as JSON, exactly.
 
     Raises:
-        ValueError: It is no JSON, or nested too deeply.
+        ValueError: It is not JSON, or nested too deeply.
     """
     return load_exactly(text) if _LONG_INTEGER.search(text) else load_json(text)
 
 
 def text_of_found(found: Found) -> str | None:
-    """Return the text that was found as a plain string, or ``None`` if it is none."""
+    """Return a found text as a plain string, or ``None`` for another value."""
     value = found.value
     if isinstance(value, Spliced) and bytes(value.json[:1]) == b'"':
         value = load_json(value.json)

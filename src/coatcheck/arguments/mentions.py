@@ -7,10 +7,10 @@ from typing import NamedTuple
 from coatcheck.references import parse_reference
 
 LONGEST_NEAR_MISS = 300
-"""Characters of a text that may be meant as a reference as a whole."""
+"""Maximum characters of a text that may be meant as a reference."""
 
 MOST_MENTIONS = 20
-"""Ids in one text that are looked up."""
+"""Maximum ids in one text that are looked up."""
 
 _AROUND = " \t\r\n`'\""
 _PREFIX = "@ob"
@@ -21,7 +21,7 @@ _LOOKS_LIKE_ONE = re.compile(r"@(?P<id>ob[A-Za-z0-9_-]+)(?P<path>[.\[]\S*)?")
 
 
 def may_refer(text: str) -> bool:
-    """Whether a text may be a reference, hold one, or be a near miss of one: a quick look."""
+    """Whether a text may be, contain or resemble a reference; a quick check."""
     if "@obj_" in text:
         return True
     return len(text) <= LONGEST_NEAR_MISS and text.lstrip(_AROUND + "@")[:2].lower() == "ob"
@@ -31,9 +31,9 @@ class Template(NamedTuple):
     """``{{@obj_1.title}}`` in a longer text.
 
     Attributes:
-        start: Where it begins in the text.
-        end: Where it ends.
-        inside: What is between the braces; with two ``@`` it is meant literally.
+        start: Its start in the text.
+        end: Its end.
+        inside: The text between the braces; with two ``@`` it is literal.
     """
 
     start: int
@@ -42,18 +42,18 @@ class Template(NamedTuple):
 
 
 def templates(text: str) -> Iterator[Template]:
-    """Return the places of a text that ask for the text of an object."""
+    """Return the templates of a text, which insert the text of an object."""
     for found in _TEMPLATE.finditer(text):
         yield Template(found.start(), found.end(), found[1])
 
 
 def without_templates(text: str) -> str:
-    """Return what is left of a text outside its templates."""
+    """Return the text without its templates."""
     return _TEMPLATE.sub(" ", text)
 
 
 def mentions(text: str) -> Iterator[tuple[str, str]]:
-    """Return what looks like references inside a longer text, a bounded number: each id once, and it with its path."""
+    """Return possible references in a longer text, a bounded number, each id once, with its path."""
     seen: set[str] = set()
     for found in _MENTION.finditer(text):
         if found["id"] not in seen:
@@ -64,19 +64,19 @@ def mentions(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _with_path(written: str) -> str:
-    """Return a reference with as much of what follows it as is a path: a sentence may end behind it."""
+    """Return a reference with the following text as far as it is a path; punctuation may follow it."""
     ends = [found.end() for found in _STEP.finditer(written)]
     return next((written[:end] for end in reversed(ends) if parse_reference(written[:end])), written[: ends[0]])
 
 
 class NearMiss(NamedTuple):
-    """A text that looks like a reference but for a slip.
+    """A text that resembles a reference with a mistake.
 
     Attributes:
-        object_id: What stands where the id would be.
-        path: What follows it.
+        object_id: The text in place of the id.
+        path: The text after it.
         bare: The text without quotes, backticks and spaces around it.
-        is_quoted: Whether there were any, around what is a reference otherwise.
+        is_quoted: Whether there were any around a valid reference.
     """
 
     object_id: str
@@ -86,7 +86,7 @@ class NearMiss(NamedTuple):
 
 
 def near_miss(text: str) -> NearMiss | None:
-    """Return whether a text as a whole may be a reference with a slip; whether there is such an object is not asked."""
+    """Return whether a whole text may be a reference with a mistake; the object is not looked up."""
     if len(text) > LONGEST_NEAR_MISS:
         return None
     bare = text.strip(_AROUND)
@@ -100,7 +100,7 @@ def near_miss(text: str) -> NearMiss | None:
 
 
 def nearest_id(wanted: str, ids: Iterable[str]) -> str | None:
-    """Return the id that differs in case alone or in one character, if there is one."""
+    """Return the id that differs only in case or in one character, if there is one."""
     folded = wanted.casefold()
     near = [known for known in ids if _differ_in_one(folded, known.casefold())]
     return min(near, key=lambda known: (known.casefold() != folded, known), default=None)

@@ -1,4 +1,4 @@
-"""Output schemas that allow ``{"$stored": {…}}``, which stands for a result that was kept."""
+"""Widens output schemas to allow ``{"$stored": {…}}``, which replaces a stored result."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from coatcheck.arguments.json_pointers import DEFINITIONS, Pointer, Schema, is_d
 
 STORED = "$stored"
 MOST_LEVELS = 100
-"""Levels of a schema that is rewritten as a whole; a deeper one promises no more than an object."""
+"""Maximum levels of a schema that is rewritten; a deeper one is replaced by any object."""
 
 _COMBINED = frozenset({
     "$ref", "$dynamicRef", "$recursiveRef", "anyOf", "oneOf", "allOf", "if", "not", "const", "enum", "minProperties",
@@ -20,15 +20,15 @@ _ANNOTATIONS = frozenset({
 _WRAPPED_BY_FASTMCP = "x-fastmcp-wrap-result"
 _NAMED = frozenset({"properties", "patternProperties", *DEFINITIONS, "dependentSchemas", "dependencies"})
 _DATA = frozenset({"const", "enum", "default", "examples"})
-"""Keywords whose values are no schemas, whatever they look like."""
+"""Keywords whose values are not schemas."""
 
 
 def allow_stored(output_schema: Schema) -> Schema:
     """Let an output schema also allow ``{"$stored": {…}}``; the original is not changed.
 
-    Clients make classes of these schemas, so as little as possible is rewritten: an object with properties gets one
-    more, a mapping allows one more member, and only another root becomes one of two alternatives. What was valid
-    before stays valid, and every ``$ref`` leads where it led.
+    Clients generate classes from these schemas, so as little as possible is rewritten: an object with properties gets
+    one more, a mapping allows one more member, and any other root becomes one of two alternatives. Valid values stay
+    valid, and every ``$ref`` keeps its target.
     """
     properties = output_schema.get("properties")
     if isinstance(properties, dict) and STORED in properties:
@@ -49,7 +49,7 @@ def _with_property(schema: Schema) -> Schema | None:
     properties = schema["properties"]
     changed = {**schema, "properties": {**properties, STORED: {"type": "object"}}}
     if schema.get(_WRAPPED_BY_FASTMCP) and "result" in properties and not _leads_into(schema, "properties"):
-        # Its client looks for `result` in every answer and complains where there is none.
+        # Its client expects `result` in every response and warns without it.
         changed["properties"]["result"] = {"anyOf": [properties["result"], {"type": "null"}]}
     if "required" in schema:
         if not isinstance(schema["required"], list):
@@ -74,7 +74,7 @@ def _with_member(schema: Schema) -> Schema | None:
 
 
 def _with_alternative(schema: Schema) -> Schema:
-    """Make the root one of two alternatives; definitions move to the new root."""
+    """Turn the root into one of two alternatives; definitions move to the new root."""
     if _is_alternative(schema):
         return schema
     widened: Schema = {key: schema[key] for key in ("$schema", "$id") if key in schema}
@@ -86,7 +86,7 @@ def _with_alternative(schema: Schema) -> Schema:
     original = {key: value for key, value in schema.items() if key not in (*DEFINITIONS, "$schema", "$id")}
     definitions = {key: schema[key] for key in DEFINITIONS if isinstance(schema.get(key), dict)}
     if not all(map(is_definition, targets)):
-        # Something points at the root or through it, so the original needs a pointer of its own.
+        # A pointer addresses the root or passes through it, so the original needs its own pointer.
         name = _free_name(definitions.get("$defs", {}))
         prefix = f"#/$defs/{name}"
         definitions = {key: _repointed(value, prefix, named=True) for key, value in definitions.items()}
@@ -106,7 +106,7 @@ def _is_alternative(schema: Schema) -> bool:
 
 
 def _leads_into(schema: Schema, key: str) -> bool:
-    """Whether a ``$ref`` leads through a keyword of the root; so it may where there is too much to look through."""
+    """Whether a ``$ref`` may pass through a keyword of the root; true for schemas that are too large to check."""
     targets = local_targets(schema)
     return targets is None or any(target[:1] == (key,) for target in targets)
 
@@ -122,12 +122,12 @@ def _levels(schema: Any) -> int:
 
 
 def _repointed(part: Any, prefix: str, *, named: bool = False) -> Any:
-    """Copy a part of a schema, with pointers to the old root leading to where it went.
+    """Copy a part of a schema, with pointers to the old root adjusted.
 
     Args:
         part: The part.
-        prefix: Where the root went.
-        named: Whether the part is no schema itself but holds some by name, whatever the names are.
+        prefix: The new location of the root.
+        named: Whether the part is not a schema but a mapping of names to schemas.
     """
     if isinstance(part, list):
         return [_repointed(item, prefix) for item in part]

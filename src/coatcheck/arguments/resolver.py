@@ -1,12 +1,12 @@
-"""The one resolver: puts values in the place of references, wherever they stand in the arguments of a call.
+"""The resolver: replaces references anywhere in the arguments of a call by their values.
 
-Decorators, ``attach``, ``wrap`` and the gateway use it alike. It is written once, as coroutines over a ``Lookup``.
+Decorators, ``attach``, ``wrap`` and the gateway all use it. It is written once, as coroutines over a ``Lookup``.
 
-- A reference as a whole argument, or as an element of lists and objects, becomes the value: text where the place takes
-  nothing else, otherwise the form that fits the declared types (see ``coatcheck.arguments.declared_types``).
-- JSON text at a place that takes no text is parsed, if it mentions an object, and resolved inside.
+- A reference as a whole argument, or as an element of lists and objects, becomes the value: text if the place accepts
+  only text, otherwise the form that matches the declared types (see ``coatcheck.arguments.declared_types``).
+- JSON text at a place that does not accept text is parsed if it mentions an object, and resolved inside.
 - ``{{@obj_1.title}}`` inside a longer text becomes that text; ``{{@@obj_1}}`` is the literal ``{{@obj_1}}``.
-- An existing reference inside a longer text, without braces, stays and gives a note.
+- An existing reference inside a longer text, without braces, stays and causes a note.
 - A near miss of an existing reference as a whole text is an error.
 """
 
@@ -30,16 +30,16 @@ from coatcheck.explorer.reference_values import Allowance, Found
 from coatcheck.references import Reference, parse_reference, parse_target, unescape
 
 MAX_DEPTH = 100
-"""Levels of lists and objects in one argument in which references are resolved; one that is deeper is an error."""
+"""Maximum levels of lists and objects in one argument; a reference at a deeper level is an error."""
 
 CHECKED_ITEMS = 20
-"""Items of an array whose types are checked."""
+"""Number of items of an array whose types are checked."""
 
 _TURN_EVERY = 1_000
-"""Parts of the arguments after which others may have their turn."""
+"""Parts of the arguments after which the resolver may yield to other tasks."""
 
 _CONTAINERS = frozenset({dict, list, tuple})
-"""The containers that are searched, exactly these: a subclass may mean something by being one."""
+"""The containers that are searched, without subclasses, whose class may be significant."""
 
 _NOT_JSON: Any = object()
 _KINDS: dict[type, str] = {dict: "an object", list: "an array", str: "a string"}
@@ -49,12 +49,12 @@ class Resolver:
     """Resolves the references of one call; each is looked up once, however often it is used.
 
     Args:
-        lookup: Finds what references stand for.
+        lookup: Finds the values of references.
         types_at: Returns the types that are allowed at a place of the arguments.
 
     Attributes:
-        notes: What to tell the model beside the result of the call.
-        sources: The references that went into each argument, by its name.
+        notes: Notes for the model that follow the result of the call.
+        sources: The references that each argument was resolved from, by its name.
     """
 
     def __init__(self, lookup: Lookup, types_at: Callable[[Place], Types]) -> None:
@@ -69,17 +69,17 @@ class Resolver:
 
     @staticmethod
     def concerns(arguments: dict[str, Any]) -> bool:
-        """Whether arguments may hold references; most scalars are told in no time."""
+        """Whether arguments may contain references; a quick check for most scalars."""
         return any(type(value) in _CONTAINERS or (type(value) is str and "@" in value) for value in arguments.values())
 
     async def resolve(self, arguments: Any) -> Any:
-        """Return the arguments with values in the place of references; the same object where there is none.
+        """Return the arguments with references replaced by values; the same object if there are none.
 
-        Values that were put in are not searched again. What was given is not changed.
+        Inserted values are not searched again. The original arguments are not modified.
 
         Raises:
-            ObjectNotFound: A reference leads to no object.
-            PathNotFound: A path leads nowhere in its object.
+            ObjectNotFound: The object of a reference does not exist.
+            PathNotFound: A path does not exist in its object.
             ReferenceSyntaxError: A path in braces is malformed.
             ArgumentRejected: A value does not fit its place, a reference is nested too deeply, a text is a near miss of
                 a reference, or all values together are too large. The message says which and what to do.
@@ -97,11 +97,11 @@ class Resolver:
         return await self._filled_in(value, parts) if parts else value
 
     async def _candidates(self, value: Any, base: Place) -> list[tuple[Place, str]]:
-        """Find the texts that may refer to objects, in their order."""
+        """Find the texts that may contain references, in order."""
         if type(value) not in _CONTAINERS:
             return []
         found: list[tuple[Place, str]] = []
-        # Containers that hold no candidate, and those that are being read: a value made in Python may hold itself.
+        # Containers without candidates, and those that are being read, because a Python value may contain itself.
         passed = {id(value)}
         keys: list[Any] = list(base)
         count = 0
@@ -130,7 +130,7 @@ class Resolver:
         return found
 
     async def _text(self, text: str, place: Place, *, is_parsed: bool = False) -> Any:
-        """Return what is to stand in the place of a text; the same text where nothing is."""
+        """Return the replacement of a text; the same text if there is none."""
         reference = parse_reference(text)
         if reference is not None:
             return await self._value(reference, text, place)

@@ -1,4 +1,4 @@
-"""Backends: memory, a file, Redis, or one of your own (see `coatcheck.backends.base`)."""
+"""Backends: memory, SQLite, Redis, or your own (see `coatcheck.backends.base`)."""
 
 from coatcheck.backends.adapter import BackendAdapter, as_backend
 from coatcheck.backends.base import Backend, BackendStatistics, ObjectStoreBackend, redact_url, require_backend

@@ -1,4 +1,4 @@
-"""Any backend with the full interface of `Backend`, and with errors of this library."""
+"""Adapts any backend to the full interface of `Backend` and the errors of this library."""
 
 import logging
 from types import TracebackType
@@ -21,7 +21,7 @@ def as_backend(candidate: ObjectStoreBackend) -> "SafeBackend":
     """Wrap a backend in the full interface of `Backend`, with errors of this library.
 
     Raises:
-        WiringError: It is no backend; the message names what is missing.
+        WiringError: It is not a backend; the message names the missing methods.
     """
     if isinstance(candidate, SafeBackend):
         return candidate
@@ -30,7 +30,7 @@ def as_backend(candidate: ObjectStoreBackend) -> "SafeBackend":
 
 
 class BackendAdapter(Backend):
-    """A backend that has the four required methods, and perhaps some of the optional ones, with defaults for the rest.
+    """Adds defaults to a backend that has the four required methods and possibly some of the optional ones.
 
     Args:
         plain: The backend to adapt.

@@ -1,12 +1,12 @@
-"""The protocol that every backend meets, and the base class with defaults for everything beyond it.
+"""The protocol of backends, and the base class with defaults for the optional methods.
 
-A backend keeps bytes under keys for a time. Four methods are required (`ObjectStoreBackend`). `Backend` adds what the
-object store can use beyond them, each with a default; a backend overrides what it does better.
+A backend stores bytes under keys for a time. Four methods are required (`ObjectStoreBackend`). `Backend` adds optional
+methods, each with a default that a backend may override.
 
 Terms used below:
 
-- **key**: opaque text, ``"namespace:id"`` or just ``"id"``. A backend may put a prefix of its own before it and must
-  keep any two different keys apart, whatever characters they have.
+- **key**: opaque text, ``"namespace:id"`` or just ``"id"``. A backend may add its own prefix and must
+  distinguish all keys, whatever characters they contain.
 - **value**: immutable bytes, of any length, zero included.
 - **ttl_seconds**: how long the value lives, in seconds, fractions included, counted from this ``set``; ``None``
   means no expiry, and zero or less means it is gone at once.
@@ -31,37 +31,37 @@ T = TypeVar("T")
 class ObjectStoreBackend(Protocol):
     """The four operations that every backend has; safe to call from several threads at once.
 
-    A store that cannot be reached raises `coatcheck.errors.ObjectStoreUnavailable`, with no secret in its text. Any
-    other exception becomes one of these, with nothing of its text (see `coatcheck.backends.as_backend`).
+    If the store is unavailable, they raise `coatcheck.errors.ObjectStoreUnavailable`, without secrets in its text. Any
+    other exception is converted to this error, without its text (see `coatcheck.backends.as_backend`).
 
-    A backend may also have any of the methods of `Backend`, and the attribute ``blocking``. ``False`` says that no
-    method ever waits, so that all of them may be called on the event loop; without the attribute they are called in a
-    worker thread from asynchronous code.
+    A backend may also have any of the methods of `Backend`, and the attribute ``blocking``. ``False`` means that no
+    method ever blocks, so that all of them may be called on the event loop; without the attribute, asynchronous code
+    calls them in a worker thread.
     """
 
     def generate_id(self) -> str:
-        """A new object id, ``obj_`` and then letters, digits, ``_`` or ``-``; never the same twice."""
+        """Return a new object id, ``obj_`` and then letters, digits, ``_`` or ``-``; ids are never repeated."""
         ...
 
     def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
-        """Keep ``value`` under ``key``; what was there, and its remaining time, is replaced."""
+        """Store ``value`` under ``key``; replace a previous value and its remaining lifetime."""
         ...
 
     def get(self, key: str) -> bytes | None:
-        """The value under ``key``; ``None`` if there is none or it has expired."""
+        """Return the value under ``key``; ``None`` if there is none or it has expired."""
         ...
 
     def delete(self, key: str) -> bool:
-        """Remove ``key``; whether there was something to remove."""
+        """Delete ``key``; return whether it existed."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class BackendStatistics:
-    """What a backend holds and what it has dropped.
+    """The contents of a backend and the objects that it has dropped.
 
     Attributes:
-        objects: Number of objects held.
+        objects: Number of stored objects.
         bytes: Their size in bytes, values only.
         evictions: Live objects that this process dropped to stay within a bound, since its start.
         expirations: Objects that this process dropped because they had expired, since its start.
@@ -74,36 +74,36 @@ class BackendStatistics:
 
 
 class Backend(ObjectStoreBackend):
-    """Base class of backends: the four required methods are left to the subclass, all others have a default.
+    """Base class of backends: a subclass implements the four required methods; all others have a default.
 
     Each operation has an asynchronous form, with an ``a`` before its name. By default that calls the synchronous one
-    in a worker thread, or directly where ``blocking`` is ``False``. Asynchronous forms may be used from several event
+    in a worker thread, or directly if ``blocking`` is ``False``. Asynchronous forms may be used from several event
     loops.
 
     Attributes:
-        blocking: Whether a method may wait for something.
+        blocking: Whether a method may block.
     """
 
     blocking: bool = True
 
     def head(self, key: str, n: int) -> bytes | None:
-        """The first ``n`` bytes (fewer if the value is shorter), not counted as a use; by default cut from ``get``."""
+        """Return the first ``n`` bytes (fewer if the value is shorter), not counted as a use; by default from ``get``."""
         return first_bytes(self.get(key), n)
 
     def touch(self, key: str) -> None:
-        """Count a use of ``key``, for backends that drop the least recently used values first; by default nothing."""
+        """Record a use of ``key``, for backends with LRU eviction; by default does nothing."""
 
     def peek(self, key: str, n: int) -> bytes | None:
-        """As ``head``, and counted as a use."""
+        """As ``head``, but recorded as a use."""
         found = self.head(key, n)
         if found is not None:
             self.touch(key)
         return found
 
     def scan(self, prefix: str) -> Iterator[str]:
-        """Each live key that begins with ``prefix``, once, in no particular order.
+        """Yield each live key that starts with ``prefix``, once, in no particular order.
 
-        ``prefix`` is literal text. Keys that come or go meanwhile may or may not be named.
+        ``prefix`` is literal text. Keys that are added or removed meanwhile may or may not be included.
 
         Raises:
             ListingUnsupported: By default.
@@ -115,13 +115,13 @@ class Backend(ObjectStoreBackend):
         )
 
     def ping(self) -> None:
-        """Return if the store answers and accepts us, else raise `ObjectStoreUnavailable`; by default it does."""
+        """Return if the store is available and accepts us, else raise `ObjectStoreUnavailable`; by default returns."""
 
     def close(self) -> None:
-        """Release connections and files; calling it again does nothing."""
+        """Release connections and files; further calls do nothing."""
 
     def statistics(self) -> BackendStatistics | None:
-        """What is held now and what was dropped so far; ``None`` if that is not known without searching."""
+        """Return the current statistics; ``None`` if they are not known without a scan."""
         return None
 
     async def aset(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
@@ -143,7 +143,7 @@ class Backend(ObjectStoreBackend):
         return await self._call(self.head, key, n)
 
     async def apeek(self, key: str, n: int) -> bytes | None:
-        """As ``peek``; an ``ahead`` of the backend's own counts the use itself."""
+        """As ``peek``; a backend's own ``ahead`` records the use itself."""
         if getattr(self.ahead, "__func__", None) is not Backend.ahead:
             return await self.ahead(key, n)
         return await self._call(self.peek, key, n)
@@ -158,14 +158,14 @@ class Backend(ObjectStoreBackend):
         await self._call(self.ping)
 
     async def aclose(self) -> None:
-        """As ``close``; also for what belongs to the running event loop."""
+        """As ``close``, including resources of the running event loop."""
         await self._call(self.close)
 
     async def _call(self, method: Callable[..., T], *args: Any) -> T:
         return await anyio.to_thread.run_sync(method, *args) if self.blocking else method(*args)
 
     def _named(self) -> str:
-        """What errors call this backend."""
+        """The name of this backend in errors."""
         return type(self).__name__
 
 

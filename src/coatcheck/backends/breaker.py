@@ -1,4 +1,4 @@
-"""A circuit breaker: while a store does not answer, calls fail at once and a thread probes it."""
+"""A circuit breaker: while a store is unavailable, calls fail immediately and a thread probes it."""
 
 import logging
 import math
@@ -16,28 +16,28 @@ from coatcheck.errors import ObjectStoreUnavailable
 logger = logging.getLogger(__name__)
 
 FAILURES = 3
-"""Calls in a row without an answer that open it."""
+"""Consecutive calls without a response that open it."""
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 2.0
-"""Between two probes of a store that does not answer: the pause doubles up to the longest."""
+"""Seconds between two probes of an unavailable store: the pause doubles up to the longest."""
 
 LOG_AGAIN_AFTER = 600.0
 """Seconds after which a refusal is logged again."""
 
 MOST_REFUSALS = 100
-"""Texts of refusals that are remembered."""
+"""Maximum texts of refusals that are kept."""
 
 
 class CircuitBreaker:
-    """Closed, it lets calls through and counts failures; open, it refuses them until a probe succeeds.
+    """While closed, it passes calls and counts failures; while open, it refuses them until a probe succeeds.
 
-    The probe is made in a thread of its own, which exists only while the breaker is open: no caller waits for it.
+    The probe runs in a separate thread, which exists only while the breaker is open, so that no caller waits for it.
 
     Args:
-        probe: Returns if the store answers, else raises `ObjectStoreUnavailable`.
-        failures: Failures in a row that open it.
+        probe: Returns if the store is available, else raises `ObjectStoreUnavailable`.
+        failures: Consecutive failures that open it.
         first_pause: Seconds until the first probe.
-        longest_pause: Most seconds between two probes.
+        longest_pause: Maximum seconds between two probes.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class CircuitBreaker:
         self._failures = 0
         self._reason = ""
         self._refusals: dict[str, float] = {}
-        self._stop: threading.Event | None = None  # while open: ends the thread that probes
+        self._stop: threading.Event | None = None  # while open: stops the probing thread
 
     @property
     def is_open(self) -> bool:
@@ -64,17 +64,17 @@ class CircuitBreaker:
         return self._stop is not None
 
     def check(self) -> None:
-        """Raise `ObjectStoreUnavailable` at once while it is open."""
+        """Raise `ObjectStoreUnavailable` while it is open."""
         if self._stop is not None:
             again = "The object store is unavailable at the moment; try again in a few seconds."
             raise ObjectStoreUnavailable(f"{again} {self._reason}", again)
 
     def answered(self) -> None:
         """Count a call that the store answered."""
-        self._failures = 0  # a race may lose a count, and the breaker opens one call later
+        self._failures = 0  # a race may lose a count; then the breaker opens one call later
 
     def note(self, error: ObjectStoreUnavailable) -> None:
-        """Count a call that failed. What a store refuses is an answer too."""
+        """Count a call that failed. A refusal of the store is a response too."""
         if getattr(error, "answered", False):
             self.answered()
             self._log_refusal(error.text)
@@ -89,7 +89,7 @@ class CircuitBreaker:
         logger.warning("Calls of the object store fail at once until it answers again. %s", error.text)
 
     def _log_refusal(self, text: str) -> None:
-        """Log why the store refuses calls, such as a changed password; the same reason not at every call."""
+        """Log why the store refuses calls, such as a changed password, but not the same reason at every call."""
         now = time.monotonic()
         if now - self._refusals.get(text, -math.inf) > LOG_AGAIN_AFTER:
             if len(self._refusals) >= MOST_REFUSALS:
@@ -98,7 +98,7 @@ class CircuitBreaker:
             logger.warning("The object store refuses calls. %s", text)
 
     def stop(self) -> None:
-        """Close it, and end the thread that probes."""
+        """Close it, and stop the probing thread."""
         with self._lock:
             stop, self._stop, self._failures = self._stop, None, 0
         if stop is not None:
@@ -125,9 +125,9 @@ class CircuitBreaker:
 
 
 class BreakerBackend(BackendWrapper):
-    """A backend behind a circuit breaker: while that is open, every call raises `ObjectStoreUnavailable` at once.
+    """A backend behind a circuit breaker: while it is open, every call raises `ObjectStoreUnavailable` immediately.
 
-    ``ping`` goes through even then, and closes the breaker when it succeeds.
+    ``ping`` bypasses an open breaker, and closes it when it succeeds.
 
     Args:
         backend: The backend to call.
@@ -140,13 +140,13 @@ class BreakerBackend(BackendWrapper):
     def __init__(self, backend: ObjectStoreBackend, **options: Any) -> None:
         inside = backend if isinstance(backend, Backend) else as_backend(backend)
         super().__init__(inside)
-        # A backend without a ping is probed by something harmless.
+        # A backend without a ping is probed by a harmless operation.
         probe = inside.ping if callable(getattr(backend, "ping", None)) else lambda: inside.get("coatcheck-probe")
         self.breaker = CircuitBreaker(probe, **options)
         self.guard = _Counted(self.breaker)
 
     def ping(self) -> None:
-        """As the backend inside, also while the breaker is open; success closes it."""
+        """As the wrapped backend, even while the breaker is open; success closes it."""
         with _Probing(self.breaker):
             self.backend.ping()
 
@@ -156,7 +156,7 @@ class BreakerBackend(BackendWrapper):
             await self.backend.aping()
 
     def close(self) -> None:
-        """As the backend inside, also while the breaker is open."""
+        """As the wrapped backend, even while the breaker is open."""
         self.backend.close()
 
     async def aclose(self) -> None:
@@ -164,7 +164,7 @@ class BreakerBackend(BackendWrapper):
         await self.backend.aclose()
 
     def stop(self) -> None:
-        """End the thread that probes the store, if there is one."""
+        """Stop the thread that probes the store, if there is one."""
         self.breaker.stop()
 
 
@@ -187,7 +187,7 @@ class _Counted:
 
 
 class _Probing(_Counted):
-    """The context of a call that is made in any case, and closes the breaker when it succeeds."""
+    """The context of a call that bypasses the breaker, and closes it when it succeeds."""
 
     def __enter__(self) -> None:
         pass

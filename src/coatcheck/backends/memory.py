@@ -1,4 +1,4 @@
-"""The backend that keeps objects in this process."""
+"""The backend that stores objects in this process."""
 
 import itertools
 import math
@@ -15,8 +15,8 @@ from coatcheck.errors import ObjectTooLarge
 class Deadlines:
     """A binary heap with the position of each key, so that a key can be removed from the middle in O(log n).
 
-    ``heapq`` cannot do that. Leaving removed keys in it until they come up costs memory that grows with overwrites,
-    or pauses of a tenth of a second to remove a hundred thousand of them.
+    ``heapq`` cannot do this. Keeping removed keys until they reach the top needs memory that grows with overwrites, or
+    pauses of a tenth of a second to remove a hundred thousand of them.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Deadlines:
         return (self._due[0], self._keys[0]) if self._keys else None
 
     def add(self, key: str, due: float) -> None:
-        """Add ``key``, which must not be there."""
+        """Add ``key``, which must not be present."""
         self._due.append(due)
         self._keys.append(key)
         self._sift_up(len(self._keys) - 1, due, key)
@@ -49,7 +49,7 @@ class Deadlines:
                 self._sift_down(position, due, last)
 
     def _sift_up(self, position: int, due: float, key: str) -> int:
-        """Put ``key`` at ``position`` or, past later ones, nearer the top; where it came to rest."""
+        """Move ``key`` from ``position`` up past later ones; return its position."""
         while position:
             above = (position - 1) >> 1
             if self._due[above] <= due:
@@ -60,7 +60,7 @@ class Deadlines:
         return position
 
     def _sift_down(self, position: int, due: float, key: str) -> None:
-        """Put ``key`` at ``position`` or, past earlier ones, further from the top."""
+        """Move ``key`` from ``position`` down past earlier ones."""
         size = len(self._keys)
         while (below := 2 * position + 1) < size:
             if below + 1 < size and self._due[below + 1] < self._due[below]:
@@ -77,8 +77,8 @@ class Deadlines:
         self._positions[key] = position
 
 
-# One operation frees at most this many entries whose time is up, a few milliseconds of work, so that a mass expiry does
-# not hold the event loop; the next operations go on with the rest.
+# One operation frees at most this many expired entries, a few milliseconds of work, so that a mass expiry does not
+# block the event loop; the next operations free the rest.
 SWEEP_BATCH = 1_000
 
 
@@ -97,20 +97,20 @@ class _Namespace:
 
 
 class InMemoryBackend(Backend):
-    """Keeps objects in memory, with monotonic expiry and bounds that drop the least recently used first.
+    """Stores objects in memory, with monotonic expiry, bounds and LRU eviction.
 
-    ``set``, ``get`` and ``touch`` count as use; ``head`` and ``scan`` do not, so that listing keeps no object alive.
-    Objects whose time is up, or that were not used for ``max_idle``, are freed by the next operation, on any
-    key (at most `SWEEP_BATCH` by one operation), and always before a live object is dropped for a bound. Thread-safe;
-    every operation but ``scan`` takes O(log n) or less. The namespace of a key is what stands before its last ``:``.
+    ``set``, ``get`` and ``touch`` count as use; ``head`` and ``scan`` do not, so that listing does not keep objects
+    alive. Objects that have expired, or were unused for ``max_idle``, are freed by the next operation on any key (at
+    most `SWEEP_BATCH` by one operation), and always before a live object is evicted for a bound. Thread-safe;
+    every operation but ``scan`` takes O(log n) or less. The namespace of a key is the part before its last ``:``.
 
     Args:
-        max_objects: Most objects in total; 0 means no bound, as for the other four.
+        max_objects: Maximum objects in total; 0 means no bound, as for the other four.
         max_bytes: Maximum bytes in total, counting values only.
-        max_namespace_objects: Most objects in one namespace.
+        max_namespace_objects: Maximum objects in one namespace.
         max_namespace_bytes: Maximum bytes in one namespace.
-        max_idle: Seconds that an object is kept unused.
-        clock: Seconds from any origin, never going back.
+        max_idle: Seconds after which an unused object expires.
+        clock: Returns monotonic seconds.
     """
 
     blocking = False
@@ -149,7 +149,7 @@ class InMemoryBackend(Backend):
             return f"obj_{next(self._ids):03d}"
 
     def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
-        """Keep ``value``; raises `ObjectTooLarge`, leaving all as it was, if no room could ever be made for it."""
+        """Store ``value``; raises `ObjectTooLarge` without a change if it can never fit."""
         value = value if type(value) is bytes else bytes(memoryview(value))
         for limit in (self._max_bytes, self._max_namespace_bytes):
             if limit and len(value) > limit:
@@ -172,7 +172,7 @@ class InMemoryBackend(Backend):
             return None if entry is None else entry.value
 
     def delete(self, key: str) -> bool:
-        """Remove ``key``; whether a live object was there."""
+        """Delete ``key``; return whether a live object existed."""
         with self._lock:
             if self._live(key) is None:
                 return False
@@ -191,7 +191,7 @@ class InMemoryBackend(Backend):
             self._live(key, use=True)
 
     def scan(self, prefix: str) -> Iterator[str]:
-        """The live keys that begin with ``prefix``, as they were at this call."""
+        """The live keys that start with ``prefix`` at the time of this call."""
         with self._lock:
             now = self._clock()
             self._sweep(now)
@@ -205,12 +205,12 @@ class InMemoryBackend(Backend):
         return iter(found)
 
     def statistics(self) -> BackendStatistics:
-        """What is held now and what was let go so far."""
+        """The current statistics."""
         with self._lock:
             self._sweep(self._clock())
             return BackendStatistics(len(self._entries), self._size, self._evictions, self._expirations)
 
-    # What follows is called with the lock held.
+    # The following methods are called with the lock held.
 
     def _live(self, key: str, *, use: bool = False) -> _Entry | None:
         now = self._clock()
@@ -254,7 +254,7 @@ class InMemoryBackend(Backend):
                 return
 
     def _expire_next(self, now: float) -> bool:
-        """Remove the entry with the earliest deadline, or the longest unused one, if its time is up; whether it was."""
+        """Remove the next expired entry, by deadline or idle time; return whether there was one."""
         earliest = self._deadlines.earliest()
         if earliest is not None and earliest[0] <= now:
             over = earliest[1]
@@ -268,7 +268,7 @@ class InMemoryBackend(Backend):
         return True
 
     def _make_room(self, name: str, now: float) -> None:
-        """Drop what has expired, then the least recently used, until all bounds hold; the newest entry stays."""
+        """Drop expired entries, then the least recently used, until all bounds are met; the newest entry stays."""
         while self._over(name):
             if self._expire_next(now):
                 continue
@@ -293,6 +293,6 @@ def _exceeds(objects: int, size: int, max_objects: int, max_bytes: int) -> bool:
 
 
 def _may_hold(name: str, prefix: str) -> bool:
-    """Whether keys of the namespace ``name`` can begin with ``prefix``; spares looking at the others one by one."""
+    """Whether keys of the namespace ``name`` can start with ``prefix``, so that others are skipped."""
     start = f"{name}:" if name else ""
     return start.startswith(prefix) or prefix.startswith(start)

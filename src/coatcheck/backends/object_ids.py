@@ -1,18 +1,18 @@
-"""Random object ids, by what else protects the object that they name."""
+"""Generates random object ids, whose length depends on what else protects an object."""
 
 import secrets
 import string
 
 SHORT_ID_CHARACTERS = 6
-"""Random characters of an id where a namespace protects it: 62^6, some 57 thousand million."""
+"""Random characters of an id that a namespace protects: 62^6, some 57 thousand million."""
 
 SHARED_FILE_ID_CHARACTERS = 8
-"""Those where processes of one user share a file: 62^8, some 218 million million."""
+"""Random characters if processes of one user share a file: 62^8, some 218 million million."""
 
 REPLICAS_ID_CHARACTERS = 10
-"""Random characters of a short id where any number of processes share a store and know nothing of each other's ids.
+"""Random characters of a short id in a store that any number of processes share without knowing each other's ids.
 
-An id that is there already would be overwritten. 62^10 are 8.4 · 10^17: with a million live objects in one namespace,
+An existing id would be overwritten. 62^10 are 8.4 · 10^17: with a million live objects in one namespace,
 one object in 8.4 · 10^11 is, which at a thousand new objects each second is one in 26 years.
 """
 
@@ -23,7 +23,7 @@ _ALPHABET = string.ascii_letters + string.digits
 
 
 def short_id(characters: int = SHORT_ID_CHARACTERS) -> str:
-    """``obj_`` and so many random letters and digits."""
+    """``obj_`` and this number of random letters and digits."""
     return "obj_" + "".join(secrets.choice(_ALPHABET) for _ in range(characters))
 
 
@@ -33,7 +33,7 @@ def replicas_id() -> str:
 
 
 def uuid_id() -> str:
-    """``obj_`` and a random UUID: 122 random bits. The standard class, which can do more, takes twice as long."""
+    """``obj_`` and a random UUID: 122 random bits. The standard class takes twice as long."""
     text = secrets.token_hex(16)
     variant = "89ab"[int(text[16], 16) & 3]
     return f"obj_{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"

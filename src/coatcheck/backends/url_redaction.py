@@ -1,4 +1,4 @@
-"""URLs of stores in a form that may be shown."""
+"""Redacts URLs of stores for messages."""
 
 import re
 
@@ -14,9 +14,9 @@ _SHOWN = 200
 def redact_url(url: str) -> str:
     """``url`` without user, password or secret options, for messages and logs; it need not be well-formed.
 
-    Everything before the last ``@`` goes, so a password with an unescaped ``/``, ``?`` or ``#`` does not show either,
-    and so does a port that is no number, since ``redis://:secret`` is a password without its ``@``. From a secret
-    option on, the rest goes. Where it cannot be told which is which, only the scheme stays.
+    Everything before the last ``@`` is removed, including a password with an unescaped ``/``, ``?`` or ``#``, and so is
+    a port that is not a number, because ``redis://:secret`` is a password without its ``@``. Everything from a secret
+    option on is removed. If the parts are ambiguous, only the scheme remains.
     """
     scheme, separator, rest = url.partition("://")
     if not separator:
@@ -32,13 +32,13 @@ def redact_url(url: str) -> str:
 
 
 def has_password(url: str) -> bool:
-    """Whether a password is in ``url``, before the hosts or in an option; it need not be well-formed."""
+    """Whether ``url`` contains a password, before the hosts or in an option; it need not be well-formed."""
     rest = url.partition("://")[2] or url
     credentials = rest.rpartition("@")[0]
     return bool(credentials.partition(":")[2] or _PASSWORD_OPTION.search(rest))
 
 
 def _may_be_shown(host: str) -> bool:
-    """Whether what stands for one of several hosts is one: a password without its ``@`` looks like a port."""
+    """Whether a part is really one of several hosts: a password without its ``@`` looks like a port."""
     name, colon, port = host.rpartition(":")
     return not colon or host.endswith("]") or bool(name and _PORT.fullmatch(port))

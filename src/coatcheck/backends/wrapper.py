@@ -1,4 +1,4 @@
-"""A backend that passes every call on to another one, for subclasses that do something before or after."""
+"""A backend that forwards every call to another one, for subclasses that add behaviour."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -7,15 +7,15 @@ from coatcheck.backends.base import Backend, BackendStatistics
 
 
 class BackendWrapper(Backend):
-    """Passes every call on to the backend inside.
+    """Forwards every call to the wrapped backend.
 
     Args:
-        backend: The backend inside, with the full interface (see `coatcheck.backends.as_backend`).
+        backend: The wrapped backend, with the full interface (see `coatcheck.backends.as_backend`).
 
     Attributes:
-        backend: The backend inside.
-        guard: Entered around every call but ``generate_id`` and ``statistics``, so it must be reusable at any time
-            from any thread. A subclass sets it, or overrides single methods.
+        backend: The wrapped backend.
+        guard: Entered around every call except ``generate_id`` and ``statistics``; must be reusable at any time from
+            any thread. A subclass sets it, or overrides single methods.
     """
 
     guard: AbstractContextManager[object] = nullcontext()
@@ -28,45 +28,45 @@ class BackendWrapper(Backend):
         return f"{type(self).__name__}({self.backend!r})"
 
     def generate_id(self) -> str:
-        """As the backend inside."""
+        """As the wrapped backend."""
         return self.backend.generate_id()
 
     def statistics(self) -> BackendStatistics | None:
-        """As the backend inside."""
+        """As the wrapped backend."""
         return self.backend.statistics()
 
     def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
-        """As the backend inside."""
+        """As the wrapped backend."""
         with self.guard:
             self.backend.set(key, value, ttl_seconds)
 
     def get(self, key: str) -> bytes | None:
-        """As the backend inside."""
+        """As the wrapped backend."""
         with self.guard:
             return self.backend.get(key)
 
     def delete(self, key: str) -> bool:
-        """As the backend inside."""
+        """As the wrapped backend."""
         with self.guard:
             return self.backend.delete(key)
 
     def head(self, key: str, n: int) -> bytes | None:
-        """As the backend inside."""
+        """As the wrapped backend."""
         with self.guard:
             return self.backend.head(key, n)
 
     def touch(self, key: str) -> None:
-        """As the backend inside."""
+        """As the wrapped backend."""
         with self.guard:
             self.backend.touch(key)
 
     def peek(self, key: str, n: int) -> bytes | None:
-        """As the backend inside."""
+        """As the wrapped backend."""
         with self.guard:
             return self.backend.peek(key, n)
 
     def scan(self, prefix: str) -> Iterator[str]:
-        """As the backend inside."""
+        """As the wrapped backend."""
         with self.guard:
             keys = self.backend.scan(prefix)
         return self._guarded(keys)
@@ -76,52 +76,52 @@ class BackendWrapper(Backend):
             yield from keys
 
     def ping(self) -> None:
-        """As the backend inside."""
+        """As the wrapped backend."""
         with self.guard:
             self.backend.ping()
 
     def close(self) -> None:
-        """As the backend inside."""
+        """As the wrapped backend."""
         with self.guard:
             self.backend.close()
 
     async def aset(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
-        """As the backend inside."""
+        """As the wrapped backend."""
         with self.guard:
             await self.backend.aset(key, value, ttl_seconds)
 
     async def aget(self, key: str) -> bytes | None:
-        """As the backend inside."""
+        """As the wrapped backend."""
         with self.guard:
             return await self.backend.aget(key)
 
     async def adelete(self, key: str) -> bool:
-        """As the backend inside."""
+        """As the wrapped backend."""
         with self.guard:
             return await self.backend.adelete(key)
 
     async def ahead(self, key: str, n: int) -> bytes | None:
-        """As the backend inside."""
+        """As the wrapped backend."""
         with self.guard:
             return await self.backend.ahead(key, n)
 
     async def apeek(self, key: str, n: int) -> bytes | None:
-        """As the backend inside."""
+        """As the wrapped backend."""
         with self.guard:
             return await self.backend.apeek(key, n)
 
     async def ascan(self, prefix: str) -> AsyncIterator[str]:
-        """As the backend inside."""
+        """As the wrapped backend."""
         with self.guard:
             async for key in self.backend.ascan(prefix):
                 yield key
 
     async def aping(self) -> None:
-        """As the backend inside."""
+        """As the wrapped backend."""
         with self.guard:
             await self.backend.aping()
 
     async def aclose(self) -> None:
-        """As the backend inside."""
+        """As the wrapped backend."""
         with self.guard:
             await self.backend.aclose()

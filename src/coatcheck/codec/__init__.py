@@ -1,4 +1,4 @@
-"""Python values to stored bytes and back; the only package that knows orjson."""
+"""Encodes Python values as stored bytes and decodes them; the only package that uses orjson."""
 
 from coatcheck.codec.characters import well_formed
 from coatcheck.codec.chunked.async_codec import (

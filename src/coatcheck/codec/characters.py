@@ -1,30 +1,30 @@
-"""Characters of content blocks as a model sees them, counted as far as needed; text without half characters."""
+"""Counts the characters of content blocks that a model reads, up to a limit; replaces lone surrogates in text."""
 
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 MEDIA_LIMIT = 1_000_000
-"""Characters of base64 up to which images and sounds of one result stay: a model sees the picture, not its encoding."""
+"""Characters of base64 up to which images and audio of a result pass: a model sees the image, not its encoding."""
 
 REPLACEMENT = "\ufffd"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _DIGITS_PER_BIT = 0.30103
-_MEDIA = ("image", "audio")  # no set: what a server calls a type need not be hashable
+_MEDIA = ("image", "audio")  # not a set: the type in a server's block need not be hashable
 
 
 def well_formed(text: str) -> str:
     """Return a text with ``U+FFFD`` in the place of lone surrogates, which UTF-8 and strict JSON parsers refuse.
 
-    They come from characters that another program cut in half.
+    They come from programs that split characters.
     """
     if text.isascii():
         return text
     try:
         text.encode()
     except UnicodeEncodeError:
-        # Halves that stand side by side, from two escapes, are one character.
+        # Adjacent surrogates of a pair, from two escapes, are one character.
         joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
         return _SURROGATE.sub(REPLACEMENT, joined)
     return text
@@ -42,7 +42,7 @@ def count_json_characters(value: Any, limit: int) -> int:
             if isinstance(part, str):
                 total += len(part) + 3
             elif isinstance(part, (dict, list, tuple)):
-                # Brackets and the comma behind; the last part inside brings a comma too many, if there is a part.
+                # Brackets and the comma after them, minus the comma after the last member, if there is one.
                 total += 2 if part else 3
                 waiting.append(_members(part) if isinstance(part, dict) else iter(part))
                 break
@@ -70,7 +70,7 @@ def _scalar(part: Any) -> int:
 
 
 def content_characters(blocks: Iterable[Any], limit: int) -> int:
-    """Count what a model sees of content blocks: text as it is, pictures and sounds only beyond ``MEDIA_LIMIT``."""
+    """Count the characters of content blocks that a model reads; media count only beyond ``MEDIA_LIMIT``."""
     total = media = 0
     for block in blocks:
         if is_media(block):
@@ -85,7 +85,7 @@ def content_characters(blocks: Iterable[Any], limit: int) -> int:
 
 
 def block_characters(block: Any, limit: int) -> int:
-    """Count the characters of one block that is neither picture nor sound."""
+    """Count the characters of a block that is neither an image nor audio."""
     text = text_of(block)
     return count_json_characters(block, limit) if text is None else len(text)
 
@@ -102,5 +102,5 @@ def text_of(block: Any) -> str | None:
 
 
 def is_media(block: Any) -> bool:
-    """Whether a block is a picture or a sound."""
+    """Whether a block is an image or audio."""
     return isinstance(block, dict) and block.get("type") in _MEDIA and isinstance(block.get("data"), str)

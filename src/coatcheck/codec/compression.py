@@ -1,7 +1,7 @@
 """Compression of payloads with zstd, for the network and for the memory of a store.
 
-The metadata stays readable and says so (``Metadata.zstd``), in a version of the format that coatcheck refused before it
-could read it. zstd comes with Python since 3.14, and before with the package ``backports.zstd``.
+The metadata stays readable and records the compression (``Metadata.zstd``), in a version of the format that earlier
+releases refuse. zstd is part of Python since 3.14; before, the package ``backports.zstd`` provides it.
 """
 
 import sys
@@ -27,16 +27,16 @@ def compress(payload: bytes | memoryview) -> bytes | None:
 
 
 def decompress(metadata: Metadata, payload: memoryview, most: int) -> memoryview:
-    """Decompress a payload; never takes more memory than its metadata says, which is checked first.
+    """Decompress a payload; the size in its metadata is checked first and bounds the memory.
 
     Args:
-        metadata: What the object says of itself.
-        payload: What it has.
-        most: Bytes that an object may have; 0 for no limit.
+        metadata: The object's metadata.
+        payload: Its compressed payload.
+        most: Maximum bytes of an object; 0 for no limit.
 
     Raises:
-        ObjectUnreadable: It has more, or is not what its metadata says.
-        MissingExtra: There is no zstd here.
+        ObjectUnreadable: It is larger, or does not match its metadata.
+        MissingExtra: zstd is not installed.
     """
     zstd = _zstd()
     if 0 < most < metadata.size:
@@ -56,7 +56,7 @@ def decompress(metadata: Metadata, payload: memoryview, most: int) -> memoryview
 
 
 def require_zstd() -> None:
-    """Raise ``MissingExtra`` where nothing can be compressed."""
+    """Raise ``MissingExtra`` if zstd is not installed."""
     _zstd()
 
 

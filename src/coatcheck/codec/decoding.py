@@ -1,4 +1,4 @@
-"""Bytes back to values."""
+"""Decodes stored bytes."""
 
 import json
 import re
@@ -14,10 +14,10 @@ MAX_TEXT_DEPTH = 200
 
 
 def decode(metadata: Metadata, payload: bytes | memoryview) -> Any:
-    """Return the value of a payload; of a tool result, the smallest JSON that loses nothing.
+    """Return the value of a payload; for a tool result, the smallest lossless JSON.
 
     Raises:
-        ValueError: The payload is not what its metadata says.
+        ValueError: The payload does not match its metadata.
     """
     if metadata.kind == "json":
         return load_exactly(payload) if metadata.careful else orjson.loads(payload)
@@ -30,26 +30,26 @@ def decode(metadata: Metadata, payload: bytes | memoryview) -> Any:
 
 
 _TEXT_BLOCK = re.compile(r'"text":\s*"((?:[^"\\]|\\u[0-9a-fA-F]{4}|\\[^u])*)')
-"""The text of a block, in JSON that may be cut."""
+"""The text of a block, in JSON that may be truncated."""
 
 
 def start_of_text(metadata: Metadata, start: bytes) -> str:
-    """Return how a stored text begins; ``""`` if the first bytes of its payload do not show it."""
+    """Return the start of a stored text; ``""`` if the first bytes of its payload do not contain it."""
     written = start.decode("utf-8", "ignore")
     if metadata.kind == "text":
         return written
     found = _TEXT_BLOCK.search(written) if metadata.kind == "result" else None
     try:
         return str(json.loads(f'"{found[1]}"', strict=False)) if found else ""
-    except ValueError:  # who can write to the store may have put anything there
+    except ValueError:  # other writers to the store may have stored anything there
         return ""
 
 
 def decode_result(metadata: Metadata, payload: bytes | memoryview) -> dict[str, Any] | None:
-    """Return a tool result exactly as it was on the wire, or ``None`` if the object is no tool result.
+    """Return a tool result exactly as it was on the wire, or ``None`` if the object is not a tool result.
 
     Raises:
-        ValueError: The payload is not what its metadata says.
+        ValueError: The payload does not match its metadata.
     """
     if metadata.kind != "result":
         return None
@@ -63,7 +63,7 @@ def load_json(text: str | bytes | bytearray | memoryview) -> Any:
     """Decode JSON.
 
     Raises:
-        ValueError: The text is no JSON.
+        ValueError: The text is not JSON.
     """
     return orjson.loads(text)
 
@@ -72,13 +72,13 @@ def load_exactly(text: str | bytes | memoryview) -> Any:
     """Decode JSON with integers of any size and lone surrogates kept, which the fast decoder changes or refuses.
 
     Raises:
-        ValueError: The text is no JSON, or nested too deeply.
+        ValueError: The text is not JSON, or nested too deeply.
     """
     return load_any_integers(bytes(text) if isinstance(text, memoryview) else text)
 
 
 def open_json_text(text: str) -> Any:
-    """Return the list or dict that a text spells out as JSON, or ``None`` if it is just text."""
+    """Return the list or dict of a JSON text, or ``None`` for other text."""
     stripped = text.strip() if text[:1].isspace() or text[-1:].isspace() else text
     if len(stripped) < 2 or (stripped[0], stripped[-1]) not in {("{", "}"), ("[", "]")}:  # noqa: PLR2004
         return None

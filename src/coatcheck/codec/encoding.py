@@ -1,4 +1,4 @@
-"""Python values to bytes. Encoding never fails because of a value."""
+"""Encodes Python values. Encoding never fails because of a value."""
 
 import re
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ from coatcheck.codec.json_encoders import dump_fast, dump_line_fast, encode_fall
 from coatcheck.codec.tool_results import ToolResult, is_large_result, result_value
 
 LONG_VALUE = 5000
-"""Items from which on a list is encoded in slices, so that its payload is not in memory twice."""
+"""Items from which a list is encoded in chunks, so that its payload is not in memory twice."""
 
 
 class Encoded:
-    """A value's payload and what is known of it; see ``Metadata`` for the fields.
+    """A value's payload and its properties; see ``Metadata`` for the fields.
 
     Attributes:
         content: The payload, or the buffer that it was written into.
@@ -43,13 +43,13 @@ class Encoded:
 
     @property
     def payload(self) -> bytes:
-        """The payload; a copy of it where it was written into a buffer, so ask for less where that will do."""
+        """The payload; a copy if it was written into a buffer, so prefer ``view``."""
         if self._payload is None:
             self._payload = self.content if isinstance(self.content, bytes) else self.content.payload()
         return self._payload
 
     def view(self) -> memoryview:
-        """Return the payload as it lies here, without a copy."""
+        """Return the payload without a copy."""
         return memoryview(self.content) if isinstance(self.content, bytes) else self.content.view()
 
     @property
@@ -74,7 +74,7 @@ def dump_shown(value: Any) -> bytes:
 
 
 def dump_each_shown(values: Iterable[Any]) -> list[bytes]:
-    """Do the same with many small values, in half the time."""
+    """Encode many small values for a reader, in half the time."""
     try:
         return [dump_fast(value) for value in values]
     except Exception:  # noqa: BLE001  # as in `try_dump`
@@ -110,10 +110,10 @@ def dump_line(value: Any) -> bytes:
 
 
 def dump_plain(value: Any, limit: int) -> bytes | None:
-    """Encode a plain value that may have ``limit`` characters as compact JSON; ``None`` for what has many more.
+    """Encode a plain value of at most about ``limit`` characters as compact JSON; ``None`` for a larger one.
 
-    It is ``None`` too where the value takes longer to be sure about: an object of another class somewhere, a key that
-    is no text, a number of more than 64 bits.
+    It is ``None`` too for values that take longer to check: with an object of another class, a key that is not a
+    string, a number of more than 64 bits.
     """
     try:
         return dump_fast(value) if is_small(value, limit, limit, with_keys=True) else None
@@ -122,7 +122,7 @@ def dump_plain(value: Any, limit: int) -> bytes | None:
 
 
 def encode(value: Any) -> Encoded:
-    """Encode any value: text as it is, all else as JSON."""
+    """Encode any value: text as UTF-8, anything else as JSON."""
     if isinstance(value, str):
         encoded = encode_text(value)
         if encoded is not None:
@@ -134,7 +134,7 @@ def encode(value: Any) -> Encoded:
 
 
 def _is_long(value: Any) -> bool:
-    # Not a dict: to cut one in slices costs as much as it saves.
+    # Not a dict: dividing one into chunks costs as much as it saves.
     return type(value) in {list, tuple} and len(value) >= LONG_VALUE
 
 
@@ -160,16 +160,16 @@ def _encode_result(result: dict[str, Any]) -> Encoded:
 
 
 def describe_result(result: dict[str, Any], payload: bytes | PayloadBuffer, *, careful: bool) -> Encoded:
-    """Combine the payload of a tool result with the type and length of the value that paths walk in it."""
+    """Combine the payload of a tool result with the type and length of its value."""
     if is_large_result(result):
-        # What a large text spells out is found in the sandbox; until then it counts as text.
+        # A large text is parsed in the sandbox; until then it counts as text.
         return Encoded("result", payload, "string", None, careful)
     shown = result_value(result)
     return Encoded("result", payload, json_type(shown), json_length(shown), careful)
 
 
 def encode_text(text: str) -> Encoded | None:
-    """Encode a text as UTF-8, or give ``None`` if it has lone surrogates and must become a JSON string."""
+    """Encode a text as UTF-8; ``None`` if it has lone surrogates and must become a JSON string."""
     try:
         return Encoded("text", str.encode(text, "utf-8"), "string", len(text))
     except UnicodeEncodeError:
@@ -180,7 +180,7 @@ def describe_payload(value: Any, payload: bytes | PayloadBuffer, *, careful: boo
     """Combine a JSON payload with the type and length of the value it came from."""
     kind = json_type(value)
     if kind is None:
-        # Not one of Python's plain types: what it became shows in the first byte.
+        # Not one of Python's plain types: its JSON type follows from the first byte.
         whole = payload.payload() if isinstance(payload, PayloadBuffer) else payload
         kind = _TYPE_OF_FIRST_BYTE.get(whole[:1], "number")
         if kind == "number" and whole.lstrip(b"-").isdigit():
@@ -226,7 +226,7 @@ def json_length(value: Any) -> int | None:
 
 
 def try_dump(value: Any) -> tuple[bytes, bool]:
-    """Encode as JSON, and tell whether it took the fallback encoder."""
+    """Encode as JSON; return whether the fallback encoder was used."""
     try:
         return dump_fast(value), False
     except Exception:  # noqa: BLE001  # orjson's refusal, or whatever a foreign object's conversion raised

@@ -1,6 +1,6 @@
-"""What is stored: one line of JSON metadata, then the payload.
+"""The stored format: one line of JSON metadata, then the payload.
 
-The metadata can be read from the first bytes alone, so that listing and looking never fetch or decode a payload.
+The metadata can be read from the first bytes, so that listings need no payload.
 """
 
 import re
@@ -14,18 +14,18 @@ from coatcheck.errors import ObjectUnreadable
 
 FORMAT_VERSION = 1
 COMPRESSED_VERSION = 2
-"""The same with a compressed payload, which would otherwise be taken for one that is not."""
+"""The same with a compressed payload."""
 
 CODED_VERSION = 3
-"""The same with a payload that a codec of the host's has changed, which may be compressed as well."""
+"""The same with a payload that a codec of the host has transformed, which may be compressed as well."""
 
 CODEC_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 
 HEAD_BYTES = 1024
-"""Bytes from the start of a stored value that are sure to hold its metadata."""
+"""Bytes at the start of a stored value that always contain its metadata."""
 
 ROOM_BYTES = 512
-"""Bytes that a payload made in pieces leaves for its metadata; with more of that it is copied after all."""
+"""Bytes that a chunked payload reserves for its metadata; with larger metadata it is copied."""
 
 MAX_TOOL_CHARACTERS = 200
 MAX_MEDIA_TYPE_CHARACTERS = 100
@@ -36,9 +36,9 @@ JsonType = Literal["object", "array", "string", "integer", "number", "boolean", 
 
 
 class Metadata(NamedTuple):
-    """What is known of a stored value without decoding it.
+    """The metadata of a stored value.
 
-    One is made at every operation, and a tuple is made in a third of the time of a frozen dataclass.
+    One is created at every operation, and a tuple takes a third of the time of a frozen dataclass.
 
     Attributes:
         kind: ``json`` (the payload is JSON), ``text`` (UTF-8 text) or ``result`` (a tool result as it was on the wire).
@@ -46,14 +46,14 @@ class Metadata(NamedTuple):
         type: JSON type of the value.
         length: Items, keys or characters of the value; ``None`` for scalars.
         created: When it was stored, in seconds since the epoch.
-        tool: The tool it came from.
-        media_type: Media type of the value where it is known to be other than JSON or plain text.
-        careful: The fallback encoder wrote the payload, and the exact decoder must read it: the fast one would change
-            numbers over 64 bits and lone surrogates.
+        tool: The tool that returned it.
+        media_type: Media type of the value, if it is other than JSON or plain text.
+        careful: Whether the fallback encoder wrote the payload, so that the exact decoder must read it: the fast one
+            would change numbers over 64 bits and lone surrogates.
         version: Version of this format.
-        zstd: Bytes that the payload takes compressed; ``None`` if it is not.
-        codec: Name of the codec of the host's that changed the payload before it was kept.
-        about: What its preview said it is, for listings; ``None`` if it was not previewed when it was stored.
+        zstd: Compressed size of the payload in bytes; ``None`` if it is not compressed.
+        codec: Name of the host's codec that transformed the payload.
+        about: A short description from its preview, for listings; ``None`` if it was stored without a preview.
     """
 
     kind: Kind
@@ -71,7 +71,7 @@ class Metadata(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether the payload is kept as it is, neither compressed nor changed by a codec."""
+        """Whether the payload is neither compressed nor transformed by a codec."""
         return self.zstd is None and self.codec is None
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class Metadata(NamedTuple):
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> "Metadata":
-        """Read what ``to_dict`` gave; unknown fields of later versions are passed over."""
+        """Parse the result of ``to_dict``; unknown fields of later versions are ignored."""
         return cls(**{name: facts[name] for name in _FIELDS if name in facts})
 
 
@@ -91,7 +91,7 @@ _VERSIONS = (FORMAT_VERSION, COMPRESSED_VERSION, CODED_VERSION)
 
 
 class PayloadBuffer:
-    """A payload that is written piece by piece, behind room for its metadata, so that storing it needs no copy.
+    """A payload that is written in chunks after space for its metadata, so that storing it needs no copy.
 
     Attributes:
         size: Bytes written so far.
@@ -105,32 +105,32 @@ class PayloadBuffer:
         self._buffer.write(b" " * ROOM_BYTES)
 
     def write(self, piece: bytes | memoryview) -> None:
-        """Add a piece of whole characters at the end."""
+        """Append a chunk of whole characters."""
         self.size += len(piece)
         whole = piece.obj if isinstance(piece, memoryview) else piece
         self.characters += len(piece) if isinstance(whole, bytes) and whole.isascii() else len(str(piece, "utf-8"))
         self._buffer.write(piece)
 
     def view(self) -> memoryview:
-        """Return what was written as it lies here; nothing is to be written after that."""
+        """Return the payload without a copy; nothing may be written afterwards."""
         return self._buffer.getbuffer()[ROOM_BYTES:]
 
     def payload(self) -> bytes:
-        """Return a copy of what was written."""
+        """Return a copy of the payload."""
         return bytes(self.view())
 
     def close(self, line: bytes) -> bytes:
-        """Put the line of metadata in its place and give the whole; nothing is to be written after that."""
+        """Insert the line of metadata and return the whole; nothing may be written afterwards."""
         if len(line) < ROOM_BYTES:
             self._buffer.seek(0)
-            with suppress(BufferError):  # a view of it is still held somewhere
+            with suppress(BufferError):  # a view of it still exists
                 self._buffer.write(line.ljust(ROOM_BYTES - 1) + b"\n")
                 return self._buffer.getvalue()
         return b"".join((line, b"\n", self.view()))
 
 
 def pack(metadata: Metadata, payload: bytes | PayloadBuffer) -> bytes:
-    """Join metadata and payload into the bytes that a backend keeps, in the version that says what was done to it."""
+    """Join metadata and payload into the bytes to store, in the version for its compression and codec."""
     kind, size, type_, length, created, tool, media_type, careful, _, zstd, codec, about = metadata
     facts: dict[str, Any] = {"kind": kind, "size": size, "type": type_, "created": created}
     facts["version"] = _version(zstd, codec)
@@ -149,14 +149,14 @@ def pack(metadata: Metadata, payload: bytes | PayloadBuffer) -> bytes:
     if about is not None:
         facts["about"] = _label(about, MAX_ABOUT_CHARACTERS)
     line = orjson.dumps(facts)
-    if len(line) >= HEAD_BYTES:  # the longest names of every kind together leave no room for what it is about
+    if len(line) >= HEAD_BYTES:  # the longest names together leave no room for the description
         facts.pop("about", None)
         line = orjson.dumps(facts)
     return payload.close(line) if isinstance(payload, PayloadBuffer) else b"".join((line, b"\n", payload))
 
 
 def _label(text: str, most: int) -> str:
-    """Cut a text that others wrote so that the line has room for it, whatever is in it."""
+    """Cut an untrusted text so that it fits into the line."""
     text = text[:most]
     if not text.isprintable():
         text = "".join(c if c.isprintable() else "?" for c in text)
@@ -200,7 +200,7 @@ def _metadata(line: bytes) -> Metadata:
 
 
 def _is_sound(metadata: Metadata) -> bool:
-    """Whether every field is what it must be: who can write to the store may have put anything there."""
+    """Whether every field is valid: other writers to the store may have stored anything there."""
     kind, size, type_, length, created, tool, media_type, careful, version, zstd, codec, about = metadata
     return bool(
         kind in _KINDS
@@ -228,5 +228,5 @@ def _version(zstd: int | None, codec: str | None) -> int:
 def _from_facts(facts: Any) -> Metadata:
     try:
         return Metadata(**facts)
-    except TypeError:  # fields of a later version, or no metadata at all
+    except TypeError:  # fields of a later version, or not metadata
         return Metadata.from_dict(facts)

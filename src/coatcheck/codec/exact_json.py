@@ -1,4 +1,4 @@
-"""JSON text to values with all digits of its integers, however large they are."""
+"""Decodes JSON with integers of any size exactly."""
 
 import decimal
 import json
@@ -9,24 +9,24 @@ import orjson
 _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 _BEYOND_64_BITS = b"0" * 19
 _CONVERTED_AT_ONCE = 2000
-"""Digits that are converted at once: both ways take time with their square, and Python refuses more than 4300."""
+"""Digits that are converted in one step: conversion takes quadratic time, and Python refuses more than 4300."""
 
 _BITS_AT_ONCE = 6600
-"""Bits of an integer of that many digits."""
+"""Bits of an integer with this number of digits."""
 
 MOST_DIGITS = 20_000
-"""Digits of an integer that is read as one, in 2 ms; of a longer one the digits are kept as a text."""
+"""Maximum digits of an integer, which takes 2 ms; a longer one is kept as a string."""
 
 
 def parse_exactly(text: str) -> Any:
     """Decode JSON text.
 
-    The fast decoder gives integers of more than 64 bits as floats, so texts that may hold one go through another.
+    The fast decoder returns integers of more than 64 bits as floats, so texts that may contain one use another decoder.
 
     Raises:
-        ValueError: The text is no JSON, or nested too deeply.
+        ValueError: The text is not JSON, or nested too deeply.
     """
-    # A regular expression took as long as reading the JSON; this takes a tenth of it.
+    # A regular expression took as long as parsing the JSON; this takes a tenth of it.
     digits = text.encode("utf-8", "replace").translate(_DIGITS)
     return load_any_integers(text) if _BEYOND_64_BITS in digits else orjson.loads(text)
 
@@ -35,7 +35,7 @@ def load_any_integers(text: str | bytes) -> Any:
     """Decode JSON with integers of any size and lone surrogates; ``NaN`` and infinities are null.
 
     Raises:
-        ValueError: The text is no JSON, or nested too deeply.
+        ValueError: The text is not JSON, or nested too deeply.
     """
     try:
         return json.loads(text, parse_int=any_integer, parse_constant=lambda _: None)
@@ -44,9 +44,9 @@ def load_any_integers(text: str | bytes) -> Any:
 
 
 def any_integer(digits: str) -> int | str:
-    """Convert the digits of an integer, exactly; of more than ``MOST_DIGITS`` give the same text.
+    """Convert the digits of an integer exactly; more than ``MOST_DIGITS`` are returned as text.
 
-    The sender decides how long a number is, so this takes much less time than the square of its length.
+    The sender controls the length of a number, so this takes much less than quadratic time.
     """
     if len(digits) <= _CONVERTED_AT_ONCE:
         return int(digits)
@@ -66,7 +66,7 @@ def _joined(digits: str, powers: dict[int, int]) -> int:
 
 
 def digits_of(number: int) -> str:
-    """Write an integer of any size; Python itself refuses beyond 4300 digits."""
+    """Format an integer of any size; Python itself refuses more than 4300 digits."""
     if number.bit_length() <= _BITS_AT_ONCE:
         return int.__repr__(number)
     exact = decimal.Context(prec=decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
@@ -75,7 +75,7 @@ def digits_of(number: int) -> str:
 
 
 def _as_decimal(number: int, powers: dict[int, decimal.Decimal]) -> decimal.Decimal:
-    """Convert by halves: multiplying decimals is fast, converting a long integer at once is not."""
+    """Convert by halves: multiplying decimals is fast, converting a long integer in one step is not."""
     if number.bit_length() <= _BITS_AT_ONCE:
         return decimal.Decimal(number)
     if number < 0:

@@ -1,4 +1,4 @@
-"""The fast encoder: plain values at full speed; it refuses what it would change."""
+"""The fast encoder, which refuses values that it would change, and the fallback encoder."""
 
 import base64
 import dataclasses
@@ -21,17 +21,17 @@ from coatcheck.codec.exact_json import digits_of
 from coatcheck.errors import counted
 
 MAX_DEPTH = 200
-"""Levels of nesting that are kept; the fast decoder's and jq's own limits lie above it."""
+"""Levels of nesting that are preserved; the limits of the fast decoder and of jq are higher."""
 
 FAST_DEPTH = 254
-"""Levels of nesting that the fast encoder writes."""
+"""Maximum levels of nesting of the fast encoder."""
 
 MAX_REPR_CHARACTERS = 1000
 _INT64_MIN, _UINT64_MAX = -(2**63), 2**64 - 1
 
 
 class Spliced:
-    """JSON that is put as it is in the place of a value, which is never decoded for that.
+    """Encoded JSON that is inserted in place of a value without decoding.
 
     Attributes:
         json: The JSON of one value; a view is not copied.
@@ -44,7 +44,7 @@ class Spliced:
 
 
 def convert(value: Any) -> Any:  # noqa: C901  # one branch for each kind of value
-    """Make one level of a Python object plain: the hook for what orjson does not know.
+    """Convert one level of a Python object to plain values: the hook for classes that orjson does not support.
 
     Raises:
         TypeError: The object has no JSON form; the fallback encoder then describes it.
@@ -54,7 +54,7 @@ def convert(value: Any) -> Any:  # noqa: C901  # one branch for each kind of val
     if hasattr(type(value), "__pydantic_serializer__") and hasattr(value, "model_dump"):
         return _model_members(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        # orjson's own way with them leaves out fields that begin with an underscore.
+        # orjson's own encoding of them omits fields that start with an underscore.
         return _fields(value, [field.name for field in dataclasses.fields(value)])
     if isinstance(value, (AbstractSet, ValuesView)):
         return list(value)
@@ -80,7 +80,7 @@ def convert(value: Any) -> Any:  # noqa: C901  # one branch for each kind of val
 
 
 def _model_members(model: Any) -> Any:
-    """Return a pydantic model as JSON-like values; or as Python's where it has none for a member."""
+    """Return a pydantic model as JSON-like values, or as Python values if a member has no JSON form."""
     try:
         return model.model_dump(mode="json", by_alias=True, warnings=False)
     except ValueError:
@@ -93,11 +93,11 @@ def _fields(value: Any, names: Iterable[str]) -> dict[str, Any]:
 
 
 def encode_fallback(value: Any, depth: int = 0, inside: Iterable[int] = ()) -> bytes:
-    """Encode any value; what has no JSON form becomes ``{"$repr": …, "type": …}``, bounded.
+    """Encode any value; an object without a JSON form becomes ``{"$repr": …, "type": …}``, bounded.
 
     Args:
         value: The value, or a part of one.
-        depth: Levels above it, where it is a part.
+        depth: Levels above it, if it is a part.
         inside: The ``id`` of each container above it.
     """
     return orjson.dumps(_plain(value, depth, set(inside)))
@@ -136,7 +136,7 @@ def _container(value: Any, depth: int, inside: set[int]) -> Any:
         converted = convert(value)
     except Exception:  # noqa: BLE001  # a foreign object may raise anything when it is asked for its contents
         return describe(value)
-    # One more level, so that an object that converts to another of its kind comes to an end.
+    # One more level, so that an object that converts to another of its class terminates.
     return _plain(converted, depth + 1, inside)
 
 
@@ -148,7 +148,7 @@ def _members(value: dict[Any, Any], depth: int, inside: set[int]) -> dict[str, A
 
 
 def key_name(key: Any, taken: Container[str]) -> str:
-    """Return the JSON name of a dict's key, another than those that are taken: of ``{1: …, "1": …}`` both are kept."""
+    """Return a unique JSON name for a dict's key: of ``{1: …, "1": …}`` both are kept."""
     name = _key(key)
     while name in taken:
         name = f"{name} ({type(key).__name__})"
@@ -189,7 +189,7 @@ def is_utf8(text: str) -> bool:
 
 
 def describe(value: Any) -> dict[str, str]:
-    """Describe an object that has no JSON form, within a bound."""
+    """Describe an object without a JSON form, within a bound."""
     kind = type(value)
     if isinstance(value, (dict, list, tuple, set, frozenset)):
         text = f"<{kind.__name__} of {counted(len(value), 'item')}, nested too deeply or inside itself>"
@@ -212,21 +212,21 @@ def _bounded_repr(value: Any) -> str:
 OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS
 
 LONG_SPLICED = 64 * 1024
-"""Bytes from which on what is spliced in is put in its place on its own."""
+"""Bytes from which spliced JSON is inserted separately."""
 
-_PLACE = b'"%b"' % secrets.token_hex(16).encode()  # random, and it never leaves the process
+_PLACE = b'"%b"' % secrets.token_hex(16).encode()  # random, and never leaves the process
 
 
 def dump_fast(value: Any, default: Callable[[Any], Any] | None = convert, options: int = OPTIONS) -> bytes:
-    """Encode as compact JSON; raises what orjson raises, or a foreign object that is asked for its contents."""
+    """Encode as compact JSON; raises the errors of orjson and of converted objects."""
     if "numpy" in sys.modules:
-        # Else no value is numpy's, and orjson would import it (0.15 s, 30 MB) at the first class it does not know.
+        # Otherwise no value is from numpy, and orjson would import it (0.15 s, 30 MB) at the first unknown class.
         options |= orjson.OPT_SERIALIZE_NUMPY
     return orjson.dumps(value, default=default, option=options)
 
 
 def is_too_deep(value: Any) -> bool:
-    """Whether a JSON value has more levels of lists and objects than strict encoders write, pydantic's among them."""
+    """Whether a JSON value has more levels of lists and objects than strict encoders such as pydantic's support."""
     try:
         dump_fast(value)
     except Exception:  # noqa: BLE001  # for its depth, or for what else the fast encoder refuses
@@ -241,7 +241,7 @@ def is_too_deep(value: Any) -> bool:
 
 
 def dump_line_fast(value: Any) -> bytes:
-    """Encode like ``dump_fast``, with a newline behind it; what is long and spliced in is copied once, not twice."""
+    """Encode like ``dump_fast``, with a newline at the end; long spliced JSON is copied once, not twice."""
     long: list[bytes | memoryview] = []
 
     def converted(part: Any) -> Any:

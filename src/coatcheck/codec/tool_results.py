@@ -1,6 +1,6 @@
-"""Tool results: the only module that knows how they are written on the wire, and what value paths walk in them.
+"""Tool results: the only module that depends on their wire format and defines their value for paths.
 
-A result of another form, as drafts of the protocol propose it, is read and written by changing this file.
+To support another form of results, as drafts of the protocol propose, change only this module.
 """
 
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ from coatcheck.codec.characters import content_characters, count_json_characters
 from coatcheck.codec.exact_json import parse_exactly
 
 PARSED_AT_ONCE = 256 * 1024
-"""Characters of text up to which a result is parsed where it is stored; larger ones are parsed in the sandbox."""
+"""Characters of text up to which a result is parsed when it is stored; larger ones are parsed in the sandbox."""
 
 
 CONTENT = "content"
-"""The member of the content blocks, on the wire and in the value that paths walk."""
+"""The member of the content blocks, on the wire and in the value for paths."""
 
 STRUCTURED = "structured"
-"""The member of the structured content in that value, where it says more than the blocks."""
+"""The member of the structured content in that value, if it differs from the blocks."""
 
 _STRUCTURED = "structuredContent"
 
@@ -74,7 +74,7 @@ def text_result(text: str, *, is_error: bool = False) -> Result:
 
 
 def wire_result(content: list[Any], structured: Any, meta: Any, *, is_error: bool) -> Result:
-    """Write a result that a library holds as parts; ``None`` for a part that there is not."""
+    """Build a wire result from parts; ``None`` for a missing part."""
     result: Result = {CONTENT: content, "isError": is_error}
     if structured is not None:
         result = with_structured(result, structured)
@@ -93,12 +93,11 @@ def is_finished(result: Any) -> bool:
 
 
 def result_value(result: dict[str, Any]) -> Any:
-    """Return the smallest JSON that loses nothing of a result.
+    """Return the value of a result: the smallest lossless JSON.
 
-    A sole text block gives its parsed JSON, or the text. So does ``structuredContent`` that only repeats the text: as
-    it is, wrapped as ``{"result": …}`` (with one text block for each item of a list), or as ``{"content": "<text>"}``.
-    Several text blocks alone give a list of what each of them holds. Anything else gives
-    ``{"content": […], "structured": …}``.
+    A single text block becomes its parsed JSON, or the text. So does ``structuredContent`` that only repeats the text:
+    directly, as ``{"result": …}`` (with one text block for each item of a list), or as ``{"content": "<text>"}``.
+    Several text blocks become a list of their contents. Anything else becomes ``{"content": […], "structured": …}``.
     """
     blocks, texts = _blocks(result)
     structured = structured_of(result)
@@ -116,7 +115,7 @@ def result_value(result: dict[str, Any]) -> Any:
 
 
 def result_text(result: dict[str, Any]) -> str | None:
-    """Return the text of a result that is one text, as it was; ``None`` if it is several blocks or more than text."""
+    """Return the original text of a result that is one text; ``None`` for several blocks or other content."""
     blocks, texts = _blocks(result)
     if len(texts) != 1 or len(blocks) != 1:
         return None
@@ -127,7 +126,7 @@ def result_text(result: dict[str, Any]) -> str | None:
 
 
 def is_large_result(result: dict[str, Any]) -> bool:
-    """Whether parsing a result would take long enough to matter to others."""
+    """Whether parsing a result would block the event loop noticeably."""
     _, texts = _blocks(result)
     return sum(map(len, texts)) > PARSED_AT_ONCE
 
@@ -138,7 +137,7 @@ def _blocks(result: dict[str, Any]) -> tuple[list[Any], list[str]]:
 
 
 _OF_A_TEXT = {"type", "text", "annotations", "_meta"}
-"""Keys of a text block: the last two say how to present it, and add nothing to what it says."""
+"""Keys of a text block: the last two concern its presentation, not its content."""
 
 
 def _is_plain_text(block: Any) -> bool:
@@ -172,7 +171,7 @@ def _repeats(texts: list[str], value: Any) -> bool:
 
 
 def parsed_or_text(text: str) -> Any:
-    """Return the list or dict that a text spells out as JSON, else the text."""
+    """Return the list or dict of a JSON text, else the text."""
     parsed = _parsed(text) if text.lstrip()[:1] in {"{", "["} else None
     return parsed if isinstance(parsed, (dict, list)) else text
 
@@ -188,28 +187,28 @@ def _parsed(text: str) -> Any:
 
 
 def seen_characters(result: dict[str, Any], stored: int) -> int:
-    """Estimate what a model would have seen of a whole result, without going through it.
+    """Estimate the characters of a whole result that a model would have read, without traversing it.
 
     Args:
         result: The result.
-        stored: Characters of all of it as JSON, or of its text alone where it has nothing else.
+        stored: Characters of all of it as JSON, or of its text if it has nothing else.
     """
     texts = sum(len(text_of(block) or "") for block in blocks_of(result))
     if structured_of(result) is None:
         return texts or stored
-    # As a rule the texts spell out the structured content, and a host shows one of them.
+    # Usually the texts repeat the structured content, and a host shows one of them.
     return texts if texts >= stored // 10 else stored - texts
 
 
 @dataclass(frozen=True, slots=True)
 class ResultSize:
-    """Characters of a tool result, counted once, up to a bound.
+    """The size of a tool result in characters, counted once, up to a bound.
 
-    Content and ``structuredContent`` are counted apart: they repeat each other, and a host shows one of them.
+    Content and ``structuredContent`` are counted separately: they repeat each other, and a host shows one of them.
 
     Attributes:
-        text: What a model sees of the content blocks.
-        structure: ``structuredContent`` as compact JSON; 0 where there is none.
+        text: The characters of the content blocks that a model reads.
+        structure: ``structuredContent`` as compact JSON; 0 without one.
     """
 
     text: int
@@ -217,7 +216,7 @@ class ResultSize:
 
     @property
     def larger(self) -> int:
-        """The larger of the two, which is what a model may see."""
+        """The larger of the two, which a model may read."""
         return max(self.text, self.structure)
 
     @property

@@ -1,6 +1,6 @@
-"""For the tests of backends that others write: `BackendContract` holds what every backend must do.
+"""Tests for third-party backends: `BackendContract` contains the requirements of every backend.
 
-The name is loaded when it is first used: it needs pytest, and importing this package does not.
+The name is loaded at first use, because it needs pytest and importing this package does not.
 """
 
 from importlib import import_module

@@ -1,5 +1,5 @@
 # ruff: noqa: D102, S101  (a test is asserts, and its name says what it is about)
-"""What every backend must do, as tests to run against a backend of your own.
+"""The requirements of every backend, as tests for your own backend.
 
 Example, the whole of a test file::
 
@@ -11,9 +11,9 @@ Example, the whole of a test file::
         def backend(self):
             return MyBackend()
 
-Each test works under a namespace of its own, so the store behind the backend may be shared and need not be empty.
-What a backend may leave out (asynchronous forms, ``head``, ``scan``, ``ping``, ``close``) is called as coatcheck calls
-it, with the defaults of `coatcheck.backends.Backend`. No pytest plugin is needed.
+Each test uses its own namespace, so the store of the backend may be shared and need not be empty. Optional methods
+(asynchronous forms, ``head``, ``scan``, ``ping``, ``close``) are called like coatcheck calls them, with the defaults of
+`coatcheck.backends.Backend`. No pytest plugin is needed.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ STRANGE_IDS = (
 
 
 class BackendContract:
-    """Subclass it under a name that begins with ``Test`` and override `backend`."""
+    """Subclass it with a name that starts with ``Test`` and override `backend`."""
 
     @pytest.fixture
     def backend(self) -> Any:
@@ -271,7 +271,7 @@ def _can_list(backend: Any) -> bool:
 
 
 def _run(backend: Any, calls: Callable[[Backend], Coroutine[Any, Any, None]], *, close: bool = True) -> None:
-    """Run ``calls`` in an event loop of their own, and close what belongs to it before it ends."""
+    """Run ``calls`` in a new event loop, and close its resources before it ends."""
 
     async def main() -> None:
         full = as_backend(backend)
@@ -285,7 +285,7 @@ def _run(backend: Any, calls: Callable[[Backend], Coroutine[Any, Any, None]], *,
 
 
 def _lifetime(read: Callable[[], bytes | None], start: float) -> float:
-    """Seconds from ``start`` until ``read`` says that the value is gone."""
+    """Seconds from ``start`` until ``read`` returns no value."""
     for _ in _waiting(start):
         if read() is None:
             return time.monotonic() - start

@@ -1,4 +1,4 @@
-"""A pytest plugin for testing a server that uses coatcheck; loaded by pytest where coatcheck is installed.
+"""A pytest plugin for testing servers that use coatcheck; loaded by pytest if coatcheck is installed.
 
 Fixtures:
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from coatcheck.containers import Container
     from coatcheck.settings import Settings
 
-# Everything else is imported in the fixtures: pytest loads this file for every project beside which coatcheck stands.
+# Other imports are in the fixtures, because pytest loads this file for every project in the same environment.
 
 
 @pytest.fixture
 def coatcheck_settings() -> "Settings":
-    """Settings with their defaults, and what the environment says; override this fixture to change them."""
+    """Settings from the environment and the defaults; override this fixture to change them."""
     from coatcheck.settings import Settings
 
     return Settings()
@@ -33,7 +33,7 @@ def coatcheck_settings() -> "Settings":
 
 @pytest.fixture
 def coatcheck_container(coatcheck_settings: "Settings") -> "Iterator[Container]":
-    """A fresh container; what it opened is closed after the test."""
+    """A fresh container, which is closed after the test."""
     from coatcheck.containers import Container
     from coatcheck.wiring.ownership import forget
     from coatcheck.wiring.validation import validate

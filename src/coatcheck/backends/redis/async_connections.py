@@ -1,4 +1,4 @@
-"""The asynchronous connections of one event loop to one server, or to whatever sentinels name."""
+"""The asynchronous connections of one event loop to one server, or to the primary that sentinels name."""
 
 import asyncio
 import math
@@ -6,10 +6,10 @@ from types import TracebackType
 from typing import Any
 
 STEP_SECONDS = 0.02
-"""Interval at which the lag of the event loop is measured: a large answer takes many turns, none of them long."""
+"""Seconds between measurements of the event loop's lag: a large response takes many short iterations."""
 
 PUNCTUAL_SECONDS = 0.005
-"""Seconds by which a loop that keeps up may be late."""
+"""Seconds by which a loop without lag may be late."""
 
 MOST_LATE_SECONDS = 15.0
 
@@ -17,12 +17,12 @@ MOST_LATE_SECONDS = 15.0
 class LoopTimeout:
     """Cancels work after a timeout, as ``asyncio.timeout`` does; seconds in which the event loop lagged do not count.
 
-    In an overloaded process, the answer of a server often arrives long before the loop reads it. A timeout by the clock
-    would then report a healthy server as unreachable, and the circuit breaker would make that worse. How far the loop
-    lags shows in how late it calls a timer.
+    In an overloaded process, a server's response often arrives long before the loop reads it. A timeout by the clock
+    would then report a healthy server as unreachable, and the circuit breaker would make that worse. The lag is
+    measured by the delay of a timer.
 
     One instance serves all work of one event loop with the same timeout: one timer for all, which runs only while there
-    is work. So work is cancelled up to one step late, and work that ends in time costs hardly anything::
+    is work. So work is cancelled up to one step late, and work that ends in time costs almost nothing::
 
         timeout = LoopTimeout(0.8)
         with timeout():
@@ -43,7 +43,7 @@ class LoopTimeout:
         self._working: dict[_Work, None] = {}  # in the order in which they are due, for all have the same time
 
     def __call__(self) -> "_Work":
-        """Return the context for one piece of work; it raises ``TimeoutError`` when the time is over."""
+        """Return the context of one piece of work, which raises ``TimeoutError`` when the timeout expires."""
         return _Work(self, self._working)
 
     def begin(self, work: "_Work") -> None:
@@ -126,14 +126,14 @@ FIRST_PAUSE_SECONDS = 0.02
 
 
 class Connections:
-    """Sends commands over connections of the redis package, and keeps those for the next ones.
+    """Sends commands over connections of the redis package, and reuses the connections.
 
-    It does what the package's own client does with its pool, in half the time, since there are no subscriptions,
-    transactions and observers to think of. A command whose connection was refused or lost is sent again. The caller
-    sees to it that commands can be repeated, that few are on their way at a time, and that none takes too long.
+    It does the same as the package's own client and pool in half the time, without subscriptions, transactions and
+    observers. A command whose connection was refused or lost is sent again. The caller ensures that commands can be
+    repeated, limits their concurrency, and sets the timeout.
 
     Args:
-        pool: A pool of the package, which makes the connections and is not used for anything else.
+        pool: A pool of the package, which only creates the connections.
     """
 
     def __init__(self, pool: Any) -> None:
@@ -149,7 +149,7 @@ class Connections:
         self._timed_out = RedisTimeoutError
 
     async def execute_command(self, *command: Any) -> Any:
-        """Send a command and give the answer as it comes."""
+        """Send a command and return the raw response."""
         left, pause = RETRIES, FIRST_PAUSE_SECONDS
         while True:
             connection = self._idle.pop() if self._idle else self._new()
@@ -170,7 +170,7 @@ class Connections:
             left, pause = left - 1, 2 * pause
 
     async def close_idle(self) -> None:
-        """Close the connections that nothing is being done with; they are opened again when they are needed."""
+        """Close the idle connections; they are reopened when they are needed."""
         for connection in list(self._idle):
             await connection.disconnect(nowait=True)
 
@@ -190,7 +190,9 @@ class Connections:
         else:
             await self._connect_in_time(connection)
         primary = getattr(self.pool, "master_address", None)
-        if primary != self._primary:  # sentinels have named another one: who is still connected to the last is not
+        if (
+            primary != self._primary
+        ):  # sentinels have named another primary: connections to the previous one are outdated
             self._primary = primary
             await self.close_idle()
 

@@ -1,4 +1,4 @@
-"""Clients of the redis package for a cluster: each key is looked for at the node that has its slot."""
+"""Clients of the redis package for a cluster: each key is sent to the node that has its slot."""
 
 import asyncio
 import threading
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import redis as redis_package
 
 NODE_SHARE = 0.7
-"""How much of an operation's time one node may take, so that one that hangs leaves enough to ask for its successor."""
+"""Fraction of an operation's time for one node, so that a hanging one leaves time for its successor."""
 
 _RETRIES = 4  # a node that fails costs one, and so does each connection that is closed because it failed
 _EXTRA_CONNECTIONS = 2  # of each node, for learning which node has which slot
 
 
 class ClusterClients(RedisClients):
-    """Clients of a cluster. They learn which node has which slot, and follow slots that move or fail over."""
+    """Clients of a cluster. They discover the nodes of slots, and follow slots that move or fail over."""
 
     def __init__(self, address: RedisAddress, options: dict[str, Any], budget: Budget) -> None:
         super().__init__(address, options, budget)
@@ -43,7 +43,7 @@ class ClusterClients(RedisClients):
             raise ValueError("max_connections must be positive")
 
     def client(self) -> Any:
-        """The synchronous client; making it asks a node of the cluster for all others."""
+        """The synchronous client; its creation requests all nodes from one of the cluster."""
         with self._making:
             if self._made is None:
                 self._made = self._new_client()
@@ -57,7 +57,7 @@ class ClusterClients(RedisClients):
         health_check_interval = self.options["health_check_interval"]
 
         class Pool(BlockingConnectionPool):
-            """Waits for a free connection, and looks after idle ones: the cluster passes no such option on."""
+            """Waits for a free connection, and checks idle ones: the cluster does not forward these options."""
 
             def __init__(self, **options: Any) -> None:
                 super().__init__(health_check_interval=health_check_interval, **options)  # type: ignore[no-untyped-call]
@@ -96,10 +96,10 @@ class ClusterClients(RedisClients):
         in_a_thread = self._execute_in_time
 
         class ClusterClient(RedisCluster):
-            """Finds keys that are on their way to another node, too, and learns the slots for all callers."""
+            """Also finds keys that are being moved to another node, and loads the slots for all callers."""
 
             async def initialize(self, *args: Any, **options: Any) -> Any:
-                # One who is cancelled meanwhile would close the connections of all the others.
+                # A caller that is cancelled meanwhile would close the connections of all others.
                 learning = asyncio.ensure_future(super().initialize(*args, **options))
                 learning.add_done_callback(lambda done: done.cancelled() or done.exception())
                 return await asyncio.shield(learning)
@@ -146,7 +146,7 @@ class ClusterClients(RedisClients):
             await client.nodes_manager.aclose(nodes)
 
     def places(self) -> Sequence[Any]:
-        """The primaries: each has names of its own."""
+        """The primaries, which have different keys."""
         return [node.name for node in self.client().get_primaries()]
 
     async def aplaces(self, client: Any) -> Sequence[Any]:

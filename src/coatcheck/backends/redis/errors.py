@@ -1,4 +1,4 @@
-"""The errors of Redis: what happened, and what to do about it."""
+"""The errors of Redis: what happened, and what to do."""
 
 import socket
 import ssl
@@ -97,7 +97,7 @@ class RedisUnavailable(ObjectStoreUnavailable):
         kind: The kind of error, one word: refused, unknown_host, no_socket, not_permitted, tls, connect_timeout,
             timeout, busy, dropped, authentication, permission, full, read_only, loading, disk, cluster, no_cluster,
             slots, moving, no_primary, no_sentinel, sentinel_authentication, database, failed.
-        answered: Whether Redis itself has refused, or we never asked it, rather than not answered.
+        answered: Whether Redis itself has refused, or no request was sent, as opposed to no response.
     """
 
     def __init__(self, address: str, kind: str, detail: str = "") -> None:
@@ -115,11 +115,11 @@ class ErrorTranslator:
 
     Args:
         address: As in `RedisUnavailable`.
-        secrets: What texts must not show.
+        secrets: The secrets that texts must not contain.
 
     Attributes:
         address: As in `RedisUnavailable`.
-        errors: What to catch.
+        errors: The exceptions to catch.
     """
 
     def __init__(self, address: str, secrets: tuple[str, ...]) -> None:
@@ -136,7 +136,7 @@ class ErrorTranslator:
         return RedisUnavailable(self.address, kind, detail)
 
     def shown(self, error: Exception) -> Exception | None:
-        """``error``, if it may be seen: a traceback shows causes, and old servers quote a whole AUTH in theirs."""
+        """``error`` unless it contains a secret: tracebacks show causes, and old servers quote the whole AUTH."""
         text = str(error)
         return None if any(secret in text for secret in self._secrets) else error
 
@@ -175,7 +175,7 @@ def _error_kind(error: BaseException) -> str:
 
 
 def _group_kind(error: BaseException) -> str | None:
-    """What the clients for sentinels and clusters say; the texts are the package's own."""
+    """The kind of an error of the clients for sentinels and clusters, by the package's texts."""
     from redis import exceptions
 
     text = str(error)
@@ -213,7 +213,7 @@ def _socket_error_kind(error: OSError) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """``error`` and what led to it, the nearest first; bounded, since chains can be circular."""
+    """``error`` and its causes, the nearest first; bounded, because chains can be circular."""
     current: BaseException | None = error
     for _ in range(8):
         if current is None:

@@ -15,14 +15,14 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True)
 class _LoopState:
-    """What one event loop has.
+    """The client of one event loop.
 
     Attributes:
         client: Its client.
         guard: The generator whose end closes the client.
-        turns: Lets in as many operations at a time as there may be connections.
-        timeout: Ends operations that take too long.
-        turn_timeout: Ends waits for a turn that take too long.
+        turns: Limits concurrent operations to the number of connections.
+        timeout: Cancels operations that take too long.
+        turn_timeout: Cancels waits for a connection that take too long.
     """
 
     client: Any
@@ -38,11 +38,11 @@ class LoopClients:
     A client is closed by ``aclose`` in its loop, and on its own when the loop ends as ``asyncio.run`` ends it.
 
     Args:
-        clients: Makes and closes the clients.
+        clients: Creates and closes the clients.
         translator: Translates the errors of the redis package.
-        most: Connections, and so operations, at a time.
-        timeout: Seconds that an operation may take.
-        turn_timeout: Seconds of these that it may wait for its turn.
+        most: Maximum connections, and thus concurrent operations.
+        timeout: Maximum seconds of an operation.
+        turn_timeout: Maximum seconds of these for waiting for a connection.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class LoopClients:
         self._lock = threading.Lock()
 
     async def run(self, work: "Callable[..., Awaitable[Result]]", *args: Any) -> Result:
-        """Return what ``work(client, *args)`` gives; it uses one connection at a time."""
+        """Return the result of ``work(client, *args)``, which uses one connection at a time."""
         state = self._loops.get(asyncio.get_running_loop()) or await self._new()
         turns = state.turns
         try:
@@ -77,7 +77,7 @@ class LoopClients:
             raise unavailable from self._translator.shown(error)
 
     async def aclose(self) -> None:
-        """Close the client of the running loop; a later operation makes a new one."""
+        """Close the client of the running loop; a later operation creates a new one."""
         state = self._loops.get(asyncio.get_running_loop())
         if state:
             await state.guard.aclose()
@@ -103,7 +103,7 @@ class LoopClients:
             for other in [other for other in self._loops if other.is_closed()]:
                 del self._loops[other]
             self._loops[loop] = state
-        # Started here, the generator is known to the loop, which closes what it knows when it shuts down.
+        # The loop registers a generator that is started here, and closes it at shutdown.
         await anext(state.guard)
         return state
 

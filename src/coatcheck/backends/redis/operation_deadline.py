@@ -1,4 +1,4 @@
-"""How long an operation on Redis may take altogether: connecting, handshake, retries and answer."""
+"""The deadline of a whole Redis operation: connecting, handshake, retries and response."""
 
 import threading
 import time
@@ -11,11 +11,11 @@ _LEAST_SECONDS = 0.001  # 0 would mean "do not block"
 
 
 class Budget(threading.local):
-    """The seconds that the running operation of each thread still has.
+    """The remaining seconds of the running operation of each thread.
 
     Args:
-        seconds: What an operation has at its start, and again after each mebibyte that came through: a large value may
-            take its time as long as it moves.
+        seconds: Seconds at the start of an operation, and again after each transferred mebibyte, so that a large value
+            may take longer as long as it progresses.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -32,20 +32,20 @@ class Budget(threading.local):
             self._until = None
 
     def renew(self) -> None:
-        """Count from now again."""
+        """Restart the deadline."""
         if self._until is not None:
             self._until = time.monotonic() + self._seconds
 
     def left(self) -> float | None:
-        """Seconds that are left, more than 0; ``None`` outside of an operation."""
+        """Remaining seconds, more than 0; ``None`` outside of an operation."""
         return None if self._until is None else max(self._until - time.monotonic(), _LEAST_SECONDS)
 
 
 def with_deadline(budget: Budget, kind: type) -> type:  # noqa: C901  (four short methods)
-    """Create a subclass of a synchronous connection class of the redis package that keeps to ``budget``.
+    """Create a subclass of a synchronous connection class of the redis package that respects ``budget``.
 
-    The timeouts of the class itself start again at each step of an operation, and are one timeout for the whole of a
-    large value. They apply as well, where they are shorter.
+    The timeouts of the class itself restart at each step of an operation, and are a single timeout for a whole large
+    value. They also apply, if they are shorter.
     """
 
     class DeadlineConnection(kind):  # type: ignore[misc]

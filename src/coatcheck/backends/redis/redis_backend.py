@@ -1,4 +1,4 @@
-"""The backend that keeps objects in Redis, or in Valkey and others that speak its protocol."""
+"""The backend that stores objects in Redis, Valkey or a compatible server."""
 
 import io
 import math
@@ -20,7 +20,7 @@ from coatcheck.backends.redis.redis_clients import RedisClients, SentinelClients
 from coatcheck.backends.redis.redis_url import RedisAddress, malformed, parse_redis_url
 from coatcheck.errors import MissingExtra, SettingsError
 
-# Values over this go to and fro in a worker thread and in pieces of this size; see docs/decisions/backends.md.
+# Larger values are transferred in a worker thread in chunks of this size; see docs/decisions/backends.md.
 PIECE_BYTES = 4 * 2**20
 _SCAN_COUNT = 500
 _HEALTH_CHECK_SECONDS = 30
@@ -33,7 +33,7 @@ _LONGEST_TTL_MS = 10**15  # some 30 000 years; the server refuses what overflows
 
 
 class _Names:
-    """Turns what SCAN names into keys, each once: SCAN may name one several times."""
+    """Converts the names of SCAN to keys, each once: SCAN may return one several times."""
 
     def __init__(self, prefix_length: int) -> None:
         self._prefix_length = prefix_length
@@ -47,38 +47,38 @@ class _Names:
 
 
 class RedisBackend(Backend):
-    """Keeps objects in Redis, with its own expiry; bounds are the server's ``maxmemory``.
+    """Stores objects in Redis, with its expiry; the bound is the server's ``maxmemory``.
 
-    Nothing connects before the first operation. An operation that Redis does not carry out raises `RedisUnavailable`,
-    an `ObjectStoreUnavailable` that names the address and the kind of error, never a password. A connection that
-    has died is replaced and the operation tried again, twice at most; one that timed out is not.
+    Nothing connects before the first operation. A failed operation raises `RedisUnavailable`,
+    an `ObjectStoreUnavailable` that names the address and the kind of error, never a password. A lost
+    connection is replaced and the operation retried, at most twice; an operation that timed out is not retried.
 
-    Values over 4 MiB are read and written in a worker thread, in pieces, so that the event loop continues meanwhile.
-    Synchronous and asynchronous operations have connections of their own, the asynchronous ones per event loop. Those
-    are closed by ``aclose()`` in their loop, and by themselves when the loop ends as ``asyncio.run`` ends it.
+    Values over 4 MiB are read and written in a worker thread, in chunks, so that the event loop is not blocked.
+    Synchronous and asynchronous operations have separate connections, the asynchronous ones for each event loop. Those
+    are closed by ``aclose()`` in their loop, and automatically when the loop ends as with ``asyncio.run``.
 
     Args:
         redis_url: ``redis://[[user]:password@]host[:port][/db]``, ``unix://[[user]:password@]/path/to/socket[?db=0]``,
             ``redis+sentinel://[[user]:password@]host[:port][,host[:port]…]/service[/db]`` or
             ``redis+cluster://[[user]:password@]host[:port][,host[:port]…]``; ``rediss…`` for TLS. Connection options of
-            the redis package with plain values, such as ``socket_timeout``, may follow a ``?`` and go before the
+            the redis package with plain values, such as ``socket_timeout``, may follow a ``?`` and override the
             arguments below.
-        prefix: What stands before each key in Redis. Backends with different prefixes share a server; no prefix
-            should be the beginning of another.
-        max_connections: Most connections at a time, for the synchronous form and for each event loop; who needs one
-            more waits for up to half of ``timeout``.
-        timeout: Seconds an operation may take altogether, retries included; one on a value over 4 MiB may go on for as
-            long as each MiB comes through in this time.
-        connect_timeout: Seconds to wait for a connection, of these; without it half of them.
-        sentinel_username: With ``redis+sentinel://``, our name at the sentinels.
-        sentinel_password: With ``redis+sentinel://``, our password at the sentinels.
-        ca_file: With ``rediss…``, the certificates (PEM) that sign the server's; without it, those the system trusts.
-            The server's name is checked too; only ``?ssl_check_hostname=false`` in the URL leaves that out.
-        client_certificate: With ``rediss…``, our own certificate (PEM).
+        prefix: The prefix of each key in Redis. Backends with different prefixes can share a server; no prefix should
+            be the start of another.
+        max_connections: Maximum connections, for the synchronous form and for each event loop; further callers wait for
+            up to half of ``timeout``.
+        timeout: Maximum seconds of an operation, retries included; on a value over 4 MiB it may take longer as long as
+            each MiB is transferred within this time.
+        connect_timeout: Seconds of these for connecting; by default half of them.
+        sentinel_username: With ``redis+sentinel://``, the user name at the sentinels.
+        sentinel_password: With ``redis+sentinel://``, the password at the sentinels.
+        ca_file: With ``rediss…``, the CA certificates (PEM) of the server; by default those of the system. The server's
+            name is checked too, unless the URL has ``?ssl_check_hostname=false``.
+        client_certificate: With ``rediss…``, the client certificate (PEM).
         client_key: The key of ``client_certificate``, if it is not in the same file.
 
     Raises:
-        SettingsError: The URL cannot be used.
+        SettingsError: The URL is invalid.
         MissingExtra: The redis package is not installed.
     """
 
@@ -107,7 +107,7 @@ class RedisBackend(Backend):
             "socket_timeout": timeout,
             "socket_connect_timeout": timeout / 2 if connect_timeout is None else connect_timeout,
             "health_check_interval": _HEALTH_CHECK_SECONDS,
-            "protocol": 2,  # the older one is understood by old servers and by proxies too
+            "protocol": 2,  # the older version is supported by old servers and proxies too
             **({} if "path" in self._address.options else {"socket_keepalive": True}),
             **unnamed(),
             **_tls_options(ca_file, client_certificate, client_key, tls=self._address.tls),
@@ -137,7 +137,7 @@ class RedisBackend(Backend):
         return uuid_id()
 
     def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
-        """Keep ``value`` under ``key``; its time to live is rounded up to a millisecond."""
+        """Store ``value`` under ``key``; its time to live is rounded up to a millisecond."""
         with self._operation():
             self._clients.client().set(self._name(key), value, px=_milliseconds(ttl_seconds))
 
@@ -149,7 +149,7 @@ class RedisBackend(Backend):
             return self._whole(name) if found and len(found) == PIECE_BYTES else found
 
     def delete(self, key: str) -> bool:
-        """Remove ``key``; whether it was there. Redis frees the memory in the background."""
+        """Delete ``key``; return whether it existed. Redis frees the memory in the background."""
         with self._operation():
             return bool(self._clients.client().unlink(self._name(key)))
 
@@ -159,7 +159,7 @@ class RedisBackend(Backend):
             return self._first(self._name(key), n)
 
     def scan(self, prefix: str) -> Iterator[str]:
-        """The keys that begin with ``prefix``; Redis looks at every key it has for this, in steps."""
+        """The keys that start with ``prefix``; Redis scans all its keys for this, in steps."""
         pattern, names = self._pattern(prefix), _Names(len(self._prefix))
         with self._operation():
             places = self._clients.places()
@@ -173,7 +173,7 @@ class RedisBackend(Backend):
                     break
 
     def ping(self) -> None:
-        """Return if Redis answers and accepts the credentials, else raise `RedisUnavailable`."""
+        """Return if Redis is available and accepts the credentials, else raise `RedisUnavailable`."""
         with self._operation():
             self._clients.client().ping()
 
@@ -220,7 +220,7 @@ class RedisBackend(Backend):
         await self._loops.run(_execute, "PING")
 
     async def aclose(self) -> None:
-        """As ``close``, and also close the connections of the running event loop."""
+        """As ``close``, including the connections of the running event loop."""
         self.close()
         await self._loops.aclose()
 
@@ -230,7 +230,7 @@ class RedisBackend(Backend):
         return found if found or self._clients.client().exists(name) else None
 
     def _whole(self, name: bytes) -> bytes | None:
-        """A large value, read in pieces but at one moment: whole copies of it would stop all other threads."""
+        """A large value, read in chunks of one transaction: copies of the whole would block all other threads."""
         from redis.exceptions import AskError
 
         client = self._clients.client()
@@ -241,18 +241,18 @@ class RedisBackend(Backend):
                         pipeline.getrange(name, start, start + PIECE_BYTES - 1)
                     pipeline.strlen(name)
                     *pieces, size_then = pipeline.execute()
-            except AskError:  # its slot is on its way to another node, where only a single command can follow
+            except AskError:  # its slot is being moved to another node, which only a single command can follow
                 return cast("bytes", client.getrange(name, 0, -1)) or self._first(name, 1)
             if size_then == size:
                 joined = io.BytesIO()
-                for piece in pieces:  # one by one, so that other threads have their turn between two
+                for piece in pieces:  # one by one, so that other threads can run in between
                     joined.write(piece)
                 return joined.getvalue()  # its own memory, not a copy
         return self._first(name, 1)
 
     @contextmanager
     def _operation(self) -> Iterator[None]:
-        """One synchronous operation: within its time, with errors of ours."""
+        """One synchronous operation with its deadline and our errors."""
         try:
             with self._budget.running():
                 yield

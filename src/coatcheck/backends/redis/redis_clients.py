@@ -1,7 +1,7 @@
-"""Clients of the redis package for one server, for a service that sentinels look after, and for a cluster.
+"""Clients of the redis package for one server, for sentinels, and for a cluster.
 
-Each kind says how to make and close the synchronous client and those of the event loops, and where to look for
-names. Nothing here connects before the first operation.
+Each class creates and closes the synchronous client and those of the event loops, and names the servers to scan.
+Nothing connects before the first operation.
 """
 
 import copy
@@ -18,33 +18,33 @@ if TYPE_CHECKING:
     import redis as redis_package
 
 PAUSES = (0.2, 0.02)
-"""Seconds before a retry, the longest and the first; they double."""
+"""Maximum and first delay of a retry in seconds; the delay doubles."""
 
 SENTINEL_SHARE = 0.25
-"""How much of an operation's time one sentinel may take, so that one that hangs leaves enough for the next."""
+"""Fraction of an operation's time for one sentinel, so that a hanging one leaves time for the next."""
 
 
 class RedisClients(ABC):
-    """Makes and keeps the clients for one address.
+    """Creates and caches the clients for one address.
 
     Args:
         address: Where to connect.
         options: Keyword arguments of the connection pools.
-        budget: What synchronous operations keep to.
+        budget: The deadline of synchronous operations.
     """
 
     def __init__(self, address: RedisAddress, options: dict[str, Any], budget: Budget) -> None:
         self.address = address
         self.options = options
         self.budget = budget
-        # Asynchronous operations have a deadline around all of them, and take turns before they ask for a connection:
-        # what the package does for each step of them on its own would only take time.
+        # Asynchronous operations have a common deadline, and are limited before they request a connection: the package's
+        # own timeouts for each step would only cost time.
         self.async_options = {name: value for name, value in options.items() if name != "timeout"}
         self.async_options["socket_timeout"] = None
 
     @abstractmethod
     def check(self) -> None:
-        """Raise ``TypeError`` or ``ValueError`` where no connection can be made with the options; opens none."""
+        """Raise ``TypeError`` or ``ValueError`` if no connection can be created with the options; opens none."""
 
     @abstractmethod
     def client(self) -> "redis_package.Redis":
@@ -52,7 +52,7 @@ class RedisClients(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Close the connections of the synchronous client; it opens new ones when it is used again."""
+        """Close the connections of the synchronous client; it opens new ones at the next use."""
 
     def close_idle(self) -> None:  # noqa: B027  (a cluster's client does it on its own)
         """Close idle connections after one did not answer: the others may be dead too."""
@@ -69,7 +69,7 @@ class RedisClients(ABC):
         """As ``close_idle``, for a client of the running event loop."""
 
     def places(self) -> Sequence[Any]:
-        """Where to look for names; `scan` takes one of them."""
+        """The servers to scan; `scan` takes one of them."""
         return (None,)
 
     async def aplaces(self, client: Any) -> Sequence[Any]:
@@ -91,12 +91,12 @@ class RedisClients(ABC):
 
 
 class PooledClients(RedisClients):
-    """What one server and sentinels have in common: a client with one pool of connections."""
+    """The common part for one server and sentinels: a client with one connection pool."""
 
     _made: "redis_package.Redis | None" = None
 
     def client(self) -> "redis_package.Redis":
-        """The synchronous client; two threads that ask first at the same time get one and the same."""
+        """The synchronous client; concurrent threads get the same one."""
         if self._made is None:
             self._made = self.new_client()
         return self._made
@@ -157,9 +157,9 @@ class ServerClients(PooledClients):
 
 
 class SentinelClients(PooledClients):
-    """Clients of a service that sentinels look after: each new connection asks them where the primary is."""
+    """Clients of a service with sentinels: each new connection asks them for the primary."""
 
-    # What sentinels are given of the options of the connections to the primary.
+    # The options of connections to the primary that also apply to sentinels.
     _PASSED_ON: ClassVar = ("health_check_interval", "protocol", "driver_info", "lib_name", "lib_version")
 
     def __init__(self, address: RedisAddress, options: dict[str, Any], budget: Budget) -> None:
@@ -254,24 +254,24 @@ class SentinelClients(PooledClients):
         )
 
     def close(self) -> None:
-        """Close the connections, also those to the sentinels."""
+        """Close the connections, including those to the sentinels."""
         super().close()
         pool: Any = self.client().connection_pool
         for sentinel in pool.sentinel_manager.sentinels:
             sentinel.connection_pool.disconnect()
 
     async def aclose(self, client: Any) -> None:
-        """Close the connections, also those to the sentinels."""
+        """Close the connections, including those to the sentinels."""
         await super().aclose(client)
         for sentinel in client.pool.sentinel_manager.sentinels:
             await sentinel.connection_pool.disconnect()
 
 
 def _with_own_order(manager: Any) -> Any:
-    """Return a copy that may put the sentinel that answers first.
+    """Return a copy whose order of sentinels can change.
 
-    The package exchanges two in one list, for all who ask at the same time. Two who did so after one another left one
-    sentinel there twice and the other not at all: it was never asked again, and its connections were never closed.
+    The package swaps two entries of a list that all callers share. Two concurrent callers duplicated one sentinel and
+    lost the other: it was never asked again, and its connections were never closed.
     """
     asking = copy.copy(manager)
     asking.sentinels = list(manager.sentinels)
@@ -279,7 +279,7 @@ def _with_own_order(manager: Any) -> Any:
 
 
 def new_retry(times: int = RETRIES) -> Any:
-    """How often a synchronous command is repeated, and when."""
+    """The retry policy of synchronous commands."""
     from redis.backoff import ExponentialBackoff
     from redis.exceptions import ConnectionError as RedisConnectionError
     from redis.retry import Retry
@@ -288,7 +288,7 @@ def new_retry(times: int = RETRIES) -> Any:
 
 
 def new_async_retry(times: int = RETRIES) -> Any:
-    """How often an asynchronous command is repeated, and when."""
+    """The retry policy of asynchronous commands."""
     from redis.asyncio.retry import Retry
     from redis.backoff import ExponentialBackoff
     from redis.exceptions import ConnectionError as RedisConnectionError
@@ -297,7 +297,7 @@ def new_async_retry(times: int = RETRIES) -> Any:
 
 
 def unnamed() -> dict[str, None]:
-    """What keeps connections from introducing themselves, which takes two more answers and a right of its own."""
+    """Options that disable ``CLIENT SETINFO``, which needs two more round trips and a permission."""
     from redis.connection import AbstractConnection
 
     names = inspect.signature(AbstractConnection.__init__).parameters

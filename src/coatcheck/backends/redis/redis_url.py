@@ -1,4 +1,4 @@
-"""A Redis URL, checked and taken apart before anything connects."""
+"""Validates and parses a Redis URL before anything connects."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ SCHEMES: dict[str, Topology] = {
     "redis+cluster": "cluster",
     "rediss+cluster": "cluster",
 }
-# Options after the ? that have a plain value; the redis package would take objects by name too and fail much later.
+# Options after the ? with a plain value; the redis package would accept others and fail much later.
 OPTIONS = frozenset(
     {
         "client_name",
@@ -44,18 +44,18 @@ _ESCAPES = "In a user name or password write / as %2F, ? as %3F, # as %23, @ as 
 
 @dataclass(frozen=True, slots=True)
 class RedisAddress:
-    """Where a Redis URL leads.
+    """The parts of a Redis URL.
 
     Attributes:
-        topology: One server, a service that sentinels look after, or a cluster.
+        topology: One server, sentinels, or a cluster.
         tls: Whether connections are encrypted.
         options: Keyword arguments for a connection pool of the redis package, among them the secrets. With several
             nodes, without their hosts and ports.
         nodes: Hosts and ports of the sentinels, or of some nodes of the cluster.
-        service: What the sentinels call the primary.
+        service: The primary's name at the sentinels.
         sentinel_options: The sentinels' own ``username`` and ``password``.
         where: For messages: ``host:port``, the path of the socket, or the names of all nodes.
-        secrets: What messages must not show.
+        secrets: The secrets that messages must not contain.
     """
 
     topology: Topology
@@ -74,12 +74,12 @@ class RedisAddress:
 def parse_redis_url(
     url: str, sentinel_username: str | None = None, sentinel_password: str | None = None
 ) -> RedisAddress:
-    """Take a URL of one of the `SCHEMES` apart; raises `SettingsError`, without the password.
+    """Parse a URL of one of the `SCHEMES`; raises `SettingsError`, without the password.
 
     Args:
         url: The URL.
-        sentinel_username: Our name at the sentinels, if the URL has none.
-        sentinel_password: Our password there, likewise.
+        sentinel_username: The user name at the sentinels, if the URL has none.
+        sentinel_password: The password there, likewise.
     """
     from redis.connection import parse_url
 
@@ -98,7 +98,7 @@ def parse_redis_url(
     try:
         options: dict[str, Any] = dict(parse_url(plain))  # type: ignore[no-untyped-call]
     except ValueError:
-        # The text of the error may quote a piece of the password.
+        # The text of the error may quote a part of the password.
         raise malformed(url, "an option after the ? has a value of the wrong type") from None
     options.pop("connection_class", None)  # the sync one; each client chooses its own by the scheme
     given = {"sentinel_username": sentinel_username, "sentinel_password": sentinel_password}
@@ -124,7 +124,7 @@ def parse_redis_url(
 
 
 def is_on_this_machine(url: str) -> bool:
-    """Whether the way to Redis is no network: a socket, or addresses of this machine alone."""
+    """Whether Redis is on this machine: a socket, or only local addresses."""
     scheme, _, rest = url.partition("://")
     if scheme == "unix":
         return True
@@ -133,12 +133,12 @@ def is_on_this_machine(url: str) -> bool:
 
 
 def malformed(url: str, why: str) -> SettingsError:
-    """The error for a URL that cannot be used, and how to write special characters."""
+    """The error for an invalid URL, with the escapes of special characters."""
     return SettingsError(f"The Redis URL {redact_url(url)} is malformed: {why}. {_ESCAPES}")
 
 
 def _take_nodes_out(url: str, scheme: str, rest: str) -> tuple[str, tuple[tuple[str, int], ...], str]:
-    """The same as the URL of one server, the nodes, and the service."""
+    """Split the URL into that of one server, the nodes, and the service."""
     topology = SCHEMES[scheme]
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
     path, question, query = rest[len(authority) :].partition("?")

@@ -1,4 +1,4 @@
-"""The connections to the file of a SQLite store."""
+"""The file of a SQLite store, and the connections to it."""
 
 import contextlib
 import fcntl
@@ -17,22 +17,22 @@ from coatcheck.backends.sqlite.errors import SQLiteUnavailable, error_kind, unav
 logger = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x636F6174
-"""What says in the file's header that it is ours: the letters "coat"."""
+"""The application id in the file's header: the letters "coat"."""
 
 SCHEMA_VERSION = 1
 PIECES_BITS = 16
-"""A value is kept in pieces; the number of a piece is ``object << PIECES_BITS | position``."""
+"""A value is stored in chunks; the number of a chunk is ``object << PIECES_BITS | position``."""
 
 SECRET_BYTES = 32
 _OWNER_ONLY_FOLDER, _OWNER_ONLY_FILE = 0o700, 0o600
 _OTHERS = 0o077
 _MARK = b"coatcheck"
-"""In the file beside it that is locked: the file was ours, so what is no database any more may be set aside."""
+"""Mark in the lock file: the database belongs to coatcheck, so it may be renamed if it is damaged."""
 
 _LOCK_POLL_SECONDS = 0.01
 _LONGEST_LOG_BYTES = 64 * 2**20
 
-# Facts and bytes of an object are apart, since a changed row is written again as a whole.
+# Metadata and bytes of an object are separate, because a changed row is rewritten as a whole.
 _SCHEMA = f"""
 PRAGMA auto_vacuum = INCREMENTAL;
 PRAGMA journal_mode = WAL;
@@ -66,16 +66,16 @@ COMMIT;
 """  # noqa: S608  (numbers of ours)
 
 Identity = tuple[int, int]
-"""Which file stands at a path: device and inode."""
+"""The identity of the file at a path: device and inode."""
 
 
 def prepare(path: Path, timeout: float) -> Identity:
-    """Make the file where there is none, see that it is ours, and say which file it is.
+    """Create the file if it is missing, check that it is ours, and return its identity.
 
     Raises:
-        SQLiteUnavailable: It is not ours, or cannot be made.
+        SQLiteUnavailable: It is not ours, or cannot be created.
         sqlite3.Error: SQLite cannot use it.
-        OSError: The folder or the file cannot be made.
+        OSError: The folder or the file cannot be created.
     """
     _make_folder(path.parent)
     with _exclusive_lock(path, timeout) as lock:
@@ -95,14 +95,14 @@ def prepare(path: Path, timeout: float) -> Identity:
 
 
 def set_aside(path: Path, damaged: Identity, reason: str, timeout: float) -> None:
-    """Rename the damaged file, unless another process did; what is opened next is a new one."""
+    """Rename the damaged file, unless another process did; the next open creates a new one."""
     with _exclusive_lock(path, timeout):
         if identity_of(path) == damaged:
             _rename(path, reason)
 
 
 def _make_folder(folder: Path) -> None:
-    """Create the folder for us alone; warn of one in which others can replace files."""
+    """Create the folder with access only for its owner; warn about one in which others can replace files."""
     folder.mkdir(_OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
     mode = folder.stat().st_mode
     if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
@@ -114,13 +114,13 @@ def _make_folder(folder: Path) -> None:
 
 
 def connect(path: Path, timeout: float) -> sqlite3.Connection:
-    """Open the file, which must be there; ``timeout`` is the longest wait for a lock, in seconds."""
+    """Open the file, which must exist; ``timeout`` is the maximum wait for a lock, in seconds."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=timeout, isolation_level=None, check_same_thread=False
     )
     try:
         connection.execute("PRAGMA synchronous = NORMAL")
-        # Some builds write zeros over all that is deleted, which needs as much room as the object did.
+        # Some builds overwrite deleted data with zeros, which needs as much space as the object.
         connection.execute("PRAGMA secure_delete = FAST")
         connection.execute(f"PRAGMA journal_size_limit = {_LONGEST_LOG_BYTES}")
     except BaseException:
@@ -130,7 +130,7 @@ def connect(path: Path, timeout: float) -> sqlite3.Connection:
 
 
 def identity_of(path: Path) -> Identity | None:
-    """Which file stands at ``path``; ``None`` if there is none."""
+    """The identity of the file at ``path``; ``None`` if there is none."""
     try:
         return _identity(path.stat())
     except FileNotFoundError:
@@ -138,10 +138,10 @@ def identity_of(path: Path) -> Identity | None:
 
 
 def persistent_secret(path: Path, timeout: float = 5.0) -> bytes:
-    """Random bytes that stay the same for the file ``path``, kept beside it; made where there are none.
+    """Return the persistent random bytes of the file ``path``, stored next to it; create them if they are missing.
 
     Raises:
-        SQLiteUnavailable: They can be neither read nor kept.
+        SQLiteUnavailable: They can be neither read nor stored.
     """
     beside = path.with_name(f"{path.name}.secret")
     try:
@@ -157,10 +157,9 @@ def persistent_secret(path: Path, timeout: float = 5.0) -> bytes:
 
 
 def _make_if_missing(path: Path) -> Identity:
-    """Create an empty file where there is none; see that it is the owner's alone.
+    """Create an empty file if it is missing; check that only the owner has access.
 
-    A file that is there already is never opened here: closing it would take from SQLite's own connections in this
-    process the locks that they hold on it.
+    An existing file is never opened here: closing it would release the locks of SQLite's connections in this process.
     """
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _OWNER_ONLY_FILE))
@@ -174,7 +173,7 @@ def _make_if_missing(path: Path) -> Identity:
 
 
 def _recognise(path: Path, timeout: float) -> None:
-    """Fill an empty file; refuse one of another program or of a later version."""
+    """Initialize an empty file; refuse one of another program or of a later version."""
     with contextlib.closing(connect(path, timeout)) as connection:
         application, version, tables = (
             connection.execute(query).fetchone()[0]
@@ -206,7 +205,7 @@ def _rename(path: Path, reason: str) -> None:
 
 @contextlib.contextmanager
 def _exclusive_lock(path: Path, timeout: float) -> Iterator[int]:
-    """Let one process at a time make, judge or rename the file; gives the file whose lock is held."""
+    """Hold the lock under which one process at a time creates, checks or renames the file; yields the lock file."""
     beside = path.with_name(f"{path.name}.lock")
     with _opened(beside, os.O_RDWR | os.O_CREAT) as file:
         deadline = time.monotonic() + timeout
@@ -219,12 +218,12 @@ def _exclusive_lock(path: Path, timeout: float) -> Iterator[int]:
                 time.sleep(_LOCK_POLL_SECONDS)
             else:
                 break
-        yield file  # closing the file gives the lock back
+        yield file  # closing the file releases the lock
 
 
 @contextlib.contextmanager
 def _opened(path: Path, flags: int) -> Iterator[int]:
-    """Open a file of ours, never through a link, and take from others the right to see it."""
+    """Open one of our files, never through a link, and remove the permissions of others."""
     file = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, _OWNER_ONLY_FILE)
     try:
         status = os.fstat(file)
@@ -249,7 +248,7 @@ _IDLE_CONNECTIONS = 4
 
 
 class Connections:
-    """The connections to a file: each used by one thread at a time, a few kept for the next."""
+    """The connections to a file: each is used by one thread at a time, and a few are cached."""
 
     def __init__(self, path: Path, timeout: float) -> None:
         self._path = path
@@ -262,12 +261,12 @@ class Connections:
 
     @contextlib.contextmanager
     def one(self) -> Iterator[sqlite3.Connection]:
-        """A connection to the file that stands at the path now."""
+        """A connection to the current file at the path."""
         file, connection = self._take()
         try:
             yield connection
         except BaseException:
-            connection.close()  # whatever it was doing is rolled back
+            connection.close()  # its transaction is rolled back
             raise
         with self._lock:
             if file == self._file and self._process == os.getpid() and len(self._idle) < _IDLE_CONNECTIONS:
@@ -276,14 +275,14 @@ class Connections:
         connection.close()
 
     def set_aside(self, reason: str) -> None:
-        """Have the file renamed, if it is still the one that was used last."""
+        """Rename the file, if it is still the one that was used last."""
         with self._lock:
             file = self._file
         if file is not None:
             set_aside(self._path, file, reason, self._timeout)
 
     def close(self) -> None:
-        """Close those that are idle."""
+        """Close idle connections."""
         with self._lock:
             idle, self._idle = self._idle, []
         for connection in idle:
@@ -292,7 +291,7 @@ class Connections:
     def _take(self) -> tuple[Identity, sqlite3.Connection]:
         with self._lock:
             if self._process != os.getpid():
-                # After a fork these belong to the parent: closing them here would take its locks away.
+                # After a fork these belong to the parent: closing them here would release its locks.
                 self._left_to_parent.extend(self._idle)
                 self._idle, self._file, self._process = [], None, os.getpid()
             if self._file is None or identity_of(self._path) != self._file:

@@ -1,4 +1,4 @@
-"""What keeps a store usable on a full disk: a reserve that deleting can use, and giving back at once what it frees."""
+"""Keeps a store usable on a full disk: a reserve for deletions, and immediate release of freed space."""
 
 import contextlib
 import os
@@ -8,16 +8,16 @@ from pathlib import Path
 from coatcheck.backends.sqlite.errors import SQLiteUnavailable
 
 RESERVE_BYTES = 8 * 2**20
-"""Bytes of the reserve on a disk with room; more than the log holds between two checkpoints, and a deletion writes."""
+"""Bytes of the reserve on a large disk: more than the log between two checkpoints and the writes of a deletion."""
 
 _RESERVE_SHARE, _LEAST_RESERVE_BYTES = 8, 256 * 2**10
-"""On a small disk the reserve is this part of what is free, but not less than deleting needs."""
+"""On a small disk the reserve is this fraction of the free space, but at least what a deletion needs."""
 
 _TIGHT_BYTES = 64 * 2**20
-"""Free bytes below which the log is emptied, and unused pages are given back, with each write."""
+"""Free bytes below which each write empties the log and releases unused pages."""
 
 _LEAST_BYTES = 256 * 2**10
-"""What a write needs beside its value: pages of indexes and of the list of free pages."""
+"""Bytes that a write needs besides its value: pages of indexes and of the free list."""
 
 _MOST_PAGES, _LEAST_PAGES = 4_096, 16
 
@@ -26,8 +26,8 @@ class DiskSpace:
     """The space on the disk of a SQLite file.
 
     A value is written twice, to the log and to the file. A log that cannot be copied into the file grows with each
-    write, deletions included, so on a full disk nothing could be deleted. Hence a value is refused before it is written
-    unless there is room for both, and a file of zeros beside the store is removed where a write finds no room.
+    write, including deletions, so on a full disk nothing could be deleted. Therefore a value is refused before it is
+    written unless there is space for both, and a reserve file is removed if a write finds no space.
 
     Args:
         path: The file of the store.
@@ -50,7 +50,7 @@ class DiskSpace:
             )
 
     def keep_reserve(self) -> None:
-        """Create the reserve where there is none, or a small one, as large as the disk allows."""
+        """Create or enlarge the reserve, as far as the disk allows."""
         try:
             size = self._reserve.stat().st_size
         except OSError:
@@ -79,7 +79,7 @@ class DiskSpace:
         return True
 
     def shrink(self, connection: sqlite3.Connection) -> None:
-        """Empty the log and give all unused pages back to the disk, in steps that need little room themselves."""
+        """Empty the log and release all unused pages, in steps that need little space themselves."""
         if self._free() < _LEAST_RESERVE_BYTES:
             self.release_reserve()
         with contextlib.suppress(sqlite3.OperationalError):
@@ -94,6 +94,6 @@ class DiskSpace:
 
 
 def _empty_log(connection: sqlite3.Connection) -> bool:
-    """Copy the log into the file and truncate it; whether all of it could be."""
+    """Copy the log into the file and truncate it; return whether all of it was copied."""
     busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return not busy

@@ -1,4 +1,4 @@
-"""What went wrong with the file of a SQLite store, in words that say what to do about it."""
+"""The errors of the file of a SQLite store: what happened, and what to do."""
 
 import errno
 import sqlite3
@@ -56,7 +56,7 @@ class SQLiteUnavailable(ObjectStoreUnavailable):
 
 
 class Damaged(sqlite3.DatabaseError):
-    """What was read is not what was written, although SQLite finds nothing wrong."""
+    """The bytes that were read differ from those that were written, although SQLite reports no error."""
 
 
 def error_kind(error: Exception) -> str:
@@ -72,6 +72,6 @@ def error_kind(error: Exception) -> str:
 
 
 def unavailable(error: Exception, path: Path) -> SQLiteUnavailable:
-    """The `SQLiteUnavailable` that says what ``error`` means for the file ``path``."""
+    """Convert ``error`` to a `SQLiteUnavailable` for the file ``path``."""
     kind = error_kind(error)
     return SQLiteUnavailable(path, kind, str(error) if kind in {"failed", "cannot_open"} else "")

@@ -1,4 +1,4 @@
-"""The backend that keeps objects in one file, which the processes of a user share and which survives them."""
+"""The backend that stores objects in a file that the processes of a user share."""
 
 import contextlib
 import io
@@ -19,10 +19,10 @@ from coatcheck.backends.sqlite.errors import Damaged, SQLiteUnavailable, error_k
 from coatcheck.errors import ObjectTooLarge
 
 PIECE_BYTES = 4 * 2**20
-"""Values are kept in pieces of this size: copying a larger one would stop all other threads for too long."""
+"""Size of the chunks of a value: copying larger ones would block all other threads for too long."""
 
 TOUCH_SECONDS = 1.0
-"""How old the note of an object's last use may be before reading it writes a new one."""
+"""Seconds after which a read updates the recorded last use of an object."""
 
 SWEEP_BATCH = 200
 _FREE_PAGES, _VACUUM_PAGES = 8_192, 4_096  # with the usual pages 32 MiB and 16 MiB
@@ -30,7 +30,7 @@ _OLDEST = "DELETE FROM objects WHERE id = (SELECT id FROM objects WHERE id != ? 
 _OVERDUE = "DELETE FROM objects WHERE id IN (SELECT id FROM objects WHERE expires <= ? ORDER BY expires LIMIT ?)"
 _UNUSED = _OVERDUE.replace("expires", "used")
 _OLDEST_OF_ONE = _OLDEST.replace("WHERE id != ?", "WHERE namespace = ? AND id != ?")
-_LIVE = "(expires IS NULL OR expires > ?) AND +used > ?"  # the plus: not to be looked for by use, but by key
+_LIVE = "(expires IS NULL OR expires > ?) AND +used > ?"  # the plus makes SQLite search by key, not by use
 _WHOLE = f"""
 SELECT o.id, o.size, o.checksum, o.used, p.data
 FROM objects o JOIN pieces p ON p.id BETWEEN o.id << {PIECES_BITS} AND (o.id + 1 << {PIECES_BITS}) - 1
@@ -41,24 +41,24 @@ Result = TypeVar("Result")
 
 
 class SQLiteBackend(Backend):
-    """Keeps objects in a SQLite file, with bounds that drop the least recently used first.
+    """Stores objects in a SQLite file, with bounds and LRU eviction.
 
-    Any number of threads and processes may share the file. ``set``, ``get`` and ``touch`` count as use, to the second;
-    ``head`` and ``scan`` do not. What has expired, or was not used for ``max_idle``, reads as missing at once and is
-    freed by later ``set`` calls; of processes that share the file each goes by its own ``max_idle``. A file that is
-    damaged is renamed, which is logged, and a new one is made; so is one that was removed. Nothing is opened
-    before the first operation. The namespace of a key is what stands before its last ``:``.
+    Any number of threads and processes may share the file. ``set``, ``get`` and ``touch`` count as use, with a
+    resolution of a second; ``head`` and ``scan`` do not. Objects that have expired, or were unused for ``max_idle``,
+    read as missing and are freed by later ``set`` calls; each process that shares the file applies its own
+    ``max_idle``. A damaged file is renamed, which is logged, and a new one is created; a deleted file is created again.
+    Nothing is opened before the first operation. The namespace of a key is the part before its last ``:``.
 
-    An operation that cannot be carried out raises `SQLiteUnavailable`, an `ObjectStoreUnavailable` that says why.
+    A failed operation raises `SQLiteUnavailable`, an `ObjectStoreUnavailable` with the reason.
 
     Args:
-        path: The file; it and a folder that is made for it can be read by their owner alone.
+        path: The file; only its owner can read it and a folder that is created for it.
         max_bytes: Maximum bytes in total, counting values only; 0 means no bound, as for the other three.
-        max_namespace_objects: Most objects in one namespace.
+        max_namespace_objects: Maximum objects in one namespace.
         max_namespace_bytes: Maximum bytes in one namespace.
-        max_idle: Seconds that an object is kept unused.
+        max_idle: Seconds after which an unused object expires.
         timeout: Seconds to wait for other processes that are writing.
-        clock: Seconds since the epoch; the clock of the machine, since the file outlives processes.
+        clock: Returns seconds since the epoch; the system clock, because the file outlives processes.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class SQLiteBackend(Backend):
         self._space = DiskSpace(self._path)
         self._connections = Connections(self._path, timeout)
         self._writing = threading.Lock()
-        self._evictions = 0  # changed while writing, so by one thread at a time
+        self._evictions = 0  # changed only under the write lock
         self._expirations = 0
 
     def __repr__(self) -> str:
@@ -97,7 +97,7 @@ class SQLiteBackend(Backend):
         return short_id(SHARED_FILE_ID_CHARACTERS)
 
     def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
-        """Keep ``value``; raises `ObjectTooLarge`, leaving all as it was, if no room could ever be made for it."""
+        """Store ``value``; raises `ObjectTooLarge` without a change if it can never fit."""
         for limit in (self._max_bytes, self._max_namespace_bytes):
             if limit and len(value) > limit:
                 raise ObjectTooLarge(len(value), limit)
@@ -109,23 +109,23 @@ class SQLiteBackend(Backend):
         return self._run(lambda connection: self._read(connection, _name(key)))
 
     def delete(self, key: str) -> bool:
-        """Remove ``key``; whether a live object was there."""
+        """Delete ``key``; return whether a live object existed."""
         with self._write_lock():
             return self._run(lambda connection: self._remove(connection, _name(key)))
 
     def head(self, key: str, n: int) -> bytes | None:
-        """The first ``n`` bytes, or ``None``; reads no more than those and does not count as use."""
+        """The first ``n`` bytes, or ``None``; reads only these and does not count as use."""
         return self._run(lambda connection: self._begin(connection, _name(key), max(n, 0)))
 
     def touch(self, key: str) -> None:
-        """Record the use of what is under ``key``, if that can be done at once and was not done within a second."""
+        """Record a use of ``key``, if the file is not locked and no use was recorded within the last second."""
         self._run(lambda connection: self._use(connection, _name(key)))
 
     def scan(self, prefix: str) -> Iterator[str]:
-        """The live keys that begin with ``prefix``, as they were at this call."""
+        """The live keys that start with ``prefix`` at the time of this call."""
         low = _name(prefix)
         query = f"SELECT key FROM objects WHERE key >= ? AND key < ? AND {_LIVE}"  # noqa: S608
-        bounds = (low, low + b"\xff", *self._live_bounds())  # no key has this byte: it is none of UTF-8
+        bounds = (low, low + b"\xff", *self._live_bounds())  # no key has this byte, which does not occur in UTF-8
         rows = self._run(lambda connection: connection.execute(query, bounds).fetchall())
         return (str(row[0], "utf-8", "surrogatepass") for row in rows)
 
@@ -135,20 +135,20 @@ class SQLiteBackend(Backend):
             self._run(_check_readable)
 
     def statistics(self) -> BackendStatistics:
-        """What the file holds now, and what this process let go so far."""
+        """The current contents of the file, and the objects that this process has dropped."""
         query = "SELECT coalesce(sum(objects), 0), coalesce(sum(bytes), 0) FROM namespaces"
         objects, size = self._run(lambda connection: connection.execute(query).fetchone())
         return BackendStatistics(objects, size, self._evictions, self._expirations)
 
     def close(self) -> None:
-        """Close the connections that are idle; a later operation opens new ones."""
+        """Close idle connections; a later operation opens new ones."""
         self._connections.close()
 
     # Running
 
     @contextlib.contextmanager
     def _write_lock(self) -> Iterator[None]:
-        """Wait for this process's other writers here, not in the file's lock, which is asked for at intervals only."""
+        """Wait for other writers of this process; the file's own lock is only polled at intervals."""
         if not self._writing.acquire(timeout=self._timeout):
             raise SQLiteUnavailable(self._path, "busy")
         try:
@@ -157,7 +157,7 @@ class SQLiteBackend(Backend):
             self._writing.release()
 
     def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Do ``work``; once more on a new file if the present one is damaged, or with the reserve of a full disk."""
+        """Run ``work``; retry it on a new file if the current one is damaged, or with the reserve on a full disk."""
         try:
             try:
                 return self._attempt(work)
@@ -179,11 +179,11 @@ class SQLiteBackend(Backend):
             return work(connection)
 
     def _live_bounds(self) -> tuple[float, float]:
-        """What `_LIVE` asks for: now, and since when an object must have been used."""
+        """The parameters of `_LIVE`: now, and the earliest last use of a live object."""
         now = self._clock()
         return now, now - self._max_idle
 
-    # What follows is done with one connection.
+    # The following methods use one connection.
 
     def _write(self, connection: sqlite3.Connection, key: str, value: memoryview, ttl_seconds: float | None) -> None:
         now, name = self._clock(), _name(key)
@@ -206,9 +206,9 @@ class SQLiteBackend(Backend):
     def _make_room(
         self, connection: sqlite3.Connection, namespace: bytes, newest: int, now: float, coming: int | None = None
     ) -> None:
-        """Drop what has expired, then the least recently used, until all bounds hold; the newest object stays.
+        """Drop expired objects, then the least recently used, until all bounds are met; the newest object stays.
 
-        ``coming`` is the size of an object that is still to be written.
+        ``coming`` is the size of an object that will be written.
         """
         while True:
             if self._exceeds_bounds(connection, namespace, coming):
@@ -221,7 +221,7 @@ class SQLiteBackend(Backend):
                 raise Damaged("the sums of its namespaces are wrong")
 
     def _sweep(self, connection: sqlite3.Connection, now: float) -> int:
-        """Free some of what has expired or was not used; how many."""
+        """Free some expired and unused objects; return their number."""
         freed = _changed(connection, _OVERDUE, (now, SWEEP_BATCH)) + (
             _changed(connection, _UNUSED, (now - self._max_idle, SWEEP_BATCH))
         )
@@ -251,7 +251,7 @@ class SQLiteBackend(Backend):
 
     def _read(self, connection: sqlite3.Connection, name: bytes) -> bytes | None:
         moment = self._live_bounds()
-        # One statement, so that all pieces are of one moment.
+        # One statement, so that all chunks are consistent.
         rows = connection.execute(_WHOLE, (name, *moment))
         first = rows.fetchone()
         if first is None:
@@ -321,7 +321,7 @@ class SQLiteBackend(Backend):
 
 @contextlib.contextmanager
 def _transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
-    """All or nothing; what is read in it is of one moment. A failure closes the connection, which rolls back."""
+    """A transaction with consistent reads. A failure closes the connection, which rolls back."""
     connection.execute(f"BEGIN {kind}")
     yield
     connection.execute("COMMIT")

@@ -1,1 +1,1 @@
-"""Large values encoded and decoded in chunks on the event loop, so that other calls are answered meanwhile."""
+"""Encodes and decodes large values in chunks on the event loop, so that other calls are answered meanwhile."""

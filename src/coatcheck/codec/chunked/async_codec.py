@@ -1,4 +1,4 @@
-"""Encode and decode a large value on the event loop, so that nothing else there waits for it."""
+"""Encodes and decodes large values on the event loop without blocking it."""
 
 import gc
 from collections.abc import Callable, Iterable, Iterator
@@ -19,14 +19,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 DECODED_AT_ONCE = 1024 * 1024
-"""Bytes of JSON that are decoded in one go; some 8 ms of work."""
+"""Bytes of JSON that are decoded in one step, in some 8 ms."""
 
 
 async def aencode(value: Any) -> Encoded:
-    """Encode any value exactly like ``encode``, giving the event loop its turn every few milliseconds.
+    """Encode any value exactly like ``encode``, yielding to the event loop every few milliseconds.
 
-    Lists, tuples, dicts and the texts in them are encoded in slices. An object of another class (a pydantic model, a
-    dataclass) is encoded in one go, and so is a single text that is much longer than what stands around it.
+    Lists, tuples, dicts and their strings are encoded in chunks. An object of another class (a pydantic model, a
+    dataclass) is encoded in one step, and so is a single string that dominates the value.
     """
     root = value.result if isinstance(value, ToolResult) else value
     if isinstance(root, str) or is_small(root) or parts_of(root, CHUNK_PARTS) is not None:
@@ -38,7 +38,7 @@ async def aencode(value: Any) -> Encoded:
         except NeedsFallback:
             careful = True
             buffer = await _collect(ChunkedEncoder(fallback=True), root)
-    except RuntimeError:  # a dict that changed meanwhile; in one go it cannot
+    except RuntimeError:  # a dict that was modified meanwhile, which is impossible in one step
         return encode(value)
     if isinstance(value, ToolResult):
         return describe_result(root, buffer, careful=careful)
@@ -56,7 +56,7 @@ async def _collect(slicer: ChunkedEncoder, value: Any) -> PayloadBuffer:
 
 
 async def adump_line(value: Any) -> bytes:
-    """Encode any value exactly like ``dump_line``, giving the event loop its turn every few milliseconds."""
+    """Encode any value exactly like ``dump_line``, yielding to the event loop every few milliseconds."""
     if parts_of(value, CHUNK_PARTS) is not None:
         return dump_line(value)
     pieces: list[bytes | memoryview] = []
@@ -72,17 +72,17 @@ async def adump_line(value: Any) -> bytes:
 
 
 async def adecode(metadata: Metadata, payload: bytes | memoryview, chunks: Chunks | None = None) -> Any:
-    """Decode a payload exactly like ``decode``, giving the event loop its turn every few milliseconds.
+    """Decode a payload exactly like ``decode``, yielding to the event loop every few milliseconds.
 
-    JSON is decoded in windows. A tool result is decoded in one go: let a worker say what its value is.
+    JSON is decoded in chunks. A tool result is decoded in one step, so its value should be computed by a worker.
 
     Args:
-        metadata: What is known of it.
+        metadata: Its metadata.
         payload: The payload.
         chunks: Filled with the chunks of the value, for ``free_chunks``.
 
     Raises:
-        ValueError: The payload is not what its metadata says.
+        ValueError: The payload does not match its metadata.
     """
     if metadata.kind != "json" or len(payload) <= DECODED_AT_ONCE:
         return decode(metadata, payload)
@@ -91,14 +91,14 @@ async def adecode(metadata: Metadata, payload: bytes | memoryview, chunks: Chunk
 
 
 async def aload_json(text: bytes, chunks: Chunks | None = None) -> Any:
-    """Decode JSON exactly like ``load_json``, giving the event loop its turn every few milliseconds.
+    """Decode JSON exactly like ``load_json``, yielding to the event loop every few milliseconds.
 
     Args:
         text: The JSON.
         chunks: Filled with the chunks of the value, for ``free_chunks``.
 
     Raises:
-        ValueError: The text is no JSON.
+        ValueError: The text is not JSON.
     """
     return load_json(text) if len(text) <= DECODED_AT_ONCE else await _read(text, load_json, chunks=chunks)
 
@@ -121,9 +121,9 @@ async def amap(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
 async def free_chunks(chunks: Chunks) -> None:
     """Free a decoded value that is no longer needed, chunk by chunk.
 
-    Freeing 300,000 rows takes some 30 ms, in which nothing else has a turn. A caller that holds the chunks too frees
-    them at leisure, once the value itself is forgotten. What is still used stays as it is; what a function throws away
-    early stays until then.
+    Freeing 300,000 rows at once blocks the event loop for some 30 ms. A caller that holds the chunks too frees them one
+    by one after it has dropped the value. Parts that are still in use are not affected; parts that a function has
+    dropped early stay until then.
     """
     yield_budget = YieldBudget()
     while chunks:
@@ -133,7 +133,7 @@ async def free_chunks(chunks: Chunks) -> None:
 
 
 def _bytes_and_offset(payload: bytes | memoryview) -> tuple[bytes, int]:
-    """Return bytes that end with a payload, and where it begins: a copy of 26 MB takes up to 20 ms."""
+    """Return bytes that end with a payload, and its start, to avoid a copy: one of 26 MB takes up to 20 ms."""
     whole = payload.obj if isinstance(payload, memoryview) else payload
     if isinstance(whole, bytes) and whole.endswith(payload):
         return whole, len(whole) - len(payload)
@@ -159,7 +159,7 @@ async def _read(text: bytes, load: Load, start: int = 0, chunks: Chunks | None =
 
 
 async def is_json(payload: bytes | memoryview) -> bool:
-    """Whether a payload is JSON on one line, found out without keeping what it says."""
+    """Whether a payload is JSON on one line, without keeping the decoded value."""
     return await _is_json(payload, _checked)
 
 
@@ -181,7 +181,7 @@ async def _is_json(payload: bytes | memoryview, load: Load) -> bool:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Make many objects, none of them in a cycle, without the interpreter's looking for cycles after every few."""
+    """Disable garbage collection while many objects without cycles are created."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -204,7 +204,7 @@ def _checked_with_depth(piece: bytes) -> Any:
 
 
 async def splice_text(text: str) -> Spliced:
-    """Return a text as JSON that is ready for its place, however long it is."""
+    """Encode a text of any length as JSON that is inserted as it is."""
     if len(text) <= TEXT_CHARACTERS:
         return Spliced(dump_json(text))
     try:

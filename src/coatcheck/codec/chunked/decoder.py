@@ -1,7 +1,7 @@
-"""The decoder that works in windows: the same value as in one go, from parts of the JSON that are each quickly decoded.
+"""The chunked decoder: the same value as in one step, from chunks of the JSON that are each decoded quickly.
 
-Where a part ends is guessed, and the fast decoder tells whether the guess was right: text that begins at a member and
-decodes as whole members is whole members, whatever follows it.
+The end of a chunk is guessed, and the fast decoder verifies the guess: text that starts at a member and decodes as
+whole members consists of whole members, whatever follows.
 """
 
 import json
@@ -10,22 +10,22 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 Load = Callable[[bytes], Any]
-"""Decodes a piece; raises ``ValueError`` where it is no JSON."""
+"""Decodes a chunk; raises ``ValueError`` if it is not JSON."""
 
 Chunks = list[list[Any]]
-"""The parts of a decoded value, as many together as were decoded in one go."""
+"""The parts of a decoded value, grouped by chunk."""
 
 WINDOW = 64 * 1024
-"""Bytes that are decoded in one go: some 0.3 ms."""
+"""Bytes that are decoded in one step, in some 0.3 ms."""
 
 TEXT_WINDOW = 1024 * 1024
-"""The same in a long text, which is little more than copied."""
+"""The same for a long string, which is hardly more than copied."""
 
 MAX_DEPTH = 200
-"""Levels of containers that are each larger than a window."""
+"""Maximum levels of containers that are each larger than a window."""
 
 MOST_SINGLES = 20_000
-"""Members that are decoded one by one, a fiftieth as fast, until the whole is left to be decoded in one go."""
+"""Members that are decoded one by one, at a fiftieth of the speed, before the whole is decoded in one step."""
 
 _LEAST = 512
 _GUESSES = 3
@@ -48,10 +48,10 @@ class ChunkedDecoder:
 
     Args:
         text: The text.
-        load: Decodes a piece of it.
-        window: Bytes to decode in one go.
-        text_window: The same for the inside of a long text.
-        start: Where in the text it begins.
+        load: Decodes a chunk of it.
+        window: Bytes to decode in one step.
+        text_window: The same for the inside of a long string.
+        start: Its start in the text.
         chunks: Filled with the decoded chunks.
     """
 
@@ -75,10 +75,10 @@ class ChunkedDecoder:
         self._find_end = json.JSONDecoder().raw_decode
 
     def read(self) -> Generator[None, None, Any]:
-        """Decode the whole, with a ``yield`` after each piece.
+        """Decode the whole text, with a ``yield`` after each chunk.
 
         Raises:
-            ValueError: It is no JSON, or too odd to be cut; the fast decoder knows which.
+            ValueError: It is not JSON, or cannot be divided; the fast decoder shows which.
         """
         value = yield from self._value(0)
         self._skip_space()
@@ -105,7 +105,7 @@ class ChunkedDecoder:
         return self._load(b"" if scalar is None else scalar.group())
 
     def _end_of_small_value(self) -> int | None:
-        """Find where a value ends that is smaller than a window; ``None`` if it is not, or is no JSON."""
+        """Find the end of a value that is smaller than a window; ``None`` for a larger one or invalid JSON."""
         size = min(_LEAST, self._window)
         while True:
             whole = self._at + size >= len(self._text)
@@ -178,20 +178,20 @@ class ChunkedDecoder:
         return str(key)
 
     def _separators(self, last: bytes, comma: bytes, *, keyed: bool) -> list[bytes]:
-        """Return what will stand between later members if they look like these: with the same first key, or without."""
+        """Return the expected separators of later members: with the same first key, and without."""
         first = self._text[self._at : self._at + 1]
         plain = last + comma + (first if first and first in b'[{"' else b"")
         following = None if keyed else _KEY_OF_FIRST_MEMBER.match(self._text, self._at)
         return [plain] if following is None else [last + comma + following.group(), plain]
 
     def _take_batch(self, items: Any, mark: bytes, ends: int, size: int) -> bool:
-        """Take as many members as end within ``size`` bytes; false where the guesses at an end were wrong.
+        """Decode as many members as end within ``size`` bytes; return ``False`` if the guesses at an end were wrong.
 
         Args:
-            items: Takes them.
-            mark: What stands between members.
-            ends: How much of it is the end of the one before.
-            size: Bytes to look at.
+            items: Receives the members.
+            mark: The separator of members.
+            ends: The length of its part that belongs to the previous member.
+            size: Bytes to scan.
         """
         begins = len(mark) - len(mark[ends:].lstrip(b", \t\r\n")) - ends
         cut = min(self._at + size, len(self._text))
@@ -235,7 +235,7 @@ class ChunkedDecoder:
         return "".join(parts)
 
     def _end_of_piece(self, size: int) -> int:
-        """Find a place in a text where no escape and no character is cut in two."""
+        """Find a position in a string that does not split an escape or a character."""
         latest = min(self._at + size, len(self._text) - 1)
         for stop in range(latest, max(latest - _SEARCHED, self._at), -1):
             before = self._text[max(stop - _LONGEST_ESCAPE, self._at) : stop]
@@ -247,7 +247,7 @@ class ChunkedDecoder:
                 and backslashes < len(before)
             ):
                 return stop
-        # It is all escapes: they are followed one by one, which is slower.
+        # It consists of escapes, which are skipped one by one, more slowly.
         pieces = _PIECE_OF_TEXT.match(self._text, self._at, self._at + min(size, self._window))
         if pieces is None or pieces.end() == self._at:
             raise ValueError("a text that cannot be cut")

@@ -1,4 +1,4 @@
-"""The encoder that works in slices: the same JSON as in one go, piece by piece, each of them quickly made."""
+"""The chunked encoder: the same JSON as in one step, in chunks that are each encoded quickly."""
 
 import json
 from collections import defaultdict
@@ -20,45 +20,45 @@ from coatcheck.codec.json_encoders import (
 )
 
 CHUNK_PARTS = 40_000
-"""Parts of a value that are encoded in one go; about 1 ms of work on the machine it was measured on."""
+"""Parts of a value that are encoded in one step, in about 1 ms on the machine of the measurement."""
 
 CHUNK_PARTS_FALLBACK = 2_000
-"""The same for the fallback encoder, which is written in Python; about 3 ms of work."""
+"""The same for the fallback encoder, which is written in Python, in about 3 ms."""
 
 CHUNK_BYTES = 128 * 1024
-"""Encoded bytes that a slice aims at: little enough to stay in the processor's cache until it is copied."""
+"""Target size of a chunk in bytes: small enough to stay in the CPU cache until it is copied."""
 
 TEXT_CHARACTERS = 1_000_000
-"""Characters of a text that are encoded in one go."""
+"""Characters of a string that are encoded in one step."""
 
 LOOK_EVERY = 64
-"""Members of a slice between two looks at the clock."""
+"""Members of a chunk between two checks of the clock."""
 
 LONG_AFTER = 0.004
-"""Seconds after which a slice is given up and cut shorter: its members are longer than those before them."""
+"""Seconds after which a chunk is aborted and made smaller, because its members are longer than earlier ones."""
 
 FIRST_CHUNK = 64
-"""Members that are encoded before it is known what they take."""
+"""Members of the first chunk, before their cost is known."""
 
 _BLOCK = 8192
 _SLICED = frozenset({list, tuple, dict, defaultdict})
 
 
 class NeedsFallback(Exception):
-    """The fast encoder refuses a part, and so it would have refused the whole."""
+    """The fast encoder refuses a part, and so would have refused the whole."""
 
 
 class _ChunkTooSlow(Exception):
-    """A slice takes longer than those before it."""
+    """A chunk takes longer than earlier ones."""
 
 
 class ChunkedEncoder:
-    """Yields the JSON of a value in pieces, each of them quickly made.
+    """Yields the JSON of a value in chunks that are each encoded quickly.
 
-    It works with one of two encoders, the fallback if the fast one refuses any part: they differ in some values.
+    It uses one of two encoders for the whole value, because they differ for some values.
 
     Args:
-        fallback: Whether to work with the fallback encoder; the other raises ``NeedsFallback`` where that is needed.
+        fallback: Whether to use the fallback encoder; the fast one raises ``NeedsFallback`` if it refuses a part.
     """
 
     def __init__(self, *, fallback: bool) -> None:
@@ -67,7 +67,7 @@ class ChunkedEncoder:
         self._counter = BatchCounter(self._most_parts)
 
     def encode(self, value: Any, depth: int = 0, inside: frozenset[int] = frozenset()) -> Iterator[bytes | memoryview]:
-        """Encode a value that stands under ``depth`` levels of containers, those ``inside``."""
+        """Encode a value below ``depth`` levels of containers, which are ``inside``."""
         kind = type(value)
         if kind is str and len(value) > TEXT_CHARACTERS:
             yield from self._text(value)
@@ -79,14 +79,14 @@ class ChunkedEncoder:
             yield from self._members(value, depth, inside | {id(value)})
 
     def _ends_here(self, value: Any, depth: int, inside: frozenset[int]) -> bool:
-        """Whether a container inside itself, or nested too deeply, is described and not followed."""
+        """Whether a container is described instead of encoded, because it contains itself or is nested too deeply."""
         ends = id(value) in inside or depth >= (MAX_DEPTH if self._fallback else FAST_DEPTH)
         if ends and not self._fallback:
             raise NeedsFallback
         return ends
 
     def _members(self, value: Any, depth: int, inside: frozenset[int]) -> Iterator[bytes | memoryview]:
-        """Encode a list, tuple or dict, as many members at once as earlier ones show to be quick."""
+        """Encode a list, tuple or dict in chunks whose size depends on the time of earlier ones."""
         keyed = not isinstance(value, (list, tuple))
         yield b"{" if keyed else b"["
         size, comma = FIRST_CHUNK, b""
@@ -118,7 +118,7 @@ class ChunkedEncoder:
         return parts_of(value, self._most_parts) is not None
 
     def _blocks(self, value: Any, *, keyed: bool) -> Iterator[Any]:
-        """Return what the members are cut from: a list as it is, a dict as lists of its pairs."""
+        """Return the sequences of members to divide: a list itself, or lists of a dict's pairs."""
         if not keyed:
             yield value if isinstance(value, list) else list(value)
             return
@@ -133,17 +133,17 @@ class ChunkedEncoder:
             yield block
 
     def _next_size(self, members: int, size: int, parts: int) -> int:
-        """Choose how many members come next, from what the last ones took."""
+        """Choose the number of members of the next chunk from the time of the last one."""
         return max(min(2 * members, CHUNK_BYTES * members // size, self._most_parts * members // (2 * parts)), 1)
 
     def _dump(self, value: Any, depth: int, inside: frozenset[int]) -> bytes | memoryview:
-        """Encode a value in one go."""
+        """Encode a value in one step."""
         if self._fallback:
             return encode_fallback(value, depth, inside)
         return _cut(_dump_fast(_nested(value, depth)), depth)
 
     def _dump_batch(self, batch: Any, depth: int, inside: frozenset[int]) -> memoryview | None:
-        """Encode the members of a batch in one go, without the brackets around; ``None`` if it takes too long."""
+        """Encode the members of a batch in one step, without brackets; ``None`` if it takes too long."""
         if self._fallback:
             return _cut(encode_fallback(batch, depth, inside), 1)
         watched = batch.copy()
@@ -175,7 +175,7 @@ class ChunkedEncoder:
 
 
 class _TimedMember:
-    """A member whose turn to be encoded is a time to look at the clock."""
+    """A member at which the clock is checked."""
 
     __slots__ = ("member",)
 
@@ -184,7 +184,7 @@ class _TimedMember:
 
 
 class _Deadline:
-    """Returns the fast encoder watched members and whatever else it asks for, until the time is over."""
+    """The fast encoder's hook: returns timed members and converts others, until the time is over."""
 
     def __init__(self) -> None:
         self.missed = False
@@ -212,12 +212,12 @@ def _dump_escaped(text: str) -> bytes:
 
 
 def _nested(value: Any, depth: int) -> Any:
-    """Put a part as deep as it stands in the whole, so that the fast encoder refuses what it refuses there."""
+    """Nest a part as deeply as in the whole, so that the fast encoder refuses the same values."""
     for _ in range(depth):
         value = [value]
     return value
 
 
 def _cut(piece: bytes, ends: int) -> memoryview:
-    """Take off that many brackets at both ends, without a copy."""
+    """Remove this number of brackets at both ends, without a copy."""
     return memoryview(piece)[ends : len(piece) - ends]

@@ -1,14 +1,14 @@
-"""Estimates of how much work it is to encode a value, for a small part of that work."""
+"""Estimates the cost of encoding a value, at a small fraction of that cost."""
 
 import gc
 from collections import defaultdict
 from typing import Any
 
 CHARACTERS_PER_PART = 100
-"""Characters of a text that take as long as one more part."""
+"""Characters of a string that cost as much as one part."""
 
 FEW = 1000
-"""Parts of a value that is small: it is encoded in one go."""
+"""Maximum parts of a small value, which is encoded in one step."""
 
 _SCALARS = frozenset({int, float, bool, type(None)})
 _CONTAINERS = frozenset({list, dict, tuple})
@@ -19,20 +19,20 @@ _MOST_LEVELS = 300
 def is_small(
     value: Any, most: int = FEW, characters: int = FEW * CHARACTERS_PER_PART, *, with_keys: bool = False
 ) -> bool:
-    """Whether a value is certainly quick to encode; ``False`` says nothing.
+    """Whether a value is certainly quick to encode; ``False`` means unknown.
 
     For most values, which are small, this takes half the time of counting their parts: ``gc.get_referents`` goes from
     one level to the next. It is not called with objects of other classes, since it would follow all their references,
     nor with a container before its length is known.
 
     Args:
-        value: Anything.
-        most: Parts that it may have.
-        characters: Characters that the texts in it may have.
-        with_keys: Whether keys are counted among the texts.
+        value: Any value.
+        most: Maximum number of parts.
+        characters: Maximum characters of its strings.
+        with_keys: Whether keys are counted as strings.
 
     Raises:
-        TypeError: They are, and one is no text.
+        TypeError: ``with_keys`` is set and a key is not a string.
     """
     parts, length = 1, 0
     level = [value]
@@ -57,11 +57,10 @@ def is_small(
 
 
 def parts_of(value: Any, most: int) -> int | None:
-    """Count the parts of lists, tuples and dicts, long texts as several; ``None`` if there are more than ``most``.
+    """Count the parts of lists, tuples and dicts, long strings as several; ``None`` if there are more than ``most``.
 
     An object of another class counts as one part. Goes level by level and never reads more than ``most`` parts. A value
-    that is nested deeper than any encoder allows counts as too large: else each of its levels would be walked to the
-    bottom.
+    that is nested deeper than any encoder allows counts as too large, because each of its levels would be traversed.
     """
     parts = 1
     level: list[Any] = [value]
@@ -87,12 +86,12 @@ def parts_of(value: Any, most: int) -> int | None:
 class BatchCounter:
     """Counts the parts of many batches of one value, most of them with ``gc.get_referents``.
 
-    It follows references faster than Python code can, but it counts keys too, ignores the length of texts, and follows
-    an instance of a class into the class. Where it finds too many, the parts are counted one by one, and after a few
-    such batches always.
+    It follows references faster than Python code, but counts keys too, ignores the length of strings, and follows
+    instances into their class. If it finds too many, the parts are counted one by one, and after a few such batches
+    always.
 
     Args:
-        most: Parts that a batch may have.
+        most: Maximum parts of a batch.
     """
 
     def __init__(self, most: int) -> None:
@@ -104,7 +103,7 @@ class BatchCounter:
 
         Args:
             batch: A list or dict.
-            closely: Whether to count them one by one in any case, with the length of texts.
+            closely: Whether to count them one by one in any case, with the length of strings.
         """
         if closely or self._doubts >= _MOST_DOUBTS:
             return parts_of(batch, self._most)

@@ -1,4 +1,4 @@
-"""How long work may hold the event loop before other tasks get a turn."""
+"""Bounds the time for which work blocks the event loop before it yields to other tasks."""
 
 from time import perf_counter, sleep, thread_time
 
@@ -6,13 +6,13 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 PAUSE_AFTER = 0.003
-"""Seconds of work after which other tasks get a turn."""
+"""Seconds of work after which it yields."""
 
 TURNS = 6
-"""Turns of the event loop after which it is known whether other tasks have work there."""
+"""Iterations of the event loop after which it is known whether other tasks have work."""
 
 QUIET = 0.0002
-"""Seconds of processor time that these turns, or a rest, take at most while no other task has work."""
+"""Maximum CPU seconds of these iterations, or of a rest, while no other task has work."""
 
 REST = 0.001
 """Seconds of one rest; rests follow one another while other tasks are busy. A call has dozens of small steps, some of
@@ -22,12 +22,12 @@ MOST_REST = 0.010
 """Seconds after which work continues although other tasks are still busy."""
 
 THREADS_TURN = 0.0001
-"""Seconds that this thread sleeps, so that another one gets the interpreter. It would wait up to 5 ms for it at each of
-its steps, and the SDK, which reads and writes its pipes in threads, takes several steps for a call."""
+"""Seconds that this thread sleeps to release the GIL. Another thread would wait up to 5 ms for it at each of its steps,
+and the SDK, which reads and writes its pipes in threads, takes several steps for a call."""
 
 
 class YieldBudget:
-    """Tells work on the event loop when to yield to other tasks, and yields."""
+    """Determines when work on the event loop should yield to other tasks, and yields."""
 
     def __init__(self) -> None:
         self._started = perf_counter()
@@ -38,13 +38,13 @@ class YieldBudget:
         return perf_counter() - self._started >= PAUSE_AFTER
 
     async def pause(self) -> None:
-        """Yield until the other tasks have nothing to do, or for ``MOST_REST``."""
+        """Yield until the other tasks are idle, at most for ``MOST_REST``."""
         end = perf_counter() + MOST_REST
         _release_gil()
         computed = thread_time()
         for _ in range(TURNS):
             await checkpoint()
-        # A task that waits for a thread may be busy again soon: only a rest shows that, not a few turns.
+        # A task that waits for a thread may be busy again soon, which only a rest shows, not a few iterations.
         self._others_are_busy |= thread_time() - computed > QUIET
         while self._others_are_busy and perf_counter() < end:
             computed = thread_time()
