@@ -37,8 +37,8 @@ class RedisClients(ABC):
         self.address = address
         self.options = options
         self.budget = budget
-        # Asynchronous operations have a common deadline, and are limited before they request a connection: the package's
-        # own timeouts for each step would only cost time.
+        # Asynchronous operations have a common deadline, and are limited before they request a connection: the
+        # package's own timeouts for each step would only cost time.
         self.async_options = {name: value for name, value in options.items() if name != "timeout"}
         self.async_options["socket_timeout"] = None
 

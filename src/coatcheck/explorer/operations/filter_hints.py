@@ -107,7 +107,7 @@ def _some(value: dict[str, Any]) -> str:
 
 
 def _place_of(name: str, value: Any) -> str:
-    """Find a key by its nearest path through objects; ``""`` where it is not found."""
+    """Find a key by its nearest path through objects; ``""`` if it is not found."""
     places: list[tuple[str, Any]] = [("", value)]
     for path, here in places:
         if len(places) > MOST_PLACES or not isinstance(here, dict):
