@@ -87,7 +87,7 @@ class Backend(ObjectStoreBackend):
     blocking: bool = True
 
     def head(self, key: str, n: int) -> bytes | None:
-        """Return the first ``n`` bytes (fewer if the value is shorter), not counted as a use; by default from ``get``."""
+        """Return the first ``n`` bytes (or all of a shorter value), not counted as a use; by default from ``get``."""
         return first_bytes(self.get(key), n)
 
     def touch(self, key: str) -> None:

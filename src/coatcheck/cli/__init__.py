@@ -17,7 +17,7 @@ EXIT_INTERRUPTED = 130
 
 
 def main() -> int:
-    """Run the command line and give its exit code: 0, 1 for a failure, 2 for wrong usage, 130 when interrupted."""
+    """Run the command line and return its exit code: 0, 1 for a failure, 2 for wrong usage, 130 when interrupted."""
     from coatcheck.errors import CoatcheckError
 
     _open_standard_streams()
@@ -48,7 +48,7 @@ def main() -> int:
         if upstream is not None:
             upstream.end()
         for number, handler in handlers.items():
-            if signal.getsignal(number) is _end_with_servers:  # else later ones are ignored on purpose
+            if signal.getsignal(number) is _end_with_servers:  # otherwise later signals are ignored on purpose
                 signal.signal(number, handler)
     return code if isinstance(code, int) else 0
 
@@ -59,7 +59,7 @@ _WRITING_FAILED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
 def _open_standard_streams() -> None:
     """Open the null device in place of standard streams that are closed, and let stdout take any character.
 
-    Else the next pipe gets the number: what we say to people would go to the server, as a message.
+    Otherwise the next pipe would get the descriptor, and our messages on stderr would be sent to the server.
     """
     for descriptor in range(3):
         try:
@@ -72,7 +72,7 @@ def _open_standard_streams() -> None:
 
 
 def _handle_signals() -> dict[int, Any]:
-    """End at signals that come before the session handles them, and servers with us; give the handlers before."""
+    """Exit at signals that arrive before the session handles them, and stop servers; return the previous handlers."""
     with suppress(ValueError):  # Only the main thread can set handlers.
         return {
             number: signal.signal(number, _end_with_servers)
@@ -84,17 +84,17 @@ def _handle_signals() -> dict[int, Any]:
 
 def _end_with_servers(number: int, _frame: object) -> None:
     kill = getattr(sys.modules.get("coatcheck.proxy.upstreams.process"), "kill_servers", None)
-    if kill is not None:  # A module that is being imported has none yet, and no server.
+    if kill is not None:  # A partially imported module does not have it yet, and no server.
         kill()
     os._exit(128 + number)
 
 
 def _started_early(arguments: Sequence[str]) -> "ServerProcess | None":
-    """Start the server of ``wrap … -- COMMAND`` before anything slow is imported: it loads while we do."""
+    """Start the server of ``wrap … -- COMMAND`` before slow imports, so that it loads in parallel."""
     if arguments[:1] != ["wrap"] or "--" not in arguments:
         return None
     own, command = arguments[1 : arguments.index("--")], arguments[arguments.index("--") + 1 :]
-    # Over HTTP every session starts a server of its own.
+    # Over HTTP every session starts its own server.
     later = ("--transport", "--url", "--servers", "--env", "--cwd")
     if not command or any(flag in {"-h", "--help"} or flag.startswith(later) for flag in own):
         return None

@@ -80,7 +80,7 @@ def read_keys(path: Path) -> dict[str, str]:
     """Read a list of keys: lines of a key and a given name; empty lines and those that begin with ``#`` are skipped.
 
     Raises:
-        SettingsError: The file cannot be read or has another form; no key is quoted.
+        SettingsError: The file cannot be read or is malformed; no key is quoted.
     """
     try:
         lines = path.read_text("utf-8-sig").splitlines()

@@ -1,4 +1,4 @@
-"""``coatcheck demo``: what a model sees of an included small server, without and with coatcheck."""
+"""``coatcheck demo``: the text that a model reads from an included server, without and with coatcheck."""
 
 import json
 import re
@@ -19,7 +19,7 @@ SHOWN_LINES = 12
 
 
 def run_demo() -> int:
-    """Call the server twice, print both answers' sizes and what coatcheck adds; 1 when something does not work."""
+    """Call the server twice, print the sizes of both answers and the preview; return 1 on failure."""
     try:
         return anyio.run(_demo)
     except TimeoutError:
@@ -77,7 +77,7 @@ def _connect(command: Sequence[str]) -> Client:
 
 
 def _text_for_model(result: CallToolResult) -> str:
-    """Return what a model reads of a result: its text, or its structured content where a host shows that."""
+    """Return the text of a result that a model reads, or its structured content if a host shows that."""
     if result.is_error:
         raise CoatcheckError("A tool of the included server failed: " + "".join(map(str, result.content))[:300])
     structured = result.structured_content

@@ -1,4 +1,4 @@
-"""``coatcheck doctor``: does everything work, and how is it wired."""
+"""``coatcheck doctor``: checks the installation and shows the container."""
 
 import asyncio
 import platform
@@ -23,7 +23,7 @@ from coatcheck.wiring.validation import validate
 
 
 def run_doctor(flags: SettingsFlags, *, mermaid: bool) -> int:
-    """Print what works and what does not; 1 when something does not."""
+    """Print the results of all checks; return 1 if one failed."""
     if mermaid:
         typer.echo(draw_mermaid(Container() if flags.container is None else make_container(flags)))
         return 0
@@ -54,7 +54,7 @@ async def _examine(flags: SettingsFlags) -> int:
             line(type(getattr(backend, "backend", backend)).__name__)
         with report.line("store") as line:
             line(f"{store_location(settings)} answers in {await _milliseconds(container.store().aping):.1f} ms")
-        # A store that does not answer says nothing about the sandbox.
+        # An unavailable store does not affect the sandbox.
         with report.line("sandbox") as line, container.store.override(ObjectStore(InMemoryBackend())):
             line(f"a worker started and answered in {await _milliseconds(lambda: _query(container)):.0f} ms")
     finally:
@@ -88,7 +88,7 @@ class Report:
 
     @contextmanager
     def line(self, name: str) -> Iterator[Callable[[str], None]]:
-        """Print ``ok`` with the text that is given, or ``failed`` with the error."""
+        """Print ``ok`` with the text, or ``failed`` with the error."""
         said: list[str] = []
         try:
             yield said.append

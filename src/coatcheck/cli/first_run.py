@@ -1,4 +1,4 @@
-"""What a stdio server prints when it is started in a terminal: that it waits for a client, and a configuration."""
+"""The message of a stdio server that is started in a terminal: it waits for a client, and how to configure one."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from coatcheck.cli.logs import announce
 
 
 def explain_waiting(arguments: Sequence[str] | None = None) -> None:
-    """Where stdin is a terminal, explain that an MCP client is expected there, and how to configure one.
+    """If stdin is a terminal, explain that an MCP client is expected there, and how to configure one.
 
     Args:
         arguments: The command line without the program; that of this process by default.

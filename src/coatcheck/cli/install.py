@@ -126,7 +126,7 @@ def wrap_options(*, object_tools: str | None, **given: float | None) -> list[str
     """Write settings as options of ``wrap``.
 
     Raises:
-        SettingsError: There is no such object tool; a client would only report that its server does not start.
+        SettingsError: An object tool is unknown; a client would only report that its server does not start.
     """
     if object_tools is not None:
         from coatcheck.explorer.tool_names import names_of_tools
@@ -157,7 +157,7 @@ def uninstall(
         plan = plan_uninstall(found, server or [])
         apply_plan(plan, dry_run=dry_run, yes=yes)
         if not dry_run and not server and any(outcome.action == "moved back" for outcome in plan.outcomes):
-            others = plan_uninstall(found)  # servers beside the gateway
+            others = plan_uninstall(found)  # servers outside the gateway
             if others.changes:
                 apply_plan(others, dry_run=dry_run, yes=yes)
 
@@ -165,7 +165,7 @@ def uninstall(
 
 
 def _for_each_file(files: "Sequence[ConfigFile]", change: "Callable[[ConfigFile], None]") -> None:
-    """Change files; one that cannot be changed does not stop the others."""
+    """Change files; a failure does not stop the others."""
     if len(files) == 1:
         change(files[0])
         return
@@ -181,10 +181,10 @@ def _for_each_file(files: "Sequence[ConfigFile]", change: "Callable[[ConfigFile]
 
 
 def _files(client: str | None, file: Path | None, *, every: bool) -> list["ConfigFile"]:
-    """Return the files that are meant.
+    """Return the selected files.
 
     Raises:
-        SettingsError: None is named, or there is none.
+        SettingsError: None is selected, or there is none.
     """
     from coatcheck.installer import CLIENTS, config_files_of, find_client, find_config_file
 
@@ -221,7 +221,7 @@ def _print_outcomes(plan: "Plan", *, dry_run: bool, yes: bool) -> None:
 
 
 def apply_plan(plan: "Plan", *, dry_run: bool, yes: bool) -> None:
-    """Print what a plan changes, ask, and carry it out."""
+    """Print the changes of a plan, ask for confirmation, and carry it out."""
     from coatcheck.installer import carry_out
 
     _print_outcomes(plan, dry_run=dry_run, yes=yes)
@@ -286,7 +286,7 @@ def status(
 
 
 def _print_file(file: "ConfigFile", *, check: bool) -> bool:
-    """Print a file's servers; whether all is well with them."""
+    """Print a file's servers; return whether there was no problem."""
     from coatcheck.installer import states_of
     from coatcheck.installer.gateway_entry import gateway_file, read_moved
 

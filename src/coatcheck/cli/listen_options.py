@@ -1,4 +1,4 @@
-"""Where a server listens and who may call it, as the command line says it."""
+"""The listening address and the authentication of a server, from the command line."""
 
 import ipaddress
 import logging
@@ -23,7 +23,7 @@ class Listening:
     """How a server listens.
 
     Raises:
-        SettingsError: An unknown transport, or an address that other machines can reach without authentication and
+        SettingsError: The transport is unknown, or other machines can reach the address without authentication and
             without ``--unprotected``.
     """
 
@@ -35,7 +35,7 @@ class Listening:
     stateless: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Refuse contradictory options."""
         if self.transport not in TRANSPORTS:
             raise SettingsError(f'There is no transport "{self.transport}"; there are: {", ".join(TRANSPORTS)}.')
         if self.stateless and self.transport != "streamable-http":
@@ -57,7 +57,7 @@ class Listening:
 
 @dataclass(frozen=True, slots=True)
 class AuthFlags:
-    """What the command line says about who may call."""
+    """The options of authentication."""
 
     tokens: Path | None = None
     jwks: str | None = None
@@ -66,13 +66,13 @@ class AuthFlags:
     verifier: str | None = None
 
     def open(self, of_toolsets: Iterable[Any] = ()) -> "Authentication | None":
-        """Create the verifier; ``None`` if no flag was given and no toolset brings one.
+        """Create the verifier; ``None`` without a flag or a toolset's verifier.
 
         Args:
-            of_toolsets: The verifiers of toolsets, ``None`` for one that has none.
+            of_toolsets: The verifiers of toolsets, ``None`` for a toolset without one.
 
         Raises:
-            SettingsError: There are two, or what a flag names does not fit.
+            SettingsError: There are two verifiers, or the value of a flag is invalid.
         """
         brought = [verifier for verifier in of_toolsets if verifier is not None]
         given = [flag for flag in (self.tokens, self.jwks, self.verifier) if flag is not None]
@@ -86,7 +86,7 @@ class AuthFlags:
 
             return Authentication(brought[0])
         if self.verifier is not None:
-            sys.path.insert(0, "")  # a module of your own is looked for in the current folder first
+            sys.path.insert(0, "")  # modules are searched in the current folder first
         from coatcheck.mcp_server.authentication import open_authentication
 
         return open_authentication(
@@ -99,7 +99,7 @@ class AuthFlags:
 
 
 def warn_of_open_tokens(listening: Listening) -> None:
-    """Say so where tokens can be read on their way: neither command speaks TLS itself."""
+    """Warn if tokens are sent in plain text, because neither command supports TLS."""
     if listening.authenticated and not is_loopback(listening.host):
         logger.warning("Tokens travel as they are: put a proxy that speaks TLS in front of %s.", listening.host)
 

@@ -1,4 +1,4 @@
-"""``coatcheck login`` and ``logout``: OAuth sign-ins at servers that are wrapped by URL."""
+"""``coatcheck login`` and ``logout``: OAuth sign-ins at servers at URLs."""
 
 import asyncio
 import time
@@ -51,7 +51,7 @@ def login(
 
 
 async def _probe(auth: "OAuth", url: str, ca_file: Path | None) -> bool:
-    """Send what a client would send first, so that the server asks for the sign-in; whether it did."""
+    """Send a client's first request, so that the server requires the sign-in; return whether it did."""
     import httpx2
 
     from coatcheck.proxy.upstreams.http_client import open_client, refusal, unreachable
@@ -73,7 +73,7 @@ async def _probe(auth: "OAuth", url: str, ca_file: Path | None) -> bool:
         async with open_client({}, ca_file, auth) as client:
             async with client.stream("POST", url, json=initialize, headers=headers) as response:
                 refused, asked = response, "authorization" in response.request.headers
-            if refused.status_code in {404, 405}:  # HTTP+SSE, which begins with a GET
+            if refused.status_code in {404, 405}:  # HTTP+SSE, which starts with a GET
                 async with client.stream("GET", url, headers={"accept": "text/event-stream"}) as response:
                     refused, asked = response, "authorization" in response.request.headers
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
@@ -88,7 +88,7 @@ def logout(url: Url) -> None:
     from coatcheck.proxy.upstreams.oauth import revoke
     from coatcheck.proxy.upstreams.targets import UrlTarget
 
-    name = UrlTarget(url).name  # without what may be secret
+    name = UrlTarget(url).name  # without secrets
     storage = sign_ins()
     sign_in = storage.load(url)
     revoked = asyncio.run(revoke(sign_in))
@@ -99,7 +99,7 @@ def logout(url: Url) -> None:
 
 
 def print_sign_ins() -> None:
-    """Print where the user is signed in."""
+    """Print the user's sign-ins."""
     from coatcheck.proxy.upstreams.targets import UrlTarget
 
     found = sign_ins().all()

@@ -1,4 +1,4 @@
-"""Logs on stderr, as text for people or as JSON for machines."""
+"""Logs on stderr, as text or as JSON."""
 
 import json
 import logging
@@ -16,10 +16,10 @@ logger = logging.getLogger("coatcheck")
 
 
 class TextLines(logging.Formatter):
-    """Formats a record as text in which nothing but the record itself begins a line or steers a terminal."""
+    """Formats a record as text, without forged lines and terminal control characters."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the usual text with a space before each further line."""
+        """Return the text with a space before each further line."""
         return "\n ".join(excerpt(line, len(line)) for line in super().format(record).splitlines())
 
 
@@ -42,7 +42,7 @@ class JsonLines(logging.Formatter):
 def configure_logging(log_format: str | None, *, verbose: bool) -> None:
     """Write everything that is logged, by any package, to stderr in one format."""
     if sys.stderr is sys.__stderr__:
-        sys.stderr = DroppingStderr()  # A client that does not read stderr must not stop us.
+        sys.stderr = DroppingStderr()  # A client that does not read stderr must not block us.
     logging.basicConfig(stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING)
     if verbose:
         logging.getLogger("coatcheck.store.events").setLevel(logging.DEBUG)
@@ -53,9 +53,9 @@ def configure_logging(log_format: str | None, *, verbose: bool) -> None:
 
 @contextmanager
 def warnings_as_messages() -> Iterator[None]:
-    """Write warnings as messages of the command, for a command that prints its result and ends.
+    """Write warnings as messages of the command, for commands that print a result and exit.
 
-    The circuit breaker's are left out: such a command reports the error of the store itself.
+    Warnings of the circuit breaker are omitted, because such a command reports the store's error itself.
     """
     handler = _Messages(logging.WARNING)
     logger.addHandler(handler)
@@ -72,7 +72,7 @@ class _Messages(logging.Handler):
 
 
 def write_logs_as(log_format: str | None) -> None:
-    """Change to JSON where that is the format; text is how it begins."""
+    """Switch to JSON if that is the format; the initial format is text."""
     if log_format == "json":
         for handler in logging.getLogger().handlers:
             handler.setFormatter(JsonLines())

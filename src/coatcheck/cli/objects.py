@@ -1,4 +1,4 @@
-"""``coatcheck objects``: look at stored objects, store a file, remove objects."""
+"""``coatcheck objects``: read stored objects, store a file, delete objects."""
 
 import json
 import sys
@@ -231,7 +231,7 @@ def rm(
 
 @contextmanager
 def opened(flags: SettingsFlags) -> Iterator[Any]:
-    """Return a container over the store that servers use too; close in the end what it opened."""
+    """Open a container over the servers' store, and close it at the end."""
     import anyio
 
     from coatcheck.containers import Container
@@ -256,7 +256,7 @@ def opened(flags: SettingsFlags) -> Iterator[Any]:
 
 @contextmanager
 def _exploring(flags: SettingsFlags, namespace: str | None) -> Iterator[Any]:
-    """Return an explorer of a namespace whose answers are whole."""
+    """Open an explorer of a namespace with unlimited answers."""
     from coatcheck.errors import CoatcheckError, ObjectNotFound
     from coatcheck.store.object_store import ObjectStore
 

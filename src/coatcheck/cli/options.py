@@ -1,4 +1,4 @@
-"""What the command line says of the settings, and the settings made from it."""
+"""The settings from the command line."""
 
 import sys
 from collections.abc import Mapping
@@ -31,21 +31,21 @@ Config = Annotated[
 
 
 class WrongUsage(typer.BadParameter):
-    """Arguments that do not fit together: exit code 2, without typer's "Invalid value", which is about one option."""
+    """Contradictory arguments: exit code 2, without typer's "Invalid value", which concerns a single option."""
 
     def format_message(self) -> str:
-        """Return the message as it is."""
+        """Return the message unchanged."""
         return self.message
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsFlags:
-    """What the command line says of the settings.
+    """The options of the settings.
 
     Attributes:
         config: The settings file, if one was named.
-        given: What flags gave, by the setting's name; ``None`` for a flag that was not used.
-        container: Where a container of the user's own is, as ``module:attribute``.
+        given: The values of flags by the setting's name; ``None`` for an unused flag.
+        container: The user's own container, as ``module:attribute``.
     """
 
     config: Path | None = None
@@ -77,7 +77,7 @@ def make_container(flags: SettingsFlags) -> "Container":
     """Create the container: the user's own, or one with the settings of the command line.
 
     Raises:
-        SettingsError: The user's own cannot be loaded, or settings were given as well.
+        SettingsError: The user's own container cannot be loaded, or settings were passed as well.
     """
     from coatcheck.containers import Container
 
@@ -86,7 +86,7 @@ def make_container(flags: SettingsFlags) -> "Container":
     from coatcheck.errors import SettingsError
     from coatcheck.wiring.loading import load_container
 
-    # How logs are written is this process's affair; everything else is the container's.
+    # The log format belongs to this process; all other settings belong to the container.
     given = [name for name, value in flags.given.items() if value is not None and name != "log_format"]
     if given or flags.config is not None:
         names = ["config"] if flags.config is not None else given
@@ -94,12 +94,12 @@ def make_container(flags: SettingsFlags) -> "Container":
         raise SettingsError(
             f"--container brings its own settings, so {flag} would have no effect: leave one of them out."
         )
-    sys.path.insert(0, "")  # a module of your own is looked for in the current folder first
+    sys.path.insert(0, "")  # modules are searched in the current folder first
     return load_container(flags.container)
 
 
 def store_location(settings: "Settings") -> str:
-    """Name the store of the settings, without what may be secret in a URL."""
+    """Name the store of the settings, without secrets of a URL."""
     from coatcheck.backends import redact_url
 
     if settings.object_store_backend == "sqlite":

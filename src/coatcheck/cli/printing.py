@@ -1,4 +1,4 @@
-"""What commands print: data on stdout, messages on stderr."""
+"""Output of commands: data on stdout, messages on stderr."""
 
 import sys
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ def print_message(text: str) -> None:
 
 
 def print_data(data: str | bytes) -> None:
-    """Write data to stdout as it is; on a terminal without control characters."""
+    """Write data to stdout unchanged, but on a terminal without control characters."""
     if sys.stdout is None:  # it was closed when we were started
         raise CoatcheckError("The output cannot be written: stdout is closed.")
     if sys.stdout.isatty():
@@ -32,7 +32,7 @@ def print_data(data: str | bytes) -> None:
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Write rows to stdout with their columns aligned, each on one line; the last one as wide as it is."""
+    """Write rows to stdout, each on one line, with aligned columns except the last one."""
     rows = [[_one_line(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -1,4 +1,4 @@
-"""What previews kept out of contexts, by day and by server and tool, as figures and as tables with bars."""
+"""The savings of previews by day, server and tool, as numbers and as tables with bars."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,17 +10,17 @@ from coatcheck.store.savings import OTHER, Saving
 
 MOST_DAYS_SHOWN, MOST_TOOLS_SHOWN = 14, 20
 BAR = 20
-"""Characters of the longest bar."""
+"""Maximum characters of a bar."""
 
 CHARACTERS_PER_TOKEN = 4
 GATEWAY, BETWEEN = "coatcheck", "__"
-"""The name that a gateway gives itself, and what stands between server and tool in the names of its tools."""
+"""The name of a gateway, and the separator of server and tool in the names of its tools."""
 
 Figures = dict[str, Any]
 
 
 def saved_figures(found: Iterable[Saving]) -> Figures:
-    """Sum what all processes have counted, by day and by server and tool."""
+    """Sum the counts of all processes by day and by server and tool."""
     days: dict[str, Counter[str]] = {}
     tools: dict[tuple[str, str], Counter[str]] = {}
     for each in found:
@@ -38,7 +38,7 @@ def saved_figures(found: Iterable[Saving]) -> Figures:
 
 
 def print_saved(found: Figures) -> None:
-    """Print what `saved_figures` gave."""
+    """Print the result of `saved_figures`."""
     days, tools = found["days"], found["tools"]
     if not days:
         print_data("No result was replaced by a preview yet.\n\n")
@@ -74,7 +74,7 @@ def print_saved(found: Figures) -> None:
 
 
 def _print_right(rows: list[list[str]], head: list[str]) -> None:
-    """Print a table of which the numbers, from "results" to the last column but one, end below one another."""
+    """Print a table with right-aligned numbers, from "results" to the last column but one."""
     table, first = [head, *rows], head.index("results")
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     print_table(

@@ -45,9 +45,9 @@ def run_serve(
     authentication: Authentication | None = None,
     verbose: bool,
 ) -> None:
-    """Serve until the client goes away or the process is told to end."""
+    """Serve until the client disconnects or a signal ends the process."""
     if flags.container is not None:
-        container = make_container(flags)  # with settings of its own, which no toolset changes
+        container = make_container(flags)  # with its own settings, which toolsets do not change
     else:
         settings = make_settings(flags)
         for toolset in toolsets:
@@ -61,7 +61,7 @@ def run_serve(
         log_level="INFO" if verbose else "WARNING",
         **(authentication.server_options() if authentication else {}),
     )
-    freeze_loaded_objects()  # else the collection below would search through it
+    freeze_loaded_objects()  # otherwise the garbage collection below would search it
     configure_mcp_server(server, tool_names, toolsets=toolsets, toolset_options=options, container=container)
     if listening.transport == "stdio":
         require_stdio()
@@ -69,7 +69,7 @@ def run_serve(
         return
     told = asyncio.run(_serve_http(server, container, listening, verbose=verbose))
     if told is not None:
-        # All is closed: end as every process does that is told to.
+        # Everything is closed: exit by the signal, like any process.
         signal.signal(told, signal.default_int_handler if told == signal.SIGINT else signal.SIG_DFL)
         signal.raise_signal(told)
 
@@ -80,7 +80,7 @@ def list_tools_of(
     options: Mapping[str, Mapping[str, Any]],
     tool_names: Sequence[str] | None,
 ) -> None:
-    """Print the tools that a server would have: a line for each, its name and its first sentence."""
+    """Print the tools that a server would have: the name and first sentence of each on a line."""
     registry = dict(make_container(flags).registry())
     for toolset in toolsets:
         registry |= toolset.listing(options.get(toolset.name))
@@ -109,7 +109,7 @@ async def _serve_stdio(server: MCPServer[Any], container: Container) -> None:
     async with running(container):
         freeze_loaded_objects()
         with signals(end, lambda: container.settings().shutdown_timeout):
-            explain_waiting()  # from here on, Ctrl-C ends the server in order
+            explain_waiting()  # from here on, Ctrl-C stops the server gracefully
             serving = asyncio.ensure_future(server.run_stdio_async())
             waiting = asyncio.ensure_future(signalled.wait())
             await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -120,10 +120,10 @@ async def _serve_stdio(server: MCPServer[Any], container: Container) -> None:
                 except* OSError as errors:
                     lost = _first(errors)
     if told:
-        # The SDK reads stdin in a thread that nothing can interrupt: all is closed, so end without it.
+        # The SDK reads stdin in a thread that cannot be interrupted: everything is closed, so exit without it.
         os._exit(128 + told[0])
     if isinstance(lost, BrokenPipeError):
-        os._exit(0)  # The client reads no more.
+        os._exit(0)  # The client no longer reads.
     if lost is not None:
         raise CoatcheckError(f"The output cannot be written: {lost.strerror}.")
 
@@ -136,8 +136,8 @@ def _first(errors: BaseExceptionGroup[OSError]) -> OSError:
 async def _serve_http(
     server: MCPServer[Any], container: Container, listening: Listening, *, verbose: bool
 ) -> int | None:
-    """Serve until a signal ends it; give the signal."""
-    # Any Host header: the address was opened to others on purpose, and by names that only they know.
+    """Serve until a signal; return the signal."""
+    # Any Host header: the address was exposed on purpose, under names that only its operator knows.
     security = None if is_loopback(listening.host) else TransportSecuritySettings(enable_dns_rebinding_protection=False)
     application: ASGIApp
     async with running(container):

@@ -1,4 +1,4 @@
-"""Files of servers for ``coatcheck wrap --servers``, as MCP clients have them."""
+"""Files of servers for ``coatcheck wrap --servers``, in the formats of MCP clients."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,14 +19,14 @@ def read_servers(paths: Sequence[Path], oauth: OAuthUse = "never") -> dict[str, 
     """Read the servers of several files, in their order.
 
     Variables (``${NAME}``, ``${env:NAME}``, ``${NAME:-default}``) are filled in from the environment. Disabled servers
-    are left out. So is one that cannot be used, with a line on stderr that says why; the others go on.
+    are omitted. So are unusable ones, with the reason on stderr; the others continue.
 
     Args:
         paths: The files.
-        oauth: Whether servers at URLs without a token are signed in to.
+        oauth: Whether to sign in to servers at URLs without a token.
 
     Raises:
-        SettingsError: A file is missing or malformed, or there is no server that can be used.
+        SettingsError: A file is missing or malformed, or there is no usable server.
     """
     servers: dict[str, Target] = {}
     fill = environment_fill()

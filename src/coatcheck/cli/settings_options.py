@@ -1,4 +1,4 @@
-"""Settings as options: each setting has a flag of its name, and the help takes its words from the setting."""
+"""Settings as options: each setting has a flag with its name and its description."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -72,10 +72,10 @@ COMMON = (
     "object_tools",
     "verbose",
 )
-"""What a long help begins with: options of the command and settings."""
+"""The first options of a long help: those of the command, and common settings."""
 
 LONG_HELP = 20
-"""Options from which on a help is long."""
+"""Number of options from which a help is long."""
 
 ALL = tuple(name for names in GROUPS.values() for name in names)
 
@@ -105,9 +105,9 @@ _TEXTS = frozenset(
         "redis_client_key",
     }
 )
-# The kinds stand here although the settings know them too: `wrap` starts its server before it imports the settings.
+# The types are repeated here, because `wrap` starts its server before it imports the settings.
 _VARIABLE_ONLY = frozenset({"namespace_secret", "redis_sentinel_password", "object_store_options"})
-"""Settings without a flag: secrets, since the process list shows arguments, and what is a table in the file."""
+"""Settings without a flag: secrets, because the process list shows arguments, and tables of the settings file."""
 
 _CHOICES: dict[str, Any] = {
     "filter_argument": Literal["off", "accepted", "advertised"],
@@ -129,8 +129,8 @@ def settings_options(*names: str, container: bool = False) -> Callable[[Callable
     """Add the options of these settings to a command; it receives them as the parameter ``settings``.
 
     Args:
-        names: Settings that have a flag; all by default. ``--config`` names a settings file.
-        container: Also take ``--container``, which names a container of the user's own.
+        names: Settings with a flag; all by default. ``--config`` names a settings file.
+        container: Whether to add ``--container``, which names the user's own container.
     """
     chosen = [name for name in names or ALL if name not in _VARIABLE_ONLY]
 
@@ -175,7 +175,7 @@ def _option(name: str) -> tuple[str, Any, Any]:
 
 
 def _value(name: str, given: Any) -> Any:
-    """Return what the settings read; ``None`` if the flag was not used."""
+    """Return the value for the settings; ``None`` if the flag was not used."""
     if name in _SWITCHES:
         return given or None
     if name not in _LISTS:
@@ -192,7 +192,7 @@ def _value(name: str, given: Any) -> Any:
 
 
 class SettingsCommand(TyperCommand):
-    """A command whose help lists the options of settings by subject, in the words of the settings."""
+    """A command whose help lists the options of settings by subject, with their descriptions."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the command's own options, then those of settings."""

@@ -1,4 +1,4 @@
-"""``coatcheck stats``: what previews saved, what a store holds, and what a running server has counted."""
+"""``coatcheck stats``: the savings of previews, the contents of a store, and the metrics of a running server."""
 
 import json
 import time
@@ -103,7 +103,7 @@ def _by_tool(held: "list[HeldObject]") -> dict[str, dict[str, int]]:
 
 
 def _counted(url: str) -> Figures:
-    """Read a server's metrics; what it does not know is ``None``."""
+    """Read a server's metrics; unknown ones are ``None``."""
     samples = _scrape(url)
 
     def total(name: str, **labels: str) -> float | None:

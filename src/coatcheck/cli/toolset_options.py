@@ -1,4 +1,4 @@
-"""The help of ``coatcheck serve`` with the flags of the toolsets that are asked for before it."""
+"""The options of ``coatcheck serve`` and its help, including the flags of the selected toolsets."""
 
 import sys
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExtraFlags:
-    """What stood on the command line that the command does not know.
+    """Unknown words on the command line.
 
     Attributes:
         words: Flags and their values.
-        known: The command's own flags, to compare misspelt ones with.
+        known: The command's own flags, for suggestions.
     """
 
     words: Sequence[str]
@@ -34,7 +34,7 @@ def load_toolsets(names: Sequence[str]) -> "list[Toolset]":
     from coatcheck.tools.toolset import load_toolset
 
     if any(":" in name for name in names):
-        sys.path.insert(0, "")  # a module of your own is looked for in the current folder first
+        sys.path.insert(0, "")  # modules are searched in the current folder first
     return [load_toolset(name) for name in names]
 
 
@@ -44,10 +44,10 @@ def flag_of(field: str) -> str:
 
 
 def toolset_options(toolsets: "Sequence[Toolset]", extra: ExtraFlags) -> dict[str, dict[str, Any]]:
-    """Sort the flags that the command does not know into the settings of the toolsets, by the toolsets' names.
+    """Assign unknown flags to the settings of the toolsets, by the toolsets' names.
 
     Raises:
-        WrongUsage: A flag that no toolset has, or one without its value.
+        WrongUsage: A flag belongs to no toolset, or has no value.
     """
     from coatcheck.references import close_names
 
@@ -84,7 +84,7 @@ def toolset_options(toolsets: "Sequence[Toolset]", extra: ExtraFlags) -> dict[st
 
 
 class ServeCommand(SettingsCommand):
-    """A command whose help lists what ``--toolset``, which is read first, adds to it."""
+    """A command whose help includes the options of ``--toolset``, which is parsed first."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options, and those of each toolset under its name.

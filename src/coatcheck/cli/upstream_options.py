@@ -26,18 +26,18 @@ _LONG_WORD = re.compile(r"[A-Za-z0-9+/_.=-]{24,}")
 
 @dataclass(frozen=True, slots=True)
 class UpstreamFlags:
-    """What the command line says about the server.
+    """The options of the wrapped server.
 
     Attributes:
-        command: The server's command, empty where it has none.
-        env: Variables of the command, ``NAME=VALUE``, or ``NAME`` for one of ours under its own name.
+        command: The server's command; may be empty.
+        env: Variables of the command, ``NAME=VALUE``, or ``NAME`` for the variable of our environment.
         cwd: Working directory of the command.
         url: The server's URL.
         sse: Whether the URL is one of HTTP+SSE.
-        headers: Headers as they were given, ``Name: value``.
-        token_variable: Name of the variable that holds a bearer token.
+        headers: Headers, ``Name: value``.
+        token_variable: Name of the variable with a bearer token.
         ca_file: Certificates to trust.
-        oauth: Whether to sign in: always, where the server offers it, or never.
+        oauth: Whether to sign in: always, if the server offers it, or never.
     """
 
     command: Sequence[str] = ()
@@ -54,7 +54,7 @@ class UpstreamFlags:
         """Return the one server that the flags name; ``None`` if they name none.
 
         Raises:
-            SettingsError: Flags that do not go together, a malformed header, a variable that is not set.
+            SettingsError: Flags conflict, a header is malformed, or a variable is not set.
             UpstreamError: The URL is malformed.
         """
         if self.url is None:
@@ -91,7 +91,7 @@ class UpstreamFlags:
 def oauth_for(
     url: str, headers: Mapping[str, str], use: OAuthUse, ca_file: Path | None = None
 ) -> "Callable[[], httpx2.Auth] | None":
-    """Return what signs requests to a URL; ``None`` if the user gave a token or wants no sign-in."""
+    """Return the authentication of requests to a URL; ``None`` if the user passed a token or disabled OAuth."""
     if use == "never" or any(name.lower() == "authorization" for name in headers):
         return None
 
@@ -112,7 +112,7 @@ def environment_fill() -> "Fill":
 
 
 def read_variable(given: str) -> tuple[str, str]:
-    """Read ``NAME=VALUE``, or ``NAME`` for the variable of that name; the value may name variables."""
+    """Parse ``NAME=VALUE``, or ``NAME`` for the variable of that name; the value may contain variables."""
     name, separator, value = given.partition("=")
     if not _VARIABLE_NAME.fullmatch(name):
         raise SettingsError("--env takes NAME=VALUE, or NAME for a variable that is set here.")
@@ -138,7 +138,7 @@ def _expand(text: str, where: str) -> str:
 
 
 def read_header(given: str) -> tuple[str, str]:
-    """Read ``Name: value``; the value may name variables."""
+    """Parse ``Name: value``; the value may contain variables."""
     name, separator, value = given.partition(":")
     if not separator or not name.strip():
         raise SettingsError("--header takes 'Name: value', such as 'X-Api-Key: $MY_KEY'.")

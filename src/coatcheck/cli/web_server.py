@@ -1,4 +1,4 @@
-"""The web server of ``serve`` and ``wrap``: where it listens, and how it ends when it is told to."""
+"""The web server of ``serve`` and ``wrap``: its address, and its graceful shutdown."""
 
 import asyncio
 import contextlib
@@ -26,10 +26,10 @@ logger = logging.getLogger(__name__)
 BACKLOG = 256
 
 CLOSING_SECONDS = 3.0
-"""Of the seconds for an orderly end those that are kept for closing upstreams and store, or half of them."""
+"""Seconds of the shutdown timeout for closing upstreams and store, or half of the timeout if it is short."""
 
 HEADER_TIMEOUT = 20.0
-"""Seconds in which a connection must send the headers of a request."""
+"""Seconds within which a connection must send the headers of a request."""
 
 
 class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # chosen at import
@@ -43,7 +43,7 @@ class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # chos
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Stop the deadline once a request has begun."""
+        """Stop the deadline once a request has started."""
         super().data_received(data)
         self._watch()
 
@@ -68,7 +68,7 @@ class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # chos
 
 
 class WebServer(uvicorn.Server):
-    """A web server that leaves signals to who runs it."""
+    """A web server that leaves signals to its caller."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -86,17 +86,17 @@ async def run_web_server(
     lifespan: bool,
     verbose: bool,
 ) -> int | None:
-    """Serve until a signal; then take no new connections, answer the calls in flight, and give the signal.
+    """Serve until a signal; then accept no new connections, answer the calls in flight, and return the signal.
 
-    A second signal ends them at once.
+    A second signal cancels them.
 
     Args:
-        application: What answers requests.
-        draining: Knows which of them are in flight.
-        bound: Where to listen.
-        health: Is told that the server ends.
-        shutdown_seconds: Most seconds from a signal to the end of the process, which is then ended by force.
-        lifespan: Whether the application wants to know of the server's beginning and end.
+        application: Handles the requests.
+        draining: Tracks the requests in flight.
+        bound: The listening socket.
+        health: Notified of the shutdown.
+        shutdown_seconds: Maximum seconds from a signal to the end of the process, which is then killed.
+        lifespan: Whether to send the ASGI lifespan events to the application.
         verbose: Whether to log requests.
     """
     calls = shutdown_seconds - min(CLOSING_SECONDS, shutdown_seconds / 2)
@@ -128,15 +128,15 @@ async def run_web_server(
         try:
             await serving
         except asyncio.CancelledError:
-            if not told:  # we are ended from within
+            if not told:  # the server stops itself
                 raise
     return told[0] if told else None
 
 
 def _is_no_cancellation(record: logging.LogRecord) -> bool:
-    """Leave out the tracebacks of calls that were given up at the end: one line says how many there were.
+    """Omit the tracebacks of calls that were cancelled at shutdown; one line reports their number.
 
-    Of an application that is ended at once, the web server logs the traceback as a text.
+    The web server logs the traceback of an application that is cancelled as text.
     """
     if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
         return False
@@ -147,10 +147,10 @@ def bind(listening: "Listening") -> socket.socket:
     """Listen on the address of the flags.
 
     Raises:
-        SettingsError: That is not possible.
+        SettingsError: The address cannot be used.
     """
     family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
-    # The event loop sends small answers at once only on sockets whose protocol is TCP.
+    # The event loop disables Nagle's algorithm only on sockets whose protocol is TCP.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -31,7 +31,7 @@ def run_wrap_http(
     try:
         return asyncio.run(serve_http(make_connection, container, flags, listening, authentication))
     finally:
-        kill_servers()  # None is left, unless something went wrong with an orderly end.
+        kill_servers()  # None is left, unless the graceful shutdown failed.
 
 
 async def serve_http(
@@ -41,7 +41,7 @@ async def serve_http(
     listening: Listening,
     authentication: AuthFlags,
 ) -> int:
-    """Serve until a signal ends it; give the exit code."""
+    """Serve until a signal; return the exit code."""
     verifier = authentication.open()
     async with running(container):
         application = Application(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WrapFlags:
-    """What the command line says besides which servers are wrapped."""
+    """The options of ``wrap`` besides those of the wrapped servers."""
 
     settings: SettingsFlags
     resource_links: bool = False
@@ -31,12 +31,12 @@ class WrapFlags:
 
 
 def run_wrap(make_connection: Callable[[], "UpstreamConnection"], flags: WrapFlags) -> int:
-    """Serve an upstream on our stdin and stdout; give the exit code."""
+    """Serve an upstream on our stdin and stdout; return the exit code."""
     require_stdio()
     try:
         return asyncio.run(_serve(make_connection, flags))
     finally:
-        kill_servers()  # None is left, unless something went wrong with an orderly end.
+        kill_servers()  # None is left, unless the graceful shutdown failed.
 
 
 async def _serve(make_connection: Callable[[], "UpstreamConnection"], flags: WrapFlags) -> int:
@@ -59,7 +59,7 @@ def _early_instructions(flags: SettingsFlags) -> str | None:
 
 
 class _Resources(AsyncExitStack):
-    """Builds the interceptor on demand, in a thread, and closes what that opened."""
+    """Creates the interceptor on demand, in a thread, and closes its resources."""
 
     shutdown_timeout = SHUTDOWN_TIMEOUT
 
@@ -86,6 +86,6 @@ def make_container(flags: WrapFlags) -> "Container":
 
 
 def make_interceptor(container: "Container", flags: WrapFlags) -> "Interceptor":
-    """Make what is done with lists, arguments and results."""
+    """Create the interceptor."""
     made: Interceptor = container.proxy_interceptor(resource_links=flags.resource_links)
     return made

@@ -1,4 +1,4 @@
-r"""The one grammar of references and paths, and its one parser.
+r"""The grammar of references and paths, and its parser.
 
     reference = "@" id path
     id        = "obj_" ( letter | digit | "_" | "-" )+              ASCII
@@ -6,7 +6,7 @@ r"""The one grammar of references and paths, and its one parser.
     key       = ( letter | digit | "_" | "-" | "$" | "@" )+         any script
     inside    = integer | [ integer ] ":" [ integer ] | JSON string | the same in single quotes
 
-As an argument of its own a path may miss its first dot: ``items[3].name``, or begin with JSONPath's ``$``. Only text
+As a separate argument a path may omit its first dot: ``items[3].name``, or start with JSONPath's ``$``. Only text
 that follows the grammar to its last character is a reference: ``@alice``, ``user@obj_1.com`` and ``@obj_1 is nice`` are
 plain text. ``@@obj_1`` stands for the text ``@obj_1``.
 """
@@ -19,7 +19,7 @@ from coatcheck.references.paths import PLAIN_KEY, Index, Key, Path, Reference, S
 
 OBJECT_ID = re.compile(r"obj_[A-Za-z0-9_-]+")
 LONGEST_ID = 200
-"""Characters of an id; no backend gives one as long, and what is longer is none."""
+"""Maximum characters of an id; backends generate shorter ones."""
 
 REFERENCE_PATTERN = "^@obj_[A-Za-z0-9_-]+"
 """A JSON Schema pattern that every reference matches."""
@@ -28,7 +28,7 @@ MAX_PATH_LENGTH = 4096
 MAX_INDEX_DIGITS = 15
 
 EXACT = 200
-"""Characters of a corrected path in a message."""
+"""Maximum characters of a corrected path in a message."""
 _WRAPPED = re.compile(r"\s*(?:\{\{\s*|[`'\"<])(@?obj_.*?)(?:\s*\}\}|[`'\">])\s*", re.DOTALL)
 """An id in the braces of longer text, in quotes or in backticks."""
 _BARE_RANGE = re.compile(
@@ -42,10 +42,10 @@ _SINGLE_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
 
 
 def parse_path(text: str) -> Path:
-    """Parse a path that stands alone; the first dot may be missing and ``""`` or ``"."`` is the root.
+    """Parse a separate path; the first dot may be missing, and ``""`` or ``"."`` is the root.
 
     Raises:
-        ReferenceSyntaxError: The text does not follow the grammar; the message says where.
+        ReferenceSyntaxError: The text does not follow the grammar; the message names the position.
     """
     text = text.strip()
     if text[:1] == "$" and text[1:2] in {"", ".", "["}:
@@ -60,7 +60,7 @@ def parse_path(text: str) -> Path:
 
 
 def _refuse_other_notation(text: str) -> None:
-    """Name the path that a JSON pointer, a bare range, a line or a condition of JSONPath was meant to be.
+    """Suggest the path for a JSON pointer, a bare range, a line or a condition of JSONPath.
 
     Raises:
         ReferenceSyntaxError: With the exact form.
@@ -88,7 +88,7 @@ def _refuse_other_notation(text: str) -> None:
 
 
 def parse_reference(text: str) -> Reference | None:
-    """Parse a reference, or give ``None`` if the text is anything else, however similar."""
+    """Parse a reference; return ``None`` for any other text, however similar."""
     if not text.startswith("@obj_"):
         return None
     found = OBJECT_ID.match(text, 1)
@@ -104,7 +104,7 @@ def parse_reference(text: str) -> Reference | None:
 
 
 def parse_target(object_id: str, path: str = "") -> Reference:
-    """Read a tool's ``object_id`` and ``path``: the id with or without ``@``, and maybe a path behind it.
+    """Parse a tool's ``object_id`` and ``path``: the id with or without ``@``, optionally followed by a path.
 
     Raises:
         ReferenceSyntaxError: Neither an id nor a reference, or a malformed path.
@@ -139,7 +139,7 @@ def is_object_id(text: str) -> bool:
 
 
 def unescape(text: str) -> str:
-    """Return the text that ``@@obj_1`` stands for, and all other text as it is."""
+    """Unescape ``@@obj_1``; return other text unchanged."""
     if text.startswith(("@@obj_", "@@@")):
         plain = text.lstrip("@")
         if parse_reference(f"@{plain}") is not None:
@@ -148,7 +148,7 @@ def unescape(text: str) -> str:
 
 
 def _path(text: str, steps: list[Step]) -> Path:
-    """Make the path that a text spells, if its canonical text, in which a character may take six, is not too long."""
+    """Build a path, unless its canonical text, in which a character may take six, is too long."""
     path = Path(tuple(steps))
     if len(text) > MAX_PATH_LENGTH // 6 and len(str(path)) > MAX_PATH_LENGTH:
         length = f"{len(str(path)):,}"
@@ -189,7 +189,7 @@ def _step(text: str, position: int) -> tuple[Step, int]:
 
 
 def _for_all(text: str) -> ReferenceSyntaxError:
-    """Describe how a path that means all items is written as a filter."""
+    """Suggest a filter for a path that selects all items."""
     filter_ = text.replace("[*]", "[]").replace(".*", "[]")
     filter_ = filter_ if filter_[:1] in {".", "["} else f".{filter_}"
     filter_ = filter_ if filter_[:1] == "." else f".{filter_}"
@@ -200,7 +200,7 @@ def _for_all(text: str) -> ReferenceSyntaxError:
 
 
 def _unquoted(text: str, position: int, begun: str) -> ReferenceSyntaxError:
-    """Describe how a key is written in which a path would end, such as ``node_modules/axios``."""
+    """Suggest the quoted form of a key at which a path is malformed, such as ``node_modules/axios``."""
     end = _KEY_END.search(text, position)
     key = begun + text[position : end.start() if end else len(text)]
     before = text[: position - len(begun)].removesuffix(".")

@@ -47,7 +47,7 @@ Step = Key | Index | Slice
 
 
 class Path(NamedTuple):
-    """The way from an object's root to a part of it; without steps it is the root. ``str`` gives the canonical text."""
+    """The path from an object's root to a part; without steps it is the root. ``str`` returns the canonical text."""
 
     steps: tuple[Step, ...] = ()
 
@@ -74,7 +74,7 @@ ROOT = Path()
 
 
 class Reference(NamedTuple):
-    """An object's id and a path into it. ``str`` gives the form that tools accept, ``@obj_001.items[3]``."""
+    """An object's id and a path into it. ``str`` returns the form that tools accept, ``@obj_001.items[3]``."""
 
     object_id: str
     path: Path = ROOT
@@ -84,7 +84,7 @@ class Reference(NamedTuple):
 
 
 def quote(name: str) -> str:
-    """Quote a key as a JSON string that holds no line break, no control character and no lone surrogate."""
+    """Quote a key as a JSON string without line breaks, control characters and lone surrogates."""
     text = json.dumps(name, ensure_ascii=False)
     if text.isprintable():
         return text

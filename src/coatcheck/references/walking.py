@@ -9,34 +9,34 @@ from coatcheck.errors import PathNotFound, counted, excerpt, quoted_name
 from coatcheck.references.paths import Index, Key, Path, Slice, Step
 
 OpenText = Callable[[str], Any]
-"""Returns the list or dict that a text spells out, or ``None`` if it is just text."""
+"""Returns the list or dict of a text that is a document, or ``None`` for plain text."""
 
 LINES = Key("lines")
-"""On a text: its lines. ``.lines[3:10]`` is a text of seven of them, ``.lines[3]`` is one."""
+"""The lines of a text: ``.lines[3:10]`` is a text of seven lines, ``.lines[3]`` is one line."""
 
 SHOWN_KEYS = 12
 KEYS_BESIDE_NEAR = 80
-"""Characters that all keys may take where a near one is named: one line holds both."""
+"""Maximum characters of all keys next to a suggestion, so that both fit on one line."""
 COMPARED_KEYS = 500
 COMPARED_ENDS, SHORTEST_END, LONGEST_END = 5_000, 3, 100
 """Keys whose ends are compared with a name of so many characters, and characters of such a key: paths end in names."""
 COMPARED_CHARACTERS = 40
-"""Longer names are no slips of the pen; and comparing two of a hundred characters took as long as ten of these."""
+"""Longer names are not typos; comparing two of a hundred characters took as long as ten of these."""
 
 COMPARED_IN_ALL = 6_000
-"""Characters of names that are compared: a look at a small object must not hold up others."""
+"""Maximum characters of compared names, so that a look-up in a small object does not block the event loop."""
 
 
 def walk(value: Any, path: Path, *, open_text: OpenText | None = None) -> Any:
-    """Return the part of ``value`` that ``path`` leads to.
+    """Return the part of ``value`` at ``path``.
 
     Args:
         value: JSON-like: dicts, lists, strings, numbers, booleans, ``None``.
-        path: Where to go; the empty path gives ``value`` itself.
-        open_text: Opens documents inside strings, so that a path can go on in them.
+        path: The path; the empty path returns ``value`` itself.
+        open_text: Parses documents in strings, so that a path can continue in them.
 
     Raises:
-        PathNotFound: With how far the path got, and which keys or what length are there.
+        PathNotFound: Names the existing part of the path, and its keys or length.
     """
     for depth, step in enumerate(path.steps):
         if isinstance(value, str):
@@ -152,7 +152,7 @@ def _keys(value: dict[Any, Any]) -> str:
 
 
 def close_names(name: str, known: Iterable[Any], count: int = 2) -> list[str]:
-    """The known names most like ``name``, best first; looks at a bounded number of them."""
+    """The most similar known names, best first; compares a bounded number of them."""
     if len(name) > COMPARED_CHARACTERS:
         return []
     folded: dict[str, str] = {}
