@@ -128,12 +128,12 @@ def tools(container: Any) -> None:
 
 
 ROWS: dict[str, Callable[[Any], None]] = {
-    "where objects are kept": backend,
+    "the backend": backend,
     "limits, lifetimes, the selected backend": settings,
-    "who is calling": tenancy,
-    "what the bytes become": codec,
+    "the caller": tenancy,
+    "the stored bytes": codec,
     "the store": store,
-    "what rewrites calls and results": interceptor,
+    "the interceptor of calls and results": interceptor,
     "the explorer": explorer,
     "the sandbox": sandbox,
     "metrics, health, observation": observation,
