@@ -1,4 +1,4 @@
-"""Toolsets: tools that are installed together, found by name or by where they are defined."""
+"""Toolsets: tools that are installed together, found by name or by ``module:attribute``."""
 
 from coatcheck.tools.toolset import ENTRY_POINT_GROUP, Installation, Toolset, installed_toolsets, load_toolset
 

@@ -1,8 +1,8 @@
-"""The deepset toolset: the tools of an MCP server for the deepset AI platform, over large results kept by reference.
+"""The deepset toolset: tools for the deepset AI platform, whose large results are passed by reference.
 
     coatcheck serve --toolset deepset
 
-``coatcheck.toolsets.deepset.client`` is a client of the platform that is usable on its own,
+``coatcheck.toolsets.deepset.client`` is a client of the platform that can be used separately,
 ``coatcheck.toolsets.deepset.simulator`` a simulated platform. See ``docs/deepset.md``.
 """
 

@@ -1,4 +1,4 @@
-"""API keys that come with requests: in the Authorization header, as the caller's identity."""
+"""API keys in the Authorization header of requests, used as the caller's identity."""
 
 import hashlib
 from typing import Any
@@ -20,9 +20,9 @@ NO_KEY = (
 
 
 def token_of(key: str) -> AccessToken | None:
-    """Create an identity of a key: its hash, so that each key has objects of its own; ``None`` for what is no key.
+    """Create the identity of a key: its hash, so that each key has its own objects; ``None`` for an invalid key.
 
-    Whether the platform accepts the key shows when it is used.
+    The platform validates the key only when it is used.
     """
     if not may_be_key(key):
         return None
@@ -33,7 +33,7 @@ def token_of(key: str) -> AccessToken | None:
 
 
 class KeyVerifier:
-    """Lets in every caller with a key, under the key's own identity; the SDK refuses the others with 401."""
+    """Accepts every caller with a key, under the key's own identity; the SDK refuses others with 401."""
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """Identify the user of a token."""
@@ -41,7 +41,7 @@ class KeyVerifier:
 
 
 class KeyMiddleware:
-    """Reads the key of each request where the server does not authenticate callers itself, and refuses one without."""
+    """Reads the key of each request if the server does not authenticate callers, and refuses requests without one."""
 
     async def __call__(self, ctx: Any, call_next: Any) -> Any:
         """Handle one message."""
@@ -60,10 +60,10 @@ class KeyMiddleware:
 
 
 def key_of_request() -> str:
-    """Return the key of the request that is being handled.
+    """Return the key of the current request.
 
     Raises:
-        NotAuthorized: It came without one.
+        NotAuthorized: It has no key.
     """
     token = get_access_token()
     if token is None or token.client_id != CLIENT_ID:

@@ -20,16 +20,16 @@ IDLE_SECONDS = 600.0
 
 
 class ClientPool:
-    """Makes a client for each API key, and forgets those that were not used for a while.
+    """Creates a client for each API key, and drops unused ones after a while.
 
-    Clients hold no connections of their own: one that is forgotten in the middle of a call ends it undisturbed. The
-    pool of connections is made at the first call; after `aclose` the next call makes another one.
+    Clients have no connections of their own, so a client that is dropped during a call completes the call. The
+    connection pool is created at the first call; after `aclose` the next call creates another one.
 
     Args:
-        settings: Where the platform is, and how long calls may take.
-        retries: When requests are repeated.
-        max_clients: Most clients that are kept.
-        idle_seconds: Seconds after which an unused client is forgotten.
+        settings: The URL of the platform and the timeouts.
+        retries: The retry policy.
+        max_clients: Maximum number of clients.
+        idle_seconds: Seconds after which an unused client is dropped.
         clock: The monotonic clock, in seconds.
     """
 
@@ -59,7 +59,7 @@ class ClientPool:
         """Return the client of a key.
 
         Raises:
-            SettingsError: The key has characters that no HTTP header can carry.
+            SettingsError: The key has characters that are invalid in an HTTP header.
         """
         now = self._clock()
         _, client = self._clients.pop(api_key, (now, None))
@@ -82,7 +82,7 @@ class ClientPool:
         """Return the documentation's share; ``None`` if no share URL is set. It is resolved at its first search.
 
         Raises:
-            SettingsError: The share URL cannot be read.
+            SettingsError: The share URL is malformed.
         """
         url = self._settings.docs_share_url
         if self._docs is None and url is not None:
@@ -96,7 +96,7 @@ class ClientPool:
         return self._docs
 
     async def aclose(self) -> None:
-        """Forget all clients and close the connections."""
+        """Drop all clients and close the connections."""
         self._clients.clear()
         self._docs = None
         http, self._http = self._http, None

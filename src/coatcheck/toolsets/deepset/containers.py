@@ -1,4 +1,4 @@
-"""The toolset's container: coatcheck's container inside, and around it what the platform needs.
+"""The toolset's container, which embeds coatcheck's container.
 
 container = DeepsetContainer(settings=DeepsetSettings(api_key=…, workspace=…))
 container.coatcheck().store()
@@ -22,13 +22,13 @@ from coatcheck.toolsets.deepset.text_ranking import BM25Ranker, Ranker
 from coatcheck.toolsets.deepset.tools.deepset_registry import deepset_registry
 
 DOCS_TOOL = "search_docs"
-"""Offered only where there is a share URL."""
+"""Tools that are offered only with a share URL."""
 
 
 def limited_settings(settings: DeepsetSettings, core: Settings) -> Settings:
     """Give coatcheck's settings, with a shorter lifetime of objects where keys come with requests.
 
-    A key that the platform has revoked still names a namespace here: what is in it must be gone soon.
+    A revoked key still has access to its namespace, so its objects must expire soon.
     """
     longest = settings.shared_object_ttl
     if not settings.api_key_from_auth_header or 0 < core.object_store_ttl <= longest:
@@ -50,10 +50,10 @@ def current_response_limit(coatcheck: Container) -> int:
 
 
 def current_client(settings: DeepsetSettings, clients: ClientPool) -> DeepsetClient:
-    """Return the client for the call that is being handled.
+    """Return the client for the current call.
 
     Raises:
-        NotAuthorized: The key is that of each request, and this one came without.
+        NotAuthorized: The key is taken from each request, and this one has none.
     """
     key = settings.api_key
     return clients.client(key_of_request() if key is None else key.get_secret_value())
@@ -67,10 +67,10 @@ def current_docs(clients: ClientPool) -> DocsShare | None:
 def open_installation(
     settings: DeepsetSettings, coatcheck: Container, registry: Registry, client: Provider[DeepsetClient]
 ) -> Installation:
-    """Describe what the toolset brings to a server.
+    """Return what the toolset adds to a server.
 
     Raises:
-        SettingsError: Objects live longer than they may where keys come with requests.
+        SettingsError: The lifetime of objects is too long for keys in requests.
     """
     core = coatcheck.settings()
     if limited_settings(settings, core) is not core:
@@ -89,7 +89,7 @@ def open_installation(
 
 
 class DeepsetContainer(containers.DeclarativeContainer):
-    """Everything that the toolset is made of.
+    """All parts of the toolset.
 
     ``settings`` are the toolset's, ``core_settings`` coatcheck's; ``coatcheck`` may be a container of your own.
     """
@@ -100,7 +100,8 @@ class DeepsetContainer(containers.DeclarativeContainer):
     core_settings: Provider[Settings] = providers.Dependency(
         instance_of=Settings, default=providers.ThreadSafeSingleton(Settings)
     )
-    # Passed on whole below: where a container of your own takes its place, `coatcheck.settings` would name the other's.
+    # Passed as a whole below: if it is replaced by another container, `coatcheck.settings` would refer to the
+    # original's.
     coatcheck = providers.Container(
         Container, settings=providers.ThreadSafeSingleton(limited_settings, settings, core_settings)
     )

@@ -11,7 +11,7 @@ from coatcheck.toolsets.deepset.client.docs_share import ShareLink
 
 
 class DeepsetSettings(BaseSettings):
-    """Settings of the toolset; a value given to the constructor overrides the variable."""
+    """Settings of the toolset; arguments of the constructor override variables."""
 
     model_config = SettingsConfigDict(
         env_prefix="DEEPSET_", extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True

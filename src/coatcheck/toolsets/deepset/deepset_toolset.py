@@ -27,18 +27,18 @@ class DeepsetToolset(Toolset):
         return deepset_registry()
 
     def adapt(self, options: Options, core: Settings) -> Settings:
-        """Shorten the lifetime of objects where API keys come with requests."""
+        """Shorten the lifetime of objects if API keys come with requests."""
         return limited_settings(self._settings(options), core)
 
     def token_verifier(self, options: Options) -> KeyVerifier | None:
-        """Let callers in by the API keys of their requests, where settings say so."""
+        """Authenticate callers by the API keys of their requests, if the settings require it."""
         return KeyVerifier() if self._settings(options).api_key_from_auth_header else None
 
     def install(self, options: Options, container: Container) -> Installation:
-        """Return what the toolset brings to a server.
+        """Return what the toolset adds to a server.
 
         Raises:
-            SettingsError: Settings that do not fit.
+            SettingsError: A setting is invalid.
         """
         host = DeepsetContainer(settings=self._settings(options), coatcheck=container)
         installation: Installation = host.installation()
@@ -46,7 +46,7 @@ class DeepsetToolset(Toolset):
 
 
 def toolset_tools(settings: DeepsetSettings) -> Registry:
-    """Return the tools with what is in these settings."""
+    """Return the tools with these settings."""
     registry: Registry = DeepsetContainer(settings=settings).registry()
     return registry
 

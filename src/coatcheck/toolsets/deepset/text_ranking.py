@@ -1,4 +1,4 @@
-"""Ranking texts by a query: lexically by default, with an embedding model where one is supplied."""
+"""Ranks texts by a query: lexically by default, or with an embedding model."""
 
 import logging
 import math
@@ -16,7 +16,7 @@ Vector = Sequence[float]
 
 
 class Ranker(Protocol):
-    """Ranks texts by how well they fit a query."""
+    """Ranks texts by their relevance to a query."""
 
     async def rank(self, query: str, texts: Sequence[str], top_k: int) -> list[tuple[int, float]]:
         """Return the indexes of at most ``top_k`` matching ``texts`` with their scores, the best first.
@@ -28,10 +28,10 @@ class Ranker(Protocol):
 
 
 class BM25Ranker:
-    """Ranks by the words that query and text have in common (BM25); downloads nothing."""
+    """Ranks by common words (BM25); downloads nothing."""
 
     async def rank(self, query: str, texts: Sequence[str], top_k: int) -> list[tuple[int, float]]:
-        """Return places in ``texts`` with their scores, the best first.
+        """Return the indexes of ``texts`` with their scores, the best first.
 
         Raises:
             MissingExtra: The extra ``deepset`` is not installed.
@@ -45,7 +45,7 @@ def _bm25(query: str, texts: Sequence[str], top_k: int) -> list[tuple[int, float
         import Stemmer
     except ImportError:
         raise MissingExtra("Searching needs the extra deepset: pip install 'coatcheck[deepset]'.") from None
-    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # the package sets its logger to DEBUG
     if not texts:
         return []
     stemmer = Stemmer.Stemmer("english")
@@ -82,7 +82,7 @@ class EmbeddingRanker:
     Args:
         embed: Returns a vector for each text, such as a Sentence Transformers model's ``encode``; it is called in a
             thread.
-        threshold: Cosine similarity below which a text is left out.
+        threshold: Cosine similarity below which a text is omitted.
     """
 
     def __init__(self, embed: Callable[[list[str]], Sequence[Vector]], threshold: float = 0.0) -> None:
@@ -90,7 +90,7 @@ class EmbeddingRanker:
         self._threshold = threshold
 
     async def rank(self, query: str, texts: Sequence[str], top_k: int) -> list[tuple[int, float]]:
-        """Return places in ``texts`` with their cosine similarities, the best first."""
+        """Return the indexes of ``texts`` with their cosine similarities, the best first."""
         return await anyio.to_thread.run_sync(self._rank, query, texts, top_k)
 
     def _rank(self, query: str, texts: Sequence[str], top_k: int) -> list[tuple[int, float]]:

@@ -1,4 +1,4 @@
-"""An asynchronous client of the deepset AI platform, usable on its own; see ``docs/deepset-client.md``."""
+"""An asynchronous client of the deepset AI platform, which can be used separately; see ``docs/deepset-client.md``."""
 
 from coatcheck.toolsets.deepset.client.api_connection import DEFAULT_API_URL, Timeouts
 from coatcheck.toolsets.deepset.client.deepset_client import DeepsetClient, WorkspaceClient, open_http_client

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 DEFAULT_API_URL = "https://api.cloud.deepset.ai/api"
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 256 * 1024
-"""Bytes of a failed answer that are read; the rest cannot say more."""
+"""Maximum bytes of an error response that are read."""
 
 PATH_PART_CHARACTERS = 500
 _FIRST_ERROR = 300
@@ -46,7 +46,7 @@ Query = Mapping[str, str | int | bool | None]
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Most seconds for one attempt of a call, from its start to the last byte of the answer, by the kind of call."""
+    """Maximum seconds for one attempt of a call, from its start to the last byte of the response, by kind of call."""
 
     default: float = 5.0
     search: float = 180.0
@@ -59,7 +59,7 @@ class Timeouts:
 
 
 def may_be_key(text: str) -> bool:
-    """Whether a text can be an API key: visible ASCII characters, so that an HTTP header can carry it."""
+    """Whether a text can be an API key: visible ASCII characters, which are valid in an HTTP header."""
     return _KEY.fullmatch(text) is not None
 
 
@@ -67,7 +67,7 @@ def path_of(*parts: str) -> str:
     """Join the parts of a path, each percent-encoded, slashes too.
 
     Raises:
-        RequestRejected: A part is empty, too long, or would lead to another place of the API.
+        RequestRejected: A part is empty, too long, or would address another part of the API.
     """
     for part in parts:
         if part.strip() in {"", ".", ".."} or len(part) > PATH_PART_CHARACTERS:
@@ -85,10 +85,10 @@ class ApiConnection:
     Attributes:
         http: The connection pool.
         api_key: The key; never shown.
-        base_url: Where the API is, up to and including ``/api``.
+        base_url: URL of the API, up to and including ``/api``.
         timeouts: Seconds by kind of call.
-        retries: When requests are repeated.
-        max_response_bytes: Largest answer that is read.
+        retries: The retry policy.
+        max_response_bytes: Maximum bytes of a response.
     """
 
     http: httpx2.AsyncClient
@@ -99,24 +99,24 @@ class ApiConnection:
     max_response_bytes: int = MAX_RESPONSE_BYTES
 
     def __post_init__(self) -> None:
-        """Refuse a key that no header can carry, before a library quotes it in an error."""
+        """Refuse a key that is invalid in a header, before a library quotes it in an error."""
         if not may_be_key(self.api_key):
             raise SettingsError(NO_KEY)
 
     async def get(self, *parts: str, query: Query | None = None, kind: CallKind = "default") -> Any:
-        """Send GET and give the parsed body."""
+        """Send GET and return the parsed body."""
         return await self.send("GET", *parts, query=query, kind=kind)
 
     async def post(self, *parts: str, body: Any = None, kind: CallKind = "default", repeatable: bool = False) -> Any:
-        """Send POST and give the parsed body; ``repeatable`` where doing it twice does no harm."""
+        """Send POST and return the parsed body; ``repeatable`` if the request is idempotent."""
         return await self.send("POST", *parts, body=body, kind=kind, repeatable=repeatable)
 
     async def patch(self, *parts: str, body: Any) -> Any:
-        """Send PATCH and give the parsed body."""
+        """Send PATCH and return the parsed body."""
         return await self.send("PATCH", *parts, body=body)
 
     async def delete(self, *parts: str) -> Any:
-        """Send DELETE and give the parsed body."""
+        """Send DELETE and return the parsed body."""
         return await self.send("DELETE", *parts)
 
     async def send(
@@ -128,12 +128,12 @@ class ApiConnection:
         kind: CallKind = "default",
         repeatable: bool | None = None,
     ) -> Any:
-        """Send a request, repeat it where that may help, and give the parsed body.
+        """Send a request, retry it if that may help, and return the parsed body.
 
         JSON is parsed, any other body is a text, and an empty one is ``None``.
 
         Raises:
-            DeepsetError: The platform was not reached, refused, or failed.
+            DeepsetError: The platform was unreachable, refused the request, or failed.
         """
         path = path_of(*parts)
         harmless = method in _REPEATABLE_METHODS if repeatable is None else repeatable
@@ -151,10 +151,10 @@ class ApiConnection:
 
     @asynccontextmanager
     async def open_stream(self, *parts: str, body: Any, kind: CallKind) -> AsyncIterator[httpx2.Response]:
-        """POST, and give the answer while it still comes in; the answer itself has no deadline here.
+        """Send POST and yield the response before its body is complete; the body has no deadline here.
 
         Raises:
-            DeepsetError: The platform was not reached, refused, or failed.
+            DeepsetError: The platform was unreachable, refused the request, or failed.
         """
         path = path_of(*parts)
         seconds = self.timeouts.of(kind)
@@ -222,7 +222,7 @@ class ApiConnection:
 
 @dataclass(frozen=True, slots=True)
 class _Explained:
-    """Turns the HTTP library's errors into ours."""
+    """Translates the HTTP library's errors to ours."""
 
     method: str
     path: str
@@ -236,7 +236,7 @@ class _Explained:
         """Translate.
 
         Raises:
-            PlatformTimeout: No complete answer in time.
+            PlatformTimeout: No complete response in time.
             PlatformUnreachable: No connection, or one that broke.
         """
         del kind, trace
@@ -254,7 +254,7 @@ class _Explained:
 
 
 class _NotSent(PlatformUnreachable):
-    """The request never left: it may be repeated, whatever it does."""
+    """The request was not sent, so that any request may be retried."""
 
 
 def _may_retry(error: DeepsetError, harmless: bool) -> bool:
@@ -264,7 +264,7 @@ def _may_retry(error: DeepsetError, harmless: bool) -> bool:
 
 
 async def _read(response: httpx2.Response, most: int) -> tuple[bytes, bool]:
-    """Read a body up to ``most`` bytes, and say whether that was all."""
+    """Read a body up to ``most`` bytes; return whether it was complete."""
     read = bytearray()
     async for chunk in response.aiter_bytes():
         read += chunk
@@ -298,7 +298,7 @@ def validated(adapter: TypeAdapter[Any], answer: Any, what: str) -> Any:
     """Validate an answer as a model.
 
     Raises:
-        UnexpectedAnswer: It does not fit; no value is quoted.
+        UnexpectedAnswer: It is invalid; no value is quoted.
     """
     try:
         return adapter.validate_python(answer)

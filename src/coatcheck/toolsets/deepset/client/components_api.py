@@ -17,7 +17,7 @@ class ComponentsApi:
     """Components that pipelines are made of.
 
     Attributes:
-        connection: Where requests go.
+        connection: Sends the requests.
     """
 
     connection: ApiConnection
@@ -26,7 +26,7 @@ class ComponentsApi:
         """Return the JSON schema of every component, by the component's name.
 
         Raises:
-            UnexpectedAnswer: The answer has no ``component_schema.definitions.Components``.
+            UnexpectedAnswer: The response has no ``component_schema.definitions.Components``.
         """
         answer = await self.connection.get("v1", "haystack", "components")
         found = answer
@@ -40,7 +40,7 @@ class ComponentsApi:
         """Return inputs and outputs of a component, by its class name.
 
         Raises:
-            NotFound: There is no such component.
+            NotFound: The component does not exist.
         """
         query: Query = {"domain": DOMAIN, "names": name}
         answer = await self.connection.get("v1", "haystack", "components", "input-output", query=query)
@@ -58,13 +58,13 @@ class ComponentsApi:
         input_types: Mapping[str, str] | None = None,
         workspace: str | None = None,
     ) -> Any:
-        """Run one component and give its outputs.
+        """Run one component and return its outputs.
 
         Args:
             component_type: Its type, such as ``haystack.components.builders.prompt_builder.PromptBuilder``.
             init_params: Its init parameters.
             input_data: Its inputs.
-            input_types: Types of inputs, where the platform cannot know them.
+            input_types: Types of inputs that the platform cannot infer.
             workspace: Run it in this workspace, with its secrets and integrations.
         """
         body: dict[str, Any] = {
@@ -83,14 +83,14 @@ class CustomComponentsApi:
     """Installations of an organisation's own components.
 
     Attributes:
-        connection: Where requests go.
+        connection: Sends the requests.
     """
 
     connection: ApiConnection
 
     async def list(self, *, limit: int = 20, after: str | None = None) -> Page[CustomComponent]:
-        """Return a page of installations, the newest first; ``after`` is the cursor of the page before."""
-        # The API calls the cursor `before` here and pages on all the same.
+        """Return a page of installations, the newest first; ``after`` is the cursor of the previous page."""
+        # The API names the cursor `before` here, but it works in the same way.
         query: Query = {"limit": limit, "field": "created_at", "order": "DESC", "before": after}
         answer = await self.connection.get("v2", "custom_components", query=query)
         return page_of(CustomComponent, answer, "custom_component_id")

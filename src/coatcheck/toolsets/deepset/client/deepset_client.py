@@ -1,4 +1,4 @@
-"""The client: everything that the platform's API offers, with one API key."""
+"""The client of the platform's API, with one API key."""
 
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Self
@@ -25,10 +25,10 @@ IDLE_SECONDS = 30.0
 
 
 def open_http_client(*, max_connections: int = MAX_CONNECTIONS) -> httpx2.AsyncClient:
-    """Create a connection pool that keys can share: it sends no cookies, so that nothing passes from one to another.
+    """Create a connection pool that keys can share: it sends no cookies, so that keys stay isolated.
 
     Args:
-        max_connections: Most connections at a time.
+        max_connections: Maximum number of connections.
     """
     return httpx2.AsyncClient(
         limits=httpx2.Limits(
@@ -42,14 +42,14 @@ def open_http_client(*, max_connections: int = MAX_CONNECTIONS) -> httpx2.AsyncC
 
 
 class WorkspaceClient:
-    """What is in one workspace.
+    """The resources of one workspace.
 
     Attributes:
         name: The workspace's name.
         pipelines: Pipelines, their versions, deployments, logs and debug runs.
         searches: Searching, histories and traces.
         indexes: Indexes.
-        templates: Templates to begin with.
+        templates: Templates of pipelines.
         models: Models that pipelines can use.
     """
 
@@ -65,7 +65,7 @@ class WorkspaceClient:
 class DeepsetClient:
     """An asynchronous client of the deepset AI platform.
 
-    Use it as a context manager, or call ``aclose()``. It closes the connection pool only if it made it.
+    Use it as a context manager, or call ``aclose()``. It closes the connection pool only if it created it.
 
         async with DeepsetClient("YOUR-API-KEY") as client:
             async for pipeline in client.workspace("default").pipelines.iterate():
@@ -73,10 +73,10 @@ class DeepsetClient:
 
     Args:
         api_key: The API key.
-        base_url: Where the API is, up to and including ``/api``.
+        base_url: URL of the API, up to and including ``/api``.
         timeouts: Seconds by kind of call.
-        retries: When requests are repeated.
-        http: A connection pool to use, such as that of `open_http_client`; by default one of its own.
+        retries: The retry policy.
+        http: A connection pool, such as that of `open_http_client`; by default its own.
 
     Attributes:
         workspaces: Workspaces.
@@ -87,7 +87,7 @@ class DeepsetClient:
         custom_components: The organisation's own components.
 
     Raises:
-        SettingsError: The key has characters that no HTTP header can carry.
+        SettingsError: The key has characters that are invalid in an HTTP header.
     """
 
     def __init__(
@@ -115,11 +115,11 @@ class DeepsetClient:
         return f"DeepsetClient({self._connection.base_url!r})"
 
     def workspace(self, name: str) -> WorkspaceClient:
-        """Return what is in a workspace; nothing is sent yet."""
+        """Return the resources of a workspace, without a request."""
         return WorkspaceClient(self._connection, name)
 
     async def aclose(self) -> None:
-        """Close the connection pool, if this client made it."""
+        """Close the connection pool, if this client created it."""
         if self._owns_http:
             await self._http.aclose()
 

@@ -1,4 +1,4 @@
-"""Searching a shared prototype, such as the platform's documentation, which its share URL lets anyone do."""
+"""Searches a shared prototype, such as the platform's documentation, by its share URL."""
 
 import base64
 import binascii
@@ -25,11 +25,11 @@ _HOW = (
 
 @dataclass(frozen=True, slots=True)
 class ShareLink:
-    """What a share URL says.
+    """The parts of a share URL.
 
     Attributes:
         token: The share token, which serves as a key.
-        workspace: The workspace that the prototype is in.
+        workspace: The prototype's workspace.
         share_id: The prototype's id.
     """
 
@@ -39,10 +39,10 @@ class ShareLink:
 
     @classmethod
     def parse(cls, url: str) -> "ShareLink":
-        """Read a share URL. The token in it is not verified here: the platform does that.
+        """Parse a share URL. Its token is verified by the platform, not here.
 
         Raises:
-            SettingsError: It is no share URL; the token is not quoted.
+            SettingsError: It is not a share URL; the token is not quoted.
         """
         token = parse_qs(urlsplit(url[:_SHARE_URL_CHARACTERS]).query).get("share_token", [""])[0]
         parts = token.removeprefix(_PREFIX).split(".")
@@ -58,17 +58,17 @@ class ShareLink:
 
 
 class DocsShare:
-    """Searches a shared prototype; the share is resolved at the first search, and again when its token runs out.
+    """Searches a shared prototype; the share is resolved at the first search, and again when its token expires.
 
     Args:
         url: The share URL.
         http: The connection pool, which is not owned.
-        base_url: Where the API is.
+        base_url: URL of the API.
         timeouts: Seconds by kind of call.
-        retries: When requests are repeated.
+        retries: The retry policy.
 
     Raises:
-        SettingsError: It is no share URL.
+        SettingsError: It is not a share URL.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class DocsShare:
             return await searches.search(pipeline, query)
 
     async def _resolve(self, stale: tuple[SearchesApi, str] | None) -> tuple[SearchesApi, str]:
-        """Resolve the share once, however many searches wait for it."""
+        """Resolve the share once for all concurrent searches."""
         async with self._lock:
             if self._resolved is not None and self._resolved is not stale:
                 return self._resolved

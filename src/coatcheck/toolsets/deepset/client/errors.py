@@ -1,16 +1,16 @@
-"""What can go wrong between us and the deepset platform.
+"""The errors of the deepset client.
 
     DeepsetError                 base; carries method, path, status, message, details
-    ├── RequestRejected          400, 409, 422, 424 and other 4xx: what was sent does not fit
-    ├── NotAuthorized            401, 403: the key is wrong, or may not do this
+    ├── RequestRejected          400, 409, 422, 424 and other 4xx: the request is invalid
+    ├── NotAuthorized            401, 403: the key is invalid or lacks permission
     ├── NotFound                 404
     ├── RateLimited              429, after all retries
     ├── PlatformFailed           5xx, after all retries
     ├── PlatformUnreachable      no connection
-    ├── PlatformTimeout          no complete answer in time
-    └── UnexpectedAnswer         an answer that is not what the API promises
+    ├── PlatformTimeout          no complete response in time
+    └── UnexpectedAnswer         a response that does not match the API
 
-Messages quote what the platform said, shortened, and never the API key.
+Messages quote the platform's message, shortened, and never the API key.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ MESSAGE_CHARACTERS = 1_000
 """Maximum characters of the platform's own message that an error quotes."""
 
 DETAILS_SHOWN = 20
-"""Most entries of ``details`` that an error quotes."""
+"""Maximum entries of ``details`` that an error quotes."""
 
 DETAIL_CHARACTERS = 300
 
@@ -33,10 +33,10 @@ class DeepsetError(CoatcheckError):
     Attributes:
         method: The HTTP method.
         path: The path below the API's base URL.
-        status: The HTTP status, or ``None`` if there was no answer.
-        message: What the platform said, or what happened.
-        details: What else the platform said: a text, a list of faults, or ``None``.
-        retry_after: Seconds after which the platform wants to be asked again, if it said so.
+        status: The HTTP status, or ``None`` without a response.
+        message: The platform's message, or a description of the failure.
+        details: The platform's details: a text, a list of faults, or ``None``.
+        retry_after: Seconds from the header ``Retry-After``, if present.
     """
 
     def __init__(
@@ -65,35 +65,35 @@ class DeepsetError(CoatcheckError):
 
 
 class RequestRejected(DeepsetError):
-    """The platform did not accept what was sent."""
+    """The platform rejected the request."""
 
 
 class NotAuthorized(DeepsetError):
-    """The platform did not accept the API key, or the key may not do this."""
+    """The platform rejected the API key, or the key lacks permission."""
 
 
 class NotFound(DeepsetError):
-    """The platform does not have this."""
+    """The resource does not exist."""
 
 
 class RateLimited(DeepsetError):
-    """The platform was asked too often."""
+    """The platform's rate limit was exceeded."""
 
 
 class PlatformFailed(DeepsetError):
-    """The platform failed on its side."""
+    """The platform reported an internal error."""
 
 
 class PlatformUnreachable(DeepsetError):
-    """There is no connection to the platform."""
+    """The platform is unreachable."""
 
 
 class PlatformTimeout(DeepsetError):
-    """The platform did not answer in time."""
+    """The platform did not respond in time."""
 
 
 class UnexpectedAnswer(DeepsetError):
-    """The platform's answer is not what its API promises."""
+    """The platform's response does not match its API."""
 
 
 def error_for(
@@ -104,7 +104,7 @@ def error_for(
     path: str,
     retry_after: float | None = None,
 ) -> DeepsetError:
-    """Create the error for an answer.
+    """Create the error for a response.
 
     Args:
         status: The HTTP status, 300 or more.
@@ -158,7 +158,7 @@ def _message_and_details(body: Any) -> tuple[str, Any]:
 
 
 def detail_lines(details: Any) -> list[str]:
-    """Write details as lines of bounded length; what is left out is counted."""
+    """Format details as lines of bounded length; omitted entries are counted."""
     if details in (None, "", [], {}):
         return []
     if not isinstance(details, Sequence) or isinstance(details, str):

@@ -26,7 +26,7 @@ class IndexesApi:
     """Indexes of one workspace.
 
     Attributes:
-        connection: Where requests go.
+        connection: Sends the requests.
         workspace: The workspace's name.
     """
 
@@ -37,8 +37,8 @@ class IndexesApi:
         return ("v1", "workspaces", self.workspace, "indexes", *parts)
 
     async def list(self, *, limit: int = 10, after: str | None = None) -> Page[Index]:
-        """Return a page of indexes; ``after`` is the cursor of the page before."""
-        # The API calls the cursor `before` here and pages on all the same.
+        """Return a page of indexes; ``after`` is the cursor of the previous page."""
+        # The API names the cursor `before` here, but it works in the same way.
         answer = await self.connection.get(*self._path(), query={"limit": limit, "before": after})
         return page_of(Index, answer, "pipeline_index_id")
 
@@ -58,7 +58,7 @@ class IndexesApi:
         return await self.connection.post(*self._path(), body=body)
 
     async def update(self, name: str, *, new_name: str | None = None, config_yaml: str | None = None) -> Any:
-        """Rename an index, or change its configuration; what is not given stays."""
+        """Rename an index, or change its configuration; omitted parts stay."""
         given = {"name": new_name, "config_yaml": config_yaml}
         body = {key: value for key, value in given.items() if value is not None}
         return await self.connection.patch(*self._path(name), body=body)
@@ -68,7 +68,7 @@ class IndexesApi:
         await self.connection.delete(*self._path(name))
 
     async def deploy(self, name: str) -> Any:
-        """Begin to deploy an index.
+        """Start the deployment of an index.
 
         Raises:
             RequestRejected: The configuration is not valid.
@@ -85,7 +85,7 @@ class TemplatesApi:
     """Templates that a workspace offers.
 
     Attributes:
-        connection: Where requests go.
+        connection: Sends the requests.
         workspace: The workspace's name.
     """
 
@@ -98,9 +98,9 @@ class TemplatesApi:
     async def list(
         self, *, limit: int = 100, pipeline_type: PipelineType | None = None, after: str | None = None
     ) -> Page[Template]:
-        """Return templates, the newest first; ``after`` is the cursor of the page before.
+        """Return templates, the newest first; ``after`` is the cursor of the previous page.
 
-        The API does not page them yet: behind a cursor, all are fetched and the page is cut here.
+        The API does not page them yet: with a cursor, all are fetched and the page is selected here.
         """
         query: Query = {
             "limit": limit if after is None else MAX_TEMPLATES,

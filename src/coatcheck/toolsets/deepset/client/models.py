@@ -1,7 +1,7 @@
-"""What the platform's API gives, as pydantic models.
+"""The responses of the platform's API, as pydantic models.
 
-Fields that the platform may leave out are optional, and fields that are not listed here are kept: a platform that
-learns something new breaks nothing. ``sent(model)`` gives exactly what came.
+Fields that the platform may omit are optional, and unknown fields are kept, so that new fields of the platform cause no
+errors. ``sent(model)`` returns exactly the received data.
 """
 
 from datetime import datetime
@@ -24,7 +24,7 @@ def sent(model: BaseModel) -> dict[str, Any]:
 
 
 class User(PlatformModel):
-    """A person with an account."""
+    """A user with an account."""
 
     user_id: str | None = None
     given_name: str | None = None
@@ -72,7 +72,7 @@ class PipelineVersion(PlatformModel):
 
 
 class ValidationFault(PlatformModel):
-    """One thing that is wrong with a configuration."""
+    """A fault of a configuration."""
 
     message: str = ""
     code: str | None = None
@@ -116,7 +116,7 @@ class LogEntry(PlatformModel):
 
 
 class DebugRun(PlatformModel):
-    """How a debug run of a configuration went."""
+    """The result of a debug run of a configuration."""
 
     status: str | None = None
     result: Any = None
@@ -136,7 +136,7 @@ class FoundDocument(PlatformModel):
 
 
 class SearchResult(PlatformModel):
-    """What a search gave."""
+    """The result of a search."""
 
     query_id: str | None = None
     query: str | None = None
@@ -156,7 +156,7 @@ class SearchEvent(PlatformModel):
 
 
 class IndexStatus(PlatformModel):
-    """How far the files of an index are."""
+    """The progress of indexing files."""
 
     pending_file_count: int | None = None
     failed_file_count: int | None = None
@@ -186,7 +186,7 @@ class TemplateTag(PlatformModel):
 
 
 class Template(PlatformModel):
-    """A pipeline to begin with; ``pipeline_name`` identifies it, ``name`` is for people."""
+    """A template of a pipeline; ``pipeline_name`` identifies it, ``name`` is its display name."""
 
     pipeline_name: str
     name: str | None = None
@@ -201,7 +201,7 @@ class Template(PlatformModel):
 
 
 class SearchHistoryEntry(PlatformModel):
-    """A search that was made; ``time`` is its cursor."""
+    """A search in the history; ``time`` is its cursor."""
 
     time: datetime | None = None
     query: str | None = None
@@ -209,7 +209,7 @@ class SearchHistoryEntry(PlatformModel):
 
 
 class PipelineTrace(PlatformModel):
-    """A run of a pipeline, of which a trace is kept."""
+    """A run of a pipeline with a trace."""
 
     query_id: str | None = None
     query: str | None = None

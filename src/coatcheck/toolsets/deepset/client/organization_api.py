@@ -1,4 +1,4 @@
-"""What belongs to the organisation: workspaces, users, secrets, integrations, and the models of a workspace."""
+"""The resources of the organisation: workspaces, users, secrets, integrations, and the models of a workspace."""
 
 import re
 from collections.abc import AsyncIterator
@@ -25,10 +25,10 @@ _VALUE_LIKE = re.compile(r"secret$|token$|value|key$|password", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class WorkspacesApi:
-    """Workspaces that the key may see.
+    """Workspaces that the key can access.
 
     Attributes:
-        connection: Where requests go.
+        connection: Sends the requests.
     """
 
     connection: ApiConnection
@@ -53,10 +53,10 @@ class WorkspacesApi:
 
 @dataclass(frozen=True, slots=True)
 class UsersApi:
-    """People with an account.
+    """Users with an account.
 
     Attributes:
-        connection: Where requests go.
+        connection: Sends the requests.
     """
 
     connection: ApiConnection
@@ -67,7 +67,7 @@ class UsersApi:
         return user
 
     async def me(self) -> User:
-        """Return the user to whom the key belongs."""
+        """Return the user of the key."""
         return await self.get("me")
 
 
@@ -76,14 +76,14 @@ class SecretsApi:
     """Secrets of the organisation: names and ids, never values.
 
     Attributes:
-        connection: Where requests go.
+        connection: Sends the requests.
     """
 
     connection: ApiConnection
 
     async def list(self, *, limit: int = 20, after: str | None = None) -> Page[Secret]:
-        """Return a page of secrets; ``after`` is the cursor of the page before."""
-        # The API calls the cursor `before` here and pages on all the same.
+        """Return a page of secrets; ``after`` is the cursor of the previous page."""
+        # The API names the cursor `before` here, but it works in the same way.
         query: Query = {"limit": limit, "field": "created_at", "order": "DESC", "before": after}
         answer = await self.connection.get("v2", "secrets", query=query)
         page = page_of(Secret, answer, "secret_id")
@@ -110,10 +110,10 @@ class SecretsApi:
 
 @dataclass(frozen=True, slots=True)
 class IntegrationsApi:
-    """Connections to providers of models; their credentials are removed here, should the platform send any.
+    """Connections to providers of models; their credentials are removed if the platform sends any.
 
     Attributes:
-        connection: Where requests go.
+        connection: Sends the requests.
     """
 
     connection: ApiConnection
@@ -137,7 +137,7 @@ class ModelsApi:
     """Models that pipelines of one workspace can use.
 
     Attributes:
-        connection: Where requests go.
+        connection: Sends the requests.
         workspace: The workspace's name.
     """
 
@@ -155,7 +155,7 @@ class ModelsApi:
     ) -> Page[LanguageModel]:
         """Return a page of models.
 
-        The API does not filter by provider or name: with either, all pages are fetched and the page is cut here.
+        The API does not filter by provider or name: with either, all pages are fetched and the page is selected here.
 
         Args:
             limit: Items of the page.

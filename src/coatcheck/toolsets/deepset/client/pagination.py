@@ -17,9 +17,9 @@ class Page(BaseModel, Generic[Item]):
 
     Attributes:
         data: The items.
-        has_more: Whether there are more behind them.
-        total: How many there are in all, where the platform says so.
-        next_cursor: What to pass as ``after`` for the next page; ``None`` at the end.
+        has_more: Whether more items follow.
+        total: The total number of items, if the platform reports it.
+        next_cursor: The value of ``after`` for the next page; ``None`` at the end.
     """
 
     data: list[Item]
@@ -29,7 +29,7 @@ class Page(BaseModel, Generic[Item]):
 
 
 def page_of(model: type[Item], answer: Any, cursor_field: str | None) -> Page[Item]:
-    """Create a page of an answer; the next cursor is a field of the last item, unchanged.
+    """Create a page from a response; the next cursor is a field of the last item, unchanged.
 
     Args:
         model: The items' model.
@@ -37,7 +37,7 @@ def page_of(model: type[Item], answer: Any, cursor_field: str | None) -> Page[It
         cursor_field: Which field of an item is its cursor; ``None`` for a list that does not page.
 
     Raises:
-        UnexpectedAnswer: It is no list, or its items do not fit.
+        UnexpectedAnswer: It is not a list, or its items are invalid.
     """
     given = {"data": answer} if isinstance(answer, list) else answer
     page: Page[Item] = validated(_adapter(model), given, f"a list of {model.__name__}")
@@ -57,10 +57,10 @@ async def all_items(fetch: Callable[[str | None], Awaitable[Page[Item]]]) -> Asy
     """Return the items of all pages.
 
     Args:
-        fetch: Returns the page behind a cursor; ``None`` is the first.
+        fetch: Returns the page after a cursor; ``None`` is the first.
 
     Raises:
-        UnexpectedAnswer: The platform gives the same cursor twice, so that the list would never end.
+        UnexpectedAnswer: The platform returns the same cursor twice, so that the list would not end.
     """
     cursor: str | None = None
     seen: set[str] = set()

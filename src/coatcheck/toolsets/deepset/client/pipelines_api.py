@@ -30,7 +30,7 @@ LogLevel = Literal["info", "warning", "error"]
 DEPLOYED = "DEPLOYED"
 DEPLOYMENT_FAILED = "FAILED"
 MAX_FAILED_LOOKS = 5
-"""Looks at a deployment that may fail one after another, each after its own retries."""
+"""Consecutive status requests of a deployment that may fail, each after its own retries."""
 
 _INVALID = frozenset({400, 422})
 _SYNTAX = 422
@@ -45,7 +45,7 @@ async def validate_yaml(connection: ApiConnection, workspace: str, body: dict[st
     """Validate a configuration on the platform; an invalid one is a result, not an error.
 
     Raises:
-        DeepsetError: The platform could not say.
+        DeepsetError: The platform could not validate it.
     """
     try:
         await connection.post("v1", "workspaces", workspace, "pipeline_validations", body=body, repeatable=True)
@@ -57,7 +57,7 @@ async def validate_yaml(connection: ApiConnection, workspace: str, body: dict[st
 
 
 def validation_faults(error: RequestRejected) -> list[ValidationFault]:
-    """Return what is wrong with a configuration, from the error of a call that was refused for it."""
+    """Return the faults of a configuration from the error of a rejected call."""
     if isinstance(error.details, list):
         given = [each if isinstance(each, dict) else {"message": str(each)} for each in error.details]
         found: list[ValidationFault] = validated(_FAULTS, given, "validation errors")
@@ -71,7 +71,7 @@ class PipelinesApi:
     """Pipelines of one workspace.
 
     Attributes:
-        connection: Where requests go.
+        connection: Sends the requests.
         workspace: The workspace's name.
     """
 
@@ -82,8 +82,8 @@ class PipelinesApi:
         return ("v1", "workspaces", self.workspace, "pipelines", *parts)
 
     async def list(self, *, limit: int = 10, after: str | None = None) -> Page[Pipeline]:
-        """Return a page of pipelines; ``after`` is the cursor of the page before."""
-        # The API calls the cursor `before` here and pages on all the same.
+        """Return a page of pipelines; ``after`` is the cursor of the previous page."""
+        # The API names the cursor `before` here, but it works in the same way.
         answer = await self.connection.get(*self._path(), query={"limit": limit, "before": after})
         return page_of(Pipeline, answer, "pipeline_id")
 
@@ -145,7 +145,7 @@ class PipelinesApi:
         is_draft: bool | None = None,
         description: str | None = None,
     ) -> PipelineVersion:
-        """Change a version; what is not given stays."""
+        """Change a version; omitted parts stay."""
         given = {"config_yaml": config_yaml, "is_draft": is_draft, "description": description}
         body = {key: value for key, value in given.items() if value is not None}
         return _version(await self.connection.patch(*self._path(name, "versions", version_id), body=body))
@@ -155,10 +155,10 @@ class PipelinesApi:
         return _version(await self.connection.post(*self._path(name, "versions", version_id, "restore")))
 
     async def deploy(self, name: str, *, version_id: str | None = None) -> Any:
-        """Begin to deploy a pipeline: a version of it, or the newest.
+        """Start the deployment of a version of a pipeline, by default the newest.
 
         Raises:
-            RequestRejected: The configuration is not valid; `validation_faults` reads why.
+            RequestRejected: The configuration is invalid; `validation_faults` returns the faults.
         """
         body = None if version_id is None else {"pipeline_version_id": version_id}
         return await self.connection.post(*self._path(name, "deploy"), body=body, repeatable=True)
@@ -175,14 +175,14 @@ class PipelinesApi:
 
         Args:
             name: The pipeline.
-            timeout_seconds: Most seconds to wait.
-            poll_interval: Seconds between two looks.
-            on_status: Called after each look with the status and the seconds since the first.
+            timeout_seconds: Maximum seconds to wait.
+            poll_interval: Seconds between two status requests.
+            on_status: Called after each request with the status and the seconds since the first.
 
         Raises:
             PlatformFailed: The deployment failed.
             PlatformTimeout: It took longer; the deployment continues.
-            DeepsetError: The platform did not answer, several times one after another.
+            DeepsetError: Several consecutive status requests failed.
         """
         began = anyio.current_time()
         failures = 0
@@ -191,7 +191,7 @@ class PipelinesApi:
                 pipeline = await self.get(name)
                 failures = 0
             except (PlatformFailed, PlatformTimeout, PlatformUnreachable, RateLimited):
-                failures += 1  # a deployment takes minutes: one look that fails is no reason to stop looking
+                failures += 1  # a deployment takes minutes: one failed status request is no reason to stop
                 if failures >= MAX_FAILED_LOOKS:
                     raise
                 await anyio.sleep(poll_interval)
@@ -229,7 +229,7 @@ class PipelinesApi:
             pipeline_config: The configuration, YAML.
             inputs: Inputs by component.
             options: ``dry_run``, ``break_at``, ``resume_from``, ``files``, ``pipeline_id``, ``pipeline_version_id``;
-                those that are ``None`` are left out.
+                those that are ``None`` are omitted.
         """
         given = {key: value for key, value in options.items() if value is not None}
         body = {"pipeline_config": pipeline_config, "inputs": inputs, "dry_run": False, **given}

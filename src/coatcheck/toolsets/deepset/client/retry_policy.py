@@ -1,4 +1,4 @@
-"""When a request to the platform is repeated, and after how long."""
+"""The retry policy of requests to the platform."""
 
 import random
 from dataclasses import dataclass
@@ -6,21 +6,21 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 RETRIED_ALWAYS = frozenset({429, 503})
-"""Answers that say that nothing was done: every request may be repeated."""
+"""Statuses of unprocessed requests: every request may be retried."""
 
 RETRIED_IF_REPEATABLE = frozenset({502, 504})
-"""Answers of a gateway behind which the request may have been carried out."""
+"""Statuses of a gateway after which the request may have been processed."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a request is tried, and how long the pauses are.
+    """The number of attempts and the delays between them.
 
     Attributes:
-        attempts: Most attempts, the first one included; 1 switches retries off.
-        first_delay: Seconds before the second attempt; each later pause is twice as long.
-        longest_delay: Seconds that no pause exceeds. Where ``Retry-After`` asks for more, the call fails at once and
-            its error says how long to wait.
+        attempts: Maximum attempts, including the first; 1 disables retries.
+        first_delay: Seconds before the second attempt; doubled for each further one.
+        longest_delay: Maximum seconds of a delay. If ``Retry-After`` exceeds it, the call fails immediately and its
+            error has the seconds to wait.
     """
 
     attempts: int = 4
@@ -28,28 +28,28 @@ class RetryPolicy:
     longest_delay: float = 10.0
 
     def delay(self, attempt: int, retry_after: float | None) -> float | None:
-        """Seconds to wait after an attempt, counted from 1; ``None`` if there is to be no other one."""
+        """Seconds to wait after an attempt, counted from 1; ``None`` after the last one."""
         if attempt >= self.attempts:
             return None
         if retry_after is not None:
             return retry_after if retry_after <= self.longest_delay else None
         longest: float = min(self.first_delay * 2 ** (attempt - 1), self.longest_delay)
-        # Half of the pause is random, so that clients that failed together do not come back together.
+        # Half of the delay is random, so that clients that failed together do not retry together.
         return longest * (0.5 + random.random() / 2)  # noqa: S311 - no secret
 
 
 def may_repeat(status: int, *, repeatable: bool) -> bool:
-    """Whether a request with this answer may be sent again.
+    """Whether a request with this response may be sent again.
 
     Args:
         status: The HTTP status.
-        repeatable: Whether carrying it out twice does no harm.
+        repeatable: Whether the request is idempotent.
     """
     return status in RETRIED_ALWAYS or (repeatable and status in RETRIED_IF_REPEATABLE)
 
 
 def retry_after_seconds(header: str | None) -> float | None:
-    """Read ``Retry-After``: seconds or an HTTP date; ``None`` if there is none or it cannot be read."""
+    """Parse ``Retry-After``: seconds or an HTTP date; ``None`` if it is missing or malformed."""
     if not header:
         return None
     text = header.strip()

@@ -39,7 +39,7 @@ class SearchesApi:
     """Searches in one workspace.
 
     Attributes:
-        connection: Where requests go.
+        connection: Sends the requests.
         workspace: The workspace's name.
     """
 
@@ -75,13 +75,13 @@ class SearchesApi:
         debug: bool = False,
         view_prompts: bool = False,
     ) -> AsyncGenerator[SearchEvent, None]:
-        """Search, and give parts of the answer as they come; the last event has the result.
+        """Search, and yield parts of the answer as they arrive; the last event has the result.
 
-        Leave the loop early only within ``contextlib.aclosing``, so that the connection is given back at once.
+        Leave the loop early only within ``contextlib.aclosing``, so that the connection is released immediately.
 
         Raises:
-            PlatformFailed: The platform reports an error in the middle.
-            PlatformTimeout: The whole search takes longer than searches may.
+            PlatformFailed: The platform reports an error during the stream.
+            PlatformTimeout: The whole search exceeds the timeout of searches.
         """
         options = _options(params, filters, debug=debug, view_prompts=view_prompts)
         body = {"query": query, "include_result": True, **options}
@@ -105,15 +105,15 @@ class SearchesApi:
         field: SortField | None = None,
         order: SortOrder | None = None,
     ) -> Page[SearchHistoryEntry]:
-        """Return a page of the searches that were made in the workspace, or with one pipeline.
+        """Return a page of the search history of the workspace, or of one pipeline.
 
         Args:
             pipeline: A pipeline's name; by default the whole workspace.
             limit: Items of the page.
-            after: Cursor of the page before.
+            after: Cursor of the previous page.
             query_filter: OData filter.
-            field: What to sort by.
-            order: Which way.
+            field: The field to sort by.
+            order: The sort order.
         """
         query: Query = {"limit": limit, "field": field, "order": order, "after": after, "filter": query_filter}
         path = ("search_history",) if pipeline is None else ("pipelines", pipeline, "search_history_archive")
@@ -121,7 +121,7 @@ class SearchesApi:
         return page_of(SearchHistoryEntry, answer, "time")
 
     def iterate_history(self, *, pipeline: str | None = None, page_size: int = 50) -> AsyncIterator[SearchHistoryEntry]:
-        """Return all searches that were made, page by page."""
+        """Return the whole search history, page by page."""
         return all_items(lambda cursor: self.history(pipeline=pipeline, limit=page_size, after=cursor))
 
     async def traces(
@@ -149,11 +149,11 @@ class SearchesApi:
         return await self.connection.get(*await self._traces_path(pipeline, query_id, "trace", "tags", span_id))
 
     async def trace_logs(self, pipeline: str, query_id: str) -> Any:
-        """Return what was logged during one run."""
+        """Return the log of one run."""
         return await self.connection.get(*await self._traces_path(pipeline, query_id, "trace", "logs"))
 
     async def _traces_path(self, pipeline: str, *parts: str) -> tuple[str, ...]:
-        """Look up both ids, side by side: this part of the API takes no names."""
+        """Look up both ids concurrently, because this part of the API does not accept names."""
         found: dict[str, str] = {}
 
         async def look_up(field: str, *path: str) -> None:
@@ -204,7 +204,7 @@ def _options(
 
 
 def _search_result(answer: Any) -> SearchResult:
-    """Read a search's answer: of the list of results, which has one for each query, there is one."""
+    """Parse a search's response: a list with one result for each query, here one."""
     if isinstance(answer, Mapping) and isinstance(answer.get("results"), list) and answer["results"]:
         outer = {key: value for key, value in answer.items() if key != "results"}
         first = answer["results"][0]
@@ -214,7 +214,7 @@ def _search_result(answer: Any) -> SearchResult:
 
 
 async def _lines(response: httpx2.Response, ends: float, most: int) -> AsyncGenerator[bytes, None]:
-    """Return the lines of an answer as they come, until a moment; an answer of more than ``most`` bytes is given up."""
+    """Yield the lines of a response as they arrive, until a deadline; fail for more than ``most`` bytes."""
     chunks = response.aiter_bytes()
     rest = bytearray()
     total = 0

@@ -1,4 +1,4 @@
-"""The simulated platform as an ASGI application: keys, rate limits, faults, and a record of what was asked."""
+"""The simulated platform as an ASGI application: keys, rate limits, faults, and a record of requests."""
 
 import base64
 import json
@@ -31,7 +31,7 @@ Handler = Callable[[PlatformState, Request], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """A request that came in.
+    """A received request.
 
     Attributes:
         method: The method.
@@ -49,21 +49,21 @@ class RecordedRequest:
 
 
 class SimulatedPlatform:
-    """An ASGI application that answers as the deepset platform does, below ``/api``.
+    """An ASGI application that simulates the deepset platform below ``/api``.
 
     Faults can be changed while it runs: through `faults`, or over HTTP with ``POST /simulator/faults`` (a rule as
     text, see `FaultRule`) and ``DELETE /simulator/faults``.
 
     Args:
-        keys: API keys and the given names of their users; ``None`` lets every key in.
-        deploy_seconds: How long a deployment takes.
-        requests_per_second: Most requests of one key in each second; 0: any number.
+        keys: API keys and the given names of their users; ``None`` accepts every key.
+        deploy_seconds: Duration of a deployment.
+        requests_per_second: Maximum requests of one key per second; 0: no limit.
         faults: Rules of requests that fail.
 
     Attributes:
-        state: What it holds.
-        faults: The rules in force.
-        requests: The requests that came in, the latest 1 000.
+        state: The state of the platform.
+        faults: The current rules.
+        requests: The latest 1 000 requests.
     """
 
     def __init__(
@@ -166,10 +166,10 @@ class SimulatedPlatform:
 
 
 class _BrokenOff(Response):
-    """An answer whose body never comes: the server closes the connection."""
+    """A response without its body: the server closes the connection."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the head alone."""
+        """Send only the head."""
         del scope, receive
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
 

@@ -1,1 +1,1 @@
-"""The tools of the deepset toolset: plain async functions, and the registry that says how each becomes a tool."""
+"""The tools of the deepset toolset: plain async functions, and the registry that configures them."""

@@ -1,4 +1,4 @@
-"""The tools by name, each with its memory, what the host fills, and MCP's hints."""
+"""The tools by name, each with its memory, the parameters that the host fills, and MCP's hints."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -84,7 +84,7 @@ _WITH_YAML = {
     "get_template",
 }
 YAML_PREVIEW_CHARACTERS = 1_500
-"""Longest preview of results that hold a configuration: it is to be passed on by reference, not read."""
+"""Maximum characters of previews of configurations, which should be passed by reference, not read."""
 
 _SEARCHING = ("search_templates", "search_component_definitions")
 
@@ -98,10 +98,10 @@ def deepset_registry(
     """Return all tools of the toolset.
 
     Args:
-        ranker: Returns what ranks templates and components.
+        ranker: Returns the ranker of templates and components.
         docs: Returns the documentation's share, or ``None`` without one.
         response_limit: Returns the maximum characters of an answer of ``search_docs``.
-        deployment: How ``deploy_pipeline`` waits: ``timeout_seconds``, ``poll_interval``.
+        deployment: Options of ``deploy_pipeline``: ``timeout_seconds``, ``poll_interval``.
     """
     registry: dict[str, tuple[Tool, ToolConfig]] = {}
     for rows, needs_workspace in ((_IN_WORKSPACE, True), (_WITHOUT_WORKSPACE, False)):

@@ -19,7 +19,7 @@ NO_DOCS = (
     "load_skill has guides."
 )
 _FEWEST_CHARACTERS = 200
-"""A page that would be cut to less is left out."""
+"""Minimum characters of a page; one that would be cut to less is omitted."""
 
 
 @advised()
@@ -48,7 +48,7 @@ def _joined(documents: Sequence[FoundDocument]) -> dict[str, str]:
 
 
 def _quoted_pages(pages: Mapping[str, str], limit: int) -> str:
-    """Write pages within a limit; each line of theirs is marked, so that none can pass for ours."""
+    """Format pages within a limit; each of their lines is marked, so that none can imitate ours."""
     written: list[str] = []
     left = limit - 100
     for number, (path, text) in enumerate(pages.items()):

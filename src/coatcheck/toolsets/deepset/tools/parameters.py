@@ -30,7 +30,7 @@ RUNS: Final = {"readOnlyHint": False, "destructiveHint": False, "idempotentHint"
 
 
 def shown(page: Page[Any]) -> dict[str, Any]:
-    """Return a page as what a tool returns; ``next_cursor`` is there only if there is a next page."""
+    """Convert a page to a tool's result; ``next_cursor`` is included only if there is a next page."""
     result: dict[str, Any] = {"data": [sent(item) for item in page.data], "has_more": page.has_more}
     if page.total is not None:
         result["total"] = page.total
@@ -40,5 +40,5 @@ def shown(page: Page[Any]) -> dict[str, Any]:
 
 
 def answer(value: Any) -> Any:
-    """Return a model as the fields that were sent, anything else as it is."""
+    """Convert a model to its sent fields; return anything else unchanged."""
     return sent(value) if isinstance(value, BaseModel) else value

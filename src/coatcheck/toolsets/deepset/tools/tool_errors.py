@@ -1,4 +1,4 @@
-"""Errors of the platform in words that a model can act on."""
+"""Translates errors of the platform to advice for a model."""
 
 import functools
 import re
@@ -27,15 +27,15 @@ _NOT_READY = 424
 
 
 class ToolFailed(CoatcheckError):
-    """A tool could not do what it was asked for; the text says what to do next."""
+    """A tool failed; the text says what to do next."""
 
 
 def advised(where: str = "", *, writes: bool = False) -> Callable[[AsyncTool[Result]], AsyncTool[Result]]:
     """Add to the errors of a tool what to do next.
 
     Args:
-        where: What names the things that the tool takes, for those that do not exist.
-        writes: Whether it changes something, so that a call without an answer may have been carried out.
+        where: The tools that list valid names, for those that do not exist.
+        writes: Whether it changes something, so that a call without a response may have been processed.
     """
 
     def decorate(tool: AsyncTool[Result]) -> AsyncTool[Result]:
@@ -52,11 +52,11 @@ def advised(where: str = "", *, writes: bool = False) -> Callable[[AsyncTool[Res
 
 
 def advice(error: DeepsetError, where: str = "", *, writes: bool = False) -> str:
-    """Describe what to do after an error.
+    """Return the advice for an error.
 
     Args:
         error: The error.
-        where: What names the things that the tool takes.
+        where: The tools that list valid names.
         writes: Whether the call changes something.
     """
     if isinstance(error, NotAuthorized):
