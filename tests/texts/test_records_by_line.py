@@ -67,6 +67,13 @@ def test_matches_of_a_search_are_objects_by_file_and_line() -> None:
     )
 
 
+def test_errors_with_their_place_in_parentheses_are_matches_and_no_table() -> None:
+    text = "".join(f"src/a{n}.ts({n + 1},{n + 2}): error TS2322: Type a is not b.\n" for n in range(5))
+    form, rows = opened(text)
+    assert form == "lines of file:line:text"
+    assert rows[3] == {"file": "src/a3.ts", "line": 4, "column": 5, "text": "error TS2322: Type a is not b."}
+
+
 def test_a_listing_of_directories_is_a_list_of_entries_with_their_sizes() -> None:
     form, rows = opened(LISTING)
     assert form == "a listing of files"

@@ -121,6 +121,7 @@ MADE |= {
     "packages": "".join(f"Package: p{n}\nVersion: 1.{n}\nDescription: {'d ' * 90}\n more\n\n" for n in range(60)),
     "sections": "".join(f"[part_{n}]\nhost_{n} = h{n}\nport_{n} = {n}\n\n" for n in range(300)),
     "numbers in rows": [[row * n / 7 for n in range(60)] for row in range(200)],
+    "a sheet": {"values": [["Day", "Units"], *([f"2025-01-{n % 28 + 1:02}", str(n)] for n in range(300))]},
     "series": {
         "result": [
             {"metric": {"name": "m", "job": f"j{n}"}, "values": [[1760000000 + t, str(t / 7)] for t in range(120)]}
@@ -221,6 +222,7 @@ def test_suggested_calls_work_cost_little_and_find_something(sandbox: Sandbox, v
         ("pods as columns", "filter='map(select(.STATUS == \"Running\") | {NAME, STATUS, AGE}) | .[:20]'"),
         ("instances", 'filter=".Reservations | map(.Instances[]? | {InstanceId, Kind, Address}) | .[:20]"'),
         ("typed values", 'filter=".Items | map({pk: .pk.S, age: .age.N, active: .active.BOOL}) | .[:20]"'),
+        ("a sheet", ".values | .[0] as $c | .[1:] | map([$c, .] | transpose | map({(.[0]): .[1]}) | add) | .[:20]"),
         ("series", 'path=".result[1].metric")'),
         ("cells", 'filter=".rows | map([.f[]? | .v]) | .[:20]"'),
         ("columns of a frame", "[.time, .rain] | transpose | map({time: .[0], rain: .[1]}) | .[:20]"),

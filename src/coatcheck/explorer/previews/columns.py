@@ -12,6 +12,8 @@ NAMES = ("columns", "fields", "headers", "header", "column_names")
 JUDGED = 20
 MOST = 200
 MOST_PARALLEL = 5
+FEWEST_ROWS = 4
+"""Rows from which on the first one may be a header."""
 
 
 class Columns(NamedTuple):
@@ -82,6 +84,19 @@ def parallel_lists(value: Any, place: Path) -> list[str]:
         and not isinstance(member[0], (dict, list, tuple))
     ]
     return found[:MOST_PARALLEL] if len(found) > 1 else []
+
+
+def has_header_row(rows: Any) -> bool:
+    """Whether the first row of rows names their columns, as in a sheet: different words that do not occur below."""
+    if not isinstance(rows, (list, tuple)) or len(rows) < FEWEST_ROWS or not isinstance(rows[0], (list, tuple)):
+        return False
+    names = rows[0]
+    if not 1 < len(names) <= JUDGED or not all(isinstance(name, str) and name[:1].isalpha() for name in names):
+        return False
+    below = rows[1:JUDGED]
+    if len(set(names)) < len(names) or not all(isinstance(row, (list, tuple)) for row in below):
+        return False
+    return not any(len(row) > len(names) or any(map(str.__eq__, names, map(str, row))) for row in below)
 
 
 def _fit(rows: Sequence[Any], width: int) -> bool:

@@ -81,6 +81,12 @@ def _has_mostly_lists(items: Shape) -> bool:
     return most > max(plain, 1)
 
 
+def for_header_row(place: Path) -> str:
+    """Return a filter that makes objects of rows whose columns are named by the first one."""
+    lead = f"{jq_path(place)} | " if place else ""
+    return f"{lead}.[0] as $c | .[1:] | map([$c, .] | transpose | map({{(.[0]): .[1]}}) | add) | .[:{FEW}]"
+
+
 def for_parallel(place: Path, names: Sequence[str]) -> str:
     """Return a filter that makes objects of lists that stand beside each other, with an item of each for one moment."""
     parent = Path(place.steps[:-1])

@@ -133,6 +133,8 @@ def _require_text_keys(item: dict[Any, Any]) -> None:
 
 MOST_MEMBERS = 60
 """Keys or items of one container that are shown."""
+IN_SHORT = 3
+"""The first of the short ``FORMS``."""
 FORMS = ((120, 2, 3), (60, 2, 3), (60, 1, 3), (30, 1, 0), (16, 1, 0))
 """Ways to show a value, fullest first: characters of a text, levels of objects, items of an inner array."""
 
@@ -180,7 +182,7 @@ class Sample(NamedTuple):
     form: int
 
 
-def sample(value: Any, room: int, *, open_arrays: bool = True, form: int = 0) -> Sample | None:
+def sample(value: Any, room: int, *, open_arrays: bool = True, form: int = 0, in_short: bool = False) -> Sample | None:
     """Write a value in at most ``room`` characters, in the fullest form that loses no key; ``None`` if not even folded.
 
     Args:
@@ -188,6 +190,7 @@ def sample(value: Any, room: int, *, open_arrays: bool = True, form: int = 0) ->
         room: Characters.
         open_arrays: Whether arrays inside the value show their first items.
         form: The fullest of ``FORMS`` to try, if it is known from a similar value.
+        in_short: Whether a value that does not fit whole takes one of the last forms, without trying the others.
 
     Raises:
         NoJsonForm: A shown part is not a JSON value.
@@ -198,6 +201,7 @@ def sample(value: Any, room: int, *, open_arrays: bool = True, form: int = 0) ->
         line = render_line(value, min(room, SHORT))
         if line is not None:
             return Sample(line, total, Cuts(), 0)
+    form = max(form, IN_SHORT) if in_short else form
     found = None
     for place, (width, levels, items) in enumerate(FORMS[form:], form):
         folding = _SampleWriter(width, items if open_arrays else 0)

@@ -149,7 +149,10 @@ def _member_samples(main: Main, place: Path, room: int, shown: Shown) -> None:
         step, member = members.pop(0)
         label = label_of(place.child(step))
         is_last = bool(shown.members) and isinstance(member, dict)
-        found = sample(member, min(each, len(label) + LAST if is_last else each) - len(label) - 3, form=form)
+        if is_last:
+            found = sample(member, min(each - len(label) - 3, LAST), in_short=True)
+        else:
+            found = sample(member, each - len(label) - 3, form=form)
         if found is not None and len(members) > 1 and _loses_keys(member, found):
             # Two members with more of their keys are more informative than three.
             members = members[1:]

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from coatcheck.explorer.previews.columns import columns_beside, parallel_lists
+from coatcheck.explorer.previews.columns import columns_beside, has_header_row, parallel_lists
 from coatcheck.explorer.previews.jq_filters import (
     SHOWN,
     for_array,
     for_columns,
+    for_header_row,
     for_map,
     for_parallel,
     for_record,
@@ -96,6 +97,8 @@ def _filter(value: Any, main: Main | None) -> str:
     columns = columns_beside(value, main.place)
     if columns is not None:
         return for_columns(main.place, columns)
+    if main.shape.arrays is not None and has_header_row(main.container):
+        return for_header_row(main.place)
     if main.is_run and (names := parallel_lists(value, main.place)):
         return for_parallel(main.place, names)
     return for_array(main.place, main.shape, pick(main.container, SAMPLED), len(main.container))

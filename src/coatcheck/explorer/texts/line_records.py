@@ -23,6 +23,10 @@ _REQUEST = re.compile(
 _MATCH = re.compile(
     r"(?P<file>(?:[A-Za-z]:)?[^:\n|]{1,400}):(?P<line>\d{1,9})(?::(?P<column>\d{1,9}))?:(?P<text>[^\n]*)"
 )
+_MATCH_IN_PARENTHESES = re.compile(
+    r"(?P<file>[^:\n|()]{1,400})\((?P<line>\d{1,9}),(?P<column>\d{1,9})\): (?P<text>[^\n]*)"
+)
+"""As some compilers write it."""
 _PATH = re.compile(r"(?:[A-Za-z]:)?(?=[^\s:]{0,300}[/.\\])(?=[^:]{0,300}[A-Za-z])")
 _ENTRY = re.compile(
     r"(?: *\d{1,12} +\d{1,12} +)?(?P<mode>[bcdlps-][-rwxsStT]{9})[.+@]? +(?P<links>\d{1,9}) +(?P<owner>\S{1,60}) +"
@@ -93,7 +97,7 @@ def _requests(lines: Sequence[str]) -> Iterator[Record | None]:
 def _matches(lines: Sequence[str]) -> Iterator[Record | None]:
     for line in lines:
         if line != "--":
-            found = _MATCH.fullmatch(line)
+            found = _MATCH.fullmatch(line) or _MATCH_IN_PARENTHESES.fullmatch(line)
             yield found.groupdict() if found is not None and _PATH.match(line) else None
 
 

@@ -51,6 +51,8 @@ def open_text(text: str, *, in_sandbox: bool) -> Opened | None:
     found = open_json(text)
     if found is None and in_sandbox and looks_like_python(text):
         found = open_python_literal(text)
+    if found is None and looks_like_records(text[:HEAD]):
+        found = open_records(text)  # before tables: a position has a comma too
     if found is None and looks_like_table(text[:HEAD]):
         found = open_table(text)
     if found is None and in_sandbox and looks_like_yaml(text):
@@ -70,8 +72,6 @@ def _by_lines(text: str, *, in_sandbox: bool) -> tuple[Any, str] | None:
         return open_sections(text)
     if looks_printed(head) and (table := open_printed_table(text)) is not None:
         return table
-    if looks_like_records(head):
-        return open_records(text)
     return open_blocks(text) if looks_like_blocks(head) and not recognise(text) else None
 
 
