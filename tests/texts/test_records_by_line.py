@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coatcheck.explorer.texts import is_for_the_sandbox, open_text
+from coatcheck.explorer.texts.summaries import summarise
+from coatcheck.explorer.texts.text_formats import recognise
 
 REQUESTS = (
     '10.0.0.1 - ann [03/Jun/2025:00:00:31 +0000] "GET /a?q=1 HTTP/1.1" 200 48164 "-" "curl/8" 0.050\n'
@@ -133,3 +135,13 @@ def test_hostile_lines_are_refused_and_not_fatal(text: str) -> None:
 def test_no_text_makes_the_parsers_of_lines_fail(text: str) -> None:
     found = open_text(text, in_sandbox=True)
     assert found is None or isinstance(found.value, (list, dict))
+
+
+def test_a_very_long_log_of_requests_stays_a_text_that_is_told_as_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert opened(REQUESTS)[0]
+    monkeypatch.setattr("coatcheck.explorer.texts.opening.MOST_OF_LINES", 100)
+    assert opened(REQUESTS * 9) == ("", None)
+    assert recognise(REQUESTS * 9) == "log lines"
+    assert summarise(REQUESTS * 9, "log lines", 900).text.startswith(
+        "From 03/Jun/2025:00:00:31 to 03/Jun/2025:00:01:26"
+    )

@@ -19,6 +19,8 @@ SMALL = 64 * 1024
 """Characters up to which a text with a harmless parser is parsed in this process."""
 HEAD = 4000
 """Characters of the start of a text by which its format is recognised."""
+MOST_OF_LINES = 4_000_000
+"""Characters of records, blocks and printed tables that are read: half a second; longer ones stay plain text."""
 BYTE_ORDER_MARK = "\ufeff"
 _PYTHON_START = re.compile(r"\s*[\[({]{1,3}'")
 _JSON_BLOCK = re.compile(r"^\s*[\[{]", re.MULTILINE)
@@ -51,7 +53,7 @@ def open_text(text: str, *, in_sandbox: bool) -> Opened | None:
     found = open_json(text)
     if found is None and in_sandbox and looks_like_python(text):
         found = open_python_literal(text)
-    if found is None and looks_like_records(text[:HEAD]):
+    if found is None and len(text) <= MOST_OF_LINES and looks_like_records(text[:HEAD]):
         found = open_records(text)  # before tables: a position has a comma too
     if found is None and looks_like_table(text[:HEAD]):
         found = open_table(text)
@@ -66,6 +68,8 @@ def open_text(text: str, *, in_sandbox: bool) -> Opened | None:
 def _by_lines(text: str, *, in_sandbox: bool) -> tuple[Any, str] | None:
     """Read what is told by the form of its first lines."""
     head = text[:HEAD]
+    if len(text) > MOST_OF_LINES:
+        return None
     if in_sandbox and looks_like_xml(text):
         return open_xml(text)
     if in_sandbox and looks_like_sections(head):
