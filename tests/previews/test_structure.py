@@ -40,7 +40,7 @@ def test_a_list_of_records_is_told_by_type_length_size_shape_samples_and_next_st
         '[4999]: {"id":4999,"title":"Issue 4999","state":"open","author":{…1},"labels":["bug"],"body":"'
         + ("text " * 6)
         + '…(+270 characters)"}',
-        "Left out: 4,998 of 5,000 items, the rest of 1 long text, the rest of 1 folded part.",
+        "Left out: 4,998 of 5,000 items.",
         """Next: object_store_query(object_id="@obj_1", filter='map(select(.state == "closed") | {id, title, state}) | .[:20]')""",
         'object_store_slice(object_id="@obj_1", start=1, end=7)',
         "Any tool takes @obj_1 or a part such as @obj_1[1].id as an argument.",
@@ -51,7 +51,7 @@ def test_the_main_list_inside_an_object_gets_the_samples() -> None:
     text = preview({"total": 5000, "page": {"next": 2}, "items": ISSUES}, reference="@obj_1.data")
     assert '.data: {"total":5000,"page":{"next":2},"items":[…5,000]}' in text
     assert '.data.items[4999]: {"id":4999' in text
-    assert "Left out: 4,998 of 5,000 items of .items, the rest of " in text
+    assert "Left out: 4,998 of 5,000 items of .items." in text
     assert 'object_store_query(object_id="@obj_1", path=".data", filter=\'.items | map(select(' in text
     assert "@obj_1.data.items[1].id as an argument" in text
 

@@ -205,7 +205,7 @@ def _members(main: Main) -> Iterator[tuple[Step, Any]]:
 
 
 def _left_out(value: Any, main: Main | None, shown: Shown) -> list[str]:
-    """The sentence about what is not shown, in full and short form."""
+    """The sentence about what is not shown."""
     cuts = shown.cuts
     parts = []
     if main is not None and (total := len(main.container)) > shown.members:
@@ -213,17 +213,15 @@ def _left_out(value: Any, main: Main | None, shown: Shown) -> list[str]:
         parts.append(f"{number(total - shown.members)} of {counted(total, main.noun)}{where}")
     if (main is None or main.place) and isinstance(value, dict) and shown.keys < len(value) and not _only_holds(value):
         parts.append(f"{number(len(value) - shown.keys)} of {counted(len(value), 'top-level key')}")
-    short = f"Left out: {', '.join(parts)}."
     rest = [
         f"the rest of {counted(cuts.texts, 'long text')}" if cuts.texts else "",
         f"the rest of {counted(cuts.folded, 'folded part')}" if cuts.folded else "",
         f"{counted(cuts.keys, 'key')} in the samples" if cuts.keys else "",
         f"{counted(cuts.items, 'item')} in the samples" if cuts.items else "",
     ]
-    everything = [*parts, *filter(None, rest)]
-    if not everything:
-        return ["Nothing is left out."]
-    return [f"Left out: {', '.join(everything)}.", *([short] if parts else [])]
+    # Cuts inside the samples are marked where they are, so they are counted only if nothing else is left out.
+    everything = parts or [*filter(None, rest)]
+    return [f"Left out: {', '.join(everything)}."] if everything else ["Nothing is left out."]
 
 
 def render_small(value: Any, subject: Subject, limit: int) -> str | None:
