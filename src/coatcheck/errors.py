@@ -217,8 +217,8 @@ def as_tool_error(error: CoatcheckError) -> CoatcheckError:
     import a library.
     """
     kind = type(error)
-    wanted = tuple(import_module(known).ToolError for used, known in _TOOL_ERRORS.items() if used in sys.modules)
-    missing = tuple(each for each in wanted if not issubclass(kind, each))
+    tool_errors = tuple(import_module(known).ToolError for used, known in _TOOL_ERRORS.items() if used in sys.modules)
+    missing = tuple(each for each in tool_errors if not issubclass(kind, each))
     if not missing:
         return error
     # Created once for each class of error and set of libraries, and cached on the class.

@@ -338,5 +338,5 @@ def _explain(error: ValidationError) -> str:
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(Settings.model_fields)}"
             text = f"there is no such setting; {hint}"
         problems.append(f"{name}: {text}" if name else text)
-    said = "; ".join(problems)
-    return f"Settings: {said}" if said.endswith("?") else f"Settings: {said}."
+    summary = "; ".join(problems)
+    return f"Settings: {summary}" if summary.endswith("?") else f"Settings: {summary}."

@@ -174,8 +174,8 @@ def _without_default(annotation: Any) -> tuple[Any, FieldInfo | None]:
 
 def _with_field(annotation: Any, declared: FieldInfo) -> Any:
     """The type with the constraints of a ``Field(...)``, without the default."""
-    said = {name: getattr(declared, name) for name in _FIELD_FACTS if getattr(declared, name) is not None}
-    return Annotated[(annotation, *declared.metadata, Field(**said))]
+    constraints = {name: getattr(declared, name) for name in _FIELD_FACTS if getattr(declared, name) is not None}
+    return Annotated[(annotation, *declared.metadata, Field(**constraints))]
 
 
 def _adapter(annotation: Any) -> TypeAdapter[Any] | None:

@@ -99,9 +99,9 @@ def near_miss(text: str) -> NearMiss | None:
     return None if found is None else NearMiss(bare[1 : found.end("id")], found["path"] or "", bare, is_quoted=False)
 
 
-def nearest_id(wanted: str, ids: Iterable[str]) -> str | None:
+def nearest_id(object_id: str, ids: Iterable[str]) -> str | None:
     """Return the id that differs only in case or in one character, if there is one."""
-    folded = wanted.casefold()
+    folded = object_id.casefold()
     near = [known for known in ids if _differ_in_one(folded, known.casefold())]
     return min(near, key=lambda known: (known.casefold() != folded, known), default=None)
 

@@ -215,10 +215,10 @@ class Resolver:
         if not isinstance(value, list):
             return
         for position, item in enumerate(value[:CHECKED_ITEMS]):
-            wanted = self._types_at((*place, position))
-            if not _fits(item, wanted):
+            types = self._types_at((*place, position))
+            if not _fits(item, types):
                 raise ArgumentRejected(
-                    f"The parameter {_quoted(place)} takes an array of {names(wanted)}, but at [{position}] in "
+                    f"The parameter {_quoted(place)} takes an array of {names(types)}, but at [{position}] in "
                     f"{excerpt(text)} there is {_described(item)}. Use a path that leads to a fitting part."
                 )
 

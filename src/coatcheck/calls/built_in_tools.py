@@ -127,9 +127,9 @@ class _WithoutTitles(GenerateJsonSchema):
         return False
 
     def generate(self, schema: Any, mode: Any = "validation") -> dict[str, Any]:
-        made = super().generate(schema, mode)
-        made.pop("title", None)
-        return made
+        generated = super().generate(schema, mode)
+        generated.pop("title", None)
+        return generated
 
 
 def _validation_summary(error: ValidationError) -> str:

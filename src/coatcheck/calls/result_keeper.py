@@ -155,16 +155,18 @@ class ResultKeeper:
             notice_limit = min(notice_limit, max(limit, SHORTEST_PREVIEW))
         promises = origin.promises_structure
         if has_large_binaries(result):
-            made = await asyncio.to_thread(plan, result, size, notice_limit, has_output_schema=promises)
+            notice_plan = await asyncio.to_thread(plan, result, size, notice_limit, has_output_schema=promises)
         else:
-            made = plan(result, size, notice_limit, has_output_schema=promises)
-        if made is None:
+            notice_plan = plan(result, size, notice_limit, has_output_schema=promises)
+        if notice_plan is None:
             return await self._with_reference(result, origin, kept) if always else result
-        kept = await self._previewed(made, origin.tool, kept)
+        kept = await self._previewed(notice_plan, origin.tool, kept)
         if kept.reference is None and size.larger <= self._response_limit:
             return result
         short = (
-            build_error(made, kept.reference) if result.get("isError") else build(made, kept.reference, kept.preview)
+            build_error(notice_plan, kept.reference)
+            if result.get("isError")
+            else build(notice_plan, kept.reference, kept.preview)
         )
         return self._replaced(result, size, origin, kept, short)
 
@@ -233,17 +235,17 @@ class ResultKeeper:
         except CoatcheckError:
             return Kept(None, "")
 
-    async def _previewed(self, made: Plan, tool: str, kept: Kept | None) -> Kept:
+    async def _previewed(self, notice_plan: Plan, tool: str, kept: Kept | None) -> Kept:
         try:
             if kept is None or kept.reference is None:
-                return await self._explorer().akeep(ToolResult(made.original), tool=tool, limit=made.room)
-            explorer = self._explorer().with_limits(preview_limit=made.room)
+                return await self._explorer().akeep(ToolResult(notice_plan.original), tool=tool, limit=notice_plan.room)
+            explorer = self._explorer().with_limits(preview_limit=notice_plan.room)
             return kept._replace(preview=await explorer.apreview(kept.reference))
         except CoatcheckError as error:
-            everything = all_text(made.original)
-            text = error_text(everything, made.room, None)
+            everything = all_text(notice_plan.original)
+            text = error_text(everything, notice_plan.room, None)
             text = mark_lines(text) if text is everything else text
-            return Kept(None, f"This result was not kept: {error}\n\n{text}"[: made.room], len(everything))
+            return Kept(None, f"This result was not kept: {error}\n\n{text}"[: notice_plan.room], len(everything))
 
 
 def _measured(result: Result, origin: Origin, most: int) -> ResultSize:

@@ -84,17 +84,17 @@ def plan(result: Result, size: ResultSize, limit: int, *, has_output_schema: boo
     return _sort_blocks(Plan(result, size, half, structured, room=half))
 
 
-def _sort_blocks(made: Plan) -> Plan:
-    blocks = blocks_of(made.original)
+def _sort_blocks(result_plan: Plan) -> Plan:
+    blocks = blocks_of(result_plan.original)
     # Many texts are usually the items of one list, which the preview shows better than the first few texts.
     single_texts = sum(text_of(block) is not None for block in blocks) <= MOST_TEXTS_VISIBLE
-    small, media, end = made.limit // 4, MEDIA_LIMIT, 0
+    small, media, end = result_plan.limit // 4, MEDIA_LIMIT, 0
     for position, block in enumerate(blocks):
         if position < end:
             continue
         end = _end_of_links(blocks, position)
         if end - position >= LINKS_TOGETHER and count_json_characters(blocks[position:end], small) > small:
-            _add_line(made, position, end, _describe_links(blocks[position:end]))
+            _add_line(result_plan, position, end, _describe_links(blocks[position:end]))
             continue
         end = position + 1
         if is_media(block):
@@ -104,52 +104,54 @@ def _sort_blocks(made: Plan) -> Plan:
             characters = block_characters(block, SMALL_BLOCK)
             fits = characters <= min(SMALL_BLOCK, small) and (single_texts or text_of(block) is None)
         if fits:
-            made.visible[position] = block
-            made.room -= characters
+            result_plan.visible[position] = block
+            result_plan.room -= characters
             small -= characters
         elif text_of(block) is not None:
-            made.covered.add(position)
+            result_plan.covered.add(position)
         else:
-            _add_line(made, position, end, describe(block), _viewing(block))
-    return made
+            _add_line(result_plan, position, end, describe(block), _viewing(block))
+    return result_plan
 
 
-def _add_line(made: Plan, position: int, end: int, line: str, viewing: str = "") -> None:
+def _add_line(result_plan: Plan, position: int, end: int, line: str, viewing: str = "") -> None:
     # Each line ends with a reference and path; if there are too many lines, the preview covers the rest.
     characters = len(line) + len(viewing) + 60
-    if made.room - characters < made.limit // 2:
-        made.covered.update(range(position, end))
+    if result_plan.room - characters < result_plan.limit // 2:
+        result_plan.covered.update(range(position, end))
     else:
-        made.lines[position] = (end, line, viewing)
-        made.room -= characters
+        result_plan.lines[position] = (end, line, viewing)
+        result_plan.room -= characters
 
 
-def build(made: Plan, reference: str | None, preview: str) -> Result:
+def build(result_plan: Plan, reference: str | None, preview: str) -> Result:
     """Build the short result.
 
     Args:
-        made: The plan.
+        result_plan: The plan.
         reference: The stored result, such as ``@obj_1``; ``None`` if it could not be stored.
         preview: The bounded preview, which explains a failure to store.
     """
-    original = made.original
+    original = result_plan.original
     content: list[Any] = []
-    told = not made.needs_preview and reference is not None
+    notice_added = not result_plan.needs_preview and reference is not None
     for position, block in enumerate(blocks_of(original)):
-        if position in made.visible:
+        if position in result_plan.visible:
             content.append(block)
-        elif position in made.lines:
-            end, line, viewing = made.lines[position]
+        elif position in result_plan.lines:
+            end, line, viewing = result_plan.lines[position]
             at = "" if reference is None else f" Kept: {reference}.{CONTENT}{_range(position, end)}"
             content.append(text_block(f"[{line}.{at}{viewing if at else ''}]"))
-        elif position in made.covered and not told:
+        elif position in result_plan.covered and not notice_added:
             content.append(_notice(block, preview))
-            told = True
-    if not told:
+            notice_added = True
+    if not notice_added:
         content.append(text_block(preview))
     replacement = with_content(original, content)
-    if made.structured:
-        return with_structured(replacement, stored_marker(reference, preview, made.size.total - made.limit))
+    if result_plan.structured:
+        return with_structured(
+            replacement, stored_marker(reference, preview, result_plan.size.total - result_plan.limit)
+        )
     return replacement
 
 
@@ -171,12 +173,16 @@ def error_text(text: str, limit: int, reference: str | None) -> str:
     return f"{marked[:half]}{between}{marked[len(marked) - half :]}"
 
 
-def build_error(made: Plan, reference: str | None) -> Result:
+def build_error(result_plan: Plan, reference: str | None) -> Result:
     """Build a short error: the shortened text, and the blocks that are not text."""
-    text = error_text(all_text(made.original), min(made.room, ERROR_ROOM), reference)
-    visible = [block for block in made.visible.values() if text_of(block) is None]
-    replacement = with_content(made.original, [text_block(text), *visible])
-    return with_structured(replacement, stored_marker(reference, text, made.limit)) if made.structured else replacement
+    text = error_text(all_text(result_plan.original), min(result_plan.room, ERROR_ROOM), reference)
+    visible = [block for block in result_plan.visible.values() if text_of(block) is None]
+    replacement = with_content(result_plan.original, [text_block(text), *visible])
+    return (
+        with_structured(replacement, stored_marker(reference, text, result_plan.limit))
+        if result_plan.structured
+        else replacement
+    )
 
 
 def all_text(result: Result) -> str:

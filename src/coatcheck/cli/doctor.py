@@ -89,11 +89,11 @@ class Report:
     @contextmanager
     def line(self, name: str) -> Iterator[Callable[[str], None]]:
         """Print ``ok`` with the text, or ``failed`` with the error."""
-        said: list[str] = []
+        details: list[str] = []
         try:
-            yield said.append
+            yield details.append
         except CoatcheckError as error:
             self.failed = True
             typer.echo(f"{name:<10}failed  {error}")
         else:
-            typer.echo(f"{name:<10}ok  {' '.join(said)}")
+            typer.echo(f"{name:<10}ok  {' '.join(details)}")

@@ -112,12 +112,16 @@ def install(
         return plan_install(found, launcher, server or [], shared_store=shared, options=options, add_tools=tools)
 
     def change(found: "ConfigFile") -> None:
-        made = plan(found, tools=bool(add_tools))
-        if add_tools is None and _can_prompt(dry_run, yes) and any(outcome.hidden_tools for outcome in made.outcomes):
-            _print_outcomes(made, dry_run=dry_run, yes=yes)
+        planned = plan(found, tools=bool(add_tools))
+        if (
+            add_tools is None
+            and _can_prompt(dry_run, yes)
+            and any(outcome.hidden_tools for outcome in planned.outcomes)
+        ):
+            _print_outcomes(planned, dry_run=dry_run, yes=yes)
             if typer.confirm("Add the object tools to these lists?", default=True):
-                made = plan(found, tools=True)
-        apply_plan(made, dry_run=dry_run, yes=yes)
+                planned = plan(found, tools=True)
+        apply_plan(planned, dry_run=dry_run, yes=yes)
 
     _for_each_file(_files(client, file, every=every), change)
 

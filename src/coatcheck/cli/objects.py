@@ -261,12 +261,12 @@ def _exploring(flags: SettingsFlags, namespace: str | None) -> Iterator[Any]:
     from coatcheck.store.object_store import ObjectStore
 
     with opened(flags) as container:
-        made = container.settings()
+        settings = container.settings()
         store = ObjectStore(
             container.backend(),
-            made.object_store_ttl,
+            settings.object_store_ttl,
             namespace=lambda: namespace or "",
-            max_object_bytes=made.max_object_bytes,
+            max_object_bytes=settings.max_object_bytes,
         )
         with container.store.override(store):
             try:
@@ -274,7 +274,7 @@ def _exploring(flags: SettingsFlags, namespace: str | None) -> Iterator[Any]:
             except ObjectNotFound as error:
                 where = f" in the namespace {namespace}" if namespace else ""
                 raise CoatcheckError(
-                    f"@{error.object_id} not found{where} in {store_location(made)}: "
+                    f"@{error.object_id} not found{where} in {store_location(settings)}: "
                     "`coatcheck objects ls` lists what is there."
                 ) from None
 

@@ -67,11 +67,11 @@ def run_serve(
         require_stdio()
         anyio.run(_serve_stdio, server, container)
         return
-    told = asyncio.run(_serve_http(server, container, listening, verbose=verbose))
-    if told is not None:
+    received = asyncio.run(_serve_http(server, container, listening, verbose=verbose))
+    if received is not None:
         # Everything is closed: exit by the signal, like any process.
-        signal.signal(told, signal.default_int_handler if told == signal.SIGINT else signal.SIG_DFL)
-        signal.raise_signal(told)
+        signal.signal(received, signal.default_int_handler if received == signal.SIGINT else signal.SIG_DFL)
+        signal.raise_signal(received)
 
 
 def list_tools_of(
@@ -98,12 +98,12 @@ def _chosen_object_tools(container: Container, tool_names: Sequence[str] | None)
 
 
 async def _serve_stdio(server: MCPServer[Any], container: Container) -> None:
-    told: list[int] = []
+    received: list[int] = []
     signalled = asyncio.Event()
     lost: OSError | None = None
 
     def end(number: int) -> None:
-        told.append(number)
+        received.append(number)
         signalled.set()
 
     async with running(container):
@@ -114,14 +114,14 @@ async def _serve_stdio(server: MCPServer[Any], container: Container) -> None:
             waiting = asyncio.ensure_future(signalled.wait())
             await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
-            if not told:
+            if not received:
                 try:
                     await serving
                 except* OSError as errors:
                     lost = _first(errors)
-    if told:
+    if received:
         # The SDK reads stdin in a thread that cannot be interrupted: everything is closed, so exit without it.
-        os._exit(128 + told[0])
+        os._exit(128 + received[0])
     if isinstance(lost, BrokenPipeError):
         os._exit(0)  # The client no longer reads.
     if lost is not None:

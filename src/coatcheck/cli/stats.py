@@ -217,18 +217,18 @@ def _print_counted(found: Figures) -> None:
     )
     hits, misses = found["hits"] or 0, found["misses"] or 0
     share = f" ({hits / (hits + misses):.0%} hits)" if hits + misses else ""
-    said = [f"Reads: {hits:,.0f} hits, {misses:,.0f} misses{share}."]
+    lines = [f"Reads: {hits:,.0f} hits, {misses:,.0f} misses{share}."]
     operations = ", ".join(f"{count:,.0f} {name}" for name, count in found["operations"].items())
-    said.append(f"Operations: {operations or 'none yet'}.")
+    lines.append(f"Operations: {operations or 'none yet'}.")
     if found["objects"] is not None:
-        said.append(
+        lines.append(
             f"Held: {found['objects']:,.0f} objects, {found['bytes']:,.0f} bytes; {found['evictions']:,.0f} evicted."
         )
     if found["breaker_open"] is not None:
         words = (
             "open: the store does not answer, calls fail at once" if found["breaker_open"] else "closed: all is well"
         )
-        said.append(f"Circuit breaker: {words}.")
+        lines.append(f"Circuit breaker: {words}.")
     if found["sandbox_stopped"]:
-        said.append(f"Sandbox: {found['sandbox_stopped']:,.0f} operations broke a limit and were stopped.")
-    print_data("\n".join(said) + "\n")
+        lines.append(f"Sandbox: {found['sandbox_stopped']:,.0f} operations broke a limit and were stopped.")
+    print_data("\n".join(lines) + "\n")

@@ -112,11 +112,11 @@ async def run_web_server(
     )
     logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
     serving = asyncio.ensure_future(server.serve(sockets=[bound]))
-    told: list[int] = []
+    received: list[int] = []
 
     def end(number: int) -> None:
-        told.append(number)
-        if len(told) > 1:
+        received.append(number)
+        if len(received) > 1:
             serving.cancel()
             return
         logger.info("%s: ending, once the calls in flight are answered", signal.Signals(number).name)
@@ -128,9 +128,9 @@ async def run_web_server(
         try:
             await serving
         except asyncio.CancelledError:
-            if not told:  # the server stops itself
+            if not received:  # the server stops itself
                 raise
-    return told[0] if told else None
+    return received[0] if received else None
 
 
 def _is_no_cancellation(record: logging.LogRecord) -> bool:

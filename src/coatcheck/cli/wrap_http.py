@@ -59,7 +59,7 @@ async def serve_http(
         warn_of_open_tokens(listening)
         announce(f"listening on {address_of(bound)}{PATH}")
         async with application.running():
-            told = await run_web_server(
+            received = await run_web_server(
                 Monitored(draining, monitoring_routes(container)),
                 draining,
                 bound,
@@ -68,4 +68,4 @@ async def serve_http(
                 lifespan=False,
                 verbose=flags.verbose,
             )
-    return 128 + told if told else 0
+    return 128 + received if received else 0

@@ -70,9 +70,9 @@ class _Resources(AsyncExitStack):
         self.shutdown_timeout = container.settings().shutdown_timeout
         self.push_async_callback(container.exit_stack().aclose)
         find_store(container)
-        made = make_interceptor(container, flags)
+        interceptor = make_interceptor(container, flags)
         freeze_loaded_objects()
-        return made
+        return interceptor
 
 
 def make_container(flags: WrapFlags) -> "Container":
@@ -87,5 +87,5 @@ def make_container(flags: WrapFlags) -> "Container":
 
 def make_interceptor(container: "Container", flags: WrapFlags) -> "Interceptor":
     """Create the interceptor."""
-    made: Interceptor = container.proxy_interceptor(resource_links=flags.resource_links)
-    return made
+    interceptor: Interceptor = container.proxy_interceptor(resource_links=flags.resource_links)
+    return interceptor

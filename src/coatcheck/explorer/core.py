@@ -91,8 +91,8 @@ class ExplorerCore:
             reference = f"@{object_id}"
             subject = Subject(reference, characters, tool=tool, tokens=tokens)
             try:
-                made = await self._preview(value, encoded, object_id, subject, limit)
-                preview, about = made.text, made.about
+                unstored = await self._preview(value, encoded, object_id, subject, limit)
+                preview, about = unstored.text, unstored.about
             except CoatcheckError as error:
                 # It is stored, even if its preview fails.
                 note = f"{reference}: {encoded.type}, {encoded.size:,} bytes. No preview could be made: {error}"
@@ -135,30 +135,34 @@ class ExplorerCore:
         """Show an object or a part of it: whole if it fits, else as a preview."""
         return (await self._show(target, limit, headline=headline)).text
 
-    async def _preview_of(self, made: StoredObject, limit: int) -> Preview:
+    async def _preview_of(self, unstored: StoredObject, limit: int) -> Preview:
         """Preview an object that is not stored yet."""
-        return await self._show(Reference(made.object_id), limit, headline=True, made=made)
+        return await self._show(Reference(unstored.object_id), limit, headline=True, unstored=unstored)
 
     async def _show(
-        self, target: Reference, limit: int, *, headline: bool, made: StoredObject | None = None
+        self, target: Reference, limit: int, *, headline: bool, unstored: StoredObject | None = None
     ) -> Preview:
-        args = {"whole": True, "headline": headline, "gets": self.response_limit, "describe": made is not None}
+        args = {"whole": True, "headline": headline, "gets": self.response_limit, "describe": unstored is not None}
         try:
-            answer = await self.run("show", target, args, limit, made)
+            answer = await self.run("show", target, args, limit, unstored)
         except SandboxError as error:
-            return await self._show_unopened(target, limit, error, made)
+            return await self._show_unopened(target, limit, error, unstored)
         about = answer.facts.get("about")
         return Preview(answer.text, lambda: about if isinstance(about, str) else "")
 
     async def _show_unopened(
-        self, target: Reference, limit: int, error: SandboxError, made: StoredObject | None
+        self, target: Reference, limit: int, error: SandboxError, unstored: StoredObject | None
     ) -> Preview:
         """Preview a text as plain text after parsing it exceeded a limit of the sandbox.
 
         Raises:
             SandboxError: ``error``, if the object is not a text.
         """
-        stored = made if made is not None else await self.mode.call(self.store.read, self.store.aread, target.object_id)
+        stored = (
+            unstored
+            if unstored is not None
+            else await self.mode.call(self.store.read, self.store.aread, target.object_id)
+        )
         text = stored.text() if not target.path else None
         if text is None:
             raise error
@@ -171,14 +175,14 @@ class ExplorerCore:
         target: Reference,
         args: dict[str, Any],
         limit: int,
-        made: StoredObject | None = None,
+        unstored: StoredObject | None = None,
     ) -> Answer:
         """Run an operation in this process if it is harmless and the object is small, else in the sandbox.
 
-        ``made`` is the object if it is not stored yet.
+        ``unstored`` is the object if it is not stored yet.
         """
         at_most = INLINE_BYTES if operation in HARMLESS else 0
-        stored = made
+        stored = unstored
         if stored is None:
             stored = await self.mode.call(self.store.peek, self.store.apeek, target.object_id, at_most)
         args = {**args, "reference": f"@{target.object_id}", "path": str(target.path), "limit": limit}
@@ -191,7 +195,7 @@ class ExplorerCore:
                 return OPERATIONS[operation](Document(stored.metadata, bytes(stored.payload)), args)
             except OnlyInSandbox:
                 pass
-        loaded = None if made is None else (made.metadata, made.payload)
+        loaded = None if unstored is None else (unstored.metadata, unstored.payload)
         return await self._in_sandbox(operation, args, target.object_id, loaded=loaded)
 
     async def _in_sandbox(
@@ -249,12 +253,12 @@ class ExplorerCore:
                 f"The objects have {len(payload):,} bytes of JSON together, and a filter reads at most "
                 f"{MOST_BYTES_TOGETHER:,}. Use paths to smaller parts."
             )
-        made = Metadata("json", len(payload), "object", len(parts))
+        unstored = Metadata("json", len(payload), "object", len(parts))
         prelude = "".join(f'."{name}" as ${name} | ' for name in others) + f'."{MAIN}" | '
         args = {"filter": program, "prelude": prelude, "path": "", "limit": self.response_limit}
         args["reference"] = str(target)
         key = "+".join(f"{self.store.cache_key(each.object_id)}{each.path}" for each in parts.values())
-        return await self._in_sandbox("query", args, target.object_id, key=key, loaded=(made, payload))
+        return await self._in_sandbox("query", args, target.object_id, key=key, loaded=(unstored, payload))
 
     async def derive(self, operation: str, target: Reference, args: dict[str, Any], *, store: bool) -> str:
         """Run an operation that computes a new value, store the value if requested or necessary, and show it."""

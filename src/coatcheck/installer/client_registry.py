@@ -127,10 +127,10 @@ def find_client(name: str) -> Client:
     Raises:
         SettingsError: There is none.
     """
-    wanted = "-".join(name.lower().replace("_", " ").replace("-", " ").split())
-    found = _BY_ALIAS.get(wanted)
+    alias = "-".join(name.lower().replace("_", " ").replace("-", " ").split())
+    found = _BY_ALIAS.get(alias)
     if found is None:
-        close = get_close_matches(wanted, _BY_ALIAS, n=1)
+        close = get_close_matches(alias, _BY_ALIAS, n=1)
         guess = f" Did you mean {_BY_ALIAS[close[0]].name}?" if close else ""
         raise SettingsError(
             f'The client "{excerpt(name)}" is not known.{guess} Known clients: {", ".join(CLIENTS)}. '

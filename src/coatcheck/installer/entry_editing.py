@@ -106,8 +106,8 @@ def wrap_servers(
 
 def _already(entry: Entry, wrapping: Sequence[str]) -> str:
     """Report that a server is wrapped, and what to do when it should share the store and does not."""
-    wanted = any(tuple(wrapping[at : at + 2]) == SHARED_STORE for at in range(len(wrapping)))
-    if entry.shares_store or not wanted:
+    shares_wanted = any(tuple(wrapping[at : at + 2]) == SHARED_STORE for at in range(len(wrapping)))
+    if entry.shares_store or not shares_wanted:
         return "it is wrapped already"
     return "it is wrapped already, without the shared store: uninstall it first"
 

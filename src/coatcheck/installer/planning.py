@@ -173,9 +173,9 @@ def plan_uninstall(file: ConfigFile, only: Collection[str] = ()) -> Plan:
             return _plan_moving_back(file, before, tree, original)
         edited = unwrap_servers(tree, file.client, original, lambda entry: _is_selected(entry, only))
         if original is not None and backup is not None and not only:
-            made = _edits_to_original(tree, original, file.client)
-            if made is not None:
-                return Plan(file, before, backup, (tree, original), made, edited.outcomes, drop_backup=True)
+            edits_back = _edits_to_original(tree, original, file.client)
+            if edits_back is not None:
+                return Plan(file, before, backup, (tree, original), edits_back, edited.outcomes, drop_backup=True)
         after = _checked(file, edited)
     new = after.text.encode()
     return Plan(file, before, new, (tree, after), edited.edits, edited.outcomes, drop_backup=new == backup)
@@ -193,9 +193,11 @@ def _plan_moving_back(file: ConfigFile, before: bytes, tree: Tree, original: Tre
         )
     outcomes = [Outcome(excerpt(name), "moved back") for name in servers]
     if original is not None:
-        made = move_into_gateway(original, file, gateway.wrapping, lambda entry: entry.name in servers).edited
-        if made.text == tree.text:
-            edits = reverse(original.text, made.edits)
+        wrapped_original = move_into_gateway(
+            original, file, gateway.wrapping, lambda entry: entry.name in servers
+        ).edited
+        if wrapped_original.text == tree.text:
+            edits = reverse(original.text, wrapped_original.edits)
             old = original.text.encode()
             return Plan(
                 file, before, old, (tree, original), edits, outcomes, None, drop_backup=True, servers_file=(path, None)
@@ -275,8 +277,8 @@ def _edits_to_original(tree: Tree, original: Tree, client: Client) -> list[Edit]
     def added(entry: Entry) -> dict[str, list[str]]:
         return added_tools(entry, now[entry.path]) if entry.path in now else {}
 
-    made = wrap_servers(original, client, wrapping, added)
-    if made.text != tree.text:
+    wrapped_original = wrap_servers(original, client, wrapping, added)
+    if wrapped_original.text != tree.text:
         return None
-    edits = reverse(original.text, made.edits)
+    edits = reverse(original.text, wrapped_original.edits)
     return edits if apply(tree.text, edits) == original.text else None

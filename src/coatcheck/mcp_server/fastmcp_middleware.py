@@ -83,9 +83,9 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
         try:
             return _well_formed(await self._handled(context, call_next))
         except FastMCPError as error:
-            said = str(error)
-            shown = codec.well_formed(said)
-            if shown is said:
+            text = str(error)
+            shown = codec.well_formed(text)
+            if shown is text:
                 raise
             raise type(error)(shown, log_level=error.log_level) from error
 

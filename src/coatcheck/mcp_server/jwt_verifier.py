@@ -100,8 +100,8 @@ class KeySource:
 
     def _may_fetch(self, key_id: str | None) -> bool:
         # Checked again under the lock: another caller may have fetched the keys meanwhile.
-        wanted = key_id not in self._keys or self._is_old()
-        return wanted and (self._tried is None or self._clock() - self._tried >= FETCH_AGAIN_AFTER)
+        is_needed = key_id not in self._keys or self._is_old()
+        return is_needed and (self._tried is None or self._clock() - self._tried >= FETCH_AGAIN_AFTER)
 
     async def _fetch(self) -> None:
         try:

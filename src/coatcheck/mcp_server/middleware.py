@@ -79,9 +79,9 @@ class WellFormedMiddleware:
         try:
             result = await call_next(ctx)
         except MCPError as error:
-            said = [error.message, error.data]
-            shown = codec.well_formed_value(said)
-            if shown is said:
+            parts = [error.message, error.data]
+            shown = codec.well_formed_value(parts)
+            if shown is parts:
                 raise
             raise MCPError(error.code, *shown) from error
         return codec.well_formed_value(result) if isinstance(result, dict) else result

@@ -60,11 +60,11 @@ async def answer_for_object(request: Message, interceptor: "asyncio.Future[Inter
     """Answer a request that names a stored object, once the interceptor is ready. An object never changes."""
     uri = request["params"]["uri"]
     try:
-        made = await asyncio.shield(interceptor)
+        ready = await asyncio.shield(interceptor)
         if request.get("method") in _SUBSCRIPTIONS:
-            await made.find_object(uri)
+            await ready.find_object(uri)
             return response(request, {})
-        result = await made.read_object(uri)
+        result = await ready.read_object(uri)
     except ObjectNotFound as error:
         code = _INVALID_PARAMS if is_stateless(request) else _RESOURCE_NOT_FOUND
         failure = error_response(request["id"], str(error), code)

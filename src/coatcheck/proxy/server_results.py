@@ -77,8 +77,8 @@ class ServerResults:
             return object_resources.mention_objects(request.method, message, stateless=request.is_stateless)
         result = message["result"]
         if request.method in HANDSHAKES:
-            told = self._instructions or (await asyncio.shield(self._interceptor)).instructions
-            changed = object_resources.offer_objects(result, told, as_resources=self._offer_resources)
+            instructions = self._instructions or (await asyncio.shield(self._interceptor)).instructions
+            changed = object_resources.offer_objects(result, instructions, as_resources=self._offer_resources)
         else:
             interceptor = await asyncio.shield(self._interceptor)
             if request.method == CALL:

@@ -163,16 +163,18 @@ class ObjectStore:
         about: str | None = None,
     ) -> StoredObject:
         with self._watch(PUT) as watch:
-            made, stored = self._pack(object_id or self.reserve(encoded.size), encoded, tool, media_type, about)
-            if self._changes.applies_to(made.metadata.size):
-                stored = await self._changes.apply(mode, made.metadata, made.payload) or stored
+            stored_object, stored = self._pack(
+                object_id or self.reserve(encoded.size), encoded, tool, media_type, about
+            )
+            if self._changes.applies_to(stored_object.metadata.size):
+                stored = await self._changes.apply(mode, stored_object.metadata, stored_object.payload) or stored
             watch.record_bytes(len(stored))
-            arguments = self._key(made.object_id), stored, self._ttl_seconds()
+            arguments = self._key(stored_object.object_id), stored, self._ttl_seconds()
             if mode is BLOCKING:  # as `mode.call` does, without its 0.3 µs
                 self._backend.set(*arguments)
             else:
                 await self._backend.aset(*arguments)
-        return made
+        return stored_object
 
     # Reading
 

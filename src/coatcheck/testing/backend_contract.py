@@ -174,8 +174,8 @@ class BackendContract:
             return
         assert sorted(backend.scan(f"{namespace}:")) == sorted(keys)
         for pattern in ("*", "?", "[ab]", "a\\", "^"):
-            wanted = sorted(each for each in keys if each.startswith(f"{namespace}:{pattern}"))
-            assert sorted(backend.scan(f"{namespace}:{pattern}")) == wanted
+            expected = sorted(each for each in keys if each.startswith(f"{namespace}:{pattern}"))
+            assert sorted(backend.scan(f"{namespace}:{pattern}")) == expected
 
     def test_scan_does_not_name_what_is_deleted_or_expired(self, backend: Any, key: str, namespace: str) -> None:
         for name in ("kept", "deleted"):

@@ -45,14 +45,14 @@ def explorer_provider(object_store: StoreSource, explorer: ExplorerSource | None
 
 
 def _created_once(object_store: StoreSource) -> Callable[[], Explorer]:
-    made: list[Explorer] = []
+    created: list[Explorer] = []
     lock = threading.Lock()
 
     def provide() -> Explorer:
         with lock:
-            if not made:
-                made.append(Explorer(object_store))
-        return made[0]
+            if not created:
+                created.append(Explorer(object_store))
+        return created[0]
 
     return provide
 
@@ -71,8 +71,8 @@ class _ErrorsForModel:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, CoatcheckError) and (told := as_tool_error(error)) is not error:
-            raise told from error
+        if isinstance(error, CoatcheckError) and (tool_error := as_tool_error(error)) is not error:
+            raise tool_error from error
 
 
 _TOLD = _ErrorsForModel()

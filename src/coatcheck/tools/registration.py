@@ -139,11 +139,11 @@ def choose_tools(registry: Registry, tool_names: Iterable[str] | None) -> list[s
     """
     if tool_names is None:
         return list(registry)
-    wanted = {tool_names} if isinstance(tool_names, str) else set(tool_names)
-    unknown = sorted(wanted - registry.keys())
+    requested = {tool_names} if isinstance(tool_names, str) else set(tool_names)
+    unknown = sorted(requested - registry.keys())
     if unknown:
         raise SettingsError(_unknown_names(unknown, registry))
-    return [name for name in registry if name in wanted]
+    return [name for name in registry if name in requested]
 
 
 def _unknown_names(unknown: list[str], registry: Registry) -> str:

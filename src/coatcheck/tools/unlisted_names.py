@@ -70,10 +70,12 @@ def _parameter(parameter: Parameter, names: re.Pattern[str]) -> Parameter:
     annotation = parameter.annotation
     if get_origin(annotation) is not Annotated:
         return parameter
-    told = [each.description for each in annotation.__metadata__ if isinstance(each, FieldInfo) and each.description]
-    if not told or not names.search(told[-1]):
+    descriptions = [
+        each.description for each in annotation.__metadata__ if isinstance(each, FieldInfo) and each.description
+    ]
+    if not descriptions or not names.search(descriptions[-1]):
         return parameter
-    return parameter.replace(annotation=Annotated[annotation, Field(description=_shorter(told[-1], names))])
+    return parameter.replace(annotation=Annotated[annotation, Field(description=_shorter(descriptions[-1], names))])
 
 
 @contextmanager

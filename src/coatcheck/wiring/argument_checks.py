@@ -28,11 +28,11 @@ def arguments(container: Any) -> Iterator[Fault]:
     """Finds arguments that a class or function does not accept, and missing ones."""
     called = _called_without_arguments(container)
     for path, provider in reachable(container):
-        made = callee_of(provider)
-        if not callable(made) or isinstance(made, providers.Provider):
+        callee = callee_of(provider)
+        if not callable(callee) or isinstance(callee, providers.Provider):
             continue
         try:
-            signature = inspect.signature(made)
+            signature = inspect.signature(callee)
         except (TypeError, ValueError):  # a class implemented in C, without a signature
             continue
         positional, named = arguments_of(provider)
@@ -43,7 +43,7 @@ def arguments(container: Any) -> Iterator[Fault]:
             yield Fault(
                 "unknown-argument",
                 path,
-                f"{name_of(made)}() does not accept its arguments: {error}. Its parameters are: {taken}.",
+                f"{name_of(callee)}() does not accept its arguments: {error}. Its parameters are: {taken}.",
             )
             continue
         missing = _missing(bound)
@@ -53,7 +53,7 @@ def arguments(container: Any) -> Iterator[Fault]:
             yield Fault(
                 "missing-argument",
                 path,
-                f"{name_of(made)}() is not given {', '.join(missing)}: pass it to {type(provider).__name__}(…).",
+                f"{name_of(callee)}() is not given {', '.join(missing)}: pass it to {type(provider).__name__}(…).",
             )
 
 
@@ -77,8 +77,8 @@ def _called_without_arguments(container: Any) -> set[int]:
 
 
 def _extends(provider: Provider, neighbour: Provider) -> bool:
-    made = callee_of(provider)
-    return isinstance(made, providers.Provider) and current(made) is neighbour
+    callee = callee_of(provider)
+    return isinstance(callee, providers.Provider) and current(callee) is neighbour
 
 
 def captive_dependencies(container: Any) -> Iterator[Fault]:
@@ -103,16 +103,16 @@ def _per_call_provider(provider: Provider, seen: set[int]) -> Provider | None:
     seen.add(id(provider))
     if isinstance(provider, providers.Factory):
         return provider
-    if isinstance(provider, providers.Callable) and (made := callee_of(provider)) is not None:
-        if inspect.isclass(made) and not _is_value(made):
+    if isinstance(provider, providers.Callable) and (callee := callee_of(provider)) is not None:
+        if inspect.isclass(callee) and not _is_value(callee):
             return provider
         return next((held for each in depends_on(provider) if (held := _per_call_provider(each, seen))), None)
     return None
 
 
-def _is_value(made: Any) -> bool:
+def _is_value(callee: Any) -> bool:
     """Whether instances of a class are plain values, of which equal ones are interchangeable: text, numbers, models."""
-    return made.__module__.partition(".")[0] in sys.stdlib_module_names or issubclass(made, BaseModel)
+    return callee.__module__.partition(".")[0] in sys.stdlib_module_names or issubclass(callee, BaseModel)
 
 
 def attributes(container: Any) -> Iterator[Fault]:

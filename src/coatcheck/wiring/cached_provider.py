@@ -17,11 +17,11 @@ class CachedProvider(Generic[T]):
 
     def __init__(self, provider: Any) -> None:
         self._provider: Callable[[], T] = provider
-        self._made: tuple[Any, T] | None = None
+        self._cached: tuple[Any, T] | None = None
 
     def __call__(self) -> T:
         """Return the object."""
-        standing, made = current(self._provider), self._made  # type: ignore[arg-type]
-        if made is None or made[0] is not standing:
-            made = self._made = (standing, self._provider())
-        return made[1]
+        standing, cached = current(self._provider), self._cached  # type: ignore[arg-type]
+        if cached is None or cached[0] is not standing:
+            cached = self._cached = (standing, self._provider())
+        return cached[1]

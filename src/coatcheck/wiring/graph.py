@@ -78,7 +78,7 @@ def _delegated_names(provider: Provider, named: dict[int, str]) -> list[str]:
 
 def _kind(provider: Provider) -> str:
     kind = type(provider).__name__.removeprefix("ThreadSafe")
-    made = callee_of(provider)
-    if made is None or isinstance(made, providers.Provider):
+    callee = callee_of(provider)
+    if callee is None or isinstance(callee, providers.Provider):
         return kind
-    return f"{kind} {getattr(made, '__name__', type(made).__name__)}"
+    return f"{kind} {getattr(callee, '__name__', type(callee).__name__)}"

@@ -112,9 +112,9 @@ def visible(provider: Any) -> Any:
 def asynchronous(container: Any) -> Iterator[Fault]:
     """Finds coroutines in the graph, which is synchronous: every part that depends on one would become a future."""
     for path, provider in _inside(container):
-        made = callee_of(provider)
-        if isinstance(provider, (providers.Coroutine, providers.BaseResource)) or _is_async(made):
-            if isinstance(provider, providers.BaseResource) and not _is_async(made):
+        callee = callee_of(provider)
+        if isinstance(provider, (providers.Coroutine, providers.BaseResource)) or _is_async(callee):
+            if isinstance(provider, providers.BaseResource) and not _is_async(callee):
                 continue
             yield Fault(
                 "asynchronous-provider",
@@ -124,8 +124,8 @@ def asynchronous(container: Any) -> Iterator[Fault]:
             )
 
 
-def _is_async(made: Any) -> bool:
-    return inspect.iscoroutinefunction(made) or inspect.isasyncgenfunction(made)
+def _is_async(callee: Any) -> bool:
+    return inspect.iscoroutinefunction(callee) or inspect.isasyncgenfunction(callee)
 
 
 def _inside(container: Any) -> Iterator[tuple[str, Provider]]:
@@ -197,8 +197,8 @@ def _expected(name: str, declared: Provider) -> Any:
         return Codec
     if isinstance(declared, providers.Dependency):
         return declared.instance_of
-    made = callee_of(declared)
-    kind = made if inspect.isclass(made) else return_type(made)
+    callee = callee_of(declared)
+    kind = callee if inspect.isclass(callee) else return_type(callee)
     return None if kind in {None, dict, list} else kind
 
 
@@ -221,8 +221,8 @@ def _wrong_type(path: str, expected: Any, standing: Provider) -> Iterator[Fault]
             return
         kind = type(value)
     else:
-        made = callee_of(standing)
-        kind = made if inspect.isclass(made) else return_type(made)
+        callee = callee_of(standing)
+        kind = callee if inspect.isclass(callee) else return_type(callee)
         if not inspect.isclass(kind) or not (missing := _missing(expected, kind)):
             if expected is ObjectStoreBackend and kind is not None:
                 yield from _asynchronous_methods(path, kind)
@@ -237,8 +237,8 @@ def _missing(expected: Any, value: Any) -> list[str]:
         return []
     if hasattr(expected, "model_fields"):
         return ["its fields"]
-    wanted = [name for name in dir(expected) if not name.startswith("_") and callable(getattr(expected, name))]
-    return [name for name in wanted if not hasattr(value, name)]
+    method_names = [name for name in dir(expected) if not name.startswith("_") and callable(getattr(expected, name))]
+    return [name for name in method_names if not hasattr(value, name)]
 
 
 def _asynchronous_methods(path: str, backend: Any) -> Iterator[Fault]:

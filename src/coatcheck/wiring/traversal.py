@@ -47,12 +47,12 @@ def callee_of(provider: Provider) -> Any:
 
 def arguments_of(provider: Provider) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The positional and keyword arguments of a provider: providers and plain values."""
-    made: Any = provider
+    callee: Any = provider
     if isinstance(provider, providers.List):
-        return tuple(made.args), {}
+        return tuple(callee.args), {}
     if isinstance(provider, providers.Dict):
-        return (), dict(made.kwargs)
-    return ((), {}) if callee_of(provider) is None else (tuple(made.args), dict(made.kwargs))
+        return (), dict(callee.kwargs)
+    return ((), {}) if callee_of(provider) is None else (tuple(callee.args), dict(callee.kwargs))
 
 
 def related(provider: Provider) -> list[Provider]:
@@ -98,11 +98,11 @@ def reachable(container: Any) -> Iterator[tuple[str, Provider]]:
 
 def label(provider: Provider) -> str:
     """A provider's kind and its class or function: ``Singleton(ObjectStore)``."""
-    made = callee_of(provider)
+    callee = callee_of(provider)
     kind = type(provider).__name__
-    return kind if made is None or isinstance(made, providers.Provider) else f"{kind}({name_of(made)})"
+    return kind if callee is None or isinstance(callee, providers.Provider) else f"{kind}({name_of(callee)})"
 
 
-def name_of(made: Any) -> str:
+def name_of(callee: Any) -> str:
     """The name of a class or function."""
-    return str(getattr(made, "__qualname__", None) or type(made).__name__)
+    return str(getattr(callee, "__qualname__", None) or type(callee).__name__)

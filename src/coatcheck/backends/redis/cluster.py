@@ -26,7 +26,7 @@ class ClusterClients(RedisClients):
 
     def __init__(self, address: RedisAddress, options: dict[str, Any], budget: Budget) -> None:
         super().__init__(address, options, budget)
-        self._made: redis_package.RedisCluster | None = None
+        self._created: redis_package.RedisCluster | None = None
         self._making = threading.Lock()
         self._node_options = {
             **{name: value for name, value in options.items() if name not in {"db", "timeout", "max_connections"}},
@@ -45,9 +45,9 @@ class ClusterClients(RedisClients):
     def client(self) -> Any:
         """The synchronous client; its creation requests all nodes from one of the cluster."""
         with self._making:
-            if self._made is None:
-                self._made = self._new_client()
-            return self._made
+            if self._created is None:
+                self._created = self._new_client()
+            return self._created
 
     def _new_client(self) -> "redis_package.RedisCluster":
         from redis import BlockingConnectionPool, RedisCluster
@@ -82,9 +82,9 @@ class ClusterClients(RedisClients):
     def close(self) -> None:
         """Close the connections."""
         with self._making:
-            made, self._made = self._made, None
-        if made is not None:
-            made.close()
+            client, self._created = self._created, None
+        if client is not None:
+            client.close()
 
     def new_async(self) -> Any:
         """Create a client for the running event loop."""

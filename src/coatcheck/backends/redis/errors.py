@@ -180,8 +180,8 @@ def _group_kind(error: BaseException) -> str | None:
 
     text = str(error)
     if text.startswith("No master found"):
-        _, told, reasons = text.partition(" : ")
-        if not told:
+        _, separator, reasons = text.partition(" : ")
+        if not separator:
             return "no_primary"
         return "sentinel_authentication" if "Authentication" in reasons or "auth" in reasons else "no_sentinel"
     if text.startswith("unknown command") and "SENTINEL" in text:

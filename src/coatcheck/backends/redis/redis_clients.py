@@ -93,13 +93,13 @@ class RedisClients(ABC):
 class PooledClients(RedisClients):
     """The common part for one server and sentinels: a client with one connection pool."""
 
-    _made: "redis_package.Redis | None" = None
+    _client: "redis_package.Redis | None" = None
 
     def client(self) -> "redis_package.Redis":
         """The synchronous client; concurrent threads get the same one."""
-        if self._made is None:
-            self._made = self.new_client()
-        return self._made
+        if self._client is None:
+            self._client = self.new_client()
+        return self._client
 
     @abstractmethod
     def new_client(self) -> "redis_package.Redis":

@@ -310,12 +310,12 @@ class SQLiteBackend(Backend):
             row = connection.execute(query, (name, *self._live_bounds())).fetchone()
             if row is None:
                 return None
-            number, wanted = row[0] << PIECES_BITS, min(n, row[1])
+            number, remaining = row[0] << PIECES_BITS, min(n, row[1])
             pieces = []
-            while wanted > 0:
+            while remaining > 0:
                 with connection.blobopen("pieces", "data", number, readonly=True) as piece:
-                    pieces.append(piece.read(wanted))
-                number, wanted = number + 1, wanted - len(pieces[-1])
+                    pieces.append(piece.read(remaining))
+                number, remaining = number + 1, remaining - len(pieces[-1])
             return b"".join(pieces)
 
 

@@ -105,16 +105,16 @@ async def aload_json(text: bytes, chunks: Chunks | None = None) -> Any:
 
 async def amap(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """Apply a function to each of many items, yielding to the event loop every few milliseconds."""
-    made: list[R] = []
+    results: list[R] = []
     yield_budget, remaining = YieldBudget(), iter(items)
     while True:
         with _without_collector():
             for item in remaining:
-                made.append(function(item))
+                results.append(function(item))
                 if yield_budget.should_yield():
                     break
             else:
-                return made
+                return results
         await yield_budget.pause()
 
 

@@ -152,8 +152,8 @@ def _as_asked(name: str) -> str:
 def missing_keys(program: str, source: str) -> list[str]:
     """Name the keys of a filter that do not occur in the object, each with a similar one."""
     plain = _QUOTED.sub('""', program)
-    made = set(_MADE.findall(plain))
-    names = [name for name in dict.fromkeys(_ASKED_FOR.findall(plain)) if name not in made]
+    created = set(_MADE.findall(plain))
+    names = [name for name in dict.fromkeys(_ASKED_FOR.findall(plain)) if name not in created]
     missing = [name for name in names[: 4 * MOST_NAMES] if f'"{name}"' not in source][:MOST_NAMES]
     if not missing:
         return []

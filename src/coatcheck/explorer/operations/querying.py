@@ -111,8 +111,8 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
         notes.append("Broken characters (lone surrogates) were replaced by \ufffd for the filter.")
         outputs = _outputs(compiled, replace_escaped_surrogates(source), DEFAULT_MAX_BYTES)
     except _FailedOnValue as error:
-        hint = _own_reference(args) or items_hint(error.said, _input(document, args))
-        hint = hint or f"{failure_hint(error.said)}{_text_format_note(document, args)}"
+        hint = _own_reference(args) or items_hint(error.jq_message, _input(document, args))
+        hint = hint or f"{failure_hint(error.jq_message)}{_text_format_note(document, args)}"
         raise FilterError(f"{error}{hint}") from None
     if note := anchors_note(program, source):
         notes.append(note)
@@ -282,8 +282,8 @@ def _compile(program: str, prelude: str = "") -> Any:
             raise FilterError(f'The filter "{excerpt(program)}" is no jq. Did you mean: {meant}') from None
         message = (None if prelude else _compile_error(program)) or str(error)
         hint = compile_hint(program, message)
-        said = excerpt(_clean_jq_message(message), MESSAGE_CHARACTERS)
-        raise _NotJq(f'The filter "{excerpt(program)}" is no jq: {said}.{hint}') from None
+        jq_message = excerpt(_clean_jq_message(message), MESSAGE_CHARACTERS)
+        raise _NotJq(f'The filter "{excerpt(program)}" is no jq: {jq_message}.{hint}') from None
 
 
 def _compile_error(program: str) -> str | None:
@@ -301,9 +301,9 @@ class _NotJq(FilterError):
 class _FailedOnValue(FilterError):
     """A filter failed on the value; ``said`` is jq's message."""
 
-    def __init__(self, said: str) -> None:
-        self.said = said
-        shown = quoted(_clean_jq_message(said), MESSAGE_CHARACTERS)  # it quotes parts of the value
+    def __init__(self, jq_message: str) -> None:
+        self.jq_message = jq_message
+        shown = quoted(_clean_jq_message(jq_message), MESSAGE_CHARACTERS)  # it quotes parts of the value
         super().__init__(f"The filter failed on the value: {shown}.")
 
 

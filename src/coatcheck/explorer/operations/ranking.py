@@ -82,12 +82,12 @@ def _index(database: sqlite3.Connection, value: Any) -> bool:
 
 
 def _best(database: sqlite3.Connection, words: list[str], start: int, most: int) -> tuple[int, list[Passage]]:
-    wanted = " OR ".join(f'"{word}"' for word in words)
-    (total,) = database.execute("select count(*) from passages where said match ?", [wanted]).fetchone()
+    match_query = " OR ".join(f'"{word}"' for word in words)
+    (total,) = database.execute("select count(*) from passages where said match ?", [match_query]).fetchone()
     found = database.execute(
         "select place, snippet(passages, 1, '', '', '…', ?) from passages where said match ? "
         "order by bm25(passages), rowid limit ? offset ?",
-        [SNIPPET_WORDS, wanted, most, start],
+        [SNIPPET_WORDS, match_query, most, start],
     ).fetchall()
     return total, found
 

@@ -57,9 +57,9 @@ def describe_value(value: Any, text_format: str = "") -> str:
     )
 
 
-def describe_text(lead: str, form: str, told: str, start: str) -> str:
+def describe_text(lead: str, form: str, counts: str, start: str) -> str:
     """Name a text's length, its format, and its counts or else its start."""
-    words = told or (_quoted(start) if start.strip() else "")
+    words = counts or (_quoted(start) if start.strip() else "")
     return with_words(lead, "()", [": ".join(filter(None, (form, words)))])
 
 

@@ -242,6 +242,6 @@ def headlines(subject: Subject, what: str, *notes: str) -> list[str]:
         full += f", kept for {duration(subject.expires_in)}"
     tool = listed_name("object_store_get") if subject.gets_whole and subject.reference else ""
     whole = f"{tool} gives it whole" if tool else ""
-    said = [one_line(note, NOTE).rstrip(".") for note in (whole, subject.kind_note, *notes) if note]
-    forms = [". ".join([full, *said]), full, size, start, subject.reference]
+    sentences = [one_line(note, NOTE).rstrip(".") for note in (whole, subject.kind_note, *notes) if note]
+    forms = [". ".join([full, *sentences]), full, size, start, subject.reference]
     return [form for form in forms if form]

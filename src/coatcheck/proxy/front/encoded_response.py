@@ -32,6 +32,6 @@ def encoded_response(line: bytes) -> EncodedResponse | None:
     key = find_response_id(line) if len(line) > PARSED_AT_ONCE and is_well_formed_response(line) else None
     if key is None or isinstance(key[1], float):
         return None
-    made = EncodedResponse.model_construct(jsonrpc="2.0", id=key[1], result={})
-    made._line = well_formed_line(line).strip()  # noqa: SLF001  # of an own class
-    return made
+    response = EncodedResponse.model_construct(jsonrpc="2.0", id=key[1], result={})
+    response._line = well_formed_line(line).strip()  # noqa: SLF001  # of an own class
+    return response

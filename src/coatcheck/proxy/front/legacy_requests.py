@@ -63,10 +63,10 @@ class LegacySharedConnection(SharedConnection):
             connection = self._started()
             self._handshake_message = asyncio.ensure_future(self._handshake(connection))
         try:
-            said = await asyncio.wait_for(asyncio.shield(self._handshake_message), HANDSHAKE_TIMEOUT)
+            response = await asyncio.wait_for(asyncio.shield(self._handshake_message), HANDSHAKE_TIMEOUT)
         except TimeoutError:
             raise UpstreamError(f"The server did not answer within {HANDSHAKE_TIMEOUT:g} s; try again.") from None
-        return None if "result" in said else {**said, "id": request["id"]}
+        return None if "result" in response else {**response, "id": request["id"]}
 
     async def _handshake(self, connection: UpstreamConnection) -> Message:
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
@@ -75,12 +75,12 @@ class LegacySharedConnection(SharedConnection):
         us = {"name": "coatcheck", "version": __version__}
         params = {"protocolVersion": self._version, "capabilities": with_announcement({}), "clientInfo": us}
         super().send(stream, {"jsonrpc": "2.0", "id": 0, "method": INITIALIZE, "params": params})
-        said = await answer
-        if isinstance(said.get("result"), dict) and self._connection is connection:
+        response = await answer
+        if isinstance(response.get("result"), dict) and self._connection is connection:
             connection.send(to_line({"jsonrpc": "2.0", "method": "notifications/initialized"}))
-            self.server_keeps_objects = announces_coatcheck(said["result"].get("capabilities"))
-            self._answer = {**said, "result": _without_session_capabilities(said["result"])}
-        return said
+            self.server_keeps_objects = announces_coatcheck(response["result"].get("capabilities"))
+            self._answer = {**response, "result": _without_session_capabilities(response["result"])}
+        return response
 
     @property
     def version(self) -> str:
@@ -181,8 +181,8 @@ def _version_of(message: Message, request: Request) -> str:
     if message["method"] != INITIALIZE:
         return request.headers.get("mcp-protocol-version", DEFAULT_NEGOTIATED_VERSION)
     params = message.get("params")
-    wanted = params.get("protocolVersion") if isinstance(params, dict) else None
-    return wanted if wanted in SESSION_VERSIONS else SESSION_VERSIONS[-1]
+    requested = params.get("protocolVersion") if isinstance(params, dict) else None
+    return requested if requested in SESSION_VERSIONS else SESSION_VERSIONS[-1]
 
 
 def _without_session_capabilities(result: dict[str, Any]) -> dict[str, Any]:

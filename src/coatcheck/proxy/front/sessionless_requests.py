@@ -221,8 +221,8 @@ class SessionlessRequests(ABC):
 def application_of(request: Message) -> tuple[str, ...]:
     """Return name and version of a request's application, bounded because they are kept."""
     info = meta_of(request).get(CLIENT_INFO)
-    said = [info.get(key) for key in ("name", "version")] if isinstance(info, dict) else []
-    return tuple(word[:MAX_NAME_CHARACTERS] if isinstance(word, str) else "" for word in said)
+    words = [info.get(key) for key in ("name", "version")] if isinstance(info, dict) else []
+    return tuple(word[:MAX_NAME_CHARACTERS] if isinstance(word, str) else "" for word in words)
 
 
 class SendQueue:

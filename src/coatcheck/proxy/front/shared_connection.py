@@ -127,12 +127,12 @@ class SharedConnection:
         meta = {key: value for key, value in meta_of(request).items() if key != PROGRESS_TOKEN}
         self.send(stream, {"jsonrpc": "2.0", "id": 0, "method": DISCOVER, "params": {"_meta": meta}})
         try:
-            said = parse(await asyncio.wait_for(answer, PROBE_TIMEOUT)) or {}
+            response = parse(await asyncio.wait_for(answer, PROBE_TIMEOUT)) or {}
         except TimeoutError:
-            said = {}
+            response = {}
         finally:
             stream.close()
-        result, error = said.get("result"), said.get("error")
+        result, error = response.get("result"), response.get("error")
         self.server_keeps_objects = isinstance(result, dict) and announces_coatcheck(result.get("capabilities"))
         if isinstance(result, dict) and set(result.get("supportedVersions") or ()) - set(SESSION_VERSIONS):
             return None
@@ -141,7 +141,7 @@ class SharedConnection:
             # It was lost or is unreachable, which does not show its revisions.
             self._probing = None
             raise UpstreamError(str(error.get("message")) if isinstance(error, dict) else "The server went away.")
-        if not said:
+        if not response:
             self._probing = None  # It may just be slow to start.
             return f'The server "{connection.name}" did not answer within {PROBE_TIMEOUT:g} s.'
         # It cannot serve requests without a session.

@@ -177,14 +177,14 @@ class _StdioSession:
 
     async def _build(self, make_interceptor: Callable[[], "Interceptor"]) -> None:
         try:
-            made = await asyncio.to_thread(make_interceptor)
+            interceptor = await asyncio.to_thread(make_interceptor)
         except Exception as error:  # noqa: BLE001  # raised again where the session ends
             self._interceptor.set_exception(error)
             self._interceptor.exception()
             if not self._exit.done():
                 self._exit.set_exception(error)
         else:
-            self._interceptor.set_result(made)
+            self._interceptor.set_result(interceptor)
 
     def _from_upstream(self, line: bytes, request: Id | None) -> None:
         self._conversation.from_server(line, request if self._connection.is_gateway else None)

@@ -75,11 +75,11 @@ def merged_instructions(upstreams: Sequence[Upstream]) -> str:
     begin = f"Several servers are behind this one: {names}. The name of each tool begins with its server's, as in"
     parts = [f"{begin} {example}. {SERVERS_TOOL} tells how they are."]
     for upstream in upstreams:
-        said = upstream.handshake_result.get("instructions")
+        instructions = upstream.handshake_result.get("instructions")
         if upstream.state is not State.RUNNING:
             parts.append(f"{upstream.name} is {upstream.state.value}.")  # Reasons would grow with each failure.
-        elif isinstance(said, str) and said:
-            parts.append(f"{upstream.name}: {mark_further_lines(said)}")
+        elif isinstance(instructions, str) and instructions:
+            parts.append(f"{upstream.name}: {mark_further_lines(instructions)}")
     return "\n\n".join(parts)
 
 

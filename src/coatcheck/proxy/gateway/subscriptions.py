@@ -43,12 +43,12 @@ class Subscriptions:
     async def listen(self, message: Message) -> dict[str, Any]:
         """Subscribe at all servers until the client disconnects, which cancels this; servers may start and stop."""
         key, params = id_of(message), dict(message.get("params") or {})
-        wanted = dict(params.get("notifications") or {})
+        filter_ = dict(params.get("notifications") or {})
         if key is None:
             return {}
-        self.open[key] = (message["id"], wanted)
-        self._tell(_ACKNOWLEDGED, {"notifications": wanted, "_meta": {SUBSCRIPTION_ID: message["id"]}}, key)
-        listening = [asyncio.ensure_future(self._listen_at(upstream, message, wanted)) for upstream in self._running()]
+        self.open[key] = (message["id"], filter_)
+        self._tell(_ACKNOWLEDGED, {"notifications": filter_, "_meta": {SUBSCRIPTION_ID: message["id"]}}, key)
+        listening = [asyncio.ensure_future(self._listen_at(upstream, message, filter_)) for upstream in self._running()]
         try:
             await asyncio.get_running_loop().create_future()
         finally:
@@ -57,10 +57,10 @@ class Subscriptions:
                 task.cancel()
         return {}
 
-    async def _listen_at(self, upstream: Upstream, message: Message, wanted: dict[str, Any]) -> None:
-        uris = [split_uri(uri) for uri in wanted.get(_URIS) or ()]
+    async def _listen_at(self, upstream: Upstream, message: Message, filter_: dict[str, Any]) -> None:
+        uris = [split_uri(uri) for uri in filter_.get(_URIS) or ()]
         own = [uri for scheme, uri in uris if self._schemes.get(scheme) is upstream]
-        asked = {key: value for key, value in wanted.items() if key != _URIS} | ({_URIS: own} if own else {})
+        asked = {key: value for key, value in filter_.items() if key != _URIS} | ({_URIS: own} if own else {})
         if upstream.stateless:
             params = {**(message.get("params") or {}), "notifications": asked}
             try:
@@ -72,7 +72,7 @@ class Subscriptions:
         """Send a change to its subscriptions."""
         given = params or {}
         field = next((field for name, field in LIST_CHANGES.values() if name == method), "")
-        for key, (request_id, wanted) in self.open.items():
-            if wanted.get(field) or given.get("uri") in (wanted.get(_URIS) or ()):
+        for key, (request_id, filter_) in self.open.items():
+            if filter_.get(field) or given.get("uri") in (filter_.get(_URIS) or ()):
                 meta = {**(given.get("_meta") or {}), SUBSCRIPTION_ID: request_id}
                 self._tell(method, {**given, "_meta": meta}, key)
