@@ -119,7 +119,7 @@ def _place_of(name: str, value: Any) -> str:
 
 
 def anchors_note(program: str, source: str) -> str:
-    """Say that ``^`` and ``$`` are the ends of a text, where its lines were probably meant; ``""`` elsewhere.
+    """Report that ``^`` and ``$`` are the ends of a text, where its lines were probably meant; ``""`` elsewhere.
 
     Args:
         program: A filter that ran.
