@@ -207,3 +207,21 @@ def test_a_text_that_is_no_number_for_jq_is_told_how_it_is_read(texts: list[str]
     reading = str(caught.value).rpartition(": ")[2] if "no number: " in str(caught.value) else ""
     reading = reading or re.search(r"(?:comma|thousands|first number): (.*)$", str(caught.value))[1]  # type: ignore[index]
     assert run("query", texts, filter=f"map({reading}) | add") == given
+
+
+@pytest.mark.parametrize(
+    ("pattern", "filter_", "count"),
+    [
+        ('"state": "open"', '[.. | objects | select(.state == "open")]', 20),
+        (r'"state":\s*"open"', '[.. | objects | select(.state == "open")]', 20),
+        ('state: "closed"', '[.. | objects | select(.state == "closed")]', 20),
+        ('"comments": 3', "[.. | objects | select(.comments == 3)]", 6),
+    ],
+)
+def test_a_key_with_its_value_as_json_has_them_is_found_by_a_filter(pattern: str, filter_: str, count: int) -> None:
+    shown = run("search", NESTED, pattern=pattern)
+    assert shown == (
+        "0 values and 0 keys of @obj_1 match. Keys and values are searched apart; both together are found by the filter "
+        + filter_
+    )
+    assert run("query", NESTED, filter=f"{filter_} | length") == str(count)

@@ -1,5 +1,6 @@
 """``search``: counts all matches of a pattern and shows the first ones."""
 
+import json
 import re
 from bisect import bisect_right
 from typing import Any
@@ -19,6 +20,11 @@ MOST_KEYS_SHOWN = 20
 EXACT = 200
 """Characters of a pattern that is suggested."""
 _GLOB = re.compile(r"[\w*?. -]+")
+_MEMBER = re.compile(
+    r"\"?(?P<name>[A-Za-z_]\w{0,60})\"? {0,3}(?:\\s[*+]?)?[:=] {0,3}(?:\\s[*+?])?\??"
+    r"(?:\"(?P<text>[^\"\\]{0,100})\"?|(?P<plain>-?\d{1,15}|true|false|null)\b,?)"
+)
+"""A key with its value, as JSON text has them: ``"state": "open"``."""
 _SLASHED = re.compile(r"/(.+)/[a-z]{0,5}")
 
 
@@ -93,7 +99,8 @@ def _search(pattern: re.Pattern[str], value: Any, args: dict[str, Any]) -> Answe
         head = f"{noun} and {_count(keys.count, 'key', 'keys')} of {place(args)} match"
         head += ":" if matches else "."
     if not matches:
-        head += " " + _advice(args)
+        member = None if isinstance(value, str) else _MEMBER.fullmatch(args["pattern"])
+        head += " " + (_advice(args) if member is None else _advice_on_member(member))
     page = Page(args["limit"], head)
     lines = keys.lines + hits.lines if not start else hits.lines
     # One match with its context must not prevent the others, or itself, from being shown.
@@ -129,6 +136,13 @@ def _left_out(shown: int, hits: Hits, keys: Hits) -> str:
             f"{ELLIPSIS} {left:,} more: narrow the pattern or the path, or go on with start={hits.skip + shown_hits}."
         )
     return " ".join(words)
+
+
+def _advice_on_member(member: re.Match[str]) -> str:
+    """Write the search for a key with its value, as JSON has them, as a filter."""
+    wanted = member["plain"] if member["text"] is None else json.dumps(member["text"], ensure_ascii=False)
+    filter_ = f"[.. | objects | select(.{member['name']} == {wanted})]"
+    return f"Keys and values are searched apart; both together are found by the filter {excerpt(filter_, EXACT)}"
 
 
 def _advice(args: dict[str, Any]) -> str:
