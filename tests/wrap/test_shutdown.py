@@ -200,6 +200,19 @@ def test_a_signal_before_the_session_begins_ends_the_server_too(tmp_path, number
     wait_until_ended(*pids)
 
 
+def test_a_signal_is_not_held_up_by_the_wait_for_a_store(connect, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never answers
+        monkeypatch.setenv("COATCHECK_OBJECT_STORE_BACKEND", "redis")
+        monkeypatch.setenv("COATCHECK_REDIS_URL", f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        command = [*OWN_WRAP, "--wait-for-store", "600", "--", sys.executable, "-c", SERVER]
+        client = connect(wrapped=False, command=command)
+        client.ask("initialize", HELLO)
+        silent.accept()[0].close()  # the store is asked
+        client.process.send_signal(signal.SIGTERM)
+        assert client.ended() == 128 + signal.SIGTERM
+    assert "by force" not in client.stderr
+
+
 def test_a_server_that_logs_much_waits_once_for_a_reader_of_stderr(monkeypatch):
     waits: list[float] = []
 

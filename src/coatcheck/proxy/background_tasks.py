@@ -1,9 +1,11 @@
 """Tasks of one conversation that process parsed messages while other messages pass."""
 
 import asyncio
+import contextvars
+import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from coatcheck.codec import Chunks, free_chunks
 from coatcheck.proxy.jsonrpc import parse_long
@@ -70,6 +72,32 @@ class BackgroundTasks:
             chunks, self._parsed = self._parsed, []
         del message
         await free_chunks(chunks)
+
+
+async def run_in_daemon_thread(work: Callable[[], T]) -> T:
+    """Run blocking work in a thread that does not keep the process from ending, unlike those of `asyncio.to_thread`."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if future.done():  # the wait was cancelled
+            return
+        if error is None:
+            future.set_result(cast("T", result))
+        else:
+            future.set_exception(error)
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as raised:  # noqa: BLE001  # raised again where it is awaited
+            error = raised
+        with suppress(RuntimeError):  # the loop is closed already
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=contextvars.copy_context().run, args=(run,), name="background", daemon=True).start()
+    return await future
 
 
 async def finish_even_if_cancelled(work: Coroutine[Any, Any, None]) -> None:

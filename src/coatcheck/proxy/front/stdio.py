@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS
+from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS, run_in_daemon_thread
 from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.standard_streams import SHUTDOWN_TIMEOUT, own_stdout, signals
 from coatcheck.proxy.jsonrpc import Id
@@ -177,7 +177,7 @@ class _StdioSession:
 
     async def _build(self, make_interceptor: Callable[[], "Interceptor"]) -> None:
         try:
-            interceptor = await asyncio.to_thread(make_interceptor)
+            interceptor = await run_in_daemon_thread(make_interceptor)
         except Exception as error:  # noqa: BLE001  # raised again where the session ends
             self._interceptor.set_exception(error)
             self._interceptor.exception()
