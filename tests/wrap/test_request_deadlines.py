@@ -78,3 +78,24 @@ async def test_a_connection_that_sends_no_request_is_closed(monkeypatch):
             writer.close()
         server.should_exit = True
         await serving
+
+
+async def test_a_connection_whose_client_reads_nothing_is_closed(monkeypatch):
+    monkeypatch.setattr(web_server, "WRITE_TIMEOUT", 0.1)
+    left = asyncio.Event()
+
+    async def large(_scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": bytes(30 << 20), "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        left.set()
+
+    bound = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(large, http=web_server.TimedProtocol, log_config=None, lifespan="off"))
+    serving = asyncio.ensure_future(server.serve(sockets=[bound]))
+    with anyio.fail_after(60), socket.create_connection(bound.getsockname()) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await left.wait()
+        server.should_exit = True
+        await serving

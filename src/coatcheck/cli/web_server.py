@@ -31,11 +31,16 @@ CLOSING_SECONDS = 3.0
 HEADER_TIMEOUT = 20.0
 """Seconds within which a connection must send the headers of a request."""
 
+WRITE_TIMEOUT = 60.0
+"""Seconds after which a connection is closed whose client has taken nothing of what waits for it."""
+
 
 class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # chosen at import
-    """uvicorn's HTTP protocol with a deadline for a request's headers: a silent connection is closed."""
+    """uvicorn's HTTP protocol with deadlines: for the headers of a request, and for the client to read."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _write_deadline: asyncio.TimerHandle | None = None
+    _unsent_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
         """Start the deadline."""
@@ -49,9 +54,31 @@ class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # chos
 
     def connection_lost(self, error: Exception | None) -> None:
         """Forget the deadline."""
-        if self._deadline is not None:
-            self._deadline.cancel()
+        for deadline in (self._deadline, self._write_deadline):
+            if deadline is not None:
+                deadline.cancel()
         super().connection_lost(error)
+
+    def pause_writing(self) -> None:
+        """Start the deadline for the client to read."""
+        super().pause_writing()
+        self._watch_writing()
+
+    def resume_writing(self) -> None:
+        """Stop it."""
+        if self._write_deadline is not None:
+            self._write_deadline.cancel()
+        super().resume_writing()
+
+    def _watch_writing(self) -> None:
+        self._unsent_bytes = self.transport.get_write_buffer_size()
+        self._write_deadline = self.loop.call_later(WRITE_TIMEOUT, self._close_if_unread)
+
+    def _close_if_unread(self) -> None:
+        if self.transport.get_write_buffer_size() >= self._unsent_bytes:
+            self.transport.abort()
+        else:
+            self._watch_writing()
 
     def _watch(self) -> None:
         is_answering = self.cycle is not None and not self.cycle.response_complete
