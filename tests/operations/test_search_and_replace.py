@@ -238,3 +238,12 @@ def test_matches_in_a_text_with_parts_stand_under_the_part_that_they_are_in(do):
         "8| NOTES",
         "9:     none of it",
     ]
+
+
+def test_of_encoded_data_little_is_shown_around_a_match(do):
+    encoded = "iVBORw0KGgo" + "Ab3+/xYz" * 900
+    shown = do("search", {"png": encoded, "text": "word " * 300 + "needle " + "word " * 300}, pattern="Ab3|needle").text
+    png, text = shown.split("\n")[1:]
+    assert "Ab3" in png
+    assert len(png) < 130 < len(text)
+    assert "needle" in text

@@ -8,6 +8,8 @@ from coatcheck.explorer.operations.clipping import ELLIPSIS, one_line
 WHOLE_LINE_CHARACTERS = 240
 AROUND_CHARACTERS = 100
 """Characters shown before and after a match in an overlong line."""
+AROUND_ENCODED = 20
+"""The same in a line without spaces."""
 MOST_LINES_OF_A_MATCH = 20
 
 
@@ -113,6 +115,9 @@ def _excerpt(text: str, start: int, end: int, match: re.Match[str]) -> str:
         return one_line(text[start:end].removesuffix("\r"))
     begin = max(start, match.start() - AROUND_CHARACTERS)
     stop = min(end, max(min(match.end(), match.start() + WHOLE_LINE_CHARACTERS), match.start()) + AROUND_CHARACTERS)
+    if not any(map(str.isspace, text[begin:stop])):  # encoded data, of which every few characters are a token
+        begin = max(start, match.start() - AROUND_ENCODED)
+        stop = min(stop, min(match.end(), match.start() + 2 * AROUND_ENCODED) + AROUND_ENCODED)
     before = ELLIPSIS if begin > start else ""
     after = ELLIPSIS if stop < end else ""
     return f"(offset {match.start()}) {before}{one_line(text[begin:stop])}{after}"
