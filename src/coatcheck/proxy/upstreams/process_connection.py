@@ -55,6 +55,8 @@ class ProcessConnection:
         self._strayed = False
         self._is_finishing = False
         self._own_code: int | None = None
+        self._closed_pipe = ""
+        self._ending: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
         self.name = " ".join(command[:1])
 
@@ -91,8 +93,8 @@ class ProcessConnection:
             raise UpstreamError("The server was started without pipes.")
         self.name = server.name
         self._on_message, self._on_end = on_message, on_end
-        self._writer = LineWriter(stdin.fileno(), on_pressure, lambda: None)
-        self._reader = LineReader(stdout.fileno(), self._take, self._stdout_ended)
+        self._writer = LineWriter(stdin.fileno(), on_pressure, lambda: self._pipe_closed("stdin"))
+        self._reader = LineReader(stdout.fileno(), self._take, lambda: self._pipe_closed("stdout"))
         self._reader.resume()
         self._watching = asyncio.ensure_future(self._watch(server))
 
@@ -136,10 +138,18 @@ class ProcessConnection:
                 self._server.process.stdin.close()
         await self._ended.wait()
 
-    def _stdout_ended(self) -> None:
-        # A process without stdout is useless: it is stopped, unless it is ending already.
-        if self._server is not None and not self._is_finishing and self._server.process.poll() is None:
-            self._server.signal_group(signal.SIGTERM)
+    def _pipe_closed(self, pipe: str) -> None:
+        """End a process that has closed its stdin or stdout: it can answer no more, and may live on."""
+        if self._server is not None and not self._is_finishing and not self._closed and self._ending is None:
+            self._ending = asyncio.ensure_future(self._end(self._server, pipe))
+
+    async def _end(self, server: ServerProcess, pipe: str) -> None:
+        if await _ends_within(server, STDIN_GRACE):
+            return
+        self._closed_pipe = pipe
+        server.signal_group(signal.SIGTERM)
+        if not await _ends_within(server, TERMINATE_GRACE):
+            server.signal_group(signal.SIGKILL)
 
     async def _watch(self, server: ServerProcess) -> None:
         await has_ended(server)
@@ -159,6 +169,8 @@ class ProcessConnection:
     def _describe_end(self, server: ServerProcess) -> str:
         code = server.process.returncode or 0
         ended = f"ended with exit code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
+        if self._closed_pipe:
+            ended = f"closed its {self._closed_pipe} and was ended"
         stderr = server.stderr_excerpt()
         said = f" It said: {stderr}" if stderr else " It said nothing on stderr."
         if self._heard:
@@ -170,6 +182,8 @@ class ProcessConnection:
         if self._server is None:
             return
         self._closed = True
+        if self._ending is not None:
+            self._ending.cancel()
         if hasattr(self, "_watching"):
             self._watching.cancel()
             self._reader.stop()

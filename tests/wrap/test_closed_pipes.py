@@ -1,0 +1,28 @@
+"""A server that closes its stdin or stdout and lives on is ended, and its callers have their answers."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.preloaded_python import PYTHON
+from tests.wrap.running import WRAP
+
+HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+SERVER = str(Path(__file__).with_name("closing_server.py"))
+
+
+@pytest.mark.parametrize("pipe", ["stdin", "stdout", "line"])
+@pytest.mark.parametrize("way", ["command", "gateway"])
+def test_the_call_is_answered_with_what_happened(connect, tmp_path, way, pipe):
+    servers = tmp_path / "mcp.json"
+    servers.write_text(json.dumps({"mcpServers": {"one": {"command": PYTHON, "args": [SERVER, pipe]}}}))
+    behind = ["--servers", str(servers)] if way == "gateway" else ["--", PYTHON, SERVER, pipe]
+    client = connect(wrapped=False, command=[*WRAP, *behind])
+    client.ask("initialize", HELLO)
+    tool = "one__closes" if way == "gateway" else "closes"
+    answer = client.call(tool, request_id=2)
+    if pipe == "stdin":  # only the next call shows it
+        assert answer["result"] == {}
+        answer = client.call(tool, request_id=3)
+    assert f"closed its {'stdin' if pipe == 'stdin' else 'stdout'} and was ended" in json.dumps(answer)
