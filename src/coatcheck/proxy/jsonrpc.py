@@ -17,7 +17,9 @@ PARSED_AT_ONCE = 1 << 20
 """Bytes up to which a line is parsed without yielding to the event loop."""
 
 INTERNAL_ERROR = -32603
-TOO_DEEP = "This request is nested too deeply to be passed to the client."
+MAX_EVENT_BYTES = 1_000_000
+"""Bytes of an event up to which all clients over HTTP accept it: some end the stream of a call for a larger one."""
+
 METHOD_NOT_FOUND = -32601
 
 _EXACT_UP_TO = 1 << 20

@@ -20,9 +20,9 @@ from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.encoded_response import EncodedResponse, encoded_response
 from coatcheck.proxy.front.event_store import SessionEvents
 from coatcheck.proxy.jsonrpc import (
+    MAX_EVENT_BYTES,
     PARSED_AT_ONCE,
     PROGRESS_TOKEN,
-    TOO_DEEP,
     Id,
     Message,
     error_response,
@@ -232,17 +232,19 @@ class Session:
         may_be_deep = line.count(b"{") + line.count(b"[") > FAST_DEPTH
         for part in message if isinstance(message, list) else [message]:
             if may_be_deep and is_too_deep(part):  # the SDK would end the stream in the attempt to write it
-                self._refuse_deep(part, len(line))
+                if is_response(part):
+                    error = error_response(part["id"], "The server's response is nested too deeply.")
+                    self._post_message(error, len(line))
+                else:
+                    self._drop(part, "nested too deeply")
             else:
                 self._post_message(part, len(line))
 
-    def _refuse_deep(self, message: Any, size: int) -> None:
-        if is_response(message):
-            self._post_message(error_response(message["id"], "The server's response is nested too deeply."), size)
-        else:
-            logger.warning("The server sent a message that is nested too deeply; it is dropped")
+    def _drop(self, message: Any, why: str) -> None:
+        """Drop a message that the client does not accept, and answer it if it is a request."""
+        logger.warning("The server sent a message that is %s; it is dropped", why)
         if is_request(message):
-            refusal = error_response(message["id"], TOO_DEEP)
+            refusal = error_response(message["id"], f"This request cannot be passed to the client: it is {why}.")
             self._to_server(to_line(refusal), refusal)
 
     def _post_message(self, message: Any, size: int) -> None:
@@ -251,12 +253,15 @@ class Session:
         related: Id | None = None
         if is_response(message):
             self._requests.remove(self._requests.get(id_of(message)))
+        elif size > MAX_EVENT_BYTES:
+            self._drop(message, "too large")
+            return
         else:
             related = self._request_of(message)
         try:
             item = jsonrpc_message_adapter.validate_python(message, by_name=False)
         except ValidationError:
-            logger.warning("The server sent what is no message; it is dropped")
+            self._drop(message, "malformed")
             return
         metadata = None
         if related is not None and isinstance(related[1], (str, int)):

@@ -25,6 +25,7 @@ from coatcheck.proxy.conversation import Conversation
 from coatcheck.proxy.front.shared_connection import RequestStream, SharedConnection
 from coatcheck.proxy.jsonrpc import (
     LONG_LINE,
+    MAX_EVENT_BYTES,
     Message,
     error_response,
     id_of,
@@ -272,6 +273,9 @@ async def _answer(lines: "SendQueue", request: Message, send: Send, statuses: Ma
             await send({"type": "http.response.body", "body": b": ping\r\n\r\n", "more_body": True})
             continue
         answer = _answer_in(line, request)
+        if answer is None and len(line) > MAX_EVENT_BYTES:
+            logger.warning("The server sent a notification that is too large; it is dropped")
+            continue
         event = b"event: message\r\ndata: " + (line if answer is None else answer).rstrip() + b"\r\n\r\n"
         await send({"type": "http.response.body", "body": event, "more_body": answer is None})
         if answer is not None:

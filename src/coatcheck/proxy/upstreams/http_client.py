@@ -272,7 +272,7 @@ def not_mcp(name: str, kind: str) -> str:
 
 def refusal(name: str, response: httpx2.Response) -> str:
     """Explain why a server refused."""
-    if response.is_redirect:
+    if response.has_redirect_location:
         return f"The server {name} has moved to another address: use that one's URL."
     hint = _HINTS.get(response.status_code, "")
     # Not the reason phrase of the response, which could contain instructions.

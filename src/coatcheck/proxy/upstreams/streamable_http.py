@@ -171,6 +171,9 @@ class StreamableHttpConnection(HttpConnection):
             self._fail(message, f"The server {self.name} ended the session. Connect again.")
         except (httpx2.HTTPError, httpx2.SSEError, httpx2.InvalidURL, OSError, ValueError) as error:
             self._fail(message, unreachable(self.name, error))
+        except Exception:
+            logger.exception("The exchange with %s failed", self.name)
+            self._fail(message, f"The exchange with the server {self.name} failed.")
 
     async def _exchange(self, message: Any, body: bytes, key: Id | None) -> None:
         if isinstance(message, dict) and message.get("method") == "initialize":
@@ -331,7 +334,8 @@ class StreamableHttpConnection(HttpConnection):
                         wait = event.retry if event.retry is not None else wait
                         if event.event == "message" and event.data:
                             self._on_message(one_line(event.data.encode()), None)
-            except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError):
+            except Exception as error:  # noqa: BLE001  # no request waits for it
+                logger.debug("The stream of %s broke: %s", self.name, error)
                 failures += 1
             await asyncio.sleep(resume_delay(wait))
 
