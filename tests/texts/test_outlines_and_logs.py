@@ -34,6 +34,8 @@ C = (
     "#include <stdio.h>\n#include <a.h>\n\nstruct chunk {\n    struct chunk *next;\n};\n\nstatic int\nread_row(png_ptr p,\n    int n)\n"
     "{\n    struct chunk *c;\n    if (n)\n        return f(n);\n}\n\nint main(void) {\n}\nint declared(int a);\n"
 )
+SHELL = "#!/bin/sh\nset -e\nlog() {\n  echo $1\n}\n\nfunction fail {\n  exit 1\n}\n"
+PERL = "package A::B;\nuse strict;\nuse warnings;\nsub first {\n  my $x = shift;\n}\nsub _second {\n}\n"
 SQL = "-- views\nCREATE VIEW a AS\n  SELECT 1;\n\nGRANT SELECT ON a TO b;\nALTER TABLE t (x int);\nINSERT INTO t VALUES (1);\n"
 RST = "ctest(1)\n********\n\nSynopsis\n========\n\ntext\n\nOptions\n=======\n\nMore\n----\n\n| a |\n-----\n"
 MANUAL = (
@@ -71,6 +73,8 @@ SNAPSHOT = (
             ['0| declare module "node:x"', "1|     interface Options<T>", "4|     type Name", "6| export enum Kind"],
         ),
         (C, "source code", ["3| struct chunk", "8| read_row(png_ptr p,", "16| int main(void)"]),
+        (SHELL, "source code", ["2| log()", "6| function fail"]),
+        (PERL, "source code", ["3| sub first", "6| sub _second"]),
         (SQL, "SQL", ["1| CREATE VIEW a", "5| ALTER TABLE t"]),
         (RST, "headings over rules", ["0| ctest(1)", "3|   Synopsis", "8|   Options", "11|     More"]),
         (

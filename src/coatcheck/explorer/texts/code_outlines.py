@@ -21,7 +21,7 @@ _CODE = re.compile(
       {_MODIFIERS}
       (?:
         (?:func[ ]+[\w(]|(?:fn|fun|class|interface|struct|enum|trait|mod|module|namespace|record|object|protocol
-          |extension|union|function\*?)[ ]+[\w"']|impl[ <][\w<&'])
+          |extension|union|sub|function\*?)[ ]+[\w"']|impl[ <][\w<&'])
         [^\n{{;=]{{0,120}}(?![ ]{{0,4}}[;,)=])
         |type[ ]+\w{{1,80}}(?:<[^\n<>]{{1,80}}>)?
           (?=[ ]=|[ ](?:struct|interface|func)\b)(?:[ ](?:struct|interface|func))?

@@ -19,8 +19,8 @@ SMALL = 64 * 1024
 """Characters up to which a text with a harmless parser is parsed in this process."""
 HEAD = 4000
 """Characters of the start of a text by which its format is recognised."""
-MOST_OF_LINES = 4_000_000
-"""Characters of records, blocks and printed tables that are read: half a second; longer ones stay plain text."""
+MOST_OF_LINES = 2_000_000
+"""Characters of records, blocks and printed tables that are read, half a second at the most; longer ones stay text."""
 BYTE_ORDER_MARK = "\ufeff"
 _PYTHON_START = re.compile(r"\s*[\[({]{1,3}'")
 _JSON_BLOCK = re.compile(r"^\s*[\[{]", re.MULTILINE)

@@ -10,6 +10,7 @@ LOOKED_AT = 4000
 """Characters of the start of a text that are looked at."""
 LOOKED_AT_CODE = 8_000
 """Source code may begin with a long comment."""
+HASHBANG = 100
 LINES = 12
 FEWEST = 3
 _SECTIONS = re.compile(
@@ -29,7 +30,7 @@ _PYTHON = re.compile(r"^(?:import \w|from [\w.]+ import |class \w+.{0,200}:|(?:a
 _CODE = re.compile(
     r"^(?:package [\w.]+;?$|import [\w{*\"'(]|#include [<\"]|use [\w:]+|using [\w.]+;"
     r"|[ \t]{0,8}(?:export |declare |pub |public |static |async ){0,4}"
-    r"(?:func|fn|function|class|interface|struct|enum|trait|impl|module|namespace|const|type) [\w\"'])",
+    r"(?:func|fn|function|class|interface|struct|enum|trait|impl|module|namespace|const|type|sub) [\w\"'])",
     re.MULTILINE,
 )
 _OUTPUT = re.compile(
@@ -56,6 +57,8 @@ _CODE_WORDS = (
     "use ",
     "const ",
     "interface",
+    "sub ",
+    "#!/",
 )
 """Without one of them a text is no source code, which need not be looked at more closely then."""
 
@@ -138,6 +141,8 @@ def _code(start: str) -> str:
         return ""
     if len(_PYTHON.findall(start)) >= FEWEST:
         return "Python source"
+    if start.startswith("#!/"):
+        return "Python source" if "python" in start[:HASHBANG].split("\n", 1)[0] else "source code"
     return "source code" if len(_CODE.findall(start)) >= FEWEST else ""
 
 
