@@ -213,6 +213,24 @@ def test_a_signal_is_not_held_up_by_the_wait_for_a_store(connect, monkeypatch):
     assert "by force" not in client.stderr
 
 
+def test_a_signal_while_a_server_starts_waits_until_it_can_be_killed(monkeypatch):
+    known: list[int] = []
+    start = process_module.subprocess.Popen
+
+    def interrupted(*args, **options):
+        process_module.when_servers_are_known(lambda: known.append(len(process_module._servers)))
+        assert not known
+        return start(*args, **options)
+
+    before = len(process_module._servers)
+    monkeypatch.setattr(process_module.subprocess, "Popen", interrupted)
+    server = process_module.start_server(["sleep", "1000"])
+    assert known == [before + 1]
+    process_module.when_servers_are_known(lambda: known.append(0))
+    assert known == [before + 1, 0]
+    server.end()
+
+
 def test_a_server_that_logs_much_waits_once_for_a_reader_of_stderr(monkeypatch):
     waits: list[float] = []
 

@@ -83,10 +83,15 @@ def _handle_signals() -> dict[int, Any]:
 
 
 def _end_with_servers(number: int, _frame: object) -> None:
-    kill = getattr(sys.modules.get("coatcheck.proxy.upstreams.process"), "kill_servers", None)
-    if kill is not None:  # A partially imported module does not have it yet, and no server.
-        kill()
-    os._exit(128 + number)
+    module: Any = sys.modules.get("coatcheck.proxy.upstreams.process")
+    if not hasattr(module, "start_server"):  # It is not imported yet, so no server runs.
+        os._exit(128 + number)
+
+    def end() -> None:
+        module.kill_servers()
+        os._exit(128 + number)
+
+    module.when_servers_are_known(end)
 
 
 def _started_early(arguments: Sequence[str]) -> "ServerProcess | None":

@@ -34,10 +34,22 @@ _COERCED_LOCALES = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
 _servers: "weakref.WeakSet[ServerProcess]" = weakref.WeakSet()
 
 
+_starting: list[Sequence[str]] = []
+_postponed: list[Callable[[], None]] = []
+
+
 def kill_servers() -> None:
     """Kill every running server, with all processes that it started."""
     for server in list(_servers):
         server.signal_group(signal.SIGKILL)
+
+
+def when_servers_are_known(action: Callable[[], None]) -> None:
+    """Call a function now, or once the server that is being started can be killed: a signal may interrupt its start."""
+    if _starting:
+        _postponed.append(action)
+    else:
+        action()
 
 
 class ServerProcess:
@@ -47,10 +59,10 @@ class ServerProcess:
         self.command = tuple(command)
         self.process = process
         self.stderr_tail = b""
+        _servers.add(self)
         # A thread: a full stderr must not delay messages.
         self._stderr_copier = threading.Thread(target=self._copy_stderr, name="upstream-stderr", daemon=True)
         self._stderr_copier.start()
-        _servers.add(self)
 
     @property
     def name(self) -> str:
@@ -161,6 +173,7 @@ def start_server(
         )
     if not command:
         raise UpstreamError("No command was given. Put the server's command behind --, as in: -- mcp-server-git")
+    _starting.append(command)
     try:
         process = subprocess.Popen(  # noqa: S603  # running the user's command is the purpose
             list(command),
@@ -173,15 +186,20 @@ def start_server(
             cwd=folder,
             preexec_fn=_ties_to_parent(),  # noqa: PLW1509
         )
+        server = ServerProcess(command, process)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UpstreamError(
             f'The server "{excerpt(command[0])}" could not be started: {reason}. '
             "Check the command and that it can be found on the PATH."
         ) from error
+    finally:
+        _starting.remove(command)
+        while _postponed and not _starting:
+            _postponed.pop()()
     for pipe in (process.stdin, process.stdout):
         _enlarge(pipe.fileno() if pipe is not None else -1)
-    return ServerProcess(command, process)
+    return server
 
 
 def _ancestors_with(command: Sequence[str], folder: str | None) -> str:
