@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from coatcheck.explorer.texts import open_text
@@ -136,6 +136,8 @@ PRINTED = st.recursive(
 )
 
 
+@example([{"'\x1f": 0}])
+@example({"it's": 1, "b": "\U000e0001"})
 @given(value=st.lists(PRINTED, min_size=1) | st.dictionaries(st.text(), PRINTED, min_size=1))
 def test_what_python_prints_of_plain_values_comes_back(value: Any):
     found = open_text(repr(value), in_sandbox=True)

@@ -15,6 +15,8 @@ MOST_PARSED = 250_000
 """Characters up to which Python's parser reads a text that is not JSON after translation: 0.5 s per million."""
 _START = re.compile(r"\s*[\[({]\s*(?:[\[({]\s*)*(?:'|\"|b['\"]|-?\d|None\b|True\b|False\b|[A-Za-z.]+\(|[\])}])")
 _SINGLE = re.compile(r"'|\bNone\b|\bTrue\b|\bFalse\b|\(")
+_ESCAPE = re.compile(r"(?<!\\)\\(?:x[0-9a-f]{2}|U[0-9a-f]{8})")
+"""Escapes of Python that JSON does not have."""
 _DOUBLE_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _TOKEN = re.compile(
     r"""
@@ -34,9 +36,9 @@ def looks_like_python(text: str) -> bool:
     head = text[:400].lstrip()
     if head[:1] not in _ENDS or text[-100:].rstrip()[-1:] != _ENDS[head[:1]]:
         return False
-    if _START.match(head) is None or _SINGLE.search(head) is None:
+    if _START.match(head) is None or (_SINGLE.search(head) is None and _ESCAPE.search(head) is None):
         return False
-    return _SINGLE.search(_DOUBLE_QUOTED.sub("", head)) is not None
+    return _SINGLE.search(_DOUBLE_QUOTED.sub("", head)) is not None or _ESCAPE.search(head) is not None
 
 
 def open_python_literal(text: str) -> tuple[Any, str] | None:
