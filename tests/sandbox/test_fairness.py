@@ -6,7 +6,7 @@ import pytest
 from coatcheck.codec import encode
 from coatcheck.errors import SandboxTimeout
 from coatcheck.explorer.operations.document import metadata_of
-from coatcheck.explorer.sandbox import Sandbox
+from coatcheck.explorer.sandbox import Sandbox, pool
 from coatcheck.explorer.sandbox.service import LifoLimiter
 
 pytestmark = pytest.mark.anyio
@@ -14,7 +14,8 @@ ENDLESS = "last(range(1e12))"
 
 
 @pytest.fixture
-def sandbox():
+def sandbox(monkeypatch):
+    monkeypatch.setattr(pool, "QUEUE_OPERATIONS", 240)  # on a busy machine a filter takes long to be stopped
     opened = Sandbox(workers=1, timeout=0.5)  # the filters compute all the time that they get
     yield opened
     opened.close()
@@ -37,12 +38,12 @@ async def test_a_call_behind_many_endless_filters_is_answered(sandbox):
         stopped.append(str(raised.value))
 
     async with anyio.create_task_group() as tasks:
-        for number in range(40):
+        for number in range(16):
             tasks.start_soon(attack, number)
         await anyio.wait_all_tasks_blocked()
         assert (await query(sandbox, "another", ".a")).text == "1"
-    assert len(stopped) == 40
-    assert any("none ended within 2 s" in text for text in stopped)
+        assert len(stopped) < 10  # of those who came before
+    assert len(stopped) == 16
 
 
 async def test_the_newest_of_those_who_wait_enters_first_and_none_is_lost():
