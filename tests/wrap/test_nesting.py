@@ -144,3 +144,55 @@ async def test_behind_a_gateway_such_a_server_gets_the_ids_that_only_it_knows(tm
             refused = await client.call_tool("plain__size", {"values": reference})
             assert refused.is_error
             assert "keeper__object_store_get" in words(refused)
+
+
+DECORATED = """
+from mcp.server.mcpserver import MCPServer
+from coatcheck import InMemoryBackend, ObjectStore, explorable_and_referenceable
+server, store = MCPServer("decorated"), ObjectStore(InMemoryBackend())
+
+@server.tool()
+@explorable_and_referenceable(object_store=store)
+def rows(count: int) -> list[dict]:
+    return [{"number": number, "name": f"row {number}"} for number in range(count)]
+
+@server.tool()
+@explorable_and_referenceable(object_store=store)
+def size(values: list) -> int:
+    return len(values)
+
+@server.tool()
+@explorable_and_referenceable(object_store=store)
+def same(value: str) -> str:
+    return value
+
+server.run()
+"""
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_decorated_functions_take_the_references_that_only_they_know(mode, tmp_path):
+    """They cannot announce themselves: no part of the server is attached."""
+    servers = tmp_path / "servers.json"
+    decorated = [PYTHON, "-W", "ignore", "-c", DECORATED]
+    entries = {
+        name: {"command": each[0], "args": each[1:]} for name, each in {"kept": decorated, "plain": PLAIN}.items()
+    }
+    servers.write_text(json.dumps({"mcpServers": entries}))
+    with anyio.fail_after(120):
+        for wrapped, prefix in (
+            (wrap_on_stdio("--", *decorated), ""),
+            (wrap_on_stdio("--servers", str(servers)), "kept__"),
+        ):
+            async with Client(wrapped, mode=mode) as client:
+                reference = reference_in(words(await client.call_tool(f"{prefix}rows", {"count": 2_000})))
+                assert "\n2000" in words(await client.call_tool(f"{prefix}size", {"values": reference}))
+                template = {"value": f"a {{{{{reference}[5].name}}}} b", "_filter": "."}
+                assert "a row 5 b" in words(await client.call_tool(f"{prefix}same", template))
+                assert " @obj_abc" in words(await client.call_tool(f"{prefix}same", {"value": "@@obj_abc"}))
+                missing = await client.call_tool(f"{prefix}size", {"values": "@obj_nowhere"})
+                assert missing.is_error
+                if prefix:
+                    ours = reference_in(words(await client.call_tool("plain__rows", {"count": 3_000})))
+                    assert "\n3000" in words(await client.call_tool("kept__size", {"values": ours}))
+                    assert (await client.call_tool("plain__size", {"values": reference})).is_error

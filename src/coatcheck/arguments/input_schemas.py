@@ -13,6 +13,12 @@ from coatcheck.arguments.json_pointers import Schema, local_targets
 REFERENCE: Schema = {"type": "string", "description": "@obj_1"}
 """The schema branch of a reference, without ``pattern``, which hosts drop and some model servers refuse."""
 
+REFERENCES_NOTE = (
+    "Any argument, or a part of it, may be a reference such as @obj_001 or @obj_001.items[0]; "
+    "for that literal text write @@obj_001."
+)
+"""What the description of a function that resolves references itself says of them."""
+
 MOST_PARAMETERS = 1_000
 """Maximum parameters of a tool that are read; further ones stay unchanged."""
 
@@ -21,6 +27,12 @@ OUTSIDE = ("title", "description", "default", "examples", "deprecated", "readOnl
 
 _IN_HEADER = "x-mcp-header"
 _OPTIONS = frozenset({"enum", "const"})
+
+
+def resolves_references_itself(tool: Any) -> bool:
+    """Whether a listed tool is a decorated function, which resolves references to objects of its own store."""
+    description = tool.get("description")
+    return isinstance(description, str) and REFERENCES_NOTE in description
 
 
 def advertise_references(input_schema: Schema) -> Schema:

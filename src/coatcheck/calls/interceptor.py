@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
 from coatcheck.arguments.declared_types import DeclaredTypes
-from coatcheck.arguments.input_schemas import advertise_references
+from coatcheck.arguments.input_schemas import advertise_references, resolves_references_itself
 from coatcheck.arguments.json_pointers import Schema
 from coatcheck.arguments.lookup import AsyncLookup
 from coatcheck.arguments.output_schemas import allow_stored
@@ -29,6 +29,7 @@ from coatcheck.calls.result_keeper import Origin, ResultKeeper
 from coatcheck.calls.stored_resources import object_id_of, read_object
 from coatcheck.codec import Spliced, amap, dump_json
 from coatcheck.codec.tool_results import Result, structured_of
+from coatcheck.errors import ObjectNotFound
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.tool_names import listed_as
 
@@ -101,6 +102,7 @@ class Interceptor:
         self._types: dict[str, tuple[Schema, DeclaredTypes]] = {}
         self._promised: set[str] = set()
         self._ui_tools: dict[str, Any] = {}
+        self._decorated: set[str] = set()
 
     @property
     def explorer(self) -> Explorer:
@@ -123,6 +125,8 @@ class Interceptor:
                 del self._inputs[oldest]
                 self._promised.discard(oldest)
                 self._ui_tools.pop(oldest, None)
+                self._decorated.discard(oldest)
+            (self._decorated.add if resolves_references_itself(tool) else self._decorated.discard)(name)
             (self._promised.add if isinstance(tool.get("outputSchema"), dict) else self._promised.discard)(name)
             if has_view(tool) or is_for_the_app_alone(tool):
                 self._ui_tools[name] = {"_meta": {key: tool["_meta"].get(key) for key in UI_KEYS}}
@@ -208,7 +212,7 @@ class Interceptor:
         schema: Schema | None = None,
         *,
         as_json: bool = False,
-        resolves_itself: bool = False,
+        resolves_itself: bool | None = None,
     ) -> PreparedCall:
         """Prepare the arguments of a call for the server: resolve references and remove our own argument.
 
@@ -217,7 +221,8 @@ class Interceptor:
             arguments: Its arguments.
             schema: Its original input schema, if the caller has it; by default the one that was listed.
             as_json: Return large values as encoded JSON to be inserted as it is.
-            resolves_itself: Whether the tool resolves references itself.
+            resolves_itself: Whether the tool resolves references itself, in the same store. By default its description
+                tells; then it has another store, and gets the arguments as they are unless all objects are in ours.
 
         Raises:
             CoatcheckError: See ``coatcheck.arguments.resolver``; or a filter that does not compile.
@@ -232,7 +237,15 @@ class Interceptor:
             return PreparedCall(arguments, filter=program)
         lookup = AsyncLookup(lambda: self.explorer, as_json=as_json)
         resolver = Resolver(lookup, self._types_of(tool, schema).at)
-        resolved = await resolver.resolve(arguments)
+        has_own_store = resolves_itself is None and tool in self._decorated
+        try:
+            resolved = await resolver.resolve(arguments)
+        except ObjectNotFound:
+            if not has_own_store:
+                raise
+            return PreparedCall(arguments, filter=program)
+        if has_own_store and not resolver.sources:
+            return PreparedCall(arguments, filter=program)
         return PreparedCall(resolved, resolver.notes, program, lookup.chunks)
 
     def _types_of(self, tool: str, schema: Schema) -> DeclaredTypes:

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
 
 from coatcheck.arguments.annotations import shown_parameter
 from coatcheck.arguments.function_parameters import FunctionParameter, parameters_of, types_at
+from coatcheck.arguments.input_schemas import REFERENCES_NOTE
 from coatcheck.arguments.lookup import AsyncLookup, BlockingLookup, Lookup
 from coatcheck.arguments.resolver import Resolver
 from coatcheck.codec import free_chunks
@@ -104,10 +105,6 @@ def notes_on_arguments() -> Sequence[str]:
 
 
 _MARK = "__coatcheck_resolves_references__"
-_NOTE = (
-    "Any argument, or a part of it, may be a reference such as @obj_001 or @obj_001.items[0]; "
-    "for that literal text write @@obj_001."
-)
 
 
 def referenceable(
@@ -145,7 +142,7 @@ def referenceable(
         known = parameters_of(spec.signature, literal)
         wrapper = _async(func, spec, known, provide) if spec.is_async else _sync(func, spec, known, provide)
         shown = [shown_parameter(p, known.get(p.name)) for p in spec.signature.parameters.values()]
-        decorated = with_signature(spec, wrapper, parameters=shown, doc=with_note(spec.doc, _NOTE))
+        decorated = with_signature(spec, wrapper, parameters=shown, doc=with_note(spec.doc, REFERENCES_NOTE))
         setattr(decorated, _MARK, True)
         return decorated
 
