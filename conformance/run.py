@@ -39,7 +39,7 @@ Checks = dict[str, tuple[int, int]]
 _LINE = re.compile(r"^[✓✗] (\S+): (\d+) passed, (\d+) failed", re.MULTILINE)
 
 
-class SuiteBroken(Exception):
+class SuiteFailed(Exception):
     """The suite did not run; the message holds the end of what it said."""
 
 
@@ -134,7 +134,7 @@ def run_suite(port: int, options: Sequence[str]) -> Checks:
         )
     checks = {name: (int(passed), int(failed)) for name, passed, failed in _LINE.findall(done.stdout)}
     if not checks:
-        raise SuiteBroken(f"The suite found nothing to check:\n{(done.stderr or done.stdout)[-2_000:]}")
+        raise SuiteFailed(f"The suite found nothing to check:\n{(done.stderr or done.stdout)[-2_000:]}")
     return checks
 
 

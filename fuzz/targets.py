@@ -118,11 +118,11 @@ def fuzz_codec(data: bytes) -> None:
     )
     store = ObjectStore(InMemoryBackend())
     back = store.fetch(store.put(value))
-    assert back == value or has_lost_a_word(value)
+    assert back == value or is_not_round_trippable(value)
     assert len(render(back, Subject("@obj_1", 10), 300)) <= 300  # noqa: PLR2004
 
 
-def has_lost_a_word(value: Any) -> bool:
+def is_not_round_trippable(value: Any) -> bool:
     """Whether JSON as Python reads it holds what JSON cannot say (NaN), keys that clash, or too many levels."""
     level, depth = [value], 0
     while level:
@@ -209,7 +209,7 @@ async def _replace(result: Any) -> None:
     if short is not result:
         assert len(json.dumps(short, ensure_ascii=False)) <= len(json.dumps(result, ensure_ascii=False)) + 1000
         for summary in await store.alist():
-            if not has_lost_a_word(result):
+            if not is_not_round_trippable(result):
                 assert (await store.aread(summary.object_id)).result() == result
     encoded = codec.encode(ToolResult(result)) if isinstance(result, dict) else None
     assert encoded is None or encoded.kind == "result"
@@ -293,7 +293,7 @@ async def _converse(data: bytes) -> None:
     to_server: list[bytes] = []
     store = ObjectStore(InMemoryBackend())
     await store.aput(DOCUMENT)
-    shelf = _shelf()
+    shelf = _tool_set()
     shelf.store = store
     ready: asyncio.Future[Interceptor] = asyncio.get_running_loop().create_future()
     ready.set_result(Interceptor(Explorer(store), inline_limit=200, preview_limit=400, own_tools=shelf.tools))
@@ -301,10 +301,10 @@ async def _converse(data: bytes) -> None:
         to_client.append, lambda line, _message: to_server.append(line), ready, on_stray_output=lambda _line: None
     )
     for side, message in (*OPENING, *LISTING):
-        _say(conversation, side, json.dumps(message).encode() + b"\n")
+        _send_line(conversation, side, json.dumps(message).encode() + b"\n")
         await conversation.finish_work()
     for line in data.split(b"\n"):
-        _say(conversation, "s" if line[:1] == b"s" else "c", (line[1:] if line[:1] in b"cs" else line) + b"\n")
+        _send_line(conversation, "s" if line[:1] == b"s" else "c", (line[1:] if line[:1] in b"cs" else line) + b"\n")
     conversation.abandon_own_requests()
     for _ in range(20):
         await asyncio.sleep(0)
@@ -317,11 +317,11 @@ async def _converse(data: bytes) -> None:
     assert not conversation.bytes_in_progress
 
 
-def _say(conversation: Conversation, side: str, line: bytes) -> None:
+def _send_line(conversation: Conversation, side: str, line: bytes) -> None:
     (conversation.from_server if side == "s" else conversation.from_client)(line)
 
 
-class _Shelf:
+class _ToolSet:
     """Those of our tools that need no worker, made once, over one store after the other."""
 
     names = ("object_store_get", "object_store_put", "object_store_delete", "object_store_list", "object_store_slice")
@@ -340,8 +340,8 @@ class _Shelf:
 
 
 @cache
-def _shelf() -> _Shelf:
-    return _Shelf()
+def _tool_set() -> _ToolSet:
+    return _ToolSet()
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {

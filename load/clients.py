@@ -15,7 +15,7 @@ SIZES, SHARES = (500, 20_000, 200_000, 2_000_000), (40, 40, 18, 2)
 
 
 @dataclass(slots=True)
-class Tally:
+class Counters:
     """What has been seen.
 
     Attributes:
@@ -42,7 +42,7 @@ class Tools:
     measure: str
 
 
-async def run_clients(url: str, clients: int, seconds: float, tools: Tools, tally: Tally) -> None:
+async def run_clients(url: str, clients: int, seconds: float, tools: Tools, tally: Counters) -> None:
     """Run clients for a time; half of them speak the older revision of the protocol, half the newer one."""
     end = time.monotonic() + seconds
     async with anyio.create_task_group() as tasks:
@@ -50,7 +50,7 @@ async def run_clients(url: str, clients: int, seconds: float, tools: Tools, tall
             tasks.start_soon(_client, number, url, end, tools, tally)
 
 
-async def _client(number: int, url: str, end: float, tools: Tools, tally: Tally) -> None:
+async def _client(number: int, url: str, end: float, tools: Tools, tally: Counters) -> None:
     chance = random.Random(number)  # noqa: S311  (sizes are no secret)
     async with Caller(url, (OLDER, NEWER)[number % 2]) as caller:
 
@@ -63,13 +63,13 @@ async def _client(number: int, url: str, end: float, tools: Tools, tally: Tally)
         while time.monotonic() < end:
             size = chance.choices(SIZES, SHARES)[0]
             try:
-                await _make_and_use(call, size, tools)
+                await _create_and_use(call, size, tools)
                 tally.characters += size
             except Exception as error:  # noqa: BLE001  (whatever it is, it is an error of this load)
                 tally.errors[f"{type(error).__name__}: {error}"[:200]] += 1
 
 
-async def _make_and_use(call: Callable[..., Awaitable[str]], size: int, tools: Tools) -> None:
+async def _create_and_use(call: Callable[..., Awaitable[str]], size: int, tools: Tools) -> None:
     text = await call(tools.make, size=size)
     if "@obj_" not in text:
         if len(text) != size:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import anyio
 from anyio import to_thread
-from load.clients import Tally, Tools, run_clients
+from load.clients import Counters, Tools, run_clients
 from load.memory import MEBIBYTE, Memory
 
 from tests.replicas.deployment import Deployment, deployed
@@ -60,11 +60,11 @@ def main() -> int:
     return 1 if faults else 0
 
 
-async def _loaded(deployment: Deployment, clients: int, seconds: float, tools: Tools) -> tuple[Tally, Memory, float]:
+async def _loaded(deployment: Deployment, clients: int, seconds: float, tools: Tools) -> tuple[Counters, Memory, float]:
     memory = Memory([replica.pid for replica in deployment.replicas])
     began = time.monotonic()
     memory.sample(0.0)
-    tally = Tally()
+    tally = Counters()
 
     async def watch() -> None:
         while True:
@@ -81,7 +81,7 @@ async def _loaded(deployment: Deployment, clients: int, seconds: float, tools: T
     return tally, memory, taken
 
 
-def _faults(tally: Tally, memory: Memory, seconds: float) -> list[str]:
+def _faults(tally: Counters, memory: Memory, seconds: float) -> list[str]:
     faults = [f"{count} times {error}" for error, count in tally.errors.most_common(10)]
     if not tally.latencies:
         faults.append("no call was answered")
@@ -92,7 +92,7 @@ def _faults(tally: Tally, memory: Memory, seconds: float) -> list[str]:
     return faults
 
 
-def _print(options: argparse.Namespace, tally: Tally, memory: Memory, seconds: float) -> None:
+def _print(options: argparse.Namespace, tally: Counters, memory: Memory, seconds: float) -> None:
     calls = len(tally.latencies)
     used = resource.getrusage(resource.RUSAGE_SELF)
     rows = [

@@ -14,7 +14,7 @@ from coatcheck.cli import main
 PROGRAM = str(Path(sys.executable).with_name("coatcheck"))
 
 
-class Done(NamedTuple):
+class CommandResult(NamedTuple):
     """What a command gave."""
 
     returncode: int
@@ -22,7 +22,7 @@ class Done(NamedTuple):
     stderr: str
 
 
-def run_here(*arguments: str, environment: Mapping[str, str], folder: Path) -> Done:
+def run_here(*arguments: str, environment: Mapping[str, str], folder: Path) -> CommandResult:
     """Run a command that reads nothing, with these variables and in this folder."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     with (
@@ -36,4 +36,4 @@ def run_here(*arguments: str, environment: Mapping[str, str], folder: Path) -> D
         contextlib.redirect_stderr(err),
     ):
         code = main()
-    return Done(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))
+    return CommandResult(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))

@@ -4,7 +4,7 @@ import os
 import hypothesis
 import pytest
 
-from tests.preloaded_python.default_certificates import read_once
+from tests.preloaded_python.default_certificates import share_default_ssl_context
 from tests.server_fixtures import (  # noqa: F401  # fixtures
     PASSWORD,
     own_redis,
@@ -35,7 +35,7 @@ MEASURED_BY = "COVERAGE_PROCESS_CONFIG"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.option.loadscopereorder = False  # xdist would begin with the files that have most tests
-    read_once()
+    share_default_ssl_context()
     if MEASURED_BY in os.environ:
         from mcp.client.stdio import DEFAULT_INHERITED_ENV_VARS
 

@@ -72,13 +72,13 @@ def _unpack(packages: Sequence[str], folder: Path) -> None:
         run(["apt-get", "--quiet", "download", *packages], downloads)
     except InstallFailed:
         # The machine's lists of packages are missing or old; new ones of our own need no root.
-        run(["apt-get", "--quiet", *_own_lists(), "update"], downloads)
-        run(["apt-get", "--quiet", *_own_lists(), "download", *packages], downloads)
+        run(["apt-get", "--quiet", *_package_list_options(), "update"], downloads)
+        run(["apt-get", "--quiet", *_package_list_options(), "download", *packages], downloads)
     for archive in set(downloads.glob("*.deb")) - before:
         run(["dpkg-deb", "--extract", str(archive), str(folder)], downloads)
 
 
-def _own_lists() -> list[str]:
+def _package_list_options() -> list[str]:
     state, cache = FOLDER / "lists", FOLDER / "cache"
     for each in (state, cache):
         (each / "partial").mkdir(parents=True, exist_ok=True)

@@ -128,7 +128,7 @@ class FaultProxy:
             answers, there = await asyncio.open_connection(*self._target)
             self._connections.add(there)
             await asyncio.gather(
-                self._pump(reader, there, lambda chunk: chunk, 0), self._pump(answers, writer, self._cut_short, 1)
+                self._pump(reader, there, lambda chunk: chunk, 0), self._pump(answers, writer, self._truncate, 1)
             )
         except (OSError, asyncio.CancelledError):
             pass  # it ends here either way
@@ -157,7 +157,7 @@ class FaultProxy:
                 break
         writer.close()
 
-    def _cut_short(self, chunk: bytes) -> bytes:
+    def _truncate(self, chunk: bytes) -> bytes:
         if self._left is None:
             return chunk
         chunk = chunk[: max(self._left, 0)]

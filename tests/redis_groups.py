@@ -77,7 +77,7 @@ class RunningService:
             else:
                 sentinel.port = port
             self._start(sentinel)
-        self._hurry()
+        self._speed_up_failover()
         _until(lambda: all(self._sees_all(sentinel) for sentinel in self.sentinels), "the sentinels see all")
 
     @property
@@ -137,7 +137,7 @@ class RunningService:
         ]
         return "\n".join([*lines, ""])
 
-    def _hurry(self) -> None:
+    def _speed_up_failover(self) -> None:
         for sentinel in self.sentinels:
             with contextlib.suppress(_response_error()):  # an older one
                 _ask(sentinel, "SENTINEL", "DEBUG", *(part for name in _QUICK for part in (name, "100")))
@@ -223,7 +223,7 @@ class RunningCluster:
             raise RuntimeError("This cluster has no replica.")
         others = self.primaries[1:]
         _until(lambda: _ask(replica, "ROLE")[0] == b"master", "the replica is the primary")
-        _until(lambda: all(self._is_well(server) for server in (replica, *others)), "the cluster is well")
+        _until(lambda: all(self._is_healthy(server) for server in (replica, *others)), "the cluster is well")
 
     def remove(self) -> None:
         """Stop all and delete their directories."""
@@ -241,9 +241,9 @@ class RunningCluster:
             _until(lambda: first in _ask(self.replica, "CLUSTER", "NODES"), "the replica knows the primary")
             _ask(self.replica, "CLUSTER", "REPLICATE", first)
             _until(lambda: _ask(self.replica, "ROLE")[3] == b"connected", "the replica has a copy")
-        _until(lambda: all(self._is_well(server, len(servers)) for server in servers), "the cluster is well")
+        _until(lambda: all(self._is_healthy(server, len(servers)) for server in servers), "the cluster is well")
 
-    def _is_well(self, server: RunningServer, nodes: int = 0) -> bool:
+    def _is_healthy(self, server: RunningServer, nodes: int = 0) -> bool:
         lines = [line.split() for line in _ask(server, "CLUSTER", "NODES").decode().splitlines()]
         shards = _ask(server, "CLUSTER", "SLOTS")
         well = b"cluster_state:ok" in _ask(server, "CLUSTER", "INFO")

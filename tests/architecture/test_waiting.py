@@ -15,7 +15,7 @@ SLEEPS = {
 """Where a duration itself is the subject."""
 
 
-def sleeps_in(source: str) -> Iterator[int]:
+def sleep_lines(source: str) -> Iterator[int]:
     """The lines that sleep, in the code and in the scripts that it holds as text."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call):
@@ -31,16 +31,16 @@ def test_no_test_sleeps_where_it_could_wait_for_an_event():
         f"{path.relative_to(TESTS)}:{line}"
         for path in TESTS.rglob("*.py")
         if path != Path(__file__) and path.relative_to(TESTS).as_posix() not in SLEEPS
-        for line in sleeps_in(path.read_text())
+        for line in sleep_lines(path.read_text())
     }
     assert not found, "use tests/waiting.py, an event, or tests/virtual_time.py"
 
 
 def test_every_exception_is_one():
-    assert [name for name in SLEEPS if not list(sleeps_in((TESTS / name).read_text()))] == []
+    assert [name for name in SLEEPS if not list(sleep_lines((TESTS / name).read_text()))] == []
 
 
 def test_sleeps_are_found_in_code_and_in_scripts():
-    assert list(sleeps_in("import time\ntime.sleep(1)\nsleep(0)\nasyncio.sleep(x)\n")) == [2, 3, 4]
-    assert list(sleeps_in("script = 'import time; time.sleep(9)'")) == [1]
-    assert list(sleeps_in("await anyio.sleep_forever()")) == []
+    assert list(sleep_lines("import time\ntime.sleep(1)\nsleep(0)\nasyncio.sleep(x)\n")) == [2, 3, 4]
+    assert list(sleep_lines("script = 'import time; time.sleep(9)'")) == [1]
+    assert list(sleep_lines("await anyio.sleep_forever()")) == []

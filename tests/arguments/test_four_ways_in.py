@@ -106,7 +106,7 @@ SHAPES: dict[str, tuple[dict[str, Any], Any]] = {
 }  # fmt: skip
 
 
-def spelled(value: Any, reference: str) -> Any:
+def with_references(value: Any, reference: str) -> Any:
     """The value with a real reference in the place of ``@X``, and of ``@x`` one in the wrong case."""
     text = json.dumps(value).replace("@X", reference).replace("@x", reference.replace("obj", "OBJ"))
     return json.loads(text)
@@ -116,7 +116,7 @@ async def outcomes(client: Client, tool: str, reference: str) -> dict[str, Any]:
     """What the tool gets for every shape, or the error that the model reads."""
     found: dict[str, Any] = {}
     for name, (arguments, _) in SHAPES.items():
-        result = await client.call_tool(tool, spelled(arguments, reference))
+        result = await client.call_tool(tool, with_references(arguments, reference))
         assert isinstance(result.content[0], TextContent)
         text = result.content[0].text.removeprefix(f"Error executing tool {tool}: ")
         found[name] = text if result.is_error else json.loads(text)
@@ -170,7 +170,7 @@ WAYS: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
 
 
 @pytest.fixture(scope="module")
-def by_way() -> Callable[[str], dict[str, Any]]:
+def call_through() -> Callable[[str], dict[str, Any]]:
     @functools.cache
     def run(way: str) -> dict[str, Any]:
         return anyio.run(WAYS[way])
@@ -179,8 +179,8 @@ def by_way() -> Callable[[str], dict[str, Any]]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_every_shape_of_arguments_means_the_same(way: str, by_way: Callable[[str], dict[str, Any]]) -> None:
-    got = by_way(way)
+def test_every_shape_of_arguments_means_the_same(way: str, call_through: Callable[[str], dict[str, Any]]) -> None:
+    got = call_through(way)
     wrong = {}
     for name, (_, expected) in SHAPES.items():
         matches = expected in got[name] if isinstance(expected, str) else got[name] == expected
@@ -189,12 +189,12 @@ def test_every_shape_of_arguments_means_the_same(way: str, by_way: Callable[[str
     assert not wrong
 
 
-def spelled_again(value: Any) -> str:
+def without_ids(value: Any) -> str:
     """The outcome without the id that an object happens to have."""
     return re.sub(r"(?i)obj_[A-Za-z0-9]+", "X", json.dumps(value, ensure_ascii=False))
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "decorated"])
-def test_even_the_words_of_errors_are_the_same(way: str, by_way: Callable[[str], dict[str, Any]]) -> None:
-    one, other = by_way("decorated"), by_way(way)
-    assert {name: spelled_again(one[name]) for name in SHAPES} == {name: spelled_again(other[name]) for name in SHAPES}
+def test_even_the_words_of_errors_are_the_same(way: str, call_through: Callable[[str], dict[str, Any]]) -> None:
+    one, other = call_through("decorated"), call_through(way)
+    assert {name: without_ids(one[name]) for name in SHAPES} == {name: without_ids(other[name]) for name in SHAPES}

@@ -11,12 +11,12 @@ from coatcheck.errors import ArgumentRejected
 pytestmark = pytest.mark.anyio
 
 
-def chain(levels: int, ways: int) -> dict:
+def ref_chain(levels: int, ways: int) -> dict:
     definitions: dict = {f"a{n}": {"anyOf": [{"$ref": f"#/$defs/a{n + 1}"}] * ways} for n in range(levels)}
     return {"$ref": "#/$defs/a0", "$defs": definitions | {f"a{levels}": {"type": "integer"}}}
 
 
-def deep(levels: int) -> dict:
+def nested_schema(levels: int) -> dict:
     schema: dict = {"type": "object"}
     for _ in range(levels):
         schema = {"type": "object", "properties": {"value": schema}}
@@ -27,7 +27,7 @@ def value(schema: object, **more: object) -> dict:
     return {"type": "object", "properties": {"value": schema}, **more}
 
 
-BOMB = chain(40, 2)
+BOMB = ref_chain(40, 2)
 SCHEMAS = {
     "a pattern that backtracks": value({"type": "string", "pattern": "^(a+)+$"}),
     "a pattern of names": {"type": "object", "patternProperties": {"^(v|a|l|u|e|x*)*$": {"type": "string"}}},
@@ -42,7 +42,7 @@ SCHEMAS = {
     "a hundred thousand branches": value({"anyOf": [{"type": "integer"}] * 100_000}),
     "a hundred thousand options": value({"enum": list(range(100_000))}),
     "large options": value({"enum": [list(range(200))] * 3_000}),
-    "very deep": deep(400),
+    "very deep": nested_schema(400),
     "properties as a list": {"type": "object", "properties": [1, 2, 3]},
     "types that are none": value({"anyOf": 5, "properties": 7, "type": {"a": 1}}),
     "combinations of nothing": {
@@ -75,32 +75,32 @@ async def test_the_tool_is_listed_and_called(explorer, name):
     assert json.dumps(schema) == before
 
 
-class Counted(dict):
+class CountingSchema(dict):
     """A schema that counts how often it is read."""
 
     reads = 0
 
     def get(self, key, default=None):
-        Counted.reads += 1
+        CountingSchema.reads += 1
         return super().get(key, default)
 
     def __contains__(self, key):
-        Counted.reads += 1
+        CountingSchema.reads += 1
         return super().__contains__(key)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_reading_the_types_of_a_place_is_bounded_and_remembered(name):
-    schema = json.loads(json.dumps(SCHEMAS[name]), object_hook=Counted)
+    schema = json.loads(json.dumps(SCHEMAS[name]), object_hook=CountingSchema)
     types = DeclaredTypes(schema)
-    Counted.reads = 0
+    CountingSchema.reads = 0
     places = [("value",), ("value", 3), ("value", "x", "x", 0, "x"), ("p1",), ("value", 0, "value")]
     first = [types.at(place) for place in places]
-    assert Counted.reads < 50_000
-    Counted.reads = 0
+    assert CountingSchema.reads < 50_000
+    CountingSchema.reads = 0
     assert [types.at(place) for place in places] == first
     assert [types.at(("value", position)) for position in range(1_000)] == [first[1]] * 1_000
-    assert Counted.reads == 0
+    assert CountingSchema.reads == 0
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ class FourMethods:
         return self.kept.pop(key, None) is not None
 
 
-class NeverWaits(FourMethods):
+class NonBlocking(FourMethods):
     blocking = False
 
 
@@ -55,7 +55,7 @@ async def test_a_backend_that_may_block_is_called_in_another_thread():
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("backend", [NeverWaits(), InMemoryBackend()], ids=["own", "memory"])
+@pytest.mark.parametrize("backend", [NonBlocking(), InMemoryBackend()], ids=["own", "memory"])
 async def test_a_backend_that_never_waits_is_called_where_we_are(backend):
     before = threading.active_count()
     full = as_backend(backend)
@@ -132,11 +132,11 @@ async def test_a_subclass_of_the_base_class_has_a_default_for_everything_optiona
     assert as_backend(backend) is backend
 
 
-class Halfway:
+class PartlyAsynchronous:
     def get(self, key): ...
 
 
-class AllAsynchronous:
+class FullyAsynchronous:
     def generate_id(self):
         return "obj_1"
 
@@ -150,10 +150,10 @@ class AllAsynchronous:
 @pytest.mark.parametrize(
     ("candidate", "reason"),
     [
-        (Halfway(), "generate_id, set, delete"),
+        (PartlyAsynchronous(), "generate_id, set, delete"),
         (None, "NoneType"),
         (InMemoryBackend, r"InMemoryBackend\(…\)"),
-        (AllAsynchronous(), "set, get, delete must be synchronous"),
+        (FullyAsynchronous(), "set, get, delete must be synchronous"),
     ],
     ids=["incomplete", "nothing", "a class", "asynchronous"],
 )

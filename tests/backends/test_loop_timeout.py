@@ -51,12 +51,12 @@ async def test_the_timer_ends_with_the_work_and_begins_again_with_more(monkeypat
     loop, timers = asyncio.get_running_loop(), 0
     call_at = loop.call_at
 
-    def counted(*args, **options):
+    def counting_call_at(*args, **options):
         nonlocal timers
         timers += args[1].__name__ == "_step"
         return call_at(*args, **options)
 
-    monkeypatch.setattr(loop, "call_at", counted)
+    monkeypatch.setattr(loop, "call_at", counting_call_at)
     timeout = LoopTimeout(0.1)
     for turn in (1, 2):
         with timeout():
@@ -83,7 +83,7 @@ async def test_work_that_is_done_in_the_turn_in_which_its_time_ends_is_done(monk
     assert task.cancelling() == 0
 
 
-async def busy(until: asyncio.Event, seconds: float) -> None:
+async def occupy_loop(until: asyncio.Event, seconds: float) -> None:
     """Leave the loop next to no time."""
     while not until.is_set():
         asyncio.get_running_loop().lag(seconds)
@@ -93,7 +93,7 @@ async def busy(until: asyncio.Event, seconds: float) -> None:
 @pytest.mark.parametrize(("seconds", "turns"), [(0.2, 5), (0.06, 21)])
 async def test_time_that_the_loop_takes_for_other_things_is_no_time_of_the_server(monkeypatch, seconds, turns):
     done = asyncio.Event()
-    other = asyncio.ensure_future(busy(done, seconds))
+    other = asyncio.ensure_future(occupy_loop(done, seconds))
     try:
         with LoopTimeout(0.5)():  # more than 1 s by the clock
             for _ in range(turns):

@@ -29,37 +29,37 @@ def backend(redis_server):
 
 
 @pytest.fixture
-def bare(redis_server):
+def raw_client(redis_server):
     """The redis package's own client, to look at what is really there."""
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushall()
         yield client
 
 
-def test_keys_carry_the_prefix_and_lifetimes_are_in_milliseconds(redis_server, bare):
+def test_keys_carry_the_prefix_and_lifetimes_are_in_milliseconds(redis_server, raw_client):
     backend = RedisBackend(redis_server.url, prefix="mine:")
     backend.set("ns:obj_1", b"value", 1.5)
     backend.set("ns:obj_2", b"value", None)
-    assert sorted(bare.keys()) == [b"mine:ns:obj_1", b"mine:ns:obj_2"]
-    assert 1000 < bare.pttl("mine:ns:obj_1") <= 1500
-    assert bare.pttl("mine:ns:obj_2") == -1
-    assert bare.get("mine:ns:obj_1") == b"value"
+    assert sorted(raw_client.keys()) == [b"mine:ns:obj_1", b"mine:ns:obj_2"]
+    assert 1000 < raw_client.pttl("mine:ns:obj_1") <= 1500
+    assert raw_client.pttl("mine:ns:obj_2") == -1
+    assert raw_client.get("mine:ns:obj_1") == b"value"
     backend.close()
 
 
 @pytest.mark.parametrize("ttl", [0.0, -5.0, 1e-9, 0.001])
-def test_the_shortest_lifetime_is_a_millisecond(backend, bare, ttl):
+def test_the_shortest_lifetime_is_a_millisecond(backend, raw_client, ttl):
     backend.set("a", b"value", ttl)
-    assert bare.pttl("coatcheck:a") in {-2, 0, 1}
+    assert raw_client.pttl("coatcheck:a") in {-2, 0, 1}
 
 
 @pytest.mark.parametrize("ttl", [1e12, 1e300, float("inf")])
-def test_a_lifetime_beyond_what_redis_counts_is_the_longest_it_counts(backend, bare, ttl):
+def test_a_lifetime_beyond_what_redis_counts_is_the_longest_it_counts(backend, raw_client, ttl):
     backend.set("a", b"value", ttl)
-    assert bare.pttl("coatcheck:a") > 10**14
+    assert raw_client.pttl("coatcheck:a") > 10**14
 
 
-def test_two_prefixes_share_a_server_without_seeing_each_other(redis_server, bare):
+def test_two_prefixes_share_a_server_without_seeing_each_other(redis_server, raw_client):
     one, other = (RedisBackend(redis_server.url, prefix=prefix) for prefix in ("one:", "*:"))
     one.set("a", b"of one", None)
     other.set("a", b"of the other", None)
@@ -71,13 +71,13 @@ def test_two_prefixes_share_a_server_without_seeing_each_other(redis_server, bar
     other.close()
 
 
-def test_the_database_of_the_url_is_used(redis_server, bare):
+def test_the_database_of_the_url_is_used(redis_server, raw_client):
     backend = RedisBackend(redis_server.url.removesuffix("/0") + "/3")
     backend.set("a", b"value", None)
-    assert bare.dbsize() == 0
-    bare.select(3)
-    assert bare.keys() == [b"coatcheck:a"]
-    bare.flushall()
+    assert raw_client.dbsize() == 0
+    raw_client.select(3)
+    assert raw_client.keys() == [b"coatcheck:a"]
+    raw_client.flushall()
     backend.close()
 
 
@@ -165,7 +165,7 @@ async def test_waiting_in_vain_for_a_free_connection_is_told_from_a_slow_server(
 
 
 @contextlib.contextmanager
-def answering(reply):
+def constant_reply_port(reply):
     """A port where whatever is said gets the same reply."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -187,7 +187,7 @@ def answering(reply):
 
 
 def test_what_is_no_redis_at_all_is_named():
-    with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+    with constant_reply_port(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
         for error in refusals(RedisBackend(f"redis://127.0.0.1:{port}/0")):
             assert error.kind in {"failed", "dropped"}
             assert f"127.0.0.1:{port}" in str(error)
@@ -197,7 +197,7 @@ def test_what_is_no_redis_at_all_is_named():
 @pytest.mark.parametrize("command", ["AUTH", "HELLO"])
 def test_a_server_that_quotes_the_password_in_its_error_does_not_make_it_show(command):
     quoting = f"-ERR unknown command `{command}`, with args beginning with: `{PASSWORD}`,\r\n".encode()
-    with answering(quoting) as port:
+    with constant_reply_port(quoting) as port:
         for error in refusals(RedisBackend(f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/0")):
             assert f"127.0.0.1:{port}" in str(error)
             assert PASSWORD not in "".join(traceback.format_exception(error))
@@ -205,15 +205,15 @@ def test_a_server_that_quotes_the_password_in_its_error_does_not_make_it_show(co
 
 def test_a_full_server_and_a_read_only_one_are_named(own_redis):
     backend = RedisBackend(own_redis.url)
-    with redis.Redis.from_url(own_redis.url) as bare:
+    with redis.Redis.from_url(own_redis.url) as raw_client:
         backend.set("a", b"x" * 1_000_000, None)
-        bare.config_set("maxmemory", "1mb")
+        raw_client.config_set("maxmemory", "1mb")
         with pytest.raises(RedisUnavailable) as full:
             backend.set("b", b"x", None)
         assert full.value.kind == "full"
-        bare.config_set("maxmemory", "0")
-        bare.config_set("replica-serve-stale-data", "yes")
-        bare.replicaof("127.0.0.1", "1")
+        raw_client.config_set("maxmemory", "0")
+        raw_client.config_set("replica-serve-stale-data", "yes")
+        raw_client.replicaof("127.0.0.1", "1")
         with pytest.raises(RedisUnavailable) as read_only:
             backend.set("a", b"x", None)
         assert read_only.value.kind == "read_only"
@@ -221,8 +221,8 @@ def test_a_full_server_and_a_read_only_one_are_named(own_redis):
 
 
 def test_a_user_who_may_not_is_told_so(own_redis):
-    with redis.Redis.from_url(own_redis.url) as bare:
-        bare.execute_command("ACL", "SETUSER", "reader", "on", ">pw", "~*", "+getrange", "+exists")
+    with redis.Redis.from_url(own_redis.url) as raw_client:
+        raw_client.execute_command("ACL", "SETUSER", "reader", "on", ">pw", "~*", "+getrange", "+exists")
     backend = RedisBackend(own_redis.url.replace("://", "://reader:pw@"))
     assert backend.get("a") is None
     with pytest.raises(RedisUnavailable) as refused:
@@ -231,8 +231,8 @@ def test_a_user_who_may_not_is_told_so(own_redis):
     backend.close()
 
 
-def test_a_key_of_somebody_else_is_reported_with_what_the_server_said(backend, bare):
-    bare.rpush("coatcheck:a", "item")
+def test_a_key_of_somebody_else_is_reported_with_what_the_server_said(backend, raw_client):
+    raw_client.rpush("coatcheck:a", "item")
     with pytest.raises(RedisUnavailable, match="WRONGTYPE") as refused:
         backend.get("a")
     assert refused.value.kind == "failed"
@@ -242,7 +242,7 @@ def test_it_recovers_by_itself_when_the_server_comes_back(own_redis):
     backend = RedisBackend(own_redis.url)
     address = f"127.0.0.1:{own_redis.port}"
 
-    async def story():
+    async def scenario():
         await backend.aset("a", b"1", None)
         backend.set("b", b"1", None)
         own_redis.stop()
@@ -256,16 +256,16 @@ def test_it_recovers_by_itself_when_the_server_comes_back(own_redis):
         own_redis.restart()  # at once: the connections are dead and nobody has noticed
         assert (await backend.aget("a"), backend.get("b")) == (None, None)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     backend.close()
 
 
 @pytest.mark.parametrize("size", [2**22 - 1, 2**22, 2**22 + 1, 3 * 2**22, 3 * 2**22 + 5])
-def test_values_around_and_over_the_size_of_a_piece_stay_whole(backend, bare, size):
+def test_values_around_and_over_the_size_of_a_piece_stay_whole(backend, raw_client, size):
     value = (b"0123456789abcdefghi\n" * (size // 20 + 1))[:size]
     other = value[::-1]
     backend.set("a", value, None)
-    assert backend.get("a") == value == bare.get("coatcheck:a")
+    assert backend.get("a") == value == raw_client.get("coatcheck:a")
 
     async def asynchronous():
         await backend.aset("a", other, None)
@@ -277,7 +277,7 @@ def test_values_around_and_over_the_size_of_a_piece_stay_whole(backend, bare, si
     asyncio.run(asynchronous())
 
 
-def test_a_large_value_is_of_one_moment_while_others_overwrite_it(redis_server, bare):
+def test_a_large_value_is_of_one_moment_while_others_overwrite_it(redis_server, raw_client):
     backend = RedisBackend(redis_server.url)
     # Some of one size, since those could be mixed without a change of the length.
     values = [bytes([65 + number]) * (3 * 2**22 + number // 3 * 2**21) for number in range(6)]
@@ -301,17 +301,17 @@ def test_a_large_value_is_of_one_moment_while_others_overwrite_it(redis_server, 
 
 
 @pytest.mark.anyio
-async def test_the_event_loop_goes_on_while_a_large_value_comes_and_goes(backend, bare):
+async def test_the_event_loop_goes_on_while_a_large_value_comes_and_goes(backend, raw_client):
     value = bytes(64 * 2**20)
     turns = 0
 
-    async def others():
+    async def other_task():
         nonlocal turns
         while True:
             turns += 1
             await checkpoint()
 
-    working = asyncio.create_task(others())
+    working = asyncio.create_task(other_task())
     await backend.aset("a", value, None)
     sent, turns = turns, 0
     assert len(await backend.aget("a")) == len(value)
@@ -321,34 +321,34 @@ async def test_the_event_loop_goes_on_while_a_large_value_comes_and_goes(backend
     assert turns > 64
 
 
-def test_many_callers_share_few_connections(redis_server, bare):
+def test_many_callers_share_few_connections(redis_server, raw_client):
     backend = RedisBackend(redis_server.url, max_connections=3)
 
     async def many():
         await asyncio.gather(*(backend.aset(f"a:{number}", b"x", None) for number in range(200)))
-        return int(bare.info("clients")["connected_clients"])
+        return int(raw_client.info("clients")["connected_clients"])
 
-    before = int(bare.info("clients")["connected_clients"])
+    before = int(raw_client.info("clients")["connected_clients"])
     assert asyncio.run(many()) - before <= 3
-    assert len(bare.keys()) == 200
+    assert len(raw_client.keys()) == 200
     backend.close()
 
 
-def test_connections_close_with_their_event_loop_though_nobody_closes_them(redis_server, bare):
+def test_connections_close_with_their_event_loop_though_nobody_closes_them(redis_server, raw_client):
     backend = RedisBackend(redis_server.url)
 
     async def use():
         await asyncio.gather(*(backend.aset(f"a:{number}", b"x", None) for number in range(5)))
 
-    before = int(bare.info("clients")["connected_clients"])
+    before = int(raw_client.info("clients")["connected_clients"])
     for _ in range(3):
         asyncio.run(use())
     anyio.run(use)
-    wait_until(lambda: int(bare.info("clients")["connected_clients"]) == before, "the connections are closed")
+    wait_until(lambda: int(raw_client.info("clients")["connected_clients"]) == before, "the connections are closed")
     backend.close()
 
 
-def test_event_loops_in_several_threads_work_at_the_same_time(redis_server, bare):
+def test_event_loops_in_several_threads_work_at_the_same_time(redis_server, raw_client):
     backend = RedisBackend(redis_server.url)
     results = []
 
@@ -366,7 +366,7 @@ def test_event_loops_in_several_threads_work_at_the_same_time(redis_server, bare
     backend.close()
 
 
-def test_after_closing_it_connects_again(backend, bare):
+def test_after_closing_it_connects_again(backend, raw_client):
     async def use():
         await backend.aset("a", b"1", None)
         await backend.aclose()

@@ -126,21 +126,21 @@ def test_a_slot_that_moves_is_followed(moving, finish):
     target = next(server for server in moving.primaries if server is not source)
     backend = RedisBackend(moving.url, timeout=15)
 
-    async def story():
-        async def several():
+    async def scenario():
+        async def concurrent_reads():
             return await asyncio.gather(*(backend.aget(name) for _ in range(4)))
 
         backend.set(name, LARGE, None)
-        assert await several() == [LARGE] * 4
+        assert await concurrent_reads() == [LARGE] * 4
         moving.move_slot(slot, source, target, finish=finish)
         assert backend.head(name, 10) == LARGE[:10]
         assert await asyncio.gather(*(backend.ahead(name, 10) for _ in range(4))) == [LARGE[:10]] * 4
         for _ in range(4):
             assert await backend.ahead(name, 10) == LARGE[:10]
         assert backend.get(name) == LARGE
-        assert await several() == [LARGE] * 4
+        assert await concurrent_reads() == [LARGE] * 4
         backend.set(name, b"1", None)
-        assert await several() == [b"1"] * 4
+        assert await concurrent_reads() == [b"1"] * 4
         for _ in range(4):
             await backend.aset(name, b"2", None)
         assert backend.get(name) == b"2"
@@ -148,7 +148,7 @@ def test_a_slot_that_moves_is_followed(moving, finish):
         assert await backend.adelete(name) is True
         assert backend.get(name) is None
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     backend.close()
 
 
@@ -162,7 +162,7 @@ def test_slots_that_move_close_nobodys_connection(moving):
         listed = await backend._loops.run(lambda client: client.client_list(target_nodes="primaries"))
         return {client["addr"] for clients in listed.values() for client in clients if client["name"] == "staying"}
 
-    async def story():
+    async def scenario():
         for name in names:
             await backend.aset(name, name.encode(), None)
         before = await connected()
@@ -171,7 +171,7 @@ def test_slots_that_move_close_nobodys_connection(moving):
         assert [await backend.aget(name) for name in names] == [name.encode() for name in names]
         assert before <= await connected()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     backend.close()
 
 
@@ -179,12 +179,12 @@ def test_the_settings_reach_the_cluster(redis_cluster):
     container = Container(settings=Settings(object_store_backend="redis", redis_url=redis_cluster.url))
     store = container.store()
 
-    async def story():
+    async def scenario():
         object_id = await store.aput([1])
         assert await store.afetch(object_id) == [1]
         await container.exit_stack().aclose()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 @pytest.mark.anyio
@@ -193,14 +193,14 @@ async def test_a_command_whose_connection_another_one_closed_is_repeated(redis_c
     lost = []
     original = RedisCluster.execute_command
 
-    async def closed_once(self, *args, **options):
+    async def counting_close(self, *args, **options):
         if args[0] == "SET" and not lost:
             lost.append(args)
             stream = None
             stream.readexactly(1) if meets == "reads" else stream()  # what it comes to, with these words
         return await original(self, *args, **options)
 
-    monkeypatch.setattr(RedisCluster, "execute_command", closed_once)
+    monkeypatch.setattr(RedisCluster, "execute_command", counting_close)
     backend = RedisBackend(redis_cluster.url, timeout=15)
     await backend.aset("obj_1", b"value", 60)
     assert await backend.aget("obj_1") == b"value"

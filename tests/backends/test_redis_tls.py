@@ -19,7 +19,7 @@ def authority(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def our_own(authority):
+def own_certificate(authority):
     return authority.issue("client")
 
 
@@ -39,19 +39,19 @@ def make_front(redis_server, authority):
 
 
 @pytest.fixture(scope="module")
-def strict_front(make_front):
+def mutual_tls_front(make_front):
     with make_front(asks=True) as front:
         yield front
 
 
 class TestRedisOverTLS(BackendContract):
     @pytest.fixture
-    def backend(self, strict_front, authority, our_own):
+    def backend(self, mutual_tls_front, authority, own_certificate):
         backend = RedisBackend(
-            f"rediss://127.0.0.1:{strict_front.port}/0",
+            f"rediss://127.0.0.1:{mutual_tls_front.port}/0",
             ca_file=authority.path,
-            client_certificate=our_own[0],
-            client_key=our_own[1],
+            client_certificate=own_certificate[0],
+            client_key=own_certificate[1],
             max_connections=8,
             timeout=20.0,  # a handshake takes its time on a busy machine
         )
@@ -59,19 +59,19 @@ class TestRedisOverTLS(BackendContract):
         backend.close()
 
 
-def refused(url, **options):
+def refusal_kinds(url, **options):
     return [error.kind for error in refusals(RedisBackend(url, **options))]
 
 
 def test_an_authority_that_nobody_named_is_not_trusted(make_front):
     with make_front() as front:
-        assert refused(f"rediss://127.0.0.1:{front.port}/0") == ["tls", "tls"]
+        assert refusal_kinds(f"rediss://127.0.0.1:{front.port}/0") == ["tls", "tls"]
 
 
 def test_a_certificate_for_another_name_is_refused_unless_the_url_says_otherwise(make_front, authority):
     with make_front("elsewhere.example") as front:
         url = f"rediss://127.0.0.1:{front.port}/0"
-        assert refused(url, ca_file=authority.path) == ["tls", "tls"]
+        assert refusal_kinds(url, ca_file=authority.path) == ["tls", "tls"]
         backend = RedisBackend(f"{url}?ssl_check_hostname=false", ca_file=authority.path)
         backend.ping()
         backend.close()
@@ -80,18 +80,18 @@ def test_a_certificate_for_another_name_is_refused_unless_the_url_says_otherwise
 def test_without_the_certificate_that_the_server_asks_for_the_error_is_clear(make_front, authority):
     with make_front(asks=True) as front:
         # A handshake takes its time on a busy machine.
-        troubles = refused(f"rediss://127.0.0.1:{front.port}/0", ca_file=authority.path, timeout=20.0)
+        troubles = refusal_kinds(f"rediss://127.0.0.1:{front.port}/0", ca_file=authority.path, timeout=20.0)
         assert set(troubles) <= {"tls", "dropped"}  # with TLS 1.3 the server's word may come after its closing
 
 
-def test_the_settings_reach_the_connection(make_front, authority, our_own):
+def test_the_settings_reach_the_connection(make_front, authority, own_certificate):
     with make_front(asks=True) as front:
         settings = Settings(
             object_store_backend="redis",
             redis_url=f"rediss://127.0.0.1:{front.port}/0",
             redis_ca_file=authority.path,
-            redis_client_certificate=our_own[0],
-            redis_client_key=our_own[1],
+            redis_client_certificate=own_certificate[0],
+            redis_client_key=own_certificate[1],
         )
         container = Container(settings=settings)
         assert container.store().fetch(container.store().put([1])) == [1]

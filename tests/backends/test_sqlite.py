@@ -59,7 +59,7 @@ def damage(path, position=None, length=2000):
         file.write(os.urandom(length))
 
 
-def settle(path):
+def checkpoint_file(path):
     """Have everything in the file itself."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -223,12 +223,12 @@ def test_values_around_and_over_the_size_of_a_piece_stay_whole(make, size):
 def test_the_file_grows_smaller_again(make, path, clock):
     backend = make()
     backend.set("big", bytes(120 * 2**20), None)
-    settle(path)
+    checkpoint_file(path)
     grown = path.stat().st_size
     backend.delete("big")
     for number in range(10):
         backend.set(str(number), b"x", None)
-    settle(path)
+    checkpoint_file(path)
     assert grown > 120 * 2**20
     assert path.stat().st_size < 40 * 2**20
 
@@ -302,7 +302,7 @@ def test_another_writer_is_waited_for_and_reading_goes_on_meanwhile(path):
     backend.close()
 
 
-def aside(path):
+def moved_aside(path):
     return sorted(
         each.name for each in path.parent.glob("objects.sqlite.damaged-*") if each.name[-4:] not in {"-wal", "-shm"}
     )
@@ -314,7 +314,7 @@ def test_a_damaged_file_is_set_aside_with_a_message_and_a_new_one_made(make, pat
     for number in range(50):
         backend.set(f"n:{number}", bytes(3000) + str(number).encode(), None)
     backend.close()
-    settle(path)
+    checkpoint_file(path)
     damage(path, position, 3 * 4096)
     before = path.read_bytes()
     later = make()
@@ -324,23 +324,23 @@ def test_a_damaged_file_is_set_aside_with_a_message_and_a_new_one_made(make, pat
     assert {value[3000:] for value in found if value} <= {str(number).encode() for number in range(50)}
     assert None in found
     assert later.get("n:new") == b"new"
-    assert len(aside(path)) == 1
+    assert len(moved_aside(path)) == 1
     assert "was set aside as objects.sqlite.damaged-" in caplog.text
-    assert (path.parent / aside(path)[0]).read_bytes() == before
+    assert (path.parent / moved_aside(path)[0]).read_bytes() == before
 
 
 def test_a_value_with_a_flipped_bit_is_not_given_out(make, path):
     backend = make()
     backend.set("a", b"A" * 1_000_000, None)
     backend.close()
-    settle(path)
+    checkpoint_file(path)
     content = path.read_bytes()
     at = content.rindex(b"A" * 2000) + 1000
     damage(path, at, 1)
     while path.read_bytes()[at : at + 1] == b"A":
         damage(path, at, 1)
     assert make().get("a") is None
-    assert len(aside(path)) == 1
+    assert len(moved_aside(path)) == 1
 
 
 def test_a_process_that_has_the_damaged_file_open_goes_over_to_the_new_one(make, path):
@@ -349,14 +349,14 @@ def test_a_process_that_has_the_damaged_file_open_goes_over_to_the_new_one(make,
         one.set(f"n:{number}", bytes(3000), None)
     assert other.get("n:1") == bytes(3000)
     one.close()
-    settle(path)
+    checkpoint_file(path)
     damage(path, 0, path.stat().st_size // 2)
     fresh = make()
     fresh.set("a", b"1", None)
     assert other.get("a") == b"1"
     other.set("b", b"2", None)
     assert fresh.get("b") == b"2"
-    assert len(aside(path)) == 1
+    assert len(moved_aside(path)) == 1
 
 
 def test_who_notices_damage_too_late_does_not_set_the_new_file_aside(make, path):
@@ -366,7 +366,7 @@ def test_who_notices_damage_too_late_does_not_set_the_new_file_aside(make, path)
         sqlite_file.set_aside(path, old, "damaged for a test", 1.0)
         make().set("a", b"2", None)
     assert make().get("a") == b"2"
-    assert len(aside(path)) == 1
+    assert len(moved_aside(path)) == 1
 
 
 def test_a_file_that_somebody_removed_is_made_anew(make, path):
@@ -427,7 +427,7 @@ backend.close()
 """
 
 
-def as_nobody(path: Path, statement: str) -> str:
+def run_as_nobody(path: Path, statement: str) -> str:
     done = subprocess.run([sys.executable, "-c", AS_NOBODY, str(path), statement], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -445,14 +445,14 @@ def open_folder():
 
 def test_a_read_only_file_or_folder_is_named_as_such(open_folder):
     path = open_folder / "own" / "objects.sqlite"
-    assert as_nobody(path, "backend.set('a', b'1', None)") == ""
+    assert run_as_nobody(path, "backend.set('a', b'1', None)") == ""
     path.chmod(0o400)
     path.parent.chmod(0o500)
-    assert as_nobody(path, "backend.set('b', b'1', None)").startswith("read_only ")
-    assert as_nobody(path, "backend.ping()").startswith("read_only ")
+    assert run_as_nobody(path, "backend.set('b', b'1', None)").startswith("read_only ")
+    assert run_as_nobody(path, "backend.ping()").startswith("read_only ")
     path.parent.chmod(0o700)
     path.chmod(0o600)
-    assert as_nobody(path, "print(backend.get('a'))") == "b'1'\n"
+    assert run_as_nobody(path, "print(backend.get('a'))") == "b'1'\n"
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):

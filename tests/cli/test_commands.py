@@ -14,7 +14,7 @@ from mcp.client.streamable_http import streamable_http_client
 from coatcheck.cli.options import SettingsFlags, make_settings
 from coatcheck.cli.serve import Listening, warn_of_open_tokens
 from coatcheck.errors import SettingsError
-from tests.command_line import Done, run_here
+from tests.command_line import CommandResult, run_here
 from tests.ports import free_port, is_listening
 from tests.preloaded_python import PYTHON
 from tests.waiting import until
@@ -23,7 +23,7 @@ COATCHECK = [PYTHON, "-m", "coatcheck"]
 HERE = Path(__file__).parent
 
 
-def run(*arguments: str, env: dict[str, str] | None = None) -> Done:
+def run(*arguments: str, env: dict[str, str] | None = None) -> CommandResult:
     return run_here(*arguments, environment={**os.environ, "NO_COLOR": "1", **(env or {})}, folder=Path.cwd())
 
 

@@ -30,7 +30,7 @@ ROWS = {"items": [{"id": number, "name": f"näme {number}"} for number in range(
 TEXT = "first line\nsecond line, with an ünusual one\n"
 
 
-class Done(NamedTuple):
+class CommandResult(NamedTuple):
     returncode: int
     stdout: str
     stderr: str
@@ -58,7 +58,7 @@ OPENED: list[Container] = []
 
 
 @pytest.fixture(autouse=True)
-def closed_again():
+def close_opened():
     yield
     while OPENED:
         OPENED.pop().backend().close()
@@ -78,14 +78,14 @@ def place_of(place: dict[str, str]) -> str:
 def run(monkeypatch, capfdbinary):
     """Run the command line in this process: starting one of its own for each look would take most of the time."""
 
-    def run(place: dict[str, str], *arguments: str) -> Done:
+    def run(place: dict[str, str], *arguments: str) -> CommandResult:
         monkeypatch.setattr(sys, "argv", ["coatcheck", *arguments])
         with monkeypatch.context() as patched:
             for name, value in place.items():
                 patched.setenv(name, value)
             code = main()
         out, err = capfdbinary.readouterr()
-        return Done(code, out.decode(), err.decode())
+        return CommandResult(code, out.decode(), err.decode())
 
     return run
 
@@ -303,7 +303,7 @@ async def test_stats_are_of_all_processes_and_days_and_survive_them(place, run):
 def test_names_that_a_server_invents_fill_no_memory_and_a_lost_store_loses_no_counts():
     lines: dict[str, bytes] = {}
 
-    class Down(InMemoryBackend):
+    class UnavailableBackend(InMemoryBackend):
         up = False
 
         def set(self, key, value, ttl_seconds):
@@ -311,7 +311,7 @@ def test_names_that_a_server_invents_fill_no_memory_and_a_lost_store_loses_no_co
                 raise ObjectStoreUnavailable("It is away.")
             lines[key] = value
 
-    backend, closing = Down(), []
+    backend, closing = UnavailableBackend(), []
     savings = Savings(lambda: backend, closing.append)
     for number in range(2 * MOST_NAMES):
         savings.note("server", f"tool {number}", 10, 1)

@@ -60,16 +60,16 @@ def test_tools_of_a_wrapped_server_take_files_by_reference(run, tmp_path):
     references = [run(str(file))[1] for file in (text, picture)]
     flags = ["--object-store-backend", "sqlite", "--sqlite-path", str(tmp_path / "objects.sqlite")]
 
-    async def pass_them_on():
+    async def call_with_references():
         async with Client(wrap_on_stdio(*flags, "--", *FEATURES, "stdio")) as client:
 
-            async def told(tool, **arguments):
+            async def call_text(tool, **arguments):
                 return words(await client.call_tool(tool, arguments))
 
-            assert await told("length", value=references[0]) == "24000"
-            shown = await told("object_store_get", object_id=references[1])
+            assert await call_text("length", value=references[0]) == "24000"
+            shown = await call_text("object_store_get", object_id=references[1])
             assert "iVBO" not in shown
             part = re.search(r"To view it, give (\S+) \(base64\)", shown).group(1)
-            assert await told("length", value=part) == str(len(base64.b64encode(picture.read_bytes())))
+            assert await call_text("length", value=part) == str(len(base64.b64encode(picture.read_bytes())))
 
-    anyio.run(pass_them_on)
+    anyio.run(call_with_references)

@@ -100,16 +100,16 @@ def test_a_large_value_is_read_in_many_pieces(name, spell):
     assert pieces > len(text) // 1_100_000 + 2
 
 
-async def _turns(work):
+async def _decode_counting_turns(work):
     turns = 0
 
-    async def watch():
+    async def count_turns():
         nonlocal turns
         while True:
             turns += 1
             await checkpoint()
 
-    watching = asyncio.ensure_future(watch())
+    watching = asyncio.ensure_future(count_turns())
     await checkpoint()
     decoded = await work
     watching.cancel()
@@ -122,7 +122,7 @@ def test_others_have_their_turn_while_a_payload_is_decoded(monkeypatch, first):
     monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
     encoded = encode(value)
     work = codec.adecode(metadata_of(encoded), encoded.payload)
-    decoded, turns = asyncio.run(_turns(work))
+    decoded, turns = asyncio.run(_decode_counting_turns(work))
     assert decoded == value
     assert turns > 20
 

@@ -45,7 +45,7 @@ def nested(value: Any, levels: int, *, in_dicts: bool = False) -> Any:
     return value
 
 
-def facts(encoded: Encoded) -> tuple[Any, ...]:
+def measure_chunks(encoded: Encoded) -> tuple[Any, ...]:
     found = encoded.kind, encoded.payload, encoded.type, encoded.length, encoded.careful
     assert (encoded.size, encoded.characters) == (len(encoded.payload), len(encoded.payload.decode()))
     return found
@@ -107,21 +107,21 @@ def containers_of(scalar: st.SearchStrategy[Any], key: st.SearchStrategy[Any]) -
 @settings(max_examples=200)
 def test_a_json_value_in_slices_is_what_it_is_in_one_piece(value):
     with tiny_slices():
-        assert facts(anyio.run(aencode, value)) == facts(encode(value))
+        assert measure_chunks(anyio.run(aencode, value)) == measure_chunks(encode(value))
 
 
 @given(containers_of(strange_scalars, strange_keys))
 @settings(max_examples=300)
 def test_any_other_value_in_slices_is_what_it_is_in_one_piece(value):
     with tiny_slices():
-        assert facts(anyio.run(aencode, value)) == facts(encode(value))
+        assert measure_chunks(anyio.run(aencode, value)) == measure_chunks(encode(value))
 
 
 @given(containers_of(scalars, plain_keys), st.text(max_size=200))
 def test_a_tool_result_in_slices_is_what_it_is_in_one_piece(value, text):
     result = ToolResult({"content": [{"type": "text", "text": text}], "structuredContent": {"result": value}})
     with tiny_slices():
-        assert facts(anyio.run(aencode, result)) == facts(encode(result))
+        assert measure_chunks(anyio.run(aencode, result)) == measure_chunks(encode(result))
 
 
 # Made by the tests that use them: every process that runs tests imports this file.
@@ -149,7 +149,7 @@ def test_a_large_value_in_slices_is_what_it_is_in_one_piece(kind):
     value = LARGE[kind]()
     encoded = anyio.run(aencode, value)
     assert len(piece_sizes(value, careful=encoded.careful)) > 3
-    assert facts(encoded) == facts(encode(value))
+    assert measure_chunks(encoded) == measure_chunks(encode(value))
 
 
 @pytest.mark.parametrize("levels", [1, 50, 198, 199, 200, 201, 252, 253, 254, 300])
@@ -157,8 +157,8 @@ def test_a_large_value_in_slices_is_what_it_is_in_one_piece(kind):
 def test_nesting_ends_at_the_same_level(levels, in_dicts):
     value = [nested(list(range(30)), levels, in_dicts=in_dicts), "beside it"]
     with tiny_slices():
-        assert facts(anyio.run(aencode, value)) == facts(encode(value))
-        assert facts(anyio.run(aencode, [value, 2**70])) == facts(encode([value, 2**70]))
+        assert measure_chunks(anyio.run(aencode, value)) == measure_chunks(encode(value))
+        assert measure_chunks(anyio.run(aencode, [value, 2**70])) == measure_chunks(encode([value, 2**70]))
 
 
 def test_cycles_end_at_the_same_place():
@@ -167,7 +167,7 @@ def test_cycles_end_at_the_same_place():
     twice: dict[str, Any] = {"in": {}, "rest": list(range(60_000))}
     twice["in"]["out"] = twice
     for value in (cycle, twice, [cycle, twice]):
-        assert facts(anyio.run(aencode, value)) == facts(encode(value))
+        assert measure_chunks(anyio.run(aencode, value)) == measure_chunks(encode(value))
 
 
 SURPRISES: dict[str, Callable[[], Any]] = {
@@ -184,7 +184,7 @@ def test_a_heavy_item_among_many_light_ones_is_encoded_in_pieces_too(small, surp
     value = [*[small] * 20_000, SURPRISES[surprise](), *[small] * 20_000]
     encoded = anyio.run(aencode, value)
     assert max(piece_sizes(value)) < 600_000
-    assert facts(encoded) == facts(encode(value))
+    assert measure_chunks(encoded) == measure_chunks(encode(value))
 
 
 def test_a_slice_that_takes_longer_than_those_before_it_is_cut_shorter(monkeypatch):
@@ -192,7 +192,7 @@ def test_a_slice_that_takes_longer_than_those_before_it_is_cut_shorter(monkeypat
     value = [{"n": 1}] * 5000 + [{"text": "x" * 20_000}] * 1000
     encoded = anyio.run(aencode, value)
     assert max(piece_sizes(value)) <= encoder.LOOK_EVERY * 21_000
-    assert facts(encoded) == facts(encode(value))
+    assert measure_chunks(encoded) == measure_chunks(encode(value))
 
 
 @pytest.mark.anyio
@@ -237,7 +237,7 @@ async def test_a_dict_that_changes_while_it_is_encoded_is_stored_all_the_same(mo
         encoded = await aencode(value)
         encoded_whole = encode(value)
         done = True
-    assert facts(encoded) == facts(encoded_whole)
+    assert measure_chunks(encoded) == measure_chunks(encoded_whole)
 
 
 @pytest.mark.parametrize("kind", LARGE)

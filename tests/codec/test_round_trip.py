@@ -20,7 +20,7 @@ from coatcheck.codec import Metadata, decode, dump_json, dump_line, encode, pack
 from tests.strategies import json_values
 
 
-def there_and_back(value: Any) -> Any:
+def round_trip(value: Any) -> Any:
     encoded = encode(value)
     metadata = Metadata(encoded.kind, len(encoded.payload), encoded.type, encoded.length, careful=encoded.careful)
     found, payload = unpack(pack(metadata, encoded.payload))
@@ -44,7 +44,7 @@ class Record:
 
 
 @attrs.define
-class Attributes:
+class AttrsClass:
     number: int
 
 
@@ -61,12 +61,12 @@ class Slotted:
 
 
 @attrs.define
-class HalfMade:
+class PartlyInitialised:
     number: int = 1
     later: int = attrs.field(init=False)
 
 
-class Mixed(BaseModel):
+class UnserializableModel(BaseModel):
     """A model of which pydantic itself cannot make JSON."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -83,7 +83,7 @@ class Hostile:
 
 @given(json_values)
 def test_any_json_value_survives(value):
-    assert there_and_back(value) == value
+    assert round_trip(value) == value
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def test_any_json_value_survives(value):
         (Private(), {"shown": 1, "_kept": 2, "fixed": 3}),
         ([Private()], [{"shown": 1, "_kept": 2, "fixed": 3}]),
         (Slotted(), {"_kept": 2}),
-        (Attributes(3), {"number": 3}),
-        (HalfMade(), {"number": 1}),
+        (AttrsClass(3), {"number": 3}),
+        (PartlyInitialised(), {"number": 1}),
         ({"a": 1, "b": 2}.values(), [1, 2]),
         (datetime.datetime(2020, 1, 2, 3, tzinfo=datetime.UTC), "2020-01-02T03:00:00+00:00"),
         (datetime.timedelta(minutes=1), 60.0),
@@ -119,21 +119,21 @@ def test_any_json_value_survives(value):
     ids=repr,
 )
 def test_values_come_back_as_the_table_says(value, expected):
-    assert there_and_back(value) == expected
+    assert round_trip(value) == expected
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_numbers_that_json_has_not_become_null(number):
-    assert there_and_back([number]) == [None]
+    assert round_trip([number]) == [None]
 
 
 def test_an_integer_of_five_thousand_digits_survives():
     number = 3 * 10**5000 + 7
-    assert there_and_back({"n": number})["n"] == number
+    assert round_trip({"n": number})["n"] == number
 
 
 def test_what_has_no_json_form_is_described_within_a_bound():
-    found = there_and_back(
+    found = round_trip(
         {"o": object(), "h": Hostile(), "f": print, "long": type("X", (), {"__repr__": lambda _: "x" * 10**6})()}
     )
     assert found["o"]["$repr"].startswith("<object object")
@@ -143,7 +143,7 @@ def test_what_has_no_json_form_is_described_within_a_bound():
 
 
 def test_a_model_with_one_strange_member_keeps_the_others():
-    found = there_and_back(Mixed(handle=len, raw=b"\xff\xfe" * 5000))
+    found = round_trip(UnserializableModel(handle=len, raw=b"\xff\xfe" * 5000))
     assert found["Name"] == "x"
     assert found["raw"]["bytes"] == 10_000
     assert found["handle"]["$repr"] == "<built-in function len>"
@@ -151,14 +151,14 @@ def test_a_model_with_one_strange_member_keeps_the_others():
 
 
 def test_bytes_that_do_not_lie_side_by_side_are_kept():
-    assert there_and_back(memoryview(b"abcd")[::2]) == {"$base64": "YWM=", "bytes": 2}
+    assert round_trip(memoryview(b"abcd")[::2]) == {"$base64": "YWM=", "bytes": 2}
 
 
 def test_a_key_that_is_a_tuple_can_be_told_from_others():
     deep: Any = ()
     for _ in range(2_000):
         deep = (deep,)
-    found = there_and_back({(1, 2): "a", (1, 3): "b", ("x" * 9999,): "c", deep: "d"})
+    found = round_trip({(1, 2): "a", (1, 3): "b", ("x" * 9999,): "c", deep: "d"})
     assert list(found.values()) == ["a", "b", "c", "d"]
     assert list(found)[:2] == ["(1, 2)", "(1, 3)"]
     assert all(len(name) < 1100 for name in found)
@@ -167,25 +167,25 @@ def test_a_key_that_is_a_tuple_can_be_told_from_others():
 def test_cycles_end():
     cycle: list[Any] = [1]
     cycle.append({"again": cycle})
-    found = there_and_back(cycle)
+    found = round_trip(cycle)
     assert found[0] == 1
     assert found[1]["again"]["$repr"] == "<list of 2 items, nested too deeply or inside itself>"
     lonely: list[Any] = []
     lonely.append(lonely)
-    assert there_and_back([lonely])[0][0]["$repr"].startswith("<list of 1 item, ")
+    assert round_trip([lonely])[0][0]["$repr"].startswith("<list of 1 item, ")
 
 
 def test_nesting_beyond_the_limit_is_described_and_the_rest_kept():
     deep: Any = "bottom"
     for _ in range(100_000):
         deep = [deep]
-    found = there_and_back({"deep": deep, "other": 1})
+    found = round_trip({"deep": deep, "other": 1})
     assert found["other"] == 1
 
 
 def test_one_strange_part_leaves_the_others_as_they_are():
     rows = [{"n": n} for n in range(100)]
-    assert there_and_back([*rows, {"n": object()}])[:100] == rows
+    assert round_trip([*rows, {"n": object()}])[:100] == rows
 
 
 def test_metadata_is_read_from_the_first_bytes_alone():
@@ -228,4 +228,4 @@ def test_numpy_is_not_imported_for_values_that_are_none_of_its_own():
 
 def test_arrays_and_scalars_of_numpy_become_lists_and_numbers():
     values = {"array": numpy.array([[1, 2], [3, 4]]), "number": numpy.float64(1.5), "flag": numpy.bool_(True)}
-    assert there_and_back(values) == {"array": [[1, 2], [3, 4]], "number": 1.5, "flag": True}
+    assert round_trip(values) == {"array": [[1, 2], [3, 4]], "number": 1.5, "flag": True}

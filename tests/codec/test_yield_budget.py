@@ -18,7 +18,7 @@ def always_due(monkeypatch):
     monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
 
 
-async def rests(monkeypatch, computing: float) -> int:
+async def count_rests(monkeypatch, computing: float) -> int:
     """How many rests a pause has, while another task computes in each turn of the loop until the third rest."""
     count = 0
     rest = anyio.sleep
@@ -46,13 +46,13 @@ async def rests(monkeypatch, computing: float) -> int:
 
 async def test_a_pause_is_short_where_nobody_else_has_anything_to_do(monkeypatch):
     monkeypatch.setattr(yield_budget, "QUIET", 0.1)  # however slow the machine
-    assert await rests(monkeypatch, 0) == 0
+    assert await count_rests(monkeypatch, 0) == 0
 
 
 @pytest.mark.parametrize(("longest", "fewest"), [(60.0, 3), (0.0, 0)])
 async def test_a_pause_lasts_while_others_compute_up_to_a_bound(monkeypatch, longest, fewest):
     monkeypatch.setattr(yield_budget, "MOST_REST", longest)
-    found = await rests(monkeypatch, 0.001)
+    found = await count_rests(monkeypatch, 0.001)
     assert found >= fewest
     assert fewest or not found
 
@@ -73,13 +73,13 @@ async def test_a_value_is_freed_piece_by_piece_and_what_is_used_stays():
     used = pieces[20][3]
     seen = []
 
-    async def watch() -> None:
+    async def observe() -> None:
         while True:
             seen.append(Part.alive)
             await checkpoint()
 
     async with anyio.create_task_group() as group:
-        group.start_soon(watch)
+        group.start_soon(observe)
         await free_chunks(pieces)
         group.cancel_scope.cancel()
     assert {*range(10, 491, 10)} <= {alive - alive % 10 for alive in seen}

@@ -35,7 +35,7 @@ def container() -> Container:
     return made
 
 
-def keep(container: Any) -> Callable[[], str]:
+def record_rows(container: Any) -> Callable[[], str]:
     @container.explorable()
     def rows() -> str:
         return "\n".join(f"line {number} of a long text" for number in range(2000))
@@ -44,7 +44,7 @@ def keep(container: Any) -> Callable[[], str]:
 
 
 def backend(container: Any) -> None:
-    fake, decorated = InMemoryBackend(), keep(container)
+    fake, decorated = InMemoryBackend(), record_rows(container)
     with container.backend.override(fake):
         decorated()
     with overridden(container, backend=fake):
@@ -54,7 +54,7 @@ def backend(container: Any) -> None:
 
 
 def settings(container: Any) -> None:
-    decorated = keep(container)
+    decorated = record_rows(container)
     with overridden(container, settings=Settings(preview_limit=700)):
         assert len(decorated()) <= 700
     assert len(decorated()) > 700
@@ -68,7 +68,7 @@ def tenancy(container: Any) -> None:
 
 
 def store(container: Any) -> None:
-    fake, decorated = ObjectStore(InMemoryBackend()), keep(container)
+    fake, decorated = ObjectStore(InMemoryBackend()), record_rows(container)
     with container.store.override(fake):
         decorated()
         assert container.health() is not None
@@ -91,7 +91,7 @@ def interceptor(container: Any) -> None:
 
 
 def explorer(container: Any) -> None:
-    decorated = keep(container)
+    decorated = record_rows(container)
     with container.explorer.override(providers.Factory(Explorer, container.store.provider, preview_limit=600)):
         assert len(decorated()) <= 600
     assert len(decorated()) > 600

@@ -26,11 +26,11 @@ class Host(containers.DeclarativeContainer):
     )
 
 
-def alone() -> Container:
+def default_container() -> Container:
     return Container(settings=Settings(object_store_ttl=60))
 
 
-def given_a_backend() -> Container:
+def container_with_backend() -> Container:
     return Container(settings=Settings(object_store_ttl=60), backend=providers.ThreadSafeSingleton(InMemoryBackend))
 
 
@@ -38,7 +38,7 @@ def embedded() -> Any:
     return Host(config={"coatcheck": {"object_store_ttl": 60}}).coatcheck()
 
 
-@pytest.fixture(params=[alone, given_a_backend, embedded])
+@pytest.fixture(params=[default_container, container_with_backend, embedded])
 def container(request: pytest.FixtureRequest) -> Any:
     return request.param()
 
@@ -59,7 +59,7 @@ def block(container: Container) -> dict[str, Callable[[], Any]]:
     }
 
 
-BLOCKS = list(block(alone()))
+BLOCKS = list(block(default_container()))
 
 
 @pytest.mark.parametrize("kind", BLOCKS)
@@ -154,17 +154,17 @@ def test_an_override_holds_in_all_threads(container):
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-@pytest.mark.parametrize("make", [alone, embedded])
+@pytest.mark.parametrize("make", [default_container, embedded])
 async def test_what_the_block_opens_is_closed_with_it_and_nothing_else(make, tmp_path, monkeypatch, asynchronous):
     outside: list[str] = []
     closed: list[SQLiteBackend] = []
     close = SQLiteBackend.close
 
-    def noted(backend: SQLiteBackend) -> None:
+    def noting_close(backend: SQLiteBackend) -> None:
         closed.append(backend)
         close(backend)
 
-    monkeypatch.setattr(SQLiteBackend, "close", noted)
+    monkeypatch.setattr(SQLiteBackend, "close", noting_close)
     container = make()
     async with running(container):
         container.exit_stack().callback(outside.append, "closed")
@@ -190,13 +190,13 @@ async def use(container: Container) -> tuple[Any, Any]:
 
 
 def test_a_backend_that_was_passed_in_is_not_closed(container):
-    class Closing(InMemoryBackend):
+    class ClosableBackend(InMemoryBackend):
         closed = False
 
         def close(self) -> None:
             self.closed = True
 
-    backend = Closing()
+    backend = ClosableBackend()
     with overridden(container, backend=backend):
         container.store().put(1)
     assert not backend.closed
@@ -211,7 +211,7 @@ def test_leaving_with_an_error_restores_too(container):
 
 def test_nothing_to_override_is_an_error():
     with pytest.raises(TypeError, match="backend=, settings=, tenancy= or codec="):
-        overridden(alone())
+        overridden(default_container())
 
 
 async def test_the_parts_of_a_host_that_share_the_store_follow():

@@ -27,7 +27,7 @@ def container() -> Container:
     return Container(settings=Settings())
 
 
-def note_closing(container: Container) -> list[str]:
+def record_closing(container: Container) -> list[str]:
     closed: list[str] = []
     container.exit_stack().callback(closed.append, "closed")
     return closed
@@ -35,7 +35,7 @@ def note_closing(container: Container) -> list[str]:
 
 async def test_nested_blocks_close_once_at_the_end(container):
     async with running(container):
-        closed = note_closing(container)
+        closed = record_closing(container)
         store = container.store()
         async with running(container):
             assert container.store() is store
@@ -52,7 +52,7 @@ async def test_blocks_at_the_same_time_share_the_container_until_the_last_one_en
 
     async def first() -> None:
         async with running(container):
-            closed.extend(note_closing(container))
+            closed.extend(record_closing(container))
             stores.append(container.store())
             entered.set()
             await leave.wait()
@@ -76,7 +76,7 @@ def test_blocks_in_two_event_loops_share_the_container(container):
     async def other() -> None:
         async with running(container):
             stores.append(container.store())
-            closed.append(note_closing(container))
+            closed.append(record_closing(container))
             inside.set()
             await asyncio.to_thread(leave.wait)
 
@@ -106,7 +106,7 @@ async def test_a_block_that_fails_to_begin_leaves_the_others_alone(container):
     backend = Failing()
     container = Container(settings=Settings(), backend=backend)
     async with running(container):
-        closed = note_closing(container)
+        closed = record_closing(container)
         backend.failing = True
         with pytest.raises(ObjectStoreUnavailable):
             async with running(container):
@@ -115,7 +115,7 @@ async def test_a_block_that_fails_to_begin_leaves_the_others_alone(container):
     assert closed == ["closed"]
     backend.failing = False
     async with running(container):
-        closed = note_closing(container)
+        closed = record_closing(container)
     assert closed == ["closed"]
 
 

@@ -26,7 +26,7 @@ Change = Callable[[Any], object]
 MISTAKES: list[tuple[str, str, Change]] = []
 
 
-def mistake(name: str, says: str) -> Callable[[Change], Change]:
+def mistaken_part(name: str, says: str) -> Callable[[Change], Change]:
     def keep(change: Change) -> Change:
         MISTAKES.append((name, says, change))
         return change
@@ -34,11 +34,11 @@ def mistake(name: str, says: str) -> Callable[[Change], Change]:
     return keep
 
 
-def fresh(**parts: Any) -> Container:
+def new_container(**parts: Any) -> Container:
     return Container(settings=Settings(), **parts)
 
 
-class Needing(InMemoryBackend):
+class ToolsetWithStore(InMemoryBackend):
     def __init__(self, store: Any) -> None:
         super().__init__()
 
@@ -47,88 +47,90 @@ def report(title: str) -> str:
     return title
 
 
-@mistake("unknown-argument", r"store: ObjectStore\(\) does not accept .*'tll'.*Its parameters are: backend, ttl")
+@mistaken_part("unknown-argument", r"store: ObjectStore\(\) does not accept .*'tll'.*Its parameters are: backend, ttl")
 def _(c):
     c.store.override(providers.ThreadSafeSingleton(ObjectStore, c.backend, tll=5))
 
 
-@mistake("missing-argument", r"store: ObjectStore\(\) is not given backend")
+@mistaken_part("missing-argument", r"store: ObjectStore\(\) is not given backend")
 def _(c):
     c.store.override(providers.ThreadSafeSingleton(ObjectStore))
 
 
-@mistake("missing-argument", r"explorer: Explorer\(\) is not given store")
+@mistaken_part("missing-argument", r"explorer: Explorer\(\) is not given store")
 def _(c):
     c.explorer.override(providers.Factory(Explorer))
 
 
-@mistake("cycle", r"backend: a cycle: backend → store → backend")
+@mistaken_part("cycle", r"backend: a cycle: backend → store → backend")
 def _(c):
-    c.backend.override(providers.ThreadSafeSingleton(Needing, c.store))
+    c.backend.override(providers.ThreadSafeSingleton(ToolsetWithStore, c.store))
 
 
-@mistake("captive-dependency", r"sandbox: it is shared but holds Factory\(dict\)")
+@mistaken_part("captive-dependency", r"sandbox: it is shared but holds Factory\(dict\)")
 def _(c):
     c.sandbox.override(providers.ThreadSafeSingleton(lambda part: part, providers.Factory(dict)))
 
 
-@mistake("captive-dependency", r"sandbox: it is shared but holds Callable\(InMemoryBackend\)")
+@mistaken_part("captive-dependency", r"sandbox: it is shared but holds Callable\(InMemoryBackend\)")
 def _(c):
     c.sandbox.override(providers.ThreadSafeSingleton(lambda part: part, providers.Callable(InMemoryBackend)))
 
 
-@mistake("captive-dependency", r"sandbox: it is shared but holds Factory\(dict\)")
+@mistaken_part("captive-dependency", r"sandbox: it is shared but holds Factory\(dict\)")
 def _(c):
     through = providers.Callable(lambda part: part, providers.Factory(dict))
     c.sandbox.override(providers.ThreadSafeSingleton(lambda part: part, through))
 
 
-@mistake("wrong-type", r"store: InMemoryBackend was passed where ObjectStore is expected: it lacks afetch")
+@mistaken_part("wrong-type", r"store: InMemoryBackend was passed where ObjectStore is expected: it lacks afetch")
 def _(c):
     c.store.override(InMemoryBackend())
 
 
-@mistake("wrong-type", r"store: InMemoryBackend was passed where ObjectStore is expected")
+@mistaken_part("wrong-type", r"store: InMemoryBackend was passed where ObjectStore is expected")
 def _(c):
     c.store.override(providers.ThreadSafeSingleton(InMemoryBackend))
 
 
-@mistake("wrong-type", r"settings: dict was passed where Settings is expected")
+@mistaken_part("wrong-type", r"settings: dict was passed where Settings is expected")
 def _(c):
     c.settings.override({"object_store_ttl": 3})
 
 
-@mistake("class-not-instance", r"backend: the class InMemoryBackend was passed: pass an instance, InMemoryBackend\(…\)")
+@mistaken_part(
+    "class-not-instance", r"backend: the class InMemoryBackend was passed: pass an instance, InMemoryBackend\(…\)"
+)
 def _(c):
     c.backend.override(InMemoryBackend)
 
 
-@mistake("shared-factory", r"explorer: Object gives one object to all")
+@mistaken_part("shared-factory", r"explorer: Object gives one object to all")
 def _(c):
     c.explorer.override(Explorer(c.store()))
 
 
-@mistake("not-thread-safe", r"store: Singleton\(ObjectStore\) may create several objects")
+@mistaken_part("not-thread-safe", r"store: Singleton\(ObjectStore\) may create several objects")
 def _(c):
     c.store.override(providers.Singleton(ObjectStore, c.backend))
 
 
-@mistake("not-shared", r"backend: Factory\(InMemoryBackend\) creates a new object at each call")
+@mistaken_part("not-shared", r"backend: Factory\(InMemoryBackend\) creates a new object at each call")
 def _(c):
     c.backend.override(providers.Factory(InMemoryBackend))
 
 
-@mistake("not-shared", r"store: ThreadLocalSingleton\(ObjectStore\) creates a new object")
+@mistaken_part("not-shared", r"store: ThreadLocalSingleton\(ObjectStore\) creates a new object")
 def _(c):
     c.store.override(providers.ThreadLocalSingleton(ObjectStore, c.backend))
 
 
-@mistake("wrong-type", r"namespace: str was passed where a function that gives the namespace is expected")
+@mistaken_part("wrong-type", r"namespace: str was passed where a function that gives the namespace is expected")
 def _(c):
     c.namespace.override("eu")
 
 
-@mistake("asynchronous-provider", r"backend: Coroutine\(.*make\) gives a coroutine")
+@mistaken_part("asynchronous-provider", r"backend: Coroutine\(.*make\) gives a coroutine")
 def _(c):
     async def make() -> InMemoryBackend:
         return InMemoryBackend()
@@ -136,7 +138,7 @@ def _(c):
     c.backend.override(providers.Coroutine(make))
 
 
-@mistake("asynchronous-provider", r"backend: ThreadSafeSingleton\(.*make\) gives a coroutine")
+@mistaken_part("asynchronous-provider", r"backend: ThreadSafeSingleton\(.*make\) gives a coroutine")
 def _(c):
     async def make() -> InMemoryBackend:
         return InMemoryBackend()
@@ -144,7 +146,7 @@ def _(c):
     c.backend.override(providers.ThreadSafeSingleton(make))
 
 
-@mistake("asynchronous-backend", r"backend: set of the backend are coroutines.*aset")
+@mistaken_part("asynchronous-backend", r"backend: set of the backend are coroutines.*aset")
 def _(c):
     class Coroutines(InMemoryBackend):
         async def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None: ...  # type: ignore[override]
@@ -152,41 +154,41 @@ def _(c):
     c.backend.override(Coroutines())
 
 
-@mistake("unknown-branch", r"backend: the settings ask for 'memory', and the Selector has: redis")
+@mistaken_part("unknown-branch", r"backend: the settings ask for 'memory', and the Selector has: redis")
 def _(c):
     redis = providers.ThreadSafeSingleton(InMemoryBackend)
     c.backend.override(providers.Selector(c.settings.provided.object_store_backend, redis=redis))
 
 
-@mistake("unknown-attribute", r"there is no attribute 'object_store_tll'. Did you mean object_store_ttl\?")
+@mistaken_part("unknown-attribute", r"there is no attribute 'object_store_tll'. Did you mean object_store_ttl\?")
 def _(c):
     ttl = c.settings.provided.object_store_tll
     c.store.override(providers.ThreadSafeSingleton(ObjectStore, c.backend, ttl=ttl))
 
 
-@mistake("malformed-registry", r"tools\['report'\]: a registry maps names to pairs.*here is: function")
+@mistaken_part("malformed-registry", r"tools\['report'\]: a registry maps names to pairs.*here is: function")
 def _(c):
     c.tools.add_args(providers.Object({"report": report}))
 
 
-@mistake("malformed-registry", r"tools: a registry maps names to pairs.*here is: list")
+@mistaken_part("malformed-registry", r"tools: a registry maps names to pairs.*here is: list")
 def _(c):
     c.tools.add_args(providers.Object(["report"]))
 
 
-@mistake("duplicate-tool", r"tools: two registries have tools of the same name: object_store_get")
+@mistaken_part("duplicate-tool", r"tools: two registries have tools of the same name: object_store_get")
 def _(c):
     c.tools.add_args(providers.Object({"object_store_get": (report, ToolConfig())}))
 
 
-@mistake(
+@mistaken_part(
     "unknown-tool-parameter", r"tools\['report'\]: .*'titel', which is no parameter of report.*Did you mean 'title'"
 )
 def _(c):
     c.tools.add_args(providers.Object({"report": (report, ToolConfig(custom_args={"titel": "x"}))}))
 
 
-@mistake("missing-input", "settings is missing: pass it when the container is created")
+@mistaken_part("missing-input", "settings is missing: pass it when the container is created")
 def _(c):
     c.settings.reset_override()
     c.settings.set_default(None)
@@ -196,7 +198,7 @@ def _(c):
     ("name", "says", "change"), MISTAKES, ids=[f"{name}-{n}" for n, (name, *_) in enumerate(MISTAKES)]
 )
 def test_a_mistake_is_found_and_named(name, says, change):
-    container = fresh()
+    container = new_container()
     change(container)
     with pytest.raises(WiringError) as caught:
         validate(container)
@@ -232,14 +234,14 @@ def test_the_settings_alone_are_named_when_they_are_no_settings():
 
 
 def test_what_is_harmless_passes():
-    class Late(InMemoryBackend):
+    class ToolsetWithProvider(InMemoryBackend):
         def __init__(self, store: Callable[[], ObjectStore]) -> None:
             super().__init__()
 
-    container = fresh()
-    container.backend.override(providers.ThreadSafeSingleton(Late, container.store.provider))
+    container = new_container()
+    container.backend.override(providers.ThreadSafeSingleton(ToolsetWithProvider, container.store.provider))
     validate(container)
-    container = fresh()
+    container = new_container()
     container.store.override(ObjectStore(container.backend))
     validate(container)
     assert container.store().get(container.store().put("x")) == "x"
@@ -247,7 +249,7 @@ def test_what_is_harmless_passes():
 
 def test_what_is_no_container_is_refused():
     with pytest.raises(TypeError, match="takes a container, not ObjectStore"):
-        validate(fresh().store())
+        validate(new_container().store())
 
 
 def test_a_whole_host_is_accepted_with_everything_that_hosts_have():
@@ -301,7 +303,7 @@ def test_settings_of_a_host_that_do_not_fit_name_their_section_and_field(section
 
 @pytest.mark.anyio
 async def test_an_override_that_comes_too_late_is_a_warning():
-    container = fresh()
+    container = new_container()
     async with running(container):
         with container.settings.override(Settings(object_store_ttl=5)), pytest.warns(WiringWarning) as caught:
             validate(container)

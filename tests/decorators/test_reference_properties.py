@@ -19,15 +19,15 @@ values = st.recursive(
 )
 
 
-def meant(value: Any) -> Any:
+def resolved_value(value: Any) -> Any:
     if value == MARK:
         return ["the value"]
     if isinstance(value, str):
         return unescape(value)
     if isinstance(value, list):
-        return [meant(part) for part in value]
+        return [resolved_value(part) for part in value]
     if isinstance(value, dict):
-        return {key: meant(part) for key, part in value.items()}
+        return {key: resolved_value(part) for key, part in value.items()}
     return value
 
 
@@ -54,7 +54,7 @@ def tool(x: Any) -> Any:
 def test_references_become_their_values_and_all_else_stays(value: Any) -> None:
     store = ObjectStore(InMemoryBackend())
     store.put({"mark": ["the value"]})
-    assert referenceable(object_store=store)(tool)(value) == meant(value)
+    assert referenceable(object_store=store)(tool)(value) == resolved_value(value)
 
 
 @settings(max_examples=300, deadline=None)

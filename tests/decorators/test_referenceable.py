@@ -249,13 +249,13 @@ def test_literal_parameters_pass_untouched(store: ObjectStore) -> None:
 def test_a_method_can_be_decorated_in_its_class(store: ObjectStore) -> None:
     store.put(RECORDS)
 
-    class Desk(dict[str, Any]):
+    class Lookup(dict[str, Any]):
         @referenceable(object_store=store)
         def find(self, key: str, limit: "int" = 3) -> str:
             return f"{key}{limit}"
 
-    assert Desk(a="@obj_404").find("@obj_001.note", limit="2") == "hello2"  # type: ignore[arg-type]
-    assert list(inspect.signature(Desk().find).parameters) == ["key", "limit"]
+    assert Lookup(a="@obj_404").find("@obj_001.note", limit="2") == "hello2"  # type: ignore[arg-type]
+    assert list(inspect.signature(Lookup().find).parameters) == ["key", "limit"]
 
 
 def test_a_wrong_call_is_the_usual_type_error_with_the_functions_name(resolved: Callable[..., Any]) -> None:

@@ -19,7 +19,7 @@ KEYS = {"key-of-ada": "ada", "key-of-grace": "grace"}
 FAST_RETRIES = RetryPolicy(first_delay=0.01, longest_delay=0.5)
 
 
-class Exchangeable:
+class ReplaceableApplication:
     """An ASGI application that stays while what answers changes with each test."""
 
     platform: SimulatedPlatform
@@ -54,22 +54,22 @@ def listening(application, lifespan="off") -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def exchangeable() -> Iterator[tuple[Exchangeable, str]]:
-    application = Exchangeable()
+def replaceable() -> Iterator[tuple[ReplaceableApplication, str]]:
+    application = ReplaceableApplication()
     with listening(application) as url:
         yield application, url
 
 
 @pytest.fixture
-def platform(exchangeable) -> SimulatedPlatform:
+def platform(replaceable) -> SimulatedPlatform:
     """A simulated platform of the test's own, which listens at `api_url`."""
-    exchangeable[0].platform = SimulatedPlatform(keys=KEYS, deploy_seconds=0.0)
-    return exchangeable[0].platform
+    replaceable[0].platform = SimulatedPlatform(keys=KEYS, deploy_seconds=0.0)
+    return replaceable[0].platform
 
 
 @pytest.fixture
-def api_url(exchangeable, platform) -> str:
-    return f"{exchangeable[1]}/api"
+def api_url(replaceable, platform) -> str:
+    return f"{replaceable[1]}/api"
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ ROWS = {
         },
     ),
     "search stream": Row(
-        lambda c: drained(searches(c).stream(PIPELINE, "notice period")),
+        lambda c: collect_events(searches(c).stream(PIPELINE, "notice period")),
         "POST", f"{WS}/pipelines/{PIPELINE}/search-stream",
         body={"query": "notice period", "include_result": True, "debug": False, "view_prompts": False},
     ),
@@ -218,7 +218,7 @@ ROWS = {
 }  # fmt: skip
 
 
-async def drained(stream):
+async def collect_events(stream):
     return [event async for event in stream]
 
 

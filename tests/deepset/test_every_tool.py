@@ -54,7 +54,7 @@ async def test_over_stdio_where_the_model_names_the_workspace(api_url, platform)
 
 
 @contextlib.contextmanager
-def in_this_process(**given: Any) -> Iterator[str]:
+def serve_in_process(**given: Any) -> Iterator[str]:
     """Serve over HTTP what the arguments of `configure_mcp_server` say, and give the URL."""
     containers: list[Any] = []
     server: MCPServer[Any] = MCPServer("deepset", lifespan=lambda _: running(containers[0]))
@@ -64,7 +64,7 @@ def in_this_process(**given: Any) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def url_for_keys_of_requests(exchangeable) -> Iterator[str]:
+def url_for_keys_of_requests(replaceable) -> Iterator[str]:
     """The command, with keys from requests and one workspace."""
     flags = [
         "--api-key-from-auth-header",
@@ -73,7 +73,7 @@ def url_for_keys_of_requests(exchangeable) -> Iterator[str]:
         "--docs-share-url",
         SimulatedPlatform().share_url(),
     ]
-    with over_http(*flags, "--api-url", f"{exchangeable[1]}/api") as url:
+    with over_http(*flags, "--api-url", f"{replaceable[1]}/api") as url:
         yield url
 
 
@@ -88,7 +88,7 @@ async def test_over_http_two_users_name_the_workspace_themselves(api_url, platfo
         "deepset_api_url": api_url,
         "deepset_docs_shareable_prototype_url": platform.share_url(),
     }
-    with in_this_process(**given) as url:
+    with serve_in_process(**given) as url:
         await two_users(url, "default", "legacy", platform)
 
 
@@ -123,7 +123,7 @@ async def test_over_http_a_server_may_have_a_key_of_its_own(workspace, api_url, 
         "deepset_api_url": api_url,
         "deepset_docs_shareable_prototype_url": platform.share_url(),
     }
-    with in_this_process(**given) as url:
+    with serve_in_process(**given) as url:
         async with client_of(url, None) as client:
             await Session(client, workspace).call("get_pipeline", "config_yaml", pipeline_name=PIPELINE)
             listing = await client.call_tool("object_store_list", {})

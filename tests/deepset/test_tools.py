@@ -32,7 +32,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(autouse=True)
-def no_variables(monkeypatch):
+def without_environment(monkeypatch):
     for name in ("API_KEY", "API_URL", "WORKSPACE", "DOCS_SHARE_URL", "CLIENT_TIMEOUT", "WORKSPACE_MODE"):
         monkeypatch.delenv(f"DEEPSET_{name}", raising=False)
 
@@ -64,7 +64,7 @@ async def client(api_url) -> AsyncIterator[Client]:
         yield made
 
 
-async def refused(client, name, **arguments) -> str:
+async def error_of(client, name, **arguments) -> str:
     result = await client.call_tool(name, arguments)
     assert result.is_error, text_of(result)
     return text_of(result)
@@ -72,7 +72,7 @@ async def refused(client, name, **arguments) -> str:
 
 async def test_a_bad_key_is_for_the_user_to_repair(api_url):
     async with served(host_for(settings_for(api_url, api_key="wrong-key"))) as client:
-        said = await refused(client, "list_pipelines")
+        said = await error_of(client, "list_pipelines")
     assert "(401)" in said
     assert "ask the user to check the deepset API key" in said
     assert "wrong-key" not in said
@@ -80,7 +80,7 @@ async def test_a_bad_key_is_for_the_user_to_repair(api_url):
 
 async def test_an_unknown_workspace_is_told_with_what_names_them(api_url):
     async with served(host_for(settings_for(api_url, workspace="nowhere"))) as client:
-        said = await refused(client, "list_pipelines")
+        said = await error_of(client, "list_pipelines")
     assert "Workspace 'nowhere' not found (404)" in said
     assert "list_workspaces names the workspaces" in said
 
@@ -134,7 +134,7 @@ async def test_tools_that_are_not_listed_are_named_nowhere(api_url):
             assert tool.description
             assert not others.search(f"{tool.description} {tool.input_schema}"), tool.name
         for name, arguments in (("get_pipeline", {"pipeline_name": "no"}), ("get_index", {"index_name": "no"})):
-            said = await refused(client, name, **arguments)
+            said = await error_of(client, name, **arguments)
             assert said.endswith("Check the spelling.")
             assert not others.search(said)
     await host.clients().aclose()
@@ -159,7 +159,7 @@ async def test_errors_of_a_configuration_are_told_with_their_places(client):
 
 async def test_a_whole_object_in_place_of_its_configuration_is_refused(client, platform):
     reference = reference_in(text_of(await client.call_tool("get_pipeline", {"pipeline_name": PIPELINE})))
-    said = await refused(client, "create_pipeline", pipeline_name="whole", yaml_configuration=reference)
+    said = await error_of(client, "create_pipeline", pipeline_name="whole", yaml_configuration=reference)
     assert "Add .config_yaml to the reference" in said
     assert "whole" not in platform.state.workspaces["default"].pipelines
 
@@ -167,31 +167,31 @@ async def test_a_whole_object_in_place_of_its_configuration_is_refused(client, p
 async def test_a_timeout_says_what_to_do(api_url, platform):
     platform.faults.add(FaultRule(delay=60))
     async with served(host_for(settings_for(api_url, client_timeout=0.1))) as client:
-        assert "Try again later" in await refused(client, "list_pipelines")
-        said = await refused(client, "create_pipeline_version", pipeline_name=PIPELINE, yaml_configuration="a: b")
+        assert "Try again later" in await error_of(client, "list_pipelines")
+        said = await error_of(client, "create_pipeline_version", pipeline_name=PIPELINE, yaml_configuration="a: b")
     assert "It may have been carried out all the same" in said
 
 
 async def test_a_failure_of_the_platform_says_what_to_do(client, platform):
     platform.faults.add(FaultRule(status=500))
-    said = await refused(client, "get_pipeline", pipeline_name=PIPELINE)
+    said = await error_of(client, "get_pipeline", pipeline_name=PIPELINE)
     assert "(500)" in said
     assert "try once more in a minute" in said
 
 
 async def test_a_rate_limit_says_how_long_to_wait(client, platform):
     platform.faults.add(FaultRule(status=429, retry_after=40))
-    assert "wait 40 s, then make the same call again" in await refused(client, "list_indexes")
+    assert "wait 40 s, then make the same call again" in await error_of(client, "list_indexes")
 
 
 async def test_a_platform_that_is_not_there_says_what_to_check():
     settings = DeepsetSettings(api_url="http://127.0.0.1:9/api", api_key="k", workspace="default")
     async with served(host_for(settings)) as client:
-        assert "check DEEPSET_API_URL" in await refused(client, "list_pipelines")
+        assert "check DEEPSET_API_URL" in await error_of(client, "list_pipelines")
 
 
 async def test_a_pipeline_that_is_not_deployed_is_not_searched(client):
-    said = await refused(client, "search_pipeline", pipeline_name="faq-onboarding-02", query="x")
+    said = await error_of(client, "search_pipeline", pipeline_name="faq-onboarding-02", query="x")
     assert "is not deployed" in said
     assert "deploy_pipeline" in said
 
@@ -235,7 +235,7 @@ async def test_a_deployment_that_fails_says_where_to_look(client, platform):
     config = platform.state.workspaces["default"].pipelines[PIPELINE].versions[0]["config_yaml"]
     yaml = config.replace("OPENAI_API_KEY", "NOT_THERE")
     await client.call_tool("create_pipeline", {"pipeline_name": "unset", "yaml_configuration": yaml})
-    said = await refused(client, "deploy_pipeline", pipeline_name="unset")
+    said = await error_of(client, "deploy_pipeline", pipeline_name="unset")
     assert 'get_pipeline_logs(pipeline_name="unset", level="error")' in said
     logs = text_of(await client.call_tool("get_pipeline_logs", {"pipeline_name": "unset", "level": "error"}))
     assert "The secret NOT_THERE is not set" in logs
@@ -288,7 +288,7 @@ async def test_a_configuration_passes_by_reference_byte_for_byte(client, platfor
     [("top_k: 99", "is not in the configuration"), ("- sender:", "is in the configuration 4 times")],
 )
 async def test_a_snippet_must_be_there_once(snippet, expected, client, platform):
-    said = await refused(
+    said = await error_of(
         client, "update_index", index_name="billing-files-00", original_config_snippet=snippet,
         replacement_config_snippet="x",
     )  # fmt: skip
@@ -297,7 +297,7 @@ async def test_a_snippet_must_be_there_once(snippet, expected, client, platform)
 
 
 async def test_nothing_to_change_is_an_error(client):
-    said = await refused(client, "patch_pipeline_version", pipeline_name=PIPELINE, version_id="v")
+    said = await error_of(client, "patch_pipeline_version", pipeline_name=PIPELINE, version_id="v")
     assert "Nothing to change" in said
 
 
@@ -326,8 +326,8 @@ async def test_the_model_names_the_workspace_where_none_is_fixed(api_url, platfo
         assert "workspace" in tools["list_pipelines"].input_schema["required"]
         assert "workspace" not in tools["list_secrets"].input_schema["properties"]
         await Session(client, "default").call("list_pipelines", "total")
-        assert "Workspace 'lab' not found" in await refused(client, "list_pipelines", workspace="lab")
-        assert "cannot be a name" in await refused(client, "list_pipelines", workspace="..")
+        assert "Workspace 'lab' not found" in await error_of(client, "list_pipelines", workspace="lab")
+        assert "cannot be a name" in await error_of(client, "list_pipelines", workspace="..")
 
 
 async def test_docs_are_offered_only_with_a_share_url(client, api_url, platform):
@@ -346,7 +346,7 @@ async def test_docs_are_offered_only_with_a_share_url(client, api_url, platform)
 async def test_guides_are_listed_in_the_description(client):
     tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     assert "- build-a-pipeline: From a task to a deployed pipeline" in tools["load_skill"].description
-    assert "there are: analyse-searches, build-a-pipeline" in await refused(client, "load_skill", skill_name="x")
+    assert "there are: analyse-searches, build-a-pipeline" in await error_of(client, "load_skill", skill_name="x")
 
 
 async def test_an_embedding_model_may_rank_in_place_of_words(api_url):
@@ -402,7 +402,7 @@ async def test_a_server_of_one_s_own_takes_keys_from_requests(api_url, platform)
         async with client_of(f"{url}/mcp", "key-of-ada") as ada, client_of(f"{url}/mcp", "key-of-grace") as grace:
             kept = reference_in(text_of(await ada.call_tool("list_pipelines", {})))
             assert not (await ada.call_tool("object_store_get", {"object_id": kept})).is_error
-            assert "not found" in await refused(grace, "object_store_get", object_id=kept)
+            assert "not found" in await error_of(grace, "object_store_get", object_id=kept)
             assert kept not in text_of(await grace.call_tool("object_store_list", {}))
         sent = len(platform.requests)
         async with httpx2.AsyncClient(timeout=60) as http:

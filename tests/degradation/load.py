@@ -69,15 +69,15 @@ class Load:
             for number in range(callers):
                 tasks.start_soon(self._caller, number, end)
 
-    async def lost(self) -> list[Kept]:
+    async def missing_objects(self) -> list[Kept]:
         """Give what was kept and is not there any more; what is there must be what it was."""
-        lost = []
+        missing_objects = []
         for object_id, kept in self.kept.items():
             try:
                 assert (await self._store.afetch(object_id))[:2] == kept.value
             except ObjectNotFound:
-                lost.append(kept)
-        return lost
+                missing_objects.append(kept)
+        return missing_objects
 
     async def _caller(self, number: int, end: float) -> None:
         turn = 0

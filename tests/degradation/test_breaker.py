@@ -75,7 +75,7 @@ def test_it_passes_on_what_the_backend_inside_offers():
     assert redis.generate_id() != redis.generate_id()
 
 
-class Raising:
+class RaisingBackend:
     """A backend of four methods that raises errors of its own."""
 
     def generate_id(self):
@@ -88,7 +88,7 @@ class Raising:
 
 
 def test_unexpected_errors_of_a_plain_backend_open_it_too():
-    guarded = BreakerBackend(Raising(), first_pause=60)
+    guarded = BreakerBackend(RaisingBackend(), first_pause=60)
     fail(guarded, 3)
     assert guarded.breaker.is_open
     guarded.stop()

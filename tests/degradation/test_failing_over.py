@@ -64,7 +64,7 @@ def copied(primary):
         assert bare.execute_command("WAIT", 1, 5000) >= 1
 
 
-async def both_ways(container, object_id):
+async def read_both_ways(container, object_id):
     assert await container.store().afetch(object_id) == LARGE
     assert await anyio.to_thread.run_sync(container.store().fetch, object_id) == LARGE
 
@@ -77,9 +77,9 @@ async def recovers(container, object_ids):
             with within(LONGEST_CALL):
                 await container.store().aput(LARGE)
             for object_id in object_ids:
-                await both_ways(container, object_id)
+                await read_both_ways(container, object_id)
             for _ in range(30):
-                await both_ways(container, await container.store().aput(LARGE))
+                await read_both_ways(container, await container.store().aput(LARGE))
         except ObjectStoreUnavailable:
             return False
         return True
@@ -94,7 +94,7 @@ async def test_a_lost_primary_is_replaced_and_nothing_is_lost(group):
         async with container_over(url) as container:
             object_ids = [await container.store().aput(LARGE) for _ in range(20)]
             for object_id in object_ids:
-                await both_ways(container, object_id)
+                await read_both_ways(container, object_id)
             copied(lost[0])
             lose()
             not_kept = 0
@@ -109,7 +109,7 @@ async def test_a_lost_primary_is_replaced_and_nothing_is_lost(group):
             await recovers(container, object_ids)
             come_back()  # as a replica now, which nobody is to write to
             for object_id in object_ids:
-                await both_ways(container, object_id)
+                await read_both_ways(container, object_id)
 
 
 @pytest.mark.long
@@ -119,7 +119,7 @@ async def test_load_while_a_primary_is_lost(group):
     with group() as (url, _, lose, wait, come_back):
         lost_at = taken_over_at = 0.0
 
-        async def trouble():
+        async def inject_faults():
             nonlocal lost_at, taken_over_at
             await until(lambda: len(load.kept) > 2_000, "much has been stored")
             lost_at = time.monotonic()
@@ -132,7 +132,7 @@ async def test_load_while_a_primary_is_lost(group):
 
         async with container_over(url) as container:
             load = Load(container.store(), random.Random(1), [1, 500, 20_000], pause=0.01)
-            await load.run(8, 40, trouble)
+            await load.run(8, 40, inject_faults)
             for gone in await load.lost():
                 assert lost_at - 0.1 < gone.at < lost_at + 0.1
             assert len([kept for kept in load.kept.values() if taken_over_at + RECOVERY < kept.at]) > 100

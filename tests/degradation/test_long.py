@@ -18,7 +18,7 @@ async def test_load_through_all_faults_loses_nothing(container, network):
     chance = random.Random(1)
     load = Load(container.store(), chance, [1, 500, 50_000], reads=True)
 
-    async def trouble():
+    async def inject_faults():
         faults = [
             network.silence,
             network.refuse,
@@ -34,7 +34,7 @@ async def test_load_through_all_faults_loses_nothing(container, network):
             network.heal()
             await anyio.sleep(chance.uniform(0.2, 5))
 
-    await load.run(CALLERS, SECONDS, trouble)
+    await load.run(CALLERS, SECONDS, inject_faults)
     assert await load.lost() == []
     assert len(load.kept) > 500
     assert load.unavailable > 0

@@ -18,7 +18,7 @@ LARGE = list(range(2000))
 WHOLE, PIECE = "This result was not kept: ", "[0,1,2"
 
 
-async def look(container, object_id):
+async def read_both_ways(container, object_id):
     """Both ways to read, each within its time; the errors."""
     store, errors = container.store(), []
     for call in (
@@ -31,7 +31,7 @@ async def look(container, object_id):
     return errors
 
 
-async def keep(container):
+async def put_and_preview(container):
     """A result goes to the model, kept or not."""
     with within(1.0):
         return await container.explorer().aput_and_preview(LARGE)
@@ -55,19 +55,19 @@ async def recovers(container, *, seconds=5.0):
         await until(works, "the store works again", interval=0.05)
 
 
-async def away(container, object_id):
+async def assert_unavailable(container, object_id):
     """The store is away: results reach the model, reads say so, and soon all of that at once."""
     for _ in range(2):
-        kept = await keep(container)
+        kept = await put_and_preview(container)
         assert WHOLE in kept
         assert "1999" in kept  # it fits into an answer, so it is there as a whole
-        for error in await look(container, object_id):
+        for error in await read_both_ways(container, object_id):
             assert "unavailable" in error
             assert "try again" in error
     assert container.backend().breaker.is_open
-    for error in await look(container, object_id):
+    for error in await read_both_ways(container, object_id):
         assert "at the moment" in error  # the breaker's own word: the store was not asked
-    assert "at the moment" in await keep(container)
+    assert "at the moment" in await put_and_preview(container)
 
 
 @pytest.fixture
@@ -78,31 +78,31 @@ async def object_id(container):
 async def test_stopped_and_started_again(container, object_id, network, own_redis):
     own_redis.stop()
     network.refuse()
-    await away(container, object_id)
+    await assert_unavailable(container, object_id)
     own_redis.start()
     network.heal()
     await recovers(container)
 
 
 async def test_restarted_between_two_calls_goes_unnoticed(container, object_id, own_redis):
-    await look_once(container, object_id)
+    await read_once(container, object_id)
     own_redis.restart()
     new = await container.store().aput(LARGE)
     assert await container.store().afetch(new) == LARGE
     assert await anyio.to_thread.run_sync(container.store().fetch, new) == LARGE
 
 
-async def look_once(container, object_id):
+async def read_once(container, object_id):
     assert await container.store().afetch(object_id) == LARGE
     assert await anyio.to_thread.run_sync(container.store().fetch, object_id) == LARGE
 
 
 async def test_half_a_second_slow_still_works(container, object_id, network):
-    await look_once(container, object_id)
+    await read_once(container, object_id)
     network.delay(0.5)
     with within(1.0):
         assert await container.store().afetch(object_id) == LARGE
-    kept = await keep(container)
+    kept = await put_and_preview(container)
     assert WHOLE not in kept
     network.heal()
     await recovers(container)
@@ -110,16 +110,16 @@ async def test_half_a_second_slow_still_works(container, object_id, network):
 
 async def test_five_seconds_slow_is_as_good_as_away(container, object_id, network):
     network.delay(5)
-    await away(container, object_id)
+    await assert_unavailable(container, object_id)
     network.heal()
     network.cut()
     await recovers(container)
 
 
 async def test_connections_that_fell_silent(container, object_id, network):
-    await look_once(container, object_id)
+    await read_once(container, object_id)
     network.silence()
-    await away(container, object_id)
+    await assert_unavailable(container, object_id)
     network.heal()
     await recovers(container)
 
@@ -135,23 +135,23 @@ async def test_half_open_connections_cost_one_call_each_way(container, object_id
 
     await many()
     network.forget()
-    await look(container, object_id)
+    await read_both_ways(container, object_id)
     await many()
-    await look_once(container, object_id)
-    assert WHOLE not in await keep(container)
+    await read_once(container, object_id)
+    assert WHOLE not in await put_and_preview(container)
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
 async def test_connections_cut_between_two_calls_go_unnoticed(container, object_id, network, reset):
     for _ in range(5):
-        await look_once(container, object_id)
+        await read_once(container, object_id)
         network.cut(reset=reset)
-        assert WHOLE not in await keep(container)
+        assert WHOLE not in await put_and_preview(container)
 
 
 @pytest.mark.parametrize("count", [1, 5, 3000])
 async def test_connections_cut_in_the_middle_of_an_answer(container, object_id, network, count):
-    await look_once(container, object_id)
+    await read_once(container, object_id)
     network.cut_after(count)
     with within(1.0), pytest.raises(ObjectStoreUnavailable, match="try again"):
         await container.store().afetch(object_id)
@@ -159,7 +159,7 @@ async def test_connections_cut_in_the_middle_of_an_answer(container, object_id, 
         await anyio.to_thread.run_sync(container.store().fetch, object_id)
     network.heal()
     await recovers(container)
-    await look_once(container, object_id)
+    await read_once(container, object_id)
 
 
 async def test_out_of_memory_loses_no_result_and_reads_go_on(container, object_id, own_redis):
@@ -167,10 +167,10 @@ async def test_out_of_memory_loses_no_result_and_reads_go_on(container, object_i
         bare.config_set("maxmemory-policy", "noeviction")
         bare.config_set("maxmemory", "100kb")
         for _ in range(5):
-            kept = await keep(container)
+            kept = await put_and_preview(container)
             assert "no memory left" in kept
             assert "1999" in kept
-            await look_once(container, object_id)
+            await read_once(container, object_id)
         assert not container.backend().breaker.is_open
         bare.config_set("maxmemory", "0")
     await recovers(container, seconds=1.0)
@@ -180,10 +180,10 @@ async def test_a_read_only_replica_loses_no_result_and_reads_go_on(container, ob
     with redis.Redis.from_url(own_redis.url) as bare:
         bare.replicaof("127.0.0.1", "1")
         for _ in range(5):
-            kept = await keep(container)
+            kept = await put_and_preview(container)
             assert "read-only replica" in kept
             assert "1999" in kept
-            await look_once(container, object_id)
+            await read_once(container, object_id)
         bare.execute_command("REPLICAOF", "NO", "ONE")
     await recovers(container, seconds=1.0)
 
@@ -194,10 +194,10 @@ async def test_a_wrong_password_is_named_each_time_and_never_shown(own_redis):
         bare.config_set("requirepass", "right")
     container = Container(settings=Settings(object_store_backend="redis", redis_url=url))
     for _ in range(4):
-        kept = await keep(container)
+        kept = await put_and_preview(container)
         assert "did not accept the credentials" in kept
         assert "1999" in kept
-        for error in await look(container, "obj_1"):
+        for error in await read_both_ways(container, "obj_1"):
             assert "did not accept the credentials" in error
             assert "wr0ng" not in error + kept
     await container.exit_stack().aclose()
@@ -208,7 +208,7 @@ async def test_a_password_changed_while_connections_are_open(container, object_i
         bare.config_set("requirepass", "right")
     network.cut()
     for _ in range(3):
-        assert "did not accept the credentials" in await keep(container)
+        assert "did not accept the credentials" in await put_and_preview(container)
     assert caplog.text.count("did not accept the credentials") == 1
     with redis.Redis.from_url(own_redis.url, password="right") as bare:
         bare.config_set("requirepass", "")
@@ -216,7 +216,7 @@ async def test_a_password_changed_while_connections_are_open(container, object_i
 
 
 async def test_many_callers_at_once_all_end_in_time(container, object_id, network):
-    await look_once(container, object_id)
+    await read_once(container, object_id)
     network.silence()
 
     async def call():

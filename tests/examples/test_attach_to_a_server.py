@@ -27,11 +27,11 @@ def attached(example, container):
 
 
 @pytest.fixture
-def bare(example):
+def plain_server(example):
     return example("attach_to_a_server").make_server()
 
 
-def wire(result) -> dict:
+def wire_form(result) -> dict:
     return result.model_dump(by_alias=True, mode="json", exclude_none=True)
 
 
@@ -50,23 +50,23 @@ async def test_a_large_result_arrives_as_a_preview_and_keeps_the_promise_of_its_
 
 
 @MODES
-async def test_a_reference_with_a_path_goes_into_another_tool_s_list(attached, bare, mode):
+async def test_a_reference_with_a_path_goes_into_another_tool_s_list(attached, plain_server, mode):
     async with Client(attached, mode=mode) as client:
         listed = await client.call_tool("list_parcels", {})
         reference = listed.structured_content["$stored"]["reference"]
         by_reference = await client.call_tool("postage", {"parcels": f"{reference}[100:103]"})
-    async with Client(bare, mode=mode) as client:
+    async with Client(plain_server, mode=mode) as client:
         parcels = (await client.call_tool("list_parcels", {})).structured_content["result"][100:103]
         by_value = await client.call_tool("postage", {"parcels": parcels})
     assert by_reference.structured_content == by_value.structured_content == {"parcels": 3, "cents": 2200}
 
 
 @MODES
-async def test_a_small_result_is_what_it_was_before(attached, bare, mode):
+async def test_a_small_result_is_what_it_was_before(attached, plain_server, mode):
     results = []
-    for server in (bare, attached):
+    for server in (plain_server, attached):
         async with Client(server, mode=mode) as client:
-            results.append(wire(await client.call_tool("list_parcels", {"count": 3})))
+            results.append(wire_form(await client.call_tool("list_parcels", {"count": 3})))
     assert results[0] == results[1]
     assert results[0]["structuredContent"]["result"][2] == {"number": 2, "city": "Cork", "grams": 324}
 

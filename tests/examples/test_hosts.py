@@ -54,21 +54,21 @@ def started(script: str, *arguments: str, **variables: str):
         process.communicate(timeout=30)
 
 
-def shown(result: Any) -> str:
+def result_text(result: Any) -> str:
     return result.content[0].text
 
 
 def reference_in(result: Any) -> str:
-    return re.search(r"@obj_[\w-]+", shown(result))[0]
+    return re.search(r"@obj_[\w-]+", result_text(result))[0]
 
 
 async def test_fastapi_with_two_stores():
     with started("fastapi_two_stores.py") as url:
         async with Client(f"{url}/drafts/mcp") as drafts, Client(f"{url}/archive/mcp") as archive:
-            assert "@obj_" in shown(await drafts.call_tool("rows", {"count": 400}))  # over its own limit
+            assert "@obj_" in result_text(await drafts.call_tool("rows", {"count": 400}))  # over its own limit
             kept = await archive.call_tool("rows", {"count": 3000})
             reference = reference_in(kept)
-            assert shown(await archive.call_tool("total", {"rows": reference})) == str(sum(range(3000)))
+            assert result_text(await archive.call_tool("total", {"rows": reference})) == str(sum(range(3000)))
             assert (await drafts.call_tool("total", {"rows": reference})).is_error
         async with httpx2.AsyncClient() as http:
             seen = await http.get(f"{url}/archive/objects/{reference[1:]}")
@@ -80,7 +80,7 @@ async def test_fastmcp_with_a_mounted_server():
     with started("fastmcp_server.py") as url:
         async with Client(f"{url}/mcp") as client:
             reference = reference_in(await client.call_tool("weather_measure", {"days": 5000}))
-            assert shown(await client.call_tool("mean", {"numbers": reference})).startswith("17.")
+            assert result_text(await client.call_tool("mean", {"numbers": reference})).startswith("17.")
             assert (await client.call_tool("weather_measure", {"days": 2})).structured_content == {
                 "result": [15.0, 18.5]
             }
@@ -106,8 +106,8 @@ async def test_tenants_over_redis_do_not_see_each_other(redis_server):
         async with client(one, "alice") as alice, client(other, "bob") as bob, client(other, "alice") as again:
             reference = reference_in(await alice.call_tool("rows", {"count": 5000}))
             wanted = {"object_id": reference, "path": "[4999]"}
-            assert shown(await again.call_tool("object_store_get", wanted)) == "4999"
+            assert result_text(await again.call_tool("object_store_get", wanted)) == "4999"
             assert (await bob.call_tool("object_store_get", wanted)).is_error
-            assert "@obj_" not in shown(await bob.call_tool("object_store_list", {}))
+            assert "@obj_" not in result_text(await bob.call_tool("object_store_list", {}))
         async with httpx2.AsyncClient() as http:
             assert (await http.post(f"{one}/mcp", json={})).status_code == 401

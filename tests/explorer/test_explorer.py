@@ -180,14 +180,14 @@ def test_a_value_that_is_no_json_is_previewed_as_it_was_stored(explorer):
     assert len(preview) < 4000
 
 
-class Broken(InMemoryBackend):
+class BrokenBackend(InMemoryBackend):
     def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
         raise ObjectStoreUnavailable("The store at example:6379 does not answer; try again.")
 
 
 @pytest.mark.parametrize("value", ["short text", {"a": 1}, records(3)], ids=["text", "dict", "records"])
 async def test_a_result_that_cannot_be_kept_still_reaches_the_caller_whole(sandbox, value):
-    explorer = Explorer(ObjectStore(Broken()), sandbox=sandbox)
+    explorer = Explorer(ObjectStore(BrokenBackend()), sandbox=sandbox)
     for shown in (explorer.put_and_preview(value), await explorer.aput_and_preview(value)):
         whole = shown.rsplit("\n\n", 1)[0]
         assert (whole if isinstance(value, str) else json.loads(whole)) == value
@@ -197,7 +197,7 @@ async def test_a_result_that_cannot_be_kept_still_reaches_the_caller_whole(sandb
 
 
 def test_a_large_result_that_cannot_be_kept_is_previewed_and_says_so(sandbox):
-    for store in (ObjectStore(Broken()), ObjectStore(InMemoryBackend(), max_object_bytes=10_000)):
+    for store in (ObjectStore(BrokenBackend()), ObjectStore(InMemoryBackend(), max_object_bytes=10_000)):
         shown = Explorer(store, sandbox=sandbox).put_and_preview(records(5000))
         assert len(shown) <= 4000
         assert "not kept" in shown

@@ -122,7 +122,7 @@ def test_objects_without_it_are_described_by_what_their_metadata_says(explorer: 
 
 
 async def test_a_preview_asks_nothing_of_the_store(sandbox: Sandbox) -> None:
-    class Watched(InMemoryBackend):
+    class RecordingBackend(InMemoryBackend):
         def __init__(self) -> None:
             super().__init__()
             self.asked: list[str] = []
@@ -135,7 +135,7 @@ async def test_a_preview_asks_nothing_of_the_store(sandbox: Sandbox) -> None:
             self.asked.append(key)
             return super().peek(key, size)
 
-    backend = Watched()
+    backend = RecordingBackend()
     explorer = Explorer(ObjectStore(backend), sandbox=sandbox)
     large = ToolResult({"content": [{"type": "text", "text": json.dumps(ROWS * 200)}]})
     kept = await explorer.akeep(large, "tool")  # large enough for a worker, and encoded into a buffer
@@ -153,11 +153,11 @@ def test_a_new_value_that_is_previewed_is_listed_so_too(explorer: Explorer) -> N
 
 
 def test_a_store_that_is_away_is_told_of_and_the_value_is_shown(sandbox: Sandbox) -> None:
-    class Away(InMemoryBackend):
+    class UnavailableBackend(InMemoryBackend):
         def set(self, *_: Any) -> None:
             raise ObjectStoreUnavailable("It is away.")
 
-    kept = Explorer(ObjectStore(Away()), sandbox=sandbox).keep(CSV * 30, "tool")
+    kept = Explorer(ObjectStore(UnavailableBackend()), sandbox=sandbox).keep(CSV * 30, "tool")
     assert kept.reference is None
     assert kept.preview.startswith("This result was not kept: It is away.\n\ntext of ") or "in CSV" in kept.preview
     assert "@obj" not in kept.preview

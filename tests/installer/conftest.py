@@ -62,5 +62,5 @@ def unwrap_text(text: str, client: Client, original: str) -> str:
     return unwrap_servers(parse_config(text, client), client, parse_config(original, client), lambda _: True).text
 
 
-def same(text: str, other: str, client: Client) -> bool:
+def is_same_config(text: str, other: str, client: Client) -> bool:
     return same_but_for_wrapping(parse_config(text, client), parse_config(other, client), client)

@@ -8,7 +8,7 @@ from coatcheck.errors import SettingsError
 from coatcheck.installer import CLIENTS, ConfigFile, ConfigFileError, carry_out, plan_install, plan_uninstall, states_of
 from coatcheck.installer.client_registry import parse_config
 from coatcheck.installer.config_files import backup_path
-from tests.installer.conftest import LAUNCHER, contents, same, wrap_text
+from tests.installer.conftest import LAUNCHER, contents, is_same_config, wrap_text
 from tests.installer.test_round_trip import install, values_of
 
 
@@ -253,5 +253,5 @@ def test_a_new_text_that_says_anything_else_than_the_old_is_told_apart(sample, o
     place = sample("claude-desktop")
     text = place.path.read_text()
     wrapped = wrap_text(text, place.client).text
-    assert same(text, wrapped, place.client)
-    assert not same(text, wrapped.replace(old, new, 1), place.client)
+    assert is_same_config(text, wrapped, place.client)
+    assert not is_same_config(text, wrapped.replace(old, new, 1), place.client)

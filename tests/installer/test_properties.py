@@ -12,7 +12,7 @@ from coatcheck.installer.client_registry import parse_config
 from coatcheck.installer.json_spans import parse_json
 from coatcheck.installer.text_spans import Edit, apply, quoted, reverse
 from coatcheck.installer.toml_spans import parse_toml
-from tests.installer.conftest import same, unwrap_text, wrap_text
+from tests.installer.conftest import is_same_config, unwrap_text, wrap_text
 
 SPACE = st.sampled_from(["", " ", "\n", "\r\n\t", "  ", "\n    "])
 GAP = st.one_of(SPACE, st.sampled_from([' /* , ] } " */ ', '// it\'s "one"\n', "\n// two\r\n  "]))
@@ -66,7 +66,7 @@ FILES = st.fixed_dictionaries(
 def test_what_is_put_into_any_json_can_be_taken_out_again(text):
     client = CLIENTS["cursor"]
     wrapped = wrap_text(text, client)
-    assert same(text, wrapped.text, client)
+    assert is_same_config(text, wrapped.text, client)
     assert unwrap_text(wrapped.text, client, text) == text
     assert wrap_text(wrapped.text, client).text == wrapped.text
 
@@ -121,7 +121,7 @@ def test_what_is_put_into_any_toml_can_be_taken_out_again(text):
     client = CLIENTS["codex"]
     assert parse_toml(text).root.value() == tomllib.loads(text)
     wrapped = wrap_text(text, client)
-    assert same(text, wrapped.text, client)
+    assert is_same_config(text, wrapped.text, client)
     assert unwrap_text(wrapped.text, client, text) == text
 
 

@@ -27,7 +27,7 @@ QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["
 PATIENCE = 60.0
 
 
-async def keep_busy(server: Served) -> None:
+async def generate_traffic(server: Served) -> None:
     """Make something of everything that is counted."""
     async with client_of(server) as client:
         reference = reference_in(words(await client.call_tool("many", {"rows": 2000})))
@@ -57,11 +57,11 @@ def servers(redis_server, tmp_path_factory):
 @pytest.fixture(scope="module")
 def samples(servers):
     for server in servers:
-        anyio.run(keep_busy, server)
+        anyio.run(generate_traffic, server)
     return [sample for server in servers for sample in samples_of(server.get("/metrics").text)]
 
 
-def asked_of(query: str) -> list[tuple[str, set[str]]]:
+def metrics_in_query(query: str) -> list[tuple[str, set[str]]]:
     """The metrics that a query asks for, each with the labels that it matches or groups by."""
     grouped = {label.strip() for inside in re.findall(r"\bby \(([^)]*)\)", query) for label in inside.split(",")}
     return [
@@ -72,7 +72,7 @@ def asked_of(query: str) -> list[tuple[str, set[str]]]:
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_every_query_asks_for_metrics_and_labels_that_there_are(query, samples):
-    asked = asked_of(query)
+    asked = metrics_in_query(query)
     assert asked
     for name, labels in asked:
         found = [sample for sample in samples if sample.name == name]
@@ -138,7 +138,7 @@ async def test_every_query_has_an_answer_of_a_real_prometheus(servers, tmp_path)
         ends = time.monotonic() + PATIENCE
         while unanswered:
             for server in servers:
-                await keep_busy(server)
+                await generate_traffic(server)
             for query in sorted(unanswered):
                 with contextlib.suppress(httpx2.TransportError):
                     answer = httpx2.get(f"{address}/api/v1/query", params={"query": runnable(query)}, timeout=10).json()

@@ -59,7 +59,7 @@ async def listen(client, *, task_status) -> None:
 
 
 @contextlib.asynccontextmanager
-async def ending_well(connecting):
+async def client_of_ending_server(connecting):
     """A client whose server may have gone when it leaves: what it then says does not matter."""
     async with contextlib.AsyncExitStack() as stack:
         yield await stack.enter_async_context(connecting)
@@ -76,7 +76,7 @@ async def test_a_call_in_flight_is_answered_new_connections_are_refused_and_it_i
     answers = []
     with served(kind, tmp_path, *flags_of(kind), "--shutdown-timeout", "60") as server:
         assert server.get("/readyz").status_code == 200
-        async with ending_well(client_of(server, mode=mode)) as client, anyio.create_task_group() as tasks:
+        async with client_of_ending_server(client_of(server, mode=mode)) as client, anyio.create_task_group() as tasks:
             if mode == "auto":  # the older clients listen from the start
                 await tasks.start(listen, client)
             await client.list_tools()  # else it asks for the result's schema when it cannot any more
@@ -99,7 +99,7 @@ async def test_a_call_in_flight_is_answered_new_connections_are_refused_and_it_i
         assert "ERROR" not in server.said
 
 
-async def call_in_vain(server, began) -> None:
+async def call_without_answer(server, began) -> None:
     """Make a call that is never answered; what becomes of the client does not matter."""
     with contextlib.suppress(Exception, BaseExceptionGroup):
         async with client_of(server, mode="legacy") as client:
@@ -114,7 +114,7 @@ async def test_a_call_that_takes_longer_than_calls_may_is_given_up(kind, tmp_pat
     began = tmp_path / "began"
     with served(kind, tmp_path, *flags_of(kind), "--shutdown-timeout", "1") as server:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(call_in_vain, server, began)
+            tasks.start_soon(call_without_answer, server, began)
             await appears(began)
             server.process.send_signal(signal.SIGTERM)
             # Where closing takes too long on a busy machine, it ends by force, with the other of the two codes.
@@ -127,7 +127,7 @@ async def test_a_second_signal_ends_it_at_once(kind, tmp_path):
     began = tmp_path / "began"
     with served(kind, tmp_path, *flags_of(kind), "--shutdown-timeout", "60") as server:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(call_in_vain, server, began)
+            tasks.start_soon(call_without_answer, server, began)
             await appears(began)
             server.process.send_signal(signal.SIGTERM)
             await refuses_connections(server)

@@ -59,7 +59,7 @@ def test_readiness_follows_the_store_and_names_no_host(kind, own_redis, tmp_path
                 assert server.get("/readyz").status_code == 200
 
 
-class Hanging(InMemoryBackend):
+class HangingBackend(InMemoryBackend):
     def __init__(self) -> None:
         super().__init__()
         self.asked = 0
@@ -70,7 +70,7 @@ class Hanging(InMemoryBackend):
 
 
 async def test_a_store_that_hangs_is_asked_once_however_many_want_to_know():
-    backend = Hanging()
+    backend = HangingBackend()
     health = Health(lambda: ObjectStore(backend), seconds=0.05)
     answers = await asyncio.gather(*(health.why_not_ready() for _ in range(20)))
     assert set(answers) == {"the store has not answered for 0.05 s"}
@@ -79,7 +79,7 @@ async def test_a_store_that_hangs_is_asked_once_however_many_want_to_know():
 
 
 async def test_an_answer_that_comes_when_nobody_waits_any_more_is_no_fault_of_the_loop():
-    class Late(InMemoryBackend):
+    class LateBackend(InMemoryBackend):
         def __init__(self) -> None:
             super().__init__()
             self.may_fail, self.failed = asyncio.Event(), asyncio.Event()
@@ -99,7 +99,7 @@ async def test_an_answer_that_comes_when_nobody_waits_any_more_is_no_fault_of_th
 
     complaints = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context["message"]))
-    backend = Late()
+    backend = LateBackend()
     health = Health(lambda: ObjectStore(backend), seconds=0.01)
     assert await health.why_not_ready() == "the store has not answered for 0.01 s"
     await backend.fail()
@@ -122,10 +122,10 @@ async def test_a_server_of_ones_own_gets_the_routes():
 
 
 async def test_what_a_broken_store_says_is_not_passed_on(caplog):
-    class Broken(InMemoryBackend):
+    class BrokenBackend(InMemoryBackend):
         def ping(self) -> None:
             raise RuntimeError("password at host.example")
 
-    container = Container(settings=Settings(), backend=Broken())
+    container = Container(settings=Settings(), backend=BrokenBackend())
     answer = await ask(Starlette(routes=monitoring_routes(container)), "/readyz")
     assert (answer.status_code, answer.text) == (503, "not ready: the store does not answer\n")

@@ -60,11 +60,11 @@ async def test_an_operation_is_a_span_within_that_of_the_sdks_request(spans):
 
 
 async def test_what_fails_is_marked_without_what_the_error_says(spans):
-    class Away(InMemoryBackend):
+    class UnavailableBackend(InMemoryBackend):
         def get(self, key: str) -> bytes | None:
             raise ObjectStoreUnavailable("redis-canary.example:6379 does not answer")
 
-    store = ObjectStore(Away(), max_object_bytes=10)
+    store = ObjectStore(UnavailableBackend(), max_object_bytes=10)
     with pytest.raises(ObjectStoreUnavailable):
         await store.aread("obj_canary")
     with pytest.raises(ObjectTooLarge):

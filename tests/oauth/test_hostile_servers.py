@@ -116,7 +116,7 @@ def origin_of(handler):
     return f"http://{handler.headers['host']}"
 
 
-async def refusal_of(origin, storage, caplog, open_page=None):
+async def rejection_of(origin, storage, caplog, open_page=None):
     auth = OAuth(f"{origin}/mcp", storage, open_page=open_page or (lambda _url: True))
     async with httpx2.AsyncClient(auth=auth, timeout=30) as client:
         response = await client.post(f"{origin}/mcp", json={})
@@ -146,10 +146,10 @@ async def test_a_misbehaving_authorization_server_ends_in_one_line(tmp_path, cap
         return as_json(found) if found else bearer(origin_of(handler))
 
     with http_server(answer) as origin:
-        assert said in await refusal_of(origin, TokenStorage(tmp_path), caplog)
+        assert said in await rejection_of(origin, TokenStorage(tmp_path), caplog)
 
 
-def willing(handler, _method, asked, body):
+def answering_server(handler, _method, asked, body):
     """An authorization server that gives the token ``new``, and refreshes none."""
     origin = origin_of(handler)
     if handler.headers.get("authorization") == "Bearer new":
@@ -164,7 +164,7 @@ def willing(handler, _method, asked, body):
     return as_json(found) if found else bearer(origin)
 
 
-def press_allow(url):
+def approve(url):
     """What the browser does in the end."""
     query = parse_qs(urlsplit(url).query)
     with httpx2.Client() as client:
@@ -180,7 +180,7 @@ async def test_a_sign_in_goes_on_when_the_request_that_needed_it_is_given_up(tmp
         loop.call_soon_threadsafe(shown.set)
         return True
 
-    with http_server(willing) as origin:
+    with http_server(answering_server) as origin:
         url = f"{origin}/mcp"
         auth = OAuth(url, TokenStorage(tmp_path), open_page=browser)
         async with httpx2.AsyncClient(auth=auth, timeout=30) as client, asyncio.timeout(60):
@@ -189,7 +189,7 @@ async def test_a_sign_in_goes_on_when_the_request_that_needed_it_is_given_up(tmp
             request.cancel()
             await asyncio.wait({request})
             again = asyncio.ensure_future(client.post(url, json={}))
-            await asyncio.to_thread(press_allow, opened[0])
+            await asyncio.to_thread(approve, opened[0])
             assert (await again).status_code == 200
     assert len(opened) == 1
 
@@ -199,10 +199,10 @@ async def test_a_refresh_that_is_refused_leads_to_a_sign_in(tmp_path):
 
     def browser(url):
         opened.append(url)
-        press_allow(url)
+        approve(url)
         return True
 
-    with http_server(willing) as origin:
+    with http_server(answering_server) as origin:
         storage, url = TokenStorage(tmp_path), f"{origin}/mcp"
         old = SignIn(
             url,

@@ -82,7 +82,7 @@ def run_apart(*arguments, user):
     )
 
 
-def greeted(*arguments, user):
+def initialize_wrap(*arguments, user):
     """Run `wrap`, send one `initialize`, and wait for the end."""
     params = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
     ask = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params})
@@ -225,7 +225,7 @@ def test_without_a_browser_the_command_to_run_is_named(start, user):
     url = start()
     user |= {"BROWSER": "", "PATH": "/nowhere"}
     user.pop("DISPLAY", None)
-    done = greeted("--url", url, user=user)
+    done = initialize_wrap("--url", url, user=user)
     assert f"run `coatcheck login {url}` in a terminal" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Sign in with `coatcheck login URL`" in json.loads(done.stdout)["error"]["message"]
@@ -235,7 +235,7 @@ def test_without_a_browser_the_command_to_run_is_named(start, user):
 def test_no_window_opens_where_the_user_wants_none(start, user, arguments):
     url = start()
     user["TOKEN"] = "wrong"
-    done = greeted("--url", url, *arguments, user=user)
+    done = initialize_wrap("--url", url, *arguments, user=user)
     assert "401" in json.loads(done.stdout)["error"]["message"]
     assert log(url) == []
 

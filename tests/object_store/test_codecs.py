@@ -52,12 +52,12 @@ def test_no_word_of_a_value_that_was_previewed_is_kept_unencrypted(backend):
 def test_values_come_back_both_ways_and_the_backend_never_sees_them(backend, value, compress_above):
     store = ObjectStore(backend, codec=Encrypted(), compress_above=compress_above)
 
-    async def story():
+    async def scenario():
         stored = await store.aput(value, tool="rows")
         assert await store.aget(stored) == value
         return stored
 
-    stored = asyncio.run(story())
+    stored = asyncio.run(scenario())
     assert store.fetch(store.put(value)) == value
     line, _, kept = backend.get(stored).partition(b"\n")
     assert b'"codec":"fernet"' in line
@@ -74,11 +74,11 @@ def test_a_large_payload_is_worked_on_in_a_thread(backend):
     applied = Encrypted()
     store = ObjectStore(backend, codec=applied)
 
-    async def story():
+    async def scenario():
         for value in (ROWS, MANY):
             await store.aput(value)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     assert applied.threads == [True, False]
 
 
@@ -98,7 +98,7 @@ def test_a_store_with_another_codec_or_another_key_says_so(backend):
 
 
 def test_a_codec_that_fails_or_lies_costs_the_object_and_not_the_call(backend):
-    class Broken:
+    class TruncatingCodec:
         name = "broken"
 
         def encode(self, payload):
@@ -107,12 +107,12 @@ def test_a_codec_that_fails_or_lies_costs_the_object_and_not_the_call(backend):
         def decode(self, payload):
             return payload[:-1]
 
-    container = Container(settings=Settings(), backend=backend, codec=Broken())
+    container = Container(settings=Settings(), backend=backend, codec=TruncatingCodec())
     with pytest.raises(ObjectStoreUnavailable, match=r"codec broken failed \(OSError\)") as failed:
         container.store().put(1)
     assert "/root" not in str(failed.value)
     assert "user number 399" in container.explorable()(lambda: ROWS)()
-    Broken.encode = lambda self, payload: payload
+    TruncatingCodec.encode = lambda self, payload: payload
     with pytest.raises(ObjectUnreadable, match="another payload than its metadata says"):
         container.store().get(container.store().put(ROWS))
 

@@ -44,13 +44,13 @@ def line_of(kept):
 
 @pytest.mark.parametrize("value", [ROWS, MANY, TEXT, NOISE, [10**30] * 900, {"a": TEXT}], ids=type)
 def test_values_come_back_as_they_were_both_ways(store, value):
-    async def story():
+    async def scenario():
         stored = await store.aput(value)
         assert await store.aget(stored) == value
         assert store.get(stored) == value
         return stored
 
-    stored = asyncio.run(story())
+    stored = asyncio.run(scenario())
     assert store.get(store.put(value)) == value
     assert store.read(stored).payload == codec.encode(value).payload
     assert store.metadata(stored).size == len(codec.encode(value).payload)
@@ -175,22 +175,22 @@ def test_a_damaged_payload_is_refused(store, backend, damage):
 def test_large_values_are_compressed_and_expanded_off_the_event_loop(backend, monkeypatch):
     threads = []
 
-    def watched(function):
+    def recording(function):
         def call(*args):
             threads.append(threading.current_thread() is threading.main_thread())
             return function(*args)
 
         return call
 
-    monkeypatch.setattr(codec, "compress", watched(codec.compress))
-    monkeypatch.setattr(codec, "decompress", watched(codec.decompress))
+    monkeypatch.setattr(codec, "compress", recording(codec.compress))
+    monkeypatch.setattr(codec, "decompress", recording(codec.decompress))
     store = ObjectStore(backend, compress_above=1000)
 
-    async def story():
+    async def scenario():
         for value in (ROWS, MANY):
             await store.aget(await store.aput(value))
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     assert threads == [True, True, False, False]
 
 
@@ -218,13 +218,13 @@ def test_in_redis_objects_are_compressed_with_the_setting(redis_server):
     settings = Settings(object_store_backend="redis", redis_url=redis_server.url, redis_compress_above=1000)
     container = Container(settings=settings)
 
-    async def story():
+    async def scenario():
         stored = await container.store().aput(MANY)
         assert await container.store().afetch(stored) == MANY
         await container.exit_stack().aclose()
         return stored
 
-    stored = asyncio.run(story())
+    stored = asyncio.run(scenario())
     with redis.Redis.from_url(redis_server.url) as bare:
         assert bare.strlen(f"coatcheck:{stored}") < len(codec.encode(MANY).payload) / 3
         assert b"zstd" in bare.getrange(f"coatcheck:{stored}", 0, 300)

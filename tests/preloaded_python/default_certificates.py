@@ -7,7 +7,7 @@ import ssl
 import httpcore2
 
 
-def read_once() -> None:
+def share_default_ssl_context() -> None:
     """Let all HTTP clients of this process share what they would each read by default."""
     read = httpcore2.default_ssl_context
 

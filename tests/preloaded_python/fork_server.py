@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 
 import httpx2
-from default_certificates import read_once
+from default_certificates import share_default_ssl_context
 
 IMPORTED = (
     "anyio._backends._asyncio",
@@ -37,7 +37,7 @@ def main(listener: socket.socket) -> None:
     """Serve, and in a process that was asked for: run what it is to run."""
     for name in IMPORTED:
         importlib.import_module(name)
-    read_once()
+    share_default_ssl_context()
     httpx2.create_ssl_context()
     gc.collect()
     gc.freeze()
@@ -69,7 +69,7 @@ def supervise(connection: socket.socket) -> None:
     if pid == 0:
         connection.close()
         os.setpgid(0, 0)
-        become(descriptors, arguments, folder, environment)
+        exec_request(descriptors, arguments, folder, environment)
         return
     for number in (*descriptors, 0, 1, 2):
         os.close(number)
@@ -86,7 +86,7 @@ def supervise(connection: socket.socket) -> None:
     os._exit(0)
 
 
-def become(descriptors: list[int], arguments: list[str], folder: str, environment: dict[str, str]) -> None:
+def exec_request(descriptors: list[int], arguments: list[str], folder: str, environment: dict[str, str]) -> None:
     """Take on the descriptors, the environment and the working directory, and run the module, code or script."""
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)

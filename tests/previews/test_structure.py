@@ -177,13 +177,13 @@ def test_deep_nesting_and_long_keys_are_bounded() -> None:
     assert len(text) < 1500
 
 
-class Watched:
+class CountingContainer:
     """Counts how often members of a container are handed out."""
 
     seen = 0
 
 
-class WatchedList(list[Any], Watched):
+class WatchedList(list[Any], CountingContainer):
     def __iter__(self) -> Iterator[Any]:
         for item in super().__iter__():
             self.seen += 1
@@ -195,7 +195,7 @@ class WatchedList(list[Any], Watched):
         return found
 
 
-class WatchedDict(dict[str, Any], Watched):
+class WatchedDict(dict[str, Any], CountingContainer):
     def _count(self, members: Any) -> Iterator[Any]:
         for member in members:
             self.seen += 1

@@ -23,7 +23,7 @@ from tests.real_servers.sessions import PATIENCE, Session
 PAGE = Path(__file__).with_name("host_page.js")
 
 
-async def shown(session: Session, tool: str, profile: Path, ready: re.Pattern[str]) -> dict[str, Any]:
+async def show_view(session: Session, tool: str, profile: Path, ready: re.Pattern[str]) -> dict[str, Any]:
     """Show the view of a tool in the browser, and give what the page reports once what stands in the view is ready.
 
     Args:

@@ -79,7 +79,7 @@ class Session:
         return [normal(message) for message in self.said[start:]]
 
 
-class _Tap:
+class _TappedStream:
     """A stream that shows what is received on it."""
 
     def __init__(self, stream: Any, seen: Callable[[dict[str, Any]], None]) -> None:
@@ -95,7 +95,7 @@ class _Tap:
             self._seen(item.message.model_dump(by_alias=True, exclude_unset=True, mode="json"))
         return item
 
-    def __aiter__(self) -> "_Tap":
+    def __aiter__(self) -> "_TappedStream":
         return self
 
     async def __anext__(self) -> Any:
@@ -116,7 +116,7 @@ class _Tap:
 async def tapped(transport: Any, seen: Callable[[dict[str, Any]], None]) -> AsyncIterator[Any]:
     """Show all that comes over a transport."""
     async with transport as (read, write):
-        yield _Tap(read, seen), write
+        yield _TappedStream(read, seen), write
 
 
 def coatcheck(*command: str) -> list[str]:

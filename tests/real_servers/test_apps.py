@@ -13,7 +13,7 @@ from mcp.client import advertise
 from mcp_types import CallToolResult, Implementation
 
 from tests.preloaded_python import PYTHON
-from tests.real_servers.apps_host import shown
+from tests.real_servers.apps_host import show_view
 from tests.real_servers.packages import npm_server
 from tests.real_servers.sessions import connected as connected_to
 from tests.real_servers.test_gateway import write as gateway_before
@@ -120,7 +120,7 @@ async def test_in_a_browser_a_view_shows_the_data_of_its_server_however_that_is_
     for name, tool, ready in (("segments", "get-customer-data", r"Startup\s+\("), ("clock", "get-time", r"Time:\s+2")):
         command = gateway if how == "gateway" else servers[name]
         async with connected_to(command, wrapped=how == "wrapped", **host) as session:
-            seen = await shown(session, tool, tmp_path / name, re.compile(ready))
+            seen = await show_view(session, tool, tmp_path / name, re.compile(ready))
         structured = seen["result"]["structuredContent"]
         assert seen["uri"].startswith("ui://")
         if name == "segments":

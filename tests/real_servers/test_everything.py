@@ -189,7 +189,7 @@ ASKING_BACK: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Heard:
+class Recording:
     """What a client heard of a server."""
 
     greeting: dict[str, Any]
@@ -198,7 +198,7 @@ class Heard:
     steps: dict[str, list[dict[str, Any]]]
 
 
-async def listen(session: Session, steps: dict[str, Any]) -> Heard:
+async def listen(session: Session, steps: dict[str, Any]) -> Recording:
     """Take all steps; what the client lists by itself, before some of them, is not kept as theirs."""
     if steps is ASKING_BACK:
         await session.until(lambda message: "Roots updated" in str(message))
@@ -211,25 +211,25 @@ async def listen(session: Session, steps: dict[str, Any]) -> Heard:
         name: [message for message in messages if "tools" not in message.get("result", {})]
         for name, messages in heard.items()
     }
-    return Heard(greeting, tools["tools"], templates["resourceTemplates"], kept)
+    return Recording(greeting, tools["tools"], templates["resourceTemplates"], kept)
 
 
 @pytest.fixture(scope="module")
-def bare(everything) -> tuple[Heard, Heard]:
+def minimal_client(everything) -> tuple[Recording, Recording]:
     """What a client that can do nothing hears, directly and wrapped."""
     environment = {"PATH": os.environ["PATH"]}
     return anyio.run(partial(both, everything, partial(listen, steps=STEPS), mode="auto", env=environment))
 
 
 @pytest.fixture(scope="module")
-def able(everything) -> tuple[Heard, Heard]:
+def capable_client(everything) -> tuple[Recording, Recording]:
     """What a client that can be asked back hears, directly and wrapped."""
     return anyio.run(partial(both, everything, partial(listen, steps=ASKING_BACK), mode="legacy", **CLIENT))
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_client_that_can_do_nothing_hears_the_same(bare, step):
-    direct, wrapped = bare
+def test_a_client_that_can_do_nothing_hears_the_same(minimal_client, step):
+    direct, wrapped = minimal_client
     assert direct.steps[step] != []
     assert without_guard(wrapped.steps[step]) == without_guard(direct.steps[step])
 
@@ -241,22 +241,22 @@ def without_guard(answers: list[Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize("step", ASKING_BACK)
-def test_a_client_that_can_be_asked_back_hears_the_same(able, step):
-    direct, wrapped = able
+def test_a_client_that_can_be_asked_back_hears_the_same(capable_client, step):
+    direct, wrapped = capable_client
     assert direct.steps[step] != []
     assert wrapped.steps[step] == direct.steps[step]
 
 
-def test_the_server_got_what_the_client_answered(able):
-    steps = able[1].steps
+def test_the_server_got_what_the_client_answered(capable_client):
+    steps = capable_client[1].steps
     assert "An answer to: Resource trigger-sampling-request context: a poem" in str(steps["sampling"])
     assert "file:///tmp/two" in str(steps["roots"])
     assert "Favorite Integer: 7" in str(steps["elicitation"])
     assert "python (snake)" in str(steps["task"])
 
 
-def test_the_steps_lead_to_errors_and_to_every_kind_of_notification(bare):
-    steps = bare[0].steps
+def test_the_steps_lead_to_errors_and_to_every_kind_of_notification(minimal_client):
+    steps = minimal_client[0].steps
     assert {name for name, messages in steps.items() if any("error" in message for message in messages)} == {
         "no such resource",
         "no such prompt",
@@ -272,7 +272,7 @@ def test_the_steps_lead_to_errors_and_to_every_kind_of_notification(bare):
     }
 
 
-@pytest.mark.parametrize(("client", "count"), [("bare", 13), ("able", 17)])
+@pytest.mark.parametrize(("client", "count"), [("minimal_client", 13), ("capable_client", 17)])
 def test_the_greeting_and_the_lists_are_the_same_but_for_what_we_add(client, count, request):
     direct, wrapped = request.getfixturevalue(client)
     own_words = wrapped.greeting["instructions"].removeprefix(direct.greeting["instructions"])
@@ -312,8 +312,8 @@ def assert_input_schema_only_widened(ours: dict[str, Any], original: dict[str, A
         assert widened == schema or narrow in widened["anyOf"]
 
 
-def test_the_widened_output_schema_accepts_both_the_original_and_what_stands_for_it(bare):
-    schema = next(tool["outputSchema"] for tool in bare[1].tools if tool["name"] == "get-structured-content")
+def test_the_widened_output_schema_accepts_both_the_original_and_what_stands_for_it(minimal_client):
+    schema = next(tool["outputSchema"] for tool in minimal_client[1].tools if tool["name"] == "get-structured-content")
     jsonschema.Draft7Validator.check_schema(schema)
     jsonschema.validate({"temperature": 3, "conditions": "fog", "humidity": 99}, schema)
     jsonschema.validate({"$stored": {"reference": "@obj_1"}}, schema)

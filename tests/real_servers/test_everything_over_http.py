@@ -38,7 +38,7 @@ async def answers(session: Session, steps: dict[str, Any]) -> dict[str, list[dic
     }
 
 
-def said_by_itself(session: Session) -> Counter[str]:
+def count_server_messages(session: Session) -> Counter[str]:
     """Count the notifications and requests of the server; they may overtake one another."""
     return Counter(
         json.dumps({key: value for key, value in normal(message).items() if key != "id"}, sort_keys=True)
@@ -47,7 +47,7 @@ def said_by_itself(session: Session) -> Counter[str]:
     )
 
 
-class Heard:
+class Recording:
     """What a client heard of the server: answers by step, and what the server said by itself."""
 
     def __init__(self) -> None:
@@ -55,30 +55,32 @@ class Heard:
         self.said: Counter[str] = Counter()
         self.done = anyio.Event()
 
-    async def listen(self, session: Session, steps: dict[str, Any], until: "Heard | None" = None) -> None:
+    async def listen(self, session: Session, steps: dict[str, Any], until: "Recording | None" = None) -> None:
         self.answers = await answers(session, steps)
         if until is not None:
             await until.done.wait()
             with anyio.move_on_after(LATE_SECONDS):
-                await session.until(lambda _: said_by_itself(session) == until.said)
-        self.said = said_by_itself(session)
+                await session.until(lambda _: count_server_messages(session) == until.said)
+        self.said = count_server_messages(session)
         self.done.set()
 
 
-async def hear_both(command: list[str], url: str, steps: dict[str, Any], client: dict[str, Any]) -> tuple[Heard, Heard]:
-    direct, wrapped = Heard(), Heard()
+async def record_both(
+    command: list[str], url: str, steps: dict[str, Any], client: dict[str, Any]
+) -> tuple[Recording, Recording]:
+    direct, wrapped = Recording(), Recording()
 
-    async def hear_directly() -> None:
+    async def record_direct() -> None:
         async with connected(command, wrapped=False, **client) as session:
             await direct.listen(session, steps)
 
-    async def hear_over_http() -> None:
+    async def record_over_http() -> None:
         async with connected_to(url, **client) as session:
             await wrapped.listen(session, steps, direct)
 
     async with anyio.create_task_group() as group:
-        group.start_soon(hear_directly)
-        group.start_soon(hear_over_http)
+        group.start_soon(record_direct)
+        group.start_soon(record_over_http)
     return direct, wrapped
 
 
@@ -90,7 +92,7 @@ def test_the_same_is_heard_over_http(everything, steps, client):
     steps = {name: step for name, step in steps.items() if name != "environment"}
     with serving([*wrap, "--", *everything], port):
         url = f"http://127.0.0.1:{port}/mcp"
-        direct, wrapped = anyio.run(hear_both, everything, url, steps, client)
+        direct, wrapped = anyio.run(record_both, everything, url, steps, client)
     assert wrapped.answers.keys() == direct.answers.keys() == steps.keys()
     different = {
         name: (wrapped.answers[name], heard) for name, heard in direct.answers.items() if wrapped.answers[name] != heard

@@ -58,7 +58,7 @@ async def test_the_log_of_git_goes_into_a_file_without_passing_through_the_model
     assert len(seen) + len(text_of(written)) < SEEN_BY_THE_MODEL
 
 
-class _Translated:
+class _SingleServerTransport:
     """A transport on which one server behind the gateway looks as if it stood there alone."""
 
     def __init__(self, transport: Any, server: str) -> None:
@@ -71,7 +71,7 @@ class _Translated:
             yield _Reading(read, self._server), _Writing(write, self._server)
 
 
-class _Through:
+class _TranslatingStream:
     def __init__(self, stream: Any, server: str) -> None:
         self._stream = stream
         self._server = server
@@ -94,9 +94,9 @@ class _Through:
         return item
 
 
-class _Reading(_Through):
+class _Reading(_TranslatingStream):
     async def receive(self) -> Any:
-        return self.translate(await self._stream.receive(), self.bare)
+        return self.translate(await self._stream.receive(), self.strip_server_prefix)
 
     def __aiter__(self) -> Any:
         return self
@@ -107,22 +107,22 @@ class _Reading(_Through):
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
 
-    def bare(self, part: Any) -> Any:
+    def strip_server_prefix(self, part: Any) -> Any:
         if isinstance(part, dict):
-            return {key: self.bare(value) for key, value in part.items()}
+            return {key: self.strip_server_prefix(value) for key, value in part.items()}
         if isinstance(part, list):
-            return [self.bare(value) for value in part if not _is_of(value, "one")]
+            return [self.strip_server_prefix(value) for value in part if not _belongs_to_other(value, "one")]
         return part.replace(f"{self._server}__", "").replace(f"{self._server}+", "") if isinstance(part, str) else part
 
 
-def _is_of(entry: Any, server: str) -> bool:
+def _belongs_to_other(entry: Any, server: str) -> bool:
     """Whether an entry of a list belongs to another server."""
     return isinstance(entry, dict) and any(
         str(entry.get(key)).startswith((f"{server}__", f"{server}+")) for key in ("name", "uri")
     )
 
 
-class _Writing(_Through):
+class _Writing(_TranslatingStream):
     async def send(self, item: Any) -> None:
         await self._stream.send(self.translate(item, self.named))
 
@@ -130,12 +130,12 @@ class _Writing(_Through):
         params = message.get("params")
         if "method" not in message or not isinstance(params, dict) or message["method"] == "initialize":
             return message
-        changed = self.with_server(params)
+        changed = self.add_server_prefix(params)
         if isinstance(params.get("ref"), dict):
-            changed["ref"] = self.with_server(params["ref"])
+            changed["ref"] = self.add_server_prefix(params["ref"])
         return {**message, "params": changed}
 
-    def with_server(self, params: dict[str, Any]) -> dict[str, Any]:
+    def add_server_prefix(self, params: dict[str, Any]) -> dict[str, Any]:
         before = {"name": "__", "taskId": "__", "uri": "+"}
         return {
             key: f"{self._server}{before[key]}{value}" if key in before and isinstance(value, str) else value
@@ -143,7 +143,7 @@ class _Writing(_Through):
         }
 
 
-async def hear(transport: Any, steps: dict[str, Any], roots: int, client: dict[str, Any]) -> dict[str, Any]:
+async def record_steps(transport: Any, steps: dict[str, Any], roots: int, client: dict[str, Any]) -> dict[str, Any]:
     """Take all steps and give what was heard at each; ids and the order of what is said beside answers are not kept."""
     session: Session | None = None
     early: list[dict[str, Any]] = []
@@ -161,7 +161,9 @@ async def hear(transport: Any, steps: dict[str, Any], roots: int, client: dict[s
     return {
         name: (
             [without_id(message) for message in messages if "method" not in message and not is_tools(message)],
-            Counter(json.dumps(without_id(message), sort_keys=True) for message in messages if is_said(message)),
+            Counter(
+                json.dumps(without_id(message), sort_keys=True) for message in messages if is_notification(message)
+            ),
         )
         for name, messages in heard.items()
     }
@@ -189,7 +191,7 @@ def is_tools(message: dict[str, Any]) -> bool:
     return "tools" in message.get("result", {})
 
 
-def is_said(message: dict[str, Any]) -> bool:
+def is_notification(message: dict[str, Any]) -> bool:
     return "method" in message and message["method"] not in BY_ITSELF
 
 
@@ -210,8 +212,8 @@ def test_a_server_beside_another_says_the_same_as_alone(everything, tmp_path, st
         with open(os.devnull, "w") as quiet:  # noqa: ASYNC230, PTH123
             transport = stdio_client(parameters, errlog=quiet)
             behind = name == "two"
-            opened = _Translated(transport, name).open() if behind else transport
-            outcomes[name] = await hear(opened, wanted, 2 if behind else 1, client)
+            opened = _SingleServerTransport(transport, name).open() if behind else transport
+            outcomes[name] = await record_steps(opened, wanted, 2 if behind else 1, client)
 
     async def run_both() -> None:
         async with anyio.create_task_group() as group:

@@ -69,7 +69,7 @@ class Caller:
             return await self._call(tool, arguments)
 
         async def answers() -> tuple[str, ...]:
-            with contextlib.suppress(httpx2.TransportError, _AwayError):
+            with contextlib.suppress(httpx2.TransportError, NoReplicaError):
                 return (await self._call(tool, arguments),)
             return ()
 
@@ -88,7 +88,7 @@ class Caller:
         message = {"jsonrpc": "2.0", "id": self._count, "method": "tools/call", "params": params}
         answer = await self._http.post(self._url, content=json.dumps(message), headers=headers)
         if answer.status_code in AWAY:
-            raise _AwayError(f"HTTP {answer.status_code}: {answer.text[:300]}")
+            raise NoReplicaError(f"HTTP {answer.status_code}: {answer.text[:300]}")
         self.answered_by.append(port_in(answer.headers))
         result = self._result_in(answer)
         text = "\n".join(block["text"] for block in result["content"] if block["type"] == "text")
@@ -111,7 +111,7 @@ class Caller:
         return result
 
 
-class _AwayError(CallFailed):
+class NoReplicaError(CallFailed):
     """The balancer found no replica that answers."""
 
 

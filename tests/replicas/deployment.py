@@ -53,7 +53,7 @@ class Replica:
             lambda: _is_ready(self.port), self.process, f"the replica at {self.port}", self.log.read_text
         )
 
-    def tell(self, number: int) -> None:
+    def send_signal(self, number: int) -> None:
         """Send it a signal, if it runs."""
         if self.process is not None:
             self.process.send_signal(number)
@@ -120,7 +120,7 @@ def deployed(command: Sequence[str], *, python: str = PYTHON, **environment: str
                 yield Deployment(f"http://127.0.0.1:{port}/mcp", replicas)
         finally:
             for replica in replicas:
-                replica.tell(signal.SIGTERM)
+                replica.send_signal(signal.SIGTERM)
             for replica in replicas:
                 replica.wait_until_ended()
 

@@ -140,14 +140,14 @@ class Load:
             return set(client.answered_by)
 
 
-async def ends(replica, number: int) -> None:
+async def end_replica(replica, number: int) -> None:
     """End a replica by a signal."""
-    replica.tell(number)
+    replica.send_signal(number)
     code = await anyio.to_thread.run_sync(replica.wait_until_ended)
     assert code in ({-signal.SIGKILL} if number == signal.SIGKILL else {-signal.SIGTERM, 128 + 15})
 
 
-async def comes_back(replica) -> None:
+async def restart_replica(replica) -> None:
     replica.start()
     await anyio.to_thread.run_sync(replica.wait_until_ready)
 
@@ -157,10 +157,10 @@ async def test_nothing_is_lost_when_a_replica_is_killed_under_load(deployment, k
     with anyio.fail_after(120):
         async with load.running(clients=4):
             await load.several_calls()
-            await ends(replica, signal.SIGKILL)
+            await end_replica(replica, signal.SIGKILL)
             await load.several_calls()
         await load.check()
-        await comes_back(replica)
+        await restart_replica(replica)
 
 
 async def test_a_replica_that_is_told_to_end_is_not_missed(deployment, kind):
@@ -168,12 +168,12 @@ async def test_a_replica_that_is_told_to_end_is_not_missed(deployment, kind):
     with anyio.fail_after(120):
         async with load.running(clients=4):
             await load.several_calls()
-            await ends(replica, signal.SIGTERM)
+            await end_replica(replica, signal.SIGTERM)
             await load.several_calls()
         # By now nothing is called again here: nginx finds another replica, for none has seen the request.
         # (One that has just come back may be left alone by nginx for two seconds more.)
         assert replica.port not in await load.check()
-        await comes_back(replica)
+        await restart_replica(replica)
 
 
 @pytest.mark.long
@@ -184,7 +184,7 @@ async def test_nothing_is_lost_and_no_call_fails_while_all_are_replaced_again_an
         async with load.running(clients=16):
             for replica in deployment.replicas * 3:
                 await load.several_calls()
-                await ends(replica, number)
+                await end_replica(replica, number)
                 await load.several_calls()
-                await comes_back(replica)
+                await restart_replica(replica)
         await load.check()

@@ -18,7 +18,7 @@ from coatcheck.object_store import StoredObject
 from coatcheck.settings import Settings
 from tests.preloaded_python import PYTHON
 from tests.security.hostile_server import HOSTILE, nested
-from tests.security.serving import id_in, shown
+from tests.security.serving import object_id_in, result_text
 from tests.waiting import within
 
 pytestmark = pytest.mark.anyio
@@ -47,7 +47,7 @@ def resident(pid: int) -> int:
     return 0
 
 
-def family(pid: int) -> list[int]:
+def process_family(pid: int) -> list[int]:
     """A process and its children."""
     tasks = Path(f"/proc/{pid}/task")
     return [pid, *(int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split())]
@@ -121,7 +121,7 @@ HOSTILE_SERVER = [
 @pytest.mark.alone
 async def test_a_hostile_result_of_a_wrapped_server_is_kept_and_looked_at_in_time():
     async with client_of(HOSTILE_SERVER) as client:
-        small = id_in(await client.call("object_store_put", value=1))
+        small = object_id_in(await client.call("object_store_put", value=1))
         await client.call("object_store_query", object_id=small, filter=".")  # a worker is there
 
         async def asked(tool: str, **arguments: Any) -> tuple[str, bool]:
@@ -133,12 +133,12 @@ async def test_a_hostile_result_of_a_wrapped_server_is_kept_and_looked_at_in_tim
             return text, answer["result"].get("isError", False)
 
         for name in HOSTILE:
-            shown, is_error = await asked("give", what=name)
+            text, is_error = await asked("give", what=name)
             assert not is_error, name
-            kept = id_in(shown)
+            kept = object_id_in(text)
             for tool, arguments in LOOKS.items():
                 await asked(tool, object_id=kept, **arguments)
-            for pid in family(client.process.pid)[1:]:
+            for pid in process_family(client.process.pid)[1:]:
                 assert resident(pid) < Settings().sandbox_memory, name
         refused, is_error = await asked("object_store_query", object_id=kept, filter='"x" * 1000000000')
         assert is_error or "null" in refused
@@ -171,16 +171,16 @@ async def test_a_servers_own_memory_stays_within_half_more_than_it_keeps():
     """Through the door that strangers have: values put by a client, into a server of its own."""
     env = {"COATCHECK_MAX_NAMESPACE_BYTES": str(MOST_KEPT)}
     parameters = StdioServerParameters(command=sys.executable, args=["-m", "coatcheck", "serve"], env=env)
-    before = set(family(os.getpid()))
+    before = set(process_family(os.getpid()))
     async with Client(stdio_client(parameters)) as client:
-        (server,) = set(family(os.getpid())) - before
+        (server,) = set(process_family(os.getpid())) - before
         await client.call_tool("object_store_put", {"value": "small"})
         empty = resident(server)
         names = [
-            id_in(shown(await client.call_tool("object_store_put", {"value": [f"{n}" + "x" * SIZE]})))
+            object_id_in(result_text(await client.call_tool("object_store_put", {"value": [f"{n}" + "x" * SIZE]})))
             for n in range(50)
         ]
-        listed = shown(await client.call_tool("object_store_list", {}))
+        listed = result_text(await client.call_tool("object_store_list", {}))
         kept = sum(name in listed for name in names)
         assert 10 <= kept <= 17  # the oldest made room
         assert names[-1] in listed
@@ -189,7 +189,7 @@ async def test_a_servers_own_memory_stays_within_half_more_than_it_keeps():
         assert resident(server) - empty < FACTOR * MOST_KEPT + WHILE_READ
         huge = await client.call_tool("object_store_query", {"object_id": names[-1], "filter": '"x" * 1000000000'})
         assert huge.is_error
-        assert all(resident(pid) < 1024 * MEBIBYTE for pid in family(server))
+        assert all(resident(pid) < 1024 * MEBIBYTE for pid in process_family(server))
 
 
 SPECIAL = str(HERE.parent / "wrap" / "special_server.py")
@@ -206,7 +206,7 @@ async def test_the_memory_of_a_wrapping_process_stays_within_half_more_than_it_k
     async with client_of([sys.executable, "-m", "coatcheck", "wrap", *behind]) as client:
         await client.call("object_store_put", value="small")
         empty = resident(client.process.pid)
-        names = [id_in(await client.call(tool, size=SIZE)) for _ in range(50)]
+        names = [object_id_in(await client.call(tool, size=SIZE)) for _ in range(50)]
         listed = await client.call("coatcheck_object_store_list" if way == "command" else "object_store_list")
         assert 10 <= sum(name in listed for name in names) <= 17  # the oldest made room
         assert names[-1] in listed
@@ -222,7 +222,7 @@ async def test_a_deep_or_wide_argument_of_a_tool_is_answered(mode):
             assert not answer.is_error
         deep = await client.call_tool("object_store_put", {"value": [nested(150), "@obj_nothing1"]})
         assert deep.is_error
-        assert len(shown(deep)) < 1000
+        assert len(result_text(deep)) < 1000
         assert not (await client.call_tool("object_store_put", {"value": 1})).is_error
 
 

@@ -28,7 +28,7 @@ from coatcheck.toolsets import Toolset
 from tests.preloaded_python import PYTHON
 from tests.processes import state_of
 from tests.security.identity_provider import AUDIENCE, ISSUER
-from tests.security.serving import client_of, id_in, over_http, shown
+from tests.security.serving import client_of, object_id_in, over_http, result_text
 from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -108,7 +108,7 @@ async def answer(client: Client, way: str, name: str) -> tuple[bool | None, str]
     """How a call is answered, with the object's id taken out of the text."""
     tool, arguments = WAYS[way](name)
     result = await client.call_tool(tool, arguments)
-    return result.is_error, shown(result).replace(name, "ID")
+    return result.is_error, result_text(result).replace(name, "ID")
 
 
 @SERVERS
@@ -125,8 +125,8 @@ async def test_another_users_object_is_answered_like_one_that_never_was(
         client_of(url, alices, mode) as alice,
         client_of(url, bobs, mode) as bob,
     ):
-        name = id_in(shown(await alice.call_tool("object_store_put", {"value": {"name": SECRET}})))
-        assert SECRET in shown(await alice.call_tool("echo", {"value": f"@{name}"}))
+        name = object_id_in(result_text(await alice.call_tool("object_store_put", {"value": {"name": SECRET}})))
+        assert SECRET in result_text(await alice.call_tool("echo", {"value": f"@{name}"}))
         for way in WAYS:
             foreign, missing = await answer(bob, way, name), await answer(bob, way, MISSING)
             assert foreign == missing, way
@@ -135,11 +135,11 @@ async def test_another_users_object_is_answered_like_one_that_never_was(
         assert await read(bob, name) == await read(bob, MISSING)
         assert SECRET not in await read(bob, name)
         assert SECRET in await read(alice, name)
-        assert "No objects are stored" in shown(await bob.call_tool("object_store_list", {}))
+        assert "No objects are stored" in result_text(await bob.call_tool("object_store_list", {}))
         # Nothing of it was lost by what bob tried, and alice's own list has it alone.
-        listed = shown(await alice.call_tool("object_store_list", {}))
+        listed = result_text(await alice.call_tool("object_store_list", {}))
         assert f"1 object, newest first:\n@{name}" in listed
-        assert SECRET in shown(await alice.call_tool("object_store_get", {"object_id": name}))
+        assert SECRET in result_text(await alice.call_tool("object_store_get", {"object_id": name}))
 
 
 @SERVERS
@@ -152,7 +152,9 @@ async def test_without_authentication_ids_cannot_be_guessed_and_nothing_is_liste
         client_of(url, None, mode) as bob,
     ):
         names = {
-            id_in(shown(await alice.call_tool("object_store_put", {"value": {"name": "hers", "n": number}})))
+            object_id_in(
+                result_text(await alice.call_tool("object_store_put", {"value": {"name": "hers", "n": number}}))
+            )
             for number in range(3)
         }
         assert len(names) == 3
@@ -160,12 +162,12 @@ async def test_without_authentication_ids_cannot_be_guessed_and_nothing_is_liste
         for client in (alice, bob):
             listed = await client.call_tool("object_store_list", {})
             assert listed.is_error
-            assert not any(name in shown(listed) for name in (*names, own))
+            assert not any(name in result_text(listed) for name in (*names, own))
         for way in WAYS:
             assert await answer(bob, way, own) == await answer(bob, way, MISSING), way
         assert await read(bob, own) == await read(bob, MISSING)
         # Who knows an id may read: that is what it means, and what --unprotected says.
-        assert "hers" in shown(await bob.call_tool("object_store_get", {"object_id": names.pop()}))
+        assert "hers" in result_text(await bob.call_tool("object_store_get", {"object_id": names.pop()}))
 
 
 @SERVERS
@@ -177,8 +179,10 @@ async def test_a_token_that_is_not_accepted_reaches_no_tool(container, kind, wra
     refused = [None, "nonsense", provider.token("alice", iss="https://other.example"), "\u00e4" * 10]
     async with serving(kind, container, authentication, wrapped) as url, httpx2.AsyncClient() as http:
         for token in refused:
-            said = headers if token is None else {**headers, "Authorization": f"Bearer {token}".encode("latin-1")}
-            response = await http.post(url, json=call, headers=said)
+            request_headers = (
+                headers if token is None else {**headers, "Authorization": f"Bearer {token}".encode("latin-1")}
+            )
+            response = await http.post(url, json=call, headers=request_headers)
             assert response.status_code == 401
             assert "object" not in response.text
         if kind == "wrapped":
@@ -207,7 +211,7 @@ async def test_a_session_id_of_somebody_else_gives_nothing(container, authentica
         session = (await post(http, url, alices, "initialize", hello)).headers["mcp-session-id"]
         await post(http, url, alices, "notifications/initialized", {}, session)
         call = {"name": "object_store_put", "arguments": {"value": {"name": SECRET}}}
-        name = id_in((await post(http, url, alices, "tools/call", call, session)).text)
+        name = object_id_in((await post(http, url, alices, "tools/call", call, session)).text)
         look = {"name": "object_store_get", "arguments": {"object_id": name}}
         assert SECRET in (await post(http, url, alices, "tools/call", look, session)).text
         assert SECRET not in (await post(http, url, bobs, "tools/call", look, session)).text
@@ -220,7 +224,7 @@ async def test_a_wrapping_proxy_keeps_two_callers_apart_if_it_has_two(container)
     scopes = container.tenancy()
     interceptor.learn([{"name": "echo", "inputSchema": {"type": "object", "properties": {"value": {}}}}])
 
-    async def said(way: str, name: str) -> str:
+    async def without_id(way: str, name: str) -> str:
         tool, arguments = WAYS[way](name)
         try:
             result = await interceptor.own_tool_call(tool, arguments)
@@ -238,15 +242,15 @@ async def test_a_wrapping_proxy_keeps_two_callers_apart_if_it_has_two(container)
 
     with scopes.enter(Caller(CallerKind.PRINCIPAL, "alice")):
         name = await container.store().aput({"name": SECRET})
-        assert SECRET in await said("a reference as argument", name)
+        assert SECRET in await without_id("a reference as argument", name)
         assert SECRET in await read(name)
     with scopes.enter(Caller(CallerKind.PRINCIPAL, "bob")):
         for way in WAYS:
-            assert await said(way, name) == await said(way, MISSING), way
+            assert await without_id(way, name) == await without_id(way, MISSING), way
         assert await read(name) == await read(MISSING)
         assert "not found" in await read(name)
     with scopes.enter(Caller(CallerKind.PRINCIPAL, "alice")):
-        assert SECRET in await said("get", name)
+        assert SECRET in await without_id("get", name)
 
 
 async def test_two_processes_over_stdio_share_nothing_in_memory(mode):
@@ -255,12 +259,12 @@ async def test_two_processes_over_stdio_share_nothing_in_memory(mode):
         Client(stdio_client(parameters), mode=mode) as alice,
         Client(stdio_client(parameters), mode=mode) as bob,
     ):
-        name = id_in(shown(await alice.call_tool("object_store_put", {"value": {"name": SECRET}})))
-        assert name in shown(await alice.call_tool("object_store_list", {}))
+        name = object_id_in(result_text(await alice.call_tool("object_store_put", {"value": {"name": SECRET}})))
+        assert name in result_text(await alice.call_tool("object_store_list", {}))
         for way in WAYS:
             if WAYS[way](name)[0] != "echo":
                 assert await answer(bob, way, name) == await answer(bob, way, MISSING), way
-        assert "No objects are stored" in shown(await bob.call_tool("object_store_list", {}))
+        assert "No objects are stored" in result_text(await bob.call_tool("object_store_list", {}))
 
 
 async def test_two_processes_over_stdio_share_a_redis_only_under_one_prefix(redis_server):
@@ -278,19 +282,19 @@ async def test_two_processes_over_stdio_share_a_redis_only_under_one_prefix(redi
         Client(serving("stdio-bob:")) as bob,
         Client(serving("stdio-alice:")) as alices_other,
     ):
-        name = id_in(shown(await alice.call_tool("object_store_put", {"value": {"name": SECRET}})))
-        assert SECRET in shown(await alices_other.call_tool("object_store_get", {"object_id": name}))
+        name = object_id_in(result_text(await alice.call_tool("object_store_put", {"value": {"name": SECRET}})))
+        assert SECRET in result_text(await alices_other.call_tool("object_store_get", {"object_id": name}))
         for way in WAYS:
             if WAYS[way](name)[0] != "echo":
                 assert await answer(bob, way, name) == await answer(bob, way, MISSING), way
-        assert "No objects are stored" in shown(await bob.call_tool("object_store_list", {}))
+        assert "No objects are stored" in result_text(await bob.call_tool("object_store_list", {}))
 
 
 async def test_asking_for_anothers_object_never_touches_its_key():
     """The same time, too: a foreign object and a missing one are looked for at the same place, and not found there."""
     asked: list[str] = []
 
-    class Watched(InMemoryBackend):
+    class RecordingBackend(InMemoryBackend):
         def get(self, key: str) -> bytes | None:
             asked.append(key)
             return super().get(key)
@@ -303,7 +307,7 @@ async def test_asking_for_anothers_object_never_touches_its_key():
             asked.append(key)
             return super().delete(key)
 
-    container = Container(settings=Settings(), backend=Watched())
+    container = Container(settings=Settings(), backend=RecordingBackend())
     scopes, interceptor = container.tenancy(), container.proxy_interceptor()
     with scopes.enter(Caller(CallerKind.PRINCIPAL, "alice")):
         name = await container.store().aput({"name": SECRET})
@@ -374,13 +378,13 @@ async def test_without_authentication_nobody_waits_for_a_strangers_filter():
 async def test_an_address_that_is_none_asks_for_no_key_and_is_answered_within_bounds(name):
     asked: list[str] = []
 
-    class Watched(InMemoryBackend):
+    class RecordingBackend(InMemoryBackend):
         def get(self, key: str) -> bytes | None:
             asked.append(key)
             return super().get(key)
 
     interceptor = asyncio.get_running_loop().create_future()
-    interceptor.set_result(Container(settings=Settings(), backend=Watched()).proxy_interceptor())
+    interceptor.set_result(Container(settings=Settings(), backend=RecordingBackend()).proxy_interceptor())
     request = {"jsonrpc": "2.0", "id": 1, "params": {"uri": f"coatcheck://objects/{name}"}}
     answered = await answer_for_object(request, interceptor)
     assert "not found" in answered["error"]["message"]

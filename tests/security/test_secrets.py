@@ -37,17 +37,19 @@ def settings_of(url: str) -> Settings:
     return Settings(object_store_backend="redis", redis_url=url, namespace_secret=CANARY)
 
 
-def told(value: object) -> str:
+def string_forms(value: object) -> str:
     return f"{value} {value!r}"
 
 
 async def test_nothing_that_is_printed_or_logged_has_it(guarded, caplog):
     caplog.set_level(logging.DEBUG)
     container = Container(settings=settings_of(guarded.url))
-    said = [told(container.settings()), container.settings().model_dump_json(), drawn(container)]
+    said = [string_forms(container.settings()), container.settings().model_dump_json(), drawn(container)]
     async with running(container):
         parts = (container, container.backend(), container.store(), container.tenancy(), container.explorer())
-        said += [told(part) for part in (*parts, container.sandbox(), container.interceptor(), container.server())]
+        said += [
+            string_forms(part) for part in (*parts, container.sandbox(), container.interceptor(), container.server())
+        ]
         name = await container.store().aput({"a": 1})
         assert await container.explorer().aquery(name, ".a") == "1"
     said.append(caplog.text)
@@ -73,15 +75,15 @@ async def test_no_error_of_a_store_that_is_away_has_it(url, caplog):
     said = []
     try:
         backend = RedisBackend(url, timeout=1.0)
-        said.append(told(backend))
+        said.append(string_forms(backend))
         for ask in (lambda: backend.get("x"), backend.ping):
             with pytest.raises(ObjectStoreUnavailable) as raised:
                 ask()
-            said.append(told(raised.value))
+            said.append(string_forms(raised.value))
         await backend.aclose()
         backend.close()
     except CoatcheckError as error:
-        said.append(told(error))
+        said.append(string_forms(error))
     assert said
     assert CANARY not in "\n".join([*said, caplog.text])
 
@@ -98,7 +100,7 @@ async def test_no_error_of_a_store_that_is_away_has_it(url, caplog):
 def test_no_error_of_a_setting_has_its_value(values):
     with pytest.raises(CoatcheckError) as raised:
         Settings(**values)
-    assert CANARY not in told(raised.value)
+    assert CANARY not in string_forms(raised.value)
 
 
 def test_what_a_wrapped_server_is_given_is_not_shown():
@@ -106,15 +108,15 @@ def test_what_a_wrapped_server_is_given_is_not_shown():
         CommandTarget(("server",), {"API_KEY": CANARY}),
         UrlTarget("https://example.com/mcp", headers={"Authorization": f"Bearer {CANARY}"}),
     ):
-        assert CANARY not in told(target)
+        assert CANARY not in string_forms(target)
     assert CANARY not in UrlTarget(f"https://user:{CANARY}@example.com/mcp?key={CANARY}").name
 
 
-def family(pid: int) -> set[int]:
+def subclasses_of(pid: int) -> set[int]:
     found = {pid}
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text().split():
-            found |= family(int(child))
+            found |= subclasses_of(int(child))
     return found
 
 
@@ -129,7 +131,7 @@ async def test_no_process_shows_it_in_its_title_and_no_worker_in_its_environment
         "COATCHECK_REDIS_TIMEOUT": "15",
         "COATCHECK_NAMESPACE_SECRET": CANARY,
     }
-    before = family(os.getpid())
+    before = subclasses_of(os.getpid())
     async with Client(
         stdio_client(StdioServerParameters(command=COATCHECK[0], args=[*COATCHECK[1:], "serve"], env=env))
     ) as client:
@@ -138,7 +140,7 @@ async def test_no_process_shows_it_in_its_title_and_no_worker_in_its_environment
         answer = await client.call_tool("object_store_query", {"object_id": name, "filter": "$ENV, env"})
         assert CANARY not in str(answer)
         await client.call_tool("object_store_query", {"object_id": name, "filter": "."})
-        processes = family(os.getpid()) - before
+        processes = subclasses_of(os.getpid()) - before
         assert len(processes) >= 2  # the server, and a worker
         for pid in processes:
             assert CANARY not in proc(pid, "cmdline")
@@ -176,7 +178,7 @@ def test_a_broken_settings_file_is_told_without_its_lines(tmp_path):
     config.write_text(f'redis_url = "redis://:{CANARY}@h\n')
     with pytest.raises(CoatcheckError) as raised:
         Settings.load(config)
-    assert CANARY not in told(raised.value)
+    assert CANARY not in string_forms(raised.value)
 
 
 def test_keys_in_redis_do_not_say_whose_they_are(guarded):

@@ -33,7 +33,7 @@ class Row(BaseModel):
     name: str
 
 
-def somebodys_server() -> MCPServer[Any]:
+def third_party_server() -> MCPServer[Any]:
     server: MCPServer[Any] = MCPServer("somebody's")
 
     @server.tool()
@@ -72,7 +72,7 @@ def somebodys_server() -> MCPServer[Any]:
     return server
 
 
-def shown(result: Any) -> str:
+def result_text(result: Any) -> str:
     return "\n".join(block.text for block in result.content if block.type == "text")
 
 
@@ -83,7 +83,7 @@ def reference_in(text: str) -> str:
 
 
 async def test_small_results_pass_unchanged(container, mode):
-    plain, attached = somebodys_server(), somebodys_server()
+    plain, attached = third_party_server(), third_party_server()
     attach(attached, container)
     async with Client(plain, mode=mode) as direct, Client(attached, mode=mode) as through:
         for name, arguments in [
@@ -102,37 +102,37 @@ async def test_small_results_pass_unchanged(container, mode):
 
 
 async def test_a_large_result_becomes_a_preview_that_keeps_the_output_schema_true(container, mode):
-    server = somebodys_server()
+    server = third_party_server()
     attach(server, container)
     async with Client(server, mode=mode) as client:
         schemas = {tool.name: tool.output_schema for tool in (await client.list_tools()).tools}
         result = await client.call_tool("rows", {"count": 2000})
         jsonschema.validate(result.structured_content, schemas["rows"])
         jsonschema.validate((await client.call_tool("rows", {"count": 2})).structured_content, schemas["rows"])
-    assert len(shown(result)) < 4000
-    reference = reference_in(shown(result))
+    assert len(result_text(result)) < 4000
+    reference = reference_in(result_text(result))
     assert result.structured_content["$stored"]["reference"] == reference
     assert container.store().fetch(reference[1:])[1999] == {"number": 1999, "name": "name 1999"}
 
 
 async def test_a_reference_goes_into_another_tool_in_place_of_the_value(container, mode):
-    server = somebodys_server()
+    server = third_party_server()
     attach(server, container)
     async with Client(server, mode=mode) as client:
-        reference = reference_in(shown(await client.call_tool("rows", {"count": 2000})))
-        assert shown(await client.call_tool("total", {"rows": reference})) == str(sum(range(2000)))
-        assert shown(await client.call_tool("total", {"rows": f"{reference}[10:12]"})) == "21"
+        reference = reference_in(result_text(await client.call_tool("rows", {"count": 2000})))
+        assert result_text(await client.call_tool("total", {"rows": reference})) == str(sum(range(2000)))
+        assert result_text(await client.call_tool("total", {"rows": f"{reference}[10:12]"})) == "21"
         nested = {
             "rows": [f"{reference}[7]", {"number": f"{reference}[8].number", "name": "x"}],
             "bonus": f"{reference}[1].number",
         }
-        assert shown(await client.call_tool("total", nested)) == "16"
-        assert shown(await client.call_tool("echo", {"value": f"{reference}[3].name"})) == "name 3"
-        assert shown(await client.call_tool("echo", {"value": f"@{reference}"})) == reference
+        assert result_text(await client.call_tool("total", nested)) == "16"
+        assert result_text(await client.call_tool("echo", {"value": f"{reference}[3].name"})) == "name 3"
+        assert result_text(await client.call_tool("echo", {"value": f"@{reference}"})) == reference
 
 
 async def test_text_arrives_byte_for_byte_by_reference(container, mode):
-    server = somebodys_server()
+    server = third_party_server()
     seen: list[str] = []
 
     @server.tool()
@@ -143,22 +143,22 @@ async def test_text_arrives_byte_for_byte_by_reference(container, mode):
 
     attach(server, container)
     async with Client(server, mode=mode) as client:
-        reference = reference_in(shown(await client.call_tool("text", {"size": 5000})))
+        reference = reference_in(result_text(await client.call_tool("text", {"size": 5000})))
         await client.call_tool("write", {"content": reference})
     assert seen == ["".join(f"line {n}\n" for n in range(5000))]
 
 
 async def test_a_stored_text_that_looks_like_a_reference_is_not_followed(container, mode):
-    server = somebodys_server()
+    server = third_party_server()
     attach(server, container)
     secret = container.store().put("secret")
     holder = container.store().put({"value": f"@{secret}", "list": [f"@{secret}"]})
     async with Client(server, mode=mode) as client:
-        assert shown(await client.call_tool("echo", {"value": f"@{holder}.value"})) == f"@{secret}"
+        assert result_text(await client.call_tool("echo", {"value": f"@{holder}.value"})) == f"@{secret}"
 
 
 async def test_a_tool_that_takes_references_itself_gets_them_untouched(container, mode):
-    server = somebodys_server()
+    server = third_party_server()
     secret = container.store().put("secret")
     holder = container.store().put({"value": f"@{secret}"})
 
@@ -171,33 +171,33 @@ async def test_a_tool_that_takes_references_itself_gets_them_untouched(container
     attach(server, container)
     async with Client(server, mode=mode) as client:
         # Resolved twice it would give "secret".
-        assert shown(await client.call_tool("own_echo", {"value": f"@{holder}.value"})) == f"@{secret}"
+        assert result_text(await client.call_tool("own_echo", {"value": f"@{holder}.value"})) == f"@{secret}"
 
 
 async def test_wrong_references_are_errors_that_say_what_to_do(container, mode):
-    server = somebodys_server()
+    server = third_party_server()
     attach(server, container)
     object_id = container.store().put({"items": [1, 2]})
     async with Client(server, mode=mode) as client:
         missing = await client.call_tool("echo", {"value": "@obj_nothing"})
         assert missing.is_error
-        assert "not found" in shown(missing)
-        assert "second @" in shown(missing)
+        assert "not found" in result_text(missing)
+        assert "second @" in result_text(missing)
         dead_end = await client.call_tool("echo", {"value": f"@{object_id}.item"})
         assert dead_end.is_error
-        assert "Did you mean .items?" in shown(dead_end)
+        assert "Did you mean .items?" in result_text(dead_end)
         misfit = await client.call_tool("total", {"rows": f"@{object_id}.items"})
         assert misfit.is_error
-        assert len(shown(misfit)) < 2000
+        assert len(result_text(misfit)) < 2000
 
 
 async def test_a_long_error_keeps_both_ends_and_the_whole_is_stored(container, mode):
-    server = somebodys_server()
+    server = third_party_server()
     attach(server, container)
     async with Client(server, mode=mode) as client:
         result = await client.call_tool("fail", {"size": 20_000})
     assert result.is_error
-    text = shown(result)
+    text = result_text(result)
     assert len(text) < 4100
     assert "first xxx" in text
     assert "xxx last" in text
@@ -205,12 +205,12 @@ async def test_a_long_error_keeps_both_ends_and_the_whole_is_stored(container, m
 
 
 async def test_an_object_tool_answers_the_model(container, mode):
-    server = somebodys_server()
+    server = third_party_server()
     added = attach(server, container)
     async with Client(server, mode=mode) as client:
         listed = [tool.name for tool in (await client.list_tools()).tools]
         assert set(added) <= set(listed)
-        reference = reference_in(shown(await client.call_tool("rows", {"count": 2000})))
+        reference = reference_in(result_text(await client.call_tool("rows", {"count": 2000})))
         calls = {
             "object_store_get": {"object_id": reference, "path": "[5].name"},
             "object_store_slice": {"object_id": reference, "start": 5, "end": 6},
@@ -220,14 +220,14 @@ async def test_an_object_tool_answers_the_model(container, mode):
         for name, arguments in calls.items():
             answer = await client.call_tool(name, arguments)
             assert not answer.is_error
-            assert "name 5" in shown(answer)
-        assert reference in shown(await client.call_tool("object_store_list", {}))
-        assert "Deleted" in shown(await client.call_tool("object_store_delete", {"object_id": reference}))
+            assert "name 5" in result_text(answer)
+        assert reference in result_text(await client.call_tool("object_store_list", {}))
+        assert "Deleted" in result_text(await client.call_tool("object_store_delete", {"object_id": reference}))
         gone = await client.call_tool("object_store_get", {"object_id": reference})
         assert gone.is_error
-        put = shown(await client.call_tool("object_store_put", {"value": {"a": [1, 2]}}))
+        put = result_text(await client.call_tool("object_store_put", {"value": {"a": [1, 2]}}))
         assert (
-            shown(
+            result_text(
                 await client.call_tool("object_store_get", {"object_id": put.split()[-1].rstrip("."), "path": "a[1]"})
             )
             == "2"
@@ -235,33 +235,33 @@ async def test_an_object_tool_answers_the_model(container, mode):
 
 
 async def test_an_override_of_the_store_reaches_tools_that_are_registered_already(container, mode):
-    server = somebodys_server()
+    server = third_party_server()
     attach(server, container)
     fake = ObjectStore(InMemoryBackend())
     async with Client(server, mode=mode) as client:
         with container.store.override(fake):
-            assert "@obj_001" in shown(await client.call_tool("rows", {"count": 2000}))
+            assert "@obj_001" in result_text(await client.call_tool("rows", {"count": 2000}))
             assert (
-                shown(await client.call_tool("object_store_get", {"object_id": "obj_001", "path": "[9].name"}))
+                result_text(await client.call_tool("object_store_get", {"object_id": "obj_001", "path": "[9].name"}))
                 == "name 9"
             )
         assert (await client.call_tool("object_store_get", {"object_id": "obj_001"})).is_error
 
 
 async def test_a_client_that_names_a_hidden_parameter_changes_nothing(container, mode):
-    server = somebodys_server()
+    server = third_party_server()
     attach(server, container)
     object_id = container.store().put([1, 2, 3])
     async with Client(server, mode=mode) as client:
         tool = next(tool for tool in (await client.list_tools()).tools if tool.name == "object_store_get")
         assert "explorer" not in tool.input_schema["properties"]
         named = await client.call_tool("object_store_get", {"object_id": object_id, "path": "[1]", "explorer": "mine"})
-        assert 'There is no argument "explorer"' in shown(named)
-        assert shown(await client.call_tool("object_store_get", {"object_id": object_id, "path": "[1]"})) == "2"
+        assert 'There is no argument "explorer"' in result_text(named)
+        assert result_text(await client.call_tool("object_store_get", {"object_id": object_id, "path": "[1]"})) == "2"
 
 
 async def test_the_input_schema_advertises_references_on_lists_and_leaves_numbers_alone(container, mode):
-    server = somebodys_server()
+    server = third_party_server()
     attach(server, container)
     async with Client(server, mode=mode) as client:
         schema = next(t.input_schema for t in (await client.list_tools()).tools if t.name == "total")
@@ -275,25 +275,25 @@ async def test_the_input_schema_advertises_references_on_lists_and_leaves_number
 async def test_two_attached_servers_share_nothing(mode):
     servers, clients = [], []
     for _ in range(2):
-        server = somebodys_server()
+        server = third_party_server()
         made = Container(settings=Settings())
         attach(server, made)
         servers.append(server)
         clients.append(made)
     async with Client(servers[0], mode=mode) as first, Client(servers[1], mode=mode) as second:
-        reference = reference_in(shown(await first.call_tool("rows", {"count": 2000})))
+        reference = reference_in(result_text(await first.call_tool("rows", {"count": 2000})))
         assert (await second.call_tool("object_store_get", {"object_id": reference})).is_error
 
 
 async def test_a_server_is_attached_once(container):
-    server = somebodys_server()
+    server = third_party_server()
     attach(server, container)
     with pytest.raises(SettingsError, match="attached already"):
         attach(server, container)
 
 
 async def test_a_server_that_has_a_tool_of_our_name_keeps_it(container):
-    server = somebodys_server()
+    server = third_party_server()
 
     @server.tool()
     def object_store_get() -> str:
@@ -305,7 +305,7 @@ async def test_a_server_that_has_a_tool_of_our_name_keeps_it(container):
 
 
 async def test_a_tool_added_later_is_covered(container, mode):
-    server = somebodys_server()
+    server = third_party_server()
     attach(server, container)
 
     @server.tool()
@@ -314,13 +314,13 @@ async def test_a_tool_added_later_is_covered(container, mode):
         return "z" * 50_000
 
     async with Client(server, mode=mode) as client:
-        assert len(shown(await client.call_tool("late", {}))) < 4100
+        assert len(result_text(await client.call_tool("late", {}))) < 4100
 
 
 async def test_a_callers_scope_decides_the_namespace(container):
     with container.tenancy().enter(Caller(CallerKind.PRINCIPAL, "alice")):
         object_id = container.store().put("hers")
-    server = somebodys_server()
+    server = third_party_server()
     attach(server, container)
     async with Client(server) as client:
         assert (await client.call_tool("object_store_get", {"object_id": object_id})).is_error
@@ -328,16 +328,16 @@ async def test_a_callers_scope_decides_the_namespace(container):
 
 async def test_a_threshold_of_ones_own_holds(mode):
     container = Container(settings=Settings(inline_limit=50, preview_limit=400))
-    server = somebodys_server()
+    server = third_party_server()
     attach(server, container)
     async with Client(server, mode=mode) as client:
-        text = shown(await client.call_tool("text", {"size": 500}))
+        text = result_text(await client.call_tool("text", {"size": 500}))
         assert len(text) <= 400
         assert json.loads(container.explorer().query(reference_in(text), "length")) == 4390
     container.sandbox().close()
 
 
-class Careless(InMemoryBackend):
+class FailingBackend(InMemoryBackend):
     """Fails with an error of its own kind."""
 
     def set(self, key: str, value: bytes, ttl_seconds: float | None) -> None:
@@ -347,9 +347,9 @@ class Careless(InMemoryBackend):
         raise OSError("the disk is gone")
 
 
-async def test_a_result_reaches_the_model_although_somebodys_backend_fails(mode):
-    server = somebodys_server()
-    attach(server, Container(settings=Settings(), backend=Careless()))
+async def test_a_result_reaches_the_model_although_third_party_backend_fails(mode):
+    server = third_party_server()
+    attach(server, Container(settings=Settings(), backend=FailingBackend()))
     async with Client(server, mode=mode) as client:
         answer = await client.call_tool("rows", {"count": 3000})
         assert not answer.is_error
@@ -363,17 +363,17 @@ async def test_a_result_reaches_the_model_although_somebodys_backend_fails(mode)
 async def test_limits_by_tool_and_by_round_are_settings(mode):
     settings = Settings(tool_limits={"tex*": 500, "*": 8_000}, always_keep="total", round_limit=9_000)
     container = Container(settings=settings)
-    server = somebodys_server()
+    server = third_party_server()
     attach(server, container)
     async with Client(server, mode=mode) as client:
-        assert shown(await client.call_tool("text", {"size": 60})).startswith("line 0\n")
-        assert shown(await client.call_tool("text", {"size": 600})).startswith("@obj_")
-        assert shown(await client.call_tool("total", {"rows": []})).startswith("0\n[Kept: @obj_")
+        assert result_text(await client.call_tool("text", {"size": 60})).startswith("line 0\n")
+        assert result_text(await client.call_tool("text", {"size": 600})).startswith("@obj_")
+        assert result_text(await client.call_tool("total", {"rows": []})).startswith("0\n[Kept: @obj_")
         long = {"value": "x" * 7_000}
         seen = []
 
         async def call() -> None:
-            seen.append(shown(await client.call_tool("echo", long)))
+            seen.append(result_text(await client.call_tool("echo", long)))
 
         async with anyio.create_task_group() as group:
             for _ in range(3):
@@ -395,15 +395,15 @@ async def test_a_large_argument_is_freed_piece_by_piece_once_its_call_is_over(co
     attach(server, container)
     reference = await container.store().aput([{"number": n, "text": "x" * 100} for n in range(20_000)])
 
-    async def watch() -> None:
+    async def count_references() -> None:
         while True:
             if kept:
                 uses.append(sys.getrefcount(kept[0]))
             await checkpoint()
 
     async with anyio.create_task_group() as group, Client(server) as client:
-        group.start_soon(watch)
-        assert shown(await client.call_tool("first", {"value": f"@{reference}"})) == "done"
+        group.start_soon(count_references)
+        assert result_text(await client.call_tool("first", {"value": f"@{reference}"})) == "done"
         group.cancel_scope.cancel()
     left = sys.getrefcount(kept[0])
     # Besides this test, the piece alone knows it while the pieces go, and in the end nobody.
@@ -413,7 +413,7 @@ async def test_a_large_argument_is_freed_piece_by_piece_once_its_call_is_over(co
 
 
 async def test_the_object_tools_send_their_answer_once(container, mode):
-    server = somebodys_server()
+    server = third_party_server()
     attach(server, container)
     object_id = container.store().put([1, 2])
     for each in (server, container.server()):
@@ -421,7 +421,7 @@ async def test_the_object_tools_send_their_answer_once(container, mode):
             tools = {tool.name: tool for tool in (await client.list_tools()).tools}
             assert tools["object_store_get"].output_schema is None
             answer = await client.call_tool("object_store_get", {"object_id": object_id, "path": "[1]"})
-            assert shown(answer) == "2"
+            assert result_text(answer) == "2"
             assert answer.structured_content is None
 
 
@@ -440,22 +440,22 @@ async def test_a_tool_that_is_added_to_the_containers_server_or_registry_is_trea
         return numbers
 
     async with Client(server, mode=mode) as client:
-        reference = reference_in(shown(await client.call_tool("long", {"size": 5000})))
-        again = shown(await client.call_tool("later", {"numbers": reference}))
+        reference = reference_in(result_text(await client.call_tool("long", {"size": 5000})))
+        again = result_text(await client.call_tool("later", {"numbers": reference}))
         assert reference_in(again) != reference
     assert len(container.store().list()) == 2
 
 
 async def test_other_settings_and_another_tenancy_reach_an_attached_server(container, mode):
-    server = somebodys_server()
+    server = third_party_server()
     attach(server, container)
     async with Client(server, mode=mode) as client:
-        assert len(shown(await client.call_tool("text", {"size": 300}))) > 2000
+        assert len(result_text(await client.call_tool("text", {"size": 300}))) > 2000
         with overridden(container, settings=Settings(inline_limit=100, preview_limit=500)):
-            text = shown(await client.call_tool("text", {"size": 300}))
+            text = result_text(await client.call_tool("text", {"size": 300}))
             assert len(text) <= 500
             assert reference_in(text)
-        assert len(shown(await client.call_tool("text", {"size": 300}))) > 2000
+        assert len(result_text(await client.call_tool("text", {"size": 300}))) > 2000
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])

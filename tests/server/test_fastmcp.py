@@ -39,7 +39,7 @@ class Table:
     rows: list[Row]
 
 
-def somebodys_server(name: str = "somebody's") -> FastMCP[Any]:
+def third_party_server(name: str = "somebody's") -> FastMCP[Any]:
     server: FastMCP[Any] = FastMCP(name)
 
     @server.tool
@@ -128,21 +128,21 @@ WAYS = [attached, with_middleware, mounted, mounted_with_middleware, mounted_wit
 
 @pytest.fixture(params=WAYS)
 def server(request: pytest.FixtureRequest, container: Container) -> FastMCP[Any]:
-    return request.param(somebodys_server(), container)
+    return request.param(third_party_server(), container)
 
 
-def shown(result: Any) -> str:
+def result_text(result: Any) -> str:
     return "\n".join(block.text for block in result.content if block.type == "text")
 
 
 def reference_in(result: Any) -> str:
-    found = re.search(r"@obj_[A-Za-z0-9_-]+", shown(result))
-    assert found, shown(result)[:300]
+    found = re.search(r"@obj_[A-Za-z0-9_-]+", result_text(result))
+    assert found, result_text(result)[:300]
     return found.group()
 
 
 async def test_small_results_are_those_of_the_server_alone(server, container):
-    async with Client(somebodys_server()) as direct, Client(server) as through:
+    async with Client(third_party_server()) as direct, Client(server) as through:
         for name in ("rows", "table", "untyped", "text"):
             want = await direct.call_tool(name, {"count": 3})
             got = await through.call_tool(name, {"count": 3})
@@ -164,7 +164,7 @@ async def test_a_large_result_is_a_preview_and_its_data_no_error(server, contain
     async with Client(server) as client:
         await client.list_tools()
         result = await client.call_tool(name, {"count": 4000})
-        assert len(shown(result)) <= 4000
+        assert len(result_text(result)) <= 4000
         reference = reference_in(result)
         if result.structured_content is not None:
             assert result.structured_content["$stored"]["reference"] == reference
@@ -187,11 +187,11 @@ async def test_the_object_tools_answer_once_and_as_text(server):
         assert {"rows", "object_store_get", "object_store_put"} <= names
         reference = reference_in(await client.call_tool("rows", {"count": 2000}))
         answer = await client.call_tool("object_store_get", {"object_id": reference, "path": "[5].name"})
-        assert shown(answer) == "name 5"
+        assert result_text(answer) == "name 5"
         assert answer.structured_content is None
         stored = await client.call_tool("object_store_put", {"value": {"part": f"{reference}[7].number"}})
         again = await client.call_tool("object_store_get", {"object_id": reference_in(stored), "path": "part"})
-        assert shown(again) == "7"
+        assert result_text(again) == "7"
 
 
 async def test_objects_for_a_filter_may_be_json_text(server):
@@ -199,14 +199,14 @@ async def test_objects_for_a_filter_may_be_json_text(server):
         reference = reference_in(await client.call_tool("object_store_put", {"value": [1, 2]}))
         for written, found in (("{}", "1"), (f'{{"b": "{reference}"}}', "1")):
             call = {"object_id": reference, "filter": ".[0]", "with": written}
-            assert shown(await client.call_tool("object_store_query", call)) == found
+            assert result_text(await client.call_tool("object_store_query", call)) == found
 
 
 async def test_a_long_error_is_kept_and_stays_an_error(server, container):
     async with Client(server) as client:
         result = await client.call_tool("fail", {"count": 20_000}, raise_on_error=False)
     assert result.is_error
-    assert len(shown(result)) < 4100
+    assert len(result_text(result)) < 4100
     assert "x" * 20_000 in container.explorer().resolve(reference_in(result), as_text=True)
 
 
@@ -225,7 +225,7 @@ async def test_resources_prompts_and_progress_pass(server):
 
 @pytest.mark.parametrize("make", [way for way in WAYS if way is not mounted_with_middleware])
 async def test_a_stored_object_is_a_resource(make, container):
-    server = make(somebodys_server(), container)
+    server = make(third_party_server(), container)
     object_id = container.store().put({"a": 1})
     async with Client(server) as client:
         read = await client.read_resource(f"coatcheck://objects/{object_id}")
@@ -237,9 +237,9 @@ async def test_an_override_reaches_it(server, container):
     async with Client(server) as client:
         with overridden(container, backend=backend, settings=Settings(inline_limit=100, preview_limit=500)):
             result = await client.call_tool("text", {"count": 300})
-            assert len(shown(result)) <= 500
+            assert len(result_text(result)) <= 500
             reference_in(result)
-        assert len(shown(await client.call_tool("text", {"count": 300}))) == 1500
+        assert len(result_text(await client.call_tool("text", {"count": 300}))) == 1500
     assert backend.statistics().objects == 1
 
 
@@ -302,8 +302,8 @@ async def test_a_tool_added_later_and_decorated_tools_are_treated_like_any_other
     async with Client(server) as client:
         reference_in(await client.call_tool("late", {"count": 5000}))
         preview = await client.call_tool("double", {"numbers": [1, 2]})
-        assert "array of 2 items" in shown(preview)
-        assert shown(await client.call_tool("echo", {"value": f"@{holder}[0]"})) == f"@{secret}"
+        assert "array of 2 items" in result_text(preview)
+        assert result_text(await client.call_tool("echo", {"value": f"@{holder}[0]"})) == f"@{secret}"
 
 
 async def test_tools_are_registered_and_hidden_parameters_stay_hidden(container):
@@ -345,13 +345,13 @@ async def test_tools_are_registered_and_hidden_parameters_stay_hidden(container)
         async def progress(now: float, total: float | None, message: str | None) -> None:
             told.append(message)
 
-        assert shown(await client.call_tool("steps", {"size": 2}, progress_handler=progress)) == "done"
+        assert result_text(await client.call_tool("steps", {"size": 2}, progress_handler=progress)) == "done"
         assert told == ["half"]
         assert tools["count"].title == "Count objects"
         assert tools["numbers"].annotations.read_only_hint
         assert list(tools["again"].input_schema["properties"]) == ["title"]
-        assert "array of 3 items" in shown(await client.call_tool("numbers", {"size": 3}))
-        assert shown(await client.call_tool("again", {"title": "t"})) == "t: 1"
+        assert "array of 3 items" in result_text(await client.call_tool("numbers", {"size": 3}))
+        assert result_text(await client.call_tool("again", {"title": "t"})) == "t: 1"
 
 
 @pytest.mark.parametrize("make", WAYS)
@@ -372,13 +372,13 @@ async def test_references_are_resolved_once(make, decorated, container):
     holder = container.store().put([f"@{secret}"])
     async with Client(make(server, container)) as client:
         for name in ("echo", "renamed"):
-            assert shown(await client.call_tool(name, {"value": "@@obj_abc"})) == "@obj_abc"
-            assert shown(await client.call_tool(name, {"value": f"@{holder}[0]"})) == f"@{secret}"
+            assert result_text(await client.call_tool(name, {"value": "@@obj_abc"})) == "@obj_abc"
+            assert result_text(await client.call_tool(name, {"value": f"@{holder}[0]"})) == f"@{secret}"
 
 
 @pytest.mark.parametrize("inner", [None, "same", "other"])
 async def test_below_a_namespace_the_outer_server_alone_has_object_tools(container, inner):
-    server, parent = somebodys_server(), FastMCP("parent")
+    server, parent = third_party_server(), FastMCP("parent")
     if inner:
         attach(server, container if inner == "same" else Container(settings=Settings()))
     parent.mount(server, namespace="ns")
@@ -399,19 +399,19 @@ async def test_expected_failures_are_told_although_details_are_hidden_and_leave_
         raise ObjectNotFound(name)
 
     register_tools(server, {"find": (find, ToolConfig())}, object_store=container.store)
-    server.tool(container.referenceable()(somebodys_text))
+    server.tool(container.referenceable()(third_party_text))
     attach(server, container)
     async with Client(server) as client:
         with pytest.raises(ToolError, match="^Object @lost not found"):
             await client.call_tool("find", {"name": "lost"})
-        for tool in ("somebodys_text", "object_store_get"):
+        for tool in ("third_party_text", "object_store_get"):
             name = "object_id" if tool == "object_store_get" else "text"
             with pytest.raises(ToolError, match="^Object @obj_lost not found"):
                 await client.call_tool(tool, {name: "@obj_lost"})
     assert not [record for record in caplog.records if record.levelname == "ERROR" or record.exc_info]
 
 
-def somebodys_text(text: str) -> str:
+def third_party_text(text: str) -> str:
     """Give it back."""
     return text
 
@@ -419,7 +419,7 @@ def somebodys_text(text: str) -> str:
 async def test_the_limits_of_the_host_apply(server):
     async def characters(name: str) -> int:
         async with Client(server, client_info=Implementation(name=name, version="1")) as client:
-            return len(shown(await client.call_tool("text", {"count": 2_400})))
+            return len(result_text(await client.call_tool("text", {"count": 2_400})))
 
     assert await characters("claude-code") == 12_000
     assert await characters("visual studio code") < 8_192
@@ -428,16 +428,16 @@ async def test_the_limits_of_the_host_apply(server):
 async def test_a_tool_that_keeps_its_results_says_that_no_filter_was_applied():
     container = Container(settings=Settings(filter_argument="advertised"))
     server: FastMCP[Any] = FastMCP("keeping")
-    server.tool(container.explorable()(somebodys_rows))
+    server.tool(container.explorable()(third_party_rows))
     async with Client(attached(server, container)) as client:
-        text = shown(await client.call_tool("somebodys_rows", {"_filter": ".[0]"}))
+        text = result_text(await client.call_tool("third_party_rows", {"_filter": ".[0]"}))
     assert text.startswith("@obj_")
     assert text.endswith(
         "[Note: _filter was not applied, for this tool keeps its results itself: run it on the object.]"
     )
 
 
-def somebodys_rows() -> list[int]:
+def third_party_rows() -> list[int]:
     """Give rows."""
     return [1, 2]
 
@@ -450,7 +450,7 @@ async def test_a_tool_asks_the_user(server_that_asks, mode):
     async with Client(server_that_asks, mode=mode, elicitation_handler=answer) as client:
         name = "ask_in_session" if mode == "legacy" else "ask_statelessly"
         reference = reference_in(await client.call_tool("object_store_put", {"value": {"greeting": "Hello"}}))
-        assert shown(await client.call_tool(name, {"greeting": f"{reference}.greeting"})) == "Hello Bob"
+        assert result_text(await client.call_tool(name, {"greeting": f"{reference}.greeting"})) == "Hello Bob"
 
 
 @pytest.fixture(params=[attached, mounted, mounted_with_middleware_on_both])
@@ -475,7 +475,7 @@ def server_that_asks(request: pytest.FixtureRequest, container: Container) -> Fa
 
 
 def test_a_server_is_attached_once_and_keeps_its_names(container):
-    server = somebodys_server()
+    server = third_party_server()
     attach(server, container)
     with pytest.raises(SettingsError, match="attached already"):
         attach(server, container)
@@ -499,7 +499,7 @@ async def test_a_client_is_told_of_references(mode: Any) -> None:
 
 
 async def test_tools_whose_results_always_pass_whole_are_marked_for_claude_code():
-    server = somebodys_server()
+    server = third_party_server()
     attach(server, Container(settings=Settings(never_keep="text")))
     async with Client(server) as client:
         marked = {

@@ -22,7 +22,7 @@ async def test_a_servers_own_resource_under_our_scheme_stays_reachable(library, 
         return "of the server"
 
     @server.resource("coatcheck://objects/obj_theirs")
-    def theirs() -> str:
+    def server_resource() -> str:
         return "with an id"
 
     container = Container(settings=Settings())

@@ -128,12 +128,12 @@ def test_binding_twice_hides_both() -> None:
 
 
 def test_a_bound_method_can_be_bound() -> None:
-    class Desk:
+    class Lookup:
         def find(self, key: "str", limit: int) -> str:
             """Find."""
             return f"{key}{limit}"
 
-    bound = bind(Desk().find, limit=lambda: 3)
+    bound = bind(Lookup().find, limit=lambda: 3)
     assert list(inspect.signature(bound).parameters) == ["key"]
     assert bound.__annotations__ == {"key": str, "return": str}
     assert bound("k") == "k3"

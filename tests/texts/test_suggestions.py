@@ -191,7 +191,7 @@ def test_suggested_calls_work_cost_little_and_find_something(sandbox: Sandbox, v
         node = ast.parse(f"f{written}", mode="eval").body
         assert isinstance(node, ast.Call)
         arguments = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords}
-        answer = made(explorer, tool, arguments)
+        answer = call_suggested(explorer, tool, arguments)
         assert len(answer) <= MOST_CHARACTERS
         assert answer.strip() not in {"", "[]", "{}", "null"}, (tool, arguments)
         assert len(ENCODING.encode(answer)) <= MOST_TOKENS, (tool, arguments, answer)
@@ -282,7 +282,7 @@ def test_a_short_text_says_first_that_get_gives_it_whole(sandbox: Sandbox, shape
     assert explorer.explore(str(kept.reference)).replace("\n ", "\n").strip() == shape.strip()
 
 
-def made(explorer: Explorer, tool: str, arguments: dict[str, Any]) -> str:
+def call_suggested(explorer: Explorer, tool: str, arguments: dict[str, Any]) -> str:
     """Make a call as the tool of that name does; whatever fails raises."""
     reference, path = arguments.pop("object_id"), arguments.pop("path", "")
     match tool:

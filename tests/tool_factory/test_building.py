@@ -206,7 +206,7 @@ async def test_a_built_tool_has_all_of_it_and_keeps_its_kind(store: ObjectStore,
 
 
 def test_partials_methods_and_objects_become_tools(store: ObjectStore) -> None:
-    class Desk:
+    class Lookup:
         def look(self, x: int, secret: int) -> list[int]:
             return [x, secret]
 
@@ -215,9 +215,9 @@ def test_partials_methods_and_objects_become_tools(store: ObjectStore) -> None:
 
     config = ToolConfig(memory_type=MemoryType.REFERENCEABLE, parameters={"secret": lambda: 7})
     store.put(5)
-    assert build_tool(Desk().look, config, object_store=store)("@obj_001") == [5, 7]
-    assert build_tool(Desk(), config, object_store=store)("@obj_001") == [5, 7, 0]
-    partial = functools.partial(Desk().look, x=9)
+    assert build_tool(Lookup().look, config, object_store=store)("@obj_001") == [5, 7]
+    assert build_tool(Lookup(), config, object_store=store)("@obj_001") == [5, 7, 0]
+    partial = functools.partial(Lookup().look, x=9)
     assert build_tool(partial, ToolConfig(custom_args={"secret": 1}))() == [9, 1]
 
 

@@ -57,7 +57,7 @@ async def call(client: Client, name: str, **arguments: Any) -> str:
     return text
 
 
-async def refused(client: Client, name: str, **arguments: Any) -> str:
+async def error_of(client: Client, name: str, **arguments: Any) -> str:
     result = await client.call_tool(f"object_store_{name}", arguments)
     assert isinstance(result.content[0], TextContent)
     assert result.is_error, result.content[0].text
@@ -112,7 +112,7 @@ async def test_raw_pages_give_the_exact_text(client: Client) -> None:
 
 
 async def test_start_without_raw_is_refused_with_what_to_use(client: Client) -> None:
-    assert "object_store_slice" in await refused(client, "get", object_id="@obj_002", start=5)
+    assert "object_store_slice" in await error_of(client, "get", object_id="@obj_002", start=5)
 
 
 async def test_slice_shows_items_and_lines(client: Client) -> None:
@@ -147,7 +147,7 @@ async def test_query_runs_jq(client: Client) -> None:
 
 
 async def test_a_malformed_filter_is_a_clear_error(client: Client) -> None:
-    assert "Error executing tool object_store_query: " in await refused(
+    assert "Error executing tool object_store_query: " in await error_of(
         client, "query", object_id="@obj_001", filter=".items | nope("
     )
 
@@ -173,7 +173,7 @@ async def test_delete_says_what_happened(client: Client, store: ObjectStore) -> 
 
 
 async def test_a_part_of_an_object_cannot_be_deleted(client: Client, store: ObjectStore) -> None:
-    assert "Objects are deleted whole" in await refused(client, "delete", object_id="@obj_001.items[0]")
+    assert "Objects are deleted whole" in await error_of(client, "delete", object_id="@obj_001.items[0]")
     assert store.get("obj_001") == RECORDS
 
 
@@ -194,7 +194,7 @@ async def test_list_names_what_is_there(client: Client) -> None:
     ],
 )
 async def test_an_object_that_is_not_there_is_named(client: Client, name: str, arguments: dict[str, Any]) -> None:
-    assert "@obj_404" in await refused(client, name, object_id="@obj_404", **arguments)
+    assert "@obj_404" in await error_of(client, name, object_id="@obj_404", **arguments)
 
 
 async def test_a_client_that_sends_a_store_changes_nothing(client: Client, store: ObjectStore) -> None:
@@ -221,10 +221,10 @@ async def test_a_filter_takes_other_objects_as_variables(client: Client, store: 
     joined = ". as $orders | $stock | map({name, stock, id: (.name as $n | $orders[] | select(.name == $n).id)})"
     answer = await call(client, "query", object_id=orders, filter=joined, **{"with": {"stock": f"@{table}"}})
     assert answer == '[{"name":"item 3","stock":7,"id":1},{"name":"item 5","stock":0,"id":2}]'
-    assert "no name for a variable" in await refused(
+    assert "no name for a variable" in await error_of(
         client, "query", object_id=orders, filter=".", **{"with": {"a b": f"@{table}"}}
     )
-    assert "$nothing is not defined" in await refused(
+    assert "$nothing is not defined" in await error_of(
         client, "query", object_id=orders, filter="$nothing", **{"with": {"stock": f"@{table}"}}
     )
 

@@ -223,7 +223,7 @@ async def test_every_server_ends_with_a_signal(write, number):
     process.stdout.close()
 
 
-def greeted(connect, *arguments):
+def initialized_client(connect, *arguments):
     """Connect a client that sees what is on the wire."""
     client = connect(wrapped=False, command=[*WRAP, *arguments])
     client.ask("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}}, 0)
@@ -241,7 +241,7 @@ def heard(client, method: str, number: int = 1) -> list:
     return found
 
 
-def seen_by_servers(client, number: int) -> list:
+def messages_at_servers(client, number: int) -> list:
     """Give what servers tell that they have seen, but for the end of the greeting."""
     found = []
     while len(found) < number:
@@ -253,7 +253,7 @@ def seen_by_servers(client, number: int) -> list:
 
 @pytest.mark.parametrize("named", [{"name": "two__x"}, {"uri": "two+file:///x"}, {"taskId": "two__x"}])
 def test_a_method_of_a_vendor_goes_to_the_server_that_its_parameters_name(write, connect, named):
-    client = greeted(connect, "--servers", write(one=OLD, two={**OLD, "args": [*OLD["args"], "no-tools"]}))
+    client = initialized_client(connect, "--servers", write(one=OLD, two={**OLD, "args": [*OLD["args"], "no-tools"]}))
     answer = client.ask("vendor/method", {**named, "other": 1})
     (key, value), *_ = named.items()
     assert answer["result"] == {
@@ -261,7 +261,7 @@ def test_a_method_of_a_vendor_goes_to_the_server_that_its_parameters_name(write,
         "params": {key: value.removeprefix("two__").removeprefix("two+"), "other": 1},
     }
     client.send({"jsonrpc": "2.0", "method": "notifications/vendor", "params": {"name": "one__y"}})
-    assert seen_by_servers(client, 1)[0] == {
+    assert messages_at_servers(client, 1)[0] == {
         "jsonrpc": "2.0",
         "method": "notifications/vendor",
         "params": {"name": "y"},
@@ -270,19 +270,19 @@ def test_a_method_of_a_vendor_goes_to_the_server_that_its_parameters_name(write,
 
 @pytest.mark.parametrize("params", [{}, {"name": "nobody__x"}, {"name": "one__x", "uri": "two+file:///x"}])
 def test_a_method_that_may_be_for_any_server_is_refused_with_what_to_do(write, connect, params):
-    client = greeted(connect, "--servers", write(one=OLD, two=OLD))
+    client = initialized_client(connect, "--servers", write(one=OLD, two=OLD))
     error = client.ask("vendor/method", params)["error"]
     assert error["code"] == -32601
     assert "server__name" in error["message"]
 
 
 def test_where_one_server_is_behind_it_every_method_is_for_that_one(write, connect):
-    client = greeted(connect, "--servers", write(one=OLD))
+    client = initialized_client(connect, "--servers", write(one=OLD))
     assert client.ask("vendor/method", {"x": 1})["result"] == {"method": "vendor/method", "params": {"x": 1}}
 
 
 def test_what_the_client_says_of_a_question_goes_to_who_asked_alone(write, connect):
-    client = greeted(connect, "--servers", write(one=OLD, two=OLD))
+    client = initialized_client(connect, "--servers", write(one=OLD, two=OLD))
     for number, name in enumerate(("one", "two"), 1):
         params = {"name": f"{name}__asks", "arguments": {"token": True}}
         client.send({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params})
@@ -299,20 +299,20 @@ def test_what_the_client_says_of_a_question_goes_to_who_asked_alone(write, conne
     )
     for question in asked:
         client.send({"jsonrpc": "2.0", "id": question["id"], "result": {"from": question["id"].partition("/")[0]}})
-    seen = seen_by_servers(client, 3)
+    seen = messages_at_servers(client, 3)
     progress = [message["params"] for message in seen if "method" in message]
     assert progress == [{"progressToken": 1, "progress": 5}]
     assert sorted(message["result"]["from"] for message in seen if "result" in message) == ["one", "two"]
     for number in (1, 2):  # They are never answered, and would be waited for.
         params = {"requestId": number, "reason": f"reason {number}"}
         client.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
-    cancelled = seen_by_servers(client, 2)
+    cancelled = messages_at_servers(client, 2)
     assert {message["method"] for message in cancelled} == {"notifications/cancelled"}
     assert {message["params"]["reason"] for message in cancelled} == {"reason 1", "reason 2"}
 
 
 def test_a_server_that_goes_away_takes_its_questions_back(write, connect):
-    client = greeted(connect, "--servers", write(one=OLD, two=OLD))
+    client = initialized_client(connect, "--servers", write(one=OLD, two=OLD))
     client.send({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "one__asks"}})
     (question,) = heard(client, "sampling/createMessage")
     client.send({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "one__dies"}})

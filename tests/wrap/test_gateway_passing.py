@@ -59,13 +59,15 @@ class Server:
         pass
 
 
-def called(monkeypatch, answer: bytes, line: bytes = b"", message=None, *, unparsed=True) -> tuple[bytes, bytes]:
+def call_through_gateway(
+    monkeypatch, answer: bytes, line: bytes = b"", message=None, *, unparsed=True
+) -> tuple[bytes, bytes]:
     """Call a tool through a gateway; give the line that the client gets and the one that the server got."""
     server = Server(answer)
     monkeypatch.setattr("coatcheck.proxy.gateway.gateway.make_connection", lambda _target: server)
     line = line or b'{"jsonrpc":"2.0","id":"seven","method":"tools/call","params":{"name":"one__f","arguments":{}}}\n'
 
-    async def story() -> bytes:
+    async def scenario() -> bytes:
         gateway = Gateway({"one": CommandTarget("one", ("none",))})
         gateway.unparsed = unparsed
         came: asyncio.Queue[bytes] = asyncio.Queue()
@@ -78,7 +80,7 @@ def called(monkeypatch, answer: bytes, line: bytes = b"", message=None, *, unpar
         await gateway.close()
         return answered
 
-    return asyncio.run(story()), server.seen[-1]
+    return asyncio.run(scenario()), server.seen[-1]
 
 
 @pytest.mark.parametrize(
@@ -93,9 +95,9 @@ def called(monkeypatch, answer: bytes, line: bytes = b"", message=None, *, unpar
 )
 def test_an_answer_passes_as_it_came_but_for_its_id(monkeypatch, answer):
     expected = b'{"jsonrpc":"2.0","id":"seven",%b}\n' % answer
-    came, _ = called(monkeypatch, answer)
+    came, _ = call_through_gateway(monkeypatch, answer)
     assert came == expected
-    came, _ = called(monkeypatch, answer, unparsed=False)
+    came, _ = call_through_gateway(monkeypatch, answer, unparsed=False)
     assert json.loads(came) == json.loads(expected)
     assert came == expected or len(answer) > 1_000_000
 
@@ -103,7 +105,7 @@ def test_an_answer_passes_as_it_came_but_for_its_id(monkeypatch, answer):
 @pytest.mark.parametrize("long", ["", LONG], ids=["short", "long"])
 def test_addresses_and_tasks_in_an_answer_are_those_of_their_server(monkeypatch, long):
     result = {"content": [{"type": "text", "text": long}, LINK, FILE], "task": {"taskId": "t"}, "taskId": "t"}
-    came, _ = called(monkeypatch, b'"result":' + json.dumps(result).encode())
+    came, _ = call_through_gateway(monkeypatch, b'"result":' + json.dumps(result).encode())
     expected = {
         "content": [
             {"type": "text", "text": long},
@@ -118,7 +120,7 @@ def test_addresses_and_tasks_in_an_answer_are_those_of_their_server(monkeypatch,
         ({"taskId": "t"}, {"taskId": "one__t"}),
         ({"content": [FILE]}, {"content": [expected["content"][2]]}),
     ):
-        came, _ = called(monkeypatch, b'"result":' + json.dumps({"x": long, **part}).encode())
+        came, _ = call_through_gateway(monkeypatch, b'"result":' + json.dumps({"x": long, **part}).encode())
         assert json.loads(came)["result"] == {"x": long, **there}
 
 
@@ -129,13 +131,15 @@ def test_addresses_and_tasks_in_an_answer_are_those_of_their_server(monkeypatch,
     ids=["deep", "cut off", "open", "a return"],
 )
 def test_an_answer_that_cannot_be_read_is_still_an_answer(monkeypatch, odd, unparsed):
-    came, _ = called(monkeypatch, b'"result":{"content":[],"structuredContent":{"rows":%b}}' % odd, unparsed=unparsed)
+    came, _ = call_through_gateway(
+        monkeypatch, b'"result":{"content":[],"structuredContent":{"rows":%b}}' % odd, unparsed=unparsed
+    )
     assert b'"id":"seven"' in came
 
 
 def test_names_that_are_written_with_escapes_are_found(monkeypatch):
     answer = b'"result":{"content":[{"type":"\\u0072esource_link","uri":"file:///a","name":"%b"}]}' % LONG.encode()
-    came, _ = called(monkeypatch, answer)
+    came, _ = call_through_gateway(monkeypatch, answer)
     assert json.loads(came)["result"]["content"][0]["uri"] == "one+file:///a"
 
 
@@ -144,7 +148,7 @@ def test_of_a_call_its_long_texts_pass_as_they_came(monkeypatch):
     params = b'{"name":"one__f","arguments":{"a":"%b","b":[ 1.50 ]}}' % text
     line = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":%b}\n' % params
     for message in (parse_call_partially(line), None):
-        came, seen = called(monkeypatch, b'"result":{"content":[]}', line, message)
+        came, seen = call_through_gateway(monkeypatch, b'"result":{"content":[]}', line, message)
         assert came == b'{"jsonrpc":"2.0","id":7,"result":{"content":[]}}\n'
         assert json.loads(seen)["params"] == {"name": "f", "arguments": {"a": "a" + LONG, "b": [1.5]}}
         assert (text in seen) is (message is not None)
@@ -154,7 +158,7 @@ def test_what_was_put_into_a_call_passes_as_it_is(monkeypatch):
     rows = b'["%b", 1.50]' % LONG.encode()
     call = {"jsonrpc": "2.0", "id": 7, "method": "tools/call"}
     message = {**call, "params": {"name": "one__f", "arguments": {"rows": Spliced(rows)}}}
-    _, seen = called(monkeypatch, b'"result":{"content":[]}', b"not looked at", message)
+    _, seen = call_through_gateway(monkeypatch, b'"result":{"content":[]}', b"not looked at", message)
     assert rows in seen
     assert json.loads(seen)["params"] == {"name": "f", "arguments": {"rows": json.loads(rows)}}
 
@@ -178,7 +182,7 @@ def test_an_answer_of_one_server_is_never_taken_for_anothers(monkeypatch, long, 
     monkeypatch.setattr("coatcheck.proxy.gateway.gateway.make_connection", lambda _target: server)
     call = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"one__f","arguments":{}}}\n'
 
-    async def story() -> bytes:
+    async def scenario() -> bytes:
         gateway = Gateway({"one": CommandTarget("one", ("none",))})
         came: asyncio.Queue[bytes] = asyncio.Queue()
         ready = asyncio.get_running_loop().create_future()
@@ -202,7 +206,7 @@ def test_an_answer_of_one_server_is_never_taken_for_anothers(monkeypatch, long, 
         await gateway.close()
         return answered
 
-    message = json.loads(asyncio.run(story()))
+    message = json.loads(asyncio.run(scenario()))
     assert message["id"] == 7
     assert "method" not in message
     assert "error" in message or message["result"]["content"]
@@ -219,9 +223,9 @@ class Modern(Server):
         self.seen.append(asked)
         result = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}, "tools": []}
         if asked["method"] != "tools/call":
-            self.says(b'"id":%d,"result":%b' % (asked["id"], json.dumps(result).encode()))
+            self.receive_message(b'"id":%d,"result":%b' % (asked["id"], json.dumps(result).encode()))
 
-    def says(self, members: bytes) -> None:
+    def receive_message(self, members: bytes) -> None:
         self.on_message(b'{"jsonrpc":"2.0",%b}\n' % members, None)
 
 
@@ -237,7 +241,7 @@ def test_of_servers_that_many_clients_share_none_answers_what_another_was_asked(
     def calls_of(server: Modern) -> list[int]:
         return [asked["id"] for asked in server.seen if asked["method"] == "tools/call"]
 
-    async def story() -> None:
+    async def scenario() -> None:
         shared = SharedConnection(lambda: Gateway({"good": "good", "evil": "evil"}))
         got: dict[str, list[bytes]] = {"asks evil": [], "asks good": []}
         streams = {who: shared.stream(lines.append) for who, lines in got.items()}
@@ -249,14 +253,14 @@ def test_of_servers_that_many_clients_share_none_answers_what_another_was_asked(
         (own,) = calls_of(servers["evil"])
         result = b'"result":{"content":[{"type":"text","text":"%b"}]}' % text
         for other in (*range(own), *range(own + 1, own + 9)):
-            servers["evil"].says(b'"id":%d,%b,"id":%d' % (other, result, own))
-        servers["evil"].says(b'"id":%d,%b' % (own, result))
+            servers["evil"].receive_message(b'"id":%d,%b,"id":%d' % (other, result, own))
+        servers["evil"].receive_message(b'"id":%d,%b' % (own, result))
         await until(lambda: len(got["asks evil"]) > 1, "the answer has come")
         assert [json.loads(line)["id"] for line in got["asks evil"]] == ["list", "e"]
         assert got["asks good"] == []
         await shared.close()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 ASKED = {"jsonrpc": "2.0", "id": 7, "method": "tools/call"}
@@ -294,7 +298,7 @@ def running(links: list[Silent]) -> Upstream:
 
 
 def test_an_answer_that_came_before_its_server_ended_is_not_lost():
-    async def story() -> None:
+    async def scenario() -> None:
         links: list[Silent] = []
         member = running(links)
         asking = asyncio.ensure_future(member.ask("tools/list", {}))
@@ -306,14 +310,14 @@ def test_an_answer_that_came_before_its_server_ended_is_not_lost():
         assert (await asyncio.wait_for(asking, 5))["result"]["tools"] == ROWS
         await member.close()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("ends", ["goes away", "is cancelled"])
 def test_what_was_asked_of_a_server_goes_to_no_later_one(monkeypatch, ends):
     monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
 
-    async def story() -> None:
+    async def scenario() -> None:
         links: list[Silent] = []
         member = running(links)
         asking = asyncio.ensure_future(member.pass_on(ASKED, {"name": "f", "arguments": {"rows": ROWS * 4}}))
@@ -333,4 +337,4 @@ def test_what_was_asked_of_a_server_goes_to_no_later_one(monkeypatch, ends):
         assert [link.seen for link in links] == [[]] * len(links)
         await member.close()
 
-    asyncio.run(story())
+    asyncio.run(scenario())

@@ -113,7 +113,7 @@ async def test_20_mb_pass_over_http_in_both_directions(never_url, never_url_url,
     url = never_url if upstream == "command" else never_url_url
     with anyio.fail_after(60):
         async with httpx2.AsyncClient(timeout=60) as http:
-            ask = await opened(http, url, mode)
+            ask = await open_raw_connection(http, url, mode)
             assert (await ask("length", {"value": text}))["content"][0]["text"] == str(size)
             assert (await ask("text", {"size": size}))["content"][0]["text"] == text
 
@@ -191,7 +191,7 @@ async def test_long_calls_pass_and_are_opened_where_they_must_be(command_url, ur
     long, url = "x" * 200_000, command_url if upstream == "command" else url_url
     with anyio.fail_after(60):
         async with httpx2.AsyncClient(timeout=60) as http:
-            ask = await opened(http, url, "auto")
+            ask = await open_raw_connection(http, url, "auto")
             said = [await ask("length", {"value": long}) for _ in range(2)]
             assert [result["content"][0]["text"] for result in said] == ["200000", "200000"]
             kept = await ask("object_store_put", {"value": long})
@@ -226,7 +226,7 @@ async def test_a_greeting_in_a_revision_that_has_none_is_refused_and_changes_not
         assert words(await client.call_tool("length", {"value": "abc"})) == "3"
 
 
-async def opened(http, url, mode):
+async def open_raw_connection(http, url, mode):
     """Open a connection by hand; gives what calls a tool."""
     version = "2026-07-28" if mode == "auto" else "2025-11-25"
     headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": version}

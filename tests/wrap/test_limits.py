@@ -72,15 +72,15 @@ async def test_results_of_calls_made_at_once_stay_within_a_common_budget(flags, 
             assert all(len(text) <= 1_000 for text in seen if text not in whole)
             # What is left out is kept, and a later call has a budget of its own.
             assert all(text.startswith("@obj_") for text in seen if text not in whole)
-            await until(lambda: comes_whole(client), "a later call has a budget of its own", interval=2 * WINDOW)
+            await until(lambda: is_unchanged(client), "a later call has a budget of its own", interval=2 * WINDOW)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_over_http_too(mode):
     with wrapped_over_http("--round-limit", "6000", *COMMAND) as (_, url, _said), anyio.fail_after(60):
         async with Client(url, mode=mode) as client:
-            assert await whole_of_six(client) == 1
-            await until(lambda: comes_whole(client), "a later call has a budget of its own", interval=2 * WINDOW)
+            assert await count_unchanged(client) == 1
+            await until(lambda: is_unchanged(client), "a later call has a budget of its own", interval=2 * WINDOW)
 
 
 @pytest.mark.parametrize(("mode", "whole"), [("auto", 6), ("legacy", 1)])
@@ -88,14 +88,14 @@ async def test_strangers_over_a_network_share_no_budget_but_a_session_does(mode,
     flags = ["--host", "0.0.0.0", "--unprotected", "--round-limit", "6000"]
     with wrapped_over_http(*flags, *COMMAND) as (_, url, _said), anyio.fail_after(60):
         async with Client(url.replace("0.0.0.0", "127.0.0.1"), mode=mode) as client:
-            assert await whole_of_six(client) == whole
+            assert await count_unchanged(client) == whole
 
 
-async def comes_whole(client) -> bool:
+async def is_unchanged(client) -> bool:
     return words(await client.call_tool("text", {"size": 3_500})).startswith("line")
 
 
-async def whole_of_six(client) -> int:
+async def count_unchanged(client) -> int:
     """Call a tool six times at once; give the number of results that came whole."""
     seen = []
 
@@ -142,18 +142,18 @@ async def test_object_tools_that_are_left_out_are_named_nowhere():
 
 
 async def test_a_handshake_tells_what_settings_say_wherever_they_stand(tmp_path):
-    async def told(*flags, **variables):
+    async def call_text(*flags, **variables):
         async with Client(wrap_on_stdio(*flags, *COMMAND, **variables)) as client:
             return client.instructions.partition("\n\n")[2]
 
     config = tmp_path / "coatcheck.toml"
     config.write_text('object_tools = ["list"]')
     with anyio.fail_after(60):
-        assert await told() == Container(settings=Settings()).interceptor().instructions
-        assert "kept tools" in await told(coatcheck_tool_prefix="kept_")
-        assert "_filter" not in await told(COATCHECK_FILTER_ARGUMENT="advertised")
-        assert "Look closer" not in await told(COATCHECK_CONFIG=str(config))
-        assert "Look closer" not in await told("--config", str(config))
+        assert await call_text() == Container(settings=Settings()).interceptor().instructions
+        assert "kept tools" in await call_text(coatcheck_tool_prefix="kept_")
+        assert "_filter" not in await call_text(COATCHECK_FILTER_ARGUMENT="advertised")
+        assert "Look closer" not in await call_text(COATCHECK_CONFIG=str(config))
+        assert "Look closer" not in await call_text("--config", str(config))
 
 
 async def test_without_a_round_limit_each_result_stands_for_itself():

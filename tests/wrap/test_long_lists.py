@@ -26,7 +26,7 @@ HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"na
 
 
 @contextlib.asynccontextmanager
-async def counted_turns():
+async def count_turns():
     """Count the turns that another task gets; gives a function that tells how many there were."""
     turns = 0
 
@@ -46,7 +46,7 @@ async def test_other_tasks_have_turns_while_tools_are_rewritten(monkeypatch):
     monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
     interceptor = Container(settings=Settings()).proxy_interceptor()
     for encoded in (False, True):
-        async with counted_turns() as turns:
+        async with count_turns() as turns:
             await interceptor.tools_list({"tools": TOOLS[:100]}, encoded=encoded)
             assert turns() >= 2 * 100  # as each is remembered, and as each is rewritten
 
@@ -59,12 +59,12 @@ async def test_other_tasks_have_turns_while_a_gateway_renames_entries(monkeypatc
     async def ask(_upstream, _message, _params):
         return {"tools": TOOLS[:100]}
 
-    async with counted_turns() as turns:
+    async with count_turns() as turns:
         await merging.merged_list({"id": 1, "method": "tools/list"}, [upstream], ask)
         assert turns() >= 100
 
 
-def behind(way: str, folder: Path) -> list[str]:
+def command_behind(way: str, folder: Path) -> list[str]:
     servers = folder / "mcp.json"
     servers.write_text(json.dumps({"mcpServers": {"one": {"command": SERVER[0], "args": SERVER[1:]}}}))
     more = ["--stateless"] if "sessionless" in way else []
@@ -80,7 +80,7 @@ def check(tools: list[dict], resources: list[dict]) -> None:
 
 @pytest.mark.parametrize("way", ["stdio", "gateway"])
 def test_a_long_list_arrives_whole(connect, way, tmp_path):
-    client = connect(wrapped=False, command=[*WRAP, *behind(way, tmp_path)])
+    client = connect(wrapped=False, command=[*WRAP, *command_behind(way, tmp_path)])
     client.ask("initialize", HELLO)
     check(client.ask("tools/list")["result"]["tools"], client.ask("resources/list")["result"]["resources"])
 
@@ -98,7 +98,7 @@ def test_a_long_list_arrives_whole_over_http(way, tmp_path):
         messages = [json.loads(line[6:]) for line in answered.text.splitlines() if line.startswith("data: {")]
         return messages[-1]["result"]
 
-    with wrapped_over_http(*behind(way, tmp_path)) as (_, url, _said), httpx2.Client(timeout=60) as client:
+    with wrapped_over_http(*command_behind(way, tmp_path)) as (_, url, _said), httpx2.Client(timeout=60) as client:
         ask("initialize", HELLO)
         check(ask("tools/list", {})["tools"], ask("resources/list", {})["resources"])
 

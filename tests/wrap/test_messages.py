@@ -23,11 +23,14 @@ def test_the_server_starts_before_anything_slow_is_imported():
 
 
 def test_what_is_remembered_of_an_application_is_bounded():
-    def said(info):
+    def application_call(info):
         return application_of({"method": "tools/call", "params": {"_meta": {CLIENT_INFO: info}}})
 
-    assert said({"name": "desk", "version": "2"}) == ("desk", "2")
-    assert said({"name": "desk", "version": "2"}) != said({"name": "desk", "version": "3"})
-    assert sum(map(len, said({"name": "x" * 1_000_000, "version": "y" * 1_000_000}))) <= 200
-    assert said({"name": 10**5_000, "version": {"a": 1}}) == ("", "")  # Python refuses to write out such a number
-    assert said("desk") == ()
+    assert application_call({"name": "desk", "version": "2"}) == ("desk", "2")
+    assert application_call({"name": "desk", "version": "2"}) != application_call({"name": "desk", "version": "3"})
+    assert sum(map(len, application_call({"name": "x" * 1_000_000, "version": "y" * 1_000_000}))) <= 200
+    assert application_call({"name": 10**5_000, "version": {"a": 1}}) == (
+        "",
+        "",
+    )  # Python refuses to write out such a number
+    assert application_call("desk") == ()

@@ -49,7 +49,7 @@ OURS = {
 }
 
 
-def called_in(preview: str) -> set[str]:
+def tools_called_in(preview: str) -> set[str]:
     return set(re.findall(r"(\w*object_store_\w+)\(", preview))
 
 
@@ -65,8 +65,8 @@ def test_they_do_so_for_a_client_that_has_not_listed_the_tools(connect):
     assert call("small") == "small"
     assert call("listed") == "0"
     for _ in range(2):
-        assert called_in(call("big"))
-        assert called_in(call("big")) <= OURS
+        assert tools_called_in(call("big"))
+        assert tools_called_in(call("big")) <= OURS
     assert call("listed") == "2"  # its two pages, once
 
 
@@ -80,7 +80,7 @@ async def test_they_do_so_for_a_client_that_has_listed_the_first_page(way):
         async with Client(target, mode="legacy") as client:
             await client.list_tools()
             for _ in range(2):
-                called = called_in(words(await client.call_tool("big", {})))
+                called = tools_called_in(words(await client.call_tool("big", {})))
                 assert called
                 assert called <= OURS
             assert words(await client.call_tool("listed", {})) == "3"  # a page for the client, both once for us

@@ -36,7 +36,7 @@ PLAIN = [PYTHON, "-W", "ignore", "-c", ATTACHED.replace("attach(server, Containe
 ATTACHED_COMMAND = [PYTHON, "-W", "ignore", "-c", ATTACHED]
 
 
-async def works_once(client) -> None:
+async def assert_single_coatcheck(client) -> None:
     """A large result is kept once, its reference works in the next call, our tools are listed once."""
     names = [tool.name for tool in (await client.list_tools()).tools]
     own = [name for name in names if "object_store_get" in name]
@@ -62,7 +62,7 @@ async def test_of_several_in_a_row_one_does_the_work(mode, wraps, server):
         command = [*WRAP, "--", *command]
     with anyio.fail_after(120):
         async with Client(wrap_on_stdio(*command[len(WRAP) :], **QUIET), mode=mode) as client:
-            await works_once(client)
+            await assert_single_coatcheck(client)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -71,7 +71,7 @@ async def test_a_fastmcp_server_steps_back(mode):
     command = [PYTHON, "-W", "ignore", "-c", program]
     with anyio.fail_after(120):
         async with Client(wrap_on_stdio("--", *command, **QUIET), mode=mode) as client:
-            await works_once(client)
+            await assert_single_coatcheck(client)
             assert words(await client.call_tool("same", {"value": "@@obj_abc"})) == "@obj_abc"
 
 
@@ -80,9 +80,9 @@ async def test_a_fastmcp_server_steps_back(mode):
 async def test_one_behind_a_url_steps_back(mode, flags):
     with anyio.fail_after(120), wrapped_over_http(*flags, "--", *PLAIN) as (_process, url, _said):
         async with Client(wrap_on_stdio("--url", url), mode=mode) as client:
-            await works_once(client)
+            await assert_single_coatcheck(client)
         async with Client(url, mode=mode) as client:  # without one in front it works as before
-            await works_once(client)
+            await assert_single_coatcheck(client)
 
 
 async def test_three_in_a_row_over_http_that_share_a_store_do_the_work_once_also_as_members_of_a_gateway(tmp_path):
@@ -96,9 +96,9 @@ async def test_three_in_a_row_over_http_that_share_a_store_do_the_work_once_also
         servers.write_text(json.dumps({"mcpServers": {"one": {"url": middle}, "other": {"url": inner}}}))
         for mode in ("auto", "legacy"):
             async with Client(wrap_on_stdio("--url", middle, **shared), mode=mode) as client:
-                await works_once(client)
+                await assert_single_coatcheck(client)
             async with Client(wrap_on_stdio("--servers", str(servers), **shared), mode=mode) as client:
-                await works_once(client)
+                await assert_single_coatcheck(client)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])

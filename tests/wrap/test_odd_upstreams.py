@@ -20,7 +20,7 @@ def result(request_id, **members) -> dict:
 
 
 @contextlib.contextmanager
-def answering(answers):
+def server_with_ping(answers):
     """Serve ``initialize`` as it should be, and ping by a function from the request's id to headers and body."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -86,7 +86,7 @@ def event(message, fields: str = "") -> bytes:
     ],
 )
 def test_a_request_whose_response_is_none_gets_an_error(connect, answers):
-    with answering(answers) as url:
+    with server_with_ping(answers) as url:
         client = connect(wrapped=False, command=[*WRAP, "--url", url])
         client.ask("initialize", HELLO)
         answer = client.ask("ping", request_id=7)
@@ -96,7 +96,7 @@ def test_a_request_whose_response_is_none_gets_an_error(connect, answers):
 
 
 def test_the_response_is_found_in_a_batch(connect):
-    with answering(lambda key: (JSON, json.dumps([result("another"), result(key, found=True)]).encode())) as url:
+    with server_with_ping(lambda key: (JSON, json.dumps([result("another"), result(key, found=True)]).encode())) as url:
         client = connect(wrapped=False, command=[*WRAP, "--url", url])
         client.ask("initialize", HELLO)
         assert client.ask("ping", request_id=7)["result"] == {"found": True}

@@ -34,13 +34,13 @@ MOST = 400
 PATIENCE = 30.0
 
 
-def said(mark: Path) -> int:
+def messages_written(mark: Path) -> int:
     return int((mark.read_text() if mark.exists() else "") or 0)
 
 
-def standstill(mark: Path) -> int:
+def wait_until_stalled(mark: Path) -> int:
     """Wait until a server gets rid of nothing more, and give how many messages it did."""
-    return wait_until_steady(lambda: said(mark), "what the server got rid of")
+    return wait_until_steady(lambda: messages_written(mark), "what the server got rid of")
 
 
 class Slow:
@@ -91,9 +91,9 @@ def test_a_client_over_stdio_that_does_not_read_makes_the_server_wait_and_loses_
         with Slow(*(["--url", served[1]] if way == "url" else ways[way])) as client:
             tool = "one__floods" if way == "gateway" else "floods"
             client.send(id=2, method="tools/call", params={"name": tool, "arguments": {"mark": str(mark)}})
-            assert standstill(mark) < MOST
+            assert wait_until_stalled(mark) < MOST
             read = client.answer(2)
-            assert said(mark) == FLOOD
+            assert messages_written(mark) == FLOOD
             assert sum(message.get("method") == "notifications/message" for message in read) == FLOOD
             assert read[-1]["result"]["content"][0]["text"] == "all of it"
 
@@ -109,7 +109,7 @@ def test_a_server_that_does_not_read_makes_the_client_wait(tmp_path, way):
             line = json.dumps({"jsonrpc": "2.0", "method": "notifications/x", "params": "x" * 100_000}).encode() + b"\n"
             taken, rest = 0, memoryview(line)
 
-            def send_what_fits() -> int:
+            def send_until_blocked() -> int:
                 nonlocal taken, rest
                 with contextlib.suppress(BlockingIOError):
                     while taken < FLOOD * len(line):
@@ -117,7 +117,7 @@ def test_a_server_that_does_not_read_makes_the_client_wait(tmp_path, way):
                         taken, rest = taken + written, rest[written:] or memoryview(line)
                 return taken
 
-            assert wait_until_steady(send_what_fits, "what the client got rid of") < MOST * len(line)
+            assert wait_until_steady(send_until_blocked, "what the client got rid of") < MOST * len(line)
         finally:
             os.kill(server, signal.SIGCONT)
             client.process.kill()
@@ -179,7 +179,7 @@ def test_a_session_over_http_that_does_not_read_makes_its_server_wait(tmp_path):
         session = head.partition("mcp-session-id: ")[2].partition("\r\n")[0]
         call = {"id": 2, "method": "tools/call", "params": {"name": "floods", "arguments": {"mark": str(mark)}}}
         with post(url, call, mcp_session_id=session, mcp_protocol_version="2025-11-25"):
-            assert standstill(mark) < MOST
+            assert wait_until_stalled(mark) < MOST
 
 
 def test_a_request_without_a_session_whose_client_does_not_read_is_left_and_others_are_served(tmp_path):
@@ -202,7 +202,7 @@ def test_a_request_without_a_session_whose_client_does_not_read_is_left_and_othe
                 return words(await client.call_tool("length", {"value": "abc"}))
 
     with wrapped_over_http("--", *FEATURES, "stdio") as (_, url, told), post(url, call, **headers):
-        assert standstill(mark) < MOST
+        assert wait_until_stalled(mark) < MOST
         assert anyio.run(another, url) == "3"
         wait_until(lambda: any("does not read" in line for line in told), "the log tells of it")
 

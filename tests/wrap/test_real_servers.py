@@ -13,7 +13,7 @@ from tests.preloaded_python import PYTHON
 HERE = Path(__file__).parent
 
 
-def through(*command: str) -> object:
+def connect_to(*command: str) -> object:
     return stdio_client(StdioServerParameters(command=PYTHON, args=[str(HERE / "run_proxy.py"), *command]))
 
 
@@ -25,7 +25,7 @@ def text_of(result) -> str:
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_the_log_of_2000_commits_arrives_as_a_preview_and_can_be_asked_about(repository, mode):
     with anyio.fail_after(60):
-        async with Client(through(*GIT_SERVER, "--repository", str(repository)), mode=mode) as client:
+        async with Client(connect_to(*GIT_SERVER, "--repository", str(repository)), mode=mode) as client:
             tools = {tool.name for tool in (await client.list_tools()).tools}
             assert {"git_log", "object_store_grep"} <= tools
             log = text_of(await client.call_tool("git_log", {"repo_path": str(repository), "max_count": 2_000}))
@@ -44,7 +44,7 @@ async def test_the_log_of_2000_commits_arrives_as_a_preview_and_can_be_asked_abo
 @pytest.mark.anyio
 async def test_a_reference_goes_into_an_argument_of_the_real_server(repository):
     with anyio.fail_after(60):
-        async with Client(through(*GIT_SERVER, "--repository", str(repository)), mode="auto") as client:
+        async with Client(connect_to(*GIT_SERVER, "--repository", str(repository)), mode="auto") as client:
             await client.call_tool("object_store_put", {"value": {"path": str(repository), "count": 2}})
             log = await client.call_tool("git_log", {"repo_path": "@obj_001.path", "max_count": "@obj_001.count"})
             assert text_of(log).count("Change number") == 2

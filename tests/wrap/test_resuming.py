@@ -24,14 +24,14 @@ def url():
         yield url
 
 
-class ByHand:
+class RawSession:
     """A session whose streams can be cut."""
 
     def __init__(self, http: httpx2.AsyncClient, url: str) -> None:
         self.http, self.url = http, url
         self.headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": VERSION}
 
-    async def open(self) -> "ByHand":
+    async def open(self) -> "RawSession":
         params = {"protocolVersion": VERSION, "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}
         hello = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
         answer = await self.http.post(self.url, json=hello, headers=self.headers)
@@ -47,7 +47,7 @@ class ByHand:
         async with self.http.stream("POST", self.url, json=call, headers=self.headers) as response:
             yield EventSource(response, max_event_size=None)
 
-    async def missed(self, last_id: str) -> list[dict]:
+    async def fetch_missed(self, last_id: str) -> list[dict]:
         """Fetch what came after an event, up to the answer or the end."""
         headers = {**self.headers, "accept": "text/event-stream", "last-event-id": last_id}
         found = []
@@ -63,7 +63,7 @@ class ByHand:
 @asynccontextmanager
 async def session(url: str):
     async with httpx2.AsyncClient(timeout=30) as http:
-        yield await ByHand(http, url).open()
+        yield await RawSession(http, url).open()
 
 
 async def test_what_was_said_while_the_stream_was_cut_is_fetched_and_nothing_twice(url):
@@ -78,11 +78,11 @@ async def test_what_was_said_while_the_stream_was_cut_is_fetched_and_nothing_twi
                         seen.append(json.loads(event.data)["params"]["progress"])
                     if len(seen) == 3:
                         break
-            *told, answer = await client.missed(last)
+            *told, answer = await client.fetch_missed(last)
             seen += [message["params"]["progress"] for message in told]
             assert seen == list(range(1, 31))
             assert answer["result"]["content"][0]["text"] == "done"
-            assert await other.missed(last) == []
+            assert await other.fetch_missed(last) == []
 
 
 async def test_an_answer_that_is_too_large_to_be_kept_leaves_a_word(url):
@@ -92,8 +92,8 @@ async def test_an_answer_that_is_too_large_to_be_kept_leaves_a_word(url):
                 async for event in events:
                     first = event.id  # The mark of the beginning; the answer is not read.
                     break
-            await client.missed(first)  # the answer has been given by now, before or into this stream
-            (answer,) = await client.missed(first)
+            await client.fetch_missed(first)  # the answer has been given by now, before or into this stream
+            (answer,) = await client.fetch_missed(first)
             assert "ask again" in answer["error"]["message"]
 
 
@@ -132,13 +132,13 @@ async def test_what_comes_while_a_client_is_sent_what_it_missed_follows_in_order
     for note in notes[:3]:
         await kept.store_event("1", note)
 
-    async def hear_slowly(event) -> None:
+    async def receive_slowly(event) -> None:
         for _ in range(10):
             await checkpoint()
         heard.append(event.message)
 
     async with anyio.create_task_group() as group:
-        group.start_soon(kept.replay_events_after, first, hear_slowly)
+        group.start_soon(kept.replay_events_after, first, receive_slowly)
         await until(lambda: heard, "the first was sent")
         for note in notes[3:]:
             await kept.store_event("1", note)

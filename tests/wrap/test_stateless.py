@@ -35,7 +35,7 @@ def url(feature_url):
 
 
 @pytest.fixture(scope="module", params=["command", "url"])
-def either_url(request, url, feature_url):
+def server_url(request, url, feature_url):
     if request.param == "command":
         yield url
         return
@@ -50,14 +50,14 @@ async def ask(url: str, method: str, params: dict | None = None, **headers: str)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_clients_of_both_eras_work_and_what_one_keeps_another_uses(either_url, mode):
+async def test_clients_of_both_eras_work_and_what_one_keeps_another_uses(server_url, mode):
     steps: list[float] = []
 
     async def on_progress(done, _total, _message) -> None:
         steps.append(done)
 
     with anyio.fail_after(60):
-        async with Client(either_url, mode=mode) as one, Client(either_url, mode=mode) as other:
+        async with Client(server_url, mode=mode) as one, Client(server_url, mode=mode) as other:
             assert "@obj_" in one.instructions
             assert {"length", "object_store_get"} <= {tool.name for tool in (await one.list_tools()).tools}
             reference = reference_in(words(await one.call_tool("text", {"size": 20_000})))

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "unknown"}}
 
 
-class KnowsNothing:
+class NoKnownTools:
     def knows(self, _tool: str) -> bool:
         return False
 
@@ -27,11 +27,11 @@ async def test_it_is_asked_once_for_our_own_sake_and_again_when_its_tools_change
     prefetch = ToolListPrefetch(OwnRequests(lambda _line, message: asked.append(message["method"]), PendingRequests()))
     call = PendingRequests().add(CALL, None)
     for _ in range(3):
-        await prefetch.learn_tools(KnowsNothing(), call)
+        await prefetch.learn_tools(NoKnownTools(), call)
     assert asked == [LIST]
 
     prefetch.list_again()
-    await prefetch.learn_tools(KnowsNothing(), call)
+    await prefetch.learn_tools(NoKnownTools(), call)
     assert asked == [LIST, LIST]
 
 

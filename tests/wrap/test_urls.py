@@ -143,7 +143,7 @@ async def test_a_session_that_the_server_forgot_is_opened_again_and_the_call_goe
                 assert words(await client.call_tool("process", {})) == str(second.pid)
 
 
-class Junk(http.server.BaseHTTPRequestHandler):
+class JunkServer(http.server.BaseHTTPRequestHandler):
     """Answers every request with what its path says."""
 
     def do_POST(self):
@@ -161,7 +161,7 @@ class Junk(http.server.BaseHTTPRequestHandler):
 
 @pytest.mark.parametrize("junk", ["null", "{}", "[1", "5"])
 async def test_a_server_that_answers_with_no_answer_keeps_nobody_waiting(junk):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Junk)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), JunkServer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         with anyio.fail_after(30), pytest.raises(ExceptionGroup) as caught:

@@ -17,7 +17,7 @@ LINE = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"rows": ROWS}}).encode(
 
 
 @pytest.fixture
-def freed(monkeypatch):
+def record_frees(monkeypatch):
     """For each time that something was freed: how many thousand rows, and whether anything else held them."""
     told = []
 
@@ -32,18 +32,18 @@ def freed(monkeypatch):
     return told
 
 
-def test_a_message_that_is_worked_with_is_freed_after_that(freed):
+def test_a_message_that_is_worked_with_is_freed_after_that(record_frees):
     assert len(LINE) > 1 << 20
     changes = []
 
-    async def story():
+    async def scenario():
         work = BackgroundTasks(lambda: changes.append(work.size))
         started = []
 
         async def use(message):
             for _ in range(10):
                 await checkpoint()
-            assert not any(rows for rows, _ in freed)
+            assert not any(rows for rows, _ in record_frees)
             assert message["result"]["rows"] == ROWS
 
         work.start_parsing(LINE, lambda message, line: started.append(work.start(use(message), len(line))))
@@ -51,27 +51,27 @@ def test_a_message_that_is_worked_with_is_freed_after_that(freed):
         started[0].result()
         assert not work
 
-    asyncio.run(story())
-    assert [each for each in freed if each[0]] == [(MANY, False)]
+    asyncio.run(scenario())
+    assert [each for each in record_frees if each[0]] == [(MANY, False)]
     assert max(changes) <= 2 * len(LINE)
     assert changes[-1] == 0
 
 
-def test_a_message_that_nobody_works_with_is_freed_at_once(freed):
+def test_a_message_that_nobody_works_with_is_freed_at_once(record_frees):
     taken = []
 
-    async def story():
+    async def scenario():
         work = BackgroundTasks(lambda: None)
         work.start_parsing(LINE, lambda message, line: taken.append(len(message["result"]["rows"])))
         await work.finish()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     assert taken == [len(ROWS)]
-    assert freed == [(MANY, False)]
+    assert record_frees == [(MANY, False)]
 
 
-def test_work_that_fails_or_is_cancelled_frees_it_too(freed):
-    async def story():
+def test_work_that_fails_or_is_cancelled_frees_it_too(record_frees):
+    async def scenario():
         work = BackgroundTasks(lambda: None)
         started = []
 
@@ -90,5 +90,5 @@ def test_work_that_fails_or_is_cancelled_frees_it_too(freed):
         work.start_parsing(LINE, lambda message, line: work.start(hold(message), len(line)).cancel())
         await work.finish()
 
-    asyncio.run(story())
-    assert [rows for rows, _ in freed if rows] == [MANY] * 2
+    asyncio.run(scenario())
+    assert [rows for rows, _ in record_frees if rows] == [MANY] * 2
