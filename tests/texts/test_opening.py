@@ -204,3 +204,30 @@ def test_reading_a_table_leaves_the_csv_module_as_it_was():
     assert opened("a,b\n1,2\n3,4\n")
     assert opened("a,b\n1,2\n3," + "x" * (before + 1) + "\n") is None
     assert csv.field_size_limit() == before
+
+
+@pytest.mark.parametrize(
+    ("lead", "line"),
+    [
+        ('"Report for 2025"\nGenerated, with care\n\n', 3),
+        ("# exported\n# by x, y\n", 2),
+        ("Sales\r\n\r\n", 2),
+    ],
+)
+def test_a_table_may_stand_behind_titles_or_comments(lead: str, line: int):
+    text = f"{lead}id,name\n1,a\n2,b\n3,c\n"
+    assert opened(text) == [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}, {"id": 3, "name": "c"}]
+    assert form(text) == f"CSV, from line {line}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Dear all\n\nthis, that\nmore, here\nand, there\n",
+        "# one\nx = f(a, b)\ny = g(c)\n",
+        "Title\n\n1\n2\n3\n",
+        "a\nb\nc\nd\ne\n\nid,name\n1,a\n2,b\n",
+    ],
+)
+def test_a_lead_makes_no_table_of_other_texts(text: str):
+    assert opened(text) is None

@@ -18,6 +18,9 @@ from coatcheck.codec import load_exactly
 FEWEST_ROWS = 3
 JUDGED_ROWS = 50
 MOST_COLUMNS = 1_000
+JUDGED_CHARACTERS = 4_000
+MOST_LEAD = 1_000
+"""Characters of titles and comments before a table."""
 LONGEST_NAME = 60
 EXACT_DIGITS = 15
 _DELIMITERS = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", "|": "CSV with bars"}
@@ -27,6 +30,8 @@ _LOG_LINE = re.compile(
     r"[\[(]?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9}|,\d{3})?(?:Z|[+-]\d\d:?\d\d)? *[^\s\w,;|]? *[A-Za-z\[]"
 )
 _NOT_A_TABLE = re.compile(r"\s*(?:[{\[<#|]|---|\+\+\+|diff |commit |Commit)")
+_LEAD = re.compile(r"(?:#[^\n]{0,200}\n){1,5}|(?:(?![|<{\[#])[^\n]{1,200}\n){1,4}[ \t]{0,9}\r?\n{1,2}")
+"""Comments, or titles and a blank line."""
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _NAME = re.compile(r"[^\W\d].*", re.DOTALL)
 
@@ -34,19 +39,25 @@ Row = list[str]
 
 
 def looks_like_table(head: str) -> bool:
-    """Whether the first lines of a text have the same number of cells."""
-    return _delimiter(head) is not None
+    """Whether the first lines of a text, or those behind titles and comments, have equally many cells."""
+    return _delimiter(head) is not None or bool(_length_of_lead(head))
 
 
 def open_table(text: str) -> tuple[Any, str] | None:
-    """Return the rows of a table as objects by its header, or as arrays without one."""
-    delimiter = _delimiter(text[:4000])
+    """Return the rows of a table as objects by its header, or as arrays if it has none."""
+    head = text[:JUDGED_CHARACTERS]
+    lead, delimiter = 0, _delimiter(head)
+    if delimiter is None:
+        lead = _length_of_lead(head)
+        delimiter = _delimiter(text[lead : lead + JUDGED_CHARACTERS]) if lead else None
     if delimiter is None:
         return None
-    read = _rows(text, delimiter)
+    read = _rows(text[lead:] if lead else text, delimiter)
     if read is None:
         return None
     rows, note = read
+    if lead:
+        note += f", from line {text.count(chr(10), 0, lead)}"
     name = _DELIMITERS[delimiter]
     if not _has_header(rows):
         return list(map(list, typed(rows))), f"{name} without a header, {len(rows[0])} columns{note}"
@@ -54,12 +65,25 @@ def open_table(text: str) -> tuple[Any, str] | None:
     return [dict(zip(names, row, strict=True)) for row in typed(rows)], f"{name}{note}"
 
 
+def _length_of_lead(head: str) -> int:
+    """Return the characters of the titles (up to a blank line) or comments that a table begins with; 0 without any."""
+    found = _LEAD.match(head)
+    if found is None:
+        return 0
+    header, _, rest = head[found.end() : found.end() + MOST_LEAD].partition("\n")
+    first = rest.partition("\n")[0]
+    # A quick look, because many texts begin with a title.
+    if '"' not in header + first and not any(0 < header.count(each) == first.count(each) for each in _DELIMITERS):
+        return 0
+    return found.end() if _delimiter(head[found.end() :]) is not None else 0
+
+
 def _delimiter(head: str) -> str | None:
     """Find the delimiter; the last line may be cut off."""
     if _NOT_A_TABLE.match(head) or not any(delimiter in head for delimiter in _DELIMITERS):
         return None
     lines = [line for line in _QUOTED.sub("q", head).split("\n") if line.strip()]
-    if len(head) >= 4000:  # noqa: PLR2004
+    if len(head) >= JUDGED_CHARACTERS - MOST_LEAD:
         lines = lines[:-1]
     lines = lines[:JUDGED_ROWS]
     if len(lines) < FEWEST_ROWS or 2 * sum(bool(_LOG_LINE.match(line)) for line in lines) > len(lines):
