@@ -62,6 +62,13 @@ def run(operation: str, value: Any, **args: Any) -> str:
          "group_by(.state) | map({state: .[0].state, count: length})"),
         (NESTED, ".node_modules/axios.version", '.["node_modules/axios"].version'),
         (NESTED, ".a b[0]", '.["a b"][0]'),
+        (ISSUES, '[x["title"] for x in data][:3]', "map(.title) | .[:3]"),
+        (
+            ISSUES,
+            "[i.get('number') for i in items if i['state'] == 'open' and i.comments > 2]",
+            'map(select(.state == "open" and .comments > 2) | .number)',
+        ),
+        (ISSUES, ".[] | .labels[].name | unique", "[.[] | .labels[].name] | unique"),
         (ISSUES, "@obj_1[0].title", ".[0].title"),
         (NESTED, "@obj_1.result.items | length", ".result.items | length"),
     ],
@@ -75,7 +82,7 @@ def test_a_filter_in_another_language_is_answered_with_one_that_works(value: Any
 
 @pytest.mark.parametrize(
     "written",
-    ["SELECT 1", "$nothing", "[x for x in data]", "{", ".a | nosuch(1)", "select from where", "'" * 300, "." * 900],
+    ["SELECT 1", "$nothing", "[x for x, y in data]", "{", ".a | nosuch(1)", "select from where", "'" * 300, "." * 900],
 )
 def test_a_filter_that_cannot_be_guessed_has_no_guess(written: str) -> None:
     with pytest.raises(FilterError) as caught:

@@ -71,6 +71,10 @@ _COMPARED = re.compile(
     r"(?P<column>[A-Za-z_][\w.]{0,60})\s*(?P<sign>=|==|<>|!=|>=|<=|>|<|like)\s*(?P<value>'[^']*'|\"[^\"]*\"|-?\d+(?:\.\d+)?|\w+)",
     re.IGNORECASE,
 )
+_COMPREHENSION = re.compile(
+    r"\s*\[(?P<made>[^\n]{1,150}?)\s+for\s+(?P<name>[A-Za-z_]\w{0,20})\s+in\s+[\w.]{1,40}"
+    r"(?:\s+if\s+(?P<test>[^\n]{1,150}?))?\s*\](?P<range>\[-?\d{0,9}:-?\d{0,9}\])?\s*"
+)
 _COMMA = re.compile(r",(?![^(]*\))")
 _WORD = re.compile(r"\b(?:AND|OR|NOT)\b")
 _SIGNS = {"=": "==", "<>": "!="}
@@ -89,6 +93,12 @@ def repair(program: str, compiles: Callable[[str], bool]) -> str:
     sql = _from_sql(program)
     if sql:
         return sql if compiles(sql) else ""
+    python = _COMPREHENSION.fullmatch(program)
+    if python is not None:
+        condition = _member(python, python["test"] or "")
+        meant = f"map({f'select({condition}) | ' if condition else ''}{_member(python, python['made'])})"
+        meant += f" | .{python['range']}" if python["range"] else ""
+        return meant if compiles(meant) else ""
     meant = program
     for change in (_without_shell, _double_quotes, _from_json_path, _from_methods, _from_functions):
         changed = change(meant)
@@ -122,9 +132,23 @@ def with_quoted_keys(program: str, names: Iterable[str], compiles: Callable[[str
     return ""
 
 
+def collected(program: str, compiles: Callable[[str], bool]) -> str:
+    """Return the filter with all outputs before its last step in one list; ``""`` if that does not compile."""
+    before, _, last = program.rpartition("|")
+    meant = f"[{before.strip()}] | {last.strip()}"
+    return meant if before and len(program) <= MOST_CHARACTERS and compiles(meant) else ""
+
+
 def assigns(program: str) -> bool:
     """Whether a filter assigns in a condition, where it was probably meant to compare."""
     return len(program) <= MOST_CHARACTERS and _ASSIGNS.search(_STRING.sub('""', program)) is not None
+
+
+def _member(python: re.Match[str], text: str) -> str:
+    """Write ``x["a"]``, ``x.get("a")`` and ``x.a`` of Python as steps, for the variable of a comprehension."""
+    name = python["name"]
+    text = re.sub(rf"\b{name}(?:\[[\"'](\w+)[\"']\]|\.get\([\"'](\w+)[\"']\))", r".\1\2", text.strip())
+    return _double_quotes(re.sub(rf"\b{name}\b(?=\.)", "", text))
 
 
 def _outside_strings(program: str, change: Callable[[str], str]) -> str:

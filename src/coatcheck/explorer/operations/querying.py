@@ -11,8 +11,9 @@ import jq
 from coatcheck.codec import dump_json, encode, load_exactly, load_json, open_json_text, replace_escaped_surrogates
 from coatcheck.codec.encoding import describe_payload
 from coatcheck.codec.exact_json import digits_of
-from coatcheck.errors import FilterError, SandboxOutputExceeded, counted, excerpt, quoted
+from coatcheck.errors import FilterError, SandboxOutputExceeded, excerpt, quoted
 from coatcheck.explorer.operations.document import Answer, Document, locate, place
+from coatcheck.explorer.operations.filter_advice import input_of, text_format_note, without_own_reference
 from coatcheck.explorer.operations.filter_hints import (
     anchors_note,
     compile_hint,
@@ -23,7 +24,7 @@ from coatcheck.explorer.operations.filter_hints import (
     misplaced_key,
     missing_keys,
 )
-from coatcheck.explorer.operations.filter_repairs import assigns, repair, with_quoted_keys
+from coatcheck.explorer.operations.filter_repairs import assigns, collected, repair, with_quoted_keys
 from coatcheck.explorer.operations.jq_analysis import begins_with_path, narrow, refuse_external_access, uses_arithmetic
 from coatcheck.explorer.operations.jq_rounding import EXACT_INTEGER, may_round
 from coatcheck.explorer.previews.wording import mark_lines
@@ -111,8 +112,9 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
         notes.append("Broken characters (lone surrogates) were replaced by \ufffd for the filter.")
         outputs = _outputs(compiled, replace_escaped_surrogates(source), DEFAULT_MAX_BYTES)
     except _FailedOnValue as error:
-        hint = _own_reference(args) or items_hint(error.jq_message, _input(document, args))
-        hint = hint or f"{failure_hint(error.jq_message)}{_text_format_note(document, args)}"
+        hint = without_own_reference(args) or items_hint(error.jq_message, input_of(document, args))
+        hint = hint or _list_hint(program, error.jq_message)
+        hint = hint or f"{failure_hint(error.jq_message)}{text_format_note(document, args)}"
         raise FilterError(f"{error}{hint}") from None
     if note := anchors_note(program, source):
         notes.append(note)
@@ -124,12 +126,6 @@ def query(document: Document, args: dict[str, Any]) -> Answer:
     return _answer(result, source, notes, args, len(outputs))
 
 
-def _input(document: Document, args: dict[str, Any]) -> Any:
-    """Return what a filter was applied to, for a hint."""
-    value = locate(document, args.get("path") or "")
-    return document.open_text(value) or value if isinstance(value, str) else value
-
-
 def _quoted_hint(document: Document, args: dict[str, Any]) -> str:
     """Suggest the filter with brackets around keys of the object that need them."""
     names = key_names(_source(document, args.get("path") or ""))
@@ -137,27 +133,12 @@ def _quoted_hint(document: Document, args: dict[str, Any]) -> str:
     return f" Did you mean: {excerpt(meant, MESSAGE_CHARACTERS)}" if meant else ""
 
 
-def _own_reference(args: dict[str, Any]) -> str:
-    """Suggest the filter without the reference to its own object; ``""`` if it has none."""
-    own = str(args.get("reference", ""))
-    if not own or own not in args["filter"]:
+def _list_hint(program: str, message: str) -> str:
+    """Suggest collecting the outputs in a list before a step that takes one."""
+    if "as it is not an array" not in message:
         return ""
-    meant = args["filter"].replace(f"{own}.", ".").replace(own, ".")
-    return f" Did you mean: {excerpt(meant, MESSAGE_CHARACTERS)}"
-
-
-def _text_format_note(document: Document, args: dict[str, Any]) -> str:
-    """Describe the input of a failed filter if it is a text or was parsed from one."""
-    value = locate(document, args.get("path") or "")
-    if not isinstance(value, str):
-        return ""
-    path = f"{args.get('path') or ''}.lines".removeprefix(".")
-    opened = document.opened(value)
-    if opened is not None:
-        what = f"{counted(len(opened.value), 'item')}" if isinstance(opened.value, list) else "an object"
-        return f' The text is read from {opened.format} as {what}; for its lines give path="{path}".'
-    lines = counted(value.count("\n") + (not value.endswith("\n")), "line")
-    return f' This is a text of {lines}: begin with split("\\n") | map(…), or give path="{path}".'
+    meant = collected(program, lambda repaired: _compile_error(repaired) is None)
+    return f" Did you mean: {meant}" if meant else ""
 
 
 def check(document: Document, args: dict[str, Any]) -> Answer:  # noqa: ARG001
