@@ -232,3 +232,9 @@ def test_a_key_with_its_value_as_json_has_them_is_found_by_a_filter(pattern: str
         + filter_
     )
     assert run("query", NESTED, filter=f"{filter_} | length") == str(count)
+
+
+def test_the_reference_of_another_object_in_a_filter_is_not_taken_for_its_own() -> None:
+    with pytest.raises(FilterError) as caught:
+        run("query", ISSUES, filter="@obj_12[0].title")
+    assert "Did you mean" not in str(caught.value)

@@ -1,5 +1,6 @@
 """What an error of a filter says of the object that the filter was applied to."""
 
+import re
 from typing import Any
 
 from coatcheck.errors import counted, excerpt
@@ -32,7 +33,5 @@ def input_of(document: Document, args: dict[str, Any]) -> Any:
 def without_own_reference(args: dict[str, Any]) -> str:
     """Suggest the filter without the reference to its own object; ``""`` if it has none."""
     own = str(args.get("reference", ""))
-    if not own or own not in args["filter"]:
-        return ""
-    meant = args["filter"].replace(f"{own}.", ".").replace(own, ".")
-    return f" Did you mean: {excerpt(meant, SHOWN)}"
+    meant = re.sub(rf"{re.escape(own)}(?![\w-])\.?", ".", args["filter"]) if own else args["filter"]
+    return "" if meant == args["filter"] else f" Did you mean: {excerpt(meant, SHOWN)}"
