@@ -67,7 +67,7 @@ def small(peer: Peer) -> list[Figure]:
 
 
 async def _nothing() -> None:
-    """What running a coroutine costs by itself."""
+    """What running a coroutine costs on its own."""
 
 
 def large(peer: Peer) -> list[Figure]:
@@ -105,7 +105,7 @@ def large(peer: Peer) -> list[Figure]:
 
 
 async def _longest_hold(work: Callable[[], Coroutine[Any, Any, object]]) -> float:
-    """Give the longest time in seconds that a callback had to wait for its turn while the work was done."""
+    """Return the longest time in seconds that a callback had to wait for its turn while the work was done."""
     loop = asyncio.get_running_loop()
     longest, last, running = 0.0, perf_counter(), True
 

@@ -47,10 +47,10 @@ def _time(thing: Callable[[], object], calls: int) -> float:
 
 
 def median(times: list[float]) -> float:
-    """Give the middle one."""
+    """Return the middle one."""
     return statistics.median(times)
 
 
 def ratio(times: list[float], base: list[float]) -> float:
-    """Give the middle one of the ratios within each round."""
+    """Return the middle one of the ratios within each round."""
     return statistics.median(one / other for one, other in zip(times, base, strict=True))

@@ -15,7 +15,7 @@ class PeerMissing(Exception):
 
 
 def peer_figures() -> dict[str, float]:
-    """Give the seconds that deepset-mcp takes, by name.
+    """Return the seconds that deepset-mcp takes, by name.
 
     Raises:
         PeerMissing: It could not be installed or run.
@@ -27,7 +27,7 @@ def peer_figures() -> dict[str, float]:
 
 
 def programs_of(peer: str) -> Path:
-    """Give the folder of a peer's programs; the mark is made last, so that a broken installation is made again.
+    """Return the folder of a peer's programs; the mark is made last, so that a broken installation is made again.
 
     Raises:
         PeerMissing: It could not be installed.

@@ -34,7 +34,7 @@ def result_of(method: str, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def answer(message: dict[str, Any]) -> bytes:
-    """Give the response to a request."""
+    """Return the response to a request."""
     result = result_of(message["method"], message.get("params") or {})
     return json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode()
 

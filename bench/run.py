@@ -69,7 +69,7 @@ def _options() -> argparse.Namespace:
 
 
 def machine() -> str:
-    """Say what the figures were measured on."""
+    """Describe what the figures were measured on."""
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("coatcheck", "orjson", "pydantic", "mcp")]
     load = f"load {os.getloadavg()[0]:.1f}"
     python = f"{platform.python_implementation()} {platform.python_version()}"

@@ -15,7 +15,7 @@ class Figure:
         section: The benchmark that it belongs to.
         name: What was measured.
         unit: ``µs`` or ``ms`` for seconds that are shown so, ``x`` for a ratio, or ``characters``.
-        ours: Seconds, or the ratio or number; ``None`` where it could not be measured.
+        ours: Seconds, or the ratio or number; ``None`` if it could not be measured.
         peer: The same of the peer, where that does the same thing: ctxtual for wrapping, else deepset-mcp.
         target: The most that ``ours`` should be.
     """
@@ -33,7 +33,7 @@ class Figure:
         return None if self.target is None else self.ours is not None and self.ours <= self.target
 
     def as_json(self) -> dict[str, Any]:
-        """Give the figure as a JSON object, times in seconds."""
+        """Return the figure as a JSON object, times in seconds."""
         return {
             "section": self.section,
             "name": self.name,

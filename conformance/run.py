@@ -68,7 +68,7 @@ def main() -> int:
 
 
 def total(checks: Checks) -> str:
-    """Give the score as one line."""
+    """Return the score as one line."""
     passed, failed = (sum(check[side] for check in checks.values()) for side in (0, 1))
     return f"{passed} of {passed + failed} checks in {len(checks)} scenarios"
 
@@ -85,7 +85,7 @@ def _only_differences(scores: dict[str, dict[str, Checks]]) -> dict[str, dict[st
 
 
 def differences(scores: dict[str, dict[str, Checks]], baseline: dict[str, dict[str, Checks]]) -> list[str]:
-    """Say where the scores differ from the baseline."""
+    """Return where the scores differ from the baseline."""
     complaints = []
     for way, suites in scores.items():
         for suite, checks in suites.items():
@@ -100,7 +100,7 @@ def differences(scores: dict[str, dict[str, Checks]], baseline: dict[str, dict[s
 
 
 def measure(way: str, suites: Sequence[str]) -> dict[str, Checks]:
-    """Give the checks of each suite for a way to reach the server; every suite meets a fresh one."""
+    """Return the checks of each suite for a way to reach the server; every suite meets a fresh one."""
     return {suite: _measure(way, SUITES[suite]) for suite in suites}
 
 

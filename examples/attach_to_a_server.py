@@ -45,7 +45,7 @@ def make_server() -> MCPServer[Any]:
 
     @server.tool()
     def postage(parcels: list[Parcel]) -> Bill:
-        """Say what sending these parcels costs: three euros each, and one for each kilogram begun."""
+        """Compute what sending these parcels costs: three euros each, and one for each kilogram begun."""
         cents = sum(300 + 100 * -(-parcel.grams // 1000) for parcel in parcels)
         return Bill(parcels=len(parcels), cents=cents)
 

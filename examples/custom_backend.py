@@ -1,4 +1,4 @@
-"""A backend of one's own: every object is a file in a folder, and stays when the process ends.
+"""A backend of your own: every object is a file in a folder, and stays when the process ends.
 
     python examples/custom_backend.py FOLDER
 

@@ -24,17 +24,17 @@ def measure(days: int) -> list[Reading]:
 
 
 def warmest(readings: list[Reading]) -> Reading:
-    """Give the reading with the highest temperature."""
+    """Return the reading with the highest temperature."""
     return max(readings, key=lambda reading: reading["celsius"])
 
 
 def first_line(preview: str) -> str:
-    """Give the line of a preview that names the object."""
+    """Return the line of a preview that names the object."""
     return preview.partition("\n")[0]
 
 
 def in_a_plain_script() -> None:
-    """Decorate with a store of one's own; there is no container and no server."""
+    """Decorate with a store of your own; there is no container and no server."""
     store = ObjectStore(InMemoryBackend(), ttl=600)
     measured = explorable(object_store=store)(measure)(days=365)  # the readings are kept, this is their preview
     print("explorable:      ", first_line(measured))
@@ -67,7 +67,7 @@ async def as_tools_of_a_server() -> None:
 
 
 def above(readings: list[Reading], celsius: float) -> list[Reading]:
-    """Give the readings above a temperature."""
+    """Return the readings above a temperature."""
     return [reading for reading in readings if reading["celsius"] > celsius]
 
 

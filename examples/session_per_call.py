@@ -38,7 +38,7 @@ class Application(containers.DeclarativeContainer):
 
 
 def make_server(application: Any) -> MCPServer[Any]:
-    """Make a server whose tools work on the database."""
+    """Create a server whose tools work on the database."""
     server: MCPServer[Any] = MCPServer("orders", log_level="WARNING")
 
     @server.tool()

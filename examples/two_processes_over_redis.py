@@ -56,7 +56,7 @@ async def second_process(preview: str) -> None:
 
 @contextmanager
 def some_redis() -> Iterator[str]:
-    """Give the URL of a Redis; where the environment names none, one that runs for as long as this example."""
+    """Return the URL of a Redis; where the environment names none, one that runs for as long as this example."""
     if URL in os.environ:
         yield os.environ[URL]
         return

@@ -34,8 +34,8 @@ class Tools:
     """Names of the tools that are called.
 
     Attributes:
-        make: Gives a text of ``size`` characters.
-        measure: Gives the number of characters of a ``value``, as the first word of its answer.
+        make: Returns a text of ``size`` characters.
+        measure: Returns the number of characters of a ``value``, as the first word of its answer.
     """
 
     make: str

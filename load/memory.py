@@ -25,7 +25,7 @@ class Memory:
         self.samples.append((seconds, sum(resident(pid) for root in self.pids for pid in (root, *descendants(root)))))
 
     def between(self, first: float, last: float) -> float:
-        """Give the mean of the samples of a time."""
+        """Return the mean of the samples of a time."""
         found = [size for seconds, size in self.samples if first <= seconds <= last]
         return sum(found) / len(found)
 
@@ -36,7 +36,7 @@ class Memory:
 
 
 def resident(pid: int) -> int:
-    """Give the resident bytes of a process; 0 for one that has ended."""
+    """Return the resident bytes of a process; 0 for one that has ended."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
     except (OSError, IndexError):
@@ -44,7 +44,7 @@ def resident(pid: int) -> int:
 
 
 def descendants(pid: int) -> Iterable[int]:
-    """Give the processes that a process has started, and those that they have."""
+    """Return the processes that a process has started, and those that they have."""
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
         children = [int(child) for task in tasks for child in (task / "children").read_text().split()]

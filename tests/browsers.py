@@ -12,7 +12,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 def chromium(profile: Path) -> list[str]:
-    """Give the command that opens the page whose address is added to it; skip the test on a machine without one."""
+    """Return the command that opens the page whose address is added to it; skip the test on a machine without one."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         pytest.skip("there is no Chromium on this machine (apt-get install chromium)")

@@ -32,7 +32,7 @@ class Program:
 
 @functools.cache
 def debian_program(package: str, path: str) -> Program:
-    """Give a program of one of Debian's packages.
+    """Return a program of one of Debian's packages.
 
     Args:
         package: The package that holds it.

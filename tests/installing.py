@@ -1,4 +1,4 @@
-"""What tests install for themselves goes into ignored folders of the repository, once, whoever comes first."""
+"""What tests install for themselves goes into ignored folders of the repository, once, by whichever process comes first."""
 
 import fcntl
 import shutil

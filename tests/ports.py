@@ -32,7 +32,7 @@ def wait_until_serving(
         answers: Whether it does.
         process: Its process.
         what: What it is, for the message.
-        log: Gives what it wrote.
+        log: Returns what it wrote.
 
     Raises:
         AssertionError: Its process has ended, or the deadline is over; with the end of its log.

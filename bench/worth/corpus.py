@@ -12,29 +12,29 @@ TOOL_LISTS = Path(__file__).parent / "tool_lists.json.gz"
 
 @functools.cache
 def result(name: str) -> dict[str, Any]:
-    """Give a recorded result."""
+    """Return a recorded result."""
     recorded = json.loads(gzip.decompress((RESULTS / f"{name}.json.gz").read_bytes()))
     found: dict[str, Any] = recorded["result"]
     return found
 
 
 def names() -> list[str]:
-    """Give the names of all recorded results."""
+    """Return the names of all recorded results."""
     return sorted(file.name.removesuffix(".json.gz") for file in RESULTS.glob("*.json.gz"))
 
 
 def text(name: str) -> str:
-    """Give what a model would read of a result: its text blocks."""
+    """Return what a model would read of a result: its text blocks."""
     return "\n".join(block.get("text", "") for block in result(name)["content"])
 
 
 @functools.cache
 def data(name: str) -> Any:
-    """Give the JSON that a result's text is."""
+    """Return the JSON that a result's text is."""
     return json.loads(text(name))
 
 
 def tool_lists() -> dict[str, list[dict[str, Any]]]:
-    """Give what real servers list, by server."""
+    """Return what real servers list, by server."""
     lists: dict[str, list[dict[str, Any]]] = json.loads(gzip.decompress(TOOL_LISTS.read_bytes()))
     return lists

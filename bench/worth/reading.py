@@ -25,7 +25,7 @@ class Reading:
 
     @property
     def first(self) -> str:
-        """Give the preview."""
+        """Return the preview."""
         return self.texts[0]
 
     @property
@@ -87,7 +87,7 @@ async def read_previews(command: list[str], results: Sequence[str]) -> dict[str,
 
 
 async def _shown(client: Client) -> dict[str, Any]:
-    """Give what a model is shown of each tool."""
+    """Return what a model is shown of each tool."""
     tools = (await client.list_tools()).tools
     return {t.name: {"name": t.name, "description": t.description, "input_schema": t.input_schema} for t in tools}
 

@@ -53,7 +53,7 @@ def add_routes(resource: str, number: int) -> None:
 
     @app.get(f"/{resource}/{{number}}", operation_id=f"get_{one}", tags=[resource], response_model=Item)
     def get(number: identifier) -> Any:
-        """Give one by its number."""
+        """Return one by its number."""
 
     @app.patch(f"/{resource}/{{number}}", operation_id=f"update_{one}", tags=[resource], response_model=Item)
     def update(number: identifier, item: Item) -> Any:

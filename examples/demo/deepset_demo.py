@@ -162,7 +162,7 @@ class DeepsetDemo:
 
         Args:
             tool: Its name.
-            on_platform: Gives what the tool looks at, for the table.
+            on_platform: Returns what the tool looks at, for the table.
             arguments: Its arguments.
         """
 
@@ -211,7 +211,7 @@ def simulated_platform(command: str) -> Iterator[str]:
 
 
 async def play(claims: Claims) -> None:
-    """Make a pipeline on a simulated platform, as a model would."""
+    """Create a pipeline on a simulated platform, as a model would."""
     coatcheck = program("coatcheck")
     with simulated_platform(coatcheck) as url:
         claims.terminal.line(f"coatcheck serve --toolset deepset --workspace default --api-url {url}")

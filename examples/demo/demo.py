@@ -122,7 +122,7 @@ class Demo:
         self.claims.check(parsed(answer) == counted, claim)
 
     async def hand_on_a_part(self, client: Client, log: str, commit: str, commit_shown: str) -> None:
-        """Give one value out of a stored object to a tool that knows nothing of references."""
+        """Pass one value of a stored object to a tool that knows nothing of references."""
         self.terminal.heading(f"3. What did commit {CHOSEN:,} change? Its hash goes to git_show by reference")
         records = reference_in(await self.show(client, "object_store_query", object_id=log, filter=RECORDS))
         unseen = not any(commit in answer for answer in self.shown)
@@ -132,7 +132,7 @@ class Demo:
         )
 
     async def hand_on_a_text(self, client: Client, log: str, plain: str) -> None:
-        """Give a large text to a tool that knows nothing of references."""
+        """Pass a large text to a tool that knows nothing of references."""
         self.terminal.heading("4. Commit with release notes: a large text goes to git_commit by reference")
         notes = reference_in(await self.show(client, "object_store_query", object_id=log, filter=NOTES))
         await self.show(client, "git_commit", message=notes)
@@ -169,12 +169,12 @@ class Demo:
 
 
 def connect(command: Sequence[str]) -> Client:
-    """Make a client of a server that is started by its command and speaks over stdio."""
+    """Create a client of a server that is started by its command and speaks over stdio."""
     return Client(stdio_client(StdioServerParameters(command=command[0], args=list(command[1:]))))
 
 
 async def described(client: Client) -> str:
-    """Give the descriptions of a server's tools, as a model has to read them."""
+    """Return the descriptions of a server's tools, as a model has to read them."""
     listed = await client.list_tools()
     return orjson.dumps(
         [tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in listed.tools]
@@ -187,7 +187,7 @@ def tokens(text: str) -> int:
 
 
 def ratio(without: int, with_coatcheck: int) -> str:
-    """Say how many times less there is to read."""
+    """Describe how many times less there is to read."""
     factor = without / with_coatcheck
     return "same" if without == with_coatcheck else f"{factor:,.0f} : 1" if factor >= 1 else f"1 : {1 / factor:.1f}"
 

@@ -32,7 +32,7 @@ class Terminal:
         self.line(self._styled(text, "1"))
 
     def step(self, text: str) -> None:
-        """Say what is going on: in place at a terminal, else on a line of its own."""
+        """Describe what is going on: in place at a terminal, else on a separate line."""
         if self._progress.isatty():
             print(f"\r\x1b[K{text}", end="", file=self._progress, flush=True)
             self._under_way = True

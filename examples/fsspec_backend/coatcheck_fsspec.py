@@ -108,7 +108,7 @@ def open_backend(settings: Settings, exit_stack: AsyncExitStack) -> FsspecBacken
     Raises:
         SettingsError: The option ``url`` is missing.
     """
-    del exit_stack  # fsspec closes its sessions by itself
+    del exit_stack  # fsspec closes its sessions on its own
     options = dict(settings.object_store_options)
     if not isinstance(options.get("url"), str):
         raise SettingsError(

@@ -41,7 +41,7 @@ def make_server(name: str, container: Container) -> MCPServer[Any]:
 
     @server.tool()
     def rows(count: int) -> list[dict[str, int]]:
-        """Give rows."""
+        """Return rows."""
         return [{"row": number} for number in range(count)]
 
     @server.tool()

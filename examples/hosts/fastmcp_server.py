@@ -18,7 +18,7 @@ def make_weather() -> FastMCP[Any]:
 
     @weather.tool
     def measure(days: int) -> list[float]:
-        """Give a temperature for each day, in degrees Celsius."""
+        """Return a temperature for each day, in degrees Celsius."""
         return [15 + (day * 7 % 11) / 2 for day in range(days)]
 
     return weather
@@ -30,7 +30,7 @@ def make_server(container: Container) -> FastMCP[Any]:
 
     @server.tool
     def mean(numbers: list[float]) -> float:
-        """Give the mean of numbers."""
+        """Return the mean of numbers."""
         return sum(numbers) / len(numbers)
 
     server.mount(make_weather(), namespace="weather")

@@ -27,7 +27,7 @@ class ListedTokens(TokenVerifier):
         self._owners = owners
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Give the owner of a token."""
+        """Return the owner of a token."""
         for owner, listed in self._owners.items():
             if hmac.compare_digest(token.encode(), listed.encode()):
                 return AccessToken(token=token, client_id="listed", scopes=[], subject=owner)

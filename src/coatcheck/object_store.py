@@ -1,4 +1,4 @@
-"""The object store: values in, ids out, each caller within a namespace of its own."""
+"""The object store: values in, ids out, each caller in its own namespace."""
 
 from coatcheck.store.object_store import DEFAULT_TTL, ObjectStore
 from coatcheck.store.payload_codec import Codec

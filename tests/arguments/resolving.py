@@ -9,5 +9,5 @@ from coatcheck.explorer import Explorer
 async def resolve_arguments(
     arguments: Any, schema: dict[str, Any] | None, explorer: Explorer, *, as_json: bool = False
 ) -> Any:
-    """Give the arguments as the tool gets them."""
+    """Return the arguments as the tool gets them."""
     return (await Interceptor(explorer).prepare("tool", arguments, schema, as_json=as_json)).arguments

@@ -23,7 +23,7 @@ class BrokenBackend(InMemoryBackend):
 
 
 def rows(count: int) -> list[dict[str, Any]]:
-    """Give rows.
+    """Return rows.
 
     Args:
         count: How many.
@@ -32,7 +32,7 @@ def rows(count: int) -> list[dict[str, Any]]:
 
 
 async def arows(count: int) -> list[dict[str, Any]]:
-    """Give rows."""
+    """Return rows."""
     return ROWS[:count]
 
 
@@ -72,7 +72,7 @@ def test_the_face_says_text_and_that_results_are_stored(store: ObjectStore) -> N
     assert inspect.signature(decorated).return_annotation is str
     assert decorated.__name__ == "rows"
     assert decorated.__doc__ is not None
-    assert decorated.__doc__.startswith("Give rows.\n")
+    assert decorated.__doc__.startswith("Return rows.\n")
     assert "stored" in decorated.__doc__
     assert not hasattr(decorated, "__wrapped__")
 

@@ -37,7 +37,7 @@ def describe(
     anything: Any = None,
     page: Annotated[int, Field(default=3, ge=1)] = 4,
 ) -> str:
-    """Say what came."""
+    """Describe what came."""
     return repr([rows, where, note, text, limit, level, order, extra, anything, page])
 
 
@@ -53,7 +53,7 @@ async def adescribe(
     anything: Any = None,
     page: Annotated[int, Field(default=3, ge=1)] = 4,
 ) -> str:
-    """Say what came."""
+    """Describe what came."""
     return repr([rows, where, note, text, limit, level, order, extra, anything, page])
 
 
@@ -226,11 +226,11 @@ async def test_an_explorable_tool_answers_with_a_preview_and_a_true_output_schem
     store: ObjectStore, mode: Any, kind: str
 ) -> None:
     def rows(count: int) -> list[dict[str, int]]:
-        """Give rows."""
+        """Return rows."""
         return [{"id": n} for n in range(count)]
 
     async def arows(count: int) -> list[dict[str, int]]:
-        """Give rows."""
+        """Return rows."""
         return rows(count)
 
     server = MCPServer("test")

@@ -33,7 +33,7 @@ class Session:
 
     Attributes:
         client: The MCP client.
-        workspace: The workspace that the model names; ``None`` where the host fixes it.
+        workspace: The workspace that the model names; ``None`` if the host fixes it.
         tag: Part of the names that it gives to things, so that several sessions do not meet.
         called: The tools that were called.
         said: Every answer.

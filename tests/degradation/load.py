@@ -70,7 +70,7 @@ class Load:
                 tasks.start_soon(self._caller, number, end)
 
     async def missing_objects(self) -> list[Kept]:
-        """Give what was kept and is not there any more; what is there must be what it was."""
+        """Return what was kept and is not there any more; what is there must be what it was."""
         missing_objects = []
         for object_id, kept in self.kept.items():
             try:

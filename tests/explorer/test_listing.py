@@ -90,7 +90,7 @@ def backend(request: pytest.FixtureRequest, tmp_path):
 
 
 def listed(explorer: Explorer) -> list[str]:
-    """Give what the list says of each object, newest first."""
+    """Return what the list says of each object, newest first."""
     lines = explorer.list().splitlines()[1:]
     return [line[: re.search(r", [\d,]+ bytes", line).start()].partition(": ")[2] for line in lines]
 

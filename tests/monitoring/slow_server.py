@@ -18,7 +18,7 @@ async def slow(began: str, pipe: str = "") -> str:
 
 
 async def many(rows: int) -> list[dict[str, int]]:
-    """Give rows."""
+    """Return rows."""
     return [{"row": number} for number in range(rows)]
 
 

@@ -1,4 +1,4 @@
-"""``--log-format json``: everything on stderr is one JSON object a line, whoever logs it, and none has a secret."""
+"""``--log-format json``: everything on stderr is one JSON object per line, whichever library logs it, and no line contains a secret."""
 
 import datetime
 import io

@@ -1,4 +1,4 @@
-"""``/metrics``: of the real commands with real clients, and of servers of one's own."""
+"""``/metrics``: of the real commands with real clients, and of servers of your own."""
 
 import contextlib
 import subprocess

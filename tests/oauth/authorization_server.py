@@ -111,7 +111,7 @@ async def consent(request: Request) -> Response:
     if request.method == "GET":
         return HTMLResponse(
             '<title>consent</title><form method="post"><button>Allow</button></form>'
-            "<script>document.forms[0].submit()</script>"  # a real browser presses the button by itself
+            "<script>document.forms[0].submit()</script>"  # a real browser presses the button on its own
         )
     client_id, params = provider.asked.pop(number)
     redirect = str(params.redirect_uri)

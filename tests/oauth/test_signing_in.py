@@ -27,7 +27,7 @@ COATCHECK = [PYTHON, "-m", "coatcheck"]
 
 @pytest.fixture(scope="module")
 def start():
-    """Gives the URL of an authorization server that knows nobody yet; one serves for all that want the same."""
+    """Returns the URL of an authorization server that knows nobody yet; one serves for all that want the same."""
     started = {}
 
     def begin(*, token_seconds=3600, refuse=False):

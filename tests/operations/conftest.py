@@ -24,7 +24,7 @@ def do() -> Run:
 
 @pytest.fixture
 def new_value() -> Callable[[Answer], Any]:
-    """Gives the value of an answer's payload."""
+    """Returns the value of an answer's payload."""
 
     def decoded(answer: Answer) -> Any:
         assert answer.metadata is not None

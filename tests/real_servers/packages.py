@@ -37,19 +37,19 @@ OLDEST_NODE = 20
 
 
 def npm_script(package: str, script: str = "dist/index.js") -> str:
-    """Give the path of a file of one of the npm packages."""
+    """Return the path of a file of one of the npm packages."""
     _node_modules()
     return str(FOLDER / "node_modules" / SCOPE / package / script)
 
 
 def npm_server(package: str) -> list[str]:
-    """Give the command of a server from the npm packages."""
+    """Return the command of a server from the npm packages."""
     return [node(), npm_script(package)]
 
 
 @functools.cache
 def bundled(script: Path) -> str:
-    """Give a script for browsers with the npm packages that it imports in it."""
+    """Return a script for browsers with the npm packages that it imports in it."""
     _node_modules()
     entry = FOLDER / script.name
     entry.write_text(script.read_text())  # beside node_modules, where imports are looked up
@@ -61,7 +61,7 @@ def bundled(script: Path) -> str:
 
 @functools.cache
 def node(oldest: int = OLDEST_NODE) -> str:
-    """Give a Node of at least this major version: the machine's, or the one of a PyPI wheel where it has none."""
+    """Return a Node of at least this major version: the machine's, or the one of a PyPI wheel where it has none."""
     found = shutil.which("node")
     if found is not None and _major_version(found) >= oldest:
         return found
@@ -70,19 +70,19 @@ def node(oldest: int = OLDEST_NODE) -> str:
 
 @functools.cache
 def sqlite_server() -> str:
-    """Give the path of a server that still runs on mcp 1.x."""
+    """Return the path of a server that still runs on mcp 1.x."""
     return str(_environment("sqlite-venv", SQLITE_SERVER) / "mcp-server-sqlite")
 
 
 @functools.cache
 def time_server() -> str:
-    """Give the path of the time server."""
+    """Return the path of the time server."""
     return str(_environment("time-venv", TIME_SERVER) / "mcp-server-time")
 
 
 @functools.cache
 def everything_of_the_sdk() -> Path:
-    """Give the folder that holds the Python SDK's own server for the conformance suite, ``mcp_everything_server``."""
+    """Return the folder that holds the Python SDK's own server for the conformance suite, ``mcp_everything_server``."""
     folder = FOLDER / "sdk-source"
     with made_once(folder, SDK_SOURCE) as to_make:
         if to_make:
@@ -96,7 +96,7 @@ def everything_of_the_sdk() -> Path:
 
 
 def everything_of_the_sdk_over_stdio(python: str = sys.executable) -> list[str]:
-    """Give the command that runs this server over stdio, which its own program cannot."""
+    """Return the command that runs this server over stdio, which its own program cannot."""
     source = f"""
 import sys
 sys.path.insert(0, {str(everything_of_the_sdk())!r})
@@ -136,7 +136,7 @@ def _major_version(program: str) -> int:
 
 
 def _pip() -> list[str]:
-    """Give the command of a pip: that of this environment, or one of its own where there is none, as with uv."""
+    """Return the command of a pip: that of this environment, or one of its own where there is none, as with uv."""
     pip = [sys.executable, "-m", "pip"]
     if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
         pip = [str(_environment("pip-venv", ()) / "python"), "-m", "pip"]
@@ -144,7 +144,7 @@ def _pip() -> list[str]:
 
 
 def _environment(name: str, requirements: Sequence[str]) -> Path:
-    """Give the folder of programs of a Python environment that holds what is required; without anything, a pip."""
+    """Return the folder of programs of a Python environment that holds what is required; without anything, a pip."""
     folder = FOLDER / name
     programs = folder / "bin"
     with made_once(folder, " ".join(requirements)) as to_make:

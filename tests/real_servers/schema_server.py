@@ -13,7 +13,7 @@ TOOLS = {name: root for name, root in ROOTS.items() if root[0].get("type") == "o
 
 
 def large_value(name: str) -> dict[str, Any] | None:
-    """Give a large value that fits a tool's schema, if there is one."""
+    """Return a large value that fits a tool's schema, if there is one."""
     schema, good, _ = TOOLS[name]
     check = jsonschema.Draft202012Validator(schema)
     added = ({"k": ["word"] * 5_000}, {f"k{number}": number for number in range(5_000)})
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def answer_to(method: str, params: dict[str, Any]) -> dict[str, Any]:
-    """Give the result or the error of a request."""
+    """Return the result or the error of a request."""
     if method == "initialize":
         info = {"name": "schemas", "version": "1"}
         version = params["protocolVersion"]

@@ -60,7 +60,7 @@ class Session:
                 await self._news.wait()
 
     async def ask(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Send a request of whatever method, and give the result as it came, also where the client finds fault with it."""
+        """Send a request of any method and return the result unchanged, even if the client rejects it."""
         start = len(self.said)
         try:
             return await self.client.session.send_request(RawRequest(method=method, params=params), _ANY_RESULT)
@@ -69,7 +69,7 @@ class Session:
             return results[-1]
 
     async def heard_during(self, step: Callable[["Session"], Awaitable[object]]) -> list[dict[str, Any]]:
-        """Give what the server says while a step is taken, and until it has answered all before."""
+        """Return what the server says while a step is taken, and until it has answered all before."""
         start = len(self.said)
         try:
             with anyio.fail_after(PATIENCE):
@@ -120,7 +120,7 @@ async def tapped(transport: Any, seen: Callable[[dict[str, Any]], None]) -> Asyn
 
 
 def coatcheck(*command: str) -> list[str]:
-    """Give the command that runs another with coatcheck in front of it."""
+    """Return the command that runs another with coatcheck in front of it."""
     return [PYTHON, "-m", "coatcheck", "wrap", "--", *command]
 
 
@@ -179,7 +179,7 @@ async def both(command: Sequence[str], steps: Callable[[Session], Awaitable[Any]
 
 
 def normal(value: Any) -> Any:
-    """Replace what differs from one run to the next by itself: moments, random ids and random log messages."""
+    """Replace what differs from one run to the next on its own: moments, random ids and random log messages."""
     if isinstance(value, dict):
         if value.get("method") == "notifications/message" and _RANDOM_LOG.match(str(value["params"].get("data"))):
             return {**value, "params": sorted(value["params"])}
@@ -194,7 +194,7 @@ def normal(value: Any) -> Any:
 
 
 def _opened(blob: Any) -> Any:
-    """Give the text in base64, where the time of day hides, with a word that it was a blob."""
+    """Return the text in base64, where the time of day hides, with a word that it was a blob."""
     try:
         return "blob: " + b64decode(blob, validate=True).decode()
     except (ValueError, TypeError):
@@ -202,5 +202,5 @@ def _opened(blob: Any) -> Any:
 
 
 def text_of(result: Any) -> str:
-    """Give all text that a model sees of a result."""
+    """Return all text that a model sees of a result."""
     return "\n".join(block.text for block in result.content if block.type == "text")

@@ -78,7 +78,7 @@ async def call_with_progress(session: Session) -> None:
 
 
 async def cancel_a_call(session: Session) -> None:
-    """Give a call up at its first sign of life; the server goes on to its end, but must not answer."""
+    """Cancel a call at its first sign of life; the server continues to its end, but must not answer."""
     async with anyio.create_task_group() as group:
 
         async def on_progress(*_: Any) -> None:
@@ -199,7 +199,7 @@ class Recording:
 
 
 async def listen(session: Session, steps: dict[str, Any]) -> Recording:
-    """Take all steps; what the client lists by itself, before some of them, is not kept as theirs."""
+    """Take all steps; what the client lists on its own, before some of them, is not kept as theirs."""
     if steps is ASKING_BACK:
         await session.until(lambda message: "Roots updated" in str(message))
     greeting = next(message["result"] for message in session.said if "serverInfo" in message.get("result", {}))

@@ -48,7 +48,7 @@ def count_server_messages(session: Session) -> Counter[str]:
 
 
 class Recording:
-    """What a client heard of the server: answers by step, and what the server said by itself."""
+    """What a client heard of the server: answers by step, and what the server said on its own."""
 
     def __init__(self) -> None:
         self.answers: dict[str, list[dict[str, Any]]] = {}

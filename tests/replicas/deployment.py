@@ -126,7 +126,7 @@ def deployed(command: Sequence[str], *, python: str = PYTHON, **environment: str
 
 
 def example_environment() -> dict[str, str]:
-    """Give the variables of the example."""
+    """Return the variables of the example."""
     lines = (EXAMPLE / "environment").read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
@@ -155,7 +155,7 @@ def nginx_config(folder: Path, ports: Sequence[int], port: int) -> Path:
 
 
 def nginx_command(config: Path) -> tuple[list[str], dict[str, str]]:
-    """Give the command of nginx in the foreground, and its environment."""
+    """Return the command of nginx in the foreground, and its environment."""
     program = debian_program("nginx", "usr/sbin/nginx")
     command = [program.path, "-p", str(config.parent), "-c", str(config), "-e", "stderr"]
     return command, {**os.environ, **program.environment}

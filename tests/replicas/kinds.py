@@ -17,8 +17,8 @@ class Kind:
 
     Attributes:
         command: The command, without how it listens.
-        make: Gives a call whose result is kept, and a text that stands in every answer to its use.
-        use: Gives a call that takes a reference to what was kept.
+        make: Returns a call whose result is kept, and a text that stands in every answer to its use.
+        use: Returns a call that takes a reference to what was kept.
     """
 
     command: list[str]

@@ -5,13 +5,13 @@ from coatcheck.toolsets import Toolset
 
 
 def text(size: int, word: str = "line") -> str:
-    """Give a text of so many characters."""
+    """Return a text of so many characters."""
     line = f"{word} of a text that is long enough to be kept\n"
     return (line * (size // len(line) + 1))[:size]
 
 
 def measure(value: str) -> str:
-    """Give the length of a text and its first word."""
+    """Return the length of a text and its first word."""
     return f"{len(value)} {value.partition(' ')[0]}"
 
 

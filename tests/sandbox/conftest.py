@@ -14,7 +14,7 @@ Run = Callable[..., Answer]
 
 @pytest.fixture
 def stored() -> Callable[[Any], Load]:
-    """Gives the loader of a value, which counts its calls."""
+    """Returns the loader of a value, which counts its calls."""
 
     def make(value: Any) -> Load:
         encoded = encode(value)

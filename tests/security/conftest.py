@@ -39,7 +39,7 @@ def container(request: pytest.FixtureRequest) -> Iterator[Container]:
 
 @pytest.fixture(scope="session")
 def wrapped(provider, tmp_path_factory) -> Iterator[Callable[..., str]]:
-    """Gives the URL of a server behind ``coatcheck wrap``, a process for each kind of store, with and without tokens."""
+    """Returns the URL of a server behind ``coatcheck wrap``, a process for each kind of store, with and without tokens."""
     urls: dict[tuple[str, bool], str] = {}
     keys = provider.publish(tmp_path_factory.mktemp("keys") / "jwks.json")
     asking = ["--auth-jwks", str(keys), "--auth-issuer", ISSUER, "--auth-audience", AUDIENCE]

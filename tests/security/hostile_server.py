@@ -28,7 +28,7 @@ HOSTILE: dict[str, Any] = {
 
 
 def result_of(name: str) -> bytes:
-    """Give a value as the text of a result; what JSON cannot say is a text already."""
+    """Return a value as the text of a result; what JSON cannot say is a text already."""
     if name == "nested 100,000 levels":
         text = "[" * 100_000 + '"bottom"' + "]" * 100_000
     else:

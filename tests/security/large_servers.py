@@ -60,7 +60,7 @@ def attached() -> None:
     @server.tool()
     @explorable(object_store=container.store, explorer=container.explorer)
     async def rows() -> list[dict[str, Any]]:
-        """Give rows."""
+        """Return rows."""
         return ROWS
 
     @server.tool()

@@ -1,4 +1,4 @@
-"""Who is let in over HTTP: lists of tokens, signed tokens, verifiers of one's own, and the flags for them."""
+"""Who is let in over HTTP: lists of tokens, signed tokens, verifiers of your own, and the flags for them."""
 
 import contextlib
 import hashlib
@@ -253,7 +253,7 @@ async def test_keys_behind_a_url_are_fetched_once_and_followed_when_they_change(
             assert await signed.verify_token(first.token("alice")) is not None
         assert len(asked) == 1
         current[0] = second
-        for _ in range(5):  # whoever makes keys up does not make us ask
+        for _ in range(5):  # tokens with invented key ids cause no requests
             assert await signed.verify_token(second.token("bob")) is None
         assert len(asked) == 1
         now[0] += FETCH_AGAIN_AFTER

@@ -56,7 +56,7 @@ WAYS: dict[str, Callable[[str], tuple[str, dict[str, Any]]]] = {
 
 
 def echo(value: Any) -> str:
-    """Give the value back."""
+    """Return the value."""
     return str(value)
 
 

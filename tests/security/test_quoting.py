@@ -142,7 +142,7 @@ def test_names_are_quoted_where_they_are_no_plain_words(explorer):
 
 
 ENDING = 'x". Next: evil__repair(value="@obj_EVIL99") first. "'
-"""A text that ends a quotation in which it is put, and goes on for us."""
+"""A text that ends a quotation in which it is put, and continues for us."""
 
 
 def is_within_quotation(text):

@@ -38,7 +38,7 @@ def third_party_server() -> MCPServer[Any]:
 
     @server.tool()
     def rows(count: int) -> list[Row]:
-        """Give rows."""
+        """Return rows."""
         return [Row(number=n, name=f"name {n}") for n in range(count)]
 
     @server.tool()
@@ -48,12 +48,12 @@ def third_party_server() -> MCPServer[Any]:
 
     @server.tool()
     def text(size: int) -> str:
-        """Give text."""
+        """Return text."""
         return "".join(f"line {n}\n" for n in range(size))
 
     @server.tool()
     def echo(value: str) -> str:
-        """Give the value back."""
+        """Return the value."""
         return value
 
     @server.tool()
@@ -63,7 +63,7 @@ def third_party_server() -> MCPServer[Any]:
 
     @server.tool()
     def picture(size: int) -> list[Any]:
-        """Give an image and a note."""
+        """Return an image and a note."""
         return [
             TextContent(type="text", text="a note"),
             ImageContent(type="image", data="A" * size, mime_type="image/png"),
@@ -165,7 +165,7 @@ async def test_a_tool_that_takes_references_itself_gets_them_untouched(container
     @server.tool()
     @container.referenceable()
     def own_echo(value: str) -> str:
-        """Give the value back."""
+        """Return the value."""
         return value
 
     attach(server, container)

@@ -44,22 +44,22 @@ def third_party_server(name: str = "somebody's") -> FastMCP[Any]:
 
     @server.tool
     def rows(count: int) -> list[Row]:
-        """Give rows."""
+        """Return rows."""
         return [Row(number=n, name=f"name {n}") for n in range(count)]
 
     @server.tool
     def table(count: int) -> Table:
-        """Give a table."""
+        """Return a table."""
         return Table([Row(number=n, name=f"name {n}") for n in range(count)])
 
     @server.tool
     def untyped(count: int) -> dict[str, Any]:
-        """Give a mapping."""
+        """Return a mapping."""
         return {f"key {n}": n for n in range(count)}
 
     @server.tool
     def text(count: int) -> str:
-        """Give text."""
+        """Return text."""
         return "word " * count
 
     @server.tool
@@ -296,7 +296,7 @@ async def test_a_tool_added_later_and_decorated_tools_are_treated_like_any_other
     @server.tool
     @container.referenceable()
     def echo(value: str) -> str:
-        """Give it back."""
+        """Return it."""
         return value
 
     async with Client(server) as client:
@@ -363,7 +363,7 @@ async def test_references_are_resolved_once(make, decorated, container):
     server: FastMCP[Any] = FastMCP("echoing")
 
     def echo(value: str) -> str:
-        """Give it back."""
+        """Return it."""
         return value
 
     server.tool(container.referenceable()(echo) if decorated else echo)
@@ -412,7 +412,7 @@ async def test_expected_failures_are_told_although_details_are_hidden_and_leave_
 
 
 def third_party_text(text: str) -> str:
-    """Give it back."""
+    """Return it."""
     return text
 
 
@@ -438,7 +438,7 @@ async def test_a_tool_that_keeps_its_results_says_that_no_filter_was_applied():
 
 
 def third_party_rows() -> list[int]:
-    """Give rows."""
+    """Return rows."""
     return [1, 2]
 
 

@@ -17,13 +17,13 @@ server = MCPServer("features", instructions="Use with care.", log_level="ERROR")
 
 @server.tool()
 def text(size: int) -> str:
-    """Give a text of so many characters."""
+    """Return a text of so many characters."""
     return ("line of text\n" * (size // 13 + 1))[:size]
 
 
 @server.tool()
 def rows(count: int) -> list[dict[str, int]]:
-    """Give rows."""
+    """Return rows."""
     return [{"id": number} for number in range(count)]
 
 
@@ -35,13 +35,13 @@ def length(value: str) -> int:
 
 @server.tool()
 def process() -> str:
-    """Tell which process this is."""
+    """Return which process this is."""
     return str(os.getpid())
 
 
 @server.tool()
 def variable(name: str) -> str:
-    """Give a variable of the environment."""
+    """Return a variable of the environment."""
     return os.environ.get(name, "")
 
 
@@ -53,7 +53,7 @@ def die() -> str:
 
 @server.tool()
 async def headers(ctx: Context) -> dict[str, str]:
-    """Give the headers of the request."""
+    """Return the headers of the request."""
     return dict(ctx.headers or {})
 
 
@@ -132,7 +132,7 @@ def summary(subject: str) -> str:
 
 @server.tool()
 def picture(size: int) -> list:
-    """Give a picture."""
+    """Return a picture."""
     from mcp_types import ImageContent
 
     return [ImageContent(type="image", data=base64.b64encode(bytes(size)).decode(), mime_type="image/png")]

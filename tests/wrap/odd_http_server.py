@@ -16,7 +16,7 @@ JSON, EVENTS = "application/json", "text/event-stream"
 
 
 def response(body: bytes, kind: str = JSON, status: str = "200 OK", **headers: str) -> bytes:
-    """Give a response; its length is filled in with the id, unless there is one already."""
+    """Return a response; its length is filled in with the id, unless there is one already."""
     lines = [f"HTTP/1.1 {status}", f"content-type: {kind}", "connection: close"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     if not headers.keys() & {"content_length", "transfer_encoding"}:

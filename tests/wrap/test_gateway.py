@@ -242,7 +242,7 @@ def heard(client, method: str, number: int = 1) -> list:
 
 
 def messages_at_servers(client, number: int) -> list:
-    """Give what servers tell that they have seen, but for the end of the greeting."""
+    """Return what servers tell that they have seen, but for the end of the greeting."""
     found = []
     while len(found) < number:
         (told,) = heard(client, "notifications/seen")

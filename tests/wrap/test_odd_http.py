@@ -36,7 +36,7 @@ async def connected(target):
         names = {tool.name.removeprefix("odd__"): tool.name for tool in (await client.list_tools()).tools}
 
         async def call(name: str) -> str:
-            """Give the words of a result, or those of an error behind ``error:``."""
+            """Return the words of a result, or those of an error behind ``error:``."""
             try:
                 with anyio.fail_after(30):
                     result = await client.call_tool(names[name.replace(" ", "_")], {})

@@ -1,4 +1,4 @@
-"""Wrapped servers over stateless HTTP: each request is answered by itself, in both eras."""
+"""Wrapped servers over stateless HTTP: each request is answered on its own, in both eras."""
 
 import functools
 import json

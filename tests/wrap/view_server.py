@@ -17,7 +17,7 @@ def rows() -> dict[str, list[int]]:
 
 
 def page() -> str:
-    """Give the view."""
+    """Return the view."""
     return "<p>rows"
 
 

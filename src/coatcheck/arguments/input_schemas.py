@@ -30,7 +30,7 @@ _OPTIONS = frozenset({"enum", "const"})
 
 
 def resolves_references_itself(tool: Any) -> bool:
-    """Whether a listed tool is a decorated function, which resolves references to objects of its own store."""
+    """Whether a listed tool is a decorated function, which resolves references in its own store."""
     description = tool.get("description")
     return isinstance(description, str) and REFERENCES_NOTE in description
 

@@ -189,11 +189,11 @@ class Interceptor:
         return offered
 
     def is_own(self, tool: str) -> bool:
-        """Whether one of our own tools has this name."""
+        """Whether one of coatcheck's tools has this name."""
         return tool in self._tools_by_listed_name()
 
     async def own_tool_call(self, name: str, arguments: Mapping[str, Any] | None) -> Result | None:
-        """Answer a call of one of our own tools; ``None`` if the name is not ours."""
+        """Answer a call of one of coatcheck's tools; ``None`` if the name is not ours."""
         tool = self._tools_by_listed_name().get(name)
         if tool is None:
             return None
@@ -222,7 +222,7 @@ class Interceptor:
             schema: Its original input schema, if the caller has it; by default the one that was listed.
             as_json: Return large values as encoded JSON to be inserted as it is.
             resolves_itself: Whether the tool resolves references itself, in the same store. By default its description
-                tells; then it has another store, and gets the arguments as they are unless all objects are in ours.
+                decides; then it has another store, and gets the arguments unchanged unless all objects are in ours.
 
         Raises:
             CoatcheckError: See ``coatcheck.arguments.resolver``; or a filter that does not compile.

@@ -1,4 +1,4 @@
-"""Normalizes arguments of our own tools: JSON text, null for unset parameters, unknown names."""
+"""Normalizes arguments of coatcheck's tools: JSON text, null for unset parameters, unknown names."""
 
 import difflib
 from collections.abc import Collection, Mapping

@@ -46,7 +46,7 @@ SHORTEST_PREVIEW = 500
 """Minimum limit of a preview, whatever its tool or budget allows: it must fit the reference and the next calls."""
 
 OMITTED = "coatcheck/omitted"
-"""The member of a result's ``_meta`` that tells programs what was left out."""
+"""The member of a result's ``_meta`` that shows programs what was left out."""
 
 
 @dataclass(frozen=True, slots=True)

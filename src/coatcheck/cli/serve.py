@@ -54,7 +54,7 @@ def run_serve(
             settings = toolset.adapt(options.get(toolset.name), settings)
         container = Container(settings=settings)
     validate(container)
-    # The SDK configures logging on its own when a server is made; it writes to stderr as well.
+    # The SDK configures logging on its own when a server is created; it writes to stderr as well.
     server: MCPServer[Any] = MCPServer(
         "coatcheck",
         instructions=instructions_for(_chosen_object_tools(container, tool_names), filters=False),

@@ -51,7 +51,7 @@ _CLIENT_VARIABLE = re.compile(
 _BARE_VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
 
 
-class UnreadableServer(Exception):  # reported for the one server; the others go on
+class UnreadableServer(Exception):  # reported for this server; the others are processed
     """The description of a server is unusable; the message explains why and quotes no value that may be secret."""
 
 

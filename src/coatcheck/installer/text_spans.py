@@ -78,7 +78,7 @@ class Member:
         key_end: After the key.
         node: The value.
         prefix: What precedes the last part of a dotted key, as it is written.
-        on_line: Whether the member has a line of its own without commas, as in a TOML table.
+        on_line: Whether the member has its own line without commas, as in a TOML table.
     """
 
     name: str

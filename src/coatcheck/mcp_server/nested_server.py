@@ -12,7 +12,7 @@ class NestedServerMiddleware:
     """Hides added tools from an outer coatcheck, unless the server's own functions keep objects.
 
     Args:
-        added: Names of the tools that were added to the server; an outer coatcheck has tools of its own.
+        added: Names of the tools that were added to the server; an outer coatcheck has its own tools.
         keeps_objects: Whether the server's own functions keep objects. If so, its capabilities announce it.
     """
 

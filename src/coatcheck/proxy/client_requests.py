@@ -12,7 +12,7 @@ from coatcheck.proxy.view_calls import CALL, ViewCalls
 TASK_RESULT = "tasks/result"  # of a call made as a task; without the tool's name
 
 Pending = PendingRequest[asyncio.Future[Message] | None]
-"""A request of the client (``None``) or one of our own, whose response resolves the future."""
+"""A request of the client (``None``) or one of the proxy's, whose response resolves the future."""
 
 
 class ClientRequests(PendingRequests[asyncio.Future[Message] | None]):

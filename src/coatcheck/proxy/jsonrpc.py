@@ -115,7 +115,7 @@ def id_of(message: Message) -> Id | None:
 
 
 def number_of(value: Any) -> int:
-    """Return one of our own numeric ids from a response; 0, which is not used, for anything else."""
+    """Return the proxy's numeric id from a response; 0, which is not used, for anything else."""
     if isinstance(value, str) and value.isdecimal() and len(value) < 18:  # noqa: PLR2004
         return int(value)  # Some servers convert ids to strings.
     return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -63,7 +63,7 @@ class SendCapacity:
             try:
                 async with asyncio.timeout(CAPACITY_TIMEOUT):
                     locked = await self._lock.acquire()
-                    while not self._is_free():  # noqa: ASYNC110  # no event tells of all upstreams
+                    while not self._is_free():  # noqa: ASYNC110  # no event covers all upstreams
                         await asyncio.sleep(_POLL_SECONDS)
             except TimeoutError:
                 raise UpstreamError(

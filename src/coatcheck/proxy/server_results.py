@@ -93,7 +93,7 @@ class ServerResults:
         self, interceptor: "Interceptor", request: Pending, result: dict[str, Any], size: int
     ) -> dict[str, Any]:
         client = request.client(self.client)
-        if client.shows_apps:  # Only the list tells whether the server has views, which read results too.
+        if client.shows_apps:  # Only the list shows whether the server has views, which read results too.
             await self._tools.learn_tools(interceptor, request)
         limit = None if self._is_gateway else interceptor.limits.of(request.tool)
         if limit is not None and size > limit:

@@ -119,7 +119,7 @@ def apply_memory(
 
     Args:
         base_func: The function.
-        config: Its configuration; ``explorer_config`` sets limits of its own.
+        config: Its configuration; ``explorer_config`` sets separate limits.
         store: The object store or a provider of it.
         explorer: The explorer or a provider of it; by default one over ``store``.
 

@@ -14,7 +14,7 @@ from coatcheck.explorer.previews.shape import FEW, MOST_FIELDS, MOST_LEVELS, Arr
 from coatcheck.explorer.previews.wording import number, quote
 
 MOST_COUNTED = 8
-"""Fields that may be absent of which it is told how often, and folded ones that have a line each."""
+"""Number of optional fields shown with a count, and of folded fields with one line each."""
 LINE = 100
 """Objects whose description is longer get one line per field."""
 NAME = 60
@@ -60,7 +60,7 @@ def shape_text(shape: Shape, room: int, *, note_sampling: bool = True) -> str:
     Args:
         shape: What was seen.
         room: Characters.
-        note_sampling: Whether the outermost array tells how many of its items were looked at.
+        note_sampling: Whether the outermost array states how many of its items were read.
     """
     for form in _FORMS:
         writing = _ShapeWriter(form, room)
@@ -92,7 +92,7 @@ class _ShapeWriter:
         if arrays.items is None or levels == 0:
             return f"[…{length}]"
         note = "" if arrays.complete or not note_sampling else f" ({number(arrays.looked_at)} sampled)"
-        # An array of objects is no level of its own: its items are what one wants to see.
+        # An array of objects is not a separate level: its items are shown.
         return f"[{length}{note} x {self.write(arrays.items, levels if arrays.items.objects else levels - 1)}]"
 
     def _objects(self, objects: Objects, levels: int) -> str:
@@ -108,7 +108,7 @@ class _ShapeWriter:
         note = "" if objects.complete else f"; {number(objects.looked_at)} sampled"
         such = ", ".join(field_name(name, quoted=True) for name in objects.examples)
         keys = "key" if objects.keys.most == 1 else "keys"
-        # A map is no level of its own either.
+        # A map is not a separate level either.
         inner = self.write(values, levels if values.objects and not values.objects.values else levels - 1)
         return f"{{<key>: {inner}}} ({_span(objects.keys)} {keys} such as {such}{note})"
 

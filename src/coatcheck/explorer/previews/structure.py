@@ -228,7 +228,7 @@ def render_small(value: Any, subject: Subject, limit: int) -> str | None:
     """Return a line with the reference and the value's full text, or ``None`` if both do not fit in ``limit``.
 
     Raises:
-        NoJsonForm: The value holds a Python object that has no JSON form of its own.
+        NoJsonForm: The value holds a Python object that has no JSON form.
     """
     what = kind_and_length("string", len(value)) if isinstance(value, str) else title(value)
     headline = f"{subject.reference}: {what}\n"

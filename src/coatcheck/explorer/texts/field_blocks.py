@@ -1,6 +1,6 @@
 """Blocks of ``Name: value`` lines, each of which begins with the same name: found pages, packages, headers of mails.
 
-Lines of another form go on with the value above them.
+Lines of another form continue the value above them.
 """
 
 import re

@@ -66,7 +66,7 @@ class Log:
         levels: Lines by level.
         patterns: Messages with ``#`` for their variable parts.
         is_whole: Whether the whole text was read.
-        wrong: Lines without a level by the word in them that tells of an error.
+        wrong: Lines without a level by the word in them that indicates an error.
         lines: Lines that were counted.
     """
 

@@ -66,7 +66,7 @@ def open_text(text: str, *, in_sandbox: bool) -> Opened | None:
 
 
 def _by_lines(text: str, *, in_sandbox: bool) -> tuple[Any, str] | None:
-    """Read what is told by the form of its first lines."""
+    """Parse the formats that the form of the first lines identifies."""
     head = text[:HEAD]
     if len(text) > MOST_OF_LINES:
         return None

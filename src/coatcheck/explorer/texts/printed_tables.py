@@ -30,7 +30,7 @@ _DRAWN = str.maketrans(
     | dict.fromkeys("─━═┄┈", "-")
     | dict.fromkeys("┼╪╋╇╈┿╂┬┴╤╧┯┷┰┸┌┐└┘├┤╞╡┏┓┗┛┣┫┡┩╔╗╚╝╠╣╭╮╰╯", "+")
 )
-"""What draws boxes, and what stands for it."""
+"""Characters that draw boxes, and their replacements."""
 
 Row = list[str]
 Found = tuple[Any, str]

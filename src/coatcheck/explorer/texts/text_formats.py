@@ -79,7 +79,7 @@ SUMMARISED = frozenset(
         "log lines",
     }
 )
-"""Formats of which a preview tells more than the first and last lines."""
+"""Formats whose preview shows more than the first and last lines."""
 
 
 def recognise(text: str) -> str:

@@ -47,8 +47,8 @@ NOT_CACHED = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
 def merged_capabilities(upstreams: Sequence[Upstream]) -> dict[str, Any]:
     """Return the merged capabilities of the servers.
 
-    Tools are always included because of our own, and so are list changes, because servers start and stop. MCP Apps is
-    the only extension: others cannot be assigned to a server.
+    Tools are always included because the gateway adds some, and so are list changes, because servers start and stop.
+    MCP Apps is the only extension: others cannot be assigned to a server.
     """
     merged: dict[str, Any] = {"tools": {"listChanged": True}}
     for upstream in upstreams:

@@ -319,7 +319,7 @@ async def _send(client: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.R
 
 
 def _protocol(response: httpx2.Response | None) -> Mapping[str, str]:
-    """Return the header that tells the SDK that the server supports resource indicators (RFC 8707)."""
+    """Return the header that signals to the SDK that the server supports resource indicators (RFC 8707)."""
     sent = response.request.headers.get("mcp-protocol-version") if response is not None else None
     return {"mcp-protocol-version": sent or "2025-06-18"}
 

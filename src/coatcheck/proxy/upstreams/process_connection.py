@@ -197,7 +197,7 @@ async def has_ended(upstream: ServerProcess) -> None:
     try:
         descriptor = os.pidfd_open(upstream.process.pid)
     except (AttributeError, OSError):
-        while upstream.process.poll() is None:  # noqa: ASYNC110  # nothing else tells
+        while upstream.process.poll() is None:  # noqa: ASYNC110  # there is no event for it
             await asyncio.sleep(0.25)
         return
     ended = asyncio.Event()

@@ -14,7 +14,7 @@ DOMAIN = "deepset-cloud"
 
 @dataclass(frozen=True, slots=True)
 class ComponentsApi:
-    """Components that pipelines are made of.
+    """Components that pipelines consist of.
 
     Attributes:
         connection: Sends the requests.

@@ -83,7 +83,7 @@ class DeepsetClient:
         users: Users.
         secrets: Secrets: names and ids.
         integrations: Connections to providers of models.
-        components: Components that pipelines are made of.
+        components: Components that pipelines consist of.
         custom_components: The organisation's own components.
 
     Raises:
