@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from tests.replicas.calling import NEWER, OLDER, Caller, CallFailed, reference_in
+from tests.replicas.http_client import NEWER, OLDER, Caller, CallFailed, reference_in
 
 SIZES, SHARES = (500, 20_000, 200_000, 2_000_000), (40, 40, 18, 2)
 """Characters of the results, and how many of a hundred are of that size."""

@@ -10,7 +10,7 @@ SLEEPS = {
     "waiting.py": "the shared helpers poll",
     "fault_proxy.py": "the delay of a network is what is simulated",
     "degradation/load.py": "callers pause between their calls, which makes the rate of the load",
-    "degradation/test_long.py": "how long a fault lasts is what varies",
+    "degradation/test_soak.py": "how long a fault lasts is what varies",
 }
 """Where a duration itself is the subject."""
 

@@ -12,7 +12,7 @@ from coatcheck.decorators import referenceable
 from coatcheck.errors import ArgumentRejected
 from coatcheck.explorer import Explorer, reference_values
 from coatcheck.object_store import ObjectStore
-from tests.arguments.resolving import resolve_arguments
+from tests.arguments.argument_resolution import resolve_arguments
 
 pytestmark = pytest.mark.anyio
 

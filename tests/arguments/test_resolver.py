@@ -4,7 +4,7 @@ from coatcheck.backends import InMemoryBackend
 from coatcheck.errors import ArgumentRejected, ObjectNotFound, PathNotFound, ReferenceSyntaxError
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore
-from tests.arguments.resolving import resolve_arguments
+from tests.arguments.argument_resolution import resolve_arguments
 
 SCHEMA = {
     "type": "object",

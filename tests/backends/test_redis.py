@@ -14,7 +14,7 @@ import redis
 from anyio.lowlevel import checkpoint
 
 from coatcheck.backends import RedisBackend, RedisUnavailable
-from tests.backends.refusals import refusals
+from tests.backends.backend_errors import refusals
 from tests.redis_servers import redis_server as start_redis
 from tests.waiting import wait_until
 

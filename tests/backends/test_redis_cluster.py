@@ -12,7 +12,7 @@ from redis.crc import key_slot
 from coatcheck.backends import RedisBackend
 from coatcheck.containers import Container
 from coatcheck.settings import Settings
-from tests.backends.refusals import prompt_refusals
+from tests.backends.backend_errors import prompt_refusals
 from tests.redis_groups import redis_cluster as start_cluster
 from tests.server_fixtures import PASSWORD
 from tests.waiting import wait_until

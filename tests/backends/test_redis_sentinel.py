@@ -14,7 +14,7 @@ from coatcheck.backends import RedisBackend, RedisUnavailable
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.settings import Settings
-from tests.backends.refusals import prompt_refusals
+from tests.backends.backend_errors import prompt_refusals
 from tests.fault_proxy import fault_proxy
 from tests.server_fixtures import PASSWORD
 from tests.waiting import wait_until

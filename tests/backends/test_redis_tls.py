@@ -8,8 +8,8 @@ from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.settings import Settings
 from coatcheck.testing import BackendContract
+from tests.backends.backend_errors import refusals
 from tests.backends.certificates import Authority
-from tests.backends.refusals import refusals
 from tests.fault_proxy import fault_proxy
 
 

@@ -69,7 +69,7 @@ def test_the_inspector_finds_a_short_structured_result_in_order(request):
 
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_the_inspector_minds_when_a_server_breaks_its_own_schema(wrapped):
-    command = [PYTHON, str(Path(__file__).with_name("lying_server.py"))]
+    command = [PYTHON, str(Path(__file__).with_name("invalid_output_server.py"))]
     done = inspect(coatcheck(*command) if wrapped else command, *words_of(("lie", {})))
     assert done.returncode != 0
     assert "count must be number" in done.stderr

@@ -11,9 +11,9 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.replicas import kinds
-from tests.replicas.calling import NEWER, OLDER, Caller, CallFailed, reference_in
+from tests.replicas import workloads
 from tests.replicas.deployment import deployed, port_in
+from tests.replicas.http_client import NEWER, OLDER, Caller, CallFailed, reference_in
 from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +22,7 @@ USERS = ("ann", "bob")
 
 @pytest.fixture(scope="module", params=["serve", "wrap"])
 def kind(request, tmp_path_factory):
-    return kinds.serve() if request.param == "serve" else kinds.wrap(tmp_path_factory.mktemp("repository"))
+    return workloads.serve() if request.param == "serve" else workloads.wrap(tmp_path_factory.mktemp("repository"))
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ async def test_nobody_comes_in_without_a_token_or_by_another_name(deployment):
 class Load:
     """Clients that make and use objects, and call again while no replica answers."""
 
-    def __init__(self, url: str, kind: kinds.Kind) -> None:
+    def __init__(self, url: str, kind: workloads.Kind) -> None:
         self.kept: list[tuple[str, str]] = []
         self.calls = 0
         self._url = url

@@ -20,11 +20,11 @@ from coatcheck.decorators import referenceable
 from coatcheck.object_store import ObjectStore
 from coatcheck.server import attach
 from coatcheck.settings import Settings
-from tests.arguments.taking_server import server, take
+from tests.arguments.parameter_kinds_server import server, take
 from tests.preloaded_python import PYTHON
 from tests.wrap.running import reference_in, words, wrap_on_stdio
 
-SERVER = [PYTHON, str(Path(__file__).with_name("taking_server.py"))]
+SERVER = [PYTHON, str(Path(__file__).with_name("parameter_kinds_server.py"))]
 
 VALUE = {
     "title": "a title",
