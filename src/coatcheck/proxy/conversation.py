@@ -126,7 +126,7 @@ class Conversation:
         if len(line) > jsonrpc.PARSED_AT_ONCE:
             self._work.start_parsing(line, take)
         else:
-            take(jsonrpc.parse(line), line)
+            take(*jsonrpc.parse_line(line))
 
     def _passed_without_parsing(self, line: bytes) -> bool:
         """Forward a long line if partial parsing shows that it does not concern us; return whether it was forwarded."""

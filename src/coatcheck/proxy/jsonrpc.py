@@ -36,18 +36,32 @@ PROTOCOL_VERSION = "io.modelcontextprotocol/protocolVersion"
 PROGRESS_TOKEN = "progressToken"  # noqa: S105
 
 
+def parse_line(line: bytes) -> tuple[Any, bytes]:
+    """Decode a line like ``parse``, and return it with ``U+FFFD`` in the place of bytes that are not UTF-8."""
+    message = _parse_fast(line)
+    if message is not None:
+        return message, line
+    line = line.decode("utf-8", "replace").encode()
+    return _parse_leniently(line), line
+
+
 def parse(line: bytes) -> Any:
     """Decode a line; ``None`` if it is not JSON.
 
     Integers that the fast decoder would round are kept, except in lines of many megabytes, where finding them costs
     more than everything else.
     """
+    message = _parse_fast(line)
+    return _parse_leniently(line) if message is None else message
+
+
+def _parse_fast(line: bytes) -> Any:
     try:
         if len(line) <= _EXACT_UP_TO and _MANY_DIGITS.search(line) is not None:
             return load_exactly(line)
         return load_json(line)
-    except ValueError:
-        return _parse_leniently(line)
+    except (ValueError, RecursionError):
+        return None
 
 
 async def parse_long(line: bytes, chunks: Chunks | None = None) -> Any:
@@ -92,7 +106,7 @@ def well_formed_line(line: bytes) -> bytes:
     Strict parsers refuse the whole line because of them, and some clients exit.
     """
     has_surrogates = b"\\ud" in line or b"\\uD" in line
-    if not has_surrogates and line.isascii():
+    if not has_surrogates and (len(line) <= LONG_LINE or line.isascii()):  # A short one was parsed; see `parse_line`.
         return line
     with suppress(ValueError):
         load_json(line) if has_surrogates else line.decode()

@@ -12,7 +12,7 @@ LONGEST_QUOTATION = 200
 
 def fault_of(response: Message) -> str:
     """Describe what is wrong with a response; ``""`` if nothing is, or for what `well_formed_response` repairs."""
-    version, error, result = (response.get(member) for member in ("jsonrpc", "error", "result"))
+    version, error, result = response.get("jsonrpc"), response.get("error"), response.get("result")
     if version != "2.0":
         return f'its "jsonrpc" is {_shown(version)}, not "2.0"' if "jsonrpc" in response else 'it has no "jsonrpc"'
     if error is not None and result is not None:
