@@ -1,6 +1,7 @@
 """The instructions about references, which a model receives once in a conversation."""
 
 from collections.abc import Iterable
+from typing import Any
 
 LOOKS = ("get", "slice", "grep", "query")
 """The object tools that read an object, by the last part of their names."""
@@ -32,6 +33,6 @@ DECIDE = ("object_tools", "tool_prefix", "filter_argument")
 """The settings that change the instructions."""
 
 
-def with_instructions(original: str | None, added: str) -> str:
-    """Add the instructions about references to a server's own instructions."""
-    return f"{original}\n\n{added}" if original else added
+def with_instructions(original: Any, added: str) -> str:
+    """Add the instructions about references to a server's own instructions, if it has any."""
+    return f"{original}\n\n{added}" if original and isinstance(original, str) else added

@@ -194,11 +194,11 @@ def describe(block: Any) -> str:
     """Describe in one line what a block is: its kind, media type, size and hash."""
     if not isinstance(block, dict):
         return "A block of unknown kind"
-    kind = quoted_name(str(block.get("type", "block")))
+    kind = _name(block, "type", "block")
     holder = block.get("resource") if kind == "resource" else block
     holder = holder if isinstance(holder, dict) else {}
     parts = [kind if kind != "resource" else "embedded resource"]
-    parts += [quoted_name(str(holder[key])) for key in ("uri", "name", "mimeType") if key in holder]
+    parts += [quoted_name(holder[key]) for key in ("uri", "name", "mimeType") if isinstance(holder.get(key), str)]
     encoded = holder.get("data", holder.get("blob"))
     if isinstance(encoded, str):
         parts += [f"{_decoded_size(encoded):,} bytes", f"sha256 {_sha256(encoded)}"]
@@ -209,7 +209,7 @@ def describe(block: Any) -> str:
 
 def _describe_links(links: list[Any]) -> str:
     """Describe links that follow one another: how many, the first and the last, and what a filter finds in them."""
-    first, last = (quoted_name(str(link.get("uri"))) for link in (links[0], links[-1]))
+    first, last = (_name(link, "uri", "without address") for link in (links[0], links[-1]))
     names = ", ".join(quoted_name(name, LINK_FIELD) for name in list(links[0])[:MOST_LINK_FIELDS])
     return f"{len(links):,} resource links, {first} to {last}, each with {names}"
 
@@ -267,3 +267,8 @@ def has_large_binaries(result: Result) -> bool:
         if isinstance(block, dict)
         for holder in (block, block.get("resource"))
     )
+
+
+def _name(block: dict[str, Any], key: str, otherwise: str) -> str:
+    value = block.get(key)
+    return quoted_name(value) if isinstance(value, str) else otherwise

@@ -189,11 +189,21 @@ def server_info_of(handshake_result: dict[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def supported_versions(discover_result: dict[str, Any]) -> set[str]:
+    """Return the revisions that a result of ``server/discover`` names."""
+    versions = discover_result.get("supportedVersions")
+    return {version for version in versions if isinstance(version, str)} if isinstance(versions, list) else set()
+
+
+def text_of(value: Any) -> str:
+    """Return a value that should be a text; ``""`` for anything else, such as a number too long to be written out."""
+    return value if isinstance(value, str) else ""
+
+
 def tool_of(call: Message) -> str:
     """Return the name of the tool that is called, ``""`` if there is none."""
     params = call.get("params")
-    name = params.get("name") if isinstance(params, dict) else None
-    return name if isinstance(name, str) else ""
+    return text_of(params.get("name")) if isinstance(params, dict) else ""
 
 
 def is_stateless(request: Message) -> bool:

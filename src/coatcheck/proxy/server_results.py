@@ -9,7 +9,7 @@ from coatcheck.calls.nesting import HANDSHAKES
 from coatcheck.proxy import object_resources
 from coatcheck.proxy.background_tasks import result_if_ready
 from coatcheck.proxy.client_requests import Pending
-from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, Message, server_info_of
+from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, Message, server_info_of, text_of
 from coatcheck.proxy.server_resources import ServerResources
 from coatcheck.proxy.tool_list_prefetch import ToolListPrefetch
 from coatcheck.proxy.view_calls import CALL
@@ -51,7 +51,7 @@ class ServerResults:
 
     def note_handshake(self, result: dict[str, Any]) -> None:
         """Read the server's name and capabilities from the result of a handshake."""
-        self.server = str(server_info_of(result).get("name", ""))
+        self.server = text_of(server_info_of(result).get("name"))
         capabilities = result.get("capabilities")
         self.has_tools = isinstance(capabilities, dict) and capabilities.get("tools") is not None
 

@@ -25,6 +25,8 @@ from coatcheck.proxy.jsonrpc import (
     meta_of,
     parse,
     request_key,
+    supported_versions,
+    text_of,
     to_line,
 )
 from coatcheck.proxy.line_streams import HIGH_WATER
@@ -134,13 +136,13 @@ class SharedConnection:
             stream.close()
         result, error = response.get("result"), response.get("error")
         self.server_keeps_objects = isinstance(result, dict) and announces_coatcheck(result.get("capabilities"))
-        if isinstance(result, dict) and set(result.get("supportedVersions") or ()) - set(SESSION_VERSIONS):
+        if isinstance(result, dict) and supported_versions(result) - set(SESSION_VERSIONS):
             return None
         connection = self._connection
         if connection is None or (isinstance(error, dict) and error.get("code") == INTERNAL_ERROR):
             # It was lost or is unreachable, which does not show its revisions.
             self._probing = None
-            raise UpstreamError(str(error.get("message")) if isinstance(error, dict) else "The server went away.")
+            raise UpstreamError(text_of(error.get("message")) if isinstance(error, dict) else "The server went away.")
         if not response:
             self._probing = None  # It may just be slow to start.
             return f'The server "{connection.name}" did not answer within {PROBE_TIMEOUT:g} s.'

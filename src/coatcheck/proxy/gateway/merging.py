@@ -14,7 +14,7 @@ from coatcheck.proxy.gateway.list_entries import listed_entry
 from coatcheck.proxy.gateway.names import MAX_NAME_CHARACTERS, joined, with_joined_tasks
 from coatcheck.proxy.gateway.routing import RefusedError
 from coatcheck.proxy.gateway.upstream import State, Upstream
-from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Message, is_stateless, server_info_of
+from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, METHOD_NOT_FOUND, Message, is_stateless, server_info_of, text_of
 from coatcheck.proxy.response_checks import fault_of
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def servers_text(upstreams: Sequence[Upstream]) -> str:
     lines = []
     for upstream in upstreams:
         info = server_info_of(upstream.handshake_result)
-        names = " ".join(quoted_name(str(info[key])) for key in ("name", "version") if info.get(key))
+        names = " ".join(quoted_name(text) for key in ("name", "version") if (text := text_of(info.get(key))))
         what = f" ({names})" if names and upstream.state is State.RUNNING else ""
         lines.append(f"{upstream.name}: {excerpt(upstream.describe(), _LONGEST_STATE)}{what}")
     return "\n".join(lines)
@@ -180,7 +180,7 @@ def result_of(upstream: Upstream, message: Message, answer: Message) -> dict[str
     if answer and (fault := fault_of(answer)):
         raise UpstreamError(f'The response of the server "{upstream.name}" is malformed: {fault}.')
     if isinstance(error, dict):
-        refused = RefusedError(INTERNAL_ERROR, str(error.get("message")))
+        refused = RefusedError(INTERNAL_ERROR, text_of(error.get("message")))
         refused.error = error
         raise refused
     if not isinstance(result, dict):

@@ -6,7 +6,7 @@ from typing import Any
 
 from coatcheck.proxy.gateway.names import TASK_ID, TASK_STATUS, with_joined_tasks, with_own_tasks
 from coatcheck.proxy.gateway.upstream import Upstream
-from coatcheck.proxy.jsonrpc import PROGRESS_TOKEN, Id, Message, id_of, to_line
+from coatcheck.proxy.jsonrpc import PROGRESS_TOKEN, Id, Message, id_of, text_of, to_line
 from coatcheck.proxy.pending_requests import PendingRequest, PendingRequests
 
 CANCELLED, PROGRESS = "notifications/cancelled", "notifications/progress"
@@ -63,12 +63,12 @@ class ServerRequests:
         method, params = message.get("method"), message.get("params")
         params = params if isinstance(params, dict) else {}
         if method == PROGRESS:
-            upstream, token = self._tokens.get(str(params.get(PROGRESS_TOKEN)), (None, None))
+            upstream, token = self._tokens.get(text_of(params.get(PROGRESS_TOKEN)), (None, None))
             if upstream is not None:
                 upstream.notify(PROGRESS, {**params, PROGRESS_TOKEN: token})
             return True  # A notification without a request has no receiver.
         if method == TASK_STATUS:
-            owner = self._tasks.get(str(params.get(TASK_ID)))
+            owner = self._tasks.get(text_of(params.get(TASK_ID)))
             if owner is not None:
                 owner.notify(TASK_STATUS, params)
             return True

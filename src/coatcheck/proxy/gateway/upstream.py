@@ -24,6 +24,8 @@ from coatcheck.proxy.jsonrpc import (
     is_stateless,
     meta_of,
     parse,
+    supported_versions,
+    text_of,
     to_line,
 )
 from coatcheck.proxy.partial_parsing import aencode_message, find_response_id, has_escaped_letters, with_members
@@ -183,6 +185,10 @@ class Upstream:
         except UpstreamError as error:
             await self._drop_connection()
             self._went_down(str(error))
+        except Exception:
+            logger.exception("The handshake with %s failed", self.name)
+            await self._drop_connection()
+            self._went_down("The handshake failed.")
         else:
             if not self._is_initialized:
                 self.state = State.WAITING
@@ -197,7 +203,7 @@ class Upstream:
             answer = await self.ask("server/discover", {"_meta": client_meta(client)})
             result = answer.get("result")
             version = meta_of(client)[PROTOCOL_VERSION]
-            if isinstance(result, dict) and version in (result.get("supportedVersions") or ()):
+            if isinstance(result, dict) and version in supported_versions(result):
                 self.stateless, self.handshake_result, self._is_initialized = True, result, True
                 return
             self.is_legacy = True
@@ -213,8 +219,8 @@ class Upstream:
         result = answer.get("result")
         if not isinstance(result, dict):
             error = answer.get("error")
-            words = error.get("message") if isinstance(error, dict) else "it gave no answer"
-            raise UpstreamError(f"It refused initialize: {quoted(str(words), 300)}.")
+            words = text_of(error.get("message")) if isinstance(error, dict) else "it gave no answer"
+            raise UpstreamError(f"It refused initialize: {quoted(words, 300)}.")
         self.handshake_result, self._is_initialized = result, True
         self.notify("notifications/initialized", None)
 
