@@ -1,6 +1,7 @@
 """A server without any SDK that closes a pipe at its first call, ignores SIGTERM and lives on: ``closing_server.py PIPE``.
 
-The pipe is ``stdin``, ``stdout`` or ``line``: the last is stdout in the middle of a line.
+The pipe is ``stdin``, ``stdout`` or ``line``: the last is stdout in the middle of a line. With ``utf-16`` or ``utf-16-le``
+it writes in that encoding from there on.
 """
 
 import json
@@ -23,7 +24,12 @@ def main() -> None:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             if sys.argv[1] == "line":
                 os.write(1, b'{"jsonrpc":"2.0","id":')
-            os.close(0 if sys.argv[1] == "stdin" else 1)
+            if sys.argv[1].startswith("utf"):
+                os.write(
+                    1, json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": {}}).encode(sys.argv[1]) + b"\n"
+                )
+            else:
+                os.close(0 if sys.argv[1] == "stdin" else 1)
         if sys.argv[1] == "stdin" or message["method"] != "tools/call":
             os.write(1, json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode() + b"\n")
         if message["method"] == "tools/call":

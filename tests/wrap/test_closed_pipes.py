@@ -1,4 +1,4 @@
-"""A server that closes its stdin or stdout and lives on is ended, and its callers have their answers."""
+"""A server that closes its stdin or stdout or writes UTF-16, and lives on, is ended; its callers have their answers."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"na
 SERVER = str(Path(__file__).with_name("closing_server.py"))
 
 
-@pytest.mark.parametrize("pipe", ["stdin", "stdout", "line"])
+@pytest.mark.parametrize("pipe", ["stdin", "stdout", "line", "utf-16", "utf-16-le"])
 @pytest.mark.parametrize("way", ["command", "gateway"])
 def test_the_call_is_answered_with_what_happened(connect, tmp_path, way, pipe):
     servers = tmp_path / "mcp.json"
@@ -25,4 +25,7 @@ def test_the_call_is_answered_with_what_happened(connect, tmp_path, way, pipe):
     if pipe == "stdin":  # only the next call shows it
         assert answer["result"] == {}
         answer = client.call(tool, request_id=3)
-    assert f"closed its {'stdin' if pipe == 'stdin' else 'stdout'} and was ended" in json.dumps(answer)
+    what = (
+        "writes UTF-16 in place of UTF-8" if pipe.startswith("utf") else f"closed its {pipe.replace('line', 'stdout')}"
+    )
+    assert f"{what} and was ended" in json.dumps(answer)

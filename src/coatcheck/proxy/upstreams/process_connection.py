@@ -1,6 +1,7 @@
 """A connection to a child process over its stdin and stdout, and the termination of its process group."""
 
 import asyncio
+import codecs
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ TERMINATE_GRACE = 1.0
 """Seconds between the request to terminate and the kill of a process; some clients wait only two."""
 
 STDIN_GRACE = 0.3
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"{\0", b"\0{")
 _POLL = 0.02
 STDERR_GRACE = 0.5
 """Seconds to wait for the last bytes of stderr."""
@@ -55,7 +57,7 @@ class ProcessConnection:
         self._strayed = False
         self._is_finishing = False
         self._own_code: int | None = None
-        self._closed_pipe = ""
+        self._fault = ""
         self._ending: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
         self.name = " ".join(command[:1])
@@ -93,17 +95,19 @@ class ProcessConnection:
             raise UpstreamError("The server was started without pipes.")
         self.name = server.name
         self._on_message, self._on_end = on_message, on_end
-        self._writer = LineWriter(stdin.fileno(), on_pressure, lambda: self._pipe_closed("stdin"))
-        self._reader = LineReader(stdout.fileno(), self._take, lambda: self._pipe_closed("stdout"))
+        self._writer = LineWriter(stdin.fileno(), on_pressure, lambda: self._end_faulty("closed its stdin"))
+        self._reader = LineReader(stdout.fileno(), self._take, lambda: self._end_faulty("closed its stdout"))
         self._reader.resume()
         self._watching = asyncio.ensure_future(self._watch(server))
 
     def _take(self, line: bytes) -> None:
         line = without_mark(line)
-        if looks_like_json(line):
+        if looks_like_json(line) and not line.startswith(_UTF_16):
             self._strayed = False
             self._on_message(line, None)
             self._heard = self._heard or not self._strayed
+        elif line.startswith(_UTF_16):
+            self._end_faulty("writes UTF-16 in place of UTF-8")
         elif line.strip():
             self.stray_output(line)
 
@@ -138,15 +142,15 @@ class ProcessConnection:
                 self._server.process.stdin.close()
         await self._ended.wait()
 
-    def _pipe_closed(self, pipe: str) -> None:
-        """End a process that has closed its stdin or stdout: it can answer no more, and may live on."""
+    def _end_faulty(self, fault: str) -> None:
+        """End a process whose responses cannot arrive any more; it may otherwise live on."""
         if self._server is not None and not self._is_finishing and not self._closed and self._ending is None:
-            self._ending = asyncio.ensure_future(self._end(self._server, pipe))
+            self._ending = asyncio.ensure_future(self._end(self._server, fault))
 
-    async def _end(self, server: ServerProcess, pipe: str) -> None:
+    async def _end(self, server: ServerProcess, fault: str) -> None:
         if await _ends_within(server, STDIN_GRACE):
             return
-        self._closed_pipe = pipe
+        self._fault = fault
         server.signal_group(signal.SIGTERM)
         if not await _ends_within(server, TERMINATE_GRACE):
             server.signal_group(signal.SIGKILL)
@@ -169,8 +173,8 @@ class ProcessConnection:
     def _describe_end(self, server: ServerProcess) -> str:
         code = server.process.returncode or 0
         ended = f"ended with exit code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
-        if self._closed_pipe:
-            ended = f"closed its {self._closed_pipe} and was ended"
+        if self._fault:
+            ended = f"{self._fault} and was ended"
         stderr = server.stderr_excerpt()
         said = f" It said: {stderr}" if stderr else " It said nothing on stderr."
         if self._heard:
