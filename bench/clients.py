@@ -1,4 +1,4 @@
-"""The simplest of clients: they write a request and read until its answer is there."""
+"""Minimal clients: they write a request and read until its response arrives."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""How long small calls wait while another one works with 300 000 rows: in this process, and through real servers."""
+"""Latency of small calls while another call works with 300 000 rows: in this process, and through real servers."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""How long small calls wait over HTTP while others send what is made to exhaust: schemas, filters, bodies."""
+"""Latency of small calls over HTTP while other callers send hostile schemas, filters and bodies."""
 
 import asyncio
 import contextlib

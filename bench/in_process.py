@@ -1,4 +1,4 @@
-"""What coatcheck takes for a value in hand: previews, storing, reading parts."""
+"""Times of coatcheck in one process: previews, storing, reading parts."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

@@ -1,4 +1,4 @@
-"""What coatcheck adds to a bare Redis client where many callers store and read at the same time."""
+"""Overhead of coatcheck over a bare Redis client with many concurrent callers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What is done with 300 000 rows (26 MB) while small calls go on: in this process, and through real servers."""
+"""Work on 300 000 rows (26 MB) while small calls continue: in this process, and through real servers."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Times of several things in turn, so that what else the machine does falls on all of them alike."""
+"""Alternating measurements, so that other load of the machine affects all of them equally."""
 
 import gc
 import random

@@ -1,4 +1,4 @@
-"""What deepset-mcp takes for the things of ``run.py``; runs in an environment of its own and prints JSON.
+"""Times of deepset-mcp for the measurements of ``run.py``; runs in a separate environment and prints JSON.
 
 Only its store, explorer and decorators are imported: the package itself downloads a model when it is imported.
 """

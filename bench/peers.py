@@ -1,4 +1,4 @@
-"""The peers, each in an environment of its own under ``.bench/``, made when it is first needed."""
+"""The peers, each in a separate environment under ``.bench/`` that is created on first use."""
 
 import json
 import subprocess

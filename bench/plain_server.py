@@ -1,4 +1,4 @@
-"""An MCP server without an SDK, so that hardly any time is its own: ``python plain_server.py stdio|http PORT``.
+"""An MCP server without an SDK, which adds hardly any time: ``python plain_server.py stdio|http PORT``.
 
 It counts the characters of what it is given and gives texts of any size, in both eras over stdio, over HTTP in that of
 2026-07-28.

@@ -1,4 +1,4 @@
-"""Measure coatcheck against its targets and beside peers; see docs/benchmarks.md."""
+"""Measure coatcheck against its targets and its peers; see docs/benchmarks.md."""
 
 import argparse
 import importlib.metadata

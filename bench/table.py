@@ -1,4 +1,4 @@
-"""Figures, their targets, and the table that people read."""
+"""Figures, their targets, and the printed table."""
 
 from dataclasses import dataclass
 from typing import Any

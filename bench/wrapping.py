@@ -1,4 +1,4 @@
-"""What ``coatcheck wrap`` adds to servers over stdio, beside ctxtual, which stands in front of servers too."""
+"""Overhead of ``coatcheck wrap`` in front of servers over stdio, compared with ctxtual."""
 
 import subprocess
 import sys

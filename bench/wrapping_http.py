@@ -1,4 +1,4 @@
-"""What ``coatcheck wrap`` adds where HTTP is on one side or on both, in the era of 2026-07-28."""
+"""Overhead of ``coatcheck wrap`` with HTTP on one or both sides, in the 2026-07-28 protocol."""
 
 import re
 import socket

@@ -1,4 +1,4 @@
-"""Run the official conformance suite against the SDK's own server, directly and with coatcheck in front of it.
+"""Run the official conformance suite against the SDK's server, directly and behind coatcheck.
 
     python -m conformance.run            compare with baseline.json; the exit code is 1 where something differs
     python -m conformance.run --update   write baseline.json

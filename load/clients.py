@@ -1,4 +1,4 @@
-"""Clients that make objects of all sizes and use them, as fast as they are answered."""
+"""Clients that store objects of all sizes and use them, as fast as the server responds."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""Memory of processes and of what they have started, from ``/proc``."""
+"""Memory of processes and their descendants, from ``/proc``."""
 
 import os
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""A network that misbehaves: a TCP proxy that delays, swallows, cuts and resets, for tests of what happens then."""
+"""A TCP proxy that simulates network faults: it delays, drops, cuts and resets connections."""
 
 import asyncio
 import contextlib

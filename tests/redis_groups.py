@@ -1,4 +1,4 @@
-"""Several real servers that work together, for tests: a service with sentinels, and a cluster."""
+"""Groups of real servers for tests: a service with sentinels, and a cluster."""
 
 import contextlib
 from collections.abc import Iterator, Sequence

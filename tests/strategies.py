@@ -1,4 +1,4 @@
-"""Values that tests are fed with."""
+"""Values for tests."""
 
 from hypothesis import strategies as st
 

@@ -1,4 +1,4 @@
-"""What a question is: the result that it is about, its answer, and the calls that a reader makes."""
+"""A question: the result that it is about, its answer, and the calls of the client."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

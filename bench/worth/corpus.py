@@ -1,4 +1,4 @@
-"""The recorded results, as they were on the wire, and what they say as Python values."""
+"""The recorded results, as sent by the servers, and their contents as Python values."""
 
 import functools
 import gzip

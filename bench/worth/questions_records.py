@@ -1,4 +1,4 @@
-"""Questions about results that hold records: JSON, tables, rows."""
+"""Questions about results that contain records: JSON, tables, rows."""
 
 import ast
 import csv

@@ -1,4 +1,4 @@
-"""A server over stdio that answers with the recorded results, each under a tool of its name."""
+"""A server over stdio that returns the recorded results, each from a tool of its name."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The files and the database that the recorded servers read: real data where there is some, else made from a seed."""
+"""The files and the database of the recorded servers: real data where available, otherwise generated from a seed."""
 
 import argparse
 import csv

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md is true: every file and folder that it names exists."""
+"""Every file and folder that CONTRIBUTING.md names exists."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A module imports only from lower layers, no two files need each other, and heavy packages stay where they belong."""
+"""Modules import only from lower layers, without cycles, and heavy packages only where allowed."""
 
 import ast
 from collections import Counter

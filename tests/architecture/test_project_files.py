@@ -1,4 +1,4 @@
-"""What the files beside the code say of the project is true."""
+"""The project files agree with the code."""
 
 import re
 import tomllib

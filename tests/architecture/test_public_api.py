@@ -1,4 +1,4 @@
-"""What is public is written down once, exists, and is all that the documentation and the examples use."""
+"""The public API is listed in one place, exists, and is all that the documentation and the examples use."""
 
 import ast
 import importlib

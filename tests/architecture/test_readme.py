@@ -1,4 +1,4 @@
-"""The README is true: its code runs, and its table has every setting with its default."""
+"""The README agrees with the code: its examples run, and its table lists every setting with its default."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tests wait for events: nowhere but in the shared helpers does a test sleep."""
+"""Tests wait for events: only the shared helpers sleep."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Resolving the references in the arguments of one call, as ``attach`` and ``wrap`` do it."""
+"""Resolves the references in the arguments of one call, as ``attach`` and ``wrap`` do."""
 
 from typing import Any
 

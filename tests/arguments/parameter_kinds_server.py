@@ -1,4 +1,4 @@
-"""A server with one tool of many kinds of parameters, which answers with what came."""
+"""A server with one tool with many kinds of parameters, which returns what it received."""
 
 import json
 from typing import Any, Literal

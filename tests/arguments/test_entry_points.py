@@ -1,4 +1,4 @@
-"""The same arguments mean the same to a decorated function, an attached server, a wrapped one and a gateway."""
+"""A decorated function, an attached server, a wrapped server and a gateway resolve the same arguments alike."""
 
 import functools
 import json

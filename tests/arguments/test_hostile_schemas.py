@@ -1,4 +1,4 @@
-"""Schemas that a hostile or careless server writes: its tools are listed and called, and reading them stays bounded."""
+"""Schemas of hostile or careless servers: tools are listed and called, and the work on schemas stays bounded."""
 
 import json
 

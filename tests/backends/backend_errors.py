@@ -1,4 +1,4 @@
-"""What a backend says of a store that it cannot use, in its two forms."""
+"""The errors of a backend whose store is not usable, in the synchronous and the asynchronous form."""
 
 import asyncio
 import math

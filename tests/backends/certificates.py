@@ -1,4 +1,4 @@
-"""Certificates for one test: an authority, and what it signs."""
+"""Certificates for one test: an authority and the certificates that it issues."""
 
 import datetime
 import ipaddress

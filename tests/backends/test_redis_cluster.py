@@ -1,4 +1,4 @@
-"""A cluster: what is peculiar to it; the contract and the failing over are tested elsewhere."""
+"""What is specific to a Redis cluster; the contract and failover are tested elsewhere."""
 
 import asyncio
 import socket

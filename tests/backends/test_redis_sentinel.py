@@ -1,4 +1,4 @@
-"""Redis behind sentinels: what is peculiar to it; the contract and the failing over are tested elsewhere."""
+"""What is specific to Redis behind sentinels; the contract and failover are tested elsewhere."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""In our own processes, what was loaded is no matter for the search for cycles."""
+"""In coatcheck's own processes, the garbage collector ignores what was loaded at startup."""
 
 import re
 import signal

@@ -1,4 +1,4 @@
-"""``--container module:attribute``: a container of the user's own in serve, wrap and doctor."""
+"""``--container module:attribute``: a user's container in serve, wrap and doctor."""
 
 import os
 import re

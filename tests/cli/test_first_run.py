@@ -1,4 +1,4 @@
-"""The first five minutes: the included demo, and what a person sees who starts a server by hand."""
+"""First use: the included demo, and the output for a person who starts a server in a terminal."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""``coatcheck objects`` and ``coatcheck stats`` on the store that servers use, run as a person runs them."""
+"""``coatcheck objects`` and ``coatcheck stats`` on the store that servers use, run as commands."""
 
 import json
 import os

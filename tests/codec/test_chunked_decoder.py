@@ -1,4 +1,4 @@
-"""Decoding in windows gives what decoding in one go gives, or refuses; wherever the windows end."""
+"""Decoding in windows gives the same as decoding at once, or is refused, wherever the windows end."""
 
 import asyncio
 import json

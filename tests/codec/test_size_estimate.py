@@ -1,4 +1,4 @@
-"""What is said to be small is encoded in one go on the event loop, so it must be small."""
+"""A payload that is estimated as small is encoded at once on the event loop, so it must be small."""
 
 from collections import OrderedDict, defaultdict
 

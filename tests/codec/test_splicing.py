@@ -1,4 +1,4 @@
-"""What is spliced into a line is there exactly as it was given, however long it is."""
+"""Payloads that are spliced into a line appear there unchanged, whatever their length."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Who works on the event loop pauses: how long, depends on whether others have something to do."""
+"""Work on the event loop yields; the length of the pause depends on whether other tasks have work."""
 
 from time import perf_counter
 

@@ -1,4 +1,4 @@
-"""containers.md is true: its drawing is the container's graph, and its code runs as it stands."""
+"""containers.md agrees with the code: its graph is the container's, and its examples run."""
 
 import importlib.util
 import re

@@ -1,4 +1,4 @@
-"""The table of overrides in containers.md: each row is tried on a container whose parts have all been made."""
+"""The table of overrides in containers.md: each row is tried on a container whose parts have all been created."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The pytest plugin, as a project uses it that tests its own server."""
+"""The pytest plugin, used by a project that tests its own server."""
 
 import re
 import subprocess

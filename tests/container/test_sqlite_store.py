@@ -1,4 +1,4 @@
-"""The SQLite store as the container makes it, and shared by processes of one user."""
+"""The SQLite store as the container creates it, shared by processes of one user."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""validate finds deliberate mistakes without making anything; each has a name and a section in docs/errors.md."""
+"""validate finds deliberate mistakes without creating anything; each has a name and a section in docs/errors.md."""
 
 import re
 import warnings

@@ -1,4 +1,4 @@
-"""Results that are kept: what the caller gets, and what the store has."""
+"""Results that are stored: what the caller receives, and what the store contains."""
 
 import inspect
 import typing

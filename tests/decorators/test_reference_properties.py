@@ -1,4 +1,4 @@
-"""For any JSON value: escaped and plain text arrives as meant, and a reference anywhere becomes its value."""
+"""For any JSON value: escaped and plain text arrives as intended, and a reference anywhere becomes its value."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""References in arguments: where they resolve, what stays as it is, and what is refused."""
+"""References in arguments: where they resolve, what stays unchanged, and what is refused."""
 
 import datetime as dt
 import inspect

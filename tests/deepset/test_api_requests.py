@@ -1,4 +1,4 @@
-"""Each row of the API: the request that is actually sent, and that the simulated platform understands it."""
+"""Each row of the API: the request that is sent, and that the simulated platform understands it."""
 
 from typing import Any, NamedTuple
 

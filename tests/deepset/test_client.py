@@ -1,4 +1,4 @@
-"""How the client behaves where the platform is slow, busy, broken or strange; over real HTTP."""
+"""The client with a slow, busy, broken or unusual platform; over real HTTP."""
 
 import contextlib
 import logging

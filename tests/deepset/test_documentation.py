@@ -1,4 +1,4 @@
-"""The pages are true: their code runs, and their tables have every tool, flag, provider and error."""
+"""The pages agree with the code: their examples run, and their tables list every tool, flag, provider and error."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The toolset is built as an outsider would: on the public interface alone, without anything from the network."""
+"""The toolset uses only the public interface, and nothing from the network."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""The simulated platform as a thing of its own: keys, rate limits, faults, and the command that starts it."""
+"""The simulated platform: keys, rate limits, faults, and the command that starts it."""
 
 import contextlib
 import re

@@ -1,4 +1,4 @@
-"""What tools tell a model, and how they behave where the platform does not; with the toolset's container."""
+"""The output of the tools, and their behavior if the platform fails; with the toolset's container."""
 
 import contextlib
 import re

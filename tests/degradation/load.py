@@ -1,4 +1,4 @@
-"""Callers that use a store without a rest while something happens to it, and what came of that."""
+"""Callers that use a store continuously during faults, and the results."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""A server with one tool that gives much and one that takes anything."""
+"""A server with one tool that returns a large result and one that accepts any value."""
 
 from mcp.server import MCPServer
 

@@ -1,4 +1,4 @@
-"""What callers see while a primary is lost and its replica takes over, with real sentinels and a real cluster."""
+"""What callers see during a failover to a replica, with real sentinels and a real cluster."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""What a caller of the store sees while Redis, or the way to it, is in trouble; with a real server each time."""
+"""What a caller of the store sees while Redis, or the network to it, fails; with a real server each time."""
 
 import time
 

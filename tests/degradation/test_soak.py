@@ -1,4 +1,4 @@
-"""Minutes of load while the way to Redis breaks in every way: nothing acknowledged is lost, nobody waits long."""
+"""Minutes of load during network faults to Redis: no acknowledged object is lost, no call takes long."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""What a client sees through ``attach``, ``wrap`` and ``serve`` while the store is away."""
+"""What a client sees through ``attach``, ``wrap`` and ``serve`` while the store is unavailable."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The list of stored objects says of each what its preview said when it was kept."""
+"""The list of stored objects shows the summary of each object's preview."""
 
 import json
 import re

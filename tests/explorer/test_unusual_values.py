@@ -1,4 +1,4 @@
-"""Lone surrogates, integers of any size, and values that cannot be worked on."""
+"""Lone surrogates, integers of any size, and values that operations cannot process."""
 
 import asyncio
 import json

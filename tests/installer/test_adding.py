@@ -1,4 +1,4 @@
-"""`coatcheck add`: one more server in a client's file, and nothing else in it changes."""
+"""`coatcheck add`: adds one server to a client's file and changes nothing else in it."""
 
 import base64
 import json

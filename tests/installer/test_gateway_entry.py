@@ -1,4 +1,4 @@
-"""`install --gateway`: one entry in place of several, and byte for byte back."""
+"""`install --gateway`: one entry replaces several, and `uninstall` restores the file byte for byte."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Whatever a file looks like, what is put in can be taken out again."""
+"""For any file, what is inserted can be removed again."""
 
 import json
 import tomllib

@@ -1,4 +1,4 @@
-"""The real commands over HTTP, each in a process of its own."""
+"""The real commands over HTTP, each in a separate process."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""A server, and a toolset, with a tool that takes its time and tells when it began."""
+"""A server, and a toolset, with a slow tool that reports when it began."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The dashboard and the documented metrics are true: each is looked for in the metrics of real, busy servers."""
+"""The dashboard and the documented metrics agree with the metrics of real, busy servers."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Told to end, a server over HTTP answers the calls in flight first; seen with the real commands and a slow call."""
+"""On SIGTERM, a server over HTTP completes the calls in flight first; tested with the real commands and a slow call."""
 
 import contextlib
 import os

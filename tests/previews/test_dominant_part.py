@@ -1,4 +1,4 @@
-"""A value that is hardly more than one long part is previewed by that part, with what stands beside it."""
+"""The preview of a value that consists mostly of one long part shows that part, and the rest in one line."""
 
 import json
 from typing import Any

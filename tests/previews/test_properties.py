@@ -1,4 +1,4 @@
-"""What holds for every value, however odd, and every limit."""
+"""Properties that hold for every value and every limit."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""A server whose only tool breaks its own outputSchema, to see that a client minds."""
+"""A server whose only tool violates its own outputSchema, to verify that a client rejects it."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Servers that listen on a port of this machine while they are needed."""
+"""Servers that listen on a local port during a test."""
 
 import contextlib
 import subprocess

@@ -1,4 +1,4 @@
-"""Real clients, connected to a server directly or with coatcheck in front of it, that keep all that the server said."""
+"""Real clients, connected to a server directly or through coatcheck, that record all messages of the server."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""A long text goes from one tool into another without passing through the model."""
+"""A long text is passed from one tool to another without passing through the model."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""The SDKs in TypeScript and Python, in both versions, find short and kept results in order by every kind of schema."""
+"""The TypeScript and Python SDKs, in both versions, accept short and kept results for every kind of schema."""
 
 import json
 import subprocess

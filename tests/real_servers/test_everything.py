@@ -1,4 +1,4 @@
-"""The official server that has every feature, step by step: what a client hears is the same directly and wrapped."""
+"""The official server with every feature, step by step: a client receives the same directly and wrapped."""
 
 import json
 import os

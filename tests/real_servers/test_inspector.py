@@ -1,4 +1,4 @@
-"""The Inspector, a client of its own in TypeScript that checks structured results against the schema of the tool."""
+"""The Inspector, a TypeScript client that validates structured results against the schema of the tool."""
 
 import json
 import subprocess

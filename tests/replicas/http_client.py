@@ -1,4 +1,4 @@
-"""A client that costs little: JSON-RPC over HTTP as it is on the wire, in both eras, without the SDK."""
+"""A cheap client: JSON-RPC over plain HTTP, in both eras, without the SDK."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""The files of examples/replicas are right, and agree with each other and with coatcheck."""
+"""The files of examples/replicas are valid, and agree with each other and with coatcheck."""
 
 import os
 import re

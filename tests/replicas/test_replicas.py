@@ -1,4 +1,4 @@
-"""Three replicas behind nginx with one Redis are one server: what one keeps all have, and any of them may go away."""
+"""Three replicas behind nginx with one Redis act as one server: they share all objects, and any may stop."""
 
 import contextlib
 import hashlib

@@ -1,4 +1,4 @@
-"""What the replicas of a test serve: how something large is made there, and how it is used."""
+"""The commands that the replicas of a test serve: how each creates a large result, and how it is used."""
 
 import subprocess
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Callers who cannot be told apart: one who sends many endless filters does not keep another from being served."""
+"""Callers without identities: one who sends many endless filters does not starve another."""
 
 import anyio
 import pytest

@@ -1,4 +1,4 @@
-"""What was tried against the sandbox, and must be answered with a clear error while others notice nothing."""
+"""Attacks on the sandbox, which must produce a clear error without affecting other callers."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""A server without any SDK that is there to be wrapped: its one tool gives back what it is given."""
+"""A server without any SDK, to be wrapped: its one tool returns its argument."""
 
 import json
 import sys

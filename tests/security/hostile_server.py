@@ -1,4 +1,4 @@
-"""Values that are made to exhaust, and a server without any SDK whose tool gives them."""
+"""Values that exhaust resources, and a server without any SDK whose tool returns them."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""An identity provider of our own: a key, its published half, and tokens signed with it."""
+"""A test identity provider: a key, its public half, and tokens signed with it."""
 
 import json
 import time

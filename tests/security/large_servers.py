@@ -1,4 +1,4 @@
-"""Two servers with tools that give and take 300 000 rows, for tests from outside: ``large_servers.py plain|attached``.
+"""Servers with tools that return and accept 300 000 rows, for tests from outside: ``large_servers.py plain|attached``.
 
 ``plain`` is a server without any SDK, to be wrapped. ``attached`` is one of the SDK that coatcheck was attached to.
 """

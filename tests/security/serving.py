@@ -1,4 +1,4 @@
-"""Servers on a port of this machine, and clients of theirs."""
+"""Servers on a local port, and their clients."""
 
 import contextlib
 import re

@@ -1,4 +1,4 @@
-"""Who is let in over HTTP: lists of tokens, signed tokens, verifiers of your own, and the flags for them."""
+"""Authentication over HTTP: lists of tokens, signed tokens, custom verifiers, and their flags."""
 
 import contextlib
 import hashlib

@@ -1,4 +1,4 @@
-"""Values that are made to exhaust: an answer within three seconds, memory within bounds, nothing lost without a word."""
+"""Values that exhaust resources: a response within three seconds, bounded memory, no silent loss."""
 
 import json
 import os

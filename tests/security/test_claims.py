@@ -1,4 +1,4 @@
-"""Every promise of ``docs/security.md`` names a test, and every test that it names exists."""
+"""Every claim of ``docs/security.md`` names a test, and every test that it names exists."""
 
 import ast
 import re

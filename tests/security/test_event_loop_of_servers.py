@@ -1,4 +1,4 @@
-"""The same through real servers: small calls over the pipe over which another one's 300 000 rows are dealt with."""
+"""The same through real servers: small calls over the pipe on which another caller's 300 000 rows are processed."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Hostile bytes for everything that reads what others wrote; the same targets as ``make fuzz``."""
+"""Hostile bytes for everything that parses external input; the same targets as ``make fuzz``."""
 
 import json
 import os

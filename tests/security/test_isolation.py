@@ -1,4 +1,4 @@
-"""Who may see whose objects: every way to an object, through every kind of server, store, transport and era."""
+"""Isolation of callers: every way to an object, through every kind of server, store, transport and era."""
 
 import asyncio
 import contextlib

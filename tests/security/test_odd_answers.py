@@ -1,4 +1,4 @@
-"""Answers that strict parsers refuse reach the client in a form that they take: each request has its response."""
+"""Responses that strict parsers reject reach the client in a valid form: each request has its response."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Each call has its answer, whatever its server writes, and the next call works."""
+"""Each call gets a response, whatever its server writes, and the next call works."""
 
 import contextlib
 import json

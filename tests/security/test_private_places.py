@@ -1,4 +1,4 @@
-"""Where the store is stays with those who run it, and files that others can change are warned of."""
+"""The location of the store is visible only to operators, and files that other users can change cause warnings."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Stored text cannot imitate our output: its lines are marked, its names quoted."""
+"""Stored text cannot imitate coatcheck's output: its lines are marked, its names quoted."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""A canary password goes in by every door; it comes out of none."""
+"""A canary password is passed in through every input and appears in no output."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Docstrings lose what they say about hidden parameters, in each of the usual styles."""
+"""Docstrings lose the descriptions of hidden parameters, in each of the usual styles."""
 
 import pytest
 

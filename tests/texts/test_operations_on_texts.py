@@ -1,4 +1,4 @@
-"""Paths, filters, ranges and references work on what a text holds; the text itself stays what it is."""
+"""Paths, filters, ranges and references work on the data in a text; the text itself stays unchanged."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Tables as programs print them are lists of objects; what only looks like one stays a text."""
+"""Tables as programs print them are lists of objects; similar texts stay texts."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Lines and blocks that each spell a record: requests, matches, directory entries, blocks of named values."""
+"""Lines and blocks that each contain a record: requests, matches, directory entries, blocks of named values."""
 
 from typing import Any
 

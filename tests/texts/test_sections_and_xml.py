@@ -1,4 +1,4 @@
-"""TOML, INI and XML are objects; documents that could harm their parsers are not read."""
+"""TOML, INI and XML are objects; documents that could harm their parsers are not parsed."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Texts that are documents or tables are read exactly; all others stay texts."""
+"""Texts that are documents or tables are parsed exactly; all others stay texts."""
 
 import csv
 import datetime

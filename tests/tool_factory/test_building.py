@@ -1,4 +1,4 @@
-"""Tools made of plain functions: hidden parameters, memory, workspace and client."""
+"""Tools built from plain functions: hidden parameters, memory, workspace and client."""
 
 import functools
 import inspect

@@ -1,4 +1,4 @@
-"""A server without any SDK that has tools of our names, in two pages, and counts how often they are listed.
+"""A server without any SDK whose tools have the names of coatcheck's, on two pages, and which counts listings.
 
 ``python clashing_server.py [silent]``: where it is silent it never answers ``tools/list``.
 """

@@ -1,4 +1,4 @@
-"""An MCP server without any SDK whose tools have every shape that matters: ``python special_server.py [MODE]``.
+"""An MCP server without any SDK with tools of all relevant shapes: ``python special_server.py [MODE]``.
 
 It answers at once and in order, writes the same bytes each time and echoes what it does not know.
 """

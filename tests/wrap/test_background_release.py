@@ -1,4 +1,4 @@
-"""What is parsed of a long line is freed at leisure, once nobody works with it any more."""
+"""The parsed form of a long line is released in the background, once it is unused."""
 
 import asyncio
 import json

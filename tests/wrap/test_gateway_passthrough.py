@@ -1,4 +1,4 @@
-"""What passes a gateway unchanged, and what of it is changed."""
+"""What passes a gateway unchanged, and what the gateway changes."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What becomes of large results, and of references in arguments."""
+"""Large results, and references in arguments."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""How much passes unchanged: by tool, in tokens, and for several results of one round."""
+"""Size limits of results: by tool, in tokens, and for several results of one round."""
 
 import re
 import subprocess

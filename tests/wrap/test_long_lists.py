@@ -1,4 +1,4 @@
-"""Lists of megabytes: other tasks get their turns meanwhile, and the list arrives whole."""
+"""Lists of megabytes: other tasks run in the meantime, and the list arrives complete."""
 
 import asyncio
 import contextlib

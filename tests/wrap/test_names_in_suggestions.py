@@ -1,4 +1,4 @@
-"""A server that has a tool of one of our names: suggestions lead to ours, never to the server's."""
+"""A server with a tool of one of coatcheck's names: suggestions name coatcheck's tool, never the server's."""
 
 import contextlib
 import re

@@ -1,4 +1,4 @@
-"""Whatever a server by URL writes: each call has its answer, and the next one works."""
+"""Whatever a server by URL writes: each call gets a response, and the next one works."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Whatever a server of the older HTTP transport does: each request has its answer."""
+"""Whatever a server of the older HTTP transport does: each request gets a response."""
 
 import json
 

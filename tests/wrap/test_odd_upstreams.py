@@ -1,4 +1,4 @@
-"""Servers by URL that answer in ways no specification allows: each request still gets one response."""
+"""Servers by URL that violate the specification: each request still gets one response."""
 
 import contextlib
 import gzip

@@ -1,4 +1,4 @@
-"""What is told from the ends of a long line is what its parser would have told."""
+"""Reading only the ends of a long line gives the same as parsing it."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What passes through the proxy as it is."""
+"""What passes through the proxy unchanged."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Who does not read makes nobody's memory grow: what waits for it is bounded, and the other side has to wait."""
+"""A peer that does not read causes no unbounded memory: its queue is bounded, and the other side has to wait."""
 
 import asyncio
 import contextlib

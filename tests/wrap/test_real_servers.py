@@ -1,4 +1,4 @@
-"""A real client in both eras, a real server, a repository with enough history to matter."""
+"""A real client in both eras, a real server, and a repository with a long history."""
 
 from pathlib import Path
 

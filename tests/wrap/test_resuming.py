@@ -1,4 +1,4 @@
-"""A client of the 2025 revisions whose stream was cut fetches what it missed."""
+"""A client of the 2025 revisions whose stream was cut fetches the missed events."""
 
 import json
 from contextlib import asynccontextmanager

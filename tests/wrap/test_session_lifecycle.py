@@ -1,4 +1,4 @@
-"""How a wrapped session starts badly and ends well."""
+"""Failures at the start of a wrapped session, and its end."""
 
 import json
 import signal

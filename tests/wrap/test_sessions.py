@@ -1,4 +1,4 @@
-"""How many sessions of the 2025 revisions one caller may have open over HTTP."""
+"""The limit of sessions of the 2025 revisions per caller over HTTP."""
 
 import hashlib
 

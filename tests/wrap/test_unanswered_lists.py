@@ -1,4 +1,4 @@
-"""A server that never answers ``tools/list`` holds up neither calls nor the lists of other servers."""
+"""A server that never answers ``tools/list`` blocks neither calls nor the lists of other servers."""
 
 import asyncio
 import logging
