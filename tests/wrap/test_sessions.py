@@ -2,12 +2,14 @@
 
 import hashlib
 
+import anyio
 import httpx2
 import pytest
+from mcp import Client
 
 from coatcheck.proxy.front import http_sessions as sessions
 from tests.preloaded_python import PYTHON
-from tests.wrap.running import HERE, wrapped_over_http
+from tests.wrap.running import FEATURES, HERE, appears, wrapped_over_http
 
 pytestmark = pytest.mark.anyio
 COMMAND = ["--", PYTHON, str(HERE / "special_server.py")]
@@ -83,3 +85,14 @@ async def test_with_authentication_it_is_the_identity_that_counts(tmp_path):
 )
 def test_who_is_one_caller_is_told_from_the_address(one, other, same):
     assert (sessions._client_network({"client": (one, 1)}) == sessions._client_network({"client": (other, 2)})) == same
+
+
+async def test_a_client_that_cancels_a_call_and_leaves_is_no_error_in_the_log(tmp_path):
+    with wrapped_over_http("--", *FEATURES, "stdio") as (_, url, said), anyio.fail_after(120):
+        for number in range(6):
+            began = tmp_path / str(number)
+            async with Client(url, mode="legacy") as client, anyio.create_task_group() as calling:
+                calling.start_soon(client.call_tool, "waits", {"began": str(began)})
+                await appears(began)
+                calling.cancel_scope.cancel()
+    assert "Traceback" not in "".join(said)

@@ -7,7 +7,6 @@ from ipaddress import ip_address, ip_network
 from secrets import token_hex
 from typing import NamedTuple
 
-from mcp.server.streamable_http import StreamableHTTPServerTransport
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.responses import Response
 from starlette.types import Message as Event
@@ -18,6 +17,7 @@ from coatcheck.codec import dump_json
 from coatcheck.mcp_server.middleware import current_caller
 from coatcheck.proxy.front.event_store import RETRY_MILLISECONDS, SessionEvents
 from coatcheck.proxy.front.http_session import Session
+from coatcheck.proxy.front.session_transport import SessionTransport
 from coatcheck.proxy.jsonrpc import INTERNAL_ERROR, error_response
 from coatcheck.proxy.upstreams.base import UpstreamConnection
 from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
@@ -116,7 +116,7 @@ class Sessions:
             return
         session_id = token_hex(16)
         events = SessionEvents()
-        transport = StreamableHTTPServerTransport(
+        transport = SessionTransport(
             mcp_session_id=session_id,
             security_settings=self._security,
             idle_timeout=IDLE_SECONDS,
