@@ -94,10 +94,10 @@ async def test_on_a_fastmcp_server_a_pipeline_is_made_by_reference(api_url, plat
         workspace=brought.workspace, client=brought.client,
     )  # fmt: skip
     attach(server, core)
-    told = []
+    notified = []
 
     async def progress(now, total, message):
-        told.append(message)
+        notified.append(message)
 
     async with running(core), FastMCPClient(server) as client:
         tools = {tool.name: tool for tool in await client.list_tools()}
@@ -108,7 +108,7 @@ async def test_on_a_fastmcp_server_a_pipeline_is_made_by_reference(api_url, plat
         assert '"created":true' in text_of(await client.call_tool("create_pipeline", arguments)).replace(" ", "")
         deployed = await client.call_tool("deploy_pipeline", {"pipeline_name": "fast"}, progress_handler=progress)
         assert '"deployed":true' in text_of(deployed).replace(" ", "")
-        assert told == ["fast: DEPLOYED after 0 s"]
+        assert notified == ["fast: DEPLOYED after 0 s"]
     await host.clients().aclose()
     made = platform.state.workspaces["default"].pipelines
     assert made["fast"].versions[0]["config_yaml"] == made[PIPELINE].versions[0]["config_yaml"]
@@ -209,12 +209,12 @@ async def test_a_slow_platform_holds_up_no_other_call(client, platform):
 
 async def test_a_deployment_reports_progress_and_can_be_cancelled(client, platform):
     platform.state.deploy_seconds = 1000
-    told = anyio.Event()
+    notified = anyio.Event()
     messages = []
 
     async def on_progress(progress, total, message):
         messages.append(message)
-        told.set()
+        notified.set()
 
     async def deploy():
         await client.call_tool("deploy_pipeline", {"pipeline_name": PIPELINE}, progress_callback=on_progress)
@@ -222,7 +222,7 @@ async def test_a_deployment_reports_progress_and_can_be_cancelled(client, platfo
     with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(deploy)
-            await told.wait()
+            await notified.wait()
             tasks.cancel_scope.cancel()
         assert "DEPLOYMENT_IN_PROGRESS" in messages[0]
         platform.requests.clear()

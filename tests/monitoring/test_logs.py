@@ -68,8 +68,8 @@ def test_why_it_did_not_start_is_an_object_too():
     flags = ["--redis-url", f"redis://:{CANARY}@127.0.0.1:1", "--object-store-backend", "redis"]
     done = subprocess.run([*SERVE, "--log-format", "json", *flags], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (1, "")
-    told, failed = entries(done.stderr)
-    assert "process list" in told["message"]
+    logged, failed = entries(done.stderr)
+    assert "process list" in logged["message"]
     assert "refused the connection" in failed["message"]
     assert CANARY not in done.stderr
 

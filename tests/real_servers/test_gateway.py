@@ -183,8 +183,8 @@ class _Tapped(_Reading):
 
 def without_id(message: dict[str, Any]) -> dict[str, Any]:
     # What a server says beside a list is not kept where lists are put together.
-    told = {key: value for key, value in message.get("result", {}).items() if (key, value) != ("_meta", {})}
-    return {key: told if key == "result" else value for key, value in message.items() if key != "id"}
+    result = {key: value for key, value in message.get("result", {}).items() if (key, value) != ("_meta", {})}
+    return {key: result if key == "result" else value for key, value in message.items() if key != "id"}
 
 
 def is_tools(message: dict[str, Any]) -> bool:

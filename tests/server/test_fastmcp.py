@@ -340,13 +340,13 @@ async def test_tools_are_registered_and_hidden_parameters_stay_hidden(container)
         tools = {tool.name: tool for tool in await client.list_tools()}
         assert list(tools["count"].input_schema["properties"]) == ["title"]
         assert list(tools["steps"].input_schema["properties"]) == ["size"]
-        told: list[str | None] = []
+        messages: list[str | None] = []
 
         async def progress(now: float, total: float | None, message: str | None) -> None:
-            told.append(message)
+            messages.append(message)
 
         assert result_text(await client.call_tool("steps", {"size": 2}, progress_handler=progress)) == "done"
-        assert told == ["half"]
+        assert messages == ["half"]
         assert tools["count"].title == "Count objects"
         assert tools["numbers"].annotations.read_only_hint
         assert list(tools["again"].input_schema["properties"]) == ["title"]

@@ -189,9 +189,9 @@ PLAIN_GIT_LOG = "".join(
 @pytest.mark.parametrize(("text", "line"), [(GIT_LOG, 7), (PLAIN_GIT_LOG, 8)])
 def test_a_git_log_is_told_by_its_commits(text: str, line: int):
     assert recognise(text) == "a git log"
-    told = summarise(text, "a git log", 900).text.split("\n")
-    assert told[0] == "9 commits:"
-    assert told[2] == f"{line}| 0000000 Change 1"
+    summary = summarise(text, "a git log", 900).text.split("\n")
+    assert summary[0] == "9 commits:"
+    assert summary[2] == f"{line}| 0000000 Change 1"
 
 
 def test_a_level_that_does_not_fit_is_begun_where_there_is_room():
@@ -211,14 +211,14 @@ SYSLOG = (
 
 def test_a_log_without_levels_is_told_by_the_words_that_tell_of_trouble():
     assert recognise(SYSLOG) == "log lines"
-    told = summarise(SYSLOG, "log lines", 900)
-    assert told.text.split("\n") == [
+    summary = summarise(SYSLOG, "log lines", 900)
+    assert summary.text.split("\n") == [
         "From Nov  2 03:00:00 to Nov  2 05:00:29.",
         "30 x sshd[#]: Failed password for bob from # (first: line 121)",
         "1 x kernel: [#] Out of memory: Killed process # (java) (first: line 120)",
         "120 x CRON[#]: (root) CMD (backup) (first: line 0)",
     ]
-    assert told.pattern == r"\b(?:out of memory|failed)\b"
+    assert summary.pattern == r"\b(?:out of memory|failed)\b"
 
 
 def test_kinds_of_lines_that_do_not_fit_are_counted():

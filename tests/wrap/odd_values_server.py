@@ -9,12 +9,12 @@ PLACES = ["serverInfo", "instructions", "error", "versions", "tool", "type"]
 def result_of(method: str, place: str) -> str:
     if method == "initialize":
         name = LONG if place == "serverInfo" else '"odd"'
-        told = LONG if place == "instructions" else '"Be kind."'
+        instructions = LONG if place == "instructions" else '"Be kind."'
         if place == "error":
             return f'"error": {{"code": 1, "message": {LONG}}}'
         info = f'{{"name": {name}, "version": {name}}}'
         begin = '"result": {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, '
-        return f'{begin}"serverInfo": {info}, "instructions": {told}}}'
+        return f'{begin}"serverInfo": {info}, "instructions": {instructions}}}'
     if method == "server/discover":
         versions = LONG if place == "versions" else "[]"
         return f'"result": {{"supportedVersions": {versions}, "capabilities": {{"tools": {{}}}}}}'

@@ -62,8 +62,8 @@ def call(name: str, arguments: dict, message: dict):  # each tool is a line or t
             "_meta": {"a": 1},
         }
     if name == "measure":
-        told = {key: [type(value).__name__, len(value)] for key, value in arguments.items()}
-        return {"content": [text(json.dumps(told))]}
+        received = {key: [type(value).__name__, len(value)] for key, value in arguments.items()}
+        return {"content": [text(json.dumps(received))]}
     if name == "text":
         return {"content": [text("line of text\n" * (arguments["size"] // 13))]}
     if name == "picture":

@@ -19,17 +19,17 @@ LINE = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"rows": ROWS}}).encode(
 @pytest.fixture
 def record_frees(monkeypatch):
     """For each time that something was freed: how many thousand rows, and whether anything else held them."""
-    told = []
+    frees = []
 
     async def free_chunks(chunks):
         rows = [row for piece in chunks for row in piece]
-        told.append(
+        frees.append(
             (len(rows) // 1000, sys.getrefcount(rows[0]) > 3 if rows else False)
         )  # the piece, our list, the argument
         chunks.clear()
 
     monkeypatch.setattr(module, "free_chunks", free_chunks)
-    return told
+    return frees
 
 
 def test_a_message_that_is_worked_with_is_freed_after_that(record_frees):

@@ -44,10 +44,10 @@ def test_what_a_server_says_of_itself_begins_no_line_about_another(connect, tmp_
     servers.write_text(json.dumps({"mcpServers": {"evil": entry, "more": entry}}))
     client = connect(wrapped=False, command=[*WRAP, "--servers", str(servers)])
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
-    told = client.ask("initialize", hello)["result"]["instructions"]
-    told += "\n" + client.call("coatcheck_servers", request_id=2)["result"]["content"][0]["text"]
-    assert told.count("one: running") == 4
-    assert not [line for line in told.splitlines() if line.startswith(("one:", "other:"))]
+    text = client.ask("initialize", hello)["result"]["instructions"]
+    text += "\n" + client.call("coatcheck_servers", request_id=2)["result"]["content"][0]["text"]
+    assert text.count("one: running") == 4
+    assert not [line for line in text.splitlines() if line.startswith(("one:", "other:"))]
 
 
 @pytest.fixture
@@ -242,12 +242,12 @@ def heard(client, method: str, number: int = 1) -> list:
 
 
 def messages_at_servers(client, number: int) -> list:
-    """Return what servers tell that they have seen, but for the end of the greeting."""
+    """Return the messages that servers report as received, except ``notifications/initialized``."""
     found = []
     while len(found) < number:
-        (told,) = heard(client, "notifications/seen")
-        if told["params"]["message"].get("method") != "notifications/initialized":
-            found.append(told["params"]["message"])
+        (message,) = heard(client, "notifications/seen")
+        if message["params"]["message"].get("method") != "notifications/initialized":
+            found.append(message["params"]["message"])
     return found
 
 

@@ -201,10 +201,10 @@ def test_a_request_without_a_session_whose_client_does_not_read_is_left_and_othe
             async with Client(url) as client:
                 return words(await client.call_tool("length", {"value": "abc"}))
 
-    with wrapped_over_http("--", *FEATURES, "stdio") as (_, url, told), post(url, call, **headers):
+    with wrapped_over_http("--", *FEATURES, "stdio") as (_, url, log_lines), post(url, call, **headers):
         assert wait_until_stalled(mark) < MOST
         assert anyio.run(another, url) == "3"
-        wait_until(lambda: any("does not read" in line for line in told), "the log tells of it")
+        wait_until(lambda: any("does not read" in line for line in log_lines), "the log tells of it")
 
 
 def test_a_long_message_to_a_url_counts_as_long_as_it_waits():

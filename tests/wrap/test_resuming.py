@@ -78,8 +78,8 @@ async def test_what_was_said_while_the_stream_was_cut_is_fetched_and_nothing_twi
                         seen.append(json.loads(event.data)["params"]["progress"])
                     if len(seen) == 3:
                         break
-            *told, answer = await client.fetch_missed(last)
-            seen += [message["params"]["progress"] for message in told]
+            *notifications, answer = await client.fetch_missed(last)
+            seen += [message["params"]["progress"] for message in notifications]
             assert seen == list(range(1, 31))
             assert answer["result"]["content"][0]["text"] == "done"
             assert await other.fetch_missed(last) == []

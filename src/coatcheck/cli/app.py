@@ -63,7 +63,7 @@ app.command(short_help="Wrap the servers that an MCP client has.")(install)
 app.command(short_help="Remove coatcheck from a client's configuration.")(uninstall)
 app.command(short_help="Show the servers of clients, which are wrapped, and where you are signed in.")(status)
 app.command(short_help="Add a server to a client, wrapped from the start.")(add)
-app.command(short_help="Sign in at a server that wants OAuth.")(login)
+app.command(short_help="Sign in at a server that requires OAuth.")(login)
 app.command(short_help="Forget the sign-in at a server.")(logout)
 
 

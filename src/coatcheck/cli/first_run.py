@@ -31,5 +31,5 @@ def _launcher() -> tuple[str, ...]:
 
     try:
         return find_launcher()
-    except SettingsError:  # it runs from a cache, and the program that made it is not found
+    except SettingsError:  # it runs from a cache, and its installer is not found
         return ("coatcheck",)

@@ -27,7 +27,7 @@ def login(
     ] = True,
     ca_file: CaFile = None,
 ) -> None:
-    """Sign in at a server that wants OAuth, in the browser.
+    """Sign in at a server that requires OAuth, in the browser.
 
     The tokens go to the system's keyring, or to a file that only you can read; wrap uses and refreshes them:
 

@@ -93,5 +93,5 @@ def _write_new(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigFileError(f"{path.parent} cannot be made: {error.strerror}.") from None
+        raise ConfigFileError(f"{path.parent} cannot be created: {error.strerror}.") from None
     write_beside(path, content, like=None)

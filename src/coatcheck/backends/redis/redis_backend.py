@@ -119,7 +119,7 @@ class RedisBackend(Backend):
         try:
             self._clients.check()
         except (TypeError, ValueError, RedisError):
-            raise malformed(redis_url, "a connection cannot be made with the options after the ?") from None
+            raise malformed(redis_url, "a connection cannot be created with the options after the ?") from None
         self._translator = ErrorTranslator(self._address.where, self._address.secrets)
         self._loops = LoopClients(
             self._clients,

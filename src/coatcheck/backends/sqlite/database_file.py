@@ -195,7 +195,7 @@ def _rename(path: Path, reason: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             path.with_name(path.name + ending).rename(aside.with_name(aside.name + ending))
     logger.warning(
-        "The object store in %s is damaged (%s). It was set aside as %s, and a new one is made; "
+        "The object store in %s is damaged (%s). It was set aside as %s, and a new one is created; "
         "what it kept is not found any more.",
         path,
         reason,

@@ -17,7 +17,7 @@ _TEXTS = {
     "cannot_open": "cannot be opened: the folder is missing or not accessible. Correct the path (sqlite_path).",
     "foreign": "is a file that coatcheck did not make. Choose another path (sqlite_path); it was left as it is.",
     "not_ours": "belongs to another user. Choose a path of your own (sqlite_path).",
-    "later": "was made by a later version of coatcheck. Update this one, or choose another path (sqlite_path).",
+    "later": "was created by a later version of coatcheck. Update this one, or choose another path (sqlite_path).",
     "damaged": "is damaged and could not be set aside. Move the file away.",
     "failed": "could not do what was asked.",
 }

@@ -75,7 +75,7 @@ def signals(received: Callable[[int], None], shutdown_timeout: Callable[[], floa
         # Signal handlers can only be set in the main thread.
         with suppress(ValueError):
             if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
-                continue  # as nohup wants it
+                continue  # as nohup requires
             before[number] = signal.signal(number, on_signal)
     try:
         yield

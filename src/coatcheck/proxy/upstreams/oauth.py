@@ -231,7 +231,7 @@ def _provider(
         if redirect is None or open_page is None:
             raise UpstreamError(f"run `coatcheck login {_shown(sign_in.url)}` first")
         redirect.expect(url)
-        logger.warning("The server %s wants a sign-in: see the browser.", _shown(sign_in.url))
+        logger.warning("The server %s requires a sign-in: see the browser.", _shown(sign_in.url))
         if not await asyncio.to_thread(open_page, url):
             raise UpstreamError(f"no browser was found; run `coatcheck login {_shown(sign_in.url)}` in a terminal")
 

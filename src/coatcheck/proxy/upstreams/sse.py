@@ -101,7 +101,7 @@ class SseConnection(HttpConnection):
 
     def _checked(self, endpoint: str) -> str:
         if not same_origin(str(self._url), endpoint):
-            raise ValueError("it wants messages sent to another server")
+            raise ValueError("it requests messages to be sent to another server")
         return endpoint
 
     def _check_endpoint(self) -> None:

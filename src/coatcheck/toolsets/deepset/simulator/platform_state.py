@@ -160,7 +160,7 @@ class PlatformState:
         return self.workspaces[name]
 
     def workspace_by_id(self, workspace_id: str) -> SimulatedWorkspace:
-        """Return a workspace by its id, as v2 of the API wants it.
+        """Return a workspace by its id, as v2 of the API expects.
 
         Raises:
             ApiFault: There is none.
@@ -188,7 +188,7 @@ class PlatformState:
         return self.workspaces[name]
 
     def user_named(self, name: str) -> Record:
-        """Return the user of that given name, made if need be."""
+        """Return the user of that given name; create it if necessary."""
         user_id = stable_id("user", name)
         if user_id not in self.users:
             self.users[user_id] = {
