@@ -42,7 +42,7 @@ def write_listing(summaries: list[ObjectSummary], now: float, limit: int) -> str
         room -= len(longer) - len(line)
         written.append(longer if room >= 0 else line)
     if len(lines) < len(summaries):
-        written.append(_left_out(len(summaries) - len(lines)))
+        written.append(_omission_note(len(summaries) - len(lines)))
     return "\n".join(written)
 
 
@@ -63,7 +63,7 @@ def _after(summary: ObjectSummary, now: float) -> str:
     return f", {metadata.size:,} bytes{tool}, {ago(max(now - metadata.created, 0))}"
 
 
-def _left_out(count: int) -> str:
+def _omission_note(count: int) -> str:
     return f"… {counted(count, 'older object')} {'is' if count == 1 else 'are'} left out."
 
 

@@ -49,7 +49,7 @@ class _RegisteredTools:
         """Whether it is decorated with ``explorable``."""
         return keeps_results(_function(self._server, name))
 
-    def keep_objects(self) -> bool:
+    def stores_objects(self) -> bool:
         """Whether any tool besides the object tools is decorated, so that the server keeps objects itself."""
         names = [tool.name for tool in self._server._tool_manager.list_tools()]  # noqa: SLF001
         return any(self.resolves(name) or self.keeps(name) for name in names if not self.is_plain(name))
@@ -97,7 +97,7 @@ def attach_interceptor(
     own = _register(server, registry, store, explorer)
     server.middleware.extend((WellFormedMiddleware(), TenancyMiddleware(tenancy)))
     tools = _RegisteredTools(server, plain_tools)
-    nested_server = NestedServerMiddleware(plain_tools, tools.keep_objects)
+    nested_server = NestedServerMiddleware(plain_tools, tools.stores_objects)
     server.middleware.append(nested_server)
     server.middleware.append(OwnArgumentsMiddleware(lambda name: _schema_of(server, name, plain_tools)))
     server.middleware.append(ReferenceMiddleware(interceptor, tools, defers_to_client=nested_server.defers_to_client))

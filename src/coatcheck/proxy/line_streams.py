@@ -77,19 +77,19 @@ class LineReader:
         if not chunk:
             self.stop()
             if self._begun.tell():
-                self._on_line(self._take(b""))
+                self._on_line(self._join_line(b""))
             self._on_end()
             return
         self.bytes_read += len(chunk)
         start = 0
         while (end := chunk.find(b"\n", start) + 1) > 0:
             line = chunk[start:end]
-            self._on_line(self._take(line) if self._begun.tell() else line)
+            self._on_line(self._join_line(line) if self._begun.tell() else line)
             start = end
         if start < len(chunk):
             self._begun.write(memoryview(chunk)[start:])
 
-    def _take(self, last: bytes) -> bytes:
+    def _join_line(self, last: bytes) -> bytes:
         # Returning the value copies nothing; joining parts would.
         begun, self._begun = self._begun, BytesIO()
         begun.write(last)

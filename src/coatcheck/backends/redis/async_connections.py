@@ -86,7 +86,7 @@ class _Work:
         last_call: The handle that cancels the work, once its time is over.
     """
 
-    __slots__ = ("_cancelling", "_given_up", "_task", "_timeout", "_working", "last_call", "last_step", "most_late")
+    __slots__ = ("_cancelling", "_expired", "_task", "_timeout", "_working", "last_call", "last_step", "most_late")
 
     last_step: int
     most_late: float
@@ -94,7 +94,7 @@ class _Work:
     def __init__(self, timeout: LoopTimeout, working: "dict[_Work, None]") -> None:
         self._timeout = timeout
         self._working = working
-        self._given_up = False
+        self._expired = False
         self.last_call: asyncio.Handle | None = None
 
     def __enter__(self) -> None:
@@ -112,12 +112,12 @@ class _Work:
             del self._working[self]
             return
         self.last_call.cancel()
-        if self._given_up and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+        if self._expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
 
     def give_up(self) -> None:
         """Cancel the work; its context turns that into a ``TimeoutError``."""
-        self._given_up = True
+        self._expired = True
         self._task.cancel()
 
 

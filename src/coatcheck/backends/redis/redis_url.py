@@ -93,7 +93,7 @@ def parse_redis_url(
     topology, plain, service = SCHEMES[scheme], url, ""
     nodes: tuple[tuple[str, int], ...] = ()
     if topology != "server":
-        plain, nodes, service = _take_nodes_out(url, scheme, rest)
+        plain, nodes, service = _split_nodes(url, scheme, rest)
     _check(url, plain)
     try:
         options: dict[str, Any] = dict(parse_url(plain))  # type: ignore[no-untyped-call]
@@ -137,7 +137,7 @@ def malformed(url: str, why: str) -> SettingsError:
     return SettingsError(f"The Redis URL {redact_url(url)} is malformed: {why}. {_ESCAPES}")
 
 
-def _take_nodes_out(url: str, scheme: str, rest: str) -> tuple[str, tuple[tuple[str, int], ...], str]:
+def _split_nodes(url: str, scheme: str, rest: str) -> tuple[str, tuple[tuple[str, int], ...], str]:
     """Split the URL into that of one server, the nodes, and the service."""
     topology = SCHEMES[scheme]
     authority = re.split("[/?#]", rest, maxsplit=1)[0]

@@ -262,7 +262,7 @@ class Connections:
     @contextlib.contextmanager
     def one(self) -> Iterator[sqlite3.Connection]:
         """A connection to the current file at the path."""
-        file, connection = self._take()
+        file, connection = self._acquire()
         try:
             yield connection
         except BaseException:
@@ -288,7 +288,7 @@ class Connections:
         for connection in idle:
             connection.close()
 
-    def _take(self) -> tuple[Identity, sqlite3.Connection]:
+    def _acquire(self) -> tuple[Identity, sqlite3.Connection]:
         with self._lock:
             if self._process != os.getpid():
                 # After a fork these belong to the parent: closing them here would release its locks.

@@ -144,7 +144,7 @@ def key_names(source: str) -> list[str]:
     return list(dict.fromkeys(_KEYS.findall(source[:LOOKED_AT])))
 
 
-def _as_asked(name: str) -> str:
+def _spelling(name: str) -> str:
     """Write a key as a filter does: a plain one as it is."""
     return name if _NAME.fullmatch(name) else f".[{quote(excerpt(name))}]"
 
@@ -161,5 +161,5 @@ def missing_keys(program: str, source: str) -> list[str]:
     notes = []
     for name in missing:
         near = close_names(name, known, 1)
-        notes.append(f"There is no key {name} in the object{f'; did you mean {_as_asked(near[0])}?' if near else '.'}")
+        notes.append(f"There is no key {name} in the object{f'; did you mean {_spelling(near[0])}?' if near else '.'}")
     return notes

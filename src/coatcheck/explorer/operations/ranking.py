@@ -53,11 +53,11 @@ def rank(document: Document, args: dict[str, Any]) -> Answer:
         head += f" (Only the first {MOST_CHARACTERS:,} characters were looked at.)"
     page = Page(args["limit"], head)
     lines = (f"{where}: {one_line(text)[:SNIPPET_CHARACTERS]}" for where, text in found)
-    text = fill(page, lines, lambda shown: _left_out(total - start - shown, start + shown))
+    text = fill(page, lines, lambda shown: _omission_note(total - start - shown, start + shown))
     return Answer(text, facts={"matches": total, "shown": page.count})
 
 
-def _left_out(left: int, start: int) -> str:
+def _omission_note(left: int, start: int) -> str:
     return f"{ELLIPSIS} {left:,} more: go on with start={start}." if left > 0 else ""
 
 

@@ -105,7 +105,7 @@ def _search(pattern: re.Pattern[str], value: Any, args: dict[str, Any]) -> Answe
     lines = keys.lines + hits.lines if not start else hits.lines
     # One match with its context must not prevent the others, or itself, from being shown.
     lines = [cut_middle(line, args["limit"] // 2) for line in lines]
-    text = fill(page, lines, lambda shown: _left_out(shown, hits, keys))
+    text = fill(page, lines, lambda shown: _omission_note(shown, hits, keys))
     return Answer(text, facts={"matches": matches, "shown": page.count})
 
 
@@ -124,7 +124,7 @@ def _add_sections(text: str, hits: Hits) -> None:
         named = found
 
 
-def _left_out(shown: int, hits: Hits, keys: Hits) -> str:
+def _omission_note(shown: int, hits: Hits, keys: Hits) -> str:
     shown_hits = max(shown - (0 if hits.skip else len(keys.lines)), 0)
     left = hits.count - hits.skip - shown_hits
     unnamed = 0 if hits.skip else keys.count - len(keys.lines)

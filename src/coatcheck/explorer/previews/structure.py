@@ -82,7 +82,7 @@ def render_structure(value: Any, subject: Subject, limit: int, *, text_format: s
         budget.put("shape", one_line(f"Each of {main.place} has the columns {columns}", COLUMNS))
     shown = _samples(value, main, subject, min(subject.light(part, SAMPLE_TOKENS), budget.room - reserve))
     if shown.lines and budget.put("samples", "\n".join(shown.lines)):
-        budget.put_first("left_out", _left_out(value, main, shown))
+        budget.put_first("left_out", _omission_note(value, main, shown))
     for step in steps[1:]:
         budget.put("next", step)
     return budget.text()
@@ -204,7 +204,7 @@ def _members(main: Main) -> Iterator[tuple[Step, Any]]:
         yield Index(position), container[position]
 
 
-def _left_out(value: Any, main: Main | None, shown: Shown) -> list[str]:
+def _omission_note(value: Any, main: Main | None, shown: Shown) -> list[str]:
     """The sentence about what is not shown."""
     cuts = shown.cuts
     parts = []

@@ -169,7 +169,7 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
     else:
         shown = _by_characters(text, subject.target.path if subject.target else Path(), head, tail)
     if shown.head and budget.put("samples", "\n".join(shown.head + shown.tail)):
-        budget.put_first("left_out", _left_out(text, count, shown))
+        budget.put_first("left_out", _omission_note(text, count, shown))
         if not summary.text or not budget.has("next"):  # the next lines tell less than what was found
             calls.insert(-1, _more(text, count, subject, shown))
     _put_calls(budget, calls)
@@ -247,7 +247,7 @@ def _marked(part: str) -> str:
     return printable(part).replace("\n", "\n ")
 
 
-def _left_out(text: str, count: Count, shown: Shown) -> list[str]:
+def _omission_note(text: str, count: Count, shown: Shown) -> list[str]:
     """The sentence about what is not shown, in full and short form."""
     middle = shown.tail_start - shown.head_end
     if not middle and not shown.cut_characters:

@@ -149,7 +149,7 @@ def words_of(log: Log) -> str:
     return rf"\b(?:{'|'.join(words)})\b" if words else ""
 
 
-def first_trouble(log: Log) -> int | None:
+def first_error(log: Log) -> int | None:
     """Return the line of the first message of the worst kind."""
     kinds = _by_weight(log)
     return kinds[0][1].first_line if kinds else None

@@ -8,7 +8,7 @@ from coatcheck.errors import counted
 from coatcheck.explorer.texts.log_summaries import (
     LEVELS,
     MOST_CHARACTERS,
-    first_trouble,
+    first_error,
     pattern_of,
     read_log,
     read_output,
@@ -67,7 +67,7 @@ def summarise(text: str, form: str, room: int) -> Summary:
         return Summary(write_log(log, room), None, pattern, counts=write_levels(log))
     if form == OUTPUT:
         log = read_output(text)
-        start = first_trouble(log)
+        start = first_error(log)
         section = None if start is None else _from(text, start)
         return Summary(write_log(log, room), section, pattern_of(log), counts=write_levels(log))
     entries = outline(text, form)

@@ -40,7 +40,7 @@ Row = list[str]
 
 def looks_like_table(head: str) -> bool:
     """Whether the first lines of a text, or those behind titles and comments, have equally many cells."""
-    return _delimiter(head) is not None or bool(_length_of_lead(head))
+    return _delimiter(head) is not None or bool(_preamble_length(head))
 
 
 def open_table(text: str) -> tuple[Any, str] | None:
@@ -48,7 +48,7 @@ def open_table(text: str) -> tuple[Any, str] | None:
     head = text[:JUDGED_CHARACTERS]
     lead, delimiter = 0, _delimiter(head)
     if delimiter is None:
-        lead = _length_of_lead(head)
+        lead = _preamble_length(head)
         delimiter = _delimiter(text[lead : lead + JUDGED_CHARACTERS]) if lead else None
     if delimiter is None:
         return None
@@ -65,7 +65,7 @@ def open_table(text: str) -> tuple[Any, str] | None:
     return [dict(zip(names, row, strict=True)) for row in typed(rows)], f"{name}{note}"
 
 
-def _length_of_lead(head: str) -> int:
+def _preamble_length(head: str) -> int:
     """Return the characters of the titles (up to a blank line) or comments that a table begins with; 0 without any."""
     found = _LEAD.match(head)
     if found is None:

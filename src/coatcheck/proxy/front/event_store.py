@@ -134,10 +134,10 @@ class SessionEvents(EventStore):
             if self._bytes <= MAX_BYTES:
                 break
             self._bytes -= event.size
-            event.message, event.size = _given_up(event.message), 0
+            event.message, event.size = _dropped_response(event.message), 0
 
 
-def _given_up(message: JSONRPCMessage | None) -> JSONRPCMessage | None:
+def _dropped_response(message: JSONRPCMessage | None) -> JSONRPCMessage | None:
     if isinstance(message, (JSONRPCResponse, JSONRPCError)):
         text = "The answer was sent while the stream was cut, and is too large or too old to be sent again: ask again."
         return JSONRPCError(jsonrpc="2.0", id=message.id, error=ErrorData(code=INTERNAL_ERROR, message=text))

@@ -148,9 +148,9 @@ class Session:
         with suppress(anyio.ClosedResourceError):
             async for item in received:
                 if not isinstance(item, Exception):
-                    await self._take(item)
+                    await self._handle_message(item)
 
-    async def _take(self, item: SessionMessage) -> None:
+    async def _handle_message(self, item: SessionMessage) -> None:
         message = _as_on_the_wire(item.message)
         line = await adump_line(message)
         key = request_key(message)

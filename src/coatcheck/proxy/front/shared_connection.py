@@ -208,7 +208,7 @@ class SharedConnection:
     def _started(self) -> UpstreamConnection:
         if self._connection is None:
             connection = self._make_connection()
-            connection.start(self._take, lambda text: self._ended(connection, text), self._on_pressure)
+            connection.start(self._on_line, lambda text: self._ended(connection, text), self._on_pressure)
             self._connection = connection
         return self._connection
 
@@ -222,7 +222,7 @@ class SharedConnection:
             self._requests.remove(request)
             request.requester.take(request.error(text))
 
-    def _take(self, line: bytes, related: Id | None) -> None:
+    def _on_line(self, line: bytes, related: Id | None) -> None:
         seen = find_response_id(line) if len(line) > LONG_LINE else None
         message = parse(line) if seen is None else None
         if not message:  # it is long, or nested too deeply
@@ -232,9 +232,9 @@ class SharedConnection:
             return
         for part in message if isinstance(message, list) else [message]:
             if isinstance(part, dict):
-                self._take_message(part, line if part is message else to_line(part), related)
+                self._on_message(part, line if part is message else to_line(part), related)
 
-    def _take_message(self, message: Message, line: bytes, related: Id | None) -> None:
+    def _on_message(self, message: Message, line: bytes, related: Id | None) -> None:
         if is_response(message):
             self._answer_to(message.get("id"), line, message)
         elif is_request(message):

@@ -146,9 +146,9 @@ class Gateway:
         message = parse(line) if message is None else message
         for part in message if isinstance(message, list) else [message]:
             if isinstance(part, dict):
-                self._take(part)
+                self._handle_message(part)
 
-    def _take(self, message: Message) -> None:
+    def _handle_message(self, message: Message) -> None:
         key = request_key(message)
         if key is not None:
             task = asyncio.get_running_loop().create_task(self._serve(message, key))

@@ -149,7 +149,7 @@ class Upstream:
             return
         connection = self._make_connection()
         try:
-            connection.start(self._take, lambda text: self._ended(connection, text), self._owner.on_pressure)
+            connection.start(self._on_line, lambda text: self._ended(connection, text), self._owner.on_pressure)
         except UpstreamError as error:
             self._went_down(str(error))
         else:
@@ -287,13 +287,13 @@ class Upstream:
         if self._connection is not None:
             self._connection.send(to_line(message), message)
 
-    def _take(self, line: bytes, related: Id | None) -> None:
+    def _on_line(self, line: bytes, related: Id | None) -> None:
         if len(line) > PARSED_AT_ONCE:
-            self._parsing.start(self._take_long(line, related), len(line))
+            self._parsing.start(self._forward_long_response(line, related), len(line))
         else:
             self._taken(parse(line), line, related)
 
-    async def _take_long(self, line: bytes, related: Id | None) -> None:
+    async def _forward_long_response(self, line: bytes, related: Id | None) -> None:
         """Forward a long answer of which only the id changes; parse all else."""
         pending = self._requests.find(_response_id(line))
         if pending is not None and pending.requester.unparsed:

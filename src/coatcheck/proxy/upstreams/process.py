@@ -182,7 +182,7 @@ def start_server(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             process_group=0,
-            env={**_environment_as_given(), **(environment or {}), ANCESTORS: _ancestors_with(command, folder)},
+            env={**_inherited_environment(), **(environment or {}), ANCESTORS: _ancestors_with(command, folder)},
             cwd=folder,
             preexec_fn=_ties_to_parent(),  # noqa: PLW1509
         )
@@ -218,7 +218,7 @@ def _ancestors_with(command: Sequence[str], folder: str | None) -> str:
     return " ".join([*ancestors, own])
 
 
-def _environment_as_given() -> dict[str, str]:
+def _inherited_environment() -> dict[str, str]:
     """Return our environment without the variable that Python sets for itself in the C locale."""
     ours = dict(os.environ)
     if ours.get("LC_CTYPE") in _COERCED_LOCALES:

@@ -96,11 +96,11 @@ class ProcessConnection:
         self.name = server.name
         self._on_message, self._on_end = on_message, on_end
         self._writer = LineWriter(stdin.fileno(), on_pressure, lambda: self._end_faulty("closed its stdin"))
-        self._reader = LineReader(stdout.fileno(), self._take, lambda: self._end_faulty("closed its stdout"))
+        self._reader = LineReader(stdout.fileno(), self._on_line, lambda: self._end_faulty("closed its stdout"))
         self._reader.resume()
         self._watching = asyncio.ensure_future(self._watch(server))
 
-    def _take(self, line: bytes) -> None:
+    def _on_line(self, line: bytes) -> None:
         line = without_mark(line)
         if looks_like_json(line) and not line.startswith(_UTF_16):
             self._strayed = False
