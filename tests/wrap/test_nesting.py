@@ -146,6 +146,19 @@ async def test_behind_a_gateway_such_a_server_gets_the_ids_that_only_it_knows(tm
             assert "keeper__object_store_get" in words(refused)
 
 
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.parametrize("server", [ATTACHED_COMMAND, [*WRAP, "--", *PLAIN]], ids=["attached", "wrapped"])
+async def test_a_reference_before_any_list_leaves_our_tools_their_names(mode, server):
+    """We list the tools ourselves then: the server must step back in that list too."""
+    with anyio.fail_after(120):
+        async with Client(wrap_on_stdio("--", *server), mode=mode) as client:
+            reference = reference_in(words(await client.call_tool("rows", {"count": 2_000})))
+            assert "2000" in words(await client.call_tool("size", {"values": reference}))
+            got = await client.call_tool("object_store_get", {"object_id": reference, "path": "[1999].name"})
+            assert "row 1999" in words(got)
+            await assert_single_coatcheck(client)
+
+
 DECORATED = """
 from mcp.server.mcpserver import MCPServer
 from coatcheck import InMemoryBackend, ObjectStore, explorable_and_referenceable

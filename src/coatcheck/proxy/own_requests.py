@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from secrets import token_hex
 from typing import Any
 
+from coatcheck.calls.nesting import params_with_announcement
 from coatcheck.proxy.jsonrpc import PROGRESS_TOKEN, Message, to_line
 from coatcheck.proxy.pending_requests import PendingRequest, PendingRequests
 
@@ -67,6 +68,9 @@ class OwnRequests:
             return {}
         response: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         message: Message = {"jsonrpc": "2.0", "method": method} | ({"params": params} if params else {})
+        # Without the announcement another coatcheck behind us would list its own tools.
+        announced = params_with_announcement(message)
+        message = message if announced is None else {**message, "params": announced}
         request = self._requests.add(message, response, prefix=self._prefix)
         message = {**message, "id": request.key[1]}
         try:
