@@ -34,3 +34,12 @@ def test_a_line_of_digits_is_read_and_written_in_a_moment(count):
         line = to_line(message)
     assert len(line) >= 1_000_000
     assert json.loads(line, parse_int=len)["id"] == 1
+
+
+@pytest.mark.parametrize("start", ["[", '{"a":'])
+def test_json_that_is_nested_too_deeply_is_refused_by_every_version_of_python(start):
+    end = {"[": "]", '{"a":': "}"}[start]
+    for levels in (1_100, 20_000):
+        with pytest.raises(ValueError, match="nested too deeply"):
+            load_any_integers(start * levels + "1" + end * levels)
+    assert load_any_integers(start * 500 + "1" + end * 500)

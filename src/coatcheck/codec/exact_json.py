@@ -2,6 +2,7 @@
 
 import decimal
 import json
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -13,6 +14,11 @@ _CONVERTED_AT_ONCE = 2000
 
 _BITS_AT_ONCE = 6600
 """Bits of an integer with this number of digits."""
+
+MOST_LEVELS = 1024
+"""Levels of lists and objects that are read, with the fast decoder too."""
+
+_TOO_DEEP = "This JSON is nested too deeply."
 
 MOST_DIGITS = 20_000
 """Maximum digits of an integer, which takes 2 ms; a longer one is kept as a string."""
@@ -38,9 +44,24 @@ def load_any_integers(text: str | bytes) -> Any:
         ValueError: The text is not JSON, or nested too deeply.
     """
     try:
-        return json.loads(text, parse_int=any_integer, parse_constant=lambda _: None)
+        value = json.loads(text, parse_int=any_integer, parse_constant=lambda _: None)
     except RecursionError:
-        raise ValueError("This JSON is nested too deeply.") from None
+        raise ValueError(_TOO_DEEP) from None
+    opened = text.count(b"[") + text.count(b"{") if isinstance(text, bytes) else text.count("[") + text.count("{")
+    if opened > MOST_LEVELS and has_more_levels(value, MOST_LEVELS):  # Python 3.13 reads more
+        raise ValueError(_TOO_DEEP)
+    return value
+
+
+def has_more_levels(value: Any, levels: int) -> bool:
+    """Whether a JSON value has more than so many levels of lists and objects."""
+    level = [value]
+    for _ in range(levels):
+        parts = (part.values() if isinstance(part, dict) else part for part in level)
+        level = [part for part in chain.from_iterable(parts) if isinstance(part, (dict, list))]
+        if not level:
+            return False
+    return True
 
 
 def any_integer(digits: str) -> int | str:

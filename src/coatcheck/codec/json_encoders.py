@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from coatcheck.codec.exact_json import digits_of
+from coatcheck.codec.exact_json import digits_of, has_more_levels
 from coatcheck.errors import counted
 
 MAX_DEPTH = 200
@@ -226,17 +226,11 @@ def dump_fast(value: Any, default: Callable[[Any], Any] | None = convert, option
 
 
 def is_too_deep(value: Any) -> bool:
-    """Whether a JSON value has more levels of lists and objects than strict encoders such as pydantic's support."""
+    """Whether a JSON value has more levels of lists and objects than strict encoders write, pydantic's among them."""
     try:
         dump_fast(value)
     except Exception:  # noqa: BLE001  # for its depth, or for what else the fast encoder refuses
-        level = [value]
-        for _ in range(FAST_DEPTH):
-            parts = (part.values() if isinstance(part, dict) else part for part in level)
-            level = [part for part in chain.from_iterable(parts) if isinstance(part, (dict, list))]
-            if not level:
-                return False
-        return True
+        return has_more_levels(value, FAST_DEPTH)
     return False
 
 
