@@ -80,7 +80,9 @@ def test_nohup_keeps_a_server_from_ending_with_its_terminal():
 
 def test_half_characters_of_a_stored_text_are_replaced_in_a_pipe(tmp_path):
     settings = Settings(object_store_backend="sqlite", sqlite_path=tmp_path / "objects.sqlite")
-    object_id = Container(settings=settings).store().put("half \ud83d of it")
+    store = Container(settings=settings).store()
+    object_id = store.put("half \ud83d of it")
+    store.close()
     command = [*COATCHECK, "objects", "get", object_id, "--sqlite-path", str(tmp_path / "objects.sqlite")]
     environment = {**os.environ, "COATCHECK_OBJECT_STORE_BACKEND": "sqlite"}
     done = subprocess.run(command, capture_output=True, env=environment, timeout=60)
