@@ -101,7 +101,7 @@ async def test_references_that_stand_for_too_much_together_are_refused(large, mo
     ],
     ids=["another member", "another line", "a newline"],
 )
-async def test_what_somebody_else_put_into_the_store_stays_within_its_place(payload):
+async def test_what_another_program_put_into_the_store_stays_within_its_place(payload):
     backend = InMemoryBackend()
     explorer = Explorer(ObjectStore(backend))
     backend.set("obj_planted", pack(Metadata(kind="json", size=len(payload), type="array", length=9), payload), None)

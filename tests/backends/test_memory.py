@@ -70,7 +70,7 @@ def test_an_infinite_lifetime_never_ends(clock):
     ],
     ids=["set", "get", "head", "delete", "scan", "statistics"],
 )
-def test_any_operation_frees_expired_values_that_nobody_reads(clock, operation):
+def test_any_operation_frees_expired_values_that_are_not_read(clock, operation):
     backend = InMemoryBackend(clock=clock)
     value = bytes(1000)
     references = sys.getrefcount(value)
@@ -193,7 +193,7 @@ def test_many_that_were_not_used_are_freed_a_batch_at_a_time(clock):
 
 
 @pytest.mark.parametrize("bounds", [{"max_bytes": 10}, {"max_namespace_bytes": 10}])
-def test_a_value_for_which_no_room_can_be_made_is_refused_and_empties_nothing(bounds):
+def test_a_value_for_which_no_room_can_be_freed_is_refused_and_empties_nothing(bounds):
     backend = InMemoryBackend(**bounds)
     backend.set("a", b"old", None)
     backend.set("b", b"other", None)
@@ -234,7 +234,7 @@ def test_something_that_is_not_bytes_is_refused():
     assert backend.get("a") is None
 
 
-def test_overwriting_and_deleting_for_ever_needs_no_more_memory(clock):
+def test_overwriting_and_deleting_without_end_needs_no_more_memory(clock):
     backend = InMemoryBackend(clock=clock)
     backend.set("first", b"x", 10.0)
     for number in range(20_000):

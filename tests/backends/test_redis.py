@@ -153,7 +153,7 @@ def test_a_server_that_never_answers_is_given_up_after_the_timeout():
 
 
 @pytest.mark.anyio
-async def test_waiting_in_vain_for_a_free_connection_is_told_from_a_slow_server():
+async def test_waiting_in_vain_for_a_free_connection_is_distinguished_from_a_slow_server():
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -220,7 +220,7 @@ def test_a_full_server_and_a_read_only_one_are_named(own_redis):
     backend.close()
 
 
-def test_a_user_who_may_not_is_told_so(own_redis):
+def test_a_user_who_may_not_gets_an_error(own_redis):
     with redis.Redis.from_url(own_redis.url) as raw_client:
         raw_client.execute_command("ACL", "SETUSER", "reader", "on", ">pw", "~*", "+getrange", "+exists")
     backend = RedisBackend(own_redis.url.replace("://", "://reader:pw@"))
@@ -231,7 +231,7 @@ def test_a_user_who_may_not_is_told_so(own_redis):
     backend.close()
 
 
-def test_a_key_of_somebody_else_is_reported_with_what_the_server_said(backend, raw_client):
+def test_a_key_of_another_user_is_reported_with_what_the_server_said(backend, raw_client):
     raw_client.rpush("coatcheck:a", "item")
     with pytest.raises(RedisUnavailable, match="WRONGTYPE") as refused:
         backend.get("a")
@@ -334,7 +334,7 @@ def test_many_callers_share_few_connections(redis_server, raw_client):
     backend.close()
 
 
-def test_connections_close_with_their_event_loop_though_nobody_closes_them(redis_server, raw_client):
+def test_connections_close_with_their_event_loop_even_without_being_closed(redis_server, raw_client):
     backend = RedisBackend(redis_server.url)
 
     async def use():

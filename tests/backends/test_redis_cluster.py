@@ -152,7 +152,7 @@ def test_a_slot_that_moves_is_followed(moving, finish):
     backend.close()
 
 
-def test_slots_that_move_close_nobodys_connection(moving):
+def test_slots_that_move_close_no_connection_in_use(moving):
     source, target = moving.primaries[:2]
     names = [name for name in map(str, range(100)) if owner(moving, key_slot(f"coatcheck:{name}".encode())) is source]
     names = names[:8]

@@ -52,7 +52,7 @@ def test_the_address_of_the_sentinels_is_shown_without_passwords(sentinel_servic
         ({"password": "wr0ng"}, "authentication"),
     ],
 )
-def test_what_is_wrong_with_the_address_is_told_apart(sentinel_service, options, trouble):
+def test_what_is_wrong_with_the_address_is_distinguished(sentinel_service, options, trouble):
     for error in prompt_refusals(RedisBackend(address(sentinel_service, **options))):
         assert error.kind == trouble
         assert f"127.0.0.1:{sentinel_service.sentinels[0].port}" in str(error)
@@ -67,7 +67,7 @@ def test_sentinels_that_are_away_are_named():
         assert f"127.0.0.1:{port}" in str(error)
 
 
-def test_a_server_that_is_no_sentinel_is_told_as_one(redis_server):
+def test_a_server_that_is_no_sentinel_is_reported_as_one(redis_server):
     for error in prompt_refusals(RedisBackend(f"redis+sentinel://127.0.0.1:{redis_server.port}/mymaster")):
         assert error.kind == "no_sentinel"
         assert f"127.0.0.1:{redis_server.port}" in str(error)

@@ -63,7 +63,7 @@ def refusal_kinds(url, **options):
     return [error.kind for error in refusals(RedisBackend(url, **options))]
 
 
-def test_an_authority_that_nobody_named_is_not_trusted(make_front):
+def test_an_authority_that_was_not_named_is_not_trusted(make_front):
     with make_front() as front:
         assert refusal_kinds(f"rediss://127.0.0.1:{front.port}/0") == ["tls", "tls"]
 

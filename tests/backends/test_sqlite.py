@@ -65,7 +65,7 @@ def checkpoint_file(path):
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def test_nothing_is_made_before_the_first_operation(make, path):
+def test_nothing_is_created_before_the_first_operation(make, path):
     make()
     assert not path.parent.exists()
 
@@ -369,7 +369,7 @@ def test_who_notices_damage_too_late_does_not_set_the_new_file_aside(make, path)
     assert len(moved_aside(path)) == 1
 
 
-def test_a_file_that_somebody_removed_is_made_anew(make, path):
+def test_a_file_that_was_removed_is_created_again(make, path):
     backend = make()
     backend.set("a", b"1", None)
     for each in path.parent.iterdir():
@@ -380,7 +380,7 @@ def test_a_file_that_somebody_removed_is_made_anew(make, path):
     assert make().get("a") == b"2"
 
 
-def test_a_file_of_somebody_else_is_refused_and_left_as_it_is(tmp_path):
+def test_a_file_of_another_user_is_refused_and_left_as_it_is(tmp_path):
     text, database = tmp_path / "notes.txt", tmp_path / "other.sqlite"
     text.write_text("my notes, longer than the header of a database\n" * 10)
     with contextlib.closing(sqlite3.connect(database)) as connection:
@@ -455,7 +455,7 @@ def test_a_read_only_file_or_folder_is_named_as_such(open_folder):
     assert run_as_nobody(path, "print(backend.get('a'))") == "b'1'\n"
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+def test_a_folder_that_cannot_be_created_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SQLiteUnavailable, match="cannot be opened"):
         SQLiteBackend(tmp_path / "file" / "objects.sqlite").ping()

@@ -79,7 +79,7 @@ def test_what_is_malformed_counts_as_not_given(params):
     assert client_of_request(params) == UNKNOWN_CLIENT
 
 
-def test_tools_are_told_apart_by_their_meta():
+def test_tools_are_distinguished_by_their_meta():
     assert has_view(VIEW)
     assert has_view(OLD_VIEW)
     assert not has_view(PLAIN)

@@ -140,7 +140,7 @@ async def test_a_text_that_is_no_object_is_refused_where_an_object_is_expected(g
         (("object_id", "pattern", "context"), "after", "context"),
     ],
 )
-def test_an_argument_by_the_name_that_another_tool_has_for_it_is_told_ours(
+def test_an_argument_by_the_name_that_another_tool_has_for_it_gets_ours(
     names: tuple[str, ...], given: str, meant: str
 ) -> None:
     with pytest.raises(

@@ -59,7 +59,7 @@ def test_the_version_is_printed():
         (["wrap"], "Error: Name one thing to wrap"),
     ],
 )
-def test_wrong_usage_is_told_on_stderr_with_exit_code_2(arguments, expected):
+def test_wrong_usage_is_reported_on_stderr_with_exit_code_2(arguments, expected):
     done = run(*arguments)
     assert done.returncode == 2
     assert expected in done.stderr
@@ -100,7 +100,7 @@ SECRET = "hunter2"
         (["--object-store-backend", "redis", "--redis-url", f"mysql://:{SECRET}@h"], {}, "unknown scheme"),
     ],
 )
-def test_settings_that_do_not_work_are_told_without_traceback_or_secret(command, flags, env, expected):
+def test_settings_that_do_not_work_are_reported_without_traceback_or_secret(command, flags, env, expected):
     position = command.index("--") if "--" in command else len(command)
     done = run(*command[:position], *flags, *command[position:], env=env)
     assert done.returncode in {1, 2}
@@ -315,7 +315,7 @@ def test_the_help_lists_the_flags_of_the_toolsets_before_it(own_module: dict[str
         (["--tool", "object_store_gte"], "object_store_get"),
     ],
 )
-def test_a_toolset_or_tool_that_does_not_fit_is_told_clearly(own_module, flags, expected):
+def test_a_toolset_or_tool_that_does_not_fit_is_reported_clearly(own_module, flags, expected):
     done = run("serve", *flags, env=own_module)
     assert done.returncode in {1, 2}
     assert expected in done.stderr

@@ -53,6 +53,6 @@ def test_on_a_terminal_a_server_says_what_it_waits_for_and_one_interrupt_ends_it
         os.close(terminal)
 
 
-def test_a_client_that_starts_a_server_is_told_nothing():
+def test_a_client_that_starts_a_server_gets_no_message():
     ended = subprocess.run([*COATCHECK, "serve"], input="", capture_output=True, text=True, timeout=60)
     assert "waiting" not in ended.stderr

@@ -196,7 +196,7 @@ def test_what_goes_wrong_has_its_words_and_its_exit_code(arguments, code, words,
         (b'{"kind":"text","size":3,"type":"string","version":2,"zstd":3}\nabc', "not what its metadata says"),
     ],
 )
-def test_what_cannot_be_read_is_told_in_one_line(command, stored, words, tmp_path, run):
+def test_what_cannot_be_read_is_reported_in_one_line(command, stored, words, tmp_path, run):
     place = sqlite_in(tmp_path)
     container_at(place).backend().set("obj_1", stored, None)
     done = run(place, "objects", command, "obj_1")
@@ -205,7 +205,7 @@ def test_what_cannot_be_read_is_told_in_one_line(command, stored, words, tmp_pat
 
 
 @pytest.mark.parametrize(("to", "words"), [("1>&-", "stdout is closed"), ("1>/dev/full", "No space left")])
-def test_an_output_that_cannot_be_written_is_told_in_one_line(to, words, tmp_path):
+def test_an_output_that_cannot_be_written_is_reported_in_one_line(to, words, tmp_path):
     done = subprocess.run(
         ["/bin/sh", "-c", f'exec "$@" {to}', "sh", sys.executable, "-m", "coatcheck", "stats"],
         env={**os.environ, **sqlite_in(tmp_path)},
@@ -350,7 +350,7 @@ def test_with_the_store_away_stats_still_tell_what_a_server_counted(run, monkeyp
         (f"http://{'a' * 70}.example", "does not answer"),
     ],
 )
-def test_a_server_that_cannot_be_asked_is_told_without_its_password(url, words, run):
+def test_a_server_that_cannot_be_asked_is_reported_without_its_password(url, words, run):
     done = run({}, "stats", "--url", url)
     assert (done.returncode, done.stdout) == (1, "")
     assert words in done.stderr

@@ -154,7 +154,7 @@ def test_bytes_that_do_not_lie_side_by_side_are_kept():
     assert round_trip(memoryview(b"abcd")[::2]) == {"$base64": "YWM=", "bytes": 2}
 
 
-def test_a_key_that_is_a_tuple_can_be_told_from_others():
+def test_a_key_that_is_a_tuple_can_be_distinguished_from_others():
     deep: Any = ()
     for _ in range(2_000):
         deep = (deep,)

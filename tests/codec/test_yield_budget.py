@@ -44,7 +44,7 @@ async def count_rests(monkeypatch, computing: float) -> int:
     return count
 
 
-async def test_a_pause_is_short_where_nobody_else_has_anything_to_do(monkeypatch):
+async def test_a_pause_is_short_where_no_other_task_is_ready(monkeypatch):
     monkeypatch.setattr(yield_budget, "QUIET", 0.1)  # however slow the machine
     assert await count_rests(monkeypatch, 0) == 0
 

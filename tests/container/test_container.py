@@ -58,7 +58,7 @@ def test_a_container_without_settings_reads_the_environment(monkeypatch):
     assert Container().store().ttl == 0.5
 
 
-def test_the_store_is_one_and_the_explorer_is_made_for_each_user():
+def test_the_store_is_one_and_the_explorer_is_created_for_each_user():
     container = Container(settings=Settings())
     assert container.store() is container.store()
     assert container.explorer() is not container.explorer()
@@ -134,7 +134,7 @@ def test_what_is_not_used_is_dropped_as_the_settings_say(kind, tmp_path):
     store.close()
 
 
-def test_redis_is_told_by_its_own_means_to_drop_what_is_not_used():
+def test_redis_is_asked_by_its_own_means_to_drop_what_is_not_used():
     settings = Settings(object_store_backend="redis", redis_url="redis://nowhere", object_store_max_idle=60)
     with pytest.raises(SettingsError, match="maxmemory-policy allkeys-lru"):
         Container(settings=settings).store()

@@ -158,7 +158,7 @@ async def test_a_platform_that_is_not_there_is_named(platform):
             await pipelines(client).create("new", QUERY_YAML)
 
 
-async def test_a_wrong_key_is_told_apart(api_url, caplog):
+async def test_a_wrong_key_is_distinguished(api_url, caplog):
     with caplog.at_level(logging.DEBUG, "coatcheck"):
         async with DeepsetClient("not-a-key", base_url=api_url, retries=FAST_RETRIES) as client:
             with pytest.raises(NotAuthorized) as caught:
@@ -167,7 +167,7 @@ async def test_a_wrong_key_is_told_apart(api_url, caplog):
     assert "not-a-key" not in caplog.text + str(caught.value) + repr(client)
 
 
-async def test_what_does_not_exist_is_told_apart(client):
+async def test_what_does_not_exist_is_distinguished(client):
     with pytest.raises(NotFound, match="Workspace 'nowhere' not found") as caught:
         await client.workspace("nowhere").pipelines.list()
     assert (caught.value.method, caught.value.path) == ("GET", "v1/workspaces/nowhere/pipelines")
@@ -328,7 +328,7 @@ async def test_a_deployment_is_waited_for(client, platform):
     assert seen[-1] == "DEPLOYED"
 
 
-async def test_a_deployment_that_fails_or_takes_too_long_is_told(client, platform):
+async def test_a_deployment_that_fails_or_takes_too_long_is_reported(client, platform):
     platform.state.deploy_seconds = 1000
     await pipelines(client).deploy(PIPELINE)
     with pytest.raises(PlatformTimeout, match="DEPLOYMENT_IN_PROGRESS"):

@@ -34,7 +34,7 @@ def test_tools_are_listed_one_a_line_without_a_key(serve):
         (["--worksapce", "x"], {"DEEPSET_API_KEY": "s3cret"}, "Did you mean --workspace"),
     ],
 )
-def test_settings_that_do_not_fit_are_told_without_traceback_or_secret(serve, flags, variables, expected):
+def test_settings_that_do_not_fit_are_reported_without_traceback_or_secret(serve, flags, variables, expected):
     done = serve(*flags, **variables)
     assert done.returncode in {1, 2}
     assert expected in " ".join(done.stderr.replace("│", " ").split())

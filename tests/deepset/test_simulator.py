@@ -71,7 +71,7 @@ async def test_the_command_takes_keys_and_faults_and_more_faults_while_it_runs(t
         (["--faults", "nonsense"], "word without '='"),
     ],
 )
-def test_flags_that_do_not_fit_are_told_without_a_traceback(command, flags, expected):
+def test_flags_that_do_not_fit_are_reported_without_a_traceback(command, flags, expected):
     done = command("deepset", "simulate", *flags)
     assert done.returncode in {1, 2}
     assert expected in " ".join(done.stderr.split())
@@ -79,7 +79,7 @@ def test_flags_that_do_not_fit_are_told_without_a_traceback(command, flags, expe
 
 
 @pytest.mark.parametrize("rule", ["status=abc", "nonsense", "status='503", "stauts=500", "delay=-1"])
-def test_a_fault_that_cannot_be_read_is_told_with_the_keys_that_there_are(rule):
+def test_a_fault_that_cannot_be_read_is_reported_with_the_keys_that_there_are(rule):
     with pytest.raises(SettingsError, match="retry_after"):
         FaultRule.parse(rule)
 

@@ -78,14 +78,14 @@ async def test_a_bad_key_is_for_the_user_to_repair(api_url):
     assert "wrong-key" not in said
 
 
-async def test_an_unknown_workspace_is_told_with_what_names_them(api_url):
+async def test_an_unknown_workspace_is_reported_with_what_names_them(api_url):
     async with served(host_for(settings_for(api_url, workspace="nowhere"))) as client:
         said = await error_of(client, "list_pipelines")
     assert "Workspace 'nowhere' not found (404)" in said
     assert "list_workspaces names the workspaces" in said
 
 
-async def test_on_a_fastmcp_server_a_pipeline_is_made_by_reference(api_url, platform):
+async def test_on_a_fastmcp_server_a_pipeline_is_created_by_reference(api_url, platform):
     host = host_for(settings_for(api_url))
     brought, core = host.installation(), host.coatcheck()
     server = FastMCP("fast")
@@ -140,13 +140,13 @@ async def test_tools_that_are_not_listed_are_named_nowhere(api_url):
     await host.clients().aclose()
 
 
-async def test_a_yaml_error_is_told_with_its_line(client):
+async def test_a_yaml_error_is_reported_with_its_line(client):
     result = text_of(await client.call_tool("validate_pipeline", {"yaml_configuration": "components: [\n"}))
     assert '"valid":false' in result
     assert "line 2" in result
 
 
-async def test_errors_of_a_configuration_are_told_with_their_places(client):
+async def test_errors_of_a_configuration_are_reported_with_their_places(client):
     yaml = "components:\n  a:\n    type: no.Such\n"
     result = text_of(await client.call_tool("validate_pipeline", {"yaml_configuration": yaml}))
     assert "/components/a/type" in result

@@ -105,7 +105,7 @@ def test_after_failures_in_a_row_the_store_is_left_alone(guarded, flaky):
     assert flaky.calls == 3
 
 
-def test_a_success_in_between_starts_the_count_anew(guarded, flaky):
+def test_a_success_in_between_restarts_the_count(guarded, flaky):
     for _ in range(3):
         flaky.wrong = ObjectStoreUnavailable("It is away.")
         fail(guarded, 2)

@@ -50,7 +50,7 @@ def test_the_demo_ends_well_with_every_claim_checked_and_leaves_nothing_behind(d
     assert list(folder.iterdir()) == []
 
 
-def test_the_demo_prints_plain_text_where_nobody_looks_and_progress_apart(done):
+def test_the_demo_prints_plain_text_without_a_terminal_and_progress_apart(done):
     assert "\x1b" not in done.stdout + done.stderr
     log = re.search(r"git_log max_count=2000 +([\d,]+) +([\d,]+) +([\d,]+) +([\d,]+) +([\d,]+) : 1", done.stdout)
     characters, tokens, kept, kept_tokens, ratio = (int(figure.replace(",", "")) for figure in log.groups())

@@ -205,7 +205,7 @@ def test_a_large_result_that_cannot_be_kept_is_previewed_and_says_so(sandbox):
         assert "content-type" in shown
 
 
-def test_somebody_elses_object_reads_as_missing_everywhere(sandbox):
+def test_another_users_object_reads_as_missing_everywhere(sandbox):
     current = "alice"
     store = ObjectStore(InMemoryBackend(), namespace=lambda: current)
     explorer = Explorer(store, sandbox=sandbox)

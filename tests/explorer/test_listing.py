@@ -152,7 +152,7 @@ def test_a_new_value_that_is_previewed_is_listed_so_too(explorer: Explorer) -> N
     assert explorer.store.metadata(made).about == "array of 3,000 items {id, name}"
 
 
-def test_a_store_that_is_away_is_told_of_and_the_value_is_shown(sandbox: Sandbox) -> None:
+def test_a_store_that_is_away_is_reported_and_the_value_is_shown(sandbox: Sandbox) -> None:
     class UnavailableBackend(InMemoryBackend):
         def set(self, *_: Any) -> None:
             raise ObjectStoreUnavailable("It is away.")
@@ -212,7 +212,7 @@ def test_words_of_a_value_stay_within_quotes_on_its_line(explorer: Explorer, val
     assert "5 bytes" not in outside.replace(",", "").split()
 
 
-def test_what_somebody_wrote_into_the_store_stays_one_short_line(explorer: Explorer) -> None:
+def test_what_another_program_wrote_into_the_store_stays_one_short_line(explorer: Explorer) -> None:
     metadata = Metadata("json", 4, "null", created=1.0)
     line = json.dumps({**metadata.to_dict(), "about": FORGED + "z" * 400})
     explorer.store.backend.set("obj_planted", line.encode() + b"\nnull", None)

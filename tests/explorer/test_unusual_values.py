@@ -132,7 +132,7 @@ def test_jq_says_that_it_rounds_whatever_comes_out(explorer, filter_):
         (".rows as [$a, $b] | $a == $b", True),
     ],
 )
-def test_rounding_is_told_where_a_long_integer_takes_part(explorer, filter_, is_told):
+def test_rounding_is_reported_where_a_long_integer_takes_part(explorer, filter_, is_told):
     rows = [{"id": 1234567890123456789 + n, "n": n, "name": f"1234567890123456{n}"} for n in range(3)]
     object_id = explorer.store.put({"rows": rows})
     assert ("53 bits" in explorer.query(object_id, filter_)) == is_told

@@ -57,7 +57,7 @@ def test_the_new_server_is_formatted_as_its_neighbours_are(tmp_path, text, expec
     assert path.read_text() == expected
 
 
-def test_a_file_that_is_not_there_is_made_for_its_owner_alone(tmp_path):
+def test_a_file_that_is_not_there_is_created_for_its_owner_alone(tmp_path):
     done = run("add", "cursor", "git", "--yes", "--env", "MINE=b", "--", "uvx", "mcp-server-git", home=tmp_path)
     assert done.returncode == 0, done.stderr
     path = tmp_path / ".cursor" / "mcp.json"

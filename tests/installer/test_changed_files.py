@@ -31,7 +31,7 @@ def test_what_a_person_changed_since_install_stays_when_coatcheck_goes(sample):
     assert "those changes stay" in said[0]
 
 
-def test_a_file_that_the_client_wrote_anew_gets_its_servers_back(sample):
+def test_a_file_that_the_client_rewrote_gets_its_servers_back(sample):
     for name in ("claude-desktop", "claude-code"):
         place = sample(name)
         original = json.loads(place.path.read_text())
@@ -84,7 +84,7 @@ def test_a_second_install_after_a_change_keeps_the_older_backup_beside_the_new_o
     assert place.path.read_bytes() == original.replace(b"Ctrl+Space", b"Alt+Space")
 
 
-def test_a_server_that_was_wrapped_by_hand_before_stays_so(tmp_path):
+def test_a_server_that_was_wrapped_manually_before_stays_so(tmp_path):
     path = tmp_path / "mcp.json"
     path.write_text(
         '{"mcpServers": {"a": {"command": "coatcheck", "args": ["wrap", "--", "x"]},'
@@ -187,7 +187,7 @@ def test_a_file_that_changes_while_a_person_thinks_is_not_written_over(sample):
     assert contents(place.path.parent) == {place.path.name: now}
 
 
-def test_a_file_that_is_deleted_while_a_person_thinks_is_not_made_again(sample):
+def test_a_file_that_is_deleted_while_a_person_thinks_is_not_created_again(sample):
     place = sample("cursor")
     plan = plan_install(place, LAUNCHER)
     place.path.unlink()
@@ -223,7 +223,7 @@ def test_a_folder_that_cannot_be_written_leaves_the_file_as_it_is(sample, monkey
     assert contents(place.path.parent) == before
 
 
-def test_a_server_that_is_not_there_is_told_with_those_that_are(sample):
+def test_a_server_that_is_not_there_is_reported_with_those_that_are(sample):
     with pytest.raises(SettingsError, match=r'no server "gti"; there are: bare, filesystem, git, github'):
         plan_install(sample("claude-desktop"), LAUNCHER, ["gti"])
 
@@ -249,7 +249,7 @@ def test_a_launcher_of_several_words_comes_and_goes_too(client_name, sample):
         ('"uvx"', '"uvy"'),
     ],
 )
-def test_a_new_text_that_says_anything_else_than_the_old_is_told_apart(sample, old, new):
+def test_a_new_text_that_says_anything_else_than_the_old_is_distinguished(sample, old, new):
     place = sample("claude-desktop")
     text = place.path.read_text()
     wrapped = wrap_text(text, place.client).text

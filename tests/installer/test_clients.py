@@ -45,7 +45,7 @@ def test_variables_move_the_files(client, platform, variable, path):
     assert user_file(CLIENTS[client], platform=platform, home=Path("/home/z"), environment=environment) == Path(path)
 
 
-def test_clients_are_found_by_their_names_and_others_are_told(monkeypatch):
+def test_clients_are_found_by_their_names_and_others_are_reported(monkeypatch):
     assert find_client("Claude Desktop") is CLIENTS["claude-desktop"]
     assert find_client("gemini_cli") is CLIENTS["gemini-cli"]
     aliases = {"claude": "claude-code", "VS Code": "vscode", "gemini": "gemini-cli", "codex-cli": "codex"}

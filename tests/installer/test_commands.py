@@ -65,7 +65,7 @@ def test_without_an_answer_nothing_is_said_to_be_done(sample, tmp_path):
     assert contents(tmp_path) == before
 
 
-def test_a_client_without_a_file_is_told_how_to_add_a_server(tmp_path):
+def test_a_client_without_a_file_learns_how_to_add_a_server(tmp_path):
     done = run("install", "claude-desktop", "--dry-run", home=tmp_path)
     assert done.returncode == 1
     assert "`coatcheck add claude-desktop NAME -- COMMAND`" in done.stderr
@@ -128,7 +128,7 @@ def test_nothing_happens_without_a_yes(sample, tmp_path):
     assert contents(tmp_path) == before
 
 
-def test_a_malformed_file_is_told_in_one_line(tmp_path):
+def test_a_malformed_file_is_reported_in_one_line(tmp_path):
     (tmp_path / ".cursor").mkdir()
     (tmp_path / ".cursor" / "mcp.json").write_text('{"mcpServers": {"a": }}')
     done = run("install", "cursor", "--yes", home=tmp_path)
@@ -137,7 +137,7 @@ def test_a_malformed_file_is_told_in_one_line(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-def test_status_tells_of_every_client_and_the_project_in_the_folder(tmp_path):
+def test_status_lists_every_client_and_the_project_in_the_folder(tmp_path):
     project = tmp_path / "shop"
     project.mkdir()
     (tmp_path / ".codex").mkdir()

@@ -64,7 +64,7 @@ def test_with_a_shared_store_every_server_keeps_its_objects_in_the_users_file(cl
     assert all(state.shares_store for state in wrapped)
 
 
-def test_a_server_that_is_wrapped_without_the_shared_store_is_told_how_to_get_it(sample):
+def test_a_server_that_is_wrapped_without_the_shared_store_learns_how_to_get_it(sample):
     place = sample("cursor")
     install(place)
     plan, _ = install(place, shared_store=True)
@@ -171,7 +171,7 @@ def test_the_older_transport_is_asked_for_where_the_client_would_use_it(sample):
         ("gemini-cli", "adc", "signs in to it"),
     ],
 )
-def test_a_server_that_cannot_be_wrapped_stays_as_it_is_and_is_told(sample, client, server, reason):
+def test_a_server_that_cannot_be_wrapped_stays_as_it_is_and_is_reported(sample, client, server, reason):
     place = sample(client)
     before = next(
         entry.node.value()

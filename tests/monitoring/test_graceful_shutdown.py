@@ -137,7 +137,7 @@ async def test_a_second_signal_ends_it_at_once(kind, tmp_path):
             tasks.cancel_scope.cancel()
 
 
-def test_an_idle_server_ends_at_once_and_an_interrupt_is_told_as_one(tmp_path):
+def test_an_idle_server_ends_at_once_and_an_interrupt_is_reported_as_one(tmp_path):
     with served("serve", tmp_path) as server, httpx2.Client() as client:
         client.get(server.base + "/healthz")  # a connection that stays open
         server.process.send_signal(signal.SIGINT)

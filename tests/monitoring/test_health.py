@@ -31,7 +31,7 @@ async def ask(application, path: str, method: str = "GET") -> httpx2.Response:
         return await client.request(method, path)
 
 
-def test_a_server_is_alive_and_ready_without_a_token_and_tells_nothing_else(protected):
+def test_a_server_is_alive_and_ready_without_a_token_and_reveals_nothing_else(protected):
     assert httpx2.get(protected.mcp, timeout=10).status_code == 401
     alive, ready = protected.get("/healthz"), protected.get("/readyz")
     assert (alive.status_code, alive.text) == (200, "alive\n")
@@ -78,7 +78,7 @@ async def test_a_store_that_hangs_is_asked_once_however_many_want_to_know():
     assert backend.asked == 1
 
 
-async def test_an_answer_that_comes_when_nobody_waits_any_more_is_no_fault_of_the_loop():
+async def test_an_answer_that_comes_after_its_caller_has_left_is_no_fault_of_the_loop():
     class LateBackend(InMemoryBackend):
         def __init__(self) -> None:
             super().__init__()

@@ -80,7 +80,7 @@ def test_another_format_is_wrong_usage(monkeypatch, capsys):
     assert "'text', 'json'" in capsys.readouterr().err
 
 
-def test_warnings_and_what_nobody_caught_are_objects_too():
+def test_warnings_and_uncaught_errors_are_objects_too():
     program = (
         "import warnings; from coatcheck.cli.logs import configure_logging\n"
         "configure_logging('json', verbose=False)\n"

@@ -210,7 +210,7 @@ async def test_work_that_the_sandbox_stops_is_counted():
     assert value_of(metrics.exposition().decode(), "coatcheck_sandbox_stopped_total", reason="timeout") == 1
 
 
-def test_nothing_is_counted_and_nothing_imported_before_somebody_asks():
+def test_nothing_is_counted_and_nothing_imported_before_it_is_requested():
     program = (
         # dependency-injector imports FastAPI where that is installed, and FastAPI imports OpenTelemetry.
         "import sys; sys.modules['fastapi'] = None\n"

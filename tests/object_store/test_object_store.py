@@ -61,7 +61,7 @@ async def test_the_twins_for_the_event_loop_see_the_same_objects(store):
     await store.aclose()
 
 
-def test_a_stored_none_is_told_apart_from_nothing(store):
+def test_a_stored_none_is_distinguished_from_nothing(store):
     object_id = store.put(None)
     assert store.get(object_id) is None
     assert store.fetch(object_id) is None
@@ -133,7 +133,7 @@ async def test_listing_shows_the_callers_objects_newest_first(backend, request):
     await store.aclose()
 
 
-def test_a_caller_who_may_not_list_is_told_why(backend):
+def test_a_caller_who_may_not_list_gets_the_reason(backend):
     with pytest.raises(ListingUnsupported, match="without authentication"):
         ObjectStore(backend, may_list=lambda: False).list()
 
@@ -149,7 +149,7 @@ def test_an_object_over_the_limit_is_refused_with_both_sizes(backend):
     [([1, 2, 3], "array", 3), ({"a": 1}, "object", 1), ("text", "string", 4), (5, "integer", None), ([], "array", 0)]
     + [(1.5, "number", None), (True, "boolean", None), (None, "null", None), ((1, 2), "array", 2)],
 )
-def test_metadata_tells_type_and_length(store, value, type_, length):
+def test_metadata_has_type_and_length(store, value, type_, length):
     metadata = store.metadata(store.put(value, tool="made_by"))
     assert (metadata.type, metadata.length, metadata.tool) == (type_, length, "made_by")
 
@@ -192,7 +192,7 @@ async def test_an_object_that_is_looked_at_all_the_time_is_not_the_one_that_make
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
-async def test_what_nobody_uses_is_gone_after_its_idle_time_and_what_is_used_stays(kind, tmp_path):
+async def test_what_is_not_used_is_gone_after_its_idle_time_and_what_is_used_stays(kind, tmp_path):
     now = [1_000.0]
     made = {
         "memory": lambda: InMemoryBackend(max_idle=10, clock=lambda: now[0]),

@@ -99,7 +99,7 @@ def test_a_filter_is_checked_with_the_same_advice() -> None:
     assert type(caught.value) is FilterError
 
 
-def test_a_key_asked_of_a_list_is_told_for_each_item_or_to_be_left_out() -> None:
+def test_a_key_asked_of_a_list_is_answered_for_each_item_or_to_be_left_out() -> None:
     with pytest.raises(FilterError, match=r"with string .*This is a list of 40 items: write map\(\.title\)\.$"):
         run("query", ISSUES, filter=".title")
     with pytest.raises(FilterError, match=r"list of 40 items with the keys number, title, .*: leave out \.items, or"):
@@ -157,7 +157,7 @@ def test_a_condition_in_a_path_is_answered_with_a_filter_that_works() -> None:
         (NESTED, "Result.items", ".result"),
     ],
 )
-def test_a_path_from_a_wrong_place_is_told_the_right_one(value: Any, written: str, meant: str) -> None:
+def test_a_path_from_a_wrong_place_gets_the_right_one(value: Any, written: str, meant: str) -> None:
     with pytest.raises(PathNotFound) as caught:
         run("show", value, path=written)
     found = re.search(r"Did you mean (.*)\?$", str(caught.value))
@@ -166,7 +166,7 @@ def test_a_path_from_a_wrong_place_is_told_the_right_one(value: Any, written: st
     assert run("show", value, path=meant)
 
 
-def test_an_item_of_a_text_is_told_that_lines_are_meant() -> None:
+def test_an_item_of_a_text_learns_that_lines_are_meant() -> None:
     with pytest.raises(PathNotFound, match=r"its lines are lines\[3\]"):
         run("show", TEXT, path="[3].level")
 
@@ -208,7 +208,7 @@ def test_a_line_anchor_on_a_text_of_many_lines_is_noted() -> None:
         (["n/a", "4"], "4"),
     ],
 )
-def test_a_text_that_is_no_number_for_jq_is_told_how_it_is_read(texts: list[str], given: str) -> None:
+def test_a_text_that_is_no_number_for_jq_learns_how_it_is_read(texts: list[str], given: str) -> None:
     with pytest.raises(FilterError) as caught:
         run("query", texts, filter="map(tonumber) | add")
     reading = str(caught.value).rpartition(": ")[2] if "no number: " in str(caught.value) else ""

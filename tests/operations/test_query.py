@@ -48,7 +48,7 @@ def test_large_integers_pass_through_unrounded(do, program):
     assert answer.facts["rounded"] == 0
 
 
-def test_neighbouring_large_integers_are_told_apart(do):
+def test_neighbouring_large_integers_are_distinguished(do):
     assert do("query", [LARGE, LARGE - 1], filter=f"map(select(. == {LARGE}))").text == f"[{LARGE}]"
 
 
@@ -186,7 +186,7 @@ def test_broken_characters_do_not_keep_a_filter_from_working(do):
     assert "replaced" in answer.text
 
 
-def test_a_filter_that_fails_on_a_text_is_told_what_it_works_on(do):
+def test_a_filter_that_fails_on_a_text_learns_what_it_works_on(do):
     with pytest.raises(FilterError) as failed:
         do("query", "one\ntwo\nthree", filter="map(.name)")
     assert str(failed.value).endswith(
@@ -214,7 +214,7 @@ def test_digits_in_texts_and_hashes_are_no_integers_to_be_rounded(do):
         ("@obj_7.items", 'with: {"b": "@obj_2"} makes $b'),
     ],
 )
-def test_a_filter_written_as_a_path_is_told_the_right_form(do, program, said):
+def test_a_filter_written_as_a_path_gets_the_right_form(do, program, said):
     with pytest.raises(FilterError) as refused:
         do("query", {"items": [1]}, filter=program)
     assert said in str(refused.value)
@@ -232,6 +232,6 @@ def test_a_filter_that_gives_nothing_names_the_key_that_is_not_there(do, program
 @pytest.mark.parametrize(
     "program", [".items | map(select(.name == 1))", ".items | map({n: .none}) | map(.n)", "null", "[.items[].none | 3]"]
 )
-def test_a_key_that_is_there_or_made_by_the_filter_is_not_called_missing(do, program):
+def test_a_key_that_is_there_or_created_by_the_filter_is_not_called_missing(do, program):
     text = do("query", {"items": [{"name": "a", "none": None}]}, filter=program).text
     assert "There is no key" not in text

@@ -25,7 +25,7 @@ def preview(value: Any, limit: int = 4000, reference: str = "@obj_1") -> str:
     return render(value, Subject(reference, 891_679, 3600, "list_issues"), limit).text
 
 
-def test_a_list_of_records_is_told_by_type_length_size_shape_samples_and_next_steps() -> None:
+def test_a_list_of_records_is_described_by_type_length_size_shape_samples_and_next_steps() -> None:
     assert preview(ISSUES).splitlines() == [
         "@obj_1: array of 5,000 items, 891,679 characters (~244,170 tokens), from list_issues, kept for 60 minutes",
         "Shape (from 20 of 5,000 items):",
@@ -102,7 +102,7 @@ def test_with_little_room_the_reference_stays_longest(limit: int, expected: str)
     assert preview(ISSUES, limit) == expected
 
 
-def test_with_some_room_all_field_names_are_told_before_any_sample() -> None:
+def test_with_some_room_all_field_names_are_reported_before_any_sample() -> None:
     text = preview(ISSUES, 260)
     assert "{id, title, state, author, labels, body?}" in text
     assert 'object_store_slice(object_id="@obj_1", start=1, end=7)' in text

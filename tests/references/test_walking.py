@@ -25,7 +25,7 @@ def parts(value: Any, path: Path = Path()) -> Iterator[tuple[Path, Any]]:  # noq
 
 
 @given(json_values)
-def test_any_path_made_from_a_value_leads_to_its_part(value):
+def test_any_path_built_from_a_value_leads_to_its_part(value):
     for path, part in parts(value):
         assert walk(value, path) is part
         assert walk(value, parse_path(str(path))) is part

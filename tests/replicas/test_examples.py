@@ -119,7 +119,7 @@ def test_what_kubernetes_selects_is_what_it_runs():
     assert mounted == {each["name"] for each in POD["volumes"]}
 
 
-def test_nobody_is_killed_while_it_answers_calls_in_flight():
+def test_no_process_is_killed_while_it_answers_calls_in_flight():
     waits = {place: seconds(given["COATCHECK_SHUTDOWN_TIMEOUT"]) for place, given in VARIABLES.items()}
     assert seconds(re.search(r"TimeoutStopSec=(\d+)", UNIT)[1]) > waits["systemd"]
     before = seconds(CONTAINER["lifecycle"]["preStop"]["exec"]["command"][1])

@@ -61,7 +61,7 @@ async def sdk_client(url: str, mode: str):
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
-async def test_a_reference_made_at_one_replica_is_used_at_all(deployment, kind, mode):
+async def test_a_reference_created_at_one_replica_is_used_at_all(deployment, kind, mode):
     (tool, arguments), expected = kind.make(1)
     with anyio.fail_after(60):
         async with sdk_client(deployment.url, mode) as (client, answered_by):
@@ -87,7 +87,7 @@ async def test_users_stay_apart_over_replicas(deployment, kind, version):
             assert reference in await ann.call("object_store_list", {})
 
 
-async def test_nobody_comes_in_without_a_token_or_by_another_name(deployment):
+async def test_no_caller_is_admitted_without_a_token_or_by_another_name(deployment):
     async with Caller(deployment.url) as stranger:
         with pytest.raises(CallFailed, match="HTTP 401"):
             await stranger.call("object_store_list", {})
@@ -163,7 +163,7 @@ async def test_nothing_is_lost_when_a_replica_is_killed_under_load(deployment, k
         await restart_replica(replica)
 
 
-async def test_a_replica_that_is_told_to_end_is_not_missed(deployment, kind):
+async def test_a_replica_that_is_asked_to_end_is_not_missed(deployment, kind):
     load, replica = Load(deployment.url, kind), deployment.replicas[1]
     with anyio.fail_after(120):
         async with load.running(clients=4):

@@ -300,7 +300,7 @@ async def test_on_an_event_loop_callers_wait_without_holding_it_or_each_other(sa
 
 
 @pytest.mark.anyio
-async def test_a_cancelled_call_does_not_keep_its_namespace_waiting_for_ever(sandbox, stored):
+async def test_a_cancelled_call_does_not_keep_its_namespace_waiting_forever(sandbox, stored):
     args = {"key": "k", "namespace": "n", "load": stored({"a": 1})}
     await sandbox.arun("query", ARGS | {"filter": "."}, **args)
     task = asyncio.create_task(sandbox.arun("query", ARGS | {"filter": "last(range(1e12))"}, **args))

@@ -45,7 +45,7 @@ def signed(provider, tmp_path) -> JwtVerifier:
     return JwtVerifier.open(str(provider.publish(tmp_path / "jwks.json")), issuer=ISSUER, audience=AUDIENCE)
 
 
-async def test_a_token_of_the_list_is_its_owners_and_every_other_is_nobodys(token_file):
+async def test_a_token_of_the_list_is_its_owners_and_every_other_identifies_no_user(token_file):
     listed = TokenList.load(token_file)
     for name, token in TOKENS.items():
         assert (await listed.verify_token(token)).subject == name
@@ -82,7 +82,7 @@ async def test_a_list_may_be_toml_with_several_tokens_for_a_name(tmp_path):
         ("tokens.toml", "[tokens]\nalice = 'tok-alice-5fkq'\n", "has no hash for alice"),
     ],
 )
-def test_a_list_that_does_not_work_is_told_without_showing_a_token(tmp_path, name, text, expected):
+def test_a_list_that_does_not_work_is_reported_without_showing_a_token(tmp_path, name, text, expected):
     path = tmp_path / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(SettingsError, match=expected) as raised:
@@ -121,7 +121,7 @@ async def test_clocks_may_differ_a_little(signed, provider):
     assert found.expires_at >= now
 
 
-async def test_a_signed_token_that_is_not_right_in_every_way_is_nobodys(signed, provider, caplog):
+async def test_a_signed_token_that_is_not_right_in_every_way_identifies_no_user(signed, provider, caplog):
     caplog.set_level(logging.DEBUG, "coatcheck")
     other, now = IdentityProvider(), int(time.time())
     good = provider.token("alice")
@@ -192,7 +192,7 @@ async def test_a_key_is_used_for_the_signatures_that_it_says_it_is_for(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"keys": []}', '{"keys": 5}', '{"keys": [7]}', "[" * 100_000])
-def test_a_file_without_keys_is_told_clearly(tmp_path, text):
+def test_a_file_without_keys_is_reported_clearly(tmp_path, text):
     path = tmp_path / "jwks.json"
     path.write_text(text)
     with pytest.raises(SettingsError, match="cannot be used"):
@@ -204,7 +204,7 @@ def test_a_file_without_keys_is_told_clearly(tmp_path, text):
 @pytest.mark.parametrize(
     "url", ["http://keys.example/jwks?secret=hunter2", "ftp://keys.example/x", "file:///etc/passwd"]
 )
-def test_keys_are_not_fetched_where_somebody_could_stand_between(url):
+def test_keys_are_not_fetched_where_others_could_intercept_them(url):
     with pytest.raises(SettingsError, match="https") as raised:
         JwtVerifier.open(url, issuer=ISSUER, audience=AUDIENCE)
     assert "hunter2" not in str(raised.value)
@@ -293,7 +293,7 @@ async def test_many_callers_at_once_fetch_the_keys_once():
         (404, {}, ""),
     ],
 )
-async def test_an_answer_that_holds_no_keys_lets_nobody_in(answer, provider):
+async def test_an_answer_that_holds_no_keys_admits_no_caller(answer, provider):
     with published(lambda _number: answer) as (url, asked):
         signed = JwtVerifier.open(url, issuer=ISSUER, audience=AUDIENCE)
         assert await signed.verify_token(provider.token("alice")) is None
@@ -332,7 +332,7 @@ async def test_keys_that_cannot_be_had_are_not_asked_for_at_every_call(provider)
         ({"verifier": "json:decoder"}, "is no verifier"),
     ],
 )
-def test_flags_that_do_not_go_together_are_told(given, expected):
+def test_flags_that_do_not_go_together_are_reported(given, expected):
     with pytest.raises(SettingsError, match=expected):
         open_authentication(**given)
 

@@ -191,7 +191,7 @@ async def test_a_token_that_is_not_accepted_reaches_no_tool(container, kind, wra
         assert metadata.json()["authorization_servers"] == [ISSUER]
 
 
-async def test_a_session_id_of_somebody_else_gives_nothing(container, authentication, provider):
+async def test_a_session_id_of_another_user_gives_nothing(container, authentication, provider):
     """With one client and no subject the SDK cannot tell two users of a session apart; the token still does."""
     import httpx2
 
@@ -351,7 +351,7 @@ async def test_an_id_that_is_none_leads_out_of_no_namespace(container, name):
     await store.aclose()
 
 
-async def test_without_authentication_nobody_waits_for_a_strangers_filter():
+async def test_without_authentication_no_caller_waits_for_anothers_filter():
     container = Container(settings=Settings(sandbox_timeout=1))
     explorer = container.explorer()
     with container.tenancy().enter(Caller(CallerKind.ANONYMOUS)):

@@ -173,7 +173,7 @@ def test_no_command_says_it(guarded, flags, reachable, tmp_path):
         assert CANARY not in done.stdout + done.stderr
 
 
-def test_a_broken_settings_file_is_told_without_its_lines(tmp_path):
+def test_a_broken_settings_file_is_reported_without_its_lines(tmp_path):
     config = tmp_path / "settings.toml"
     config.write_text(f'redis_url = "redis://:{CANARY}@h\n')
     with pytest.raises(CoatcheckError) as raised:

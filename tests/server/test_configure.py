@@ -102,7 +102,7 @@ async def test_what_does_not_fit_is_refused_before_anything_is_registered(argume
     assert await names(server) == set()
 
 
-async def test_a_server_of_another_kind_is_told_what_to_do():
+async def test_a_server_of_another_kind_learns_what_to_do():
     with pytest.raises(SettingsError, match=r"not mcp\.server\.lowlevel\.server\.Server\. For FastMCP: register_tools"):
         configure_mcp_server(Server("low"))
 

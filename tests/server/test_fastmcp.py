@@ -391,7 +391,7 @@ async def test_below_a_namespace_the_outer_server_alone_has_object_tools(contain
     assert len(container.store().list()) == 1
 
 
-async def test_expected_failures_are_told_although_details_are_hidden_and_leave_no_traceback(container, caplog):
+async def test_expected_failures_are_reported_although_details_are_hidden_and_leave_no_traceback(container, caplog):
     server: FastMCP[Any] = FastMCP("hiding", mask_error_details=True)
 
     def find(name: str) -> str:
@@ -491,7 +491,7 @@ def test_a_server_is_attached_once_and_keeps_its_names(container):
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_client_is_told_of_references(mode: Any) -> None:
+async def test_a_client_learns_of_references(mode: Any) -> None:
     server: FastMCP[Any] = FastMCP("somebody's", instructions="Be kind.")
     attach(server, Container(settings=Settings()))
     async with Client(server, mode=mode) as client:

@@ -146,7 +146,7 @@ LOG = (
 )
 
 
-def test_a_log_is_told_by_its_time_its_levels_and_its_messages():
+def test_a_log_is_described_by_its_time_its_levels_and_its_messages():
     assert recognise(LOG) == "log lines"
     assert write_log(read_log(LOG), 900).split("\n") == [
         "From 2026-03-02 08:00:00 to 2026-03-02 09:00:00. 2 ERROR, 1 WARNING, 30 INFO.",
@@ -187,7 +187,7 @@ PLAIN_GIT_LOG = "".join(
 
 
 @pytest.mark.parametrize(("text", "line"), [(GIT_LOG, 7), (PLAIN_GIT_LOG, 8)])
-def test_a_git_log_is_told_by_its_commits(text: str, line: int):
+def test_a_git_log_is_described_by_its_commits(text: str, line: int):
     assert recognise(text) == "a git log"
     summary = summarise(text, "a git log", 900).text.split("\n")
     assert summary[0] == "9 commits:"
@@ -209,7 +209,7 @@ SYSLOG = (
 )
 
 
-def test_a_log_without_levels_is_told_by_the_words_that_tell_of_trouble():
+def test_a_log_without_levels_is_described_by_the_words_of_trouble():
     assert recognise(SYSLOG) == "log lines"
     summary = summarise(SYSLOG, "log lines", 900)
     assert summary.text.split("\n") == [

@@ -137,7 +137,7 @@ def test_no_text_makes_the_parsers_of_lines_fail(text: str) -> None:
     assert found is None or isinstance(found.value, (list, dict))
 
 
-def test_a_very_long_log_of_requests_stays_a_text_that_is_told_as_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_very_long_log_of_requests_stays_a_text_that_is_reported_as_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
     assert opened(REQUESTS)[0]
     monkeypatch.setattr("coatcheck.explorer.texts.opening.MOST_OF_LINES", 100)
     assert opened(REQUESTS * 9) == ("", None)

@@ -57,7 +57,7 @@ def test_a_message_that_is_worked_with_is_freed_after_that(record_frees):
     assert changes[-1] == 0
 
 
-def test_a_message_that_nobody_works_with_is_freed_at_once(record_frees):
+def test_a_message_that_is_no_longer_used_is_freed_at_once(record_frees):
     taken = []
 
     async def scenario():

@@ -349,7 +349,7 @@ async def test_a_cancelled_call_is_cancelled_at_the_server(tmp_path, mode):
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_server_that_dies_is_told_of_and_the_next_client_gets_a_new_one(mode):
+async def test_a_server_that_dies_is_reported_and_the_next_client_gets_a_new_one(mode):
     with wrapped_over_http(*COMMAND) as (_, url, _said), anyio.fail_after(60):
         async with Client(url, mode=mode) as client:
             with pytest.raises(MCPError, match="exit code 3"):
@@ -359,7 +359,7 @@ async def test_a_server_that_dies_is_told_of_and_the_next_client_gets_a_new_one(
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_no_process_is_left_when_it_is_told_to_end(mode):
+async def test_no_process_is_left_when_it_is_asked_to_end(mode):
     with wrapped_over_http(*COMMAND) as (proxy, url, _said), anyio.fail_after(60):
         async with httpx2.AsyncClient(timeout=30) as http:
             # A client that stays: nobody ends its session in an orderly way.

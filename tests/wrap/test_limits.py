@@ -55,7 +55,7 @@ async def test_limits_in_tokens_are_four_characters_each():
 
 
 @pytest.mark.parametrize(("flags", "budget"), [([], 16_000), (["--round-limit", "6000"], 6_000)])
-async def test_results_of_calls_made_at_once_stay_within_a_common_budget(flags, budget):
+async def test_results_of_calls_made_concurrently_stay_within_a_common_budget(flags, budget):
     seen = []
 
     async def call(client) -> None:
@@ -141,7 +141,7 @@ async def test_object_tools_that_are_left_out_are_named_nowhere():
     assert not [text for text in read if re.search(r"object_store_|kept_(get|slice|grep|sed|put|delete)|_filter", text)]
 
 
-async def test_a_handshake_tells_what_settings_say_wherever_they_stand(tmp_path):
+async def test_a_handshake_reports_what_settings_say_wherever_they_stand(tmp_path):
     async def call_text(*flags, **variables):
         async with Client(wrap_on_stdio(*flags, *COMMAND, **variables)) as client:
             return client.instructions.partition("\n\n")[2]

@@ -124,7 +124,7 @@ def test_a_server_that_does_not_read_makes_the_client_wait(tmp_path, way):
 
 
 @pytest.mark.parametrize("way", ["command", "gateway", "url"])
-def test_one_long_message_to_a_server_that_does_not_read_holds_up_nobody_else(tmp_path, way):
+def test_one_long_message_to_a_server_that_does_not_read_holds_up_no_other_call(tmp_path, way):
     with wrapped_over_http("--", *OWN_SPECIAL, wrap=OWN_WRAP) if way == "url" else contextlib.nullcontext() as served:
         ways = {"command": ["--", *OWN_SPECIAL], "gateway": gateway(tmp_path)}
         with Slow(*(["--url", served[1]] if way == "url" else ways[way])) as client:

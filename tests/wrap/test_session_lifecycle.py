@@ -97,7 +97,7 @@ def test_a_server_that_does_not_start_gives_one_line_with_its_own_words(connect)
     assert "no such database: orders.db" in said[0]
 
 
-def test_a_server_that_does_not_start_is_told_of_although_nobody_waits_for_it(connect):
+def test_a_server_that_does_not_start_is_reported_even_without_waiting_calls(connect):
     client = connect("broken")
     assert client.close() == 3
     assert "no such database: orders.db" in client.stderr.splitlines()[-1]

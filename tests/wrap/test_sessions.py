@@ -83,7 +83,7 @@ async def test_with_authentication_it_is_the_identity_that_counts(tmp_path):
         ("2001:db8::1", "2001:db8:0:1::1", False),
     ],
 )
-def test_who_is_one_caller_is_told_from_the_address(one, other, same):
+def test_who_is_one_caller_is_identified_by_the_address(one, other, same):
     assert (sessions._client_network({"client": (one, 1)}) == sessions._client_network({"client": (other, 2)})) == same
 
 

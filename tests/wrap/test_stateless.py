@@ -130,7 +130,7 @@ async def test_what_only_a_session_could_do_is_refused_in_words(url):
         assert "without sessions (--stateless)" in refused.json()["error"]["message"]
 
 
-async def test_what_is_no_request_is_told_from_what_needs_no_answer(url):
+async def test_what_is_no_request_is_distinguished_from_what_needs_no_answer(url):
     async with httpx2.AsyncClient(timeout=30, headers=HEADERS) as http:
         ready = await http.post(url, json={"jsonrpc": "2.0", "method": "notifications/initialized"})
         assert ready.status_code == 202
@@ -155,7 +155,7 @@ async def test_the_answers_of_clients_that_ask_under_the_same_id_are_not_mixed_u
     assert found == {size: str(size) for size in range(1, 20)}
 
 
-async def test_a_server_that_dies_is_told_of_and_started_again():
+async def test_a_server_that_dies_is_reported_and_started_again():
     with wrapped_over_http(*COMMAND) as (_, url, _said), anyio.fail_after(60):
         async with Client(url, mode="legacy") as client:
             with pytest.raises(MCPError, match="exit code 3"):
@@ -171,7 +171,7 @@ async def test_a_server_of_the_older_revisions_serves_clients_that_know_both():
             assert "echo" in {tool.name for tool in (await client.list_tools()).tools}
 
 
-async def test_a_server_that_cannot_start_is_told_of():
+async def test_a_server_that_cannot_start_is_reported():
     with wrapped_over_http("--stateless", "--", FEATURES[0], "-c", "raise SystemExit('no disk')") as (_, url, _said):
         for method in ("initialize", "tools/list"):
             answer = await ask(url, method)
@@ -186,7 +186,7 @@ def test_over_stdio_there_is_nothing_to_be_stateless_about(command):
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_large_call_that_takes_long_keeps_nobody_waiting(feature_url, mode, tmp_path):
+async def test_a_large_call_that_takes_long_keeps_no_call_waiting(feature_url, mode, tmp_path):
     with wrapped_over_http("--stateless", "--url", feature_url) as (_, url, _said), anyio.fail_after(30):
         async with Client(url, mode=mode) as one, Client(url, mode=mode) as other, anyio.create_task_group() as group:
             began = [tmp_path / "first", tmp_path / "second"]
@@ -207,7 +207,7 @@ signal.pause()
 """
 
 
-async def test_who_waits_for_a_server_that_takes_nothing_is_told_so(monkeypatch):
+async def test_who_waits_for_a_server_that_takes_nothing_gets_an_error(monkeypatch):
     monkeypatch.setattr("coatcheck.proxy.front.shared_connection.CAPACITY_TIMEOUT", 0.3)
     explorer, command = Explorer(ObjectStore(InMemoryBackend())), [sys.executable, "-c", GREETS_AND_READS_NO_MORE]
     links: list[ProcessConnection] = []

@@ -160,7 +160,7 @@ class JunkServer(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize("junk", ["null", "{}", "[1", "5"])
-async def test_a_server_that_answers_with_no_answer_keeps_nobody_waiting(junk):
+async def test_a_server_that_answers_with_no_answer_keeps_no_call_waiting(junk):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), JunkServer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
