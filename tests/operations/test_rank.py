@@ -39,7 +39,7 @@ def test_passages_are_counted_and_continued(do):
     text = "a needle here.\n\n" * 60
     first = do("rank", text, pattern="needle", most=20)
     assert first.facts == {"matches": 60, "shown": 20}
-    assert first.text.endswith("… 40 more: go on with start=20.")
+    assert first.text.endswith("… 40 more: continue with start=20.")
     rest = do("rank", text, pattern="needle", most=20, start=40).text
     assert "more:" not in rest
     assert set(first.text.split("\n")[1:-1]).isdisjoint(rest.split("\n"))

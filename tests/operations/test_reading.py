@@ -52,7 +52,7 @@ def test_following_the_advice_of_each_page_reads_everything(do, value):
         answer = do("slice", value, start=start, limit=700)
         assert len(answer.text) <= 700
         pages.append(answer)
-        following = re.search(r"go on with start=(\d+)\.$", answer.text)
+        following = re.search(r"continue with start=(\d+)\.$", answer.text)
         if not following:
             break
         assert int(following[1]) > start
@@ -78,7 +78,7 @@ def test_an_object_is_sliced_by_keys(do):
 def test_a_huge_item_is_cut_and_the_way_into_it_and_past_it_is_given(do):
     value = ["small", {"text": "x" * 50_000}, "s" + "y" * 50_000 + "e", "last"]
     first = do("slice", value, limit=600)
-    assert "go on with start=1" in first.text
+    assert "continue with start=1" in first.text
     second = do("slice", value, start=1, limit=600)
     assert 'path="[1]"' in second.text
     assert "start=2" in second.text

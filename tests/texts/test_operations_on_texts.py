@@ -82,7 +82,7 @@ def test_matches_are_counted_first_and_twenty_are_shown(explorer: Explorer) -> N
     answer = explorer.search(reference, "t3")
     assert answer.startswith("129 rows and 0 keys of")
     assert len(re.findall(r"^\[\d+\]", answer, re.MULTILINE)) == 20
-    assert answer.endswith("… 109 more: narrow the pattern or the path, or go on with start=20.")
+    assert answer.endswith("… 109 more: narrow the pattern or the path, or continue with start=20.")
     more = explorer.search(reference, "t3", limit=2, start=127)
     assert len(re.findall(r"^\[\d+\]", more, re.MULTILINE)) == 2
     assert "more:" not in more

@@ -58,7 +58,7 @@ def rank(document: Document, args: dict[str, Any]) -> Answer:
 
 
 def _omission_note(left: int, start: int) -> str:
-    return f"{ELLIPSIS} {left:,} more: go on with start={start}." if left > 0 else ""
+    return f"{ELLIPSIS} {left:,} more: continue with start={start}." if left > 0 else ""
 
 
 def _index(database: sqlite3.Connection, value: Any) -> bool:

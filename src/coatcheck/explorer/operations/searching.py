@@ -133,7 +133,7 @@ def _omission_note(shown: int, hits: Hits, keys: Hits) -> str:
         words.append(f"{ELLIPSIS} {counted(unnamed, 'more matching key')}.")
     if left > 0:
         words.append(
-            f"{ELLIPSIS} {left:,} more: narrow the pattern or the path, or go on with start={hits.skip + shown_hits}."
+            f"{ELLIPSIS} {left:,} more: narrow the pattern or the path, or continue with start={hits.skip + shown_hits}."
         )
     return " ".join(words)
 

@@ -119,7 +119,7 @@ def _rest(
     left = positions.stop - position
     verb = "does" if left == 1 else "do"
     more = counted(left, f"more {noun}")
-    remark = f"{ELLIPSIS} {more} of that range {verb} not fit: go on with start={position}{end}."
+    remark = f"{ELLIPSIS} {more} of that range {verb} not fit: continue with start={position}{end}."
     return _answer(page.finish(remark), page.count if shown is None else shown, len(positions))
 
 

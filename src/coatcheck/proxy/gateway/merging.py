@@ -73,7 +73,7 @@ def merged_instructions(upstreams: Sequence[Upstream]) -> str:
     names = ", ".join(upstream.name for upstream in upstreams)
     example = joined(upstreams[0].name if upstreams else "server", "tool")
     begin = f"Several servers are behind this one: {names}. The name of each tool begins with its server's, as in"
-    parts = [f"{begin} {example}. {SERVERS_TOOL} tells how they are."]
+    parts = [f"{begin} {example}. {SERVERS_TOOL} reports their state."]
     for upstream in upstreams:
         instructions = upstream.handshake_result.get("instructions")
         if upstream.state is not State.RUNNING:
