@@ -352,7 +352,7 @@ class ObjectStore:
     def _pack(
         self, object_id: str, encoded: Encoded, tool: str | None, media_type: str | None, about: str | None
     ) -> tuple[StoredObject, bytes]:
-        kind, size, length, created = encoded.kind, encoded.size, encoded.length, round(time.time(), 3)
+        kind, size, length, created = encoded.kind, encoded.size, encoded.length, round(time.time(), 6)
         metadata = Metadata(kind, size, encoded.type, length, created, tool, media_type, encoded.careful, about=about)
         stored = codec.pack(metadata, encoded.content)
         payload = memoryview(stored)[len(stored) - size :]

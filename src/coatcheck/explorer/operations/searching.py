@@ -132,9 +132,8 @@ def _omission_note(shown: int, hits: Hits, keys: Hits) -> str:
     if unnamed > 0:
         words.append(f"{ELLIPSIS} {counted(unnamed, 'more matching key')}.")
     if left > 0:
-        words.append(
-            f"{ELLIPSIS} {left:,} more: narrow the pattern or the path, or continue with start={hits.skip + shown_hits}."
-        )
+        start = hits.skip + shown_hits
+        words.append(f"{ELLIPSIS} {left:,} more: narrow the pattern or the path, or continue with start={start}.")
     return " ".join(words)
 
 
