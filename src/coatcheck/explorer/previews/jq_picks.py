@@ -35,6 +35,7 @@ IDENTIFYING_FIELDS = (
     "created_at",
 )
 """Field names that identify or describe a record almost everywhere."""
+_RANKS = {name: rank for rank, name in enumerate(IDENTIFYING_FIELDS)}
 _TYPE = re.compile(r"[A-Z]{1,4}|\$\w{1,40}|v|\w{0,40}[vV]alue")
 """Keys that name a value's type or are generic: ``{age: {N: "3"}}``."""
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -121,8 +122,8 @@ def is_usable(name: Any) -> bool:
 
 def identifying_fields(names: Sequence[str]) -> list[str]:
     """Order field names: identifying ones first, the others in their order."""
-    known = [name for name in IDENTIFYING_FIELDS if name in names]
-    return [*known, *(name for name in names if name not in known)]
+    known = sorted(filter(_RANKS.__contains__, names), key=_RANKS.__getitem__)
+    return [*known, *(name for name in names if name not in _RANKS)]
 
 
 def is_long_text(texts: Iterable[Any]) -> bool:
