@@ -11,10 +11,10 @@ from mcp_types import CallToolResult, TextContent
 
 from coatcheck.cli.printing import print_data, print_message
 from coatcheck.errors import CoatcheckError
+from coatcheck.explorer.previews.token_estimate import estimate_tokens
 
 SERVER = (sys.executable, "-m", "coatcheck.cli.demo_server")
 DEADLINE_SECONDS = 60.0
-CHARACTERS_PER_TOKEN = 4
 SHOWN_LINES = 12
 
 
@@ -69,7 +69,7 @@ async def _demo() -> int:
 
 
 def _size(text: str) -> str:
-    return f"{len(text):>9,} characters, ~{len(text) // CHARACTERS_PER_TOKEN:,} tokens"
+    return f"{len(text):>9,} characters, ~{estimate_tokens(text, len(text)):,} tokens"
 
 
 def _connect(command: Sequence[str]) -> Client:
