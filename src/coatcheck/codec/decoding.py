@@ -10,8 +10,6 @@ from coatcheck.codec.envelope import Metadata
 from coatcheck.codec.exact_json import load_any_integers, parse_exactly
 from coatcheck.codec.tool_results import result_value
 
-MAX_TEXT_DEPTH = 200
-
 
 def decode(metadata: Metadata, payload: bytes | memoryview) -> Any:
     """Return the value of a payload; for a tool result, the smallest lossless JSON.

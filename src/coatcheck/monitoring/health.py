@@ -27,11 +27,6 @@ class Health:
         self._ending = False
         self._pending: asyncio.Task[None] | None = None
 
-    @property
-    def is_ending(self) -> bool:
-        """Whether the server is shutting down."""
-        return self._ending
-
     def end(self) -> None:
         """Record that the server shuts down: from now on it is not ready."""
         self._ending = True

@@ -26,7 +26,6 @@ from coatcheck.store.savings import Savings
 logger = logging.getLogger(__name__)
 
 OK, MISSING, REFUSED, UNAVAILABLE, FAILED = "ok", "missing", "refused", "unavailable", "failed"
-OUTCOMES: Final = (OK, MISSING, REFUSED, UNAVAILABLE, FAILED)
 
 PUT, GET, PEEK, DELETE, LIST = "put", "get", "peek", "delete", "list"
 OPERATIONS: Final = (PUT, GET, PEEK, DELETE, LIST)

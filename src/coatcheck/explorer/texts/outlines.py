@@ -17,7 +17,6 @@ MOST_ENTRIES = 5_000
 WIDTH = 100
 """Maximum characters of an entry."""
 FEWEST_HEADINGS = 2
-MOST_SKIPPED = 4
 
 
 @dataclass(frozen=True, slots=True)

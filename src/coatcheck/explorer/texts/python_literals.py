@@ -36,9 +36,11 @@ def looks_like_python(text: str) -> bool:
     head = text[:400].lstrip()
     if head[:1] not in _ENDS or text[-100:].rstrip()[-1:] != _ENDS[head[:1]]:
         return False
-    if _START.match(head) is None or (_SINGLE.search(head) is None and _ESCAPE.search(head) is None):
+    if _START.match(head) is None:
         return False
-    return _SINGLE.search(_DOUBLE_QUOTED.sub("", head)) is not None or _ESCAPE.search(head) is not None
+    if _ESCAPE.search(head) is not None:
+        return True
+    return _SINGLE.search(head) is not None and _SINGLE.search(_DOUBLE_QUOTED.sub("", head)) is not None
 
 
 def open_python_literal(text: str) -> tuple[Any, str] | None:
