@@ -14,20 +14,14 @@ from coatcheck.codec import well_formed_value
 from coatcheck.proxy.jsonrpc import well_formed_line
 from tests.preloaded_python import PYTHON
 from tests.security.odd_server import RAW, RESULTS
-from tests.wrap.running import words, wrap_on_stdio, wrapped_over_http
+from tests.wrap.running import words, wrapped
 
 pytestmark = pytest.mark.anyio
 SERVER = [PYTHON, str(Path(__file__).with_name("odd_server.py"))]
 HALF = "\ud83d"
 
 
-WAYS = {
-    "stdio": [],
-    "gateway": [],
-    "http": [],
-    "http gateway": [],
-    "sessionless http": ["--stateless"],
-}
+WAYS = ["stdio", "gateway", "http", "http gateway", "sessionless http"]
 
 
 @pytest.fixture(scope="module", params=WAYS)
@@ -45,12 +39,8 @@ def _target(way, tmp_path_factory):
     servers = tmp_path_factory.mktemp("servers") / "mcp.json"
     servers.write_text(json.dumps({"mcpServers": {"odd": {"command": SERVER[0], "args": SERVER[1:]}}}))
     behind = ["--servers", str(servers)] if "gateway" in way else ["--", *SERVER]
-    if "http" not in way:
-        yield lambda: wrap_on_stdio(*behind)
-        return
-    with wrapped_over_http(*WAYS[way], *behind) as (_, url, said):
-        yield lambda: url
-        assert "Traceback" not in "".join(said)
+    with wrapped(way, *behind) as connect:
+        yield connect
 
 
 @contextlib.asynccontextmanager

@@ -8,8 +8,10 @@ import sys
 import threading
 from pathlib import Path
 
-from mcp import StdioServerParameters
+import anyio
+from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from mcp.shared.exceptions import MCPError
 
 from tests.ports import wait_until_listening
 from tests.preloaded_python import PYTHON
@@ -66,6 +68,43 @@ def wrap_on_stdio(*arguments: str, **environment: str):
     """A transport for a client: ``coatcheck wrap`` over stdio."""
     environment = {**os.environ, **QUIET, **environment}
     return stdio_client(StdioServerParameters(command=WRAP[0], args=[*WRAP[1:], *arguments], env=environment))
+
+
+@contextlib.contextmanager
+def wrapped(way: str, *arguments: str):
+    """What a client connects to, each time it does; without a traceback on stderr over HTTP.
+
+    Args:
+        way: ``stdio`` where it has no ``http``; ``sessionless`` HTTP has no sessions.
+        *arguments: Those of ``coatcheck wrap``.
+    """
+    if "http" not in way:
+        yield lambda: wrap_on_stdio(*arguments)
+        return
+    more = ["--stateless"] if "sessionless" in way else []
+    with wrapped_over_http(*more, *arguments) as (_, url, said):
+        yield lambda: url
+        assert "Traceback" not in "".join(said)
+
+
+@contextlib.asynccontextmanager
+async def calling(target, *, seconds: float):
+    """Connect a client; gives a function that calls a tool of the server ``odd``, alone or behind a gateway.
+
+    It returns the words of a result, or those of an error behind ``error:``, within so many seconds.
+    """
+    async with Client(target(), mode="legacy") as client:
+        names = {tool.name.removeprefix("odd__"): tool.name for tool in (await client.list_tools()).tools}
+
+        async def call(name: str) -> str:
+            try:
+                with anyio.fail_after(seconds):
+                    result = await client.call_tool(names[name.replace(" ", "_")], {})
+            except MCPError as error:
+                return f"error: {error}"
+            return f"error: {words(result)}" if result.is_error else words(result)
+
+        yield call
 
 
 def words(result) -> str:

@@ -1,6 +1,5 @@
 """A server with a tool of one of coatcheck's names: suggestions name coatcheck's tool, never the server's."""
 
-import contextlib
 import re
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from coatcheck.proxy.pending_requests import PendingRequests
 from coatcheck.proxy.tool_list_prefetch import LIST, ToolListPrefetch
 from coatcheck.settings import Settings
 from tests.preloaded_python import PYTHON
-from tests.wrap.running import WRAP, words, wrap_on_stdio, wrapped_over_http
+from tests.wrap.running import WRAP, words, wrapped
 
 pytestmark = pytest.mark.anyio
 TOOLS = [
@@ -72,12 +71,8 @@ def test_they_do_so_for_a_client_that_has_not_listed_the_tools(connect):
 
 @pytest.mark.parametrize("way", ["stdio", "http", "sessionless http"])
 async def test_they_do_so_for_a_client_that_has_listed_the_first_page(way):
-    with anyio.fail_after(60), contextlib.ExitStack() as stack:
-        target = wrap_on_stdio("--", *SERVER)
-        if way != "stdio":
-            more = ["--stateless"] if "sessionless" in way else []
-            target = stack.enter_context(wrapped_over_http(*more, "--", *SERVER))[1]
-        async with Client(target, mode="legacy") as client:
+    with anyio.fail_after(60), wrapped(way, "--", *SERVER) as connect:
+        async with Client(connect(), mode="legacy") as client:
             await client.list_tools()
             for _ in range(2):
                 called = tools_called_in(words(await client.call_tool("big", {})))

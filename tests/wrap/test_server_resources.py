@@ -1,6 +1,5 @@
 """A server's own resources under addresses like those of stored objects; it hears of no other such address."""
 
-import contextlib
 import json
 from pathlib import Path
 
@@ -15,22 +14,11 @@ from coatcheck.proxy.pending_requests import PendingRequests
 from coatcheck.proxy.server_resources import MAX_REMEMBERED, ServerResources
 from tests.preloaded_python import PYTHON
 from tests.wrap.resource_server import THEIRS
-from tests.wrap.running import WRAP, reference_in, words, wrap_on_stdio, wrapped_over_http
+from tests.wrap.running import WRAP, reference_in, words, wrapped
 
 pytestmark = pytest.mark.anyio
 SERVER = [PYTHON, str(Path(__file__).with_name("resource_server.py"))]
 OTHERS = "coatcheck://objects/obj_otherwise"
-
-
-@contextlib.contextmanager
-def target(way: str, *server: str):
-    """What a client connects to."""
-    if way == "stdio":
-        yield wrap_on_stdio("--", *SERVER, *server)
-        return
-    more = ["--stateless"] if way == "sessionless http" else []
-    with wrapped_over_http(*more, "--", *SERVER, *server) as (_, url, _said):
-        yield url
 
 
 async def asked(client: Client) -> list[str]:
@@ -40,8 +28,8 @@ async def asked(client: Client) -> list[str]:
 @pytest.mark.parametrize("what", ["listed", "template"])
 @pytest.mark.parametrize("way", ["stdio", "http", "sessionless http"])
 async def test_a_resource_that_the_server_lists_is_read_from_it(way, what):
-    with anyio.fail_after(60), target(way, what) as where:
-        async with Client(where, mode="legacy") as client:
+    with anyio.fail_after(60), wrapped(way, "--", *SERVER, what) as connect:
+        async with Client(connect(), mode="legacy") as client:
             assert (await client.read_resource(THEIRS)).contents[0].text == "the server's own"
             with pytest.raises(MCPError, match="obj_otherwise"):
                 await client.read_resource(OTHERS)
@@ -55,8 +43,8 @@ async def test_a_resource_that_the_server_lists_is_read_from_it(way, what):
 @pytest.mark.parametrize("way", ["stdio", "http"])
 async def test_the_server_is_asked_for_its_lists_once_and_only_where_an_object_is_missing(way):
     lists = ["resources/list", "resources/list", "resources/templates/list"]
-    with anyio.fail_after(60), target(way) as where:
-        async with Client(where, mode="legacy") as client:
+    with anyio.fail_after(60), wrapped(way, "--", *SERVER) as connect:
+        async with Client(connect(), mode="legacy") as client:
             reference = reference_in(words(await client.call_tool("text", {})))
             await client.read_resource(f"coatcheck://objects/{reference[1:]}")
             assert await asked(client) == []
@@ -67,8 +55,8 @@ async def test_the_server_is_asked_for_its_lists_once_and_only_where_an_object_i
 
 
 async def test_what_the_client_listed_is_not_asked_for_again():
-    with anyio.fail_after(60), target("stdio") as where:
-        async with Client(where, mode="legacy") as client:
+    with anyio.fail_after(60), wrapped("stdio", "--", *SERVER) as connect:
+        async with Client(connect(), mode="legacy") as client:
             page = await client.list_resources()
             await client.list_resources(cursor=page.next_cursor)
             before = await asked(client)
