@@ -17,7 +17,7 @@ META = {
 
 
 class StdioClient:
-    """A client of a server that runs as a process, in the era that begins with a greeting."""
+    """A client of a server that runs as a process, for the protocol revisions with an initialize handshake."""
 
     def __init__(self, command: list[str]) -> None:
         self._process = subprocess.Popen(
@@ -40,14 +40,14 @@ class StdioClient:
             self._process.wait()
 
     def open(self) -> None:
-        """Shake hands and list the tools."""
+        """Initialize the session and list the tools."""
         client = {"protocolVersion": PROTOCOL, "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}
         self.request("initialize", client)
         self._write({"jsonrpc": "2.0", "method": "notifications/initialized"})
         self.request("tools/list", {})
 
     def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Send a request and give its result."""
+        """Send a request and return its result."""
         self._last_id += 1
         self._write({"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params})
         assert self._process.stdout is not None
@@ -65,15 +65,15 @@ class StdioClient:
 
 
 class ModernStdioClient(StdioClient):
-    """The same in the era of 2026-07-28."""
+    """The same for the protocol revision 2026-07-28."""
 
     def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Send a request and give its result."""
+        """Send a request and return its result."""
         return super().request(method, {**params, "_meta": META})
 
 
 class HttpClient:
-    """A client of a server by URL, in the era of 2026-07-28, over one connection."""
+    """A client of a server by URL, for the protocol revision 2026-07-28, over one connection."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -82,7 +82,7 @@ class HttpClient:
         self._last_id = 0
 
     def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Send a request and give its result."""
+        """Send a request and return its result."""
         self._last_id += 1
         message = {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": {**params, "_meta": META}}
         headers = {
@@ -93,11 +93,11 @@ class HttpClient:
         } | ({"mcp-name": params["name"]} if "name" in params else {})
         body = json.dumps(message).encode()
         try:
-            answer = self._exchange(body, headers)
+            response = self._exchange(body, headers)
         except (ConnectionError, http.client.HTTPException):
             self.reconnect()
-            answer = self._exchange(body, headers)
-        result: dict[str, Any] = json.loads(answer)["result"]
+            response = self._exchange(body, headers)
+        result: dict[str, Any] = json.loads(response)["result"]
         return result
 
     def _exchange(self, body: bytes, headers: dict[str, str]) -> bytes:
@@ -108,5 +108,5 @@ class HttpClient:
         return self._connection.getresponse().read()
 
     def reconnect(self) -> None:
-        """Open a new connection with the next request: servers close those that were quiet for some seconds."""
+        """Open a new connection with the next request: servers close connections that are idle for some seconds."""
         self._connection.close()

@@ -1,4 +1,4 @@
-"""Latency of small calls while another call works with 300 000 rows: in this process, and through real servers."""
+"""Latency of small calls while another call processes 300 000 rows: in this process, and through real servers."""
 
 import asyncio
 import gc
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from large_work import IN_PROCESS, SERVERS, TOOL, meanwhile, rows, rows_as_text, server_with_rows, steps
+from large_work import IN_PROCESS, SERVERS, TOOL, latencies_during, rows, rows_as_text, server_with_rows, steps
 from measuring import median
 from table import Figure
 
@@ -21,7 +21,7 @@ TARGET = 0.050
 
 
 def event_loop() -> list[Figure]:
-    """Measure; each figure is the median over rounds of the 99th percentile of the waits within a round."""
+    """Measure; each figure is the median over the rounds of the 99th percentile of the latencies in a round."""
     return [*asyncio.run(_in_process()), *(figure for server in SERVERS for figure in asyncio.run(_through(server)))]
 
 
@@ -30,17 +30,17 @@ async def _in_process() -> list[Figure]:
     explorer, interceptor = container.explorer(), container.proxy_interceptor()
     interceptor.learn([TOOL])
     small_id = await explorer.store.aput({"a": [1, 2, 3]})
-    rows_as_text()  # made before anything is measured
+    rows_as_text()  # cached before the first measurement
     figures = []
     for what, work in IN_PROCESS.items():
 
-        async def again(work: Callable[..., Awaitable[Any]] = work) -> None:
+        async def repeat(work: Callable[..., Awaitable[Any]] = work) -> None:
             name = await explorer.store.aput(rows())
             await work(explorer, interceptor, name)
             await explorer.store.adelete(name)
 
         figures.append(
-            await _figure("300 000 rows in this process", what, lambda: explorer.aexplore(small_id, "a[1]"), again)
+            await _figure("300 000 rows in this process", what, lambda: explorer.aexplore(small_id, "a[1]"), repeat)
         )
     container.sandbox().close()
     return figures
@@ -61,12 +61,12 @@ async def _through(server: str) -> list[Figure]:
 
 
 async def _figure(section: str, what: str, small: Callable[[], Any], work: Callable[[], Awaitable[Any]]) -> Figure:
-    waits = []
+    latencies = []
     for _ in range(ROUNDS):
         gc.collect()
         gc.disable()
         try:
-            waits.append((await meanwhile(small, work(), EVERY)).percentile)
+            latencies.append((await latencies_during(work(), small, EVERY)).p99)
         finally:
             gc.enable()
-    return Figure(section, f"wait of a small call, p99: {what}", "ms", median(waits), target=TARGET)
+    return Figure(section, f"latency of a small call, p99: {what}", "ms", median(latencies), target=TARGET)

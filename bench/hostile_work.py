@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from large_work import HELLO, meanwhile
+from large_work import HELLO, latencies_during
 from table import Figure
 
 SECTION = "small calls over HTTP beside hostile ones"
 ROUNDS, EVERY, TARGET = 3, 0.020, 0.050
 WRAP = [sys.executable, "-m", "coatcheck", "wrap", "--transport", "streamable-http", "--port", "0", "--"]
-KEPT_SECONDS = 3.0
+IDLE_SECONDS = 3.0  # below the server's keep-alive of 5 s
 ENDLESS = "last(range(1e12))"
 CALLS, FILTERS, BODIES, BODY_BYTES, BODY_SECONDS = 20, 16, 20, 8 << 20, 3.0
 
@@ -24,7 +24,7 @@ _CHAIN = {f"a{n}": {"anyOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range
 SCHEMAS: dict[str, dict[str, Any]] = {
     "pattern": {"properties": {"value": {"type": "string", "pattern": "^(a+)+$"}}},
     "references": {"properties": {"value": {"$ref": "#/$defs/a0"}}, "$defs": _CHAIN | {"a41": {"type": "string"}}},
-    "properties": {"properties": {"value": {}}},  # and 100 000 more, which no argument is long enough for
+    "properties": {"properties": {"value": {}}},  # and 100 000 more, added by the server: too long for an argument
     "unique": {"properties": {"value": {"type": "array", "uniqueItems": True}}},
 }
 
@@ -48,26 +48,26 @@ for line in sys.stdin:
 
 
 def hostile_work() -> list[Figure]:
-    """Measure; each figure is the median over rounds of the 99th percentile of the waits within a round."""
+    """Measure; each figure is the median over the rounds of the 99th percentile of the latencies in a round."""
     return asyncio.run(_measured())
 
 
 async def _measured() -> list[Figure]:
     async with _served() as (url, small):
-        waits: dict[str, list[float]] = {}
+        latencies: dict[str, list[float]] = {}
         for _ in range(ROUNDS):
             for what in WORK:
-                found = await meanwhile(small, await _attack(what, url), EVERY)
-                waits.setdefault(what, []).append(found.percentile)
+                measured = await latencies_during(await _attack(what, url), small, EVERY)
+                latencies.setdefault(what, []).append(measured.p99)
     return [
-        Figure(SECTION, f"wait of a small call, p99: {what}", "ms", statistics.median(times), target=TARGET)
-        for what, times in waits.items()
+        Figure(SECTION, f"latency of a small call, p99: {what}", "ms", statistics.median(times), target=TARGET)
+        for what, times in latencies.items()
     ]
 
 
 @contextlib.asynccontextmanager
 async def _served() -> AsyncIterator[tuple[str, Callable[[], Awaitable[str]]]]:
-    """Wrap the hostile server; give its URL and what makes a small call in a session of its own."""
+    """Wrap the hostile server; yield its URL and a function that makes a small call in a separate session."""
     process = await asyncio.create_subprocess_exec(
         *WRAP, sys.executable, "-c", SERVER, json.dumps(SCHEMAS), stderr=asyncio.subprocess.PIPE
     )
@@ -84,19 +84,19 @@ async def _served() -> AsyncIterator[tuple[str, Callable[[], Awaitable[str]]]]:
 
 
 async def _attack(what: str, url: str) -> Awaitable[None]:
-    """Make the work ready in a process of its own, so that what it costs the client is not measured; give the rest."""
+    """Prepare the work in a separate process, so that the client's own work is not measured; return its start."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(sys.executable, __file__, what, url, stdin=pipe, stdout=pipe)
     assert process.stdout is not None
     await process.stdout.readline()
 
-    async def go() -> None:
-        await process.communicate(b"")  # the end of its stdin is the sign
+    async def start() -> None:
+        await process.communicate(b"")  # the process starts when its stdin is closed
 
-    return go()
+    return start()
 
 
-async def _be_attacker(what: str, url: str) -> None:
+async def _run_attack(what: str, url: str) -> None:
     work = await WORK[what](url)
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.read)
@@ -107,8 +107,8 @@ async def _schemas(url: str) -> Awaitable[None]:
     session = await Session.open(url)
     texts = {"short": "a" * 40 + "!", "long": "a" * 80_000, "rows": [{"id": n} for n in range(4_000)]}
     stored = {name: await session.call("object_store_put", value=value) for name, value in texts.items()}
-    references = [re.findall(r"@obj_[\w-]+", said)[0] for said in stored.values()]
-    await session.ask("tools/list", {})
+    references = [re.findall(r"@obj_[\w-]+", text)[0] for text in stored.values()]
+    await session.request("tools/list", {})
 
     async def call_all() -> None:
         for _ in range(CALLS):
@@ -122,25 +122,25 @@ async def _schemas(url: str) -> Awaitable[None]:
 async def _filters(url: str) -> Awaitable[None]:
     session = await Session.open(url)
     stored = [await session.call("object_store_put", value=number) for number in range(FILTERS)]
-    ids = [re.findall(r"obj_[\w-]+", said)[0] for said in stored]
+    ids = [re.findall(r"obj_[\w-]+", text)[0] for text in stored]
 
-    async def ask_all() -> None:
+    async def query_all() -> None:
         await asyncio.gather(*(session.call("object_store_query", object_id=each, filter=ENDLESS) for each in ids))
         await session.close()
 
-    return ask_all()
+    return query_all()
 
 
 async def _bodies(url: str) -> Awaitable[None]:
-    """Bodies of which a part is sent at once and the rest never."""
+    """Request bodies of which the last part is never sent."""
     parts = urlsplit(url)
 
     async def attack() -> None:
         _, writer = await asyncio.open_connection(parts.hostname, parts.port)
         writer.write(_head(parts.netloc, 60 << 20))
-        piece = b" " * (64 << 10)
-        for _ in range(BODY_BYTES // len(piece)):
-            writer.write(piece)
+        chunk = b" " * (64 << 10)
+        for _ in range(BODY_BYTES // len(chunk)):
+            writer.write(chunk)
             with contextlib.suppress(ConnectionError):
                 await writer.drain()
         await asyncio.sleep(BODY_SECONDS)
@@ -160,7 +160,7 @@ WORK: dict[str, Callable[[str], Awaitable[Awaitable[None]]]] = {
 
 
 class Session:
-    """A session over HTTP, whose requests may overlap; each has a connection while it is under way."""
+    """A session over HTTP whose requests may overlap; each request has its own connection."""
 
     def __init__(self, url: str) -> None:
         self._parts = urlsplit(url)
@@ -170,34 +170,34 @@ class Session:
 
     @classmethod
     async def open(cls, url: str) -> "Session":
-        """Shake hands."""
+        """Initialize a session."""
         session = cls(url)
-        await session.ask("initialize", HELLO)
-        await session.ask("notifications/initialized")
+        await session.request("initialize", HELLO)
+        await session.request("notifications/initialized")
         return session
 
     async def call(self, tool: str, **arguments: Any) -> str:
-        """Call a tool; give the text of its result, an error's too."""
-        answer = await self.ask("tools/call", {"name": tool, "arguments": arguments})
-        return "\n".join(block["text"] for block in answer["result"]["content"])
+        """Call a tool and return the text of its result or its error."""
+        response = await self.request("tools/call", {"name": tool, "arguments": arguments})
+        return "\n".join(block["text"] for block in response["result"]["content"])
 
-    async def ask(self, method: str, params: Any = None) -> dict[str, Any]:
-        """Send a request, or a notification where there are no parameters; give the answer."""
+    async def request(self, method: str, params: Any = None) -> dict[str, Any]:
+        """Send a request, or a notification if there are no parameters; return the response."""
         self._last_id += 1
         message = {"jsonrpc": "2.0", "method": method}
-        body = json.dumps(message if params is None else message | {"id": self._last_id, "params": params}).encode()
+        sent = json.dumps(message if params is None else message | {"id": self._last_id, "params": params}).encode()
         now = asyncio.get_running_loop().time()
-        self._idle = [each for each in self._idle if each[0] > now - KEPT_SECONDS]  # the server closes them after five
+        self._idle = [each for each in self._idle if each[0] > now - IDLE_SECONDS]
         _, reader, writer = self._idle.pop() if self._idle else (now, *await self._connect())
-        writer.write(_head(self._parts.netloc, len(body), self._session) + body)
+        writer.write(_head(self._parts.netloc, len(sent), self._session) + sent)
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         if found := re.search(r"mcp-session-id: (\S+)", head, re.IGNORECASE):
             self._session = found[1]
-        answer = await self._body(reader, head)
+        body = await self._body(reader, head)
         self._idle.append((now, reader, writer))
-        data = re.findall(rb"^data: (\{.*)$", answer, re.MULTILINE)
-        found_answer: dict[str, Any] = json.loads(data[-1] if data else answer or b"{}")
-        return found_answer
+        data = re.findall(rb"^data: (\{.*)$", body, re.MULTILINE)
+        response: dict[str, Any] = json.loads(data[-1] if data else body or b"{}")
+        return response
 
     async def close(self) -> None:
         """End the session."""
@@ -228,4 +228,4 @@ def _head(host: str, length: int, session: str = "", method: str = "POST") -> by
 
 
 if __name__ == "__main__":
-    asyncio.run(_be_attacker(*sys.argv[1:]))
+    asyncio.run(_run_attack(*sys.argv[1:]))

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Any
 
 import orjson
-from measuring import in_turn, median, ratio
+from measuring import alternating, median, ratio
 from table import Figure
 from values import one_kilobyte, twelve_megabytes
 
@@ -24,7 +24,7 @@ PATH = "[5000].name"
 
 
 def new_explorer(sandbox: Sandbox | None = None) -> Explorer:
-    """An explorer over a store of its own."""
+    """An explorer with a new store."""
     return Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox, preview_limit=PREVIEW_LIMIT)
 
 
@@ -34,11 +34,11 @@ def small(peer: Peer) -> list[Figure]:
     explorer = new_explorer()
     store = explorer.store
     stored = store.put(value)
-    measured = new_explorer().store
-    measured.observation.observer = Metrics(lambda: measured.backend)
+    store_with_metrics = new_explorer().store
+    store_with_metrics.observation.observer = Metrics(lambda: store_with_metrics.backend)
     subject = Subject("@obj_001", len(orjson.dumps(value)), 3600.0, "list_users")
     with asyncio.Runner() as runner:
-        times = in_turn(
+        times = alternating(
             {
                 "preview": lambda: render(value, subject, PREVIEW_LIMIT),
                 "keep": lambda: explorer.put_and_preview(value),
@@ -46,7 +46,7 @@ def small(peer: Peer) -> list[Figure]:
                 "put": lambda: store.put(value),
                 "get": lambda: store.get(stored),
                 "both": lambda: store.get(store.put(value)),
-                "both, measured": lambda: measured.get(measured.put(value)),
+                "both, with metrics": lambda: store_with_metrics.get(store_with_metrics.put(value)),
                 "aput": lambda: runner.run(store.aput(value)),
                 "nothing": lambda: runner.run(_nothing()),
             },
@@ -56,25 +56,27 @@ def small(peer: Peer) -> list[Figure]:
     aput = max(median(times["aput"]) - median(times["nothing"]), 0)
     section = "1 kB of records"
     return [
-        Figure(section, "preview of the value in hand", "µs", median(times["preview"]), None, 150e-6),
+        Figure(section, "preview of a value in memory", "µs", median(times["preview"]), None, 150e-6),
         Figure(section, "preview of the stored object", "µs", median(times["stored"]), peer.get("preview 1 kB")),
         Figure(section, "put and preview", "µs", median(times["keep"]), peer.get("put and preview 1 kB")),
         Figure(section, "put", "µs", median(times["put"]), peer.get("put 1 kB")),
         Figure(section, "aput", "µs", aput),
         Figure(section, "get", "µs", median(times["get"]), peer.get("get 1 kB")),
-        Figure(section, "put and get with metrics, in bare ones", "x", ratio(times["both, measured"], times["both"])),
+        Figure(
+            section, "put and get with metrics, times without", "x", ratio(times["both, with metrics"], times["both"])
+        ),
     ]
 
 
 async def _nothing() -> None:
-    """What running a coroutine costs on its own."""
+    """The cost of running a coroutine."""
 
 
 def large(peer: Peer) -> list[Figure]:
     """A list of 12 MB: storing and previewing it beside its bare encoding."""
     value = twelve_megabytes()
     with asyncio.Runner() as runner:
-        times = in_turn(
+        times = alternating(
             {
                 "encode": lambda: orjson.dumps(value),
                 "put": lambda: new_explorer().put_and_preview(value),
@@ -82,8 +84,8 @@ def large(peer: Peer) -> list[Figure]:
             },
             rounds=31,
         )
-        runner.run(_longest_hold(lambda: new_explorer().aput_and_preview(value)))
-        held = [runner.run(_longest_hold(lambda: new_explorer().aput_and_preview(value))) for _ in range(7)]
+        runner.run(_longest_block(lambda: new_explorer().aput_and_preview(value)))
+        blocked = [runner.run(_longest_block(lambda: new_explorer().aput_and_preview(value))) for _ in range(7)]
     section = f"{len(value):,} records, {len(orjson.dumps(value)) / 1e6:.0f} MB"
     put, aput = ratio(times["put"], times["encode"]), ratio(times["aput"], times["encode"])
     return [
@@ -92,20 +94,20 @@ def large(peer: Peer) -> list[Figure]:
         Figure(section, "put and preview, in bare encodings", "x", put, None, 1.3),
         Figure(section, "aput and preview", "ms", median(times["aput"])),
         Figure(section, "aput and preview, in bare encodings", "x", aput, None, 2.5),
-        # Where the peer is asynchronous it stores and previews on the event loop, which waits all that time.
+        # The peer stores and previews on the event loop, which is blocked all that time.
         Figure(
             section,
-            "longest hold of the event loop meanwhile",
+            "longest block of the event loop",
             "ms",
-            median(held),
+            median(blocked),
             peer.get("put and preview 12 MB"),
             0.05,
         ),
     ]
 
 
-async def _longest_hold(work: Callable[[], Coroutine[Any, Any, object]]) -> float:
-    """Return the longest time in seconds that a callback had to wait for its turn while the work was done."""
+async def _longest_block(work: Callable[[], Coroutine[Any, Any, object]]) -> float:
+    """Return the longest time in seconds that a callback had to wait during the work."""
     loop = asyncio.get_running_loop()
     longest, last, running = 0.0, perf_counter(), True
 
@@ -130,7 +132,7 @@ def paths(peer: Peer) -> list[Figure]:
     try:
         explorer = new_explorer(sandbox)
         value = twelve_megabytes()
-        first = [_first_look(explorer, value) for _ in range(6)]
+        first = [_first_explore(explorer, value) for _ in range(6)]
         stored = explorer.store.put(value)
 
         @referenceable(object_store=explorer.store, explorer=explorer)
@@ -140,7 +142,7 @@ def paths(peer: Peer) -> list[Figure]:
         assert "user number 5000" in explorer.explore(stored, PATH)
         assert take(value=f"@{stored}{PATH}") == "user number 5000"
         with asyncio.Runner() as runner:
-            times = in_turn(
+            times = alternating(
                 {
                     "again": lambda: explorer.explore(stored, PATH),
                     "argument": lambda: take(value=f"@{stored}{PATH}"),
@@ -148,8 +150,8 @@ def paths(peer: Peer) -> list[Figure]:
                 rounds=21,
                 calls=20,
             )
-            # Within one running loop, as in a server: starting a loop is not part of a look.
-            times["aagain"] = runner.run(_again(explorer, stored, 400))
+            # Within one running loop, as in a server: the start of a loop is not measured.
+            times["aagain"] = runner.run(_explore_repeatedly(explorer, stored, 400))
     finally:
         sandbox.close()
     section = "a path into it"
@@ -169,16 +171,16 @@ def paths(peer: Peer) -> list[Figure]:
     ]
 
 
-async def _again(explorer: Explorer, stored: str, times: int) -> list[float]:
-    taken = []
+async def _explore_repeatedly(explorer: Explorer, stored: str, times: int) -> list[float]:
+    seconds = []
     for _ in range(times):
         started = perf_counter()
         await explorer.aexplore(stored, PATH)
-        taken.append(perf_counter() - started)
-    return taken
+        seconds.append(perf_counter() - started)
+    return seconds
 
 
-def _first_look(explorer: Explorer, value: object) -> float:
+def _first_explore(explorer: Explorer, value: object) -> float:
     stored = explorer.store.put(value)
     started = perf_counter()
     explorer.explore(stored, PATH)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import redis.asyncio
 from in_process import Peer
-from measuring import in_turn, median, ratio
+from measuring import alternating, median, ratio
 from table import Figure
 from values import one_kilobyte
 
@@ -20,7 +20,7 @@ TARGET = 1.25
 
 
 def in_redis(_: Peer) -> list[Figure]:
-    """1 kB of records through the store, behind its breaker, beside the same bytes with the same lifetime."""
+    """1 kB of records through the store with its circuit breaker, compared with a bare client."""
     value = one_kilobyte()
     with redis_server() as server, asyncio.Runner() as runner:
         bare = redis.asyncio.Redis.from_url(server.url)
@@ -30,21 +30,21 @@ def in_redis(_: Peer) -> list[Figure]:
         raw = runner.run(bare.get(f"coatcheck:{stored}"))
         assert runner.run(store.aget(stored)) == value
 
-        def together(work: Callable[[str], Awaitable[object]]) -> Callable[[], None]:
-            return lambda: runner.run(_together(work))
+        def concurrently(work: Callable[[str], Awaitable[object]]) -> Callable[[], None]:
+            return lambda: runner.run(_concurrently(work))
 
-        times = in_turn(
+        times = alternating(
             {
-                "bare put": together(lambda name: bare.set(f"coatcheck:{name}", raw, ex=TTL)),
-                "put": together(lambda _: store.aput(value)),
-                "bare get": together(lambda _: bare.get(f"coatcheck:{stored}")),
-                "get": together(lambda _: store.aget(stored)),
+                "bare put": concurrently(lambda name: bare.set(f"coatcheck:{name}", raw, ex=TTL)),
+                "put": concurrently(lambda _: store.aput(value)),
+                "bare get": concurrently(lambda _: bare.get(f"coatcheck:{stored}")),
+                "get": concurrently(lambda _: store.aget(stored)),
             },
             rounds=15,
         )
         runner.run(bare.aclose())
         runner.run(container.exit_stack().aclose())
-    section = f"1 kB in Redis, {CALLERS} callers at a time"
+    section = f"1 kB in Redis, {CALLERS} concurrent callers"
     each = 1 / (CALLERS * OPERATIONS)
     return [
         Figure(section, "bare redis.asyncio, put", "µs", median(times["bare put"]) * each),
@@ -56,7 +56,7 @@ def in_redis(_: Peer) -> list[Figure]:
     ]
 
 
-async def _together(work: Callable[[str], Awaitable[object]]) -> None:
+async def _concurrently(work: Callable[[str], Awaitable[object]]) -> None:
     async def caller(number: int) -> None:
         for turn in range(OPERATIONS):
             await work(f"{number}:{turn}")

@@ -35,7 +35,7 @@ IN_PROCESS: dict[str, Callable[[Any, Any, str], Awaitable[Any]]] = {
     "stored and previewed": lambda explorer, _, __: explorer.akeep(rows()),
     "stored as text": lambda explorer, _, __: explorer.akeep(rows_as_text()),
     "previewed": lambda explorer, _, name: explorer.apreview(name),
-    "looked into": lambda explorer, _, name: explorer.aexplore(name, "[299999].name"),
+    "read by path": lambda explorer, _, name: explorer.aexplore(name, "[299999].name"),
     "sliced": lambda explorer, _, name: explorer.aslice(name, 100_000, 100_050),
     "searched": lambda explorer, _, name: explorer.asearch(name, r"user 29999\d"),
     "queried": lambda explorer, _, name: explorer.aquery(name, "length"),
@@ -45,9 +45,7 @@ IN_PROCESS: dict[str, Callable[[Any, Any, str], Awaitable[Any]]] = {
     "an argument, by path": lambda _, interceptor, name: interceptor.prepare("t", {"rows": f"@{name}[0:500]"}),
     "referenced as a whole": lambda explorer, _, name: explorer.aresolve(name),
     "an argument, as a whole": lambda _, interceptor, name: interceptor.prepare("t", {"rows": f"@{name}"}),
-    "an argument that is passed on": lambda _, interceptor, name: interceptor.prepare(
-        "t", {"rows": f"@{name}"}, as_json=True
-    ),
+    "an argument as JSON": lambda _, interceptor, name: interceptor.prepare("t", {"rows": f"@{name}"}, as_json=True),
     "the text of a tool's result": lambda _, interceptor, __: interceptor.result(
         "t", {"content": [{"type": "text", "text": rows_as_text()}]}
     ),
@@ -55,7 +53,7 @@ IN_PROCESS: dict[str, Callable[[Any, Any, str], Awaitable[Any]]] = {
         "t", {"content": [{"type": "text", "text": rows_as_text()}], "structuredContent": {"result": rows()}}
     ),
 }
-"""Work by what is done: called with an explorer, an interceptor and the id of the stored rows."""
+"""Work by name: called with an explorer, an interceptor and the id of the stored rows."""
 
 LARGE_SERVERS = [sys.executable, str(Path(__file__).parents[1] / "tests" / "security" / "large_servers.py")]
 SERVERS = {
@@ -67,58 +65,60 @@ HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"na
 
 
 @dataclass
-class Meanwhile:
-    """Small calls that were made while something large was worked with.
+class CallLatencies:
+    """Latencies of small calls during some large work.
 
     Attributes:
-        result: What the work gave.
-        seconds: How long it took.
-        waits: How long each small call took, in seconds.
+        result: The result of the work.
+        seconds: The duration of the work.
+        latencies: Seconds that each small call took.
     """
 
     result: Any
     seconds: float
-    waits: list[float] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
 
     @property
-    def percentile(self) -> float:
-        """Seconds within which 99 of 100 small calls were answered."""
-        return sorted(self.waits)[min(int(len(self.waits) * 0.99), len(self.waits) - 1)]
+    def p99(self) -> float:
+        """The 99th percentile of the latencies."""
+        return sorted(self.latencies)[min(int(len(self.latencies) * 0.99), len(self.latencies) - 1)]
 
 
-async def meanwhile(small: Callable[[], Awaitable[Any]], work: Awaitable[Any], every: float | None = None) -> Meanwhile:
-    """Make small calls while work is under way.
+async def latencies_during(
+    work: Awaitable[Any], small: Callable[[], Awaitable[Any]], every: float | None = None
+) -> CallLatencies:
+    """Measure small calls while some work runs.
 
     Args:
-        small: Makes a small call.
         work: The work.
-        every: Seconds between two small calls, whether the one before was answered or not; ``None``: one after another.
+        small: Makes a small call.
+        every: Seconds between the starts of two small calls, which may overlap; ``None``: each after the one before.
     """
     started = time.perf_counter()
-    found = Meanwhile(None, 0.0)
+    measured = CallLatencies(None, 0.0)
 
     async def call() -> None:
         began = time.perf_counter()
         await small()
-        found.waits.append(time.perf_counter() - began)
+        measured.latencies.append(time.perf_counter() - began)
 
-    working = asyncio.ensure_future(work)
+    running = asyncio.ensure_future(work)
     calls = []
-    while not working.done():
+    while not running.done():
         if every is None:
             await call()
-            await asyncio.sleep(0)  # a call may be answered within one turn of the loop
+            await asyncio.sleep(0)  # a small call may finish without yielding to the work
         else:
             calls.append(asyncio.ensure_future(call()))
             await asyncio.sleep(every)
-    found.seconds = time.perf_counter() - started
+    measured.seconds = time.perf_counter() - started
     await asyncio.gather(*calls)
-    found.result = await working
-    return found
+    measured.result = await running
+    return measured
 
 
 class PipeClient:
-    """Sends lines and knows when each was answered."""
+    """A client over the pipes of a process; its requests may overlap."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -127,15 +127,15 @@ class PipeClient:
         self.reading = asyncio.ensure_future(self.read())
 
     async def read(self) -> None:
-        """Read answers until the process ends."""
+        """Read responses until the process ends."""
         assert self.process.stdout is not None
         while line := await self.process.stdout.readline():
             message = json.loads(line)
             if message.get("id") in self.waiting:
                 self.waiting.pop(message["id"]).set_result(message)
 
-    def ask(self, method: str, params: Any) -> asyncio.Future[dict[str, Any]]:
-        """Send a request; give its answer, which is still to come."""
+    def request(self, method: str, params: Any) -> asyncio.Future[dict[str, Any]]:
+        """Send a request; return a future of its response."""
         assert self.process.stdin is not None
         self.count += 1
         message = {"jsonrpc": "2.0", "id": self.count, "method": method, "params": params}
@@ -144,11 +144,11 @@ class PipeClient:
         return self.waiting[self.count]
 
     async def call(self, tool: str, **arguments: Any) -> str:
-        """Call a tool; give the text of its result, which must be no error."""
-        answer = await self.ask("tools/call", {"name": tool, "arguments": arguments})
-        said = "\n".join(block["text"] for block in answer["result"]["content"])
-        assert not answer["result"].get("isError"), said
-        return said
+        """Call a tool and return the text of its result, which must not be an error."""
+        response = await self.request("tools/call", {"name": tool, "arguments": arguments})
+        text = "\n".join(block["text"] for block in response["result"]["content"])
+        assert not response["result"].get("isError"), text
+        return text
 
 
 @contextlib.asynccontextmanager
@@ -161,9 +161,9 @@ async def client_of(command: list[str], **environment: str) -> AsyncIterator[Pip
     assert process.stdin is not None
     client = PipeClient(process)
     try:
-        await client.ask("initialize", HELLO)
+        await client.request("initialize", HELLO)
         process.stdin.write(b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
-        await client.ask("tools/list", {})
+        await client.request("tools/list", {})
         yield client
     finally:
         client.reading.cancel()
@@ -177,50 +177,50 @@ async def client_of(command: list[str], **environment: str) -> AsyncIterator[Pip
 
 @contextlib.asynccontextmanager
 async def server_with_rows(server: str, folder: Path) -> AsyncIterator[PipeClient]:
-    """Run one of ``SERVERS``; its configuration goes into a folder."""
+    """Run one of ``SERVERS``; write its configuration into a folder."""
     config = folder / "mcp.json"
     one = {"command": LARGE_SERVERS[0], "args": [*LARGE_SERVERS[1:], "plain"]}
     config.write_text(json.dumps({"mcpServers": {"one": one}}))
     command = [part.format(config=config) for part in SERVERS[server]]
-    # Filters on all rows take a second on an idle machine; how long one may take is not what is looked at here.
+    # A filter on all rows takes a second on an idle machine; its time limit is not measured here.
     async with client_of(command, COATCHECK_SANDBOX_TIMEOUT="60") as client:
         yield client
 
 
 def steps(client: PipeClient, server: str, *, repeats: int = 5) -> Mapping[str, Callable[[], Awaitable[str]]]:
-    """What is done through a server, in this order: each step but the first uses what was kept before.
+    """The steps through a server, in order: each step but the first uses objects of earlier steps.
 
-    A result is kept several times: one is done so soon that few small calls fall due meanwhile.
+    A result is stored several times: storing one is too short for more than a few small calls.
     """
-    of_server = "one__" if server == "gateway" else ""
-    place = "" if server == "attached" else "result"
-    whole = "" if server == "attached" else ".result"
+    prefix = "one__" if server == "gateway" else ""
+    result_path = "" if server == "attached" else "result"
+    argument_path = "" if server == "attached" else ".result"
     kept: list[str] = []
 
     async def result_of(tool: str) -> str:
         for _ in range(repeats):
             while kept:
                 await client.call("object_store_delete", object_id=kept.pop())
-            shown = await client.call(of_server + tool)
+            shown = await client.call(prefix + tool)
             kept.append(re.findall(r"@obj_[\w-]+", shown)[0])
         return shown
 
-    def look(tool: str, **arguments: Any) -> Callable[[], Awaitable[str]]:
+    def read(tool: str, **arguments: Any) -> Callable[[], Awaitable[str]]:
         return lambda: client.call(tool, object_id=kept[-1], **arguments)
 
     def count(path: str) -> Callable[[], Awaitable[str]]:
-        return lambda: client.call(f"{of_server}count", value=f"{kept[-1]}{path}")
+        return lambda: client.call(f"{prefix}count", value=f"{kept[-1]}{path}")
 
-    found = {
+    work = {
         "a result is kept": lambda: result_of("rows"),
-        "previewed": look("object_store_get"),
-        "looked into": look("object_store_get", path=f"{place}[299999].name"),
-        "searched": look("object_store_grep", pattern=r"user 29999\d"),
-        "queried": look("object_store_query", filter=f".{place}[0:1000] | length"),
-        "referenced by path": count(f"{whole}[0:1000]"),
-        "referenced as a whole": count(whole),
+        "previewed": read("object_store_get"),
+        "read by path": read("object_store_get", path=f"{result_path}[299999].name"),
+        "searched": read("object_store_grep", pattern=r"user 29999\d"),
+        "queried": read("object_store_query", filter=f".{result_path}[0:1000] | length"),
+        "referenced by path": count(f"{argument_path}[0:1000]"),
+        "referenced as a whole": count(argument_path),
     }
     if server != "attached":
-        found["a result of text is kept"] = lambda: result_of("text")
-        found["a text is referenced as a whole"] = count("")
-    return found
+        work["a result of text is kept"] = lambda: result_of("text")
+        work["a text is referenced as a whole"] = count("")
+    return work

@@ -9,48 +9,48 @@ from time import perf_counter
 Times = dict[str, list[float]]
 
 
-def in_turn(things: Mapping[str, Callable[[], object]], *, rounds: int, calls: int = 1) -> Times:
-    """Measure each thing once a round, in an order that changes; garbage collection is off, as in ``timeit``.
+def alternating(work: Mapping[str, Callable[[], object]], *, rounds: int, calls: int = 1) -> Times:
+    """Measure each function once a round, in a varying order; garbage collection is off, as in ``timeit``.
 
     Args:
-        things: What to measure, by name.
-        rounds: How often each is measured.
-        calls: How often it is called for one measurement.
+        work: Functions to measure, by name.
+        rounds: Measurements of each function.
+        calls: Calls in one measurement.
 
     Returns:
-        Seconds of one call, for each thing and round. A round before the first warms up and does not count.
+        Seconds of one call, for each function and round. A first warm-up round does not count.
     """
-    times: Times = {name: [] for name in things}
-    order = list(things)
-    shuffle = random.Random(1).shuffle  # an order, not a secret
+    times: Times = {name: [] for name in work}
+    order = list(work)
+    shuffle = random.Random(1).shuffle
     gc.collect()
-    was_on = gc.isenabled()
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         for number in range(rounds + 1):
             shuffle(order)
             for name in order:
-                seconds = _time(things[name], calls)
+                seconds = _time(work[name], calls)
                 if number > 0:
                     times[name].append(seconds)
     finally:
-        if was_on:
+        if was_enabled:
             gc.enable()
     return times
 
 
-def _time(thing: Callable[[], object], calls: int) -> float:
+def _time(function: Callable[[], object], calls: int) -> float:
     started = perf_counter()
     for _ in range(calls):
-        thing()
+        function()
     return (perf_counter() - started) / calls
 
 
 def median(times: list[float]) -> float:
-    """Return the middle one."""
+    """Return the median."""
     return statistics.median(times)
 
 
 def ratio(times: list[float], base: list[float]) -> float:
-    """Return the middle one of the ratios within each round."""
+    """Return the median of the ratios within each round."""
     return statistics.median(one / other for one, other in zip(times, base, strict=True))

@@ -1,4 +1,4 @@
-"""Times of deepset-mcp for the measurements of ``run.py``; runs in a separate environment and prints JSON.
+"""Measure deepset-mcp for ``run.py``: runs in a separate environment and prints JSON.
 
 Only its store, explorer and decorators are imported: the package itself downloads a model when it is imported.
 """
@@ -10,38 +10,38 @@ import types
 from typing import Any
 
 
-def _import_parts() -> Any:
-    found = importlib.util.find_spec("deepset_mcp")
-    if found is None or found.submodule_search_locations is None:
+def _import_tokonomics() -> Any:
+    spec = importlib.util.find_spec("deepset_mcp")
+    if spec is None or spec.submodule_search_locations is None:
         raise ImportError("deepset_mcp is not installed here")
-    package = types.ModuleType("deepset_mcp")  # in the place of the one whose import has effects
-    package.__path__ = list(found.submodule_search_locations)
+    package = types.ModuleType("deepset_mcp")  # importing the real package downloads a model
+    package.__path__ = list(spec.submodule_search_locations)
     sys.modules["deepset_mcp"] = package
     return importlib.import_module("deepset_mcp.tokonomics")
 
 
 def main() -> None:
     """Measure and print seconds by name."""
-    from measuring import in_turn, median
+    from measuring import alternating, median
     from values import one_kilobyte, twelve_megabytes
 
-    parts = _import_parts()
-    store = parts.ObjectStore(parts.InMemoryBackend())
-    explorer = parts.RichExplorer(store)
+    tokonomics = _import_tokonomics()
+    store = tokonomics.ObjectStore(tokonomics.InMemoryBackend())
+    explorer = tokonomics.RichExplorer(store)
     small, large = one_kilobyte(), twelve_megabytes()
     small_id, large_id = store.put(small), store.put(large)
 
-    @parts.referenceable(object_store=store, explorer=explorer)
+    @tokonomics.referenceable(object_store=store, explorer=explorer)
     def take(value: str) -> str:
         return value
 
     def put_and_preview() -> str:
-        fresh = parts.ObjectStore(parts.InMemoryBackend())
-        return str(parts.RichExplorer(fresh).explore(fresh.put(large)))
+        fresh = tokonomics.ObjectStore(tokonomics.InMemoryBackend())
+        return str(tokonomics.RichExplorer(fresh).explore(fresh.put(large)))
 
     assert "user number 5000" in explorer.explore(large_id, "[5000].name")
     assert take(value=f"@{large_id}.[5000].name") == "user number 5000"
-    quick = in_turn(
+    quick = alternating(
         {
             "preview 1 kB": lambda: explorer.explore(small_id),
             "put 1 kB": lambda: store.put(small),
@@ -51,7 +51,7 @@ def main() -> None:
         rounds=15,
         calls=20,
     )
-    slow = in_turn(
+    slow = alternating(
         {
             "put and preview 12 MB": put_and_preview,
             "path again": lambda: explorer.explore(large_id, "[5000].name"),

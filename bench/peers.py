@@ -1,4 +1,4 @@
-"""The peers, each in a separate environment under ``.bench/`` that is created on first use."""
+"""The peers of the comparison, each in a separate environment under ``.bench/`` that is created on first use."""
 
 import json
 import subprocess
@@ -27,19 +27,21 @@ def peer_figures() -> dict[str, float]:
 
 
 def programs_of(peer: str) -> Path:
-    """Return the folder of a peer's programs; the mark is made last, so that a broken installation is made again.
+    """Return the folder of a peer's programs, after installing them if needed.
+
+    A marker file is written last, so that an incomplete installation is repeated.
 
     Raises:
         PeerMissing: It could not be installed.
     """
-    environment, wanted = ENVIRONMENTS / peer, REQUIREMENTS[peer]
-    python, mark = environment / "bin" / "python", environment / ".ready"
-    if not mark.exists() or mark.read_text() != " ".join(wanted):
-        print(f"Installing {wanted[0]} into {environment} (once)…", file=sys.stderr)
-        _run([sys.executable, "-m", "venv", "--clear", str(environment)], f"make an environment for {peer}")
+    environment, requirements = ENVIRONMENTS / peer, REQUIREMENTS[peer]
+    python, marker = environment / "bin" / "python", environment / ".ready"
+    if not marker.exists() or marker.read_text() != " ".join(requirements):
+        print(f"Installing {requirements[0]} into {environment} (once)…", file=sys.stderr)
+        _run([sys.executable, "-m", "venv", "--clear", str(environment)], f"create an environment for {peer}")
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        _run([*pip, *wanted], f"install {peer}")
-        mark.write_text(" ".join(wanted))
+        _run([*pip, *requirements], f"install {peer}")
+        marker.write_text(" ".join(requirements))
     return environment / "bin"
 
 

@@ -1,6 +1,6 @@
-"""An MCP server without an SDK, which adds hardly any time: ``python plain_server.py stdio|http PORT``.
+"""A fast MCP server without an SDK: ``python plain_server.py stdio|http PORT``.
 
-It counts the characters of what it is given and gives texts of any size, in both eras over stdio, over HTTP in that of
+Its tools return the length of a text, or a text of any size. Over stdio it supports all protocol revisions, over HTTP
 2026-07-28.
 """
 
@@ -18,7 +18,7 @@ INFO = {"name": "plain", "version": "1"}
 
 
 def result_of(method: str, params: dict[str, Any]) -> dict[str, Any]:
-    """Answer a request."""
+    """Return the result of a request."""
     if method == "initialize":
         return {"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": INFO}
     if method == "server/discover":
@@ -28,28 +28,28 @@ def result_of(method: str, params: dict[str, Any]) -> dict[str, Any]:
     if method == "resources/read":
         text = "x" * int(params["uri"].rpartition("/")[2])
         return {"resultType": "complete", "contents": [{"uri": params["uri"], "text": text}]}
-    given = params["arguments"]
-    text = str(len(given["value"])) if params["name"] == "length" else "line of text\n" * (given["size"] // 13)
+    arguments = params["arguments"]
+    text = str(len(arguments["value"])) if params["name"] == "length" else "line of text\n" * (arguments["size"] // 13)
     return {"resultType": "complete", "content": [{"type": "text", "text": text}]}
 
 
-def answer(message: dict[str, Any]) -> bytes:
+def respond(message: dict[str, Any]) -> bytes:
     """Return the response to a request."""
     result = result_of(message["method"], message.get("params") or {})
     return json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode()
 
 
 def serve_stdio() -> None:
-    """Answer lines until there are no more."""
+    """Respond to each line of stdin."""
     for line in sys.stdin.buffer:
         message = json.loads(line)
         if "id" in message:
-            sys.stdout.buffer.write(answer(message) + b"\n")
+            sys.stdout.buffer.write(respond(message) + b"\n")
             sys.stdout.buffer.flush()
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Answer an HTTP request with JSON."""
+    """Respond to an HTTP request with JSON."""
     if scope["type"] != "http":
         return
     parts = []
@@ -61,7 +61,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     message = json.loads(b"".join(parts))
     headers = [(b"content-type", b"application/json")]
     await send({"type": "http.response.start", "status": 200 if "id" in message else 202, "headers": headers})
-    await send({"type": "http.response.body", "body": answer(message) if "id" in message else b""})
+    await send({"type": "http.response.body", "body": respond(message) if "id" in message else b""})
 
 
 if __name__ == "__main__":

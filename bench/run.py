@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # Redis is started as the tests do it
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for the Redis server of the tests
 
 from event_loop import event_loop
 from hostile_work import hostile_work
@@ -34,7 +34,7 @@ WITHOUT_DEEPSET = frozenset({"redis", "wrap", "http", "event_loop", "hostile"})
 
 
 def main() -> None:
-    """Run what is asked for and print the figures. A target that is missed is marked; it is no failure."""
+    """Run the selected benchmarks and print the figures. A missed target is marked but is not a failure."""
     options = _options()
     names = [options.only] if options.only else list(BENCHMARKS)
     peer: Peer = {}
@@ -42,20 +42,20 @@ def main() -> None:
         try:
             peer = peer_figures()
         except PeerMissing as missing:
-            print(f"{missing}\nGoing on without it.", file=sys.stderr)
+            print(f"{missing}\nContinuing without it.", file=sys.stderr)
     figures = [figure for name in names for figure in _measured(name, peer)]
     if options.json:
         print(json.dumps({"machine": machine(), "figures": [figure.as_json() for figure in figures]}, indent=2))
         return
     print(machine())
-    print("Medians of rounds in which everything takes its turn; ratios are medians of the ratios within a round.\n")
+    print("Medians of alternating rounds; ratios are medians of the ratios within a round.\n")
     print_table(figures)
 
 
 def _measured(name: str, peer: Peer) -> list[Figure]:
     try:
         return BENCHMARKS[name](peer)
-    except Exception as error:  # noqa: BLE001  # one benchmark that breaks leaves the others their figures
+    except Exception as error:  # noqa: BLE001  # the other benchmarks still run
         print(f"{name}: could not be measured: {type(error).__name__}: {error}", file=sys.stderr)
         return []
 
@@ -69,7 +69,7 @@ def _options() -> argparse.Namespace:
 
 
 def machine() -> str:
-    """Describe what the figures were measured on."""
+    """Describe the machine and the versions."""
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("coatcheck", "orjson", "pydantic", "mcp")]
     load = f"load {os.getloadavg()[0]:.1f}"
     python = f"{platform.python_implementation()} {platform.python_version()}"

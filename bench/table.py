@@ -12,12 +12,12 @@ class Figure:
     """One line of the table.
 
     Attributes:
-        section: The benchmark that it belongs to.
+        section: The heading above it.
         name: What was measured.
-        unit: ``µs`` or ``ms`` for seconds that are shown so, ``x`` for a ratio, or ``characters``.
+        unit: How it is shown: ``µs`` or ``ms`` for seconds, ``x`` for a ratio, or ``characters``.
         ours: Seconds, or the ratio or number; ``None`` if it could not be measured.
-        peer: The same of the peer, where that does the same thing: ctxtual for wrapping, else deepset-mcp.
-        target: The most that ``ours`` should be.
+        peer: The same for the peer, if it has the function: ctxtual for wrapping, else deepset-mcp.
+        target: The upper limit for ``ours``.
     """
 
     section: str
@@ -53,22 +53,26 @@ def print_table(figures: list[Figure]) -> None:
         if figure.section != section:
             section = figure.section
             print(f"\n{section}")
-        quotient = f"{figure.peer / figure.ours:,.1f}x" if figure.peer and figure.ours else ""
+        peer_ratio = f"{figure.peer / figure.ours:,.1f}x" if figure.peer and figure.ours else ""
         _print_row(
-            f"  {figure.name}", _shown(figure, figure.ours), _shown(figure, figure.peer), quotient, _verdict(figure)
+            f"  {figure.name}",
+            _format(figure, figure.ours),
+            _format(figure, figure.peer),
+            peer_ratio,
+            _verdict(figure),
         )
     met = [figure.met for figure in figures if figure.met is not None]
-    print(f"\n{sum(met)} of {len(met)} targets met. The ratio says how many times the peer takes what coatcheck takes;")
+    print(f"\n{sum(met)} of {len(met)} targets met. The ratio is the peer's time divided by coatcheck's;")
     print("the peer is ctxtual for wrapping, else deepset-mcp.")
 
 
-def _print_row(name: str, ours: str, peer: str, quotient: str, verdict: str) -> None:
+def _print_row(name: str, ours: str, peer: str, peer_ratio: str, verdict: str) -> None:
     name_width, *widths = _WIDTHS
-    cells = "".join(f"{cell:>{width}}" for cell, width in zip((ours, peer, quotient), widths, strict=True))
+    cells = "".join(f"{cell:>{width}}" for cell, width in zip((ours, peer, peer_ratio), widths, strict=True))
     print(f"{name:<{name_width}}{cells}  {verdict}".rstrip())
 
 
-def _shown(figure: Figure, value: float | None) -> str:
+def _format(figure: Figure, value: float | None) -> str:
     if value is None:
         return "-" if figure.peer is not None or figure.ours is None else ""
     if figure.unit == "characters":

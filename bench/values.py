@@ -1,10 +1,10 @@
-"""The values that the benchmarks work on; both sides get the same ones."""
+"""The values of the benchmarks; coatcheck and its peers get the same ones."""
 
 from typing import Any
 
 
 def records(count: int) -> list[dict[str, Any]]:
-    """Records as an issue tracker or a database gives them; about 120 bytes of JSON each."""
+    """Records as in the result of an issue tracker or a database; about 120 bytes of JSON each."""
     return [
         {
             "id": n,

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from clients import StdioClient
-from measuring import Times, in_turn, median, ratio
+from measuring import Times, alternating, median, ratio
 from peers import PeerMissing, programs_of
 from table import Figure
 
@@ -24,22 +24,22 @@ ADDED_TO_A_CALL, ADDED_TO_THE_START, LARGE_RATIO = 1e-3, 0.7, 1.5
 
 
 def wrapping() -> list[Figure]:
-    """Servers directly, behind coatcheck and behind ctxtual, in turn."""
-    in_front = {"direct": [], "wrapped": [*WRAP, "--"]}
+    """Servers directly, behind coatcheck and behind ctxtual, alternating."""
+    prefixes = {"direct": [], "wrapped": [*WRAP, "--"]}
     try:
-        in_front["peer"] = [str(programs_of("ctxtual") / "ctxtual"), "wrap", "--log-level", "error", "--"]
+        prefixes["peer"] = [str(programs_of("ctxtual") / "ctxtual"), "wrap", "--log-level", "error", "--"]
     except PeerMissing as missing:
-        print(f"{missing}\nGoing on without it.", file=sys.stderr)
+        print(f"{missing}\nContinuing without it.", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder:
         _make_history(folder)
-        return [*_real_server(in_front, folder), *_large_messages(in_front)]
+        return [*_real_server(prefixes, folder), *_large_messages(prefixes)]
 
 
-def _real_server(in_front: dict[str, list[str]], folder: str) -> list[Figure]:
+def _real_server(prefixes: dict[str, list[str]], folder: str) -> list[Figure]:
     section = f"mcp-server-git over stdio, {COMMITS:,} commits"
     server = [str(BIN / "mcp-server-git"), "--repository", folder]
-    commands = {name: [*front, *server] for name, front in in_front.items()}
-    starts = in_turn(
+    commands = {name: [*front, *server] for name, front in prefixes.items()}
+    starts = alternating(
         {name: lambda command=command: _start(command) for name, command in commands.items()}, rounds=STARTS
     )
     status = {"name": "git_status", "arguments": {"repo_path": folder}}
@@ -48,7 +48,7 @@ def _real_server(in_front: dict[str, list[str]], folder: str) -> list[Figure]:
         clients = {name: stack.enter_context(StdioClient(command)) for name, command in commands.items()}
         for client in clients.values():
             client.open()
-        calls = in_turn(_asking(clients, "tools/call", status), rounds=CALLS)
+        calls = alternating(_requests(clients, "tools/call", status), rounds=CALLS)
         answers = {name: client.request("tools/call", status)["content"] for name, client in clients.items()}
         assert answers["wrapped"] == answers["direct"], "a small result must pass unchanged"
         seen = {name: _characters(client.request("tools/call", log)) for name, client in clients.items()}
@@ -62,23 +62,23 @@ def _real_server(in_front: dict[str, list[str]], folder: str) -> list[Figure]:
     ]
 
 
-def _large_messages(in_front: dict[str, list[str]]) -> list[Figure]:
+def _large_messages(prefixes: dict[str, list[str]]) -> list[Figure]:
     section = "20 MB over stdio, a server without an SDK"
-    asked: dict[str, tuple[str, dict[str, Any]]] = {
+    messages: dict[str, tuple[str, dict[str, Any]]] = {
         "an argument": ("tools/call", {"name": "length", "arguments": {"value": "x" * LARGE}}),
         "a resource": ("resources/read", {"uri": f"plain://text/{LARGE}"}),
         "a result, kept and previewed": ("tools/call", {"name": "text", "arguments": {"size": LARGE}}),
     }
     figures = []
-    for name, (method, params) in asked.items():
+    for name, (method, params) in messages.items():
         with ExitStack() as stack:
-            clients = {way: stack.enter_context(StdioClient([*front, *PLAIN])) for way, front in in_front.items()}
+            clients = {way: stack.enter_context(StdioClient([*front, *PLAIN])) for way, front in prefixes.items()}
             for client in clients.values():
                 client.open()
-            # The peer takes many seconds, so it is asked once; it gives resources only where a server lists them.
-            asking = _asking(clients, method, params)
-            peer = asking.pop("peer", None)
-            times = in_turn(asking, rounds=LARGE_CALLS)
+            # The peer takes many seconds, so it is called once; it serves only resources that a server lists.
+            requests = _requests(clients, method, params)
+            peer = requests.pop("peer", None)
+            times = alternating(requests, rounds=LARGE_CALLS)
             once = _seconds(peer) if peer is not None and method == "tools/call" else None
         figures += [
             Figure(section, f"{name}, directly", "ms", median(times["direct"])),
@@ -94,13 +94,13 @@ def _large_messages(in_front: dict[str, list[str]]) -> list[Figure]:
     return figures
 
 
-def _seconds(thing: Callable[[], object]) -> float:
+def _seconds(work: Callable[[], object]) -> float:
     started = perf_counter()
-    thing()
+    work()
     return perf_counter() - started
 
 
-def _asking(
+def _requests(
     clients: dict[str, StdioClient], method: str, params: dict[str, Any]
 ) -> dict[str, Callable[[], dict[str, Any]]]:
     return {name: lambda client=client: client.request(method, params) for name, client in clients.items()}

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from clients import HttpClient, ModernStdioClient
-from measuring import in_turn, median, ratio
+from measuring import alternating, median, ratio
 from table import Figure
 from wrapping import LARGE, LARGE_CALLS, LARGE_RATIO, PLAIN, WRAP
 
 SERVER = str(Path(__file__).with_name("plain_server.py"))
 CALLS = 300
-PATIENCE = 20.0
+START_SECONDS = 20.0
 
 
 class _Client(Protocol):
@@ -25,7 +25,7 @@ class _Client(Protocol):
 
 
 def wrapping_http() -> list[Figure]:
-    """A server by URL directly, and each pair of transports with coatcheck between them."""
+    """A server by URL directly, and each pair of transports with coatcheck in between."""
     small = {"name": "length", "arguments": {"value": "abc"}}
     large = {"name": "length", "arguments": {"value": "x" * LARGE}}
     with ExitStack() as stack:
@@ -44,10 +44,10 @@ def wrapping_http() -> list[Figure]:
                 client.request("tools/call", small)
         for each in http.values():
             each.reconnect()
-        calls = in_turn(_asking(clients, small), rounds=CALLS)
+        calls = alternating(_requests(clients, small), rounds=CALLS)
         for each in http.values():
             each.reconnect()
-        larges = in_turn(_asking(clients, large), rounds=LARGE_CALLS)
+        larges = alternating(_requests(clients, large), rounds=LARGE_CALLS)
     section = "a server without an SDK by streamable HTTP"
     figures = [Figure(section, "a small call, directly", "ms", median(calls["direct"]))]
     for name in ("stdio to URL", "HTTP to command", "HTTP to URL"):
@@ -60,7 +60,7 @@ def wrapping_http() -> list[Figure]:
     return figures
 
 
-def _asking(clients: dict[str, _Client], params: dict[str, Any]) -> dict[str, Callable[[], dict[str, Any]]]:
+def _requests(clients: dict[str, _Client], params: dict[str, Any]) -> dict[str, Callable[[], dict[str, Any]]]:
     return {name: lambda client=client: client.request("tools/call", params) for name, client in clients.items()}
 
 
@@ -71,13 +71,13 @@ def _plain_server() -> Iterator[str]:
         port = probe.getsockname()[1]
     process = subprocess.Popen([sys.executable, SERVER, "http", str(port)], stderr=subprocess.DEVNULL)
     try:
-        ends = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + START_SECONDS
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
                 break
             except OSError:
-                if time.monotonic() > ends:
+                if time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
         yield f"http://127.0.0.1:{port}/mcp"
@@ -97,7 +97,7 @@ def _wrapped(*arguments: str) -> Iterator[str]:
                 yield found[1]
                 break
         else:
-            raise RuntimeError("coatcheck did not listen")
+            raise RuntimeError("coatcheck did not start to listen")
     finally:
         process.terminate()
         process.wait()

@@ -1,10 +1,10 @@
 """Run the official conformance suite against the SDK's server, directly and behind coatcheck.
 
-    python -m conformance.run            compare with baseline.json; the exit code is 1 where something differs
+    python -m conformance.run            compare with baseline.json; the exit code is 1 if anything differs
     python -m conformance.run --update   write baseline.json
 
-The baseline holds the passed and failed checks of each scenario of the server alone, and beside them those scenarios
-only that are different behind coatcheck. A scenario that no longer runs is a difference too.
+The baseline contains the passed and failed checks of each scenario for the server alone, and the scenarios that differ
+behind coatcheck. A scenario that no longer runs is a difference too.
 """
 
 import argparse
@@ -31,7 +31,7 @@ SUITES: dict[str, list[str]] = {
     "2026-07-28 all": ["--spec-version", "2026-07-28", "--suite", "all"],
 }
 DIRECT = "direct"
-WAYS = (DIRECT, "in front of a URL", "in front of a command")
+CONNECTIONS = (DIRECT, "in front of a URL", "in front of a command")
 
 Checks = dict[str, tuple[int, int]]
 """Passed and failed checks by scenario."""
@@ -40,31 +40,31 @@ _LINE = re.compile(r"^[✓✗] (\S+): (\d+) passed, (\d+) failed", re.MULTILINE)
 
 
 class SuiteFailed(Exception):
-    """The suite did not run; the message holds the end of what it said."""
+    """The suite did not run; the message ends with its output."""
 
 
 def main() -> int:
-    """Run what the command line asks for, print the scores, and say whether they are as they should be."""
+    """Run the selected suites, print the scores, and return 1 if they differ from the baseline."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--update", action="store_true", help="write the baseline instead of comparing with it")
-    parser.add_argument("--way", action="append", choices=WAYS, help="only this way; repeatable")
+    parser.add_argument("--connection", action="append", choices=CONNECTIONS, help="only this connection; repeatable")
     parser.add_argument("--suite", action="append", choices=list(SUITES), help="only this suite; repeatable")
-    given = parser.parse_args()
-    ways, suites = given.way or list(WAYS), given.suite or list(SUITES)
+    options = parser.parse_args()
+    connections, suites = options.connection or list(CONNECTIONS), options.suite or list(SUITES)
     scores: dict[str, dict[str, Checks]] = {}
-    for way in ways:
-        scores[way] = measure(way, suites)
-        for suite, checks in scores[way].items():
-            print(f"{way:<22} {suite:<15} {total(checks)}", flush=True)
-    if given.update:
-        if set(ways) != set(WAYS) or set(suites) != set(SUITES):
-            parser.error("a baseline needs all ways and suites")
+    for connection in connections:
+        scores[connection] = measure(connection, suites)
+        for suite, checks in scores[connection].items():
+            print(f"{connection:<22} {suite:<15} {total(checks)}", flush=True)
+    if options.update:
+        if set(connections) != set(CONNECTIONS) or set(suites) != set(SUITES):
+            parser.error("a baseline needs all connections and suites")
         written = json.dumps(_only_differences(scores), indent=1)
         BASELINE.write_text(re.sub(r"\[\s+(\d+),\s+(\d+)\s+\]", r"[\1, \2]", written) + "\n")
         return 0
-    complaints = differences(scores, json.loads(BASELINE.read_text()))
-    print("\n".join(complaints) or "As in the baseline.")
-    return 1 if complaints else 0
+    differing = differences(scores, json.loads(BASELINE.read_text()))
+    print("\n".join(differing) or "Same as the baseline.")
+    return 1 if differing else 0
 
 
 def total(checks: Checks) -> str:
@@ -76,52 +76,56 @@ def total(checks: Checks) -> str:
 def _only_differences(scores: dict[str, dict[str, Checks]]) -> dict[str, dict[str, Checks]]:
     direct = scores[DIRECT]
     return {
-        way: {
-            suite: {name: check for name, check in checks.items() if way == DIRECT or check != direct[suite].get(name)}
+        connection: {
+            suite: {
+                name: check
+                for name, check in checks.items()
+                if connection == DIRECT or check != direct[suite].get(name)
+            }
             for suite, checks in suites.items()
         }
-        for way, suites in scores.items()
+        for connection, suites in scores.items()
     }
 
 
 def differences(scores: dict[str, dict[str, Checks]], baseline: dict[str, dict[str, Checks]]) -> list[str]:
     """Return where the scores differ from the baseline."""
-    complaints = []
-    for way, suites in scores.items():
+    differing = []
+    for connection, suites in scores.items():
         for suite, checks in suites.items():
-            expected = {**baseline[DIRECT][suite], **baseline[way].get(suite, {})}
+            expected = {**baseline[DIRECT][suite], **baseline[connection].get(suite, {})}
             for scenario in sorted(checks.keys() | expected.keys()):
                 now, then = (found.get(scenario, (0, 0)) for found in (checks, expected))
                 if tuple(now) != tuple(then):
-                    complaints.append(
-                        f"{way}, {suite}, {scenario}: {now[0]} passed and {now[1]} failed, not {then[0]} and {then[1]}"
+                    differing.append(
+                        f"{connection}, {suite}, {scenario}: {now[0]} passed, {now[1]} failed; not {then[0]}, {then[1]}"
                     )
-    return complaints
+    return differing
 
 
-def measure(way: str, suites: Sequence[str]) -> dict[str, Checks]:
-    """Return the checks of each suite for a way to reach the server; every suite meets a fresh one."""
-    return {suite: _measure(way, SUITES[suite]) for suite in suites}
+def measure(connection: str, suites: Sequence[str]) -> dict[str, Checks]:
+    """Return the checks of each suite for a kind of connection; every suite gets a new server."""
+    return {suite: _measure(connection, SUITES[suite]) for suite in suites}
 
 
-def _measure(way: str, options: Sequence[str]) -> Checks:
+def _measure(connection: str, options: Sequence[str]) -> Checks:
     with contextlib.ExitStack() as stack:
         source = packages.everything_of_the_sdk()
         port = free_port()
         wrap = [sys.executable, "-m", "coatcheck", "wrap", "--transport", "streamable-http", "--port", str(port)]
-        if way == WAYS[2]:
+        if connection == CONNECTIONS[2]:
             stack.enter_context(serving([*wrap, "--", *packages.everything_of_the_sdk_over_stdio()], port))
         else:
-            served = port if way == DIRECT else free_port()
+            served = port if connection == DIRECT else free_port()
             command = [sys.executable, "-m", "mcp_everything_server", "--port", str(served)]
             stack.enter_context(serving(command, served, folder=source))
-            if way != DIRECT:
+            if connection != DIRECT:
                 stack.enter_context(serving([*wrap, "--url", f"http://127.0.0.1:{served}/mcp"], port))
         return run_suite(port, options)
 
 
 def run_suite(port: int, options: Sequence[str]) -> Checks:
-    """Run the suite against what listens on a port of this machine."""
+    """Run the suite against the server on a local port."""
     program = [packages.node(NODE), packages.npm_script("conformance")]
     with tempfile.TemporaryDirectory() as results:
         done = subprocess.run(
@@ -134,7 +138,7 @@ def run_suite(port: int, options: Sequence[str]) -> Checks:
         )
     checks = {name: (int(passed), int(failed)) for name, passed, failed in _LINE.findall(done.stdout)}
     if not checks:
-        raise SuiteFailed(f"The suite found nothing to check:\n{(done.stderr or done.stdout)[-2_000:]}")
+        raise SuiteFailed(f"The suite ran no checks:\n{(done.stderr or done.stdout)[-2_000:]}")
     return checks
 
 

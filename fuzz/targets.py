@@ -1,4 +1,4 @@
-"""What is fuzzed: each target takes any bytes and raises only where coatcheck is at fault.
+"""The fuzz targets: each takes any bytes and raises only on a fault in coatcheck.
 
 The tests run them with hypothesis (``tests/security/test_fuzzing.py``), ``make fuzz`` with atheris, guided by coverage.
 """
@@ -42,20 +42,20 @@ SCHEMA = {
 
 
 KINDS_OF_TEXT = sorted(KINDS)
-ROOM = 300
-"""Characters of a log in short."""
+LOG_LIMIT = 300
+"""Characters of a log summary."""
 
 
 @contextmanager
 def bounded_errors() -> Iterator[None]:
-    """Let expected errors pass, if their texts are bounded and on the subject."""
+    """Allow expected errors if their texts are bounded and contain no traceback."""
     try:
         yield
     except CoatcheckError as error:
-        said = str(error)
-        assert len(said) <= LONGEST_ERROR, "an error without a bound"
-        # Not the word: an error quotes what it was given, and that may have been the word.
-        assert PACKAGE not in said, "a traceback"
+        text = str(error)
+        assert len(text) <= LONGEST_ERROR, "an error without a bound"
+        # Not the word "Traceback": an error quotes its input, which may contain that word.
+        assert PACKAGE not in text, "a traceback"
 
 
 def text_of(data: bytes) -> str:
@@ -64,7 +64,7 @@ def text_of(data: bytes) -> str:
 
 
 def fuzz_grammar(data: bytes) -> None:
-    """What parses has one canonical text, which parses to the same; what does not is plain text."""
+    """A valid reference has one canonical text, which parses to the same reference; anything else is plain text."""
     text = text_of(data)
     with bounded_errors():
         path = parse_path(text)
@@ -81,20 +81,20 @@ def fuzz_grammar(data: bytes) -> None:
 
 
 def fuzz_walking(data: bytes) -> None:
-    """A path leads somewhere or to an error that says where it ended."""
+    """A path leads to a value or to an expected error."""
     with bounded_errors():
         walk(DOCUMENT, parse_path(text_of(data)), open_text=codec.open_json_text)
 
 
 def fuzz_envelope(data: bytes) -> None:
-    """Bytes that were not stored by us are refused with ``ValueError`` and nothing else; so is what is in them."""
+    """Bytes that coatcheck did not store, and invalid payloads, are refused with ``ValueError`` only."""
     try:
         metadata, payload = codec.unpack(data)
     except ValueError:
         return
     assert codec.unpack_metadata(data) == metadata
-    repacked, again = codec.unpack(codec.pack(metadata, bytes(payload)))
-    assert bytes(again) == bytes(payload)
+    repacked, repacked_payload = codec.unpack(codec.pack(metadata, bytes(payload)))
+    assert bytes(repacked_payload) == bytes(payload)
     assert repacked.kind == metadata.kind
     try:
         codec.decode(metadata, payload)
@@ -103,27 +103,27 @@ def fuzz_envelope(data: bytes) -> None:
 
 
 def fuzz_codec(data: bytes) -> None:
-    """Whatever JSON can say comes back as it was, whole and in slices alike."""
+    """Every JSON value is stored and read unchanged; the chunked encoder gives the same bytes."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
         value = text_of(data)
     encoded = codec.encode(value)
-    sliced = asyncio.run(codec.aencode(value))
-    assert (sliced.kind, sliced.payload, sliced.type, sliced.careful) == (
+    chunked = asyncio.run(codec.aencode(value))
+    assert (chunked.kind, chunked.payload, chunked.type, chunked.careful) == (
         encoded.kind,
         encoded.payload,
         encoded.type,
         encoded.careful,
     )
     store = ObjectStore(InMemoryBackend())
-    back = store.fetch(store.put(value))
-    assert back == value or is_not_round_trippable(value)
-    assert len(render(back, Subject("@obj_1", 10), 300)) <= 300  # noqa: PLR2004
+    read = store.fetch(store.put(value))
+    assert read == value or is_not_round_trippable(value)
+    assert len(render(read, Subject("@obj_1", 10), 300)) <= 300  # noqa: PLR2004
 
 
 def is_not_round_trippable(value: Any) -> bool:
-    """Whether JSON as Python reads it holds what JSON cannot say (NaN), keys that clash, or too many levels."""
+    """Whether a parsed value contains NaN or infinity, keys that are not UTF-8, or too many levels."""
     level, depth = [value], 0
     while level:
         if any(isinstance(part, float) and (part != part or abs(part) == float("inf")) for part in level):  # noqa: PLR0124
@@ -149,7 +149,7 @@ def _is_utf8(text: str) -> bool:
 
 
 def fuzz_arguments(data: bytes) -> None:
-    """Arguments of a tool: references resolve or are refused, everything else stays as it is."""
+    """Arguments of a tool: references resolve or are refused, everything else is unchanged."""
     try:
         arguments = json.loads(data)
     except (ValueError, RecursionError):
@@ -170,21 +170,23 @@ async def _resolve(arguments: Any) -> None:
 
 
 def fuzz_schemas(data: bytes) -> None:
-    """Schemas of a server: whatever they hold, its tool is listed and called, at a bounded cost."""
+    """Schemas of a server: a tool with any schema can be listed and called, at a bounded cost."""
     try:
         schema = json.loads(data)
     except (ValueError, RecursionError):
         schema = {"type": text_of(data), "$ref": text_of(data), "anyOf": [{"pattern": text_of(data)}]}
-    asyncio.run(_offer(schema if isinstance(schema, dict) else {"type": "object", "properties": {"value": schema}}))
+    asyncio.run(
+        _list_and_call(schema if isinstance(schema, dict) else {"type": "object", "properties": {"value": schema}})
+    )
 
 
-async def _offer(schema: dict[str, Any]) -> None:
+async def _list_and_call(schema: dict[str, Any]) -> None:
     store = ObjectStore(InMemoryBackend())
     await store.aput(DOCUMENT)
     interceptor = Interceptor(Explorer(store))
     before = json.dumps(schema)
     listed = await interceptor.tools_list({"tools": [{"name": "tool", "inputSchema": schema, "outputSchema": schema}]})
-    assert await Interceptor(Explorer(store)).tools_list(listed) == listed, "twice is not once"
+    assert await Interceptor(Explorer(store)).tools_list(listed) == listed, "rewriting twice differs from once"
     properties = schema.get("properties")
     for name in ("value", *list(properties if isinstance(properties, dict) else ())[:5]):
         for value in ("@obj_001", "@obj_001.items[2]", ["@obj_001.items[0].tags"], '["@obj_001.items"]'):
@@ -194,7 +196,7 @@ async def _offer(schema: dict[str, Any]) -> None:
 
 
 def fuzz_results(data: bytes) -> None:
-    """Results of any shape pass or are replaced by something shorter, and are kept as they were."""
+    """Results of any shape pass or are replaced by a shorter text and stored unchanged."""
     try:
         result = json.loads(data)
     except (ValueError, RecursionError):
@@ -216,7 +218,7 @@ async def _replace(result: Any) -> None:
 
 
 def fuzz_windows(data: bytes) -> None:
-    """JSON that is decoded in windows, however narrow, is what it is in one go; what is no JSON is refused."""
+    """JSON that is decoded in windows of any size gives the same value as in one step; invalid JSON is refused."""
     if len(data) < 2:  # noqa: PLR2004
         return
     window, text_window, text = data[0] % 100 + 1, data[1] % 100 + 1, data[2:]
@@ -237,7 +239,7 @@ def _read(windows: ChunkedDecoder) -> Any:
 
 
 def fuzz_filters(data: bytes) -> None:
-    """A filter is refused with a bounded error or followed along its path; what is left of it is no longer than it."""
+    """A filter is refused with a bounded error, or its leading path is applied; the rest is not longer."""
     program = text_of(data)
     try:
         refuse_external_access(program)
@@ -248,7 +250,7 @@ def fuzz_filters(data: bytes) -> None:
 
 
 def fuzz_texts(data: bytes) -> None:
-    """Whatever a text holds is read as plain JSON values or not at all; outlines, logs and lines never fail."""
+    """A text of any content is read as plain JSON values or not at all; outlines, logs and lines never fail."""
     text = text_of(data)
     with bounded_errors():
         found = open_text(text, in_sandbox=True)
@@ -258,13 +260,13 @@ def fuzz_texts(data: bytes) -> None:
     is_for_the_sandbox(text)
     for kind in KINDS_OF_TEXT:
         assert all(0 <= entry.line <= text.count("\n") for entry in outline(text, kind))
-    assert len(write_log(read_log(text), ROOM)) <= ROOM
+    assert len(write_log(read_log(text), LOG_LIMIT)) <= LOG_LIMIT
     with bounded_errors():
         assert isinstance(walk(text, parse_path("lines[0:3]")), str)
 
 
 def fuzz_samples(data: bytes) -> None:
-    """A sample is bounded, whatever it is of, and everything is in it of a value that is small."""
+    """A sample of any value is bounded; the sample of a small value is complete."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
@@ -281,7 +283,7 @@ LISTING = (("c", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}), ("s", LIS
 
 
 def fuzz_wire(data: bytes) -> None:
-    """Any lines from a client and from a server, in any order: each is handed on, answered or dropped, none raises.
+    """Any lines from a client and from a server, in any order: each is forwarded, answered or dropped; none raises.
 
     A line that begins with ``s`` is the server's, every other the client's.
     """
@@ -293,10 +295,10 @@ async def _converse(data: bytes) -> None:
     to_server: list[bytes] = []
     store = ObjectStore(InMemoryBackend())
     await store.aput(DOCUMENT)
-    shelf = _tool_set()
-    shelf.store = store
+    tool_set = _tool_set()
+    tool_set.store = store
     ready: asyncio.Future[Interceptor] = asyncio.get_running_loop().create_future()
-    ready.set_result(Interceptor(Explorer(store), inline_limit=200, preview_limit=400, own_tools=shelf.tools))
+    ready.set_result(Interceptor(Explorer(store), inline_limit=200, preview_limit=400, own_tools=tool_set.tools))
     conversation = Conversation(
         to_client.append, lambda line, _message: to_server.append(line), ready, on_stray_output=lambda _line: None
     )
@@ -308,7 +310,7 @@ async def _converse(data: bytes) -> None:
     conversation.abandon_own_requests()
     for _ in range(20):
         await asyncio.sleep(0)
-    conversation.fail_all("It ended.")
+    conversation.fail_all("The server has exited.")
     async with asyncio.timeout(5):
         await conversation.finish_work()
     for line in (*to_client, *to_server):
@@ -322,7 +324,7 @@ def _send_line(conversation: Conversation, side: str, line: bytes) -> None:
 
 
 class _ToolSet:
-    """Those of our tools that need no worker, made once, over one store after the other."""
+    """The object tools that need no worker process, created once; the store is replaced for each input."""
 
     names = ("object_store_get", "object_store_put", "object_store_delete", "object_store_list", "object_store_slice")
 
@@ -332,8 +334,8 @@ class _ToolSet:
         self.tools: dict[str, OwnTool] = {}
         for name in self.names:
             function, config = registry[name]
-            made = build_tool(function, config, object_store=lambda: self.store, explorer=self._explorer)
-            self.tools[name] = own_tool(made, name=name)
+            tool = build_tool(function, config, object_store=lambda: self.store, explorer=self._explorer)
+            self.tools[name] = own_tool(tool, name=name)
 
     def _explorer(self) -> Explorer:
         return Explorer(self.store)

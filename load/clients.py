@@ -11,17 +11,17 @@ import anyio
 from tests.replicas.http_client import NEWER, OLDER, Caller, CallFailed, reference_in
 
 SIZES, SHARES = (500, 20_000, 200_000, 2_000_000), (40, 40, 18, 2)
-"""Characters of the results, and how many of a hundred are of that size."""
+"""Characters of the results, and the percentage of results of each size."""
 
 
 @dataclass(slots=True)
 class Counters:
-    """What has been seen.
+    """Counts of a run.
 
     Attributes:
-        latencies: Seconds of each answered call, by the tool.
-        errors: How often which fault was met.
-        characters: Characters that the tools have given.
+        latencies: Seconds of each answered call.
+        errors: Number of errors, by type and message.
+        characters: Characters that the tools have returned.
     """
 
     latencies: list[float] = field(default_factory=list)
@@ -42,43 +42,43 @@ class Tools:
     measure: str
 
 
-async def run_clients(url: str, clients: int, seconds: float, tools: Tools, tally: Counters) -> None:
-    """Run clients for a time; half of them speak the older revision of the protocol, half the newer one."""
+async def run_clients(url: str, clients: int, seconds: float, tools: Tools, counters: Counters) -> None:
+    """Run clients for some seconds; half of them use the older protocol revision, half the newer one."""
     end = time.monotonic() + seconds
     async with anyio.create_task_group() as tasks:
         for number in range(clients):
-            tasks.start_soon(_client, number, url, end, tools, tally)
+            tasks.start_soon(_client, number, url, end, tools, counters)
 
 
-async def _client(number: int, url: str, end: float, tools: Tools, tally: Counters) -> None:
-    chance = random.Random(number)  # noqa: S311  (sizes are no secret)
+async def _client(number: int, url: str, end: float, tools: Tools, counters: Counters) -> None:
+    random_ = random.Random(number)  # noqa: S311
     async with Caller(url, (OLDER, NEWER)[number % 2]) as caller:
 
         async def call(tool: str, **arguments: object) -> str:
             began = time.perf_counter()
             text = await caller.call(tool, arguments)
-            tally.latencies.append(time.perf_counter() - began)
+            counters.latencies.append(time.perf_counter() - began)
             return text
 
         while time.monotonic() < end:
-            size = chance.choices(SIZES, SHARES)[0]
+            size = random_.choices(SIZES, SHARES)[0]
             try:
                 await _create_and_use(call, size, tools)
-                tally.characters += size
-            except Exception as error:  # noqa: BLE001  (whatever it is, it is an error of this load)
-                tally.errors[f"{type(error).__name__}: {error}"[:200]] += 1
+                counters.characters += size
+            except Exception as error:  # noqa: BLE001  (counted as an error of the run)
+                counters.errors[f"{type(error).__name__}: {error}"[:200]] += 1
 
 
 async def _create_and_use(call: Callable[..., Awaitable[str]], size: int, tools: Tools) -> None:
     text = await call(tools.make, size=size)
     if "@obj_" not in text:
         if len(text) != size:
-            raise CallFailed(f"A text of {size} characters came as one of {len(text)}.")
+            raise CallFailed(f"A text of {size} characters was returned with {len(text)}.")
         return
     reference = reference_in(text)
-    said = await call(tools.measure, value=reference)
-    if said.split()[0] != str(size):
-        raise CallFailed(f"{size} characters came back as {said[:50]}.")
+    answer = await call(tools.measure, value=reference)
+    if answer.split()[0] != str(size):
+        raise CallFailed(f"{size} characters were counted as {answer[:50]}.")
     part = await call("object_store_slice", object_id=reference, start=size - 100, end=size)
     if not part.strip():
         raise CallFailed("A part of an object is empty.")

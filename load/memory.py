@@ -11,7 +11,7 @@ MEBIBYTE = 1 << 20
 
 @dataclass(slots=True)
 class Memory:
-    """Resident bytes over time, of some processes and all that they have started.
+    """Resident bytes over time, of some processes and their descendants.
 
     Attributes:
         samples: Seconds since the start of a run, and the bytes at that time.
@@ -21,17 +21,17 @@ class Memory:
     samples: list[tuple[float, int]] = field(default_factory=list)
 
     def sample(self, seconds: float) -> None:
-        """Look now."""
+        """Add a sample."""
         self.samples.append((seconds, sum(resident(pid) for root in self.pids for pid in (root, *descendants(root)))))
 
     def between(self, first: float, last: float) -> float:
-        """Return the mean of the samples of a time."""
+        """Return the mean of the samples in a period."""
         found = [size for seconds, size in self.samples if first <= seconds <= last]
         return sum(found) / len(found)
 
     @property
     def peak(self) -> int:
-        """The most there was."""
+        """The largest sample."""
         return max(size for _, size in self.samples)
 
 
@@ -44,7 +44,7 @@ def resident(pid: int) -> int:
 
 
 def descendants(pid: int) -> Iterable[int]:
-    """Return the processes that a process has started, and those that they have."""
+    """Return the process ids of all descendants."""
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
         children = [int(child) for task in tasks for child in (task / "children").read_text().split()]

@@ -1,7 +1,7 @@
-"""Load three replicas behind nginx, with one Redis, and print how they bear it; exit code 1 if they do not.
+"""Load three replicas behind nginx, with one Redis, and print the figures; exit code 1 on errors or memory growth.
 
-The clients share the machine with what they load, so the figures are of this machine's cores all together. They speak
-the protocol as it is on the wire, without the SDK, so that they take little of it; how much is printed too.
+Clients and replicas share the cores of this machine. The clients send the wire protocol without the SDK, so that they
+use little CPU time; their share is printed too.
 """
 
 import argparse
@@ -29,32 +29,32 @@ KINDS = {
     ),
 }
 WARM = 1 / 3
-"""Part of the time after which caches are full and all has been imported: memory should not grow from there on."""
+"""Fraction of the time after which caches are full and all modules are imported: memory should not grow after it."""
 
 LAST = 0.9
-"""Part of the time from which on the memory counts as that of the end."""
+"""Fraction of the time after which samples count for the memory at the end."""
 
 TOLERANCE = 0.10
-"""Part of the memory by which it may have grown from there to the end: the allocator's, which returns it in steps."""
+"""Fraction by which memory may grow until the end, because the allocator returns memory in steps."""
 
 CACHE = 16 * MEBIBYTE
-"""What each worker of a sandbox may keep."""
+"""Cache size of each sandbox worker."""
 
 SHORTEST = 20.0
-"""Seconds that a run must last for its memory to say anything."""
+"""Shorter runs, in seconds, are not checked for memory growth."""
 
 
 def main() -> int:
-    """Run the load, print the figures, and give the exit code."""
+    """Run the load, print the figures, and return the exit code."""
     options = _options()
     command, tools = KINDS[options.kind]
     os.environ["PYTHONPATH"] = str(ROOT)
-    # Workers keep decoded objects in memory up to a bound, which this load reaches at once if it is low.
-    # A preloaded interpreter would stand for the process whose memory is measured.
+    # With a small cache, the workers reach their memory limit early in the run.
+    # No preloaded interpreter: the memory of the real process is measured.
     with deployed(command, python=sys.executable, COATCHECK_SANDBOX_CACHE=str(CACHE)) as deployment:
-        tally, memory, seconds = anyio.run(_loaded, deployment, options.clients, options.seconds, tools)
-    faults = _faults(tally, memory, seconds)
-    _print(options, tally, memory, seconds)
+        counters, memory, seconds = anyio.run(_loaded, deployment, options.clients, options.seconds, tools)
+    faults = _faults(counters, memory, seconds)
+    _print(options, counters, memory, seconds)
     for fault in faults:
         print(f"FAILED: {fault}")
     return 1 if faults else 0
@@ -64,26 +64,26 @@ async def _loaded(deployment: Deployment, clients: int, seconds: float, tools: T
     memory = Memory([replica.pid for replica in deployment.replicas])
     began = time.monotonic()
     memory.sample(0.0)
-    tally = Counters()
+    counters = Counters()
 
     async def watch() -> None:
         while True:
             await anyio.sleep(0.5)
-            taken = time.monotonic() - began
-            await to_thread.run_sync(memory.sample, taken)
+            elapsed = time.monotonic() - began
+            await to_thread.run_sync(memory.sample, elapsed)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(watch)
-        await run_clients(deployment.url, clients, seconds, tools, tally)
+        await run_clients(deployment.url, clients, seconds, tools, counters)
         tasks.cancel_scope.cancel()
-    taken = time.monotonic() - began
-    memory.sample(taken)
-    return tally, memory, taken
+    elapsed = time.monotonic() - began
+    memory.sample(elapsed)
+    return counters, memory, elapsed
 
 
-def _faults(tally: Counters, memory: Memory, seconds: float) -> list[str]:
-    faults = [f"{count} times {error}" for error, count in tally.errors.most_common(10)]
-    if not tally.latencies:
+def _faults(counters: Counters, memory: Memory, seconds: float) -> list[str]:
+    faults = [f"{count} times {error}" for error, count in counters.errors.most_common(10)]
+    if not counters.latencies:
         faults.append("no call was answered")
     if seconds >= SHORTEST:
         grown = memory.between(LAST * seconds, seconds) / memory.between(WARM * seconds, WARM * seconds + 5) - 1
@@ -92,8 +92,8 @@ def _faults(tally: Counters, memory: Memory, seconds: float) -> list[str]:
     return faults
 
 
-def _print(options: argparse.Namespace, tally: Counters, memory: Memory, seconds: float) -> None:
-    calls = len(tally.latencies)
+def _print(options: argparse.Namespace, counters: Counters, memory: Memory, seconds: float) -> None:
+    calls = len(counters.latencies)
     used = resource.getrusage(resource.RUSAGE_SELF)
     rows = [
         (
@@ -101,9 +101,9 @@ def _print(options: argparse.Namespace, tally: Counters, memory: Memory, seconds
             f"{options.clients} clients for {seconds:.0f} s on {os.cpu_count()} cores, 3 replicas of {options.kind}",
         ),
         ("calls", f"{calls}, {calls / seconds:.0f} per second"),
-        ("results", f"{tally.characters / 1e6:.0f} million characters"),
-        ("p50, p99", f"{_quantile(tally.latencies, 0.5):.3f} s, {_quantile(tally.latencies, 0.99):.3f} s"),
-        ("errors", str(sum(tally.errors.values()))),
+        ("results", f"{counters.characters / 1e6:.0f} million characters"),
+        ("p50, p99", f"{_quantile(counters.latencies, 0.5):.3f} s, {_quantile(counters.latencies, 0.99):.3f} s"),
+        ("errors", str(sum(counters.errors.values()))),
         ("memory idle", _mebibytes(memory.samples[0][1])),
         ("peak", _mebibytes(memory.peak)),
         ("clients' CPU", f"{(used.ru_utime + used.ru_stime) / seconds:.0%} of a core"),
@@ -128,9 +128,9 @@ def _mebibytes(size: float) -> str:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clients", type=int, default=200, help="how many at once (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=60.0, help="for how long (default: %(default)g)")
-    parser.add_argument("--kind", choices=KINDS, default="serve", help="what the replicas are (default: %(default)s)")
+    parser.add_argument("--clients", type=int, default=200, help="number of concurrent clients (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="duration of the run (default: %(default)g)")
+    parser.add_argument("--kind", choices=KINDS, default="serve", help="command of the replicas (default: %(default)s)")
     return parser.parse_args()
 
 

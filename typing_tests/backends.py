@@ -7,7 +7,7 @@ from coatcheck.object_store import ObjectStore
 
 
 class DictBackend:
-    """The smallest backend: four methods, no base class."""
+    """A minimal backend: four methods, no base class."""
 
     def __init__(self) -> None:
         self._values: dict[str, bytes] = {}
@@ -38,17 +38,17 @@ class TextBackend(DictBackend):
         return key
 
 
-def give_memory() -> ObjectStoreBackend:
+def return_memory() -> ObjectStoreBackend:
     """Return a backend that comes with coatcheck."""
     return InMemoryBackend(max_bytes=1_000_000)
 
 
-def give_sqlite(backend: SQLiteBackend) -> ObjectStoreBackend:
+def return_sqlite(backend: SQLiteBackend) -> ObjectStoreBackend:
     """Return a backend that comes with coatcheck."""
     return backend
 
 
-def give_redis(backend: RedisBackend) -> ObjectStoreBackend:
+def return_redis(backend: RedisBackend) -> ObjectStoreBackend:
     """Return a backend that comes with coatcheck."""
     return backend
 

@@ -1,4 +1,4 @@
-"""The container's providers know what they provide."""
+"""The container's providers have precise return types."""
 
 from typing import Any, assert_type
 
@@ -18,7 +18,7 @@ with container.store.override(ObjectStore(InMemoryBackend())):
 
 
 async def as_a_lifespan() -> None:
-    """`running` gives the container that it opened."""
+    """`running` yields the container that it opened."""
     async with running(container) as opened:
         assert_type(opened, Container)
 

@@ -1,4 +1,4 @@
-"""What the store takes and gives, blocking and in coroutines."""
+"""Parameters and return types of the store, sync and async."""
 
 from typing import Any, assert_type
 
@@ -22,7 +22,7 @@ explorer.slice("obj_001", "0")  # type: ignore[arg-type]
 
 
 async def in_a_coroutine() -> None:
-    """The asynchronous methods give the same."""
+    """The async methods return the same types."""
     assert_type(await store.aput([1, 2, 3]), str)
     assert_type(await store.aget("obj_001"), Any | None)
     assert_type(await store.afetch("obj_001"), Any)

@@ -1,4 +1,4 @@
-"""Tools from plain functions, and servers that exist already."""
+"""Tools from plain functions, and existing servers."""
 
 from typing import Any, assert_type
 

@@ -53,7 +53,7 @@ def test_an_estimate_of_little_is_little(value):
     assert 0 <= estimate_tokens(value, len(json.dumps(value))) <= 6
 
 
-RECORDED = Path(__file__).parents[2] / "bench" / "worth" / "results"
+RECORDED = Path(__file__).parents[2] / "bench" / "tokens" / "results"
 FURTHER_OFF = {"airports_csv", "fetch_page"}
 """A table of places and a page of links."""
 

@@ -126,7 +126,7 @@ async def test_a_hostile_result_of_a_wrapped_server_is_kept_and_looked_at_in_tim
 
         async def asked(tool: str, **arguments: Any) -> tuple[str, bool]:
             with within(SECONDS):
-                answer = await client.ask("tools/call", {"name": tool, "arguments": arguments})
+                answer = await client.request("tools/call", {"name": tool, "arguments": arguments})
             text = "\n".join(block["text"] for block in answer["result"]["content"])
             assert len(text) <= 20_000
             assert "Traceback" not in text

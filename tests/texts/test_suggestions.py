@@ -1,6 +1,6 @@
 """Every call that a preview suggests works on that very object, costs little and gives something: over all kinds of data.
 
-The recorded results of ``bench/worth`` are real; some made values stand beside them.
+The recorded results of ``bench/tokens`` are real; some made values stand beside them.
 """
 
 import ast
@@ -20,7 +20,7 @@ from coatcheck.explorer import Explorer
 from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.object_store import ObjectStore
 
-RECORDED = sorted((Path(__file__).parents[2] / "bench" / "worth" / "results").glob("*.json.gz"))
+RECORDED = sorted((Path(__file__).parents[2] / "bench" / "tokens" / "results").glob("*.json.gz"))
 MADE: dict[str, Any] = {
     "numbers": list(range(9000)),
     "words": [f"word {number}" for number in range(3000)],

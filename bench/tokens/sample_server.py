@@ -1,4 +1,4 @@
-"""A server on the official SDK whose tools return what many servers do: pages of edges, tables, snapshots, blocks."""
+"""A server on the official SDK with common kinds of results: pages of edges, tables, snapshots, blocks."""
 
 import json
 import random
@@ -35,7 +35,7 @@ class Ledger(BaseModel):
 
 @server.tool(structured_output=False)
 def issues_graphql() -> str:
-    """Issues as GitHub's GraphQL interface gives them."""
+    """Issues in the form of GitHub's GraphQL API."""
     edges = [
         {
             "cursor": f"Y3Vyc29yOnYyOpHOA{number:05d}",
@@ -58,7 +58,7 @@ def issues_graphql() -> str:
 
 @server.tool(structured_output=False)
 def query_columns() -> str:
-    """Rows as database servers give them: names of columns once, rows as arrays."""
+    """Rows in the form of database servers: names of columns once, rows as arrays."""
     rows = [
         [number, f"C{number % 60:03d}", random.choice(("paid", "open", "refunded")), round(random.uniform(5, 900), 2)]
         for number in range(1, 601)
@@ -84,7 +84,7 @@ def frame_split() -> str:
 
 @server.tool(structured_output=False)
 def page_snapshot() -> str:
-    """What a browser's accessibility tree looks like as text."""
+    """The accessibility tree of a browser page as text."""
     lines = ["- Page URL: http://localhost/orders", "- Page Title: Orders", "- Page Snapshot:", "```yaml"]
     lines += ["- generic [ref=e1]:", "  - banner [ref=e2]:", '    - link "Home" [ref=e3] [cursor=pointer]:']
     lines += ["      - /url: /", '    - searchbox "Search orders" [ref=e4]', '  - heading "Orders" [level=1] [ref=e5]']

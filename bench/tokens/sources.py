@@ -17,7 +17,7 @@ SERVICES = ("gateway", "accounts", "billing", "search", "mailer", "reports", "me
 
 
 def write_sources(folder: Path, repository: Path, python: Path) -> None:
-    """Write everything into a folder; ``python`` holds the programs of an environment with what is needed."""
+    """Write everything into a folder; ``python`` is the folder of an environment's programs."""
     data = next(python.parent.glob("lib/python*/site-packages/vega_datasets/_data"))
     for name in ("seattle-weather.csv", "airports.csv", "cars.json"):
         shutil.copy(data / name, folder / name)

@@ -11,14 +11,14 @@ app = FastAPI(title="Tracker", version="3.7.2", description="Projects, issues an
 
 
 class Owner(BaseModel):
-    """Who a thing belongs to."""
+    """The owner of a resource."""
 
     id: int
     login: str = Field(description="Unique name, as shown in mentions.")
 
 
 class Item(BaseModel):
-    """What every resource has."""
+    """The fields of every resource."""
 
     id: int
     title: str = Field(max_length=200)
@@ -49,7 +49,7 @@ def add_routes(resource: str, number: int) -> None:
 
     @app.post(f"/{resource}", operation_id=f"create_{one}", tags=[resource], response_model=Item, status_code=201)
     def create(item: Item, idempotency_key: token = None) -> Any:
-        """Create one and answer with it."""
+        """Create one and return it."""
 
     @app.get(f"/{resource}/{{number}}", operation_id=f"get_{one}", tags=[resource], response_model=Item)
     def get(number: identifier) -> Any:
@@ -57,7 +57,7 @@ def add_routes(resource: str, number: int) -> None:
 
     @app.patch(f"/{resource}/{{number}}", operation_id=f"update_{one}", tags=[resource], response_model=Item)
     def update(number: identifier, item: Item) -> Any:
-        """Change the fields that are given."""
+        """Change the given fields."""
 
     @app.delete(
         f"/{resource}/{{number}}",
@@ -67,7 +67,7 @@ def add_routes(resource: str, number: int) -> None:
         deprecated=resource in {"hooks", "keys"},
     )
     def delete(number: identifier) -> None:
-        """Remove one for good."""
+        """Delete one."""
 
 
 for _number, _resource in enumerate(RESOURCES):

