@@ -6,7 +6,8 @@ file, which overrides the defaults. ``COATCHECK_…`` variables override their `
 
 import json
 import os
-import sys
+import re
+import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
@@ -21,10 +22,10 @@ from pydantic_settings import (
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from coatcheck.errors import SettingsError
+from coatcheck.user_folders import cache_folder
 
 __all__ = ["Settings"]
 
@@ -41,27 +42,31 @@ Limit = Annotated[int, Field(ge=0)]
 
 def _listed(given: Any) -> Any:
     """Parse a list in a variable: parts between commas."""
-    return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
+    if isinstance(given, str):
+        return [part.strip() for part in given.split(",") if part.strip()]
+    if not isinstance(given, (list, tuple)):
+        raise ValueError("a list is expected, in a variable with commas: git_*, *_log")  # noqa: TRY004
+    return given
 
 
 def _options(given: Any) -> Any:
     """Parse a table in a variable: a JSON object. Errors do not quote the text, which may contain a secret."""
-    if not isinstance(given, str):
-        return given
     try:
-        return json.loads(given)
+        parsed = json.loads(given) if isinstance(given, str) else given
     except ValueError:
-        raise ValueError('in a variable it is a JSON object, such as {"folder": "/data"}; this is not JSON') from None
+        parsed = None
+    if not isinstance(parsed, Mapping):
+        raise ValueError('a table is expected, in a variable a JSON object such as {"folder": "/data"}')  # noqa: TRY004
+    return parsed
 
 
 def _limits_by_pattern(given: Any) -> Any:
     """Parse limits by pattern: a table, or ``PATTERN=NUMBER`` between commas or in a list."""
     if isinstance(given, Mapping):
         return tuple(given.items())
-    parts = _listed(given)
-    if not isinstance(parts, (list, tuple)):
-        return parts
-    return tuple(_limit_of_pattern(part) if isinstance(part, str) else part for part in parts)
+    if not isinstance(given, (str, list, tuple)):
+        raise ValueError("a table is expected, in a variable git_*=8000, *_log=2000")  # noqa: TRY004
+    return tuple(_limit_of_pattern(part) if isinstance(part, str) else part for part in _listed(given))
 
 
 def _limit_of_pattern(given: str) -> tuple[str, str]:
@@ -237,7 +242,7 @@ class Settings(BaseSettings):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise SettingsError(_explain(error)) from None
+            raise SettingsError(_explain(error, values)) from None
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
@@ -266,7 +271,7 @@ class Settings(BaseSettings):
 
     def sqlite_file(self) -> Path:
         """The SQLite file: ``sqlite_path``, else ``coatcheck/objects.sqlite`` in the user's cache folder."""
-        return self.sqlite_path or _cache_folder() / "coatcheck" / "objects.sqlite"
+        return self.sqlite_path or cache_folder() / "coatcheck" / "objects.sqlite"
 
     @model_validator(mode="after")
     def _redis_needs_a_url(self) -> Self:
@@ -290,15 +295,22 @@ class Settings(BaseSettings):
         path = given.pop(_FILE, None) or os.environ.get(CONFIG_VARIABLE)
         if not path:
             return init_settings, env_settings, plan
-        if not Path(path).is_file():
-            why = "is no file" if Path(path).exists() else "does not exist"
-            raise SettingsError(f"The settings file {path} {why} (--config or {CONFIG_VARIABLE}).")
-        try:
-            return init_settings, env_settings, plan, TomlConfigSettingsSource(settings_cls, Path(path))
-        except OSError as error:
-            raise SettingsError(f"The settings file {path} cannot be read: {error.strerror}.") from None
-        except ValueError as error:
-            raise SettingsError(f"The settings file {path} is no valid TOML: {error}.") from None
+        return init_settings, env_settings, plan, InitSettingsSource(settings_cls, _read_file(Path(path)))
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    """Read a settings file. A byte order mark, which some editors write, is dropped."""
+    if not path.is_file():
+        why = "is no file" if path.exists() else "does not exist"
+        raise SettingsError(f"The settings file {path} {why} (--config or {CONFIG_VARIABLE}).")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise SettingsError(f"The settings file {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"The settings file {path} is not in UTF-8 (byte {error.start}).") from None
+    except ValueError as error:
+        raise SettingsError(f"The settings file {path} is no valid TOML: {error}.") from None
 
 
 def unknown_variables() -> dict[str, str | None]:
@@ -312,22 +324,7 @@ def unknown_variables() -> dict[str, str | None]:
     return found
 
 
-def data_folder() -> Path:
-    """The folder for the user's data that is not a setting, such as sign-ins."""
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "coatcheck"
-    named = os.environ.get("XDG_DATA_HOME", "")
-    return (Path(named) if named.startswith("/") else Path.home() / ".local" / "share") / "coatcheck"
-
-
-def _cache_folder() -> Path:
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    return Path(named) if named.startswith("/") else Path.home() / ".cache"  # the XDG rules: only an absolute path
-
-
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
     problems = []
     for fault in error.errors(include_input=False, include_url=False, include_context=False):
         name = str(fault["loc"][0]).lower().removeprefix("coatcheck_") if fault["loc"] else ""
@@ -337,6 +334,24 @@ def _explain(error: ValidationError) -> str:
             near = parts[:3] or get_close_matches(name, Settings.model_fields, n=1)
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(Settings.model_fields)}"
             text = f"there is no such setting; {hint}"
-        problems.append(f"{name}: {text}" if name else text)
+        problems.append(f"{name}{_source(name, values)}: {text}" if name else text)
     summary = "; ".join(problems)
     return f"Settings: {summary}" if summary.endswith("?") else f"Settings: {summary}."
+
+
+def _source(name: str, values: Mapping[str, Any]) -> str:
+    """Say which variable or line of the settings file a value is from; nothing for an argument of the constructor."""
+    if name in values:
+        return ""
+    set_here = {variable.upper() for variable, value in os.environ.items() if value}
+    aliases = [f"DEEPSET_{name.upper()}"] if name in PlanVariables.FIELDS else []
+    for variable in (f"{_PREFIX}{name.upper()}", *aliases):
+        if variable in set_here:
+            return f" in {variable}"
+    path = values.get(_FILE) or os.environ.get(CONFIG_VARIABLE)
+    if not path:
+        return ""
+    starts = re.compile(rf"""\s*\[*\s*["']?{re.escape(name)}["']?\s*[]=.]""", re.IGNORECASE)
+    lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    line = next((number for number, text in enumerate(lines, 1) if starts.match(text)), None)
+    return f" in {path}" + (f", line {line}" if line else "")

@@ -12,6 +12,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "coatcheck"
 
 LAYERS = [  # a file with a layer of its own is named with its folder
     {"errors"},
+    {"user_folders"},
     {"settings"},
     {"codec", "references", "backends"},
     {"store", "object_store"},
@@ -158,6 +159,8 @@ def test_reserved_packages_are_imported_only_where_they_belong(path: Path):
 # Beside the settings: variables that a configuration names, what a child process inherits, where clients keep files.
 READS_ENVIRONMENT = {
     "settings.py",
+    "user_folders.py",
+    "cli/demo.py",  # The included server gets all variables.
     "cli/upstream_options.py",
     "cli/wrap_runner.py",  # Settings are slow to import, and the answer to the handshake waits for them only if it must.
     "proxy/upstreams/process.py",

@@ -64,3 +64,14 @@ def test_publishing_needs_no_stored_secret_and_no_workflow_may_write_more_than_i
     assert "secrets." not in text
     assert all(workflow["permissions"] == {"contents": "read"} for workflow in WORKFLOWS.values())
     assert WORKFLOWS["publish.yml"]["jobs"]["publish"]["permissions"] == {"id-token": "write"}
+
+
+def test_no_page_opens_bold_text_with_three_asterisks_and_closes_it_with_two():
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+    odd = [
+        f"{page.name}: {line}"
+        for page in pages
+        for line in page.read_text().splitlines()
+        if line.count("***") % 2 and not line.startswith(" ")
+    ]
+    assert odd == []

@@ -93,7 +93,11 @@ SECRET = "hunter2"
             "127.0.0.1:1",
         ),
         (["--object-store-ttl", "soon"], {}, "should be a valid number"),
-        ([], {"COATCHECK_OBJECT_STORE_TTL": "soon"}, "object_store_ttl: Input should be a valid number"),
+        (
+            [],
+            {"COATCHECK_OBJECT_STORE_TTL": "soon"},
+            "object_store_ttl in COATCHECK_OBJECT_STORE_TTL: Input should be a valid number",
+        ),
         (["--config", "/nowhere.toml"], {}, "/nowhere.toml does not exist"),
         (["--config", "/usr"], {}, "The settings file /usr is no file"),
         (["--object-store-backend", "redis", "--redis-url", f"redis://:{SECRET}@[::1"], {}, "cannot be read"),

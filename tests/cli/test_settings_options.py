@@ -20,6 +20,7 @@ def test_every_setting_is_in_one_group_of_the_help():
 def test_the_help_lists_every_setting_with_its_description(command):
     said = CliRunner().invoke(app, [command, "--help"]).stdout
     words = " ".join(said.split())
+    assert max(map(len, said.splitlines())) <= 80
     for name in [each for each in COMMON if each != "toolset"] if command == "wrap" else ():
         assert said.index(f"{flag_of(name)} ") < said.index("Server to wrap:")
     for name, field in Settings.model_fields.items():

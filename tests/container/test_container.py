@@ -43,7 +43,9 @@ def test_an_unknown_backend_is_refused_where_the_settings_are_made():
 @pytest.mark.parametrize("written", ["folder=/s3cret", '{"folder": /s3cret}', '"s3cret"', "[1]"])
 def test_options_in_a_variable_that_are_no_json_object_are_an_error_that_names_the_setting(monkeypatch, written):
     monkeypatch.setenv("COATCHECK_OBJECT_STORE_OPTIONS", written)
-    with pytest.raises(SettingsError, match="object_store_options: ") as refused:
+    with pytest.raises(
+        SettingsError, match="object_store_options in COATCHECK_OBJECT_STORE_OPTIONS: a table"
+    ) as refused:
         Settings()
     assert "s3cret" not in str(refused.value)
 

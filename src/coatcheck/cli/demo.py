@@ -1,6 +1,7 @@
 """``coatcheck demo``: the text that a model reads from an included server, without and with coatcheck."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -73,7 +74,8 @@ def _size(text: str) -> str:
 
 
 def _connect(command: Sequence[str]) -> Client:
-    return Client(stdio_client(StdioServerParameters(command=command[0], args=list(command[1:]))))
+    # All variables, not only those that the SDK passes on: PYTHONPATH may say where coatcheck is.
+    return Client(stdio_client(StdioServerParameters(command=command[0], args=list(command[1:]), env={**os.environ})))
 
 
 def _text_for_model(result: CallToolResult) -> str:

@@ -123,6 +123,6 @@ def _validity(sign_in: "SignIn") -> str:
 def sign_ins() -> "TokenStorage":
     """Return the user's sign-ins."""
     from coatcheck.proxy.upstreams.token_storage import TokenStorage
-    from coatcheck.settings import data_folder
+    from coatcheck.user_folders import data_folder
 
     return TokenStorage(data_folder() / "sign-ins")

@@ -137,7 +137,7 @@ def get(
 @app.command(cls=SettingsCommand, short_help="Find a regular expression in an object.")
 @_over_a_store
 def grep(
-    pattern: Annotated[str, typer.Argument(help="A regular expression.")],
+    pattern: Annotated[str, typer.Argument(help="A regular expression.", metavar="PATTERN")],
     target: Target,
     ignore_case: Annotated[bool, typer.Option("--ignore-case", "-i", help="Ignore case.")] = False,
     context: Annotated[
@@ -164,7 +164,7 @@ def grep(
 @app.command(cls=SettingsCommand, short_help="Run a jq filter on an object.")
 @_over_a_store
 def query(
-    filter: Annotated[str, typer.Argument(help="A jq filter.")],  # noqa: A002
+    filter: Annotated[str, typer.Argument(help="A jq filter.", metavar="FILTER")],  # noqa: A002
     target: Target,
     namespace: Namespace = None,
     *,
@@ -205,7 +205,7 @@ def put(
 @app.command(cls=SettingsCommand, short_help="Remove objects.")
 @_over_a_store
 def rm(
-    targets: Annotated[list[str], typer.Argument(help="Ids, with or without @.", metavar="ID...")],
+    targets: Annotated[list[str], typer.Argument(help="Ids, with or without @.", metavar="ID")],
     namespace: Namespace = None,
     *,
     settings: SettingsFlags,

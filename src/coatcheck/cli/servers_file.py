@@ -13,6 +13,7 @@ from coatcheck.installer.config_files import decode, naming, read_bytes
 from coatcheck.installer.server_entries import Entry, entries_of
 from coatcheck.installer.server_reader import ServerDefinition, UnreadableServer, is_disabled, read_server
 from coatcheck.proxy.upstreams.targets import CommandTarget, Target, UrlTarget
+from coatcheck.user_folders import expand_home
 
 
 def read_servers(paths: Sequence[Path], oauth: OAuthUse = "never") -> dict[str, Target]:
@@ -54,7 +55,7 @@ def read_servers(paths: Sequence[Path], oauth: OAuthUse = "never") -> dict[str, 
 def _entries(path: Path) -> Iterator[Entry]:
     client = client_of_file(path)
     try:
-        text = decode(read_bytes(path.expanduser()), path)
+        text = decode(read_bytes(expand_home(path)), path)
         with naming(path):
             tree = parse_config(text, client)
             found = entries_of(tree, client)

@@ -118,6 +118,7 @@ _CHOICES: dict[str, Any] = {
 
 _METAVARS = {"Path": "PATH", "float": "SECONDS", "int": "NUMBER"}
 _MOST_COLUMNS = 30
+_LONGEST_FLAG = 60
 
 
 def flag_of(setting: str) -> str:
@@ -234,10 +235,14 @@ def _help_row(name: str) -> tuple[str, str]:
 
     field = Settings.model_fields[name]
     default = field.default
+    flag, description = flag_of(name) + _metavar(name, field), str(field.description)
+    if len(flag) > _LONGEST_FLAG:  # the choices of a Literal
+        flag, _, choices = flag.rpartition(" ")
+        flag, description = f"{flag} NAME", f"{description} One of {choices.replace('|', ', ')}."
     if default in (None, "", (), False):
-        return flag_of(name) + _metavar(name, field), str(field.description)
+        return flag, description
     shown = f"{default:g}" if isinstance(default, float) else default
-    return flag_of(name) + _metavar(name, field), f"{field.description} [default: {shown}]"
+    return flag, f"{description} [default: {shown}]"
 
 
 def _metavar(name: str, field: Any) -> str:

@@ -107,8 +107,9 @@ def oauth_for(
 def environment_fill() -> "Fill":
     """Create the function that fills in variables of our environment."""
     from coatcheck.installer.server_reader import fill_variables
+    from coatcheck.user_folders import home_folder
 
-    return fill_variables(os.environ, Path.home())
+    return fill_variables(os.environ, home_folder)
 
 
 def read_variable(given: str) -> tuple[str, str]:

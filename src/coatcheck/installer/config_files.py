@@ -12,6 +12,7 @@ from pathlib import Path
 from coatcheck.errors import CoatcheckError, SettingsError
 from coatcheck.installer.client_registry import Client
 from coatcheck.installer.text_spans import ConfigSyntaxError
+from coatcheck.user_folders import expand_home, home_folder
 
 _BACKUP = ".coatcheck-backup"
 
@@ -67,7 +68,7 @@ def find_config_file(client: Client, path: Path | None = None, *, must_exist: bo
         SettingsError: The file does not exist but must.
     """
     user = _user_file(client)
-    given = path.expanduser() if path is not None else user
+    given = expand_home(path) if path is not None else user
     if given.exists() and not given.is_file():
         raise SettingsError(f"{given} is not a file.")
     if must_exist and not given.is_file():
@@ -83,7 +84,7 @@ def find_config_file(client: Client, path: Path | None = None, *, must_exist: bo
 
 
 def _user_file(client: Client) -> Path:
-    return user_file(client, platform=sys.platform, home=Path.home(), environment=os.environ)
+    return user_file(client, platform=sys.platform, home=home_folder(), environment=os.environ)
 
 
 def _is_in_project(client: Client, path: Path, user: Path) -> bool:

@@ -20,7 +20,7 @@ from coatcheck.installer.server_entries import Entry, ServerSkipped, entries_of
 from coatcheck.installer.server_reader import UnreadableServer, is_disabled, read_server, refuse_client_variables
 from coatcheck.installer.text_spans import Edit, Member, Node, Tree, quoted, removals
 from coatcheck.installer.url_entries import CLIENT_SIGNS_IN
-from coatcheck.settings import data_folder
+from coatcheck.user_folders import data_folder
 
 _NAME = "coatcheck"
 _OPTION = "--servers"

@@ -142,12 +142,14 @@ def server_type(entry: Mapping[str, Any]) -> Transport | None:
     return None
 
 
-def fill_variables(environment: Mapping[str, str], home: Path) -> Fill:
+def fill_variables(environment: Mapping[str, str], home: Callable[[], Path]) -> Fill:
     """Create the function that fills in ``${NAME}``, ``${env:NAME}``, ``${NAME:-default}`` and ``${userHome}``."""
 
     def value(found: re.Match[str]) -> str:
         name, default = found.group(1), found.group(2)
-        known = environment.get(name, str(home) if name == "userHome" else default)
+        known = environment.get(name, default)
+        if known is None and name == "userHome":
+            known = str(home())
         if known is None:
             raise UnreadableServer(f"the variable {name} is not set")
         return known

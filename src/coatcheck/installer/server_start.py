@@ -14,6 +14,7 @@ from typing import Any
 
 from coatcheck.errors import excerpt, quoted
 from coatcheck.installer.server_reader import UnreadableServer, fill_variables, read_server
+from coatcheck.user_folders import home_folder
 
 TIMEOUT = 30.0
 """Seconds within which a server must answer; ``npx`` and ``uvx`` may have to download it first."""
@@ -54,7 +55,7 @@ def try_start(entry: Any, timeout: float = TIMEOUT) -> Start:
         timeout: Seconds within which it must answer.
     """
     try:
-        server = read_server(entry, fill_variables(os.environ, Path.home()))
+        server = read_server(entry, fill_variables(os.environ, home_folder))
     except UnreadableServer as error:
         return Start(None, str(error))
     words, environment, folder = server.command, server.environment, server.folder

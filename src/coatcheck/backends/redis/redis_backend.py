@@ -19,6 +19,7 @@ from coatcheck.backends.redis.operation_deadline import Budget
 from coatcheck.backends.redis.redis_clients import RedisClients, SentinelClients, ServerClients, unnamed
 from coatcheck.backends.redis.redis_url import RedisAddress, malformed, parse_redis_url
 from coatcheck.errors import MissingExtra, SettingsError
+from coatcheck.user_folders import expand_home
 
 # Larger values are transferred in a worker thread in chunks of this size; see docs/decisions/backends.md.
 PIECE_BYTES = 4 * 2**20
@@ -289,7 +290,7 @@ def _tls_options(
     ca_file: Path | None, client_certificate: Path | None, client_key: Path | None, *, tls: bool
 ) -> dict[str, Any]:
     given = {"ssl_ca_certs": ca_file, "ssl_certfile": client_certificate, "ssl_keyfile": client_key}
-    files = {name: path.expanduser() for name, path in given.items() if path is not None}
+    files = {name: expand_home(path) for name, path in given.items() if path is not None}
     if not tls:
         if files:
             raise SettingsError("A CA file or client certificate goes with a rediss:// URL: this one is without TLS.")

@@ -17,6 +17,7 @@ from coatcheck.backends.sqlite.database_file import PIECES_BITS, Connections
 from coatcheck.backends.sqlite.disk_space import DiskSpace
 from coatcheck.backends.sqlite.errors import Damaged, SQLiteUnavailable, error_kind, unavailable
 from coatcheck.errors import ObjectTooLarge
+from coatcheck.user_folders import expand_home
 
 PIECE_BYTES = 4 * 2**20
 """Size of the chunks of a value: copying larger ones would block all other threads for too long."""
@@ -75,7 +76,7 @@ class SQLiteBackend(Backend):
         bounds = (max_bytes, max_namespace_objects, max_namespace_bytes, max_idle)
         if min(bounds) < 0:
             raise ValueError(f"A bound is negative: {bounds}. Use 0 for no bound.")
-        self._path = Path(path).expanduser()
+        self._path = expand_home(Path(path))
         self._max_bytes = max_bytes
         self._max_namespace_objects = max_namespace_objects
         self._max_namespace_bytes = max_namespace_bytes
