@@ -1,6 +1,7 @@
 """What other programs write into files of servers: each spelling is understood, or that one server is left alone."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ from coatcheck.installer import CLIENTS, ConfigFile, carry_out, plan_install, pl
 from coatcheck.installer.server_reader import UnreadableServer, fill_variables, is_disabled, read_server, split_command
 from tests.installer.conftest import LAUNCHER
 
-FILL = fill_variables({"TOKEN": "t0k", "DB": "postgres://x"}, "/home/zoe")
+FILL = fill_variables({"TOKEN": "t0k", "DB": "postgres://x"}, lambda: Path("/home/zoe"))
 
 
 @pytest.mark.parametrize(
