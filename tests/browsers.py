@@ -1,4 +1,4 @@
-"""A real browser for tests: Debian's Chromium, without a window."""
+"""A real browser for tests: Debian's Chromium, headless."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 def chromium(profile: Path) -> list[str]:
-    """Return the command that opens the page whose address is added to it; skip the test on a machine without one."""
+    """Return a command that opens the page of an appended URL; skip the test if there is no Chromium."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         pytest.skip("there is no Chromium on this machine (apt-get install chromium)")

@@ -1,4 +1,4 @@
-"""The command line, run in this process: starting one of its own for each command would take most of the time."""
+"""Runs the command line in this process, because starting a process for each command is slow."""
 
 import contextlib
 import io
@@ -15,7 +15,7 @@ PROGRAM = str(Path(sys.executable).with_name("coatcheck"))
 
 
 class CommandResult(NamedTuple):
-    """What a command gave."""
+    """The result of a command."""
 
     returncode: int
     stdout: str
@@ -23,7 +23,7 @@ class CommandResult(NamedTuple):
 
 
 def run_here(*arguments: str, environment: Mapping[str, str], folder: Path) -> CommandResult:
-    """Run a command that reads nothing, with these variables and in this folder."""
+    """Run a command with an empty stdin and these variables, in this folder."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     with (
         mock.patch.dict(os.environ, environment, clear=True),

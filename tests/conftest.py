@@ -18,28 +18,28 @@ from tests.server_fixtures import (  # noqa: F401  # fixtures
 
 MOST_WORKERS = 8
 LONGEST_FIRST = (
-    "real_servers/test_servers.py",  # installs what other files need too, so none of those is run beside it
+    "real_servers/test_servers.py",  # installs packages that other files need too, so they must not run at the same time
     *("wrap/", "security/", "real_servers/", "deepset/", "sandbox/", "replicas/", "cli/", "backends/", "demo/"),
     *("server/", "installer/", "codec/", "oauth/", "examples/", "degradation/", "tools/", "load/"),
 )
-"""Folders and files of long tests; what comes last is short, so no worker works on when the others are done."""
+"""Folders and files of long tests, which start first, so that all workers finish at about the same time."""
 
-# How long an example takes depends on what else the machine does.
+# The duration of an example depends on other load of the machine.
 hypothesis.settings.register_profile("coatcheck", deadline=None)
 hypothesis.settings.load_profile("coatcheck")
 
 
-MEASURED_BY = "COVERAGE_PROCESS_CONFIG"
-"""What coverage tells the processes that tests start; the SDK's client passes on only the variables that it knows."""
+COVERAGE_VARIABLES = "COVERAGE_PROCESS_CONFIG"
+"""Coverage's variables for child processes; the SDK's client passes only a fixed set of variables to servers."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.option.loadscopereorder = False  # xdist would begin with the files that have most tests
+    config.option.loadscopereorder = False  # xdist would start with the files that have most tests
     share_default_ssl_context()
-    if MEASURED_BY in os.environ:
+    if COVERAGE_VARIABLES in os.environ:
         from mcp.client.stdio import DEFAULT_INHERITED_ENV_VARS
 
-        DEFAULT_INHERITED_ENV_VARS.append(MEASURED_BY)
+        DEFAULT_INHERITED_ENV_VARS.append(COVERAGE_VARIABLES)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,12 +51,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported stays to the end, and searching it for cycles takes a second each time."""
+    """Exclude imported modules from garbage collection: collecting them takes a second each time."""
     gc.freeze()
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: many tests wait, for a deadline or for a process that ends."""
+    """One more worker than processors, because many tests wait for a deadline or a process."""
     return min((os.cpu_count() or 1) + 1, MOST_WORKERS)
 
 

@@ -1,4 +1,4 @@
-"""Programs from Debian's packages, without root: the machine's own, else unpacked once into the ignored ``.debian/``."""
+"""Programs from Debian's packages, without root: the installed one, else unpacked once into the ignored ``.debian/``."""
 
 import functools
 import re
@@ -8,21 +8,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.installing import InstallFailed, made_once, run
+from tests.installing import InstallFailed, installed_once, run
 
 FOLDER = Path(__file__).parents[1] / ".debian"
 SYSTEM_PATHS = ("/usr/sbin", "/usr/local/sbin", "/sbin")
-"""Where servers are, beside the folders of ``PATH``."""
+"""Folders of servers, in addition to ``PATH``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program that can be started.
+    """An executable program.
 
     Attributes:
-        path: Where it is.
-        environment: Variables that it needs beside the usual ones.
-        root: Where its package is unpacked; the machine's own root for a program of the machine's.
+        path: Its path.
+        environment: Additional variables that it needs.
+        root: The folder of its unpacked package; ``/`` for an installed program.
     """
 
     path: str
@@ -35,11 +35,11 @@ def debian_program(package: str, path: str) -> Program:
     """Return a program of one of Debian's packages.
 
     Args:
-        package: The package that holds it.
+        package: The package that contains it.
         path: Its path there, such as ``usr/sbin/nginx``.
 
     Raises:
-        InstallFailed: The machine does not have it, and it cannot be had.
+        InstallFailed: It is not installed, and unpacking its package failed.
     """
     name = Path(path).name
     found = shutil.which(name) or shutil.which(name, path=":".join(SYSTEM_PATHS))
@@ -47,14 +47,14 @@ def debian_program(package: str, path: str) -> Program:
         return Program(found, {})
     folder = FOLDER / package
     program = folder / path
-    with made_once(folder, package) as to_make:
-        if to_make:
+    with installed_once(folder, package) as missing:
+        if missing:
             try:
                 _unpack([package], folder)
                 if libraries := _missing_libraries(program):
                     _unpack(_library_packages(folder), folder)
                     if libraries := _missing_libraries(program, _library_path(folder)):
-                        raise InstallFailed(f"Its libraries are not there: {', '.join(libraries)}.")  # noqa: TRY301
+                        raise InstallFailed(f"Its libraries are missing: {', '.join(libraries)}.")  # noqa: TRY301
             except InstallFailed as failed:
                 raise InstallFailed(
                     f"These tests need {name}: install it (apt-get install {package}), or let them unpack Debian's "
@@ -71,7 +71,7 @@ def _unpack(packages: Sequence[str], folder: Path) -> None:
     try:
         run(["apt-get", "--quiet", "download", *packages], downloads)
     except InstallFailed:
-        # The machine's lists of packages are missing or old; new ones of our own need no root.
+        # The machine's package lists are missing or old; separate new lists need no root.
         run(["apt-get", "--quiet", *_package_list_options(), "update"], downloads)
         run(["apt-get", "--quiet", *_package_list_options(), "download", *packages], downloads)
     for archive in set(downloads.glob("*.deb")) - before:
@@ -97,7 +97,7 @@ def _library_path(folder: Path) -> str:
 
 
 def _missing_libraries(program: Path, library_path: str = "") -> list[str]:
-    said = subprocess.run(
+    output = subprocess.run(
         ["ldd", str(program)], capture_output=True, text=True, check=False, env={"LD_LIBRARY_PATH": library_path}
     ).stdout
-    return re.findall(r"(\S+) => not found", said)
+    return re.findall(r"(\S+) => not found", output)

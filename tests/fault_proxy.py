@@ -11,15 +11,15 @@ from concurrent.futures import Future
 from typing import Any
 
 _CHUNK_BYTES = 65_536
-_RESET = struct.pack("ii", 1, 0)  # linger for no time: closing sends a reset
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER of 0: closing sends a reset
 _CALL_SECONDS = 10.0
 
 
 class FaultProxy:
-    """Stands before a server on a port of its own, in a thread of its own; harmless until it is told otherwise.
+    """A TCP proxy on a separate port and thread; it forwards everything until a fault is switched on.
 
     Attributes:
-        port: Where it listens, on 127.0.0.1.
+        port: Its port on 127.0.0.1.
     """
 
     def __init__(self, port: int, host: str = "127.0.0.1", *, tls: ssl.SSLContext | None = None) -> None:
@@ -37,7 +37,7 @@ class FaultProxy:
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
 
     def start(self) -> None:
-        """Listen."""
+        """Start to listen."""
         self._thread.start()
         self._call(self._listen())
 
@@ -49,33 +49,33 @@ class FaultProxy:
         self._loop.close()
 
     def delay(self, seconds: float) -> None:
-        """Hold back every piece of an answer for so long."""
+        """Delay every chunk of a response by some seconds."""
         self._delay = seconds
 
     def silence(self) -> None:
-        """Pass nothing on any more, in open connections and in new ones, as when a cable is pulled."""
+        """Forward nothing any more, in open and new connections, like a pulled cable."""
         self._silent = True
 
     def forget(self) -> None:
-        """Pass nothing on in the connections that are open now, as a router that has forgotten them (half-open).
+        """Forward nothing in the connections that are open now (half-open), like a router that lost their state.
 
-        New ones work, and these stay open until `cut` or the end.
+        New connections work; the old ones stay open until `cut` or the end.
         """
         self._call(self._forget())
 
     def cut_after(self, count: int) -> None:
-        """Close every connection once it has carried ``count`` more bytes of answers, wherever that is."""
+        """Close every connection after ``count`` more bytes of responses."""
         self._left = count
 
     def heal(self) -> None:
-        """Be harmless again; listen again if it does not. Connections that fell silent are cut."""
+        """Switch all faults off and listen again; close the silent connections."""
         silent, self._silent, self._delay, self._left = self._silent, False, 0.0, None
         if silent:
             self.cut()
         self._call(self._listen())
 
     def cut(self, *, reset: bool = False) -> None:
-        """Close the open connections, with a reset if that is asked for; new ones are taken."""
+        """Close the open connections, optionally with a reset; accept new ones."""
         self._call(self._close_connections(reset=reset))
 
     def refuse(self) -> None:
@@ -86,7 +86,7 @@ class FaultProxy:
         done: Future[None] = asyncio.run_coroutine_threadsafe(work, self._loop)
         done.result(_CALL_SECONDS)
 
-    # What follows runs in the thread.
+    # The methods below run in the thread.
 
     async def _listen(self) -> None:
         if self._server is None:
@@ -131,7 +131,7 @@ class FaultProxy:
                 self._pump(reader, there, lambda chunk: chunk, 0), self._pump(answers, writer, self._truncate, 1)
             )
         except (OSError, asyncio.CancelledError):
-            pass  # it ends here either way
+            pass  # the connection ends in either case
         finally:
             for end in (writer, there):
                 if end is not None:
@@ -143,17 +143,17 @@ class FaultProxy:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        shorten: Callable[[bytes], bytes],
-        slowness: float,
+        truncate: Callable[[bytes], bytes],
+        delay_factor: float,
     ) -> None:
         while chunk := await reader.read(_CHUNK_BYTES):
             if self._delay:
-                await asyncio.sleep(self._delay * slowness)
+                await asyncio.sleep(self._delay * delay_factor)
             if self._silent or writer in self._forgotten:
                 continue
-            writer.write(shorten(chunk))
+            writer.write(truncate(chunk))
             await writer.drain()
-            if self._left is not None and self._left <= 0 and slowness:
+            if self._left is not None and self._left <= 0 and delay_factor:
                 break
         writer.close()
 
@@ -167,7 +167,7 @@ class FaultProxy:
 
 @contextlib.contextmanager
 def fault_proxy(port: int, host: str = "127.0.0.1", *, tls: ssl.SSLContext | None = None) -> Iterator[FaultProxy]:
-    """A running `FaultProxy` before the server at ``host`` and ``port``; with ``tls`` clients must speak that."""
+    """A running `FaultProxy` in front of the server at ``host`` and ``port``; with ``tls``, clients must use TLS."""
     proxy = FaultProxy(port, host, tls=tls)
     proxy.start()
     try:

@@ -10,7 +10,7 @@ GIT_SERVER = [PYTHON, "-m", "mcp_server_git"]
 
 
 def make_history(folder: Path, commits: int) -> Path:
-    """Make a repository in which the file ``shelf.txt`` was changed so many times; give its folder."""
+    """Create a repository with this number of commits to the file ``shelf.txt``; return its folder."""
     parts = []
     for number in range(1, commits + 1):
         message, content = f"Change number {number}: tidy the shelves", f"shelf {number}\n" * 3

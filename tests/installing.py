@@ -1,4 +1,4 @@
-"""What tests install for themselves goes into ignored folders of the repository, once, by whichever process comes first."""
+"""Installs packages for tests into ignored folders of the repository, once, in the first process that needs them."""
 
 import fcntl
 import shutil
@@ -11,33 +11,33 @@ INSTALL_SECONDS = 600.0
 
 
 class InstallFailed(Exception):
-    """A package could not be installed; the message holds the end of what the installer said."""
+    """A package could not be installed; the message ends with the installer's output."""
 
 
 @contextmanager
-def made_once(folder: Path, content: str) -> Iterator[bool]:
-    """Say whether ``folder`` has to be made, and keep others from making it at the same moment.
+def installed_once(folder: Path, content: str) -> Iterator[bool]:
+    """Yield whether ``folder`` must be created, under a lock against other processes.
 
-    A mark beside it names what was installed and is written last, so a broken or outdated folder is made again.
+    A marker file names the content and is written last, so that an incomplete or outdated folder is created again.
     """
     folder.parent.mkdir(exist_ok=True)
-    mark = folder.with_name(f"{folder.name}.ready")
+    marker = folder.with_name(f"{folder.name}.ready")
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        missing = not folder.exists() or not mark.exists() or mark.read_text() != content
+        missing = not folder.exists() or not marker.exists() or marker.read_text() != content
         if missing:
-            mark.unlink(missing_ok=True)
+            marker.unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
         yield missing
         if missing:
-            mark.write_text(content)
+            marker.write_text(content)
 
 
 def run(command: Sequence[str], folder: Path) -> str:
-    """Run an installer in a folder, and give what it wrote to stdout.
+    """Run an installer in a folder and return its stdout.
 
     Raises:
-        InstallFailed: It is not there, or it failed.
+        InstallFailed: It is missing, or it failed.
     """
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False, cwd=folder)

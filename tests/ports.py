@@ -1,4 +1,4 @@
-"""Ports of this machine: one that is free, and servers that begin to listen."""
+"""Local ports: find a free one, wait for a server to listen."""
 
 import socket
 import subprocess
@@ -8,14 +8,14 @@ from tests.waiting import wait_until
 
 
 def free_port() -> int:
-    """A port at which nothing listens."""
+    """A free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def is_listening(port: int) -> bool:
-    """Whether a server takes connections at a port."""
+    """Whether a server accepts connections on a port."""
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
     except OSError:
@@ -29,13 +29,13 @@ def wait_until_serving(
     """Wait until a server answers.
 
     Args:
-        answers: Whether it does.
+        answers: Returns whether it answers.
         process: Its process.
-        what: What it is, for the message.
-        log: Returns what it wrote.
+        what: Its description, for the message.
+        log: Returns its output.
 
     Raises:
-        AssertionError: Its process has ended, or the deadline is over; with the end of its log.
+        AssertionError: Its process has exited, or the deadline has passed; the message ends with its log.
     """
     try:
         wait_until(lambda: answers() or process.poll() is not None, f"{what} answers")
@@ -47,5 +47,5 @@ def wait_until_serving(
 
 
 def wait_until_listening(port: int, process: subprocess.Popen[bytes], log: Callable[[], str] | None = None) -> None:
-    """Wait until a server takes connections; see `wait_until_serving`."""
-    wait_until_serving(lambda: is_listening(port), process, f"the server at port {port}", log)
+    """Wait until a server accepts connections; see `wait_until_serving`."""
+    wait_until_serving(lambda: is_listening(port), process, f"the server on port {port}", log)

@@ -1,4 +1,4 @@
-"""Processes as the operating system shows them: in ``/proc`` where there is one, else by ``ps``."""
+"""States of processes: from ``/proc``, else from ``ps``."""
 
 import contextlib
 import subprocess
@@ -10,7 +10,7 @@ _PROC = Path("/proc")
 
 
 def state_of(pid: int) -> str:
-    """The state of a process, such as ``R`` while it computes; empty where there is none."""
+    """The state of a process, such as ``R`` while it computes; empty if there is no such process."""
     if not _PROC.exists():
         return _ps("stat=", pid)[:1]
     try:
@@ -20,12 +20,12 @@ def state_of(pid: int) -> str:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process has not ended; a zombie counts as ended."""
+    """Whether a process is running; a zombie is not."""
     return state_of(pid) not in {"", "Z", "X"}
 
 
 def children_of(pid: int) -> list[int]:
-    """The processes that a process has started."""
+    """The child processes of a process."""
     if not _PROC.exists():
         listed = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout
         return [int(child) for child in listed.split()]
@@ -37,7 +37,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def descendants_of(pid: int) -> list[int]:
-    """The processes that a process has started, those that they have started, and so on."""
+    """The child processes of a process, their child processes, and so on."""
     return [found for child in children_of(pid) for found in (child, *descendants_of(child))]
 
 
@@ -54,12 +54,12 @@ def wait_until_computing(pid: int) -> None:
 
 
 def wait_until_ended(*pids: int, seconds: float = DEADLINE) -> None:
-    """Wait until all of these processes have ended."""
+    """Wait until all processes have exited."""
     wait_until(lambda: not any(map(is_running, pids)), f"{pids} end", seconds=seconds)
 
 
 async def until_ended(*pids: int, seconds: float = DEADLINE) -> None:
-    """Do the same without holding up the event loop."""
+    """Do the same without blocking the event loop."""
     await until(lambda: not any(map(is_running, pids)), f"{pids} end", seconds=seconds)
 
 

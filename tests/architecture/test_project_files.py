@@ -22,7 +22,7 @@ def test_the_workflow_tests_every_python_that_the_package_says_it_supports():
     assert {"ubuntu-latest", "macos-latest"} == set(tested["os"])
 
 
-def test_every_make_target_that_is_named_exists():
+def test_every_make_target_in_the_documentation_exists():
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.*"), ROOT / ".ci" / "run"]
     named = {
         name
@@ -33,11 +33,11 @@ def test_every_make_target_that_is_named_exists():
     assert named <= TARGETS
 
 
-def test_the_tests_that_are_run_first_exist():
+def test_the_files_that_are_tested_first_exist():
     assert all((ROOT / "tests" / name).exists() for name in LONGEST_FIRST)
 
 
-def test_every_module_that_the_documentation_names_exists():
+def test_every_module_in_the_documentation_exists():
     files = {
         path.relative_to(ROOT).as_posix()
         for folder in ("src", "tests", "bench", "examples", "conformance", "load", "fuzz", "docs")
@@ -53,13 +53,13 @@ def test_every_module_that_the_documentation_names_exists():
     assert not [(page, name) for page, name in named if not any(f"/{file}".endswith(f"/{name}") for file in files)]
 
 
-def test_before_a_first_release_the_changelog_has_nothing_that_changed():
+def test_before_the_first_release_the_changelog_has_additions_only():
     changelog = (ROOT / "CHANGELOG.md").read_text()
     released = re.findall(r"^## \[\d", changelog, flags=re.MULTILINE)
     assert released or set(re.findall(r"^### (\w+)", changelog, flags=re.MULTILINE)) == {"Added"}
 
 
-def test_publishing_needs_no_stored_secret_and_no_workflow_may_write_more_than_it_must():
+def test_publishing_needs_no_stored_secret_and_workflows_have_minimal_permissions():
     text = "".join(path.read_text() for path in (ROOT / ".github" / "workflows").glob("*.yml"))
     assert "secrets." not in text
     assert all(workflow["permissions"] == {"contents": "read"} for workflow in WORKFLOWS.values())

@@ -1,4 +1,4 @@
-"""The public API is listed in one place, exists, and is all that the documentation and the examples use."""
+"""The public API is listed in one place and exists; documentation and examples use nothing else."""
 
 import ast
 import importlib
@@ -61,7 +61,7 @@ def test_a_name_that_does_not_exist_is_an_attribute_error():
 
 
 @pytest.mark.parametrize("module", PUBLIC_MODULES)
-def test_every_public_module_says_what_is_public_in_it(module: str):
+def test_every_public_module_lists_its_public_names(module: str):
     loaded = importlib.import_module(module)
     assert loaded.__doc__
     assert loaded.__all__
@@ -78,14 +78,14 @@ def test_documentation_and_examples_use_public_names_only(where: str, module: st
     assert name is None or name in importlib.import_module(module).__all__, f"{where}: {module}.{name}"
 
 
-def test_importing_coatcheck_loads_nothing_else():
+def test_importing_coatcheck_loads_no_other_module():
     program = "import coatcheck, sys; print(sorted(name for name in sys.modules if name.startswith('coatcheck')))"
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "['coatcheck']"
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert output.stdout.strip() == "['coatcheck']"
 
 
-def test_on_windows_the_import_error_says_what_is_supported():
+def test_on_windows_the_import_error_names_the_supported_systems():
     program = "import sys; sys.platform = 'win32'; import coatcheck"
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
-    assert "ImportError: coatcheck runs on Linux and macOS" in ended.stderr
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert process.returncode == 1
+    assert "ImportError: coatcheck runs on Linux and macOS" in process.stderr

@@ -9,16 +9,16 @@ from coatcheck.settings import MEBIBYTE, PlanVariables, Settings
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
-def test_the_code_runs_as_it_stands(capsys):
+def test_the_code_runs_as_written(capsys):
     namespace: dict[str, object] = {"__name__": "readme"}
     for block in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL):
         exec(compile(block, "README.md", "exec"), namespace)
-    said = capsys.readouterr().out
-    assert "@obj_001: array of 3 items" in said
-    assert "[8,12]" in said
+    output = capsys.readouterr().out
+    assert "@obj_001: array of 3 items" in output
+    assert "[8,12]" in output
 
 
-def test_the_preview_is_one_that_a_model_sees():
+def test_the_preview_is_a_real_preview():
     things = [{"id": n, "name": f"name {n}", "author": {"login": "abc", "n": n}} for n in range(5_000)]
     store = ObjectStore(InMemoryBackend(), generate_id=lambda: "obj_k3F9aQ")
     assert f"```text\n{Explorer(store).put_and_preview(things, 'list_things')}\n```" in README
@@ -47,7 +47,7 @@ def test_every_setting_is_in_the_table_with_its_default():
             assert float(written) == default
 
 
-def test_the_settings_with_a_second_name_are_named():
+def test_the_settings_with_a_second_name_are_listed():
     sentence = re.search(r"The variables of ([^.]*) also exist with the prefix `DEEPSET_`", README)
     assert sentence is not None
     assert set(re.findall(r"`(\w+)`", sentence[1])) == set(PlanVariables.FIELDS)

@@ -1,4 +1,4 @@
-"""Tests wait for events: only the shared helpers sleep."""
+"""Tests wait for events: only the shared functions sleep."""
 
 import ast
 from collections.abc import Iterator
@@ -7,16 +7,16 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 
 SLEEPS = {
-    "waiting.py": "the shared helpers poll",
-    "fault_proxy.py": "the delay of a network is what is simulated",
-    "degradation/load.py": "callers pause between their calls, which makes the rate of the load",
-    "degradation/test_soak.py": "how long a fault lasts is what varies",
+    "waiting.py": "the shared functions poll",
+    "fault_proxy.py": "simulates the delay of a network",
+    "degradation/load.py": "callers pause between calls to limit the load",
+    "degradation/test_soak.py": "varies the duration of a fault",
 }
-"""Where a duration itself is the subject."""
+"""Files that test a duration itself."""
 
 
 def sleep_lines(source: str) -> Iterator[int]:
-    """The lines that sleep, in the code and in the scripts that it holds as text."""
+    """The lines that sleep, in the code and in scripts inside its strings."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
@@ -26,7 +26,7 @@ def sleep_lines(source: str) -> Iterator[int]:
             yield node.lineno
 
 
-def test_no_test_sleeps_where_it_could_wait_for_an_event():
+def test_no_test_sleeps_instead_of_waiting_for_an_event():
     found = {
         f"{path.relative_to(TESTS)}:{line}"
         for path in TESTS.rglob("*.py")
@@ -36,7 +36,7 @@ def test_no_test_sleeps_where_it_could_wait_for_an_event():
     assert not found, "use tests/waiting.py, an event, or tests/virtual_time.py"
 
 
-def test_every_exception_is_one():
+def test_every_listed_exception_sleeps():
     assert [name for name in SLEEPS if not list(sleep_lines((TESTS / name).read_text()))] == []
 
 

@@ -1,4 +1,4 @@
-"""Resolves the references in the arguments of one call, as ``attach`` and ``wrap`` do."""
+"""Resolves references in the arguments of a call, as ``attach`` and ``wrap`` do."""
 
 from typing import Any
 
@@ -9,5 +9,5 @@ from coatcheck.explorer import Explorer
 async def resolve_arguments(
     arguments: Any, schema: dict[str, Any] | None, explorer: Explorer, *, as_json: bool = False
 ) -> Any:
-    """Return the arguments as the tool gets them."""
+    """Return the arguments that the tool receives."""
     return (await Interceptor(explorer).prepare("tool", arguments, schema, as_json=as_json)).arguments

@@ -33,7 +33,7 @@ def take(
 
 
 def server() -> MCPServer:
-    """The server, with the tool as it is."""
+    """The server with the undecorated tool."""
     made = MCPServer("taking")
     made.add_tool(take)
     return made

@@ -1,4 +1,4 @@
-"""A decorated function, an attached server, a wrapped server and a gateway resolve the same arguments alike."""
+"""A decorated function, an attached server, a wrapped server and a gateway resolve arguments in the same way."""
 
 import functools
 import json
@@ -92,8 +92,8 @@ SHAPES: dict[str, tuple[dict[str, Any], Any]] = {
     "a stored text like a reference": ({"text": "@X.looks"}, {"text": "@obj_abc.title"}),
     "a long text": ({"text": "@X.long"}, {"text": "x" * 100_000}),
     "a long list": ({"rows": "@X.many"}, {"rows": list(range(30_000))}),
-    "as deep as can be": ({"either": nested(100, "@X.number")}, {"either": nested(100, 7)}),
-    "one level too deep": ({"either": nested(101, "@X.number")}, "100 levels"),
+    "at the depth limit": ({"either": nested(100, "@X.number")}, {"either": nested(100, 7)}),
+    "beyond the depth limit": ({"either": nested(101, "@X.number")}, "100 levels"),
     "nothing there": ({"text": "@obj_000000"}, "not found"),
     "a path to nowhere": ({"text": "@X.titel"}, '".titel" leads nowhere'),
     "another type": ({"rows": "@X.title"}, 'The parameter "rows" takes array or null, but'),
@@ -102,18 +102,18 @@ SHAPES: dict[str, tuple[dict[str, Any], Any]] = {
     "a wildcard": ({"rows": "@X.rows[*]"}, "no wildcard"),
     "backticks": ({"text": "`@X.title`"}, "without quotes, backticks or spaces"),
     "another case": ({"text": "@x.title"}, "Did you mean @"),
-    "a path in braces to nowhere": ({"text": "a {{@X.titel}}"}, '".titel" leads nowhere'),
+    "a missing path in braces": ({"text": "a {{@X.titel}}"}, '".titel" leads nowhere'),
 }  # fmt: skip
 
 
 def with_references(value: Any, reference: str) -> Any:
-    """The value with a real reference in the place of ``@X``, and of ``@x`` one in the wrong case."""
+    """The value with ``@X`` replaced by a real reference, and ``@x`` by one in the wrong case."""
     text = json.dumps(value).replace("@X", reference).replace("@x", reference.replace("obj", "OBJ"))
     return json.loads(text)
 
 
 async def outcomes(client: Client, tool: str, reference: str) -> dict[str, Any]:
-    """What the tool gets for every shape, or the error that the model reads."""
+    """The arguments that the tool receives for every shape, or the error for the model."""
     found: dict[str, Any] = {}
     for name, (arguments, _) in SHAPES.items():
         result = await client.call_tool(tool, with_references(arguments, reference))
@@ -161,7 +161,7 @@ async def behind_a_gateway() -> dict[str, Any]:
         return await behind_a_process("one__take", "--servers", file.name)
 
 
-WAYS: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
+ENTRY_POINTS: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
     "decorated": decorated,
     "attached": attached,
     "wrapped": wrapped,
@@ -172,15 +172,17 @@ WAYS: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
 @pytest.fixture(scope="module")
 def call_through() -> Callable[[str], dict[str, Any]]:
     @functools.cache
-    def run(way: str) -> dict[str, Any]:
-        return anyio.run(WAYS[way])
+    def run(entry_point: str) -> dict[str, Any]:
+        return anyio.run(ENTRY_POINTS[entry_point])
 
     return run
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_every_shape_of_arguments_means_the_same(way: str, call_through: Callable[[str], dict[str, Any]]) -> None:
-    got = call_through(way)
+@pytest.mark.parametrize("way", ENTRY_POINTS)
+def test_arguments_of_every_shape_resolve_in_the_same_way(
+    entry_point: str, call_through: Callable[[str], dict[str, Any]]
+) -> None:
+    got = call_through(entry_point)
     wrong = {}
     for name, (_, expected) in SHAPES.items():
         matches = expected in got[name] if isinstance(expected, str) else got[name] == expected
@@ -190,11 +192,11 @@ def test_every_shape_of_arguments_means_the_same(way: str, call_through: Callabl
 
 
 def without_ids(value: Any) -> str:
-    """The outcome without the id that an object happens to have."""
+    """The outcome without the object's random id."""
     return re.sub(r"(?i)obj_[A-Za-z0-9]+", "X", json.dumps(value, ensure_ascii=False))
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if way != "decorated"])
-def test_even_the_words_of_errors_are_the_same(way: str, call_through: Callable[[str], dict[str, Any]]) -> None:
-    one, other = call_through("decorated"), call_through(way)
+@pytest.mark.parametrize("way", [entry_point for entry_point in ENTRY_POINTS if entry_point != "decorated"])
+def test_error_messages_are_the_same(entry_point: str, call_through: Callable[[str], dict[str, Any]]) -> None:
+    one, other = call_through("decorated"), call_through(entry_point)
     assert {name: without_ids(one[name]) for name in SHAPES} == {name: without_ids(other[name]) for name in SHAPES}

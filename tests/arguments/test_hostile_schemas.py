@@ -1,4 +1,4 @@
-"""Schemas of hostile or careless servers: tools are listed and called, and the work on schemas stays bounded."""
+"""Schemas of hostile or faulty servers: tools can be listed and called, and the work on schemas is bounded."""
 
 import json
 
@@ -44,7 +44,7 @@ SCHEMAS = {
     "large options": value({"enum": [list(range(200))] * 3_000}),
     "very deep": nested_schema(400),
     "properties as a list": {"type": "object", "properties": [1, 2, 3]},
-    "types that are none": value({"anyOf": 5, "properties": 7, "type": {"a": 1}}),
+    "invalid types": value({"anyOf": 5, "properties": 7, "type": {"a": 1}}),
     "combinations of nothing": {
         "type": "object",
         "allOf": "x",
@@ -53,7 +53,7 @@ SCHEMAS = {
     },
     "false": value(False),
     "contradictions": value({"type": "string", "allOf": [{"type": "integer"}]}),
-    "pointers to nowhere": value({"$ref": "#/$defs/99999999999999999999/x"}, **{"$defs": [1]}),
+    "dangling pointers": value({"$ref": "#/$defs/99999999999999999999/x"}, **{"$defs": [1]}),
     "a reference of another type": value({"$ref": {"a": []}}),
 }
 
@@ -90,7 +90,7 @@ class CountingSchema(dict):
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_reading_the_types_of_a_place_is_bounded_and_remembered(name):
+def test_reading_the_types_at_a_path_is_bounded_and_cached(name):
     schema = json.loads(json.dumps(SCHEMAS[name]), object_hook=CountingSchema)
     types = DeclaredTypes(schema)
     CountingSchema.reads = 0
@@ -129,7 +129,7 @@ def test_types_intersect_unite_and_ignore_the_rest(schema, types):
     assert DeclaredTypes(schema).at() == types
 
 
-def test_a_place_inside_unites_all_branches_that_speak_of_it():
+def test_types_at_a_nested_path_unite_all_branches():
     schema = {
         "anyOf": [
             {"type": "array", "prefixItems": [{"type": "integer"}], "items": {"type": "string"}},

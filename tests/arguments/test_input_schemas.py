@@ -10,7 +10,7 @@ from tests.arguments.schema_strategies import JSON, SCHEMAS
 
 
 @given(SCHEMAS)
-def test_the_original_stays_and_twice_is_once(schema):
+def test_the_original_is_unchanged_and_rewriting_is_idempotent(schema):
     before = copy.deepcopy(schema)
     advertised = advertise_references(schema)
     assert schema == before
@@ -19,12 +19,12 @@ def test_the_original_stays_and_twice_is_once(schema):
 
 
 @given(SCHEMAS, st.dictionaries(st.sampled_from("pqrs"), JSON))
-def test_whatever_fitted_still_fits(schema, arguments):
+def test_valid_arguments_stay_valid(schema, arguments):
     if jsonschema.Draft202012Validator(schema).is_valid(arguments):
         jsonschema.validate(arguments, advertise_references(schema))
 
 
-def test_titles_descriptions_and_defaults_stay_outside():
+def test_titles_descriptions_and_defaults_stay_outside_the_branches():
     schema = {"type": "object", "properties": {"rows": {
         "type": "array", "title": "Rows", "description": "All of them", "default": [], "minItems": 1,
     }}}  # fmt: skip
@@ -60,7 +60,7 @@ PLAIN = {
 }
 
 
-def test_references_are_advertised_on_arrays_objects_and_untyped_parameters_at_the_top_alone():
+def test_references_are_advertised_on_top_level_arrays_objects_and_untyped_parameters_only():
     schema = {"type": "object", "properties": ADVERTISED | PLAIN, "$defs": {"Row": {"type": "object"}}}
     shown = advertise_references(schema)["properties"]
     assert {name: shown[name] for name in PLAIN} == PLAIN
@@ -70,7 +70,7 @@ def test_references_are_advertised_on_arrays_objects_and_untyped_parameters_at_t
     assert shown["array_or_null"] == {"default": None, "anyOf": [{"type": "array"}, {"type": "null"}, REFERENCE]}
 
 
-def test_the_branch_of_a_reference_has_no_pattern_because_model_servers_refuse_some_or_all_of_them():
+def test_the_reference_branch_has_no_pattern_because_some_model_servers_refuse_patterns():
     assert REFERENCE == {"type": "string", "description": "@obj_1"}
 
 
@@ -79,7 +79,7 @@ def test_a_schema_without_such_parameters_is_the_same_object():
     assert advertise_references(schema) is schema
 
 
-def test_pointers_into_properties_still_lead_to_the_same_place():
+def test_pointers_into_properties_still_have_the_same_target():
     schema = {
         "type": "object",
         "properties": {
@@ -93,7 +93,7 @@ def test_pointers_into_properties_still_lead_to_the_same_place():
         jsonschema.validate({"b": 2}, advertised)
 
 
-def test_a_parameter_that_travels_in_a_header_stays_as_strict_clients_want_it():
+def test_a_parameter_that_is_sent_in_a_header_is_unchanged():
     schema = {
         "type": "object",
         "properties": {"count": {"type": "array", "x-mcp-header": "Count"}, "other": {"type": "array"}},
@@ -104,7 +104,7 @@ def test_a_parameter_that_travels_in_a_header_stays_as_strict_clients_want_it():
 
 
 @pytest.mark.parametrize("header", ["integer", "string", "boolean"])
-def test_what_strict_clients_ask_of_headers_still_holds(header):
+def test_header_parameters_stay_valid_for_strict_clients(header):
     from mcp.shared.inbound import find_invalid_x_mcp_header
 
     schema = {"type": "object", "properties": {"count": {"type": header, "x-mcp-header": "Count"}, "rows": {}}}

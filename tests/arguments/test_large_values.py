@@ -1,4 +1,4 @@
-"""References to large objects in the arguments of a call: passed on without decoding, checked by a sample, bounded."""
+"""References to large objects in arguments: forwarded without decoding, type-checked by a sample, bounded."""
 
 import json
 
@@ -33,19 +33,19 @@ async def large(explorer):
 
 
 @pytest.mark.parametrize("path", ["", "[1:]", "[0:3]"])
-async def test_what_is_passed_on_is_the_value_as_json(large, path):
+async def test_a_forwarded_value_is_its_json(large, path):
     reference, explorer = large
     arguments = {"value": reference + path, "more": [reference + path, 5]}
     passed = await resolve_arguments(arguments, None, explorer, as_json=True)
     expected = {"": ROWS, "[1:]": ROWS[1:], "[0:3]": ROWS[0:3]}[path]
     assert isinstance(passed["value"], list if path == "[0:3]" else Spliced)
     assert json.loads(dump_json(passed)) == {"value": expected, "more": [expected, 5]}
-    # Beside a number that only the careful encoder takes, too.
+    # Also next to a number that only the careful encoder accepts.
     assert json.loads(dump_json({**passed, "n": 10**30}))["value"] == expected
 
 
 @pytest.mark.parametrize("value", ['ä\\"\n' * 400_000, [10**30, "x" * 1_200_000]], ids=["text", "careful"])
-async def test_texts_and_numbers_of_any_size_are_passed_on_as_they_are(explorer, value):
+async def test_texts_and_numbers_of_any_size_are_forwarded_unchanged(explorer, value):
     name = await explorer.store.aput(value)
     passed = await resolve_arguments({"value": f"@{name}"}, None, explorer, as_json=True)
     assert json.loads(dump_json(passed)) == {"value": value}
@@ -63,7 +63,7 @@ async def test_texts_and_numbers_of_any_size_are_passed_on_as_they_are(explorer,
         ({"type": "array", "items": {"type": "string"}}, "takes an array of string, but at [0]"),
     ],
 )
-async def test_of_a_large_value_the_types_of_the_first_items_are_checked(large, wanted, fault, as_json):
+async def test_the_types_of_the_first_items_of_a_large_value_are_checked(large, wanted, fault, as_json):
     reference, explorer = large
     work = resolve_arguments({"value": reference}, schema(wanted), explorer, as_json=as_json)
     if not fault:
@@ -74,7 +74,7 @@ async def test_of_a_large_value_the_types_of_the_first_items_are_checked(large, 
     assert fault in str(raised.value)
 
 
-async def test_references_that_stand_for_too_much_together_are_refused(large, monkeypatch):
+async def test_references_to_too_many_bytes_in_total_are_refused(large, monkeypatch):
     reference, explorer = large
     size = (await explorer.store.ametadata(reference[1:])).size
     monkeypatch.setattr(reference_values.Allowance.__init__, "__defaults__", (3 * size,))
@@ -101,7 +101,7 @@ async def test_references_that_stand_for_too_much_together_are_refused(large, mo
     ],
     ids=["another member", "another line", "a newline"],
 )
-async def test_what_another_program_put_into_the_store_stays_within_its_place(payload):
+async def test_payloads_written_by_another_program_cannot_break_the_message(payload):
     backend = InMemoryBackend()
     explorer = Explorer(ObjectStore(backend))
     backend.set("obj_planted", pack(Metadata(kind="json", size=len(payload), type="array", length=9), payload), None)
@@ -115,14 +115,14 @@ async def test_what_another_program_put_into_the_store_stays_within_its_place(pa
     assert len(json.loads(line)["arguments"]["value"]) == 600_001
 
 
-async def test_a_tool_gets_a_large_value_decoded_as_it_was(large):
+async def test_a_tool_receives_a_large_value_unchanged(large):
     reference, explorer = large
     assert await explorer.aresolve(reference) == ROWS
     assert explorer.resolve(reference) == ROWS
     assert await explorer.aresolve(reference, as_text=True) == codec.dump_json(ROWS).decode()
 
 
-async def test_beside_much_that_is_given_references_are_resolved_in_their_places(explorer, monkeypatch):
+async def test_references_next_to_large_arguments_are_resolved(explorer, monkeypatch):
     monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
     explorer.store.put([1, 2, 3])
     rows = [{"id": number, "tags": ["@", "a@b"]} for number in range(20_000)]
@@ -134,7 +134,7 @@ async def test_beside_much_that_is_given_references_are_resolved_in_their_places
     assert given["rows"][-2:] == [{"id": "@obj_001[1]"}, ["@@obj_001", "@alice"]]
 
 
-async def test_a_reference_beyond_the_depth_limit_is_an_error_and_none_is_overlooked(explorer):
+async def test_a_reference_beyond_the_depth_limit_is_an_error(explorer):
     explorer.store.put(7)
 
     def nested(levels, inside):

@@ -35,7 +35,7 @@ async def test_arguments_without_references_come_back_as_the_same_object(stored)
 
 
 @pytest.mark.anyio
-async def test_strings_get_text_and_all_else_gets_values_at_any_depth(stored):
+async def test_string_parameters_receive_text_and_others_values_at_any_depth(stored):
     arguments = {
         "text": "@obj_001.rows",
         "maybe": "@obj_001.count",
@@ -57,7 +57,7 @@ async def test_strings_get_text_and_all_else_gets_values_at_any_depth(stored):
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("as_json", [False, True])
-async def test_what_takes_a_string_or_null_gets_a_stored_null(explorer, as_json):
+async def test_a_nullable_string_parameter_receives_a_stored_null(explorer, as_json):
     explorer.store.put(None)
     explorer.store.put({"empty": None, "said": "null"})
     for reference in ("@obj_001", "@obj_002.empty"):
@@ -69,7 +69,7 @@ async def test_what_takes_a_string_or_null_gets_a_stored_null(explorer, as_json)
 
 
 @pytest.mark.anyio
-async def test_text_goes_into_a_string_parameter_exactly(explorer):
+async def test_a_string_parameter_receives_the_exact_text(explorer):
     text = ' {"b":1.0,  "a":[1e3]}\r\n\ttab é \U0001f600\n'
     explorer.store.put(text)
     assert await resolve_arguments({"text": "@obj_001"}, SCHEMA, explorer) == {"text": text}
@@ -82,7 +82,7 @@ async def test_resolved_values_are_not_scanned_again_and_escapes_are_undone(stor
 
 
 @pytest.mark.anyio
-async def test_what_leads_nowhere_is_refused(stored):
+async def test_a_reference_to_nothing_is_refused(stored):
     with pytest.raises(ObjectNotFound):
         await resolve_arguments({"text": "@obj_404"}, SCHEMA, stored)
     with pytest.raises(PathNotFound):
@@ -102,14 +102,14 @@ async def test_what_leads_nowhere_is_refused(stored):
         ({"rows": [{"id": "@obj_001.at"}]}, r'"rows\[0\]\.id" takes integer, but @obj_001\.at leads to a string'),
     ],
 )
-async def test_a_value_of_another_type_is_refused_with_what_was_expected(stored, arguments, said):
+async def test_a_value_of_another_type_is_refused_with_the_expected_type(stored, arguments, said):
     with pytest.raises(ArgumentRejected, match=said) as refused:
         await resolve_arguments(arguments, SCHEMA, stored)
     assert len(str(refused.value)) < 400
 
 
 @pytest.mark.anyio
-async def test_what_is_nested_deeper_is_for_the_server_to_judge(stored):
+async def test_deeper_values_are_validated_by_the_server(stored):
     passed = await resolve_arguments({"rows": "@obj_001.bad"}, SCHEMA, stored)
     assert passed == {"rows": [{"id": "x"}]}
 
@@ -121,7 +121,7 @@ async def test_faults_in_other_arguments_are_left_to_the_server(stored):
 
 
 @pytest.mark.anyio
-async def test_a_schema_that_points_elsewhere_fetches_nothing_and_refuses_nothing(stored):
+async def test_a_schema_with_an_external_pointer_fetches_nothing_and_refuses_nothing(stored):
     schema = {"type": "object", "properties": {"count": {"$ref": "https://example.invalid/schema.json"}}}
     assert await resolve_arguments({"count": "@obj_001.count"}, schema, stored) == {"count": 7}
 
@@ -158,7 +158,7 @@ FORMS = {
         ("flag", "@obj_001.yes", True),
     ],
 )
-async def test_a_place_gets_the_form_that_it_takes(explorer, name, given, received):
+async def test_a_parameter_receives_the_form_that_it_accepts(explorer, name, given, received):
     explorer.store.put({
         "json": '["a", "b"]', "n": 5, "digits": "123456789012345678901234567890", "list": [1, 2], "yes": "true",
     })  # fmt: skip
@@ -180,13 +180,13 @@ async def test_a_place_gets_the_form_that_it_takes(explorer, name, given, receiv
         ("{{@obj_001.quote}} {{@obj_001.quote}}", "say {{@obj_001.name}} say {{@obj_001.name}}"),
     ],
 )
-async def test_braces_inside_a_longer_text_take_the_text_of_an_object(explorer, given, received):
+async def test_braces_inside_a_longer_text_are_replaced_by_the_text_of_an_object(explorer, given, received):
     explorer.store.put({"name": "Eve", "sum": "12.50", "quote": "say {{@obj_001.name}}"})
     assert await resolve_arguments({"text": given}, FORMS, explorer) == {"text": received}
 
 
 @pytest.mark.anyio
-async def test_a_path_in_braces_that_leads_nowhere_is_an_error(stored):
+async def test_a_missing_path_in_braces_is_an_error(stored):
     with pytest.raises(PathNotFound):
         await resolve_arguments({"text": "a {{@obj_001.none}}"}, SCHEMA, stored)
     with pytest.raises(ReferenceSyntaxError):
@@ -219,13 +219,13 @@ async def test_a_near_miss_of_an_existing_reference_is_an_error(stored, given, a
 @pytest.mark.parametrize(
     "text", ["@object", "@obelix", "@OBJ_777", "@obj_x[*]", "@obj_001 is nice", "`@obj_9x`", "@ob"]
 )
-async def test_what_only_looks_similar_passes(stored, text):
+async def test_text_that_only_resembles_a_reference_passes(stored, text):
     given = {"text": text, "undeclared": [text]}
     assert await resolve_arguments(given, SCHEMA, stored) is given
 
 
 @pytest.mark.anyio
-async def test_near_misses_are_not_searched_where_objects_cannot_be_listed():
+async def test_near_misses_are_not_searched_if_objects_cannot_be_listed():
     store = ObjectStore(InMemoryBackend(), may_list=lambda: False)
     explorer = Explorer(store)
     object_id = store.put({"rows": [1]})
@@ -237,6 +237,6 @@ async def test_near_misses_are_not_searched_where_objects_cannot_be_listed():
 
 
 @pytest.mark.anyio
-async def test_a_reference_to_nothing_names_the_one_that_may_have_been_meant(stored):
+async def test_a_reference_to_nothing_suggests_a_similar_one(stored):
     with pytest.raises(ObjectNotFound, match=r"Did you mean @obj_001\.rows\?"):
         await resolve_arguments({"text": "@obj_0O1.rows"}, SCHEMA, stored)

@@ -1,4 +1,4 @@
-"""The errors of a backend whose store is not usable, in the synchronous and the asynchronous form."""
+"""Errors of a backend whose store is unavailable, sync and async."""
 
 import asyncio
 import math
@@ -13,7 +13,7 @@ LONGEST_CALL = 0.8
 
 
 def refusals(backend: RedisBackend, *, seconds: float = math.inf) -> list[RedisUnavailable]:
-    """Read something in both forms, each of which is refused in so many seconds; closes the backend."""
+    """Read a key, sync and async; both must fail within this many seconds. Closes the backend."""
 
     async def asynchronous():
         await backend.aget("a")
@@ -28,5 +28,5 @@ def refusals(backend: RedisBackend, *, seconds: float = math.inf) -> list[RedisU
 
 
 def prompt_refusals(backend: RedisBackend) -> list[RedisUnavailable]:
-    """As ``refusals``, each within the time of a call."""
+    """Like ``refusals``, with the time limit of a single call."""
     return refusals(backend, seconds=LONGEST_CALL)

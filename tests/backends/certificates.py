@@ -1,4 +1,4 @@
-"""Certificates for one test: an authority and the certificates that it issues."""
+"""Certificates for a test: an authority and the certificates that it issues."""
 
 import datetime
 import ipaddress
@@ -33,7 +33,7 @@ class Authority:
             .not_valid_before(now - WEEK)
             .not_valid_after(now + WEEK)
             .add_extension(constraints, critical=True)
-            # Python 3.13 and newer ask for these.
+            # Python 3.13 and newer require these.
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
             .add_extension(_uses(signs=bool(constraints.ca)), critical=True)
@@ -64,7 +64,7 @@ class Authority:
 
 
 def _uses(*, signs: bool) -> x509.KeyUsage:
-    """What a key is for: an authority's signs certificates, another's signs handshakes."""
+    """The key usage: an authority signs certificates, others sign handshakes."""
     never = dict.fromkeys(
         (
             "content_commitment",

@@ -7,7 +7,7 @@ from coatcheck.errors import ListingUnsupported, ObjectStoreUnavailable, WiringE
 
 
 class FourMethods:
-    """Keeps bytes and notes which thread called what."""
+    """A backend that records the thread of each call."""
 
     def __init__(self):
         self.kept = {}
@@ -56,7 +56,7 @@ async def test_a_backend_that_may_block_is_called_in_another_thread():
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("backend", [NonBlocking(), InMemoryBackend()], ids=["own", "memory"])
-async def test_a_backend_that_never_waits_is_called_where_we_are(backend):
+async def test_a_non_blocking_backend_is_called_in_the_same_thread(backend):
     before = threading.active_count()
     full = as_backend(backend)
     await full.aset("a", b"12345", None)
@@ -77,7 +77,7 @@ async def test_asynchronous_methods_of_a_backend_are_used():
 
 
 @pytest.mark.anyio
-async def test_a_backend_that_cannot_list_says_so_clearly():
+async def test_listing_with_a_backend_without_scan_is_a_clear_error():
     with pytest.raises(ListingUnsupported, match=r"FourMethods has no scan\(\)"):
         as_backend(FourMethods()).scan("")
     with pytest.raises(ListingUnsupported, match=r"FourMethods has no scan\(\)"):
@@ -92,7 +92,7 @@ async def test_ping_and_close_of_a_backend_without_them_do_nothing():
     await as_backend(FourMethods()).aclose()
 
 
-def test_head_of_a_backend_without_one_is_cut_from_the_whole():
+def test_head_of_a_backend_without_one_is_cut_from_the_whole_value():
     full = as_backend(FourMethods())
     full.set("a", b"12345", None)
     assert [full.head("a", n) for n in (-1, 0, 2, 9)] == [b"", b"", b"12", b"12345"]
@@ -100,7 +100,7 @@ def test_head_of_a_backend_without_one_is_cut_from_the_whole():
 
 
 class Minimal(Backend):
-    """The base class with the required methods alone."""
+    """The base class with only the required methods."""
 
     def __init__(self):
         self.kept = {}
@@ -121,7 +121,7 @@ class Minimal(Backend):
 
 
 @pytest.mark.anyio
-async def test_a_subclass_of_the_base_class_has_a_default_for_everything_optional():
+async def test_the_base_class_has_defaults_for_all_optional_methods():
     backend = as_backend(Minimal())
     await backend.aset("a", b"12345", None)
     assert (await backend.apeek("a", 2), backend.peek("a", 2), backend.statistics()) == (b"12", b"12", None)
@@ -157,14 +157,14 @@ class FullyAsynchronous:
     ],
     ids=["incomplete", "nothing", "a class", "asynchronous"],
 )
-def test_what_cannot_be_a_backend_is_refused_with_the_reason(candidate, reason):
+def test_an_invalid_backend_is_refused_with_the_reason(candidate, reason):
     for make in (require_backend, as_backend):
         with pytest.raises(WiringError, match=reason):
             make(candidate)
 
 
 class Failing(FourMethods):
-    """Fails as a backend does whose writer did not think of this library's errors."""
+    """Raises exceptions that are not errors of this library."""
 
     def _fail(self, *_):
         raise ConnectionError("refused by redis://:topsecret@host")
@@ -192,7 +192,7 @@ OPERATIONS = [
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("operation", "arguments"), OPERATIONS, ids=[name for name, _ in OPERATIONS])
-async def test_whatever_a_backend_raises_means_that_the_store_is_unavailable(operation, arguments):
+async def test_any_exception_of_a_backend_becomes_store_unavailable(operation, arguments):
     def unavailable():
         return pytest.raises(ObjectStoreUnavailable, match=r"^The object store is unavailable \(\w+: ConnectionError\)")
 
@@ -202,9 +202,9 @@ async def test_whatever_a_backend_raises_means_that_the_store_is_unavailable(ope
     assert isinstance(raised.value.__cause__, ConnectionError)
     for backend in (Failing(), FailingAsync()):
         with unavailable():
-            asked = getattr(as_backend(backend), f"a{operation}")(*arguments)
+            result = getattr(as_backend(backend), f"a{operation}")(*arguments)
             if operation == "scan":
-                async for _ in asked:
+                async for _ in result:
                     pass
             else:
-                await asked
+                await result

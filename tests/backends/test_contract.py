@@ -5,7 +5,7 @@ from coatcheck.testing import BackendContract
 
 
 class FourMethods:
-    """A third party's backend that has the required methods and nothing else."""
+    """A third-party backend with only the required methods."""
 
     def __init__(self):
         self._inner = InMemoryBackend()
@@ -106,7 +106,7 @@ class TestRedisWithTheNewerProtocol(RedisContract):
 
 
 class TestRedisBehindSentinels(RedisContract):
-    timeout = 5.0  # many servers share the machine with the tests
+    timeout = 5.0  # many servers run on the test machine
 
     @pytest.fixture
     def url(self, sentinel_service):

@@ -10,7 +10,7 @@ STEPS = st.lists(st.tuples(KEYS, st.none() | st.integers(0, 30).map(float)), max
 
 
 @given(STEPS)
-def test_the_earliest_is_right_after_any_additions_and_removals(steps):
+def test_the_earliest_deadline_is_right_after_any_additions_and_removals(steps):
     deadlines, model = Deadlines(), {}
     for key, due in steps:
         deadlines.discard(key)
@@ -31,7 +31,7 @@ def test_the_earliest_is_right_after_any_additions_and_removals(steps):
     assert sorted(key for _, key in drained) == sorted(model)
 
 
-def test_keys_taken_out_of_the_middle_of_many_leave_the_others_in_order():
+def test_removing_keys_from_the_middle_keeps_the_order_of_the_others():
     chance = random.Random(1)
     for _ in range(30):
         deadlines = Deadlines()

@@ -1,4 +1,4 @@
-"""A timeout counts the time of a server, not that of an event loop that lags."""
+"""A timeout measures the time of a server, not delays of the event loop."""
 
 import asyncio
 
@@ -17,12 +17,12 @@ def anyio_backend():
     return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
-async def test_work_in_time_is_let_alone():
+async def test_work_within_the_timeout_is_not_interrupted():
     with LoopTimeout(5.0)():
         await pass_time(0.01)
 
 
-async def test_work_that_takes_longer_is_given_up():
+async def test_work_beyond_the_timeout_is_cancelled():
     loop = asyncio.get_running_loop()
     began = loop.time()
     with pytest.raises(TimeoutError), LoopTimeout(0.25)():
@@ -30,7 +30,7 @@ async def test_work_that_takes_longer_is_given_up():
     assert 0.25 <= loop.time() - began <= 0.25 + 2 * STEP_SECONDS
 
 
-async def test_each_of_many_has_its_own_time_under_one_timeout():
+async def test_concurrent_uses_of_one_timeout_have_separate_deadlines():
     timeout, loop, given_up = LoopTimeout(0.2), asyncio.get_running_loop(), {}
 
     async def work(number: int, seconds: float) -> None:
@@ -47,7 +47,7 @@ async def test_each_of_many_has_its_own_time_under_one_timeout():
     assert all(0.2 <= seconds <= 0.2 + 2 * STEP_SECONDS for seconds in given_up.values())
 
 
-async def test_the_timer_ends_with_the_work_and_begins_again_with_more(monkeypatch):
+async def test_the_timer_stops_with_the_work_and_restarts_with_more(monkeypatch):
     loop, timers = asyncio.get_running_loop(), 0
     call_at = loop.call_at
 
@@ -67,7 +67,7 @@ async def test_the_timer_ends_with_the_work_and_begins_again_with_more(monkeypat
         await pass_time(60)
 
 
-async def test_work_that_is_done_in_the_turn_in_which_its_time_ends_is_done(monkeypatch):
+async def test_work_that_finishes_in_the_iteration_of_its_deadline_succeeds(monkeypatch):
     monkeypatch.setattr(loop_timeout, "MOST_LATE_SECONDS", 0.1)
     answer = asyncio.get_running_loop().create_future()
 
@@ -78,27 +78,27 @@ async def test_work_that_is_done_in_the_turn_in_which_its_time_ends_is_done(monk
     task = asyncio.ensure_future(work())
     await checkpoint()
     asyncio.get_running_loop().call_soon(answer.set_result, "read")
-    asyncio.get_running_loop().lag(0.2)  # both come up in its next turn: first the answer, then the end of the time
+    asyncio.get_running_loop().lag(0.2)  # both are due in its next iteration: first the answer, then the timeout
     assert await task == "read"
     assert task.cancelling() == 0
 
 
 async def occupy_loop(until: asyncio.Event, seconds: float) -> None:
-    """Leave the loop next to no time."""
+    """Keep the event loop almost fully occupied."""
     while not until.is_set():
         asyncio.get_running_loop().lag(seconds)
         await checkpoint()
 
 
 @pytest.mark.parametrize(("seconds", "turns"), [(0.2, 5), (0.06, 21)])
-async def test_time_that_the_loop_takes_for_other_things_is_no_time_of_the_server(monkeypatch, seconds, turns):
+async def test_time_in_which_the_loop_is_busy_does_not_count(monkeypatch, seconds, turns):
     done = asyncio.Event()
     other = asyncio.ensure_future(occupy_loop(done, seconds))
     try:
         with LoopTimeout(0.5)():  # more than 1 s by the clock
             for _ in range(turns):
                 await checkpoint()
-        # … but it does not wait for ever.
+        # … but the wait is bounded.
         monkeypatch.setattr(loop_timeout, "MOST_LATE_SECONDS", 0.3)
         with pytest.raises(TimeoutError), LoopTimeout(0.5)():
             await pass_time(60)
@@ -107,7 +107,7 @@ async def test_time_that_the_loop_takes_for_other_things_is_no_time_of_the_serve
         await other
 
 
-async def test_what_ends_the_work_otherwise_is_what_it_was():
+async def test_other_exceptions_and_cancellation_pass_unchanged():
     with pytest.raises(KeyError), LoopTimeout(5.0)():
         raise KeyError
     task = asyncio.ensure_future(forever())

@@ -43,7 +43,7 @@ def test_an_entry_lives_up_to_its_deadline_and_not_at_it(clock):
 
 
 @pytest.mark.parametrize("ttl", [0, -1.0, float("nan")])
-def test_no_lifetime_at_all_removes_what_was_there(clock, ttl):
+def test_a_lifetime_of_zero_removes_the_old_value(clock, ttl):
     backend = InMemoryBackend(clock=clock)
     backend.set("a", b"1", None)
     backend.set("a", b"2", ttl)
@@ -70,7 +70,7 @@ def test_an_infinite_lifetime_never_ends(clock):
     ],
     ids=["set", "get", "head", "delete", "scan", "statistics"],
 )
-def test_any_operation_frees_expired_values_that_are_not_read(clock, operation):
+def test_any_operation_frees_expired_values(clock, operation):
     backend = InMemoryBackend(clock=clock)
     value = bytes(1000)
     references = sys.getrefcount(value)
@@ -82,7 +82,7 @@ def test_any_operation_frees_expired_values_that_are_not_read(clock, operation):
     assert backend.statistics().expirations == 1
 
 
-def test_a_mass_expiry_is_spread_over_operations_and_none_of_it_can_be_seen(clock):
+def test_a_mass_expiry_is_spread_over_operations_and_expired_values_are_invisible(clock):
     backend = InMemoryBackend(clock=clock)
     for number in range(3 * SWEEP_BATCH):
         backend.set(f"n:{number}", b"x", 1.0)
@@ -115,7 +115,7 @@ def test_head_and_scan_do_not_count_as_use():
     assert keys(backend) == ["b", "c"]
 
 
-def test_bytes_are_bounded_in_total_and_given_back():
+def test_total_bytes_are_bounded_and_freed():
     backend = InMemoryBackend(max_bytes=10)
     backend.set("a", b"12345", None)
     backend.set("b", b"12345", None)
@@ -139,14 +139,14 @@ def test_a_full_namespace_drops_its_own_objects_and_no_others():
     assert keys(backend) == ["plain", "x:2", "x:3", "y:3"]
 
 
-def test_the_namespace_is_what_stands_before_the_last_colon():
+def test_the_namespace_is_the_key_up_to_the_last_colon():
     backend = InMemoryBackend(max_namespace_objects=1)
     for key in ("a:b:1", "a:1", "1", "a:b:2"):
         backend.set(key, b"", None)
     assert keys(backend) == ["1", "a:1", "a:b:2"]
 
 
-def test_what_has_expired_goes_before_anything_alive(clock):
+def test_expired_values_are_removed_before_live_ones(clock):
     backend = InMemoryBackend(max_bytes=4 * SWEEP_BATCH, clock=clock)
     backend.set("old but alive", b"1", None)
     for number in range(3 * SWEEP_BATCH):
@@ -157,7 +157,7 @@ def test_what_has_expired_goes_before_anything_alive(clock):
     assert backend.statistics().evictions == 0
 
 
-def test_within_a_namespace_too_the_least_recently_used_goes_first():
+def test_the_least_recently_used_of_a_namespace_is_evicted_first():
     backend = InMemoryBackend(max_namespace_objects=2)
     backend.set("x:1", b"1", None)
     backend.set("x:2", b"1", None)
@@ -166,7 +166,7 @@ def test_within_a_namespace_too_the_least_recently_used_goes_first():
     assert keys(backend) == ["x:1", "x:3"]
 
 
-def test_what_was_not_used_goes_before_anything_alive_and_is_no_eviction(clock):
+def test_idle_values_are_removed_before_live_ones_and_do_not_count_as_evictions(clock):
     backend = InMemoryBackend(max_namespace_objects=2, max_idle=10, clock=clock)
     backend.set("x:unused", b"1", None)
     backend.set("x:used", b"1", None)
@@ -182,7 +182,7 @@ def test_what_was_not_used_goes_before_anything_alive_and_is_no_eviction(clock):
     assert (backend.statistics().evictions, backend.statistics().expirations) == (0, 3)
 
 
-def test_many_that_were_not_used_are_freed_a_batch_at_a_time(clock):
+def test_many_idle_values_are_freed_in_batches(clock):
     backend = InMemoryBackend(max_idle=10, clock=clock)
     for number in range(3 * SWEEP_BATCH):
         backend.set(f"old:{number}", b"1", None)
@@ -193,7 +193,7 @@ def test_many_that_were_not_used_are_freed_a_batch_at_a_time(clock):
 
 
 @pytest.mark.parametrize("bounds", [{"max_bytes": 10}, {"max_namespace_bytes": 10}])
-def test_a_value_for_which_no_room_can_be_freed_is_refused_and_empties_nothing(bounds):
+def test_a_value_that_cannot_fit_is_refused_and_evicts_nothing(bounds):
     backend = InMemoryBackend(**bounds)
     backend.set("a", b"old", None)
     backend.set("b", b"other", None)
@@ -205,7 +205,7 @@ def test_a_value_for_which_no_room_can_be_freed_is_refused_and_empties_nothing(b
     assert keys(backend) == ["a"]
 
 
-def test_no_bound_means_no_bound():
+def test_without_bounds_nothing_is_evicted():
     backend = InMemoryBackend()
     for number in range(5000):
         backend.set(f"n:{number}", b"x" * 100, None)
@@ -218,7 +218,7 @@ def test_a_negative_bound_is_refused():
         InMemoryBackend(max_bytes=-1)
 
 
-def test_what_is_kept_does_not_change_with_what_was_given():
+def test_a_stored_value_is_a_copy():
     backend = InMemoryBackend()
     given = bytearray(b"before")
     backend.set("a", given, None)
@@ -226,7 +226,7 @@ def test_what_is_kept_does_not_change_with_what_was_given():
     assert backend.get("a") == b"before"
 
 
-def test_something_that_is_not_bytes_is_refused():
+def test_a_value_that_is_not_bytes_is_refused():
     backend = InMemoryBackend()
     for wrong in ("text", 5, None):
         with pytest.raises(TypeError):
@@ -234,7 +234,7 @@ def test_something_that_is_not_bytes_is_refused():
     assert backend.get("a") is None
 
 
-def test_overwriting_and_deleting_without_end_needs_no_more_memory(clock):
+def test_repeated_overwriting_and_deleting_needs_no_more_memory(clock):
     backend = InMemoryBackend(clock=clock)
     backend.set("first", b"x", 10.0)
     for number in range(20_000):
@@ -258,7 +258,7 @@ def test_an_old_deadline_does_not_end_a_new_value(clock):
     assert (backend.get("a"), backend.get("b")) == (b"2", b"2")
 
 
-def test_threads_leave_the_books_in_order():
+def test_counts_stay_consistent_with_many_threads():
     ticks = count()
     backend = InMemoryBackend(
         max_objects=50, max_bytes=5000, max_namespace_objects=20, clock=lambda: next(ticks) / 1000

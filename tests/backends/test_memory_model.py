@@ -14,7 +14,7 @@ MAX_IDLE = 2.0
 
 
 class MemoryBackendAgainstASlowModel(RuleBasedStateMachine):
-    """The model does by plain loops what the backend does by clever structures."""
+    """The model uses plain loops in place of the backend's data structures."""
 
     def __init__(self):
         super().__init__()

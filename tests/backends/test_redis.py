@@ -30,7 +30,7 @@ def backend(redis_server):
 
 @pytest.fixture
 def raw_client(redis_server):
-    """The redis package's own client, to look at what is really there."""
+    """The client of the redis package, to read the raw data."""
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushall()
         yield client
@@ -98,9 +98,9 @@ def test_ids_are_random():
     backend.close()
 
 
-def test_a_port_where_nothing_listens_is_named_without_the_password():
+def test_an_unused_port_is_reported_without_the_password():
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, so nobody else takes it, and not listening
+        taken.bind(("127.0.0.1", 0))  # reserved by binding, but not listening
         port = taken.getsockname()[1]
         backend = RedisBackend(f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/0")
         for error in refusals(backend):
@@ -110,7 +110,7 @@ def test_a_port_where_nothing_listens_is_named_without_the_password():
 
 
 @pytest.mark.parametrize("credentials", ["", ":wr0ng%2Fpass@", "somebody:wr0ng%2Fpass@"])
-def test_wrong_credentials_are_named_as_such_without_the_password(redis_with_password, credentials):
+def test_wrong_credentials_are_reported_without_the_password(redis_with_password, credentials):
     address = f"127.0.0.1:{redis_with_password.port}"
     for error in refusals(RedisBackend(f"redis://{credentials}{address}/0")):
         assert f"{address} did not accept the credentials" in str(error)
@@ -118,31 +118,31 @@ def test_wrong_credentials_are_named_as_such_without_the_password(redis_with_pas
         assert "wr0ng/pass" not in "".join(traceback.format_exception(error))
 
 
-def test_a_socket_that_is_not_there_is_named(tmp_path):
+def test_a_missing_socket_is_reported(tmp_path):
     path = tmp_path / "none.sock"
     for error in refusals(RedisBackend(f"unix://{path}")):
         assert error.kind == "no_socket"
         assert error.address.endswith("none.sock")
 
 
-def test_a_host_that_does_not_resolve_is_named():
+def test_a_host_that_does_not_resolve_is_reported():
     for error in refusals(RedisBackend("redis://no-such-host.invalid/0")):
         assert error.kind == "unknown_host"
         assert "no-such-host.invalid:6379" in str(error)
 
 
-def test_a_server_without_tls_is_named(redis_server):
+def test_a_server_without_tls_is_reported(redis_server):
     for error in refusals(RedisBackend(f"rediss://127.0.0.1:{redis_server.port}/0", timeout=0.3, connect_timeout=0.3)):
         assert error.kind in {"tls", "dropped", "timeout", "connect_timeout"}
         assert f"127.0.0.1:{redis_server.port}" in str(error)
 
 
-def test_a_database_that_the_server_does_not_have_is_named(redis_server):
+def test_a_missing_database_is_reported(redis_server):
     for error in refusals(RedisBackend(f"redis://127.0.0.1:{redis_server.port}/99")):
         assert error.kind == "database"
 
 
-def test_a_server_that_never_answers_is_given_up_after_the_timeout():
+def test_a_server_that_never_answers_times_out():
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -153,7 +153,7 @@ def test_a_server_that_never_answers_is_given_up_after_the_timeout():
 
 
 @pytest.mark.anyio
-async def test_waiting_in_vain_for_a_free_connection_is_distinguished_from_a_slow_server():
+async def test_an_exhausted_connection_pool_is_distinguished_from_a_slow_server():
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -166,7 +166,7 @@ async def test_waiting_in_vain_for_a_free_connection_is_distinguished_from_a_slo
 
 @contextlib.contextmanager
 def constant_reply_port(reply):
-    """A port where whatever is said gets the same reply."""
+    """A port that sends the same reply to any request."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve():
@@ -186,7 +186,7 @@ def constant_reply_port(reply):
     thread.join()
 
 
-def test_what_is_no_redis_at_all_is_named():
+def test_a_server_that_is_not_redis_is_reported():
     with constant_reply_port(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
         for error in refusals(RedisBackend(f"redis://127.0.0.1:{port}/0")):
             assert error.kind in {"failed", "dropped"}
@@ -195,7 +195,7 @@ def test_what_is_no_redis_at_all_is_named():
 
 
 @pytest.mark.parametrize("command", ["AUTH", "HELLO"])
-def test_a_server_that_quotes_the_password_in_its_error_does_not_make_it_show(command):
+def test_a_password_that_the_server_quotes_in_its_error_is_not_shown(command):
     quoting = f"-ERR unknown command `{command}`, with args beginning with: `{PASSWORD}`,\r\n".encode()
     with constant_reply_port(quoting) as port:
         for error in refusals(RedisBackend(f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/0")):
@@ -203,7 +203,7 @@ def test_a_server_that_quotes_the_password_in_its_error_does_not_make_it_show(co
             assert PASSWORD not in "".join(traceback.format_exception(error))
 
 
-def test_a_full_server_and_a_read_only_one_are_named(own_redis):
+def test_a_full_server_and_a_read_only_one_are_reported(own_redis):
     backend = RedisBackend(own_redis.url)
     with redis.Redis.from_url(own_redis.url) as raw_client:
         backend.set("a", b"x" * 1_000_000, None)
@@ -220,7 +220,7 @@ def test_a_full_server_and_a_read_only_one_are_named(own_redis):
     backend.close()
 
 
-def test_a_user_who_may_not_gets_an_error(own_redis):
+def test_a_user_without_the_rights_gets_an_error(own_redis):
     with redis.Redis.from_url(own_redis.url) as raw_client:
         raw_client.execute_command("ACL", "SETUSER", "reader", "on", ">pw", "~*", "+getrange", "+exists")
     backend = RedisBackend(own_redis.url.replace("://", "://reader:pw@"))
@@ -231,14 +231,14 @@ def test_a_user_who_may_not_gets_an_error(own_redis):
     backend.close()
 
 
-def test_a_key_of_another_user_is_reported_with_what_the_server_said(backend, raw_client):
+def test_a_key_of_another_type_is_reported_with_the_server_s_message(backend, raw_client):
     raw_client.rpush("coatcheck:a", "item")
     with pytest.raises(RedisUnavailable, match="WRONGTYPE") as refused:
         backend.get("a")
     assert refused.value.kind == "failed"
 
 
-def test_it_recovers_by_itself_when_the_server_comes_back(own_redis):
+def test_it_recovers_when_the_server_is_back(own_redis):
     backend = RedisBackend(own_redis.url)
     address = f"127.0.0.1:{own_redis.port}"
 
@@ -253,7 +253,7 @@ def test_it_recovers_by_itself_when_the_server_comes_back(own_redis):
         await backend.aset("a", b"2", None)
         backend.set("b", b"2", None)
         assert (await backend.aget("a"), backend.get("b")) == (b"2", b"2")
-        own_redis.restart()  # at once: the connections are dead and nobody has noticed
+        own_redis.restart()  # immediately: the connections are dead but not yet detected as dead
         assert (await backend.aget("a"), backend.get("b")) == (None, None)
 
     asyncio.run(scenario())
@@ -261,7 +261,7 @@ def test_it_recovers_by_itself_when_the_server_comes_back(own_redis):
 
 
 @pytest.mark.parametrize("size", [2**22 - 1, 2**22, 2**22 + 1, 3 * 2**22, 3 * 2**22 + 5])
-def test_values_around_and_over_the_size_of_a_piece_stay_whole(backend, raw_client, size):
+def test_values_around_and_over_the_chunk_size_stay_whole(backend, raw_client, size):
     value = (b"0123456789abcdefghi\n" * (size // 20 + 1))[:size]
     other = value[::-1]
     backend.set("a", value, None)
@@ -277,9 +277,9 @@ def test_values_around_and_over_the_size_of_a_piece_stay_whole(backend, raw_clie
     asyncio.run(asynchronous())
 
 
-def test_a_large_value_is_of_one_moment_while_others_overwrite_it(redis_server, raw_client):
+def test_a_large_value_is_read_consistently_while_others_overwrite_it(redis_server, raw_client):
     backend = RedisBackend(redis_server.url)
-    # Some of one size, since those could be mixed without a change of the length.
+    # Some of equal size, because mixing those would not change the length.
     values = [bytes([65 + number]) * (3 * 2**22 + number // 3 * 2**21) for number in range(6)]
     backend.set("a", values[0], None)
     stop = threading.Event()
@@ -301,7 +301,7 @@ def test_a_large_value_is_of_one_moment_while_others_overwrite_it(redis_server, 
 
 
 @pytest.mark.anyio
-async def test_the_event_loop_goes_on_while_a_large_value_comes_and_goes(backend, raw_client):
+async def test_the_event_loop_is_not_blocked_while_a_large_value_is_sent_or_received(backend, raw_client):
     value = bytes(64 * 2**20)
     turns = 0
 
@@ -334,7 +334,7 @@ def test_many_callers_share_few_connections(redis_server, raw_client):
     backend.close()
 
 
-def test_connections_close_with_their_event_loop_even_without_being_closed(redis_server, raw_client):
+def test_connections_close_with_their_event_loop_even_without_an_explicit_close(redis_server, raw_client):
     backend = RedisBackend(redis_server.url)
 
     async def use():
@@ -404,7 +404,7 @@ def test_importing_the_backends_does_not_import_redis():
     assert [name for name in done.stdout.split("'") if name.startswith(("redis.", "pytest"))] == []
 
 
-def test_a_server_for_tests_is_gone_afterwards():
+def test_a_server_for_tests_is_removed_afterwards():
     with start_redis() as server:
         process, url = server.process, server.url
         with redis.Redis.from_url(url) as client:

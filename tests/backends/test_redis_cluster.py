@@ -17,7 +17,7 @@ from tests.redis_groups import redis_cluster as start_cluster
 from tests.server_fixtures import PASSWORD
 from tests.waiting import wait_until
 
-LARGE = b"0123456789" * 500_000  # 5 MB: read in pieces, in a transaction
+LARGE = b"0123456789" * 500_000  # 5 MB: read in chunks, in a transaction
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def owner(cluster, slot):
     return cluster.primaries[slot // share]
 
 
-def test_keys_are_spread_over_all_primaries_and_one_listing_names_them_all(redis_cluster, backend):
+def test_keys_are_spread_over_all_primaries_and_a_listing_contains_all(redis_cluster, backend):
     names = {f"spread:{number}" for number in range(60)}
     for name in names:
         backend.set(name, b"x", 60.0)
@@ -58,7 +58,7 @@ def test_one_node_that_answers_is_enough(redis_cluster):
         backend.close()
 
 
-def test_nodes_that_are_away_and_wrong_passwords_are_named(redis_cluster):
+def test_unreachable_nodes_and_wrong_passwords_are_reported(redis_cluster):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -71,7 +71,7 @@ def test_nodes_that_are_away_and_wrong_passwords_are_named(redis_cluster):
         assert "wr0ng" not in "".join(traceback.format_exception(error))
 
 
-def test_a_single_server_is_no_cluster_and_a_node_is_no_single_server(redis_server, redis_cluster):
+def test_a_single_server_is_not_a_cluster_and_a_node_is_not_a_single_server(redis_server, redis_cluster):
     for error in prompt_refusals(RedisBackend(f"redis+cluster://127.0.0.1:{redis_server.port}")):
         assert error.kind == "no_cluster"
         assert "redis://" in str(error)
@@ -92,7 +92,7 @@ def test_many_callers_share_few_connections(redis_cluster):
     listed = asyncio.run(many())
     assert len(listed) == 3
     ours = [[client for client in clients if client["name"] == "few"] for clients in listed.values()]
-    assert all(1 <= len(clients) <= 3 + 2 for clients in ours)  # two are for learning which node has which slot
+    assert all(1 <= len(clients) <= 3 + 2 for clients in ours)  # two connections discover the slots of the nodes
     assert len(list(backend.scan("few:"))) == 200
     backend.close()
 
@@ -197,7 +197,7 @@ async def test_a_command_whose_connection_another_one_closed_is_repeated(redis_c
         if args[0] == "SET" and not lost:
             lost.append(args)
             stream = None
-            stream.readexactly(1) if meets == "reads" else stream()  # what it comes to, with these words
+            stream.readexactly(1) if meets == "reads" else stream()  # the resulting error
         return await original(self, *args, **options)
 
     monkeypatch.setattr(RedisCluster, "execute_command", counting_close)

@@ -1,4 +1,4 @@
-"""A Redis user with the rights that docs/operations.md gives can do everything needed, and nothing else."""
+"""A Redis user with the rights in docs/operations.md can do everything needed, and nothing else."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 
 
 def grant(port, section):
-    """Make the user, or give it more, as a section of the documentation says."""
+    """Create the user, or grant it more rights, as in a section of the documentation."""
     text = OPERATIONS.partition(f"### {section}\n")[2].partition("\n### ")[0]
     command = re.search(r"^ACL SETUSER coatcheck .*$", text, flags=re.MULTILINE)[0]
     command = re.sub(r">[A-Z-]*PASSWORD", ">pw", command)
@@ -77,7 +77,7 @@ class TestSentinelsWithTheLeastRights(BackendContract):
         backend.close()
 
 
-def test_other_keys_and_commands_are_out_of_reach(server):
+def test_other_keys_and_commands_are_denied(server):
     other = RedisBackend(server.url.replace("://", "://coatcheck:pw@"), prefix="elsewhere:")
     for call in (lambda: other.get("a"), lambda: other.set("a", b"", None), lambda: other.delete("a")):
         with pytest.raises(RedisUnavailable) as refused:

@@ -52,7 +52,7 @@ def test_the_address_of_the_sentinels_is_shown_without_passwords(sentinel_servic
         ({"password": "wr0ng"}, "authentication"),
     ],
 )
-def test_what_is_wrong_with_the_address_is_distinguished(sentinel_service, options, trouble):
+def test_faults_in_the_address_are_distinguished(sentinel_service, options, trouble):
     for error in prompt_refusals(RedisBackend(address(sentinel_service, **options))):
         assert error.kind == trouble
         assert f"127.0.0.1:{sentinel_service.sentinels[0].port}" in str(error)
@@ -60,14 +60,14 @@ def test_what_is_wrong_with_the_address_is_distinguished(sentinel_service, optio
         assert [secret for secret in ("wr0ng", PASSWORD, SENTINELS) if secret in text] == []
 
 
-def test_sentinels_that_are_away_are_named():
+def test_unreachable_sentinels_are_reported():
     port = unused_port()
     for error in prompt_refusals(RedisBackend(f"redis+sentinel://127.0.0.1:{port}/mymaster")):
         assert error.kind == "no_sentinel"
         assert f"127.0.0.1:{port}" in str(error)
 
 
-def test_a_server_that_is_no_sentinel_is_reported_as_one(redis_server):
+def test_a_server_that_is_not_a_sentinel_is_reported(redis_server):
     for error in prompt_refusals(RedisBackend(f"redis+sentinel://127.0.0.1:{redis_server.port}/mymaster")):
         assert error.kind == "no_sentinel"
         assert f"127.0.0.1:{redis_server.port}" in str(error)
@@ -85,7 +85,7 @@ def test_one_sentinel_that_answers_is_enough(sentinel_service):
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("form", ["blocking", "asynchronous"])
-async def test_no_sentinel_is_forgotten_where_many_ask_at_once(sentinel_service, form):
+async def test_no_sentinel_is_dropped_under_concurrent_requests(sentinel_service, form):
     with contextlib.ExitStack() as stack:
         proxies = [stack.enter_context(fault_proxy(sentinel.port)) for sentinel in sentinel_service.sentinels[:2]]
         nodes = ",".join(f"127.0.0.1:{proxy.port}" for proxy in proxies)
@@ -106,7 +106,7 @@ async def test_no_sentinel_is_forgotten_where_many_ask_at_once(sentinel_service,
         await backend.aclose()
 
 
-def test_sentinels_that_all_hang_do_not_take_longer_than_an_operation_may(sentinel_service):
+def test_hanging_sentinels_do_not_exceed_the_timeout_of_an_operation(sentinel_service):
     with fault_proxy(sentinel_service.sentinels[0].port) as hanging:
         hanging.silence()
         nodes = ",".join([f"127.0.0.1:{hanging.port}"] * 8)
@@ -132,7 +132,7 @@ def test_connections_to_sentinels_and_primary_are_bounded_and_close_with_their_l
         await asyncio.gather(*(backend.aset(f"a:{number}", b"x", None) for number in range(100)))
 
     def clients():
-        # Those of ours: sentinels and replicas keep theirs.
+        # Only the backend's clients: sentinels and replicas keep theirs.
         listed = backend._clients.client().client_list()
         return len([each for each in listed if each["cmd"].startswith(("set", "client"))])
 
@@ -143,7 +143,7 @@ def test_connections_to_sentinels_and_primary_are_bounded_and_close_with_their_l
 
 
 def test_a_primary_that_hangs_is_replaced(sentinel_service):
-    """The operating system still takes connections and data for it, so that nothing but time tells."""
+    """The operating system still accepts connections and data for it, so that only a timeout detects it."""
     backend = RedisBackend(address(sentinel_service))
     backend.set("before", b"1", None)
     old = sentinel_service.primary()
@@ -152,7 +152,7 @@ def test_a_primary_that_hangs_is_replaced(sentinel_service):
         with pytest.raises(RedisUnavailable) as caught:
             backend.get("before")
         assert caught.value.kind == "timeout"
-        sentinel_service.wait_for_another(old)
+        sentinel_service.wait_for_other_primary(old)
         failed_over = time.monotonic()
         while True:
             try:

@@ -25,12 +25,12 @@ def own_certificate(authority):
 
 @pytest.fixture(scope="module")
 def make_front(redis_server, authority):
-    """A TLS front before the server, whose certificate is for a name; it may ask clients for theirs."""
+    """A TLS proxy in front of the server with a certificate for a name; it can require client certificates."""
 
-    def make(name="127.0.0.1", *, asks=False):
+    def make(name="127.0.0.1", *, requires_client_certificate=False):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*authority.issue(name))
-        if asks:
+        if requires_client_certificate:
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(authority.path)
         return fault_proxy(redis_server.port, tls=context)
@@ -40,7 +40,7 @@ def make_front(redis_server, authority):
 
 @pytest.fixture(scope="module")
 def mutual_tls_front(make_front):
-    with make_front(asks=True) as front:
+    with make_front(requires_client_certificate=True) as front:
         yield front
 
 
@@ -53,7 +53,7 @@ class TestRedisOverTLS(BackendContract):
             client_certificate=own_certificate[0],
             client_key=own_certificate[1],
             max_connections=8,
-            timeout=20.0,  # a handshake takes its time on a busy machine
+            timeout=20.0,  # a handshake is slow on a busy machine
         )
         yield backend
         backend.close()
@@ -63,7 +63,7 @@ def refusal_kinds(url, **options):
     return [error.kind for error in refusals(RedisBackend(url, **options))]
 
 
-def test_an_authority_that_was_not_named_is_not_trusted(make_front):
+def test_an_unknown_authority_is_not_trusted(make_front):
     with make_front() as front:
         assert refusal_kinds(f"rediss://127.0.0.1:{front.port}/0") == ["tls", "tls"]
 
@@ -77,15 +77,15 @@ def test_a_certificate_for_another_name_is_refused_unless_the_url_says_otherwise
         backend.close()
 
 
-def test_without_the_certificate_that_the_server_asks_for_the_error_is_clear(make_front, authority):
-    with make_front(asks=True) as front:
-        # A handshake takes its time on a busy machine.
+def test_a_missing_client_certificate_is_a_clear_error(make_front, authority):
+    with make_front(requires_client_certificate=True) as front:
+        # A handshake is slow on a busy machine.
         troubles = refusal_kinds(f"rediss://127.0.0.1:{front.port}/0", ca_file=authority.path, timeout=20.0)
-        assert set(troubles) <= {"tls", "dropped"}  # with TLS 1.3 the server's word may come after its closing
+        assert set(troubles) <= {"tls", "dropped"}  # with TLS 1.3 the server may report the error after the handshake
 
 
 def test_the_settings_reach_the_connection(make_front, authority, own_certificate):
-    with make_front(asks=True) as front:
+    with make_front(requires_client_certificate=True) as front:
         settings = Settings(
             object_store_backend="redis",
             redis_url=f"rediss://127.0.0.1:{front.port}/0",
@@ -98,7 +98,7 @@ def test_the_settings_reach_the_connection(make_front, authority, own_certificat
         asyncio.run(container.exit_stack().aclose())
 
 
-def test_files_that_cannot_be_meant_are_refused_at_once(authority, tmp_path):
+def test_unusable_certificate_files_are_refused_immediately(authority, tmp_path):
     with pytest.raises(SettingsError, match="without TLS"):
         RedisBackend("redis://127.0.0.1/0", ca_file=authority.path)
     with pytest.raises(SettingsError, match="does not exist"):

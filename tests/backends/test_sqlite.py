@@ -53,14 +53,14 @@ def keys(backend):
 
 
 def damage(path, position=None, length=2000):
-    """Overwrite bytes of the file as a failing disk would."""
+    """Overwrite bytes of the file, like a failing disk."""
     with path.open("r+b") as file:
         file.seek(path.stat().st_size // 2 if position is None else position)
         file.write(os.urandom(length))
 
 
 def checkpoint_file(path):
-    """Have everything in the file itself."""
+    """Write everything from the WAL to the file."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -70,7 +70,7 @@ def test_nothing_is_created_before_the_first_operation(make, path):
     assert not path.parent.exists()
 
 
-def test_file_and_folder_can_be_read_by_the_owner_alone_whatever_the_umask(make, path):
+def test_file_and_folder_are_readable_by_the_owner_only_with_any_umask(make, path):
     before = os.umask(0)
     try:
         backend = make()
@@ -83,14 +83,14 @@ def test_file_and_folder_can_be_read_by_the_owner_alone_whatever_the_umask(make,
     assert set(modes.values()) == {0o600}
 
 
-def test_rights_that_others_have_on_the_file_are_taken_back(make, path):
+def test_rights_of_others_on_the_file_are_removed(make, path):
     make().set("a", b"1", None)
     path.chmod(0o644)
     assert make().get("a") == b"1"
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_objects_are_there_after_a_restart_with_the_rest_of_their_time(make, clock):
+def test_objects_survive_a_restart_with_their_remaining_lifetime(make, clock):
     make().set("a", b"1", 10.0)
     clock.now += 9.9
     later = make()
@@ -99,7 +99,7 @@ def test_objects_are_there_after_a_restart_with_the_rest_of_their_time(make, clo
     assert later.get("a") is None
 
 
-def test_an_infinite_lifetime_never_ends_and_none_at_all_removes_what_was_there(make, clock):
+def test_an_infinite_lifetime_never_ends_and_one_of_zero_removes_the_old_value(make, clock):
     backend = make()
     backend.set("a", b"1", float("inf"))
     backend.set("b", b"1", None)
@@ -108,7 +108,7 @@ def test_an_infinite_lifetime_never_ends_and_none_at_all_removes_what_was_there(
     assert keys(backend) == ["a"]
 
 
-def test_what_has_expired_is_freed_by_a_later_set(make, path, clock):
+def test_expired_values_are_freed_by_a_later_set(make, path, clock):
     backend = make()
     for number in range(10):
         backend.set(f"n:{number}", b"x" * 100_000, 1.0)
@@ -120,7 +120,7 @@ def test_what_has_expired_is_freed_by_a_later_set(make, path, clock):
         assert connection.execute("SELECT * FROM namespaces").fetchall() == [(b"", 1, 1)]
 
 
-def test_what_was_not_used_reads_as_missing_and_is_freed_by_a_later_set(make, path, clock):
+def test_idle_values_read_as_missing_and_are_freed_by_a_later_set(make, path, clock):
     backend = make(max_idle=10)
     for name in ("n:unused", "n:used"):
         backend.set(name, b"x" * 100_000, None)
@@ -136,7 +136,7 @@ def test_what_was_not_used_reads_as_missing_and_is_freed_by_a_later_set(make, pa
     assert (backend.statistics().evictions, backend.statistics().expirations) == (0, 1)
 
 
-def test_a_short_idle_time_is_kept_to_more_exactly_than_the_second(make, clock):
+def test_a_short_idle_time_is_more_precise_than_a_second(make, clock):
     backend = make(max_idle=0.5)
     backend.set("a", b"x", None)
     for _ in range(5):
@@ -146,13 +146,13 @@ def test_a_short_idle_time_is_kept_to_more_exactly_than_the_second(make, clock):
     assert backend.get("a") is None
 
 
-def test_each_process_goes_by_its_own_idle_time(make, clock):
-    patient, hasty = make(), make(max_idle=10)
-    patient.set("a", b"x", None)
+def test_each_process_applies_its_own_idle_time(make, clock):
+    long_idle, short_idle = make(), make(max_idle=10)
+    long_idle.set("a", b"x", None)
     clock.now += 10
-    assert hasty.get("a") is None
-    assert patient.get("a") == b"x"
-    assert hasty.get("a") == b"x"
+    assert short_idle.get("a") is None
+    assert long_idle.get("a") == b"x"
+    assert short_idle.get("a") == b"x"
 
 
 def test_the_least_recently_used_goes_first_and_get_counts_as_use(make, clock):
@@ -177,7 +177,7 @@ def test_a_full_namespace_drops_its_own_objects_and_no_others(make, clock):
     assert keys(backend) == ["plain", "x:2", "x:3", "y:3"]
 
 
-def test_bytes_are_bounded_in_total_and_the_expired_go_before_the_living(make, clock):
+def test_total_bytes_are_bounded_and_expired_values_are_removed_before_live_ones(make, clock):
     backend = make(max_bytes=10)
     backend.set("a", b"12345", None)
     clock.now += 1
@@ -189,7 +189,7 @@ def test_bytes_are_bounded_in_total_and_the_expired_go_before_the_living(make, c
     assert keys(backend) == ["d"]
 
 
-def test_a_clock_that_goes_back_does_not_make_the_newest_object_go_first(make, clock):
+def test_a_clock_that_goes_back_does_not_evict_the_newest_object_first(make, clock):
     backend = make(max_namespace_objects=2)
     for name in ("n:a", "n:b"):
         backend.set(name, b"x", None)
@@ -207,7 +207,7 @@ def test_a_value_that_could_never_fit_is_refused_and_changes_nothing(make):
 
 
 @pytest.mark.parametrize("size", [2**22 - 1, 2**22, 2**22 + 1, 3 * 2**22 + 5])
-def test_values_around_and_over_the_size_of_a_piece_stay_whole(make, size):
+def test_values_around_and_over_the_chunk_size_stay_whole(make, size):
     backend = make()
     value = (b"0123456789abcdefghi\n" * (size // 20 + 1))[:size]
     backend.set("before", b"x", None)
@@ -220,7 +220,7 @@ def test_values_around_and_over_the_size_of_a_piece_stay_whole(make, size):
     assert backend.get("a") is None
 
 
-def test_the_file_grows_smaller_again(make, path, clock):
+def test_the_file_shrinks_again(make, path, clock):
     backend = make()
     backend.set("big", bytes(120 * 2**20), None)
     checkpoint_file(path)
@@ -249,7 +249,7 @@ backend.close()
 """
 
 
-def test_processes_share_the_file_from_the_very_first_moment(path):
+def test_processes_that_start_at_the_same_time_share_the_file(path):
     workers = [
         subprocess.Popen([sys.executable, "-c", WORK, str(path), str(number)], stdout=subprocess.PIPE, text=True)
         for number in range(3)
@@ -262,7 +262,7 @@ def test_processes_share_the_file_from_the_very_first_moment(path):
     backend.close()
 
 
-def test_what_one_process_stored_is_there_although_it_was_killed(path):
+def test_values_survive_when_the_process_is_killed(path):
     program = (
         "import os, signal, sys; from coatcheck.backends import SQLiteBackend; b = SQLiteBackend(sys.argv[1]);"
         "b.set('a', b'x' * 10_000_000, None); os.kill(os.getpid(), signal.SIGKILL)"
@@ -273,7 +273,7 @@ def test_what_one_process_stored_is_there_although_it_was_killed(path):
     backend.close()
 
 
-def test_a_child_process_after_a_fork_uses_connections_of_its_own(make):
+def test_a_forked_child_process_uses_its_own_connections(make):
     backend = make()
     backend.set("a", b"1", None)
     child = os.fork()
@@ -286,7 +286,7 @@ def test_a_child_process_after_a_fork_uses_connections_of_its_own(make):
     assert (backend.get("a"), backend.get("b")) == (b"1", b"1")
 
 
-def test_another_writer_is_waited_for_and_reading_goes_on_meanwhile(path):
+def test_a_write_waits_for_another_writer_and_reads_continue(path):
     backend = SQLiteBackend(path, timeout=0.3)
     backend.set("a", b"1", None)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -302,7 +302,7 @@ def test_another_writer_is_waited_for_and_reading_goes_on_meanwhile(path):
     backend.close()
 
 
-def moved_aside(path):
+def damaged_files(path):
     return sorted(
         each.name for each in path.parent.glob("objects.sqlite.damaged-*") if each.name[-4:] not in {"-wal", "-shm"}
     )
@@ -324,12 +324,12 @@ def test_a_damaged_file_is_set_aside_with_a_message_and_a_new_one_made(make, pat
     assert {value[3000:] for value in found if value} <= {str(number).encode() for number in range(50)}
     assert None in found
     assert later.get("n:new") == b"new"
-    assert len(moved_aside(path)) == 1
+    assert len(damaged_files(path)) == 1
     assert "was set aside as objects.sqlite.damaged-" in caplog.text
-    assert (path.parent / moved_aside(path)[0]).read_bytes() == before
+    assert (path.parent / damaged_files(path)[0]).read_bytes() == before
 
 
-def test_a_value_with_a_flipped_bit_is_not_given_out(make, path):
+def test_a_value_with_a_flipped_bit_is_not_returned(make, path):
     backend = make()
     backend.set("a", b"A" * 1_000_000, None)
     backend.close()
@@ -340,10 +340,10 @@ def test_a_value_with_a_flipped_bit_is_not_given_out(make, path):
     while path.read_bytes()[at : at + 1] == b"A":
         damage(path, at, 1)
     assert make().get("a") is None
-    assert len(moved_aside(path)) == 1
+    assert len(damaged_files(path)) == 1
 
 
-def test_a_process_that_has_the_damaged_file_open_goes_over_to_the_new_one(make, path):
+def test_a_process_with_the_damaged_file_open_switches_to_the_new_one(make, path):
     one, other = make(), make()
     for number in range(50):
         one.set(f"n:{number}", bytes(3000), None)
@@ -356,17 +356,17 @@ def test_a_process_that_has_the_damaged_file_open_goes_over_to_the_new_one(make,
     assert other.get("a") == b"1"
     other.set("b", b"2", None)
     assert fresh.get("b") == b"2"
-    assert len(moved_aside(path)) == 1
+    assert len(damaged_files(path)) == 1
 
 
-def test_who_notices_damage_too_late_does_not_set_the_new_file_aside(make, path):
+def test_a_process_that_detects_the_damage_later_does_not_set_the_new_file_aside(make, path):
     make().set("a", b"1", None)
     old = sqlite_file.identity_of(path)
     for _ in range(2):
         sqlite_file.set_aside(path, old, "damaged for a test", 1.0)
         make().set("a", b"2", None)
     assert make().get("a") == b"2"
-    assert len(moved_aside(path)) == 1
+    assert len(damaged_files(path)) == 1
 
 
 def test_a_file_that_was_removed_is_created_again(make, path):
@@ -380,7 +380,7 @@ def test_a_file_that_was_removed_is_created_again(make, path):
     assert make().get("a") == b"2"
 
 
-def test_a_file_of_another_user_is_refused_and_left_as_it_is(tmp_path):
+def test_a_file_of_another_program_is_refused_and_unchanged(tmp_path):
     text, database = tmp_path / "notes.txt", tmp_path / "other.sqlite"
     text.write_text("my notes, longer than the header of a database\n" * 10)
     with contextlib.closing(sqlite3.connect(database)) as connection:
@@ -435,7 +435,7 @@ def run_as_nobody(path: Path, statement: str) -> str:
 
 @pytest.fixture
 def open_folder():
-    """A folder that another user can reach."""
+    """A folder that other users can access."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -443,7 +443,7 @@ def open_folder():
         yield Path(folder)
 
 
-def test_a_read_only_file_or_folder_is_named_as_such(open_folder):
+def test_a_read_only_file_or_folder_is_reported(open_folder):
     path = open_folder / "own" / "objects.sqlite"
     assert run_as_nobody(path, "backend.set('a', b'1', None)") == ""
     path.chmod(0o400)
@@ -455,7 +455,7 @@ def test_a_read_only_file_or_folder_is_named_as_such(open_folder):
     assert run_as_nobody(path, "print(backend.get('a'))") == "b'1'\n"
 
 
-def test_a_folder_that_cannot_be_created_is_named(tmp_path):
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SQLiteUnavailable, match="cannot be opened"):
         SQLiteBackend(tmp_path / "file" / "objects.sqlite").ping()
@@ -488,7 +488,7 @@ backend.close()
 """
 
 
-def test_a_write_that_the_disk_refuses_is_an_error_that_loses_nothing_and_passes(path):
+def test_a_failing_write_is_an_error_that_loses_nothing(path):
     done = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     said, *found = done.stdout.splitlines()
@@ -496,7 +496,7 @@ def test_a_write_that_the_disk_refuses_is_an_error_that_loses_nothing_and_passes
     assert found == ["b'1' None", "b'2'"]
 
 
-def test_a_full_disk_is_named_as_such(make, monkeypatch):
+def test_a_full_disk_is_reported(make, monkeypatch):
     def connect_to_a_small_disk(path, timeout):
         connection = connect(path, timeout)
         connection.execute("PRAGMA max_page_count = 40")  # SQLite says of this what it says of a full disk
@@ -547,7 +547,7 @@ print(SQLiteBackend(disk / "objects.sqlite").delete("n:6"))
 """
 
 
-def test_on_a_full_disk_objects_can_be_deleted_and_expire_and_give_their_space_back(tmp_path):
+def test_on_a_full_disk_objects_can_be_deleted_or_expire_to_free_space(tmp_path):
     command = ["unshare", "--map-root-user", "--mount", sys.executable, "-c", ON_A_SMALL_DISK, str(tmp_path)]
     try:
         done = subprocess.run(command, capture_output=True, text=True)
@@ -561,7 +561,7 @@ def test_on_a_full_disk_objects_can_be_deleted_and_expire_and_give_their_space_b
     assert found == ["200000 [True, True, True, True]", "b'1' b'2' None", "True"]
 
 
-def test_a_value_that_a_nearly_full_disk_has_no_room_for_is_refused_before_it_is_written(make, path, monkeypatch):
+def test_a_value_larger_than_the_free_disk_space_is_refused_before_it_is_written(make, path, monkeypatch):
     backend = make(max_namespace_objects=2)
     backend.set("n:a", bytes(1_000_000), None)
     disk = os.statvfs(path.parent)
@@ -576,7 +576,7 @@ def test_a_value_that_a_nearly_full_disk_has_no_room_for_is_refused_before_it_is
     assert path.stat().st_size < 2_100_000
 
 
-def test_threads_that_write_and_read_at_once_never_fail(make):
+def test_concurrent_threads_that_write_and_read_never_fail(make):
     backend = make(max_namespace_objects=20)
     errors = []
 
@@ -600,7 +600,7 @@ def test_threads_that_write_and_read_at_once_never_fail(make):
 
 
 @pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, "full"), (errno.EROFS, "read_only"), (errno.EIO, "disk")])
-def test_why_the_secret_cannot_be_kept_is_said(path, monkeypatch, number, kind):
+def test_the_error_says_why_the_secret_cannot_be_saved(path, monkeypatch, number, kind):
     def refuse(*_arguments):
         raise OSError(number, os.strerror(number))
 

@@ -1,6 +1,6 @@
-"""The contract over the Redis that the system has, where it has one, with TLS of its own: alone, in a cluster, watched.
+"""The contract over an installed Redis server with TLS: single, in a cluster, behind sentinels.
 
-The servers of the wheels speak no TLS. Debian's do: ``apt-get install redis-server``.
+The servers of the wheels have no TLS. Debian's has: ``apt-get install redis-server``.
 """
 
 import shutil
@@ -18,8 +18,8 @@ from tests.redis_servers import RunningServer, running
 EXECUTABLE = shutil.which("redis-server")
 
 
-def speaks_tls() -> bool:
-    # Asked for TLS without certificates, one that can says so and ends; one that cannot does not know the word.
+def supports_tls() -> bool:
+    # With TLS but no certificates, a server that supports TLS reports that; others do not know the option.
     if EXECUTABLE is None:
         return False
     done = subprocess.run([EXECUTABLE, "--port", "0", "--tls-port", "1"], capture_output=True, text=True, timeout=20)
@@ -33,7 +33,7 @@ def authority(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tls_arguments(authority):
-    """Of a server that asks clients for certificates, and has one itself for other servers."""
+    """Arguments of a server that requires client certificates, and has one for connections to other servers."""
     certificate, key = authority.issue("127.0.0.1")
     return ["--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-ca-cert-file", str(authority.path)]
 
@@ -74,7 +74,7 @@ def tls_service(tls_arguments):
         yield service
 
 
-# Where it is missing there are no tests, rather than tests that are skipped.
+# Without an installed server there are no tests, rather than skipped ones.
 if EXECUTABLE is not None:
 
     class TestSystemRedis(Contract):
@@ -83,7 +83,7 @@ if EXECUTABLE is not None:
             return server.url
 
 
-if speaks_tls():
+if supports_tls():
 
     class TestSystemRedisOverTLS(Contract):
         @pytest.fixture

@@ -60,13 +60,13 @@ def test_a_url_is_shown_without_its_secrets(url, shown):
         "redis://:hun,ter2:6379",
     ],
 )
-def test_a_password_shows_from_no_url_however_badly_written(url):
+def test_no_url_shows_its_password_even_if_malformed(url):
     shown = redact_url(url)
     assert [piece for piece in ("hunter2", "hun", "ter2") if piece in shown] == []
     try:
         backend = RedisBackend(url)
     except SettingsError as error:
-        # With what a log would show of the errors before it.
+        # Including the causes, as a log shows them.
         text = str(error) + str(error.__cause__) + ("" if error.__suppress_context__ else str(error.__context__))
     else:
         text = repr(backend)
@@ -125,7 +125,7 @@ def test_a_url_of_any_length_is_shown_in_bounded_length_on_one_line():
         ("redis+sentinel://h/mymaster?max_connections=-1", "options after the ?"),
     ],
 )
-def test_a_url_that_cannot_be_used_is_refused_before_anything_connects(url, reason):
+def test_an_unusable_url_is_refused_before_connecting(url, reason):
     with pytest.raises(SettingsError) as refused:
         RedisBackend(url)
     assert reason in str(refused.value)
@@ -146,7 +146,7 @@ def test_a_url_that_cannot_be_used_is_refused_before_anything_connects(url, reas
         ),
     ],
 )
-def test_a_good_url_needs_no_server_to_be_accepted(url, where):
+def test_a_valid_url_is_accepted_without_a_server(url, where):
     backend = RedisBackend(url)
     assert repr(backend) == f"RedisBackend({where!r}, prefix='coatcheck:')"
     backend.close()

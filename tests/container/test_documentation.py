@@ -49,7 +49,7 @@ def test_each_section_runs_by_itself_with_the_container_of_the_first(name):
         exec(compile(block, f"containers.md, {name}", "exec"), namespace)
 
 
-def test_the_code_runs_as_it_stands():
+def test_the_code_runs_as_written():
     namespace: dict[str, object] = {"__name__": "containers_md"}
     blocks = blocks_in(PAGE)
     assert len(blocks) >= 18

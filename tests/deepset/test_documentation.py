@@ -82,7 +82,7 @@ def test_the_faults_in_the_page_can_be_read():
 
 
 @pytest.mark.parametrize("page", [TOOLSET_PAGE, CLIENT_PAGE], ids=["deepset.md", "deepset-client.md"])
-def test_the_code_runs_as_it_stands(page, api_url, capsys, monkeypatch):
+def test_the_code_runs_as_written(page, api_url, capsys, monkeypatch):
     for name in [name for name in os.environ if name.startswith(("DEEPSET_", "COATCHECK_"))]:
         monkeypatch.delenv(name)
     blocks = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)

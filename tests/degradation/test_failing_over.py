@@ -42,7 +42,7 @@ def sentinels():
         def lose():
             old.stop()
 
-        yield service.url, [old], lose, lambda: service.wait_for_another(old), old.start
+        yield service.url, [old], lose, lambda: service.wait_for_other_primary(old), old.start
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def _start() -> str:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     address = folder / "socket"
     with socket.socket(socket.AF_UNIX) as listener:
-        # Who connects before the server has imported everything waits in this queue.
+        # Clients that connect before the server has imported everything wait in this queue.
         listener.bind(str(address))
         listener.listen(256)
         command = [sys.executable, "-W", "ignore", str(HERE / "fork_server.py"), str(listener.fileno())]

@@ -1,4 +1,4 @@
-"""The machine's certificates, read once: each HTTP client reads them, 30 ms long, and few of those in tests use them."""
+"""Read the machine's certificates once: each HTTP client would read them for 30 ms, and few tests use them."""
 
 import functools
 import os
@@ -8,7 +8,7 @@ import httpcore2
 
 
 def share_default_ssl_context() -> None:
-    """Let all HTTP clients of this process share what they would each read by default."""
+    """Let all HTTP clients of this process share the default certificates."""
     read = httpcore2.default_ssl_context
 
     @functools.cache

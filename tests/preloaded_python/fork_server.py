@@ -1,4 +1,4 @@
-"""Imports what tests run, and forks for each process that is asked for; ends when its stdin does."""
+"""Imports the modules that tests need, and forks for each requested process; exits when its stdin is closed."""
 
 import atexit
 import gc
@@ -34,14 +34,14 @@ IMPORTED = (
 
 
 def main(listener: socket.socket) -> None:
-    """Serve, and in a process that was asked for: run what it is to run."""
+    """Serve requests; in a fork, run the requested program."""
     for name in IMPORTED:
         importlib.import_module(name)
     share_default_ssl_context()
     httpx2.create_ssl_context()
     gc.collect()
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for the supervisors.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process waits for the supervisors
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
         selector.register(0, selectors.EVENT_READ)
@@ -59,7 +59,7 @@ def main(listener: socket.socket) -> None:
 
 
 def supervise(connection: socket.socket) -> None:
-    """Fork what was asked for and report its id and its end; kill it when the connection ends. Returns in the fork."""
+    """Fork the requested process and report its id and exit; kill it when the connection ends. Returns in the fork."""
     size, descriptors, _, _ = socket.recv_fds(connection, 4, 3)
     asked = b""
     while len(asked) < int.from_bytes(size, "big"):
@@ -81,13 +81,13 @@ def supervise(connection: socket.socket) -> None:
             if any(key.fileobj is connection for key, _ in selector.select()):
                 os.kill(pid, signal.SIGKILL)
         connection.sendall(os.waitpid(pid, 0)[1].to_bytes(4, "big"))
-    except OSError:  # The launcher is gone.
+    except OSError:  # The launcher has exited.
         os.kill(pid, signal.SIGKILL)
     os._exit(0)
 
 
 def exec_request(descriptors: list[int], arguments: list[str], folder: str, environment: dict[str, str]) -> None:
-    """Take on the descriptors, the environment and the working directory, and run the module, code or script."""
+    """Apply the descriptors, the environment and the working directory, and run the module, code or script."""
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
@@ -116,9 +116,9 @@ def exec_request(descriptors: list[int], arguments: list[str], folder: str, envi
 
 
 def end(code: int) -> None:
-    """End as an interpreter does, but leave to the system what was imported: taking it apart takes longer than a start.
+    """Exit like an interpreter, but without freeing imported modules, which takes longer than a start.
 
-    What the process itself left behind in cycles is still found, and complains where it should have been closed.
+    Reference cycles of the process itself are still collected, so that unclosed resources are reported.
     """
     threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as an interpreter does first
     atexit._run_exitfuncs()
@@ -127,7 +127,7 @@ def end(code: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     except (OSError, ValueError):
-        sys.exit(code)  # the interpreter says what is wrong
+        sys.exit(code)  # the interpreter prints the error
     os._exit(code)
 
 

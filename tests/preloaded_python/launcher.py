@@ -1,4 +1,4 @@
-# Runs what it is asked to as a fork of `fork_server.py`. `ADDRESS` is set in front of this text.
+# Runs a program as a fork of `fork_server.py`. `ADDRESS` is set in front of this text.
 import marshal
 import os
 import signal
@@ -13,7 +13,7 @@ def forward(number, _frame):
     try:  # noqa: SIM105  # contextlib is slow to import
         os.kill(pid, number)
     except ProcessLookupError:
-        pass  # It has ended; how, is reported next.
+        pass  # The process has exited; its status is reported next.
 
 
 with socket.socket(socket.AF_UNIX) as connection:
@@ -30,7 +30,7 @@ with socket.socket(socket.AF_UNIX) as connection:
             given.append(null)
     socket.send_fds(connection, [len(asked).to_bytes(4, "big")], given)
     connection.sendall(asked)
-    # The other process is to be the only one that holds them: their ends mean something.
+    # The other process must be the only one with these descriptors, because their closing has a meaning.
     for number in range(3):
         os.dup2(null, number)
     pid = int.from_bytes(connection.recv(4), "big")

@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.installing import made_once, run
+from tests.installing import installed_once, run
 
 FOLDER = Path(__file__).parents[2] / ".npm"
 SCOPE = "@modelcontextprotocol"
@@ -84,7 +84,7 @@ def time_server() -> str:
 def everything_of_the_sdk() -> Path:
     """Return the folder that holds the Python SDK's own server for the conformance suite, ``mcp_everything_server``."""
     folder = FOLDER / "sdk-source"
-    with made_once(folder, SDK_SOURCE) as to_make:
+    with installed_once(folder, SDK_SOURCE) as to_make:
         if to_make:
             run(
                 [*_pip(), "download", "--no-deps", "--no-binary", "mcp", "--dest", str(folder), SDK_SOURCE],
@@ -108,7 +108,7 @@ mcp.run("stdio")
 
 @functools.cache
 def _node_modules() -> None:
-    with made_once(FOLDER / "node_modules", " ".join(NPM_PACKAGES)) as to_make:
+    with installed_once(FOLDER / "node_modules", " ".join(NPM_PACKAGES)) as to_make:
         if to_make:
             (FOLDER / "package.json").write_text('{"private": true}\n')
             (FOLDER / "package-lock.json").unlink(missing_ok=True)
@@ -147,7 +147,7 @@ def _environment(name: str, requirements: Sequence[str]) -> Path:
     """Return the folder of programs of a Python environment that holds what is required; without anything, a pip."""
     folder = FOLDER / name
     programs = folder / "bin"
-    with made_once(folder, " ".join(requirements)) as to_make:
+    with installed_once(folder, " ".join(requirements)) as to_make:
         if to_make:
             # Installing a pip of its own takes longer than all else.
             run([sys.executable, "-m", "venv", *(["--without-pip"] if requirements else []), str(folder)], FOLDER)
