@@ -178,7 +178,7 @@ def call_through() -> Callable[[str], dict[str, Any]]:
     return run
 
 
-@pytest.mark.parametrize("way", ENTRY_POINTS)
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS)
 def test_arguments_of_every_shape_resolve_in_the_same_way(
     entry_point: str, call_through: Callable[[str], dict[str, Any]]
 ) -> None:
@@ -196,7 +196,7 @@ def without_ids(value: Any) -> str:
     return re.sub(r"(?i)obj_[A-Za-z0-9]+", "X", json.dumps(value, ensure_ascii=False))
 
 
-@pytest.mark.parametrize("way", [entry_point for entry_point in ENTRY_POINTS if entry_point != "decorated"])
+@pytest.mark.parametrize("entry_point", [entry_point for entry_point in ENTRY_POINTS if entry_point != "decorated"])
 def test_error_messages_are_the_same(entry_point: str, call_through: Callable[[str], dict[str, Any]]) -> None:
     one, other = call_through("decorated"), call_through(entry_point)
     assert {name: without_ids(one[name]) for name in SHAPES} == {name: without_ids(other[name]) for name in SHAPES}
