@@ -11,6 +11,7 @@ from coatcheck.arguments.output_schemas import allow_stored
 from coatcheck.arguments.resolver import Resolver
 from coatcheck.calls.built_in_tools import OwnTool
 from coatcheck.calls.call_budget import CallBudget
+from coatcheck.calls.call_errors import as_result, with_words_of
 from coatcheck.calls.host_profiles import (
     UI_KEYS,
     UNKNOWN_CLIENT,
@@ -325,3 +326,9 @@ class Interceptor:
             server=server,
         )
         return await self._keeper.keep(result, origin, budget)
+
+    async def error(self, tool: str, error: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """Do the same with a JSON-RPC error in response to a call; its code stays. See `result` for the options."""
+        result = as_result(error)
+        short = await self.result(tool, result, **options)
+        return error if short is result else with_words_of(error, short)

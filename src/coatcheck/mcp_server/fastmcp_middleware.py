@@ -17,6 +17,7 @@ from fastmcp.tools.base import InputRequiredToolResult
 from fastmcp.tools.tool_transform import TransformedTool
 from fastmcp.utilities.json_schema import is_object_schema
 from fastmcp.utilities.versions import VersionSpec
+from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, DiscoverResult, InitializeResult, TextContent
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
@@ -33,7 +34,13 @@ from coatcheck.calls.result_keeper import with_notes
 from coatcheck.calls.stored_resources import is_object
 from coatcheck.codec.tool_results import wire_result
 from coatcheck.errors import CoatcheckError, ObjectNotFound
-from coatcheck.mcp_server.middleware import client_of, notes_for_kept_result, scope_of_token, short_schema
+from coatcheck.mcp_server.middleware import (
+    client_of,
+    notes_for_kept_result,
+    scope_of_token,
+    short_schema,
+    shortened_error,
+)
 from coatcheck.store.tenancy import Caller, CallerKind, Tenancy
 from coatcheck.tools.explorable import keeps_results
 from coatcheck.tools.referenceable import resolves_references
@@ -142,47 +149,39 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
             return await call_next(context)
         interceptor, function = self._interceptor(), await _function(tool)
         interceptor.learn([_described(tool)] if tool is not None and not interceptor.knows(name) else [])
-        call: PreparedCall | None = None
-        if tool is not None:
-            try:
-                call = await interceptor.prepare(
-                    name,
-                    context.message.arguments or {},
-                    tool.parameters,
-                    resolves_itself=resolves_references(function),
-                )
-            except CoatcheckError as error:
-                raise ToolError(str(error), log_level=logging.INFO) from None
+        call = None if tool is None else await self._prepared(tool, context, function)
+        if call is not None:
             message = context.message.model_copy(update={"arguments": call.arguments})
             context = context.copy(message=message)
             call.arguments = None
             del message
-        if keeps_results(function):
-            return _with_notes(await call_next(context), notes_for_kept_result(call))
         scope, request = _scope(), inner.request_context if inner else None
         budget = self._budgets.of(None if scope.kind is CallerKind.ANONYMOUS else scope)
         budget.call_started()
+        options: dict[str, Any] = {
+            "call": call,
+            "budget": budget,
+            "has_output_schema": tool is not None and tool.output_schema is not None,
+            "listed": tool is not None,
+            "client": UNKNOWN_CLIENT if request is None else client_of(request.session),
+        }
         failed: ToolError | None = None
         try:
             try:
                 result = await call_next(context)
             except ToolError as error:
                 failed, result = error, ToolResult(content=str(error), is_error=True)
+            except MCPError as error:
+                raise await shortened_error(error, interceptor, name, **options) from error
             del context, inner
             if call is not None:
                 await codec.free_chunks(call.chunks)
             if type(result) is InputRequiredToolResult or not isinstance(result, ToolResult):
                 return result
+            if keeps_results(function) and not result.is_error:
+                return _with_notes(result, notes_for_kept_result(call))
             wire = _wire(result)
-            short = await interceptor.result(
-                name,
-                wire,
-                call=call,
-                budget=budget,
-                has_output_schema=tool is not None and tool.output_schema is not None,
-                listed=tool is not None,
-                client=UNKNOWN_CLIENT if request is None else client_of(request.session),
-            )
+            short = await interceptor.result(name, wire, **options)
         finally:
             budget.call_ended()
         if short is not wire:
@@ -190,6 +189,17 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
         if failed is not None:
             raise failed
         return result
+
+    async def _prepared(self, tool: Tool, context: MiddlewareContext[Any], function: Any) -> PreparedCall:
+        try:
+            return await self._interceptor().prepare(
+                context.message.name,
+                context.message.arguments or {},
+                tool.parameters,
+                resolves_itself=resolves_references(function),
+            )
+        except CoatcheckError as error:
+            raise ToolError(str(error), log_level=logging.INFO) from None
 
     async def on_read_resource(
         self, context: MiddlewareContext[Any], call_next: CallNext[Any, ResourceResult]

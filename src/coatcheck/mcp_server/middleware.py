@@ -248,31 +248,32 @@ class ReferenceMiddleware:
                 return _error_result(str(error), ctx.protocol_version)
             params["arguments"] = call.arguments
             ctx = replace(ctx, params=params)
-        if tools is not None and tools.keeps(name):
-            return await _call_unfiltered(ctx, call_next, call)
         budget, client = self._budgets.of(_budget_key(ctx)), client_of(ctx.session)
+        options: dict[str, Any] = {"call": call, "budget": budget, "listed": schema is not None, "client": client}
         budget.call_started()
         try:
-            result = await call_next(ctx)
+            try:
+                result = await call_next(ctx)
+            except MCPError as error:
+                raise await shortened_error(error, interceptor, name, **options) from error
             del ctx, params  # the arguments are in there
             if call is not None:
                 call.arguments = None
                 await codec.free_chunks(call.chunks)
             if not isinstance(result, dict):
                 return result
-            return await interceptor.result(
-                name, result, call=call, budget=budget, listed=schema is not None, client=client
-            )
+            if tools is not None and tools.keeps(name) and not result.get("isError"):
+                return with_notes(result, notes_for_kept_result(call))
+            return await interceptor.result(name, result, **options)
         finally:
             budget.call_ended()
 
 
-async def _call_unfiltered(
-    ctx: ServerRequestContext[Any, Any], call_next: CallNext, call: PreparedCall | None
-) -> HandlerResult:
-    """Call a tool that keeps its results itself: its result is a preview, to which no filter applies."""
-    result = await call_next(ctx)
-    return with_notes(result, notes_for_kept_result(call)) if isinstance(result, dict) else result
+async def shortened_error(error: MCPError, interceptor: Interceptor, tool: str, **options: Any) -> MCPError:
+    """Return the error that replaces a large one, whose text is kept; see `Interceptor.result` for the options."""
+    whole = {"code": error.code, "message": error.message, "data": error.data}
+    short = await interceptor.error(tool, whole, **options)
+    return error if short is whole else MCPError(short["code"], short["message"], short["data"])
 
 
 def notes_for_kept_result(call: PreparedCall | None) -> list[str]:

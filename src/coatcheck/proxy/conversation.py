@@ -337,7 +337,7 @@ class Conversation:
             return request.requester is not None
         if request.method in object_resources.LISTS:
             return self._results.has_tools
-        if not isinstance(message.get("result"), dict):
+        if not isinstance(message.get("result"), dict) and (request.method != CALL or "error" not in message):
             return False
         return request.method != CALL or request.call is not None or not self._fits(request.tool, line)
 

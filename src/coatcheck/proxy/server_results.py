@@ -75,22 +75,23 @@ class ServerResults:
         if request.method in object_resources.LISTS:
             await self._resources.learn(request.method, message.get("result"))
             return object_resources.mention_objects(request.method, message, stateless=request.is_stateless)
+        if request.method == CALL:
+            part = "error" if "error" in message else "result"
+            outcome = await self._call_outcome(await asyncio.shield(self._interceptor), request, part, message, size)
+            return message if outcome is message[part] else {**message, part: outcome}
         result = message["result"]
         if request.method in HANDSHAKES:
             instructions = self._instructions or (await asyncio.shield(self._interceptor)).instructions
             changed = object_resources.offer_objects(result, instructions, as_resources=self._offer_resources)
         else:
             interceptor = await asyncio.shield(self._interceptor)
-            if request.method == CALL:
-                changed = await self._call_result(interceptor, request, result, size)
-            else:
-                is_long = size > PARSED_AT_ONCE
-                changed = await interceptor.tools_list(result, encoded=is_long) if self.has_tools else result
-                self._tools.listed = self._tools.listed or not result.get("nextCursor")
+            is_long = size > PARSED_AT_ONCE
+            changed = await interceptor.tools_list(result, encoded=is_long) if self.has_tools else result
+            self._tools.listed = self._tools.listed or not result.get("nextCursor")
         return message if changed is result else {**message, "result": changed}
 
-    async def _call_result(
-        self, interceptor: "Interceptor", request: Pending, result: dict[str, Any], size: int
+    async def _call_outcome(
+        self, interceptor: "Interceptor", request: Pending, part: str, message: Message, size: int
     ) -> dict[str, Any]:
         client = request.client(self.client)
         if client.shows_apps:  # Only the list shows whether the server has views, which read results too.
@@ -98,9 +99,10 @@ class ServerResults:
         limit = None if self._is_gateway else interceptor.limits.of(request.tool)
         if limit is not None and size > limit:
             await self._tools.learn_names(interceptor, request)
-        return await interceptor.result(
+        keep = interceptor.error if part == "error" else interceptor.result
+        return await keep(
             request.tool,
-            result,
+            message[part],
             call=request.call,
             budget=self._budget,
             client=client,

@@ -1,0 +1,100 @@
+"""Errors of servers: a long one is kept and shortened like the result of a tool that failed."""
+
+import contextlib
+import json
+from pathlib import Path
+
+import anyio
+import pytest
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp.shared.exceptions import MCPError
+
+from tests.preloaded_python import PYTHON
+from tests.security.refusing_server import ERRORS, LONG
+from tests.wrap.running import reference_in, words, wrapped
+
+pytestmark = pytest.mark.anyio
+SERVER = [PYTHON, str(Path(__file__).with_name("refusing_server.py"))]
+WAYS = ["stdio", "gateway", "http", "http gateway", "sessionless http"]
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def target(request, tmp_path_factory):
+    """What a client connects to, each time it does."""
+    servers = tmp_path_factory.mktemp("servers") / "mcp.json"
+    servers.write_text(json.dumps({"mcpServers": {"odd": {"command": SERVER[0], "args": SERVER[1:]}}}))
+    behind = ["--servers", str(servers)] if "gateway" in request.param else ["--", *SERVER]
+    with wrapped(request.param, *behind) as connect:
+        yield connect
+
+
+@contextlib.asynccontextmanager
+async def failing(target, mode):
+    """Connect a client; gives it, and a function that calls a tool of the server and returns its error."""
+    with anyio.fail_after(60):
+        async with Client(target(), mode=mode) as client:
+            names = {tool.name.removeprefix("odd__"): tool.name for tool in (await client.list_tools()).tools}
+
+            async def error_of(name: str):
+                with pytest.raises(MCPError) as raised:
+                    await client.call_tool(names[name], {})
+                return raised.value.error
+
+            yield client, error_of
+
+
+async def assert_shortened(client, error_of) -> None:
+    async def found_in(text: str) -> str:
+        arguments = {"object_id": reference_in(text), "pattern": "word 1500"}
+        return words(await client.call_tool("object_store_grep", arguments))
+
+    small = await error_of("small")
+    assert small.model_dump() == ERRORS["small"]
+    message = await error_of("message")
+    assert message.code == ERRORS["message"]["code"]
+    assert message.data == ERRORS["message"]["data"]
+    assert len(message.message) < 3_000
+    assert message.message.strip().startswith("word 0")
+    assert message.message.endswith("word 2999")
+    assert "word 1500" in await found_in(message.message)
+    for name in ("data", "text"):
+        error = await error_of(name)
+        assert (error.code, error.message) == (ERRORS[name]["code"], "It is closed.")
+        assert len(json.dumps(error.data)) < 1_000
+        assert "word 1500" in await found_in(error.data["$stored"]["reference"])
+    pages = await error_of("pages")
+    assert len(pages.message) < 3_000
+    assert pages.data == ERRORS["pages"]["data"]
+
+
+async def test_a_long_error_is_kept_and_shortened_and_its_code_and_small_data_stay(target, mode):
+    async with failing(target, mode) as (client, error_of):
+        await assert_shortened(client, error_of)
+
+
+ATTACHED = """
+from mcp.server import MCPServer
+from mcp.shared.exceptions import MCPError
+from coatcheck import Container, attach
+from tests.security.refusing_server import ERRORS
+server = MCPServer("odd", log_level="CRITICAL")
+
+def failing(name):
+    def tool() -> str:
+        raise MCPError(**ERRORS[name])
+    return tool
+
+for name in ERRORS:
+    server.add_tool(failing(name), name)
+attach(server, Container())
+server.run()
+"""
+
+
+async def test_an_attached_server_does_so_too(mode):
+    def attached():
+        return stdio_client(StdioServerParameters(command=PYTHON, args=["-c", ATTACHED], cwd=Path.cwd()))
+
+    async with failing(attached, mode) as (client, error_of):
+        await assert_shortened(client, error_of)
