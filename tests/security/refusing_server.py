@@ -24,7 +24,7 @@ def text(words: str) -> str:
 
 
 DEEP = {
-    "just_read": f'"content": [{text("read")}], "structuredContent": {nested(190, objects=True)}',
+    "just_read": f'"content": [{text("read")}], "structuredContent": {nested(185, objects=True)}',
     "structured": f'"content": [{text("beside")}], "structuredContent": {nested(250, objects=True)}',
     "deeper": f'"content": [{text("beside")}], "structuredContent": {{"deep": {nested(900)}}}',
     "block": f'"content": [{text("beside")}, {{"type": "odd", "deep": {nested(300)}}}]',

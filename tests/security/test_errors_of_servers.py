@@ -11,7 +11,7 @@ from mcp.client.stdio import stdio_client
 from mcp.shared.exceptions import MCPError
 
 from tests.preloaded_python import PYTHON
-from tests.security.refusing_server import ERRORS, LONG
+from tests.security.refusing_server import ERRORS
 from tests.wrap.running import reference_in, words, wrapped
 
 pytestmark = pytest.mark.anyio

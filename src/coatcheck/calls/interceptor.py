@@ -27,8 +27,9 @@ from coatcheck.calls.instructions import instructions_for
 from coatcheck.calls.limits import ALWAYS_FREE, Limits
 from coatcheck.calls.prepared_call import PreparedCall, with_filter_parameter, without_filter
 from coatcheck.calls.result_keeper import Origin, ResultKeeper
+from coatcheck.calls.result_plan import PART_LEVELS
 from coatcheck.calls.stored_resources import object_id_of, read_object
-from coatcheck.codec import Spliced, amap, dump_json
+from coatcheck.codec import Spliced, amap, dump_json, is_deeper
 from coatcheck.codec.tool_results import Result, structured_of
 from coatcheck.errors import ObjectNotFound
 from coatcheck.explorer import Explorer
@@ -177,6 +178,9 @@ class Interceptor:
             changed["inputSchema"] = with_filter_parameter(schema) if self._filter_argument == "advertised" else schema
         if isinstance(tool.get("outputSchema"), dict):
             changed["outputSchema"] = allow_stored(tool["outputSchema"])
+        if is_deeper(changed, PART_LEVELS):  # clients could not read the whole list
+            changed = {key: value for key, value in changed.items() if not is_deeper(value, PART_LEVELS - 1)}
+            changed.setdefault("inputSchema", {"type": "object"})
         return changed
 
     def _tools_by_listed_name(self) -> dict[str, OwnTool]:

@@ -11,6 +11,8 @@ from coatcheck.calls.host_profiles import DEFAULT, HostProfile, inline_character
 from coatcheck.calls.limits import ALWAYS_FREE, Limits
 from coatcheck.calls.prepared_call import FILTER, PreparedCall
 from coatcheck.calls.result_plan import (
+    PART_LEVELS,
+    UNREADABLE,
     Plan,
     all_text,
     build,
@@ -21,7 +23,7 @@ from coatcheck.calls.result_plan import (
     stored_marker,
 )
 from coatcheck.calls.stored_resources import object_link
-from coatcheck.codec import ToolResult
+from coatcheck.codec import ToolResult, is_deeper
 from coatcheck.codec.characters import text_of
 from coatcheck.codec.tool_results import (
     STRUCTURED,
@@ -114,12 +116,16 @@ class ResultKeeper:
         if budget is not None and limit is not None:
             room = budget.room(self._limits.for_concurrent_calls)
         passes = limit is not None and size.larger <= (limit if room is None else min(limit, max(room, ALWAYS_FREE)))
+        if passes and is_deeper(result, PART_LEVELS):
+            size, passes = UNREADABLE, False
         if passes and not has_filter and not self._limits.always_keeps(origin.tool):
             if budget is not None:
                 budget.spent += size.larger
             return with_notes(result, origin.call.notes)
         with listed_as(self._renamed()):
             changed = await self._within_budget(result, size, origin, budget, room)
+        if changed is not result and is_deeper(changed, PART_LEVELS):
+            changed = {name: member for name, member in changed.items() if not is_deeper(member, PART_LEVELS)}
         return with_notes(changed, origin.call.notes)
 
     async def _within_budget(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coatcheck.arguments.output_schemas import STORED
+from coatcheck.codec import CLIENT_LEVELS, is_deeper
 from coatcheck.codec.characters import MEDIA_LIMIT, block_characters, count_json_characters, is_media, text_of
 from coatcheck.codec.tool_results import (
     CONTENT,
@@ -36,6 +37,13 @@ ERROR_ROOM = 2_400
 """Minimum number of consecutive links that are combined into one line."""
 
 
+PART_LEVELS = CLIENT_LEVELS - 10
+"""Levels of a part of a message, such as a result or a tool, that leave room for those around it."""
+
+UNREADABLE = ResultSize(1 << 40, 1 << 40)
+"""The size of a result that is nested deeper than clients read: it never passes."""
+
+
 @dataclass(slots=True)
 class Plan:
     """The plan for a large result.
@@ -64,7 +72,7 @@ class Plan:
     @property
     def needs_preview(self) -> bool:
         """Whether anything is left out that no typed line describes."""
-        return bool(self.covered) or self.structured
+        return bool(self.covered) or self.structured or self.size is UNREADABLE
 
 
 def plan(result: Result, size: ResultSize, limit: int, *, has_output_schema: bool) -> Plan | None:
@@ -103,6 +111,7 @@ def _sort_blocks(result_plan: Plan) -> Plan:
         else:
             characters = block_characters(block, SMALL_BLOCK)
             fits = characters <= min(SMALL_BLOCK, small) and (single_texts or text_of(block) is None)
+            fits = fits and not is_deeper(block, PART_LEVELS)
         if fits:
             result_plan.visible[position] = block
             result_plan.room -= characters

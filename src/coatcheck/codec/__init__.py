@@ -31,13 +31,13 @@ from coatcheck.codec.encoding import (
     well_formed_value,
 )
 from coatcheck.codec.envelope import CODEC_NAME, HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
-from coatcheck.codec.json_encoders import FAST_DEPTH, Spliced, is_too_deep
+from coatcheck.codec.json_encoders import CLIENT_LEVELS, Spliced, is_deeper
 from coatcheck.codec.tool_results import ToolResult, is_large_result, result_text, result_value
 
 __all__ = [
+    "CLIENT_LEVELS",
     "CODEC_NAME",
     "DECODED_AT_ONCE",
-    "FAST_DEPTH",
     "HEAD_BYTES",
     "Chunks",
     "Encoded",
@@ -63,10 +63,10 @@ __all__ = [
     "dump_shown",
     "encode",
     "free_chunks",
+    "is_deeper",
     "is_json",
     "is_large_result",
     "is_strict_json",
-    "is_too_deep",
     "json_length",
     "json_type",
     "load_exactly",

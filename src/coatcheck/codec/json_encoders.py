@@ -26,6 +26,9 @@ MAX_DEPTH = 200
 FAST_DEPTH = 254
 """Maximum levels of nesting of the fast encoder."""
 
+CLIENT_LEVELS = 200
+"""Levels of a whole message that the official clients and servers read; pydantic's parser refuses one more."""
+
 MAX_REPR_CHARACTERS = 1000
 _INT64_MIN, _UINT64_MAX = -(2**63), 2**64 - 1
 
@@ -225,12 +228,15 @@ def dump_fast(value: Any, default: Callable[[Any], Any] | None = convert, option
     return orjson.dumps(value, default=default, option=options)
 
 
-def is_too_deep(value: Any) -> bool:
-    """Whether a JSON value has more levels of lists and objects than strict encoders write, pydantic's among them."""
+def is_deeper(value: Any, levels: int = CLIENT_LEVELS) -> bool:
+    """Whether a JSON value has more than so many levels of lists and objects, at most ``FAST_DEPTH``."""
+    nested = value
+    for _ in range(FAST_DEPTH - levels):
+        nested = (nested,)
     try:
-        dump_fast(value)
+        dump_fast(nested)
     except Exception:  # noqa: BLE001  # for its depth, or for what else the fast encoder refuses
-        return has_more_levels(value, FAST_DEPTH)
+        return has_more_levels(value, levels)
     return False
 
 

@@ -14,6 +14,7 @@ from coatcheck.codec.tool_results import text_result
 from coatcheck.errors import CoatcheckError, ObjectNotFound
 from coatcheck.proxy import jsonrpc, object_resources, partial_parsing
 from coatcheck.proxy.background_tasks import BackgroundTasks, result_if_ready
+from coatcheck.proxy.client_lines import ClientLines, has_too_many_levels
 from coatcheck.proxy.client_requests import ClientRequests, Pending
 from coatcheck.proxy.jsonrpc import Id, Message, id_of, is_request, is_response, to_line
 from coatcheck.proxy.own_requests import OwnRequests
@@ -72,7 +73,7 @@ class Conversation:
         reencoded: bool = False,
         is_gateway: bool = False,
     ) -> None:
-        self._to_client, self._to_server = jsonrpc.takes_well_formed_lines(to_client), to_server
+        self._to_client, self._to_server = ClientLines(to_client, to_server).send, to_server
         self._interceptor, self._on_stray_output = interceptor, on_stray_output
         self._budget = CallBudget() if budget is None else budget
         self._requests = ClientRequests(self._budget, listed_name)
@@ -344,7 +345,8 @@ class Conversation:
     def _fits(self, tool: str, line: bytes) -> bool:
         """Whether a line is so short that its result cannot exceed the limit."""
         ready = result_if_ready(self._interceptor)
-        return ready is not None and ready.passes_unparsed(tool, len(line), self._budget)
+        fits = ready is not None and ready.passes_unparsed(tool, len(line), self._budget)
+        return fits and not has_too_many_levels(line)
 
     def _message_from_server(self, message: Any, line: bytes) -> None:
         if not is_response(message):

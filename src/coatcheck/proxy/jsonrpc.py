@@ -2,7 +2,6 @@
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -113,11 +112,6 @@ def well_formed_line(line: bytes) -> bytes:
         return line
     text = line.decode("utf-8", "replace")
     return (replace_escaped_surrogates(text) if has_surrogates else text).encode()
-
-
-def takes_well_formed_lines(take: Callable[[bytes], None]) -> Callable[[bytes], None]:
-    """Return a function that applies ``well_formed_line`` to lines of less than some megabytes."""
-    return lambda line: take(well_formed_line(line) if len(line) <= PARSED_AT_ONCE else line)
 
 
 def id_of(message: Message) -> Id | None:

@@ -12,7 +12,7 @@ from coatcheck.codec.chunked.yield_budget import YieldBudget
 from coatcheck.codec.decoding import decode, load_exactly, load_json
 from coatcheck.codec.encoding import Encoded, describe_payload, describe_result, dump_json, dump_line, encode
 from coatcheck.codec.envelope import Metadata, PayloadBuffer
-from coatcheck.codec.json_encoders import Spliced, is_too_deep
+from coatcheck.codec.json_encoders import Spliced, is_deeper
 from coatcheck.codec.tool_results import ToolResult
 
 T = TypeVar("T")
@@ -164,7 +164,7 @@ async def is_json(payload: bytes | memoryview) -> bool:
 
 
 async def is_strict_json(payload: bytes | memoryview) -> bool:
-    """Do the same for JSON that strict encoders could have written; see ``is_too_deep``."""
+    """Do the same for JSON that is not nested deeper than clients read."""
     return await _is_json(payload, _checked_with_depth)
 
 
@@ -198,7 +198,7 @@ def _checked(piece: bytes) -> Any:
 
 def _checked_with_depth(piece: bytes) -> Any:
     value = load_json(piece)
-    if isinstance(value, (list, dict)) and is_too_deep(value):
+    if isinstance(value, (list, dict)) and is_deeper(value):
         raise ValueError("This JSON is nested too deeply.")
     return type(value)() if isinstance(value, (list, dict, str)) else value
 

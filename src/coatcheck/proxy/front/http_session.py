@@ -13,7 +13,7 @@ from mcp_types import JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
 from pydantic import ValidationError
 
 from coatcheck.calls.interceptor import Interceptor
-from coatcheck.codec import FAST_DEPTH, adump_line, is_too_deep
+from coatcheck.codec import adump_line
 from coatcheck.errors import UpstreamError
 from coatcheck.proxy.background_tasks import MAX_BYTES_IN_PROGRESS
 from coatcheck.proxy.conversation import Conversation
@@ -229,16 +229,8 @@ class Session:
         message = parse(line if len(line) <= PARSED_AT_ONCE else well_formed_line(line))
         if message is None and (key := find_response_id(line)) is not None:
             message = error_response(key[1], unreadable(line))  # A long one, which the conversation did not parse.
-        may_be_deep = line.count(b"{") + line.count(b"[") > FAST_DEPTH
         for part in message if isinstance(message, list) else [message]:
-            if may_be_deep and is_too_deep(part):  # the SDK would end the stream in the attempt to write it
-                if is_response(part):
-                    error = error_response(part["id"], "The server's response is nested too deeply.")
-                    self._post_message(error, len(line))
-                else:
-                    self._drop(part, "nested too deeply")
-            else:
-                self._post_message(part, len(line))
+            self._post_message(part, len(line))
 
     def _drop(self, message: Any, why: str) -> None:
         """Drop a message that the client does not accept, and answer it if it is a request."""

@@ -5,6 +5,8 @@ The list has the entries of all servers: the malformed entry of one must not mak
 
 from typing import Any
 
+from coatcheck.calls.result_plan import PART_LEVELS
+from coatcheck.codec import is_deeper
 from coatcheck.proxy.gateway.names import joined, joined_uri, with_joined_views
 
 _TEXTS = ("title", "description", "mimeType")
@@ -25,6 +27,8 @@ def listed_entry(server: str, method: str, entry: Any) -> Any:
     Optional members of the wrong type are left out.
     """
     if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in _REQUIRED[method]):
+        return None
+    if method != "tools/list" and is_deeper(entry, PART_LEVELS):  # the schemas of tools are replaced later
         return None
     changed = {key: value for key, value in entry.items() if _is_usable(key, value)}
     if method == "tools/list":
