@@ -6,6 +6,7 @@ import pytest
 
 from coatcheck import codec
 from coatcheck.backends.memory import InMemoryBackend
+from coatcheck.calls.interceptor import Interceptor
 from coatcheck.codec import Metadata, Spliced, dump_json, pack
 from coatcheck.codec.chunked import yield_budget
 from coatcheck.decorators import referenceable
@@ -147,3 +148,20 @@ async def test_a_reference_beyond_the_depth_limit_is_an_error(explorer):
         await resolve_arguments(nested(101, "@obj_001"), None, explorer)
     deep = nested(500, "@alice")
     assert await resolve_arguments(deep, None, explorer) is deep
+
+
+@pytest.mark.parametrize(("pad", "levels", "above"), [(10, 300, 0), (10, 150, 80), (2_000_000, 300, 0)])
+async def test_values_that_make_a_call_deeper_than_servers_read_are_refused(explorer, pad, levels, above):
+    value: object = []
+    for _ in range(levels):
+        value = [value]
+    explorer.store.put({"pad": "x" * pad, "deep": value, "flat": [1]})
+    place: object = "@obj_001"
+    for _ in range(above):
+        place = [place]
+    interceptor = Interceptor(explorer)
+    with pytest.raises(ArgumentRejected, match="deeper than 190 levels"):
+        await interceptor.prepare("f", {"value": place}, {}, as_json=True)
+    assert (await interceptor.prepare("f", {"value": "@obj_001.flat"}, {}, as_json=True)).arguments == {"value": [1]}
+    if explorer._sandbox is not None:
+        explorer._sandbox.close()

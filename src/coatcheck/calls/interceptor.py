@@ -27,11 +27,10 @@ from coatcheck.calls.instructions import instructions_for
 from coatcheck.calls.limits import ALWAYS_FREE, Limits
 from coatcheck.calls.prepared_call import PreparedCall, with_filter_parameter, without_filter
 from coatcheck.calls.result_keeper import Origin, ResultKeeper
-from coatcheck.calls.result_plan import PART_LEVELS
 from coatcheck.calls.stored_resources import object_id_of, read_object
-from coatcheck.codec import Spliced, amap, dump_json, is_deeper
+from coatcheck.codec import PART_LEVELS, Spliced, amap, dump_json, is_deeper
 from coatcheck.codec.tool_results import Result, structured_of
-from coatcheck.errors import ObjectNotFound
+from coatcheck.errors import ArgumentRejected, ObjectNotFound
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.tool_names import listed_as
 
@@ -251,6 +250,11 @@ class Interceptor:
             return PreparedCall(arguments, filter=program)
         if has_own_store and not resolver.sources:
             return PreparedCall(arguments, filter=program)
+        if as_json and resolved is not arguments and is_deeper(resolved, PART_LEVELS):
+            raise ArgumentRejected(
+                f"With the values of their references, the arguments are nested deeper than {PART_LEVELS} levels, "
+                "which servers do not read. Pass a part of a value, by a longer path."
+            )
         return PreparedCall(resolved, resolver.notes, program, lookup.chunks)
 
     def _types_of(self, tool: str, schema: Schema) -> DeclaredTypes:

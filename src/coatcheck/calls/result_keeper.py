@@ -11,7 +11,6 @@ from coatcheck.calls.host_profiles import DEFAULT, HostProfile, inline_character
 from coatcheck.calls.limits import ALWAYS_FREE, Limits
 from coatcheck.calls.prepared_call import FILTER, PreparedCall
 from coatcheck.calls.result_plan import (
-    PART_LEVELS,
     UNREADABLE,
     Plan,
     all_text,
@@ -23,7 +22,7 @@ from coatcheck.calls.result_plan import (
     stored_marker,
 )
 from coatcheck.calls.stored_resources import object_link
-from coatcheck.codec import ToolResult, is_deeper
+from coatcheck.codec import PART_LEVELS, ToolResult, is_deeper
 from coatcheck.codec.characters import text_of
 from coatcheck.codec.tool_results import (
     STRUCTURED,

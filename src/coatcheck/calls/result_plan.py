@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coatcheck.arguments.output_schemas import STORED
-from coatcheck.codec import CLIENT_LEVELS, is_deeper
+from coatcheck.codec import PART_LEVELS, is_deeper
 from coatcheck.codec.characters import MEDIA_LIMIT, block_characters, count_json_characters, is_media, text_of
 from coatcheck.codec.tool_results import (
     CONTENT,
@@ -36,9 +36,6 @@ ERROR_ROOM = 2_400
 """Characters of a long error that are shown: what it says stands at its ends, and between them the way there."""
 """Minimum number of consecutive links that are combined into one line."""
 
-
-PART_LEVELS = CLIENT_LEVELS - 10
-"""Levels of a part of a message, such as a result or a tool, that leave room for those around it."""
 
 UNREADABLE = ResultSize(1 << 40, 1 << 40)
 """The size of a result that is nested deeper than clients read: it never passes."""

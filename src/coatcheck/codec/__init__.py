@@ -31,7 +31,7 @@ from coatcheck.codec.encoding import (
     well_formed_value,
 )
 from coatcheck.codec.envelope import CODEC_NAME, HEAD_BYTES, JsonType, Kind, Metadata, pack, unpack, unpack_metadata
-from coatcheck.codec.json_encoders import CLIENT_LEVELS, Spliced, is_deeper
+from coatcheck.codec.json_encoders import CLIENT_LEVELS, PART_LEVELS, Spliced, is_deeper
 from coatcheck.codec.tool_results import ToolResult, is_large_result, result_text, result_value
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "CODEC_NAME",
     "DECODED_AT_ONCE",
     "HEAD_BYTES",
+    "PART_LEVELS",
     "Chunks",
     "Encoded",
     "JsonType",

@@ -29,6 +29,9 @@ FAST_DEPTH = 254
 CLIENT_LEVELS = 200
 """Levels of a whole message that the official clients and servers read; pydantic's parser refuses one more."""
 
+PART_LEVELS = CLIENT_LEVELS - 10
+"""Levels of a part of a message, such as a result, a tool or an argument, that leave room for those around it."""
+
 MAX_REPR_CHARACTERS = 1000
 _INT64_MIN, _UINT64_MAX = -(2**63), 2**64 - 1
 
@@ -228,13 +231,17 @@ def dump_fast(value: Any, default: Callable[[Any], Any] | None = convert, option
     return orjson.dumps(value, default=default, option=options)
 
 
+def _convert_decoded(value: Any) -> Any:
+    return None if isinstance(value, Spliced) else convert(value)
+
+
 def is_deeper(value: Any, levels: int = CLIENT_LEVELS) -> bool:
-    """Whether a JSON value has more than so many levels of lists and objects, at most ``FAST_DEPTH``."""
+    """Whether a JSON value has more than so many levels of lists and objects, not counting those of spliced JSON."""
     nested = value
     for _ in range(FAST_DEPTH - levels):
         nested = (nested,)
     try:
-        dump_fast(nested)
+        dump_fast(nested, _convert_decoded)
     except Exception:  # noqa: BLE001  # for its depth, or for what else the fast encoder refuses
         return has_more_levels(value, levels)
     return False

@@ -139,7 +139,7 @@ class ReferenceValue:
                 return _found(value, metadata.size)
             text = str(value)
             return Found(await codec.splice_text(text), metadata.size, sample_of(text))
-        if metadata.careful or not await codec.is_json(payload):
+        if metadata.careful or not await codec.is_strict_json(payload):
             # A line break would end the line that it is inserted into; another program may have stored it for that
             # purpose.
             return await self._decoded(metadata, payload)

@@ -5,8 +5,7 @@ The list has the entries of all servers: the malformed entry of one must not mak
 
 from typing import Any
 
-from coatcheck.calls.result_plan import PART_LEVELS
-from coatcheck.codec import is_deeper
+from coatcheck.codec import PART_LEVELS, is_deeper
 from coatcheck.proxy.gateway.names import joined, joined_uri, with_joined_views
 
 _TEXTS = ("title", "description", "mimeType")
