@@ -200,6 +200,18 @@ def quoted_name(text: str, limit: int = EXCERPT_LIMIT) -> str:
 _PLAIN_NAME = re.compile(r"[\w$@][\w$@./:-]*(?<![.:])")
 
 
+def field_faults(error: Any) -> list[tuple[str, str]]:
+    """Return the field and the message of each fault in pydantic's ``ValidationError``, without the values."""
+    faults = error.errors(include_input=False, include_url=False, include_context=False)
+    return [(".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")) for fault in faults]
+
+
+def invalid_settings(what: str, error: Any) -> SettingsError:
+    """Create the error for pydantic's ``ValidationError`` of settings; no value is quoted."""
+    text = "; ".join(f"{field}: {fault}" if field else fault for field, fault in field_faults(error))
+    return SettingsError(f"{what}: {text.removesuffix('.')}.")
+
+
 def counted(count: int, noun: str) -> str:
     """Write a count with its noun: ``1 item``, ``5,000 items``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

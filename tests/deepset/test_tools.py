@@ -479,3 +479,18 @@ def test_secrets_stay_out_of_what_settings_print():
     settings = DeepsetSettings(api_key=SecretStr("s3cret-key"), workspace="w", docs_share_url=SecretStr(share_url))
     assert "s3cret" not in repr(settings)
     assert "prototype_" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, "DEEPSET_API_KEY"),
+        ({"api_key": "s3cret key"}, "without spaces or line breaks"),
+        ({"api_key": "s3cret", "client_timeout": -1}, "client_timeout: Input should be greater than 0"),
+        ({"api_key": "s3cret", "worksapce": "w"}, "worksapce"),
+    ],
+)
+def test_settings_in_code_that_do_not_fit_are_an_error_of_the_settings(values, expected):
+    with pytest.raises(SettingsError, match=expected) as caught:
+        DeepsetSettings(**values)
+    assert "s3cret" not in str(caught.value)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from coatcheck.errors import SettingsError, excerpt
+from coatcheck.errors import SettingsError, excerpt, invalid_settings
 from coatcheck.references import close_names
 from coatcheck.settings import Settings
 from coatcheck.tools.tool_building import Registry, WorkspaceMode
@@ -82,10 +82,7 @@ class Toolset:
         try:
             return self.settings(**(options or {}))
         except ValidationError as error:
-            faults = error.errors(include_input=False, include_url=False, include_context=False)
-            texts = [(".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")) for fault in faults]
-            text = "; ".join(f"{place}: {message}" if place else message for place, message in texts)
-            raise SettingsError(f"Settings of the toolset {self.name}: {text.removesuffix('.')}.") from None
+            raise invalid_settings(f"Settings of the toolset {self.name}", error) from None
 
     def adapt(self, options: Mapping[str, Any] | None, core: Settings) -> Settings:
         """Adapt coatcheck's settings to those of the toolset; called before a container is created."""

@@ -1,20 +1,25 @@
 """Settings of the deepset toolset: flags of ``coatcheck serve --toolset deepset`` and variables ``DEEPSET_…``."""
 
-from typing import Self
+from typing import Any, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from coatcheck.errors import invalid_settings
 from coatcheck.tool_factory import WorkspaceMode
 from coatcheck.toolsets.deepset.client.api_connection import DEFAULT_API_URL, NO_KEY, may_be_key
 from coatcheck.toolsets.deepset.client.docs_share import ShareLink
 
 
 class DeepsetSettings(BaseSettings):
-    """Settings of the toolset; arguments of the constructor override variables."""
+    """Settings of the toolset; arguments of the constructor override variables.
+
+    Raises:
+        SettingsError: A value is invalid, missing or contradictory; no value is quoted.
+    """
 
     model_config = SettingsConfigDict(
-        env_prefix="DEEPSET_", extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
+        env_prefix="DEEPSET_", extra="forbid", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
     )
 
     api_key: SecretStr | None = Field(None, description="API key. Better in the variable. [env: DEEPSET_API_KEY]")
@@ -44,6 +49,12 @@ class DeepsetSettings(BaseSettings):
         gt=0,
         description="Longest lifetime of objects in seconds where keys come with requests, since a key may be revoked.",
     )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise invalid_settings("Settings of the toolset deepset", error) from None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -2,15 +2,14 @@
 
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
 
 import anyio
 import httpx2
-from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from coatcheck.errors import SettingsError, excerpt
@@ -191,11 +190,10 @@ class ApiConnection:
         return _parsed(response, read)
 
     def _request(self, method: str, path: str, query: Query | None, body: Any, seconds: float) -> httpx2.Request:
-        given = {name: _query_value(value) for name, value in (query or {}).items() if value is not None}
         return self.http.build_request(
             method,
             f"{self.base_url.rstrip('/')}/{path}",
-            params=given or None,
+            params=given(**query) if query else None,
             json=body,
             headers={"Authorization": f"Bearer {self.api_key}", "Accept": "application/json"},
             timeout=seconds,
@@ -216,41 +214,19 @@ class ApiConnection:
             retry_after=retry_after_seconds(response.headers.get("retry-after")),
         )
 
-    def _explained(self, method: str, path: str, seconds: float) -> "_Explained":
-        return _Explained(method, path, seconds, self.base_url)
-
-
-@dataclass(frozen=True, slots=True)
-class _Explained:
-    """Translates the HTTP library's errors to ours."""
-
-    method: str
-    path: str
-    seconds: float
-    base_url: str
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Translate.
-
-        Raises:
-            PlatformTimeout: No complete response in time.
-            PlatformUnreachable: No connection, or one that broke.
-        """
-        del kind, trace
-        connecting = isinstance(error, (httpx2.ConnectTimeout, httpx2.ConnectError, httpx2.PoolTimeout))
-        if isinstance(error, (TimeoutError, httpx2.TimeoutException)) and not connecting:
-            raise PlatformTimeout(
-                f"The platform did not answer {self.method} {self.path} within {self.seconds:g} s",
-                method=self.method,
-                path=self.path,
-            ) from None
-        if isinstance(error, (httpx2.TransportError, httpx2.InvalidURL, httpx2.DecodingError)):
-            never_sent = _NotSent if connecting else PlatformUnreachable
+    @contextmanager
+    def _explained(self, method: str, path: str, seconds: float) -> Iterator[None]:
+        """Translate errors of the HTTP library to ours."""
+        try:
+            yield
+        except (TimeoutError, httpx2.TransportError, httpx2.InvalidURL, httpx2.DecodingError) as error:
+            never_sent = isinstance(error, (httpx2.ConnectTimeout, httpx2.ConnectError, httpx2.PoolTimeout))
+            if isinstance(error, (TimeoutError, httpx2.TimeoutException)) and not never_sent:
+                text = f"The platform did not answer {method} {path} within {seconds:g} s"
+                raise PlatformTimeout(text, method=method, path=path) from None
+            kind = _NotSent if never_sent else PlatformUnreachable
             reason = f"{type(error).__name__}: {excerpt(str(error), 200)}" if str(error) else type(error).__name__
-            raise never_sent(f"No answer from {self.base_url} ({reason})", method=self.method, path=self.path) from None
+            raise kind(f"No answer from {self.base_url} ({reason})", method=method, path=path) from None
 
 
 class _NotSent(PlatformUnreachable):
@@ -288,21 +264,6 @@ def _parsed(response: httpx2.Response, body: bytes) -> Any:
         return body.decode("utf-8", "replace")
 
 
-def _query_value(value: str | float | bool) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
-
-
-def validated(adapter: TypeAdapter[Any], answer: Any, what: str) -> Any:
-    """Validate an answer as a model.
-
-    Raises:
-        UnexpectedAnswer: It is invalid; no value is quoted.
-    """
-    try:
-        return adapter.validate_python(answer)
-    except ValidationError as error:
-        faults = error.errors(include_input=False, include_url=False, include_context=False)
-        shown = "; ".join(f"{'.'.join(map(str, fault['loc'])) or what}: {fault['msg']}" for fault in faults[:3])
-        raise UnexpectedAnswer(f"The platform's answer is not what its API promises for {what}: {shown}") from None
+def given(**fields: Any) -> dict[str, Any]:
+    """Return the fields that are not ``None``."""
+    return {name: value for name, value in fields.items() if value is not None}

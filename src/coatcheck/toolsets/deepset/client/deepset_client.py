@@ -6,9 +6,10 @@ from typing import Self
 import httpx2
 
 from coatcheck.toolsets.deepset.client.api_connection import DEFAULT_API_URL, ApiConnection, Timeouts
-from coatcheck.toolsets.deepset.client.components_api import ComponentsApi, CustomComponentsApi
 from coatcheck.toolsets.deepset.client.indexes_api import IndexesApi, TemplatesApi
 from coatcheck.toolsets.deepset.client.organization_api import (
+    ComponentsApi,
+    CustomComponentsApi,
     IntegrationsApi,
     ModelsApi,
     SecretsApi,

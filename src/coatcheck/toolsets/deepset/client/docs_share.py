@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
@@ -114,8 +114,5 @@ class DocsShare:
             token = user.get("user_token") if isinstance(user, dict) else None
             if not isinstance(names, list) or not names or not isinstance(token, str):
                 raise UnexpectedAnswer("The share has no pipeline to search with, or gives no token")
-            connection = ApiConnection(
-                self._share.http, token, self._share.base_url, self._share.timeouts, self._share.retries
-            )
-            self._resolved = SearchesApi(connection, workspace), str(names[0])
+            self._resolved = SearchesApi(replace(self._share, api_key=token), workspace), str(names[0])
             return self._resolved

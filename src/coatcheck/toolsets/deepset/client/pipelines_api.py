@@ -1,13 +1,12 @@
 """Pipelines of a workspace: validating, versions, deploying, logs, debug runs."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import anyio
-from pydantic import TypeAdapter
 
-from coatcheck.toolsets.deepset.client.api_connection import ApiConnection, Query, validated
+from coatcheck.toolsets.deepset.client.api_connection import given
+from coatcheck.toolsets.deepset.client.api_parts import Page, WorkspaceApi, all_items, validated
 from coatcheck.toolsets.deepset.client.errors import (
     PlatformFailed,
     PlatformTimeout,
@@ -23,32 +22,25 @@ from coatcheck.toolsets.deepset.client.models import (
     ValidationFault,
     ValidationResult,
 )
-from coatcheck.toolsets.deepset.client.pagination import Page, all_items, page_of
 
 LogLevel = Literal["info", "warning", "error"]
 
-DEPLOYED = "DEPLOYED"
-DEPLOYMENT_FAILED = "FAILED"
 MAX_FAILED_LOOKS = 5
 """Consecutive status requests of a deployment that may fail, each after its own retries."""
 
 _INVALID = frozenset({400, 422})
 _SYNTAX = 422
 
-_PIPELINE: TypeAdapter[Pipeline] = TypeAdapter(Pipeline)
-_VERSION: TypeAdapter[PipelineVersion] = TypeAdapter(PipelineVersion)
-_DEBUG: TypeAdapter[DebugRun] = TypeAdapter(DebugRun)
-_FAULTS: TypeAdapter[list[ValidationFault]] = TypeAdapter(list[ValidationFault])
 
-
-async def validate_yaml(connection: ApiConnection, workspace: str, body: dict[str, Any]) -> ValidationResult:
+async def validate_yaml(api: WorkspaceApi, **body: Any) -> ValidationResult:
     """Validate a configuration on the platform; an invalid one is a result, not an error.
 
     Raises:
         DeepsetError: The platform could not validate it.
     """
+    path = ("v1", "workspaces", api.workspace, "pipeline_validations")
     try:
-        await connection.post("v1", "workspaces", workspace, "pipeline_validations", body=body, repeatable=True)
+        await api.connection.post(*path, body=given(**body), repeatable=True)
     except RequestRejected as error:
         if error.status not in _INVALID:
             raise
@@ -59,33 +51,19 @@ async def validate_yaml(connection: ApiConnection, workspace: str, body: dict[st
 def validation_faults(error: RequestRejected) -> list[ValidationFault]:
     """Return the faults of a configuration from the error of a rejected call."""
     if isinstance(error.details, list):
-        given = [each if isinstance(each, dict) else {"message": str(each)} for each in error.details]
-        found: list[ValidationFault] = validated(_FAULTS, given, "validation errors")
-        return found
+        errors = [each if isinstance(each, dict) else {"message": str(each)} for each in error.details]
+        return validated(ValidationResult, {"valid": False, "errors": errors}).errors
     message = error.message if not error.details else f"{error.message}: {error.details}"
     return [ValidationFault(message=message, category="syntax" if error.status == _SYNTAX else None)]
 
 
-@dataclass(frozen=True, slots=True)
-class PipelinesApi:
-    """Pipelines of one workspace.
-
-    Attributes:
-        connection: Sends the requests.
-        workspace: The workspace's name.
-    """
-
-    connection: ApiConnection
-    workspace: str
-
-    def _path(self, *parts: str) -> tuple[str, ...]:
-        return ("v1", "workspaces", self.workspace, "pipelines", *parts)
+class PipelinesApi(WorkspaceApi):
+    """Pipelines of one workspace."""
 
     async def list(self, *, limit: int = 10, after: str | None = None) -> Page[Pipeline]:
         """Return a page of pipelines; ``after`` is the cursor of the previous page."""
         # The API names the cursor `before` here, but it works in the same way.
-        answer = await self.connection.get(*self._path(), query={"limit": limit, "before": after})
-        return page_of(Pipeline, answer, "pipeline_id")
+        return await self._page(Pipeline, "pipeline_id", *self._path("pipelines"), limit=limit, before=after)
 
     def iterate(self, *, page_size: int = 50) -> AsyncIterator[Pipeline]:
         """Return all pipelines, fetching page by page."""
@@ -93,30 +71,24 @@ class PipelinesApi:
 
     async def get(self, name: str) -> Pipeline:
         """Return a pipeline; its configuration is in its versions."""
-        answer = await self.connection.get(*self._path(name))
-        found: Pipeline = validated(_PIPELINE, answer, "a pipeline")
-        return found
+        return await self._get(Pipeline, *self._path("pipelines", name))
 
     async def create(self, name: str, query_yaml: str) -> Any:
         """Create a pipeline with a first version."""
-        return await self.connection.post(*self._path(), body={"name": name, "query_yaml": query_yaml})
+        return await self.connection.post(*self._path("pipelines"), body={"name": name, "query_yaml": query_yaml})
 
     async def delete(self, name: str) -> None:
         """Delete a pipeline and its versions."""
-        await self.connection.delete(*self._path(name))
+        await self.connection.delete(*self._path("pipelines", name))
 
     async def validate(self, query_yaml: str, *, pipeline_id: str | None = None) -> ValidationResult:
         """Validate a configuration of a query pipeline on the platform."""
-        body: dict[str, Any] = {"query_yaml": query_yaml}
-        if pipeline_id is not None:
-            body["pipeline_id"] = pipeline_id
-        return await validate_yaml(self.connection, self.workspace, body)
+        return await validate_yaml(self, query_yaml=query_yaml, pipeline_id=pipeline_id)
 
     async def list_versions(self, name: str, *, limit: int = 10, after: str | None = None) -> Page[PipelineVersion]:
         """Return a page of a pipeline's versions, the newest first."""
-        query: Query = {"limit": limit, "order": "DESC", "field": "version_number", "after": after}
-        answer = await self.connection.get(*self._path(name, "versions"), query=query)
-        return page_of(PipelineVersion, answer, "version_id")
+        query = {"limit": limit, "order": "DESC", "field": "version_number", "after": after}
+        return await self._page(PipelineVersion, "version_id", *self._path("pipelines", name, "versions"), **query)
 
     def iterate_versions(self, name: str, *, page_size: int = 50) -> AsyncIterator[PipelineVersion]:
         """Return all versions of a pipeline, the newest first."""
@@ -124,17 +96,15 @@ class PipelinesApi:
 
     async def get_version(self, name: str, version_id: str) -> PipelineVersion:
         """Return a version with its configuration."""
-        answer = await self.connection.get(*self._path(name, "versions", version_id))
-        return _version(answer)
+        return await self._get(PipelineVersion, *self._path("pipelines", name, "versions", version_id))
 
     async def create_version(
         self, name: str, config_yaml: str, *, is_draft: bool = True, description: str | None = None
     ) -> PipelineVersion:
         """Add a version; a draft is not deployed on its own."""
-        body: dict[str, Any] = {"config_yaml": config_yaml, "is_draft": is_draft}
-        if description is not None:
-            body["description"] = description
-        return _version(await self.connection.post(*self._path(name, "versions"), body=body))
+        body = given(config_yaml=config_yaml, is_draft=is_draft, description=description)
+        answer = await self.connection.post(*self._path("pipelines", name, "versions"), body=body)
+        return validated(PipelineVersion, answer)
 
     async def update_version(
         self,
@@ -146,13 +116,14 @@ class PipelinesApi:
         description: str | None = None,
     ) -> PipelineVersion:
         """Change a version; omitted parts stay."""
-        given = {"config_yaml": config_yaml, "is_draft": is_draft, "description": description}
-        body = {key: value for key, value in given.items() if value is not None}
-        return _version(await self.connection.patch(*self._path(name, "versions", version_id), body=body))
+        body = given(config_yaml=config_yaml, is_draft=is_draft, description=description)
+        answer = await self.connection.patch(*self._path("pipelines", name, "versions", version_id), body=body)
+        return validated(PipelineVersion, answer)
 
     async def restore_version(self, name: str, version_id: str) -> PipelineVersion:
         """Make an earlier version the current one again, as a new version."""
-        return _version(await self.connection.post(*self._path(name, "versions", version_id, "restore")))
+        path = self._path("pipelines", name, "versions", version_id, "restore")
+        return validated(PipelineVersion, await self.connection.post(*path))
 
     async def deploy(self, name: str, *, version_id: str | None = None) -> Any:
         """Start the deployment of a version of a pipeline, by default the newest.
@@ -160,8 +131,8 @@ class PipelinesApi:
         Raises:
             RequestRejected: The configuration is invalid; `validation_faults` returns the faults.
         """
-        body = None if version_id is None else {"pipeline_version_id": version_id}
-        return await self.connection.post(*self._path(name, "deploy"), body=body, repeatable=True)
+        body = given(pipeline_version_id=version_id) or None
+        return await self.connection.post(*self._path("pipelines", name, "deploy"), body=body, repeatable=True)
 
     async def wait_until_deployed(
         self,
@@ -200,9 +171,9 @@ class PipelinesApi:
             status = pipeline.status or "UNKNOWN"
             if on_status is not None:
                 await on_status(status, waited)
-            if status == DEPLOYED:
+            if status == "DEPLOYED":
                 return pipeline
-            if status == DEPLOYMENT_FAILED:
+            if status == "FAILED":
                 raise PlatformFailed(f"The deployment of {name} failed")
             if waited + poll_interval > timeout_seconds:
                 raise PlatformTimeout(f"{name} is not deployed after {waited:.0f} s (status {status}); it goes on")
@@ -212,9 +183,8 @@ class PipelinesApi:
         self, name: str, *, limit: int = 30, level: LogLevel | None = None, after: str | None = None
     ) -> Page[LogEntry]:
         """Return a page of a pipeline's log, the newest first."""
-        query: Query = {"limit": limit, "filter": None if level is None else f"level eq '{level}'", "after": after}
-        answer = await self.connection.get(*self._path(name, "logs"), query=query)
-        return page_of(LogEntry, answer, "logged_at")
+        query = {"limit": limit, "filter": None if level is None else f"level eq '{level}'", "after": after}
+        return await self._page(LogEntry, "logged_at", *self._path("pipelines", name, "logs"), **query)
 
     def iterate_logs(
         self, name: str, *, level: LogLevel | None = None, page_size: int = 100
@@ -231,14 +201,6 @@ class PipelinesApi:
             options: ``dry_run``, ``break_at``, ``resume_from``, ``files``, ``pipeline_id``, ``pipeline_version_id``;
                 those that are ``None`` are omitted.
         """
-        given = {key: value for key, value in options.items() if value is not None}
-        body = {"pipeline_config": pipeline_config, "inputs": inputs, "dry_run": False, **given}
-        path = ("v1", "workspaces", self.workspace, "haystack", "pipelines", "debug")
-        answer = await self.connection.post(*path, body=body, kind="search")
-        run: DebugRun = validated(_DEBUG, answer, "a debug run")
-        return run
-
-
-def _version(answer: Any) -> PipelineVersion:
-    version: PipelineVersion = validated(_VERSION, answer, "a pipeline version")
-    return version
+        body = {"pipeline_config": pipeline_config, "inputs": inputs, "dry_run": False, **given(**options)}
+        path = self._path("haystack", "pipelines", "debug")
+        return validated(DebugRun, await self.connection.post(*path, body=body, kind="search"))

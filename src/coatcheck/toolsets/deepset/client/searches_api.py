@@ -2,52 +2,31 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import anyio
 import httpx2
-from pydantic import TypeAdapter
 from pydantic_core import from_json
 
 from coatcheck.errors import excerpt
-from coatcheck.toolsets.deepset.client.api_connection import ApiConnection, Query, validated
+from coatcheck.toolsets.deepset.client.api_connection import given
+from coatcheck.toolsets.deepset.client.api_parts import Page, WorkspaceApi, all_items, validated
 from coatcheck.toolsets.deepset.client.errors import (
     MESSAGE_CHARACTERS,
+    DeepsetError,
     PlatformFailed,
     PlatformTimeout,
     PlatformUnreachable,
     UnexpectedAnswer,
 )
-from coatcheck.toolsets.deepset.client.models import (
-    PipelineTrace,
-    SearchEvent,
-    SearchHistoryEntry,
-    SearchResult,
-)
-from coatcheck.toolsets.deepset.client.pagination import Page, all_items, page_of
+from coatcheck.toolsets.deepset.client.models import PipelineTrace, SearchEvent, SearchHistoryEntry, SearchResult
 
 SortField = Literal["created_at", "query", "duration", "feedbacks/score"]
 SortOrder = Literal["ASC", "DESC"]
 
-_RESULT: TypeAdapter[SearchResult] = TypeAdapter(SearchResult)
-_EVENT: TypeAdapter[SearchEvent] = TypeAdapter(SearchEvent)
 
-
-@dataclass(frozen=True, slots=True)
-class SearchesApi:
-    """Searches in one workspace.
-
-    Attributes:
-        connection: Sends the requests.
-        workspace: The workspace's name.
-    """
-
-    connection: ApiConnection
-    workspace: str
-
-    def _path(self, *parts: str) -> tuple[str, ...]:
-        return ("v1", "workspaces", self.workspace, *parts)
+class SearchesApi(WorkspaceApi):
+    """Searches in one workspace."""
 
     async def search(
         self,
@@ -60,7 +39,8 @@ class SearchesApi:
         view_prompts: bool = False,
     ) -> SearchResult:
         """Search with a deployed pipeline."""
-        body = {"queries": [query], **_options(params, filters, debug=debug, view_prompts=view_prompts)}
+        options = given(params=params, filters=filters, debug=debug, view_prompts=view_prompts)
+        body = {"queries": [query], **options}
         path = self._path("pipelines", pipeline, "search")
         answer = await self.connection.post(*path, body=body, kind="search", repeatable=True)
         return _search_result(answer)
@@ -83,7 +63,7 @@ class SearchesApi:
             PlatformFailed: The platform reports an error during the stream.
             PlatformTimeout: The whole search exceeds the timeout of searches.
         """
-        options = _options(params, filters, debug=debug, view_prompts=view_prompts)
+        options = given(params=params, filters=filters, debug=debug, view_prompts=view_prompts)
         body = {"query": query, "include_result": True, **options}
         path = self._path("pipelines", pipeline, "search-stream")
         ends = anyio.current_time() + self.connection.timeouts.search
@@ -115,10 +95,9 @@ class SearchesApi:
             field: The field to sort by.
             order: The sort order.
         """
-        query: Query = {"limit": limit, "field": field, "order": order, "after": after, "filter": query_filter}
+        query = {"limit": limit, "field": field, "order": order, "after": after, "filter": query_filter}
         path = ("search_history",) if pipeline is None else ("pipelines", pipeline, "search_history_archive")
-        answer = await self.connection.get(*self._path(*path), query=query)
-        return page_of(SearchHistoryEntry, answer, "time")
+        return await self._page(SearchHistoryEntry, "time", *self._path(*path), **query)
 
     def iterate_history(self, *, pipeline: str | None = None, page_size: int = 50) -> AsyncIterator[SearchHistoryEntry]:
         """Return the whole search history, page by page."""
@@ -135,9 +114,8 @@ class SearchesApi:
         order: SortOrder | None = None,
     ) -> Page[PipelineTrace]:
         """Return a page of a pipeline's runs with their traces."""
-        query: Query = {"limit": limit, "field": field, "order": order, "after": after, "filter": query_filter}
-        answer = await self.connection.get(*await self._traces_path(pipeline, "traces"), query=query)
-        return page_of(PipelineTrace, answer, "created_at")
+        query = {"limit": limit, "field": field, "order": order, "after": after, "filter": query_filter}
+        return await self._page(PipelineTrace, "created_at", *await self._traces_path(pipeline, "traces"), **query)
 
     async def trace(self, pipeline: str, query_id: str) -> Any:
         """Return the whole trace of one run."""
@@ -157,50 +135,16 @@ class SearchesApi:
         found: dict[str, str] = {}
 
         async def look_up(field: str, *path: str) -> None:
-            answer = await self.connection.get(*path)
-            found[field] = id_in(answer, field)
+            found[field] = await self._id(field, *path)
 
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(look_up, "workspace_id", *self._path())
-                tasks.start_soon(look_up, "pipeline_id", *self._path("pipelines", pipeline))
-        except* Exception as group:  # noqa: BLE001 - the first failure says enough, and it is ours
-            raise first_of(group) from None
-        return (
-            *("v2", "workspaces", found["workspace_id"], "pipelines", found["pipeline_id"], "search_history"),
-            *parts,
-        )
-
-
-def id_in(answer: Any, field: str) -> str:
-    """Return the id in a workspace or a pipeline.
-
-    Raises:
-        UnexpectedAnswer: There is none.
-    """
-    found = answer.get(field) if isinstance(answer, Mapping) else None
-    if not isinstance(found, str):
-        raise UnexpectedAnswer(f"The platform's answer has no {field}")
-    return found
-
-
-def first_of(group: BaseExceptionGroup[Any]) -> BaseException:
-    """Return the first failure of a task group."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _options(
-    params: Mapping[str, Any] | None, filters: Mapping[str, Any] | None, *, debug: bool, view_prompts: bool
-) -> dict[str, Any]:
-    options: dict[str, Any] = {"debug": debug, "view_prompts": view_prompts}
-    if params is not None:
-        options["params"] = dict(params)
-    if filters is not None:
-        options["filters"] = dict(filters)
-    return options
+                tasks.start_soon(look_up, "workspace_id")
+                tasks.start_soon(look_up, "pipeline_id", "pipelines", pipeline)
+        except* DeepsetError as group:
+            raise group.exceptions[0] from None  # the first failure says enough
+        workspace, pipeline = found["workspace_id"], found["pipeline_id"]
+        return ("v2", "workspaces", workspace, "pipelines", pipeline, "search_history", *parts)
 
 
 def _search_result(answer: Any) -> SearchResult:
@@ -209,8 +153,7 @@ def _search_result(answer: Any) -> SearchResult:
         outer = {key: value for key, value in answer.items() if key != "results"}
         first = answer["results"][0]
         answer = {**outer, **first} if isinstance(first, Mapping) else answer
-    result: SearchResult = validated(_RESULT, answer, "a search result")
-    return result
+    return validated(SearchResult, answer)
 
 
 async def _lines(response: httpx2.Response, ends: float, most: int) -> AsyncGenerator[bytes, None]:
@@ -247,12 +190,12 @@ def _event(line: bytes) -> SearchEvent | None:
     if text in {b"", b"[DONE]"}:
         return None
     try:
-        given = from_json(text)
+        sent = from_json(text)
     except ValueError:
         raise UnexpectedAnswer("The platform streamed a line that is no JSON") from None
-    if isinstance(given, Mapping) and isinstance(given.get("result"), Mapping):
-        given = {**given, "result": _search_result(given["result"])}
-    event: SearchEvent = validated(_EVENT, given, "a streamed search")
+    if isinstance(sent, Mapping) and isinstance(sent.get("result"), Mapping):
+        sent = {**sent, "result": _search_result(sent["result"])}
+    event = validated(SearchEvent, sent)
     if event.type == "error" or event.error:
         raise PlatformFailed(f"The search failed: {excerpt(str(event.error or 'no reason given'), MESSAGE_CHARACTERS)}")
     return event

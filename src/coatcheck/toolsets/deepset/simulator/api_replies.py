@@ -1,12 +1,28 @@
-"""How the simulator answers: errors in the API's form, pages of lists, parts of requests."""
+"""How the simulator answers: routes, errors in the API's form, pages of lists, parts of requests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 from starlette.requests import Request
 
 MAX_LIMIT = 1000
+
+Handler = Callable[[Any, Request], Awaitable[Any]]
+"""Returns the answer to a request, given the state of the platform."""
+
+Routes = list[tuple[str, str, Handler]]
+"""Method, path, handler."""
+
+
+def route(routes: Routes, method: str, path: str) -> Callable[[Handler], Handler]:
+    """Add a handler to the routes of its module."""
+
+    def add(handler: Handler) -> Handler:
+        routes.append((method, path, handler))
+        return handler
+
+    return add
 
 
 class ApiFault(Exception):

@@ -7,7 +7,6 @@ A rule is written as words of ``key=value``:
     drop=true path=*/logs
 """
 
-import asyncio
 import shlex
 import threading
 from collections.abc import Iterable
@@ -15,7 +14,7 @@ from fnmatch import fnmatchcase
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from coatcheck.errors import SettingsError, excerpt
+from coatcheck.errors import SettingsError, excerpt, field_faults
 
 
 class FaultRule(BaseModel):
@@ -64,9 +63,8 @@ class FaultRule(BaseModel):
         try:
             return cls.model_validate({key: value for key, _, value in pairs})
         except ValidationError as error:
-            fault = error.errors(include_input=False, include_url=False)[0]
-            name = ".".join(map(str, fault["loc"]))
-            raise SettingsError(f"The fault {excerpt(text)} cannot be read: {name}: {fault['msg']}. {_HOW}") from None
+            name, fault = field_faults(error)[0]
+            raise SettingsError(f"The fault {excerpt(text)} cannot be read: {name}: {fault}. {_HOW}") from None
 
 
 _HOW = f"It has words of key=value, with these keys: {', '.join(FaultRule.model_fields)}."
@@ -111,9 +109,3 @@ class FaultRules:
                 if seen[0] % rule.every == 0:
                     return rule
         return None
-
-
-async def wait(rule: FaultRule) -> None:
-    """Wait as long as a rule says."""
-    if rule.delay:
-        await asyncio.sleep(rule.delay)

@@ -4,22 +4,33 @@ from typing import Any
 
 from starlette.requests import Request
 
-from coatcheck.toolsets.deepset.simulator.api_replies import ApiFault, json_body, not_found, page, part, required
+from coatcheck.toolsets.deepset.simulator.api_replies import (
+    ApiFault,
+    Routes,
+    json_body,
+    not_found,
+    page,
+    part,
+    required,
+    route,
+)
 from coatcheck.toolsets.deepset.simulator.component_catalog import component_types
 from coatcheck.toolsets.deepset.simulator.odata_filters import filtered
 from coatcheck.toolsets.deepset.simulator.platform_state import PlatformState
 from coatcheck.toolsets.deepset.simulator.sample_data import new_index
 from coatcheck.toolsets.deepset.simulator.yaml_validation import check_configuration
 
+ROUTES: Routes = []
 
-async def list_indexes(state: PlatformState, request: Request) -> Any:
-    """GET indexes."""
+
+@route(ROUTES, "GET", "/v1/workspaces/{ws}/indexes")
+async def _list_indexes(state: PlatformState, request: Request) -> Any:
     indexes = list(state.workspace(part(request, "ws")).indexes.values())
     return page(request, indexes, "pipeline_index_id", "before")
 
 
-async def create_index(state: PlatformState, request: Request) -> Any:
-    """POST indexes."""
+@route(ROUTES, "POST", "/v1/workspaces/{ws}/indexes")
+async def _create_index(state: PlatformState, request: Request) -> Any:
     workspace = state.workspace(part(request, "ws"))
     body = await json_body(request)
     name, config_yaml = required(body, "name", "config_yaml")
@@ -31,13 +42,13 @@ async def create_index(state: PlatformState, request: Request) -> Any:
     return index
 
 
-async def get_index(state: PlatformState, request: Request) -> Any:
-    """GET one index."""
+@route(ROUTES, "GET", "/v1/workspaces/{ws}/indexes/{name}")
+async def _get_index(state: PlatformState, request: Request) -> Any:
     return state.workspace(part(request, "ws")).index(part(request, "name"))
 
 
-async def patch_index(state: PlatformState, request: Request) -> Any:
-    """PATCH an index."""
+@route(ROUTES, "PATCH", "/v1/workspaces/{ws}/indexes/{name}")
+async def _patch_index(state: PlatformState, request: Request) -> Any:
     workspace = state.workspace(part(request, "ws"))
     index = workspace.index(part(request, "name"))
     body = await json_body(request)
@@ -55,22 +66,22 @@ async def patch_index(state: PlatformState, request: Request) -> Any:
     return index
 
 
-async def delete_index(state: PlatformState, request: Request) -> Any:
-    """DELETE an index."""
+@route(ROUTES, "DELETE", "/v1/workspaces/{ws}/indexes/{name}")
+async def _delete_index(state: PlatformState, request: Request) -> Any:
     workspace = state.workspace(part(request, "ws"))
     del workspace.indexes[workspace.index(part(request, "name"))["name"]]
 
 
-async def deploy_index(state: PlatformState, request: Request) -> Any:
-    """POST deploy."""
+@route(ROUTES, "POST", "/v1/workspaces/{ws}/indexes/{name}/deploy")
+async def _deploy_index(state: PlatformState, request: Request) -> Any:
     index = state.workspace(part(request, "ws")).index(part(request, "name"))
     check_configuration(index["config_yaml"], "indexing", component_types())
     index["desired_status"] = "DEPLOYED"
     return {"status": "DEPLOYED"}
 
 
-async def list_templates(state: PlatformState, request: Request) -> Any:
-    """GET pipeline_templates, which do not page."""
+@route(ROUTES, "GET", "/v1/workspaces/{ws}/pipeline_templates")
+async def _list_templates(state: PlatformState, request: Request) -> Any:
     templates = list(state.workspace(part(request, "ws")).templates.values())
     templates = filtered(templates, request.query_params.get("filter"))
     if request.query_params.get("order", "DESC") == "ASC":
@@ -78,22 +89,10 @@ async def list_templates(state: PlatformState, request: Request) -> Any:
     return page(request, templates, None)
 
 
-async def get_template(state: PlatformState, request: Request) -> Any:
-    """GET one template."""
+@route(ROUTES, "GET", "/v1/workspaces/{ws}/pipeline_templates/{name}")
+async def _get_template(state: PlatformState, request: Request) -> Any:
     name = part(request, "name")
     found = state.workspace(part(request, "ws")).templates.get(name)
     if found is None:
         raise not_found("Template", name)
     return found
-
-
-ROUTES = [
-    ("GET", "/v1/workspaces/{ws}/indexes", list_indexes),
-    ("POST", "/v1/workspaces/{ws}/indexes", create_index),
-    ("GET", "/v1/workspaces/{ws}/indexes/{name}", get_index),
-    ("PATCH", "/v1/workspaces/{ws}/indexes/{name}", patch_index),
-    ("DELETE", "/v1/workspaces/{ws}/indexes/{name}", delete_index),
-    ("POST", "/v1/workspaces/{ws}/indexes/{name}/deploy", deploy_index),
-    ("GET", "/v1/workspaces/{ws}/pipeline_templates", list_templates),
-    ("GET", "/v1/workspaces/{ws}/pipeline_templates/{name}", get_template),
-]

@@ -8,45 +8,50 @@ from starlette.responses import PlainTextResponse
 
 from coatcheck.toolsets.deepset.simulator.api_replies import (
     ApiFault,
+    Routes,
     json_body,
     not_found,
     number,
     page,
     part,
     required,
+    route,
 )
 from coatcheck.toolsets.deepset.simulator.component_catalog import component_schemas, component_sockets, component_types
 from coatcheck.toolsets.deepset.simulator.platform_state import PlatformState, Record
 from coatcheck.toolsets.deepset.simulator.sample_data import DOCS_PIPELINE, DOCS_WORKSPACE
 
+ROUTES: Routes = []
+
 SHARE_ID = "8f14e45f-ceea-467f-a0e6-0d5f1c2a7b90"
 
 
-async def list_workspaces(state: PlatformState, request: Request) -> Any:
-    """GET workspaces."""
+@route(ROUTES, "GET", "/v1/workspaces")
+async def _list_workspaces(state: PlatformState, request: Request) -> Any:
     del request
     return [workspace.record for workspace in state.workspaces.values()]
 
 
-async def create_workspace(state: PlatformState, request: Request) -> Any:
-    """POST workspaces."""
+@route(ROUTES, "POST", "/v1/workspaces")
+async def _create_workspace(state: PlatformState, request: Request) -> Any:
     (name,) = required(await json_body(request), "name")
     return state.add_workspace(name).record
 
 
-async def get_workspace(state: PlatformState, request: Request) -> Any:
-    """GET one workspace."""
+@route(ROUTES, "GET", "/v1/workspaces/{ws}")
+async def _get_workspace(state: PlatformState, request: Request) -> Any:
     return state.workspace(part(request, "ws")).record
 
 
-async def delete_workspace(state: PlatformState, request: Request) -> Any:
-    """DELETE a workspace."""
+@route(ROUTES, "DELETE", "/v1/workspaces/{ws}")
+async def _delete_workspace(state: PlatformState, request: Request) -> Any:
     state.workspace(part(request, "ws"))
     del state.workspaces[part(request, "ws")]
 
 
-async def get_user(state: PlatformState, request: Request) -> Any:
-    """GET a user, or the one to whom the key belongs."""
+@route(ROUTES, "GET", "/v1/users/{user_id}")
+async def _get_user(state: PlatformState, request: Request) -> Any:
+    """Return a user, or the one to whom the key belongs."""
     user_id = part(request, "user_id")
     if user_id == "me":
         return request.state.user
@@ -67,37 +72,37 @@ def _secret(state: PlatformState, request: Request) -> Record:
     raise not_found("Secret", secret_id)
 
 
-async def list_secrets(state: PlatformState, request: Request) -> Any:
-    """GET secrets."""
+@route(ROUTES, "GET", "/v2/secrets")
+async def _list_secrets(state: PlatformState, request: Request) -> Any:
     return page(request, [_public(secret) for secret in state.secrets], "secret_id", "before")
 
 
-async def create_secret(state: PlatformState, request: Request) -> Any:
-    """POST secrets."""
+@route(ROUTES, "POST", "/v2/secrets")
+async def _create_secret(state: PlatformState, request: Request) -> Any:
     name, value = required(await json_body(request), "name", "secret")
     if any(secret["name"] == name for secret in state.secrets):
         raise ApiFault(409, f"Secret '{name}' exists already.")
     state.secrets.insert(0, {"name": name, "secret_id": str(uuid.uuid4()), "secret": value})
 
 
-async def get_secret(state: PlatformState, request: Request) -> Any:
-    """GET one secret."""
+@route(ROUTES, "GET", "/v2/secrets/{id}")
+async def _get_secret(state: PlatformState, request: Request) -> Any:
     return _public(_secret(state, request))
 
 
-async def delete_secret(state: PlatformState, request: Request) -> Any:
-    """DELETE a secret."""
+@route(ROUTES, "DELETE", "/v2/secrets/{id}")
+async def _delete_secret(state: PlatformState, request: Request) -> Any:
     state.secrets.remove(_secret(state, request))
 
 
-async def list_integrations(state: PlatformState, request: Request) -> Any:
-    """GET model_registry_tokens."""
+@route(ROUTES, "GET", "/v1/model_registry_tokens")
+async def _list_integrations(state: PlatformState, request: Request) -> Any:
     del request
     return state.integrations
 
 
-async def get_integration(state: PlatformState, request: Request) -> Any:
-    """GET the integration with a provider."""
+@route(ROUTES, "GET", "/v1/model_registry_tokens/{provider}")
+async def _get_integration(state: PlatformState, request: Request) -> Any:
     provider = part(request, "provider")
     for integration in state.integrations:
         if integration["provider"] == provider:
@@ -105,8 +110,8 @@ async def get_integration(state: PlatformState, request: Request) -> Any:
     raise not_found("Integration", provider)
 
 
-async def list_models(state: PlatformState, request: Request) -> Any:
-    """GET models, by page number."""
+@route(ROUTES, "GET", "/v2/workspaces/{ws_id}/models")
+async def _list_models(state: PlatformState, request: Request) -> Any:
     state.workspace_by_id(part(request, "ws_id"))
     models = state.models
     connected = request.query_params.get("connected")
@@ -117,14 +122,14 @@ async def list_models(state: PlatformState, request: Request) -> Any:
     return {"data": models[begin : begin + limit], "has_more": begin + limit < len(models), "total": len(models)}
 
 
-async def get_components(state: PlatformState, request: Request) -> Any:
-    """GET the schema of all components."""
+@route(ROUTES, "GET", "/v1/haystack/components")
+async def _get_components(state: PlatformState, request: Request) -> Any:
     del state, request
     return component_schemas()
 
 
-async def get_sockets(state: PlatformState, request: Request) -> Any:
-    """GET inputs and outputs of components."""
+@route(ROUTES, "GET", "/v1/haystack/components/input-output")
+async def _get_sockets(state: PlatformState, request: Request) -> Any:
     del state
     if request.query_params.get("domain") != "deepset-cloud":
         raise ApiFault(400, "domain must be deepset-cloud.")
@@ -132,8 +137,9 @@ async def get_sockets(state: PlatformState, request: Request) -> Any:
     return [sockets for name in names if (sockets := component_sockets(name)) is not None]
 
 
-async def run_component(state: PlatformState, request: Request) -> Any:
-    """POST run, with or without a workspace."""
+@route(ROUTES, "POST", "/v1/haystack/components/run")
+@route(ROUTES, "POST", "/v1/workspaces/{ws}/haystack/components/run")
+async def _run_component(state: PlatformState, request: Request) -> Any:
     if "ws" in request.path_params:
         state.workspace(part(request, "ws"))
     body = await json_body(request)
@@ -150,13 +156,13 @@ async def run_component(state: PlatformState, request: Request) -> Any:
     return {"output": {each: given.get(each, f"{each} of {name}") for each in outputs}, "input": given}
 
 
-async def list_custom_components(state: PlatformState, request: Request) -> Any:
-    """GET custom_components."""
+@route(ROUTES, "GET", "/v2/custom_components")
+async def _list_custom_components(state: PlatformState, request: Request) -> Any:
     return page(request, state.custom_components, "custom_component_id", "before")
 
 
-async def custom_component_logs(state: PlatformState, request: Request) -> Any:
-    """GET the log of the latest installation, a text."""
+@route(ROUTES, "GET", "/v2/custom_components/logs")
+async def _custom_component_logs(state: PlatformState, request: Request) -> Any:
     del request
     latest = state.custom_components[0]
     return PlainTextResponse("\n".join(f"[{entry['level']}] {entry['msg']}" for entry in latest["logs"]))
@@ -169,41 +175,17 @@ def _share(state: PlatformState, request: Request) -> None:
         raise ApiFault(403, "Only the share token reads a shared prototype.")
 
 
-async def get_share(state: PlatformState, request: Request) -> Any:
-    """GET a shared prototype."""
+@route(ROUTES, "GET", "/v1/workspaces/{ws}/shared_prototypes/{id}")
+async def _get_share(state: PlatformState, request: Request) -> Any:
     _share(state, request)
     if part(request, "id") != SHARE_ID:
         raise not_found("Shared prototype", part(request, "id"))
     return {"shared_prototype_id": SHARE_ID, "pipeline_names": [DOCS_PIPELINE], "login_required": False}
 
 
-async def create_share_user(state: PlatformState, request: Request) -> Any:
-    """POST a user of a shared prototype."""
+@route(ROUTES, "POST", "/v1/workspaces/{ws}/shared_prototype_users")
+async def _create_share_user(state: PlatformState, request: Request) -> Any:
     _share(state, request)
     token = f"user_{uuid.uuid4()}"
     state.share_user_tokens.add(token)
     return {"user_token": token}
-
-
-ROUTES = [
-    ("GET", "/v1/workspaces", list_workspaces),
-    ("POST", "/v1/workspaces", create_workspace),
-    ("GET", "/v1/workspaces/{ws}", get_workspace),
-    ("DELETE", "/v1/workspaces/{ws}", delete_workspace),
-    ("GET", "/v1/users/{user_id}", get_user),
-    ("GET", "/v2/secrets", list_secrets),
-    ("POST", "/v2/secrets", create_secret),
-    ("GET", "/v2/secrets/{id}", get_secret),
-    ("DELETE", "/v2/secrets/{id}", delete_secret),
-    ("GET", "/v1/model_registry_tokens", list_integrations),
-    ("GET", "/v1/model_registry_tokens/{provider}", get_integration),
-    ("GET", "/v2/workspaces/{ws_id}/models", list_models),
-    ("GET", "/v1/haystack/components", get_components),
-    ("GET", "/v1/haystack/components/input-output", get_sockets),
-    ("POST", "/v1/haystack/components/run", run_component),
-    ("POST", "/v1/workspaces/{ws}/haystack/components/run", run_component),
-    ("GET", "/v2/custom_components", list_custom_components),
-    ("GET", "/v2/custom_components/logs", custom_component_logs),
-    ("GET", "/v1/workspaces/{ws}/shared_prototypes/{id}", get_share),
-    ("POST", "/v1/workspaces/{ws}/shared_prototype_users", create_share_user),
-]

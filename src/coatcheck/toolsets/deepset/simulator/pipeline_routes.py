@@ -4,11 +4,13 @@ from typing import Any
 
 from starlette.requests import Request
 
-from coatcheck.toolsets.deepset.simulator.api_replies import ApiFault, json_body, page, part, required
+from coatcheck.toolsets.deepset.simulator.api_replies import ApiFault, Routes, json_body, page, part, required, route
 from coatcheck.toolsets.deepset.simulator.component_catalog import component_types
 from coatcheck.toolsets.deepset.simulator.odata_filters import filtered
 from coatcheck.toolsets.deepset.simulator.platform_state import PlatformState, Record, SimulatedPipeline, now
 from coatcheck.toolsets.deepset.simulator.yaml_validation import check_configuration, secrets_named_in
+
+ROUTES: Routes = []
 
 
 def _pipeline(state: PlatformState, request: Request) -> SimulatedPipeline:
@@ -22,8 +24,8 @@ def _user(request: Request) -> Record:
     return user
 
 
-async def validate(state: PlatformState, request: Request) -> Any:
-    """POST pipeline_validations."""
+@route(ROUTES, "POST", "/v1/workspaces/{ws}/pipeline_validations")
+async def _validate(state: PlatformState, request: Request) -> Any:
     state.workspace(part(request, "ws"))
     body = await json_body(request)
     field = "indexing_yaml" if "indexing_yaml" in body else "query_yaml"
@@ -32,16 +34,17 @@ async def validate(state: PlatformState, request: Request) -> Any:
     return {"valid": True}
 
 
-async def list_pipelines(state: PlatformState, request: Request) -> Any:
-    """GET pipelines."""
+@route(ROUTES, "GET", "/v1/workspaces/{ws}/pipelines")
+async def _list_pipelines(state: PlatformState, request: Request) -> Any:
     pipelines = list(state.workspace(part(request, "ws")).pipelines.values())
     for pipeline in pipelines:
         state.settle(pipeline)
     return page(request, [pipeline.record for pipeline in pipelines], "pipeline_id", "before")
 
 
-async def create_pipeline(state: PlatformState, request: Request) -> Any:
-    """POST pipelines; an invalid configuration is kept, as the platform keeps it."""
+@route(ROUTES, "POST", "/v1/workspaces/{ws}/pipelines")
+async def _create_pipeline(state: PlatformState, request: Request) -> Any:
+    """Create a pipeline; an invalid configuration is kept, as the platform keeps it."""
     workspace = state.workspace(part(request, "ws"))
     name, text = required(await json_body(request), "name", "query_yaml")
     pipeline = state.new_pipeline(workspace, name, _user(request))
@@ -49,27 +52,27 @@ async def create_pipeline(state: PlatformState, request: Request) -> Any:
     return {"name": name, "pipeline_id": pipeline.record["pipeline_id"]}
 
 
-async def get_pipeline(state: PlatformState, request: Request) -> Any:
-    """GET one pipeline."""
+@route(ROUTES, "GET", "/v1/workspaces/{ws}/pipelines/{name}")
+async def _get_pipeline(state: PlatformState, request: Request) -> Any:
     return _pipeline(state, request).record
 
 
-async def delete_pipeline(state: PlatformState, request: Request) -> Any:
-    """DELETE a pipeline."""
+@route(ROUTES, "DELETE", "/v1/workspaces/{ws}/pipelines/{name}")
+async def _delete_pipeline(state: PlatformState, request: Request) -> Any:
     _pipeline(state, request)
     del state.workspace(part(request, "ws")).pipelines[part(request, "name")]
 
 
-async def list_versions(state: PlatformState, request: Request) -> Any:
-    """GET versions."""
+@route(ROUTES, "GET", "/v1/workspaces/{ws}/pipelines/{name}/versions")
+async def _list_versions(state: PlatformState, request: Request) -> Any:
     versions = _pipeline(state, request).versions
     if request.query_params.get("order", "DESC") == "ASC":
         versions = versions[::-1]
     return page(request, versions, "version_id")
 
 
-async def create_version(state: PlatformState, request: Request) -> Any:
-    """POST versions."""
+@route(ROUTES, "POST", "/v1/workspaces/{ws}/pipelines/{name}/versions")
+async def _create_version(state: PlatformState, request: Request) -> Any:
     pipeline = _pipeline(state, request)
     body = await json_body(request)
     (text,) = required(body, "config_yaml")
@@ -77,13 +80,13 @@ async def create_version(state: PlatformState, request: Request) -> Any:
     return state.new_version(pipeline, text, _user(request), is_draft=draft, description=body.get("description"))
 
 
-async def get_version(state: PlatformState, request: Request) -> Any:
-    """GET one version."""
+@route(ROUTES, "GET", "/v1/workspaces/{ws}/pipelines/{name}/versions/{id}")
+async def _get_version(state: PlatformState, request: Request) -> Any:
     return _pipeline(state, request).version(part(request, "id"))
 
 
-async def patch_version(state: PlatformState, request: Request) -> Any:
-    """PATCH a version."""
+@route(ROUTES, "PATCH", "/v1/workspaces/{ws}/pipelines/{name}/versions/{id}")
+async def _patch_version(state: PlatformState, request: Request) -> Any:
     version = _pipeline(state, request).version(part(request, "id"))
     body = await json_body(request)
     unknown = body.keys() - {"config_yaml", "is_draft", "description"}
@@ -93,16 +96,17 @@ async def patch_version(state: PlatformState, request: Request) -> Any:
     return version
 
 
-async def restore_version(state: PlatformState, request: Request) -> Any:
-    """POST restore."""
+@route(ROUTES, "POST", "/v1/workspaces/{ws}/pipelines/{name}/versions/{id}/restore")
+async def _restore_version(state: PlatformState, request: Request) -> Any:
     pipeline = _pipeline(state, request)
     version = pipeline.version(part(request, "id"))
     description = f"Restored from version {version['version_number']}"
     return state.new_version(pipeline, version["config_yaml"], _user(request), is_draft=True, description=description)
 
 
-async def deploy_pipeline(state: PlatformState, request: Request) -> Any:
-    """POST deploy: the configuration is checked at once, its secrets when it starts."""
+@route(ROUTES, "POST", "/v1/workspaces/{ws}/pipelines/{name}/deploy")
+async def _deploy_pipeline(state: PlatformState, request: Request) -> Any:
+    """Deploy a pipeline: the configuration is checked at once, its secrets when it starts."""
     pipeline = _pipeline(state, request)
     version_id = (await json_body(request)).get("pipeline_version_id") or pipeline.versions[0]["version_id"]
     version = pipeline.version(version_id)
@@ -115,23 +119,7 @@ async def deploy_pipeline(state: PlatformState, request: Request) -> Any:
     return {"status": "DEPLOYMENT_IN_PROGRESS"}
 
 
-async def list_logs(state: PlatformState, request: Request) -> Any:
-    """GET logs."""
+@route(ROUTES, "GET", "/v1/workspaces/{ws}/pipelines/{name}/logs")
+async def _list_logs(state: PlatformState, request: Request) -> Any:
     logs = filtered(_pipeline(state, request).logs, request.query_params.get("filter"))
     return page(request, logs, "logged_at")
-
-
-ROUTES = [
-    ("POST", "/v1/workspaces/{ws}/pipeline_validations", validate),
-    ("GET", "/v1/workspaces/{ws}/pipelines", list_pipelines),
-    ("POST", "/v1/workspaces/{ws}/pipelines", create_pipeline),
-    ("GET", "/v1/workspaces/{ws}/pipelines/{name}", get_pipeline),
-    ("DELETE", "/v1/workspaces/{ws}/pipelines/{name}", delete_pipeline),
-    ("GET", "/v1/workspaces/{ws}/pipelines/{name}/versions", list_versions),
-    ("POST", "/v1/workspaces/{ws}/pipelines/{name}/versions", create_version),
-    ("GET", "/v1/workspaces/{ws}/pipelines/{name}/versions/{id}", get_version),
-    ("PATCH", "/v1/workspaces/{ws}/pipelines/{name}/versions/{id}", patch_version),
-    ("POST", "/v1/workspaces/{ws}/pipelines/{name}/versions/{id}/restore", restore_version),
-    ("POST", "/v1/workspaces/{ws}/pipelines/{name}/deploy", deploy_pipeline),
-    ("GET", "/v1/workspaces/{ws}/pipelines/{name}/logs", list_logs),
-]

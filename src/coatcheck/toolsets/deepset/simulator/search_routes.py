@@ -9,7 +9,16 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from coatcheck.toolsets.deepset.simulator.api_replies import ApiFault, json_body, not_found, page, part, required
+from coatcheck.toolsets.deepset.simulator.api_replies import (
+    ApiFault,
+    Routes,
+    json_body,
+    not_found,
+    page,
+    part,
+    required,
+    route,
+)
 from coatcheck.toolsets.deepset.simulator.component_catalog import component_types
 from coatcheck.toolsets.deepset.simulator.odata_filters import filtered
 from coatcheck.toolsets.deepset.simulator.platform_state import (
@@ -21,6 +30,9 @@ from coatcheck.toolsets.deepset.simulator.platform_state import (
 )
 from coatcheck.toolsets.deepset.simulator.sample_data import search_entry, trace_of
 from coatcheck.toolsets.deepset.simulator.yaml_validation import check_configuration
+
+ROUTES: Routes = []
+_TRACES = "/v2/workspaces/{ws_id}/pipelines/{pipeline_id}/search_history"
 
 DOCUMENTS_FOUND = 10
 _WORD = re.compile(r"\w{3,}")
@@ -37,8 +49,8 @@ def _deployed(state: PlatformState, request: Request) -> tuple[SimulatedWorkspac
     return workspace, pipeline
 
 
-async def search(state: PlatformState, request: Request) -> Any:
-    """POST search."""
+@route(ROUTES, "POST", "/v1/workspaces/{ws}/pipelines/{name}/search")
+async def _search(state: PlatformState, request: Request) -> Any:
     workspace, pipeline = _deployed(state, request)
     body = await json_body(request)
     queries = body.get("queries")
@@ -48,8 +60,8 @@ async def search(state: PlatformState, request: Request) -> Any:
     return {"query_id": results[0]["query_id"], "results": results}
 
 
-async def search_stream(state: PlatformState, request: Request) -> Any:
-    """POST search-stream."""
+@route(ROUTES, "POST", "/v1/workspaces/{ws}/pipelines/{name}/search-stream")
+async def _search_stream(state: PlatformState, request: Request) -> Any:
     workspace, pipeline = _deployed(state, request)
     body = await json_body(request)
     (query,) = required(body, "query")
@@ -133,14 +145,14 @@ def _sorted(request: Request, entries: list[Record], fields: Mapping[str, str]) 
     )
 
 
-async def workspace_history(state: PlatformState, request: Request) -> Any:
-    """GET search_history."""
+@route(ROUTES, "GET", "/v1/workspaces/{ws}/search_history")
+async def _workspace_history(state: PlatformState, request: Request) -> Any:
     history = filtered(state.workspace(part(request, "ws")).history, request.query_params.get("filter"))
     return page(request, _sorted(request, history, _SORT_FIELDS), "time")
 
 
-async def pipeline_history(state: PlatformState, request: Request) -> Any:
-    """GET search_history_archive of a pipeline."""
+@route(ROUTES, "GET", "/v1/workspaces/{ws}/pipelines/{name}/search_history_archive")
+async def _pipeline_history(state: PlatformState, request: Request) -> Any:
     workspace = state.workspace(part(request, "ws"))
     name = workspace.pipeline(part(request, "name")).record["name"]
     own = [entry for entry in workspace.history if entry["pipeline_name"] == name]
@@ -164,20 +176,20 @@ def _trace(state: PlatformState, request: Request) -> Record:
     raise not_found("Trace", query_id)
 
 
-async def list_traces(state: PlatformState, request: Request) -> Any:
-    """GET traces."""
+@route(ROUTES, "GET", _TRACES + "/traces")
+async def _list_traces(state: PlatformState, request: Request) -> Any:
     traces = filtered(_traces(state, request), request.query_params.get("filter"))
     fields = {"created_at": "created_at", "query": "query", "duration": "duration_s", "feedbacks/score": "query_id"}
     return page(request, _sorted(request, traces, fields), "created_at")
 
 
-async def export_trace(state: PlatformState, request: Request) -> Any:
-    """GET trace/export."""
+@route(ROUTES, "GET", _TRACES + "/{query_id}/trace/export")
+async def _export_trace(state: PlatformState, request: Request) -> Any:
     return _trace(state, request)
 
 
-async def span_tags(state: PlatformState, request: Request) -> Any:
-    """GET trace/tags of a span."""
+@route(ROUTES, "GET", _TRACES + "/{query_id}/trace/tags/{span_id}")
+async def _span_tags(state: PlatformState, request: Request) -> Any:
     span_id = part(request, "span_id")
     for span in _trace(state, request)["haystack_trace"]["traces"]:
         if span["span_id"] == span_id:
@@ -185,13 +197,13 @@ async def span_tags(state: PlatformState, request: Request) -> Any:
     raise not_found("Span", span_id)
 
 
-async def trace_logs(state: PlatformState, request: Request) -> Any:
-    """GET trace/logs."""
+@route(ROUTES, "GET", _TRACES + "/{query_id}/trace/logs")
+async def _trace_logs(state: PlatformState, request: Request) -> Any:
     return {"logs": _trace(state, request)["haystack_trace"]["logs"]}
 
 
-async def debug_pipeline(state: PlatformState, request: Request) -> Any:
-    """POST haystack/pipelines/debug."""
+@route(ROUTES, "POST", "/v1/workspaces/{ws}/haystack/pipelines/debug")
+async def _debug_pipeline(state: PlatformState, request: Request) -> Any:
     state.workspace(part(request, "ws"))
     body = await json_body(request)
     (text,) = required(body, "pipeline_config")
@@ -214,18 +226,3 @@ async def debug_pipeline(state: PlatformState, request: Request) -> Any:
         "stopped_at": None,
         "trace": [{"component": component, "duration_ms": 12.5} for component in components],
     }
-
-
-_TRACES = "/v2/workspaces/{ws_id}/pipelines/{pipeline_id}/search_history"
-
-ROUTES = [
-    ("POST", "/v1/workspaces/{ws}/pipelines/{name}/search", search),
-    ("POST", "/v1/workspaces/{ws}/pipelines/{name}/search-stream", search_stream),
-    ("GET", "/v1/workspaces/{ws}/search_history", workspace_history),
-    ("GET", "/v1/workspaces/{ws}/pipelines/{name}/search_history_archive", pipeline_history),
-    ("GET", _TRACES + "/traces", list_traces),
-    ("GET", _TRACES + "/{query_id}/trace/export", export_trace),
-    ("GET", _TRACES + "/{query_id}/trace/tags/{span_id}", span_tags),
-    ("GET", _TRACES + "/{query_id}/trace/logs", trace_logs),
-    ("POST", "/v1/workspaces/{ws}/haystack/pipelines/debug", debug_pipeline),
-]

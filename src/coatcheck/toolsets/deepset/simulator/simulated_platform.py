@@ -1,5 +1,6 @@
 """The simulated platform as an ASGI application: keys, rate limits, faults, and a record of requests."""
 
+import asyncio
 import base64
 import json
 import time
@@ -16,8 +17,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from coatcheck.toolsets.deepset.simulator import index_routes, organization_routes, pipeline_routes, search_routes
-from coatcheck.toolsets.deepset.simulator.api_replies import ApiFault
-from coatcheck.toolsets.deepset.simulator.fault_rules import FaultRule, FaultRules, wait
+from coatcheck.toolsets.deepset.simulator.api_replies import ApiFault, Handler
+from coatcheck.toolsets.deepset.simulator.fault_rules import FaultRule, FaultRules
 from coatcheck.toolsets.deepset.simulator.organization_routes import SHARE_ID
 from coatcheck.toolsets.deepset.simulator.platform_state import PlatformState
 from coatcheck.toolsets.deepset.simulator.sample_data import DOCS_WORKSPACE, fill
@@ -25,8 +26,6 @@ from coatcheck.toolsets.deepset.simulator.sample_data import DOCS_WORKSPACE, fil
 RECORDED_REQUESTS = 1_000
 PREFIX = "/api"
 CONTROL = "/simulator/faults"
-
-Handler = Callable[[PlatformState, Request], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ class SimulatedPlatform:
             self.requests.append(_recorded(request, path, body))
             rule = self.faults.pick(request.method, path)
             if rule is not None:
-                await wait(rule)
+                await asyncio.sleep(rule.delay)
                 if rule.drop:
                     return _BrokenOff()
                 if rule.status is not None:

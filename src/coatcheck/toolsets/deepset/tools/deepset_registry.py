@@ -5,7 +5,6 @@ from typing import Any
 
 from coatcheck.tool_factory import MemoryType, Registry, Tool, ToolConfig
 from coatcheck.toolsets.deepset.tools import (
-    component_tools,
     docs_tools,
     index_tools,
     organization_tools,
@@ -50,16 +49,16 @@ _IN_WORKSPACE: list[tuple[Tool, MemoryType, Mapping[str, Any]]] = [
     (search_tools.get_pipeline_trace_span_tags, EXPLORABLE, READS),
     (search_tools.get_pipeline_trace_logs, EXPLORABLE, READS),
     (organization_tools.get_models, EXPLORABLE, READS),
-    (component_tools.list_custom_component_installations, EXPLORABLE, READS),
-    (component_tools.get_latest_custom_component_installation_logs, EXPLORABLE, READS),
+    (organization_tools.list_custom_component_installations, EXPLORABLE, READS),
+    (organization_tools.get_latest_custom_component_installation_logs, EXPLORABLE, READS),
 ]
 
 _WITHOUT_WORKSPACE: list[tuple[Tool, MemoryType, Mapping[str, Any]]] = [
-    (component_tools.list_component_families, EXPLORABLE, READS),
-    (component_tools.get_component_definition, EXPLORABLE, READS),
-    (component_tools.search_component_definitions, EXPLORABLE, READS),
-    (component_tools.get_custom_components, EXPLORABLE, READS),
-    (component_tools.run_component, BOTH, RUNS),
+    (organization_tools.list_component_families, EXPLORABLE, READS),
+    (organization_tools.get_component_definition, EXPLORABLE, READS),
+    (organization_tools.search_component_definitions, EXPLORABLE, READS),
+    (organization_tools.get_custom_components, EXPLORABLE, READS),
+    (organization_tools.run_component, BOTH, RUNS),
     (organization_tools.list_secrets, EXPLORABLE, READS),
     (organization_tools.get_secret, EXPLORABLE, READS),
     (organization_tools.list_workspaces, EXPLORABLE, READS),

@@ -9,7 +9,6 @@ from coatcheck.errors import excerpt
 from coatcheck.toolsets.deepset.client import DeepsetClient, RequestRejected
 from coatcheck.toolsets.deepset.client.indexes_api import MAX_TEMPLATES, PipelineType
 from coatcheck.toolsets.deepset.client.models import Template, sent
-from coatcheck.toolsets.deepset.client.pipelines_api import validation_faults
 from coatcheck.toolsets.deepset.text_ranking import Ranker
 from coatcheck.toolsets.deepset.tools.parameters import (
     After,
@@ -18,16 +17,14 @@ from coatcheck.toolsets.deepset.tools.parameters import (
     TopK,
     Workspace,
     YamlText,
-    answer,
     shown,
 )
-from coatcheck.toolsets.deepset.tools.tool_errors import ToolFailed, advised, configuration
+from coatcheck.toolsets.deepset.tools.tool_errors import ToolFailed, advised, configuration, rejected_deployment
 
 _WHERE = "list_indexes names the indexes; list_workspaces names the workspaces."
 _WHERE_TEMPLATES = (
     "list_templates names the templates; search_templates finds some; list_workspaces names the workspaces."
 )
-_INVALID = frozenset({400, 422})
 
 TypeOfPipeline = Annotated[
     PipelineType | None, Field(description="Only templates of query pipelines, or only those of indexes.")
@@ -56,11 +53,8 @@ async def create_index(
     client: DeepsetClient,
 ) -> Any:
     """Create an index: how files become documents that pipelines find."""
-    return answer(
-        await client.workspace(workspace).indexes.create(
-            index_name, configuration(yaml_configuration), description=description
-        )
-    )
+    config = configuration(yaml_configuration)
+    return await client.workspace(workspace).indexes.create(index_name, config, description=description)
 
 
 @advised(_WHERE, writes=True)
@@ -83,7 +77,7 @@ async def update_index(
         what = "copy it with its spaces; get_index shows it" if count == 0 else "add lines around it until it is unique"
         raise ToolFailed(f"The snippet {excerpt(original_config_snippet)!r} {found}; nothing was changed: {what}.")
     changed = config.replace(original_config_snippet, replacement_config_snippet)
-    return answer(await indexes.update(index_name, config_yaml=changed))
+    return await indexes.update(index_name, config_yaml=changed)
 
 
 @advised(_WHERE, writes=True)
@@ -92,10 +86,7 @@ async def deploy_index(index_name: IndexName, workspace: Workspace, *, client: D
     try:
         deployed = await client.workspace(workspace).indexes.deploy(index_name)
     except RequestRejected as error:
-        if error.status not in _INVALID:
-            raise
-        faults = [sent(fault) for fault in validation_faults(error)]
-        return {"deployed": False, "name": index_name, "validation": {"valid": False, "errors": faults}}
+        return rejected_deployment(index_name, error)
     return {"deployed": True, "name": index_name, **(deployed if isinstance(deployed, dict) else {})}
 
 
@@ -104,8 +95,7 @@ async def validate_index(
     yaml_configuration: YamlText, workspace: Workspace, *, client: DeepsetClient
 ) -> dict[str, Any]:
     """Have the platform validate the configuration of an index, without saving it."""
-    validation = await client.workspace(workspace).indexes.validate(configuration(yaml_configuration))
-    return {"valid": validation.valid, "errors": [sent(fault) for fault in validation.errors]}
+    return sent(await client.workspace(workspace).indexes.validate(configuration(yaml_configuration)))
 
 
 @advised(_WHERE_TEMPLATES)

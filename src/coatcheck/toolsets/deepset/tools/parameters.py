@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from coatcheck.toolsets.deepset.client import Page
 from coatcheck.toolsets.deepset.client.models import sent
@@ -37,8 +37,3 @@ def shown(page: Page[Any]) -> dict[str, Any]:
     if page.next_cursor is not None:
         result["next_cursor"] = page.next_cursor
     return result
-
-
-def answer(value: Any) -> Any:
-    """Convert a model to its sent fields; return anything else unchanged."""
-    return sent(value) if isinstance(value, BaseModel) else value

@@ -11,8 +11,8 @@ from coatcheck.toolsets.deepset.client import (
     PlatformTimeout,
     RequestRejected,
 )
-from coatcheck.toolsets.deepset.client.models import ValidationResult, sent
-from coatcheck.toolsets.deepset.client.pipelines_api import LogLevel, validation_faults
+from coatcheck.toolsets.deepset.client.models import sent
+from coatcheck.toolsets.deepset.client.pipelines_api import LogLevel
 from coatcheck.toolsets.deepset.tools.parameters import (
     After,
     PipelineName,
@@ -21,10 +21,9 @@ from coatcheck.toolsets.deepset.tools.parameters import (
     YamlText,
     shown,
 )
-from coatcheck.toolsets.deepset.tools.tool_errors import ToolFailed, advised, configuration
+from coatcheck.toolsets.deepset.tools.tool_errors import ToolFailed, advised, configuration, rejected_deployment
 
 WHERE_PIPELINES = "list_pipelines names the pipelines; list_workspaces names the workspaces."
-_INVALID = frozenset({400, 422})
 
 
 @advised(WHERE_PIPELINES)
@@ -74,10 +73,10 @@ async def create_pipeline(
     config = configuration(yaml_configuration)
     validation = await pipelines.validate(config)
     if not validation.valid and not skip_validation_errors:
-        return {"created": False, "name": pipeline_name, "validation": _validation_report(validation)}
+        return {"created": False, "name": pipeline_name, "validation": sent(validation)}
     created = await pipelines.create(pipeline_name, config)
     details = created if isinstance(created, dict) else {}
-    return {**details, "created": True, "name": pipeline_name, "validation": _validation_report(validation)}
+    return {**details, "created": True, "name": pipeline_name, "validation": sent(validation)}
 
 
 @advised("list_workspaces names the workspaces.")
@@ -88,7 +87,7 @@ async def validate_pipeline(
 
     Returns valid, and errors with message and json_pointer for what is wrong.
     """
-    return _validation_report(await client.workspace(workspace).pipelines.validate(configuration(yaml_configuration)))
+    return sent(await client.workspace(workspace).pipelines.validate(configuration(yaml_configuration)))
 
 
 @advised("list_pipelines names the pipelines; list_pipeline_versions names the versions.", writes=True)
@@ -111,10 +110,7 @@ async def deploy_pipeline(
     try:
         await pipelines.deploy(pipeline_name, version_id=version_id)
     except RequestRejected as error:
-        if error.status not in _INVALID:
-            raise
-        faults = [sent(fault) for fault in validation_faults(error)]
-        return {"deployed": False, "name": pipeline_name, "validation": {"valid": False, "errors": faults}}
+        return rejected_deployment(pipeline_name, error)
     if not wait_for_deployment:
         return {"deployed": False, "name": pipeline_name, "status": "the deployment has begun"}
 
@@ -267,7 +263,3 @@ async def restore_pipeline_version(
 ) -> dict[str, Any]:
     """Make an earlier version the newest one again; nothing is deployed by that."""
     return sent(await client.workspace(workspace).pipelines.restore_version(pipeline_name, version_id))
-
-
-def _validation_report(validation: ValidationResult) -> dict[str, Any]:
-    return {"valid": validation.valid, "errors": [sent(fault) for fault in validation.errors]}

@@ -14,7 +14,6 @@ from coatcheck.toolsets.deepset.tools.parameters import (
     Query,
     QueryId,
     Workspace,
-    answer,
     shown,
 )
 from coatcheck.toolsets.deepset.tools.tool_errors import advised
@@ -132,7 +131,7 @@ async def get_pipeline_trace(
     pipeline_name: PipelineName, query_id: QueryId, workspace: Workspace, *, client: DeepsetClient
 ) -> Any:
     """Show the whole trace of one run, with its spans, logs and failure."""
-    return answer(await client.workspace(workspace).searches.trace(pipeline_name, query_id))
+    return await client.workspace(workspace).searches.trace(pipeline_name, query_id)
 
 
 @advised(_WHERE_TRACES)
@@ -145,7 +144,7 @@ async def get_pipeline_trace_span_tags(
     client: DeepsetClient,
 ) -> Any:
     """Show the tags of one span of a run: what a component was given and what it gave."""
-    return answer(await client.workspace(workspace).searches.trace_span_tags(pipeline_name, query_id, span_id))
+    return await client.workspace(workspace).searches.trace_span_tags(pipeline_name, query_id, span_id)
 
 
 @advised(_WHERE_TRACES)
@@ -153,4 +152,4 @@ async def get_pipeline_trace_logs(
     pipeline_name: PipelineName, query_id: QueryId, workspace: Workspace, *, client: DeepsetClient
 ) -> Any:
     """Show what was logged during one run."""
-    return answer(await client.workspace(workspace).searches.trace_logs(pipeline_name, query_id))
+    return await client.workspace(workspace).searches.trace_logs(pipeline_name, query_id)

@@ -17,6 +17,8 @@ from coatcheck.toolsets.deepset.client import (
     RequestRejected,
     UnexpectedAnswer,
 )
+from coatcheck.toolsets.deepset.client.models import ValidationResult, sent
+from coatcheck.toolsets.deepset.client.pipelines_api import validation_faults
 
 Result = TypeVar("Result")
 AsyncTool = Callable[..., Awaitable[Result]]
@@ -117,3 +119,15 @@ def configuration(text: str) -> str:
             "configuration is passed."
         )
     return text
+
+
+def rejected_deployment(name: str, error: RequestRejected) -> dict[str, Any]:
+    """Report what is wrong with the configuration of a pipeline or index that the platform does not deploy.
+
+    Raises:
+        RequestRejected: It was refused for another reason.
+    """
+    if error.status not in {400, 422}:
+        raise error
+    validation = ValidationResult(valid=False, errors=validation_faults(error))
+    return {"deployed": False, "name": name, "validation": sent(validation)}
