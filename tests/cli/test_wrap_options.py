@@ -43,6 +43,8 @@ def test_a_command_that_is_written_as_one_string_is_split(tmp_path, before):
         (["--env", "=x", "--", "cat"], "--env takes NAME=VALUE"),
         (["--env", "A=b"], "--env and --cwd go with a command"),
         (["--env", "A=b", "--url", "http://127.0.0.1:1/mcp"], "not both"),
+        (["--auth-tokens", "tokens.txt", "--", "true"], "Over stdio there are no tokens"),
+        (["--transport", "sse", "--", "true"], "Clients of wrap connect by stdio or streamable-http"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused_in_one_line(arguments, said):

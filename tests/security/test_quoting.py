@@ -10,7 +10,7 @@ from coatcheck.backends import InMemoryBackend
 from coatcheck.calls.interceptor import Interceptor
 from coatcheck.cli.logs import TextLines
 from coatcheck.cli.printing import print_table
-from coatcheck.cli.saved_figures import print_saved, saved_figures
+from coatcheck.cli.stats import print_saved, saved_figures
 from coatcheck.codec import ToolResult
 from coatcheck.decorators import referenceable
 from coatcheck.errors import ArgumentRejected, CoatcheckError, FilterError

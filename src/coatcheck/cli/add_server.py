@@ -1,11 +1,20 @@
 """``coatcheck add``: a new server in a client's file, wrapped from the start."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from coatcheck.cli.install import InlineLimit, ObjectTools, Ttl, apply_plan, complete_client, wrap_options
+from coatcheck.cli.install import (
+    DryRun,
+    File,
+    InlineLimit,
+    ObjectTools,
+    Ttl,
+    Yes,
+    apply_plan,
+    complete_client,
+    wrap_options,
+)
 from coatcheck.errors import SettingsError
 
 _HEADER_VARIABLE = "COATCHECK_HEADER_"
@@ -43,12 +52,9 @@ def add(
     print_only: Annotated[
         bool, typer.Option("--print", help="Print what to paste, and the install link, and change nothing.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
-    file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The client's file; by default the user's own.", show_default=False),
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: DryRun = False,
+    file: File = None,
+    yes: Yes = False,
 ) -> None:
     """Add a server to a client, wrapped from the start.
 

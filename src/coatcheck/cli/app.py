@@ -8,21 +8,10 @@ from coatcheck import __version__
 from coatcheck.cli.add_server import add
 from coatcheck.cli.deepset_simulator import app as deepset
 from coatcheck.cli.install import install, status, uninstall
+from coatcheck.cli.listen_options import ListenFlags, listen_options
 from coatcheck.cli.login import login, logout
 from coatcheck.cli.objects import app as objects
-from coatcheck.cli.options import SettingsFlags
-from coatcheck.cli.server_options import (
-    TRANSPORT,
-    AuthAudience,
-    AuthIssuer,
-    AuthJwks,
-    AuthTokens,
-    AuthVerifier,
-    Host,
-    Port,
-    Unprotected,
-    Verbose,
-)
+from coatcheck.cli.options import SettingsFlags, Verbose
 from coatcheck.cli.settings_options import SettingsCommand, settings_options
 from coatcheck.cli.stats import stats
 from coatcheck.cli.toolset_options import ServeCommand
@@ -73,28 +62,12 @@ app.command(short_help="Forget the sign-in at a server.")(logout)
     short_help="Serve the object tools, and those of toolsets.",
 )
 @settings_options(container=True)
+@listen_options(
+    transports="stdio, streamable-http or sse.",
+    stateless="Answer each request by itself, without sessions (streamable-http), for replicas behind a load balancer.",
+)
 def serve(
     ctx: typer.Context,
-    transport: Annotated[
-        str, typer.Option(metavar="NAME", help="stdio, streamable-http or sse.", rich_help_panel=TRANSPORT)
-    ] = "stdio",
-    host: Host = "127.0.0.1",
-    port: Port = 8000,
-    stateless: Annotated[
-        bool,
-        typer.Option(
-            "--stateless",
-            help="Answer each request by itself, without sessions (streamable-http), for replicas behind a load "
-            "balancer.",
-            rich_help_panel=TRANSPORT,
-        ),
-    ] = False,
-    unprotected: Unprotected = False,
-    auth_tokens: AuthTokens = None,
-    auth_jwks: AuthJwks = None,
-    auth_issuer: AuthIssuer = None,
-    auth_audience: AuthAudience = None,
-    auth: AuthVerifier = None,
     toolset: Annotated[
         list[str] | None,
         typer.Option(
@@ -114,29 +87,27 @@ def serve(
     ] = False,
     verbose: Verbose = False,
     *,
+    listen: ListenFlags,
     settings: SettingsFlags,
 ) -> None:
     """Serve the object tools over stdio, streamable HTTP or SSE, with the tools of toolsets beside them.
 
     The settings of a toolset are flags too: --api-key for its field api_key. "serve --toolset NAME --help" lists them.
     """
-    from coatcheck.cli.listen_options import AuthFlags, Listening
     from coatcheck.cli.logs import configure_logging
     from coatcheck.cli.serve import list_tools_of, run_serve
-    from coatcheck.cli.toolset_options import ExtraFlags, load_toolsets, toolset_options
+    from coatcheck.cli.toolset_options import load_toolsets, toolset_options
 
     configure_logging(settings.given["log_format"], verbose=verbose)
     known = [flag for parameter in ctx.command.params for flag in parameter.opts]
     toolsets = load_toolsets(toolset or [])
-    options = toolset_options(toolsets, ExtraFlags(ctx.args, known))
+    options = toolset_options(toolsets, ctx.args, known)
     names = None if tool is None else [name.strip() for given in tool for name in given.split(",") if name.strip()]
     if list_tools:
         list_tools_of(settings, toolsets, options, names)
         return
-    flags = AuthFlags(auth_tokens, auth_jwks, auth_issuer, auth_audience, auth)
-    authentication = flags.open(toolset.token_verifier(options.get(toolset.name)) for toolset in toolsets)
-    protected = authentication is not None
-    listening = Listening(transport, host, port, unprotected=unprotected, authenticated=protected, stateless=stateless)
+    authentication = listen.authentication(toolset.token_verifier(options.get(toolset.name)) for toolset in toolsets)
+    listening = listen.listening(authenticated=authentication is not None)
     run_serve(settings, listening, toolsets, options, names, authentication=authentication, verbose=verbose)
 
 

@@ -1,13 +1,16 @@
-"""The listening address and the authentication of a server, from the command line."""
+"""The options with which ``serve`` and ``wrap`` listen, and authenticate their callers."""
 
 import ipaddress
 import logging
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from coatcheck.cli.settings_options import Command, with_options
 from coatcheck.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+TRANSPORT, AUTHENTICATION = "Transport", "Authentication (HTTP)"
 TRANSPORTS = ("stdio", "streamable-http", "sse")
 
 
@@ -56,46 +60,121 @@ class Listening:
 
 
 @dataclass(frozen=True, slots=True)
-class AuthFlags:
-    """The options of authentication."""
+class ListenFlags:
+    """The options as they were given."""
 
-    tokens: Path | None = None
-    jwks: str | None = None
-    issuer: str | None = None
-    audience: str | None = None
-    verifier: str | None = None
+    transport: str = "stdio"
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on (HTTP).", rich_help_panel=TRANSPORT)
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        typer.Option(metavar="NUMBER", help="Port to listen on (HTTP).", min=0, max=65535, rich_help_panel=TRANSPORT),
+    ] = 8000
+    stateless: bool = False
+    unprotected: Annotated[
+        bool,
+        typer.Option(
+            "--unprotected",
+            help="Allow an address that other machines can reach although callers are not authenticated: every client "
+            "that knows an object's id can then read it.",
+            rich_help_panel=TRANSPORT,
+        ),
+    ] = False
+    auth_tokens: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Accept the bearer tokens in this list: lines of a name and the token's SHA-256.",
+            rich_help_panel=AUTHENTICATION,
+        ),
+    ] = None
+    auth_jwks: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|URL",
+            help="Accept JWTs signed with one of these keys: file or https:// URL of a JWKS.",
+            rich_help_panel=AUTHENTICATION,
+        ),
+    ] = None
+    auth_issuer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ISSUER", help="With --auth-jwks: the required issuer of a token.", rich_help_panel=AUTHENTICATION
+        ),
+    ] = None
+    auth_audience: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AUDIENCE",
+            help="With --auth-jwks: the required audience of a token, usually this server's URL.",
+            rich_help_panel=AUTHENTICATION,
+        ),
+    ] = None
+    auth: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:ATTRIBUTE",
+            help="Verify tokens with a TokenVerifier of your own.",
+            rich_help_panel=AUTHENTICATION,
+        ),
+    ] = None
 
-    def open(self, of_toolsets: Iterable[Any] = ()) -> "Authentication | None":
-        """Create the verifier; ``None`` without a flag or a toolset's verifier.
+    @property
+    def authenticates(self) -> bool:
+        """Whether an option authenticates callers."""
+        return any(given is not None for given in (self.auth_tokens, self.auth_jwks, self.auth))
+
+    def listening(self, *, authenticated: bool) -> Listening:
+        """Check the options.
+
+        Raises:
+            SettingsError: They are contradictory, or expose objects.
+        """
+        return Listening(self.transport, self.host, self.port, self.unprotected, authenticated, self.stateless)
+
+    def authentication(self, of_toolsets: Iterable[Any] = ()) -> "Authentication | None":
+        """Create the verifier; ``None`` without an option or a toolset's verifier.
 
         Args:
             of_toolsets: The verifiers of toolsets, ``None`` for a toolset without one.
 
         Raises:
-            SettingsError: There are two verifiers, or the value of a flag is invalid.
+            SettingsError: There are two verifiers, or the value of an option is invalid.
         """
+        from coatcheck.mcp_server.authentication import Authentication, open_authentication
+
         brought = [verifier for verifier in of_toolsets if verifier is not None]
-        given = [flag for flag in (self.tokens, self.jwks, self.verifier) if flag is not None]
-        if len(brought) + len(given) > 1 and brought:
+        if len(brought) > 1 or (brought and self.authenticates):
             raise SettingsError(
                 "Callers can be authenticated in one way only: a toolset takes keys from the Authorization header "
                 "already, so leave out --auth-tokens, --auth-jwks, --auth and other toolsets that do so."
             )
         if brought:
-            from coatcheck.mcp_server.authentication import Authentication
-
             return Authentication(brought[0])
-        if self.verifier is not None:
+        if self.auth is not None:
             sys.path.insert(0, "")  # modules are searched in the current folder first
-        from coatcheck.mcp_server.authentication import open_authentication
-
         return open_authentication(
-            tokens=self.tokens,
-            jwks=self.jwks,
-            issuer=self.issuer,
-            audience=self.audience,
-            verifier=self.verifier,
+            tokens=self.auth_tokens,
+            jwks=self.auth_jwks,
+            issuer=self.auth_issuer,
+            audience=self.auth_audience,
+            verifier=self.auth,
         )
+
+
+def listen_options(*, transports: str, stateless: str) -> Callable[[Command], Command]:
+    """Add the options to a command; it receives them as the parameter ``listen``.
+
+    Args:
+        transports: Help of ``--transport``.
+        stateless: Help of ``--stateless``.
+    """
+    options = {each.name: (each.type, each.default) for each in fields(ListenFlags)}
+    named = typer.Option(metavar="NAME", help=transports, rich_help_panel=TRANSPORT)
+    flag = typer.Option("--stateless", help=stateless, rich_help_panel=TRANSPORT)
+    options |= {"transport": (Annotated[str, named], "stdio"), "stateless": (Annotated[bool, flag], False)}
+    return with_options("listen", options, lambda values: ListenFlags(**values))
 
 
 def warn_of_open_tokens(listening: Listening) -> None:

@@ -28,6 +28,7 @@ Config = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="Settings file (TOML). [env: COATCHECK_CONFIG]", show_default=False),
 ]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log to stderr what happens.")]
 
 
 class WrongUsage(typer.BadParameter):

@@ -1,7 +1,7 @@
 """Settings as options: each setting has a flag with its name and its description."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -11,53 +11,72 @@ from typer.core import TyperCommand, TyperOption
 from coatcheck.cli.options import Config, ContainerPlace, SettingsFlags
 from coatcheck.errors import excerpt
 
-STORE = ("object_store_backend", "redis_url", "sqlite_path", "object_store_ttl", "object_store_max_idle")
-LIMITS = (
-    "inline_limit",
-    "tool_limits",
-    "never_keep",
-    "always_keep",
-    "round_limit",
-    "structured_content",
-    "host_profile",
-    "filter_argument",
-    "limits_in_tokens",
-    "preview_limit",
-    "response_limit",
-    "object_tools",
-    "tool_prefix",
-)
-SERVER = ("wait_for_store", "shutdown_timeout", "max_caller_sessions", "log_format")
-BOUNDS = (
-    "max_object_bytes",
-    "max_namespace_objects",
-    "max_namespace_bytes",
-    "max_total_bytes",
-    "namespace_secret",
-    "object_store_options",
-)
-SANDBOX = ("sandbox_workers", "sandbox_timeout", "sandbox_memory", "sandbox_cache")
-REDIS = (
-    "redis_prefix",
-    "redis_timeout",
-    "redis_max_connections",
-    "redis_compress_above",
-    "redis_ids",
-    "redis_sentinel_username",
-    "redis_sentinel_password",
-    "redis_ca_file",
-    "redis_client_certificate",
-    "redis_client_key",
-)
-GROUPS = {
-    "Object store": STORE,
-    "Limits": LIMITS,
-    "Server": SERVER,
-    "Bounds of the store": BOUNDS,
-    "Redis": REDIS,
-    "Sandbox": SANDBOX,
+# The types are repeated here, because `wrap` starts its server before it imports the settings.
+GROUPS: dict[str, dict[str, Any]] = {
+    "Object store": {
+        "object_store_backend": str,
+        "redis_url": str,
+        "sqlite_path": str,
+        "object_store_ttl": float,
+        "object_store_max_idle": float,
+    },
+    "Limits": {
+        "inline_limit": int,
+        "tool_limits": list,
+        "never_keep": list,
+        "always_keep": list,
+        "round_limit": int,
+        "structured_content": Literal["auto", "whole", "short"],
+        "host_profile": str,
+        "filter_argument": Literal["off", "accepted", "advertised"],
+        "limits_in_tokens": bool,
+        "preview_limit": int,
+        "response_limit": int,
+        "object_tools": list,
+        "tool_prefix": str,
+    },
+    "Server": {
+        "wait_for_store": float,
+        "shutdown_timeout": float,
+        "max_caller_sessions": int,
+        "log_format": Literal["text", "json"],
+    },
+    "Bounds of the store": {
+        "max_object_bytes": int,
+        "max_namespace_objects": int,
+        "max_namespace_bytes": int,
+        "max_total_bytes": int,
+        "namespace_secret": None,
+        "object_store_options": None,
+    },
+    "Redis": {
+        "redis_prefix": str,
+        "redis_timeout": float,
+        "redis_max_connections": int,
+        "redis_compress_above": int,
+        "redis_ids": Literal["uuid", "short"],
+        "redis_sentinel_username": str,
+        "redis_sentinel_password": None,
+        "redis_ca_file": str,
+        "redis_client_certificate": str,
+        "redis_client_key": str,
+    },
+    "Sandbox": {
+        "sandbox_workers": int,
+        "sandbox_timeout": float,
+        "sandbox_memory": int,
+        "sandbox_cache": int,
+    },
 }
-"""Title in the help → settings, the common ones first."""
+"""By title in the help, the common ones first: settings and the types of their flags.
+
+A ``list`` is written with commas. ``None`` has no flag: secrets, because the process list shows arguments, and tables
+of the settings file.
+"""
+
+ALL = {name: kind for group in GROUPS.values() for name, kind in group.items()}
+
+Command = Callable[..., Any]
 
 COMMON = (
     "url",
@@ -77,45 +96,6 @@ COMMON = (
 LONG_HELP = 20
 """Number of options from which a help is long."""
 
-ALL = tuple(name for names in GROUPS.values() for name in names)
-
-_LISTS = frozenset({"tool_limits", "never_keep", "always_keep", "object_tools"})
-_SWITCHES = frozenset({"limits_in_tokens"})
-_SECONDS = frozenset(
-    {
-        "object_store_ttl",
-        "object_store_max_idle",
-        "wait_for_store",
-        "shutdown_timeout",
-        "redis_timeout",
-        "sandbox_timeout",
-    }
-)
-_TEXTS = frozenset(
-    {
-        "host_profile",
-        "object_store_backend",
-        "redis_url",
-        "sqlite_path",
-        "redis_prefix",
-        "tool_prefix",
-        "redis_sentinel_username",
-        "redis_ca_file",
-        "redis_client_certificate",
-        "redis_client_key",
-    }
-)
-# The types are repeated here, because `wrap` starts its server before it imports the settings.
-_VARIABLE_ONLY = frozenset({"namespace_secret", "redis_sentinel_password", "object_store_options"})
-"""Settings without a flag: secrets, because the process list shows arguments, and tables of the settings file."""
-
-_CHOICES: dict[str, Any] = {
-    "filter_argument": Literal["off", "accepted", "advertised"],
-    "log_format": Literal["text", "json"],
-    "redis_ids": Literal["uuid", "short"],
-    "structured_content": Literal["auto", "whole", "short"],
-}
-
 _METAVARS = {"Path": "PATH", "float": "SECONDS", "int": "NUMBER"}
 _MOST_COLUMNS = 30
 _LONGEST_FLAG = 60
@@ -126,60 +106,69 @@ def flag_of(setting: str) -> str:
     return "--" + setting.replace("_", "-")
 
 
-def settings_options(*names: str, container: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def with_options(
+    parameter: str, options: Mapping[str, tuple[Any, Any]], collect: Callable[[dict[str, Any]], Any]
+) -> Callable[[Command], Command]:
+    """Add options to a command, which receives what is made of their values as one parameter.
+
+    Args:
+        parameter: Name of the parameter.
+        options: Annotation and default of each option by its name.
+        collect: Makes the parameter's value from the options' values.
+    """
+    kind = inspect.Parameter.KEYWORD_ONLY
+    added = [
+        inspect.Parameter(name, kind, default=default, annotation=annotation)
+        for name, (annotation, default) in options.items()
+    ]
+
+    def decorate(command: Command) -> Command:
+        signature = inspect.signature(command)
+        own = [each.replace(kind=kind) for each in signature.parameters.values() if each.name != parameter]
+
+        @wraps(command)
+        def run(**values: Any) -> Any:
+            given = {name: values.pop(name) for name in options}
+            return command(**{parameter: collect(given)}, **values)
+
+        run.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in (*own, *added)}
+        return run
+
+    return decorate
+
+
+def settings_options(*names: str, container: bool = False) -> Callable[[Command], Command]:
     """Add the options of these settings to a command; it receives them as the parameter ``settings``.
 
     Args:
         names: Settings with a flag; all by default. ``--config`` names a settings file.
         container: Whether to add ``--container``, which names the user's own container.
     """
-    chosen = [name for name in names or ALL if name not in _VARIABLE_ONLY]
+    chosen = [name for name in names or ALL if ALL[name] is not None]
+    options = {name: _option(name) for name in chosen} | {"config": (Config, None)}
+    if container:
+        options["container"] = (ContainerPlace, None)
 
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        signature = inspect.signature(command)
-        files = [("config", Config, None), *([("container", ContainerPlace, None)] if container else [])]
-        parameters = [parameter for parameter in signature.parameters.values() if parameter.name != "settings"]
-        added = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            for name, annotation, default in (*map(_option, chosen), *files)
-        ]
+    def collect(values: dict[str, Any]) -> SettingsFlags:
+        given = {name: _value(name, values[name]) for name in chosen}
+        return SettingsFlags(values["config"], given, values.get("container"))
 
-        @wraps(command)
-        def run(**values: Any) -> Any:
-            given = {name: _value(name, values.pop(name)) for name in chosen}
-            return command(settings=SettingsFlags(values.pop("config"), given, values.pop("container", None)), **values)
-
-        run.__signature__ = signature.replace(  # type: ignore[attr-defined]
-            parameters=[
-                *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters),
-                *added,
-            ]
-        )
-        run.__annotations__ = {
-            **{name: kind for name, kind in command.__annotations__.items() if name != "settings"},
-            **{parameter.name: parameter.annotation for parameter in added},
-        }
-        return run
-
-    return decorate
+    return with_options("settings", options, collect)
 
 
-def _option(name: str) -> tuple[str, Any, Any]:
-    if name in _SWITCHES:
-        return name, Annotated[bool, typer.Option(flag_of(name), show_default=False)], False
-    if name in _LISTS:
-        return name, Annotated[list[str] | None, typer.Option(flag_of(name), show_default=False)], None
-    if name in _CHOICES:
-        return name, Annotated[_CHOICES[name] | None, typer.Option(flag_of(name), show_default=False)], None
-    kind = str if name in _TEXTS else float if name in _SECONDS else int
-    return name, Annotated[kind | None, typer.Option(flag_of(name), show_default=False)], None
+def _option(name: str) -> tuple[Any, Any]:
+    kind, option = ALL[name], typer.Option(flag_of(name), show_default=False)
+    if kind is bool:
+        return Annotated[bool, option], False
+    return Annotated[(list[str] if kind is list else kind) | None, option], None
 
 
 def _value(name: str, given: Any) -> Any:
     """Return the value for the settings; ``None`` if the flag was not used."""
-    if name in _SWITCHES:
+    if ALL[name] is bool:
         return given or None
-    if name not in _LISTS:
+    if ALL[name] is not list:
         return given
     parts = [part.strip() for one in given or () for part in one.split(",") if part.strip()]
     if name == "tool_limits":
@@ -204,7 +193,10 @@ class SettingsCommand(TyperCommand):
                 rows = [_help_row(name) if name in ALL else options[name].get_help_record(ctx) for name in common]
                 formatter.write_dl(rows, col_max=_MOST_COLUMNS)
         own = [option for name, option in options.items() if name not in ALL and name not in common]
-        for title, parameters in _by_panel(own):
+        panels: dict[str, list[TyperOption]] = {}
+        for option in own:
+            panels.setdefault(option.rich_help_panel or "Options", []).append(option)
+        for title, parameters in panels.items():
             rows = [record for parameter in parameters if (record := parameter.get_help_record(ctx)) is not None]
             if rows:
                 with formatter.section(title):
@@ -223,19 +215,12 @@ class SettingsCommand(TyperCommand):
                     formatter.write_dl(rows, col_max=_MOST_COLUMNS)
 
 
-def _by_panel(options: list[TyperOption]) -> Iterator[tuple[str, list[TyperOption]]]:
-    panels: dict[str, list[TyperOption]] = {}
-    for option in options:
-        panels.setdefault(option.rich_help_panel or "Options", []).append(option)
-    yield from panels.items()
-
-
 def _help_row(name: str) -> tuple[str, str]:
     from coatcheck.settings import Settings
 
     field = Settings.model_fields[name]
     default = field.default
-    flag, description = flag_of(name) + _metavar(name, field), str(field.description)
+    flag, description = flag_of(name) + _metavar(name, field.annotation), str(field.description)
     if len(flag) > _LONGEST_FLAG:  # the choices of a Literal
         flag, _, choices = flag.rpartition(" ")
         flag, description = f"{flag} NAME", f"{description} One of {choices.replace('|', ', ')}."
@@ -245,14 +230,12 @@ def _help_row(name: str) -> tuple[str, str]:
     return flag, f"{description} [default: {shown}]"
 
 
-def _metavar(name: str, field: Any) -> str:
-    if name in _SWITCHES:
+def _metavar(name: str, annotation: Any) -> str:
+    kind = ALL[name]
+    if kind is bool:
         return ""
-    if name == "tool_limits":
-        return " PATTERN=NUMBER"
-    if name in _LISTS:
-        return " PATTERN"
-    if get_origin(field.annotation) is Literal:
-        return " " + "|".join(get_args(field.annotation))
-    kinds = str(field.annotation)
-    return next((f" {shown}" for word, shown in _METAVARS.items() if word in kinds), " TEXT")
+    if kind is list:
+        return " PATTERN=NUMBER" if name == "tool_limits" else " PATTERN"
+    if get_origin(annotation) is Literal:
+        return " " + "|".join(get_args(annotation))
+    return next((f" {shown}" for word, shown in _METAVARS.items() if word in str(annotation)), " TEXT")

@@ -1,27 +1,19 @@
 """The command ``coatcheck wrap`` and its help."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coatcheck.cli.options import SettingsFlags, WrongUsage
-from coatcheck.cli.server_options import (
-    TRANSPORT,
-    AuthAudience,
-    AuthIssuer,
-    AuthJwks,
-    AuthTokens,
-    AuthVerifier,
-    Host,
-    Port,
-    Unprotected,
-    Verbose,
-)
+from coatcheck.cli.listen_options import ListenFlags, listen_options
+from coatcheck.cli.options import SettingsFlags, Verbose, WrongUsage
 from coatcheck.cli.settings_options import settings_options
 from coatcheck.errors import SettingsError, excerpt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from coatcheck.cli.upstream_options import OAuthUse
     from coatcheck.proxy.upstreams.base import UpstreamConnection
 
@@ -29,6 +21,11 @@ UPSTREAM = "Server to wrap"
 
 
 @settings_options(container=True)
+@listen_options(
+    transports="How clients connect: stdio or streamable-http.",
+    stateless="Answer each request by itself, without sessions, as replicas behind a load balancer must: all clients "
+    "share one wrapped server, which cannot send requests to them.",
+)
 def wrap(
     ctx: typer.Context,
     command: Annotated[
@@ -84,33 +81,13 @@ def wrap(
             rich_help_panel=UPSTREAM,
         ),
     ] = None,
-    transport: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="How clients connect: stdio or streamable-http.", rich_help_panel=TRANSPORT),
-    ] = "stdio",
-    host: Host = "127.0.0.1",
-    port: Port = 8000,
-    stateless: Annotated[
-        bool,
-        typer.Option(
-            "--stateless",
-            help="Answer each request by itself, without sessions, as replicas behind a load balancer must: all "
-            "clients share one wrapped server, which cannot send requests to them.",
-            rich_help_panel=TRANSPORT,
-        ),
-    ] = False,
-    unprotected: Unprotected = False,
-    auth_tokens: AuthTokens = None,
-    auth_jwks: AuthJwks = None,
-    auth_issuer: AuthIssuer = None,
-    auth_audience: AuthAudience = None,
-    auth: AuthVerifier = None,
     resource_links: Annotated[
         bool,
         typer.Option("--resource-links", help="Also give kept results as resource links, for hosts that read them."),
     ] = False,
     verbose: Verbose = False,
     *,
+    listen: ListenFlags,
     settings: SettingsFlags,
 ) -> None:
     """Run MCP servers with coatcheck in front of them.
@@ -125,15 +102,16 @@ def wrap(
     """
     from coatcheck.cli.logs import configure_logging
     from coatcheck.cli.upstream_options import UpstreamFlags
-    from coatcheck.cli.wrap_runner import WrapFlags, run_wrap
     from coatcheck.proxy.upstreams.targets import make_connection
 
     configure_logging(settings.given["log_format"], verbose=verbose)
-    if transport not in {"stdio", "streamable-http"}:
-        raise SettingsError(f'Clients of wrap connect by stdio or streamable-http, not by "{excerpt(transport)}".')
+    over_stdio = listen.transport == "stdio"
+    if listen.transport not in {"stdio", "streamable-http"}:
+        raise SettingsError(
+            f'Clients of wrap connect by stdio or streamable-http, not by "{excerpt(listen.transport)}".'
+        )
     _check_settings_file(settings.config)
-    flags = WrapFlags(settings, resource_links=resource_links, verbose=verbose)
-    sign_in: OAuthUse = "required" if oauth else "offered" if oauth is None and transport == "stdio" else "never"
+    sign_in: OAuthUse = "required" if oauth else "offered" if oauth is None and over_stdio else "never"
     target = UpstreamFlags(
         command or [], env or [], cwd, url, sse, header or [], token_variable, ca_file, sign_in
     ).target()
@@ -141,31 +119,27 @@ def wrap(
         raise WrongUsage(
             "Name one thing to wrap: a command after --, a --url, or --servers with a file of several servers."
         )
-    if stateless and transport == "stdio":
-        raise SettingsError("--stateless goes with --transport streamable-http.")
+    listening = listen.listening(authenticated=listen.authenticates)
+    open_upstream: Callable[[], UpstreamConnection]
     if target is not None:
-        single = target
-
-        def open_upstream() -> "UpstreamConnection":
-            return make_connection(single, started=ctx.obj, verbose=verbose)
+        open_upstream = partial(make_connection, target, started=ctx.obj, verbose=verbose)
     else:
         from coatcheck.cli.servers_file import read_servers
         from coatcheck.proxy.gateway import Gateway
 
-        targets = read_servers(servers or [], sign_in)
+        open_upstream = partial(Gateway, read_servers(servers or [], sign_in))
+    if over_stdio:
+        from coatcheck.cli.wrap_runner import run_wrap
 
-        def open_upstream() -> "UpstreamConnection":
-            return Gateway(targets)
-
-    if transport == "stdio":
-        raise typer.Exit(run_wrap(open_upstream, flags))
-    from coatcheck.cli.listen_options import AuthFlags, Listening
+        raise typer.Exit(run_wrap(open_upstream, settings, resource_links=resource_links))
     from coatcheck.cli.wrap_http import run_wrap_http
 
-    authentication = AuthFlags(auth_tokens, auth_jwks, auth_issuer, auth_audience, auth)
-    protected = any(given is not None for given in (auth_tokens, auth_jwks, auth))
-    listening = Listening(transport, host, port, unprotected=unprotected, authenticated=protected, stateless=stateless)
-    raise typer.Exit(run_wrap_http(open_upstream, flags, listening, authentication))
+    authentication = listen.authentication()
+    raise typer.Exit(
+        run_wrap_http(
+            open_upstream, settings, listening, authentication, resource_links=resource_links, verbose=verbose
+        )
+    )
 
 
 def _check_settings_file(path: Path | None) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coatcheck.calls import instructions
@@ -17,35 +16,29 @@ from coatcheck.proxy.upstreams.process import kill_servers
 
 if TYPE_CHECKING:
     from coatcheck.calls.interceptor import Interceptor
-    from coatcheck.containers import Container
     from coatcheck.proxy.upstreams.base import UpstreamConnection
 
 
-@dataclass(frozen=True, slots=True)
-class WrapFlags:
-    """The options of ``wrap`` besides those of the wrapped servers."""
-
-    settings: SettingsFlags
-    resource_links: bool = False
-    verbose: bool = False
-
-
-def run_wrap(make_connection: Callable[[], "UpstreamConnection"], flags: WrapFlags) -> int:
+def run_wrap(
+    make_connection: Callable[[], "UpstreamConnection"], settings: SettingsFlags, *, resource_links: bool
+) -> int:
     """Serve an upstream on our stdin and stdout; return the exit code."""
     require_stdio()
     try:
-        return asyncio.run(_serve(make_connection, flags))
+        return asyncio.run(_serve(make_connection, settings, resource_links=resource_links))
     finally:
         kill_servers()  # None is left, unless the graceful shutdown failed.
 
 
-async def _serve(make_connection: Callable[[], "UpstreamConnection"], flags: WrapFlags) -> int:
+async def _serve(
+    make_connection: Callable[[], "UpstreamConnection"], settings: SettingsFlags, *, resource_links: bool
+) -> int:
     async with _Resources() as resources:
         return await serve_stdio(
             make_connection(),
-            lambda: resources.interceptor(flags),
-            instructions=_early_instructions(flags.settings),
-            offer_resources=flags.resource_links,
+            lambda: resources.interceptor(settings, resource_links=resource_links),
+            instructions=_early_instructions(settings),
+            offer_resources=resource_links,
             shutdown_timeout=lambda: resources.shutdown_timeout,
             on_ready=explain_waiting,
         )
@@ -63,29 +56,16 @@ class _Resources(AsyncExitStack):
 
     shutdown_timeout = SHUTDOWN_TIMEOUT
 
-    def interceptor(self, flags: WrapFlags) -> "Interceptor":
+    def interceptor(self, flags: SettingsFlags, *, resource_links: bool) -> "Interceptor":
+        from coatcheck.cli.options import make_container
         from coatcheck.wiring.running import find_store
+        from coatcheck.wiring.validation import validate
 
         container = make_container(flags)
+        validate(container)
         self.shutdown_timeout = container.settings().shutdown_timeout
         self.push_async_callback(container.exit_stack().aclose)
         find_store(container)
-        interceptor = make_interceptor(container, flags)
+        interceptor: Interceptor = container.proxy_interceptor(resource_links=resource_links)
         freeze_loaded_objects()
         return interceptor
-
-
-def make_container(flags: WrapFlags) -> "Container":
-    """Create the container that the flags ask for; slow to import."""
-    from coatcheck.cli.options import make_container as make
-    from coatcheck.wiring.validation import validate
-
-    container = make(flags.settings)
-    validate(container)
-    return container
-
-
-def make_interceptor(container: "Container", flags: WrapFlags) -> "Interceptor":
-    """Create the interceptor."""
-    interceptor: Interceptor = container.proxy_interceptor(resource_links=flags.resource_links)
-    return interceptor
