@@ -213,7 +213,7 @@ class Settings(BaseSettings):
     )
     limits_in_tokens: bool = Field(
         default=False,
-        description="inline_limit, tool_limits and round_limit are given in tokens of 4 characters.",
+        description="inline_limit, tool_limits and round_limit are given in tokens, of at most 4 characters.",
     )
     preview_limit: Limit = Field(4000, description="Maximum length of a preview, in characters.")
     response_limit: int = Field(

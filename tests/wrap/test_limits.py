@@ -47,10 +47,13 @@ async def test_the_general_limit_holds_where_no_pattern_does():
             assert words(await client.call_tool("variable", {"name": "LONG"})).startswith("@obj_")
 
 
-async def test_limits_in_tokens_are_four_characters_each():
+async def test_limits_in_tokens_hold_for_text_with_fewer_than_four_characters_in_a_token():
+    prose = "The quick brown fox jumps over the lazy dog while nobody looks. " * 30  # 4.6 characters a token
     with anyio.fail_after(60):
-        async with Client(wrap_on_stdio("--limits-in-tokens", "--inline-limit", "500", *COMMAND)) as client:
-            assert words(await client.call_tool("text", {"size": 1_900})).startswith("line")
+        async with Client(wrap_on_stdio("--limits-in-tokens", "--inline-limit", "500", *COMMAND, LONG=prose)) as client:
+            assert words(await client.call_tool("variable", {"name": "LONG"})).startswith("The")
+            assert words(await client.call_tool("text", {"size": 1_400})).startswith("line")
+            assert words(await client.call_tool("text", {"size": 1_800})).startswith("@obj_")  # 560 tokens
             assert words(await client.call_tool("text", {"size": 2_100})).startswith("@obj_")
 
 

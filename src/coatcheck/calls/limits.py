@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 CHARACTERS_PER_TOKEN = 4
-"""Characters per token for limits in tokens; no tokenizer runs on a call path."""
+"""Characters per token for limits in tokens."""
+
+DENSE_CHARACTERS_PER_TOKEN = 8 / 3
+"""Characters for which a token of dense text counts: tables of numbers, hex, base64 and Chinese have half as many
+characters in a token as JSON, of which 8,000 have some 3,000 tokens."""
+
+NEVER_DENSE = 4
+"""A result with at most one part in so many of its limit passes without an estimate of its tokens."""
 
 ROUND_FACTOR = 4
 """The default limit of concurrent calls, in limits of a single result."""
@@ -24,6 +31,7 @@ class Limits:
         always: Patterns of tools whose results are kept even when they are small.
         for_concurrent_calls: Characters that the results of concurrent calls may have together; 0: no such limit.
         adapts_to_host: Whether the host's own limit replaces ``default``.
+        characters_per_token: Minimum number of characters for which each token of a result counts.
     """
 
     default: int = 8_000
@@ -32,6 +40,7 @@ class Limits:
     always: tuple[str, ...] = ()
     for_concurrent_calls: int = 0
     adapts_to_host: bool = False
+    characters_per_token: float = DENSE_CHARACTERS_PER_TOKEN
 
     def of(self, tool: str) -> int | None:
         """Characters up to which a tool's result passes unchanged; ``None`` for no limit."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from coatcheck.calls.call_budget import CallBudget
 from coatcheck.calls.host_profiles import DEFAULT, HostProfile, inline_characters
-from coatcheck.calls.limits import ALWAYS_FREE, Limits
+from coatcheck.calls.limits import ALWAYS_FREE, NEVER_DENSE, Limits
 from coatcheck.calls.prepared_call import FILTER, PreparedCall
 from coatcheck.calls.result_plan import (
     UNREADABLE,
@@ -40,6 +40,7 @@ from coatcheck.codec.tool_results import (
 )
 from coatcheck.errors import CoatcheckError, PathNotFound
 from coatcheck.explorer import Explorer, Kept
+from coatcheck.explorer.previews.token_estimate import estimate_tokens
 from coatcheck.explorer.previews.wording import mark_lines
 from coatcheck.explorer.tool_names import listed_as
 
@@ -114,12 +115,13 @@ class ResultKeeper:
         room = None
         if budget is not None and limit is not None:
             room = budget.room(self._limits.for_concurrent_calls)
-        passes = limit is not None and size.larger <= (limit if room is None else min(limit, max(room, ALWAYS_FREE)))
+        weight = size.larger if limit is None else self._weight(result, size, limit)
+        passes = limit is not None and weight <= (limit if room is None else min(limit, max(room, ALWAYS_FREE)))
         if passes and is_deeper(result, PART_LEVELS):
             size, passes = UNREADABLE, False
         if passes and not has_filter and not self._limits.always_keeps(origin.tool):
             if budget is not None:
-                budget.spent += size.larger
+                budget.spent += weight
             return with_notes(result, origin.call.notes)
         with listed_as(self._renamed()):
             changed = await self._within_budget(result, size, origin, budget, room)
@@ -153,7 +155,7 @@ class ResultKeeper:
             return result
         limit = limit if room is None else min(limit, max(room, ALWAYS_FREE))
         always = self._limits.always_keeps(origin.tool)
-        if size.larger <= limit:
+        if self._weight(result, size, limit) <= limit:
             return await self._with_reference(result, origin, kept) if always else result
         notice_limit = self._preview_limit
         if room is not None or self._limits.tool_limit(origin.tool) is not None:
@@ -174,6 +176,15 @@ class ResultKeeper:
             else build(notice_plan, kept.reference, kept.preview)
         )
         return self._replaced(result, size, origin, kept, short)
+
+    def _weight(self, result: Result, size: ResultSize, limit: int) -> int:
+        """Return the characters of a result, or more if it has more tokens than ordinary text of that length."""
+        if size.larger > limit or size.larger * NEVER_DENSE <= limit:
+            return size.larger
+        tokens = estimate_tokens(all_text(result), size.text)
+        if size.structure:
+            tokens = max(tokens, estimate_tokens(structured_of(result), size.structure))
+        return max(size.larger, round(tokens * self._limits.characters_per_token))
 
     def _limit(self, result: Result, origin: Origin) -> int | None:
         """Return the limit of a tool's results, or the size that its host shows without cutting it."""

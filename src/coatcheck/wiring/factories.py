@@ -11,7 +11,7 @@ from coatcheck.backends.redis.redis_url import is_on_this_machine
 from coatcheck.backends.sqlite.database_file import persistent_secret
 from coatcheck.calls.built_in_tools import OwnTool, own_tool
 from coatcheck.calls.interceptor import Interceptor
-from coatcheck.calls.limits import CHARACTERS_PER_TOKEN, ROUND_FACTOR, Limits
+from coatcheck.calls.limits import CHARACTERS_PER_TOKEN, DENSE_CHARACTERS_PER_TOKEN, ROUND_FACTOR, Limits
 from coatcheck.codec import require_zstd
 from coatcheck.errors import CoatcheckError, MissingExtra, SettingsError, WiringError, excerpt
 from coatcheck.explorer import Explorer
@@ -197,7 +197,7 @@ def compression_threshold(settings: Settings) -> int:
 
 
 def open_limits(settings: Settings) -> Limits:
-    """Create the limits of the settings; a token counts as four characters."""
+    """Create the limits of the settings; in limits in tokens, one counts as four characters."""
     factor = CHARACTERS_PER_TOKEN if settings.limits_in_tokens else 1
     inline = settings.inline_limit * (factor if "inline_limit" in settings.model_fields_set else 1)
     return Limits(
@@ -207,6 +207,7 @@ def open_limits(settings: Settings) -> Limits:
         settings.always_keep,
         ROUND_FACTOR * inline if settings.round_limit is None else settings.round_limit * factor,
         adapts_to_host="inline_limit" not in settings.model_fields_set,
+        characters_per_token=CHARACTERS_PER_TOKEN if settings.limits_in_tokens else DENSE_CHARACTERS_PER_TOKEN,
     )
 
 
