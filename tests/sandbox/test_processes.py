@@ -1,6 +1,7 @@
 """The worker processes as the operating system sees them (Linux)."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
@@ -9,11 +10,13 @@ import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
+from anyio.lowlevel import checkpoint
 
-from coatcheck.errors import SandboxFailed, SandboxTimeout
+from coatcheck.errors import FilterError, SandboxFailed, SandboxTimeout
 from coatcheck.explorer.sandbox import Sandbox
 from coatcheck.explorer.sandbox.worker_process import LOW_PRIORITY
 from tests.processes import children_of, is_running, state_of, wait_until_computing, wait_until_ended
@@ -348,3 +351,21 @@ def test_a_forked_child_that_lives_on_does_not_keep_the_killed_parents_worker_al
             assert is_running(child)
         finally:
             os.kill(child, signal.SIGKILL)
+
+
+@pytest.mark.anyio
+async def test_the_error_of_a_task_does_not_hold_its_object(sandbox, stored):
+    def load():
+        return stored({"a": 1})()
+
+    held = weakref.ref(load)
+    gc.disable()
+    try:
+        with contextlib.suppress(FilterError):  # `pytest.raises` would hold it
+            await sandbox.arun("query", ARGS | {"filter": "error"}, key="k", namespace="n", load=load)
+            pytest.fail("it raised nothing")
+        del load
+        await checkpoint()  # the loop holds the future that it has just handled
+        assert held() is None
+    finally:
+        gc.enable()

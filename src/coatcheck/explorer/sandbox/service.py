@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from coatcheck.errors import CoatcheckError
 from coatcheck.explorer.operations import Answer
 from coatcheck.explorer.sandbox import worker_failures as failures
 from coatcheck.explorer.sandbox.pool import WorkerPool
@@ -37,9 +38,13 @@ class AsyncScheduler:
 
         turns = self._schedulers(pool)
         async with turns.turn(namespace, pool):
-            return await anyio.to_thread.run_sync(
-                pool.run, task, namespace, limiter=turns.threads, abandon_on_cancel=True
-            )
+            try:
+                return await anyio.to_thread.run_sync(
+                    pool.run, task, namespace, limiter=turns.threads, abandon_on_cancel=True
+                )
+            except CoatcheckError as error:
+                # Its traceback would form a cycle with the thread's future, and hold the object until a collection.
+                raise error.with_traceback(None) from None
 
     def _schedulers(self, pool: WorkerPool) -> "_LoopScheduler":
         from anyio.lowlevel import RunVar

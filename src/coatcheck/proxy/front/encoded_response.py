@@ -11,13 +11,17 @@ from coatcheck.proxy.partial_parsing import find_response_id, is_well_formed_res
 
 
 class EncodedResponse(JSONRPCResponse):
-    """A response whose JSON is ready. Its ``result`` is empty."""
+    """A response whose JSON is ready. Its ``result`` is empty.
+
+    It gives its JSON once, because an idle session of the SDK holds the last response that it has sent.
+    """
 
     _line: bytes = PrivateAttr(default=b"")
 
-    def model_dump_json(self, **_options: Any) -> str:
-        """Return the JSON."""
-        return self._line.decode()
+    def model_dump_json(self, **options: Any) -> str:
+        """Return the JSON the first time, then an error."""
+        line, self._line = self._line, b""
+        return line.decode() if line else response_was_sent(self.id).model_dump_json(**options)
 
     async def checked(self) -> "EncodedResponse | JSONRPCError":
         """Return the response, or an error if clients would not accept its JSON."""
@@ -25,6 +29,12 @@ class EncodedResponse(JSONRPCResponse):
             return self
         text = "The server's response is no JSON, or nested too deeply."
         return JSONRPCError(jsonrpc="2.0", id=self.id, error=ErrorData(code=INTERNAL_ERROR, message=text))
+
+
+def response_was_sent(request_id: str | int | None) -> JSONRPCError:
+    """Return what a client gets in place of a response that was sent and is not kept."""
+    text = "The answer was sent while the stream was cut, and is too large or too old to be sent again: ask again."
+    return JSONRPCError(jsonrpc="2.0", id=request_id, error=ErrorData(code=INTERNAL_ERROR, message=text))
 
 
 def encoded_response(line: bytes) -> EncodedResponse | None:

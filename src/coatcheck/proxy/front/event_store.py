@@ -6,9 +6,9 @@ from secrets import token_hex
 
 import anyio
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
-from mcp_types import ErrorData, JSONRPCError, JSONRPCMessage, JSONRPCResponse
+from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
 
-from coatcheck.proxy.jsonrpc import INTERNAL_ERROR
+from coatcheck.proxy.front.encoded_response import response_was_sent
 
 MAX_BYTES = 2 << 20
 """Maximum bytes of messages that a session keeps."""
@@ -139,8 +139,7 @@ class SessionEvents(EventStore):
 
 def _dropped_response(message: JSONRPCMessage | None) -> JSONRPCMessage | None:
     if isinstance(message, (JSONRPCResponse, JSONRPCError)):
-        text = "The answer was sent while the stream was cut, and is too large or too old to be sent again: ask again."
-        return JSONRPCError(jsonrpc="2.0", id=message.id, error=ErrorData(code=INTERNAL_ERROR, message=text))
+        return response_was_sent(message.id)
     return None
 
 

@@ -149,6 +149,8 @@ class Session:
             async for item in received:
                 if not isinstance(item, Exception):
                     await self._handle_message(item)
+                    del item  # An idle session would hold its last request.
+                    await self._taken.wait()
 
     async def _handle_message(self, item: SessionMessage) -> None:
         message = _as_on_the_wire(item.message)
@@ -165,7 +167,6 @@ class Session:
         self._conversation.message_from_client(message, line)
         if message.get("method") == CANCELLED:
             await self._end_stream(message)
-        await self._taken.wait()
 
     def _to_server(self, line: bytes, message: Any) -> None:
         if not self._started:
@@ -288,6 +289,7 @@ class Session:
                 item = SessionMessage(await item.message.checked())
             self._events.expect(item.message, size)
             await send(item)
+            del item, waiting  # An idle session would hold its last response.
             self._outbox_bytes -= size
             self._apply_backpressure()
         await asyncio.sleep(FINAL_RESPONSE_SECONDS)
