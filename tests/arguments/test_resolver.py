@@ -91,7 +91,7 @@ async def test_a_reference_to_nothing_is_refused(stored):
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ({"count": "@obj_001.rows"}, r'"count" takes integer, but @obj_001\.rows leads to an array with 1 item'),
         ({"rows": "@obj_001.count"}, r'"rows" takes array, but @obj_001\.count leads to an integer, 7'),
@@ -102,8 +102,8 @@ async def test_a_reference_to_nothing_is_refused(stored):
         ({"rows": [{"id": "@obj_001.at"}]}, r'"rows\[0\]\.id" takes integer, but @obj_001\.at leads to a string'),
     ],
 )
-async def test_a_value_of_another_type_is_refused_with_the_expected_type(stored, arguments, said):
-    with pytest.raises(ArgumentRejected, match=said) as refused:
+async def test_a_value_of_another_type_is_refused_with_the_expected_type(stored, arguments, message):
+    with pytest.raises(ArgumentRejected, match=message) as refused:
         await resolve_arguments(arguments, SCHEMA, stored)
     assert len(str(refused.value)) < 400
 

@@ -491,8 +491,8 @@ backend.close()
 def test_a_failing_write_is_an_error_that_loses_nothing(path):
     done = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    said, *found = done.stdout.splitlines()
-    assert said.startswith(f"The object store in {path} cannot be read or written: the disk reports an error.")
+    output, *found = done.stdout.splitlines()
+    assert output.startswith(f"The object store in {path} cannot be read or written: the disk reports an error.")
     assert found == ["b'1' None", "b'2'"]
 
 
@@ -556,8 +556,8 @@ def test_on_a_full_disk_objects_can_be_deleted_or_expire_to_free_space(tmp_path)
     if done.returncode in {1, 77} and "Traceback" not in done.stderr:
         pytest.skip("mounting is not allowed")
     assert done.returncode == 0, done.stderr
-    said, *found = done.stdout.splitlines()
-    assert "the disk or the quota is full. Delete objects or other files, or lower max_total_bytes." in said
+    output, *found = done.stdout.splitlines()
+    assert "the disk or the quota is full. Delete objects or other files, or lower max_total_bytes." in output
     assert found == ["200000 [True, True, True, True]", "b'1' b'2' None", "True"]
 
 

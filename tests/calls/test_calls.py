@@ -1,4 +1,4 @@
-"""What is left to do with a result when its call was prepared: notes, filters, and what programs read of an omission."""
+"""Results of prepared calls: notes, filters, and facts about omitted parts for programs."""
 
 import json
 
@@ -30,7 +30,7 @@ def interceptor(explorer):
         explorer._sandbox.close()
 
 
-async def test_an_existing_reference_inside_a_longer_text_gives_a_note_beside_the_result(explorer, interceptor):
+async def test_an_existing_reference_inside_a_longer_text_adds_a_note_to_the_result(explorer, interceptor):
     explorer.store.put("x")
     given = {"body": "see @obj_001.a and @obj_404, not a@obj_001", "more": ["and @obj_001"]}
     call = await interceptor.prepare("send", given)
@@ -63,7 +63,7 @@ async def test_a_note_suggests_braces_with_the_path_that_was_written(explorer, i
     assert f"write {{{{{written}}}}};" in texts(answer)[1]
 
 
-async def test_a_filter_is_taken_out_of_the_call_and_answers_in_place_of_the_result(explorer, interceptor):
+async def test_a_filter_is_removed_from_the_call_and_its_output_replaces_the_result(explorer, interceptor):
     call = await interceptor.prepare("list", {"limit": 500, "_filter": "length"})
     assert call.arguments == {"limit": 500}
     result = {**text_result("500 rows"), "structuredContent": {"rows": ROWS}}
@@ -76,21 +76,21 @@ async def test_a_filter_is_taken_out_of_the_call_and_answers_in_place_of_the_res
     assert decode_result(stored.metadata, stored.payload) == result
 
 
-async def test_a_filter_works_on_structure_that_the_text_repeats(interceptor):
+async def test_a_filter_applies_to_structured_content_that_the_text_repeats(interceptor):
     structure = {"rows": ROWS[:3]}
     call = await interceptor.prepare("list", {"_filter": "[.rows[].id]"})
     result = {**text_result(json.dumps(structure)), "structuredContent": structure}
     assert texts(await interceptor.result("list", result, call=call))[0] == "[0,1,2]"
 
 
-async def test_a_filter_works_on_small_results_and_on_those_that_are_never_kept(explorer):
+async def test_a_filter_applies_to_small_results_and_to_results_that_are_never_kept(explorer):
     interceptor = Interceptor(explorer, limits=Limits(never=("*",)))
     call = await interceptor.prepare("list", {"_filter": ".[0].id"})
     answer = await interceptor.result("list", text_result('[{"id": 7}]'), call=call)
     assert texts(answer)[0] == "7"
 
 
-async def test_a_filter_that_fails_afterwards_leaves_the_ordinary_answer_with_a_note(explorer, interceptor):
+async def test_a_filter_that_fails_leaves_the_normal_result_with_a_note(explorer, interceptor):
     call = await interceptor.prepare("list", {"_filter": ".a.b.c"})
     small = await interceptor.result("list", text_result("[1]"), call=call)
     assert texts(small)[0] == "[1]"
@@ -102,21 +102,21 @@ async def test_a_filter_that_fails_afterwards_leaves_the_ordinary_answer_with_a_
     assert len(explorer.store.list()) == 2
 
 
-async def test_a_filter_that_cannot_work_is_refused_before_the_server_is_called(interceptor):
+async def test_an_invalid_filter_is_refused_before_the_server_is_called(interceptor):
     with pytest.raises(FilterError):
         await interceptor.prepare("list", {"_filter": ".["})
     with pytest.raises(ArgumentRejected, match="jq filter"):
         await interceptor.prepare("list", {"_filter": 5})
 
 
-async def test_errors_are_not_filtered_and_null_is_no_filter(interceptor):
+async def test_errors_are_not_filtered_and_null_means_no_filter(interceptor):
     call = await interceptor.prepare("list", {"_filter": "length"})
     failed = {**text_result("no such table"), "isError": True}
     assert await interceptor.result("list", failed, call=call) is failed
     assert (await interceptor.prepare("list", {"_filter": None})).filter is None
 
 
-async def test_a_server_that_has_such_a_parameter_keeps_it(interceptor):
+async def test_a_tool_with_a_parameter_of_that_name_keeps_it(interceptor):
     schema = {"type": "object", "properties": {"_filter": {"type": "string"}}}
     given = {"_filter": ".["}
     assert (await interceptor.prepare("list", given, schema)).arguments is given
@@ -132,7 +132,7 @@ async def test_the_argument_can_be_switched_off_or_advertised(explorer, mode):
     assert ("_filter" in prepared.arguments) == (mode == "off")
 
 
-async def test_what_was_left_out_can_be_read_by_programs(explorer, interceptor):
+async def test_programs_can_read_which_parts_were_omitted(explorer, interceptor):
     result = {**text_result("line of text\n" * 1_000), "_meta": {"vendor": 1}}
     short = await interceptor.result("log", result)
     omitted = short["_meta"]["coatcheck/omitted"]
@@ -144,7 +144,7 @@ async def test_what_was_left_out_can_be_read_by_programs(explorer, interceptor):
     assert omitted["expires"] == pytest.approx(created + explorer.store.ttl)
 
 
-async def test_a_result_is_kept_only_where_its_notice_is_at_most_half_of_it(explorer):
+async def test_a_result_is_kept_only_if_its_notice_is_at_most_half_as_long(explorer):
     interceptor = Interceptor(explorer, inline_limit=100)
     small = text_result("word " * 110)
     assert await interceptor.result("t", small) is small
@@ -157,7 +157,7 @@ async def test_a_result_is_kept_only_where_its_notice_is_at_most_half_of_it(expl
     assert "Kept: @obj" in texts(await always.result("t", small))[1]
 
 
-async def test_a_result_without_content_is_measured_by_its_structure(explorer, interceptor):
+async def test_a_result_without_content_is_measured_by_its_structured_content(explorer, interceptor):
     short = await interceptor.result("t", {"structuredContent": {"rows": ROWS}})
     assert "@obj_001" in texts(short)[0]
     assert short["structuredContent"]["$stored"]["reference"] == "@obj_001"

@@ -1,4 +1,4 @@
-"""Which form of a result a client gets: by the setting, by what it announces, by its name."""
+"""The form of a result for a client: by setting, by announced capabilities, by client name."""
 
 import pytest
 
@@ -33,13 +33,13 @@ def client(name: str, *, apps: bool = False) -> Client:
 
 
 @pytest.mark.parametrize("name", ["claude-code", "codex-mcp-client", "opencode"])
-def test_hosts_whose_model_reads_structured_content_get_it_short(name):
+def test_hosts_whose_model_reads_structured_content_get_it_shortened(name):
     for tool in (PLAIN, VIEW):
         assert result_form(client(name), tool, server_has_apps=True) == "short"
 
 
 @pytest.mark.parametrize("name", ["Visual Studio Code", "goose", "something else", ""])
-def test_other_hosts_get_it_whole_from_tools_with_a_view_alone(name):
+def test_other_hosts_get_it_whole_only_from_tools_with_a_view(name):
     assert result_form(client(name), VIEW, server_has_apps=True) == "whole"
     assert result_form(client(name), OLD_VIEW, server_has_apps=True) == "whole"
     assert result_form(client(name), PLAIN, server_has_apps=True) == "short"
@@ -53,7 +53,7 @@ def test_a_client_that_shows_views_gets_it_whole_from_every_tool_of_a_server_wit
 
 
 @pytest.mark.parametrize("form", ["whole", "short"])
-def test_the_setting_comes_before_everything(form):
+def test_the_setting_takes_precedence(form):
     for who in (client("claude-code"), client("goose", apps=True), UNKNOWN_CLIENT):
         assert result_form(who, VIEW, server_has_apps=True, structured_content=form) == form
 
@@ -74,7 +74,7 @@ def test_the_client_of_a_request_of_2026_07_28_is_read_from_its_meta():
 
 
 @pytest.mark.parametrize("params", [None, [], {}, {"_meta": 1}, {"clientInfo": 3, "capabilities": {"extensions": []}}])
-def test_what_is_malformed_counts_as_not_given(params):
+def test_malformed_client_information_is_ignored(params):
     assert client_of_initialize(params) == UNKNOWN_CLIENT
     assert client_of_request(params) == UNKNOWN_CLIENT
 
@@ -96,18 +96,18 @@ def test_a_hosts_limit_is_in_bytes():
     assert inline_characters(profile_of(UNKNOWN_CLIENT), 8_000, "漢" * 50_000) == 8_000
 
 
-def test_a_tool_that_always_passes_whole_is_marked_for_claude_code_once():
+def test_a_tool_whose_results_always_pass_whole_is_marked_for_claude_code_once():
     marked = with_raised_limit({"name": "x", "_meta": {"own": 1}})
     assert marked["_meta"] == {"own": 1, "anthropic/maxResultSizeChars": 500_000}
     own = {"name": "x", "_meta": {"anthropic/maxResultSizeChars": 1_000}}
     assert with_raised_limit(own) is own
 
 
-def test_every_profile_has_a_name_of_its_own():
+def test_profile_names_are_unique():
     assert len({profile.name for profile in PROFILES}) == len(PROFILES)
 
 
-def test_the_setting_knows_every_profile():
+def test_the_setting_accepts_every_profile():
     from typing import get_args
 
     from coatcheck.settings import Settings
@@ -115,7 +115,7 @@ def test_the_setting_knows_every_profile():
     assert set(get_args(Settings.model_fields["host_profile"].annotation)) == {"auto", *NAMES}
 
 
-def test_a_server_that_lists_new_views_on_each_call_fills_no_memory():
+def test_a_server_that_lists_new_views_on_each_call_does_not_fill_memory():
     interceptor = Interceptor(Explorer(ObjectStore(InMemoryBackend())))
     for number in range(MAX_TOOLS + 10):
         interceptor.learn([{**VIEW, "name": f"view_{number}", "inputSchema": {}}])

@@ -25,7 +25,7 @@ ORDINARY = {
 }
 
 
-def test_never_goes_before_all_and_the_first_pattern_counts():
+def test_never_keep_takes_precedence_and_the_first_matching_pattern_counts():
     limits = Limits(100, (("git_*", 10), ("git_log", 50)), never=("git_status",), always=("git_*",))
     assert limits.of("git_log") == 10
     assert limits.of("other") == 100
@@ -35,7 +35,7 @@ def test_never_goes_before_all_and_the_first_pattern_counts():
     assert limits.of("GIT_LOG") == 100
 
 
-def test_a_budget_lasts_while_calls_overlap_and_for_the_window_after():
+def test_a_budget_lasts_while_calls_overlap_and_for_a_window_afterwards():
     now = [0.0]
     current = CallBudget(window=0.5, clock=lambda: now[0])
     current.call_started()
@@ -54,7 +54,7 @@ def test_a_budget_lasts_while_calls_overlap_and_for_the_window_after():
     assert current.spent == 0
 
 
-def test_each_caller_has_a_budget_and_a_stranger_a_new_one_each_time():
+def test_each_caller_has_a_budget_and_an_anonymous_caller_a_new_one_each_time():
     budgets = CallBudgets(most=2)
     first = budgets.of("ann")
     assert budgets.of("ann") is first

@@ -13,7 +13,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_the_weight_is_the_length_as_compact_json(value):
+def test_the_size_is_the_length_as_compact_json(value):
     assert count_json_characters(value, 10**9) == len(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
 
 
@@ -37,13 +37,13 @@ def test_measuring_does_not_walk_a_large_value():
     assert 0 < seen < 4_000
 
 
-def test_content_and_its_structured_twin_are_measured_apart():
+def test_content_and_structured_content_are_measured_separately():
     result = {"content": [{"type": "text", "text": "x" * 90}], "structuredContent": {"a": "x" * 90}}
     assert measure_result(result, 1_000) == ResultSize(text=90, structure=98)
     assert measure_result(result, 1_000).larger == 98
 
 
-def test_pictures_count_only_beyond_the_media_limit():
+def test_images_count_only_beyond_the_media_limit():
     picture = {"type": "image", "mimeType": "image/png", "data": "A" * MEDIA_LIMIT}
     assert measure_result({"content": [picture]}, 4_000).larger == 0
     assert measure_result({"content": [picture, {**picture, "data": "AAAA" * 2_000}]}, 4_000).larger > 4_000

@@ -25,7 +25,7 @@ def plainly(text: str) -> str:
     return text.upper()
 
 
-def test_signature_and_docstring_become_the_entry_of_the_list():
+def test_signature_and_docstring_become_the_tools_list_entry():
     entry = own_tool(look, annotations={"readOnlyHint": True}, title="Look").advertise("other_name")
     assert entry == {
         "name": "other_name",
@@ -52,7 +52,7 @@ async def test_a_call_is_answered_with_text():
 
 
 @pytest.mark.anyio
-async def test_expected_errors_keep_their_text_and_others_show_nothing_of_the_inside():
+async def test_expected_errors_keep_their_text_and_others_reveal_nothing():
     gone = await own_tool(look).call({"object_id": "gone"})
     assert gone["isError"] is True
     assert "@obj_1" in gone["content"][0]["text"]
@@ -62,7 +62,7 @@ async def test_expected_errors_keep_their_text_and_others_show_nothing_of_the_in
 
 
 @pytest.mark.anyio
-async def test_arguments_that_do_not_fit_are_named():
+async def test_invalid_arguments_are_named():
     refused = await own_tool(look).call({"start": "many"})
     assert refused["isError"] is True
     assert '"object_id"' in refused["content"][0]["text"]
@@ -70,7 +70,7 @@ async def test_arguments_that_do_not_fit_are_named():
 
 
 @pytest.mark.anyio
-async def test_an_unknown_argument_is_refused_with_those_there_are():
+async def test_an_unknown_argument_is_refused_with_the_known_ones():
     refused = await own_tool(look).call({"object_id": "a", "strat": 2})
     assert refused == text_result(
         is_error=True,
@@ -79,7 +79,7 @@ async def test_an_unknown_argument_is_refused_with_those_there_are():
 
 
 @pytest.mark.anyio
-async def test_null_is_the_default_of_an_optional_argument_and_none_of_a_required_one():
+async def test_null_means_the_default_of_an_optional_argument_only():
     assert await own_tool(look).call({"object_id": "a", "start": None}) == await own_tool(look).call({"object_id": "a"})
     assert (await own_tool(look).call({"object_id": None}))["isError"] is True
 
@@ -95,7 +95,7 @@ async def test_all_arguments_may_be_one_json_text():
 
 
 @pytest.mark.anyio
-async def test_an_object_may_be_given_as_json_text_and_a_text_stays_one():
+async def test_an_object_may_be_given_as_json_text_and_text_parameters_stay_text():
     async def bind(text: str, more: dict[str, str] | None = None) -> str:
         return f"{text} {more}"
 
@@ -114,14 +114,14 @@ async def bind(names: dict[str, str] | None = None) -> str:
     ("given", "read"),
     [("{}", "{}"), ('{"a": "b"}', "{'a': 'b'}"), ({}, "{}"), (None, "None")],
 )
-async def test_an_object_may_be_given_as_json_text_an_empty_one_too(given, read):
+async def test_an_object_even_an_empty_one_may_be_given_as_json_text(given, read):
     answer = await own_tool(bind).call({"names": given})
     assert answer["content"][0]["text"] == read
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("given", ["[]", "no object", "{"])
-async def test_a_text_that_is_no_object_is_refused_where_an_object_is_expected(given):
+async def test_a_text_that_is_not_an_object_is_refused_for_an_object_parameter(given):
     assert "names" in (await own_tool(bind).call({"names": given}))["content"][0]["text"]
 
 
@@ -140,7 +140,7 @@ async def test_a_text_that_is_no_object_is_refused_where_an_object_is_expected(g
         (("object_id", "pattern", "context"), "after", "context"),
     ],
 )
-def test_an_argument_by_the_name_that_another_tool_has_for_it_gets_ours(
+def test_an_argument_with_another_tool_s_name_for_it_is_accepted(
     names: tuple[str, ...], given: str, meant: str
 ) -> None:
     with pytest.raises(

@@ -35,7 +35,7 @@ RESULTS = st.builds(
 
 @settings(max_examples=150, deadline=None)
 @given(RESULTS, st.integers(0, 5_000), st.integers(0, 5_000), st.booleans())
-def test_a_notice_is_within_its_limit_and_loses_no_other_key(result, inline, limit, promised):
+def test_a_notice_is_within_its_limit_and_other_keys_are_unchanged(result, inline, limit, promised):
     size = measure_result(result, 10**9)
     if size.larger <= inline:
         return
@@ -51,13 +51,13 @@ def test_a_notice_is_within_its_limit_and_loses_no_other_key(result, inline, lim
 
 
 @pytest.mark.anyio
-async def test_a_short_result_comes_back_as_the_same_object(explorer):
+async def test_a_short_result_is_returned_as_the_same_object(explorer):
     result = {"content": [{"type": "text", "text": "x" * 8_000}]}
     assert await Interceptor(explorer).result("t", result) is result
 
 
 @pytest.mark.anyio
-async def test_a_large_one_is_never_larger_afterwards_and_can_be_rebuilt_exactly(explorer):
+async def test_a_large_result_never_grows_and_can_be_rebuilt_exactly(explorer):
     result = {"content": [{"type": "text", "text": "x" * 8_001}], "structuredContent": {"a": 1.5}, "_meta": {"é": None}}
     short = await Interceptor(explorer).result("t", result)
     assert measure_result(short, 10**9).larger <= measure_result(result, 10**9).larger // 2
@@ -81,7 +81,7 @@ class FailingBackend(InMemoryBackend):
 
 
 @pytest.mark.anyio
-async def test_a_result_that_cannot_be_kept_arrives_whole_if_it_fits_and_else_says_so():
+async def test_a_result_that_cannot_be_kept_passes_whole_if_it_fits_or_is_reported():
     interceptor = Interceptor(Explorer(ObjectStore(FailingBackend())))
     fits = {"content": [{"type": "text", "text": "x" * 9_000}]}
     assert await interceptor.result("t", fits) is fits
@@ -94,7 +94,7 @@ async def test_a_result_that_cannot_be_kept_arrives_whole_if_it_fits_and_else_sa
 
 
 @pytest.mark.anyio
-async def test_a_promised_structure_is_given_even_where_the_result_had_none(explorer):
+async def test_promised_structured_content_is_added_if_the_result_has_none(explorer):
     interceptor = Interceptor(explorer)
     await interceptor.tools_list({"tools": [{"name": "t", "inputSchema": {}, "outputSchema": {"type": "object"}}]})
     short = await interceptor.result("t", {"content": [{"type": "text", "text": "x" * 90_000}]})

@@ -21,7 +21,7 @@ COMMANDS = {"serve": ["serve"], "wrap": ["wrap", "--", *SERVER], "wrap over HTTP
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_what_is_loaded_is_spared(command):
+def test_modules_loaded_at_startup_are_frozen(command):
     process = subprocess.Popen(
         [sys.executable, "-c", CODE, *COMMANDS[command]],
         stdin=subprocess.PIPE,
@@ -35,5 +35,5 @@ def test_what_is_loaded_is_spared(command):
             assert httpx2.get(f"{url}/healthz", timeout=30).is_success
             process.send_signal(signal.SIGTERM)
         process.stdin.close()
-        said = process.stderr.read()
-    assert int(re.search(r"spared (\d+)", said)[1]) > 10_000
+        output = process.stderr.read()
+    assert int(re.search(r"spared (\d+)", output)[1]) > 10_000

@@ -27,8 +27,8 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> CommandResult:
     return run_here(*arguments, environment={**os.environ, "NO_COLOR": "1", **(env or {})}, folder=Path.cwd())
 
 
-def run_apart(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process of its own, with its own modules and logs."""
+def run_in_process(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command in a separate process, with its own modules and logs."""
     environment = {**os.environ, "NO_COLOR": "1", **(env or {})}
     return subprocess.run(
         [*COATCHECK, *arguments], capture_output=True, text=True, input="", timeout=60, env=environment
@@ -108,15 +108,15 @@ def test_settings_that_do_not_work_are_reported_without_traceback_or_secret(comm
     position = command.index("--") if "--" in command else len(command)
     done = run(*command[:position], *flags, *command[position:], env=env)
     assert done.returncode in {1, 2}
-    said = " ".join((done.stdout + done.stderr).split())
-    assert expected in said.replace("│ ", "")
-    assert "Traceback" not in said
-    assert SECRET not in said
+    output = " ".join((done.stdout + done.stderr).split())
+    assert expected in output.replace("│ ", "")
+    assert "Traceback" not in output
+    assert SECRET not in output
     if command != ["doctor"]:
         assert done.stdout == ""
 
 
-def test_a_flag_goes_before_a_variable_before_the_file_before_the_default(tmp_path):
+def test_a_flag_overrides_a_variable_which_overrides_the_file_and_the_default(tmp_path):
     file = tmp_path / "settings.toml"
     file.write_text("object_store_ttl = 11\n")
     with_file = {"COATCHECK_CONFIG": str(file)}
@@ -149,23 +149,23 @@ def test_doctor_shows_the_graph_the_backend_and_how_fast_it_answers(redis_server
     )
 
 
-def test_doctor_says_what_does_not_work_and_fails():
+def test_doctor_reports_faults_and_fails():
     done = run("doctor", env={"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": "redis://127.0.0.1:1"})
     assert done.returncode == 1
     assert re.search(r"store +failed .*127\.0\.0\.1:1", done.stdout)
     assert re.search(r"sandbox +ok", done.stdout)
 
 
-def test_no_colours_are_written_to_a_terminal_that_wants_none():
-    ours, theirs = pty.openpty()
-    with os.fdopen(ours, "rb", buffering=0) as terminal:
+def test_no_color_is_respected_on_a_terminal():
+    coatcheck_output, theirs = pty.openpty()
+    with os.fdopen(coatcheck_output, "rb", buffering=0) as terminal:
         subprocess.run(
             [*COATCHECK, "doctor"], stdout=theirs, check=True, timeout=60, env={**os.environ, "NO_COLOR": "1"}
         )
         os.close(theirs)
-        said = terminal.read(60_000)
-    assert b"settings  ok" in said
-    assert b"\x1b" not in said
+        output = terminal.read(60_000)
+    assert b"settings  ok" in output
+    assert b"\x1b" not in output
 
 
 @pytest.mark.parametrize(
@@ -181,11 +181,11 @@ def test_no_colours_are_written_to_a_terminal_that_wants_none():
         ("redis://[::1", False),
     ],
 )
-def test_a_password_on_the_command_line_is_warned_about_and_not_repeated(url, warned, capsys):
+def test_a_password_on_the_command_line_causes_a_warning_that_does_not_repeat_it(url, warned, capsys):
     make_settings(SettingsFlags(None, {"object_store_backend": "redis", "redis_url": url}))
-    said = "".join(capsys.readouterr())
-    assert ("can be read in the process list; set COATCHECK_REDIS_URL" in said) is warned
-    assert SECRET not in said
+    output = "".join(capsys.readouterr())
+    assert ("can be read in the process list; set COATCHECK_REDIS_URL" in output) is warned
+    assert SECRET not in output
 
 
 async def _check_served(client: Client) -> None:
@@ -200,7 +200,7 @@ async def _check_served(client: Client) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_serve_speaks_over_stdio_in_both_eras(mode):
+async def test_serve_works_over_stdio_with_both_protocols(mode):
     parameters = StdioServerParameters(command=COATCHECK[0], args=[*COATCHECK[1:], "serve"])
     async with Client(stdio_client(parameters), mode=mode) as client:
         await _check_served(client)
@@ -208,7 +208,7 @@ async def test_serve_speaks_over_stdio_in_both_eras(mode):
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_serve_speaks_over_http_in_both_eras(mode):
+async def test_serve_works_over_http_with_both_protocols(mode):
     port = free_port()
     process = await anyio.open_process(
         [*COATCHECK, "serve", "--transport", "streamable-http", "--port", str(port)], stderr=subprocess.DEVNULL
@@ -217,7 +217,7 @@ async def test_serve_speaks_over_http_in_both_eras(mode):
         await until(lambda: is_listening(port), "the server listens")
         async with Client(streamable_http_client(f"http://127.0.0.1:{port}/mcp"), mode=mode) as client:
             await _check_served(client)
-            # Nobody is authenticated here: an id is the only protection, so there is no listing.
+            # Without authentication the id is the only protection, so there is no listing.
             listed = await client.call_tool("object_store_list", {})
             assert listed.is_error
             assert "without authentication" in listed.content[0].text
@@ -227,7 +227,7 @@ async def test_serve_speaks_over_http_in_both_eras(mode):
         await process.aclose()
 
 
-def test_an_address_that_others_can_reach_needs_a_flag_that_says_so():
+def test_an_address_that_is_reachable_from_outside_needs_an_explicit_flag():
     with pytest.raises(SettingsError, match="--unprotected"):
         Listening("streamable-http", "0.0.0.0", 8000)
     Listening("streamable-http", "0.0.0.0", 8000, unprotected=True)
@@ -241,7 +241,7 @@ def test_an_address_that_others_can_reach_needs_a_flag_that_says_so():
     ("host", "authenticated", "warned"),
     [("0.0.0.0", True, True), ("127.0.0.1", True, False), ("0.0.0.0", False, False)],
 )
-def test_tokens_that_can_be_read_on_their_way_are_warned_about(host, authenticated, warned, caplog):
+def test_tokens_over_plain_http_cause_a_warning(host, authenticated, warned, caplog):
     warn_of_open_tokens(Listening("sse", host, 8000, authenticated=authenticated, unprotected=True))
     assert ("speaks TLS in front of 0.0.0.0" in caplog.text) is warned
 
@@ -257,7 +257,7 @@ class Options(BaseModel):
 
 def tools(options):
     def greet(name: str) -> str:
-        """Greet somebody."""
+        """Greet a person."""
         return (options.greeting + " " + name + "! ") * options.times
     return {"greet": (greet, ToolConfig(memory_type=MemoryType.BOTH))}
 
@@ -276,7 +276,7 @@ def own_module(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.anyio
-async def test_a_toolset_of_ones_own_is_served_with_its_settings_as_flags(own_module: dict[str, Any]):
+async def test_a_custom_toolset_is_served_with_its_settings_as_flags(own_module: dict[str, Any]):
     flags = ["--toolset", "greetings_module:toolset", "--greeting", "Hello", "--times=2"]
     parameters = StdioServerParameters(command=COATCHECK[0], args=[*COATCHECK[1:], "serve", *flags], env=own_module)
     async with Client(stdio_client(parameters)) as client:
@@ -285,7 +285,7 @@ async def test_a_toolset_of_ones_own_is_served_with_its_settings_as_flags(own_mo
         assert "object_store_get" in {tool.name for tool in (await client.list_tools()).tools}
 
 
-def test_the_help_lists_the_flags_of_the_toolsets_before_it(own_module: dict[str, Any]):
+def test_the_help_lists_the_flags_of_preceding_toolsets(own_module: dict[str, Any]):
     asked = ["--toolset", "greetings_module:toolset", "--toolset", "greetings_module:bare"]
     helped = run("serve", *asked, "--help", env=own_module)
     assert helped.returncode == 0
@@ -319,7 +319,7 @@ def test_the_help_lists_the_flags_of_the_toolsets_before_it(own_module: dict[str
         (["--tool", "object_store_gte"], "object_store_get"),
     ],
 )
-def test_a_toolset_or_tool_that_does_not_fit_is_reported_clearly(own_module, flags, expected):
+def test_an_invalid_toolset_or_tool_is_reported_clearly(own_module, flags, expected):
     done = run("serve", *flags, env=own_module)
     assert done.returncode in {1, 2}
     assert expected in done.stderr
@@ -328,7 +328,7 @@ def test_a_toolset_or_tool_that_does_not_fit_is_reported_clearly(own_module, fla
 
 
 @pytest.mark.anyio
-async def test_only_the_tools_asked_for_are_served():
+async def test_only_the_selected_tools_are_served():
     parameters = StdioServerParameters(
         command=COATCHECK[0], args=[*COATCHECK[1:], "serve", "--tool", "object_store_get"]
     )
@@ -336,5 +336,5 @@ async def test_only_the_tools_asked_for_are_served():
         assert [tool.name for tool in (await client.list_tools()).tools] == ["object_store_get"]
 
 
-def test_serve_ends_with_its_input():
+def test_serve_exits_when_its_input_ends():
     assert run("serve").returncode == 0

@@ -66,7 +66,7 @@ def doctor(folder, *arguments):
 
 
 @pytest.mark.parametrize("place", ["mymodule:mine", "mymodule:make", "mymodule:host", "mymodule:host.coat"])
-def test_doctor_examines_it(folder, place):
+def test_doctor_checks_the_container(folder, place):
     done = doctor(folder, "--container", place)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "backend   ok  Loud" in done.stdout
@@ -83,7 +83,7 @@ def test_doctor_examines_it(folder, place):
         (["--container", "mymodule:mine", "--object-store-ttl", "5"], "so --object-store-ttl would have no effect"),
     ],
 )
-def test_what_does_not_fit_is_said(folder, arguments, says):
+def test_an_invalid_container_option_is_reported(folder, arguments, says):
     done = doctor(folder, *arguments)
     assert done.returncode == 1
     assert says in done.stdout + done.stderr
@@ -91,7 +91,7 @@ def test_what_does_not_fit_is_said(folder, arguments, says):
 
 
 @pytest.mark.parametrize("command", ["wrap", "serve"])
-async def test_servers_keep_their_objects_in_it(folder, command):
+async def test_servers_store_their_objects_in_the_container(folder, command):
     behind = ["--", PYTHON, str(SERVER)] if command == "wrap" else []
     parameters = StdioServerParameters(
         command=PYTHON,

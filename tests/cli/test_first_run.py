@@ -1,4 +1,4 @@
-"""First use: the included demo, and the output for a person who starts a server in a terminal."""
+"""First use: the included demo, and the output for users who start a server in a terminal."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import pytest
 COATCHECK = [sys.executable, "-m", "coatcheck"]
 
 
-def test_the_demo_shows_the_effect_and_passes_a_reference_on():
+def test_the_demo_shows_the_effect_and_uses_a_reference():
     ended = subprocess.run([*COATCHECK, "demo"], capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0, ended.stderr
     directly = re.search(r"directly +([\d,]+) characters", ended.stdout)
@@ -26,21 +26,21 @@ def test_the_demo_shows_the_effect_and_passes_a_reference_on():
 
 
 @pytest.mark.parametrize("arguments", [["serve"], ["wrap", "--", sys.executable, "-m", "coatcheck", "serve"]])
-def test_on_a_terminal_a_server_says_what_it_waits_for_and_one_interrupt_ends_it(arguments):
+def test_on_a_terminal_a_server_says_that_it_waits_and_one_interrupt_ends_it(arguments):
     terminal, end = pty.openpty()
     process = subprocess.Popen([*COATCHECK, *arguments], stdin=end, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     os.close(end)
     try:
-        said = b""
-        while b"Ctrl-C" not in said:
+        answer = b""
+        while b"Ctrl-C" not in answer:
             line = process.stderr.readline()
-            assert line, said
-            said += line
-        text = said.decode()
+            assert line, answer
+            answer += line
+        text = answer.decode()
         assert "waiting for an MCP client on stdin" in text
         entry = json.loads(text[text.index("{") : text.rindex("}") + 1])
         server = entry["mcpServers"]["NAME"]
-        assert Path(server["command"]).is_absolute()  # a client that is no shell may have another PATH
+        assert Path(server["command"]).is_absolute()  # clients may have another PATH than the shell
         assert server["args"][-len(arguments) :] == arguments
         words = [server["command"], *server["args"][: -len(arguments)], "--version"]
         assert subprocess.run(words, capture_output=True, text=True, timeout=60).stdout.startswith("coatcheck ")

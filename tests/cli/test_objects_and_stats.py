@@ -38,7 +38,7 @@ class CommandResult(NamedTuple):
 
 @pytest.fixture(params=["sqlite", "redis"])
 def place(request, tmp_path) -> dict[str, str]:
-    """The variables that name a store."""
+    """The environment variables that select a store."""
     if request.param == "redis":
         url = request.getfixturevalue("redis_server").url
         return {
@@ -76,7 +76,7 @@ def place_of(place: dict[str, str]) -> str:
 
 @pytest.fixture
 def run(monkeypatch, capfdbinary):
-    """Run the command line in this process: starting one of its own for each look would take most of the time."""
+    """Run the command line in this process, because starting a process for each command is slow."""
 
     def run(place: dict[str, str], *arguments: str) -> CommandResult:
         monkeypatch.setattr(sys, "argv", ["coatcheck", *arguments])
@@ -90,7 +90,7 @@ def run(monkeypatch, capfdbinary):
     return run
 
 
-def test_a_person_finds_reads_searches_and_removes_what_was_kept(place, run):
+def test_objects_can_be_listed_read_searched_and_removed(place, run):
     store = container_at(place).store()
     rows, text = store.put(ROWS, tool="list_rows"), store.put(TEXT, tool="read\x1b[31m")
     listed = json.loads(run(place, "objects", "ls", "--json").stdout)
@@ -133,7 +133,7 @@ def test_a_person_finds_reads_searches_and_removes_what_was_kept(place, run):
     assert "--all-namespaces" in empty.stderr
 
 
-async def test_it_is_the_store_of_a_server(tmp_path, run):
+async def test_the_commands_use_the_store_of_a_server(tmp_path, run):
     place = sqlite_in(tmp_path)
     server = StdioServerParameters(command=PYTHON, args=["-m", "coatcheck", "serve"], env=place)
     async with Client(stdio_client(server)) as client:
@@ -144,7 +144,7 @@ async def test_it_is_the_store_of_a_server(tmp_path, run):
         }
 
 
-def test_one_sees_ones_own_and_an_operator_everybodys(place, run):
+def test_users_see_their_own_objects_and_operators_those_of_all_users(place, run):
     container = container_at(place)
     store: ObjectStore = container.store()
     mine = store.put("mine")
@@ -152,7 +152,7 @@ def test_one_sees_ones_own_and_an_operator_everybodys(place, run):
         hers, namespace = store.put("hers"), store.namespace()
     assert [each["id"] for each in json.loads(run(place, "objects", "ls", "--json").stdout)] == [mine]
     everybodys = json.loads(run(place, "objects", "ls", "--all-namespaces", "--json").stdout)
-    # In any order: they may be of the same millisecond.
+    # In any order: they may have the same millisecond.
     assert sorted((each["id"], each["namespace"]) for each in everybodys) == sorted([(hers, namespace), (mine, "")])
     assert namespace in run(place, "objects", "ls", "--all-namespaces").stdout
     assert run(place, "objects", "get", hers).returncode == 1
@@ -178,7 +178,7 @@ def test_one_sees_ones_own_and_an_operator_everybodys(place, run):
         (["get"], 2, "Missing argument"),
     ],
 )
-def test_what_goes_wrong_has_its_words_and_its_exit_code(arguments, code, words, tmp_path, run):
+def test_each_fault_has_its_message_and_exit_code(arguments, code, words, tmp_path, run):
     place = sqlite_in(tmp_path)
     rows = container_at(place).store().put(ROWS)
     done = run(place, "objects", *(argument.replace("{rows}", rows) for argument in arguments))
@@ -196,7 +196,7 @@ def test_what_goes_wrong_has_its_words_and_its_exit_code(arguments, code, words,
         (b'{"kind":"text","size":3,"type":"string","version":2,"zstd":3}\nabc', "not what its metadata says"),
     ],
 )
-def test_what_cannot_be_read_is_reported_in_one_line(command, stored, words, tmp_path, run):
+def test_an_unreadable_object_is_reported_in_one_line(command, stored, words, tmp_path, run):
     place = sqlite_in(tmp_path)
     container_at(place).backend().set("obj_1", stored, None)
     done = run(place, "objects", command, "obj_1")
@@ -220,7 +220,7 @@ def test_an_output_that_cannot_be_written_is_reported_in_one_line(to, words, tmp
 def test_an_error_of_the_store_is_reported_once(own_redis):
     wrong = own_redis.url.replace("redis://", "redis://nobody:wrong@")
     store = {"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": wrong}
-    command = [PYTHON, "-m", "coatcheck", "objects", "ls"]  # a process of its own: pytest has handlers for logs
+    command = [PYTHON, "-m", "coatcheck", "objects", "ls"]  # a separate process: pytest installs log handlers
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ, **store})
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("coatcheck: ")
@@ -234,13 +234,13 @@ def test_a_warning_is_a_message_of_the_command(tmp_path, run):
 
 
 @pytest.mark.parametrize("command", [["objects", "ls"], ["objects", "get", "obj_1"], ["stats"]])
-def test_objects_in_memory_are_out_of_reach_and_the_answer_says_what_to_use(command, run):
+def test_objects_in_memory_are_unreachable_and_the_error_suggests_another_backend(command, run):
     done = run({}, *command)
     assert (done.returncode, done.stdout) == (1, "")
     assert "sqlite or redis" in done.stderr
 
 
-async def test_stats_say_what_is_held_and_what_a_server_counted(place, tmp_path, run):
+async def test_stats_show_stored_objects_and_the_counts_of_a_server(place, tmp_path, run):
     with served("serve", tmp_path, "--toolset", "slow_server:toolset", **place) as server:
         async with client_of(server) as client:
             await client.call_tool("many", {"rows": 2000})
@@ -264,7 +264,7 @@ async def test_stats_say_what_is_held_and_what_a_server_counted(place, tmp_path,
     assert "The store" not in alone.stdout
 
 
-async def test_stats_are_of_all_processes_and_days_and_survive_them(place, run):
+async def test_stats_add_up_all_processes_and_days_and_persist(place, run):
     hostile = "\x1b[31mred"
     for shown in (1_000, 3_000):  # two processes, each ended
         container = container_at(place)
@@ -287,7 +287,7 @@ async def test_stats_are_of_all_processes_and_days_and_survive_them(place, run):
             {"server": hostile, "tool": hostile, "results": 2, "characters": 18_000, "shown": 10_000},
         ],
     }
-    assert figures["store"]["objects"] == 0  # figures are no objects
+    assert figures["store"]["objects"] == 0  # figures are not objects
     assert container_at(place).store().list() == []
     table = (await to_thread(run, place, "stats")).stdout
     assert "Kept out of contexts: 834,000 characters, ~208,500 tokens" in table
@@ -300,7 +300,7 @@ async def test_stats_are_of_all_processes_and_days_and_survive_them(place, run):
     assert "\x1b" not in table
 
 
-def test_names_that_a_server_invents_fill_no_memory_and_a_lost_store_loses_no_counts():
+def test_invented_tool_names_do_not_fill_memory_and_an_unavailable_store_loses_no_counts():
     lines: dict[str, bytes] = {}
 
     class UnavailableBackend(InMemoryBackend):
@@ -327,7 +327,7 @@ def test_names_that_a_server_invents_fill_no_memory_and_a_lost_store_loses_no_co
     assert sum(row[2] for row in rows) == 2 * MOST_NAMES + 2
 
 
-def test_with_the_store_away_stats_still_tell_what_a_server_counted(run, monkeypatch):
+def test_stats_show_a_server_s_counts_while_the_store_is_unavailable(run, monkeypatch):
     place = {"COATCHECK_OBJECT_STORE_BACKEND": "redis", "COATCHECK_REDIS_URL": "redis://:canary@127.0.0.1:1"}
     counted = {"saved_characters": 5, "saved_tokens": 1, "tools": {}, "operations": {}, "hits": 0, "misses": 0}
     more = {"objects": None, "breaker_open": True, "sandbox_stopped": 0}
@@ -350,7 +350,7 @@ def test_with_the_store_away_stats_still_tell_what_a_server_counted(run, monkeyp
         (f"http://{'a' * 70}.example", "does not answer"),
     ],
 )
-def test_a_server_that_cannot_be_asked_is_reported_without_its_password(url, words, run):
+def test_an_unreachable_server_is_reported_without_its_password(url, words, run):
     done = run({}, "stats", "--url", url)
     assert (done.returncode, done.stdout) == (1, "")
     assert words in done.stderr

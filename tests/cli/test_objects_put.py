@@ -1,4 +1,4 @@
-"""``coatcheck objects put``: files by reference."""
+"""``coatcheck objects put``: files as objects."""
 
 import base64
 import io
@@ -42,12 +42,12 @@ def test_a_file_becomes_an_object_and_its_reference_is_printed(run, tmp_path):
     assert store.metadata(reference.removeprefix("@")).tool == "coatcheck objects put"
 
 
-def test_bytes_that_are_no_text_are_kept_as_such_and_a_dash_is_standard_input(run):
+def test_bytes_that_are_not_text_are_stored_as_bytes_and_a_dash_is_standard_input(run):
     _, reference, _, store = run("-", stdin=b"\xff\x00")
     assert store.fetch(reference.removeprefix("@")) == {"$base64": "/wA=", "bytes": 2}
 
 
-def test_a_file_that_cannot_be_read_is_named(run, tmp_path):
+def test_an_unreadable_file_is_named(run, tmp_path):
     code, out, err, _ = run(str(tmp_path / "missing"))
     assert (code, out) == (2, "")
     assert "missing cannot be read: No such file or directory" in " ".join(err.split())

@@ -1,4 +1,4 @@
-"""Each setting is an option of its own name, and the help says of it what the settings say."""
+"""Each setting is an option of the same name, and the help shows the description of the setting."""
 
 from typing import Literal, get_origin
 
@@ -19,21 +19,21 @@ def test_every_setting_is_in_one_group_of_the_help():
 
 @pytest.mark.parametrize("command", ["wrap", "serve", "doctor"])
 def test_the_help_lists_every_setting_with_its_description(command):
-    said = CliRunner().invoke(app, [command, "--help"]).stdout
-    words = " ".join(said.split())
-    assert max(map(len, said.splitlines())) <= 80
+    output = CliRunner().invoke(app, [command, "--help"]).stdout
+    words = " ".join(output.split())
+    assert max(map(len, output.splitlines())) <= 80
     for name in [each for each in COMMON if each != "toolset"] if command == "wrap" else ():
-        assert said.index(f"{flag_of(name)} ") < said.index("Server to wrap:")
+        assert output.index(f"{flag_of(name)} ") < output.index("Server to wrap:")
     for name, field in Settings.model_fields.items():
         if name in WITHOUT_FLAG:
-            assert flag_of(name) not in said
+            assert flag_of(name) not in output
             continue
-        assert flag_of(name) in said
+        assert flag_of(name) in output
         assert " ".join((field.description or "").split()) in words
 
 
 @pytest.mark.parametrize("name", sorted(ALL.keys() - WITHOUT_FLAG))
-def test_an_option_takes_what_its_setting_takes(name):
+def test_an_option_accepts_the_values_of_its_setting(name):
     kind, declared = ALL[name], Settings.model_fields[name].annotation
     if get_origin(kind) is Literal:
         assert kind == declared

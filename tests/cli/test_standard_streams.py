@@ -32,14 +32,14 @@ def redirected(command: list[str], redirection: str, **options) -> "subprocess.P
 @pytest.mark.parametrize("command", [["wrap", "--", "cat"], ["serve"]], ids=["wrap", "serve"])
 def test_a_server_on_stdio_needs_stdin_and_stdout(command, redirection):
     with redirected([*COATCHECK, *command], redirection) as process:
-        _, said = process.communicate(timeout=60)
+        _, output = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert said.startswith("coatcheck: A client over stdio needs both stdin and stdout")
-    assert said.count("\n") == 1
+    assert output.startswith("coatcheck: A client over stdio needs both stdin and stdout")
+    assert output.count("\n") == 1
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads /proc")
-def test_no_pipe_gets_the_number_of_a_closed_stderr():
+def test_no_pipe_takes_the_descriptor_of_a_closed_stderr():
     with redirected([*COATCHECK, "wrap", "--", *SERVER], "2>&-") as process:
         process.stdin.write(INITIALIZE)
         process.stdin.flush()
@@ -48,7 +48,7 @@ def test_no_pipe_gets_the_number_of_a_closed_stderr():
         process.stdin.close()
 
 
-def test_serve_ends_in_order_when_the_client_reads_no_more():
+def test_serve_exits_cleanly_when_the_client_stops_reading():
     with redirected([*COATCHECK, "serve"], "") as process:
         process.stdout.close()
         process.stdin.write(INITIALIZE)
@@ -59,14 +59,14 @@ def test_serve_ends_in_order_when_the_client_reads_no_more():
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="writes to /dev/full")
 @pytest.mark.parametrize("command", [["--version"], ["--help"], ["status"], ["serve"]], ids=" ".join)
-def test_an_output_that_takes_nothing_is_reported_in_a_line(command, tmp_path):
+def test_an_output_that_cannot_be_written_is_reported_in_one_line_for_every_command(command, tmp_path):
     with redirected([*COATCHECK, *command], ">/dev/full", env={**os.environ, "HOME": str(tmp_path)}) as process:
-        _, said = process.communicate(INITIALIZE, timeout=60)
+        _, output = process.communicate(INITIALIZE, timeout=60)
     assert process.returncode == 1
-    assert said == "coatcheck: The output cannot be written: No space left on device.\n"
+    assert output == "coatcheck: The output cannot be written: No space left on device.\n"
 
 
-def test_nohup_keeps_a_server_from_ending_with_its_terminal():
+def test_nohup_keeps_a_server_running_after_its_terminal_closes():
     with redirected(
         [*COATCHECK, "wrap", "--", *SERVER], "", preexec_fn=lambda: signal.signal(1, signal.SIG_IGN)
     ) as process:
@@ -78,7 +78,7 @@ def test_nohup_keeps_a_server_from_ending_with_its_terminal():
         assert process.wait(60) == 1  # The server's own, whose input ended.
 
 
-def test_half_characters_of_a_stored_text_are_replaced_in_a_pipe(tmp_path):
+def test_lone_surrogates_of_a_stored_text_are_replaced_in_a_pipe(tmp_path):
     settings = Settings(object_store_backend="sqlite", sqlite_path=tmp_path / "objects.sqlite")
     store = Container(settings=settings).store()
     object_id = store.put("half \ud83d of it")
@@ -90,7 +90,7 @@ def test_half_characters_of_a_stored_text_are_replaced_in_a_pipe(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
-def test_a_path_that_is_no_text_and_a_stdout_of_few_characters_end_no_command(tmp_path):
+def test_commands_work_with_an_undecodable_path_and_an_ascii_stdout(tmp_path):
     folder = tmp_path / "no\udcff text"
     folder.mkdir()
     home = bytes(folder)

@@ -40,7 +40,7 @@ async def test_a_real_server_passes_through_and_its_large_result_becomes_a_refer
         assert "Change number 42:" in handed_on.content[0].text
 
 
-def test_stdout_carries_json_rpc_alone_and_everything_ends_with_the_input(repository):
+def test_stdout_contains_only_json_rpc_and_everything_exits_when_the_input_ends(repository):
     greeting = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
     messages = [
         {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": greeting},
@@ -71,7 +71,7 @@ def test_stdout_carries_json_rpc_alone_and_everything_ends_with_the_input(reposi
         ([str(Path(__file__))], "could not be started: Permission denied"),
     ],
 )
-def test_a_server_that_does_not_start_gives_one_clear_line(command, expected):
+def test_a_server_that_does_not_start_is_reported_in_one_clear_line(command, expected):
     process = subprocess.Popen(
         [*COATCHECK, "wrap", "--", *command],
         stdin=subprocess.PIPE,
@@ -80,7 +80,7 @@ def test_a_server_that_does_not_start_gives_one_clear_line(command, expected):
         text=True,
         env={**os.environ, "NO_COLOR": "1"},
     )
-    process.wait(timeout=60)  # the client is still there
+    process.wait(timeout=60)  # the client is still connected
     out, err = process.communicate()
     assert process.returncode == 1
     assert out == ""

@@ -1,4 +1,4 @@
-"""What the options of `wrap` do before any message passes."""
+"""Effects of the options of `wrap` before the first message."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ def wrap(*arguments, **variables):
     )  # fmt: skip
 
 
-def test_the_command_gets_its_variables_and_its_working_directory(tmp_path):
+def test_the_command_receives_its_variables_and_working_directory(tmp_path):
     out = tmp_path / "out"
     script = f'printf "%s|%s|%s" "$PWD" "$MINE" "$OURS" > {out}'
     flags = ["--env", "MINE=a b", "--env", "OURS", "--cwd", str(tmp_path)]
@@ -26,14 +26,14 @@ def test_the_command_gets_its_variables_and_its_working_directory(tmp_path):
 
 
 @pytest.mark.parametrize("before", [[], ["--"]])
-def test_a_command_that_is_written_as_one_string_is_split(tmp_path, before):
+def test_a_command_given_as_one_string_is_split(tmp_path, before):
     out = tmp_path / "out"
     wrap(*before, f"sh -c 'printf one > {out}'")
     assert out.read_text() == "one"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--cwd", "/no/such/folder", "--", "cat"], "The working directory /no/such/folder does not exist."),
         (
@@ -47,13 +47,13 @@ def test_a_command_that_is_written_as_one_string_is_split(tmp_path, before):
         (["--transport", "sse", "--", "true"], "Clients of wrap connect by stdio or streamable-http"),
     ],
 )
-def test_options_that_cannot_be_used_are_refused_in_one_line(arguments, said):
+def test_invalid_options_are_refused_in_one_line(arguments, message):
     done = wrap(*arguments)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert said in done.stderr
+    assert message in done.stderr
 
 
-def test_a_secret_in_env_on_the_command_line_is_warned_of_and_not_repeated():
+def test_a_secret_in_env_on_the_command_line_causes_a_warning_that_does_not_repeat_it():
     done = wrap("--env", "API_KEY=hunter2", "--", "true")
     assert "set the variable and write --env API_KEY" in done.stderr
     assert "hunter2" not in done.stderr
@@ -63,9 +63,9 @@ def test_a_misspelt_variable_is_reported_with_the_right_name():
     done = wrap(
         "--", "true", COATCHECK_INLINE_LIMITS="5", COATCHECK_ZZZ="topsecret", COATCHECK_HEADER_AUTHORIZATION="x"
     )
-    said = [line for line in done.stderr.splitlines() if "is not a setting" in line]
+    message = [line for line in done.stderr.splitlines() if "is not a setting" in line]
     start = "is not a setting and has no effect."
-    assert said == [
+    assert message == [
         f"coatcheck: the variable COATCHECK_INLINE_LIMITS {start} Did you mean COATCHECK_INLINE_LIMIT?",
         f"coatcheck: the variable COATCHECK_ZZZ {start} The README lists the settings.",
     ]

@@ -1,4 +1,4 @@
-"""Decoding in windows gives the same as decoding at once, or is refused, wherever the windows end."""
+"""Decoding in windows of any size gives the same result or error as decoding in one step."""
 
 import asyncio
 import json
@@ -42,18 +42,18 @@ def read(text, **sizes):
 
 @settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=150)
 @given(values, st.sampled_from(spelled), st.integers(1, 90), st.integers(1, 60))
-def test_whatever_is_decoded_in_windows_is_what_it_is_in_one_go(value, spell, window, text_window):
+def test_decoding_in_windows_gives_the_same_value(value, spell, window, text_window):
     text = spell(value)
     try:
         decoded, _ = read(text, window=window, text_window=text_window)
     except ValueError:
-        return  # it is too odd for such narrow windows, and is decoded in one go
+        return  # the windows are too narrow for the value, which is decoded in one step
     assert orjson.dumps(decoded) == orjson.dumps(orjson.loads(text))
 
 
 @settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=150)
 @given(values, st.data())
-def test_what_is_no_json_is_refused(value, data):
+def test_invalid_json_is_refused(value, data):
     text = orjson.dumps(value)
     at = data.draw(st.integers(0, len(text)))
     text = (
@@ -117,7 +117,7 @@ async def _decode_counting_turns(work):
 
 
 @pytest.mark.parametrize("first", [[], [10**30]], ids=["fast", "careful"])
-def test_others_have_their_turn_while_a_payload_is_decoded(monkeypatch, first):
+def test_other_tasks_run_while_a_payload_is_decoded(monkeypatch, first):
     value = [*first, *SHAPES["rows"]()]
     monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
     encoded = encode(value)
@@ -128,7 +128,7 @@ def test_others_have_their_turn_while_a_payload_is_decoded(monkeypatch, first):
 
 
 @pytest.mark.parametrize("name", ["rows", "keys"])
-def test_the_parts_of_a_value_are_given_once_more_in_pieces(name):
+def test_the_parts_of_a_value_are_yielded_in_chunks(name):
     value = SHAPES["rows"]() if name == "rows" else {f"key {n}": [n] for n in range(100_000)}
     encoded = encode(value)
     pieces = []
@@ -137,7 +137,7 @@ def test_the_parts_of_a_value_are_given_once_more_in_pieces(name):
     assert decoded == value
     held = {id(part) for piece in pieces for part in piece}
     parts = decoded.values() if isinstance(decoded, dict) else decoded
-    assert sum(id(part) not in held for part in parts) <= 2  # the first and the last are decoded alone
+    assert sum(id(part) not in held for part in parts) <= 2  # the first and the last are decoded separately
     assert max(map(len, pieces)) < len(decoded) // 10
 
 
@@ -151,7 +151,7 @@ def test_a_payload_is_decoded_in_place_or_from_a_copy():
         asyncio.run(codec.adecode(facts, memoryview(b"[" + payload[:-1])[1:]))
 
 
-def test_a_text_of_escapes_is_cut_too_and_what_is_no_json_is_refused():
+def test_a_text_of_escapes_is_split_too_and_invalid_json_is_refused():
     small = json.dumps("\u00e4" * 400_000).encode()  # nothing but escapes
     assert asyncio.run(codec.aload_json(small)) == "\u00e4" * 400_000
     with pytest.raises(ValueError, match=r"."):
@@ -160,7 +160,7 @@ def test_a_text_of_escapes_is_cut_too_and_what_is_no_json_is_refused():
         asyncio.run(codec.aload_json(small[:-1]))
 
 
-def test_a_value_without_any_regularity_is_left_to_be_decoded_in_one_go(monkeypatch):
+def test_an_irregular_value_is_decoded_in_one_step(monkeypatch):
     ragged = [[n, "x" * 600] if n % 2 else {f"k{n}": "y" * 600} for n in range(2_000)]
     text = orjson.dumps(ragged)
     monkeypatch.setattr(windows, "MOST_SINGLES", 100)

@@ -57,7 +57,7 @@ def piece_sizes(value: Any, *, careful: bool = False) -> list[int]:
 
 @contextmanager
 def tiny_slices() -> Iterator[None]:
-    """Slices so small that a value of some dozen parts takes many."""
+    """Slices so small that even small values take many."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(encoder, "CHUNK_PARTS", 6)
         patch.setattr(slices, "CHUNK_PARTS", 6)
@@ -105,26 +105,26 @@ def containers_of(scalar: st.SearchStrategy[Any], key: st.SearchStrategy[Any]) -
 
 @given(containers_of(scalars, plain_keys))
 @settings(max_examples=200)
-def test_a_json_value_in_slices_is_what_it_is_in_one_piece(value):
+def test_a_json_value_is_encoded_in_slices_as_in_one_step(value):
     with tiny_slices():
         assert measure_chunks(anyio.run(aencode, value)) == measure_chunks(encode(value))
 
 
 @given(containers_of(strange_scalars, strange_keys))
 @settings(max_examples=300)
-def test_any_other_value_in_slices_is_what_it_is_in_one_piece(value):
+def test_any_other_value_is_encoded_in_slices_as_in_one_step(value):
     with tiny_slices():
         assert measure_chunks(anyio.run(aencode, value)) == measure_chunks(encode(value))
 
 
 @given(containers_of(scalars, plain_keys), st.text(max_size=200))
-def test_a_tool_result_in_slices_is_what_it_is_in_one_piece(value, text):
+def test_a_tool_result_is_encoded_in_slices_as_in_one_step(value, text):
     result = ToolResult({"content": [{"type": "text", "text": text}], "structuredContent": {"result": value}})
     with tiny_slices():
         assert measure_chunks(anyio.run(aencode, result)) == measure_chunks(encode(result))
 
 
-# Made by the tests that use them: every process that runs tests imports this file.
+# Functions, because every test process imports this file.
 LARGE: dict[str, Callable[[], Any]] = {
     "records": lambda: records(30_000),
     "a tuple": lambda: tuple(records(30_000)),
@@ -145,7 +145,7 @@ LARGE: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("kind", LARGE)
-def test_a_large_value_in_slices_is_what_it_is_in_one_piece(kind):
+def test_a_large_value_is_encoded_in_slices_as_in_one_step(kind):
     value = LARGE[kind]()
     encoded = anyio.run(aencode, value)
     assert len(piece_sizes(value, careful=encoded.careful)) > 3
@@ -154,14 +154,14 @@ def test_a_large_value_in_slices_is_what_it_is_in_one_piece(kind):
 
 @pytest.mark.parametrize("levels", [1, 50, 198, 199, 200, 201, 252, 253, 254, 300])
 @pytest.mark.parametrize("in_dicts", [False, True])
-def test_nesting_ends_at_the_same_level(levels, in_dicts):
+def test_nesting_is_cut_at_the_same_level(levels, in_dicts):
     value = [nested(list(range(30)), levels, in_dicts=in_dicts), "beside it"]
     with tiny_slices():
         assert measure_chunks(anyio.run(aencode, value)) == measure_chunks(encode(value))
         assert measure_chunks(anyio.run(aencode, [value, 2**70])) == measure_chunks(encode([value, 2**70]))
 
 
-def test_cycles_end_at_the_same_place():
+def test_cycles_are_cut_at_the_same_place():
     cycle: list[Any] = []
     cycle.extend([{"again": cycle}, *range(60_000)])
     twice: dict[str, Any] = {"in": {}, "rest": list(range(60_000))}
@@ -180,14 +180,14 @@ SURPRISES: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("surprise", SURPRISES)
 @pytest.mark.parametrize("small", [{"n": 1, "t": "x"}, {"id": uuid.UUID(int=1)}], ids=["plain", "objects"])
-def test_a_heavy_item_among_many_light_ones_is_encoded_in_pieces_too(small, surprise):
+def test_a_large_item_among_many_small_ones_is_encoded_in_chunks_too(small, surprise):
     value = [*[small] * 20_000, SURPRISES[surprise](), *[small] * 20_000]
     encoded = anyio.run(aencode, value)
     assert max(piece_sizes(value)) < 600_000
     assert measure_chunks(encoded) == measure_chunks(encode(value))
 
 
-def test_a_slice_that_takes_longer_than_those_before_it_is_cut_shorter(monkeypatch):
+def test_a_slice_that_takes_too_long_is_shortened(monkeypatch):
     monkeypatch.setattr(encoder, "LONG_AFTER", -1.0)
     value = [{"n": 1}] * 5000 + [{"text": "x" * 20_000}] * 1000
     encoded = anyio.run(aencode, value)
@@ -201,7 +201,7 @@ def test_a_slice_that_takes_longer_than_those_before_it_is_cut_shorter(monkeypat
     [lambda: records(30_000), lambda: [*records(20_000), 2**70], lambda: {"text": "x" * 20_000_000}],
     ids=["fast", "careful", "text"],
 )
-async def test_the_event_loop_gets_its_turn(monkeypatch, make):
+async def test_encoding_yields_to_the_event_loop(monkeypatch, make):
     value = make()
     monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
     turns = 0
@@ -221,7 +221,7 @@ async def test_the_event_loop_gets_its_turn(monkeypatch, make):
 
 
 @pytest.mark.anyio
-async def test_a_dict_that_changes_while_it_is_encoded_is_stored_all_the_same(monkeypatch):
+async def test_a_dict_that_changes_while_it_is_encoded_is_still_stored(monkeypatch):
     monkeypatch.setattr(yield_budget, "PAUSE_AFTER", 0.0)
     value: dict[str, Any] = {str(n): n for n in range(100_000)}
 
@@ -241,7 +241,7 @@ async def test_a_dict_that_changes_while_it_is_encoded_is_stored_all_the_same(mo
 
 
 @pytest.mark.parametrize("kind", LARGE)
-def test_a_large_value_is_the_same_json_however_it_is_encoded(kind):
+def test_a_large_value_has_the_same_json_in_every_encoding(kind):
     value = LARGE[kind]()
     try:
         expected = orjson.dumps(value, default=encoder.convert)
@@ -252,7 +252,7 @@ def test_a_large_value_is_the_same_json_however_it_is_encoded(kind):
 
 @pytest.mark.parametrize("tool", [None, "list_issues", "ü" * 200])
 @pytest.mark.parametrize("count", [10, 20_000], ids=["in one go", "in slices"])
-def test_metadata_stands_before_a_payload_however_it_was_made(count, tool):
+def test_metadata_precedes_the_payload_in_both_encodings(count, tool):
     value = records(count)
     encoded = encode(value)
     metadata = Metadata("json", encoded.size, "array", len(value), 1.5, tool)
@@ -263,7 +263,7 @@ def test_metadata_stands_before_a_payload_however_it_was_made(count, tool):
 
 
 @pytest.mark.parametrize("count", [10, 20_000], ids=["in one go", "in slices"])
-def test_what_the_store_kept_is_read_without_asking_the_backend(count):
+def test_a_kept_value_is_available_without_reading_the_backend(count):
     value = records(count)
     store = ObjectStore(InMemoryBackend())
     kept = store.put_encoded(encode(value))

@@ -1,4 +1,4 @@
-"""Integers of any size in JSON: exact, and read and written within a bound of time."""
+"""Integers of any size in JSON: exact, and read and written in bounded time."""
 
 import json
 
@@ -11,7 +11,7 @@ from tests.waiting import within
 
 @pytest.mark.parametrize("count", [1, 19, 20, 1_999, 2_001, 4_299, 4_301, 8_003, MOST_DIGITS - 1])
 @pytest.mark.parametrize("sign", ["", "-"])
-def test_every_digit_survives(count, sign):
+def test_every_digit_is_preserved(count, sign):
     written = sign + ("9081726354" * (count // 10 + 1))[:count]
     number = any_integer(written)
     assert isinstance(number, int)
@@ -20,14 +20,14 @@ def test_every_digit_survives(count, sign):
         assert any_integer(written[:-1]) == (abs(number) // 10) * (-1 if sign else 1)
 
 
-def test_of_a_longer_integer_the_digits_are_kept_as_a_text():
+def test_a_longer_integer_becomes_a_text_of_its_digits():
     written = "7" * (MOST_DIGITS + 1)
     assert load_any_integers(f'{{"a":[{written},1]}}') == {"a": [written, 1]}
 
 
 @pytest.mark.parametrize("count", [MOST_DIGITS, 1_000_000])
-def test_a_line_of_digits_is_read_and_written_in_a_moment(count):
-    """Converting a million digits at once takes half a minute, on the event loop: any server or caller may send them."""
+def test_a_line_of_digits_is_read_and_written_in_bounded_time(count):
+    """Converting a million digits in one step takes half a minute on the event loop, and any server or caller may send them."""
     many = ",".join(["9" * count] * (1_000_000 // count))
     with within(1):
         message = parse(f'{{"jsonrpc":"2.0","id":1,"result":{{"n":[{many}]}}}}'.encode())

@@ -29,7 +29,7 @@ IMAGE = {"type": "image", "data": "AAAA", "mimeType": "image/png"}
         ({"content": []}, {"content": []}, None),
     ],
 )
-def test_the_value_is_the_smallest_json_that_loses_nothing(result, value, original):
+def test_the_value_is_the_smallest_lossless_json(result, value, original):
     assert result_value(result) == value
     assert result_text(result) == original
 
@@ -43,17 +43,17 @@ def test_the_value_is_the_smallest_json_that_loses_nothing(result, value, origin
         {"content": [{"type": "text", "text": "x"}, IMAGE], "structuredContent": {"rows": [1, 2]}},
     ],
 )
-def test_a_result_of_several_parts_keeps_them_all(result):
+def test_a_result_of_several_parts_keeps_all_of_them(result):
     value = result_value(result)
     assert value["content"] == result["content"]
     assert value.get("structured") == result.get("structuredContent")
 
 
-def test_several_texts_are_a_list_of_what_each_of_them_holds():
+def test_several_texts_become_a_list_of_their_values():
     assert result_value(text("one", '{"a": 1}', "[2]")) == ["one", {"a": 1}, [2]]
 
 
-def test_hints_beside_the_only_text_do_not_hide_what_it_holds():
+def test_links_next_to_the_only_text_do_not_hide_its_value():
     hinted = {"type": "text", "text": '{"a": 1}', "annotations": {"audience": ["user"]}, "_meta": {"k": 1}}
     assert result_value({"content": [hinted]}) == {"a": 1}
     assert result_text({"content": [hinted]}) == '{"a": 1}'

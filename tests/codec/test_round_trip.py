@@ -67,7 +67,7 @@ class PartlyInitialised:
 
 
 class UnserializableModel(BaseModel):
-    """A model of which pydantic itself cannot make JSON."""
+    """A model that pydantic cannot serialize."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
     name: str = Field("x", alias="Name")
@@ -82,7 +82,7 @@ class Hostile:
 
 
 @given(json_values)
-def test_any_json_value_survives(value):
+def test_any_json_value_is_preserved(value):
     assert round_trip(value) == value
 
 
@@ -118,21 +118,21 @@ def test_any_json_value_survives(value):
     ],
     ids=repr,
 )
-def test_values_come_back_as_the_table_says(value, expected):
+def test_values_are_read_as_in_the_table(value, expected):
     assert round_trip(value) == expected
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
-def test_numbers_that_json_has_not_become_null(number):
+def test_numbers_without_a_json_form_become_null(number):
     assert round_trip([number]) == [None]
 
 
-def test_an_integer_of_five_thousand_digits_survives():
+def test_an_integer_of_five_thousand_digits_is_preserved():
     number = 3 * 10**5000 + 7
     assert round_trip({"n": number})["n"] == number
 
 
-def test_what_has_no_json_form_is_described_within_a_bound():
+def test_a_value_without_a_json_form_gets_a_bounded_description():
     found = round_trip(
         {"o": object(), "h": Hostile(), "f": print, "long": type("X", (), {"__repr__": lambda _: "x" * 10**6})()}
     )
@@ -142,7 +142,7 @@ def test_what_has_no_json_form_is_described_within_a_bound():
     assert len(found["long"]["$repr"]) < 1100
 
 
-def test_a_model_with_one_strange_member_keeps_the_others():
+def test_a_model_with_one_unserializable_member_keeps_the_others():
     found = round_trip(UnserializableModel(handle=len, raw=b"\xff\xfe" * 5000))
     assert found["Name"] == "x"
     assert found["raw"]["bytes"] == 10_000
@@ -150,11 +150,11 @@ def test_a_model_with_one_strange_member_keeps_the_others():
     assert "open sesame" not in str(found)
 
 
-def test_bytes_that_do_not_lie_side_by_side_are_kept():
+def test_non_contiguous_bytes_are_preserved():
     assert round_trip(memoryview(b"abcd")[::2]) == {"$base64": "YWM=", "bytes": 2}
 
 
-def test_a_key_that_is_a_tuple_can_be_distinguished_from_others():
+def test_tuple_keys_stay_distinguishable():
     deep: Any = ()
     for _ in range(2_000):
         deep = (deep,)
@@ -164,7 +164,7 @@ def test_a_key_that_is_a_tuple_can_be_distinguished_from_others():
     assert all(len(name) < 1100 for name in found)
 
 
-def test_cycles_end():
+def test_cycles_are_cut():
     cycle: list[Any] = [1]
     cycle.append({"again": cycle})
     found = round_trip(cycle)
@@ -183,7 +183,7 @@ def test_nesting_beyond_the_limit_is_described_and_the_rest_kept():
     assert found["other"] == 1
 
 
-def test_one_strange_part_leaves_the_others_as_they_are():
+def test_one_unserializable_part_leaves_the_others_unchanged():
     rows = [{"n": n} for n in range(100)]
     assert round_trip([*rows, {"n": object()}])[:100] == rows
 
@@ -203,7 +203,7 @@ def test_metadata_is_read_from_the_first_bytes_alone():
 @pytest.mark.parametrize(
     "stored", [b"", b"{}", b"not json\npayload", b"[1]\n", b'{"kind":"json","size":1,"type":"null","version":99}\nx']
 )
-def test_foreign_bytes_are_refused_clearly(stored):
+def test_bytes_of_another_program_are_refused(stored):
     with pytest.raises(ValueError, match="coatcheck"):
         unpack(stored)
 
@@ -222,7 +222,7 @@ assert "numpy" not in sys.modules, "numpy is imported"
 """
 
 
-def test_numpy_is_not_imported_for_values_that_are_none_of_its_own():
+def test_numpy_is_not_imported_for_other_values():
     subprocess.run([sys.executable, "-c", NOT_IMPORTED], check=True)
 
 

@@ -1,4 +1,4 @@
-"""A payload that is estimated as small is encoded at once on the event loop, so it must be small."""
+"""A payload that is estimated as small is encoded in one step on the event loop, so it must be small."""
 
 from collections import OrderedDict, defaultdict
 
@@ -13,11 +13,11 @@ RECORDS = [
 
 
 @pytest.mark.parametrize("value", [None, 1, "text", [], {}, RECORDS, {"page": RECORDS}])
-def test_what_is_small_is_said_to_be(value):
+def test_small_values_are_estimated_as_small(value):
     assert is_small(value)
 
 
-def test_what_is_large_anywhere_is_not():
+def test_values_with_a_large_part_are_not_estimated_as_small():
     looped: list[object] = []
     looped.append(looped)
     shared: list[object] = [0, 0]
@@ -28,7 +28,7 @@ def test_what_is_large_anywhere_is_not():
             assert not is_small(value)
 
 
-def test_keys_are_texts_where_they_are_counted():
+def test_keys_are_counted_on_request():
     assert is_small({"k" * 100: {"k" * 100: 1}}, 10, 200, with_keys=True)
     assert not is_small({"k" * 100: {"k" * 101: 1}}, 10, 200, with_keys=True)
 
@@ -40,11 +40,11 @@ def test_a_plain_value_is_encoded_within_its_limit():
 
 
 @pytest.mark.parametrize("other", [{1, 2}, OrderedDict(a=1), defaultdict(list), object(), b"bytes", 10**30 + 0j])
-def test_of_an_object_of_another_class_it_is_not_known(other):
+def test_the_size_of_an_unknown_object_is_unknown(other):
     assert not is_small({"a": [other]})
 
 
-def test_the_attributes_of_an_object_are_counted_or_in_doubt():
+def test_the_attributes_of_an_object_are_counted_or_unknown():
     class Holder:
         def __init__(self):
             self.rows = [0] * 200_000

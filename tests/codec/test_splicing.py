@@ -1,4 +1,4 @@
-"""Payloads that are spliced into a line appear there unchanged, whatever their length."""
+"""Payloads of any length are spliced unchanged into a line."""
 
 import json
 
@@ -12,7 +12,7 @@ SHORT = b'{"kept":   "as it is"}'
 
 
 @pytest.mark.parametrize("view", [bytes, memoryview], ids=["bytes", "view"])
-def test_long_and_short_ones_stand_in_their_places_as_they_are(view):
+def test_long_and_short_payloads_appear_unchanged(view):
     other = LONG.replace(b"x", b"y")
     value = {"a": [Spliced(view(LONG)), Spliced(view(SHORT))], "b": {"c": Spliced(view(other))}, "d": "é"}
     expected = b'{"a":[%b,%b],"b":{"c":%b},"d":"%b"}' % (LONG, SHORT, other, "é".encode())
@@ -20,18 +20,18 @@ def test_long_and_short_ones_stand_in_their_places_as_they_are(view):
     assert dump_json(value) == expected
 
 
-def test_the_same_one_may_stand_twice():
+def test_the_same_payload_may_appear_twice():
     once = Spliced(LONG)
     assert dump_line([once, 1, once]) == b"[%b,1,%b]\n" % (LONG, LONG)
 
 
-def test_beside_what_takes_care_it_is_the_same():
+def test_splicing_works_with_the_lossless_encoder():
     value = [Spliced(LONG), 2**70, "\ud800"]
     assert dump_line(value) == b'[%b,%d,"\\ud800"]\n' % (LONG, 2**70)
 
 
 @pytest.mark.parametrize("spliced", [SHORT, LONG], ids=["short", "long"])
-def test_a_text_that_looks_like_a_place_is_none(spliced):
+def test_a_text_that_looks_like_a_placeholder_is_unchanged(spliced):
     assert dump_line([json.loads(_PLACE), Spliced(spliced)]) == b"[%b,%b]\n" % (_PLACE, spliced)
 
 
@@ -51,6 +51,6 @@ def rows():
     ],
     ids=["small", "rows", "text", "careful", "keys"],
 )
-async def test_giving_others_their_turn_changes_nothing(make):
+async def test_yielding_does_not_change_the_output(make):
     value = make()
     assert await adump_line(value) == dump_line(value)

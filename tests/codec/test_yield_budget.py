@@ -19,7 +19,7 @@ def always_due(monkeypatch):
 
 
 async def count_rests(monkeypatch, computing: float) -> int:
-    """How many rests a pause has, while another task computes in each turn of the loop until the third rest."""
+    """Count the rests of a pause while another task computes in each iteration of the loop until the third rest."""
     count = 0
     rest = anyio.sleep
 
@@ -44,13 +44,13 @@ async def count_rests(monkeypatch, computing: float) -> int:
     return count
 
 
-async def test_a_pause_is_short_where_no_other_task_is_ready(monkeypatch):
+async def test_a_pause_is_short_if_no_other_task_is_ready(monkeypatch):
     monkeypatch.setattr(yield_budget, "QUIET", 0.1)  # however slow the machine
     assert await count_rests(monkeypatch, 0) == 0
 
 
 @pytest.mark.parametrize(("longest", "fewest"), [(60.0, 3), (0.0, 0)])
-async def test_a_pause_lasts_while_others_compute_up_to_a_bound(monkeypatch, longest, fewest):
+async def test_a_pause_lasts_up_to_a_limit_while_other_tasks_compute(monkeypatch, longest, fewest):
     monkeypatch.setattr(yield_budget, "MOST_REST", longest)
     found = await count_rests(monkeypatch, 0.001)
     assert found >= fewest
@@ -68,7 +68,7 @@ class Part:
 
 
 @pytest.mark.usefixtures("always_due")
-async def test_a_value_is_freed_piece_by_piece_and_what_is_used_stays():
+async def test_a_value_is_freed_in_chunks_and_parts_in_use_stay():
     pieces = [[Part() for _ in range(10)] for _ in range(50)]
     used = pieces[20][3]
     seen = []

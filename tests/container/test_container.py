@@ -27,13 +27,13 @@ def test_the_backend_is_selected_by_the_settings(redis_server):
     container.store().close()
 
 
-def test_nothing_is_built_that_was_not_asked_for():
-    # A URL that leads nowhere: choosing memory must never look at it.
+def test_only_requested_parts_are_created():
+    # An unusable URL, which must be ignored for memory.
     container = Container(settings=Settings(object_store_backend="memory", redis_url="redis://nowhere.invalid:1"))
     assert isinstance(container.store().backend, InMemoryBackend)
 
 
-def test_an_unknown_backend_is_refused_where_the_settings_are_made():
+def test_an_unknown_backend_is_refused_when_the_settings_are_created():
     with pytest.raises(
         SettingsError, match="object_store_backend: there is no backend of this name; there are: memory, redis, sqlite"
     ):
@@ -41,7 +41,7 @@ def test_an_unknown_backend_is_refused_where_the_settings_are_made():
 
 
 @pytest.mark.parametrize("written", ["folder=/s3cret", '{"folder": /s3cret}', '"s3cret"', "[1]"])
-def test_options_in_a_variable_that_are_no_json_object_are_an_error_that_names_the_setting(monkeypatch, written):
+def test_options_in_a_variable_that_are_not_a_json_object_are_an_error_that_names_the_setting(monkeypatch, written):
     monkeypatch.setenv("COATCHECK_OBJECT_STORE_OPTIONS", written)
     with pytest.raises(
         SettingsError, match="object_store_options in COATCHECK_OBJECT_STORE_OPTIONS: a table"
@@ -60,7 +60,7 @@ def test_a_container_without_settings_reads_the_environment(monkeypatch):
     assert Container().store().ttl == 0.5
 
 
-def test_the_store_is_one_and_the_explorer_is_created_for_each_user():
+def test_the_store_is_shared_and_the_explorer_is_created_at_each_call():
     container = Container(settings=Settings())
     assert container.store() is container.store()
     assert container.explorer() is not container.explorer()
@@ -96,14 +96,14 @@ def test_two_containers_in_one_process_share_nothing():
         assert second.store().namespace() == ""
 
 
-def test_a_backend_of_ones_own_takes_the_place_of_ours():
+def test_a_custom_backend_replaces_the_default():
     backend = InMemoryBackend()
     container = Container(settings=Settings(), backend=backend)
     container.store().put("x")
     assert backend.statistics().objects == 1
 
 
-def test_an_override_reaches_a_function_that_is_decorated_already():
+def test_an_override_applies_to_functions_that_are_already_decorated():
     container = Container(settings=Settings())
 
     @container.explorable_and_referenceable()
@@ -119,7 +119,7 @@ def test_an_override_reaches_a_function_that_is_decorated_already():
     assert container.store().list() == []
 
 
-def test_limits_of_the_settings_reach_explorer_and_store():
+def test_limits_of_the_settings_apply_to_explorer_and_store():
     settings = Settings(preview_limit=900, response_limit=1000, max_object_bytes=100, object_store_ttl=7)
     container = Container(settings=settings)
     explorer = container.explorer()
@@ -128,15 +128,15 @@ def test_limits_of_the_settings_reach_explorer_and_store():
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
-def test_what_is_not_used_is_dropped_as_the_settings_say(kind, tmp_path):
+def test_idle_objects_are_removed_according_to_the_settings(kind, tmp_path):
     settings = Settings(object_store_backend=kind, sqlite_path=tmp_path / "file", object_store_max_idle=0.2)
     store = Container(settings=settings).store()
     object_id = store.put([1])
-    wait_until(lambda: store.get(object_id) is None, "it is dropped", interval=0.3)  # each look is a use
+    wait_until(lambda: store.get(object_id) is None, "it is dropped", interval=0.3)  # each read is a use
     store.close()
 
 
-def test_redis_is_asked_by_its_own_means_to_drop_what_is_not_used():
+def test_with_redis_the_idle_setting_is_refused_in_favour_of_its_own_policy():
     settings = Settings(object_store_backend="redis", redis_url="redis://nowhere", object_store_max_idle=60)
     with pytest.raises(SettingsError, match="maxmemory-policy allkeys-lru"):
         Container(settings=settings).store()
@@ -159,7 +159,7 @@ def test_a_hosts_container_embeds_ours_and_shares_the_store():
     assert host.reports().store.ttl == 11
 
 
-def test_ids_are_short_where_a_namespace_protects_them_and_long_where_nothing_does():
+def test_ids_are_short_in_a_protected_namespace_and_long_otherwise():
     container = Container(settings=Settings())
     store, scopes = container.store(), container.tenancy()
     assert len(store.put(1)) == len("obj_") + 6
@@ -169,7 +169,7 @@ def test_ids_are_short_where_a_namespace_protects_them_and_long_where_nothing_do
         assert len(store.put(1)) >= len("obj_") + 22
 
 
-def test_each_principal_has_a_namespace_of_its_own_that_does_not_show_who_it_is():
+def test_each_principal_has_a_separate_namespace_that_does_not_reveal_its_name():
     container = Container(settings=Settings())
     store, scopes = container.store(), container.tenancy()
     with scopes.enter(Caller(CallerKind.PRINCIPAL, "alice")):
@@ -209,7 +209,7 @@ def test_a_scope_ends_with_its_task():
     assert scopes.namespace() == ""
 
 
-def test_the_explorer_of_a_container_uses_its_store_as_it_is_now():
+def test_the_explorer_of_a_container_uses_the_current_store():
     container = Container(settings=Settings())
     explorer: Explorer = container.explorer()
     fake = ObjectStore(InMemoryBackend())
@@ -227,7 +227,7 @@ def test_importing_loads_neither_the_sdk_nor_redis_nor_the_command_line(module):
     assert done.stdout.strip() == "[]"
 
 
-def test_a_worker_of_the_sandbox_loads_neither_the_store_nor_its_backends():
+def test_a_sandbox_worker_loads_neither_the_store_nor_its_backends():
     script = "import sys, coatcheck.explorer.sandbox.worker as it; it.preload(); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
@@ -254,7 +254,7 @@ def test_limits_come_from_flags_variables_and_file_in_this_order(monkeypatch, tm
 
 
 @pytest.mark.parametrize("given", ["git", "git=many", "=5", "a=1,b"])
-def test_a_limit_by_tool_that_is_none_is_refused_with_what_is_wanted(given, monkeypatch):
+def test_an_invalid_limit_of_a_tool_is_refused_with_the_expected_form(given, monkeypatch):
     monkeypatch.setenv("COATCHECK_TOOL_LIMITS", given)
     with pytest.raises(SettingsError, match=r"tool_limits.*PATTERN=NUMBER"):
         Settings()
@@ -272,7 +272,7 @@ def test_a_host_may_add_a_branch_to_the_selector():
     assert sorted(Container(settings=Settings()).backend.providers) == ["installed", "memory", "redis", "sqlite"]
 
 
-def test_a_namespace_of_ones_own_leaves_the_other_settings():
+def test_a_custom_namespace_leaves_the_other_settings_unchanged():
     container = Container(settings=Settings(object_store_ttl=60), namespace=lambda: "eu")
     assert (container.store().namespace(), container.store().ttl) == ("eu", 60)
     object_id = container.store().put("x")

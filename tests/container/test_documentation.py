@@ -21,7 +21,7 @@ def updater() -> ModuleType:
     return module
 
 
-def test_the_drawing_is_the_containers_graph(updater):
+def test_the_diagram_is_the_graph_of_the_container(updater):
     assert updater.with_drawing(PAGE) == PAGE, "run: make docs"
 
 
@@ -41,7 +41,7 @@ SECTIONS = {section.partition("\n")[0]: blocks_in(section) for section in PAGE.s
 
 
 @pytest.mark.parametrize("name", [name for name, blocks in SECTIONS.items() if blocks and name != "Wire"])
-def test_each_section_runs_by_itself_with_the_container_of_the_first(name):
+def test_each_section_runs_separately_with_the_container_of_the_first(name):
     first: dict[str, object] = {}
     exec(compile(SECTIONS["Wire"][0], "containers.md, Wire", "exec"), first)
     namespace = {"__name__": "containers_md", "container": first["container"]}

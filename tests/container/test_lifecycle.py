@@ -15,12 +15,12 @@ def container() -> Container:
     return Container(settings=Settings())
 
 
-def test_a_container_as_it_comes_is_valid(container):
+def test_the_default_container_is_valid(container):
     validate(container)
     validate(Container())
 
 
-def test_validation_makes_nothing():
+def test_validation_creates_nothing():
     def explode() -> None:
         raise AssertionError("made")
 
@@ -28,7 +28,7 @@ def test_validation_makes_nothing():
     validate(container)
 
 
-async def test_running_closes_what_it_opened_in_reverse_and_forgets_it(container):
+async def test_running_closes_what_it_opened_in_reverse_order_and_resets_it(container):
     closed: list[str] = []
     async with running(container) as entered:
         assert entered is container
@@ -39,7 +39,7 @@ async def test_running_closes_what_it_opened_in_reverse_and_forgets_it(container
     assert container.store() is not store
 
 
-async def test_closing_goes_on_although_one_part_fails(container):
+async def test_closing_continues_after_a_failure(container):
     closed: list[str] = []
 
     def fail() -> None:
@@ -61,7 +61,7 @@ async def test_a_container_can_run_again(container, redis_server):
         assert await container.store().aget(object_id) == "kept"
 
 
-async def test_running_says_where_a_redis_does_not_answer_and_shows_no_password():
+async def test_running_reports_the_address_of_an_unreachable_redis_without_the_password():
     settings = Settings(object_store_backend="redis", redis_url="redis://:hunter2@127.0.0.1:1", redis_timeout=1)
     with pytest.raises(ObjectStoreUnavailable, match="127.0.0.1:1") as caught:
         async with running(Container(settings=settings)):
@@ -69,7 +69,7 @@ async def test_running_says_where_a_redis_does_not_answer_and_shows_no_password(
     assert "hunter2" not in str(caught.value)
 
 
-async def test_the_workers_of_the_sandbox_end_with_the_container(container):
+async def test_the_sandbox_workers_exit_with_the_container(container):
     async with running(container):
         object_id = await container.store().aput([1])
         assert await container.explorer().aquery(object_id, ".[0]") == "1"
@@ -78,7 +78,7 @@ async def test_the_workers_of_the_sandbox_end_with_the_container(container):
     assert not sandbox.pids()
 
 
-async def test_a_container_of_ones_own_backend_runs():
+async def test_a_container_with_a_custom_backend_runs():
     backend = InMemoryBackend()
     async with running(Container(settings=Settings(), backend=backend)) as container:
         await container.store().aput("x")

@@ -1,4 +1,4 @@
-"""The table of overrides in containers.md: each row is tried on a container whose parts have all been created."""
+"""The table of overrides in containers.md: each row is tested on a container whose parts have all been created."""
 
 import re
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def container() -> Container:
     made = Container(settings=Settings())
     for provider in made.providers.values():
         if not isinstance(provider, providers.Factory):
-            provider()  # whatever is shared exists from here on
+            provider()  # all shared objects have been created
     return made
 
 
@@ -141,7 +141,7 @@ ROWS: dict[str, Callable[[Any], None]] = {
 }
 
 
-def test_every_row_is_tried():
+def test_every_row_is_tested():
     table = PAGE[PAGE.index("| to replace |") :].split("\n\n")[0]
     assert [row.split("|")[1].strip() for row in table.splitlines()[2:]] == list(ROWS)
     says = {row.split("|")[1].strip(): row.split("|")[4].strip() for row in table.splitlines()[2:]}
@@ -153,7 +153,7 @@ def test_an_override_does_what_the_table_says(row, container):
     ROWS[row](container)
 
 
-def test_every_provider_of_the_table_of_parts_can_be_overridden_without_a_trace(container):
+def test_every_provider_in_the_table_of_parts_can_be_overridden_and_restored(container):
     for name, provider in container.providers.items():
         before, stood = provider.overridden, provider.last_overriding
         marker = object()

@@ -44,7 +44,7 @@ def container(request: pytest.FixtureRequest) -> Any:
 
 
 def state(container: Container) -> dict[str, Any]:
-    """What each provider of the container is overridden by."""
+    """The overrides of each provider of the container."""
     return {name: provider.overridden for name, provider in container.providers.items()}
 
 
@@ -63,7 +63,7 @@ BLOCKS = list(block(default_container()))
 
 
 @pytest.mark.parametrize("kind", BLOCKS)
-def test_objects_of_the_block_and_from_before_do_not_meet(container, kind):
+def test_objects_inside_and_outside_the_block_are_separate(container, kind):
     before = container.store().put("before")
     store, overrides = container.store(), state(container)
     with block(container)[kind]():
@@ -77,14 +77,14 @@ def test_objects_of_the_block_and_from_before_do_not_meet(container, kind):
 
 
 @pytest.mark.parametrize("kind", BLOCKS)
-def test_a_store_that_is_built_inside_does_not_stay(container, kind):
+def test_a_store_that_is_created_inside_does_not_remain(container, kind):
     with block(container)[kind]():
         inside = container.store().put("inside")
     assert container.store().get(inside) is None
     assert container.store().ttl == 60
 
 
-def test_other_settings_reach_the_store_the_backend_and_the_explorer(container, tmp_path):
+def test_other_settings_apply_to_the_store_the_backend_and_the_explorer(container, tmp_path):
     before = container.store().put("before")
     settings = Settings(object_store_backend="memory", object_store_ttl=5, preview_limit=77, max_namespace_objects=1)
     with overridden(container, settings=settings):
@@ -96,7 +96,7 @@ def test_other_settings_reach_the_store_the_backend_and_the_explorer(container, 
     assert container.store().get(before) == "before"
 
 
-def test_another_tenancy_decides_the_namespace(container):
+def test_another_tenancy_determines_the_namespace(container):
     tenancy = Tenancy("another secret")
     with overridden(container, tenancy=tenancy), tenancy.enter(Caller(CallerKind.PRINCIPAL, "alice")):
         hers = container.store().put("hers")
@@ -105,7 +105,7 @@ def test_another_tenancy_decides_the_namespace(container):
     assert container.store().namespace() == ""
 
 
-def test_functions_that_were_decorated_before_follow(container):
+def test_functions_that_were_decorated_before_use_the_override(container):
     @container.explorable()
     def numbers() -> list[int]:
         return [1, 2]
@@ -143,7 +143,7 @@ def test_blocks_that_overlap_end_in_either_order(container):
     assert state(container) == overrides
 
 
-def test_an_override_holds_in_all_threads(container):
+def test_an_override_applies_in_all_threads(container):
     found = []
     backend = InMemoryBackend()
     with overridden(container, backend=backend):
@@ -155,7 +155,7 @@ def test_an_override_holds_in_all_threads(container):
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.parametrize("make", [default_container, embedded])
-async def test_what_the_block_opens_is_closed_with_it_and_nothing_else(make, tmp_path, monkeypatch, asynchronous):
+async def test_the_block_closes_what_it_opened_and_nothing_else(make, tmp_path, monkeypatch, asynchronous):
     outside: list[str] = []
     closed: list[SQLiteBackend] = []
     close = SQLiteBackend.close
@@ -214,7 +214,7 @@ def test_nothing_to_override_is_an_error():
         overridden(default_container())
 
 
-async def test_the_parts_of_a_host_that_share_the_store_follow():
+async def test_parts_of_a_host_that_share_the_store_use_the_override():
     class Sharing(Host):
         reports = providers.Factory(dict, store=Host.coatcheck.store)
 

@@ -72,7 +72,7 @@ async def test_a_server_is_called_in_memory(kind, coatcheck_container, coatcheck
 '''
 
 
-def test_a_project_tests_its_server_with_it_as_the_documentation_says(tmp_path):
+def test_a_project_can_test_its_server_as_documented(tmp_path):
     page = (Path(__file__).parents[2] / "containers.md").read_text()
     block = next(
         each for each in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL) if "async def test_" in each
@@ -91,7 +91,7 @@ def test_a_project_tests_its_server_with_it_as_the_documentation_says(tmp_path):
     assert "7 passed" in done.stdout, done.stdout + done.stderr
 
 
-def test_pytest_finds_it_and_loads_nothing_heavy():
+def test_pytest_finds_the_plugin_and_loads_no_heavy_module():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["pytest11"] == {"coatcheck": PLUGIN}
     assert import_module(PLUGIN).coatcheck_container

@@ -1,4 +1,4 @@
-"""Ids in a Redis that replicas share: a UUID or short, and 128 random bits where nothing else protects an object."""
+"""Ids in a Redis shared by replicas: a UUID or short, and 128 random bits if nothing else protects an object."""
 
 import re
 
@@ -31,19 +31,19 @@ def new_ids(redis_server):
 @pytest.mark.parametrize(
     ("settings", "form"), [({}, UUID), ({"redis_ids": "uuid"}, UUID), ({"redis_ids": "short"}, SHORT)]
 )
-def test_a_namespace_protects_the_object_so_that_its_id_may_be_short(new_ids, reach, settings, form):
+def test_in_a_protected_namespace_ids_may_be_short(new_ids, reach, settings, form):
     ids = new_ids(reach, **settings)
     assert [each for each in ids if not re.fullmatch(form, each)] == []
 
 
 @pytest.mark.parametrize("settings", [{}, {"redis_ids": "short"}])
-def test_where_the_id_is_the_only_protection_it_has_128_random_bits(new_ids, settings):
+def test_an_id_that_is_the_only_protection_has_128_random_bits(new_ids, settings):
     ids = new_ids(CallerKind.ANONYMOUS, **settings)
     assert [each for each in ids if not re.fullmatch(CAPABILITY, each)] == []
 
 
-def test_two_replicas_do_not_give_the_same_short_id(new_ids):
+def test_two_replicas_do_not_generate_the_same_short_id(new_ids):
     ids = [object_id for _ in range(2) for object_id in new_ids(CallerKind.LOCAL, 1000, redis_ids="short")]
     assert len(set(ids)) == 2000
-    # Each place takes each of its 62 characters: with fewer of them ids would meet much sooner.
+    # Each position uses all 62 characters: with fewer, ids would collide much sooner.
     assert all(len({each[4 + place] for each in ids}) == 62 for place in range(10))

@@ -1,4 +1,4 @@
-"""`running` may be entered any number of times; the last one out closes what coatcheck opened, and that alone."""
+"""`running` may be entered any number of times; the last exit closes what coatcheck opened, and nothing else."""
 
 import asyncio
 import logging
@@ -45,7 +45,7 @@ async def test_nested_blocks_close_once_at_the_end(container):
     assert container.store() is not store
 
 
-async def test_blocks_at_the_same_time_share_the_container_until_the_last_one_ends(container):
+async def test_concurrent_blocks_share_the_container_until_the_last_one_ends(container):
     closed: list[str] = []
     stores = []
     entered, leave = anyio.Event(), anyio.Event()
@@ -95,7 +95,7 @@ def test_blocks_in_two_event_loops_share_the_container(container):
     assert closed == [["closed"]]
 
 
-async def test_a_block_that_fails_to_begin_leaves_the_others_alone(container):
+async def test_a_block_that_fails_to_start_does_not_affect_the_others(container):
     class Failing(InMemoryBackend):
         failing = False
 
@@ -119,7 +119,7 @@ async def test_a_block_that_fails_to_begin_leaves_the_others_alone(container):
     assert closed == ["closed"]
 
 
-async def test_an_error_of_the_block_is_not_replaced_by_one_from_closing(container, caplog):
+async def test_an_error_of_the_block_is_not_replaced_by_a_closing_error(container, caplog):
     def fail() -> None:
         raise RuntimeError("cannot close")
 
@@ -131,7 +131,7 @@ async def test_an_error_of_the_block_is_not_replaced_by_one_from_closing(contain
     assert "Closing failed" in caplog.text
 
 
-async def test_closing_is_not_cut_short_when_the_block_is_cancelled(container):
+async def test_closing_completes_when_the_block_is_cancelled(container):
     closed: list[str] = []
 
     async def close() -> None:
@@ -146,7 +146,7 @@ async def test_closing_is_not_cut_short_when_the_block_is_cancelled(container):
     assert closed == ["closed"]
 
 
-async def test_what_belongs_to_a_host_is_neither_closed_nor_reset():
+async def test_parts_of_a_host_are_neither_closed_nor_reset():
     class Pool:
         closed = False
 
@@ -177,7 +177,7 @@ async def test_what_belongs_to_a_host_is_neither_closed_nor_reset():
     assert host.coatcheck().sandbox() is not sandbox
 
 
-async def test_a_branch_that_a_host_adds_to_the_selector_is_the_hosts(container):
+async def test_a_branch_that_a_host_adds_to_the_selector_is_not_closed(container):
     container.backend.set_providers(**container.backend.providers, mine=providers.ThreadSafeSingleton(InMemoryBackend))
     container.backend.set_selector(providers.Object("mine"))
     async with running(container):
@@ -185,7 +185,7 @@ async def test_a_branch_that_a_host_adds_to_the_selector_is_the_hosts(container)
     assert container.store().get(kept) == "kept"
 
 
-async def test_a_client_that_leaves_takes_nothing_from_the_others(container):
+async def test_a_client_that_disconnects_does_not_affect_the_others(container):
     server: MCPServer[Any] = MCPServer("shared", lifespan=lambda _: running(container))
     attach(server, container)
     async with Client(server) as one:
@@ -199,7 +199,7 @@ async def test_a_client_that_leaves_takes_nothing_from_the_others(container):
         assert answer.content[0].text == "2"
 
 
-async def test_objects_in_memory_last_as_long_as_the_container_for_each_caller(container):
+async def test_objects_in_memory_live_as_long_as_the_container(container):
     alice = Caller(CallerKind.PRINCIPAL, "alice")
     async with running(container):
         with container.tenancy().enter(alice):

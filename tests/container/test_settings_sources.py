@@ -23,9 +23,9 @@ def refused(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("setting", Settings.model_fields)
 def test_an_invalid_value_of_each_setting_is_reported_with_its_line(setting, refused):
-    said = refused(f"# settings\n\n{setting} = [[1]]\n")
-    assert said.startswith(f"Settings: {setting} in settings.toml, line 3: ")
-    assert "tuple" not in said
+    message = refused(f"# settings\n\n{setting} = [[1]]\n")
+    assert message.startswith(f"Settings: {setting} in settings.toml, line 3: ")
+    assert "tuple" not in message
 
 
 @pytest.mark.parametrize(
@@ -49,10 +49,10 @@ def test_each_error_names_where_its_value_came_from(refused, monkeypatch):
     monkeypatch.setenv("coatcheck_preview_limit", "x")
     monkeypatch.setenv("DEEPSET_OBJECT_STORE_TTL", "soon")
     monkeypatch.setenv("COATCHECK_REDIS_TIMEOUT", "")
-    said = refused("preview_limit = 1\nredis_timeout = 'x'\n")
-    assert "preview_limit in COATCHECK_PREVIEW_LIMIT: " in said
-    assert "object_store_ttl in DEEPSET_OBJECT_STORE_TTL: " in said
-    assert "redis_timeout in settings.toml, line 2: " in said
+    message = refused("preview_limit = 1\nredis_timeout = 'x'\n")
+    assert "preview_limit in COATCHECK_PREVIEW_LIMIT: " in message
+    assert "object_store_ttl in DEEPSET_OBJECT_STORE_TTL: " in message
+    assert "redis_timeout in settings.toml, line 2: " in message
     with pytest.raises(SettingsError, match=r"; preview_limit: Input"):
         Settings(preview_limit=-1)
 

@@ -40,7 +40,7 @@ async def test_objects_outlive_the_container_and_keep_their_owners(tmp_path):
     assert {each.stat().st_mode & 0o077 for each in tmp_path.iterdir()} == {0}
 
 
-async def test_the_bounds_of_the_settings_hold(tmp_path):
+async def test_the_limits_of_the_settings_apply(tmp_path):
     async with running(Container(settings=settings(tmp_path / "o.sqlite", max_namespace_objects=2))) as container:
         for number in range(4):
             await container.store().aput(number)

@@ -1,4 +1,4 @@
-"""validate finds deliberate mistakes without creating anything; each has a name and a section in docs/errors.md."""
+"""validate finds mistakes without creating anything; each has a name and a section in docs/errors.md."""
 
 import re
 import warnings
@@ -220,20 +220,20 @@ def test_a_mistake_in_a_host_is_found_with_its_path(name, says, change):
     assert f"[{name}]" in str(caught.value)
 
 
-def test_every_fault_has_its_section_and_every_section_its_test():
+def test_every_fault_has_a_section_and_every_section_a_test():
     sources = "".join(path.read_text() for path in (ROOT / "src" / "coatcheck" / "wiring").glob("*.py"))
     names = set(re.findall(r'Fault\(\s*"([a-z-]+)"', sources))
     assert names == SECTIONS
     assert names == {name for name, *_ in MISTAKES} | {"late-override"}
 
 
-def test_the_settings_alone_are_named_when_they_are_no_settings():
+def test_only_the_settings_are_reported_if_they_are_of_another_type():
     with pytest.raises(WiringError) as caught:
         validate(Container(settings={"object_store_ttl": 3}))
     assert len(str(caught.value).splitlines()) == 2
 
 
-def test_what_is_harmless_passes():
+def test_harmless_overrides_are_valid():
     class ToolsetWithProvider(InMemoryBackend):
         def __init__(self, store: Callable[[], ObjectStore]) -> None:
             super().__init__()
@@ -247,12 +247,12 @@ def test_what_is_harmless_passes():
     assert container.store().get(container.store().put("x")) == "x"
 
 
-def test_what_is_no_container_is_refused():
+def test_anything_but_a_container_is_refused():
     with pytest.raises(TypeError, match="takes a container, not ObjectStore"):
         validate(new_container().store())
 
 
-def test_a_whole_host_is_accepted_with_everything_that_hosts_have():
+def test_a_host_with_all_kinds_of_providers_is_valid():
     class Service:
         def __init__(self, url: str, numbers: list[int], store: ObjectStore) -> None:
             self.store = store
@@ -287,7 +287,7 @@ def test_a_whole_host_is_accepted_with_everything_that_hosts_have():
         ([1], "a mapping of settings is expected, and it is a list"),
     ],
 )
-def test_settings_of_a_host_that_do_not_fit_name_their_section_and_field(section, says):
+def test_invalid_settings_of_a_host_are_reported_with_section_and_field(section, says):
     class Host(containers.DeclarativeContainer):
         config = providers.Configuration()
         coatcheck = providers.Container(
@@ -295,14 +295,14 @@ def test_settings_of_a_host_that_do_not_fit_name_their_section_and_field(section
         )
 
     host: Any = Host(config={"mcp": {"store": section}})
-    validate(host)  # makes nothing
+    validate(host)  # creates nothing
     for make in (host.coatcheck().settings, host.coatcheck().store, host.coatcheck().server):
         with pytest.raises(SettingsError, match=rf"^Settings in config\.mcp\.store: .*{says}"):
             make()
 
 
 @pytest.mark.anyio
-async def test_an_override_that_comes_too_late_is_a_warning():
+async def test_an_override_that_is_too_late_is_a_warning():
     container = new_container()
     async with running(container):
         with container.settings.override(Settings(object_store_ttl=5)), pytest.warns(WiringWarning) as caught:

@@ -66,7 +66,7 @@ async def test_an_async_function_stays_async(store: ObjectStore) -> None:
     assert store.metadata("obj_001").tool == "arows"
 
 
-def test_the_face_says_text_and_that_results_are_stored(store: ObjectStore) -> None:
+def test_the_signature_returns_text_and_the_docstring_says_that_results_are_stored(store: ObjectStore) -> None:
     decorated = explorable(object_store=store)(rows)
     assert typing.get_type_hints(decorated) == {"count": int, "return": str}
     assert inspect.signature(decorated).return_annotation is str
@@ -77,7 +77,7 @@ def test_the_face_says_text_and_that_results_are_stored(store: ObjectStore) -> N
     assert not hasattr(decorated, "__wrapped__")
 
 
-def test_exceptions_of_the_function_pass_through_untouched(store: ObjectStore) -> None:
+def test_exceptions_of_the_function_propagate_unchanged(store: ObjectStore) -> None:
     failure = ZeroDivisionError("mine")
 
     def fails() -> None:
@@ -106,12 +106,12 @@ def test_a_result_too_large_to_keep_is_previewed() -> None:
 
 
 @pytest.mark.parametrize("limit", [200, 1000])
-def test_the_given_explorers_limit_holds(store: ObjectStore, limit: int) -> None:
+def test_the_limit_of_the_given_explorer_applies(store: ObjectStore, limit: int) -> None:
     text = explorable(object_store=store, explorer=Explorer(store, preview_limit=limit))(rows)(5000)
     assert len(text) <= limit
 
 
-def test_providers_are_asked_at_every_call() -> None:
+def test_providers_are_called_at_every_call() -> None:
     stores = [ObjectStore(InMemoryBackend()), ObjectStore(InMemoryBackend())]
     by_store: Callable[..., Any] = explorable(object_store=lambda: stores[0])(rows)
     by_explorer = explorable(object_store=lambda: stores[0], explorer=lambda: Explorer(stores[0]))(rows)
@@ -123,7 +123,7 @@ def test_providers_are_asked_at_every_call() -> None:
     assert sorted(len(stores[0].get(s.object_id) or ()) for s in stores[0].list()) == [2, 3]
 
 
-def test_mcp_results_are_kept_whole_and_errors_and_questions_pass_through(store: ObjectStore) -> None:
+def test_mcp_results_are_kept_whole_and_errors_and_input_requests_pass_through(store: ObjectStore) -> None:
     result = CallToolResult(content=[TextContent(type="text", text='{"a": 1}')], meta={"k": "v"})
     assert "@obj_001" in explorable(object_store=store)(lambda: result)()
     assert store.get("obj_001") is not None
@@ -135,7 +135,7 @@ def test_mcp_results_are_kept_whole_and_errors_and_questions_pass_through(store:
     assert len(store.list()) == 1
 
 
-def test_both_keep_the_result_and_take_references(store: ObjectStore) -> None:
+def test_the_combined_decorator_keeps_the_result_and_accepts_references(store: ObjectStore) -> None:
     decorate = explorable_and_referenceable(object_store=store, explorer=Explorer(store))
 
     def total(numbers: list[int]) -> dict[str, int]:
@@ -151,7 +151,7 @@ def test_both_keep_the_result_and_take_references(store: ObjectStore) -> None:
     assert typing.get_type_hints(decorated)["numbers"] == list[int] | str
 
 
-def test_a_generator_function_is_kept_as_the_list_of_what_it_yields(store: ObjectStore) -> None:
+def test_the_items_of_a_generator_function_are_kept_as_a_list(store: ObjectStore) -> None:
     def numbers(count: int) -> Iterator[int]:
         yield from range(count)
 
@@ -159,7 +159,7 @@ def test_a_generator_function_is_kept_as_the_list_of_what_it_yields(store: Objec
     assert store.get("obj_001") == [0, 1, 2]
 
 
-def test_what_a_generator_raises_reaches_the_caller(store: ObjectStore) -> None:
+def test_an_exception_of_a_generator_reaches_the_caller(store: ObjectStore) -> None:
     def numbers() -> Iterator[int]:
         yield 1
         raise LookupError("no more")
@@ -170,7 +170,7 @@ def test_what_a_generator_raises_reaches_the_caller(store: ObjectStore) -> None:
 
 
 @pytest.mark.anyio
-async def test_an_async_generator_is_refused_with_what_to_write_instead(store: ObjectStore) -> None:
+async def test_an_async_generator_is_refused_with_a_suggestion(store: ObjectStore) -> None:
     async def numbers() -> AsyncIterator[int]:
         yield 1
 
@@ -184,12 +184,12 @@ def test_a_builtin_can_be_decorated(store: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("kind", [classmethod, property])
-def test_what_belongs_above_the_decorator_is_named(store: ObjectStore, kind: Any) -> None:
+def test_a_decorator_that_must_be_outermost_is_named(store: ObjectStore, kind: Any) -> None:
     with pytest.raises(TypeError, match=rf"@{kind.__name__} goes above"):
         explorable(object_store=store)(kind(rows))
 
 
 @pytest.mark.parametrize("decorator", [explorable, referenceable, explorable_and_referenceable])
-def test_a_backend_in_the_place_of_a_store_is_refused_with_what_to_write_instead(decorator: Any) -> None:
+def test_a_backend_in_place_of_a_store_is_refused_with_a_suggestion(decorator: Any) -> None:
     with pytest.raises(TypeError, match=r"InMemoryBackend.*ObjectStore\(backend\)"):
         decorator(object_store=InMemoryBackend())

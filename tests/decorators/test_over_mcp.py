@@ -1,4 +1,4 @@
-"""Decorated functions as tools of a real server, called by a real client, in both eras of the protocol."""
+"""Decorated functions as tools of a real server, called by a real client, with both protocols."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
@@ -37,7 +37,7 @@ def describe(
     anything: Any = None,
     page: Annotated[int, Field(default=3, ge=1)] = 4,
 ) -> str:
-    """Describe what came."""
+    """Describe the arguments."""
     return repr([rows, where, note, text, limit, level, order, extra, anything, page])
 
 
@@ -53,7 +53,7 @@ async def adescribe(
     anything: Any = None,
     page: Annotated[int, Field(default=3, ge=1)] = 4,
 ) -> str:
-    """Describe what came."""
+    """Describe the arguments."""
     return repr([rows, where, note, text, limit, level, order, extra, anything, page])
 
 
@@ -107,7 +107,7 @@ async def test_references_reach_the_function_as_values(store: ObjectStore, func:
         {"rows": [1], "where": {}, "unknown": 1},
     ],
 )
-async def test_arguments_without_references_arrive_as_at_the_bare_function(
+async def test_arguments_without_references_arrive_as_at_the_undecorated_function(
     store: ObjectStore, func: Any, mode: Any, arguments: dict[str, Any]
 ) -> None:
     async with Client(serve(store, func), mode=mode) as client:
@@ -127,7 +127,7 @@ async def test_json_text_for_optional_text_arrives_as_sent(store: ObjectStore, m
 @MODES
 @FUNCTIONS
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ({"rows": "@obj_404", "where": {}}, "@obj_404"),
         ({"rows": [1], "where": {"tags": ["@obj_001.nothing"]}}, "nothing"),
@@ -139,18 +139,18 @@ async def test_json_text_for_optional_text_arrives_as_sent(store: ObjectStore, m
         ({"rows": [1], "where": {}, "order": "@obj_001.text"}, 'Argument "order"'),
     ],
 )
-async def test_what_does_not_fit_reaches_the_model_as_a_clear_error(
-    store: ObjectStore, func: Any, mode: Any, arguments: dict[str, Any], said: str
+async def test_invalid_values_are_clear_errors_for_the_model(
+    store: ObjectStore, func: Any, mode: Any, arguments: dict[str, Any], message: str
 ) -> None:
     store.put({"text": "words"})
     async with Client(serve(store, func), mode=mode) as client:
         error, text = await call(client, "decorated", arguments)
     assert error
-    assert said in text
+    assert message in text
     assert len(text) < 1000
 
 
-async def test_references_are_advertised_where_they_save_something_and_everything_else_stays(
+async def test_references_are_advertised_where_useful_and_the_rest_of_the_schema_is_unchanged(
     store: ObjectStore,
 ) -> None:
     async with Client(serve(store, describe)) as client:
@@ -202,7 +202,7 @@ async def test_the_sdks_context_still_arrives_and_is_not_advertised(store: Objec
 
 
 @MODES
-async def test_resolved_parameters_of_the_sdk_are_left_to_it(store: ObjectStore, mode: Any) -> None:
+async def test_parameters_that_the_sdk_resolves_are_not_touched(store: ObjectStore, mode: Any) -> None:
     from mcp.server.mcpserver.resolve import Resolve
 
     def who() -> str:
@@ -222,7 +222,7 @@ async def test_resolved_parameters_of_the_sdk_are_left_to_it(store: ObjectStore,
 
 @MODES
 @pytest.mark.parametrize("kind", ["sync", "async"])
-async def test_an_explorable_tool_answers_with_a_preview_and_a_true_output_schema(
+async def test_an_explorable_tool_returns_a_preview_and_has_a_matching_output_schema(
     store: ObjectStore, mode: Any, kind: str
 ) -> None:
     def rows(count: int) -> list[dict[str, int]]:
@@ -247,7 +247,7 @@ async def test_an_explorable_tool_answers_with_a_preview_and_a_true_output_schem
 
 
 @MODES
-async def test_a_failing_explorable_tool_shows_the_model_nothing_of_the_inside(store: ObjectStore, mode: Any) -> None:
+async def test_a_failing_explorable_tool_reveals_no_internals_to_the_model(store: ObjectStore, mode: Any) -> None:
     def fails() -> str:
         """Fail."""
         raise RuntimeError("password=hunter2")
@@ -284,7 +284,7 @@ def grow(tree: Tree, others: list[Tree]) -> str:
     return " ".join([tree.name, *(child.name for child in tree.children), *(other.name for other in others)])
 
 
-async def test_a_default_within_the_annotation_stays_a_default(store: ObjectStore) -> None:
+async def test_a_default_inside_the_annotation_stays_a_default(store: ObjectStore) -> None:
     def tool(page: Annotated[int, Field(default=3, ge=1, description="The page.")], size: int) -> str:
         """Show a page."""
         return f"{page} {size}"

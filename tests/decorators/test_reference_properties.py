@@ -1,4 +1,4 @@
-"""For any JSON value: escaped and plain text arrives as intended, and a reference anywhere becomes its value."""
+"""For any JSON value: escaped and plain texts arrive unchanged, and references anywhere are resolved."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ def tool(x: Any) -> Any:
 
 @settings(max_examples=300, deadline=None)
 @given(values)
-def test_references_become_their_values_and_all_else_stays(value: Any) -> None:
+def test_references_become_their_values_and_everything_else_is_unchanged(value: Any) -> None:
     store = ObjectStore(InMemoryBackend())
     store.put({"mark": ["the value"]})
     assert referenceable(object_store=store)(tool)(value) == resolved_value(value)
@@ -59,6 +59,6 @@ def test_references_become_their_values_and_all_else_stays(value: Any) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(values)
-def test_an_escaped_value_arrives_as_it_was(value: Any) -> None:
+def test_an_escaped_value_arrives_unescaped(value: Any) -> None:
     store = ObjectStore(InMemoryBackend())
     assert referenceable(object_store=store)(tool)(escaped(value)) == value

@@ -1,4 +1,4 @@
-"""References in arguments: where they resolve, what stays unchanged, and what is refused."""
+"""References in arguments: where they resolve, which values stay unchanged, and which are refused."""
 
 import datetime as dt
 import inspect
@@ -58,7 +58,9 @@ def typed(store: ObjectStore, annotation: Any) -> Callable[[Any], Any]:
         (7, 7),
     ],
 )
-def test_references_resolve_and_other_values_stay(resolved: Callable[[Any], Any], given: Any, received: Any) -> None:
+def test_references_resolve_and_other_values_are_unchanged(
+    resolved: Callable[[Any], Any], given: Any, received: Any
+) -> None:
     assert resolved(given) == received
 
 
@@ -69,7 +71,7 @@ def test_resolved_values_are_not_scanned_again(store: ObjectStore) -> None:
     assert referenceable(object_store=store)(echo)(["@obj_001[0]"]) == ["@obj_002"]
 
 
-def test_an_argument_without_references_is_handed_on_as_it_is(resolved: Callable[[Any], Any]) -> None:
+def test_an_argument_without_references_is_passed_unchanged(resolved: Callable[[Any], Any]) -> None:
     given = {"a": [1, 2, {"b": "c"}]}
     assert resolved(given) is given
 
@@ -93,12 +95,12 @@ def test_a_function_that_changes_what_it_got_does_not_change_the_object(store: O
     assert store.get("obj_001") == [1, 2]
 
 
-def test_a_reference_to_nothing_says_so_and_names_the_escape(resolved: Callable[[Any], Any]) -> None:
+def test_the_error_for_a_missing_object_names_the_escape(resolved: Callable[[Any], Any]) -> None:
     with pytest.raises(ObjectNotFound, match="second @"):
         resolved("@obj_999")
 
 
-def test_a_path_that_leads_nowhere_says_what_is_there(resolved: Callable[[Any], Any]) -> None:
+def test_the_error_for_a_missing_path_lists_the_existing_keys(resolved: Callable[[Any], Any]) -> None:
     with pytest.raises(PathNotFound, match="items"):
         resolved(["@obj_001.itmes"])
 
@@ -115,7 +117,7 @@ def test_nesting_beyond_the_bound_is_refused(resolved: Callable[[Any], Any]) -> 
         resolved([deep])
 
 
-def test_a_value_without_references_may_be_nested_at_will_and_hold_itself(resolved: Callable[[Any], Any]) -> None:
+def test_a_value_without_references_may_be_deep_or_cyclic(resolved: Callable[[Any], Any]) -> None:
     deep: Any = ["@", "x"][1:]
     for _ in range(5000):
         deep = [deep]
@@ -150,7 +152,7 @@ def test_a_value_without_references_may_be_nested_at_will_and_hold_itself(resolv
         ("list[int]", ["@obj_001.items[0].n"], [1]),
     ],
 )
-def test_the_function_gets_what_its_annotation_says(
+def test_the_function_receives_values_of_its_annotated_types(
     store: ObjectStore, annotation: Any, given: Any, received: Any
 ) -> None:
     store.put(RECORDS)
@@ -159,7 +161,7 @@ def test_the_function_gets_what_its_annotation_says(
     assert type(value) is type(received)
 
 
-def test_text_parameters_get_the_original_text(store: ObjectStore) -> None:
+def test_text_parameters_receive_the_original_text(store: ObjectStore) -> None:
     text = '{ "a" :\t1,  "big": 123456789012345678901234567890 }\r\n'
     store.put(text)
     assert typed(store, str)("@obj_001") == text
@@ -179,7 +181,7 @@ def test_a_stored_json_text_opens_where_a_structure_is_expected(store: ObjectSto
 
 
 @pytest.mark.parametrize(
-    ("annotation", "given", "said"),
+    ("annotation", "given", "message"),
     [
         (list[int], ["@obj_001.note"], r'"x\[0\]" takes integer, but @obj_001\.note leads to a string, "hello"'),
         (
@@ -197,11 +199,11 @@ def test_a_stored_json_text_opens_where_a_structure_is_expected(store: ObjectSto
         (dict[str, int], "@obj_001", r"dict\[str, int\]"),
     ],
 )
-def test_a_value_that_does_not_fit_is_refused_with_name_type_and_excerpt(
-    store: ObjectStore, annotation: Any, given: Any, said: str
+def test_an_invalid_value_is_refused_with_name_type_and_excerpt(
+    store: ObjectStore, annotation: Any, given: Any, message: str
 ) -> None:
     store.put(RECORDS)
-    with pytest.raises(ArgumentRejected, match=said) as refused:
+    with pytest.raises(ArgumentRejected, match=message) as refused:
         typed(store, annotation)(given)
     assert len(str(refused.value)) < 1000
 
@@ -223,7 +225,7 @@ def test_defaults_pass_unvalidated(store: ObjectStore) -> None:
     assert referenceable(object_store=store)(tool)(limit=None) == (None, [], "@obj_404")
 
 
-def test_variadic_arguments_take_references(store: ObjectStore) -> None:
+def test_variadic_arguments_accept_references(store: ObjectStore) -> None:
     store.put(RECORDS)
 
     def tool(*parts: Any, **named: Any) -> Any:
@@ -235,7 +237,7 @@ def test_variadic_arguments_take_references(store: ObjectStore) -> None:
     )
 
 
-def test_literal_parameters_pass_untouched(store: ObjectStore) -> None:
+def test_literal_parameters_are_unchanged(store: ObjectStore) -> None:
     def tool(x: int, client: dict[str, str]) -> Any:
         return x, client
 
@@ -263,7 +265,7 @@ def test_a_wrong_call_is_the_usual_type_error_with_the_functions_name(resolved: 
         resolved(1, y=2)
 
 
-def test_annotations_say_that_references_are_welcome_and_the_docstring_too(store: ObjectStore) -> None:
+def test_annotations_and_docstring_say_that_references_are_accepted(store: ObjectStore) -> None:
     def tool(rows: list[int], text: str = "") -> int:
         """Count.
 
@@ -297,7 +299,7 @@ async def test_an_async_function_stays_async_and_resolves(store: ObjectStore) ->
         await decorated("@obj_404")
 
 
-def test_a_provider_is_asked_at_every_call(store: ObjectStore) -> None:
+def test_a_provider_is_called_at_every_call(store: ObjectStore) -> None:
     from coatcheck.backends import InMemoryBackend
 
     other = ObjectStore(InMemoryBackend())
@@ -311,15 +313,15 @@ def test_a_provider_is_asked_at_every_call(store: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("reference", ["@obj_001", "@obj_002.empty", "@obj_003.empty"])
-def test_what_takes_text_or_nothing_gets_nothing_for_a_stored_null(store: ObjectStore, reference: str) -> None:
+def test_an_optional_text_parameter_receives_none_for_a_stored_null(store: ObjectStore, reference: str) -> None:
     store.put(None)
     store.put({"empty": None})
-    store.put({"empty": None, "rest": "x" * 100_000})  # looked at in the sandbox
+    store.put({"empty": None, "rest": "x" * 100_000})  # read in the sandbox
     assert typed(store, str | None)(reference) is None
     assert typed(store, str)(reference) == "null"
 
 
-def test_a_text_that_says_null_stays_a_text(store: ObjectStore) -> None:
+def test_the_text_null_stays_a_text(store: ObjectStore) -> None:
     store.put("null")
     store.put({"said": "null"})
     assert typed(store, str | None)("@obj_001") == "null"

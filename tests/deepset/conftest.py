@@ -20,7 +20,7 @@ FAST_RETRIES = RetryPolicy(first_delay=0.01, longest_delay=0.5)
 
 
 class ReplaceableApplication:
-    """An ASGI application that stays while what answers changes with each test."""
+    """An ASGI application whose platform is replaced by each test."""
 
     platform: SimulatedPlatform
 
@@ -31,7 +31,7 @@ class ReplaceableApplication:
 
 @contextlib.contextmanager
 def listening(application, lifespan="off") -> Iterator[str]:
-    """Serve an application on a port of this machine, in a thread, and give its URL."""
+    """Serve an application on a local port, in a thread, and yield its URL."""
     bound = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
         uvicorn.Config(application, log_level="critical", lifespan=lifespan, ws="none", timeout_graceful_shutdown=1)
@@ -39,7 +39,9 @@ def listening(application, lifespan="off") -> Iterator[str]:
 
     async def serve() -> None:
         await server.serve([bound])
-        for connection in list(server.server_state.connections):  # those that the time for a quiet end left open
+        for connection in list(
+            server.server_state.connections
+        ):  # connections that are still open after the graceful shutdown
             connection.transport.abort()
         await checkpoint()
 
@@ -62,7 +64,7 @@ def replaceable() -> Iterator[tuple[ReplaceableApplication, str]]:
 
 @pytest.fixture
 def platform(replaceable) -> SimulatedPlatform:
-    """A simulated platform of the test's own, which listens at `api_url`."""
+    """A simulated platform for one test, which listens at `api_url`."""
     replaceable[0].platform = SimulatedPlatform(keys=KEYS, deploy_seconds=0.0)
     return replaceable[0].platform
 
@@ -82,7 +84,7 @@ async def client(api_url) -> AsyncIterator[DeepsetClient]:
 
 @pytest.fixture
 def command(monkeypatch, capsys) -> Callable[..., SimpleNamespace]:
-    """Run the command in this process, for what ends before anything is served."""
+    """Run the command in this process, for runs that exit before serving."""
 
     def run(*arguments: str, **variables: str) -> SimpleNamespace:
         for name in [name for name in os.environ if name.startswith(("DEEPSET_", "COATCHECK_"))]:
@@ -91,7 +93,7 @@ def command(monkeypatch, capsys) -> Callable[..., SimpleNamespace]:
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "argv", ["coatcheck", *arguments])
         code = main()
-        said = capsys.readouterr()
-        return SimpleNamespace(returncode=code, stdout=said.out, stderr=said.err)
+        output = capsys.readouterr()
+        return SimpleNamespace(returncode=code, stdout=output.out, stderr=output.err)
 
     return run

@@ -1,4 +1,4 @@
-"""Every tool once, as a model would use them one after another."""
+"""Calls every tool once, in an order that a model would use."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -33,10 +33,10 @@ class Session:
 
     Attributes:
         client: The MCP client.
-        workspace: The workspace that the model names; ``None`` if the host fixes it.
-        tag: Part of the names that it gives to things, so that several sessions do not meet.
+        workspace: The workspace argument of the model; ``None`` if the host fixes it.
+        tag: Part of all created names, so that several sessions do not collide.
         called: The tools that were called.
-        said: Every answer.
+        answers: All answers.
     """
 
     def __init__(self, client: Client, workspace: str | None, tag: str = "one") -> None:
@@ -44,18 +44,18 @@ class Session:
         self.workspace = workspace
         self.tag = tag
         self.called: list[str] = []
-        self.said: list[str] = []
+        self.answers: list[str] = []
 
     async def call(self, name: str, expected: str = "", /, **arguments: Any) -> str:
         if self.workspace is not None and name not in NO_WORKSPACE and not name.startswith("object_store_"):
             arguments["workspace"] = self.workspace
         result = await self.client.call_tool(name, arguments)
-        said = text_of(result)
-        assert not result.is_error, f"{name}: {said}"
-        assert expected in said, f"{name}: {said}"
+        answer = text_of(result)
+        assert not result.is_error, f"{name}: {answer}"
+        assert expected in answer, f"{name}: {answer}"
         self.called.append(name)
-        self.said.append(said)
-        return said
+        self.answers.append(answer)
+        return answer
 
     async def ask(self, reference: str, jq: str) -> str:
         return await self.call("object_store_query", object_id=reference, filter=jq)

@@ -15,7 +15,7 @@ from tests.preloaded_python import PYTHON
 
 COATCHECK = [PYTHON, "-m", "coatcheck"]
 SERVE = ["serve", "--toolset", "deepset"]
-PATIENCE = 60
+START_SECONDS = 60
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -34,32 +34,32 @@ async def over_stdio(*flags: str, mode: str = "auto", **variables: str) -> Async
 
 @contextlib.contextmanager
 def over_http(*flags: str, **variables: str) -> Iterator[str]:
-    """Serve over HTTP on a port of the system's choice, and give the URL."""
+    """Serve over HTTP on a free port, and yield the URL."""
     command = [*COATCHECK, *SERVE, "--transport", "streamable-http", "--port", "0", *flags]
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(**variables)
     )
-    timer = threading.Timer(PATIENCE, process.kill)
+    timer = threading.Timer(START_SECONDS, process.kill)
     timer.start()
-    said = []
+    lines = []
     rest = threading.Thread(target=process.stderr.read, daemon=True)
     try:
         for line in process.stderr:
-            said.append(line)
+            lines.append(line)
             found = re.search(r"listening on (http://\S+)", line)
             if found:
                 break
         else:
-            raise AssertionError("".join(said))
+            raise AssertionError("".join(lines))
         timer.cancel()
         rest.start()
         yield found[1]
     finally:
         timer.cancel()
         process.kill()
-        process.wait(PATIENCE)
+        process.wait(START_SECONDS)
         if rest.ident is not None:
-            rest.join(PATIENCE)
+            rest.join(START_SECONDS)
         process.stderr.close()
 
 
@@ -67,7 +67,7 @@ def over_http(*flags: str, **variables: str) -> Iterator[str]:
 async def client_of(url: str, key: str | None, mode: str = "auto") -> AsyncIterator[Client]:
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     async with (
-        httpx2.AsyncClient(headers=headers, timeout=PATIENCE) as http,
+        httpx2.AsyncClient(headers=headers, timeout=START_SECONDS) as http,
         Client(streamable_http_client(url, http_client=http), mode=mode) as client,
     ):
         yield client

@@ -1,4 +1,4 @@
-"""Each row of the API: the request that is sent, and that the simulated platform understands it."""
+"""Each row of the API: the request that is sent, which the simulated platform must accept."""
 
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ SECRET_ID = stable_id("secret", "OPENAI_API_KEY")
 
 
 class Row(NamedTuple):
-    """A call and the request that it has to make."""
+    """A call and its expected request."""
 
     call: Any
     method: str
@@ -245,7 +245,7 @@ async def test_the_id_of_a_workspace_is_looked_up_for_its_models(client, platfor
 
 
 @pytest.mark.parametrize("name", ["a/b", "50 % off?", "größer#1", "..a", "a+b&c=d", "%2F"])
-async def test_every_character_of_a_name_arrives(name, client, platform):
+async def test_every_character_of_a_name_is_sent(name, client, platform):
     await pipelines(client).create(name, QUERY_YAML)
     found = await pipelines(client).get(name)
     assert found.name == name
@@ -253,7 +253,7 @@ async def test_every_character_of_a_name_arrives(name, client, platform):
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", " ", "x" * 501])
-async def test_a_name_that_would_lead_elsewhere_is_refused_before_anything_is_sent(name, client, platform):
+async def test_a_name_that_would_change_the_path_is_refused_before_anything_is_sent(name, client, platform):
     with pytest.raises(RequestRejected, match="cannot be a name"):
         await pipelines(client).delete(name)
     assert not platform.requests
@@ -279,7 +279,7 @@ async def test_docs_are_searched_with_the_token_of_the_share(platform, api_url):
     assert result.documents
 
 
-async def test_a_share_is_resolved_again_when_its_token_runs_out(platform, api_url):
+async def test_a_share_is_resolved_again_when_its_token_expires(platform, api_url):
     async with open_http_client() as http:
         share = DocsShare(platform.share_url(), http, base_url=api_url, retries=FAST_RETRIES)
         await share.search("deploy")

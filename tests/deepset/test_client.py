@@ -1,4 +1,4 @@
-"""The client with a slow, busy, broken or unusual platform; over real HTTP."""
+"""The client with a slow, overloaded, broken or unusual platform; over real HTTP."""
 
 import contextlib
 import logging
@@ -52,21 +52,21 @@ async def test_a_read_is_repeated_after_a_broken_connection(client, platform):
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_write_is_repeated_where_the_platform_says_that_it_did_nothing(status, client, platform):
+async def test_a_write_is_repeated_if_the_platform_did_not_execute_it(status, client, platform):
     platform.faults.add(FaultRule(status=status, times=1))
     await pipelines(client).create("new", QUERY_YAML)
     assert paths(platform) == ["POST pipelines"] * 2
 
 
 @pytest.mark.parametrize("rule", [FaultRule(status=502), FaultRule(status=504), FaultRule(drop=True)])
-async def test_a_write_that_may_have_been_carried_out_is_not_repeated(rule, client, platform):
+async def test_a_write_that_may_have_been_executed_is_not_repeated(rule, client, platform):
     platform.faults.add(rule)
     with pytest.raises(DeepsetError):
         await pipelines(client).create("new", QUERY_YAML)
     assert paths(platform) == ["POST pipelines"]
 
 
-async def test_retries_come_to_an_end(client, platform):
+async def test_retries_are_bounded(client, platform):
     platform.faults.add(FaultRule(status=503))
     with pytest.raises(PlatformFailed) as caught:
         await pipelines(client).get(PIPELINE)
@@ -81,7 +81,7 @@ async def test_a_500_is_not_repeated(client, platform):
     assert len(platform.requests) == 1
 
 
-async def test_the_wait_that_the_platform_asks_for_is_kept(api_url, platform):
+async def test_retry_after_is_respected(api_url, platform):
     platform.faults.add(FaultRule(status=429, times=1, retry_after=1))
     began = anyio.current_time()
     async with DeepsetClient("key-of-ada", base_url=api_url, retries=RetryPolicy(first_delay=0.01)) as client:
@@ -90,7 +90,7 @@ async def test_the_wait_that_the_platform_asks_for_is_kept(api_url, platform):
     assert len(platform.requests) == 2
 
 
-async def test_a_wait_that_is_too_long_is_left_to_the_caller(client, platform):
+async def test_a_retry_after_that_is_too_long_is_an_error(client, platform):
     platform.faults.add(FaultRule(status=429, times=1, retry_after=60))
     with pytest.raises(RateLimited) as caught:
         await pipelines(client).get(PIPELINE)
@@ -98,7 +98,7 @@ async def test_a_wait_that_is_too_long_is_left_to_the_caller(client, platform):
     assert len(platform.requests) == 1
 
 
-def test_retry_after_holds_seconds_or_a_date():
+def test_retry_after_may_be_seconds_or_a_date():
     assert retry_after_seconds("7") == 7
     assert retry_after_seconds("Wed, 21 Oct 2015 07:28:00 GMT") == 0
     assert retry_after_seconds(None) is None
@@ -115,14 +115,14 @@ def test_pauses_grow_and_are_bounded():
     assert policy.delay(1, 4.5) is None
 
 
-async def test_a_slow_answer_is_given_up(api_url, platform):
+async def test_a_slow_response_times_out(api_url, platform):
     platform.faults.add(FaultRule(delay=60, path="*/pipelines/*"))
     async with DeepsetClient("key-of-ada", base_url=api_url, timeouts=Timeouts(default=0.1)) as client:
         with anyio.fail_after(30), pytest.raises(PlatformTimeout, match=r"within 0\.1 s"):
             await pipelines(client).get(PIPELINE)
 
 
-async def test_a_slow_platform_does_not_hold_up_other_calls(client, platform):
+async def test_a_slow_platform_does_not_block_other_calls(client, platform):
     platform.faults.add(FaultRule(delay=60, path="*/search"))
     with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
@@ -133,7 +133,7 @@ async def test_a_slow_platform_does_not_hold_up_other_calls(client, platform):
             tasks.cancel_scope.cancel()
 
 
-async def test_each_kind_of_call_has_a_timeout_of_its_own(api_url, platform):
+async def test_each_kind_of_call_has_its_own_timeout(api_url, platform):
     platform.faults.add(FaultRule(delay=0.5, path="*/search"))
     async with DeepsetClient("key-of-ada", base_url=api_url, timeouts=Timeouts(default=0.2, search=30)) as client:
         assert (await searches(client).search(PIPELINE, "notice")).documents
@@ -148,7 +148,7 @@ def test_the_timeouts_are_those_of_the_api():
     assert Timeouts() == Timeouts(default=5, search=180, trace_export=70)
 
 
-async def test_a_platform_that_is_not_there_is_named(platform):
+async def test_an_unreachable_platform_is_reported(platform):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     async with DeepsetClient(
@@ -167,7 +167,7 @@ async def test_a_wrong_key_is_distinguished(api_url, caplog):
     assert "not-a-key" not in caplog.text + str(caught.value) + repr(client)
 
 
-async def test_what_does_not_exist_is_distinguished(client):
+async def test_not_found_is_distinguished(client):
     with pytest.raises(NotFound, match="Workspace 'nowhere' not found") as caught:
         await client.workspace("nowhere").pipelines.list()
     assert (caught.value.method, caught.value.path) == ("GET", "v1/workspaces/nowhere/pipelines")
@@ -218,13 +218,13 @@ async def test_a_long_error_is_cut(client, platform):
 
 
 @pytest.mark.parametrize("body", ["[" * 100_000, '{"data": 5}', "null", "5", '{"data": [{"no": "name"}]}', "<html>"])
-async def test_an_answer_that_the_api_does_not_promise_is_an_error(body, client, platform):
+async def test_an_undocumented_response_is_an_error(body, client, platform):
     platform.faults.add(FaultRule(status=200, body=body))
     with pytest.raises(UnexpectedAnswer):
         await pipelines(client).list()
 
 
-async def test_an_answer_over_the_limit_is_given_up(client):
+async def test_a_response_over_the_limit_is_cancelled(client):
     connection = pipelines(client).connection
     small = ApiConnection(connection.http, connection.api_key, connection.base_url, max_response_bytes=1000)
     with pytest.raises(UnexpectedAnswer, match="larger than 1,000 bytes"):
@@ -232,13 +232,13 @@ async def test_an_answer_over_the_limit_is_given_up(client):
 
 
 @pytest.mark.parametrize("key", ["", "two words", "line\nbreak", "schlüssel"])
-def test_a_key_that_no_header_can_carry_is_refused(key):
+def test_a_key_that_is_invalid_in_a_header_is_refused(key):
     with pytest.raises(SettingsError, match="API key") as caught:
         DeepsetClient(key)
     assert not key or key not in str(caught.value)
 
 
-async def test_lists_are_paged_to_their_end(client, platform):
+async def test_lists_are_paged_to_the_end(client, platform):
     names = [pipeline.name async for pipeline in pipelines(client).iterate(page_size=10)]
     assert names == list(platform.state.workspaces["default"].pipelines)
     assert len(platform.requests) == 7
@@ -254,7 +254,7 @@ async def test_lists_are_paged_to_their_end(client, platform):
     assert len(indexes) == len(set(indexes)) == 24
 
 
-async def test_a_list_is_fetched_no_further_than_it_is_read(client, platform):
+async def test_a_list_is_fetched_lazily(client, platform):
     async with contextlib.aclosing(pipelines(client).iterate(page_size=10)) as names:
         async for _ in names:
             break
@@ -294,7 +294,7 @@ async def test_a_search_streams_its_answer(client):
     assert events[-1].result.answers[0]["answer"] == text
 
 
-async def test_a_stream_that_fails_at_once_is_an_error_like_any_other(client):
+async def test_a_stream_that_fails_immediately_is_an_error(client):
     with pytest.raises(NotFound):
         [event async for event in searches(client).stream("nothing", "x")]
 
@@ -307,7 +307,7 @@ async def test_a_stream_may_be_left_early(client):
     assert (await pipelines(client).get(PIPELINE)).name == PIPELINE
 
 
-async def test_a_stream_that_does_not_begin_is_given_up(api_url, platform):
+async def test_a_stream_that_does_not_start_times_out(api_url, platform):
     platform.faults.add(FaultRule(delay=60, path="*/search-stream"))
     async with DeepsetClient("key-of-ada", base_url=api_url, timeouts=Timeouts(search=0.1)) as client:
         with anyio.fail_after(30), pytest.raises(PlatformTimeout):
@@ -341,7 +341,7 @@ async def test_a_deployment_that_fails_or_takes_too_long_is_reported(client, pla
     assert "NOT_THERE" in (await pipelines(client).logs("unset", level="error")).data[0].message
 
 
-async def test_a_deployment_is_waited_for_although_a_look_fails(client, platform):
+async def test_a_deployment_is_waited_for_even_if_a_status_request_fails(client, platform):
     await pipelines(client).deploy(PIPELINE)
     looks = FaultRule(status=503, method="GET", path=f"*/pipelines/{PIPELINE}", times=2 * FAST_RETRIES.attempts)
     platform.faults.add(looks)
@@ -354,7 +354,7 @@ async def test_a_deployment_is_waited_for_although_a_look_fails(client, platform
     assert len(platform.requests) == 5 * FAST_RETRIES.attempts
 
 
-async def test_secrets_come_without_their_values_even_if_the_platform_sends_them(client, platform):
+async def test_secrets_are_returned_without_their_values_even_if_the_platform_sends_them(client, platform):
     secret = '{"name": "A", "secret_id": "1", "secret": "leaked-value"}'
     platform.faults.add(FaultRule(status=200, body=secret, path="v2/secrets/1"))
     platform.faults.add(FaultRule(status=200, body=f'{{"data": [{secret}]}}', path="v2/secrets"))
@@ -367,7 +367,7 @@ async def test_secrets_come_without_their_values_even_if_the_platform_sends_them
     assert integrations[0].provider_domain == "d"
 
 
-async def test_keys_share_a_pool_and_no_cookies():
+async def test_keys_share_a_connection_pool_but_not_cookies():
     cookies = []
 
     async def tracking(scope, receive, send):
@@ -381,6 +381,6 @@ async def test_keys_share_a_pool_and_no_cookies():
             ada = DeepsetClient("key-of-ada", base_url=url, http=http)
             grace = DeepsetClient("key-of-grace", base_url=url, http=http)
             await ada.users.me()
-            await ada.aclose()  # a pool that is passed in stays open
+            await ada.aclose()  # a given pool stays open
             assert (await grace.users.me()).given_name == "Ada"
     assert cookies == [None, None]

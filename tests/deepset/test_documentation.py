@@ -75,7 +75,7 @@ def test_every_error_and_method_of_the_client_is_listed():
         assert set(re.findall(r"`(\w+)`", row[1])) == methods, row[0]
 
 
-def test_the_faults_in_the_page_can_be_read():
+def test_the_documented_fault_rules_can_be_parsed():
     for rule in ("status=503 path=*/pipelines times=2 retry_after=1", "delay=30 path=*/search", "drop=true every=5"):
         assert f"`{rule}`" in TOOLSET_PAGE
         FaultRule.parse(rule)
@@ -91,8 +91,8 @@ def test_the_code_runs_as_written(page, api_url, capsys, monkeypatch):
         for written, key in {"YOUR-API-KEY": "key-of-ada", "http://127.0.0.1:8001/api": api_url}.items():
             block = block.replace(written, key)  # noqa: PLW2901
         exec(compile(block, "page", "exec"), {"__name__": "page"})
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     if page is CLIENT_PAGE:
-        assert "rag-billing-00 DEPLOYED" in said
-        assert "10 documents" in said
-        assert said.endswith("DEPLOYED\n")
+        assert "rag-billing-00 DEPLOYED" in output
+        assert "10 documents" in output
+        assert output.endswith("DEPLOYED\n")

@@ -34,12 +34,12 @@ async def every_tool(client, workspace, tag="one") -> Session:
 async def test_over_stdio_with_a_fixed_workspace(api_url, platform):
     flags = ["--api-url", api_url, "--workspace", "default", "--docs-share-url", platform.share_url()]
     async with over_stdio(*flags, DEEPSET_API_KEY="key-of-ada") as client:
-        assert not platform.requests  # nothing is fetched at the start
+        assert not platform.requests  # no request is sent at the start
         session = await every_tool(client, None)
     keys = {request.headers["authorization"] for request in platform.requests}
     assert "Bearer key-of-ada" in keys
     assert "Bearer key-of-grace" not in keys
-    assert "key-of-ada" not in "".join(session.said)
+    assert "key-of-ada" not in "".join(session.answers)
 
 
 async def test_over_stdio_where_the_model_names_the_workspace(api_url, platform):
@@ -55,7 +55,7 @@ async def test_over_stdio_where_the_model_names_the_workspace(api_url, platform)
 
 @contextlib.contextmanager
 def serve_in_process(**given: Any) -> Iterator[str]:
-    """Serve over HTTP what the arguments of `configure_mcp_server` say, and give the URL."""
+    """Serve the result of `configure_mcp_server` over HTTP, and yield the URL."""
     containers: list[Any] = []
     server: MCPServer[Any] = MCPServer("deepset", lifespan=lambda _: running(containers[0]))
     containers.append(configure_mcp_server(server, **given))
@@ -77,7 +77,7 @@ def url_for_keys_of_requests(replaceable) -> Iterator[str]:
         yield url
 
 
-async def test_over_http_two_users_with_keys_of_their_own_never_meet(url_for_keys_of_requests, api_url, platform):
+async def test_over_http_two_users_with_separate_keys_are_isolated(url_for_keys_of_requests, api_url, platform):
     await two_users(url_for_keys_of_requests, None, "auto", platform)
 
 
@@ -104,7 +104,7 @@ async def two_users(url, workspace, mode, platform):
             tasks.start_soon(work, "grace", grace)
 
         for name, other, client in (("ada", "grace", grace), ("grace", "ada", ada)):
-            theirs = {reference_in(said) for said in sessions[name].said if said.startswith("@obj_")}
+            theirs = {reference_in(text) for text in sessions[name].answers if text.startswith("@obj_")}
             listed = text_of(await client.call_tool("object_store_list", {}))
             assert not [reference for reference in theirs if f"{reference} " in listed]
             refused = await client.call_tool("object_store_get", {"object_id": min(theirs)})
@@ -116,7 +116,7 @@ async def two_users(url, workspace, mode, platform):
 
 
 @pytest.mark.parametrize("workspace", [None, "default"], ids=["static", "dynamic"])
-async def test_over_http_a_server_may_have_a_key_of_its_own(workspace, api_url, platform):
+async def test_over_http_a_server_may_have_its_own_key(workspace, api_url, platform):
     given = {
         "deepset_api_key": "key-of-grace",
         "deepset_workspace": "default" if workspace is None else None,
@@ -127,7 +127,7 @@ async def test_over_http_a_server_may_have_a_key_of_its_own(workspace, api_url, 
         async with client_of(url, None) as client:
             await Session(client, workspace).call("get_pipeline", "config_yaml", pipeline_name=PIPELINE)
             listing = await client.call_tool("object_store_list", {})
-            assert listing.is_error  # strangers share the server: an id is an object's only protection
+            assert listing.is_error  # callers are anonymous: an id is an object's only protection
             await every_tool(client, workspace)
     keys = {request.headers["authorization"] for request in platform.requests}
     assert "Bearer key-of-grace" in keys
@@ -149,7 +149,7 @@ async def test_a_request_without_a_key_is_refused_before_anything_is_called(url_
     assert "unknown-key" not in KEYS
 
 
-async def test_a_session_of_one_key_gives_nothing_to_another(url_for_keys_of_requests, platform):
+async def test_a_session_of_one_key_refuses_another_key(url_for_keys_of_requests, platform):
     hello = {
         "jsonrpc": "2.0", "id": 1, "method": "initialize",
         "params": {
@@ -168,7 +168,7 @@ async def test_a_session_of_one_key_gives_nothing_to_another(url_for_keys_of_req
     assert not platform.requests
 
 
-async def test_each_request_stands_by_itself_behind_a_balancer(api_url, platform):
+async def test_requests_are_independent_behind_a_load_balancer(api_url, platform):
     flags = ["--api-key-from-auth-header", "--workspace", "default", "--api-url", api_url, "--stateless"]
     with over_http(*flags) as url:
         async with client_of(url, "key-of-ada") as ada, client_of(url, "key-of-grace", "legacy") as grace:

@@ -38,7 +38,7 @@ def test_client_and_simulator_need_neither_a_server_nor_a_container(part: str):
         assert imported(path) - own <= {"coatcheck.errors"}, path
 
 
-def test_nothing_is_connected_to_when_the_toolset_is_imported_and_made():
+def test_importing_and_creating_the_toolset_opens_no_connection():
     code = """
 import socket
 def refuse(*args, **kwargs): raise AssertionError("connected")

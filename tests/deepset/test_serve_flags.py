@@ -1,4 +1,4 @@
-"""Flags of ``coatcheck serve --toolset deepset``: what is listed, what is refused."""
+"""Flags of ``coatcheck serve --toolset deepset``: listing and validation."""
 
 from functools import partial
 
@@ -13,7 +13,7 @@ def serve(command):
     return partial(command, *SERVE)
 
 
-def test_tools_are_listed_one_a_line_without_a_key(serve):
+def test_tools_are_listed_one_per_line_without_a_key(serve):
     done = serve("--list-tools")
     assert done.returncode == 0, done.stderr
     lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in done.stdout.splitlines()}
@@ -34,7 +34,7 @@ def test_tools_are_listed_one_a_line_without_a_key(serve):
         (["--worksapce", "x"], {"DEEPSET_API_KEY": "s3cret"}, "Did you mean --workspace"),
     ],
 )
-def test_settings_that_do_not_fit_are_reported_without_traceback_or_secret(serve, flags, variables, expected):
+def test_invalid_settings_are_reported_without_traceback_or_secret(serve, flags, variables, expected):
     done = serve(*flags, **variables)
     assert done.returncode in {1, 2}
     assert expected in " ".join(done.stderr.replace("│", " ").split())

@@ -13,35 +13,35 @@ from coatcheck.errors import SettingsError
 from coatcheck.toolsets.deepset.client import DeepsetClient, NotAuthorized, RateLimited, RequestRejected, RetryPolicy
 from coatcheck.toolsets.deepset.simulator import FaultRule, SimulatedPlatform
 from tests.deepset.conftest import listening
-from tests.deepset.serving import COATCHECK, PATIENCE, environment
+from tests.deepset.serving import COATCHECK, START_SECONDS, environment
 
 ONCE = RetryPolicy(attempts=1)
 
 
 @contextlib.contextmanager
 def simulated(*flags: str) -> Iterator[str]:
-    """Run ``coatcheck deepset simulate`` on a free port, and give its address."""
+    """Run ``coatcheck deepset simulate`` on a free port, and yield its address."""
     process = subprocess.Popen(
         [*COATCHECK, "deepset", "simulate", "--port", "0", *flags],
         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(),
     )  # fmt: skip
-    timer = threading.Timer(PATIENCE, process.kill)
+    timer = threading.Timer(START_SECONDS, process.kill)
     timer.start()
     try:
-        said = process.stderr.readline()
-        found = re.search(r"(http://\S+)/api", said)
-        assert found, said + process.stderr.read()
+        output = process.stderr.readline()
+        found = re.search(r"(http://\S+)/api", output)
+        assert found, output + process.stderr.read()
         assert "--docs-share-url 'https://" in process.stderr.readline()
         yield found[1]
     finally:
         timer.cancel()
         process.kill()
-        process.wait(PATIENCE)
+        process.wait(START_SECONDS)
         process.stderr.close()
 
 
 @pytest.mark.anyio
-async def test_the_command_takes_keys_and_faults_and_more_faults_while_it_runs(tmp_path):
+async def test_the_command_accepts_keys_and_faults_and_more_faults_while_it_runs(tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("# key name\nkey-of-ada ada\n\nkey-of-grace grace\n")
     with simulated("--keys", str(keys), "--faults", "status=418 path=v1/users/me times=1") as url:
@@ -71,7 +71,7 @@ async def test_the_command_takes_keys_and_faults_and_more_faults_while_it_runs(t
         (["--faults", "nonsense"], "word without '='"),
     ],
 )
-def test_flags_that_do_not_fit_are_reported_without_a_traceback(command, flags, expected):
+def test_invalid_flags_are_reported_without_a_traceback(command, flags, expected):
     done = command("deepset", "simulate", *flags)
     assert done.returncode in {1, 2}
     assert expected in " ".join(done.stderr.split())
@@ -79,12 +79,12 @@ def test_flags_that_do_not_fit_are_reported_without_a_traceback(command, flags, 
 
 
 @pytest.mark.parametrize("rule", ["status=abc", "nonsense", "status='503", "stauts=500", "delay=-1"])
-def test_a_fault_that_cannot_be_read_is_reported_with_the_keys_that_there_are(rule):
+def test_an_invalid_fault_rule_is_reported_with_the_known_fields(rule):
     with pytest.raises(SettingsError, match="retry_after"):
         FaultRule.parse(rule)
 
 
-def test_a_list_of_keys_is_read_strictly(tmp_path):
+def test_a_list_of_keys_is_parsed_strictly(tmp_path):
     from coatcheck.cli.deepset_simulator import read_keys
 
     file = tmp_path / "keys"
@@ -96,7 +96,7 @@ def test_a_list_of_keys_is_read_strictly(tmp_path):
 
 
 @pytest.mark.anyio
-async def test_a_key_that_asks_too_often_is_held_up_alone():
+async def test_only_the_key_that_exceeds_its_rate_is_limited():
     platform = SimulatedPlatform(requests_per_second=5)
     with listening(platform) as url:
         async with (
@@ -111,7 +111,7 @@ async def test_a_key_that_asks_too_often_is_held_up_alone():
 
 
 @pytest.mark.anyio
-async def test_every_so_many_th_request_may_fail(api_url, platform):
+async def test_every_nth_request_may_fail(api_url, platform):
     platform.faults.add(FaultRule(status=500, every=3, times=2))
     async with httpx2.AsyncClient(headers={"Authorization": "Bearer key-of-ada"}) as http:
         codes = [(await http.get(f"{api_url}/v1/users/me")).status_code for _ in range(9)]
@@ -119,7 +119,7 @@ async def test_every_so_many_th_request_may_fail(api_url, platform):
 
 
 @pytest.mark.anyio
-async def test_what_the_simulator_does_not_know_is_an_error_in_the_api_s_form(api_url):
+async def test_unknown_requests_get_an_error_in_the_format_of_the_api(api_url):
     async with httpx2.AsyncClient(headers={"Authorization": "Bearer key-of-ada"}) as http:
         bad = f"{api_url}/v1/workspaces/default"
         for url, params in (

@@ -70,19 +70,19 @@ async def error_of(client, name, **arguments) -> str:
     return text_of(result)
 
 
-async def test_a_bad_key_is_for_the_user_to_repair(api_url):
+async def test_the_error_for_a_bad_key_refers_to_the_user(api_url):
     async with served(host_for(settings_for(api_url, api_key="wrong-key"))) as client:
-        said = await error_of(client, "list_pipelines")
-    assert "(401)" in said
-    assert "ask the user to check the deepset API key" in said
-    assert "wrong-key" not in said
+        answer = await error_of(client, "list_pipelines")
+    assert "(401)" in answer
+    assert "ask the user to check the deepset API key" in answer
+    assert "wrong-key" not in answer
 
 
-async def test_an_unknown_workspace_is_reported_with_what_names_them(api_url):
+async def test_the_error_for_an_unknown_workspace_names_the_tool_that_lists_them(api_url):
     async with served(host_for(settings_for(api_url, workspace="nowhere"))) as client:
-        said = await error_of(client, "list_pipelines")
-    assert "Workspace 'nowhere' not found (404)" in said
-    assert "list_workspaces names the workspaces" in said
+        answer = await error_of(client, "list_pipelines")
+    assert "Workspace 'nowhere' not found (404)" in answer
+    assert "list_workspaces names the workspaces" in answer
 
 
 async def test_on_a_fastmcp_server_a_pipeline_is_created_by_reference(api_url, platform):
@@ -114,7 +114,7 @@ async def test_on_a_fastmcp_server_a_pipeline_is_created_by_reference(api_url, p
     assert made["fast"].versions[0]["config_yaml"] == made[PIPELINE].versions[0]["config_yaml"]
 
 
-async def test_tools_that_are_not_listed_are_named_nowhere(api_url):
+async def test_unlisted_tools_are_not_mentioned(api_url):
     host = host_for(settings_for(api_url))
     chosen = [
         "get_pipeline",
@@ -134,9 +134,9 @@ async def test_tools_that_are_not_listed_are_named_nowhere(api_url):
             assert tool.description
             assert not others.search(f"{tool.description} {tool.input_schema}"), tool.name
         for name, arguments in (("get_pipeline", {"pipeline_name": "no"}), ("get_index", {"index_name": "no"})):
-            said = await error_of(client, name, **arguments)
-            assert said.endswith("Check the spelling.")
-            assert not others.search(said)
+            answer = await error_of(client, name, **arguments)
+            assert answer.endswith("Check the spelling.")
+            assert not others.search(answer)
     await host.clients().aclose()
 
 
@@ -146,7 +146,7 @@ async def test_a_yaml_error_is_reported_with_its_line(client):
     assert "line 2" in result
 
 
-async def test_errors_of_a_configuration_are_reported_with_their_places(client):
+async def test_errors_of_a_configuration_are_reported_with_their_paths(client):
     yaml = "components:\n  a:\n    type: no.Such\n"
     result = text_of(await client.call_tool("validate_pipeline", {"yaml_configuration": yaml}))
     assert "/components/a/type" in result
@@ -159,8 +159,8 @@ async def test_errors_of_a_configuration_are_reported_with_their_places(client):
 
 async def test_a_whole_object_in_place_of_its_configuration_is_refused(client, platform):
     reference = reference_in(text_of(await client.call_tool("get_pipeline", {"pipeline_name": PIPELINE})))
-    said = await error_of(client, "create_pipeline", pipeline_name="whole", yaml_configuration=reference)
-    assert "Add .config_yaml to the reference" in said
+    answer = await error_of(client, "create_pipeline", pipeline_name="whole", yaml_configuration=reference)
+    assert "Add .config_yaml to the reference" in answer
     assert "whole" not in platform.state.workspaces["default"].pipelines
 
 
@@ -168,15 +168,15 @@ async def test_a_timeout_says_what_to_do(api_url, platform):
     platform.faults.add(FaultRule(delay=60))
     async with served(host_for(settings_for(api_url, client_timeout=0.1))) as client:
         assert "Try again later" in await error_of(client, "list_pipelines")
-        said = await error_of(client, "create_pipeline_version", pipeline_name=PIPELINE, yaml_configuration="a: b")
-    assert "It may have been carried out all the same" in said
+        answer = await error_of(client, "create_pipeline_version", pipeline_name=PIPELINE, yaml_configuration="a: b")
+    assert "It may have been carried out all the same" in answer
 
 
 async def test_a_failure_of_the_platform_says_what_to_do(client, platform):
     platform.faults.add(FaultRule(status=500))
-    said = await error_of(client, "get_pipeline", pipeline_name=PIPELINE)
-    assert "(500)" in said
-    assert "try once more in a minute" in said
+    answer = await error_of(client, "get_pipeline", pipeline_name=PIPELINE)
+    assert "(500)" in answer
+    assert "try once more in a minute" in answer
 
 
 async def test_a_rate_limit_says_how_long_to_wait(client, platform):
@@ -184,19 +184,19 @@ async def test_a_rate_limit_says_how_long_to_wait(client, platform):
     assert "wait 40 s, then make the same call again" in await error_of(client, "list_indexes")
 
 
-async def test_a_platform_that_is_not_there_says_what_to_check():
+async def test_the_error_for_an_unreachable_platform_says_what_to_check():
     settings = DeepsetSettings(api_url="http://127.0.0.1:9/api", api_key="k", workspace="default")
     async with served(host_for(settings)) as client:
         assert "check DEEPSET_API_URL" in await error_of(client, "list_pipelines")
 
 
 async def test_a_pipeline_that_is_not_deployed_is_not_searched(client):
-    said = await error_of(client, "search_pipeline", pipeline_name="faq-onboarding-02", query="x")
-    assert "is not deployed" in said
-    assert "deploy_pipeline" in said
+    answer = await error_of(client, "search_pipeline", pipeline_name="faq-onboarding-02", query="x")
+    assert "is not deployed" in answer
+    assert "deploy_pipeline" in answer
 
 
-async def test_a_slow_platform_holds_up_no_other_call(client, platform):
+async def test_a_slow_platform_blocks_no_other_tool_call(client, platform):
     platform.faults.add(FaultRule(delay=60, path="*/search"))
     with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
@@ -228,21 +228,21 @@ async def test_a_deployment_reports_progress_and_can_be_cancelled(client, platfo
         platform.requests.clear()
         assert not (await client.call_tool("get_pipeline", {"pipeline_name": PIPELINE})).is_error
     looked = [request.path for request in platform.requests if request.path.endswith(f"/pipelines/{PIPELINE}")]
-    assert len(looked) <= 2  # nothing polls on
+    assert len(looked) <= 2  # polling has stopped
 
 
 async def test_a_deployment_that_fails_says_where_to_look(client, platform):
     config = platform.state.workspaces["default"].pipelines[PIPELINE].versions[0]["config_yaml"]
     yaml = config.replace("OPENAI_API_KEY", "NOT_THERE")
     await client.call_tool("create_pipeline", {"pipeline_name": "unset", "yaml_configuration": yaml})
-    said = await error_of(client, "deploy_pipeline", pipeline_name="unset")
-    assert 'get_pipeline_logs(pipeline_name="unset", level="error")' in said
+    answer = await error_of(client, "deploy_pipeline", pipeline_name="unset")
+    assert 'get_pipeline_logs(pipeline_name="unset", level="error")' in answer
     logs = text_of(await client.call_tool("get_pipeline_logs", {"pipeline_name": "unset", "level": "error"}))
     assert "The secret NOT_THERE is not set" in logs
 
 
-async def test_a_tool_takes_the_reference_that_a_preview_offers(client):
-    """Also one whose results alone are kept, and whose parameters are short texts and objects."""
+async def test_a_tool_accepts_the_reference_that_a_preview_suggests(client):
+    """Including a tool whose results only are kept, and whose parameters are short texts and objects."""
     preview = text_of(await client.call_tool("list_pipelines", {}))
     offered = re.search(r"or a part such as (@obj_\w+)(\S+) as an argument", preview)
     assert offered, preview
@@ -263,7 +263,7 @@ async def test_a_tool_takes_the_reference_that_a_preview_offers(client):
     assert '".nope" leads nowhere' in text_of(wrong)
 
 
-async def test_schemas_say_where_references_may_stand(client):
+async def test_schemas_say_where_references_are_accepted(client):
     tools = {tool.name: tool.input_schema["properties"] for tool in (await client.list_tools()).tools}
     assert "@obj_1" in str(tools["search_pipeline_with_params"]["params"])
     assert "@obj_1" not in str(tools["get_pipeline"])
@@ -274,7 +274,7 @@ async def test_a_configuration_passes_by_reference_byte_for_byte(client, platfor
     pipelines = platform.state.workspaces["default"].pipelines
     config = pipelines[PIPELINE].versions[0]["config_yaml"]
     shown = text_of(await client.call_tool("get_pipeline", {"pipeline_name": PIPELINE}))
-    assert "prompt_builder.question" not in shown  # what the model sees is bounded
+    assert "prompt_builder.question" not in shown  # the text for the model is bounded
     await client.call_tool(
         "create_pipeline_version",
         {"pipeline_name": PIPELINE, "yaml_configuration": f"{reference_in(shown)}.config_yaml"},
@@ -287,18 +287,18 @@ async def test_a_configuration_passes_by_reference_byte_for_byte(client, platfor
     ("snippet", "expected"),
     [("top_k: 99", "is not in the configuration"), ("- sender:", "is in the configuration 4 times")],
 )
-async def test_a_snippet_must_be_there_once(snippet, expected, client, platform):
-    said = await error_of(
+async def test_a_snippet_must_occur_exactly_once(snippet, expected, client, platform):
+    answer = await error_of(
         client, "update_index", index_name="billing-files-00", original_config_snippet=snippet,
         replacement_config_snippet="x",
     )  # fmt: skip
-    assert expected in said
+    assert expected in answer
     assert "PATCH" not in {request.method for request in platform.requests}
 
 
 async def test_nothing_to_change_is_an_error(client):
-    said = await error_of(client, "patch_pipeline_version", pipeline_name=PIPELINE, version_id="v")
-    assert "Nothing to change" in said
+    answer = await error_of(client, "patch_pipeline_version", pipeline_name=PIPELINE, version_id="v")
+    assert "Nothing to change" in answer
 
 
 async def test_hidden_parameters_are_not_shown_and_cannot_be_set(client, platform):
@@ -311,7 +311,7 @@ async def test_hidden_parameters_are_not_shown_and_cannot_be_set(client, platfor
     assert platform.requests[-1].path == "v1/workspaces/default/pipelines"
 
 
-async def test_tools_tell_hosts_what_they_do(client):
+async def test_tools_have_annotations_for_hosts(client):
     hints = {tool.name: tool.annotations for tool in (await client.list_tools()).tools}
     assert hints["list_pipelines"].read_only_hint is True
     assert hints["create_pipeline"].destructive_hint is False
@@ -320,7 +320,7 @@ async def test_tools_tell_hosts_what_they_do(client):
     assert hints["patch_pipeline_version"].idempotent_hint is True
 
 
-async def test_the_model_names_the_workspace_where_none_is_fixed(api_url, platform):
+async def test_the_model_names_the_workspace_if_none_is_fixed(api_url, platform):
     async with served(host_for(settings_for(api_url, workspace=None))) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         assert "workspace" in tools["list_pipelines"].input_schema["required"]
@@ -336,10 +336,10 @@ async def test_docs_are_offered_only_with_a_share_url(client, api_url, platform)
     settings = settings_for(api_url, docs_share_url=platform.share_url())
     host = DeepsetContainer(settings=settings, core_settings=core)
     async with served(host) as with_docs:
-        said = text_of(await with_docs.call_tool("search_docs", {"query": "create a pipeline"}))
-        assert len(said) <= 1500
-        assert said.count("## docs/") >= 2
-        headings = [line for line in said.splitlines() if line and not line.startswith("> ")]
+        answer = text_of(await with_docs.call_tool("search_docs", {"query": "create a pipeline"}))
+        assert len(answer) <= 1500
+        assert answer.count("## docs/") >= 2
+        headings = [line for line in answer.splitlines() if line and not line.startswith("> ")]
         assert all(line.startswith("## docs/") or "more pages" in line for line in headings)
 
 
@@ -349,7 +349,7 @@ async def test_guides_are_listed_in_the_description(client):
     assert "there are: analyse-searches, build-a-pipeline" in await error_of(client, "load_skill", skill_name="x")
 
 
-async def test_an_embedding_model_may_rank_in_place_of_words(api_url):
+async def test_an_embedding_model_may_rank_instead_of_words(api_url):
     asked = []
 
     def embed(texts):
@@ -388,7 +388,7 @@ async def test_the_plan_s_parameters_configure_a_server(api_url, platform):
     assert container.store().ttl == 60
 
 
-async def test_a_server_of_one_s_own_takes_keys_from_requests(api_url, platform):
+async def test_a_custom_server_takes_keys_from_requests(api_url, platform):
     made = []
     server = MCPServer("mine", lifespan=lambda _: running(made[0]))
     container = configure_mcp_server(
@@ -413,7 +413,7 @@ async def test_a_server_of_one_s_own_takes_keys_from_requests(api_url, platform)
         assert len(platform.requests) == sent
 
 
-async def test_objects_of_keys_that_come_with_requests_may_not_live_long(api_url):
+async def test_objects_of_request_keys_need_a_short_lifetime(api_url):
     settings = settings_for(api_url, api_key=None, api_key_from_auth_header=True)
     assert DeepsetContainer(settings=settings, core_settings=Settings()).coatcheck().store().ttl == 900
     brief = Settings(object_store_ttl=30)
@@ -427,7 +427,7 @@ async def test_objects_of_keys_that_come_with_requests_may_not_live_long(api_url
         )
 
 
-async def test_clients_are_bounded_and_forgotten_when_unused(api_url):
+async def test_clients_are_bounded_and_removed_when_unused(api_url):
     now = 0.0
     pool = ClientPool(settings_for(api_url), max_clients=3, idle_seconds=10, clock=lambda: now)
     first = pool.client("a")
@@ -465,7 +465,7 @@ async def test_the_pool_is_closed_with_the_container(api_url):
         ({"docs_share_url": "https://x/?share_token=s3cret-key"}, "share URL"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused_with_the_remedy(values, expected):
+def test_invalid_settings_are_refused_with_a_remedy(values, expected):
     from coatcheck.toolsets.deepset import TOOLSET
 
     options = {"api_key": "s3cret-key", "workspace": "default"} | values
@@ -474,7 +474,7 @@ def test_settings_that_do_not_fit_are_refused_with_the_remedy(values, expected):
     assert "s3cret-key" not in str(caught.value)
 
 
-def test_secrets_stay_out_of_what_settings_print():
+def test_printed_settings_contain_no_secrets():
     share_url = SimulatedPlatform().share_url()
     settings = DeepsetSettings(api_key=SecretStr("s3cret-key"), workspace="w", docs_share_url=SecretStr(share_url))
     assert "s3cret" not in repr(settings)

@@ -263,7 +263,7 @@ def test_a_long_list_of_matches_is_gone_on_with_where_it_ended(explorer):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "summary"),
     [
         ("a,b\n" + "1,2\n" * 900, "(CSV)"),
         ('{"a": 1}\n' * 900, "(JSON Lines)"),
@@ -276,11 +276,11 @@ def test_a_long_list_of_matches_is_gone_on_with_where_it_ended(explorer):
 )
 @pytest.mark.parametrize("as_result", [False, True])
 def test_a_listing_names_what_texts_hold_that_were_not_previewed(
-    explorer, text: str, said: str, as_result: bool
+    explorer, text: str, summary: str, as_result: bool
 ) -> None:
     explorer.store.put(ToolResult({"content": [{"type": "text", "text": text}]}) if as_result else text)
     line = explorer.list().splitlines()[1]
-    assert (said in line) if said else ("(" not in line)
+    assert (summary in line) if summary else ("(" not in line)
     assert ": text of " in line
 
 

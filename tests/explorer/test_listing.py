@@ -95,13 +95,13 @@ def listed(explorer: Explorer) -> list[str]:
     return [line[: re.search(r", [\d,]+ bytes", line).start()].partition(": ")[2] for line in lines]
 
 
-@pytest.mark.parametrize(("value", "said"), SAID)
+@pytest.mark.parametrize(("value", "message"), SAID)
 @pytest.mark.parametrize("how", ["sync", "async"])
-async def test_the_list_says_what_the_preview_says(explorer: Explorer, value: Any, said: str, how: str) -> None:
+async def test_the_list_says_what_the_preview_says(explorer: Explorer, value: Any, message: str, how: str) -> None:
     kept = explorer.keep(value, "tool") if how == "sync" else await explorer.akeep(value, "tool")
-    assert listed(explorer) == [said]
+    assert listed(explorer) == [message]
     headline = kept.preview.splitlines()[0]
-    assert headline.startswith(f"{kept.reference}: {re.split(' in | [({]|,', said)[0]}")
+    assert headline.startswith(f"{kept.reference}: {re.split(' in | [({]|,', message)[0]}")
 
 
 def test_every_backend_keeps_it(backend: Backend, sandbox: Sandbox) -> None:
@@ -167,12 +167,12 @@ def test_of_a_hundred_objects_all_are_listed_and_the_newest_with_their_fields(ex
     for number in range(100):
         explorer.keep([{f"field_{number}": 1, "name": "x" * 40, "status": "open"}] * 20, "a_tool")
     shown = explorer.list()
-    said = listed(explorer)
-    assert len(said) == 100
+    message = listed(explorer)
+    assert len(message) == 100
     assert len(shown) <= explorer.response_limit
-    assert re.fullmatch(r"array of 20 items \{field_\d+, name, status\}", said[0])
-    assert said[-1] == "array of 20 items"
-    fields = [about.endswith("}") for about in said]
+    assert re.fullmatch(r"array of 20 items \{field_\d+, name, status\}", message[0])
+    assert message[-1] == "array of 20 items"
+    fields = [about.endswith("}") for about in message]
     assert sorted(fields, reverse=True) == fields
     assert sum(fields) > 20
 

@@ -120,7 +120,7 @@ def test_headers_become_variables(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["cursor", "git"], "give its command behind -- or its --url"),
         (["cursor", "git", "--url", "http://h/mcp", "--", "x"], "one of them"),
@@ -130,10 +130,10 @@ def test_headers_become_variables(tmp_path, monkeypatch):
         (["cursr", "git", "--", "x"], "Did you mean cursor?"),
     ],
 )
-def test_what_cannot_be_added_is_refused(tmp_path, arguments, said):
+def test_what_cannot_be_added_is_refused(tmp_path, arguments, message):
     done = run("add", *arguments, home=tmp_path)
     assert done.returncode == 1
-    assert said in done.stderr
+    assert message in done.stderr
     assert contents(tmp_path) == {}
 
 

@@ -24,11 +24,11 @@ def test_what_a_person_changed_since_install_stays_when_coatcheck_goes(sample):
     install(place)
     change(place, '"empty-args": {', '"mine": {"command": "new"}, "empty-args": {')
     change(place, '"brave-search@latest"', '"brave-search@1.0"')
-    said = carry_out(plan_uninstall(place))
+    answer = carry_out(plan_uninstall(place))
     expected = original.replace('"empty-args": {', '"mine": {"command": "new"}, "empty-args": {')
     assert place.path.read_bytes().decode() == expected.replace('"brave-search@latest"', '"brave-search@1.0"')
     assert backup_path(place.path).read_bytes().decode() == original
-    assert "those changes stay" in said[0]
+    assert "those changes stay" in answer[0]
 
 
 def test_a_file_that_the_client_rewrote_gets_its_servers_back(sample):
@@ -76,10 +76,10 @@ def test_a_second_install_after_a_change_keeps_the_older_backup_beside_the_new_o
     original = place.path.read_bytes()
     install(place, ["git"])
     change(place, '"Ctrl+Space"', '"Alt+Space"')
-    _, said = install(place)
+    _, answer = install(place)
     assert backup_path(place.path).read_bytes() == original.replace(b"Ctrl+Space", b"Alt+Space")
     assert place.path.with_name(backup_path(place.path).name + ".1").read_bytes() == original
-    assert "older backup" in said[0]
+    assert "older backup" in answer[0]
     carry_out(plan_uninstall(place))
     assert place.path.read_bytes() == original.replace(b"Ctrl+Space", b"Alt+Space")
 
@@ -171,9 +171,9 @@ def test_a_file_in_another_encoding_is_refused_untouched(tmp_path):
 def test_a_file_without_servers_has_nothing_to_change(tmp_path, text):
     path = tmp_path / "mcp.json"
     path.write_text(text, encoding="utf-8")
-    plan, said = install(ConfigFile(CLIENTS["cursor"], path))
+    plan, answer = install(ConfigFile(CLIENTS["cursor"], path))
     assert not plan.changes
-    assert (plan.outcomes, said) == ([], [])
+    assert (plan.outcomes, answer) == ([], [])
     assert path.read_text(encoding="utf-8") == text
 
 

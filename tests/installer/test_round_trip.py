@@ -42,10 +42,10 @@ def test_install_status_and_uninstall_leave_a_file_byte_for_byte_as_it_was(clien
 def test_the_backup_holds_the_file_as_it_was(client_name, sample):
     place = sample(client_name)
     before = place.path.read_bytes()
-    _, said = install(place)
+    _, answer = install(place)
     backup = place.path.with_name(place.path.name + ".coatcheck-backup")
     assert backup.read_bytes() == before
-    assert str(backup) in said[0]
+    assert str(backup) in answer[0]
 
 
 def test_taking_the_words_away_again_gives_the_same_text_without_help_of_the_backups_bytes(client_name, sample):

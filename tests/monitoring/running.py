@@ -42,7 +42,7 @@ class Served:
         return httpx2.get(self.base + path, timeout=PATIENCE)
 
     @property
-    def said(self) -> str:
+    def log(self) -> str:
         return self.errors.read_text()
 
 
@@ -58,8 +58,8 @@ def served(kind: str, folder: Path, *flags: str, **environment: str) -> Iterator
         command = [*SERVE, "--transport", transport, *flags, "--port", str(port)]
     errors = folder / f"{kind}-{port}.stderr"
     environment = {**os.environ, **QUIET, "PYTHONPATH": str(SLOW_SERVER.parent), **environment}
-    with errors.open("wb") as said:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=said, env=environment)
+    with errors.open("wb") as stderr:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=stderr, env=environment)
     try:
         wait_until_listening(port, process, errors.read_text)
         base = f"http://127.0.0.1:{port}"

@@ -115,13 +115,13 @@ def prometheus(targets: list[str], folder: Path):
     )
     port = free_port()
     program = debian_program("prometheus", "usr/bin/prometheus")
-    with (folder / "said").open("wb") as said:
+    with (folder / "said").open("wb") as output:
         process = subprocess.Popen(
             [program.path]
             + [f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"]
             + [f"--web.listen-address=127.0.0.1:{port}"],
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             env=program.environment,
         )
     try:

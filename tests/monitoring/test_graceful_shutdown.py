@@ -95,8 +95,8 @@ async def test_a_call_in_flight_is_answered_new_connections_are_refused_and_it_i
             code = await until_ended(server.process)  # and nothing else is waited for
         assert words(answers[0]) == "waited"
         assert code == EXIT[kind]
-        assert "Traceback" not in server.said
-        assert "ERROR" not in server.said
+        assert "Traceback" not in server.log
+        assert "ERROR" not in server.log
 
 
 async def call_without_answer(server, began) -> None:
@@ -142,4 +142,4 @@ def test_an_idle_server_ends_at_once_and_an_interrupt_is_reported_as_one(tmp_pat
         client.get(server.base + "/healthz")  # a connection that stays open
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(5) == 130
-        assert server.said == f"coatcheck: listening on {server.mcp}\n"
+        assert server.log == f"coatcheck: listening on {server.mcp}\n"

@@ -25,8 +25,8 @@ pytestmark = pytest.mark.anyio
 CANARY = "canary-Qm7t9"
 
 
-def entries(said: str) -> list[dict[str, str]]:
-    return [json.loads(line) for line in said.splitlines()]
+def entries(log: str) -> list[dict[str, str]]:
+    return [json.loads(line) for line in log.splitlines()]
 
 
 @pytest.mark.parametrize("kind", ["serve", "wrap"])
@@ -38,7 +38,7 @@ async def test_every_line_is_an_object_also_of_the_web_server_and_the_sdk(kind, 
         server.get("/healthz")
         server.process.send_signal(signal.SIGTERM)
         server.process.wait(10)
-        found = entries(server.said)
+        found = entries(server.log)
     assert {"coatcheck", "uvicorn.access", "uvicorn.error"} <= {entry["logger"] for entry in found}
     assert any(entry["logger"].startswith("mcp") for entry in found)
     assert any(entry["message"] == f"listening on {server.mcp}" for entry in found)
@@ -46,7 +46,7 @@ async def test_every_line_is_an_object_also_of_the_web_server_and_the_sdk(kind, 
         assert entry.keys() - {"exception"} == {"time", "level", "logger", "message"}
         assert datetime.datetime.fromisoformat(entry["time"]).utcoffset() == datetime.timedelta(0)
         assert entry["level"] in {"debug", "info", "warning", "error"}
-    assert CANARY not in server.said
+    assert CANARY not in server.log
 
 
 def test_an_exception_is_in_its_line(tmp_path):
@@ -57,11 +57,11 @@ def test_an_exception_is_in_its_line(tmp_path):
     with served("serve", tmp_path, *flags, PYTHONPATH=str(tmp_path), COATCHECK_LOG_FORMAT="json") as server:
         answer = httpx2.post(server.mcp, headers={"Authorization": f"Bearer {CANARY}"}, json={}, timeout=10)
         assert answer.status_code == 500
-        wait_until(lambda: "Traceback" in server.said, "the log has the exception, once the answer has gone")
-        (entry,) = [entry for entry in entries(server.said) if "exception" in entry]
+        wait_until(lambda: "Traceback" in server.log, "the log has the exception, once the answer has gone")
+        (entry,) = [entry for entry in entries(server.log) if "exception" in entry]
     assert entry["level"] == "error"
     assert "RuntimeError: two\nlines" in entry["exception"]
-    assert CANARY not in server.said
+    assert CANARY not in server.log
 
 
 def test_why_it_did_not_start_is_an_object_too():
@@ -96,13 +96,13 @@ def test_warnings_and_uncaught_errors_are_objects_too():
 
 
 def test_text_has_the_time_and_verbose_names_what_was_kept(monkeypatch):
-    said = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", said)
+    stderr = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stderr)
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     configure_logging(None, verbose=True)
     ObjectStore(InMemoryBackend()).record_result("git_log", reference="@obj_1", characters=406_874, shown=1_505)
     ObjectStore(InMemoryBackend()).record_result("two\nlines", reference=None, characters=9_000, shown=10)
-    (first, second) = said.getvalue().splitlines()
+    (first, second) = stderr.getvalue().splitlines()
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} DEBUG \S+: .*", first)
     assert first.endswith(": git_log: 406,874 → 1,505 characters, @obj_1")
     assert second.endswith(': "two�lines": 9,000 → 10 characters, not kept')

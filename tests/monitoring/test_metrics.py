@@ -64,11 +64,11 @@ async def test_the_routes_reveal_nothing_that_is_a_users_or_the_stores(protected
     (namespace,) = [key.split(":")[-2] for key in backend.scan("") if key.endswith(f":{reference[1:]}")]
     backend.close()
     assert len(namespace) > 10
-    said = "".join(protected.get(path).text for path in ("/healthz", "/readyz", "/metrics"))
-    assert 'tool="many"' in said
+    output = "".join(protected.get(path).text for path in ("/healthz", "/readyz", "/metrics"))
+    assert 'tool="many"' in output
     port = redis_with_password.url.rpartition(":")[2].split("/")[0]
     for secret in ("canary", reference[1:], namespace, "127.0.0.1", "localhost", "p@ss", f":{port}"):
-        assert secret not in said
+        assert secret not in output
 
 
 async def test_strangers_cannot_make_the_metrics_grow():

@@ -122,14 +122,14 @@ async def rejection_of(origin, storage, caplog, open_page=None):
         response = await client.post(f"{origin}/mcp", json={})
         again = await client.post(f"{origin}/mcp", json={})
     assert (response.status_code, again.status_code) == (401, 401)
-    said = [record.getMessage() for record in caplog.records if record.name.startswith("coatcheck")]
-    assert len(said) == 1
+    messages = [record.getMessage() for record in caplog.records if record.name.startswith("coatcheck")]
+    assert len(messages) == 1
     assert "Traceback" not in caplog.text
-    return said[0]
+    return messages[0]
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "said"),
+    ("path", "body", "message"),
     [
         ("/.well-known/oauth-authorization-server", b"x" * (2 << 20), "is too long"),
         ("/.well-known/oauth-protected-resource/mcp", b"x" * (2 << 20), "is too long"),
@@ -138,7 +138,7 @@ async def rejection_of(origin, storage, caplog, open_page=None):
         ("/.well-known/oauth-protected-resource/mcp", b'{"resource": "https://other.example/mcp", "authorization_servers": ["https://other.example"]}', "does not match"),
     ],
 )  # fmt: skip
-async def test_a_misbehaving_authorization_server_ends_in_one_line(tmp_path, caplog, path, body, said):
+async def test_a_misbehaving_authorization_server_ends_in_one_line(tmp_path, caplog, path, body, message):
     def answer(handler, _method, asked, _body):
         if asked == path:
             return (201 if asked == "/register" else 200), {"content-type": "application/json"}, body
@@ -146,7 +146,7 @@ async def test_a_misbehaving_authorization_server_ends_in_one_line(tmp_path, cap
         return as_json(found) if found else bearer(origin_of(handler))
 
     with http_server(answer) as origin:
-        assert said in await rejection_of(origin, TokenStorage(tmp_path), caplog)
+        assert message in await rejection_of(origin, TokenStorage(tmp_path), caplog)
 
 
 def answering_server(handler, _method, asked, body):

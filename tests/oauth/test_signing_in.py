@@ -158,11 +158,11 @@ def test_a_real_browser_signs_in(start, user, tmp_path):
 
 def test_tokens_are_kept_in_a_file_of_their_owner_and_never_shown(start, user):
     url = start()
-    said = run("login", url, user=user)
+    output = run("login", url, user=user)
     (sign_in,), (path,) = stored(user)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    shown = said.stdout + said.stderr + run("status", user=user).stdout
+    shown = output.stdout + output.stderr + run("status", user=user).stdout
     assert sign_in["tokens"]["access_token"] not in shown
     assert sign_in["tokens"]["refresh_token"] not in shown
 

@@ -207,17 +207,17 @@ def test_digits_in_texts_and_hashes_are_no_integers_to_be_rounded(do):
 
 
 @pytest.mark.parametrize(
-    ("program", "said"),
+    ("program", "message"),
     [
         ("$.items[0]", "Did you mean: .items[0]"),
         ("items | length", "with a dot before it: .items."),
         ("@obj_7.items", 'with: {"b": "@obj_2"} makes $b'),
     ],
 )
-def test_a_filter_written_as_a_path_gets_the_right_form(do, program, said):
+def test_a_filter_written_as_a_path_gets_the_right_form(do, program, message):
     with pytest.raises(FilterError) as refused:
         do("query", {"items": [1]}, filter=program)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -231,15 +231,15 @@ def test_what_is_left_out_adds_up_with_what_is_shown(value: list[Any], limit: in
     left_out = re.search(r"^(Left out: .*\.|Nothing is left out\.)$", text, re.MULTILINE)
     if left_out is None:
         return
-    said = left_out.group()
-    items = re.search(r"(\d+) of (\d+) items?", said)
+    note = left_out.group()
+    items = re.search(r"(\d+) of (\d+) items?", note)
     assert (
         (int(items[1]), int(items[2])) == (len(value) - len(samples), len(value))
         if items
         else len(samples) == len(value)
     )
-    if "long text" in said:
-        assert f"{sum(sample.count('…(+') for sample in samples.values())} long text" in said
+    if "long text" in note:
+        assert f"{sum(sample.count('…(+') for sample in samples.values())} long text" in note
     for position, sample in samples.items():
         whole = value[int(position)]
         shown = re.search(r'"text":"([abc]*)(?:…\(\+(\d+) character)?', sample)
@@ -258,12 +258,12 @@ def test_the_lines_of_a_text_shown_and_left_out_add_up(lines: list[str], limit: 
     for number, start, more in shown:
         assert lines[int(number)].startswith(start)
         assert len(lines[int(number)]) == len(start) + int(more or 0)
-    said = re.search(r"lines? ([\d,]+)(?: to ([\d,]+))?, counted from 0", text)
+    match = re.search(r"lines? ([\d,]+)(?: to ([\d,]+))?, counted from 0", text)
     if shown and "eft out" in text:
         expected = set(range(value.count("\n") + (value != "" and not value.endswith("\n")))) - {
             int(n) for n, _, _ in shown
         }
-        first, last = (int(said[1]), int(said[2] or said[1])) if said else (0, -1)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
         assert set(range(first, last + 1)) == expected
 
 

@@ -69,10 +69,10 @@ def sandbox():
 def test_previews_of_recorded_results_estimate_what_the_tokenizer_counts(sandbox: Sandbox, name: str):
     result = json.loads(gzip.decompress((RECORDED / f"{name}.json.gz").read_bytes()))["result"]
     preview = Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox).keep(ToolResult(result)).preview
-    said = int(re.search(r"\(~([\d,]+) tokens\)", preview)[1].replace(",", ""))
+    stated = int(re.search(r"\(~([\d,]+) tokens\)", preview)[1].replace(",", ""))
     text = "\n".join(block["text"] for block in result["content"])
     if is_large_result(result):
         value = result_value(result)  # its compact JSON is what the preview counts
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     within = 0.27 if name in FURTHER_OFF else 0.15
-    assert abs(said / count_tokens(text) - 1) <= within
+    assert abs(stated / count_tokens(text) - 1) <= within

@@ -61,17 +61,17 @@ async def show_view(session: Session, tool: str, profile: Path, ready: re.Patter
     browser = await asyncio.create_subprocess_exec(
         *chromium(profile), url, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    said: dict[str, Any] = {}
+    report: dict[str, Any] = {}
     try:
         with anyio.fail_after(PATIENCE):
-            while "error" not in said and not ready.search(said.get("text", "")):
-                said = await reports.get()
+            while "error" not in report and not ready.search(report.get("text", "")):
+                report = await reports.get()
     except TimeoutError:
-        raise AssertionError(f"The view does not show what it should, but: {said.get('text')}") from None
+        raise AssertionError(f"The view does not show what it should, but: {report.get('text')}") from None
     finally:
         browser.terminate()
         await browser.wait()
         server.should_exit = True
         await serving
-    assert "error" not in said, said
-    return said
+    assert "error" not in report, report
+    return report

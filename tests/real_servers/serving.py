@@ -16,13 +16,13 @@ def serving(
     command: Sequence[str], port: int, *, folder: Path | None = None, env: Mapping[str, str] | None = None
 ) -> Iterator[None]:
     """Run a server while it is needed; it is ready when its port answers."""
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as output:
 
         def log() -> str:
-            said.seek(0)
-            return said.read().decode(errors="replace")
+            output.seek(0)
+            return output.read().decode(errors="replace")
 
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=folder, env=env)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder, env=env)
         try:
             wait_until_listening(port, process, log)
             yield

@@ -42,11 +42,11 @@ class Session:
     """A connected client and the messages of its server, as they came from the wire."""
 
     client: Client
-    said: list[dict[str, Any]] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
     _news: anyio.Event = field(default_factory=anyio.Event)
 
     def heard(self, message: dict[str, Any]) -> None:
-        self.said.append(message)
+        self.messages.append(message)
         self._news.set()
         self._news = anyio.Event()
 
@@ -54,29 +54,31 @@ class Session:
         """Wait until the server has said something, and give it."""
         with anyio.fail_after(PATIENCE):
             while True:
-                for message in self.said:
+                for message in self.messages:
                     if found(message):
                         return message
                 await self._news.wait()
 
     async def ask(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
         """Send a request of any method and return the result unchanged, even if the client rejects it."""
-        start = len(self.said)
+        start = len(self.messages)
         try:
             return await self.client.session.send_request(RawRequest(method=method, params=params), _ANY_RESULT)
         except ValidationError:
-            results: list[dict[str, Any]] = [message["result"] for message in self.said[start:] if "result" in message]
+            results: list[dict[str, Any]] = [
+                message["result"] for message in self.messages[start:] if "result" in message
+            ]
             return results[-1]
 
     async def heard_during(self, step: Callable[["Session"], Awaitable[object]]) -> list[dict[str, Any]]:
         """Return what the server says while a step is taken, and until it has answered all before."""
-        start = len(self.said)
+        start = len(self.messages)
         try:
             with anyio.fail_after(PATIENCE):
                 await step(self)
         except MCPError:
             pass  # It is among what the server said.
-        return [normal(message) for message in self.said[start:]]
+        return [normal(message) for message in self.messages[start:]]
 
 
 class _TappedStream:

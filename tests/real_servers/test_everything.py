@@ -86,8 +86,8 @@ async def cancel_a_call(session: Session) -> None:
 
         arguments = {"duration": 0.6, "steps": 3}
         await session.client.call_tool("trigger-long-running-operation", arguments, progress_callback=on_progress)
-    start = len(session.said)
-    await session.until(lambda message: message in session.said[start - 1 :] and _progress(message) == 3)
+    start = len(session.messages)
+    await session.until(lambda message: message in session.messages[start - 1 :] and _progress(message) == 3)
     await session.client.send_ping()
 
 
@@ -202,7 +202,7 @@ async def listen(session: Session, steps: dict[str, Any]) -> Recording:
     """Take all steps; what the client lists on its own, before some of them, is not kept as theirs."""
     if steps is ASKING_BACK:
         await session.until(lambda message: "Roots updated" in str(message))
-    greeting = next(message["result"] for message in session.said if "serverInfo" in message.get("result", {}))
+    greeting = next(message["result"] for message in session.messages if "serverInfo" in message.get("result", {}))
     tools = await session.ask("tools/list")
     templates = await session.ask("resources/templates/list")
     assert tools.keys() == {"tools"}

@@ -42,7 +42,7 @@ def count_server_messages(session: Session) -> Counter[str]:
     """Count the notifications and requests of the server; they may overtake one another."""
     return Counter(
         json.dumps({key: value for key, value in normal(message).items() if key != "id"}, sort_keys=True)
-        for message in session.said
+        for message in session.messages
         if "method" in message and message["method"] not in BY_ITSELF
     )
 
@@ -52,7 +52,7 @@ class Recording:
 
     def __init__(self) -> None:
         self.answers: dict[str, list[dict[str, Any]]] = {}
-        self.said: Counter[str] = Counter()
+        self.message_counts: Counter[str] = Counter()
         self.done = anyio.Event()
 
     async def listen(self, session: Session, steps: dict[str, Any], until: "Recording | None" = None) -> None:
@@ -60,8 +60,8 @@ class Recording:
         if until is not None:
             await until.done.wait()
             with anyio.move_on_after(LATE_SECONDS):
-                await session.until(lambda _: count_server_messages(session) == until.said)
-        self.said = count_server_messages(session)
+                await session.until(lambda _: count_server_messages(session) == until.message_counts)
+        self.message_counts = count_server_messages(session)
         self.done.set()
 
 
@@ -98,4 +98,4 @@ def test_the_same_is_heard_over_http(everything, steps, client):
         name: (wrapped.answers[name], heard) for name, heard in direct.answers.items() if wrapped.answers[name] != heard
     }
     assert different == {}
-    assert wrapped.said == direct.said
+    assert wrapped.message_counts == direct.message_counts

@@ -156,7 +156,7 @@ async def record_steps(transport: Any, steps: dict[str, Any], roots: int, client
     async with Client(seen(), mode="legacy", **client) as opened:
         session = Session(opened, early)
         if client:
-            await session.until(lambda _: sum("Roots updated" in str(said) for said in session.said) >= roots)
+            await session.until(lambda _: sum("Roots updated" in str(message) for message in session.messages) >= roots)
         heard = {name: await session.heard_during(step) for name, step in steps.items()}
     return {
         name: (

@@ -166,9 +166,9 @@ def _nginx(folder: Path, ports: Sequence[int]) -> Iterator[int]:
     port = free_port()
     command, environment = nginx_command(nginx_config(folder, ports, port))
     log = folder / "nginx.log"
-    with log.open("wb") as said:
+    with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, "-g", "daemon off;"], stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment
+            [*command, "-g", "daemon off;"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment
         )
     try:
         wait_until_serving(lambda: _answers(port), process, "nginx", log.read_text)

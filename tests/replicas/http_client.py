@@ -82,8 +82,8 @@ class Caller:
         headers = {}
         if self._version == NEWER:
             client = {"name": "caller", "version": "1"}
-            said = {"protocolVersion": NEWER, "clientInfo": client, "clientCapabilities": {}}
-            params["_meta"] = {f"{_META}{name}": value for name, value in said.items()}
+            meta = {"protocolVersion": NEWER, "clientInfo": client, "clientCapabilities": {}}
+            params["_meta"] = {f"{_META}{name}": value for name, value in meta.items()}
             headers = {"mcp-method": "tools/call", "mcp-name": tool}
         message = {"jsonrpc": "2.0", "id": self._count, "method": "tools/call", "params": params}
         answer = await self._http.post(self._url, content=json.dumps(message), headers=headers)

@@ -48,8 +48,8 @@ def serve() -> None:
         result = b"{}"
         if message["method"] == "initialize":
             info = {"name": "hostile", "version": "1"}
-            said = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": info}
-            result = json.dumps(said).encode()
+            greeting = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": info}
+            result = json.dumps(greeting).encode()
         elif message["method"] == "tools/list":
             result = b'{"tools":[{"name":"give","inputSchema":{"type":"object"}}]}'
         elif message["method"] == "tools/call":

@@ -36,9 +36,9 @@ class IdentityProvider:
 
     def token(self, subject: str | None, *, algorithm: str | None = None, key: Any = None, **claims: Any) -> str:
         now = int(time.time())
-        said = {"iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + 600, "client_id": "one-app", **claims}
+        payload = {"iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + 600, "client_id": "one-app", **claims}
         if subject is not None:
-            said["sub"] = subject
-        said = {name: value for name, value in said.items() if value is not ...}
+            payload["sub"] = subject
+        payload = {name: value for name, value in payload.items() if value is not ...}
         headers = {"kid": self.key_id}
-        return jwt.encode(said, self.key if key is None else key, algorithm=algorithm or self.kind, headers=headers)
+        return jwt.encode(payload, self.key if key is None else key, algorithm=algorithm or self.kind, headers=headers)

@@ -165,8 +165,8 @@ async def test_a_signed_token_that_is_not_right_in_every_way_identifies_no_user(
     for why, token in refused.items():
         assert await signed.verify_token(token) is None, why
     assert await signed.verify_token(good) is not None
-    said = caplog.text
-    assert not any(part in said for token in refused.values() for part in token.split(".") if len(part) > 8)
+    output = caplog.text
+    assert not any(part in output for token in refused.values() for part in token.split(".") if len(part) > 8)
 
 
 async def test_a_key_is_used_for_the_signatures_that_it_says_it_is_for(tmp_path):
@@ -403,8 +403,8 @@ async def test_serve_asks_for_tokens_and_keeps_two_users_apart(kind, token_file,
                 await nobody.list_tools()
         assert "hers" not in str(refused.value)
         process.terminate()
-        said = process.stderr.read()
-    assert not any(token in said for token in tokens.values())
+        output = process.stderr.read()
+    assert not any(token in output for token in tokens.values())
     if kind == "tokens":
-        assert "TLS" in said
-    assert "Traceback" not in said
+        assert "TLS" in output
+    assert "Traceback" not in output

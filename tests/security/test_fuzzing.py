@@ -233,14 +233,14 @@ SERVERS = {"serve": ["serve"], "wrap": ["wrap", "--", PYTHON, "-c", QUIET_SERVER
 
 def talk(arguments: list[str], lines: list[bytes]) -> subprocess.CompletedProcess[bytes]:
     """What a server says to some lines; it may end when it has answered the last one, and not before."""
-    said = [json.dumps(GREETING).encode(), b'{"jsonrpc":"2.0","method":"notifications/initialized"}']
+    opening = [json.dumps(GREETING).encode(), b'{"jsonrpc":"2.0","method":"notifications/initialized"}']
     command = [PYTHON, "-m", "coatcheck", *arguments]
     pipe = subprocess.PIPE
     environment = {**os.environ, "NO_COLOR": "1"}
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment) as server:
         too_long = threading.Timer(120, server.kill)
         too_long.start()
-        everything = b"\n".join([*said, *lines, json.dumps(LAST).encode(), b""])
+        everything = b"\n".join([*opening, *lines, json.dumps(LAST).encode(), b""])
         writing = threading.Thread(target=lambda: (server.stdin.write(everything), server.stdin.flush()))
         writing.start()
         heard = []
@@ -283,8 +283,8 @@ def test_random_lines_neither_stop_nor_hang_a_server(server):
 
     @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(st.lists(lines | messages.map(lambda message: json.dumps(message).encode()), min_size=20, max_size=60))
-    def check(said: list[bytes]) -> None:
-        check_answers(talk(SERVERS[server], said))
+    def check(lines: list[bytes]) -> None:
+        check_answers(talk(SERVERS[server], lines))
 
     check()
 

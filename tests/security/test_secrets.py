@@ -44,16 +44,16 @@ def string_forms(value: object) -> str:
 async def test_nothing_that_is_printed_or_logged_has_it(guarded, caplog):
     caplog.set_level(logging.DEBUG)
     container = Container(settings=settings_of(guarded.url))
-    said = [string_forms(container.settings()), container.settings().model_dump_json(), drawn(container)]
+    texts = [string_forms(container.settings()), container.settings().model_dump_json(), drawn(container)]
     async with running(container):
         parts = (container, container.backend(), container.store(), container.tenancy(), container.explorer())
-        said += [
+        texts += [
             string_forms(part) for part in (*parts, container.sandbox(), container.interceptor(), container.server())
         ]
         name = await container.store().aput({"a": 1})
         assert await container.explorer().aquery(name, ".a") == "1"
-    said.append(caplog.text)
-    assert CANARY not in "\n".join(said)
+    texts.append(caplog.text)
+    assert CANARY not in "\n".join(texts)
 
 
 @pytest.mark.parametrize(
@@ -72,20 +72,20 @@ async def test_nothing_that_is_printed_or_logged_has_it(guarded, caplog):
 )
 async def test_no_error_of_a_store_that_is_away_has_it(url, caplog):
     caplog.set_level(logging.DEBUG)
-    said = []
+    texts = []
     try:
         backend = RedisBackend(url, timeout=1.0)
-        said.append(string_forms(backend))
+        texts.append(string_forms(backend))
         for ask in (lambda: backend.get("x"), backend.ping):
             with pytest.raises(ObjectStoreUnavailable) as raised:
                 ask()
-            said.append(string_forms(raised.value))
+            texts.append(string_forms(raised.value))
         await backend.aclose()
         backend.close()
     except CoatcheckError as error:
-        said.append(string_forms(error))
-    assert said
-    assert CANARY not in "\n".join([*said, caplog.text])
+        texts.append(string_forms(error))
+    assert texts
+    assert CANARY not in "\n".join([*texts, caplog.text])
 
 
 @pytest.mark.parametrize(

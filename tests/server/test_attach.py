@@ -460,7 +460,7 @@ async def test_other_settings_and_another_tenancy_reach_an_attached_server(conta
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 @pytest.mark.parametrize(
-    ("settings", "said", "not_said"),
+    ("settings", "message", "not_said"),
     [
         ({}, ["@obj_001", "the object_store tools", "_filter"], []),
         ({"tool_prefix": "kept_", "filter_argument": "off"}, ["the kept tools"], ["_filter", "object_store"]),
@@ -469,12 +469,12 @@ async def test_other_settings_and_another_tenancy_reach_an_attached_server(conta
     ],
 )
 async def test_the_instructions_follow_the_settings(
-    mode: Any, settings: dict[str, Any], said: list[str], not_said: list[str]
+    mode: Any, settings: dict[str, Any], message: list[str], not_said: list[str]
 ) -> None:
     server: MCPServer[Any] = MCPServer("somebody's", instructions="Be kind.")
     attach(server, Container(settings=Settings(**settings)))
     async with Client(server, mode=mode) as client:
         own, _, added = (client.instructions or "").partition("\n\n")
     assert own == "Be kind."
-    assert [part for part in said if part not in added] == []
+    assert [part for part in message if part not in added] == []
     assert [part for part in not_said if part in added] == []

@@ -64,7 +64,7 @@ def test_hidden_positional_parameters_in_the_middle_are_filled_in_place() -> Non
     assert bound("Ada", "Hi", shout=True) == ["HI", "ADA", "W"]
 
 
-def test_a_provider_is_asked_at_every_call() -> None:
+def test_a_provider_is_called_at_every_call() -> None:
     answers = iter(["a", "b"])
     bound = bind(greet, workspace=lambda: next(answers))
     assert [bound("x")[2], bound("x")[2]] == ["a", "b"]

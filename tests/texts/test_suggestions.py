@@ -204,7 +204,7 @@ def test_suggested_calls_work_cost_little_and_find_something(sandbox: Sandbox, v
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "expected"),
     [
         ("search results", 'filter=".results | map({title, url, content: .content[:60]})"'),
         ("search results", 'path=".results[1].content[0:1500]"'),
@@ -233,9 +233,9 @@ def test_suggested_calls_work_cost_little_and_find_something(sandbox: Sandbox, v
         ("text beside structure", ".content[0].text: text, 1,350 characters of text: Of 300, these. Of 300"),
     ],
 )
-def test_the_next_steps_lead_to_what_a_reader_looks_for(sandbox: Sandbox, name: str, said: str) -> None:
+def test_the_next_steps_lead_to_what_a_reader_looks_for(sandbox: Sandbox, name: str, expected: str) -> None:
     explorer = Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox, response_limit=MOST_CHARACTERS)
-    assert said in explorer.keep(MADE[name], "tool", limit=4000).preview
+    assert expected in explorer.keep(MADE[name], "tool", limit=4000).preview
 
 
 def test_the_files_of_a_diff_that_its_preview_does_not_name_come_next(sandbox: Sandbox) -> None:

@@ -286,7 +286,7 @@ async def test_a_ranked_search_gives_the_best_passage_first(client: Client) -> N
     assert "line 107" in text.splitlines()[1]
 
 
-@pytest.mark.parametrize(("ttl", "said"), [(3600.0, "kept for 60 minutes"), (0.0, "do not expire")])
-async def test_the_lifetime_of_an_object_is_in_a_description(ttl: float, said: str) -> None:
+@pytest.mark.parametrize(("ttl", "message"), [(3600.0, "kept for 60 minutes"), (0.0, "do not expire")])
+async def test_the_lifetime_of_an_object_is_in_a_description(ttl: float, message: str) -> None:
     async with Client(registered(ttl=ttl)) as client:
-        assert said in str((await client.list_tools()).tools[0].description)
+        assert message in str((await client.list_tools()).tools[0].description)

@@ -47,17 +47,17 @@ def wrapped_over_http(*arguments: str, wrap: list[str] = WRAP, **environment: st
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env={**os.environ, **QUIET, **environment}
     )
-    said: list[str] = []
+    log: list[str] = []
     try:
         for line in process.stderr:
-            said.append(line.decode())
-            if found := re.search(r"listening on (\S+)", said[-1]):
+            log.append(line.decode())
+            if found := re.search(r"listening on (\S+)", log[-1]):
                 break
         else:
-            raise AssertionError(f"it did not listen: {said}")
-        reader = threading.Thread(target=lambda: said.extend(line.decode() for line in process.stderr), daemon=True)
+            raise AssertionError(f"it did not listen: {log}")
+        reader = threading.Thread(target=lambda: log.extend(line.decode() for line in process.stderr), daemon=True)
         reader.start()
-        yield process, found.group(1), said
+        yield process, found.group(1), log
     finally:
         process.terminate()
         process.wait(PATIENCE)
@@ -82,9 +82,9 @@ def wrapped(way: str, *arguments: str):
         yield lambda: wrap_on_stdio(*arguments)
         return
     more = ["--stateless"] if "sessionless" in way else []
-    with wrapped_over_http(*more, *arguments) as (_, url, said):
+    with wrapped_over_http(*more, *arguments) as (_, url, log):
         yield lambda: url
-        assert "Traceback" not in "".join(said)
+        assert "Traceback" not in "".join(log)
 
 
 @contextlib.asynccontextmanager

@@ -97,8 +97,8 @@ async def test_prompts_and_resources_are_kept_apart(write, mode):
                 "one__summary",
                 "My_Two__summary",
             }
-            said = (await client.get_prompt("My_Two__summary", {"subject": "it"})).messages[0].content.text
-            assert said == "Summarise it."
+            text = (await client.get_prompt("My_Two__summary", {"subject": "it"})).messages[0].content.text
+            assert text == "Summarise it."
             uris = {resource.uri for resource in (await client.list_resources()).resources}
             assert uris == {"one+demo://greeting", "my-two+demo://greeting"}
             read = (await client.read_resource("my-two+demo://people/Ann")).contents[0]
@@ -324,7 +324,7 @@ def test_a_server_that_goes_away_takes_its_questions_back(write, connect):
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_gateway_serves_many_clients_over_http(write, mode):
     path = write(one=FEATURE, two=FEATURE)
-    with wrapped_over_http("--servers", path) as (_, url, _said), anyio.fail_after(60):
+    with wrapped_over_http("--servers", path) as (_, url, _log), anyio.fail_after(60):
         async with Client(url, mode=mode) as first, Client(url, mode=mode) as second:
             assert first.protocol_version == ("2026-07-28" if mode == "auto" else "2025-11-25")
             reference = reference_in(words(await first.call_tool("one__text", {"size": 20_000})))
@@ -334,7 +334,7 @@ async def test_a_gateway_serves_many_clients_over_http(write, mode):
 
 
 @pytest.mark.parametrize(
-    ("servers", "said"),
+    ("servers", "expected"),
     [
         ({"a b": FEATURE, "a_b": FEATURE}, "too like"),
         ({"one": {"args": []}}, "neither a command nor a URL"),
@@ -347,11 +347,11 @@ async def test_a_gateway_serves_many_clients_over_http(write, mode):
         ({}, "no server"),
     ],
 )
-def test_a_file_that_cannot_be_meant_is_refused(write, servers, said):
+def test_a_file_that_cannot_be_meant_is_refused(write, servers, expected):
     command = [*WRAP, "--servers", write(**servers)]
     ended = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
     assert ended.returncode == 1
-    assert said in ended.stderr
+    assert expected in ended.stderr
 
 
 async def test_a_server_that_cannot_be_used_is_left_out_and_the_others_go_on(write):
@@ -371,8 +371,8 @@ def test_what_is_left_out_is_said_on_stderr(write):
     ended = subprocess.run(
         [*WRAP, "--servers", path], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60
     )
-    said = [line for line in ended.stderr.splitlines() if "left out" in line]
-    assert said == [
+    lines = [line for line in ended.stderr.splitlines() if "left out" in line]
+    assert lines == [
         f'coatcheck: {path}: the server "gone" is left out: it is null.',
         f'coatcheck: {path}: the server "unset" is left out: the variable NOT_SET_HERE is not set.',
     ]

@@ -31,25 +31,25 @@ COMMAND = ["--", *FEATURES, "stdio"]
 
 @pytest.fixture(scope="module")
 def command_url():
-    with wrapped_over_http(*COMMAND) as (_, url, _said):
+    with wrapped_over_http(*COMMAND) as (_, url, _log):
         yield url
 
 
 @pytest.fixture(scope="module")
 def never_url():
-    with wrapped_over_http("--never-keep", "*", *COMMAND) as (_, url, _said):
+    with wrapped_over_http("--never-keep", "*", *COMMAND) as (_, url, _log):
         yield url
 
 
 @pytest.fixture(scope="module")
 def never_url_url(never_url):
-    with wrapped_over_http("--never-keep", "*", "--url", never_url) as (_, url, _said):
+    with wrapped_over_http("--never-keep", "*", "--url", never_url) as (_, url, _log):
         yield url
 
 
 @pytest.fixture(scope="module")
 def url_url(feature_url):
-    with wrapped_over_http("--url", feature_url) as (_, url, _said):
+    with wrapped_over_http("--url", feature_url) as (_, url, _log):
         yield url
 
 
@@ -140,7 +140,7 @@ async def test_a_body_over_the_bound_is_refused_with_what_to_do(command_url, dec
 
 
 async def test_a_client_that_goes_away_within_a_body_is_no_event():
-    with wrapped_over_http(*COMMAND) as (_, url, said):
+    with wrapped_over_http(*COMMAND) as (_, url, log):
         host, port = httpx2.URL(url).host, httpx2.URL(url).port
         for headers in (MODERN, {**MODERN, "mcp-protocol-version": "2025-11-25"}):
             head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
@@ -149,7 +149,7 @@ async def test_a_client_that_goes_away_within_a_body_is_no_event():
                 await stream.send(b'content-length: 1000\r\n\r\n{"jsonrpc"')
         async with Client(url) as client:
             assert words(await client.call_tool("length", {"value": "abc"})) == "3"
-    assert "Traceback" not in "".join(said)
+    assert "Traceback" not in "".join(log)
 
 
 @pytest.mark.parametrize("upstream", ["command", "url"])
@@ -192,12 +192,12 @@ async def test_long_calls_pass_and_are_opened_where_they_must_be(command_url, ur
     with anyio.fail_after(60):
         async with httpx2.AsyncClient(timeout=60) as http:
             ask = await open_raw_connection(http, url, "auto")
-            said = [await ask("length", {"value": long}) for _ in range(2)]
-            assert [result["content"][0]["text"] for result in said] == ["200000", "200000"]
+            results = [await ask("length", {"value": long}) for _ in range(2)]
+            assert [result["content"][0]["text"] for result in results] == ["200000", "200000"]
             kept = await ask("object_store_put", {"value": long})
             reference = re.search(r"@obj_[\w-]+", kept["content"][0]["text"])[0]
-            said = await ask("length", {"value": reference, "more": long})
-            assert said["content"][0]["text"] == "200000"
+            result = await ask("length", {"value": reference, "more": long})
+            assert result["content"][0]["text"] == "200000"
             meta = {
                 "io.modelcontextprotocol/protocolVersion": "2026-07-28",
                 "io.modelcontextprotocol/clientCapabilities": {},
@@ -320,7 +320,7 @@ async def test_with_authentication_users_never_see_each_others_objects(tmp_path,
         async with http, Client(streamable_http_client(url, http_client=http), mode=mode) as client:
             yield client
 
-    with wrapped_over_http("--auth-tokens", str(tokens), *COMMAND) as (_, url, _said), anyio.fail_after(60):
+    with wrapped_over_http("--auth-tokens", str(tokens), *COMMAND) as (_, url, _log), anyio.fail_after(60):
         async with client_of(url, "ann") as ann, client_of(url, "bob") as bob:
             reference = reference_in(words(await ann.call_tool("text", {"size": 20_000})))
             assert words(await ann.call_tool("length", {"value": reference})) == "20000"
@@ -339,7 +339,7 @@ async def test_with_authentication_users_never_see_each_others_objects(tmp_path,
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_cancelled_call_is_cancelled_at_the_server(tmp_path, mode):
     mark = tmp_path / "mark"
-    with wrapped_over_http(*COMMAND, FEATURE_MARK=str(mark)) as (_, url, _said), anyio.fail_after(60):
+    with wrapped_over_http(*COMMAND, FEATURE_MARK=str(mark)) as (_, url, _log), anyio.fail_after(60):
         async with Client(url, mode=mode) as client:
             await client.list_tools()
             with anyio.move_on_after(1):
@@ -350,7 +350,7 @@ async def test_a_cancelled_call_is_cancelled_at_the_server(tmp_path, mode):
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_server_that_dies_is_reported_and_the_next_client_gets_a_new_one(mode):
-    with wrapped_over_http(*COMMAND) as (_, url, _said), anyio.fail_after(60):
+    with wrapped_over_http(*COMMAND) as (_, url, _log), anyio.fail_after(60):
         async with Client(url, mode=mode) as client:
             with pytest.raises(MCPError, match="exit code 3"):
                 await client.call_tool("die", {})
@@ -360,7 +360,7 @@ async def test_a_server_that_dies_is_reported_and_the_next_client_gets_a_new_one
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_no_process_is_left_when_it_is_asked_to_end(mode):
-    with wrapped_over_http(*COMMAND) as (proxy, url, _said), anyio.fail_after(60):
+    with wrapped_over_http(*COMMAND) as (proxy, url, _log), anyio.fail_after(60):
         async with httpx2.AsyncClient(timeout=30) as http:
             # A client that stays: nobody ends its session in an orderly way.
             client = Client(streamable_http_client(url, http_client=http, terminate_on_close=False), mode=mode)
@@ -373,7 +373,7 @@ async def test_no_process_is_left_when_it_is_asked_to_end(mode):
 
 async def test_a_server_of_the_older_revisions_says_so_to_a_client_that_speaks_the_new_one_alone():
     old = [FEATURES[0], str(HERE / "special_server.py")]
-    with wrapped_over_http("--", *old) as (_, url, _said), anyio.fail_after(60):
+    with wrapped_over_http("--", *old) as (_, url, _log), anyio.fail_after(60):
         async with Client(url, mode="auto") as client:
             # One that speaks both is led to the older one and misses nothing.
             assert client.protocol_version == "2025-11-25"

@@ -80,7 +80,7 @@ async def test_results_of_calls_made_concurrently_stay_within_a_common_budget(fl
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_over_http_too(mode):
-    with wrapped_over_http("--round-limit", "6000", *COMMAND) as (_, url, _said), anyio.fail_after(60):
+    with wrapped_over_http("--round-limit", "6000", *COMMAND) as (_, url, _log), anyio.fail_after(60):
         async with Client(url, mode=mode) as client:
             assert await count_unchanged(client) == 1
             await until(lambda: is_unchanged(client), "a later call has a budget of its own", interval=2 * WINDOW)
@@ -89,7 +89,7 @@ async def test_over_http_too(mode):
 @pytest.mark.parametrize(("mode", "whole"), [("auto", 6), ("legacy", 1)])
 async def test_strangers_over_a_network_share_no_budget_but_a_session_does(mode, whole):
     flags = ["--host", "0.0.0.0", "--unprotected", "--round-limit", "6000"]
-    with wrapped_over_http(*flags, *COMMAND) as (_, url, _said), anyio.fail_after(60):
+    with wrapped_over_http(*flags, *COMMAND) as (_, url, _log), anyio.fail_after(60):
         async with Client(url.replace("0.0.0.0", "127.0.0.1"), mode=mode) as client:
             assert await count_unchanged(client) == whole
 
@@ -167,7 +167,7 @@ async def test_without_a_round_limit_each_result_stands_for_itself():
 
 
 @pytest.mark.parametrize(
-    ("flag", "given", "said"),
+    ("flag", "given", "message"),
     [
         ("--tool-limits", "text=many", "PATTERN=NUMBER"),
         ("--tool-limits", "=5", "PATTERN=NUMBER"),
@@ -176,12 +176,12 @@ async def test_without_a_round_limit_each_result_stands_for_itself():
         ("--object-store-ttl", "long", "valid number"),
     ],
 )
-def test_a_limit_that_is_none_is_refused_before_the_server_starts(flag, given, said):
+def test_a_limit_that_is_none_is_refused_before_the_server_starts(flag, given, message):
     command = [*WRAP, f"{flag}={given}", "--", "cat"]
     ended = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
     assert ended.returncode == 2
     assert flag in ended.stderr
-    assert said in ended.stderr
+    assert message in ended.stderr
 
 
 def test_a_negative_limit_is_refused():

@@ -98,7 +98,7 @@ def test_a_long_list_arrives_whole_over_http(way, tmp_path):
         messages = [json.loads(line[6:]) for line in answered.text.splitlines() if line.startswith("data: {")]
         return messages[-1]["result"]
 
-    with wrapped_over_http(*command_behind(way, tmp_path)) as (_, url, _said), httpx2.Client(timeout=60) as client:
+    with wrapped_over_http(*command_behind(way, tmp_path)) as (_, url, _log), httpx2.Client(timeout=60) as client:
         ask("initialize", HELLO)
         check(ask("tools/list", {})["tools"], ask("resources/list", {})["resources"])
 

@@ -78,7 +78,7 @@ async def test_a_fastmcp_server_steps_back(mode):
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 @pytest.mark.parametrize("flags", [[], ["--stateless"]], ids=["sessions", "stateless"])
 async def test_one_behind_a_url_steps_back(mode, flags):
-    with anyio.fail_after(120), wrapped_over_http(*flags, "--", *PLAIN) as (_process, url, _said):
+    with anyio.fail_after(120), wrapped_over_http(*flags, "--", *PLAIN) as (_process, url, _log):
         async with Client(wrap_on_stdio("--url", url), mode=mode) as client:
             await assert_single_coatcheck(client)
         async with Client(url, mode=mode) as client:  # without one in front it works as before

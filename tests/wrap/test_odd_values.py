@@ -49,7 +49,7 @@ def test_odd_revisions_in_a_discovery_are_none(tmp_path, way):
         f"{prefix}clientCapabilities": {},
     }
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}}
-    with wrapped_over_http(*behind) as (_, url, said), httpx2.Client(timeout=60) as client:
+    with wrapped_over_http(*behind) as (_, url, text), httpx2.Client(timeout=60) as client:
         answer = client.post(url, json=message, headers=headers).json()
         assert answer["id"] == 1
-        assert "Traceback" not in "".join(said)
+        assert "Traceback" not in "".join(text)

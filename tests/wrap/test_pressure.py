@@ -173,7 +173,7 @@ def post(url: str, message: dict, **headers: str) -> socket.socket:
 def test_a_session_over_http_that_does_not_read_makes_its_server_wait(tmp_path):
     mark = tmp_path / "mark"
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "slow", "version": "1"}}
-    with wrapped_over_http("--", *OWN_SPECIAL) as (_, url, _said):
+    with wrapped_over_http("--", *OWN_SPECIAL) as (_, url, _log):
         with post(url, {"id": 1, "method": "initialize", "params": hello}) as opened:
             head = opened.recv(4_000).decode().lower()
         session = head.partition("mcp-session-id: ")[2].partition("\r\n")[0]

@@ -20,7 +20,7 @@ VERSION = "2025-11-25"
 
 @pytest.fixture(scope="module")
 def url():
-    with wrapped_over_http("--never-keep", "*", "--", *FEATURES, "stdio") as (_, url, _said):
+    with wrapped_over_http("--never-keep", "*", "--", *FEATURES, "stdio") as (_, url, _log):
         yield url
 
 

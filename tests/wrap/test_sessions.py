@@ -39,7 +39,7 @@ class Callers:
 
 
 async def test_one_address_cannot_use_up_the_sessions_of_all():
-    with wrapped_over_http(*COMMAND, COATCHECK_MAX_CALLER_SESSIONS="2") as (_, url, _said):
+    with wrapped_over_http(*COMMAND, COATCHECK_MAX_CALLER_SESSIONS="2") as (_, url, _log):
         async with httpx2.AsyncClient(timeout=30) as http:
             callers = Callers(url, http)
             opened = [await callers.open() for _ in range(2)]
@@ -64,7 +64,7 @@ async def test_with_authentication_it_is_the_identity_that_counts(tmp_path):
     listed = tmp_path / "tokens"
     listed.write_text("\n".join(lines))
     flags = ["--auth-tokens", str(listed), *COMMAND]
-    with wrapped_over_http(*flags, COATCHECK_MAX_CALLER_SESSIONS="1") as (_, url, _said):
+    with wrapped_over_http(*flags, COATCHECK_MAX_CALLER_SESSIONS="1") as (_, url, _log):
         async with httpx2.AsyncClient(timeout=30) as http:
             callers = Callers(url, http)
             anns, bobs = ({"Authorization": f"Bearer {token}"} for token in tokens.values())
@@ -88,11 +88,11 @@ def test_who_is_one_caller_is_identified_by_the_address(one, other, same):
 
 
 async def test_a_client_that_cancels_a_call_and_leaves_is_no_error_in_the_log(tmp_path):
-    with wrapped_over_http("--", *FEATURES, "stdio") as (_, url, said), anyio.fail_after(120):
+    with wrapped_over_http("--", *FEATURES, "stdio") as (_, url, text), anyio.fail_after(120):
         for number in range(6):
             began = tmp_path / str(number)
             async with Client(url, mode="legacy") as client, anyio.create_task_group() as calling:
                 calling.start_soon(client.call_tool, "waits", {"began": str(began)})
                 await appears(began)
                 calling.cancel_scope.cancel()
-    assert "Traceback" not in "".join(said)
+    assert "Traceback" not in "".join(text)

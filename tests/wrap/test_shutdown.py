@@ -137,13 +137,13 @@ def test_one_signal_ends_a_gateway_over_http_whatever_is_running(tmp_path):
             wait_until_ended(*pids)
             for each in endless:
                 each.exception(PATIENCE)  # they end, in whichever way
-        said = process.stderr.read().decode()
+        output = process.stderr.read().decode()
     finally:
         process.kill()
         process.wait()
         process.stderr.close()
-    assert "Traceback" not in said
-    assert "destroyed" not in said
+    assert "Traceback" not in output
+    assert "destroyed" not in output
 
 
 def test_a_second_signal_leaves_no_server(tmp_path):
@@ -287,7 +287,7 @@ def test_a_missing_working_directory_is_named(connect, tmp_path):
 async def test_sessions_that_are_refused_or_deleted_end_without_a_trace_in_the_log(feature_url):
     accept = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
     hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
-    with anyio.fail_after(120), wrapped_over_http("--url", feature_url) as (process, url, said):
+    with anyio.fail_after(120), wrapped_over_http("--url", feature_url) as (process, url, output):
         async with httpx2.AsyncClient(headers=accept) as client:
             for _ in range(3):
                 opened = await client.post(url, json=hello)
@@ -297,11 +297,11 @@ async def test_sessions_that_are_refused_or_deleted_end_without_a_trace_in_the_l
                 assert refused.status_code == 406
         os.kill(process.pid, signal.SIGTERM)
         await anyio.to_thread.run_sync(process.wait)
-    assert not [line for line in said if "destroyed" in line or "Traceback" in line]
+    assert not [line for line in output if "destroyed" in line or "Traceback" in line]
 
 
 async def test_a_foreign_host_header_reaches_no_path(feature_url):
-    with anyio.fail_after(120), wrapped_over_http("--url", feature_url) as (_process, url, _said):
+    with anyio.fail_after(120), wrapped_over_http("--url", feature_url) as (_process, url, _log):
         for path in ("/mcp", "/healthz", "/readyz", "/metrics"):
             async with httpx2.AsyncClient() as client:
                 foreign = await client.get(url.replace("/mcp", path), headers={"host": "attacker.example"})

@@ -30,7 +30,7 @@ HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-versio
 
 @pytest.fixture(scope="module")
 def url(feature_url):
-    with wrapped_over_http(*COMMAND) as (_, url, _said):
+    with wrapped_over_http(*COMMAND) as (_, url, _log):
         yield url
 
 
@@ -39,7 +39,7 @@ def server_url(request, url, feature_url):
     if request.param == "command":
         yield url
         return
-    with wrapped_over_http("--stateless", "--url", feature_url) as (_, wrapped, _said):
+    with wrapped_over_http("--stateless", "--url", feature_url) as (_, wrapped, _log):
         yield wrapped
 
 
@@ -112,7 +112,7 @@ for line in sys.stdin:
 
 
 async def test_what_only_a_session_could_do_is_not_promised():
-    with wrapped_over_http("--stateless", "--", FEATURES[0], "-c", PROMISING) as (_, url, _said):
+    with wrapped_over_http("--stateless", "--", FEATURES[0], "-c", PROMISING) as (_, url, _log):
         result = (await ask(url, "initialize", {"protocolVersion": "2025-11-25"})).json()["result"]
     assert result["capabilities"] == {"tools": {}, "resources": {}, "completions": {}}
     assert result["protocolVersion"] == "2025-06-18"
@@ -156,7 +156,7 @@ async def test_the_answers_of_clients_that_ask_under_the_same_id_are_not_mixed_u
 
 
 async def test_a_server_that_dies_is_reported_and_started_again():
-    with wrapped_over_http(*COMMAND) as (_, url, _said), anyio.fail_after(60):
+    with wrapped_over_http(*COMMAND) as (_, url, _log), anyio.fail_after(60):
         async with Client(url, mode="legacy") as client:
             with pytest.raises(MCPError, match="exit code 3"):
                 await client.call_tool("die", {})
@@ -165,14 +165,14 @@ async def test_a_server_that_dies_is_reported_and_started_again():
 
 async def test_a_server_of_the_older_revisions_serves_clients_that_know_both():
     old = [FEATURES[0], str(HERE / "special_server.py")]
-    with wrapped_over_http("--stateless", "--", *old) as (_, url, _said), anyio.fail_after(60):
+    with wrapped_over_http("--stateless", "--", *old) as (_, url, _log), anyio.fail_after(60):
         async with Client(url, mode="auto") as client:
             assert client.protocol_version == "2025-11-25"
             assert "echo" in {tool.name for tool in (await client.list_tools()).tools}
 
 
 async def test_a_server_that_cannot_start_is_reported():
-    with wrapped_over_http("--stateless", "--", FEATURES[0], "-c", "raise SystemExit('no disk')") as (_, url, _said):
+    with wrapped_over_http("--stateless", "--", FEATURES[0], "-c", "raise SystemExit('no disk')") as (_, url, _log):
         for method in ("initialize", "tools/list"):
             answer = await ask(url, method)
             assert "did not start: it ended with exit code 1" in answer.json()["error"]["message"]
@@ -187,7 +187,7 @@ def test_over_stdio_there_is_nothing_to_be_stateless_about(command):
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_large_call_that_takes_long_keeps_no_call_waiting(feature_url, mode, tmp_path):
-    with wrapped_over_http("--stateless", "--url", feature_url) as (_, url, _said), anyio.fail_after(30):
+    with wrapped_over_http("--stateless", "--url", feature_url) as (_, url, _log), anyio.fail_after(30):
         async with Client(url, mode=mode) as one, Client(url, mode=mode) as other, anyio.create_task_group() as group:
             began = [tmp_path / "first", tmp_path / "second"]
             for mark in began:
@@ -254,7 +254,7 @@ for line in sys.stdin:
 @pytest.mark.parametrize("value", ["abc", "@@obj_001"])
 async def test_a_call_as_a_task_is_carried_out_at_once(value):
     params = {"name": "f", "arguments": {"value": value}, "task": {"ttl": 60_000}}
-    with wrapped_over_http("--stateless", "--", FEATURES[0], "-c", ECHOES) as (_, url, _said):
+    with wrapped_over_http("--stateless", "--", FEATURES[0], "-c", ECHOES) as (_, url, _log):
         answer = (await ask(url, "tools/call", params)).json()
     sent = json.loads(answer["result"]["content"][0]["text"])
     assert sent == {"name": "f", "arguments": {"value": value.removeprefix("@")}}

@@ -62,7 +62,7 @@ async def test_headers_and_tokens_come_from_variables_and_show_in_no_command_lin
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (["--url", "http://127.0.0.1:1/mcp", "--header", "X: $NOT_SET_HERE"], "NOT_SET_HERE"),
         (["--url", "http://127.0.0.1:1/mcp", "--token-variable", "NOT_SET_HERE"], "NOT_SET_HERE"),
@@ -76,10 +76,10 @@ async def test_headers_and_tokens_come_from_variables_and_show_in_no_command_lin
         (["--url", "https://example.org", "--ca-file", "/no/such/file"], "/no/such/file"),
     ],
 )
-def test_flags_that_cannot_be_meant_are_refused_with_what_to_do(flags, said):
+def test_flags_that_cannot_be_meant_are_refused_with_what_to_do(flags, message):
     ended = subprocess.run([*WRAP, *flags], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
     assert ended.returncode == 1
-    assert said in ended.stderr
+    assert message in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
 
 
@@ -99,7 +99,7 @@ def test_a_secret_in_a_header_on_the_command_line_is_warned_of_and_not_repeated(
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (["--url", "http://127.0.0.1:{closed}/mcp"], "nothing listens at that address"),
         (["--url", "https://127.0.0.1:{open}/mcp"], "begins with http://"),
@@ -108,13 +108,13 @@ def test_a_secret_in_a_header_on_the_command_line_is_warned_of_and_not_repeated(
         (["--url", "http://no-such-host.invalid/mcp"], "there is no such host"),
     ],
 )
-def test_a_url_that_leads_to_no_server_is_said_to_client_and_person(connect, feature_url, flags, said):
+def test_a_url_that_leads_to_no_server_is_said_to_client_and_person(connect, feature_url, flags, message):
     ports = {"closed": free_port(), "open": feature_url.partition("127.0.0.1:")[2].partition("/")[0]}
     client = connect(wrapped=False, command=[*WRAP, *(flag.format(**ports) for flag in flags)])
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
-    assert said in client.ask("initialize", hello)["error"]["message"]
+    assert message in client.ask("initialize", hello)["error"]["message"]
     client.close()
-    assert said in client.stderr
+    assert message in client.stderr
     assert "Traceback" not in client.stderr
 
 
