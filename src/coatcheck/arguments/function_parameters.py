@@ -31,25 +31,15 @@ _LARGE = 10**40
 
 @dataclass(frozen=True)  # no slots: the types are cached
 class FunctionParameter:
-    """A parameter and the values that it accepts.
-
-    Attributes:
-        name: The parameter's name.
-        annotation: Its type, with the constraints of a pydantic ``Field``; ``Any`` if none is declared.
-        default: Its default, or ``inspect.Parameter.empty``.
-        is_text: Whether it accepts only text, and perhaps ``None``.
-        declared: Whether the type is declared to callers: false for ``*args``, ``**kwargs`` and bare parameters.
-        adapter: Validates values; None if every value is valid.
-        field: The pydantic ``Field`` with the default, if there is one.
-    """
+    """A parameter and the values that it accepts."""
 
     name: str
-    annotation: Any
-    default: Any
-    is_text: bool
-    declared: bool
-    adapter: TypeAdapter[Any] | None
-    field: FieldInfo | None = None
+    annotation: Any  # its type, with the constraints of a pydantic `Field`; `Any` if none is declared
+    default: Any  # its default, or `inspect.Parameter.empty`
+    is_text: bool  # whether it accepts only text, and perhaps `None`
+    declared: bool  # whether the type is declared to callers: false for `*args`, `**kwargs` and bare parameters
+    adapter: TypeAdapter[Any] | None  # validates values; None if every value is valid
+    field: FieldInfo | None = None  # the pydantic `Field` with the default, if there is one
 
     def is_default(self, value: Any) -> bool:
         """Whether ``value`` is the parameter's default, which passes unvalidated: the SDK passes defaults on."""

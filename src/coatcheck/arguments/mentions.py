@@ -28,17 +28,11 @@ def may_refer(text: str) -> bool:
 
 
 class Template(NamedTuple):
-    """``{{@obj_1.title}}`` in a longer text.
-
-    Attributes:
-        start: Its start in the text.
-        end: Its end.
-        inside: The text between the braces; with two ``@`` it is literal.
-    """
+    """``{{@obj_1.title}}`` in a longer text."""
 
     start: int
     end: int
-    inside: str
+    inside: str  # the text between the braces; with two `@` it is literal
 
 
 def templates(text: str) -> Iterator[Template]:
@@ -70,19 +64,12 @@ def _with_path(written: str) -> str:
 
 
 class NearMiss(NamedTuple):
-    """A text that resembles a reference with a mistake.
+    """A text that resembles a reference with a mistake."""
 
-    Attributes:
-        object_id: The text in place of the id.
-        path: The text after it.
-        bare: The text without quotes, backticks and spaces around it.
-        is_quoted: Whether there were any around a valid reference.
-    """
-
-    object_id: str
-    path: str
-    bare: str
-    is_quoted: bool
+    object_id: str  # the text in place of the id
+    path: str  # the text after it
+    bare: str  # the text without quotes, backticks and spaces around it
+    is_quoted: bool  # whether there were any around a valid reference
 
 
 def near_miss(text: str) -> NearMiss | None:

@@ -25,23 +25,14 @@ MOST_NAME = 60
 
 @dataclass(frozen=True, slots=True)
 class OwnTool:
-    """A function as a tool.
+    """A function as a tool."""
 
-    Attributes:
-        name: Its name unless the server has a tool of that name.
-        description: Text for the model.
-        function: A sync or async function that returns text.
-        parameters: Its visible parameters as a model.
-        annotations: Hints for the host, such as ``readOnlyHint``.
-        title: The name that people see.
-    """
-
-    name: str
-    description: str
-    function: Callable[..., Awaitable[str] | str]
-    parameters: type[BaseModel]
-    annotations: Mapping[str, bool] = field(default_factory=dict)
-    title: str | None = None
+    name: str  # its name unless the server has a tool of that name
+    description: str  # text for the model
+    function: Callable[..., Awaitable[str] | str]  # a sync or async function that returns text
+    parameters: type[BaseModel]  # its visible parameters as a model
+    annotations: Mapping[str, bool] = field(default_factory=dict)  # hints for the host, such as `readOnlyHint`
+    title: str | None = None  # the name that people see
 
     def advertise(self, name: str) -> dict[str, Any]:
         """Return the entry for ``tools/list``, under the listed name."""

@@ -35,19 +35,13 @@ ResultForm = Literal["whole", "short"]
 
 @dataclass(frozen=True, slots=True)
 class HostProfile:
-    """How a host handles results.
+    """How a host handles results."""
 
-    Attributes:
-        name: Its value for the setting ``host_profile``.
-        client_names: Prefixes of ``clientInfo.name``, in lower case with ``-`` for spaces.
-        reads_structured_content: Whether its model reads ``structuredContent`` in place of ``content``.
-        inline_bytes: Bytes up to which a result passes unchanged if the setting ``inline_limit`` is not set: the size
-            that the host shows without cutting it or moving it to a file; 0 for the general limit.
-    """
-
-    name: str
-    client_names: tuple[str, ...] = ()
-    reads_structured_content: bool = False
+    name: str  # its value for the setting `host_profile`
+    client_names: tuple[str, ...] = ()  # prefixes of `clientInfo.name`, in lower case with `-` for spaces
+    reads_structured_content: bool = False  # whether its model reads `structuredContent` in place of `content`
+    # Bytes up to which a result passes unchanged if the setting `inline_limit` is not set: the size that the host shows
+    # without cutting it or moving it to a file; 0 for the general limit.
     inline_bytes: int = 0
 
 
@@ -71,15 +65,10 @@ NAMES = tuple(profile.name for profile in PROFILES)
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The properties of a call's client that affect its results.
+    """The properties of a call's client that affect its results."""
 
-    Attributes:
-        name: ``clientInfo.name``; empty if it sent none.
-        shows_apps: Whether it announced that it shows views of MCP Apps.
-    """
-
-    name: str = ""
-    shows_apps: bool = False
+    name: str = ""  # `clientInfo.name`; empty if it sent none
+    shows_apps: bool = False  # whether it announced that it shows views of MCP Apps
 
 
 UNKNOWN_CLIENT = Client()

@@ -22,24 +22,16 @@ ALWAYS_FREE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits by tool name. Patterns are those of a shell: ``*_log``, ``git_*``; case matters.
+    """Limits by tool name. Patterns are those of a shell: ``*_log``, ``git_*``; case matters."""
 
-    Attributes:
-        default: Characters up to which a result passes unchanged if no pattern matches.
-        by_tool: Patterns with their limits in characters; the first match applies.
-        never: Patterns of tools whose results always pass unchanged; they override all others.
-        always: Patterns of tools whose results are kept even when they are small.
-        for_concurrent_calls: Characters that the results of concurrent calls may have together; 0: no such limit.
-        adapts_to_host: Whether the host's own limit replaces ``default``.
-        characters_per_token: Minimum number of characters for which each token of a result counts.
-    """
-
-    default: int = 8_000
-    by_tool: tuple[tuple[str, int], ...] = ()
-    never: tuple[str, ...] = ()
-    always: tuple[str, ...] = ()
+    default: int = 8_000  # characters up to which a result passes unchanged if no pattern matches
+    by_tool: tuple[tuple[str, int], ...] = ()  # patterns with their limits in characters; the first match applies
+    never: tuple[str, ...] = ()  # patterns of tools whose results always pass unchanged; they override all others
+    always: tuple[str, ...] = ()  # patterns of tools whose results are kept even when they are small
+    # Characters that the results of concurrent calls may have together; 0: no such limit.
     for_concurrent_calls: int = 0
-    adapts_to_host: bool = False
+    adapts_to_host: bool = False  # whether the host's own limit replaces `default`
+    # Minimum number of characters for which each token of a result counts.
     characters_per_token: float = DENSE_CHARACTERS_PER_TOKEN
 
     def of(self, tool: str) -> int | None:

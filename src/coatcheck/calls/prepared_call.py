@@ -15,18 +15,12 @@ FILTER_SCHEMA = {"type": "string", "description": "jq filter on the result; the 
 
 @dataclass(slots=True)
 class PreparedCall:
-    """A call whose arguments are ready for the server.
+    """A call whose arguments are ready for the server."""
 
-    Attributes:
-        arguments: The arguments with references resolved; the same object if nothing changed.
-        notes: Notes for the model that follow the result.
-        filter: A jq filter for the result.
-        chunks: Parts of large values, which the caller frees; see ``coatcheck.codec.free_chunks``.
-    """
-
-    arguments: Any
-    notes: list[str] = field(default_factory=list)
+    arguments: Any  # the arguments with references resolved; the same object if nothing changed
+    notes: list[str] = field(default_factory=list)  # notes for the model that follow the result
     filter: str | None = None
+    # Parts of large values, which the caller frees; see `coatcheck.codec.free_chunks`.
     chunks: Chunks = field(default_factory=list, repr=False)
 
     def for_result(self) -> "PreparedCall | None":

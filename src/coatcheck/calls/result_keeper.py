@@ -53,25 +53,15 @@ OMITTED = "coatcheck/omitted"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The origin of a result.
-
-    Attributes:
-        tool: The tool's name.
-        is_listed: Whether the server has a tool of this name; others are not counted by name.
-        promises_structure: Whether the tool has an output schema.
-        call: What remained to be done after the call was prepared.
-        structure_stays: Whether ``structuredContent`` stays whole, for a view or a script of the client.
-        host: How the client handles results.
-        server: The server's name from its handshake, if it is known.
-    """
+    """The origin of a result."""
 
     tool: str
-    is_listed: bool
-    promises_structure: bool
-    call: PreparedCall
-    structure_stays: bool = False
-    host: HostProfile = DEFAULT
-    server: str = ""
+    is_listed: bool  # whether the server has a tool of this name; others are not counted by name
+    promises_structure: bool  # whether the tool has an output schema
+    call: PreparedCall  # what remained to be done after the call was prepared
+    structure_stays: bool = False  # whether `structuredContent` stays whole, for a view or a script of the client
+    host: HostProfile = DEFAULT  # how the client handles results
+    server: str = ""  # the server's name from its handshake, if it is known
 
 
 class ResultKeeper:

@@ -32,9 +32,10 @@ MOST_TEXTS_VISIBLE = 8
 MOST_LINK_FIELDS, LINK_FIELD = 8, 20
 """Fields of links that are named, and characters of such a name."""
 LINKS_TOGETHER = 3
+"""Minimum number of consecutive links that are combined into one line."""
+
 ERROR_ROOM = 2_400
 """Characters of a long error that are shown: what it says stands at its ends, and between them the way there."""
-"""Minimum number of consecutive links that are combined into one line."""
 
 
 UNREADABLE = ResultSize(1 << 40, 1 << 40)
@@ -43,28 +44,18 @@ UNREADABLE = ResultSize(1 << 40, 1 << 40)
 
 @dataclass(slots=True)
 class Plan:
-    """The plan for a large result.
-
-    Attributes:
-        original: The original result.
-        size: Its characters.
-        limit: Maximum characters of the notice's text, and again of ``structuredContent``.
-        structured: Whether ``structuredContent`` is replaced as well.
-        visible: Blocks that are kept, by position.
-        lines: Blocks, or rows of links, that become one typed line each: from first position to
-            (end, description, how to view it).
-        covered: Positions of blocks that the preview covers.
-        room: Characters left for the preview besides the kept blocks and the typed lines.
-    """
+    """The plan for a large result."""
 
     original: Result
-    size: ResultSize
-    limit: int
-    structured: bool
-    visible: dict[int, Any] = field(default_factory=dict)
+    size: ResultSize  # its characters
+    limit: int  # maximum characters of the notice's text, and again of `structuredContent`
+    structured: bool  # whether `structuredContent` is replaced as well
+    visible: dict[int, Any] = field(default_factory=dict)  # blocks that are kept, by position
+    # Blocks, or rows of links, that become one typed line each: from first position to (end, description, how to view
+    # it).
     lines: dict[int, tuple[int, str, str]] = field(default_factory=dict)
-    covered: set[int] = field(default_factory=set)
-    room: int = 0
+    covered: set[int] = field(default_factory=set)  # positions of blocks that the preview covers
+    room: int = 0  # characters left for the preview besides the kept blocks and the typed lines
 
     @property
     def needs_preview(self) -> bool:

@@ -41,17 +41,12 @@ class WrongUsage(typer.BadParameter):
 
 @dataclass(frozen=True, slots=True)
 class SettingsFlags:
-    """The options of the settings.
+    """The options of the settings."""
 
-    Attributes:
-        config: The settings file, if one was named.
-        given: The values of flags by the setting's name; ``None`` for an unused flag.
-        container: The user's own container, as ``module:attribute``.
-    """
-
-    config: Path | None = None
+    config: Path | None = None  # the settings file, if one was named
+    # The values of flags by the setting's name; `None` for an unused flag.
     given: Mapping[str, Any] = field(default_factory=dict)
-    container: str | None = None
+    container: str | None = None  # the user's own container, as `module:attribute`
 
 
 def make_settings(flags: SettingsFlags) -> "Settings":

@@ -26,29 +26,17 @@ _LONG_WORD = re.compile(r"[A-Za-z0-9+/_.=-]{24,}")
 
 @dataclass(frozen=True, slots=True)
 class UpstreamFlags:
-    """The options of the wrapped server.
+    """The options of the wrapped server."""
 
-    Attributes:
-        command: The server's command; may be empty.
-        env: Variables of the command, ``NAME=VALUE``, or ``NAME`` for the variable of our environment.
-        cwd: Working directory of the command.
-        url: The server's URL.
-        sse: Whether the URL is one of HTTP+SSE.
-        headers: Headers, ``Name: value``.
-        token_variable: Name of the variable with a bearer token.
-        ca_file: Certificates to trust.
-        oauth: Whether to sign in: always, if the server offers it, or never.
-    """
-
-    command: Sequence[str] = ()
-    env: Sequence[str] = ()
+    command: Sequence[str] = ()  # the server's command; may be empty
+    env: Sequence[str] = ()  # variables of the command, `NAME=VALUE`, or `NAME` for the variable of our environment
     cwd: Path | None = None
     url: str | None = None
-    sse: bool = False
-    headers: Sequence[str] = ()
-    token_variable: str | None = None
-    ca_file: Path | None = None
-    oauth: "OAuthUse" = "offered"
+    sse: bool = False  # whether the URL is one of HTTP+SSE
+    headers: Sequence[str] = ()  # headers, `Name: value`
+    token_variable: str | None = None  # name of the variable with a bearer token
+    ca_file: Path | None = None  # certificates to trust
+    oauth: "OAuthUse" = "offered"  # whether to sign in: always, if the server offers it, or never
 
     def target(self) -> Target | None:
         """Return the one server that the flags name; ``None`` if they name none.

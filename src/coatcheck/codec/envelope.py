@@ -39,34 +39,22 @@ class Metadata(NamedTuple):
     """The metadata of a stored value.
 
     One is created at every operation, and a tuple takes a third of the time of a frozen dataclass.
-
-    Attributes:
-        kind: ``json`` (the payload is JSON), ``text`` (UTF-8 text) or ``result`` (a tool result as it was on the wire).
-        size: Bytes of the payload.
-        type: JSON type of the value.
-        length: Items, keys or characters of the value; ``None`` for scalars.
-        created: When it was stored, in seconds since the epoch.
-        tool: The tool that returned it.
-        media_type: Media type of the value, if it is other than JSON or plain text.
-        careful: Whether the fallback encoder wrote the payload, so that the exact decoder must read it: the fast one
-            would change numbers over 64 bits and lone surrogates.
-        version: Version of this format.
-        zstd: Compressed size of the payload in bytes; ``None`` if it is not compressed.
-        codec: Name of the host's codec that transformed the payload.
-        about: A short description from its preview, for listings; ``None`` if it was stored without a preview.
     """
 
-    kind: Kind
-    size: int
-    type: JsonType
-    length: int | None = None
-    created: float = 0.0
-    tool: str | None = None
-    media_type: str | None = None
+    kind: Kind  # `json` (the payload is JSON), `text` (UTF-8 text) or `result` (a tool result as it was on the wire)
+    size: int  # bytes of the payload
+    type: JsonType  # JSON type of the value
+    length: int | None = None  # items, keys or characters of the value; `None` for scalars
+    created: float = 0.0  # when it was stored, in seconds since the epoch
+    tool: str | None = None  # the tool that returned it
+    media_type: str | None = None  # media type of the value, if it is other than JSON or plain text
+    # Whether the fallback encoder wrote the payload, so that the exact decoder must read it: the fast one would change
+    # numbers over 64 bits and lone surrogates.
     careful: bool = False
-    version: int = FORMAT_VERSION
-    zstd: int | None = None
-    codec: str | None = None
+    version: int = FORMAT_VERSION  # version of this format
+    zstd: int | None = None  # compressed size of the payload in bytes; `None` if it is not compressed
+    codec: str | None = None  # name of the host's codec that transformed the payload
+    # A short description from its preview, for listings; `None` if it was stored without a preview.
     about: str | None = None
 
     @property

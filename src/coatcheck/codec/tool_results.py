@@ -205,14 +205,10 @@ class ResultSize:
     """The size of a tool result in characters, counted once, up to a bound.
 
     Content and ``structuredContent`` are counted separately: they repeat each other, and a host shows one of them.
-
-    Attributes:
-        text: The characters of the content blocks that a model reads.
-        structure: ``structuredContent`` as compact JSON; 0 without one.
     """
 
-    text: int
-    structure: int = 0
+    text: int  # the characters of the content blocks that a model reads
+    structure: int = 0  # `structuredContent` as compact JSON; 0 without one
 
     @property
     def larger(self) -> int:

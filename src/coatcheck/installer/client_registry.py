@@ -13,32 +13,20 @@ from coatcheck.installer.toml_spans import parse_toml
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client.
+    """A client."""
 
-    Attributes:
-        name: Its name on the command line.
-        title: Its name for people.
-        files: The user's file, by ``sys.platform`` or ``*``; ``{home}``, ``{config}``, ``{claude}`` and ``{codex}``
-            are filled in.
-        project_file: Its file in the folder of a project, if it has one.
-        syntax: Format of its files.
-        servers: Paths to the objects that hold servers by name; the first one is where a new server goes.
-        url_keys: Keys of a server's URL; the first is the one for streamable HTTP.
-        sse_key: The key that on its own means the HTTP+SSE transport.
-        types: Whether a server's entry contains ``"type": "stdio"`` or ``"http"``.
-        aliases: Other names on the command line.
-    """
-
-    name: str
-    title: str
+    name: str  # its name on the command line
+    title: str  # its name for people
+    # The user's file, by `sys.platform` or `*`; `{home}`, `{config}`, `{claude}` and `{codex}` are filled in.
     files: dict[str, str]
-    project_file: str | None = None
-    syntax: Literal["json", "toml"] = "json"
+    project_file: str | None = None  # its file in the folder of a project, if it has one
+    syntax: Literal["json", "toml"] = "json"  # format of its files
+    # Paths to the objects that hold servers by name; the first one is where a new server goes.
     servers: tuple[tuple[str, ...], ...] = (("mcpServers",),)
-    url_keys: tuple[str, ...] = ("url",)
-    sse_key: str | None = None
-    types: bool = False
-    aliases: tuple[str, ...] = ()
+    url_keys: tuple[str, ...] = ("url",)  # keys of a server's URL; the first is the one for streamable HTTP
+    sse_key: str | None = None  # the key that on its own means the HTTP+SSE transport
+    types: bool = False  # whether a server's entry contains `"type": "stdio"` or `"http"`
+    aliases: tuple[str, ...] = ()  # other names on the command line
 
 
 _APPLICATION_SUPPORT = "{home}/Library/Application Support"

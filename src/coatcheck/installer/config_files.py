@@ -23,17 +23,11 @@ class ConfigFileError(CoatcheckError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """A file of a client.
-
-    Attributes:
-        client: The client.
-        path: Where it is.
-        in_project: Whether it belongs to a project and is therefore shared with other machines.
-    """
+    """A file of a client."""
 
     client: Client
-    path: Path
-    in_project: bool = False
+    path: Path  # where it is
+    in_project: bool = False  # whether it belongs to a project and is therefore shared with other machines
 
 
 def user_file(client: Client, *, platform: str, home: Path, environment: Mapping[str, str]) -> Path:

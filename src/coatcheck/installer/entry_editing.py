@@ -24,21 +24,13 @@ Action = Literal["wrapped", "unwrapped", "added", "moved into the gateway", "mov
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What happens to a server.
+    """What happens to a server."""
 
-    Attributes:
-        label: Its name for people.
-        action: What is done.
-        reason: Why nothing is.
-        hidden_tools: The consequence if lists of tools leave out the object tools; empty if none do.
-        note: What else the user should know.
-    """
-
-    label: str
-    action: Action
-    reason: str = ""
-    hidden_tools: str = ""
-    note: str = ""
+    label: str  # its name for people
+    action: Action  # what is done
+    reason: str = ""  # why nothing is
+    hidden_tools: str = ""  # the consequence if lists of tools leave out the object tools; empty if none do
+    note: str = ""  # what else the user should know
 
 
 @dataclass(frozen=True, slots=True)

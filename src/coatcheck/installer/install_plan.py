@@ -19,28 +19,17 @@ from coatcheck.installer.text_spans import Edit, Tree
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The planned changes of a file.
-
-    Attributes:
-        file: The file.
-        before: Its current content.
-        after: Its new content.
-        trees: The parsed text before and after.
-        edits: The changes of the text.
-        outcomes: The effect on each server.
-        backup: The new content of the backup; ``None``: it stays unchanged.
-        drop_backup: Whether the backup is no longer needed, because the file equals it.
-        servers_file: The file of a gateway's servers and its new content; with ``None`` the file is deleted.
-    """
+    """The planned changes of a file."""
 
     file: ConfigFile
     before: bytes
     after: bytes
-    trees: tuple[Tree, Tree]
-    edits: Sequence[Edit]
-    outcomes: Sequence[Outcome]
-    backup: bytes | None = None
-    drop_backup: bool = False
+    trees: tuple[Tree, Tree]  # the parsed text before and after
+    edits: Sequence[Edit]  # the changes of the text
+    outcomes: Sequence[Outcome]  # the effect on each server
+    backup: bytes | None = None  # the new content of the backup; `None`: it stays unchanged
+    drop_backup: bool = False  # whether the backup is no longer needed, because the file equals it
+    # The file of a gateway's servers and its new content; with `None` the file is deleted.
     servers_file: tuple[Path, bytes | None] | None = None
 
     @property

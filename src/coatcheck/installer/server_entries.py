@@ -32,21 +32,13 @@ class ServerSkipped(Exception):  # reported for this server; the others continue
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A server in a client's file.
-
-    Attributes:
-        name: Its name.
-        path: Keys that lead to it.
-        node: Its value.
-        key_start: Where its key begins.
-        fault: Why its value cannot describe a server; empty if it can.
-    """
+    """A server in a client's file."""
 
     name: str
-    path: tuple[str, ...]
+    path: tuple[str, ...]  # keys that lead to it
     node: Node
-    key_start: int
-    fault: str = ""
+    key_start: int  # where its key begins
+    fault: str = ""  # why its value cannot describe a server; empty if it can
 
     @property
     def label(self) -> str:
@@ -176,21 +168,13 @@ def _fault(node: Node) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """A server in a file, as ``status`` shows it.
+    """A server in a file, as ``status`` shows it."""
 
-    Attributes:
-        label: Its name for people.
-        kind: Whether it is started by a command or reached at a URL.
-        wrapped: Whether it is wrapped.
-        shares_store: Whether it then keeps its objects in the file that all servers of a user share.
-        entry: Its value in the file; may hold secrets.
-    """
-
-    label: str
-    kind: Literal["command", "url", "other"]
+    label: str  # its name for people
+    kind: Literal["command", "url", "other"]  # whether it is started by a command or reached at a URL
     wrapped: bool
-    shares_store: bool
-    entry: Any = field(repr=False)
+    shares_store: bool  # whether it then keeps its objects in the file that all servers of a user share
+    entry: Any = field(repr=False)  # its value in the file; may hold secrets
 
     @property
     def command(self) -> tuple[str, ...]:

@@ -61,25 +61,15 @@ Fill = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class ServerDefinition:
-    """A server as a file describes it.
+    """A server as a file describes it."""
 
-    Attributes:
-        command: The program and its arguments; empty for a server at a URL.
-        environment: Variables of the command.
-        folder: Its working directory.
-        url: The address; ``None`` for a command.
-        transport: Transport of the URL; ``None`` if the file does not name one.
-        headers: Headers of every request.
-        ignored: Keys of tool lists, which only the client applies.
-    """
-
-    command: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    command: tuple[str, ...] = ()  # the program and its arguments; empty for a server at a URL
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)  # variables of the command
     folder: str | None = None
-    url: str | None = None
-    transport: Transport | None = None
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    ignored: tuple[str, ...] = ()
+    url: str | None = None  # the address; `None` for a command
+    transport: Transport | None = None  # transport of the URL; `None` if the file does not name one
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # headers of every request
+    ignored: tuple[str, ...] = ()  # keys of tool lists, which only the client applies
 
 
 def is_disabled(entry: Any) -> bool:

@@ -36,15 +36,10 @@ _GRACE = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The result of a start.
+    """The result of a start."""
 
-    Attributes:
-        works: Whether the server answered; ``None``: it could not be checked.
-        says: Its name and version, or what went wrong; contains no secret.
-    """
-
-    works: bool | None
-    says: str
+    works: bool | None  # whether the server answered; `None`: it could not be checked
+    says: str  # its name and version, or what went wrong; contains no secret
 
 
 def try_start(entry: Any, timeout: float = TIMEOUT) -> Start:

@@ -28,24 +28,16 @@ class ConfigSyntaxError(Exception):
 
 @dataclass(slots=True)
 class Node:
-    """A value and its position.
+    """A value and its position."""
 
-    Attributes:
-        kind: ``other`` is a number, a boolean, a null or a date; ``unread`` a value of any kind that was checked and
-            not kept, because it does not belong to the servers.
-        start: Position of its first character.
-        end: Position after its last. A TOML table that is spread over the file has none: 0 to 0.
-        scalar: The value, unless it is an object or array; the text of an unread value.
-        members: Of an object.
-        items: Of an array.
-    """
-
+    # `other` is a number, a boolean, a null or a date; `unread` a value of any kind that was checked and not kept,
+    # because it does not belong to the servers.
     kind: Kind
-    start: int = 0
-    end: int = 0
-    scalar: Any = None
-    members: list["Member"] = field(default_factory=list)
-    items: list["Node"] = field(default_factory=list)
+    start: int = 0  # position of its first character
+    end: int = 0  # after its last character; 0 for a TOML table that is spread over the file
+    scalar: Any = None  # the value, unless it is an object or array; the text of an unread value
+    members: list["Member"] = field(default_factory=list)  # of an object
+    items: list["Node"] = field(default_factory=list)  # of an array
 
     def value(self) -> Any:
         """Return the value without positions."""
@@ -70,38 +62,23 @@ class Node:
 
 @dataclass(slots=True)
 class Member:
-    """A key and its value.
+    """A key and its value."""
 
-    Attributes:
-        name: The key; the last part of a dotted one.
-        key_start: Where the key begins, with the dotted part before it.
-        key_end: After the key.
-        node: The value.
-        prefix: What precedes the last part of a dotted key, as it is written.
-        on_line: Whether the member has its own line without commas, as in a TOML table.
-    """
-
-    name: str
-    key_start: int
-    key_end: int
+    name: str  # the key; the last part of a dotted one
+    key_start: int  # where the key begins, with the dotted part before it
+    key_end: int  # after the key
     node: Node
-    prefix: str = ""
-    on_line: bool = False
+    prefix: str = ""  # what precedes the last part of a dotted key, as it is written
+    on_line: bool = False  # whether the member has its own line without commas, as in a TOML table
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A parsed text.
+    """A parsed text."""
 
-    Attributes:
-        text: All of it.
-        root: Its outermost value.
-        comments: Spans of the comments.
-    """
-
-    text: str
-    root: Node
-    comments: Sequence[tuple[int, int]] = ()
+    text: str  # all of it
+    root: Node  # its outermost value
+    comments: Sequence[tuple[int, int]] = ()  # spans of the comments
 
     def raw(self, node: Node) -> str:
         """Return a value as it is written."""

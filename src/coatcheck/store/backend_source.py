@@ -25,19 +25,12 @@ BackendLike: TypeAlias = ObjectStoreBackend | BackendProvider
 
 
 class BackendInUse(NamedTuple):
-    """The current backend, with the full interface that the store uses.
+    """The current backend, with the full interface that the store uses."""
 
-    Attributes:
-        asked: The provider that returned it; ``None`` for a fixed backend.
-        given: The backend as it was passed.
-        backend: The same backend with all methods of the interface, and with the errors of this library.
-        number: Identifies it among the backends of this process.
-    """
-
-    asked: Any
-    given: ObjectStoreBackend
-    backend: Backend
-    number: int
+    asked: Any  # the provider that returned it; `None` for a fixed backend
+    given: ObjectStoreBackend  # the backend as it was passed
+    backend: Backend  # the same backend with all methods of the interface, and with the errors of this library
+    number: int  # identifies it among the backends of this process
 
 
 class BackendSource:

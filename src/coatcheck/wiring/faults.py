@@ -5,17 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A mistake in the wiring.
+    """A mistake in the wiring."""
 
-    Attributes:
-        name: Its stable name; ``docs/errors.md`` has a section for each.
-        path: The provider's name, or the path to it from a named one.
-        text: What is wrong and how to correct it.
-    """
-
-    name: str
-    path: str
-    text: str
+    name: str  # its stable name; `docs/errors.md` has a section for each
+    path: str  # the provider's name, or the path to it from a named one
+    text: str  # what is wrong and how to correct it
 
     def __str__(self) -> str:
         return f"{self.path}: {self.text} [{self.name}]"

@@ -15,21 +15,13 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True)
 class _LoopState:
-    """The client of one event loop.
-
-    Attributes:
-        client: Its client.
-        guard: The generator whose end closes the client.
-        turns: Limits concurrent operations to the number of connections.
-        timeout: Cancels operations that take too long.
-        turn_timeout: Cancels waits for a connection that take too long.
-    """
+    """The client of one event loop."""
 
     client: Any
-    guard: AsyncGenerator[None, None]
-    turns: asyncio.Semaphore
-    timeout: LoopTimeout
-    turn_timeout: LoopTimeout
+    guard: AsyncGenerator[None, None]  # the generator whose end closes the client
+    turns: asyncio.Semaphore  # limits concurrent operations to the number of connections
+    timeout: LoopTimeout  # cancels operations that take too long
+    turn_timeout: LoopTimeout  # cancels waits for a connection that take too long
 
 
 class LoopClients:

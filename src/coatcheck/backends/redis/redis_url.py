@@ -44,28 +44,18 @@ _ESCAPES = "In a user name or password write / as %2F, ? as %3F, # as %23, @ as 
 
 @dataclass(frozen=True, slots=True)
 class RedisAddress:
-    """The parts of a Redis URL.
+    """The parts of a Redis URL."""
 
-    Attributes:
-        topology: One server, sentinels, or a cluster.
-        tls: Whether connections are encrypted.
-        options: Keyword arguments for a connection pool of the redis package, among them the secrets. With several
-            nodes, without their hosts and ports.
-        nodes: Hosts and ports of the sentinels, or of some nodes of the cluster.
-        service: The primary's name at the sentinels.
-        sentinel_options: The sentinels' own ``username`` and ``password``.
-        where: For messages: ``host:port``, the path of the socket, or the names of all nodes.
-        secrets: The secrets that messages must not contain.
-    """
-
-    topology: Topology
+    topology: Topology  # one server, sentinels, or a cluster
     tls: bool
+    # Keyword arguments for a connection pool of the redis package, among them the secrets. With several nodes, without
+    # their hosts and ports.
     options: dict[str, Any]
-    nodes: tuple[tuple[str, int], ...]
-    service: str
-    sentinel_options: dict[str, str]
-    where: str
-    secrets: tuple[str, ...]
+    nodes: tuple[tuple[str, int], ...]  # hosts and ports of the sentinels, or of some nodes of the cluster
+    service: str  # the primary's name at the sentinels
+    sentinel_options: dict[str, str]  # the sentinels' own `username` and `password`
+    where: str  # for messages: `host:port`, the path of the socket, or the names of all nodes
+    secrets: tuple[str, ...]  # the secrets that messages must not contain
 
     def __repr__(self) -> str:
         return f"RedisAddress(where={self.where!r})"

@@ -79,23 +79,14 @@ def path_of(*parts: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ApiConnection:
-    """Sends requests with one API key over a connection pool, which it does not own.
-
-    Attributes:
-        http: The connection pool.
-        api_key: The key; never shown.
-        base_url: URL of the API, up to and including ``/api``.
-        timeouts: Seconds by kind of call.
-        retries: The retry policy.
-        max_response_bytes: Maximum bytes of a response.
-    """
+    """Sends requests with one API key over a connection pool, which it does not own."""
 
     http: httpx2.AsyncClient
-    api_key: str = field(repr=False)
-    base_url: str = DEFAULT_API_URL
-    timeouts: Timeouts = field(default_factory=Timeouts)
+    api_key: str = field(repr=False)  # the key; never shown
+    base_url: str = DEFAULT_API_URL  # URL of the API, up to and including `/api`
+    timeouts: Timeouts = field(default_factory=Timeouts)  # seconds by kind of call
     retries: RetryPolicy = field(default_factory=RetryPolicy)
-    max_response_bytes: int = MAX_RESPONSE_BYTES
+    max_response_bytes: int = MAX_RESPONSE_BYTES  # maximum bytes of a response
 
     def __post_init__(self) -> None:
         """Refuse a key that is invalid in a header, before a library quotes it in an error."""

@@ -44,11 +44,7 @@ def validated(model: type[Model], answer: Any) -> Model:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """A part of the API.
-
-    Attributes:
-        connection: Sends the requests.
-    """
+    """A part of the API."""
 
     connection: ApiConnection
 
@@ -76,11 +72,7 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceApi(Api):
-    """A part of the API that belongs to one workspace.
-
-    Attributes:
-        workspace: The workspace's name.
-    """
+    """A part of the API that belongs to one workspace."""
 
     workspace: str
 

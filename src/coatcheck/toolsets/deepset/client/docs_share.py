@@ -25,17 +25,11 @@ _HOW = (
 
 @dataclass(frozen=True, slots=True)
 class ShareLink:
-    """The parts of a share URL.
+    """The parts of a share URL."""
 
-    Attributes:
-        token: The share token, which serves as a key.
-        workspace: The prototype's workspace.
-        share_id: The prototype's id.
-    """
-
-    token: str
+    token: str  # the share token, which serves as a key
     workspace: str
-    share_id: str
+    share_id: str  # the prototype's id
 
     @classmethod
     def parse(cls, url: str) -> "ShareLink":

@@ -35,20 +35,14 @@ def now() -> str:
 
 @dataclass
 class SimulatedPipeline:
-    """A pipeline.
+    """A pipeline."""
 
-    Attributes:
-        record: What the API gives of it.
-        versions: Its versions, the newest first.
-        logs: Its log, the newest first.
-        traces: Its runs, the newest first, each with its whole trace under ``haystack_trace``.
-        deploying: When its deployment is over, by the monotonic clock, and what comes of it; ``None`` without one.
-    """
-
-    record: Record
-    versions: list[Record] = field(default_factory=list)
-    logs: list[Record] = field(default_factory=list)
+    record: Record  # what the API gives of it
+    versions: list[Record] = field(default_factory=list)  # its versions, the newest first
+    logs: list[Record] = field(default_factory=list)  # its log, the newest first
+    # Its runs, the newest first, each with its whole trace under `haystack_trace`.
     traces: list[Record] = field(default_factory=list)
+    # When its deployment is over, by the monotonic clock, and what comes of it; `None` without one.
     deploying: tuple[float, str, str | None] | None = None
 
     def version(self, version_id: str) -> Record:
@@ -81,23 +75,14 @@ class SimulatedPipeline:
 
 @dataclass
 class SimulatedWorkspace:
-    """A workspace.
+    """A workspace."""
 
-    Attributes:
-        record: What the API gives of it.
-        pipelines: By name.
-        indexes: By name.
-        templates: By ``pipeline_name``.
-        history: Searches, the newest first.
-        documents: What searches find.
-    """
-
-    record: Record
-    pipelines: dict[str, SimulatedPipeline] = field(default_factory=dict)
-    indexes: dict[str, Record] = field(default_factory=dict)
-    templates: dict[str, Record] = field(default_factory=dict)
-    history: list[Record] = field(default_factory=list)
-    documents: list[Record] = field(default_factory=list)
+    record: Record  # what the API gives of it
+    pipelines: dict[str, SimulatedPipeline] = field(default_factory=dict)  # by name
+    indexes: dict[str, Record] = field(default_factory=dict)  # by name
+    templates: dict[str, Record] = field(default_factory=dict)  # by `pipeline_name`
+    history: list[Record] = field(default_factory=list)  # searches, the newest first
+    documents: list[Record] = field(default_factory=list)  # what searches find
 
     def pipeline(self, name: str) -> SimulatedPipeline:
         """Return a pipeline.
@@ -122,31 +107,18 @@ class SimulatedWorkspace:
 
 @dataclass
 class PlatformState:
-    """The organisation.
+    """The organisation."""
 
-    Attributes:
-        deploy_seconds: How long a deployment takes.
-        clock: The monotonic clock, in seconds.
-        workspaces: By name.
-        secrets: The newest first, with their values under ``secret``.
-        users: By id.
-        integrations: Connections to providers of models.
-        custom_components: Installations, the newest first.
-        models: Models that pipelines can use.
-        share_token: The key that the docs share is read with.
-        share_user_tokens: Keys that were given out for it.
-    """
-
-    deploy_seconds: float = 3.0
-    clock: Callable[[], float] = time.monotonic
-    workspaces: dict[str, SimulatedWorkspace] = field(default_factory=dict)
-    secrets: list[Record] = field(default_factory=list)
-    users: dict[str, Record] = field(default_factory=dict)
-    integrations: list[Record] = field(default_factory=list)
-    custom_components: list[Record] = field(default_factory=list)
-    models: list[Record] = field(default_factory=list)
-    share_token: str = ""
-    share_user_tokens: set[str] = field(default_factory=set)
+    deploy_seconds: float = 3.0  # how long a deployment takes
+    clock: Callable[[], float] = time.monotonic  # the monotonic clock, in seconds
+    workspaces: dict[str, SimulatedWorkspace] = field(default_factory=dict)  # by name
+    secrets: list[Record] = field(default_factory=list)  # the newest first, with their values under `secret`
+    users: dict[str, Record] = field(default_factory=dict)  # by id
+    integrations: list[Record] = field(default_factory=list)  # connections to providers of models
+    custom_components: list[Record] = field(default_factory=list)  # installations, the newest first
+    models: list[Record] = field(default_factory=list)  # models that pipelines can use
+    share_token: str = ""  # the key that the docs share is read with
+    share_user_tokens: set[str] = field(default_factory=set)  # keys that were given out for it
     _numbers: Iterable[int] = field(default_factory=lambda: itertools.count(1))
 
     def workspace(self, name: str) -> SimulatedWorkspace:

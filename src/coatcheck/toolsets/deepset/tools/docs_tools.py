@@ -68,17 +68,11 @@ def _quoted_pages(pages: Mapping[str, str], limit: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Skill:
-    """A guide.
-
-    Attributes:
-        name: Its name.
-        description: What it is for, one line.
-        text: The guide, Markdown without the front matter.
-    """
+    """A guide."""
 
     name: str
-    description: str
-    text: str
+    description: str  # what it is for, one line
+    text: str  # the guide, Markdown without the front matter
 
     @classmethod
     def parse(cls, markdown: str) -> "Skill":
