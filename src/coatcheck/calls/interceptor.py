@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 from coatcheck.arguments.declared_types import DeclaredTypes
 from coatcheck.arguments.input_schemas import advertise_references, resolves_references_itself
 from coatcheck.arguments.json_pointers import Schema
-from coatcheck.arguments.lookup import AsyncLookup
+from coatcheck.arguments.lookup import Lookup
 from coatcheck.arguments.output_schemas import allow_stored
 from coatcheck.arguments.resolver import Resolver
 from coatcheck.calls.built_in_tools import OwnTool
@@ -33,6 +33,7 @@ from coatcheck.codec.tool_results import Result, structured_of
 from coatcheck.errors import ArgumentRejected, ObjectNotFound
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.tool_names import listed_as
+from coatcheck.store.call_mode import ASYNC
 
 PREFIX_ON_CLASH = "coatcheck_"
 
@@ -239,7 +240,7 @@ class Interceptor:
                 await self.explorer.acheck_filter(program)
         if resolves_itself:
             return PreparedCall(arguments, filter=program)
-        lookup = AsyncLookup(lambda: self.explorer, as_json=as_json)
+        lookup = Lookup(lambda: self.explorer, ASYNC, as_json=as_json)
         resolver = Resolver(lookup, self._types_of(tool, schema).at)
         has_own_store = resolves_itself is None and tool in self._decorated
         try:

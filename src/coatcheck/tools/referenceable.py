@@ -11,12 +11,12 @@ from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
 from coatcheck.arguments.annotations import shown_parameter
 from coatcheck.arguments.function_parameters import FunctionParameter, parameters_of, types_at
 from coatcheck.arguments.input_schemas import REFERENCES_NOTE
-from coatcheck.arguments.lookup import AsyncLookup, BlockingLookup, Lookup
+from coatcheck.arguments.lookup import Lookup
 from coatcheck.arguments.resolver import Resolver
 from coatcheck.codec import free_chunks
 from coatcheck.errors import CoatcheckError, as_tool_error
 from coatcheck.explorer import Explorer
-from coatcheck.store.call_mode import run_blocking
+from coatcheck.store.call_mode import ASYNC, BLOCKING, run_blocking
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.tools.hidden_parameters import unwrapped
 from coatcheck.tools.signatures import FunctionSignature, call_with, signature_of, with_signature
@@ -178,7 +178,7 @@ def _async(
 ) -> Callable[..., Any]:
     async def call_async(*args: Any, **kwargs: Any) -> Any:
         given = _bound_arguments(spec, args, kwargs)
-        lookup = AsyncLookup(provide)
+        lookup = Lookup(provide, ASYNC)
         with errors_for_model():
             arguments = await _resolved(given, parameters, lookup)
         positional, named = _arranged(spec, given, kwargs, arguments)
@@ -199,7 +199,7 @@ def _sync(
     def call(*args: Any, **kwargs: Any) -> Any:
         given = _bound_arguments(spec, args, kwargs)
         with errors_for_model():
-            arguments = run_blocking(_resolved(given, parameters, BlockingLookup(provide)))
+            arguments = run_blocking(_resolved(given, parameters, Lookup(provide, BLOCKING)))
         positional, named = _arranged(spec, given, kwargs, arguments)
         return func(*positional, **named)
 
