@@ -91,8 +91,7 @@ def separator(tree: Tree, member: Member) -> str:
     leading = _LEADING.search(tree.text, max(line_start - 1, 0), member.key_start)
     if not member.on_line:
         return f",{leading.group() if leading else ' '}"
-    newline = "\r\n" if "\r\n" in tree.text else "\n"
-    return leading.group() if leading else newline
+    return leading.group() if leading else tree.newline
 
 
 def key_beside(tree: Tree, member: Member, name: str) -> str:

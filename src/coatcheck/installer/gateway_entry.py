@@ -7,18 +7,16 @@ it.
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from coatcheck.errors import SettingsError, excerpt
-from coatcheck.installer.client_registry import Client
 from coatcheck.installer.config_files import ConfigFile
 from coatcheck.installer.entry_editing import Edited, Outcome
 from coatcheck.installer.new_entries import formatted, indents, new_entry
 from coatcheck.installer.server_entries import Entry, ServerSkipped, entries_of
 from coatcheck.installer.server_reader import UnreadableServer, is_disabled, read_server, refuse_client_variables
-from coatcheck.installer.text_spans import Edit, Member, Node, Tree, quoted, removals
+from coatcheck.installer.text_spans import Edit, Node, Tree, quoted, removals
 from coatcheck.installer.url_entries import CLIENT_SIGNS_IN
 from coatcheck.user_folders import data_folder
 
@@ -32,13 +30,11 @@ def gateway_file(file: ConfigFile) -> Path:
     return data_folder() / "gateways" / f"{file.client.name}-{place}.json"
 
 
-def find_gateway(tree: Tree, client: Client, path: Path) -> Entry | None:
+def find_gateway(tree: Tree, file: ConfigFile) -> Entry | None:
     """Return the entry of the gateway in a file."""
-    for entry in entries_of(tree, client):
-        words = entry.words
-        if entry.wrap_position is not None and words[-2:] == [_OPTION, str(path)]:
-            return entry
-    return None
+    ends = [_OPTION, str(gateway_file(file))]
+    found = (entry for entry in entries_of(tree, file.client) if entry.wrap_position is not None)
+    return next((entry for entry in found if entry.words[-2:] == ends), None)
 
 
 def read_moved(path: Path) -> dict[str, Any]:
@@ -55,18 +51,10 @@ def moved_text(servers: Mapping[str, Any]) -> bytes:
     return (json.dumps({"mcpServers": servers}, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 
 
-@dataclass(frozen=True, slots=True)
-class MovedServers:
-    """Servers that move into a gateway: the edits of the client's file, and the servers' values."""
-
-    edited: Edited
-    servers: dict[str, Any]
-
-
 def move_into_gateway(
     tree: Tree, file: ConfigFile, wrapping: Sequence[str], chosen: Callable[[Entry], bool]
-) -> MovedServers:
-    """Replace the first server that moves with the gateway, and remove the others.
+) -> tuple[Edited, dict[str, Any]]:
+    """Replace the first server that moves with the gateway, and remove the others; return the servers' values too.
 
     Args:
         tree: A whole file.
@@ -82,7 +70,7 @@ def move_into_gateway(
     if client.syntax != "json":
         raise SettingsError(f"--gateway is not there for {client.title}; its servers share one store without it.")
     place = client.servers[0]
-    known = find_gateway(tree, client, gateway_file(file))
+    known = find_gateway(tree, file)
     outcomes: list[Outcome] = []
     moved: dict[str, Any] = {}
     for entry in entries_of(tree, client):
@@ -98,7 +86,7 @@ def move_into_gateway(
         outcomes.append(Outcome(entry.label, "moved into the gateway", note=note))
     holder = _object_at(tree, place)
     if not moved or holder is None:
-        return MovedServers(Edited(tree, (), outcomes), {})
+        return Edited(tree, (), outcomes), {}
     members = holder.members
     numbers = {number for number, member in enumerate(members) if member.name in moved}
     edits: list[Edit] = []
@@ -111,7 +99,7 @@ def move_into_gateway(
         edits.append(Edit(first.key_start, first.node.end, text))
         numbers.remove(min(numbers))
     spans = [(member.key_start, member.node.end) for member in members]
-    return MovedServers(Edited(tree, [*edits, *removals(spans, numbers)], outcomes), moved)
+    return Edited(tree, [*edits, *removals(spans, numbers)], outcomes), moved
 
 
 def _movable(entry: Entry, place: tuple[str, ...]) -> Any:
@@ -145,13 +133,12 @@ def _has_approvals(value: Mapping[str, Any]) -> bool:
 def move_back(tree: Tree, file: ConfigFile, original: Tree | None, servers: Mapping[str, Any]) -> list[Edit]:
     """Return the edits that replace the gateway with the servers, in their original spelling if it is known."""
     client = file.client
-    gateway = find_gateway(tree, client, gateway_file(file))
+    gateway = find_gateway(tree, file)
     holder = _object_at(tree, client.servers[0])
     if gateway is None or holder is None:
         return []
-    before: dict[str, Member] = {}
-    if original is not None and (old := _object_at(original, client.servers[0])) is not None:
-        before = {member.name: member for member in old.members}
+    old = None if original is None else _object_at(original, client.servers[0])
+    before = {} if old is None else {member.name: member for member in old.members}
     inner, unit = indents(tree, holder)
     texts: list[str] = []
     for name, value in servers.items():
@@ -160,8 +147,7 @@ def move_back(tree: Tree, file: ConfigFile, original: Tree | None, servers: Mapp
             texts.append(original.text[member.key_start : member.node.end])
         else:
             texts.append(f"{quoted(name)}: {formatted(tree, value, inner, unit)}")
-    newline = "\r\n" if "\r\n" in tree.text else "\n"
-    separator = ", " if inner is None else f",{newline}{inner}"
+    separator = ", " if inner is None else f",{tree.newline}{inner}"
     return [Edit(gateway.key_start, gateway.node.end, separator.join(texts))]
 
 

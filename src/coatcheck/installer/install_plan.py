@@ -22,8 +22,6 @@ class Plan:
     """The planned changes of a file."""
 
     file: ConfigFile
-    before: bytes
-    after: bytes
     trees: tuple[Tree, Tree]  # the parsed text before and after
     edits: Sequence[Edit]  # the changes of the text
     outcomes: Sequence[Outcome]  # the effect on each server
@@ -33,9 +31,19 @@ class Plan:
     servers_file: tuple[Path, bytes | None] | None = None
 
     @property
+    def before(self) -> bytes:
+        """The current content of the file."""
+        return self.trees[0].text.encode()
+
+    @property
+    def after(self) -> bytes:
+        """Its new content."""
+        return self.trees[1].text.encode()
+
+    @property
     def changes(self) -> bool:
         """Whether there is anything to do."""
-        return self.after != self.before
+        return self.trees[0].text != self.trees[1].text
 
 
 def carry_out(plan: Plan) -> list[str]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from coatcheck.installer.text_spans import ConfigSyntaxError, Member, Node, Tree
+from coatcheck.installer.text_spans import ConfigSyntaxError, Member, Node, Tree, match_end
 
 ANY = "*"
 """In a path: every key."""
@@ -65,7 +65,7 @@ class _Reader:
     def skip(self, position: int) -> int:
         """Skip spaces and comments."""
         while True:
-            position = _match_end(_SPACE, self.text, position)
+            position = match_end(_SPACE, self.text, position)
             if self.text[position : position + 1] != "/":
                 return position
             found = _COMMENT.match(self.text, position)
@@ -91,7 +91,7 @@ class _Reader:
             scalar, end = _DECODER.raw_decode(self.text, position)
         except ValueError:
             raise ConfigSyntaxError("a value is missing or malformed", self.text, position) from None
-        if _match_end(_WORD, self.text, position) != end:
+        if match_end(_WORD, self.text, position) != end:
             raise ConfigSyntaxError("a value is malformed", self.text, position)
         return Node("other", position, end, scalar)
 
@@ -152,8 +152,3 @@ def _paths_below(paths: Paths | None, name: str) -> Paths | None:
         return None
     below = [path[1:] for path in paths if path[0] in {ANY, name}]
     return None if () in below else below
-
-
-def _match_end(pattern: re.Pattern[str], text: str, position: int) -> int:
-    found = pattern.match(text, position)
-    return found.end() if found else position

@@ -23,16 +23,17 @@ def new_entry(client: Client, command: Sequence[str], environment: Mapping[str, 
 
 def add_edit(tree: Tree, client: Client, name: str, entry: Mapping[str, Any]) -> Edit:
     """Return the edit that adds a server to a file."""
-    return _toml_edit(tree, name, entry) if client.syntax == "toml" else _json_edit(tree, client, name, entry)
+    if client.syntax == "json":
+        return _json_edit(tree, client, name, entry)
+    end = len(tree.text)
+    gap = "" if not tree.text.strip() else "\n" if tree.text.endswith("\n") else "\n\n"
+    return Edit(end, end, (gap + toml_table(name, entry)).replace("\n", tree.newline))
 
 
 def _json_edit(tree: Tree, client: Client, name: str, entry: Any) -> Edit:
     """Return the edit that adds a member after the last one, in its format."""
     if not tree.text.strip("\ufeff \t\r\n"):
-        value: Any = {name: entry}
-        for key in reversed(client.servers[0]):
-            value = {key: value}
-        return Edit(tree.root.start, tree.root.end, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        return Edit(tree.root.start, tree.root.end, snippet(client, name, entry))
     holder: Node = tree.root
     path = [*client.servers[0], name]
     while len(path) > 1:
@@ -58,10 +59,10 @@ def _append(tree: Tree, holder: Node, name: str, value: Any) -> Edit:
     text = f"{quoted(name)}: {formatted(tree, value, inner, unit)}"
     if holder.members:
         end = holder.members[-1].node.end
-        return Edit(end, end, f", {text}" if inner is None else f",{_newline(tree)}{inner}{text}")
+        return Edit(end, end, f", {text}" if inner is None else f",{tree.newline}{inner}{text}")
     if inner is None:
         return Edit(holder.start + 1, holder.start + 1, text)
-    newline, outer = _newline(tree), inner.removesuffix(unit)
+    newline, outer = tree.newline, inner.removesuffix(unit)
     gap = tree.text[holder.start + 1 : holder.end - 1]
     if gap.strip():  # a comment
         return Edit(holder.start + 1, holder.start + 1, f"{newline}{inner}{text}{newline}{outer}")
@@ -90,18 +91,7 @@ def formatted(tree: Tree, value: Any, indent: str | None, unit: str) -> str:
     """Write a value as it is written at an indentation; ``None``: in one line."""
     if indent is None:
         return json.dumps(value, ensure_ascii=False)
-    return json.dumps(value, indent=unit, ensure_ascii=False).replace("\n", f"{_newline(tree)}{indent}")
-
-
-def _newline(tree: Tree) -> str:
-    return "\r\n" if "\r\n" in tree.text else "\n"
-
-
-def _toml_edit(tree: Tree, name: str, entry: Mapping[str, Any]) -> Edit:
-    end = len(tree.text)
-    gap = "" if not tree.text.strip() else "\n" if tree.text.endswith("\n") else "\n\n"
-    text = gap + toml_table(name, entry)
-    return Edit(end, end, text.replace("\n", _newline(tree)))
+    return json.dumps(value, indent=unit, ensure_ascii=False).replace("\n", f"{tree.newline}{indent}")
 
 
 def toml_table(name: str, entry: Mapping[str, Any]) -> str:

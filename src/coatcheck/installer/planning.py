@@ -1,6 +1,9 @@
 """Plans the changes of a client's file before anything is written."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from coatcheck.errors import SettingsError, excerpt
@@ -57,11 +60,9 @@ def plan_install(
         ConfigFileError: The file cannot be read or parsed.
         SettingsError: A named server is not in it.
     """
-    before = read_bytes(file.path)
     wrapping = (*launcher, "wrap", *(SHARED_STORE if shared_store else ()), *options)
     with naming(file.path):
-        tree = parse_config(decode(before, file.path), file.client)
-        _check_names(file, tree, only)
+        tree = _read(file, only)
         edited = wrap_servers(
             tree,
             file.client,
@@ -69,61 +70,41 @@ def plan_install(
             missing_tools if add_tools else lambda _: {},
         )
         after = _checked(file, edited)
-        without = _unwrapped_file(file, tree)
-    new_backup = None if _backup_of(file) == without else without
-    return Plan(file, before, after.text.encode(), (tree, after), edited.edits, edited.outcomes, new_backup)
+        backup = _new_backup(file, tree)
+    return Plan(file, (tree, after), edited.edits, edited.outcomes, backup)
 
 
 def plan_gateway(
     file: ConfigFile, launcher: Sequence[str], only: Collection[str] = (), *, options: Sequence[str] = ()
 ) -> Plan:
     """Plan how a file's servers move into one gateway; see ``plan_install`` for arguments and errors."""
-    before = read_bytes(file.path)
     wrapping = (*launcher, "wrap", *SHARED_STORE, *options)
     path = gateway_file(file)
     with naming(file.path):
-        tree = parse_config(decode(before, file.path), file.client)
-        _check_names(file, tree, only)
-        moved = move_into_gateway(tree, file, wrapping, lambda entry: _is_selected(entry, only))
-        after = _checked_gateway(file, tree, moved.edited, moved.servers)
-        without = _unwrapped_file(file, tree)
-    new_backup = None if _backup_of(file) == without else without
-    servers = (path, moved_text({**read_moved(path), **moved.servers})) if moved.servers else None
-    edited = moved.edited
-    return Plan(
-        file,
-        before,
-        after.text.encode(),
-        (tree, after),
-        edited.edits,
-        edited.outcomes,
-        new_backup,
-        servers_file=servers,
-    )
+        tree = _read(file, only)
+        edited, moved = move_into_gateway(tree, file, wrapping, lambda entry: _is_selected(entry, only))
+        after = _checked_gateway(file, edited, moved)
+        backup = _new_backup(file, tree)
+    servers = (path, moved_text({**read_moved(path), **moved})) if moved else None
+    return Plan(file, (tree, after), edited.edits, edited.outcomes, backup, servers_file=servers)
 
 
-def _checked_gateway(file: ConfigFile, tree: Tree, edited: Edited, moved: Mapping[str, Any]) -> Tree:
+def _checked_gateway(file: ConfigFile, edited: Edited, moved: Collection[str]) -> Tree:
     """Parse the new text: the moved servers must be gone, the gateway present, and everything else unchanged."""
     if not edited.edits:
-        return tree
-    try:
+        return edited.tree
+    same = False
+    with suppress(ConfigSyntaxError):
         after = parse_config(edited.text, file.client)
-        gateway = find_gateway(after, file.client, gateway_file(file))
-        expected, found = tree.root.value(), after.root.value()
-        holders = []
-        for value in (expected, found):
-            holder = value
-            for key in file.client.servers[0]:
-                holder = holder[key]
-            holders.append(holder)
+        gateway = find_gateway(after, file)
+        values = [edited.tree.root.value(), after.root.value()]
+        holders = [reduce(getitem, file.client.servers[0], value) for value in values]
         for name in moved:
             del holders[0][name]
         if gateway is not None:
             for holder in holders:
                 holder.pop(gateway.name, None)
-        same = gateway is not None and expected == found
-    except ConfigSyntaxError:
-        same = False
+            same = values[0] == values[1]
     if not same:
         raise ConfigFileError(_UNSAFE.format(path=file.path))
     return after
@@ -138,9 +119,8 @@ def plan_add(file: ConfigFile, name: str, entry: Mapping[str, Any]) -> Plan:
     """
     client = file.client
     path = (*client.servers[0], name)
-    before = read_bytes(file.path) if file.path.is_file() else b""
     with naming(file.path):
-        tree = parse_config(decode(before, file.path), client)
+        tree = _read(file) if file.path.is_file() else parse_config("", client)
         if path in {found.path for found in entries_of(tree, client)}:
             raise SettingsError(f'{file.path} has a server "{excerpt(name)}" already; choose another name.')
         edit = add_edit(tree, client, name, entry)
@@ -148,7 +128,7 @@ def plan_add(file: ConfigFile, name: str, entry: Mapping[str, Any]) -> Plan:
         added = [found.node.value() for found in entries_of(after, client) if found.path == path]
     if added != [entry]:
         raise ConfigFileError(_UNSAFE.format(path=file.path))
-    return Plan(file, before, after.text.encode(), (tree, after), [edit], [Outcome(excerpt(name), "added")])
+    return Plan(file, (tree, after), [edit], [Outcome(excerpt(name), "added")])
 
 
 def plan_uninstall(file: ConfigFile, only: Collection[str] = ()) -> Plan:
@@ -162,75 +142,68 @@ def plan_uninstall(file: ConfigFile, only: Collection[str] = ()) -> Plan:
         ConfigFileError: The file cannot be read or parsed.
         SettingsError: A named server is not in it.
     """
-    before = read_bytes(file.path)
-    backup = _backup_of(file)
     with naming(file.path):
-        tree = parse_config(decode(before, file.path), file.client)
-        _check_names(file, tree, only)
-        original = _parse_backup(file.client, backup)
-        gateway = find_gateway(tree, file.client, gateway_file(file))
+        tree = _read(file, only)
+        original = _parse_backup(file)
+        gateway = find_gateway(tree, file)
         if gateway is not None and _is_selected(gateway, only):
-            return _plan_moving_back(file, before, tree, original)
+            return _plan_moving_back(file, tree, original, gateway)
         edited = unwrap_servers(tree, file.client, original, lambda entry: _is_selected(entry, only))
-        if original is not None and backup is not None and not only:
+        if original is not None and not only:
             edits_back = _edits_to_original(tree, original, file.client)
             if edits_back is not None:
-                return Plan(file, before, backup, (tree, original), edits_back, edited.outcomes, drop_backup=True)
+                return Plan(file, (tree, original), edits_back, edited.outcomes, drop_backup=True)
         after = _checked(file, edited)
-    new = after.text.encode()
-    return Plan(file, before, new, (tree, after), edited.edits, edited.outcomes, drop_backup=new == backup)
+    is_backup = after.text.encode() == _backup_of(file)
+    return Plan(file, (tree, after), edited.edits, edited.outcomes, drop_backup=is_backup)
 
 
-def _plan_moving_back(file: ConfigFile, before: bytes, tree: Tree, original: Tree | None) -> Plan:
+def _plan_moving_back(file: ConfigFile, tree: Tree, original: Tree | None, gateway: Entry) -> Plan:
     """Plan how the servers of a gateway move back; other wrapped servers stay for a second ``uninstall``."""
     path = gateway_file(file)
     servers = read_moved(path)
-    gateway = find_gateway(tree, file.client, path)
-    if not servers or gateway is None:
+    if not servers:
         raise ConfigFileError(
             f"The servers of the gateway in {file.path} cannot be read: {path} is missing or damaged. "
             f"They are in the backup {backup_path(file.path)}."
         )
     outcomes = [Outcome(excerpt(name), "moved back") for name in servers]
     if original is not None:
-        wrapped_original = move_into_gateway(
-            original, file, gateway.wrapping, lambda entry: entry.name in servers
-        ).edited
-        if wrapped_original.text == tree.text:
-            edits = reverse(original.text, wrapped_original.edits)
-            old = original.text.encode()
-            return Plan(
-                file, before, old, (tree, original), edits, outcomes, None, drop_backup=True, servers_file=(path, None)
-            )
+        moved, _ = move_into_gateway(original, file, gateway.wrapping, lambda entry: entry.name in servers)
+        if moved.text == tree.text:
+            edits = reverse(original.text, moved.edits)
+            return Plan(file, (tree, original), edits, outcomes, drop_backup=True, servers_file=(path, None))
     edits = move_back(tree, file, original, servers)
     after = parse_config(apply(tree.text, edits), file.client)
     there = {entry.name: entry.node.value() for entry in entries_of(after, file.client)}
     if any(there.get(name) != value for name, value in servers.items()):
         raise ConfigFileError(_UNSAFE.format(path=file.path))
-    return Plan(file, before, after.text.encode(), (tree, after), edits, outcomes, servers_file=(path, None))
+    return Plan(file, (tree, after), edits, outcomes, servers_file=(path, None))
 
 
 def _is_selected(entry: Entry, only: Collection[str]) -> bool:
     return not only or entry.name in only
 
 
-def _check_names(file: ConfigFile, tree: Tree, only: Collection[str]) -> None:
+def _read(file: ConfigFile, only: Collection[str] = ()) -> Tree:
+    """Parse a file, which must have the named servers."""
+    tree = parse_config(decode(read_bytes(file.path), file.path), file.client)
     names = {entry.name for entry in entries_of(tree, file.client)}
     for name in only:
         if name not in names:
             known = ", ".join(excerpt(name) for name in sorted(names)) or "none"
             raise SettingsError(f'{file.path} has no server "{excerpt(name)}"; there are: {known}.')
+    return tree
 
 
 def _checked(file: ConfigFile, edited: Edited) -> Tree:
     """Parse the new text: only the selected servers may differ, and nothing outside them."""
     if not edited.edits:
         return edited.tree
-    try:
+    same = False
+    with suppress(ConfigSyntaxError):
         after = parse_config(edited.text, file.client)
         same = same_but_for_wrapping(edited.tree, after, file.client)
-    except ConfigSyntaxError:
-        same = False
     if not same:
         raise ConfigFileError(_UNSAFE.format(path=file.path))
     return after
@@ -241,27 +214,28 @@ def _backup_of(file: ConfigFile) -> bytes | None:
     return read_bytes(backup) if backup.is_file() else None
 
 
-def _parse_backup(client: Client, backup: bytes | None) -> Tree | None:
-    """Parse a backup, if it can be."""
+def _parse_backup(file: ConfigFile) -> Tree | None:
+    """Parse a file's backup, if there is one that can be parsed."""
+    backup = _backup_of(file)
     if backup is None:
         return None
     try:
-        tree = parse_config(backup.decode("utf-8"), client)
-        entries_of(tree, client)
+        tree = parse_config(backup.decode("utf-8"), file.client)
+        entries_of(tree, file.client)
     except (UnicodeDecodeError, ConfigSyntaxError):
         return None
     return tree
 
 
-def _unwrapped_file(file: ConfigFile, tree: Tree) -> bytes:
-    """Return the file as it would be without coatcheck."""
-    original = _parse_backup(file.client, _backup_of(file))
+def _new_backup(file: ConfigFile, tree: Tree) -> bytes | None:
+    """Return the file as it would be without coatcheck; ``None`` if the backup is the same."""
+    original = _parse_backup(file)
     if servers := read_moved(gateway_file(file)):
-        back = apply(tree.text, move_back(tree, file, original, servers))
-        tree = parse_config(back, file.client)
-    if original is None:
-        return tree.text.encode()  # what is wrapped in it was wrapped manually
-    return unwrap_servers(tree, file.client, original, lambda _: True).text.encode()
+        tree = parse_config(apply(tree.text, move_back(tree, file, original, servers)), file.client)
+    text = tree.text  # what is wrapped in it was wrapped manually
+    if original is not None:
+        text = unwrap_servers(tree, file.client, original, lambda _: True).text
+    return None if text.encode() == _backup_of(file) else text.encode()
 
 
 def _edits_to_original(tree: Tree, original: Tree, client: Client) -> list[Edit] | None:

@@ -1,6 +1,7 @@
 """Parsed text with the position of each value, and edits of that text."""
 
 import json
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -80,6 +81,11 @@ class Tree:
     root: Node  # its outermost value
     comments: Sequence[tuple[int, int]] = ()  # spans of the comments
 
+    @property
+    def newline(self) -> str:
+        """The line ending of the text."""
+        return "\r\n" if "\r\n" in self.text else "\n"
+
     def raw(self, node: Node) -> str:
         """Return a value as it is written."""
         return self.text[node.start : node.end]
@@ -96,6 +102,12 @@ class Edit:
     start: int
     end: int
     text: str
+
+
+def match_end(pattern: re.Pattern[str], text: str, position: int) -> int:
+    """Return where a match that begins at a position ends; the position itself without a match."""
+    found = pattern.match(text, position)
+    return found.end() if found else position
 
 
 def apply(text: str, edits: Sequence[Edit]) -> str:

@@ -7,7 +7,7 @@ import re
 import tomllib
 from typing import Any
 
-from coatcheck.installer.text_spans import ConfigSyntaxError, Member, Node, Tree
+from coatcheck.installer.text_spans import ConfigSyntaxError, Member, Node, Tree, match_end
 
 _BLANK = re.compile(r"[ \t]*")
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -73,7 +73,7 @@ class _Reader:
     def _skip(self, position: int) -> int:
         """Skip spaces, newlines and comments."""
         while True:
-            position = _end(_SPACE, self.text, position)
+            position = match_end(_SPACE, self.text, position)
             found = _COMMENT.match(self.text, position)
             if found is None:
                 return position
@@ -83,22 +83,22 @@ class _Reader:
     def _key(self, position: int) -> tuple[list[Member], int]:
         """Read a key, dotted or not; each part has its position."""
         parts: list[Member] = []
-        start = position = _end(_BLANK, self.text, position)
+        start = position = match_end(_BLANK, self.text, position)
         while True:
-            end = _end(_KEY_PART, self.text, position)
+            end = match_end(_KEY_PART, self.text, position)
             raw = self.text[position:end]
             name = next(iter(tomllib.loads(raw + "=0"))) if raw[:1] in "\"'" else raw
             parts.append(Member(name, start, end, Node("object"), self.text[start:position]))
-            position = _end(_BLANK, self.text, end)
+            position = match_end(_BLANK, self.text, end)
             if self.text[position : position + 1] != ".":
                 return parts, position
-            position = _end(_BLANK, self.text, position + 1)
+            position = match_end(_BLANK, self.text, position + 1)
 
     def _pair(self, table: Node, position: int, *, on_line: bool) -> int:
         parts, position = self._key(position)
         last = parts[-1]
         last.on_line = on_line
-        last.node = self._value(_end(_BLANK, self.text, position + 1))
+        last.node = self._value(match_end(_BLANK, self.text, position + 1))
         self._add(self._table(table, parts[:-1]), last)
         return last.node.end
 
@@ -131,9 +131,9 @@ class _Reader:
             case "{":
                 return self._inline_table(start)
             case '"' | "'":
-                end = _end(_STRING, self.text, start)
+                end = match_end(_STRING, self.text, start)
                 return Node("string", start, end, self._scalar(start, end))
-        end = _end(_SCALAR, self.text, start)
+        end = match_end(_SCALAR, self.text, start)
         return Node("other", start, end, self._scalar(start, end))
 
     def _scalar(self, start: int, end: int) -> Any:
@@ -159,8 +159,3 @@ class _Reader:
     def _past_comma(self, position: int) -> int:
         position = self._skip(position)
         return self._skip(position + 1) if self.text[position] == "," else position
-
-
-def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
-    found = pattern.match(text, position)
-    return found.end() if found else position
