@@ -68,11 +68,7 @@ class Lookup:
 
 
 def parse_json_text(text: str) -> Any:
-    """Parse a text as JSON, exactly.
-
-    Raises:
-        ValueError: It is not JSON, or nested too deeply.
-    """
+    """Parse a text as JSON, exactly; raises ``ValueError`` if it is not JSON, or nested too deeply."""
     return load_exactly(text) if _LONG_INTEGER.search(text) else load_json(text)
 
 

@@ -185,11 +185,7 @@ def _for_each_file(files: "Sequence[ConfigFile]", change: "Callable[[ConfigFile]
 
 
 def _files(client: str | None, file: Path | None, *, every: bool) -> list["ConfigFile"]:
-    """Return the selected files.
-
-    Raises:
-        SettingsError: None is selected, or there is none.
-    """
+    """Return the selected files; raises ``SettingsError`` if none is selected, or there is none."""
     from coatcheck.installer import CLIENTS, config_files_of, find_client, find_config_file
 
     if client is not None and not every:

@@ -126,11 +126,7 @@ class ListenFlags:
         return any(given is not None for given in (self.auth_tokens, self.auth_jwks, self.auth))
 
     def listening(self, *, authenticated: bool) -> Listening:
-        """Check the options.
-
-        Raises:
-            SettingsError: They are contradictory, or expose objects.
-        """
+        """Check the options; raises ``SettingsError`` if they are contradictory, or expose objects."""
         return Listening(self.transport, self.host, self.port, self.unprotected, authenticated, self.stateless)
 
     def authentication(self, of_toolsets: Iterable[Any] = ()) -> "Authentication | None":

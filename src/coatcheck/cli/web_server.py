@@ -171,11 +171,7 @@ def _is_no_cancellation(record: logging.LogRecord) -> bool:
 
 
 def bind(listening: "Listening") -> socket.socket:
-    """Listen on the address of the flags.
-
-    Raises:
-        SettingsError: The address cannot be used.
-    """
+    """Listen on the address of the flags; raises ``SettingsError`` if the address cannot be used."""
     family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
     # The event loop disables Nagle's algorithm only on sockets whose protocol is TCP.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -58,11 +58,7 @@ def decode_result(metadata: Metadata, payload: bytes | memoryview) -> dict[str, 
 
 
 def load_json(text: str | bytes | bytearray | memoryview) -> Any:
-    """Decode JSON.
-
-    Raises:
-        ValueError: The text is not JSON.
-    """
+    """Decode JSON; raises ``ValueError`` if the text is not JSON."""
     return orjson.loads(text)
 
 

@@ -25,12 +25,9 @@ MOST_DIGITS = 20_000
 
 
 def parse_exactly(text: str) -> Any:
-    """Decode JSON text.
+    """Decode JSON text; raises ``ValueError`` if the text is not JSON, or nested too deeply.
 
     The fast decoder returns integers of more than 64 bits as floats, so texts that may contain one use another decoder.
-
-    Raises:
-        ValueError: The text is not JSON, or nested too deeply.
     """
     # A regular expression took as long as parsing the JSON; this takes a tenth of it.
     digits = text.encode("utf-8", "replace").translate(_DIGITS)

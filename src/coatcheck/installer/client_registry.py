@@ -110,11 +110,7 @@ ANY_CLIENT = Client(
 
 
 def find_client(name: str) -> Client:
-    """Return the client of a name or alias.
-
-    Raises:
-        SettingsError: There is none.
-    """
+    """Return the client of a name or alias; raises ``SettingsError`` if there is none."""
     alias = "-".join(name.lower().replace("_", " ").replace("-", " ").split())
     found = _BY_ALIAS.get(alias)
     if found is None:

@@ -88,11 +88,7 @@ def _is_in_project(client: Client, path: Path, user: Path) -> bool:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a file.
-
-    Raises:
-        ConfigFileError: It cannot be read.
-    """
+    """Read a file; raises ``ConfigFileError`` if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:

@@ -185,11 +185,7 @@ class ServerState:
 
 
 def states_of(file: ConfigFile) -> list[ServerState]:
-    """Return the servers of a file.
-
-    Raises:
-        ConfigFileError: The file cannot be read or parsed.
-    """
+    """Return the servers of a file; raises ``ConfigFileError`` if the file cannot be read or parsed."""
     text = decode(read_bytes(file.path), file.path)
     with naming(file.path):
         return [_state(entry) for entry in entries_of(parse_config(text, file.client), file.client)]

@@ -19,11 +19,7 @@ _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
 def parse_toml(text: str) -> Tree:
-    """Parse a text.
-
-    Raises:
-        ConfigSyntaxError: The text is not TOML.
-    """
+    """Parse a text; raises ``ConfigSyntaxError`` if the text is not TOML."""
     offset = 1 if text.startswith("\ufeff") else 0
     try:
         # Numbers stay as they are written: one that is not a number equals nothing, not even itself.

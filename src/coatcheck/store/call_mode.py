@@ -52,11 +52,7 @@ ASYNC: Final[CallMode] = _Async()
 
 
 def run_blocking(operation: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine in `BLOCKING` mode to completion.
-
-    Raises:
-        RuntimeError: It waits for an event loop.
-    """
+    """Run a coroutine in `BLOCKING` mode to completion; raises ``RuntimeError`` if it waits for an event loop."""
     try:
         operation.send(None)
     except StopIteration as end:

@@ -212,11 +212,7 @@ def open_limits(settings: Settings) -> Limits:
 
 
 def merge_registries(registries: list[Registry]) -> dict[str, Any]:
-    """Merge registries of tools.
-
-    Raises:
-        SettingsError: Two registries have a tool of the same name.
-    """
+    """Merge registries of tools; raises ``SettingsError`` if two registries have a tool of the same name."""
     merged: dict[str, Any] = {}
     for registry in registries:
         clashes = sorted(merged.keys() & registry.keys())

@@ -60,11 +60,7 @@ class KeyMiddleware:
 
 
 def key_of_request() -> str:
-    """Return the key of the current request.
-
-    Raises:
-        NotAuthorized: It has no key.
-    """
+    """Return the key of the current request; raises ``NotAuthorized`` if it has no key."""
     token = get_access_token()
     if token is None or token.client_id != CLIENT_ID:
         raise NotAuthorized(NO_KEY)

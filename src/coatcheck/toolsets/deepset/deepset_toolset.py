@@ -35,11 +35,7 @@ class DeepsetToolset(Toolset):
         return KeyVerifier() if self._settings(options).api_key_from_auth_header else None
 
     def install(self, options: Options, container: Container) -> Installation:
-        """Return what the toolset adds to a server.
-
-        Raises:
-            SettingsError: A setting is invalid.
-        """
+        """Return what the toolset adds to a server; raises ``SettingsError`` if a setting is invalid."""
         host = DeepsetContainer(settings=self._settings(options), coatcheck=container)
         installation: Installation = host.installation()
         return installation

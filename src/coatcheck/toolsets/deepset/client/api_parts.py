@@ -30,11 +30,7 @@ class Page(BaseModel, Generic[Model]):
 
 
 def validated(model: type[Model], answer: Any) -> Model:
-    """Validate an answer.
-
-    Raises:
-        UnexpectedAnswer: It is invalid; no value is quoted.
-    """
+    """Validate an answer; raises ``UnexpectedAnswer`` if it is invalid; no value is quoted."""
     try:
         return model.model_validate(answer)
     except ValidationError as error:

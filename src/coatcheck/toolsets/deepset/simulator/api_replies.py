@@ -52,11 +52,7 @@ def part(request: Request, name: str) -> str:
 
 
 async def json_body(request: Request) -> dict[str, Any]:
-    """Read the body as a JSON object; none is an empty one.
-
-    Raises:
-        ApiFault: It is no JSON object.
-    """
+    """Read the body as a JSON object, empty without a body; raises ``ApiFault`` if it is anything else."""
     if not await request.body():
         return {}
     try:
@@ -71,11 +67,7 @@ async def json_body(request: Request) -> dict[str, Any]:
 
 
 def required(body: Mapping[str, Any], *names: str) -> list[Any]:
-    """Return fields of a body that must be there, as texts.
-
-    Raises:
-        ApiFault: One is missing or no text.
-    """
+    """Return fields of a body that must be there, as texts; raises ``ApiFault`` if one is missing or no text."""
     missing = [name for name in names if not isinstance(body.get(name), str) or not body[name]]
     if missing:
         details = [{"code": "missing", "message": "This field is required.", "json_pointer": f"/{n}"} for n in missing]
@@ -84,11 +76,7 @@ def required(body: Mapping[str, Any], *names: str) -> list[Any]:
 
 
 def number(request: Request, name: str, default: int, most: int = MAX_LIMIT) -> int:
-    """Read a positive number of the query string.
-
-    Raises:
-        ApiFault: It is none.
-    """
+    """Read a positive number of the query string; raises ``ApiFault`` if it is none."""
     text = request.query_params.get(name)
     if text is None:
         return default

@@ -46,11 +46,7 @@ class SimulatedPipeline:
     deploying: tuple[float, str, str | None] | None = None
 
     def version(self, version_id: str) -> Record:
-        """Return a version.
-
-        Raises:
-            ApiFault: There is none.
-        """
+        """Return a version; raises ``ApiFault`` if there is none."""
         for version in self.versions:
             if version["version_id"] == version_id:
                 return version
@@ -85,21 +81,13 @@ class SimulatedWorkspace:
     documents: list[Record] = field(default_factory=list)  # what searches find
 
     def pipeline(self, name: str) -> SimulatedPipeline:
-        """Return a pipeline.
-
-        Raises:
-            ApiFault: There is none.
-        """
+        """Return a pipeline; raises ``ApiFault`` if there is none."""
         if name not in self.pipelines:
             raise not_found("Pipeline", name)
         return self.pipelines[name]
 
     def index(self, name: str) -> Record:
-        """Return an index.
-
-        Raises:
-            ApiFault: There is none.
-        """
+        """Return an index; raises ``ApiFault`` if there is none."""
         if name not in self.indexes:
             raise not_found("Index", name)
         return self.indexes[name]
@@ -122,32 +110,20 @@ class PlatformState:
     _numbers: Iterable[int] = field(default_factory=lambda: itertools.count(1))
 
     def workspace(self, name: str) -> SimulatedWorkspace:
-        """Return a workspace by its name.
-
-        Raises:
-            ApiFault: There is none.
-        """
+        """Return a workspace by its name; raises ``ApiFault`` if there is none."""
         if name not in self.workspaces:
             raise not_found("Workspace", name)
         return self.workspaces[name]
 
     def workspace_by_id(self, workspace_id: str) -> SimulatedWorkspace:
-        """Return a workspace by its id, as v2 of the API expects.
-
-        Raises:
-            ApiFault: There is none.
-        """
+        """Return a workspace by its id, as v2 of the API expects; raises ``ApiFault`` if there is none."""
         for workspace in self.workspaces.values():
             if workspace.record["workspace_id"] == workspace_id:
                 return workspace
         raise not_found("Workspace", workspace_id)
 
     def add_workspace(self, name: str) -> SimulatedWorkspace:
-        """Create a workspace.
-
-        Raises:
-            ApiFault: There is one of that name.
-        """
+        """Create a workspace; raises ``ApiFault`` if there is one of that name."""
         if name in self.workspaces:
             raise ApiFault(409, f"Workspace '{name}' exists already.")
         record = {
@@ -172,11 +148,7 @@ class PlatformState:
         return self.users[user_id]
 
     def new_pipeline(self, workspace: SimulatedWorkspace, name: str, user: Record, **more: Any) -> SimulatedPipeline:
-        """Create a pipeline without a version.
-
-        Raises:
-            ApiFault: There is one of that name.
-        """
+        """Create a pipeline without a version; raises ``ApiFault`` if there is one of that name."""
         if name in workspace.pipelines:
             raise ApiFault(409, f"Pipeline '{name}' exists already.")
         record = {
