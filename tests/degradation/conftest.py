@@ -7,7 +7,7 @@ from tests.fault_proxy import fault_proxy
 
 @pytest.fixture
 def network(own_redis):
-    """What stands between us and a Redis of the test's own."""
+    """A fault proxy in front of a Redis server for one test."""
     with fault_proxy(own_redis.port) as proxy:
         yield proxy
 

@@ -1,4 +1,4 @@
-"""Callers that use a store continuously during faults, and the results."""
+"""Callers that use a store continuously during faults."""
 
 import random
 import time
@@ -16,11 +16,11 @@ PAUSE_AFTER_A_REFUSAL = 0.05
 
 @dataclass(frozen=True)
 class Kept:
-    """What a caller stored.
+    """An object that a caller stored.
 
     Attributes:
-        value: The beginning of it.
-        at: When the store had said that it is kept, by the monotonic clock.
+        value: Its first items.
+        at: When the store confirmed it, by the monotonic clock.
     """
 
     value: list[int]
@@ -32,10 +32,10 @@ class Load:
 
     Args:
         store: The store.
-        chance: Chooses the lengths, and what is read.
-        lengths: How often what is stored repeats itself, one of these each time.
-        pause: Seconds that a caller rests after each turn.
-        reads: Whether it reads what any of them stored after each turn.
+        chance: Chooses the lengths and the objects to read.
+        lengths: Lengths of the stored lists; each time one is chosen.
+        pause: Seconds that a caller pauses after each turn.
+        reads: Whether callers read an object of any caller after each turn.
 
     Attributes:
         kept: What was stored, by its id.
@@ -61,16 +61,16 @@ class Load:
         self.unavailable = 0
         self.slowest = 0.0
 
-    async def run(self, callers: int, seconds: float, trouble: Callable[[], Awaitable[None]]) -> None:
-        """Let so many callers work for so long, while there is trouble."""
+    async def run(self, callers: int, seconds: float, faults: Callable[[], Awaitable[None]]) -> None:
+        """Run this many callers for this many seconds, during the given faults."""
         end = time.monotonic() + seconds
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(trouble)
+            tasks.start_soon(faults)
             for number in range(callers):
                 tasks.start_soon(self._caller, number, end)
 
     async def missing_objects(self) -> list[Kept]:
-        """Return what was kept and is not there any more; what is there must be what it was."""
+        """Return the objects that are missing; all others must be unchanged."""
         missing_objects = []
         for object_id, kept in self.kept.items():
             try:

@@ -7,7 +7,7 @@ server = MCPServer("small")
 
 @server.tool()
 def lines(count: int) -> str:
-    """Give lines."""
+    """Return lines."""
     return "".join(f"line {number}\n" for number in range(count))
 
 

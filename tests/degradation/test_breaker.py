@@ -13,7 +13,7 @@ class Refused(ObjectStoreUnavailable):
 
 
 class Flaky(InMemoryBackend):
-    """Answers while nothing is wrong; counts what reaches it."""
+    """A backend that can be made to fail; it counts the calls."""
 
     def __init__(self):
         super().__init__()
@@ -65,7 +65,7 @@ class TestRedisBehindABreaker(BackendContract):
         backend.close()
 
 
-def test_it_passes_on_what_the_backend_inside_offers():
+def test_the_breaker_has_the_optional_methods_of_its_backend():
     redis, memory = BreakerBackend(RedisBackend("redis://127.0.0.1:1")), BreakerBackend(InMemoryBackend())
     memory.set("a", b"abc", None)
     memory.touch("a")
@@ -76,7 +76,7 @@ def test_it_passes_on_what_the_backend_inside_offers():
 
 
 class RaisingBackend:
-    """A backend of four methods that raises errors of its own."""
+    """A backend of four methods that raises its own exceptions."""
 
     def generate_id(self):
         return "obj_1"
@@ -87,19 +87,19 @@ class RaisingBackend:
     set = get = delete = fail
 
 
-def test_unexpected_errors_of_a_plain_backend_open_it_too():
+def test_unexpected_errors_of_a_plain_backend_open_the_breaker_too():
     guarded = BreakerBackend(RaisingBackend(), first_pause=60)
     fail(guarded, 3)
     assert guarded.breaker.is_open
     guarded.stop()
 
 
-def test_after_failures_in_a_row_the_store_is_left_alone(guarded, flaky):
-    flaky.wrong = ObjectStoreUnavailable("It is away.")
+def test_after_consecutive_failures_the_store_is_not_called(guarded, flaky):
+    flaky.wrong = ObjectStoreUnavailable("It is down.")
     fail(guarded, 3)
     assert guarded.breaker.is_open
     with pytest.raises(
-        ObjectStoreUnavailable, match=r"unavailable at the moment; try again in a few seconds\. It is away"
+        ObjectStoreUnavailable, match=r"unavailable at the moment; try again in a few seconds\. It is down"
     ):
         guarded.get("a")
     assert flaky.calls == 3
@@ -107,33 +107,33 @@ def test_after_failures_in_a_row_the_store_is_left_alone(guarded, flaky):
 
 def test_a_success_in_between_restarts_the_count(guarded, flaky):
     for _ in range(3):
-        flaky.wrong = ObjectStoreUnavailable("It is away.")
+        flaky.wrong = ObjectStoreUnavailable("It is down.")
         fail(guarded, 2)
         flaky.wrong = None
         guarded.get("a")
     assert not guarded.breaker.is_open
 
 
-def test_what_the_store_itself_refuses_never_opens_it(guarded, flaky):
+def test_refusals_of_the_store_never_open_the_breaker(guarded, flaky):
     flaky.wrong = Refused("No memory left.")
     fail(guarded, 20)
     assert (guarded.breaker.is_open, flaky.calls) == (False, 20)
 
 
-def test_it_closes_by_itself_when_the_store_answers_again(guarded, flaky):
+def test_the_breaker_closes_when_the_store_answers_again(guarded, flaky):
     guarded.set("a", b"1", None)
-    flaky.wrong = ObjectStoreUnavailable("It is away.")
+    flaky.wrong = ObjectStoreUnavailable("It is down.")
     fail(guarded, 3)
-    wait_until(lambda: flaky.pings >= 3, "the store was asked again and again")
+    wait_until(lambda: flaky.pings >= 3, "the store was probed repeatedly")
     assert guarded.breaker.is_open
     flaky.wrong = None
     wait_until(lambda: not guarded.breaker.is_open, "the breaker closes")
     assert guarded.get("a") == b"1"
 
 
-def test_a_ping_from_outside_goes_through_and_closes_it_too(flaky):
+def test_an_explicit_ping_is_sent_and_closes_the_breaker_too(flaky):
     guarded = BreakerBackend(flaky, first_pause=60)
-    flaky.wrong = ObjectStoreUnavailable("It is away.")
+    flaky.wrong = ObjectStoreUnavailable("It is down.")
     fail(guarded, 3)
     with pytest.raises(ObjectStoreUnavailable):
         guarded.ping()
@@ -143,15 +143,15 @@ def test_a_ping_from_outside_goes_through_and_closes_it_too(flaky):
     assert not guarded.breaker.is_open
 
 
-def test_a_store_that_refuses_the_probe_is_there_again(guarded, flaky):
-    flaky.wrong = ObjectStoreUnavailable("It is away.")
+def test_a_store_that_refuses_the_probe_counts_as_available(guarded, flaky):
+    flaky.wrong = ObjectStoreUnavailable("It is down.")
     fail(guarded, 3)
     flaky.wrong = Refused("Read-only.")
     wait_until(lambda: not guarded.breaker.is_open, "the breaker closes")
 
 
-def test_many_threads_open_it_once_and_its_thread_ends_with_it(guarded, flaky):
-    flaky.wrong = ObjectStoreUnavailable("It is away.")
+def test_many_threads_open_the_breaker_once_and_its_thread_ends(guarded, flaky):
+    flaky.wrong = ObjectStoreUnavailable("It is down.")
     threads = [threading.Thread(target=fail, args=(guarded, 20)) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -162,7 +162,7 @@ def test_many_threads_open_it_once_and_its_thread_ends_with_it(guarded, flaky):
     wait_until(lambda: all(thread.name != "coatcheck-breaker" for thread in threading.enumerate()), "its thread ends")
 
 
-def test_a_probe_that_fails_in_an_unforeseen_way_is_repeated():
+def test_a_probe_that_fails_unexpectedly_is_repeated():
     answers = iter([RuntimeError("unforeseen"), None])
 
     def probe():

@@ -25,7 +25,7 @@ RECOVERY = 5.0  # seconds from the moment that the replica is the primary
 
 @asynccontextmanager
 async def container_over(url):
-    """A container that is closed also where the test fails, so that what it leaves open fails no other test."""
+    """A container that is closed even if the test fails, so that open connections fail no other test."""
     container = Container(settings=Settings(object_store_backend="redis", redis_url=url))
     try:
         yield container
@@ -39,10 +39,10 @@ def sentinels():
     with sentinel_service(down_after=0.3) as service:
         old = service.primary()
 
-        def lose():
+        def kill_primary():
             old.stop()
 
-        yield service.url, [old], lose, lambda: service.wait_for_other_primary(old), old.start
+        yield service.url, [old], kill_primary, lambda: service.wait_for_other_primary(old), old.start
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def cluster():
 
 
 def copied(primary):
-    """Wait until the replica has what the primary has."""
+    """Wait until the replica has copied the primary."""
     with redis.Redis(port=primary.port) as bare:
         assert bare.execute_command("WAIT", 1, 5000) >= 1
 
@@ -70,7 +70,7 @@ async def read_both_ways(container, object_id):
 
 
 async def recovers(container, object_ids):
-    """Until every object can be read, and some hundred new ones stored, wherever they belong."""
+    """Wait until every object can be read and some hundred new ones can be stored, in all slots."""
 
     async def works():
         try:
@@ -90,13 +90,13 @@ async def recovers(container, object_ids):
 
 @pytest.mark.parametrize("group", [sentinels, cluster], ids=["sentinel", "cluster"])
 async def test_a_lost_primary_is_replaced_and_nothing_is_lost(group):
-    with group() as (url, lost, lose, wait, come_back):
+    with group() as (url, lost, kill_primary, wait, restart):
         async with container_over(url) as container:
             object_ids = [await container.store().aput(LARGE) for _ in range(20)]
             for object_id in object_ids:
                 await read_both_ways(container, object_id)
             copied(lost[0])
-            lose()
+            kill_primary()
             not_kept = 0
             async with anyio.create_task_group() as waiting:
                 waiting.start_soon(anyio.to_thread.run_sync, wait)
@@ -107,7 +107,7 @@ async def test_a_lost_primary_is_replaced_and_nothing_is_lost(group):
                     assert "1999" in kept or WHOLE not in kept
             assert not_kept > 0
             await recovers(container, object_ids)
-            come_back()  # as a replica now, which nobody is to write to
+            restart()  # now as a replica, which must not be written to
             for object_id in object_ids:
                 await read_both_ways(container, object_id)
 
@@ -115,20 +115,20 @@ async def test_a_lost_primary_is_replaced_and_nothing_is_lost(group):
 @pytest.mark.long
 @pytest.mark.parametrize("group", [sentinels, cluster], ids=["sentinel", "cluster"])
 async def test_load_while_a_primary_is_lost(group):
-    """Redis copies to replicas after it has answered: what it took in the last tenth of a second may be lost with it."""
-    with group() as (url, _, lose, wait, come_back):
+    """Redis replicates after it has responded: writes of the last tenth of a second may be lost with the primary."""
+    with group() as (url, _, kill_primary, wait, restart):
         lost_at = taken_over_at = 0.0
 
         async def inject_faults():
             nonlocal lost_at, taken_over_at
-            await until(lambda: len(load.kept) > 2_000, "much has been stored")
+            await until(lambda: len(load.kept) > 2_000, "many objects have been stored")
             lost_at = time.monotonic()
-            await anyio.to_thread.run_sync(lose)
+            await anyio.to_thread.run_sync(kill_primary)
             await anyio.to_thread.run_sync(wait)
             taken_over_at = time.monotonic()
             after = len(load.kept)
-            await until(lambda: len(load.kept) > after + 500, "more is stored after that")
-            await anyio.to_thread.run_sync(come_back)
+            await until(lambda: len(load.kept) > after + 500, "more objects are stored after that")
+            await anyio.to_thread.run_sync(restart)
 
         async with container_over(url) as container:
             load = Load(container.store(), random.Random(1), [1, 500, 20_000], pause=0.01)
@@ -137,4 +137,4 @@ async def test_load_while_a_primary_is_lost(group):
                 assert lost_at - 0.1 < gone.at < lost_at + 0.1
             assert len([kept for kept in load.kept.values() if taken_over_at + RECOVERY < kept.at]) > 100
             assert load.unavailable > 0
-            assert load.slowest < LONGEST_CALL + 0.5  # callers and servers share the machine
+            assert load.slowest < LONGEST_CALL + 0.5  # callers and servers run on the same machine

@@ -1,4 +1,4 @@
-"""What a caller of the store sees while Redis, or the network to it, fails; with a real server each time."""
+"""Effects on a caller of the store while Redis or its network fails, with a real server each time."""
 
 import time
 
@@ -19,7 +19,7 @@ WHOLE, PIECE = "This result was not kept: ", "[0,1,2"
 
 
 async def read_both_ways(container, object_id):
-    """Both ways to read, each within its time; the errors."""
+    """Read sync and async, each within its time limit; return the errors."""
     store, errors = container.store(), []
     for call in (
         lambda: store.afetch(object_id),
@@ -32,13 +32,13 @@ async def read_both_ways(container, object_id):
 
 
 async def put_and_preview(container):
-    """A result goes to the model, kept or not."""
+    """Pass a result to the model, kept or not."""
     with within(1.0):
         return await container.explorer().aput_and_preview(LARGE)
 
 
 async def recovers(container, *, seconds=5.0):
-    """A value can soon be stored and read again."""
+    """Wait until a value can be stored and read again."""
     store = container.store()
 
     async def works():
@@ -56,17 +56,17 @@ async def recovers(container, *, seconds=5.0):
 
 
 async def assert_unavailable(container, object_id):
-    """The store is away: results reach the model, reads say so, and soon all of that at once."""
+    """Check an unavailable store: results reach the model, reads fail, and soon without delay."""
     for _ in range(2):
         kept = await put_and_preview(container)
         assert WHOLE in kept
-        assert "1999" in kept  # it fits into an answer, so it is there as a whole
+        assert "1999" in kept  # it fits into an answer, so it is passed as a whole
         for error in await read_both_ways(container, object_id):
             assert "unavailable" in error
             assert "try again" in error
     assert container.backend().breaker.is_open
     for error in await read_both_ways(container, object_id):
-        assert "at the moment" in error  # the breaker's own word: the store was not asked
+        assert "at the moment" in error  # the breaker's own message: the store was not called
     assert "at the moment" in await put_and_preview(container)
 
 
@@ -84,7 +84,7 @@ async def test_stopped_and_started_again(container, object_id, network, own_redi
     await recovers(container)
 
 
-async def test_restarted_between_two_calls_goes_unnoticed(container, object_id, own_redis):
+async def test_a_restart_between_two_calls_has_no_effect(container, object_id, own_redis):
     await read_once(container, object_id)
     own_redis.restart()
     new = await container.store().aput(LARGE)
@@ -97,7 +97,7 @@ async def read_once(container, object_id):
     assert await anyio.to_thread.run_sync(container.store().fetch, object_id) == LARGE
 
 
-async def test_half_a_second_slow_still_works(container, object_id, network):
+async def test_half_a_second_of_delay_works(container, object_id, network):
     await read_once(container, object_id)
     network.delay(0.5)
     with within(1.0):
@@ -108,7 +108,7 @@ async def test_half_a_second_slow_still_works(container, object_id, network):
     await recovers(container)
 
 
-async def test_five_seconds_slow_is_as_good_as_away(container, object_id, network):
+async def test_five_seconds_of_delay_count_as_unavailable(container, object_id, network):
     network.delay(5)
     await assert_unavailable(container, object_id)
     network.heal()
@@ -116,7 +116,7 @@ async def test_five_seconds_slow_is_as_good_as_away(container, object_id, networ
     await recovers(container)
 
 
-async def test_connections_that_fell_silent(container, object_id, network):
+async def test_silent_connections(container, object_id, network):
     await read_once(container, object_id)
     network.silence()
     await assert_unavailable(container, object_id)
@@ -124,7 +124,7 @@ async def test_connections_that_fell_silent(container, object_id, network):
     await recovers(container)
 
 
-async def test_half_open_connections_cost_one_call_each_way(container, object_id, network):
+async def test_half_open_connections_fail_one_sync_and_one_async_call(container, object_id, network):
     backend = container.backend().backend
 
     async def many():
@@ -142,7 +142,7 @@ async def test_half_open_connections_cost_one_call_each_way(container, object_id
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
-async def test_connections_cut_between_two_calls_go_unnoticed(container, object_id, network, reset):
+async def test_connections_cut_between_two_calls_have_no_effect(container, object_id, network, reset):
     for _ in range(5):
         await read_once(container, object_id)
         network.cut(reset=reset)
@@ -150,7 +150,7 @@ async def test_connections_cut_between_two_calls_go_unnoticed(container, object_
 
 
 @pytest.mark.parametrize("count", [1, 5, 3000])
-async def test_connections_cut_in_the_middle_of_an_answer(container, object_id, network, count):
+async def test_connections_cut_in_the_middle_of_a_response(container, object_id, network, count):
     await read_once(container, object_id)
     network.cut_after(count)
     with within(1.0), pytest.raises(ObjectStoreUnavailable, match="try again"):
@@ -162,7 +162,7 @@ async def test_connections_cut_in_the_middle_of_an_answer(container, object_id, 
     await read_once(container, object_id)
 
 
-async def test_out_of_memory_loses_no_result_and_reads_go_on(container, object_id, own_redis):
+async def test_out_of_memory_loses_no_result_and_reads_work(container, object_id, own_redis):
     with redis.Redis.from_url(own_redis.url) as bare:
         bare.config_set("maxmemory-policy", "noeviction")
         bare.config_set("maxmemory", "100kb")
@@ -176,7 +176,7 @@ async def test_out_of_memory_loses_no_result_and_reads_go_on(container, object_i
     await recovers(container, seconds=1.0)
 
 
-async def test_a_read_only_replica_loses_no_result_and_reads_go_on(container, object_id, own_redis):
+async def test_a_read_only_replica_loses_no_result_and_reads_work(container, object_id, own_redis):
     with redis.Redis.from_url(own_redis.url) as bare:
         bare.replicaof("127.0.0.1", "1")
         for _ in range(5):
@@ -188,7 +188,7 @@ async def test_a_read_only_replica_loses_no_result_and_reads_go_on(container, ob
     await recovers(container, seconds=1.0)
 
 
-async def test_a_wrong_password_is_named_each_time_and_never_shown(own_redis):
+async def test_a_wrong_password_is_reported_each_time_and_never_shown(own_redis):
     url = f"redis://:wr0ng-secret@127.0.0.1:{own_redis.port}/0"
     with redis.Redis.from_url(own_redis.url) as bare:
         bare.config_set("requirepass", "right")
@@ -215,7 +215,7 @@ async def test_a_password_changed_while_connections_are_open(container, object_i
     await recovers(container)
 
 
-async def test_many_callers_at_once_all_end_in_time(container, object_id, network):
+async def test_many_concurrent_callers_all_finish_in_time(container, object_id, network):
     await read_once(container, object_id)
     network.silence()
 
@@ -228,11 +228,11 @@ async def test_many_callers_at_once_all_end_in_time(container, object_id, networ
             group.start_soon(call)
 
 
-def test_a_large_value_may_take_longer_than_an_answer_while_it_moves(network):
+def test_a_large_value_may_take_longer_than_the_timeout_while_data_arrives(network):
     backend = RedisBackend(f"redis://127.0.0.1:{network.port}/0", timeout=0.8)
     value = bytes(5 * 2**20)
     backend.set("a", value, None)
-    network.delay(0.015)  # for each 64 KiB at most: over the timeout for the first 4 MiB already
+    network.delay(0.015)  # per 64 KiB: the first 4 MiB already exceed the timeout
     start = time.monotonic()
     assert backend.get("a") == value
     assert time.monotonic() - start > 1.0

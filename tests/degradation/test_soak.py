@@ -1,4 +1,4 @@
-"""Minutes of load during network faults to Redis: no acknowledged object is lost, no call takes long."""
+"""Minutes of load during network faults to Redis: no confirmed object is lost, no call takes long."""
 
 import random
 import time
@@ -11,7 +11,7 @@ from tests.degradation.load import Load
 pytestmark = [pytest.mark.anyio, pytest.mark.long]
 
 SECONDS, CALLERS = 90, 16
-LONGEST_CALL = 1.5  # one second, and half of one because 16 callers and the faults share the machine
+LONGEST_CALL = 1.5  # one second, plus half a second because 16 callers run on the same machine
 
 
 async def test_load_through_all_faults_loses_nothing(container, network):

@@ -1,4 +1,4 @@
-"""What a client sees through ``attach``, ``wrap`` and ``serve`` while the store is unavailable."""
+"""Effects on a client of ``attach``, ``wrap`` and ``serve`` while the store is unavailable."""
 
 import os
 import re
@@ -69,17 +69,17 @@ async def call(client, tool, **arguments):
 
 
 @pytest.mark.parametrize("way", [attached, wrapped])
-async def test_results_reach_the_model_and_reads_say_so_until_the_store_is_back(way, network):
+async def test_results_reach_the_model_and_reads_fail_until_the_store_is_back(way, network):
     async with way(network) as client:
         _, text = await call(client, "lines", count=FITS)
         reference = re.search(r"@obj_[\w-]+", text)[0]
-        for trouble in (network.silence, network.refuse):
-            trouble()
+        for faults in (network.silence, network.refuse):
+            faults()
             for _ in range(3):
                 result, text = await call(client, "lines", count=FITS)
                 assert not result.is_error
                 assert "line 0\nline 1\n" in text
-                assert text.endswith(f"line {FITS - 1}\n")  # it fits, so it passes as it is
+                assert text.endswith(f"line {FITS - 1}\n")  # it fits, so it passes unchanged
                 result, text = await call(client, "lines", count=TOO_LONG)
                 assert not result.is_error
                 assert "line 0" in text
@@ -102,7 +102,7 @@ async def test_results_reach_the_model_and_reads_say_so_until_the_store_is_back(
             assert int(answer) == len("".join(f"line {number}\n" for number in range(FITS)))
 
 
-def test_without_waiting_a_store_that_is_away_ends_the_start_at_once(own_redis):
+def test_without_waiting_an_unavailable_store_stops_the_start_immediately(own_redis):
     own_redis.stop()
     for command in (["serve"], ["wrap", "--", PYTHON, str(SERVER)]):
         done = subprocess.run(
@@ -118,7 +118,7 @@ def test_without_waiting_a_store_that_is_away_ends_the_start_at_once(own_redis):
 
 
 @pytest.mark.parametrize("command", [["serve"], ["wrap"]])
-async def test_at_start_the_store_is_waited_for_if_that_is_wanted(own_redis, command):
+async def test_at_start_the_store_is_waited_for_if_configured(own_redis, command):
     own_redis.stop()
     later = threading.Timer(3.0, own_redis.start)
     later.start()
@@ -138,7 +138,7 @@ async def test_at_start_the_store_is_waited_for_if_that_is_wanted(own_redis, com
     later.join()
 
 
-async def test_waiting_for_the_store_ends_with_its_error(own_redis):
+async def test_waiting_for_the_store_ends_with_the_error_of_the_store(own_redis):
     own_redis.stop()
     container = Container(settings=Settings(object_store_backend="redis", redis_url=own_redis.url, wait_for_store=0.7))
     start = time.monotonic()

@@ -6,7 +6,7 @@ from pathlib import Path
 DEMO = Path(__file__).parents[2] / "examples" / "demo" / "deepset_demo.py"
 
 
-def test_the_demo_of_the_deepset_toolset_ends_well_with_every_claim_checked():
+def test_the_deepset_demo_succeeds_with_every_claim_checked():
     done = subprocess.run([sys.executable, str(DEMO)], capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "All 5 claims hold" in done.stdout

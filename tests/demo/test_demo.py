@@ -12,7 +12,7 @@ SECONDS = 60
 
 
 def run_demo(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the demo as ``make demo`` does, with ``folder`` as the place for temporary files."""
+    """Run the demo like ``make demo``, with ``folder`` for temporary files."""
     return subprocess.run(
         [sys.executable, str(DEMO / "demo.py")],
         env={**os.environ, "TMPDIR": str(folder), **environment},
@@ -25,7 +25,7 @@ def run_demo(folder: Path, **environment: str) -> subprocess.CompletedProcess[st
 
 @pytest.fixture
 def modules(monkeypatch):
-    """The demo's own modules, which find each other beside the script."""
+    """The modules of the demo, with its folder on the import path."""
     monkeypatch.syspath_prepend(str(DEMO))
     yield __import__("demo"), __import__("repository"), __import__("terminal")
     for name in ("claims", "demo", "repository", "terminal"):
@@ -39,18 +39,18 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def done(folder):
-    """The demo, run once for all that is to be seen of it."""
+    """The finished demo, run once for all tests."""
     return run_demo(folder)
 
 
-def test_the_demo_ends_well_with_every_claim_checked_and_leaves_nothing_behind(done, folder):
+def test_the_demo_succeeds_with_every_claim_checked_and_leaves_no_files(done, folder):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "All 7 claims hold" in done.stdout
     assert "FAILED" not in done.stdout
     assert list(folder.iterdir()) == []
 
 
-def test_the_demo_prints_plain_text_without_a_terminal_and_progress_apart(done):
+def test_the_demo_prints_plain_text_without_a_terminal_and_progress_on_stderr(done):
     assert "\x1b" not in done.stdout + done.stderr
     log = re.search(r"git_log max_count=2000 +([\d,]+) +([\d,]+) +([\d,]+) +([\d,]+) +([\d,]+) : 1", done.stdout)
     characters, tokens, kept, kept_tokens, ratio = (int(figure.replace(",", "")) for figure in log.groups())
@@ -61,7 +61,7 @@ def test_the_demo_prints_plain_text_without_a_terminal_and_progress_apart(done):
     assert "Making a repository" not in done.stdout
 
 
-def test_without_git_the_demo_says_what_is_missing_and_fails(tmp_path):
+def test_without_git_the_demo_names_git_and_fails(tmp_path):
     done = run_demo(tmp_path, PATH="/nowhere")
     assert done.returncode == 1
     assert "The demo needs git" in done.stdout
@@ -94,7 +94,7 @@ async def test_a_coatcheck_that_does_not_start_fails_the_demo_with_a_reason(modu
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_history_is_the_same_every_time(modules, tmp_path):
+def test_the_history_is_reproducible(modules, tmp_path):
     _, repository, _ = modules
     heads = set()
     for folder in (tmp_path / "a", tmp_path / "b"):
@@ -110,7 +110,7 @@ class Screen(io.StringIO):
         return True
 
 
-def test_a_terminal_gets_colours_unless_they_are_not_wanted(modules, monkeypatch):
+def test_a_terminal_gets_colours_unless_they_are_disabled(modules, monkeypatch):
     _, _, terminal = modules
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")

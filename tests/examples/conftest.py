@@ -13,7 +13,7 @@ SECONDS = 60
 
 @pytest.fixture
 def run():
-    """Run an example as its first lines say; give what it prints."""
+    """Run an example as its docstring says; return its output."""
 
     def run_example(*command: str, **environment: str) -> str:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("COATCHECK_", "DEEPSET_"))}
@@ -35,7 +35,7 @@ def run():
 
 @pytest.fixture
 def example(monkeypatch):
-    """Import an example as a module of its own."""
+    """Import an example as a module."""
     imported = []
 
     def import_example(name: str):

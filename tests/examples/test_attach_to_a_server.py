@@ -36,7 +36,7 @@ def wire_form(result) -> dict:
 
 
 @MODES
-async def test_a_large_result_arrives_as_a_preview_and_keeps_the_promise_of_its_schema(attached, mode):
+async def test_a_large_result_arrives_as_a_preview_that_matches_its_schema(attached, mode):
     async with Client(attached, mode=mode) as client:
         schemas = {tool.name: tool.output_schema for tool in (await client.list_tools()).tools}
         result = await client.call_tool("list_parcels", {})
@@ -50,7 +50,7 @@ async def test_a_large_result_arrives_as_a_preview_and_keeps_the_promise_of_its_
 
 
 @MODES
-async def test_a_reference_with_a_path_goes_into_another_tool_s_list(attached, plain_server, mode):
+async def test_a_reference_with_a_path_is_accepted_for_another_tool_s_list(attached, plain_server, mode):
     async with Client(attached, mode=mode) as client:
         listed = await client.call_tool("list_parcels", {})
         reference = listed.structured_content["$stored"]["reference"]
@@ -62,7 +62,7 @@ async def test_a_reference_with_a_path_goes_into_another_tool_s_list(attached, p
 
 
 @MODES
-async def test_a_small_result_is_what_it_was_before(attached, plain_server, mode):
+async def test_a_small_result_is_unchanged(attached, plain_server, mode):
     results = []
     for server in (plain_server, attached):
         async with Client(server, mode=mode) as client:
@@ -72,7 +72,7 @@ async def test_a_small_result_is_what_it_was_before(attached, plain_server, mode
 
 
 @MODES
-async def test_a_part_that_does_not_fit_is_refused_with_a_reason(attached, mode):
+async def test_a_part_of_another_type_is_refused_with_a_reason(attached, mode):
     async with Client(attached, mode=mode) as client:
         listed = await client.call_tool("list_parcels", {})
         reference = listed.structured_content["$stored"]["reference"]

@@ -9,7 +9,7 @@ class TestFolderBackend(BackendContract):
         return example("custom_backend").FolderBackend(tmp_path / "objects")
 
 
-def test_the_example_finds_its_object_again(run, tmp_path):
+def test_the_example_reads_its_object_with_another_container(run, tmp_path):
     printed = run("examples/custom_backend.py", str(tmp_path)).splitlines()
     assert printed[0].startswith("kept in a file: ")
     assert printed[1] == "found again:    quince"

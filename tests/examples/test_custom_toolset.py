@@ -49,7 +49,7 @@ async def test_the_toolset_is_served_with_its_settings(folder):
         assert "There is no log named" in text_of(refused)
 
 
-def test_a_setting_that_does_not_fit_ends_it_with_a_reason(tmp_path):
+def test_an_invalid_setting_stops_it_with_a_reason(tmp_path):
     done = subprocess.run(
         serve("--folder", str(tmp_path / "nowhere")),
         env={**os.environ, "PYTHONPATH": str(EXAMPLES)},

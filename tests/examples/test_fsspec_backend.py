@@ -1,4 +1,4 @@
-"""A backend of another package is found by its name, in every command and in the container."""
+"""A backend of another package is found by its name, in all commands and the container."""
 
 import json
 import os
@@ -37,7 +37,7 @@ class TestFsspecBackend(BackendContract):
 
 @pytest.fixture
 def installed(tmp_path):
-    """A folder that holds the package as an installer leaves it; give the environment that finds it."""
+    """Install the package into a folder; return the environment variables that make it importable."""
     project = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]
     site = tmp_path / "site"
     information = site / f"coatcheck_fsspec-{project['version']}.dist-info"
@@ -55,14 +55,14 @@ def run(environment, *command):
     return subprocess.run([PYTHON, *command], env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_a_command_takes_it_by_name_with_its_options(installed, tmp_path):
+def test_commands_accept_the_backend_by_name_with_its_options(installed, tmp_path):
     options = {"COATCHECK_OBJECT_STORE_OPTIONS": json.dumps({"url": f"file://{tmp_path}/objects"})}
     done = run(installed | options, "-m", "coatcheck", "doctor", "--object-store-backend", "fsspec")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "backend   ok  FsspecBackend" in done.stdout
 
 
-def test_the_unmodified_container_takes_it_by_name(installed, tmp_path):
+def test_the_unmodified_container_accepts_the_backend_by_name(installed, tmp_path):
     (tmp_path / "settings.toml").write_text(
         f'object_store_backend = "fsspec"\n[object_store_options]\nurl = "file://{tmp_path}/objects"\n'
     )
@@ -76,7 +76,7 @@ def test_the_unmodified_container_takes_it_by_name(installed, tmp_path):
     assert (done.stdout, done.stderr) == ("FsspecBackend kept 1 14\n", "")
 
 
-def test_missing_options_and_unknown_names_say_what_there_is(installed):
+def test_missing_options_and_unknown_names_are_errors_that_list_the_known_ones(installed):
     done = run(installed, "-m", "coatcheck", "doctor", "--object-store-backend", "fsspec")
     assert done.returncode == 1
     assert "backend   failed  The fsspec backend needs the option url" in done.stdout

@@ -1,4 +1,4 @@
-"""The host applications start with one command, and real clients use them."""
+"""The host applications start with one command, and work with real clients."""
 
 import os
 import re
@@ -65,7 +65,9 @@ def reference_in(result: Any) -> str:
 async def test_fastapi_with_two_stores():
     with started("fastapi_two_stores.py") as url:
         async with Client(f"{url}/drafts/mcp") as drafts, Client(f"{url}/archive/mcp") as archive:
-            assert "@obj_" in result_text(await drafts.call_tool("rows", {"count": 400}))  # over its own limit
+            assert "@obj_" in result_text(
+                await drafts.call_tool("rows", {"count": 400})
+            )  # over the limit of this store
             kept = await archive.call_tool("rows", {"count": 3000})
             reference = reference_in(kept)
             assert result_text(await archive.call_tool("total", {"rows": reference})) == str(sum(range(3000)))

@@ -6,7 +6,7 @@ from tests.redis_servers import redis_server
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def test_decorated_tools_keep_results_and_take_references(run):
+def test_decorated_tools_keep_results_and_accept_references(run):
     printed = run("examples/decorated_tools.py").splitlines()
     assert re.match(r"explorable: +@obj_001: array of 8,760 items", printed[0])
     assert re.match(r"referenceable: +\{'day': 4, 'hour': 23, 'celsius': 24.1\}", printed[1])
@@ -16,7 +16,7 @@ def test_decorated_tools_keep_results_and_take_references(run):
     assert re.match(r'handed on: +\{ "day": 4, "hour": 23, "celsius": 24.1 \}', printed[5])
 
 
-def test_a_host_s_container_shares_its_store_with_ours(run):
+def test_a_host_s_container_shares_the_store(run):
     printed = run("examples/embed_in_a_container.py").splitlines()
     assert printed == [
         "The service wrote a report; a tool read it by reference: 2025-03",
@@ -25,11 +25,11 @@ def test_a_host_s_container_shares_its_store_with_ours(run):
 
 
 def test_the_tests_that_override_providers_pass(run):
-    # With the settings of this project: warnings are errors, so nothing is left open either.
+    # With the settings of this project, in which warnings, also of unclosed resources, are errors.
     assert "4 passed" in run("-m", "pytest", "-q", "-p", "no:cacheprovider", "examples/override_in_tests.py")
 
 
-def test_a_reference_is_used_in_another_process_over_a_redis_of_the_example_s_own(run):
+def test_a_reference_is_used_in_another_process_over_a_redis_that_the_example_starts(run):
     assert_two_processes(run("examples/two_processes_over_redis.py"))
 
 
@@ -45,7 +45,7 @@ def assert_two_processes(printed: str) -> None:
     assert lines[2] == f"apples of its last tree: {4999 * 31 % 200}"
 
 
-def test_every_example_is_short_and_says_first_how_to_run_it():
+def test_every_example_is_short_and_starts_with_how_to_run_it():
     scripts = sorted(EXAMPLES.glob("*.py"))
     assert len(scripts) >= 7
     for script in scripts:

@@ -10,7 +10,7 @@ from coatcheck.object_store import ObjectStore
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    opened = Sandbox(timeout=30)  # these tests are of answers, not of deadlines
+    opened = Sandbox(timeout=30)  # these tests check answers, not deadlines
     yield opened
     opened.close()
 

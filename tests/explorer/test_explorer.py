@@ -85,7 +85,7 @@ def test_a_small_value_is_shown_whole_behind_its_reference(explorer):
     start=st.none() | st.integers(-(10**12), 10**12),
     end=st.none() | st.integers(-(10**12), 10**12),
 )
-def test_every_answer_is_within_its_limit_whatever_the_arguments(sandbox, value, limit, path, start, end):
+def test_every_answer_is_within_its_limit_for_any_arguments(sandbox, value, limit, path, start, end):
     explorer = Explorer(ObjectStore(InMemoryBackend()), sandbox=sandbox, preview_limit=limit // 2, response_limit=limit)
     object_id = explorer.store.put(value)
     looks = [
@@ -115,7 +115,7 @@ def test_a_huge_value_stays_within_the_limit_too(explorer, look):
     assert len(getattr(explorer, look)(object_id, *args)) <= explorer.response_limit
 
 
-async def test_the_twins_answer_alike(explorer):
+async def test_sync_and_async_methods_give_the_same_answers(explorer):
     object_id = explorer.store.put(records(500))
     assert await explorer.apreview(object_id) == explorer.preview(object_id)
     assert await explorer.aexplore(object_id, "[3]") == explorer.explore(object_id, "[3]")
@@ -127,13 +127,13 @@ async def test_the_twins_answer_alike(explorer):
     assert await explorer.alist() == explorer.list()
 
 
-def test_one_object_is_counted_as_one(explorer):
+def test_a_single_item_is_counted_in_the_singular(explorer):
     explorer.store.put({"only": [7]})
     assert explorer.list().startswith("1 object, newest first:")
     assert explorer.slice("obj_001", path="only").startswith("All 1 item of @obj_001.only")
 
 
-def test_raw_pages_put_together_give_the_exact_text(explorer):
+def test_joined_raw_pages_are_the_exact_text(explorer):
     text = "".join(f"line {n} é\r\n" for n in range(9000))
     object_id = explorer.store.put(text)
     pieces, start = [], 0
@@ -147,7 +147,7 @@ def test_raw_pages_put_together_give_the_exact_text(explorer):
     assert "".join(pieces) == text
 
 
-def test_a_filter_or_replacement_makes_a_new_object_and_leaves_the_old_one(explorer):
+def test_a_filter_or_replacement_creates_a_new_object_and_leaves_the_old_one(explorer):
     object_id = explorer.store.put({"names": ["ann", "bob"]})
     replaced = reference_in(explorer.replace(object_id, "b", "p").split("\n\n")[-1])
     assert explorer.resolve(replaced) == {"names": ["ann", "pop"]}
@@ -174,7 +174,7 @@ def test_a_reference_in_a_string_parameter_gives_the_original_text(explorer):
     assert explorer.resolve(explorer.store.put({"a": [1]}), as_text=True) == '{"a":[1]}'
 
 
-def test_a_value_that_is_no_json_is_previewed_as_it_was_stored(explorer):
+def test_a_value_that_is_not_json_is_previewed_in_its_stored_form(explorer):
     preview = explorer.put_and_preview({"when": {1, 2, 3}, "rows": [{4}] * 3000})
     assert "3,000" in preview
     assert len(preview) < 4000
@@ -233,7 +233,7 @@ def test_errors_say_how_far_a_path_got(explorer):
         explorer.explore(object_id, "[3].nam")
 
 
-def test_the_store_may_be_a_provider_that_is_asked_at_each_call(sandbox):
+def test_the_store_may_be_a_provider_that_is_called_each_time(sandbox):
     stores = [ObjectStore(InMemoryBackend()), ObjectStore(InMemoryBackend())]
     explorer = Explorer(lambda: stores[0], sandbox=sandbox)
     first = explorer.put_and_preview("in the first")
@@ -242,7 +242,7 @@ def test_the_store_may_be_a_provider_that_is_asked_at_each_call(sandbox):
         explorer.preview(reference_in(first))
 
 
-def test_a_path_leads_into_text_that_is_yaml(explorer):
+def test_a_path_reads_inside_yaml_text(explorer):
     text = "services:\n  web:\n    image: nginx\n    ports:\n      - 80\n  db:\n    image: postgres\n"
     object_id = explorer.store.put(text)
     assert explorer.explore(object_id, "services.db.image") == "postgres"
@@ -252,7 +252,7 @@ def test_a_path_leads_into_text_that_is_yaml(explorer):
         explorer.explore(object_id, "service.db")
 
 
-def test_a_long_list_of_matches_is_gone_on_with_where_it_ended(explorer):
+def test_a_long_list_of_matches_is_continued_where_it_ended(explorer):
     object_id = explorer.store.put(records(5000))
     first = explorer.search(object_id, "name")
     start = int(re.search(r"start=(\d+)", first).group(1))
@@ -275,16 +275,14 @@ def test_a_long_list_of_matches_is_gone_on_with_where_it_ended(explorer):
     ],
 )
 @pytest.mark.parametrize("as_result", [False, True])
-def test_a_listing_names_what_texts_hold_that_were_not_previewed(
-    explorer, text: str, summary: str, as_result: bool
-) -> None:
+def test_a_listing_describes_texts_that_were_not_previewed(explorer, text: str, summary: str, as_result: bool) -> None:
     explorer.store.put(ToolResult({"content": [{"type": "text", "text": text}]}) if as_result else text)
     line = explorer.list().splitlines()[1]
     assert (summary in line) if summary else ("(" not in line)
     assert ": text of " in line
 
 
-def test_a_path_beside_a_reference_goes_on_from_it(explorer):
+def test_a_path_argument_continues_the_path_of_the_reference(explorer):
     kept = Reference(explorer.store.put({"rows": [{"name": "Ada"}]}), parse_path("rows"))
     assert explorer.find(kept, "[0].name").value == "Ada"
     assert explorer.find(kept).value == [{"name": "Ada"}]

@@ -28,7 +28,7 @@ def explorer(sandbox, backend):
 
 
 def answers(explorer, object_id):
-    """What every operation says of an object, errors included."""
+    """The answers of all operations on an object, including errors."""
     calls = [
         lambda: explorer.preview(object_id),
         lambda: explorer.explore(object_id),
@@ -62,19 +62,19 @@ def answers(explorer, object_id):
     ],
     ids=["text", "long text", "object", "large object", "JSON in a result", "text in a result"],
 )
-def test_no_answer_has_a_lone_surrogate_whatever_was_stored_or_asked(explorer, value):
+def test_no_answer_contains_a_lone_surrogate(explorer, value):
     object_id = explorer.store.put(value, tool=f"tool {HALF}")
     for answer in answers(explorer, object_id):
         answer.encode()
 
 
-def test_json_in_an_answer_has_no_escape_of_one_either(explorer):
+def test_json_in_an_answer_contains_no_escaped_lone_surrogate(explorer):
     value = {"t": f"cut {HALF}", "whole": "\U0001f600", "escaped": r"\ud83d"}
     shown = explorer.explore(explorer.store.put(value))
     assert json.loads(shown) == value | {"t": "cut \ufffd"}
 
 
-def test_a_value_with_a_lone_surrogate_is_passed_on_as_it_is(explorer):
+def test_a_value_with_a_lone_surrogate_is_passed_unchanged(explorer):
     assert explorer.resolve(explorer.store.put({"t": HALF}), "t") == HALF
 
 
@@ -92,7 +92,7 @@ def test_integers_of_any_size_inside_json_text_stay_exact(explorer, structured):
 
 
 @pytest.mark.parametrize("filter_", [".a", ".a | -.", "[.a] | add", "to_entries[0].value", ". == .", ".a + 1"])
-def test_a_filter_takes_an_integer_of_any_size(explorer, filter_):
+def test_a_filter_accepts_an_integer_of_any_size(explorer, filter_):
     object_id = explorer.store.put({"a": 10**5000, "b": 1})
     answer = explorer.query(object_id, filter_)
     assert len(answer.splitlines()[-1]) > 3
@@ -101,7 +101,7 @@ def test_a_filter_takes_an_integer_of_any_size(explorer, filter_):
 
 
 @pytest.mark.parametrize(("filter_", "shown"), [("1e1000", "null"), ("[., -1e1000]", "[1,null]")])
-def test_a_number_that_no_double_holds_comes_out_of_a_filter_as_null(explorer, filter_, shown):
+def test_a_number_beyond_a_double_becomes_null_in_a_filter(explorer, filter_, shown):
     object_id = explorer.store.put(1)
     assert explorer.query(object_id, filter_) == shown
     kept = explorer.query(object_id, filter_, store=True).split()[-1].rstrip(".")
@@ -109,13 +109,13 @@ def test_a_number_that_no_double_holds_comes_out_of_a_filter_as_null(explorer, f
 
 
 @pytest.mark.parametrize("filter_", [".b - .a", ".a == .b", "[.a, .b] | unique | length"])
-def test_jq_says_that_it_rounds_whatever_comes_out(explorer, filter_):
+def test_rounding_by_jq_is_reported_for_any_output(explorer, filter_):
     object_id = explorer.store.put({"a": 1234567890123456789, "b": 1234567890123456790})
     assert "computes and compares with 53 bits" in explorer.query(object_id, filter_)
 
 
 @pytest.mark.parametrize(
-    ("filter_", "is_told"),
+    ("filter_", "is_reported"),
     [
         (".rows | map(select(.n > 1)) | length", False),
         ('.rows | map(select(.name == "x"))', False),
@@ -132,25 +132,25 @@ def test_jq_says_that_it_rounds_whatever_comes_out(explorer, filter_):
         (".rows as [$a, $b] | $a == $b", True),
     ],
 )
-def test_rounding_is_reported_where_a_long_integer_takes_part(explorer, filter_, is_told):
+def test_rounding_is_reported_if_a_long_integer_is_involved(explorer, filter_, is_reported):
     rows = [{"id": 1234567890123456789 + n, "n": n, "name": f"1234567890123456{n}"} for n in range(3)]
     object_id = explorer.store.put({"rows": rows})
-    assert ("53 bits" in explorer.query(object_id, filter_)) == is_told
+    assert ("53 bits" in explorer.query(object_id, filter_)) == is_reported
 
 
-def test_digits_in_texts_are_no_long_integers(explorer):
+def test_digits_in_texts_do_not_count_as_long_integers(explorer):
     object_id = explorer.store.put({"a": "1234567890123456789", "b": "x 1234567890123456789 y", "n": 1})
     assert "53 bits" not in explorer.query(object_id, "[.a, .b] | sort | length")
     assert "53 bits" not in explorer.query(object_id, ".n + 1")
 
 
 @pytest.mark.parametrize("filter_", [".a", "{a}", ".a // 0", "[.a, .b][-1]", '"a - b"', ".a |= ."])
-def test_jq_says_nothing_of_rounding_where_it_only_passes_integers_on(explorer, filter_):
+def test_rounding_is_not_reported_if_jq_only_copies_integers(explorer, filter_):
     object_id = explorer.store.put({"a": 1234567890123456789, "b": 1234567890123456790})
     assert "53 bits" not in explorer.query(object_id, filter_)
 
 
-def test_a_long_yaml_text_is_worked_on_as_plain_text_and_says_why(explorer):
+def test_a_long_yaml_text_is_processed_as_plain_text_with_the_reason(explorer):
     text = "".join(f"- name: item {number}\n  value: {number}\n" for number in range(20_000))
     object_id = explorer.store.put(text)
     assert "Longer than the 400,000 characters of YAML that are read" in explorer.preview(object_id)
@@ -173,7 +173,7 @@ def test_a_number_of_any_length_in_yaml_is_read_in_time(explorer, number):
 
 
 @pytest.mark.parametrize("space", ["\u00a0", "\u3000", "\u2028", "\x0b", "\x85"])
-def test_json_between_spaces_of_other_kinds_takes_filters(explorer, space):
+def test_json_between_other_kinds_of_spaces_accepts_filters(explorer, space):
     rows = json.dumps([{"a": number} for number in range(900)])
     object_id = explorer.store.put(f"{space}{rows}{space}")
     assert "Text in JSON" in explorer.preview(object_id)
@@ -187,12 +187,12 @@ def test_a_sexagesimal_number_of_yaml_is_text(explorer, tag):
     assert explorer.slice(object_id, 1, 2).endswith("1: b: 1")
 
 
-def test_a_pattern_may_name_characters(explorer):
+def test_a_pattern_may_contain_named_characters(explorer):
     object_id = explorer.store.put("a — b\n" * 3)
     assert explorer.search(object_id, r"\N{EM DASH}").startswith("3 matches")
 
 
-def test_corrupt_bytes_are_named_as_such_and_the_worker_stays(explorer, backend, sandbox):
+def test_corrupt_bytes_are_reported_and_the_worker_keeps_running(explorer, backend, sandbox):
     object_id = explorer.store.put({"a": list(range(100_000))})
     stored = backend.get(object_id)
     backend.set(object_id, stored[:-2] + b"!!", None)
@@ -207,7 +207,7 @@ def test_corrupt_bytes_are_named_as_such_and_the_worker_stays(explorer, backend,
 
 
 def store_bytes(explorer, backend, kind, payload):
-    """Store what another program may have written, under an id of ours."""
+    """Store bytes as another program may have written them, under a valid id."""
     object_id = explorer.store.put({"a": 1})
     facts = {"kind": kind, "size": len(payload), "type": "string", "length": 1, "created": 1, "version": 1}
     backend.set(object_id, json.dumps(facts).encode() + b"\n" + payload, None)
@@ -225,7 +225,7 @@ def store_bytes(explorer, backend, kind, payload):
         ("result", b'{"content": [{"type": "text", "text": "\xff"}]}'),
     ],
 )
-def test_what_refers_to_corrupt_bytes_says_so(explorer, backend, kind, payload):
+def test_a_reference_to_corrupt_bytes_is_reported(explorer, backend, kind, payload):
     object_id = store_bytes(explorer, backend, kind, payload)
     for call in (
         explorer.resolve,
@@ -239,14 +239,14 @@ def test_what_refers_to_corrupt_bytes_says_so(explorer, backend, kind, payload):
 
 
 @pytest.mark.parametrize("kind", ["json", "text", "result"])
-def test_what_gives_the_exact_text_of_corrupt_bytes_says_so(explorer, backend, kind):
+def test_reading_the_exact_text_of_corrupt_bytes_is_reported(explorer, backend, kind):
     object_id = store_bytes(explorer, backend, kind, b'{"a": "\xff"}')
     for call in (explorer.raw, lambda each: asyncio.run(read_object(f"coatcheck://objects/{each}", explorer))):
         with pytest.raises(ObjectUnreadable, match="another program may have changed them"):
             call(object_id)
 
 
-def test_an_error_that_no_operation_foresaw_is_a_sentence_and_the_worker_stays(explorer, sandbox):
+def test_an_unexpected_error_is_a_sentence_and_the_worker_keeps_running(explorer, sandbox):
     object_id = explorer.store.put("abc")
     explorer.search(object_id, "a")
     pids = sandbox.pids()

@@ -32,7 +32,7 @@ def client_name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def sample(tmp_path: Path) -> Callable[[str], ConfigFile]:
-    """Copies the sample of a client into a folder of its own."""
+    """Copies the sample of a client into a separate folder."""
 
     def copy(name: str) -> ConfigFile:
         path = tmp_path / name / FILES[name]
@@ -44,7 +44,7 @@ def sample(tmp_path: Path) -> Callable[[str], ConfigFile]:
 
 
 def secrets_in(text: str) -> set[str]:
-    """All that is called a secret in a sample."""
+    """All secrets of a sample, which are named so."""
     return set(re.findall(r"[\w-]*secret[\w-]*", text))
 
 

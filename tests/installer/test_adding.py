@@ -17,7 +17,7 @@ from tests.installer.test_commands import run
 ENTRY = {"command": "/bin/coatcheck", "args": ["wrap", "--", "x", "é"], "env": {"A": "b"}}
 
 
-def test_a_server_is_added_to_the_file_of_every_client_and_the_rest_stays(client_name, sample):
+def test_a_server_is_added_to_the_file_of_every_client_and_the_rest_is_unchanged(client_name, sample):
     file = sample(client_name)
     before = file.path.read_bytes().decode()
     old = [state.label for state in states_of(file)]
@@ -49,7 +49,7 @@ def test_a_server_is_added_to_the_file_of_every_client_and_the_rest_stays(client
         ("", '{\n  "mcpServers": {\n    "n": {\n      "command": "c"\n    }\n  }\n}\n'),
     ],
 )
-def test_the_new_server_is_formatted_as_its_neighbours_are(tmp_path, text, expected):
+def test_the_new_server_is_formatted_like_the_others(tmp_path, text, expected):
     path = tmp_path / "mcp.json"
     path.write_text(text)
     file = ConfigFile(CLIENTS["cursor"], path)
@@ -57,7 +57,7 @@ def test_the_new_server_is_formatted_as_its_neighbours_are(tmp_path, text, expec
     assert path.read_text() == expected
 
 
-def test_a_file_that_is_not_there_is_created_for_its_owner_alone(tmp_path):
+def test_a_missing_file_is_created_for_its_owner_only(tmp_path):
     done = run("add", "cursor", "git", "--yes", "--env", "MINE=b", "--", "uvx", "mcp-server-git", home=tmp_path)
     assert done.returncode == 0, done.stderr
     path = tmp_path / ".cursor" / "mcp.json"
@@ -68,7 +68,7 @@ def test_a_file_that_is_not_there_is_created_for_its_owner_alone(tmp_path):
     assert [(state.label, state.wrapped) for state in states_of(ConfigFile(CLIENTS["cursor"], path))] == [("git", True)]
 
 
-def test_an_added_server_starts_and_uninstall_leaves_it_bare(tmp_path):
+def test_an_added_server_starts_and_uninstall_unwraps_it(tmp_path):
     done = run("add", "codex", "git", "--yes", "--", sys.executable, "-m", "mcp_server_git", home=tmp_path)
     assert done.returncode == 0, done.stderr
     path = tmp_path / ".codex" / "config.toml"
@@ -130,7 +130,7 @@ def test_headers_become_variables(tmp_path, monkeypatch):
         (["cursr", "git", "--", "x"], "Did you mean cursor?"),
     ],
 )
-def test_what_cannot_be_added_is_refused(tmp_path, arguments, message):
+def test_invalid_additions_are_refused(tmp_path, arguments, message):
     done = run("add", *arguments, home=tmp_path)
     assert done.returncode == 1
     assert message in done.stderr

@@ -18,7 +18,7 @@ def change(place, old, new):
     place.path.write_bytes(text.replace(old, new).encode())
 
 
-def test_what_a_person_changed_since_install_stays_when_coatcheck_goes(sample):
+def test_changes_by_the_user_after_install_survive_uninstall(sample):
     place = sample("cursor")
     original = place.path.read_bytes().decode()
     install(place)
@@ -31,7 +31,7 @@ def test_what_a_person_changed_since_install_stays_when_coatcheck_goes(sample):
     assert "those changes stay" in answer[0]
 
 
-def test_a_file_that_the_client_rewrote_gets_its_servers_back(sample):
+def test_uninstall_restores_the_servers_of_a_file_that_the_client_rewrote(sample):
     for name in ("claude-desktop", "claude-code"):
         place = sample(name)
         original = json.loads(place.path.read_text())
@@ -39,12 +39,12 @@ def test_a_file_that_the_client_rewrote_gets_its_servers_back(sample):
         place.path.write_text(json.dumps(json.loads(place.path.read_text()), sort_keys=True))
         carry_out(plan_uninstall(place))
         now = json.loads(place.path.read_text())
-        # Arguments that were not there are an empty list where the order no longer tells.
+        # Missing arguments become an empty list if the order was lost.
         assert now["mcpServers"].get("bare", {}).pop("args", []) == []
         assert now == original
 
 
-def test_without_the_backup_the_servers_come_back_all_the_same(client_name, sample):
+def test_without_the_backup_the_servers_are_still_restored(client_name, sample):
     place = sample(client_name)
     original = values_of(place)
     install(place)
@@ -60,7 +60,7 @@ def without_empty_args(value):
     return [without_empty_args(inner) for inner in value] if isinstance(value, list) else value
 
 
-def test_servers_can_come_and_go_one_by_one(sample):
+def test_servers_can_be_installed_and_uninstalled_one_by_one(sample):
     place = sample("codex")
     before = contents(place.path.parent)
     for name in ("dotted", "context7", "indented"):
@@ -71,7 +71,7 @@ def test_servers_can_come_and_go_one_by_one(sample):
     assert contents(place.path.parent) == before
 
 
-def test_a_second_install_after_a_change_keeps_the_older_backup_beside_the_new_one(sample):
+def test_a_second_install_after_a_change_keeps_the_older_backup_too(sample):
     place = sample("claude-desktop")
     original = place.path.read_bytes()
     install(place, ["git"])
@@ -84,7 +84,7 @@ def test_a_second_install_after_a_change_keeps_the_older_backup_beside_the_new_o
     assert place.path.read_bytes() == original.replace(b"Ctrl+Space", b"Alt+Space")
 
 
-def test_a_server_that_was_wrapped_manually_before_stays_so(tmp_path):
+def test_a_manually_wrapped_server_stays_wrapped(tmp_path):
     path = tmp_path / "mcp.json"
     path.write_text(
         '{"mcpServers": {"a": {"command": "coatcheck", "args": ["wrap", "--", "x"]},'
@@ -101,7 +101,7 @@ def test_a_server_that_was_wrapped_manually_before_stays_so(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_a_server_with_options_of_its_own_is_left_to_the_person_who_wrote_them(tmp_path):
+def test_a_wrapped_server_with_custom_options_is_left_unchanged(tmp_path):
     path = tmp_path / "mcp.json"
     path.write_text('{"mcpServers": {"b": {"command": "coatcheck", "args": ["wrap", "--tokens", "--", "x"]}}}')
     plan = plan_uninstall(ConfigFile(CLIENTS["cursor"], path))
@@ -109,7 +109,7 @@ def test_a_server_with_options_of_its_own_is_left_to_the_person_who_wrote_them(t
     assert "options of its own" in plan.outcomes[0].reason
 
 
-def test_a_comment_among_our_words_survives(tmp_path):
+def test_a_comment_between_the_inserted_arguments_is_preserved(tmp_path):
     path = tmp_path / "mcp.json"
     path.write_text('{"mcpServers": {"a": {"command": "x", "args": [\n  "y"\n]}}}')
     place = ConfigFile(CLIENTS["cursor"], path)
@@ -136,7 +136,7 @@ def test_a_comment_among_our_words_survives(tmp_path):
         ("codex", "\ufeffcommand = 1x\n", "line 1, column 13", "newline"),
     ],
 )
-def test_a_malformed_file_is_refused_untouched_with_the_place_of_the_fault(tmp_path, client, text, place, reason):
+def test_a_malformed_file_is_refused_unchanged_with_the_position_of_the_fault(tmp_path, client, text, place, reason):
     path = tmp_path / "file"
     path.write_text(text)
     for plan in (lambda target: plan_install(target, LAUNCHER), plan_uninstall, states_of):
@@ -149,7 +149,7 @@ def test_a_malformed_file_is_refused_untouched_with_the_place_of_the_fault(tmp_p
     assert contents(tmp_path) == {"file": text.encode()}
 
 
-def test_numbers_that_equal_nothing_are_no_reason_to_refuse_a_file(tmp_path):
+def test_a_file_with_nan_and_infinity_is_accepted(tmp_path):
     path = tmp_path / "config.toml"
     path.write_text('odd = [nan, -inf, 1e999, 1.50]\n[mcp_servers.a]\ncommand = "x"\n')
     before = path.read_bytes()
@@ -160,7 +160,7 @@ def test_numbers_that_equal_nothing_are_no_reason_to_refuse_a_file(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_a_file_in_another_encoding_is_refused_untouched(tmp_path):
+def test_a_file_in_another_encoding_is_refused_unchanged(tmp_path):
     path = tmp_path / "mcp.json"
     path.write_bytes('{"mcpServers": {}}'.encode("utf-16"))
     with pytest.raises(ConfigFileError, match="not in UTF-8"):
@@ -177,7 +177,7 @@ def test_a_file_without_servers_has_nothing_to_change(tmp_path, text):
     assert path.read_text(encoding="utf-8") == text
 
 
-def test_a_file_that_changes_while_a_person_thinks_is_not_written_over(sample):
+def test_a_file_that_changes_before_the_confirmation_is_not_overwritten(sample):
     place = sample("cursor")
     plan = plan_install(place, LAUNCHER)
     change(place, '"my-server","args"', '"your-server","args"')
@@ -187,7 +187,7 @@ def test_a_file_that_changes_while_a_person_thinks_is_not_written_over(sample):
     assert contents(place.path.parent) == {place.path.name: now}
 
 
-def test_a_file_that_is_deleted_while_a_person_thinks_is_not_created_again(sample):
+def test_a_file_that_is_deleted_before_the_confirmation_is_not_created_again(sample):
     place = sample("cursor")
     plan = plan_install(place, LAUNCHER)
     place.path.unlink()
@@ -196,7 +196,7 @@ def test_a_file_that_is_deleted_while_a_person_thinks_is_not_created_again(sampl
     assert not place.path.exists()
 
 
-def test_links_are_followed_and_permissions_stay(sample, tmp_path):
+def test_links_are_followed_and_permissions_preserved(sample, tmp_path):
     place = sample("claude-code")
     place.path.chmod(0o640)
     link = tmp_path / "link.json"
@@ -210,7 +210,7 @@ def test_links_are_followed_and_permissions_stay(sample, tmp_path):
     assert set(place.path.parent.iterdir()) == {place.path, backup}
 
 
-def test_a_folder_that_cannot_be_written_leaves_the_file_as_it_is(sample, monkeypatch):
+def test_a_folder_that_cannot_be_written_leaves_the_file_unchanged(sample, monkeypatch):
     place = sample("cursor")
     before = contents(place.path.parent)
 
@@ -223,12 +223,12 @@ def test_a_folder_that_cannot_be_written_leaves_the_file_as_it_is(sample, monkey
     assert contents(place.path.parent) == before
 
 
-def test_a_server_that_is_not_there_is_reported_with_those_that_are(sample):
+def test_a_missing_server_is_reported_with_the_existing_ones(sample):
     with pytest.raises(SettingsError, match=r'no server "gti"; there are: bare, filesystem, git, github'):
         plan_install(sample("claude-desktop"), LAUNCHER, ["gti"])
 
 
-def test_a_launcher_of_several_words_comes_and_goes_too(client_name, sample):
+def test_a_launcher_of_several_words_can_be_installed_and_uninstalled(client_name, sample):
     place = sample(client_name)
     before = place.path.read_bytes()
     carry_out(plan_install(place, ("/usr/bin/python3", "-m", "coatcheck")))
@@ -249,7 +249,7 @@ def test_a_launcher_of_several_words_comes_and_goes_too(client_name, sample):
         ('"uvx"', '"uvy"'),
     ],
 )
-def test_a_new_text_that_says_anything_else_than_the_old_is_distinguished(sample, old, new):
+def test_a_text_with_any_other_change_is_detected(sample, old, new):
     place = sample("claude-desktop")
     text = place.path.read_text()
     wrapped = wrap_text(text, place.client).text

@@ -27,7 +27,7 @@ MAC, WINDOWS, LINUX = "darwin", "win32", "linux"
         ("gemini-cli", MAC, "/home/z/.gemini/settings.json"),
     ],
 )
-def test_each_client_keeps_its_file_where_its_documentation_says(client, platform, path):
+def test_each_client_has_its_file_at_the_documented_path(client, platform, path):
     assert user_file(CLIENTS[client], platform=platform, home=Path("/home/z"), environment={}) == Path(path)
 
 
@@ -56,7 +56,7 @@ def test_clients_are_found_by_their_names_and_others_are_reported(monkeypatch):
         find_client("emacs")
 
 
-def test_a_file_of_a_project_is_found_but_only_taken_when_it_is_named(tmp_path, monkeypatch):
+def test_a_file_of_a_project_is_found_but_only_used_if_named(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("CLAUDE_CONFIG_DIR", raising=False)
     project = tmp_path / "shop"
@@ -70,7 +70,7 @@ def test_a_file_of_a_project_is_found_but_only_taken_when_it_is_named(tmp_path, 
     assert not find_config_file(CLIENTS["cursor"], Path(".mcp.json")).in_project
 
 
-def test_coatcheck_is_started_by_a_whole_path_or_in_a_project_by_its_name(monkeypatch, tmp_path):
+def test_coatcheck_is_started_by_its_absolute_path_or_in_a_project_by_its_name(monkeypatch, tmp_path):
     script = Path(sys.executable).with_name("coatcheck")
     monkeypatch.setattr(sys, "argv", [str(script)])
     assert find_launcher() == (str(script),)
@@ -86,7 +86,7 @@ def test_coatcheck_is_started_by_a_whole_path_or_in_a_project_by_its_name(monkey
         ("tagged/x/bin/coatcheck", "uvx", ("coatcheck",)),
     ],
 )
-def test_a_path_that_disappears_with_a_cache_is_never_written(monkeypatch, tmp_path, script, runner, words):
+def test_a_path_inside_a_cache_is_never_written(monkeypatch, tmp_path, script, runner, words):
     called = tmp_path / script
     called.parent.mkdir(parents=True)
     called.touch()

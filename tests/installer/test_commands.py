@@ -25,7 +25,7 @@ SECRET = "tok-very-secret-0123456789"
 
 
 def run(*arguments, home, folder=None, stdin=None):
-    """Run a command; in a process of its own where it reads from ``stdin``."""
+    """Run a command; in a separate process if it reads ``stdin``."""
     environment = {**os.environ, "HOME": str(home), "NO_COLOR": "1"}
     for name in ("XDG_CONFIG_HOME", "CODEX_HOME", "CLAUDE_CONFIG_DIR"):
         environment.pop(name, None)
@@ -43,7 +43,7 @@ def invoke(*arguments):
     return done.output
 
 
-def test_a_dry_run_shows_the_difference_and_touches_nothing(client_name, sample, tmp_path):
+def test_a_dry_run_shows_the_difference_and_changes_nothing(client_name, sample, tmp_path):
     place = sample(client_name)
     before, modified = contents(tmp_path), place.path.stat().st_mtime_ns
     shown = invoke("install", client_name, "--file", str(place.path), "--dry-run")
@@ -55,7 +55,7 @@ def test_a_dry_run_shows_the_difference_and_touches_nothing(client_name, sample,
     assert place.path.stat().st_mtime_ns == modified
 
 
-def test_without_an_answer_nothing_is_said_to_be_done(sample, tmp_path):
+def test_without_an_answer_nothing_is_changed_or_reported_as_done(sample, tmp_path):
     place = sample("cursor")
     before = contents(tmp_path)
     done = CliRunner().invoke(app, ["install", "cursor", "--file", str(place.path)], input="n\n")
@@ -65,7 +65,7 @@ def test_without_an_answer_nothing_is_said_to_be_done(sample, tmp_path):
     assert contents(tmp_path) == before
 
 
-def test_a_client_without_a_file_learns_how_to_add_a_server(tmp_path):
+def test_for_a_client_without_a_file_the_message_says_how_to_add_a_server(tmp_path):
     done = run("install", "claude-desktop", "--dry-run", home=tmp_path)
     assert done.returncode == 1
     assert "`coatcheck add claude-desktop NAME -- COMMAND`" in done.stderr
@@ -90,7 +90,7 @@ def shown_change(tmp_path, text):
     return invoke("install", "cursor", "--file", str(path), "--dry-run")
 
 
-def test_comments_are_masked_from_end_to_end(tmp_path):
+def test_comments_are_masked_completely(tmp_path):
     server = '{ // qmine\n "command": /* qwhich */ "x" /* qone\n * qtwo\nqthree */, "args": []}'
     shown = shown_change(tmp_path, '{"mcpServers": {"a": ' + server + "}}")
     assert '+ "command": /* ••• */ "' in shown
@@ -99,7 +99,7 @@ def test_comments_are_masked_from_end_to_end(tmp_path):
     assert not [word for word in ("qmine", "qwhich", "qone", "qtwo", "qthree") if word in shown]
 
 
-def test_half_a_character_in_an_argument_can_be_shown(tmp_path):
+def test_a_lone_surrogate_in_an_argument_can_be_shown(tmp_path):
     assert '"\\ud83d"' in shown_change(tmp_path, r'{"mcpServers": {"a": {"command": "x", "args": ["\ud83d"]}}}')
 
 
@@ -113,13 +113,13 @@ def test_half_a_character_in_an_argument_can_be_shown(tmp_path):
         ["--pwd", "topsecret"],
     ],
 )
-def test_what_looks_secret_in_an_argument_is_masked(tmp_path, arguments):
+def test_arguments_that_look_like_secrets_are_masked(tmp_path, arguments):
     shown = shown_change(tmp_path, json.dumps({"mcpServers": {"a": {"command": "x", "args": arguments}}}))
     assert "•••" in shown
     assert "topsecret" not in shown
 
 
-def test_nothing_happens_without_a_yes(sample, tmp_path):
+def test_nothing_is_changed_without_confirmation(sample, tmp_path):
     place = sample("cursor")
     before = contents(tmp_path)
     done = run("install", "cursor", "--file", str(place.path), home=tmp_path)
@@ -160,7 +160,7 @@ def git_entry(folder):
 
 
 def installed(tmp_path, servers):
-    """Write a file of servers, install, and give the entries."""
+    """Write a file of servers, install, and return the entries."""
     path = tmp_path / "mcp.json"
     path.write_text(json.dumps({"mcpServers": servers}, indent=2))
     done = run("install", "cursor", "--file", str(path), "--yes", home=tmp_path)
@@ -178,7 +178,7 @@ async def tools_of(entry):
 
 
 @pytest.mark.anyio
-async def test_a_wrapped_entry_starts_as_the_client_would_start_it(tmp_path):
+async def test_a_wrapped_entry_starts_like_in_the_client(tmp_path):
     _, entries = installed(tmp_path, {"git": git_entry(tmp_path)})
     assert SECRET not in " ".join(entries["git"]["args"])
     assert entries["git"]["env"] == {"TOKEN": SECRET}
@@ -187,8 +187,8 @@ async def test_a_wrapped_entry_starts_as_the_client_would_start_it(tmp_path):
 
 
 @contextmanager
-def guarded_server(tmp_path):
-    """A server over HTTP that lets in nobody without the token."""
+def server_with_token(tmp_path):
+    """A server over HTTP that requires a token."""
     tokens = tmp_path / "tokens"
     tokens.write_text(f"zoe {hashlib.sha256(SECRET.encode()).hexdigest()}\n")
     port = free_port()
@@ -203,8 +203,8 @@ def guarded_server(tmp_path):
 
 
 @pytest.mark.anyio
-async def test_a_wrapped_url_sends_the_headers_that_are_now_variables(tmp_path):
-    with guarded_server(tmp_path) as url:
+async def test_a_wrapped_url_sends_the_headers_from_variables(tmp_path):
+    with server_with_token(tmp_path) as url:
         server = {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {SECRET}"}}
         path, entries = installed(tmp_path, {"far": server})
         assert SECRET not in " ".join(entries["far"]["args"])
@@ -217,7 +217,7 @@ async def test_a_wrapped_url_sends_the_headers_that_are_now_variables(tmp_path):
         assert SECRET not in refused.says
 
 
-def test_status_starts_what_is_wrapped_when_it_is_asked_to(tmp_path):
+def test_status_starts_wrapped_servers_on_request(tmp_path):
     path, _ = installed(
         tmp_path,
         {
@@ -238,7 +238,7 @@ def test_status_starts_what_is_wrapped_when_it_is_asked_to(tmp_path):
     assert SECRET not in done.stdout + done.stderr
 
 
-def test_a_server_that_says_nothing_is_ended_with_all_it_has_started(tmp_path):
+def test_a_silent_server_is_ended_with_its_child_processes(tmp_path):
     lock, script = tmp_path / "lock", tmp_path / "mute.py"
     script.write_text(
         f"import fcntl, signal\nf = open({str(lock)!r}, 'w')\nfcntl.flock(f, fcntl.LOCK_EX)\nsignal.pause()\n"
@@ -253,7 +253,7 @@ def test_a_server_that_says_nothing_is_ended_with_all_it_has_started(tmp_path):
 
 
 def is_free(file):
-    """Whether the process that locked a file has ended; one that nobody has waited for yet counts as ended."""
+    """Whether the process that locked a file has exited; a zombie counts as exited."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -261,7 +261,7 @@ def is_free(file):
     return True
 
 
-def test_without_a_name_the_clients_are_listed_with_those_on_this_machine(tmp_path):
+def test_without_a_name_the_known_and_installed_clients_are_listed(tmp_path):
     (tmp_path / ".cursor").mkdir()
     (tmp_path / ".cursor" / "mcp.json").write_text("{}")
     done = run("install", home=tmp_path)
@@ -272,7 +272,7 @@ def test_without_a_name_the_clients_are_listed_with_those_on_this_machine(tmp_pa
     assert [line for line in lines if line.endswith("(on this machine)")] == [lines[3]]
 
 
-def test_all_clients_are_installed_into_at_once_and_come_back(tmp_path):
+def test_all_clients_are_installed_and_uninstalled_with_one_command(tmp_path):
     (tmp_path / ".cursor").mkdir()
     (tmp_path / ".cursor" / "mcp.json").write_text('{"mcpServers": {"a": {"command": "x"}}}')
     (tmp_path / ".codex").mkdir()
@@ -314,7 +314,9 @@ def test_one_malformed_file_does_not_stop_the_other_clients(tmp_path):
 
 
 def test_the_shell_completes_commands_and_clients(tmp_path, monkeypatch):
-    shown = run("--show-completion", "bash", home=tmp_path, stdin=subprocess.DEVNULL)  # named after the program
+    shown = run(
+        "--show-completion", "bash", home=tmp_path, stdin=subprocess.DEVNULL
+    )  # the variable is named after the program
     assert "_COATCHECK_COMPLETE" in shown.stdout, shown.stderr
     monkeypatch.setenv("_COATCHECK_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", "coatcheck install cl")

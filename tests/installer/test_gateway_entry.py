@@ -41,7 +41,7 @@ def actions(plan):
 
 
 @pytest.mark.parametrize("client_name", JSON_CLIENTS)
-def test_the_servers_move_behind_one_entry_and_come_back_byte_for_byte(client_name, sample):
+def test_the_servers_are_replaced_by_one_entry_and_restored_byte_for_byte(client_name, sample):
     file = sample(client_name)
     before = contents(file.path.parent)
     plan = plan_gateway(file, LAUNCHER)
@@ -66,7 +66,7 @@ def file_with(tmp_path, servers, indent=2):
 
 @pytest.mark.parametrize("indent", [None, 2])
 @pytest.mark.parametrize("lost", [False, True])
-def test_what_was_changed_since_stays_with_and_without_the_backup(tmp_path, indent, lost):
+def test_later_changes_survive_with_and_without_the_backup(tmp_path, indent, lost):
     servers = {
         "a": {"command": "x"},
         "b": {"command": "y", "env": {"K": "v"}},
@@ -87,7 +87,7 @@ def test_what_was_changed_since_stays_with_and_without_the_backup(tmp_path, inde
     assert '"renamed"' in file.path.read_text()
 
 
-def test_servers_that_come_later_move_into_the_same_gateway(tmp_path):
+def test_servers_that_are_added_later_move_into_the_same_gateway(tmp_path):
     file = file_with(tmp_path, {"a": {"command": "x"}})
     carry_out(plan_gateway(file, LAUNCHER))
     value = json.loads(file.path.read_text())
@@ -118,7 +118,7 @@ def test_a_server_that_is_called_coatcheck_keeps_its_name(tmp_path):
         (None, "it is null"),
     ],
 )
-def test_what_only_the_client_can_run_stays_where_it_is(tmp_path, entry, reason):
+def test_servers_that_only_the_client_can_run_stay_unchanged(tmp_path, entry, reason):
     file = file_with(tmp_path, {"odd": entry, "a": {"command": "x"}})
     plan = plan_gateway(file, LAUNCHER)
     assert reason in plan.outcomes[0].reason
@@ -126,7 +126,7 @@ def test_what_only_the_client_can_run_stays_where_it_is(tmp_path, entry, reason)
     assert servers_of(file)["odd"] == entry
 
 
-def test_uninstall_takes_the_servers_beside_the_gateway_too(tmp_path):
+def test_uninstall_includes_the_servers_next_to_the_gateway(tmp_path):
     file = file_with(tmp_path, {"a": {"command": "x"}, "b": {"command": "y", "env": {"A": "${input:a}"}}})
     before = file.path.read_bytes()
     for words in (["install", "--gateway"], ["install"], ["uninstall"]):
@@ -180,7 +180,7 @@ async def test_the_object_tools_appear_once_and_a_reference_works_in_every_serve
             names = [tool.name for tool in (await client.list_tools()).tools]
             return names if {"one__git_log", "two__git_log"} <= set(names) else []
 
-        names = await until(both, "both servers have joined", interval=0.2)  # a slow one joins later
+        names = await until(both, "both servers have joined", interval=0.2)  # a slow server joins later
     assert names.count("object_store_get") == 1
     assert sys.executable not in " ".join(entry["args"])
     assert run("uninstall", "cursor", "--file", str(file.path), "--yes", home=tmp_path).returncode == 0

@@ -1,4 +1,4 @@
-"""A client's file may hold many megabytes beside its servers: they cost little, and are never shown or changed."""
+"""A client's file may contain megabytes of other data: it costs little, and is never shown or changed."""
 
 import json
 import sys
@@ -38,7 +38,7 @@ def preview(plan):
 
 
 def calls(work: Callable[[], object]) -> int:
-    """How many functions are called: what a machine's load does not change."""
+    """Count function calls, which do not depend on the machine's load."""
     count = 0
 
     def note(_frame, event, _argument):
@@ -57,11 +57,11 @@ def install_and_show(file):
     preview(plan_install(file, LAUNCHER))
 
 
-def test_what_lies_beside_the_servers_costs_no_more_calls_however_long_it_is(tmp_path):
+def test_other_data_costs_the_same_number_of_calls_at_any_length(tmp_path):
     short = claude_file(tmp_path / "short", prompts=5)
     long = claude_file(tmp_path / "long", prompts=5_000)
     few, many = calls(lambda: install_and_show(short)), calls(lambda: install_and_show(long))
-    # The scanner calls a function for each number and object, and nothing else does.
+    # Only the scanner calls functions for each number and object.
     assert many - few < 5_000 * 2 * 4 * 8
 
 
@@ -72,7 +72,7 @@ def test_the_work_grows_no_faster_than_the_file(tmp_path, grown):
     assert calls(lambda: install_and_show(large)) < 6 * calls(lambda: install_and_show(small))
 
 
-def test_a_file_in_one_line_is_shown_around_the_change_alone(tmp_path):
+def test_of_a_file_in_one_line_only_the_surroundings_of_the_change_are_shown(tmp_path):
     file = claude_file(tmp_path / "f", prompts=2_000, indent=None)
     before = file.path.read_bytes()
     plan = plan_install(file, LAUNCHER)
@@ -104,7 +104,7 @@ def test_the_shown_lines_are_numbered_as_in_the_file(tmp_path):
         ('{"a": 1 "b": 2}', "line 3, column 20"),
     ],
 )
-def test_a_fault_beside_the_servers_is_found_with_its_place(tmp_path, inside, place):
+def test_a_fault_outside_the_servers_is_found_with_its_position(tmp_path, inside, place):
     path = tmp_path / "f"
     path.write_text('{"mcpServers": {"a": {"command": "x"}},\n\n  "other": ' + inside + "}")
     with pytest.raises(ConfigFileError, match=place) as caught:
@@ -112,7 +112,7 @@ def test_a_fault_beside_the_servers_is_found_with_its_place(tmp_path, inside, pl
     assert "topsecret" not in str(caught.value)
 
 
-def test_comments_and_trailing_commas_beside_the_servers_are_read_and_not_shown(tmp_path):
+def test_comments_and_trailing_commas_outside_the_servers_are_read_and_not_shown(tmp_path):
     path = tmp_path / "f"
     text = '{"other": [1, /* qone */ {"a": 2,}, // qtwo\n],\n"mcpServers": {"a": {"command": "x"}}, "last": [/* qthree */]}'
     path.write_text(text)
@@ -125,6 +125,6 @@ def test_comments_and_trailing_commas_beside_the_servers_are_read_and_not_shown(
     assert path.read_text() == text
 
 
-def test_numbers_of_any_length_beside_the_servers_are_no_fault():
+def test_numbers_of_any_length_outside_the_servers_are_accepted():
     tree = parse_config('{"n": [' + "9" * 10_000 + '], "mcpServers": {}}', CLIENTS["cursor"])
     assert [member.name for member in tree.root.members] == ["n", "mcpServers"]

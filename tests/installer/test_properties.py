@@ -1,4 +1,4 @@
-"""For any file, what is inserted can be removed again."""
+"""Insertions into any file can be removed again."""
 
 import json
 import tomllib
@@ -24,7 +24,7 @@ NAMES = st.sampled_from(["a", "b c", "é", "wrap", "x.y", '"'])
 
 @st.composite
 def json_texts(draw, value):
-    """Writes a value with odd spaces, comments and last commas."""
+    """Writes a value with unusual whitespace, comments and trailing commas."""
 
     def write(inner):
         if isinstance(inner, dict):
@@ -63,7 +63,7 @@ FILES = st.fixed_dictionaries(
 
 
 @given(json_texts(FILES))
-def test_what_is_put_into_any_json_can_be_taken_out_again(text):
+def test_insertions_into_any_json_can_be_removed_again(text):
     client = CLIENTS["cursor"]
     wrapped = wrap_text(text, client)
     assert is_same_config(text, wrapped.text, client)
@@ -77,7 +77,7 @@ def test_what_is_put_into_any_json_can_be_taken_out_again(text):
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     ).flatmap(lambda value: st.tuples(st.just(value), json_texts(st.just(value))))
 )
-def test_json_is_read_as_the_standard_library_reads_it(pair):
+def test_json_is_read_like_the_standard_library(pair):
     value, text = pair
     assert parse_json(text).root.value() == value
 
@@ -117,7 +117,7 @@ def toml_value(draw, value):
 
 
 @given(toml_texts())
-def test_what_is_put_into_any_toml_can_be_taken_out_again(text):
+def test_insertions_into_any_toml_can_be_removed_again(text):
     client = CLIENTS["codex"]
     assert parse_toml(text).root.value() == tomllib.loads(text)
     wrapped = wrap_text(text, client)
@@ -153,5 +153,5 @@ def test_edits_can_be_reversed(text, steps):
         position = start + length
         if position <= len(text):
             edits.append(Edit(start, position, new))
-        position += 1  # two edits never touch
+        position += 1  # edits never touch
     assert apply(apply(text, edits), reverse(text, edits)) == text

@@ -29,7 +29,7 @@ def values_of(place):
 
 
 @pytest.mark.parametrize("shared_store", [False, True])
-def test_install_status_and_uninstall_leave_a_file_byte_for_byte_as_it_was(client_name, sample, shared_store):
+def test_after_install_status_and_uninstall_a_file_is_identical(client_name, sample, shared_store):
     place = sample(client_name)
     before = contents(place.path.parent)
     install(place, shared_store=shared_store)
@@ -39,7 +39,7 @@ def test_install_status_and_uninstall_leave_a_file_byte_for_byte_as_it_was(clien
     assert contents(place.path.parent) == before
 
 
-def test_the_backup_holds_the_file_as_it_was(client_name, sample):
+def test_the_backup_contains_the_original_file(client_name, sample):
     place = sample(client_name)
     before = place.path.read_bytes()
     _, answer = install(place)
@@ -48,14 +48,14 @@ def test_the_backup_holds_the_file_as_it_was(client_name, sample):
     assert str(backup) in answer[0]
 
 
-def test_taking_the_words_away_again_gives_the_same_text_without_help_of_the_backups_bytes(client_name, sample):
+def test_removing_the_insertions_gives_the_same_text_without_the_backup(client_name, sample):
     place = sample(client_name)
     text = place.path.read_bytes().decode()
     wrapped = wrap_text(text, place.client)
     assert unwrap_text(wrapped.text, place.client, text) == text
 
 
-def test_with_a_shared_store_every_server_keeps_its_objects_in_the_users_file(client_name, sample):
+def test_with_a_shared_store_every_server_uses_the_user_s_file(client_name, sample):
     place = sample(client_name)
     install(place, shared_store=True)
     wrapped = [state for state in states_of(place) if state.wrapped]
@@ -64,7 +64,7 @@ def test_with_a_shared_store_every_server_keeps_its_objects_in_the_users_file(cl
     assert all(state.shares_store for state in wrapped)
 
 
-def test_a_server_that_is_wrapped_without_the_shared_store_learns_how_to_get_it(sample):
+def test_for_a_server_wrapped_without_the_shared_store_the_message_says_how_to_get_it(sample):
     place = sample("cursor")
     install(place)
     plan, _ = install(place, shared_store=True)
@@ -84,7 +84,7 @@ def test_installing_twice_changes_nothing_more(client_name, sample):
     assert contents(place.path.parent) == once
 
 
-def test_every_command_keeps_its_words_behind_ours(client_name, sample):
+def test_every_original_command_follows_the_inserted_arguments(client_name, sample):
     place = sample(client_name)
     before = {
         entry.path: entry
@@ -96,7 +96,7 @@ def test_every_command_keeps_its_words_behind_ours(client_name, sample):
             assert entry.words == [*LAUNCHER, "wrap", "--", *before[entry.path].words]
 
 
-def test_the_new_file_is_what_the_format_wants_and_says_the_same_elsewhere(sample):
+def test_the_new_file_is_valid_and_otherwise_unchanged(sample):
     desktop, codex = sample("claude-desktop"), sample("codex")
     old_desktop, old_codex = json.loads(desktop.path.read_text()), tomllib.loads(codex.path.read_text())
     install(desktop)
@@ -112,7 +112,7 @@ def test_the_new_file_is_what_the_format_wants_and_says_the_same_elsewhere(sampl
     assert {**new_codex, "mcp_servers": 0} == {**old_codex, "mcp_servers": 0}
 
 
-def test_comments_ends_of_lines_and_the_byte_order_mark_survive(client_name, sample):
+def test_comments_line_endings_and_the_byte_order_mark_are_preserved(client_name, sample):
     place = sample(client_name)
     before = place.path.read_bytes()
     old = parse_config(before.decode(), place.client)
@@ -125,7 +125,7 @@ def test_comments_ends_of_lines_and_the_byte_order_mark_survive(client_name, sam
     assert len(after) - len(after.rstrip()) == len(before) - len(before.rstrip())
 
 
-def test_the_samples_have_what_is_hard():
+def test_the_samples_contain_the_difficult_cases():
     raw = {name: (SAMPLES / file).read_bytes() for name, file in FILES.items()}
     assert raw["vscode"].count(b"\r\n") == raw["vscode"].count(b"\n") > 10
     assert raw["windsurf"].startswith(b"\xef\xbb\xbf")
@@ -152,7 +152,7 @@ def test_a_url_becomes_a_command_whose_headers_are_variables(sample):
     }
 
 
-def test_the_older_transport_is_asked_for_where_the_client_would_use_it(sample):
+def test_the_sse_transport_is_selected_if_the_client_would_use_it(sample):
     vscode, gemini = sample("vscode"), sample("gemini-cli")
     install(vscode)
     install(gemini)
@@ -171,7 +171,7 @@ def test_the_older_transport_is_asked_for_where_the_client_would_use_it(sample):
         ("gemini-cli", "adc", "signs in to it"),
     ],
 )
-def test_a_server_that_cannot_be_wrapped_stays_as_it_is_and_is_reported(sample, client, server, reason):
+def test_a_server_that_cannot_be_wrapped_is_unchanged_and_reported(sample, client, server, reason):
     place = sample(client)
     before = next(
         entry.node.value()
@@ -189,7 +189,7 @@ def test_a_server_that_cannot_be_wrapped_stays_as_it_is_and_is_reported(sample, 
     assert after == before
 
 
-def test_a_url_that_may_want_a_sign_in_is_wrapped_and_the_command_to_sign_in_is_named(sample):
+def test_a_url_that_may_need_a_sign_in_is_wrapped_and_the_command_to_sign_in_is_named(sample):
     place = sample("claude-code")
     before = place.path.read_bytes()
     plan, _ = install(place, ["sentry"])
@@ -201,7 +201,7 @@ def test_a_url_that_may_want_a_sign_in_is_wrapped_and_the_command_to_sign_in_is_
 
 
 @pytest.mark.parametrize("url", ["http://[::1/mcp", "http://[x]/sse"])
-def test_a_server_at_a_malformed_url_is_left_alone(tmp_path, url):
+def test_a_server_at_a_malformed_url_is_unchanged(tmp_path, url):
     path = tmp_path / "mcp.json"
     path.write_text(json.dumps({"mcpServers": {"a": {"url": url, "headers": {"A": "b"}}, "b": {"command": "x"}}}))
     plan, _ = install(ConfigFile(CLIENTS["cursor"], path))
@@ -220,7 +220,7 @@ def test_a_server_at_a_malformed_url_is_left_alone(tmp_path, url):
         '[mcp_servers]\nnotion.url = "https://mcp.notion.com/mcp"\n',
     ],
 )
-def test_a_url_in_codex_is_wrapped_however_it_is_written_and_comes_back(tmp_path, text):
+def test_a_url_in_codex_is_wrapped_in_any_notation_and_restored(tmp_path, text):
     path = tmp_path / "config.toml"
     path.write_bytes(text.encode())
     before = contents(tmp_path)

@@ -1,4 +1,4 @@
-"""What other programs write into files of servers: each spelling is understood, or that one server is left alone."""
+"""Spellings of other programs in configurations: each is understood, or that one server is left unchanged."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ FILL = fill_variables({"TOKEN": "t0k", "DB": "postgres://x"}, lambda: Path("/hom
         ({"transport": {"type": "stdio", "command": "x"}}, ("x",), {}),
     ],
 )
-def test_commands_are_read_as_other_programs_write_them(entry, command, environment):
+def test_commands_are_read_in_the_spellings_of_other_programs(entry, command, environment):
     read = read_server(entry, FILL)
     assert (read.command, dict(read.environment), read.url) == (command, environment, None)
 
@@ -110,7 +110,7 @@ def test_headers_are_read_in_all_spellings():
         ({"command": "x", "cwd": 7}, "cwd is not a string"),
     ],
 )
-def test_what_cannot_be_used_says_why(entry, reason):
+def test_unusable_entries_have_a_reason(entry, reason):
     with pytest.raises(UnreadableServer, match=reason):
         read_server(entry, FILL)
 
@@ -167,7 +167,7 @@ GOOD = {
 }
 
 
-def test_one_bad_entry_never_stops_the_others_and_all_come_back(tmp_path):
+def test_one_bad_entry_never_stops_the_others_and_all_are_restored(tmp_path):
     path = tmp_path / "mcp.json"
     path.write_text(json.dumps({"mcpServers": {**ODD, **GOOD}}, indent=1))
     before = path.read_bytes()
@@ -186,7 +186,7 @@ def test_one_bad_entry_never_stops_the_others_and_all_come_back(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_without_the_backup_odd_entries_come_back_too(tmp_path):
+def test_without_the_backup_unusual_entries_are_restored_too(tmp_path):
     path = tmp_path / "mcp.json"
     path.write_text(json.dumps({"mcpServers": {**ODD, **GOOD}}))
     file = ConfigFile(CLIENTS["cursor"], path)
@@ -209,7 +209,7 @@ def test_without_the_backup_odd_entries_come_back_too(tmp_path):
         ('{"b": {"command": "y"}, "c": null}', {"c"}),
     ],
 )
-def test_an_ambiguous_entry_is_left_alone_and_the_others_are_wrapped(tmp_path, servers, alone):
+def test_an_ambiguous_entry_is_unchanged_and_the_others_are_wrapped(tmp_path, servers, alone):
     path = tmp_path / "mcp.json"
     path.write_text('{"mcpServers": ' + servers + "}")
     before = path.read_bytes()
@@ -226,7 +226,7 @@ def test_an_ambiguous_entry_is_left_alone_and_the_others_are_wrapped(tmp_path, s
     "text",
     ['{"mcpServers": null}', '{"mcpServers": null, "projects": null}', '{"projects": {"p": {"mcpServers": null}}}'],
 )
-def test_null_in_place_of_the_servers_is_no_servers(tmp_path, text):
+def test_null_in_place_of_the_servers_means_no_servers(tmp_path, text):
     path = tmp_path / "f"
     path.write_text(text)
     assert states_of(ConfigFile(CLIENTS["claude-code"], path)) == []

@@ -1,4 +1,4 @@
-"""Lists of visible and approved tools in servers' entries: they leave out the object tools unless these are added."""
+"""Lists of visible and approved tools in servers' entries: the object tools must be added to them."""
 
 import json
 import tomllib
@@ -29,7 +29,7 @@ def git(file):
 
 @pytest.mark.parametrize("key", [*VISIBLE, *APPROVED])
 @pytest.mark.parametrize("indent", [None, 2])
-def test_a_list_that_leaves_out_the_object_tools_is_warned_of_and_gets_them_when_asked(tmp_path, key, indent):
+def test_a_list_without_the_object_tools_causes_a_warning_and_gets_them_on_request(tmp_path, key, indent):
     file = file_with(tmp_path, {key: ["git_log", "git_status"]}, indent=indent)
     before = contents(tmp_path)
     plan = plan_install(file, LAUNCHER)
@@ -48,7 +48,7 @@ def test_a_list_that_leaves_out_the_object_tools_is_warned_of_and_gets_them_when
 @pytest.mark.parametrize(
     "entry", [{}, {"includeTools": []}, {"alwaysAllow": ["*"]}, {"tools": {"a": 1}}, {"tools": "*"}]
 )
-def test_lists_that_leave_out_nothing_stay_as_they_are(tmp_path, entry):
+def test_complete_lists_are_unchanged(tmp_path, entry):
     file = file_with(tmp_path, entry)
     plan = plan_install(file, LAUNCHER, add_tools=True)
     assert not plan.outcomes[0].hidden_tools
@@ -56,7 +56,7 @@ def test_lists_that_leave_out_nothing_stay_as_they_are(tmp_path, entry):
     assert {key: git(file)[key] for key in entry} == entry
 
 
-def test_what_the_user_adds_to_a_list_afterwards_stays(tmp_path):
+def test_later_additions_of_the_user_to_a_list_survive(tmp_path):
     file = file_with(tmp_path, {"includeTools": ["git_log", "object_store_get"]})
     carry_out(plan_install(file, LAUNCHER, add_tools=True))
     text = file.path.read_text()
@@ -65,7 +65,7 @@ def test_what_the_user_adds_to_a_list_afterwards_stays(tmp_path):
     assert git(file)["includeTools"] == ["git_log", "object_store_get", "git_diff"]
 
 
-def test_without_the_backup_the_names_go_too(tmp_path):
+def test_without_the_backup_the_names_are_removed_too(tmp_path):
     file = file_with(tmp_path, {"args": ["y"], "alwaysAllow": ["git_log"]})
     before = file.path.read_bytes()
     carry_out(plan_install(file, LAUNCHER, add_tools=True))
@@ -74,7 +74,7 @@ def test_without_the_backup_the_names_go_too(tmp_path):
     assert file.path.read_bytes() == before
 
 
-def test_lists_of_codex_are_changed_and_come_back(tmp_path):
+def test_lists_of_codex_are_changed_and_restored(tmp_path):
     path = tmp_path / "config.toml"
     path.write_text('[mcp_servers.git]\ncommand = "x"\nenabled_tools = [\n  "git_log", # one\n]\n')
     before = contents(tmp_path)

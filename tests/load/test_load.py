@@ -1,4 +1,4 @@
-"""``make load`` in its shortest form."""
+"""A short run of ``make load``."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_short_load_meets_no_error():
+def test_a_short_load_causes_no_errors():
     command = [sys.executable, "-m", "load.run", "--seconds", "2", "--clients", "20"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -11,7 +11,7 @@ PREFIX = f"prefix-canary-{uuid4()}:"
 
 @pytest.fixture(scope="session", params=KINDS)
 def protected(request, redis_with_password, tmp_path_factory):
-    """A server that asks for a token, over a Redis with a password; all in it that is secret says "canary"."""
+    """A server that requires a token, over a Redis with a password; all its secrets contain "canary"."""
     folder = tmp_path_factory.mktemp("protected")
     tokens = folder / "tokens"
     tokens.write_text(f"alice-canary {hashlib.sha256(TOKEN.encode()).hexdigest()}\n")

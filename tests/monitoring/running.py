@@ -17,19 +17,19 @@ from tests.wrap.running import QUIET, WRAP
 SLOW_SERVER = Path(__file__).parent / "slow_server.py"
 SERVE = [PYTHON, "-m", "coatcheck", "serve"]
 KINDS = ["serve", "wrap", pytest.param("sse", marks=pytest.mark.long)]
-"""All are made of the same parts, so two of them do for every day."""
+"""All have the same parts, so two of them are enough for everyday runs."""
 
 TOKEN = "canary-token-Qm7t9"
-PATIENCE = 30.0
+START_SECONDS = 30.0
 
 
 @dataclass
 class Served:
-    """A server that runs.
+    """A running server.
 
     Attributes:
         base: Its address, ``http://127.0.0.1:8000``.
-        mcp: Where it speaks MCP.
+        mcp: The URL of its MCP endpoint.
         process: Its process.
     """
 
@@ -39,7 +39,7 @@ class Served:
     errors: Path
 
     def get(self, path: str) -> httpx2.Response:
-        return httpx2.get(self.base + path, timeout=PATIENCE)
+        return httpx2.get(self.base + path, timeout=START_SECONDS)
 
     @property
     def log(self) -> str:
@@ -66,4 +66,4 @@ def served(kind: str, folder: Path, *flags: str, **environment: str) -> Iterator
         yield Served(base, base + ("/sse" if kind == "sse" else "/mcp"), process, errors)
     finally:
         process.kill()
-        process.wait(PATIENCE)
+        process.wait(START_SECONDS)

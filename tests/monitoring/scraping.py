@@ -9,7 +9,7 @@ def samples_of(text: str) -> list[Sample]:
 
 
 def value_of(text: str, name: str, **labels: str) -> float | None:
-    """The value of the one sample of this name with these labels among its own; ``None`` if there is none."""
+    """The value of the sample with this name and these labels; ``None`` if there is none."""
     found = [
         sample.value for sample in samples_of(text) if sample.name == name and labels.items() <= sample.labels.items()
     ]

@@ -1,4 +1,4 @@
-"""A server, and a toolset, with a slow tool that reports when it began."""
+"""A server, and a toolset, with a slow tool that reports its start."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from coatcheck.toolsets import Toolset
 
 
 async def slow(began: str, pipe: str = "") -> str:
-    """Leave a mark, then wait until a named pipe is written to, or without one for as long as it may."""
+    """Create a marker file, then wait until a named pipe is written to, or without one until cancelled."""
     Path(began).touch()  # noqa: ASYNC240
     if not pipe:
         await anyio.sleep_forever()

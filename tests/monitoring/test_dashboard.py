@@ -1,4 +1,4 @@
-"""The dashboard and the documented metrics agree with the metrics of real, busy servers."""
+"""The dashboard and the documented metrics agree with the metrics of real servers."""
 
 import contextlib
 import json
@@ -24,11 +24,11 @@ pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
 DASHBOARD = json.loads((ROOT / "examples" / "grafana" / "coatcheck.json").read_text())
 QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
-PATIENCE = 60.0
+START_SECONDS = 60.0
 
 
 async def generate_traffic(server: Served) -> None:
-    """Make something of everything that is counted."""
+    """Cause every kind of event that is counted."""
     async with client_of(server) as client:
         reference = reference_in(words(await client.call_tool("many", {"rows": 2000})))
         await client.call_tool("object_store_get", {"object_id": reference})
@@ -38,7 +38,7 @@ async def generate_traffic(server: Served) -> None:
 
 @pytest.fixture(scope="module")
 def servers(redis_server, tmp_path_factory):
-    """A server over Redis and one over memory: no store knows everything."""
+    """A server over Redis and one over memory: no single store has all metrics."""
     folder = tmp_path_factory.mktemp("servers")
     redis = {
         "COATCHECK_OBJECT_STORE_BACKEND": "redis",
@@ -62,7 +62,7 @@ def samples(servers):
 
 
 def metrics_in_query(query: str) -> list[tuple[str, set[str]]]:
-    """The metrics that a query asks for, each with the labels that it matches or groups by."""
+    """The metrics of a query, each with the labels that it matches or groups by."""
     grouped = {label.strip() for inside in re.findall(r"\bby \(([^)]*)\)", query) for label in inside.split(",")}
     return [
         (name, grouped | set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers or "")))
@@ -71,23 +71,23 @@ def metrics_in_query(query: str) -> list[tuple[str, set[str]]]:
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_every_query_asks_for_metrics_and_labels_that_there_are(query, samples):
+def test_every_query_uses_existing_metrics_and_labels(query, samples):
     asked = metrics_in_query(query)
     assert asked
     for name, labels in asked:
         found = [sample for sample in samples if sample.name == name]
         assert found, name
-        # Prometheus itself adds who was asked.
+        # Prometheus itself adds the labels of the target.
         assert labels - {"instance", "job"} <= found[0].labels.keys(), name
 
 
-def test_the_values_that_queries_ask_for_are_there(samples):
+def test_the_label_values_of_queries_exist(samples):
     wanted = {pair for query in QUERIES for pair in re.findall(r'(\w+)="(\w+)"', query)}
     assert wanted
     assert wanted <= {pair for sample in samples for pair in sample.labels.items()}
 
 
-def test_the_documented_metrics_are_those_that_there_are(samples):
+def test_the_documented_metrics_are_the_existing_ones(samples):
     page = (ROOT / "docs" / "operations.md").read_text()
     documented = dict(re.findall(r"^\| `(coatcheck_\w+)` \|([^|]*)\|", page, flags=re.MULTILINE))
     real: dict[str, set[str]] = {}
@@ -104,7 +104,7 @@ def runnable(query: str) -> str:
 
 @contextlib.contextmanager
 def prometheus(targets: list[str], folder: Path):
-    """A real Prometheus that scrapes the targets each quarter of a second; gives its address."""
+    """A real Prometheus that scrapes the targets each quarter of a second; yields its address."""
     (folder / "prometheus.yml").write_text(
         json.dumps(
             {
@@ -132,10 +132,10 @@ def prometheus(targets: list[str], folder: Path):
 
 
 @pytest.mark.long
-async def test_every_query_has_an_answer_of_a_real_prometheus(servers, tmp_path):
+async def test_a_real_prometheus_answers_every_query(servers, tmp_path):
     with prometheus([server.base.removeprefix("http://") for server in servers], tmp_path) as address:
         unanswered = set(QUERIES)
-        ends = time.monotonic() + PATIENCE
+        ends = time.monotonic() + START_SECONDS
         while unanswered:
             for server in servers:
                 await generate_traffic(server)

@@ -33,7 +33,7 @@ async def until_ended(process, seconds: float = 20.0) -> int:
 
 
 async def refuses_connections(server) -> list[int]:
-    """Wait until a server takes no new connections; give how it answered until then whether it is ready."""
+    """Wait until a server refuses new connections; return its readiness answers until then."""
     found: list[int] = []
 
     def is_refused() -> bool:
@@ -42,7 +42,7 @@ async def refuses_connections(server) -> list[int]:
         except httpx2.ConnectError:
             return True
         except (httpx2.RemoteProtocolError, httpx2.ReadError):
-            return False  # it had connected, and the server was told to end before it read the request
+            return False  # the server received the signal after the connection but before reading the request
         return False
 
     await until(is_refused, "the server refuses connections")
@@ -50,7 +50,7 @@ async def refuses_connections(server) -> list[int]:
 
 
 async def listen(client, *, task_status) -> None:
-    """Hold a stream open that would stand for ever."""
+    """Hold a stream open indefinitely."""
     with contextlib.suppress(MCPError, SubscriptionLost):
         async with client.listen(tools_list_changed=True) as events:
             task_status.started()
@@ -60,7 +60,7 @@ async def listen(client, *, task_status) -> None:
 
 @contextlib.asynccontextmanager
 async def client_of_ending_server(connecting):
-    """A client whose server may have gone when it leaves: what it then says does not matter."""
+    """A client whose server may exit first; errors of the client are ignored."""
     async with contextlib.AsyncExitStack() as stack:
         yield await stack.enter_async_context(connecting)
         with contextlib.suppress(Exception, BaseExceptionGroup):
@@ -77,9 +77,11 @@ async def test_a_call_in_flight_is_answered_new_connections_are_refused_and_it_i
     with served(kind, tmp_path, *flags_of(kind), "--shutdown-timeout", "60") as server:
         assert server.get("/readyz").status_code == 200
         async with client_of_ending_server(client_of(server, mode=mode)) as client, anyio.create_task_group() as tasks:
-            if mode == "auto":  # the older clients listen from the start
+            if mode == "auto":  # legacy clients open a stream at the start
                 await tasks.start(listen, client)
-            await client.list_tools()  # else it asks for the result's schema when it cannot any more
+            await (
+                client.list_tools()
+            )  # else it requests the schema of the result when the server no longer accepts requests
 
             async def call() -> None:
                 answers.append(await client.call_tool("slow", {"began": str(began), "pipe": str(pipe)}))
@@ -88,7 +90,7 @@ async def test_a_call_in_flight_is_answered_new_connections_are_refused_and_it_i
             await appears(began)
             server.process.send_signal(signal.SIGTERM)
             found = await refuses_connections(server)
-            assert found == sorted(found)  # 200 until it has heard the signal, then only 503
+            assert found == sorted(found)  # 200 until it has received the signal, then only 503
             assert set(found) <= {200, 503}
             assert not answers
             pipe.write_text("waited")
@@ -100,7 +102,7 @@ async def test_a_call_in_flight_is_answered_new_connections_are_refused_and_it_i
 
 
 async def call_without_answer(server, began) -> None:
-    """Make a call that is never answered; what becomes of the client does not matter."""
+    """Make a call that is never answered; errors of the client are ignored."""
     with contextlib.suppress(Exception, BaseExceptionGroup):
         async with client_of(server, mode="legacy") as client:
             await client.call_tool("slow", {"began": str(began)})
@@ -110,20 +112,20 @@ SHORT_AND_LONG = ["serve", "wrap", pytest.param("sse", marks=pytest.mark.long)]
 
 
 @pytest.mark.parametrize("kind", SHORT_AND_LONG)
-async def test_a_call_that_takes_longer_than_calls_may_is_given_up(kind, tmp_path):
+async def test_a_call_that_exceeds_the_shutdown_timeout_is_cancelled(kind, tmp_path):
     began = tmp_path / "began"
     with served(kind, tmp_path, *flags_of(kind), "--shutdown-timeout", "1") as server:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(call_without_answer, server, began)
             await appears(began)
             server.process.send_signal(signal.SIGTERM)
-            # Where closing takes too long on a busy machine, it ends by force, with the other of the two codes.
+            # If closing takes too long on a busy machine, it is ended by force, with the other of the two codes.
             assert await until_ended(server.process) in {EXIT[kind], 128 + signal.SIGTERM}
             tasks.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize("kind", SHORT_AND_LONG)
-async def test_a_second_signal_ends_it_at_once(kind, tmp_path):
+async def test_a_second_signal_ends_the_server_immediately(kind, tmp_path):
     began = tmp_path / "began"
     with served(kind, tmp_path, *flags_of(kind), "--shutdown-timeout", "60") as server:
         async with anyio.create_task_group() as tasks:
@@ -137,7 +139,7 @@ async def test_a_second_signal_ends_it_at_once(kind, tmp_path):
             tasks.cancel_scope.cancel()
 
 
-def test_an_idle_server_ends_at_once_and_an_interrupt_is_reported_as_one(tmp_path):
+def test_an_idle_server_ends_immediately_and_an_interrupt_has_its_exit_code(tmp_path):
     with served("serve", tmp_path) as server, httpx2.Client() as client:
         client.get(server.base + "/healthz")  # a connection that stays open
         server.process.send_signal(signal.SIGINT)

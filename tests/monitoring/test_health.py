@@ -1,4 +1,4 @@
-"""``/healthz`` and ``/readyz``: of the real commands, with a real Redis that goes away and comes back."""
+"""``/healthz`` and ``/readyz`` of the real commands, with a real Redis that stops and restarts."""
 
 import asyncio
 import gc
@@ -41,7 +41,7 @@ def test_a_server_is_alive_and_ready_without_a_token_and_reveals_nothing_else(pr
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_readiness_follows_the_store_and_names_no_host(kind, own_redis, tmp_path):
+def test_readiness_follows_the_store_and_reveals_no_host(kind, own_redis, tmp_path):
     with fault_proxy(own_redis.port) as network:
         environment = {
             "COATCHECK_OBJECT_STORE_BACKEND": "redis",
@@ -69,7 +69,7 @@ class HangingBackend(InMemoryBackend):
         await anyio.sleep_forever()
 
 
-async def test_a_store_that_hangs_is_asked_once_however_many_want_to_know():
+async def test_a_hanging_store_is_pinged_once_for_concurrent_requests():
     backend = HangingBackend()
     health = Health(lambda: ObjectStore(backend), seconds=0.05)
     answers = await asyncio.gather(*(health.why_not_ready() for _ in range(20)))
@@ -78,7 +78,7 @@ async def test_a_store_that_hangs_is_asked_once_however_many_want_to_know():
     assert backend.asked == 1
 
 
-async def test_an_answer_that_comes_after_its_caller_has_left_is_no_fault_of_the_loop():
+async def test_a_late_ping_failure_is_not_reported_by_the_event_loop():
     class LateBackend(InMemoryBackend):
         def __init__(self) -> None:
             super().__init__()
@@ -92,7 +92,7 @@ async def test_an_answer_that_comes_after_its_caller_has_left_is_no_fault_of_the
         async def fail(self) -> None:
             self.may_fail.set()
             await self.failed.wait()
-            for _ in range(5):  # until the loop knows
+            for _ in range(5):  # until the loop has processed it
                 await checkpoint()
             self.may_fail.clear()
             self.failed.clear()
@@ -109,7 +109,7 @@ async def test_an_answer_that_comes_after_its_caller_has_left_is_no_fault_of_the
     await backend.fail()
 
 
-async def test_a_server_of_ones_own_gets_the_routes():
+async def test_a_custom_server_gets_the_routes():
     container = Container(settings=Settings())
     server = MCPServer("mine")
     add_monitoring(server, container)
@@ -121,7 +121,7 @@ async def test_a_server_of_ones_own_gets_the_routes():
     assert (await ask(server.streamable_http_app(), "/healthz")).status_code == 200
 
 
-async def test_what_a_broken_store_says_is_not_passed_on(caplog):
+async def test_the_message_of_a_broken_store_is_not_revealed(caplog):
     class BrokenBackend(InMemoryBackend):
         def ping(self) -> None:
             raise RuntimeError("password at host.example")

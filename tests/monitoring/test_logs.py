@@ -30,7 +30,7 @@ def entries(log: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("kind", ["serve", "wrap"])
-async def test_every_line_is_an_object_also_of_the_web_server_and_the_sdk(kind, tmp_path):
+async def test_every_line_is_an_object_including_those_of_the_web_server_and_the_sdk(kind, tmp_path):
     environment = {"COATCHECK_REDIS_URL": f"redis://:{CANARY}@127.0.0.1:1", "COATCHECK_NAMESPACE_SECRET": CANARY}
     with served(kind, tmp_path, "--log-format", "json", "--verbose", *flags_of(kind), **environment) as server:
         async with client_of(server, mode="legacy") as client:
@@ -57,14 +57,14 @@ def test_an_exception_is_in_its_line(tmp_path):
     with served("serve", tmp_path, *flags, PYTHONPATH=str(tmp_path), COATCHECK_LOG_FORMAT="json") as server:
         answer = httpx2.post(server.mcp, headers={"Authorization": f"Bearer {CANARY}"}, json={}, timeout=10)
         assert answer.status_code == 500
-        wait_until(lambda: "Traceback" in server.log, "the log has the exception, once the answer has gone")
+        wait_until(lambda: "Traceback" in server.log, "the log has the exception, once the response has been sent")
         (entry,) = [entry for entry in entries(server.log) if "exception" in entry]
     assert entry["level"] == "error"
     assert "RuntimeError: two\nlines" in entry["exception"]
     assert CANARY not in server.log
 
 
-def test_why_it_did_not_start_is_an_object_too():
+def test_a_failed_start_is_logged_as_an_object_too():
     flags = ["--redis-url", f"redis://:{CANARY}@127.0.0.1:1", "--object-store-backend", "redis"]
     done = subprocess.run([*SERVE, "--log-format", "json", *flags], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (1, "")
@@ -74,7 +74,7 @@ def test_why_it_did_not_start_is_an_object_too():
     assert CANARY not in done.stderr
 
 
-def test_another_format_is_wrong_usage(monkeypatch, capsys):
+def test_an_unknown_format_is_a_usage_error(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["coatcheck", "serve", "--log-format", "xml"])
     assert main() == 2
     assert "'text', 'json'" in capsys.readouterr().err
@@ -95,7 +95,7 @@ def test_warnings_and_uncaught_errors_are_objects_too():
     assert "KeyError: 'lost'" in broke["exception"]
 
 
-def test_text_has_the_time_and_verbose_names_what_was_kept(monkeypatch):
+def test_text_logs_have_the_time_and_verbose_ones_the_kept_results(monkeypatch):
     stderr = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stderr)
     monkeypatch.setattr(logging.getLogger(), "handlers", [])

@@ -1,4 +1,4 @@
-"""``/metrics``: of the real commands with real clients, and of servers of your own."""
+"""``/metrics`` of the real commands with real clients, and of custom servers."""
 
 import contextlib
 import subprocess
@@ -47,7 +47,7 @@ async def test_what_is_kept_and_read_is_counted(kind, tmp_path):
         assert value_of(text, "coatcheck_store_evictions_total") == 0
         assert value_of(text, "coatcheck_results_total", tool="many", outcome="kept") == 1
         saved = value_of(text, "coatcheck_context_saved_characters_total", tool="many")
-        # The SDK writes each row on lines of its own, ours does not; the preview is what is left.
+        # The SDK writes each row on separate lines, coatcheck does not; the rest is the preview.
         written = sum(
             len(f'{{\n  "row": {number}\n}}' if kind == "wrap" else f'{{"row":{number}}},') for number in range(2000)
         )
@@ -56,7 +56,7 @@ async def test_what_is_kept_and_read_is_counted(kind, tmp_path):
         assert {sample.labels["tool"] for sample in samples_of(text) if "tool" in sample.labels} == {"many"}
 
 
-async def test_the_routes_reveal_nothing_that_is_a_users_or_the_stores(protected, redis_with_password):
+async def test_the_routes_reveal_nothing_of_users_or_the_store(protected, redis_with_password):
     async with client_of(protected, TOKEN) as client:
         await client.list_tools()
         reference = reference_in(words(await client.call_tool("many", {"rows": 2000})))
@@ -71,7 +71,7 @@ async def test_the_routes_reveal_nothing_that_is_a_users_or_the_stores(protected
         assert secret not in output
 
 
-async def test_strangers_cannot_make_the_metrics_grow():
+async def test_unknown_callers_cannot_make_the_metrics_grow():
     container = Container(settings=Settings(inline_limit=10))
     server = MCPServer("mine")
 
@@ -100,7 +100,7 @@ async def test_strangers_cannot_make_the_metrics_grow():
     assert value_of(text, "coatcheck_results_total", tool="other", outcome="kept") == 20 + MOST_TOOLS + 1 + 1
 
 
-async def test_failures_have_outcomes_of_their_own():
+async def test_failures_have_separate_outcomes():
     container = Container(settings=Settings(max_object_bytes=100))
     metrics, store = container.metrics(), container.store()
     for _ in range(2):
@@ -184,7 +184,7 @@ def test_evictions_and_expirations_are_those_of_the_backend(kind, tmp_path):
 
 
 @pytest.mark.parametrize("broken", [RuntimeError("no such table"), None])
-def test_a_backend_that_cannot_say_what_it_holds_leaves_all_other_metrics(broken, caplog):
+def test_a_backend_with_broken_statistics_leaves_all_other_metrics(broken, caplog):
     class Custom(InMemoryBackend):
         def statistics(self):
             if broken:
@@ -212,7 +212,7 @@ async def test_work_that_the_sandbox_stops_is_counted():
 
 def test_nothing_is_counted_and_nothing_imported_before_it_is_requested():
     program = (
-        # dependency-injector imports FastAPI where that is installed, and FastAPI imports OpenTelemetry.
+        # dependency-injector imports FastAPI if it is installed, and FastAPI imports OpenTelemetry.
         "import sys; sys.modules['fastapi'] = None\n"
         "from coatcheck.containers import Container; from coatcheck.settings import Settings\n"
         "container = Container(settings=Settings()); container.store().put(1)\n"

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(scope="module")
 def exporter():
-    """What a host does; it can do it once in a process, so all tests of this one share it."""
+    """Sets tracing up like a host; this is possible once in a process, so all tests share it."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -59,7 +59,7 @@ async def test_an_operation_is_a_span_within_that_of_the_sdks_request(spans):
     }
 
 
-async def test_what_fails_is_marked_without_what_the_error_says(spans):
+async def test_failed_operations_are_marked_without_the_error_message(spans):
     class UnavailableBackend(InMemoryBackend):
         def get(self, key: str) -> bytes | None:
             raise ObjectStoreUnavailable("redis-canary.example:6379 does not answer")
@@ -71,17 +71,17 @@ async def test_what_fails_is_marked_without_what_the_error_says(spans):
         store.put("x" * 100)
     with pytest.raises(ObjectNotFound):
         ObjectStore(InMemoryBackend()).read("obj_canary")
-    away, large, missing = spans()
-    assert away.attributes["error.type"] == "ObjectStoreUnavailable"
+    unavailable, large, missing = spans()
+    assert unavailable.attributes["error.type"] == "ObjectStoreUnavailable"
     assert large.attributes["error.type"] == "ObjectTooLarge"
-    assert not away.status.is_ok
-    assert not away.status.is_unset
+    assert not unavailable.status.is_ok
+    assert not unavailable.status.is_unset
     assert missing.attributes["coatcheck.outcome"] == "missing"
     assert missing.status.is_unset
     assert "canary" not in "".join(span.to_json() for span in spans())
 
 
-def test_where_tracing_is_not_set_up_there_is_no_span_to_pay_for():
+def test_without_tracing_no_span_is_created():
     program = (
         "from opentelemetry import trace\n"
         "from coatcheck.store.events import Observation, UNWATCHED\n"
