@@ -386,7 +386,11 @@ async def test_an_address_that_is_none_asks_for_no_key_and_is_answered_within_bo
     interceptor = asyncio.get_running_loop().create_future()
     interceptor.set_result(Container(settings=Settings(), backend=RecordingBackend()).proxy_interceptor())
     request = {"jsonrpc": "2.0", "id": 1, "params": {"uri": f"coatcheck://objects/{name}"}}
-    answered = await answer_for_object(request, interceptor)
+
+    async def server_has(_uri: str) -> bool:
+        return False
+
+    answered = await answer_for_object(request, interceptor, server_has)
     assert "not found" in answered["error"]["message"]
     assert len(str(answered)) < 2_000
     assert "\u2028" not in str(answered)

@@ -16,9 +16,10 @@ def text(value: str) -> dict:
 
 
 def result_of(method: str, params: dict) -> dict | None:
+    capabilities, info = {"tools": {}, "resources": {"subscribe": True}}, {"name": "resources", "version": "1"}
+    if method == "server/discover":
+        return {"supportedVersions": ["2026-07-28"], "capabilities": capabilities, "serverInfo": info}
     if method == "initialize":
-        capabilities = {"tools": {}, "resources": {"subscribe": True}}
-        info = {"name": "resources", "version": "1"}
         return {"protocolVersion": params["protocolVersion"], "capabilities": capabilities, "serverInfo": info}
     if method == "tools/list":
         return {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in ("text", "asked")]}
@@ -44,16 +45,33 @@ def write(message: dict) -> None:
     sys.stdout.flush()
 
 
+def listen(request_id: object, params: dict) -> None:
+    """Acknowledge a subscription of 2026-07-28, and report that each of its resources has changed."""
+    uris = params["notifications"].get("resourceSubscriptions", [])
+    asked.append(f"subscriptions/listen {' '.join(uris)}")
+    meta = {"_meta": {"io.modelcontextprotocol/subscriptionId": request_id}}
+    write({"method": "notifications/subscriptions/acknowledged", "params": {**params, **meta}})
+    for uri in uris:
+        write({"method": "notifications/resources/updated", "params": {"uri": uri, **meta}})
+
+
 def main() -> None:
     for message in map(json.loads, sys.stdin):
+        method, params = message["method"], message.get("params") or {}
+        if method == "notifications/cancelled":
+            asked.append(method)
         if "id" not in message:
             continue
-        method, params = message["method"], message.get("params") or {}
+        if method == "subscriptions/listen":
+            listen(message["id"], {"notifications": params["notifications"]})
+            continue
         if method.startswith("resources/"):
             asked.append(f"{method} {params['uri']}" if "uri" in params else method)
         if "/list" in method and method.startswith("resources/") and WHAT == "silent":
             continue
         result = result_of(method, {key: value for key, value in params.items() if key != "_meta"})
+        if result is not None and "_meta" in params:
+            result = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"} | result
         unknown = {"error": {"code": -32601, "message": "unknown"}}
         write({"id": message["id"], **(unknown if result is None else {"result": result})})
         if method == "resources/subscribe":

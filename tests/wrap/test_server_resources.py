@@ -82,6 +82,41 @@ def test_a_server_hears_of_subscriptions_to_its_own_resources_alone(connect):
     assert heard == [f"resources/subscribe {THEIRS}", f"resources/unsubscribe {THEIRS}"]
 
 
+@pytest.mark.parametrize("way", ["stdio", "http"])
+async def test_a_server_hears_of_streams_for_its_own_resources_alone(way):
+    with anyio.fail_after(60), wrapped(way, "--", *SERVER) as connect:
+        async with Client(connect(), mode="auto") as client:
+            reference = reference_in(words(await client.call_tool("text", {})))
+            stored = f"coatcheck://objects/{reference[1:]}"
+            async with client.listen(resource_subscriptions=[stored, OTHERS]) as nothing_to_hear:
+                assert nothing_to_hear.honored.resource_subscriptions == [stored]
+            async with client.listen(resource_subscriptions=[OTHERS]) as nothing_at_all:
+                assert not nothing_at_all.honored.resource_subscriptions
+            assert not [each for each in await asked(client) if not each.startswith("resources/")]
+            async with client.listen(resource_subscriptions=[stored, THEIRS, OTHERS, "demo://a"]) as mixed:
+                assert set(mixed.honored.resource_subscriptions) == {stored, THEIRS, "demo://a"}
+                assert {(await anext(mixed)).uri, (await anext(mixed)).uri} == {THEIRS, "demo://a"}
+            async with client.listen(resource_subscriptions=[stored], tools_list_changed=True) as changes:
+                assert changes.honored.tools_list_changed
+                assert changes.honored.resource_subscriptions == [stored]
+            heard = [each for each in await asked(client) if each.startswith("subscriptions")]
+            assert heard == [f"subscriptions/listen {THEIRS} demo://a", "subscriptions/listen "]
+
+
+async def test_behind_a_gateway_too(tmp_path):
+    servers = tmp_path / "servers.json"
+    servers.write_text(json.dumps({"mcpServers": {"one": {"command": SERVER[0], "args": SERVER[1:]}}}))
+    with anyio.fail_after(60), wrapped("stdio", "--servers", str(servers)) as connect:
+        async with Client(connect(), mode="auto") as client:
+            reference = reference_in(words(await client.call_tool("one__text", {})))
+            stored, theirs = f"coatcheck://objects/{reference[1:]}", f"one+{THEIRS}"
+            async with client.listen(resource_subscriptions=[stored, theirs]) as mixed:
+                assert set(mixed.honored.resource_subscriptions) == {stored, theirs}
+                assert (await anext(mixed)).uri == theirs
+            heard = json.loads(words(await client.call_tool("one__asked", {})))
+            assert f"subscriptions/listen {THEIRS}" in heard
+
+
 READ = {"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": OTHERS}}
 
 

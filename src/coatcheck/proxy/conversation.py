@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from coatcheck.calls.call_budget import CallBudget
@@ -17,6 +18,7 @@ from coatcheck.proxy.background_tasks import BackgroundTasks, result_if_ready
 from coatcheck.proxy.client_lines import ClientLines, has_too_many_levels
 from coatcheck.proxy.client_requests import ClientRequests, Pending
 from coatcheck.proxy.jsonrpc import Id, Message, id_of, is_request, is_response, to_line
+from coatcheck.proxy.object_subscriptions import LISTEN, ObjectSubscriptions, concerns_objects, with_objects
 from coatcheck.proxy.own_requests import OwnRequests
 from coatcheck.proxy.request_sender import RequestSender
 from coatcheck.proxy.response_checks import as_answer_to, unreadable, well_formed_response
@@ -78,6 +80,7 @@ class Conversation:
         self._budget = CallBudget() if budget is None else budget
         self._requests = ClientRequests(self._budget, listed_name)
         self._work = BackgroundTasks(on_change)
+        self._subscriptions = ObjectSubscriptions()
         own = OwnRequests(to_server, self._requests)
         self._prefetch, self._resources = ToolListPrefetch(own), ServerResources(own, may_ask=not is_gateway)
         self.finish_work, self.abandon_own_requests = self._work.finish, own.give_up
@@ -168,7 +171,7 @@ class Conversation:
             key = id_of(message)
             if message["method"] == CALL and self._must_open(message, line):
                 work = self._prepare_call
-            elif self._results.has_tools and object_resources.names_object(message) and not self._is_passing(message):
+            elif self._results.has_tools and concerns_objects(message) and not self._is_passing(message):
                 work = self._answer_for_object
             if key is not None and work is not None:
                 request = self._requests.add_prepared(message, key)
@@ -180,12 +183,10 @@ class Conversation:
             self._note_request(message)
             self._sender.send(line, message)
             return
-        if (
-            isinstance(message, dict)
-            and message.get("method") == CANCELLED
-            and self._requests.cancel(message.get("params"))
-        ):
-            return
+        if isinstance(message, dict) and message.get("method") == CANCELLED:
+            params = message.get("params")
+            if self._requests.cancel(params) or self._subscriptions.close(params):
+                return
         self._to_server(line, message)
 
     def _is_passing(self, request: Message) -> bool:
@@ -257,13 +258,19 @@ class Conversation:
         self._sender.send(line, call)
 
     async def _answer_for_object(self, request: Pending, message: Message, line: bytes) -> None:
+        """Answer a request about stored objects, or send what is not about them to the server."""
         try:
-            answer = await object_resources.answer_for_object(message, self._interceptor)
-            if object_resources.is_missing(answer) and await self._resources.have(message["params"]["uri"], request):
-                self._requests.sent_as_prepared(request)
-                self._sender.send(line, message)
+            if message["method"] == LISTEN:
+                answer = await self._subscriptions.open(request, message, self._interceptor, self._resources)
             else:
-                self._to_client(await adump_line(answer))
+                has = partial(self._resources.have, request=request)
+                answer = await object_resources.answer_for_object(message, self._interceptor, has)
+            line = line if answer is message else await adump_line(answer)
+            if is_request(answer):
+                self._requests.sent_as_prepared(request)
+                self._sender.send(line, answer)
+            else:
+                self._to_client(line)
         finally:
             if request.task is not None:  # It was not sent.
                 self._requests.remove(request)
@@ -351,7 +358,7 @@ class Conversation:
     def _message_from_server(self, message: Any, line: bytes) -> None:
         if not is_response(message):
             self._results.note_changed_list(message.get("method"))
-            self._to_client(line)
+            self._to_client(with_objects(message, line, self._requests.sent))
             return
         request = self._requests.answered_by(message)
         if request is not None and request.requester is None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from coatcheck.calls.instructions import with_instructions
@@ -56,8 +56,14 @@ def not_found(call: Message, error: ObjectNotFound, object_readers: Mapping[str,
     return response(call, text_result(text, is_error=True))
 
 
-async def answer_for_object(request: Message, interceptor: "asyncio.Future[Interceptor]") -> Message:
-    """Answer a request that names a stored object, once the interceptor is ready. An object never changes."""
+async def answer_for_object(
+    request: Message, interceptor: "asyncio.Future[Interceptor]", server_has: Callable[[str], Awaitable[bool]]
+) -> Message:
+    """Answer a request that names a stored object, once the interceptor is ready. An object never changes.
+
+    Returns:
+        The answer, or the request itself if its address is one of the server's own resources.
+    """
     uri = request["params"]["uri"]
     try:
         ready = await asyncio.shield(interceptor)
@@ -66,6 +72,8 @@ async def answer_for_object(request: Message, interceptor: "asyncio.Future[Inter
             return response(request, {})
         result = await ready.read_object(uri)
     except ObjectNotFound as error:
+        if await server_has(uri):
+            return request
         code = _INVALID_PARAMS if is_stateless(request) else _RESOURCE_NOT_FOUND
         failure = error_response(request["id"], str(error), code)
         failure["error"]["data"] = {"uri": excerpt(uri, LONGEST_URI)}
@@ -76,11 +84,6 @@ async def answer_for_object(request: Message, interceptor: "asyncio.Future[Inter
         logger.exception("A stored object could not be read")
         return error_response(request["id"], "The object could not be read.", INTERNAL_ERROR)
     return response(request, {**result, **_NOT_CACHED} if is_stateless(request) else result)
-
-
-def is_missing(answer: Message) -> bool:
-    """Whether the answer to a request that names a stored object is that there is none."""
-    return answer.get("error", {}).get("code") in {_INVALID_PARAMS, _RESOURCE_NOT_FOUND}
 
 
 def mention_objects(method: str, answer: Message, *, stateless: bool) -> Message:

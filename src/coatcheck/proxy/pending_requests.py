@@ -1,7 +1,7 @@
 """Pending requests: ids, requesters, progress tokens and cancellation."""
 
 import asyncio
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -40,6 +40,7 @@ class PendingRequest(Generic[Requester]):
         passes: Whether its response passes unchanged because an outer coatcheck does the work.
         call: What remains to be done with the result of a call.
         is_of_view: Whether a view of MCP Apps sent it.
+        objects: The addresses of stored objects that it subscribes to.
     """
 
     key: Id
@@ -53,6 +54,7 @@ class PendingRequest(Generic[Requester]):
     passes: bool = False
     call: PreparedCall | None = None
     is_of_view: bool = False
+    objects: Sequence[str] = ()
 
     def client(self, of_session: Client) -> Client:
         """Return the client of the request, which a request of a stateless revision names itself."""
