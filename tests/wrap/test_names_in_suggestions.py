@@ -8,10 +8,10 @@ import pytest
 from mcp import Client
 
 from coatcheck.containers import Container
-from coatcheck.proxy import tool_list_prefetch
+from coatcheck.proxy import list_prefetch
+from coatcheck.proxy.list_prefetch import LIST, ToolListPrefetch
 from coatcheck.proxy.own_requests import OwnRequests
 from coatcheck.proxy.pending_requests import PendingRequests
-from coatcheck.proxy.tool_list_prefetch import LIST, ToolListPrefetch
 from coatcheck.settings import Settings
 from tests.preloaded_python import PYTHON
 from tests.wrap.running import WRAP, words, wrapped
@@ -82,7 +82,7 @@ async def test_they_do_so_for_a_client_that_has_listed_the_first_page(way):
 
 
 async def test_a_result_waits_once_for_a_server_that_lists_nothing(monkeypatch):
-    monkeypatch.setattr(tool_list_prefetch, "RESULT_TIMEOUT", 0.01)
+    monkeypatch.setattr(list_prefetch, "RESULT_TIMEOUT", 0.01)
     asked: list[str] = []
     prefetch = ToolListPrefetch(OwnRequests(lambda _line, message: asked.append(message["method"]), PendingRequests()))
     call = PendingRequests().add({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "big"}}, None)

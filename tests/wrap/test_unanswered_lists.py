@@ -5,12 +5,12 @@ import logging
 
 import pytest
 
-from coatcheck.proxy import tool_list_prefetch
+from coatcheck.proxy import list_prefetch
 from coatcheck.proxy.gateway import merging
 from coatcheck.proxy.gateway.upstream import State, Upstream
+from coatcheck.proxy.list_prefetch import LIST, ToolListPrefetch
 from coatcheck.proxy.own_requests import OwnRequests
 from coatcheck.proxy.pending_requests import PendingRequests
-from coatcheck.proxy.tool_list_prefetch import LIST, ToolListPrefetch
 
 pytestmark = pytest.mark.anyio
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "unknown"}}
@@ -22,7 +22,7 @@ class NoKnownTools:
 
 
 async def test_it_is_asked_once_for_our_own_sake_and_again_when_its_tools_change(monkeypatch):
-    monkeypatch.setattr(tool_list_prefetch, "LIST_TIMEOUT", 0.01)
+    monkeypatch.setattr(list_prefetch, "LIST_TIMEOUT", 0.01)
     asked = []
     prefetch = ToolListPrefetch(OwnRequests(lambda _line, message: asked.append(message["method"]), PendingRequests()))
     call = PendingRequests().add(CALL, None)

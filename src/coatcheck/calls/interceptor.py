@@ -135,10 +135,10 @@ class Interceptor:
             else:
                 self._ui_tools.pop(name, None)
 
-    async def alearn(self, tools: list[Any], *, is_last: bool) -> None:
+    async def alearn(self, page: Result) -> None:
         """Cache the tools of one page of the list, yielding to the event loop."""
-        await amap(self._learn_tool, tools)
-        self.knows_all = self.knows_all or is_last
+        await amap(self._learn_tool, page["tools"])
+        self.knows_all = self.knows_all or not page.get("nextCursor")
 
     def knows(self, tool: str) -> bool:
         """Whether the server's tool has been seen in a list."""
@@ -158,7 +158,7 @@ class Interceptor:
         tools = result.get("tools")
         if not isinstance(tools, list):
             return result
-        await self.alearn(tools, is_last=not result.get("nextCursor"))
+        await self.alearn(result)
         own = [] if result.get("nextCursor") else self._tools_by_listed_name().items()
         advertised = [tool.advertise(name) for name, tool in own]
         if encoded:

@@ -18,6 +18,7 @@ from coatcheck.proxy.background_tasks import BackgroundTasks, result_if_ready
 from coatcheck.proxy.client_lines import ClientLines, has_too_many_levels
 from coatcheck.proxy.client_requests import ClientRequests, Pending
 from coatcheck.proxy.jsonrpc import Id, Message, id_of, is_request, is_response, to_line
+from coatcheck.proxy.list_prefetch import LIST, ToolListPrefetch
 from coatcheck.proxy.object_subscriptions import LISTEN, ObjectSubscriptions, concerns_objects, with_objects
 from coatcheck.proxy.own_requests import OwnRequests
 from coatcheck.proxy.request_sender import RequestSender
@@ -25,7 +26,6 @@ from coatcheck.proxy.response_checks import as_answer_to, unreadable, well_forme
 from coatcheck.proxy.send_capacity import SendCapacity
 from coatcheck.proxy.server_resources import ServerResources
 from coatcheck.proxy.server_results import ServerResults
-from coatcheck.proxy.tool_list_prefetch import LIST, ToolListPrefetch
 from coatcheck.proxy.view_calls import CALL
 
 if TYPE_CHECKING:

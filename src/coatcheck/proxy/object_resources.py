@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 READ, TEMPLATES, RESOURCES = "resources/read", "resources/templates/list", "resources/list"
 _SUBSCRIPTIONS = frozenset({"resources/subscribe", "resources/unsubscribe"})
-LISTS = {TEMPLATES: "resourceTemplates", RESOURCES: "resources"}
+LISTS = {RESOURCES: "resources", TEMPLATES: "resourceTemplates"}
 
 _RESOURCE_NOT_FOUND, _INVALID_PARAMS = -32002, -32602
 _NOT_CACHED = {"ttlMs": 0, "cacheScope": "private"}

@@ -1,11 +1,11 @@
 """The server's own resources whose addresses look like those of stored objects."""
 
-import asyncio
 from typing import Any
 
 from coatcheck.calls.stored_resources import SCHEME, is_object
 from coatcheck.codec import amap
-from coatcheck.proxy.object_resources import LISTS, RESOURCES, TEMPLATES
+from coatcheck.proxy.list_prefetch import ListPrefetch
+from coatcheck.proxy.object_resources import LISTS
 from coatcheck.proxy.own_requests import OwnRequests
 from coatcheck.proxy.pending_requests import PendingRequest
 
@@ -19,7 +19,7 @@ LIST_TIMEOUT = 5.0
 """Seconds that a request for a missing object waits for the server's list of resources."""
 
 
-class ServerResources:
+class ServerResources(ListPrefetch):
     """The addresses of stored objects that a server lists as its own resources.
 
     Ids are secrets: only addresses that the server listed itself are passed on to it.
@@ -30,20 +30,10 @@ class ServerResources:
     """
 
     def __init__(self, requests: OwnRequests, *, may_ask: bool) -> None:
-        self._requests, self._may_ask = requests, may_ask
+        super().__init__(requests, LISTS, LIST_TIMEOUT)
+        self._may_ask = may_ask
         self._addresses: dict[str, None] = {}
         self._templates: dict[tuple[str, str], None] = {}
-        self._complete: set[str] = set()
-        self._listing: asyncio.Task[None] | None = None
-
-    def list_again(self) -> None:
-        """List the resources again when an object is missing, because the server has announced a change."""
-        self._complete.clear()
-
-    def cancel(self) -> None:
-        """Stop listing."""
-        if self._listing is not None:
-            self._listing.cancel()
 
     async def learn(self, method: str, result: Any) -> None:
         """Remember the addresses and templates of one page of a list."""
@@ -51,8 +41,7 @@ class ServerResources:
             return
         entries = result.get(LISTS[method])
         await amap(self._remember, entries if isinstance(entries, list) else ())
-        if not result.get("nextCursor"):
-            self._complete.add(method)
+        self.seen(method, result)
 
     def _remember(self, entry: Any) -> None:
         if not isinstance(entry, dict):
@@ -67,10 +56,8 @@ class ServerResources:
 
     async def have(self, uri: str, request: "PendingRequest[Any]") -> bool:
         """Return whether an address is one of the server's resources; request its lists if the client has not."""
-        if not self._known(uri) and self._may_ask and self._complete != LISTS.keys():
-            if self._listing is None or self._listing.done():
-                self._listing = asyncio.ensure_future(self._list(request))
-            await asyncio.wait({self._listing}, timeout=LIST_TIMEOUT)
+        if self._may_ask and not self._known(uri):
+            await self.wait(request, self.learn, LIST_TIMEOUT)
         return self._known(uri)
 
     def _known(self, uri: str) -> bool:
@@ -78,17 +65,6 @@ class ServerResources:
             uri.startswith(before) and uri.endswith(after) and len(uri) >= len(before) + len(after)
             for before, after in self._templates
         )
-
-    async def _list(self, request: "PendingRequest[Any]") -> None:
-        for method in (RESOURCES, TEMPLATES):
-            if method in self._complete:
-                continue
-            try:
-                async for page in self._requests.pages(method, LISTS[method], request, LIST_TIMEOUT):
-                    await self.learn(method, page)
-            except TimeoutError:
-                pass
-            self._complete.add(method)  # Requested once, also if the server has no such list or is slow.
 
 
 def _add(remembered: dict[Any, None], key: Any) -> None:

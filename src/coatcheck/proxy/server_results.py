@@ -10,8 +10,8 @@ from coatcheck.proxy import object_resources
 from coatcheck.proxy.background_tasks import result_if_ready
 from coatcheck.proxy.client_requests import Pending
 from coatcheck.proxy.jsonrpc import PARSED_AT_ONCE, Message, server_info_of, text_of
+from coatcheck.proxy.list_prefetch import ToolListPrefetch
 from coatcheck.proxy.server_resources import ServerResources
-from coatcheck.proxy.tool_list_prefetch import ToolListPrefetch
 from coatcheck.proxy.view_calls import CALL
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class ServerResults:
             interceptor = await asyncio.shield(self._interceptor)
             is_long = size > PARSED_AT_ONCE
             changed = await interceptor.tools_list(result, encoded=is_long) if self.has_tools else result
-            self._tools.listed = self._tools.listed or not result.get("nextCursor")
+            self._tools.seen(request.method, result)
         return message if changed is result else {**message, "result": changed}
 
     async def _call_outcome(
