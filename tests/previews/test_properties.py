@@ -159,8 +159,8 @@ def check_objects(shape: Shape, records: list[dict[str, Any]]) -> None:
             assert objects.hidden == len(everything) - len(objects.fields)
         for name, field in objects.fields.items():
             column = [record[name] for record in records if name in record]
-            assert field.present == len(column)
-            check_shape(field.shape, column)
+            assert field.seen == len(column)
+            check_shape(field, column)
 
 
 def kind(item: Any) -> str:

@@ -57,14 +57,14 @@ def for_array(place: Path, items: Shape, sampled: Sequence[Any], total: int) -> 
 def _for_inner(items: Shape, sampled: Sequence[Any]) -> str:
     """Return a filter over the records inside a few records that are all shown; ``""`` without any."""
     for name, found in ((items.objects.fields or {}) if items.objects else {}).items():
-        inner = found.shape.arrays.items if found.shape.arrays is not None else None
+        inner = found.arrays.items if found.arrays is not None else None
         if inner is not None and inner.objects is not None and is_identifier(name):
             parts = [item.get(name) for item in sampled if isinstance(item, dict)]
             records = [record for part in parts if isinstance(part, list) for record in part[:FEW]]
             objects = describe(records).objects if all(isinstance(record, dict) for record in records) else None
             picked = picks(objects, records) if objects is not None else []
             if picked:
-                listed = f".{name}[]?" if found.shape.objects is None else f".{name} | arrays[]"
+                listed = f".{name}[]?" if found.objects is None else f".{name} | arrays[]"
                 if items.scalars or items.arrays:
                     listed = f"objects | {listed}"
                 return f"map({listed} | {projection(picked)}) | .[:{FEW}]"
@@ -73,12 +73,16 @@ def _for_inner(items: Shape, sampled: Sequence[Any]) -> str:
 
 def _has_mostly_lists(items: Shape) -> bool:
     """Whether records contain lists of more informative records, such as reservations with instances."""
-    fields = (items.objects.fields or {}) if items.objects else {}
-    plain = sum(found.shape.objects is None and found.shape.arrays is None for found in fields.values())
-    everywhere = [found.shape for found in fields.values() if items.objects and found.present == items.objects.seen]
-    inner = [shape.arrays.items for shape in everywhere if shape.arrays is not None]
-    most = max((len(known.objects.fields or ()) for known in inner if known and known.objects), default=0)
-    return most > max(plain, 1)
+    if items.objects is None:
+        return False
+    scalars, most = 0, 0
+    for found in (items.objects.fields or {}).values():
+        arrays = found.arrays
+        if arrays is None:
+            scalars += found.objects is None
+        elif found.seen == items.objects.seen and arrays.items is not None and arrays.items.objects is not None:
+            most = max(most, len(arrays.items.objects.fields or ()))
+    return most > max(scalars, 1)
 
 
 def for_header_row(place: Path) -> str:
@@ -153,9 +157,9 @@ def _for_items(items: Shape, sampled: Sequence[Any]) -> str:
 def _for_cells(objects: Objects) -> str:
     """Return a filter for records that hold one list of cells, each an object of one value: ``{f: [{v: …}]}``."""
     for name, found in (objects.fields or {}).items():
-        cells = found.shape.arrays.items if found.shape.arrays is not None else None
+        cells = found.arrays.items if found.arrays is not None else None
         fields = (cells.objects.fields or {}) if cells is not None and cells.objects is not None else {}
-        plain = [inner for inner, known in fields.items() if is_usable(inner) and known.shape.objects is None]
+        plain = [inner for inner, known in fields.items() if is_usable(inner) and known.objects is None]
         if len(plain) == 1 and is_usable(name):
             return f"map([{field(name, first=True)}[]? | {field(plain[0], first=True)}])"
     return ""
@@ -163,19 +167,19 @@ def _for_cells(objects: Objects) -> str:
 
 def _wrapped(objects: Objects) -> tuple[str, Shape] | None:
     """Return the one field with an object if the items have little else: the ``node`` of GraphQL's edges."""
-    fields = list((objects.fields or {}).items())
-    inner = [(name, found.shape) for name, found in fields if found.shape.objects is not None]
-    if len(inner) != 1 or len(fields) > MOST_BESIDE + 1 or not is_identifier(inner[0][0]):
+    fields = objects.fields or {}
+    if len(fields) > MOST_BESIDE + 1 or any(found.seen < objects.seen for found in fields.values()):
         return None
-    return inner[0] if all(found.present == objects.seen for _, found in fields) else None
+    inner = [(name, found) for name, found in fields.items() if found.objects is not None]
+    return inner[0] if len(inner) == 1 and is_identifier(inner[0][0]) else None
 
 
 def _selection(names: list[str], sampled: Sequence[Any]) -> str:
     """A condition on a field that some but not all sampled items meet; ``""`` if there is none."""
     records = [item for item in sampled if isinstance(item, dict)]
-    fields = dict.fromkeys([*names, *(name for name in islice(records[0], MOST_FIELDS) if is_usable(name))])
-    for name in fields:
-        if not isinstance(records[0].get(name), str):
+    first = records[0]
+    for name in dict.fromkeys([*names, *islice(first, MOST_FIELDS)]):
+        if not isinstance(first.get(name), str) or not is_usable(name):
             continue
         values = [value for record in records if isinstance(value := record.get(name), str)]
         different = set(values)

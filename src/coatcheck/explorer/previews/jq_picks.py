@@ -36,9 +36,9 @@ IDENTIFYING_FIELDS = (
 )
 """Field names that identify or describe a record almost everywhere."""
 _RANKS = {name: rank for rank, name in enumerate(IDENTIFYING_FIELDS)}
+_TEXTS = (["string"], ["string", "null"])
 _TYPE = re.compile(r"[A-Z]{1,4}|\$\w{1,40}|v|\w{0,40}[vV]alue")
 """Keys that name a value's type or are generic: ``{age: {N: "3"}}``."""
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Pick(NamedTuple):
@@ -72,16 +72,15 @@ def picks(objects: Objects, sampled: Sequence[Any]) -> list[Pick]:
         sampled: Some of the records.
     """
     records = [record for record in sampled if isinstance(record, dict)]
-    scalars = {name: shape for name, shape in _fields(objects) if _is_scalar(shape)}
-    plain = identifying_fields(
-        [name for name in scalars if not _is_opaque(name, scalars[name], records)] or list(scalars)
-    )
+    scalars = {name: shape for name, shape in _fields(objects).items() if _is_scalar(shape)}
+    texts = {name: _texts(name, records) if "string" in shape.scalars else [] for name, shape in scalars.items()}
+    plain = identifying_fields([name for name in scalars if not _is_opaque(texts[name])] or scalars)
     telling = list(islice((name for name in plain if _differs(name, records)), MOST))
-    found = [Pick((name,), _is_long(name, scalars[name], records)) for name in telling]
+    found = [Pick((name,), _is_long(scalars[name], texts[name])) for name in telling]
     if len(found) == MOST:
         return found
     found.extend(pick for pick in _inside(objects, records) if pick.name not in plain)
-    found.extend(Pick((name,), _is_long(name, scalars[name], records)) for name in plain if name not in telling)
+    found.extend(Pick((name,), _is_long(scalars[name], texts[name])) for name in plain if name not in telling)
     unique = {pick.name: pick for pick in reversed(found)}
     chosen = [pick for pick in found if unique[pick.name] is pick][:MOST]
     return sorted(chosen, key=lambda pick: plain.index(pick.name) if len(pick.steps) == 1 else len(plain))
@@ -112,7 +111,7 @@ def field(name: str, *, first: bool) -> str:
 
 def is_identifier(name: str) -> bool:
     """Whether a name needs no quotes in a filter."""
-    return _IDENTIFIER.fullmatch(name) is not None
+    return name.isascii() and name.isidentifier()
 
 
 def is_usable(name: Any) -> bool:
@@ -120,10 +119,9 @@ def is_usable(name: Any) -> bool:
     return isinstance(name, str) and len(name) <= NAME and name.isprintable()
 
 
-def identifying_fields(names: Sequence[str]) -> list[str]:
+def identifying_fields(names: Iterable[str]) -> list[str]:
     """Order field names: identifying ones first, the others in their order."""
-    known = sorted(filter(_RANKS.__contains__, names), key=_RANKS.__getitem__)
-    return [*known, *(name for name in names if name not in _RANKS)]
+    return sorted(names, key=lambda name: _RANKS.get(name, len(_RANKS)))
 
 
 def is_long_text(texts: Iterable[Any]) -> bool:
@@ -132,13 +130,11 @@ def is_long_text(texts: Iterable[Any]) -> bool:
     return sum(lengths) > LONG_TEXT * len(lengths)
 
 
-def _fields(objects: Objects) -> list[tuple[str, Shape]]:
-    """Fields that all objects have; without one, all fields."""
-    fields = [(name, found) for name, found in (objects.fields or {}).items() if is_usable(name)]
-    everywhere = [(name, found.shape) for name, found in fields if found.present == objects.seen]
-    return (
-        everywhere if any(_is_scalar(shape) for _, shape in everywhere) else [(n, found.shape) for n, found in fields]
-    )
+def _fields(objects: Objects) -> dict[str, Shape]:
+    """Fields that all objects have; without a scalar among them, all fields."""
+    fields = {name: shape for name, shape in (objects.fields or {}).items() if is_usable(name)}
+    everywhere = {name: shape for name, shape in fields.items() if shape.seen == objects.seen}
+    return everywhere if any(map(_is_scalar, everywhere.values())) else fields
 
 
 def _is_scalar(shape: Shape) -> bool:
@@ -146,36 +142,42 @@ def _is_scalar(shape: Shape) -> bool:
 
 
 def _differs(name: str, records: list[dict[Any, Any]]) -> bool:
-    return len(records) < SAME or any(record.get(name) != records[0].get(name) for record in records)
+    if len(records) < SAME:
+        return True
+    first = records[0].get(name)
+    return any(record.get(name) != first for record in records)
 
 
-def _is_long(name: str, shape: Shape, records: list[dict[Any, Any]]) -> bool:
-    is_text = "string" in shape.scalars and set(shape.scalars) <= {"string", "null"}
-    return is_text and is_long_text([record.get(name) for record in records])
+def _texts(name: str, records: list[dict[Any, Any]]) -> list[str]:
+    return [text for record in records if isinstance(text := record.get(name), str)]
 
 
-def _is_opaque(name: str, shape: Shape, records: list[dict[Any, Any]]) -> bool:
+def _is_long(shape: Shape, texts: list[str]) -> bool:
+    return shape.scalars in _TEXTS and is_long_text(texts)
+
+
+def _is_opaque(texts: list[str]) -> bool:
     """Whether a field has long texts without a space: hashes and URLs, which cost many tokens and say little."""
-    if "string" not in shape.scalars:
-        return False
-    texts = [text for record in records if isinstance(text := record.get(name), str)]
     return bool(texts) and " " not in texts[0] and OPAQUE * len(texts) < sum(map(len, texts))
 
 
 def _inside(objects: Objects, records: list[dict[Any, Any]]) -> Iterator[Pick]:
     """Fields of objects inside records: the most informative one of each, then the next ones."""
     by_parent, seen = [], set[str]()
-    for name, shape in _fields(objects):
+    for name, shape in _fields(objects).items():
         if shape.objects is None or shape.scalars or shape.arrays is not None:
             continue
         inner = [record[name] for record in records if isinstance(record.get(name), dict)]
         is_only = shape.objects.keys.most == 1 and all(map(_TYPE.fullmatch, shape.objects.fields or ()))
-        scalars = {child: known for child, known in _fields(shape.objects) if _is_scalar(known)}
+        scalars = {child: known for child, known in _fields(shape.objects).items() if _is_scalar(known)}
         # a field that two objects share is picked from the first
         own = [child for child in scalars if _differs(child, inner) and (is_only or child not in seen)]
         seen.update(() if is_only else own)
         by_parent.append(
-            [Pick((name, child), _is_long(child, scalars[child], inner), is_only) for child in identifying_fields(own)]
+            [
+                Pick((name, child), _is_long(scalars[child], _texts(child, inner)), is_only)
+                for child in identifying_fields(own)
+            ]
         )
     turns = zip_longest(*(islice(found, MOST) for found in by_parent))
     return (pick for pick in chain.from_iterable(turns) if pick is not None)

@@ -20,13 +20,12 @@ def call(tool: str, target: Reference, **arguments: str | int) -> str:
         target: Object and path.
         **arguments: The tool's other arguments.
     """
-    given: dict[str, str | int] = {"object_id": f"@{target.object_id}"}
-    if target.path:
-        given["path"] = str(target.path)
-    given.update(arguments)
-    written = ", ".join(f"{name}={_argument(value)}" for name, value in given.items())
     name = listed_name(DEFAULT_PREFIX + tool)
-    text = f"{name}({written})"
+    written = [f'object_id="@{target.object_id}"']
+    if target.path:
+        written.append(f"path={_argument(str(target.path))}")
+    written += [f"{argument}={_argument(value)}" for argument, value in arguments.items()]
+    text = f"{name}({', '.join(written)})"
     return text if name and len(text) <= LONGEST else ""
 
 
@@ -35,8 +34,8 @@ def reference_usage(target: Reference, part: Path) -> str:
     whole = str(target)
     if len(whole) > LONGEST:
         return "Any tool takes the reference as an argument."
-    example = Reference(target.object_id, target.path.join(part.steps))
-    also = f" or a part such as {example}" if part and len(str(example)) <= LONGEST else ""
+    example = f"{whole}{part}"
+    also = f" or a part such as {example}" if part and len(example) <= LONGEST else ""
     return f"Any tool takes {whole}{also} as an argument."
 
 
@@ -85,8 +84,7 @@ def find_main(value: Any, shape: Shape) -> Main | None:
         if objects is not None and objects.values is not None:
             weight, members = objects.keys.most, objects.values
         elif objects is not None and objects.seen == 1:
-            fields = (objects.fields or {}).items()
-            places.extend(((*path, Key(name)), field.shape) for name, field in fields)
+            places.extend(((*path, Key(name)), field) for name, field in (objects.fields or {}).items())
         elif arrays is not None and arrays.items is not None:
             weight, members = arrays.lengths.most, arrays.items
         if members is not None:
@@ -105,8 +103,10 @@ def find_main(value: Any, shape: Shape) -> Main | None:
 
 def label_of(path: Path) -> str:
     """Write a path, or a description if one of its keys is too long."""
+    text = str(path)
+    if len(text) <= KEY:
+        return text
     longest = max((len(step.name) for step in path.steps if isinstance(step, Key)), default=0)
     if longest > KEY:
         return f"(under a key of {counted(longest, 'character')})"
-    text = str(path)
     return text if len(text) <= LONGEST else f"(under a path of {counted(len(text), 'character')})"

@@ -10,22 +10,20 @@ class PreviewBudget:
 
     Args:
         limit: Maximum characters of the preview.
+
+    Attributes:
+        room: Characters available for another part, without its line break.
     """
 
     def __init__(self, limit: int) -> None:
-        self._room = limit
+        self.room = limit
         self._slots: dict[str, str] = {}
-
-    @property
-    def room(self) -> int:
-        """Characters available for another part, without its line break."""
-        return max(self._room - (1 if self._slots else 0), 0)
 
     def put(self, slot: str, text: str) -> bool:
         """Append a part to a slot on new lines; return ``False`` if it does not fit."""
         if not text or len(text) > self.room:
             return False
-        self._room -= len(text) + (1 if self._slots else 0)
+        self.room = max(self.room - len(text) - 1, 0)
         before = self._slots.get(slot)
         self._slots[slot] = text if before is None else f"{before}\n{text}"
         return True
@@ -40,4 +38,4 @@ class PreviewBudget:
 
     def text(self) -> str:
         """Return the preview."""
-        return "\n".join(self._slots[slot] for slot in SLOTS if slot in self._slots)
+        return "\n".join([self._slots[slot] for slot in SLOTS if slot in self._slots])

@@ -1,11 +1,10 @@
 """The shape of a value: the types, fields and lengths at each of its places, from a sample."""
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Sized
+from dataclasses import dataclass
 from itertools import islice
 from math import isfinite
-from operator import itemgetter
 from typing import Any
 
 from coatcheck.explorer.previews.wording import NoJsonForm, kind_of
@@ -41,20 +40,12 @@ class Span:
 
 
 @dataclass(slots=True)
-class Field:
-    """A field of the objects at a place, and the number of objects that have it."""
-
-    shape: "Shape"
-    present: int
-
-
-@dataclass(slots=True)
 class Objects:
     """The objects at one place: records with fields, or maps from keys to values of one shape."""
 
     seen: int
     keys: Span
-    fields: dict[str, Field] | None = None
+    fields: "dict[str, Shape] | None" = None
     hidden: int = 0
     values: "Shape | None" = None
     examples: tuple[str, ...] = ()
@@ -74,14 +65,16 @@ class Arrays:
 
 @dataclass(slots=True)
 class Shape:
-    """The values at one place."""
+    """The values at one place; of a field, as many were seen as objects that have it."""
 
-    scalars: list[str] = field(default_factory=list)
+    seen: int
+    scalars: list[str]
     objects: Objects | None = None
     arrays: Arrays | None = None
 
 
-Pending = deque[tuple[Shape, Sequence[Any], float]]
+Pending = deque[tuple[Shape, Sequence[dict[Any, Any]], Sequence[Sequence[Any]], float]]
+"""Shapes, the objects and arrays to describe further, and their level."""
 
 
 def describe(values: Sequence[Any]) -> Shape:
@@ -94,12 +87,10 @@ def describe(values: Sequence[Any]) -> Shape:
     root = _describe_values(values, 0, pending)
     left = MOST_VALUES
     while pending and left > 0:
-        shape, found, level = pending.popleft()
+        shape, records, arrays, level = pending.popleft()
         if shape.objects is not None:
-            records = [value for value in found if isinstance(value, dict)]
             left -= _open_objects(shape.objects, records, level, pending)
         if shape.arrays is not None:
-            arrays: list[Sequence[Any]] = [value for value in found if isinstance(value, (list, tuple))]
             left -= _open_arrays(shape.arrays, arrays, level, pending)
     return root
 
@@ -118,9 +109,8 @@ def pick(items: Sequence[Any], count: int) -> Sequence[Any]:
 def _describe_values(values: Sequence[Any], level: float, pending: Pending) -> Shape:
     types = set(map(type, values))
     if len(types) == 1 and (alone := _ALONE.get(next(iter(types)))):
-        return Shape([alone])
+        return Shape(len(values), [alone])
     kinds = set(map(kind_of, types))
-    shape = Shape()
     if "number" in kinds:
         # the JSON form of non-finite numbers is null
         floats = [value for value in values if isinstance(value, float)]
@@ -129,19 +119,24 @@ def _describe_values(values: Sequence[Any], level: float, pending: Pending) -> S
             kinds.add("null")
         if not finite:
             kinds.discard("number")
-    if "object" in kinds:
-        sizes = [len(value) for value in values if isinstance(value, dict)]
-        shape.objects = Objects(len(sizes), Span(min(sizes), max(sizes)))
-    if "array" in kinds:
-        sizes = [len(value) for value in values if isinstance(value, (list, tuple))]
-        shape.arrays = Arrays(Span(min(sizes), max(sizes)))
-    if (shape.objects or shape.arrays) and level < MOST_LEVELS:
-        pending.append((shape, values, level))
-    shape.scalars = [kind for kind in _ORDER if kind in kinds]
+    shape = Shape(len(values), [kind for kind in _ORDER if kind in kinds])
+    records = [value for value in values if isinstance(value, dict)] if "object" in kinds else []
+    arrays = [value for value in values if isinstance(value, (list, tuple))] if "array" in kinds else []
+    if records:
+        shape.objects = Objects(len(records), _span_of(records))
+    if arrays:
+        shape.arrays = Arrays(_span_of(arrays))
+    if (records or arrays) and level < MOST_LEVELS:
+        pending.append((shape, records, arrays, level))
     return shape
 
 
-def _open_arrays(arrays: Arrays, found: list[Sequence[Any]], level: float, pending: Pending) -> int:
+def _span_of(containers: Sequence[Sized]) -> Span:
+    sizes = list(map(len, containers))
+    return Span(min(sizes), max(sizes))
+
+
+def _open_arrays(arrays: Arrays, found: Sequence[Sequence[Any]], level: float, pending: Pending) -> int:
     share = max(SAMPLED // len(found), LEAST_OF_EACH)
     items: list[Any] = []
     for array in found:
@@ -153,41 +148,37 @@ def _open_arrays(arrays: Arrays, found: list[Sequence[Any]], level: float, pendi
     return len(items)
 
 
-def _open_objects(objects: Objects, records: list[dict[Any, Any]], level: float, pending: Pending) -> int:
+def _open_objects(objects: Objects, records: Sequence[dict[Any, Any]], level: float, pending: Pending) -> int:
     columns = _columns(records)
     for name in columns:
         if not isinstance(name, str):
             raise NoJsonForm(type(name))
-    if is_map(records, columns):
+    if _is_map(records, columns):
         return _open_maps(objects, records, level, pending)
     shown = columns if len(columns) <= MOST_FIELDS else dict(islice(columns.items(), MOST_FIELDS))
     if objects.keys.most > MOST_FIELDS:
         # Not every key was examined: look up the shown ones, so that their counts are exact.
         shown = {name: [record[name] for record in records if name in record] for name in shown}
     inside = level + (HALF if len(records) == 1 and len(shown) <= FEW else 1)
-    objects.fields = {
-        name: Field(_describe_values(values, inside, pending), present=len(values)) for name, values in shown.items()
-    }
+    objects.fields = {name: _describe_values(values, inside, pending) for name, values in shown.items()}
     objects.hidden = max(len(columns), objects.keys.most) - len(shown)
     return sum(map(len, columns.values()))
 
 
-def _columns(records: list[dict[Any, Any]]) -> dict[Any, list[Any]]:
-    names = records[0].keys()
-    if len(names) <= MOST_FIELDS and all(record.keys() == names for record in records):
-        return {name: list(map(itemgetter(name), records)) for name in names}
-    if MOST_FIELDS < len(names) <= ALWAYS_A_MAP and all(record.keys() == names for record in records):
+def _columns(records: Sequence[dict[Any, Any]]) -> Mapping[Any, Sequence[Any]]:
+    first = records[0]
+    if len(first) <= MOST_FIELDS:
+        names = list(first)
+        if all(map(names.__eq__, map(list, records))):
+            return dict(zip(names, zip(*map(dict.values, records), strict=True), strict=True))
+    elif len(first) <= ALWAYS_A_MAP and all(record.keys() == first.keys() for record in records):
         # Of many fields, non-empty ones are more informative than the first ones.
-        known = sorted(records[0].items(), key=_is_null)[:MOST_FIELDS]
+        known = sorted(first.items(), key=_is_null)[:MOST_FIELDS]
         return {name: [record[name] for record in records] for name, _ in known}
     columns: dict[Any, list[Any]] = {}
     for record in records:
         for name, value in islice(record.items(), MOST_FIELDS):
-            column = columns.get(name)
-            if column is None:
-                columns[name] = [value]
-            else:
-                column.append(value)
+            columns.setdefault(name, []).append(value)
     return columns
 
 
@@ -195,7 +186,7 @@ def _is_null(entry: tuple[Any, Any]) -> bool:
     return entry[1] is None
 
 
-def _open_maps(objects: Objects, records: list[dict[Any, Any]], level: float, pending: Pending) -> int:
+def _open_maps(objects: Objects, records: Sequence[dict[Any, Any]], level: float, pending: Pending) -> int:
     share = max(SAMPLED // len(records), 1)
     values: list[Any] = []
     for record in records:
@@ -210,13 +201,12 @@ def _open_maps(objects: Objects, records: list[dict[Any, Any]], level: float, pe
     return len(values)
 
 
-def is_map(records: list[dict[Any, Any]], columns: dict[Any, list[Any]]) -> bool:
+def _is_map(records: Sequence[dict[Any, Any]], columns: Mapping[Any, Sequence[Any]]) -> bool:
     """Whether objects are maps, whose keys are data (ids, dates), and not records, whose keys are field names."""
     largest = max(map(len, records))
     if largest > ALWAYS_A_MAP:
         return True
-    entries = sum(map(len, columns.values()))
-    if len(columns) < _RECORDS_MAKE_A_MAP or len(columns) * 10 < entries * 6:
+    if len(columns) < _RECORDS_MAKE_A_MAP or len(columns) * 10 < 6 * sum(map(len, columns.values())):
         return False
     if len(records) > 1:
         # Keys seldom repeat from one object to the next: they are data if the values are alike.

@@ -10,7 +10,7 @@ neighbouring fields of one type share a line.
 import re
 from typing import NamedTuple
 
-from coatcheck.explorer.previews.shape import FEW, MOST_FIELDS, MOST_LEVELS, Arrays, Field, Objects, Shape, Span
+from coatcheck.explorer.previews.shape import FEW, MOST_FIELDS, MOST_LEVELS, Arrays, Objects, Shape, Span
 from coatcheck.explorer.previews.wording import number, quote
 
 MOST_COUNTED = 8
@@ -78,12 +78,14 @@ class _ShapeWriter:
         self.room = room
 
     def write(self, shape: Shape, levels: int, *, note_sampling: bool = True) -> str:
+        if shape.objects is None and shape.arrays is None:
+            return "|".join(shape.scalars) or "nothing"
         forms = list(shape.scalars)
         if shape.objects is not None:
             forms.append(self._objects(shape.objects, levels))
         if shape.arrays is not None:
             forms.append(self._arrays(shape.arrays, levels, note_sampling=note_sampling))
-        return "|".join(forms) or "nothing"
+        return "|".join(forms)
 
     def _arrays(self, arrays: Arrays, levels: int, *, note_sampling: bool) -> str:
         length = _span(arrays.lengths)
@@ -123,7 +125,7 @@ class _ShapeWriter:
             members.sort(key=_is_nothing)
             if nothing > MOST_COUNTED:  # a few of their names do for all
                 del members[len(members) - nothing + FEW :]
-        is_sparse = len(members) > MOST_COUNTED and sum(m.present < objects.seen for _, m in members) > MOST_COUNTED
+        is_sparse = len(members) > MOST_COUNTED and sum(m.seen < objects.seen for _, m in members) > MOST_COUNTED
         inside = levels - (objects.seen > 1 or len(members) > FEW or levels < self.form.levels - FEW)
         lines: list[tuple[str, str]] = []
         for name, member in members[:most]:
@@ -131,9 +133,9 @@ class _ShapeWriter:
                 break
             line = field_name(name)
             self.room -= len(line) + 2
-            if member.present < objects.seen:
-                line += f"? (in {member.present} of {objects.seen})" if types and not is_sparse else "?"
-            lines.append((line, self.write(member.shape, inside) if types else ""))
+            if member.seen < objects.seen:
+                line += f"? (in {member.seen} of {objects.seen})" if types and not is_sparse else "?"
+            lines.append((line, self.write(member, inside) if types else ""))
         hidden = objects.hidden + len(known) - len(lines)
         if hidden:
             exact = objects.keys.most <= MOST_FIELDS or objects.seen == 1
@@ -144,9 +146,9 @@ class _ShapeWriter:
         return _layout(lines, one_line=not types or are_folded)
 
 
-def _is_nothing(known: tuple[str, Field]) -> bool:
+def _is_nothing(known: tuple[str, Shape]) -> bool:
     """Whether a field is null wherever it was seen."""
-    shape = known[1].shape
+    shape = known[1]
     return shape.objects is None and shape.arrays is None and shape.scalars == ["null"]
 
 

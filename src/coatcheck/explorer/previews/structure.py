@@ -1,8 +1,6 @@
 """The preview of a structure: its reference, and the whole value if it is small, else its shape and samples."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from coatcheck.codec.tool_results import CONTENT, STRUCTURED
@@ -67,7 +65,10 @@ def render_structure(value: Any, subject: Subject, limit: int, *, text_format: s
     note = f"Text in {text_format}; paths and filters work on it" if text_format else ""
     if not budget.put_first("headline", headlines(subject, title(value), note)):
         return ""
-    steps = list(filter(None, suggestions(value, main, subject, is_text=bool(text_format))))
+    target = subject.target
+    steps: list[str] = []
+    if target is not None:
+        steps.extend(filter(None, suggestions(value, main, subject, target, is_text=bool(text_format))))
     columns = None if main is None else columns_beside(value, main.place)
     if steps:
         if limit < ROOMY:
@@ -80,7 +81,8 @@ def render_structure(value: Any, subject: Subject, limit: int, *, text_format: s
         _put_shape(budget, value, shape, min(part, max((budget.room - reserve) // 2, min(budget.room, SCARCE))))
     if columns is not None and main is not None:
         budget.put("shape", one_line(f"Each of {main.place} has the columns {columns}", COLUMNS))
-    shown = _samples(value, main, subject, min(subject.light(part, SAMPLE_TOKENS), budget.room - reserve))
+    base = Path() if target is None else target.path
+    shown = _samples(value, main, base, min(subject.light(part, SAMPLE_TOKENS), budget.room - reserve))
     if shown.lines and budget.put("samples", "\n".join(shown.lines)):
         budget.put_first("left_out", _omission_note(value, main, shown))
     for step in steps[1:]:
@@ -97,11 +99,9 @@ def _put_shape(budget: PreviewBudget, value: Any, shape: Shape, room: int) -> No
         budget.put("shape", f"{heading}\n{text}" if "\n" in text else f"{heading} {text}")
 
 
-def _samples(value: Any, main: Main | None, subject: Subject, room: int) -> Shown:
-    """Write the top level of an object, then first, second and last member of the main part."""
+def _samples(value: Any, main: Main | None, base: Path, room: int) -> Shown:
+    """Write the top level of an object, then first and last member of the main part; ``base`` is the path to it."""
     shown = Shown([], 0, 0, Cuts())
-    target = subject.target
-    base = target.path if target else Path()
     for line in _texts_beside(value, base):
         if len(line) <= room // 2:
             shown.lines.append(line)
@@ -142,7 +142,7 @@ def _only_holds(value: Any) -> bool:
 
 
 def _member_samples(main: Main, place: Path, room: int, shown: Shown) -> None:
-    members = list(_members(main))
+    members = _members(main)
     each = room // max(len(members), 1)
     form = 0
     while members:
@@ -184,24 +184,16 @@ def _loses_keys(member: Any, found: Sample) -> bool:
     return isinstance(member, dict) and found.members < len(member)
 
 
-def _members(main: Main) -> Iterator[tuple[Step, Any]]:
-    """Steps to the members that are shown, and those; scalars of a list come as one run."""
+def _members(main: Main) -> list[tuple[Step, Any]]:
+    """The first and the last member with the steps to them; of scalars in a list, the first ones are one member."""
     container = main.container
     total = len(container)
     if isinstance(container, dict):
-        names = list(islice(container, 1))
-        last = next(reversed(container), None)
-        for name in [*names, *([last] if total > len(names) else [])]:
-            yield Key(name), container[name]
-        return
-    if main.is_run:
-        run = min(total, RUN)
-        yield Slice(0, run), list(container[:run])
-        if total > run:
-            yield Index(total - 1), container[-1]
-        return
-    for position in sorted({0, total - 1}):
-        yield Index(position), container[position]
+        names = dict.fromkeys((next(iter(container)), next(reversed(container))))
+        return [(Key(name), container[name]) for name in names]
+    run = min(total, RUN) if main.is_run else 1
+    first: tuple[Step, Any] = (Slice(0, run), list(container[:run])) if main.is_run else (Index(0), container[0])
+    return [first, (Index(total - 1), container[-1])] if total > run else [first]
 
 
 def _omission_note(value: Any, main: Main | None, shown: Shown) -> list[str]:

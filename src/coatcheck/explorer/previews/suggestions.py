@@ -31,18 +31,18 @@ MOST_NAMES = 100
 """Maximum names of fields in a suggested call's result."""
 
 
-def suggestions(value: Any, main: Main | None, subject: Subject, *, is_text: bool = False) -> Iterator[str]:
-    """Next steps, the most useful first; none if the value was not kept.
+def suggestions(
+    value: Any, main: Main | None, subject: Subject, target: Reference, *, is_text: bool = False
+) -> Iterator[str]:
+    """Next steps, the most useful first.
 
     Args:
         value: A list, object or scalar.
         main: Its largest part.
-        subject: Reference and size.
+        subject: Its size.
+        target: Its reference.
         is_text: Whether the size is that of a text in a format other than JSON.
     """
-    target = subject.target
-    if target is None:
-        return
     part = _part(value, main)
     if not part:
         yield reference_usage(target, Path())
@@ -174,7 +174,7 @@ def _part(value: Any, main: Main | None) -> Path:
         names = [name for name in islice(value, SAMPLED) if len(name) <= KEY]
         containers = [name for name in names if isinstance(value[name], (dict, list, tuple))]
         return Path((Key((containers or names)[0]),)) if names else Path()
-    if label_of(main.place) != str(main.place):
+    if main.place and label_of(main.place) != str(main.place):
         return Path()
     if isinstance(main.container, dict):
         found = [name for name in islice(main.container, 3) if len(name) <= KEY]
@@ -193,8 +193,11 @@ def _inner(value: Any, part: Path) -> Path:
             return Path((*part.steps[:-1], Index(step.start or 0)))
         value = value[step.name if isinstance(step, Key) else step.position]
     if isinstance(value, dict):
-        names = [name for name in islice(value, SAMPLED) if not isinstance(value[name], (dict, list, tuple))]
-        telling = identifying_fields([name for name in names if len(name) <= KEY])
-        if telling:
-            return part.child(Key(telling[0]))
+        names = [
+            name
+            for name, member in islice(value.items(), SAMPLED)
+            if not isinstance(member, (dict, list, tuple)) and len(name) <= KEY
+        ]
+        if names:
+            return part.child(Key(identifying_fields(names)[0]))
     return part

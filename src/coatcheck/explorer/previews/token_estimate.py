@@ -8,7 +8,6 @@ for the others (tables of places, pages of links); four characters for each toke
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 from coatcheck.codec.json_encoders import dump_fast
@@ -47,13 +46,15 @@ def _windows(text: str, window: int) -> str:
     if len(text) <= WINDOWS * window:
         return text
     step = (len(text) - window) // (WINDOWS - 1)
-    return "".join(text[place * step : place * step + window] for place in range(WINDOWS))
+    return "".join([text[place * step : place * step + window] for place in range(WINDOWS)])
 
 
 def _sample_of_json(value: Any, characters: int) -> str:
     if characters <= WRITTEN:
-        with suppress(TypeError):  # contains values without a JSON form
+        try:
             return _windows(dump_fast(value, default=None).decode(), WINDOW_OF_JSON)
+        except TypeError:
+            pass  # contains values without a JSON form
     return _start(value)
 
 
