@@ -16,7 +16,7 @@
     │   ├── SandboxMemoryExceeded
     │   ├── SandboxOutputExceeded
     │   └── SandboxFailed
-    ├── UpstreamError             a wrapped server that does not start or went away
+    ├── UpstreamError             a wrapped server that does not start or exited
     ├── SettingsError             settings that contradict each other or miss something
     ├── MissingExtra              an optional package that is not installed
     └── WiringError               a container that cannot work as it is wired

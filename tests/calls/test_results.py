@@ -42,7 +42,7 @@ def test_a_notice_is_within_its_limit_and_other_keys_are_unchanged(result, inlin
     made = plan(result, size, limit, has_output_schema=promised)
     if made is None:
         return
-    preview = "@obj_1".ljust(made.room, "p")[: made.room]
+    preview = "@obj_1".ljust(made.remaining, "p")[: made.remaining]
     short = build_error(made, "@obj_1") if result.get("isError") else build(made, "@obj_1", preview)
     texts = [block["text"] for block in short["content"] if block["type"] == "text"]
     assert sum(map(len, texts)) <= max(made.limit, 100)

@@ -196,6 +196,6 @@ def test_a_server_that_lists_new_names_each_time_is_remembered_within_a_bound(mo
     interceptor = Interceptor(Explorer(ObjectStore(InMemoryBackend())))
     for number in range(1_000):
         interceptor.learn([{"name": "always", "inputSchema": {}}, {"name": f"tool {number}", "outputSchema": {}}])
-    known = [number for number in range(1_000) if interceptor.knows(f"tool {number}")]
+    known = [number for number in range(1_000) if interceptor.has_listed(f"tool {number}")]
     assert known == list(range(901, 1_000))
-    assert interceptor.knows("always")
+    assert interceptor.has_listed("always")

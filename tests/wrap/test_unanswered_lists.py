@@ -17,7 +17,7 @@ CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "u
 
 
 class NoKnownTools:
-    def knows(self, _tool: str) -> bool:
+    def has_listed(self, _tool: str) -> bool:
         return False
 
 

@@ -222,7 +222,7 @@ class Resolver:
                     f"{excerpt(text)} there is {_described(item)}. Use a path that leads to a fitting part."
                 )
 
-    # Text that holds references
+    # Text that contains references
 
     async def _json_text(self, text: str, place: Place, types: Types) -> Any:
         """Parse a text at a place that takes none, and resolve what is inside; ``_NOT_JSON`` where it does not fit."""

@@ -9,7 +9,7 @@ Terms used below:
   distinguish all keys, whatever characters they contain.
 - **value**: immutable bytes, of any length, zero included.
 - **ttl_seconds**: how long the value lives, in seconds, fractions included, counted from this ``set``; ``None``
-  means no expiry, and zero or less means it is gone at once.
+  means no expiry, and zero or less means immediate expiry.
 """
 
 import inspect

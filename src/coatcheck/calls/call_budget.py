@@ -45,7 +45,7 @@ class CallBudget:
         self._open = max(self._open - 1, 0)
         self._last_result = self._clock()
 
-    def room(self, limit: int) -> int | None:
+    def remaining(self, limit: int) -> int | None:
         """Characters that are left of a limit; ``None`` if there is no limit (0)."""
         return max(limit - self.spent, 0) if limit else None
 

@@ -49,7 +49,7 @@ MAX_TOOLS = 10_000
 class Interceptor:
     """Keeps large results, resolves references in arguments and offers our own tools, for one server.
 
-    It caches the schemas of listed tools; it holds no result and no transport.
+    It caches the schemas of listed tools; it has no reference to results or a transport.
 
     Attributes:
         knows_all: Whether the last page of the list has been seen, so that the names of our tools are known.
@@ -140,7 +140,7 @@ class Interceptor:
         await amap(self._learn_tool, page["tools"])
         self.knows_all = self.knows_all or not page.get("nextCursor")
 
-    def knows(self, tool: str) -> bool:
+    def has_listed(self, tool: str) -> bool:
         """Whether the server's tool has been seen in a list."""
         return tool in self._inputs
 
@@ -279,9 +279,9 @@ class Interceptor:
         """Whether a result of at most ``characters`` passes unchanged; if so they count in the budget."""
         limit = self.limits.of(tool)
         if limit is not None:
-            room = budget.room(self.limits.for_concurrent_calls)
-            if room is not None:
-                limit = min(limit, max(room, ALWAYS_FREE))
+            available = budget.remaining(self.limits.for_concurrent_calls)
+            if available is not None:
+                limit = min(limit, max(available, ALWAYS_FREE))
             if characters > limit or self.limits.always_keeps(tool):
                 return False
         budget.spent += characters
@@ -327,7 +327,7 @@ class Interceptor:
             return result  # The view reads the content too, or has nothing else.
         origin = Origin(
             tool,
-            is_listed=self.knows(tool) if listed is None else listed,
+            is_listed=self.has_listed(tool) if listed is None else listed,
             promises_structure=tool in self._promised if has_output_schema is None else has_output_schema,
             call=PreparedCall(None) if call is None else call,
             structure_stays=form == "whole",

@@ -29,7 +29,7 @@ class PreparedCall:
 
 
 def has_filter(params: Any) -> bool:
-    """Whether the parameters of a call have the argument ``_filter``, whatever it holds."""
+    """Whether the parameters of a call have the argument ``_filter``, with any value."""
     arguments = params.get("arguments") if type(params) is dict else None
     return type(arguments) is dict and FILTER in arguments
 

@@ -102,11 +102,13 @@ class ResultKeeper:
         if limit is None and not has_filter:
             return with_notes(result, origin.call.notes)
         size = _measured(result, origin, max(limit or 0, 4 * self._preview_limit, self._response_limit))
-        room = None
+        available = None
         if budget is not None and limit is not None:
-            room = budget.room(self._limits.for_concurrent_calls)
+            available = budget.remaining(self._limits.for_concurrent_calls)
         weight = size.larger if limit is None else self._weight(result, size, limit)
-        passes = limit is not None and weight <= (limit if room is None else min(limit, max(room, ALWAYS_FREE)))
+        passes = limit is not None and weight <= (
+            limit if available is None else min(limit, max(available, ALWAYS_FREE))
+        )
         if passes and is_deeper(result, PART_LEVELS):
             size, passes = UNREADABLE, False
         if passes and not has_filter and not self._limits.always_keeps(origin.tool):
@@ -114,26 +116,26 @@ class ResultKeeper:
                 budget.spent += weight
             return with_notes(result, origin.call.notes)
         with listed_as(self._renamed()):
-            changed = await self._within_budget(result, size, origin, budget, room)
+            changed = await self._within_budget(result, size, origin, budget, available)
         if changed is not result and is_deeper(changed, PART_LEVELS):
             changed = {name: member for name, member in changed.items() if not is_deeper(member, PART_LEVELS)}
         return with_notes(changed, origin.call.notes)
 
     async def _within_budget(
-        self, result: Result, size: ResultSize, origin: Origin, budget: CallBudget | None, room: int | None
+        self, result: Result, size: ResultSize, origin: Origin, budget: CallBudget | None, available: int | None
     ) -> Result:
-        if budget is None or room is None:
+        if budget is None or available is None:
             changed = await self._replacement(result, size, origin, None)
         else:
             # Counted before the first await, so that concurrent results see each other.
             expected = min(size.larger, self._preview_limit)
             budget.spent += expected
-            changed = await self._replacement(result, size, origin, room)
+            changed = await self._replacement(result, size, origin, available)
             shown = size if changed is result else _measured(changed, origin, size.larger)
             budget.spent += shown.larger - expected
         return changed
 
-    async def _replacement(self, result: Result, size: ResultSize, origin: Origin, room: int | None) -> Result:
+    async def _replacement(self, result: Result, size: ResultSize, origin: Origin, available: int | None) -> Result:
         kept: Kept | None = None
         if origin.call.filter is not None and not result.get("isError"):
             kept = await self._stored(result, origin.tool, SHORTEST_PREVIEW)
@@ -143,12 +145,12 @@ class ResultKeeper:
         limit = self._limit(result, origin)
         if limit is None:
             return result
-        limit = limit if room is None else min(limit, max(room, ALWAYS_FREE))
+        limit = limit if available is None else min(limit, max(available, ALWAYS_FREE))
         always = self._limits.always_keeps(origin.tool)
         if self._weight(result, size, limit) <= limit:
             return await self._with_reference(result, origin, kept) if always else result
         notice_limit = self._preview_limit
-        if room is not None or self._limits.tool_limit(origin.tool) is not None:
+        if available is not None or self._limits.tool_limit(origin.tool) is not None:
             notice_limit = min(notice_limit, max(limit, SHORTEST_PREVIEW))
         promises = origin.promises_structure
         if has_large_binaries(result):
@@ -244,14 +246,16 @@ class ResultKeeper:
     async def _previewed(self, notice_plan: Plan, tool: str, kept: Kept | None) -> Kept:
         try:
             if kept is None or kept.reference is None:
-                return await self._explorer().akeep(ToolResult(notice_plan.original), tool=tool, limit=notice_plan.room)
-            explorer = self._explorer().with_limits(preview_limit=notice_plan.room)
+                return await self._explorer().akeep(
+                    ToolResult(notice_plan.original), tool=tool, limit=notice_plan.remaining
+                )
+            explorer = self._explorer().with_limits(preview_limit=notice_plan.remaining)
             return kept._replace(preview=await explorer.apreview(kept.reference))
         except CoatcheckError as error:
             everything = all_text(notice_plan.original)
-            text = error_text(everything, notice_plan.room, None)
+            text = error_text(everything, notice_plan.remaining, None)
             text = mark_lines(text) if text is everything else text
-            return Kept(None, f"This result was not kept: {error}\n\n{text}"[: notice_plan.room], len(everything))
+            return Kept(None, f"This result was not kept: {error}\n\n{text}"[: notice_plan.remaining], len(everything))
 
 
 def _measured(result: Result, origin: Origin, most: int) -> ResultSize:

@@ -34,7 +34,7 @@ MOST_LINK_FIELDS, LINK_FIELD = 8, 20
 LINKS_TOGETHER = 3
 """Minimum number of consecutive links that are combined into one line."""
 
-ERROR_ROOM = 2_400
+ERROR_LIMIT = 2_400
 """Characters of a long error that are shown: what it says stands at its ends, and between them the way there."""
 
 
@@ -55,7 +55,7 @@ class Plan:
     # it).
     lines: dict[int, tuple[int, str, str]] = field(default_factory=dict)
     covered: set[int] = field(default_factory=set)  # positions of blocks that the preview covers
-    room: int = 0  # characters left for the preview besides the kept blocks and the typed lines
+    remaining: int = 0  # characters left for the preview besides the kept blocks and the typed lines
 
     @property
     def needs_preview(self) -> bool:
@@ -77,7 +77,7 @@ def plan(result: Result, size: ResultSize, limit: int, *, has_output_schema: boo
         return None
     promised = has_output_schema and not result.get("isError")
     structured = promised if structured_of(result) is None else size.structure > SMALL_BLOCK
-    return _sort_blocks(Plan(result, size, half, structured, room=half))
+    return _sort_blocks(Plan(result, size, half, structured, remaining=half))
 
 
 def _sort_blocks(result_plan: Plan) -> Plan:
@@ -102,7 +102,7 @@ def _sort_blocks(result_plan: Plan) -> Plan:
             fits = fits and not is_deeper(block, PART_LEVELS)
         if fits:
             result_plan.visible[position] = block
-            result_plan.room -= characters
+            result_plan.remaining -= characters
             small -= characters
         elif text_of(block) is not None:
             result_plan.covered.add(position)
@@ -114,11 +114,11 @@ def _sort_blocks(result_plan: Plan) -> Plan:
 def _add_line(result_plan: Plan, position: int, end: int, line: str, viewing: str = "") -> None:
     # Each line ends with a reference and path; if there are too many lines, the preview covers the rest.
     characters = len(line) + len(viewing) + 60
-    if result_plan.room - characters < result_plan.limit // 2:
+    if result_plan.remaining - characters < result_plan.limit // 2:
         result_plan.covered.update(range(position, end))
     else:
         result_plan.lines[position] = (end, line, viewing)
-        result_plan.room -= characters
+        result_plan.remaining -= characters
 
 
 def build(result_plan: Plan, reference: str | None, preview: str) -> Result:
@@ -152,11 +152,11 @@ def build(result_plan: Plan, reference: str | None, preview: str) -> Result:
     return replacement
 
 
-def stored_marker(reference: str | None, preview: str, room: int) -> Result:
+def stored_marker(reference: str | None, preview: str, available: int) -> Result:
     """Return the ``structuredContent`` that replaces a stored one; the preview is left out if it does not fit."""
     marker: Result = {} if reference is None else {"reference": reference}
     whole = {STORED: {**marker, "preview": preview}}
-    return whole if reference is None or count_json_characters(whole, room) <= room else {STORED: marker}
+    return whole if reference is None or count_json_characters(whole, available) <= available else {STORED: marker}
 
 
 def error_text(text: str, limit: int, reference: str | None) -> str:
@@ -172,7 +172,7 @@ def error_text(text: str, limit: int, reference: str | None) -> str:
 
 def build_error(result_plan: Plan, reference: str | None) -> Result:
     """Build a short error: the shortened text, and the blocks that are not text."""
-    text = error_text(all_text(result_plan.original), min(result_plan.room, ERROR_ROOM), reference)
+    text = error_text(all_text(result_plan.original), min(result_plan.remaining, ERROR_LIMIT), reference)
     visible = [block for block in result_plan.visible.values() if text_of(block) is None]
     replacement = with_content(result_plan.original, [text_block(text), *visible])
     return (

@@ -67,7 +67,7 @@ def _open_standard_streams() -> None:
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Neither a path that is no text nor a terminal that knows few characters keeps a command from ending.
+        # An undecodable path or a terminal with a small character set must not crash a command.
         sys.stdout.reconfigure(errors="backslashreplace")
 
 

@@ -73,7 +73,7 @@ def serve(
         typer.Option(
             metavar="NAME",
             help="Toolset to serve: an installed one's name, or module:attribute. Repeatable.",
-            is_eager=True,  # so that the help behind it knows
+            is_eager=True,  # so that a later --help can use it
         ),
     ] = None,
     tool: Annotated[

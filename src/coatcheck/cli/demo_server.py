@@ -1,4 +1,4 @@
-"""The small MCP server that ``coatcheck demo`` wraps; it knows nothing of coatcheck: ``python -m …demo_server``."""
+"""The small MCP server that ``coatcheck demo`` wraps; it does not use coatcheck: ``python -m …demo_server``."""
 
 from typing import Any
 

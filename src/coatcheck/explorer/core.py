@@ -127,8 +127,8 @@ class ExplorerCore:
         whole = render_whole(plain, self.response_limit - len(note) - 2)
         if whole is not None:
             return f"{whole}\n\n{note}"
-        room = max(limit - len(note) - 2, 0)
-        preview = render(plain, Subject("", characters), room)
+        available = max(limit - len(note) - 2, 0)
+        preview = render(plain, Subject("", characters), available)
         return f"{note}\n\n{preview.text}"[:limit]
 
     async def show(self, target: Reference, limit: int, *, headline: bool = False) -> str:
@@ -311,8 +311,8 @@ class ExplorerCore:
             return f"{target} has {total:,} characters: start must lie between 0 and {max(total - 1, 0)}."
         if start == 0 and total <= self.response_limit:
             return text
-        room = self.response_limit - 300
-        page = text[start : start + room]
+        available = self.response_limit - 300
+        page = text[start : start + available]
         end = start + len(page)
         with listed_as(self.tool_names):
             tool = listed_name("object_store_get")

@@ -26,21 +26,21 @@ def write_listing(summaries: list[ObjectSummary], now: float, limit: int) -> str
     if not summaries:
         return "No objects are stored."
     head = f"{counted(len(summaries), 'object')}, newest first:"
-    room = limit - len(head) - FOR_REMARK
+    available = limit - len(head) - FOR_REMARK
     lines: list[tuple[str, str]] = []
     for summary in summaries:
         full = _about(summary)
         short = shorten(full)
         after = _after(summary, now)
         line = f"@{summary.object_id}: {short}{after}"
-        room -= len(line) + 1
-        if room < 0:
+        available -= len(line) + 1
+        if available < 0:
             break
         lines.append((line, f"@{summary.object_id}: {full}{after}"))
     written = [head]
     for line, longer in lines:
-        room -= len(longer) - len(line)
-        written.append(longer if room >= 0 else line)
+        available -= len(longer) - len(line)
+        written.append(longer if available >= 0 else line)
     if len(lines) < len(summaries):
         written.append(_omission_note(len(summaries) - len(lines)))
     return "\n".join(written)

@@ -151,7 +151,7 @@ def check_unchanged(path: Path, expected: bytes) -> None:
     """Refuse a file whose content has changed.
 
     Raises:
-        ConfigFileError: It has changed in the meantime, or is gone.
+        ConfigFileError: It has changed or was removed in the meantime.
     """
     if read_bytes(path.resolve()) != expected:
         raise ConfigFileError(

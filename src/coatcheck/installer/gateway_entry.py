@@ -25,7 +25,7 @@ _OPTION = "--servers"
 
 
 def gateway_file(file: ConfigFile) -> Path:
-    """Return the file that holds the servers of the gateway in a client's file."""
+    """Return the file with the servers of the gateway in a client's file."""
     place = hashlib.sha256(str(file.path.resolve()).encode()).hexdigest()[:12]
     return data_folder() / "gateways" / f"{file.client.name}-{place}.json"
 

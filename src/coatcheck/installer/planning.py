@@ -90,7 +90,7 @@ def plan_gateway(
 
 
 def _checked_gateway(file: ConfigFile, edited: Edited, moved: Collection[str]) -> Tree:
-    """Parse the new text: the moved servers must be gone, the gateway present, and everything else unchanged."""
+    """Parse the new text: the moved servers must be removed, the gateway present, and everything else unchanged."""
     if not edited.edits:
         return edited.tree
     same = False

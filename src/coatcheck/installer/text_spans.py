@@ -142,8 +142,8 @@ def removals(spans: Sequence[tuple[int, int]], numbers: Collection[int]) -> list
     if not kept:
         return [Edit(spans[0][0], spans[-1][1], "")] if spans else []
     edits = [Edit(spans[0][0], spans[kept[0]][0], "")] if kept[0] else []
-    gone = [number for number in range(kept[0] + 1, len(spans)) if number in numbers]
-    return [*edits, *(Edit(spans[number - 1][1], spans[number][1], "") for number in gone)]
+    removed = [number for number in range(kept[0] + 1, len(spans)) if number in numbers]
+    return [*edits, *(Edit(spans[number - 1][1], spans[number][1], "") for number in removed)]
 
 
 def quoted(text: str) -> str:

@@ -82,8 +82,8 @@ def remove_tools(entry: Entry, removed: dict[str, list[str]]) -> list[Edit]:
 
 def _removals(member: Member, names: Sequence[str]) -> list[Edit]:
     items = member.node.items
-    gone = {number for number, item in enumerate(items) if item.scalar in names}
-    return removals([(item.start, item.end) for item in items], gone)
+    removed = {number for number, item in enumerate(items) if item.scalar in names}
+    return removals([(item.start, item.end) for item in items], removed)
 
 
 def _lists(entry: Entry) -> list[Member]:

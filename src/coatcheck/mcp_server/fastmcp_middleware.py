@@ -148,7 +148,7 @@ class FastMCPMiddleware(ToolInjectionMiddleware):
         if self._is_plain(tool) or _defers_to_client(context):
             return await call_next(context)
         interceptor, function = self._interceptor(), await _function(tool)
-        interceptor.learn([_described(tool)] if tool is not None and not interceptor.knows(name) else [])
+        interceptor.learn([_described(tool)] if tool is not None and not interceptor.has_listed(name) else [])
         call = None if tool is None else await self._prepared(tool, context, function)
         if call is not None:
             message = context.message.model_copy(update={"arguments": call.arguments})

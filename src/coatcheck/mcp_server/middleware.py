@@ -233,7 +233,7 @@ class ReferenceMiddleware:
         if not isinstance(name, str) or (tools is not None and tools.is_plain(name)):
             return await call_next(ctx)
         interceptor = self._interceptor()
-        if tools is None and not interceptor.knows(name):
+        if tools is None and not interceptor.has_listed(name):
             await _learn(interceptor, ctx, call_next)
         if tools is None and interceptor.is_own(name):
             answer = await interceptor.own_tool_call(name, params.get("arguments"))

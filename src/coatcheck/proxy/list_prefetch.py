@@ -80,7 +80,7 @@ class ToolListPrefetch(ListPrefetch):
 
     async def learn_tools(self, interceptor: "Interceptor", call: PendingRequest[Any]) -> None:
         """List the server's tools, unless the called one is known."""
-        if not interceptor.knows(call.tool):
+        if not interceptor.has_listed(call.tool):
             await self.wait(call, lambda _, page: interceptor.alearn(page))
 
     async def learn_names(self, interceptor: "Interceptor", call: PendingRequest[Any]) -> None:

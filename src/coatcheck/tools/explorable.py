@@ -50,7 +50,7 @@ def explorable(*, object_store: StoreSource, explorer: ExplorerSource | None = N
     """Decorate a function so that its result is always kept and the caller gets a preview of it.
 
     The decorated function returns ``str``, and its return annotation is ``str``: a preview within the explorer's limit,
-    which holds a small value whole, with the reference to the stored result. If the store refuses the result, the
+    which contains a small value whole, with the reference to the stored result. If the store refuses the result, the
     text says so and shows what fits. Exceptions of the function propagate unchanged.
 
     The items of a generator are stored as a list, as the SDK does; an async generator is refused.

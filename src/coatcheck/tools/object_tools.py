@@ -1,7 +1,7 @@
 """Tools with which a model looks into stored objects, transforms them, and stores its own.
 
 Plain async functions: what they need arrives as the keyword-only ``store`` or ``explorer``, which `object_store_tools`
-hides and fills. Every answer is within the explorer's response limit. What all of them share is said once, in the
+hides and fills. Every answer is within the explorer's response limit. What all of them share is stated once, in the
 description of the first that is offered: every conversation pays for these descriptions. For the same reason parameters
 are explained in a sentence of the tool's, which takes fewer tokens than a description of each.
 """
@@ -211,7 +211,7 @@ def object_store_tools(
         name = names.get(usual, usual)
         if name:
             parts = [cleandoc(function.__doc__ or "").replace("\n\n", " ")]
-            if not registry:  # what holds for all of them
+            if not registry:  # the rules for all of them
                 parts += [_PATHS, _lifetime(ttl)]
             registry[name] = (_as_listed(function, names, " ".join(filter(None, parts))), config)
     return registry

@@ -118,7 +118,7 @@ def referenceable(
     function's result would reach every caller in Python. `attach` adds one beside results.
     Resolved values are not searched again. See
     ``coatcheck.arguments.resolver`` for the rules. Then each argument is validated against its annotation as the MCP
-    SDK would, so the function gets models, dates and numbers, and text that holds JSON where a list or an object is
+    SDK would, so the function gets models, dates and numbers, and text that contains JSON where a list or an object is
     expected. Defaults pass as they are.
 
     The annotations accept references, and the JSON schema that pydantic generates from them advertises this.

@@ -71,22 +71,22 @@ def _called_without_arguments(container: Any) -> set[int]:
     """Providers that are inputs of others or are looked up by them at each call."""
     called: set[int] = set()
     for _, provider in reachable(container):
-        called |= {id(neighbour) for neighbour in depends_on(provider) if not _extends(provider, neighbour)}
-        called |= {id(current(neighbour)) for neighbour in delegated_providers(provider)}
+        called |= {id(dependency) for dependency in depends_on(provider) if not _extends(provider, dependency)}
+        called |= {id(current(dependency)) for dependency in delegated_providers(provider)}
     return called
 
 
-def _extends(provider: Provider, neighbour: Provider) -> bool:
+def _extends(provider: Provider, dependency: Provider) -> bool:
     callee = callee_of(provider)
-    return isinstance(callee, providers.Provider) and current(callee) is neighbour
+    return isinstance(callee, providers.Provider) and current(callee) is dependency
 
 
 def captive_dependencies(container: Any) -> Iterator[Fault]:
     """Finds shared objects that would hold an object which is created for each call."""
     for path, provider in reachable(container):
         if isinstance(provider, providers.BaseSingleton):
-            for neighbour in depends_on(provider):
-                held = _per_call_provider(neighbour, set())
+            for dependency in depends_on(provider):
+                held = _per_call_provider(dependency, set())
                 if held is not None:
                     yield Fault(
                         "captive-dependency",
@@ -132,10 +132,10 @@ def attributes(container: Any) -> Iterator[Fault]:
 
 def _attributes_of(provider: Provider) -> set[str] | None:
     """The declared attributes of a provider's object; ``None`` if they are unknown."""
-    standing = current(provider)
-    if isinstance(standing, providers.Object):
-        return set(dir(standing.provides))
-    kind: Any = callee_of(standing)
+    active = current(provider)
+    if isinstance(active, providers.Object):
+        return set(dir(active.provides))
+    kind: Any = callee_of(active)
     if isinstance(provider, providers.Dependency) and not inspect.isclass(kind):
         kind = provider.instance_of
     if not inspect.isclass(kind):

@@ -21,7 +21,7 @@ class CachedProvider(Generic[T]):
 
     def __call__(self) -> T:
         """Return the object."""
-        standing, cached = current(self._provider), self._cached  # type: ignore[arg-type]
-        if cached is None or cached[0] is not standing:
-            cached = self._cached = (standing, self._provider())
+        active, cached = current(self._provider), self._cached  # type: ignore[arg-type]
+        if cached is None or cached[0] is not active:
+            cached = self._cached = (active, self._provider())
         return cached[1]

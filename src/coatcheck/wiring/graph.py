@@ -7,7 +7,7 @@ from dependency_injector import providers
 from coatcheck.containers import Container
 from coatcheck.wiring.traversal import Provider, callee_of, current, delegated_providers, depends_on, parts
 
-Neighbours = Callable[[Provider], list[Provider]]
+DependencyLister = Callable[[Provider], list[Provider]]
 
 
 def graph(container: Container) -> dict[str, tuple[str, list[str], list[str]]]:
@@ -41,9 +41,9 @@ def mermaid(container: Container) -> str:
     lines = ["flowchart LR"]
     lines += [f'    {name}["{name}<br/><i>{kind}</i>"]' for name, (kind, _, _) in rows.items()]
     for name, provider in parts(container):
-        standing = current(provider)
-        if isinstance(standing, providers.Selector):
-            for key, branch in standing.providers.items():
+        active = current(provider)
+        if isinstance(active, providers.Selector):
+            for key, branch in active.providers.items():
                 lines.append(f'    {name}_{key}(["<i>{_kind(branch)}</i>"])')
                 lines.append(f"    {name}_{key} -- {key} --> {name}")
     for name, (_, made_from, looked_up) in rows.items():
@@ -52,15 +52,15 @@ def mermaid(container: Container) -> str:
     return "\n".join(lines)
 
 
-def _dependency_names(provider: Provider, named: dict[int, str], neighbours: Neighbours) -> list[str]:
+def _dependency_names(provider: Provider, named: dict[int, str], dependencies_of: DependencyLister) -> list[str]:
     """Names that a provider depends on, passing through the unnamed providers between."""
     found: list[str] = []
-    pending = neighbours(provider)
+    pending = dependencies_of(provider)
     while pending:
         related = pending.pop(0)
         name = named.get(id(related))
         if name is None:
-            pending.extend(neighbours(related))
+            pending.extend(dependencies_of(related))
         elif name not in found:
             found.append(name)
     return sorted(found)
@@ -71,7 +71,7 @@ def _delegated_names(provider: Provider, named: dict[int, str]) -> list[str]:
     pending = [provider]
     while pending:
         here = pending.pop(0)
-        found += [named[id(handed)] for handed in delegated_providers(here) if id(handed) in named]
+        found += [named[id(delegated)] for delegated in delegated_providers(here) if id(delegated) in named]
         pending += [related for related in depends_on(here) if id(related) not in named]
     return sorted(set(found))
 

@@ -136,22 +136,22 @@ def _depends(provider: Provider, targets: set[Provider], verdicts: dict[Provider
         return False  # a delegated provider is looked up at each call, and then the replacement is found
     if provider not in verdicts:
         verdicts[provider] = False  # a cycle adds nothing
-        standing = current(provider)
-        verdicts[provider] = standing in targets or any(
-            _depends(neighbour, targets, verdicts) for neighbour in related(standing)
+        active = current(provider)
+        verdicts[provider] = active in targets or any(
+            _depends(dependency, targets, verdicts) for dependency in related(active)
         )
     return verdicts[provider]
 
 
 def _share(provider: Provider, targets: set[Provider], memo: dict[int, Any], verdicts: dict[Provider, bool]) -> None:
     """Let copies share everything that does not depend on a target: providers, and values that are arguments."""
-    for neighbour in related(provider):
-        if id(neighbour) in memo:
+    for dependency in related(provider):
+        if id(dependency) in memo:
             continue
-        if _depends(neighbour, targets, verdicts):
-            _share(neighbour, targets, memo, verdicts)
+        if _depends(dependency, targets, verdicts):
+            _share(dependency, targets, memo, verdicts)
         else:
-            memo[id(neighbour)] = neighbour
+            memo[id(dependency)] = dependency
     positional, named = arguments_of(provider)
     for value in (*positional, *named.values()):
         if not isinstance(value, providers.Provider):

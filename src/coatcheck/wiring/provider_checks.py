@@ -55,8 +55,8 @@ def cycles(container: Any) -> Iterator[Fault]:
             return [*trail[trail.index(provider) :], provider]
         if id(provider) in done:
             return None
-        for neighbour in _needs(provider):
-            found = visit(neighbour, [*trail, provider])
+        for dependency in _needs(provider):
+            found = visit(dependency, [*trail, provider])
             if found:
                 return found
         done.add(id(provider))
@@ -73,7 +73,7 @@ def cycles(container: Any) -> Iterator[Fault]:
 def _needs(provider: Provider) -> list[Provider]:
     needed = depends_on(provider)
     if callee_of(provider) is ObjectStore:  # calls its backend provider on creation, and again after an override
-        needed += [current(neighbour) for neighbour in delegated_providers(provider)]
+        needed += [current(dependency) for dependency in delegated_providers(provider)]
     return needed
 
 
@@ -95,16 +95,16 @@ def visible(provider: Any) -> Any:
     """The value of a provider if it is known without creating anything, else `UNKNOWN`."""
     if not isinstance(provider, providers.Provider):
         return UNKNOWN
-    standing = current(provider)
-    if isinstance(standing, providers.Object):
-        return standing.provides
-    if isinstance(standing, providers.ProvidedInstance):
-        return visible(standing.provides)
-    if isinstance(standing, providers.AttributeGetter):
-        source = visible(standing.provides)
-        return UNKNOWN if source is UNKNOWN else getattr(source, standing.name or "", UNKNOWN)
-    if callee_of(standing) is backend_branch:
-        key = visible(arguments_of(standing)[0][0])
+    active = current(provider)
+    if isinstance(active, providers.Object):
+        return active.provides
+    if isinstance(active, providers.ProvidedInstance):
+        return visible(active.provides)
+    if isinstance(active, providers.AttributeGetter):
+        source = visible(active.provides)
+        return UNKNOWN if source is UNKNOWN else getattr(source, active.name or "", UNKNOWN)
+    if callee_of(active) is backend_branch:
+        key = visible(arguments_of(active)[0][0])
         return UNKNOWN if key is UNKNOWN else backend_branch(key)
     return UNKNOWN
 
@@ -137,7 +137,7 @@ def _inside(container: Any) -> Iterator[tuple[str, Provider]]:
         if id(provider) not in seen:
             seen.add(id(provider))
             yield path, provider
-            pending += [(f"{path} > {label(neighbour)}", neighbour) for neighbour in depends_on(provider)]
+            pending += [(f"{path} > {label(dependency)}", dependency) for dependency in depends_on(provider)]
 
 
 def _slots(container: Any) -> Iterator[tuple[str, str, Provider]]:
@@ -151,42 +151,39 @@ def _slots(container: Any) -> Iterator[tuple[str, str, Provider]]:
 def replaced_parts(container: Any) -> Iterator[Fault]:
     """Finds parts that are replaced by something incompatible."""
     for path, name, slot in _slots(container):
-        standing = current(slot)
-        if standing is slot:
+        active = current(slot)
+        if active is slot:
             continue
         declared = Container.providers[name]
         expected = _expected(name, declared)
         if expected is not None:
-            yield from _wrong_type(path, expected, standing)
-        if isinstance(declared, providers.Factory) and isinstance(
-            standing, (providers.Object, providers.BaseSingleton)
-        ):
+            yield from _wrong_type(path, expected, active)
+        if isinstance(declared, providers.Factory) and isinstance(active, (providers.Object, providers.BaseSingleton)):
             yield Fault(
                 "shared-factory",
                 path,
-                f"{label(standing)} gives one object to all, and ignores the arguments that a caller passes: "
+                f"{label(active)} gives one object to all, and ignores the arguments that a caller passes: "
                 "use providers.Factory, or providers.Callable with a function that takes them.",
             )
-        if isinstance(standing, _SEVERAL) and (name == "backend" or isinstance(declared, providers.BaseSingleton)):
+        if isinstance(active, _SEVERAL) and (name == "backend" or isinstance(declared, providers.BaseSingleton)):
             yield Fault(
                 "not-shared",
                 path,
-                f"{label(standing)} creates a new object at each call, or for each thread, where all must share the "
+                f"{label(active)} creates a new object at each call, or for each thread, where all must share the "
                 "same one: use providers.ThreadSafeSingleton.",
             )
-        if name == "namespace" and isinstance(standing, providers.Object) and not callable(standing.provides):
+        if name == "namespace" and isinstance(active, providers.Object) and not callable(active.provides):
             yield Fault(
                 "wrong-type",
                 path,
-                f"{type(standing.provides).__name__} was passed where a function that gives the namespace is expected: "
+                f"{type(active.provides).__name__} was passed where a function that gives the namespace is expected: "
                 'namespace=lambda: "…".',
             )
-        if isinstance(declared, providers.ThreadSafeSingleton) and type(standing) is providers.Singleton:
+        if isinstance(declared, providers.ThreadSafeSingleton) and type(active) is providers.Singleton:
             yield Fault(
                 "not-thread-safe",
                 path,
-                f"{label(standing)} may create several objects in concurrent threads: "
-                "use providers.ThreadSafeSingleton.",
+                f"{label(active)} may create several objects in concurrent threads: use providers.ThreadSafeSingleton.",
             )
 
 
@@ -202,9 +199,9 @@ def _expected(name: str, declared: Provider) -> Any:
     return None if kind in {None, dict, list} else kind
 
 
-def _wrong_type(path: str, expected: Any, standing: Provider) -> Iterator[Fault]:
-    if isinstance(standing, providers.Object):
-        value = standing.provides
+def _wrong_type(path: str, expected: Any, active: Provider) -> Iterator[Fault]:
+    if isinstance(active, providers.Object):
+        value = active.provides
         if inspect.isclass(value):
             yield Fault(
                 "class-not-instance",
@@ -221,7 +218,7 @@ def _wrong_type(path: str, expected: Any, standing: Provider) -> Iterator[Fault]
             return
         kind = type(value)
     else:
-        callee = callee_of(standing)
+        callee = callee_of(active)
         kind = callee if inspect.isclass(callee) else return_type(callee)
         if not inspect.isclass(kind) or not (missing := _missing(expected, kind)):
             if expected is ObjectStoreBackend and kind is not None:

@@ -45,11 +45,11 @@ def _visible_registries(tools: Any) -> Iterator[Any]:
         if not isinstance(given, providers.Provider):
             yield given
             continue
-        standing = current(given)
-        if isinstance(standing, providers.Object):
-            yield standing.provides
-        elif callee_of(standing) is make_object_tools:
-            settings = visible(arguments_of(standing)[0][2])
+        active = current(given)
+        if isinstance(active, providers.Object):
+            yield active.provides
+        elif callee_of(active) is make_object_tools:
+            settings = visible(arguments_of(active)[0][2])
             known = isinstance(settings, Settings)  # else their names may differ from the defaults
             yield make_object_tools(_never, _never, settings) if known else object_store_tools(_never, _never)
 

@@ -68,16 +68,16 @@ def depends_on(provider: Provider) -> list[Provider]:
     A delegated provider (``store.provider``) is looked up at each call and is not listed.
     """
     found: dict[int, Provider] = {}
-    for neighbour in related(provider):
-        standing = current(neighbour)
-        if not isinstance(standing, providers.Delegate):
-            found[id(standing)] = standing
+    for dependency in related(provider):
+        active = current(dependency)
+        if not isinstance(active, providers.Delegate):
+            found[id(active)] = active
     return list(found.values())
 
 
 def delegated_providers(provider: Provider) -> list[Provider]:
     """The delegated providers of a provider, which are looked up at each call."""
-    found = [current(neighbour) for neighbour in related(provider)]
+    found = [current(dependency) for dependency in related(provider)]
     return [delegate.provides for delegate in found if isinstance(delegate, providers.Delegate) and delegate.provides]
 
 
@@ -93,7 +93,7 @@ def reachable(container: Any) -> Iterator[tuple[str, Provider]]:
         yield name, provider
         if provider.last_overriding is not None:
             pending.insert(0, (name, provider.last_overriding))
-        pending += [(f"{name} > {label(neighbour)}", neighbour) for neighbour in related(provider)]
+        pending += [(f"{name} > {label(dependency)}", dependency) for dependency in related(provider)]
 
 
 def label(provider: Provider) -> str:

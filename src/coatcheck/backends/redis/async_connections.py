@@ -186,7 +186,7 @@ class Connections:
 
     async def _connect(self, connection: Any) -> None:
         if hasattr(self.pool, "sentinel_manager"):
-            await connection.connect()  # asks the sentinels first, each of which has its own timeout
+            await connection.connect()  # queries the sentinels first, each of which has its own timeout
         else:
             await self._connect_in_time(connection)
         primary = getattr(self.pool, "master_address", None)

@@ -108,15 +108,15 @@ class ClusterClients(RedisClients):
                 try:
                     return await self._execute_again_if_closed(*args, **options)
                 except ClusterError as error:
-                    # It says ASKING and the command on two connections, which continues until it has said so too often.
+                    # The package sends ASKING and the command on two connections, and repeats that up to its limit.
                     if "TTL" not in str(error):
                         raise
                     return await anyio.to_thread.run_sync(in_a_thread, args, options)
 
             async def _execute_again_if_closed(self, *args: Any, **options: Any) -> Any:
-                # Where one command meets a lost node, the package closes the connections of all others too. One that
-                # was reading then finds its stream gone, and one that writes, in Python 3.12, what writes. The package
-                # takes neither for a lost connection.
+                # If one command meets a lost node, the package closes the connections of all others too. Commands that
+                # read then find their stream closed, and commands that write, in Python 3.12, their writer. The package
+                # recognises neither as a lost connection.
                 closed: Exception | None = None
                 for _ in range(_RETRIES):
                     try:

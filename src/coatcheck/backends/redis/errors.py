@@ -47,7 +47,7 @@ _PASSING = frozenset(
         *("full", "read_only", "loading", "disk", "slots", "moving", "no_primary", "no_sentinel"),
     }
 )
-# What the server itself has said, so that it is there and answers quickly.
+# Errors from the server itself, which is therefore reachable and fast.
 _ANSWERED = frozenset(
     {
         *("authentication", "permission", "full", "read_only", "loading", "disk", "database", "failed", "busy"),

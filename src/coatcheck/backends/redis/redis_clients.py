@@ -157,7 +157,7 @@ class ServerClients(PooledClients):
 
 
 class SentinelClients(PooledClients):
-    """Clients of a service with sentinels: each new connection asks them for the primary."""
+    """Clients of a service with sentinels: each new connection queries them for the primary."""
 
     # The options of connections to the primary that also apply to sentinels.
     _PASSED_ON: ClassVar = ("health_check_interval", "protocol", "driver_info", "lib_name", "lib_version")

@@ -121,8 +121,8 @@ async def amap(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
 async def free_chunks(chunks: Chunks) -> None:
     """Free a decoded value that is no longer needed, chunk by chunk.
 
-    Freeing 300,000 rows at once blocks the event loop for some 30 ms. A caller that holds the chunks too frees them one
-    by one after it has dropped the value. Parts that are still in use are not affected; parts that a function has
+    Freeing 300,000 rows at once blocks the event loop for some 30 ms. A caller with references to the chunks frees them
+    one by one after it has dropped the value. Parts that are still in use are not affected; parts that a function has
     dropped early stay until then.
     """
     yield_budget = YieldBudget()

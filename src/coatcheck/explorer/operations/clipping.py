@@ -19,10 +19,10 @@ def cut_middle(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     mark = f" {ELLIPSIS} [{len(text):,} characters in all] {ELLIPSIS} "
-    room = limit - len(mark)
-    if room < len(mark):
+    available = limit - len(mark)
+    if available < len(mark):
         return clip(text, limit)
-    return f"{text[: room - room // 2]}{mark}{text[len(text) - room // 2 :]}"
+    return f"{text[: available - available // 2]}{mark}{text[len(text) - available // 2 :]}"
 
 
 def one_line(text: str) -> str:
@@ -52,13 +52,13 @@ class Page:
         self.count = 0
 
     @property
-    def room(self) -> int:
+    def remaining(self) -> int:
         """Characters available for another line."""
         return max(self._limit - self._used - self._reserve - 1, 0)
 
     def add(self, line: str) -> bool:
         """Add a line; return ``False`` if it does not fit."""
-        if len(line) > self.room:
+        if len(line) > self.remaining:
             return False
         self._lines.append(line)
         self._used += len(line) + 1

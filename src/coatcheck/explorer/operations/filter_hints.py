@@ -49,7 +49,7 @@ def _hint_for_number(text: str) -> str:
 
 
 def items_hint(message: str, value: Any) -> str:
-    """Suggest a correction if a filter asks a list for a key; ``value`` is what it was applied to."""
+    """Suggest a correction if a filter applies a key to a list; ``value`` is what it was applied to."""
     missed = _INDEXED.match(message)
     return "" if missed is None else _hint_for_items(missed[1], value)
 
@@ -85,7 +85,7 @@ def _hint_for_items(name: str, value: Any) -> str:
 
 
 def misplaced_key(program: str, value: Any) -> str:
-    """Name where a key is, of which a filter's leading path asks at a wrong place; ``""`` if all is well."""
+    """Suggest the path of a key that a filter's leading path expects elsewhere; ``""`` if nothing is wrong."""
     path = _LEADING.match(program)
     here = value
     for name in path[1].split(".")[1:] if path is not None else ():

@@ -231,7 +231,7 @@ def _answer(result: str, source: str, notes: list[str], args: dict[str, Any], co
 
 
 def _misplaced(program: str, source: str) -> list[str]:
-    """Name where a key is that the filter asks for at another place."""
+    """Suggest the path of a key that the filter expects at another path."""
     if source[:1] != "{" or len(source) > READ_AT_ONCE:
         return []
     try:
@@ -327,7 +327,7 @@ def _source(document: Document, path: str) -> str:
             return dump_json(value).decode()
         # The text itself if it is strict JSON, for the digits of its numbers.
         is_strict = opened.format == "JSON" and open_json_text(value) is not None
-        return value.strip() if is_strict else dump_json(opened.value).decode()  # jq knows four kinds of space
+        return value.strip() if is_strict else dump_json(opened.value).decode()  # jq accepts four kinds of space
     return dump_json(value).decode()
 
 

@@ -67,7 +67,7 @@ def _index(database: sqlite3.Connection, value: Any) -> bool:
     try:
         database.execute("pragma temp_store = memory")
         database.execute(
-            "create virtual table passages using fts5(place unindexed, said, tokenize = 'porter unicode61')"
+            "create virtual table passages using fts5(place unindexed, passage, tokenize = 'porter unicode61')"
         )
         rows = []
         for where, text in _passages(value):
@@ -83,9 +83,9 @@ def _index(database: sqlite3.Connection, value: Any) -> bool:
 
 def _best(database: sqlite3.Connection, words: list[str], start: int, most: int) -> tuple[int, list[Passage]]:
     match_query = " OR ".join(f'"{word}"' for word in words)
-    (total,) = database.execute("select count(*) from passages where said match ?", [match_query]).fetchone()
+    (total,) = database.execute("select count(*) from passages where passage match ?", [match_query]).fetchone()
     found = database.execute(
-        "select place, snippet(passages, 1, '', '', '…', ?) from passages where said match ? "
+        "select place, snippet(passages, 1, '', '', '…', ?) from passages where passage match ? "
         "order by bm25(passages), rowid limit ? offset ?",
         [SNIPPET_WORDS, match_query, most, start],
     ).fetchall()

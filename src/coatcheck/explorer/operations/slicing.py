@@ -37,15 +37,15 @@ def _members(value: list[Any] | dict[str, Any], args: dict[str, Any]) -> Answer:
     page = Page(args["limit"], _head(noun, positions, len(value), args))
     for position, (name, member) in zip(positions, _chosen(value, positions), strict=False):
         label = f"{name} "
-        text, whole = bounded_json(member, page.room - len(label))
+        text, whole = bounded_json(member, page.remaining - len(label))
         if whole:
             page.add(label + text)
             continue
         if page.count:
             return _rest(page, noun, position, positions, args)
         if isinstance(member, str):
-            text = scalar_json(cut_middle(member, page.room * 2 // 3), page.room)
-        page.add(f"{label}{text[: max(page.room - len(label) - 2, 0)]} {ELLIPSIS}")
+            text = scalar_json(cut_middle(member, page.remaining * 2 // 3), page.remaining)
+        page.add(f"{label}{text[: max(page.remaining - len(label) - 2, 0)]} {ELLIPSIS}")
         path = f"{args.get('path') or ''}{name}"
         remark = f"{ELLIPSIS} That {noun} is longer than the answer may be. Look into it with path={_quoted(path)}"
         if position + 1 < positions.stop:
@@ -69,12 +69,12 @@ def _lines(text: str, args: dict[str, Any]) -> Answer:
         end = text.find("\n", begin)
         end = len(text) if end < 0 else end
         label = f"{position}: "
-        if end - begin + len(label) <= page.room and page.add(label + mark_further_lines(text[begin:end])):
+        if end - begin + len(label) <= page.remaining and page.add(label + mark_further_lines(text[begin:end])):
             begin = end + 1
             continue
         if page.count:
             return _rest(page, "line", position, positions, args)
-        page.add(label + one_line(cut_middle(text[begin:end], (page.room - len(label)) // 2)))
+        page.add(label + one_line(cut_middle(text[begin:end], (page.remaining - len(label)) // 2)))
         path = f"{args.get('path') or ''}[{begin}:{end}]"
         remark = f"{ELLIPSIS} That line is longer than the answer may be. Look into it with path={_quoted(path)}"
         if position + 1 < positions.stop:
@@ -93,8 +93,8 @@ def _offset_of_line(text: str, line: int) -> int:
 def _characters(text: str, args: dict[str, Any]) -> Answer:
     positions = range(len(text))[args.get("start") : args.get("end")]
     page = Page(args["limit"], _head("character", positions, len(text), args))
-    shown = text[positions.start : positions.start + min(len(positions), page.room)] if positions else ""
-    shown = shown[: len(shown) - max(len(mark_lines(shown)) - page.room, 0)]
+    shown = text[positions.start : positions.start + min(len(positions), page.remaining)] if positions else ""
+    shown = shown[: len(shown) - max(len(mark_lines(shown)) - page.remaining, 0)]
     if shown:
         page.add(mark_lines(shown))
     if len(shown) < len(positions):

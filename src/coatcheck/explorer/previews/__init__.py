@@ -123,10 +123,10 @@ def _render_around(value: Any, inner: Path, subject: Subject, limit: int, *, in_
     what = title_of_blocks(value[CONTENT]) if is_envelope(value) else title(value)
     budget = PreviewBudget(limit)
     budget.put_first("headline", headlines(subject, what))
-    beside = sample(without(value, inner), min(BESIDE, max(budget.room - LEAST_INSIDE, 0)))
+    beside = sample(without(value, inner), min(BESIDE, max(budget.remaining - LEAST_INSIDE, 0)))
     if beside is not None and beside.members:
         budget.put("shape", f"Beside {inner}: {beside.text}")
-    if budget.room < LEAST_INSIDE or not budget.text():
+    if budget.remaining < LEAST_INSIDE or not budget.text():
         return Preview(render_structure(value, subject, limit), lambda: describe_value(value))
     name = "" if target is None else str(Reference(target.object_id, target.path.join(inner.steps)))
     opened = None
@@ -134,7 +134,7 @@ def _render_around(value: Any, inner: Path, subject: Subject, limit: int, *, in_
         with suppress(ArgumentRejected):  # a refused document can still be shown as text
             opened = open_text(part, in_sandbox=True)
     about = Subject(name, _characters(part, value, inner, subject))
-    preview = render(part, about, budget.room, opened, in_sandbox=in_sandbox)
+    preview = render(part, about, budget.remaining, opened, in_sandbox=in_sandbox)
     budget.put("samples", preview.text)
     return Preview(budget.text(), lambda: describe_around(what, inner, preview.about))
 

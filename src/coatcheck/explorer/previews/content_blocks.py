@@ -54,7 +54,7 @@ def render_blocks(value: dict[str, Any], subject: Subject, limit: int) -> str:
     shown = 0
     for position, block in enumerate(blocks[:MOST_BLOCKS]):
         line = block_line(block, base.join(_path(position).steps))
-        if len(line) + RESERVE > budget.room or not budget.put("samples", line):
+        if len(line) + RESERVE > budget.remaining or not budget.put("samples", line):
             break
         shown += 1
     rest = len(blocks) - shown

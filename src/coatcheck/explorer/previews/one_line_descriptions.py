@@ -76,13 +76,13 @@ def shorten(about: str) -> str:
 
 def with_words(lead: str, marks: str, parts: Iterable[str]) -> str:
     """Write ``lead {part, part, …}`` with as many parts as fit, or only the lead."""
-    room = MAX_ABOUT_CHARACTERS - len(lead) - 4
+    available = MAX_ABOUT_CHARACTERS - len(lead) - 4
     written: list[str] = []
     for part in parts:
         if not part:
             continue
-        room -= len(part) + 2
-        if room < 0:
+        available -= len(part) + 2
+        if available < 0:
             written += ["…"] if written else []
             break
         written.append(part)

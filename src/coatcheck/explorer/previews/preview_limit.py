@@ -12,18 +12,18 @@ class PreviewBudget:
         limit: Maximum characters of the preview.
 
     Attributes:
-        room: Characters available for another part, without its line break.
+        remaining: Characters available for another part, without its line break.
     """
 
     def __init__(self, limit: int) -> None:
-        self.room = limit
+        self.remaining = limit
         self._slots: dict[str, str] = {}
 
     def put(self, slot: str, text: str) -> bool:
         """Append a part to a slot on new lines; return ``False`` if it does not fit."""
-        if not text or len(text) > self.room:
+        if not text or len(text) > self.remaining:
             return False
-        self.room = max(self.room - len(text) - 1, 0)
+        self.remaining = max(self.remaining - len(text) - 1, 0)
         before = self._slots.get(slot)
         self._slots[slot] = text if before is None else f"{before}\n{text}"
         return True

@@ -182,12 +182,14 @@ class Sample(NamedTuple):
     form: int
 
 
-def sample(value: Any, room: int, *, open_arrays: bool = True, form: int = 0, in_short: bool = False) -> Sample | None:
-    """Write a value in at most ``room`` characters, in the fullest form that loses no key; ``None`` if not even folded.
+def sample(
+    value: Any, available: int, *, open_arrays: bool = True, form: int = 0, in_short: bool = False
+) -> Sample | None:
+    """Write a value in at most ``available`` characters, in the fullest form that has all keys, or ``None``.
 
     Args:
         value: Any JSON value.
-        room: Characters.
+        available: Characters.
         open_arrays: Whether arrays inside the value show their first items.
         form: The fullest of ``FORMS`` to try, if it is known from a similar value.
         in_short: Whether a value that does not fit whole takes one of the last forms, without trying the others.
@@ -198,15 +200,15 @@ def sample(value: Any, room: int, *, open_arrays: bool = True, form: int = 0, in
     total = len(value) if isinstance(value, (dict, list, tuple)) else 0
     if total and open_arrays and form == 0:
         # Nothing is cut in a short member, so no form has to be chosen.
-        line = render_line(value, min(room, SHORT))
+        line = render_line(value, min(available, SHORT))
         if line is not None:
             return Sample(line, total, Cuts(), 0)
     form = max(form, IN_SHORT) if in_short else form
     found = None
     for place, (width, levels, items) in enumerate(FORMS[form:], form):
         folding = _SampleWriter(width, items if open_arrays else 0)
-        text = folding.outermost(value, room, levels)
-        if len(text) <= room:
+        text = folding.outermost(value, available, levels)
+        if len(text) <= available:
             found = Sample(text, folding.members, folding.cuts, place)
             if folding.cuts.keys == 0 and (folding.members == total or not isinstance(value, dict)):
                 break
@@ -222,18 +224,18 @@ class _SampleWriter:
         self.cuts = Cuts()
         self.members = 0
 
-    def outermost(self, value: Any, room: int, levels: int) -> str:
+    def outermost(self, value: Any, available: int, levels: int) -> str:
         """Write the sampled value; of a long list, as many items as fit."""
         if not isinstance(value, (dict, list, tuple)) or not value:
-            return self.write(value, room, levels)
+            return self.write(value, available, levels)
         most = (
             MOST_NUMBERS if not isinstance(value, dict) and all(map(_is_number, value[:MOST_NUMBERS])) else MOST_MEMBERS
         )
-        text, self.members = self._container(value, room, levels, most)
+        text, self.members = self._container(value, available, levels, most)
         return text
 
-    def write(self, value: Any, room: int, levels: int) -> str:
-        """Write a value; only a scalar, or a container's folded form, may be longer than ``room``."""
+    def write(self, value: Any, available: int, levels: int) -> str:
+        """Write a value; only a scalar, or a container's folded form, may be longer than ``available``."""
         if isinstance(value, str):
             return self._string(value)
         if isinstance(value, (dict, list, tuple)):
@@ -241,12 +243,12 @@ class _SampleWriter:
                 return "{}" if isinstance(value, dict) else "[]"
             if not isinstance(value, dict) and len(value) <= SHORT_ARRAY and not any(map(_is_container, value)):
                 line = render_line(value, ROW)
-                if line is not None and len(line) <= room:
+                if line is not None and len(line) <= available:
                     return line  # folding would hardly shorten it
             most = MOST_MEMBERS if isinstance(value, dict) else self.items
             if levels == 0 or most == 0:
                 return self._fold(value)
-            text, members = self._container(value, room, levels, most)
+            text, members = self._container(value, available, levels, most)
             if members and members < len(value):
                 if isinstance(value, dict):
                     self.cuts.keys += len(value) - members
@@ -268,12 +270,12 @@ class _SampleWriter:
         self.cuts.folded += 1
         return f"{{…{number(len(value))}}}" if isinstance(value, dict) else f"[…{number(len(value))}]"
 
-    def _container(self, value: Any, room: int, levels: int, most: int) -> tuple[str, int]:
+    def _container(self, value: Any, available: int, levels: int, most: int) -> tuple[str, int]:
         """Write the first members that fit, and return their number; if none fits, the container is folded."""
         total = len(value)
         keyed = isinstance(value, dict)
         noun = "key" if keyed else "item"
-        room -= 2
+        available -= 2
         rest = len(f",…+{counted(total, noun)}")
         pieces: list[str] = []
         members = value.items() if keyed else value
@@ -284,13 +286,13 @@ class _SampleWriter:
             needed = 0 if len(pieces) + 1 == total else rest
             if keyed:
                 key = self._key(member[0])
-                piece = f"{key}:{self.write(member[1], room - len(key) - 2 - needed, levels - 1)}"
+                piece = f"{key}:{self.write(member[1], available - len(key) - 2 - needed, levels - 1)}"
             else:
-                piece = self.write(member, room - 1 - needed, levels - 1)
-            if len(piece) + 1 + needed > room + 1:
+                piece = self.write(member, available - 1 - needed, levels - 1)
+            if len(piece) + 1 + needed > available + 1:
                 self.cuts = Cuts(*before)
                 break
-            room -= len(piece) + 1
+            available -= len(piece) + 1
             pieces.append(piece)
         shown = len(pieces)
         if not shown:

@@ -54,28 +54,28 @@ _FORMS = (
 )
 
 
-def shape_text(shape: Shape, room: int, *, note_sampling: bool = True) -> str:
-    """Write a shape in at most ``room`` characters: with fewer levels, then names alone; ``""`` if nothing fits.
+def shape_text(shape: Shape, available: int, *, note_sampling: bool = True) -> str:
+    """Write a shape in at most ``available`` characters: with fewer levels, then names alone; ``""`` if nothing fits.
 
     Args:
         shape: What was seen.
-        room: Characters.
+        available: Characters.
         note_sampling: Whether the outermost array states how many of its items were read.
     """
     for form in _FORMS:
-        writing = _ShapeWriter(form, room)
+        writing = _ShapeWriter(form, available)
         text = writing.write(shape, form.levels, note_sampling=note_sampling)
-        if writing.room >= 0 and len(text) <= room:
+        if writing.remaining >= 0 and len(text) <= available:
             return text
     return ""
 
 
 class _ShapeWriter:
-    """Writes in one form; ``room`` falls with every field and is negative once the text is too long to be of use."""
+    """Writes in one form; ``remaining`` falls with every field and is negative once the text is too long."""
 
-    def __init__(self, form: ShapeFormat, room: int) -> None:
+    def __init__(self, form: ShapeFormat, available: int) -> None:
         self.form = form
-        self.room = room
+        self.remaining = available
 
     def write(self, shape: Shape, levels: int, *, note_sampling: bool = True) -> str:
         if shape.objects is None and shape.arrays is None:
@@ -129,10 +129,10 @@ class _ShapeWriter:
         inside = levels - (objects.seen > 1 or len(members) > FEW or levels < self.form.levels - FEW)
         lines: list[tuple[str, str]] = []
         for name, member in members[:most]:
-            if self.room < 0:
+            if self.remaining < 0:
                 break
             line = field_name(name)
-            self.room -= len(line) + 2
+            self.remaining -= len(line) + 2
             if member.seen < objects.seen:
                 line += f"? (in {member.seen} of {objects.seen})" if types and not is_sparse else "?"
             lines.append((line, self.write(member, inside) if types else ""))

@@ -75,14 +75,16 @@ def render_structure(value: Any, subject: Subject, limit: int, *, text_format: s
             steps.sort(key=len)
         budget.put("next", f"Next: {steps[0]}") or budget.put("next", steps[0])
     part = max(PART, limit // 5)
-    reserve = min(sum(map(len, steps[1:])) + len(steps) + 120, budget.room // 3)
+    reserve = min(sum(map(len, steps[1:])) + len(steps) + 120, budget.remaining // 3)
     if isinstance(value, (dict, list, tuple)) and value:
         # with a small limit, field names are more useful than samples
-        _put_shape(budget, value, shape, min(part, max((budget.room - reserve) // 2, min(budget.room, SCARCE))))
+        _put_shape(
+            budget, value, shape, min(part, max((budget.remaining - reserve) // 2, min(budget.remaining, SCARCE)))
+        )
     if columns is not None and main is not None:
         budget.put("shape", one_line(f"Each of {main.place} has the columns {columns}", COLUMNS))
     base = Path() if target is None else target.path
-    shown = _samples(value, main, base, min(subject.light(part, SAMPLE_TOKENS), budget.room - reserve))
+    shown = _samples(value, main, base, min(subject.light(part, SAMPLE_TOKENS), budget.remaining - reserve))
     if shown.lines and budget.put("samples", "\n".join(shown.lines)):
         budget.put_first("left_out", _omission_note(value, main, shown))
     for step in steps[1:]:
@@ -90,40 +92,40 @@ def render_structure(value: Any, subject: Subject, limit: int, *, text_format: s
     return budget.text()
 
 
-def _put_shape(budget: PreviewBudget, value: Any, shape: Shape, room: int) -> None:
+def _put_shape(budget: PreviewBudget, value: Any, shape: Shape, available: int) -> None:
     heading = "Shape:"
     if isinstance(value, (list, tuple)) and len(value) > SAMPLED:
         heading = f"Shape (from {SAMPLED} of {counted(len(value), 'item')}):"
-    text = shape_text(shape, room - len(heading) - 1, note_sampling=False)
+    text = shape_text(shape, available - len(heading) - 1, note_sampling=False)
     if text:
         budget.put("shape", f"{heading}\n{text}" if "\n" in text else f"{heading} {text}")
 
 
-def _samples(value: Any, main: Main | None, base: Path, room: int) -> Shown:
+def _samples(value: Any, main: Main | None, base: Path, available: int) -> Shown:
     """Write the top level of an object, then first and last member of the main part; ``base`` is the path to it."""
     shown = Shown([], 0, 0, Cuts())
     for line in _texts_beside(value, base):
-        if len(line) <= room // 2:
+        if len(line) <= available // 2:
             shown.lines.append(line)
-            room -= len(line) + 1
+            available -= len(line) + 1
     if main is None or (main.place and not _only_holds(value)):
         heading = label_of(base) if base else ("Top level" if isinstance(value, dict) else "Value")
-        found = sample(value, (room // 2 if main else room) - len(heading) - 2, open_arrays=main is None)
+        found = sample(value, (available // 2 if main else available) - len(heading) - 2, open_arrays=main is None)
         if found is not None and main is None and found.cuts.folded == found.members > FEW_FOLDED:
             # Only names, which the shape contains already: an open member is more informative.
             first = next(iter(value))
-            heading, found = label_of(base.child(Key(first))), sample(value[first], room // 2)
+            heading, found = label_of(base.child(Key(first))), sample(value[first], available // 2)
             if found is not None:
                 shown.lines.append(f"{heading}: {found.text}")
                 shown.keys = 1
                 shown.cuts.add(found.cuts)
         elif found is not None:
             shown.lines.append(f"{heading}: {found.text}")
-            room -= len(shown.lines[0]) + 1
+            available -= len(shown.lines[0]) + 1
             shown.keys = found.members
             shown.cuts.add(found.cuts)
     if main is not None:
-        _member_samples(main, base.join(main.place.steps), room, shown)
+        _member_samples(main, base.join(main.place.steps), available, shown)
     return shown
 
 
@@ -141,9 +143,9 @@ def _only_holds(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(member, (dict, list, tuple)) for member in value.values())
 
 
-def _member_samples(main: Main, place: Path, room: int, shown: Shown) -> None:
+def _member_samples(main: Main, place: Path, available: int, shown: Shown) -> None:
     members = _members(main)
-    each = room // max(len(members), 1)
+    each = available // max(len(members), 1)
     form = 0
     while members:
         step, member = members.pop(0)
@@ -156,7 +158,7 @@ def _member_samples(main: Main, place: Path, room: int, shown: Shown) -> None:
         if found is not None and len(members) > 1 and _loses_keys(member, found):
             # Two members with more of their keys are more informative than three.
             members = members[1:]
-            each = room // 2
+            each = available // 2
             found = sample(member, each - len(label) - 3, form=form)
         if found is not None and isinstance(member, (list, tuple)) and 0 < found.members <= found.cuts.folded:
             # If all items are folded, one open item is more informative.
@@ -220,7 +222,7 @@ def render_small(value: Any, subject: Subject, limit: int) -> str | None:
     """Return a line with the reference and the value's full text, or ``None`` if both do not fit in ``limit``.
 
     Raises:
-        NoJsonForm: The value holds a Python object that has no JSON form.
+        NoJsonForm: The value contains a Python object that has no JSON form.
     """
     what = kind_and_length("string", len(value)) if isinstance(value, str) else title(value)
     headline = f"{subject.reference}: {what}\n"

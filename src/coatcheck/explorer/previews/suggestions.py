@@ -51,18 +51,18 @@ def suggestions(
     inner = _inner(value, part)
     page = _second_list(value, main, target)
     if main is not None and not page:
-        room = subject.light(LIGHT)
+        available = subject.light(LIGHT)
         if len(main.container) > SHOWN:
-            page = _page(target, main, room, is_light=subject.characters <= room and not is_text)
+            page = _page(target, main, available, is_light=subject.characters <= available and not is_text)
         else:
-            page = _page_inside(target, main, room)
+            page = _page_inside(target, main, available)
     yield page or _look_into(target, part, inner, _at(value, part), subject.light(LIGHT))
     yield reference_usage(target, inner)
 
 
-def _look_into(target: Reference, part: Path, inner: Path, member: Any, room: int) -> str:
+def _look_into(target: Reference, part: Path, inner: Path, member: Any, available: int) -> str:
     """The call that returns a member, or the parts of a long one that its sample omits: names, the longest text."""
-    if render_whole(member, room) is not None:
+    if render_whole(member, available) is not None:
         return call("get", Reference(target.object_id, target.path.join(part.steps)))
     found = inner
     if isinstance(member, dict):
@@ -75,7 +75,7 @@ def _look_into(target: Reference, part: Path, inner: Path, member: Any, room: in
             found = _start_of(part.child(Key(name)), member[name])
         elif inner == part:
             names = [name for name in islice(member, SAMPLED) if len(name) <= KEY]
-            short = next((name for name in names if render_whole(member[name], room) is not None), None)
+            short = next((name for name in names if render_whole(member[name], available) is not None), None)
             found = part if short is None else part.child(Key(short))
     return call("get", Reference(target.object_id, target.path.join(found.steps)))
 
@@ -123,13 +123,13 @@ def _second_list(value: Any, main: Main | None, target: Reference) -> str:
     return call("query", target, filter=for_array(Path((Key(name),)), items.items, pick(found, SAMPLED), length))
 
 
-def _page(target: Reference, main: Main, room: int, *, is_light: bool) -> str:
+def _page(target: Reference, main: Main, available: int, *, is_light: bool) -> str:
     """The call that returns the next members of the main part, as many as stay short together."""
     members = main.container.values() if isinstance(main.container, dict) else main.container
-    return _page_of(target, main.place, members, RUN if main.is_run else 1, room, is_light=is_light)
+    return _page_of(target, main.place, members, RUN if main.is_run else 1, available, is_light=is_light)
 
 
-def _page_inside(target: Reference, main: Main, room: int) -> str:
+def _page_inside(target: Reference, main: Main, available: int) -> str:
     """The call that returns the first items of the longest list in a few records that are shown."""
     lists = [
         (main.place.child(Index(place)).child(Key(name)), member)
@@ -139,20 +139,20 @@ def _page_inside(target: Reference, main: Main, room: int) -> str:
         if isinstance(member, list) and len(member) > SHOWN and len(name) <= KEY
     ]
     longest = max(lists, key=lambda found: len(found[1]), default=None)
-    return "" if longest is None else _page_of(target, *longest, 0, room)
+    return "" if longest is None else _page_of(target, *longest, 0, available)
 
 
 def _page_of(
-    target: Reference, place: Path, members: Iterable[Any], start: int, room: int, *, is_light: bool = False
+    target: Reference, place: Path, members: Iterable[Any], start: int, available: int, *, is_light: bool = False
 ) -> str:
     there = target.path.join(place.steps)
     found = list(islice(members, start, start + MOST_ITEMS))
     end = start + len(found)
-    if not is_light and whole_length(found, room) > room:
+    if not is_light and whole_length(found, available) > available:
         end = start
         for member in found:
-            room -= whole_length(member, room) + 1
-            if room < 0:
+            available -= whole_length(member, available) + 1
+            if available < 0:
                 break
             end += 1
     return call("slice", Reference(target.object_id, there), start=start, end=end) if start < end else ""

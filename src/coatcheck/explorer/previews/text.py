@@ -155,13 +155,13 @@ def render_text(text: str, subject: Subject, limit: int, *, summarised: bool = F
     if len(calls) > 1:
         first = calls.pop(0)
         budget.put("next", f"Next: {first}") or budget.put("next", first)
-    reserve = min(sum(map(len, calls)) + 260, budget.room // 3)
+    reserve = min(sum(map(len, calls)) + 260, budget.remaining // 3)
     if summary.text:
         budget.put("shape", summary.text)
-    room = max(budget.room - reserve, 0)
-    head = subject.light(min(max(HEAD, limit // 5), room * 2 // 3), HEAD_TOKENS)
+    available = max(budget.remaining - reserve, 0)
+    head = subject.light(min(max(HEAD, limit // 5), available * 2 // 3), HEAD_TOKENS)
     most = max(LINES, limit // 320)
-    tail = min(head // 2, room - head)
+    tail = min(head // 2, available - head)
     if summary.text:  # the summary is more informative than lines; a line of a log is kept as an example
         head, tail, most = head // 3, _LAST_OF.get(form, 0) * head // 3, int(form in _LAST_OF)
     if count.lines > FEW:
@@ -281,9 +281,9 @@ def _more(text: str, count: Count, subject: Subject, shown: Shown) -> str:
     return call("get", Reference(target.object_id, target.path.child(part)))
 
 
-def _lines_within(text: str, start: int, room: int) -> int:
+def _lines_within(text: str, start: int, available: int) -> int:
     """Count the lines after a position that stay short together, at least one."""
-    return min(max(text.count("\n", start, start + room), 1), PAGE)
+    return min(max(text.count("\n", start, start + available), 1), PAGE)
 
 
 def _steps(text: str, form: str, subject: Subject, limit: int) -> tuple[Summary, list[str]]:

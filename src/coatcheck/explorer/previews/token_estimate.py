@@ -61,9 +61,9 @@ def _sample_of_json(value: Any, characters: int) -> str:
 def _start(value: Any) -> str:
     """Write the start of a value approximately as JSON."""
     parts: list[str] = []
-    room = WINDOWS * WINDOW
+    available = WINDOWS * WINDOW
     waiting: list[Iterator[Any]] = [iter((value,))]
-    while waiting and room > 0:
+    while waiting and available > 0:
         for part in waiting[-1]:
             if isinstance(part, (dict, list, tuple)):
                 waiting.append(_members(part) if isinstance(part, dict) else iter(part))
@@ -73,8 +73,8 @@ def _start(value: Any) -> str:
                 part if isinstance(part, _Name) else f'"{part[:WINDOW]}",' if isinstance(part, str) else _scalar(part)
             )
             parts.append(text)
-            room -= len(text)
-            if room <= 0:
+            available -= len(text)
+            if available <= 0:
                 break
         else:
             waiting.pop()

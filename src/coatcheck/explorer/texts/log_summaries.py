@@ -160,20 +160,20 @@ def write_levels(log: Log) -> str:
     return ", ".join(f"{log.levels[level]:,} {level}" for level in LEVELS if log.levels[level])
 
 
-def write_log(log: Log, room: int) -> str:
-    """Write a summary in at most ``room`` characters: the time span and the levels, then messages by weight."""
+def write_log(log: Log, available: int) -> str:
+    """Write a summary in at most ``available`` characters: the time span and the levels, then messages by weight."""
     levels = write_levels(log)
     span = f"From {log.first} to {log.last}" if log.first else ""
     counted = levels if log.is_whole or not levels else f"in its first {MOST_CHARACTERS:,} characters: {levels}"
     head = ". ".join(filter(None, [span, counted]))
-    if not head or len(head) > room:
+    if not head or len(head) > available:
         return ""
     lines = [head + "."]
-    room -= len(lines[0])
+    available -= len(lines[0])
     for message, pattern in _by_weight(log):
         line = f"{pattern.count:,} x {message[:WIDTH]} (first: line {pattern.first_line})"
-        room -= len(line) + 1
-        if room < MORE or len(lines) > MOST_PATTERNS:
+        available -= len(line) + 1
+        if available < MORE or len(lines) > MOST_PATTERNS:
             break
         lines.append(line)
     more = len(log.patterns) - len(lines) + 1

@@ -46,10 +46,10 @@ def outline(text: str, kind: str) -> list[Entry]:
     return entries
 
 
-def write_outline(entries: list[Entry], room: int) -> str:
-    """Write entries with their lines in at most ``room`` characters, omitting the deepest levels first.
+def write_outline(entries: list[Entry], available: int) -> str:
+    """Write entries with their lines in at most ``available`` characters, omitting the deepest levels first.
 
-    If a level does not fit and the levels above it leave most of the room, its first entries fill half of it. Omitted
+    If a level does not fit and the levels above it leave most of the limit, its first entries fill half of it. Omitted
     entries are counted.
     """
     levels = sorted({entry.level for entry in entries}, reverse=True)
@@ -57,14 +57,16 @@ def write_outline(entries: list[Entry], room: int) -> str:
         shown = [entry for entry in entries if entry.level <= deepest]
         left = len(entries) - len(shown)
         text = _outline_text(shown, f"… {left:,} deeper" if left else "")
-        if len(text) <= room:
+        if len(text) <= available:
             return (
-                _partial_outline(entries, levels[place - 1], room // 2) if left and 4 * len(text) < room else ""
+                _partial_outline(entries, levels[place - 1], available // 2)
+                if left and 4 * len(text) < available
+                else ""
             ) or text
-    return _partial_outline(entries, levels[-1], room) if levels else ""
+    return _partial_outline(entries, levels[-1], available) if levels else ""
 
 
-def _partial_outline(entries: list[Entry], deepest: int, room: int) -> str:
+def _partial_outline(entries: list[Entry], deepest: int, available: int) -> str:
     """Write as many of the entries down to a level as fit, the first ones of the deepest; ``""`` if none fits."""
     deep = [entry for entry in entries if entry.level == deepest]
     count = len(deep)
@@ -73,7 +75,7 @@ def _partial_outline(entries: list[Entry], deepest: int, room: int) -> str:
         last = deep[count - 1].line if count else -1
         shown = [entry for entry in entries if entry.level < deepest or (entry.level == deepest and entry.line <= last)]
         text = _outline_text(shown, f"… {len(entries) - len(shown):,} more")
-        if shown and len(text) <= room:
+        if shown and len(text) <= available:
             return text
     return ""
 
@@ -94,7 +96,7 @@ _TAG = re.compile(r"<[^<>]{0,500}>")
 _DIFF = re.compile(r"^diff --git a/(?P<name>[^\n]{1,300}?) b/[^\n]{1,300}$", re.MULTILINE)
 _COMMIT = re.compile(
     r"^(?:commit |Commit: '?)(?P<id>[0-9a-f]{7})[0-9a-f]{0,33}\b[^\n]{0,200}\n"
-    r"(?:(?!commit |Commit: )[^\n]{0,300}\n){0,8}?(?:Message: '?| {4})(?P<said>[^\n]{1,200})",
+    r"(?:(?!commit |Commit: )[^\n]{0,300}\n){0,8}?(?:Message: '?| {4})(?P<message>[^\n]{1,200})",
     re.MULTILINE,
 )
 _CHANGED = re.compile(
@@ -173,7 +175,7 @@ def _git_log(text: str) -> Parts:
         if changed is not None:
             files = counted(int(changed["files"]), "file")
             counts = f" ({files} +{changed['more'] or 0} -{changed['less'] or 0})"
-        yield found.start(), 1, f"{found['id']} {found['said'].strip()[: WIDTH - 8 - len(counts)]}{counts}"
+        yield found.start(), 1, f"{found['id']} {found['message'].strip()[: WIDTH - 8 - len(counts)]}{counts}"
 
 
 def _snapshot(text: str) -> Parts:

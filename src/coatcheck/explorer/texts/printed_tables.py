@@ -136,7 +136,7 @@ def _begins(rule: str, place: int) -> bool:
 
 
 def _cut(line: str, starts: Sequence[int]) -> Row | None:
-    """Cut a line at the columns' starts; ``None`` if a word lies across one."""
+    """Cut a line at the columns' starts; ``None`` if a word crosses one."""
     for start in starts[1:]:
         if start <= len(line) and line[start - 1] not in " \t|":
             return None

@@ -57,26 +57,26 @@ class Summary:
     name: str = ""
 
 
-def summarise(text: str, form: str, room: int) -> Summary:
-    """Summarise a text of a recognised format in at most ``room`` characters."""
+def summarise(text: str, form: str, available: int) -> Summary:
+    """Summarise a text of a recognised format in at most ``available`` characters."""
     if form == "log lines":
         log = read_log(text)
         most = sum(log.levels.values()) // 2
         level = next((level for level in LEVELS[:WORST] if 0 < log.levels[level] <= most), "")
         pattern = rf"\b{level}\b" if level else words_of(log)
-        return Summary(write_log(log, room), None, pattern, counts=write_levels(log))
+        return Summary(write_log(log, available), None, pattern, counts=write_levels(log))
     if form == OUTPUT:
         log = read_output(text)
         start = first_error(log)
         section = None if start is None else _from(text, start)
-        return Summary(write_log(log, room), section, pattern_of(log), counts=write_levels(log))
+        return Summary(write_log(log, available), section, pattern_of(log), counts=write_levels(log))
     entries = outline(text, form)
     if len(entries) < FEWEST_ENTRIES:
         return Summary()
     noun = {"a diff": "file", "a git log": "commit"}.get(form)
     counts = counted(len(entries), noun) if noun else ""
     lead = f"{counts}:\n" if counts else ""
-    parts = write_outline(entries, room - len(lead))
+    parts = write_outline(entries, available - len(lead))
     section = _longest_section(text, entries) if form == "an accessibility snapshot" else _section(text, entries)
     shown = parts.count("\n")
     more = form == "a diff" and shown < len(entries) - 1
@@ -112,10 +112,10 @@ def _section(text: str, entries: list[Entry]) -> tuple[int, int] | None:
 def _from(text: str, start: int) -> tuple[int, int] | None:
     """Choose the lines from a line on that are light together."""
     lines = text.split("\n", start + FEW_LINES + 1)[start : start + FEW_LINES]
-    room, end = LIGHT, start
+    available, end = LIGHT, start
     for line in lines:
-        room -= len(line) + 1
-        if room < 0:
+        available -= len(line) + 1
+        if available < 0:
             break
         end += 1
     return (start, end) if end > start else None
@@ -126,8 +126,8 @@ def _longest_section(text: str, entries: list[Entry]) -> tuple[int, int] | None:
     lines = text.split("\n")
     starts = [entry.line for entry in entries]
     length, start = max((end - start, start) for start, end in pairwise([*starts, len(lines)]))
-    room, end = LIGHT, start
-    while end < start + min(length, MOST_LINES) and room >= len(lines[end]):
-        room -= len(lines[end])
+    available, end = LIGHT, start
+    while end < start + min(length, MOST_LINES) and available >= len(lines[end]):
+        available -= len(lines[end])
         end += 1
     return (start, end) if end > start else None

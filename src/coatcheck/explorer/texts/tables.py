@@ -154,7 +154,7 @@ def typed(rows: list[Row]) -> Iterator[tuple[Any, ...]]:
 
 
 def _numbers(column: Sequence[str]) -> list[Any] | None:
-    """Read a column as numbers, ``None`` for empty cells; nothing where it holds anything else."""
+    """Read a column as numbers, ``None`` for empty cells; nothing if it contains anything else."""
     together = "".join(column)
     if not together or _NUMERIC.fullmatch(together) is None:
         return None

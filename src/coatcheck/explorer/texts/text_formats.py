@@ -1,4 +1,4 @@
-"""What a text that is only read looks like, judged by its first lines."""
+"""Recognises formats of texts that are not parsed, by their first lines."""
 
 import re
 from collections.abc import Sequence

@@ -21,7 +21,7 @@ Found = tuple[Any, str]
 
 @dataclass(slots=True)
 class _Element:
-    """An element that was read: its attributes, its children in order, its text, and where its inside lies."""
+    """A parsed element: its attributes, its children in order, its text, and the positions of its content."""
 
     name: str
     attributes: dict[str, str]

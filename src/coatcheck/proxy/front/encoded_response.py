@@ -13,7 +13,7 @@ from coatcheck.proxy.partial_parsing import find_response_id, is_well_formed_res
 class EncodedResponse(JSONRPCResponse):
     """A response whose JSON is ready. Its ``result`` is empty.
 
-    It gives its JSON once, because an idle session of the SDK holds the last response that it has sent.
+    It returns its JSON only once, because an idle session of the SDK keeps a reference to its last response.
     """
 
     _line: bytes = PrivateAttr(default=b"")

@@ -28,7 +28,7 @@ _ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 
 REDIRECTS = frozenset({307, 308})
 PART = 256 << 10
-"""Bytes of a message that are handed to the connection at a time: what it cannot send at once is copied again."""
+"""Bytes of a message that are passed to the connection at a time: what it cannot send immediately is copied again."""
 
 CONNECT_TIMEOUT = 30.0
 """Seconds to connect and to send; a response may take as long as the client waits for it."""

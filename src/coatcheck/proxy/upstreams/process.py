@@ -156,7 +156,7 @@ class DroppingStderr(io.TextIOBase):
 def start_server(
     command: Sequence[str], *, environment: Mapping[str, str] | None = None, folder: str | None = None
 ) -> ServerProcess:
-    """Start a server that speaks MCP on its stdin and stdout.
+    """Start an MCP server over stdio.
 
     Args:
         command: The program and its arguments.

@@ -19,7 +19,7 @@ UrlTransport = Literal["streamable-http", "sse"]
 
 @dataclass(frozen=True, slots=True)
 class CommandTarget:
-    """A server that speaks MCP on its stdin and stdout.
+    """An MCP server over stdio.
 
     Attributes:
         command: The program and its arguments.
@@ -39,7 +39,7 @@ class CommandTarget:
 
 @dataclass(frozen=True, slots=True)
 class UrlTarget:
-    """A server that speaks MCP over HTTP.
+    """An MCP server over HTTP.
 
     Attributes:
         url: Its address.

@@ -86,7 +86,7 @@ def number(request: Request, name: str, default: int, most: int = MAX_LIMIT) -> 
 
 
 def page(request: Request, items: Sequence[Mapping[str, Any]], field: str | None, cursor: str = "after") -> Any:
-    """Return the page of a list that a request asks for.
+    """Return the requested page of a list.
 
     Args:
         request: Its query string has ``limit``, and the cursor.

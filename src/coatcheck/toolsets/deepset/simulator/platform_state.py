@@ -1,4 +1,4 @@
-"""What the simulated platform holds: an organisation with its workspaces, pipelines, indexes, secrets and users."""
+"""The state of the simulated platform: an organisation with its workspaces, pipelines, indexes, secrets and users."""
 
 import itertools
 import time
@@ -17,7 +17,7 @@ _NAMESPACE = uuid.UUID("6f1c7d0e-5d0a-4d0b-9f43-5a1d2f7a6b10")
 BEGINNING = datetime(2026, 9, 1, 8, 0, 0, 123456, tzinfo=UTC)
 
 
-@lru_cache(maxsize=20_000)  # a test that makes one platform after another asks for the same ids
+@lru_cache(maxsize=20_000)  # tests that create several platforms use the same ids
 def stable_id(*parts: object) -> str:
     """Create a UUID that is the same in every run."""
     return str(uuid.uuid5(_NAMESPACE, "/".join(map(str, parts))))
