@@ -11,15 +11,19 @@ from coatcheck.toolsets.deepset.client.indexes_api import MAX_TEMPLATES, Pipelin
 from coatcheck.toolsets.deepset.client.models import Template, sent
 from coatcheck.toolsets.deepset.text_ranking import Ranker
 from coatcheck.toolsets.deepset.tools.parameters import (
+    CHANGES,
+    CREATES,
+    READS,
     After,
     IndexName,
     Query,
     TopK,
     Workspace,
     YamlText,
+    deepset_tool,
     shown,
 )
-from coatcheck.toolsets.deepset.tools.tool_errors import ToolFailed, advised, configuration, rejected_deployment
+from coatcheck.toolsets.deepset.tools.tool_errors import ToolFailed, configuration, rejected_deployment
 
 _WHERE = "list_indexes names the indexes; list_workspaces names the workspaces."
 _WHERE_TEMPLATES = (
@@ -31,19 +35,19 @@ TypeOfPipeline = Annotated[
 ]
 
 
-@advised(_WHERE)
+@deepset_tool(READS, _WHERE)
 async def list_indexes(workspace: Workspace, after: After = None, *, client: DeepsetClient) -> dict[str, Any]:
     """List the indexes of the workspace with their configurations and how many files are indexed."""
     return shown(await client.workspace(workspace).indexes.list(limit=20, after=after))
 
 
-@advised(_WHERE)
+@deepset_tool(READS, _WHERE, shows_yaml=True)
 async def get_index(index_name: IndexName, workspace: Workspace, *, client: DeepsetClient) -> dict[str, Any]:
     """Show an index; its configuration is under config_yaml."""
     return sent(await client.workspace(workspace).indexes.get(index_name))
 
 
-@advised(_WHERE, writes=True)
+@deepset_tool(CREATES, _WHERE, takes_references=True, shows_yaml=True)
 async def create_index(
     index_name: Annotated[str, Field(description="Name of the new index.")],
     yaml_configuration: YamlText,
@@ -57,7 +61,7 @@ async def create_index(
     return await client.workspace(workspace).indexes.create(index_name, config, description=description)
 
 
-@advised(_WHERE, writes=True)
+@deepset_tool(CHANGES, _WHERE, takes_references=True, shows_yaml=True)
 async def update_index(
     index_name: IndexName,
     original_config_snippet: Annotated[
@@ -80,7 +84,7 @@ async def update_index(
     return await indexes.update(index_name, config_yaml=changed)
 
 
-@advised(_WHERE, writes=True)
+@deepset_tool(CHANGES, _WHERE)
 async def deploy_index(index_name: IndexName, workspace: Workspace, *, client: DeepsetClient) -> dict[str, Any]:
     """Deploy an index, so that files are indexed; get_index shows how far that is."""
     try:
@@ -90,7 +94,7 @@ async def deploy_index(index_name: IndexName, workspace: Workspace, *, client: D
     return {"deployed": True, "name": index_name, **(deployed if isinstance(deployed, dict) else {})}
 
 
-@advised("list_workspaces names the workspaces.")
+@deepset_tool(READS, "list_workspaces names the workspaces.", takes_references=True)
 async def validate_index(
     yaml_configuration: YamlText, workspace: Workspace, *, client: DeepsetClient
 ) -> dict[str, Any]:
@@ -98,7 +102,7 @@ async def validate_index(
     return sent(await client.workspace(workspace).indexes.validate(configuration(yaml_configuration)))
 
 
-@advised(_WHERE_TEMPLATES)
+@deepset_tool(READS, _WHERE_TEMPLATES)
 async def list_templates(
     workspace: Workspace,
     limit: Annotated[int, Field(ge=1, le=100, description="Most templates.")] = 100,
@@ -115,7 +119,7 @@ async def list_templates(
     return shown(await templates.list(limit=limit, pipeline_type=pipeline_type, after=after))
 
 
-@advised(_WHERE_TEMPLATES)
+@deepset_tool(READS, _WHERE_TEMPLATES, shows_yaml=True)
 async def get_template(
     template_name: Annotated[str, Field(description="pipeline_name of the template.")],
     workspace: Workspace,
@@ -126,7 +130,7 @@ async def get_template(
     return sent(await client.workspace(workspace).templates.get(template_name))
 
 
-@advised(_WHERE_TEMPLATES)
+@deepset_tool(READS, _WHERE_TEMPLATES)
 async def search_templates(
     query: Query,
     workspace: Workspace,

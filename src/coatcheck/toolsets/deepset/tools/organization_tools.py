@@ -8,20 +8,30 @@ from pydantic import Field
 from coatcheck.toolsets.deepset.client import DeepsetClient, NotFound
 from coatcheck.toolsets.deepset.client.models import sent
 from coatcheck.toolsets.deepset.text_ranking import Ranker
-from coatcheck.toolsets.deepset.tools.parameters import After, Limit, Query, TopK, Workspace, shown
-from coatcheck.toolsets.deepset.tools.tool_errors import advised
+from coatcheck.toolsets.deepset.tools.parameters import (
+    CREATES,
+    READS,
+    RUNS,
+    After,
+    Limit,
+    Query,
+    TopK,
+    Workspace,
+    deepset_tool,
+    shown,
+)
 
 _WHERE = "list_workspaces names the workspaces."
 _WHERE_COMPONENTS = "search_component_definitions finds components; list_component_families names their kinds."
 
 
-@advised(_WHERE)
+@deepset_tool(READS, _WHERE)
 async def list_workspaces(*, client: DeepsetClient) -> dict[str, Any]:
     """List the workspaces that the API key may see."""
     return shown(await client.workspaces.list())
 
 
-@advised(_WHERE)
+@deepset_tool(READS, _WHERE)
 async def get_workspace(
     workspace_name: Annotated[str, Field(description="Name of the workspace.")], *, client: DeepsetClient
 ) -> dict[str, Any]:
@@ -29,7 +39,7 @@ async def get_workspace(
     return sent(await client.workspaces.get(workspace_name))
 
 
-@advised(_WHERE, writes=True)
+@deepset_tool(CREATES, _WHERE)
 async def create_workspace(
     name: Annotated[str, Field(description="Name of the new workspace.")], *, client: DeepsetClient
 ) -> Any:
@@ -37,7 +47,7 @@ async def create_workspace(
     return await client.workspaces.create(name) or {"created": True, "name": name}
 
 
-@advised("list_secrets names the secrets.")
+@deepset_tool(READS, "list_secrets names the secrets.")
 async def list_secrets(limit: Limit = 20, after: After = None, *, client: DeepsetClient) -> dict[str, Any]:
     """List the names and ids of the secrets that pipelines can refer to, and the integrations; never their values."""
     secrets = shown(await client.secrets.list(limit=limit, after=after))
@@ -46,7 +56,7 @@ async def list_secrets(limit: Limit = 20, after: After = None, *, client: Deepse
     return secrets
 
 
-@advised("list_secrets names the secrets.")
+@deepset_tool(READS, "list_secrets names the secrets.")
 async def get_secret(
     secret_id: Annotated[str, Field(description="secret_id of the secret; list_secrets shows it.")],
     *,
@@ -56,7 +66,7 @@ async def get_secret(
     return sent(await client.secrets.get(secret_id))
 
 
-@advised(_WHERE)
+@deepset_tool(READS, _WHERE)
 async def get_models(
     workspace: Workspace,
     limit: Limit = 100,
@@ -81,7 +91,7 @@ ComponentType = Annotated[
 ]
 
 
-@advised(_WHERE_COMPONENTS)
+@deepset_tool(READS, _WHERE_COMPONENTS)
 async def list_component_families(*, client: DeepsetClient) -> dict[str, Any]:
     """List the kinds of components that pipelines are made of, each with its description and its components."""
     families: dict[str, dict[str, Any]] = {}
@@ -94,7 +104,7 @@ async def list_component_families(*, client: DeepsetClient) -> dict[str, Any]:
     return dict(sorted(families.items()))
 
 
-@advised(_WHERE_COMPONENTS)
+@deepset_tool(READS, _WHERE_COMPONENTS)
 async def get_component_definition(component_type: ComponentType, *, client: DeepsetClient) -> dict[str, Any]:
     """Show a component: description, init parameters with types and defaults, inputs and outputs."""
     schema = _find(await client.components.schema(), component_type)
@@ -106,7 +116,7 @@ async def get_component_definition(component_type: ComponentType, *, client: Dee
     return {**definition, "input": sockets.get("input"), "output": sockets.get("output")}
 
 
-@advised(_WHERE_COMPONENTS)
+@deepset_tool(READS, _WHERE_COMPONENTS)
 async def search_component_definitions(
     query: Query, top_k: TopK = 5, *, client: DeepsetClient, ranker: Ranker
 ) -> dict[str, Any]:
@@ -120,7 +130,7 @@ async def search_component_definitions(
     return {"data": [{**definitions[place], "score": round(score, 3)} for place, score in ranked]}
 
 
-@advised(_WHERE_COMPONENTS)
+@deepset_tool(READS, _WHERE_COMPONENTS)
 async def get_custom_components(*, client: DeepsetClient) -> dict[str, Any]:
     """List the organization's own components with their definitions and package versions."""
     found = [
@@ -131,7 +141,7 @@ async def get_custom_components(*, client: DeepsetClient) -> dict[str, Any]:
     return {"data": found, "total": len(found)}
 
 
-@advised(_WHERE_COMPONENTS)
+@deepset_tool(RUNS, _WHERE_COMPONENTS, takes_references=True)
 async def run_component(
     component_type: ComponentType,
     init_params: Annotated[dict[str, Any] | None, Field(description="Its init parameters.")] = None,
@@ -146,7 +156,7 @@ async def run_component(
     return await client.components.run(component_type, init_params, input_data, input_types=input_types)
 
 
-@advised(_WHERE)
+@deepset_tool(READS, _WHERE)
 async def list_custom_component_installations(
     workspace: Workspace, limit: Limit = 20, after: After = None, *, client: DeepsetClient
 ) -> dict[str, Any]:
@@ -158,7 +168,7 @@ async def list_custom_component_installations(
     return shown(await client.custom_components.list(limit=limit, after=after))
 
 
-@advised(_WHERE)
+@deepset_tool(READS, _WHERE)
 async def get_latest_custom_component_installation_logs(workspace: Workspace, *, client: DeepsetClient) -> str:
     """Read the log of the latest installation of the organization's own components.
 

@@ -1,11 +1,15 @@
-"""Parameters and hints that several tools share."""
+"""What several tools share: parameters, hints, and how they are registered."""
 
+from collections.abc import Callable, Mapping
+from inspect import signature
 from typing import Annotated, Any, Final
 
 from pydantic import Field
 
+from coatcheck.tool_factory import MemoryType, Tool
 from coatcheck.toolsets.deepset.client import Page
 from coatcheck.toolsets.deepset.client.models import sent
+from coatcheck.toolsets.deepset.tools.tool_errors import advised
 
 Workspace = Annotated[str, Field(description="Name of the workspace; list_workspaces shows them.")]
 PipelineName = Annotated[str, Field(description="Name of the pipeline.")]
@@ -27,6 +31,41 @@ READS: Final = {"readOnlyHint": True, "idempotentHint": True, "openWorldHint": T
 CREATES: Final = {"readOnlyHint": False, "destructiveHint": False, "idempotentHint": False, "openWorldHint": True}
 CHANGES: Final = {"readOnlyHint": False, "destructiveHint": True, "idempotentHint": True, "openWorldHint": True}
 RUNS: Final = {"readOnlyHint": False, "destructiveHint": False, "idempotentHint": True, "openWorldHint": True}
+
+YAML_PREVIEW_CHARACTERS = 1_500
+"""Maximum characters of previews of configurations, which should be passed by reference, not read."""
+
+TOOLS: dict[str, tuple[Tool, dict[str, Any]]] = {}
+"""The tools by name, each with arguments of its ``ToolConfig``."""
+
+
+def deepset_tool(
+    hints: Mapping[str, bool], where: str, *, takes_references: bool = False, shows_yaml: bool = False
+) -> Callable[[Tool], Tool]:
+    """Register a tool that needs the client; its results are kept, and its errors say what to do next.
+
+    Args:
+        hints: MCP's hints.
+        where: The tools that list valid names, for those that do not exist.
+        takes_references: Whether its arguments may be references.
+        shows_yaml: Whether its result has a configuration, so that the preview is short.
+    """
+
+    def register(function: Tool) -> Tool:
+        tool = advised(where, writes=hints is CREATES or hints is CHANGES)(function)
+        TOOLS[function.__name__] = (
+            tool,
+            {
+                "memory_type": MemoryType.BOTH if takes_references else MemoryType.EXPLORABLE,
+                "needs_client": True,
+                "needs_workspace": "workspace" in signature(function).parameters,
+                "explorer_config": {"preview_limit": YAML_PREVIEW_CHARACTERS} if shows_yaml else {},
+                "annotations": hints,
+            },
+        )
+        return tool
+
+    return register
 
 
 def shown(page: Page[Any]) -> dict[str, Any]:

@@ -14,19 +14,24 @@ from coatcheck.toolsets.deepset.client import (
 from coatcheck.toolsets.deepset.client.models import sent
 from coatcheck.toolsets.deepset.client.pipelines_api import LogLevel
 from coatcheck.toolsets.deepset.tools.parameters import (
+    CHANGES,
+    CREATES,
+    READS,
+    RUNS,
     After,
     PipelineName,
     VersionId,
     Workspace,
     YamlText,
+    deepset_tool,
     shown,
 )
-from coatcheck.toolsets.deepset.tools.tool_errors import ToolFailed, advised, configuration, rejected_deployment
+from coatcheck.toolsets.deepset.tools.tool_errors import ToolFailed, configuration, rejected_deployment
 
 WHERE_PIPELINES = "list_pipelines names the pipelines; list_workspaces names the workspaces."
 
 
-@advised(WHERE_PIPELINES)
+@deepset_tool(READS, WHERE_PIPELINES)
 async def list_pipelines(workspace: Workspace, after: After = None, *, client: DeepsetClient) -> dict[str, Any]:
     """List the pipelines of the workspace, the newest first, with status, service level and versions.
 
@@ -35,7 +40,7 @@ async def list_pipelines(workspace: Workspace, after: After = None, *, client: D
     return shown(await client.workspace(workspace).pipelines.list(limit=20, after=after))
 
 
-@advised(WHERE_PIPELINES)
+@deepset_tool(READS, WHERE_PIPELINES, shows_yaml=True)
 async def get_pipeline(pipeline_name: PipelineName, workspace: Workspace, *, client: DeepsetClient) -> dict[str, Any]:
     """Show a pipeline with the configuration of its newest version, under config_yaml.
 
@@ -55,7 +60,7 @@ async def get_pipeline(pipeline_name: PipelineName, workspace: Workspace, *, cli
     return found
 
 
-@advised(WHERE_PIPELINES, writes=True)
+@deepset_tool(CREATES, WHERE_PIPELINES, takes_references=True)
 async def create_pipeline(
     pipeline_name: Annotated[str, Field(description="Name of the new pipeline.")],
     yaml_configuration: YamlText,
@@ -79,7 +84,7 @@ async def create_pipeline(
     return {**details, "created": True, "name": pipeline_name, "validation": sent(validation)}
 
 
-@advised("list_workspaces names the workspaces.")
+@deepset_tool(READS, "list_workspaces names the workspaces.", takes_references=True)
 async def validate_pipeline(
     yaml_configuration: YamlText, workspace: Workspace, *, client: DeepsetClient
 ) -> dict[str, Any]:
@@ -90,7 +95,7 @@ async def validate_pipeline(
     return sent(await client.workspace(workspace).pipelines.validate(configuration(yaml_configuration)))
 
 
-@advised("list_pipelines names the pipelines; list_pipeline_versions names the versions.", writes=True)
+@deepset_tool(CHANGES, "list_pipelines names the pipelines; list_pipeline_versions names the versions.")
 async def deploy_pipeline(
     pipeline_name: PipelineName,
     workspace: Workspace,
@@ -136,7 +141,7 @@ async def deploy_pipeline(
     return {"deployed": True, **sent(pipeline)}
 
 
-@advised(WHERE_PIPELINES)
+@deepset_tool(READS, WHERE_PIPELINES)
 async def get_pipeline_logs(
     pipeline_name: PipelineName,
     workspace: Workspace,
@@ -154,7 +159,7 @@ async def get_pipeline_logs(
     return shown(page)
 
 
-@advised("list_pipelines names the pipelines; list_workspaces names the workspaces.")
+@deepset_tool(RUNS, "list_pipelines names the pipelines; list_workspaces names the workspaces.", takes_references=True)
 async def debug_pipeline(
     yaml_configuration: YamlText,
     workspace: Workspace,
@@ -196,7 +201,7 @@ async def debug_pipeline(
 _WHERE_VERSIONS = "list_pipelines names the pipelines; list_pipeline_versions names the versions of one."
 
 
-@advised(_WHERE_VERSIONS)
+@deepset_tool(READS, _WHERE_VERSIONS, shows_yaml=True)
 async def list_pipeline_versions(
     pipeline_name: PipelineName, workspace: Workspace, after: After = None, *, client: DeepsetClient
 ) -> dict[str, Any]:
@@ -204,7 +209,7 @@ async def list_pipeline_versions(
     return shown(await client.workspace(workspace).pipelines.list_versions(pipeline_name, limit=10, after=after))
 
 
-@advised(_WHERE_VERSIONS)
+@deepset_tool(READS, _WHERE_VERSIONS, shows_yaml=True)
 async def get_pipeline_version(
     pipeline_name: PipelineName, version_id: VersionId, workspace: Workspace, *, client: DeepsetClient
 ) -> dict[str, Any]:
@@ -212,7 +217,7 @@ async def get_pipeline_version(
     return sent(await client.workspace(workspace).pipelines.get_version(pipeline_name, version_id))
 
 
-@advised(_WHERE_VERSIONS, writes=True)
+@deepset_tool(CREATES, _WHERE_VERSIONS, takes_references=True, shows_yaml=True)
 async def create_pipeline_version(
     pipeline_name: PipelineName,
     yaml_configuration: YamlText,
@@ -233,7 +238,7 @@ async def create_pipeline_version(
     return sent(version)
 
 
-@advised(_WHERE_VERSIONS, writes=True)
+@deepset_tool(CHANGES, _WHERE_VERSIONS, takes_references=True, shows_yaml=True)
 async def patch_pipeline_version(
     pipeline_name: PipelineName,
     version_id: VersionId,
@@ -257,7 +262,7 @@ async def patch_pipeline_version(
     return sent(version)
 
 
-@advised(_WHERE_VERSIONS, writes=True)
+@deepset_tool(CREATES, _WHERE_VERSIONS, takes_references=True, shows_yaml=True)
 async def restore_pipeline_version(
     pipeline_name: PipelineName, version_id: VersionId, workspace: Workspace, *, client: DeepsetClient
 ) -> dict[str, Any]:

@@ -8,15 +8,16 @@ from coatcheck.toolsets.deepset.client import DeepsetClient
 from coatcheck.toolsets.deepset.client.models import sent
 from coatcheck.toolsets.deepset.client.searches_api import SortField, SortOrder
 from coatcheck.toolsets.deepset.tools.parameters import (
+    READS,
     After,
     Limit,
     PipelineName,
     Query,
     QueryId,
     Workspace,
+    deepset_tool,
     shown,
 )
-from coatcheck.toolsets.deepset.tools.tool_errors import advised
 
 _WHERE = "list_pipelines names the pipelines; list_workspaces names the workspaces."
 _WHERE_TRACES = "list_pipeline_traces names the runs of a pipeline; get_pipeline_trace names the spans of one."
@@ -28,7 +29,7 @@ Sort = Annotated[SortField | None, Field(description="What to sort by.")]
 Order = Annotated[SortOrder | None, Field(description="Which way; by default DESC, the newest first.")]
 
 
-@advised(_WHERE)
+@deepset_tool(READS, _WHERE)
 async def search_pipeline(
     pipeline_name: PipelineName, query: Query, workspace: Workspace, *, client: DeepsetClient
 ) -> dict[str, Any]:
@@ -36,7 +37,7 @@ async def search_pipeline(
     return sent(await client.workspace(workspace).searches.search(pipeline_name, query))
 
 
-@advised(_WHERE)
+@deepset_tool(READS, _WHERE)
 async def search_pipeline_with_filters(
     pipeline_name: PipelineName,
     query: Query,
@@ -52,7 +53,7 @@ async def search_pipeline_with_filters(
     return sent(await client.workspace(workspace).searches.search(pipeline_name, query, filters=filters))
 
 
-@advised(_WHERE)
+@deepset_tool(READS, _WHERE)
 async def search_pipeline_with_params(
     pipeline_name: PipelineName,
     query: Query,
@@ -65,7 +66,7 @@ async def search_pipeline_with_params(
     return sent(await client.workspace(workspace).searches.search(pipeline_name, query, params=params))
 
 
-@advised(_WHERE)
+@deepset_tool(READS, _WHERE)
 async def list_search_history(
     workspace: Workspace,
     limit: Limit = 20,
@@ -83,7 +84,7 @@ async def list_search_history(
     return shown(page)
 
 
-@advised(_WHERE)
+@deepset_tool(READS, _WHERE)
 async def list_pipeline_search_history(
     pipeline_name: PipelineName,
     workspace: Workspace,
@@ -107,7 +108,7 @@ async def list_pipeline_search_history(
     return shown(page)
 
 
-@advised(_WHERE)
+@deepset_tool(READS, _WHERE)
 async def list_pipeline_traces(
     pipeline_name: PipelineName,
     workspace: Workspace,
@@ -126,7 +127,7 @@ async def list_pipeline_traces(
     return shown(page)
 
 
-@advised(_WHERE_TRACES)
+@deepset_tool(READS, _WHERE_TRACES)
 async def get_pipeline_trace(
     pipeline_name: PipelineName, query_id: QueryId, workspace: Workspace, *, client: DeepsetClient
 ) -> Any:
@@ -134,7 +135,7 @@ async def get_pipeline_trace(
     return await client.workspace(workspace).searches.trace(pipeline_name, query_id)
 
 
-@advised(_WHERE_TRACES)
+@deepset_tool(READS, _WHERE_TRACES)
 async def get_pipeline_trace_span_tags(
     pipeline_name: PipelineName,
     query_id: QueryId,
@@ -147,7 +148,7 @@ async def get_pipeline_trace_span_tags(
     return await client.workspace(workspace).searches.trace_span_tags(pipeline_name, query_id, span_id)
 
 
-@advised(_WHERE_TRACES)
+@deepset_tool(READS, _WHERE_TRACES)
 async def get_pipeline_trace_logs(
     pipeline_name: PipelineName, query_id: QueryId, workspace: Workspace, *, client: DeepsetClient
 ) -> Any:
