@@ -14,16 +14,14 @@ from starlette.types import ASGIApp
 
 from coatcheck.calls.instructions import instructions_for
 from coatcheck.cli.first_run import explain_waiting
-from coatcheck.cli.listen_options import Listening, is_loopback, warn_of_open_tokens
-from coatcheck.cli.logs import announce
+from coatcheck.cli.listen_options import Listening, is_loopback
 from coatcheck.cli.options import SettingsFlags, make_container, make_settings
 from coatcheck.cli.printing import print_table
-from coatcheck.cli.web_server import address_of, bind, run_web_server
+from coatcheck.cli.web_server import run_web_server
 from coatcheck.codec.chunked.gc_tuning import freeze_loaded_objects
 from coatcheck.containers import Container
 from coatcheck.errors import CoatcheckError
 from coatcheck.mcp_server.authentication import Authentication
-from coatcheck.monitoring.http_routes import Monitored, monitoring_routes
 from coatcheck.proxy.front.asgi_middleware import DrainingApplication, PostOnly
 from coatcheck.proxy.front.standard_streams import require_stdio, signals
 from coatcheck.tools.registration import choose_tools
@@ -152,16 +150,4 @@ async def _serve_http(
             application = PostOnly(application, path)
         draining = DrainingApplication(application)
         server.middleware.insert(0, draining.watch)
-        bound = bind(listening)
-        warn_of_open_tokens(listening)
-        freeze_loaded_objects()
-        announce(f"listening on {address_of(bound)}{path}")
-        return await run_web_server(
-            Monitored(draining, monitoring_routes(container)),
-            draining,
-            bound,
-            container.health(),
-            shutdown_seconds=container.settings().shutdown_timeout,
-            lifespan=True,
-            verbose=verbose,
-        )
+        return await run_web_server(draining, path, listening, container, lifespan=True, verbose=verbose)

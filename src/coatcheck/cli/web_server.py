@@ -12,14 +12,16 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from coatcheck.cli.listen_options import is_loopback
+from coatcheck.cli.listen_options import Listening, is_loopback, warn_of_open_tokens
+from coatcheck.cli.logs import announce
+from coatcheck.codec.chunked.gc_tuning import freeze_loaded_objects
 from coatcheck.errors import SettingsError
+from coatcheck.monitoring.http_routes import Monitored, monitoring_routes
 from coatcheck.proxy.front.asgi_middleware import DrainingApplication, LoopbackHosts
 from coatcheck.proxy.front.standard_streams import signals
 
 if TYPE_CHECKING:
-    from coatcheck.cli.listen_options import Listening
-    from coatcheck.monitoring import Health
+    from coatcheck.containers import Container
 
 logger = logging.getLogger(__name__)
 
@@ -104,12 +106,11 @@ class WebServer(uvicorn.Server):
 
 
 async def run_web_server(
-    application: ASGIApp,
     draining: DrainingApplication,
-    bound: socket.socket,
-    health: "Health",
+    path: str,
+    listening: Listening,
+    container: "Container",
     *,
-    shutdown_seconds: float,
     lifespan: bool,
     verbose: bool,
 ) -> int | None:
@@ -118,15 +119,19 @@ async def run_web_server(
     A second signal cancels them.
 
     Args:
-        application: Handles the requests.
-        draining: Tracks the requests in flight.
-        bound: The listening socket.
-        health: Notified of the shutdown.
-        shutdown_seconds: Maximum seconds from a signal to the end of the process, which is then killed.
+        draining: Handles the requests, and tracks those in flight.
+        path: Where it serves, for the first message.
+        listening: The address.
+        container: Has the health and the timeout of the shutdown, after which the process is killed.
         lifespan: Whether to send the ASGI lifespan events to the application.
         verbose: Whether to log requests.
     """
-    calls = shutdown_seconds - min(CLOSING_SECONDS, shutdown_seconds / 2)
+    health, shutdown_seconds = container.health(), container.settings().shutdown_timeout
+    application: ASGIApp = Monitored(draining, monitoring_routes(container))
+    bound = bind(listening)
+    warn_of_open_tokens(listening)
+    freeze_loaded_objects()
+    announce(f"listening on {address_of(bound)}{path}")
     server = WebServer(
         uvicorn.Config(
             LoopbackHosts(application) if is_loopback(bound.getsockname()[0]) else application,
@@ -134,7 +139,8 @@ async def run_web_server(
             log_config=None,
             log_level="info" if verbose else "warning",
             lifespan="on" if lifespan else "off",
-            timeout_graceful_shutdown=calls,  # type: ignore[arg-type]  # fractions hold
+            # Fractions hold.
+            timeout_graceful_shutdown=shutdown_seconds - min(CLOSING_SECONDS, shutdown_seconds / 2),  # type: ignore[arg-type]
         )
     )
     logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
@@ -170,7 +176,7 @@ def _is_no_cancellation(record: logging.LogRecord) -> bool:
     return not record.getMessage().rstrip().endswith("CancelledError")
 
 
-def bind(listening: "Listening") -> socket.socket:
+def bind(listening: Listening) -> socket.socket:
     """Listen on the address of the flags; raises ``SettingsError`` if the address cannot be used."""
     family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
     # The event loop disables Nagle's algorithm only on sockets whose protocol is TCP.

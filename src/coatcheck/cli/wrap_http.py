@@ -4,12 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from coatcheck.cli.listen_options import Listening, is_loopback, warn_of_open_tokens
-from coatcheck.cli.logs import announce
+from coatcheck.cli.listen_options import Listening, is_loopback
 from coatcheck.cli.options import SettingsFlags, make_container
-from coatcheck.cli.web_server import address_of, bind, run_web_server
-from coatcheck.codec.chunked.gc_tuning import freeze_loaded_objects
-from coatcheck.monitoring.http_routes import Monitored, monitoring_routes
+from coatcheck.cli.web_server import run_web_server
 from coatcheck.proxy.front.asgi_middleware import DrainingApplication
 from coatcheck.proxy.front.http_application import PATH, Application
 from coatcheck.proxy.upstreams.process import kill_servers
@@ -45,21 +42,9 @@ def run_wrap_http(
                 verifier=None if authentication is None else authentication.verifier,
                 max_caller_sessions=container.settings().max_caller_sessions,
             )
-            freeze_loaded_objects()
             draining = DrainingApplication(application)
-            bound = bind(listening)
-            warn_of_open_tokens(listening)
-            announce(f"listening on {address_of(bound)}{PATH}")
             async with application.running():
-                return await run_web_server(
-                    Monitored(draining, monitoring_routes(container)),
-                    draining,
-                    bound,
-                    container.health(),
-                    shutdown_seconds=container.settings().shutdown_timeout,
-                    lifespan=False,
-                    verbose=verbose,
-                )
+                return await run_web_server(draining, PATH, listening, container, lifespan=False, verbose=verbose)
 
     try:
         received = asyncio.run(serve())
