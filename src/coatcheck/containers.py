@@ -21,7 +21,7 @@ from coatcheck.store.payload_codec import Codec
 from coatcheck.tools.explorable import explorable, explorable_and_referenceable
 from coatcheck.tools.referenceable import referenceable
 from coatcheck.wiring import factories
-from coatcheck.wiring.settings_input import SettingsInput
+from coatcheck.wiring.special_providers import SettingsInput
 
 __all__ = ["Container"]
 

@@ -4,9 +4,8 @@ import json
 
 import pytest
 
-from coatcheck.calls.call_budget import CallBudget
 from coatcheck.calls.interceptor import Interceptor
-from coatcheck.calls.limits import Limits
+from coatcheck.calls.limits import CallBudget, Limits
 from coatcheck.codec import decode_result
 from coatcheck.errors import ArgumentRejected, FilterError
 

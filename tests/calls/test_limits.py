@@ -6,9 +6,8 @@ from random import Random
 
 import pytest
 
-from coatcheck.calls.call_budget import CallBudget, CallBudgets
 from coatcheck.calls.interceptor import Interceptor
-from coatcheck.calls.limits import Limits
+from coatcheck.calls.limits import CallBudget, CallBudgets, Limits
 
 RANDOM = Random(7)
 DENSE = {

@@ -8,8 +8,8 @@ import pytest
 from mcp import Client
 
 from coatcheck.backends.memory import InMemoryBackend
-from coatcheck.calls.call_budget import WINDOW
 from coatcheck.calls.interceptor import Interceptor
+from coatcheck.calls.limits import WINDOW
 from coatcheck.containers import Container
 from coatcheck.explorer import Explorer
 from coatcheck.object_store import ObjectStore

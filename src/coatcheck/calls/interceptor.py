@@ -10,7 +10,6 @@ from coatcheck.arguments.lookup import Lookup
 from coatcheck.arguments.output_schemas import allow_stored
 from coatcheck.arguments.resolver import Resolver
 from coatcheck.calls.built_in_tools import OwnTool
-from coatcheck.calls.call_budget import CallBudget
 from coatcheck.calls.call_errors import as_result, with_words_of
 from coatcheck.calls.host_profiles import (
     UI_KEYS,
@@ -24,7 +23,7 @@ from coatcheck.calls.host_profiles import (
     with_raised_limit,
 )
 from coatcheck.calls.instructions import instructions_for
-from coatcheck.calls.limits import ALWAYS_FREE, Limits
+from coatcheck.calls.limits import ALWAYS_FREE, CallBudget, Limits
 from coatcheck.calls.prepared_call import PreparedCall, with_filter_parameter, without_filter
 from coatcheck.calls.result_keeper import Origin, ResultKeeper
 from coatcheck.calls.stored_resources import object_id_of, read_object

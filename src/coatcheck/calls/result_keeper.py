@@ -6,9 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from coatcheck.calls.call_budget import CallBudget
 from coatcheck.calls.host_profiles import DEFAULT, HostProfile, inline_characters
-from coatcheck.calls.limits import ALWAYS_FREE, NEVER_DENSE, Limits
+from coatcheck.calls.limits import ALWAYS_FREE, NEVER_DENSE, CallBudget, Limits
 from coatcheck.calls.prepared_call import FILTER, PreparedCall
 from coatcheck.calls.result_plan import (
     UNREADABLE,

@@ -24,10 +24,10 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from coatcheck import codec
 from coatcheck.arguments.input_schemas import advertise_references
 from coatcheck.arguments.output_schemas import allow_stored
-from coatcheck.calls.call_budget import CallBudgets
 from coatcheck.calls.host_profiles import UNKNOWN_CLIENT, with_raised_limit
 from coatcheck.calls.instructions import with_instructions
 from coatcheck.calls.interceptor import Interceptor
+from coatcheck.calls.limits import CallBudgets
 from coatcheck.calls.nesting import announces_coatcheck, is_from_coatcheck
 from coatcheck.calls.prepared_call import PreparedCall
 from coatcheck.calls.result_keeper import with_notes

@@ -15,10 +15,10 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from coatcheck import codec
 from coatcheck.arguments.declared_types import DeclaredTypes
-from coatcheck.calls.call_budget import CallBudgets
 from coatcheck.calls.host_profiles import Client, client_of_initialize
 from coatcheck.calls.instructions import with_instructions
 from coatcheck.calls.interceptor import Interceptor
+from coatcheck.calls.limits import CallBudgets
 from coatcheck.calls.nesting import HANDSHAKES, is_from_coatcheck
 from coatcheck.calls.own_arguments import normalized_arguments
 from coatcheck.calls.prepared_call import FILTER, PreparedCall

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from coatcheck.calls.call_budget import CallBudget
+from coatcheck.calls.limits import CallBudget
 from coatcheck.proxy.jsonrpc import Id, Message, id_of, is_response
 from coatcheck.proxy.pending_requests import PendingRequest, PendingRequests
 from coatcheck.proxy.view_calls import CALL, ViewCalls

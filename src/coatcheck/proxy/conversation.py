@@ -6,8 +6,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from coatcheck.calls.call_budget import CallBudget
 from coatcheck.calls.host_profiles import client_of_initialize
+from coatcheck.calls.limits import CallBudget
 from coatcheck.calls.nesting import HANDSHAKES, announces_coatcheck, is_from_coatcheck
 from coatcheck.calls.prepared_call import has_filter
 from coatcheck.codec import adump_line

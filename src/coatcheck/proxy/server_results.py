@@ -3,8 +3,8 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from coatcheck.calls.call_budget import CallBudget
 from coatcheck.calls.host_profiles import UNKNOWN_CLIENT
+from coatcheck.calls.limits import CallBudget
 from coatcheck.calls.nesting import HANDSHAKES
 from coatcheck.proxy import object_resources
 from coatcheck.proxy.background_tasks import result_if_ready

@@ -9,7 +9,7 @@ from coatcheck.calls.interceptor import Interceptor
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.mcp_server.attach import attach_interceptor, attach_low_level
-from coatcheck.wiring.cached_provider import CachedProvider
+from coatcheck.wiring.special_providers import CachedProvider
 
 
 def attach(server: Any, container: Container) -> list[str]:

@@ -12,7 +12,7 @@ from coatcheck.mcp_server.attach import install_tools
 from coatcheck.settings import Settings
 from coatcheck.tools.tool_building import WorkspaceMode
 from coatcheck.tools.toolset import Installation, Toolset, load_toolset
-from coatcheck.wiring.cached_provider import CachedProvider
+from coatcheck.wiring.special_providers import CachedProvider
 
 DEEPSET = "deepset"
 """The installed name of the deepset toolset."""

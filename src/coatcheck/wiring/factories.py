@@ -25,7 +25,7 @@ from coatcheck.store.tenancy import Tenancy
 from coatcheck.tools.object_tools import object_store_tools
 from coatcheck.tools.registration import build_tool
 from coatcheck.tools.tool_building import Registry
-from coatcheck.wiring.cached_provider import CachedProvider
+from coatcheck.wiring.special_providers import CachedProvider
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer

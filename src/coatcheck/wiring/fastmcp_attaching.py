@@ -10,7 +10,7 @@ from coatcheck.containers import Container
 from coatcheck.errors import SettingsError
 from coatcheck.mcp_server.fastmcp_middleware import FastMCPMiddleware
 from coatcheck.tools.registration import build_tools, fastmcp_tool
-from coatcheck.wiring.cached_provider import CachedProvider
+from coatcheck.wiring.special_providers import CachedProvider
 
 
 class CoatcheckMiddleware(FastMCPMiddleware):

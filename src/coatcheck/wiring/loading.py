@@ -7,6 +7,7 @@ from dependency_injector import containers, providers
 
 from coatcheck.containers import Container
 from coatcheck.errors import SettingsError, excerpt
+from coatcheck.wiring.ownership import is_coatcheck
 
 
 def load_container(place: str) -> Container:
@@ -36,12 +37,12 @@ def load_container(place: str) -> Container:
 
 def _find_coatcheck(found: Any, place: str) -> Container:
     if isinstance(found, containers.DynamicContainer):
-        if _is_ours(found):
+        if is_coatcheck(found):
             return cast("Container", found)
         nested = {
             name: provider.container
             for name, provider in found.providers.items()
-            if isinstance(provider, providers.Container) and _is_ours(provider.container)
+            if isinstance(provider, providers.Container) and is_coatcheck(provider.container)
         }
         if len(nested) == 1:
             return cast("Container", next(iter(nested.values())))
@@ -52,7 +53,3 @@ def _find_coatcheck(found: Any, place: str) -> Container:
         f"{excerpt(place)} is no coatcheck container but {type(found).__name__}: it must be a "
         "coatcheck.Container(…), or a container that has one in it."
     )
-
-
-def _is_ours(found: containers.DynamicContainer) -> bool:
-    return issubclass(getattr(found, "declarative_parent", None) or object, Container)

@@ -1,4 +1,4 @@
-"""Distinguishes coatcheck's own providers, which are reset, from those that a host passed in."""
+"""Distinguishes coatcheck's own containers and providers, which are reset, from those of a host."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +13,11 @@ from coatcheck.wiring.traversal import Provider, arguments_of, callee_of
 _LASTING = (InMemoryBackend, open_tenancy)
 """Objects with nothing to close. Over SSE the last client that disconnects ends a server's lifespan, and others may
 connect later."""
+
+
+def is_coatcheck(found: Any) -> bool:
+    """Whether a container is coatcheck's, and not a host's."""
+    return issubclass(getattr(found, "declarative_parent", None) or object, Container)
 
 
 def forget(container: Container) -> None:

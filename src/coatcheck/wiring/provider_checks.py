@@ -13,6 +13,7 @@ from coatcheck.store.payload_codec import Codec
 from coatcheck.wiring.argument_checks import return_type
 from coatcheck.wiring.factories import backend_branch
 from coatcheck.wiring.faults import Fault
+from coatcheck.wiring.ownership import is_coatcheck
 from coatcheck.wiring.traversal import (
     Provider,
     arguments_of,
@@ -131,7 +132,7 @@ def _is_async(callee: Any) -> bool:
 def _inside(container: Any) -> Iterator[tuple[str, Provider]]:
     """The providers that coatcheck's parts depend on, with their overrides, each once."""
     seen: set[int] = set()
-    pending = [(path, current(slot)) for path, _, slot in _slots(container)]
+    pending = [(path, current(slot)) for path, _, slot in slots(container)]
     while pending:
         path, provider = pending.pop(0)
         if id(provider) not in seen:
@@ -140,17 +141,17 @@ def _inside(container: Any) -> Iterator[tuple[str, Provider]]:
             pending += [(f"{path} > {label(dependency)}", dependency) for dependency in depends_on(provider)]
 
 
-def _slots(container: Any) -> Iterator[tuple[str, str, Provider]]:
+def slots(container: Any) -> Iterator[tuple[str, str, Provider]]:
     """The parts of each coatcheck container: path, name, provider."""
     for prefix, found in containers_in(container):
-        if issubclass(getattr(found, "declarative_parent", None) or object, Container):
+        if is_coatcheck(found):
             for name in Container.providers:
                 yield f"{prefix}{name}", name, found.providers[name]
 
 
 def replaced_parts(container: Any) -> Iterator[Fault]:
     """Finds parts that are replaced by something incompatible."""
-    for path, name, slot in _slots(container):
+    for path, name, slot in slots(container):
         active = current(slot)
         if active is slot:
             continue

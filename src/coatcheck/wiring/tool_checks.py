@@ -5,25 +5,23 @@ from typing import Any
 
 from dependency_injector import providers
 
-from coatcheck.containers import Container
 from coatcheck.errors import SettingsError, excerpt
 from coatcheck.settings import Settings
 from coatcheck.tools.object_tools import object_store_tools
 from coatcheck.tools.tool_building import ToolConfig, apply_custom_args
 from coatcheck.wiring.factories import make_object_tools
 from coatcheck.wiring.faults import Fault
-from coatcheck.wiring.provider_checks import visible
-from coatcheck.wiring.traversal import arguments_of, callee_of, containers_in, current
+from coatcheck.wiring.provider_checks import slots, visible
+from coatcheck.wiring.traversal import arguments_of, callee_of, current
 
 
 def tools(container: Any) -> Iterator[Fault]:
     """Finds invalid registries, name clashes, and parameters that the functions do not have."""
-    for prefix, found in containers_in(container):
-        if not issubclass(getattr(found, "declarative_parent", None) or object, Container):
+    for path, part, provider in slots(container):
+        if part != "tools":
             continue
-        path = f"{prefix}tools"
         names: set[str] = set()
-        for registry in _visible_registries(found.providers["tools"]):
+        for registry in _visible_registries(provider):
             if not isinstance(registry, Mapping):
                 yield Fault("malformed-registry", path, _expected(type(registry).__name__))
                 continue

@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from coatcheck.calls.call_budget import CallBudgets
 from coatcheck.calls.host_profiles import CLIENT_INFO
 from coatcheck.calls.interceptor import Interceptor
+from coatcheck.calls.limits import CallBudgets
 from coatcheck.codec import dump_json
 from coatcheck.errors import UpstreamError
 from coatcheck.mcp_server.middleware import current_caller
