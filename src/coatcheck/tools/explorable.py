@@ -67,40 +67,31 @@ def explorable(*, object_store: StoreSource, explorer: ExplorerSource | None = N
     def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
         spec = signature_of(func)
         doc = with_note(spec.doc, _NOTE)
-        if spec.is_async:
 
-            async def call_async(*args: Any, **kwargs: Any) -> Any:
-                result = _collected(await func(*args, **kwargs), spec)
-                if _passes(result):
-                    return result
-                with errors_for_model():
-                    return await provide().aput_and_preview(_storable(result), tool=spec.name)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            result = _collected(func(*args, **kwargs), spec)
+            if _passes(result):
+                return result
+            with errors_for_model():
+                return provide().put_and_preview(_storable(result), tool=spec.name)
 
-            return _marked(with_signature(spec, call_async, returns=str, doc=doc))
-        return _marked(with_signature(spec, _sync(func, spec, provide), returns=str, doc=doc))
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            result = _collected(await func(*args, **kwargs), spec)
+            if _passes(result):
+                return result
+            with errors_for_model():
+                return await provide().aput_and_preview(_storable(result), tool=spec.name)
+
+        decorated = with_signature(spec, call_async if spec.is_async else call, returns=str, doc=doc)
+        setattr(decorated, _MARK, True)
+        return decorated
 
     return cast("ExplorableDecorator", decorate)
-
-
-def _marked(function: Callable[..., Any]) -> Callable[..., Any]:
-    setattr(function, _MARK, True)
-    return function
 
 
 def keeps_results(func: object) -> bool:
     """Whether a function is decorated to keep its results itself."""
     return getattr(func, _MARK, False) is True
-
-
-def _sync(func: Callable[..., Any], spec: FunctionSignature, provide: Callable[[], Any]) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        result = _collected(func(*args, **kwargs), spec)
-        if _passes(result):
-            return result
-        with errors_for_model():
-            return provide().put_and_preview(_storable(result), tool=spec.name)
-
-    return call
 
 
 def _collected(result: Any, spec: FunctionSignature) -> Any:

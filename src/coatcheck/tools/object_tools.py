@@ -8,6 +8,7 @@ are explained in a sentence of the tool's, which takes fewer tokens than a descr
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from inspect import cleandoc
 from typing import Annotated, Any, Final
 
@@ -17,11 +18,11 @@ from coatcheck.codec import open_json_text
 from coatcheck.errors import ArgumentRejected
 from coatcheck.explorer import Explorer
 from coatcheck.explorer.previews.wording import duration
-from coatcheck.explorer.tool_names import DEFAULT_PREFIX, Names, listed_as, listed_name, names_of_tools
+from coatcheck.explorer.tool_names import DEFAULT_PREFIX, listed_as, listed_name, names_of_tools
 from coatcheck.references import parse_target
 from coatcheck.store.object_store import ObjectStore
 from coatcheck.tools.referenceable import notes_on_arguments
-from coatcheck.tools.signatures import signature_of, with_other_signature, with_signature
+from coatcheck.tools.signatures import signature_of, with_other_signature
 from coatcheck.tools.tool_building import MemoryType, ToolConfig
 
 
@@ -213,21 +214,9 @@ def object_store_tools(
             parts = [cleandoc(function.__doc__ or "").replace("\n\n", " ")]
             if not registry:  # the rules for all of them
                 parts += [_PATHS, _lifetime(ttl)]
-            registry[name] = (_as_listed(function, names, " ".join(filter(None, parts))), config)
+            spec = replace(signature_of(function), doc=" ".join(filter(None, parts)))
+            registry[name] = (with_other_signature(function, spec, partial(listed_as, names)), config)
     return registry
-
-
-def _as_listed(function: Callable[..., Any], names: Names, doc: str) -> Callable[..., Any]:
-    """Give a tool another description, and let its answers use the names under which the tools are listed."""
-    spec = replace(signature_of(function), doc=doc)
-    if not names:
-        return with_other_signature(function, spec)
-
-    async def call(*args: Any, **kwargs: Any) -> Any:
-        with listed_as(names):
-            return await function(*args, **kwargs)
-
-    return with_signature(spec, call)
 
 
 def _lifetime(ttl: float | None) -> str:

@@ -140,7 +140,26 @@ def referenceable(
     def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
         spec = signature_of(func)
         known = parameters_of(spec.signature, literal)
-        wrapper = _async(func, spec, known, provide) if spec.is_async else _sync(func, spec, known, provide)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            given = _bound_arguments(spec, args, kwargs)
+            with errors_for_model():
+                arguments = run_blocking(_resolved(given, known, Lookup(provide, BLOCKING)))
+            positional, named = _arranged(spec, given, kwargs, arguments)
+            return func(*positional, **named)
+
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            given = _bound_arguments(spec, args, kwargs)
+            lookup = Lookup(provide, ASYNC)
+            with errors_for_model():
+                arguments = await _resolved(given, known, lookup)
+            positional, named = _arranged(spec, given, kwargs, arguments)
+            result = await func(*positional, **named)
+            del arguments, positional, named
+            await free_chunks(lookup.chunks)
+            return result
+
+        wrapper = call_async if spec.is_async else call
         shown = [shown_parameter(p, known.get(p.name)) for p in spec.signature.parameters.values()]
         decorated = with_signature(spec, wrapper, parameters=shown, doc=with_note(spec.doc, REFERENCES_NOTE))
         setattr(decorated, _MARK, True)
@@ -168,42 +187,6 @@ def _arranged(
     spec: FunctionSignature, given: dict[str, Any], kwargs: dict[str, Any], arguments: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return ((), arguments) if given is kwargs else call_with(spec.signature, arguments)
-
-
-def _async(
-    func: Callable[..., Any],
-    spec: FunctionSignature,
-    parameters: Mapping[str, FunctionParameter],
-    provide: Callable[[], Explorer],
-) -> Callable[..., Any]:
-    async def call_async(*args: Any, **kwargs: Any) -> Any:
-        given = _bound_arguments(spec, args, kwargs)
-        lookup = Lookup(provide, ASYNC)
-        with errors_for_model():
-            arguments = await _resolved(given, parameters, lookup)
-        positional, named = _arranged(spec, given, kwargs, arguments)
-        result = await func(*positional, **named)
-        del arguments, positional, named
-        await free_chunks(lookup.chunks)
-        return result
-
-    return call_async
-
-
-def _sync(
-    func: Callable[..., Any],
-    spec: FunctionSignature,
-    parameters: Mapping[str, FunctionParameter],
-    provide: Callable[[], Explorer],
-) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        given = _bound_arguments(spec, args, kwargs)
-        with errors_for_model():
-            arguments = run_blocking(_resolved(given, parameters, Lookup(provide, BLOCKING)))
-        positional, named = _arranged(spec, given, kwargs, arguments)
-        return func(*positional, **named)
-
-    return call
 
 
 async def _resolved(

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from coatcheck.errors import SettingsError, excerpt
 from coatcheck.tools.referenceable import ExplorerSource, StoreSource, errors_for_model
-from coatcheck.tools.signatures import signature_of, with_other_signature, with_signature
+from coatcheck.tools.signatures import signature_of, with_other_signature
 from coatcheck.tools.tool_building import (
     Registry,
     Tool,
@@ -219,16 +219,8 @@ def _with_model_errors(func: Tool) -> Tool:
     parameters = {
         name.removesuffix("_"): name for name in spec.signature.parameters if iskeyword(name.removesuffix("_"))
     }
-    if spec.is_async:
 
-        async def call_async(*args: Any, **kwargs: Any) -> Any:
-            with errors_for_model():
-                return await func(*args, **{parameters.get(name, name): value for name, value in kwargs.items()})
+    def renamed(*args: Any, **kwargs: Any) -> Any:
+        return func(*args, **{parameters.get(name, name): value for name, value in kwargs.items()})
 
-        return with_signature(spec, call_async)
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        with errors_for_model():
-            return func(*args, **{parameters.get(name, name): value for name, value in kwargs.items()})
-
-    return with_signature(spec, call)
+    return with_other_signature(renamed if parameters else func, spec, errors_for_model)

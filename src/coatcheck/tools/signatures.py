@@ -6,6 +6,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -183,17 +184,29 @@ def _resolve_one(annotation: Any, names: dict[str, Any], scope: dict[str, Any]) 
         return annotation
 
 
-def with_other_signature(func: Callable[..., Any], spec: FunctionSignature) -> Callable[..., Any]:
-    """Show another signature of a function that otherwise stays unchanged."""
+def with_other_signature(
+    func: Callable[..., Any],
+    spec: FunctionSignature,
+    context: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> Callable[..., Any]:
+    """Show another signature of a function that otherwise stays unchanged.
+
+    Args:
+        func: The function.
+        spec: The signature to show.
+        context: Returns a context in which to run each call.
+    """
     if spec.is_async:
 
         async def call_async(*args: Any, **kwargs: Any) -> Any:
-            return await func(*args, **kwargs)
+            with context():
+                return await func(*args, **kwargs)
 
         return with_signature(spec, call_async)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        return func(*args, **kwargs)
+        with context():
+            return func(*args, **kwargs)
 
     return with_signature(spec, call)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from inspect import Parameter, cleandoc
 from typing import Annotated, Any, get_origin
 
@@ -11,7 +12,7 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from coatcheck.errors import CoatcheckError
-from coatcheck.tools.signatures import FunctionSignature, with_signature
+from coatcheck.tools.signatures import FunctionSignature, with_other_signature
 
 _END_OF_SENTENCE = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)\s+")
 _END_OF_CLAUSE = re.compile(r";\s+")
@@ -34,19 +35,7 @@ def without_mentions(
         parameters=[_parameter(parameter, names) for parameter in spec.signature.parameters.values()]
     )
     quiet = replace(spec, doc=spec.doc and _shorter(cleandoc(spec.doc), names), signature=shown)
-    if spec.is_async:
-
-        async def call_async(*args: Any, **kwargs: Any) -> Any:
-            with _shorter_errors(names):
-                return await func(*args, **kwargs)
-
-        return with_signature(quiet, call_async)
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        with _shorter_errors(names):
-            return func(*args, **kwargs)
-
-    return with_signature(quiet, call)
+    return with_other_signature(func, quiet, partial(_shorter_errors, names))
 
 
 def _shorter(text: str, names: re.Pattern[str]) -> str:
