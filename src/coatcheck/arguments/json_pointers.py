@@ -33,10 +33,11 @@ def parse_pointer(reference: Any) -> Pointer | None:
     return tuple(step.replace("~1", "/").replace("~0", "~") for step in reference.split("/")[1:])
 
 
-def local_targets(schema: Any, most: int = MOST_PARTS) -> set[Pointer] | None:
-    """Return the targets of all local ``$ref`` in a schema; ``None`` if it has more than ``most`` parts."""
+def local_targets(schema: Any) -> set[Pointer] | None:
+    """Return the targets of all local ``$ref`` in a schema; ``None`` if it has too many parts."""
     found: set[Pointer] = set()
     waiting = [schema]
+    left = MOST_PARTS
     while waiting:
         part = waiting.pop()
         if isinstance(part, dict):
@@ -48,8 +49,8 @@ def local_targets(schema: Any, most: int = MOST_PARTS) -> set[Pointer] | None:
             inner = part
         else:
             continue
-        most -= len(inner)
-        if most < 0:
+        left -= len(inner)
+        if left < 0:
             return None
         waiting.extend(inner)
     return found

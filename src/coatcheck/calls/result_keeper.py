@@ -137,7 +137,7 @@ class ResultKeeper:
     async def _replacement(self, result: Result, size: ResultSize, origin: Origin, available: int | None) -> Result:
         kept: Kept | None = None
         if origin.call.filter is not None and not result.get("isError"):
-            kept = await self._stored(result, origin.tool, SHORTEST_PREVIEW)
+            kept = await self._stored(result, origin.tool)
             answer = await self._filtered(result, kept, origin.call)
             if answer is not None:
                 return self._replaced(result, size, origin, kept, _filter_result(result, origin, kept, answer))
@@ -228,7 +228,7 @@ class ResultKeeper:
         """Store a result that passes whole, and add its reference."""
         if result.get("isError"):
             return result
-        kept = kept or await self._stored(result, origin.tool, SHORTEST_PREVIEW)
+        kept = kept or await self._stored(result, origin.tool)
         if kept.reference is None:
             return result  # The model has read all of it.
         added: list[Any] = [text_block(f"[Kept: {kept.reference}]")]
@@ -236,9 +236,10 @@ class ResultKeeper:
             added.append(object_link(kept.reference, origin.tool))
         return with_content(result, [*blocks_of(result), *added])
 
-    async def _stored(self, result: Result, tool: str, limit: int) -> Kept:
+    async def _stored(self, result: Result, tool: str) -> Kept:
+        """Store a result of which no preview is shown."""
         try:
-            return await self._explorer().akeep(ToolResult(result), tool=tool, limit=limit)
+            return await self._explorer().akeep(ToolResult(result), tool=tool, limit=SHORTEST_PREVIEW)
         except CoatcheckError:
             return Kept(None, "")
 

@@ -23,7 +23,7 @@ def wrap_command(tree: Tree, entry: Entry, wrapping: Sequence[str]) -> list[Edit
     words = ", ".join([*map(quoted, [*wrapping[1:], "--"]), tree.raw(command.node)])
     edits = [Edit(command.node.start, command.node.end, quoted(wrapping[0]))]
     if args is None:
-        text = f"{separator(tree, command)}{key_beside(tree, command, 'args')}[{words}]"
+        text = f"{separator(tree, command)}{args_key(tree, command)}[{words}]"
         return [*edits, Edit(command.node.end, command.node.end, text)]
     if args.node.kind == "other" and args.node.scalar is None:
         return [*edits, Edit(args.node.start, args.node.end, f"[{words}]")]
@@ -94,10 +94,10 @@ def separator(tree: Tree, member: Member) -> str:
     return leading.group() if leading else tree.newline
 
 
-def key_beside(tree: Tree, member: Member, name: str) -> str:
-    """Write a key, and what is between it and its value, as in the member beside it."""
+def args_key(tree: Tree, member: Member) -> str:
+    """Write the key ``args``, and what is between it and its value, as in the member beside it."""
     quote = tree.text[member.key_end - 1]
     between = tree.text[member.key_end : member.node.start]
     if between.strip() not in {":", "="}:
         between = ": "  # it contains a comment; in TOML it cannot
-    return f"{member.prefix}{quote}{name}{quote}{between}" if quote in "\"'" else f"{member.prefix}{name}{between}"
+    return f"{member.prefix}{quote}args{quote}{between}" if quote in "\"'" else f"{member.prefix}args{between}"

@@ -11,7 +11,7 @@ from itertools import pairwise
 from urllib.parse import urlsplit
 
 from coatcheck.installer.client_registry import Client
-from coatcheck.installer.command_entries import key_beside, separator
+from coatcheck.installer.command_entries import args_key, separator
 from coatcheck.installer.server_entries import Entry, ServerSkipped
 from coatcheck.installer.server_reader import TYPE_KEYS, UnreadableServer, server_type
 from coatcheck.installer.text_spans import Edit, Member, Tree, quoted
@@ -57,7 +57,7 @@ def wrap_url(tree: Tree, entry: Entry, client: Client, wrapping: Sequence[str]) 
         for header, variable in headers:
             arguments += [quoted("--header"), quoted(f"{header.name}: ${variable}")]
             edits.append(_rename(tree, header, variable))
-    args = f"{separator(tree, member)}{key_beside(tree, member, 'args')}[{', '.join(arguments)}]"
+    args = f"{separator(tree, member)}{args_key(tree, member)}[{', '.join(arguments)}]"
     edits += [_rename(tree, member, "command"), Edit(member.node.start, member.node.end, quoted(wrapping[0]) + args)]
     return [*edits, *(Edit(kind.node.start, kind.node.end, quoted("stdio")) for kind in _types(entry))]
 

@@ -190,11 +190,9 @@ def build_server(
     interceptor: Callable[[], Interceptor],
     store: StoreProvider,
     explorer: ExplorerProvider,
-    name: str = "coatcheck",
-    **options: Any,
 ) -> MCPServer[Any]:
-    """Create a server with the tools of a registry; ``options`` go to ``MCPServer``. See ``attach_interceptor``."""
-    server: MCPServer[Any] = MCPServer(name, **options)
+    """Create a server with the tools of a registry. See ``attach_interceptor``."""
+    server: MCPServer[Any] = MCPServer("coatcheck")
     attach_interceptor(server, registry, plain_tools, tenancy, interceptor, store, explorer)
     return server
 

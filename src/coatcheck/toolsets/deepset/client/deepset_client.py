@@ -25,15 +25,11 @@ MAX_IDLE_CONNECTIONS = 20
 IDLE_SECONDS = 30.0
 
 
-def open_http_client(*, max_connections: int = MAX_CONNECTIONS) -> httpx2.AsyncClient:
-    """Create a connection pool that keys can share: it sends no cookies, so that keys stay isolated.
-
-    Args:
-        max_connections: Maximum number of connections.
-    """
+def open_http_client() -> httpx2.AsyncClient:
+    """Create a connection pool that keys can share: it sends no cookies, so that keys stay isolated."""
     return httpx2.AsyncClient(
         limits=httpx2.Limits(
-            max_connections=max_connections,
+            max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=MAX_IDLE_CONNECTIONS,
             keepalive_expiry=IDLE_SECONDS,
         ),

@@ -14,7 +14,6 @@ from coatcheck.toolsets.deepset.simulator.api_replies import (
     required,
     route,
 )
-from coatcheck.toolsets.deepset.simulator.component_catalog import component_types
 from coatcheck.toolsets.deepset.simulator.odata_filters import filtered
 from coatcheck.toolsets.deepset.simulator.platform_state import PlatformState
 from coatcheck.toolsets.deepset.simulator.sample_data import new_index
@@ -36,7 +35,7 @@ async def _create_index(state: PlatformState, request: Request) -> Any:
     name, config_yaml = required(body, "name", "config_yaml")
     if name in workspace.indexes:
         raise ApiFault(409, f"Index '{name}' exists already.")
-    check_configuration(config_yaml, "indexing", component_types())
+    check_configuration(config_yaml, "indexing")
     index = new_index(workspace, name, config_yaml, body.get("description"))
     workspace.indexes = {name: index, **workspace.indexes}
     return index
@@ -56,7 +55,7 @@ async def _patch_index(state: PlatformState, request: Request) -> Any:
     if unknown:
         raise ApiFault(422, f"An index has no {min(unknown)} to change.")
     if "config_yaml" in body:
-        check_configuration(body["config_yaml"], "indexing", component_types())
+        check_configuration(body["config_yaml"], "indexing")
     if body.get("name", index["name"]) != index["name"]:
         if body["name"] in workspace.indexes:
             raise ApiFault(409, f"Index '{body['name']}' exists already.")
@@ -75,7 +74,7 @@ async def _delete_index(state: PlatformState, request: Request) -> Any:
 @route(ROUTES, "POST", "/v1/workspaces/{ws}/indexes/{name}/deploy")
 async def _deploy_index(state: PlatformState, request: Request) -> Any:
     index = state.workspace(part(request, "ws")).index(part(request, "name"))
-    check_configuration(index["config_yaml"], "indexing", component_types())
+    check_configuration(index["config_yaml"], "indexing")
     index["desired_status"] = "DEPLOYED"
     return {"status": "DEPLOYED"}
 

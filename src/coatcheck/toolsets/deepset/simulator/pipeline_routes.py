@@ -5,7 +5,6 @@ from typing import Any
 from starlette.requests import Request
 
 from coatcheck.toolsets.deepset.simulator.api_replies import ApiFault, Routes, json_body, page, part, required, route
-from coatcheck.toolsets.deepset.simulator.component_catalog import component_types
 from coatcheck.toolsets.deepset.simulator.odata_filters import filtered
 from coatcheck.toolsets.deepset.simulator.platform_state import PlatformState, Record, SimulatedPipeline, now
 from coatcheck.toolsets.deepset.simulator.yaml_validation import check_configuration, secrets_named_in
@@ -30,7 +29,7 @@ async def _validate(state: PlatformState, request: Request) -> Any:
     body = await json_body(request)
     field = "indexing_yaml" if "indexing_yaml" in body else "query_yaml"
     (text,) = required(body, field)
-    check_configuration(text, "indexing" if field == "indexing_yaml" else "query", component_types())
+    check_configuration(text, "indexing" if field == "indexing_yaml" else "query")
     return {"valid": True}
 
 
@@ -110,7 +109,7 @@ async def _deploy_pipeline(state: PlatformState, request: Request) -> Any:
     pipeline = _pipeline(state, request)
     version_id = (await json_body(request)).get("pipeline_version_id") or pipeline.versions[0]["version_id"]
     version = pipeline.version(version_id)
-    parsed = check_configuration(version["config_yaml"], "query", component_types())
+    parsed = check_configuration(version["config_yaml"], "query")
     missing = sorted(secrets_named_in(parsed) - {secret["name"] for secret in state.secrets})
     failure = f"The secret {missing[0]} is not set; add it, then deploy again." if missing else None
     pipeline.record |= {"status": "DEPLOYMENT_IN_PROGRESS", "deployed_version_id": version_id}

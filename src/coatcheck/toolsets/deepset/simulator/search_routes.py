@@ -19,7 +19,6 @@ from coatcheck.toolsets.deepset.simulator.api_replies import (
     required,
     route,
 )
-from coatcheck.toolsets.deepset.simulator.component_catalog import component_types
 from coatcheck.toolsets.deepset.simulator.odata_filters import filtered
 from coatcheck.toolsets.deepset.simulator.platform_state import (
     PlatformState,
@@ -207,7 +206,7 @@ async def _debug_pipeline(state: PlatformState, request: Request) -> Any:
     state.workspace(part(request, "ws"))
     body = await json_body(request)
     (text,) = required(body, "pipeline_config")
-    components = list(check_configuration(text, "query", component_types())["components"])
+    components = list(check_configuration(text, "query")["components"])
     break_at = body.get("break_at")
     if isinstance(break_at, Mapping):
         stop = break_at.get("component_name")

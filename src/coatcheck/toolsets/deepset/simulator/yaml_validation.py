@@ -6,6 +6,7 @@ from typing import Any, Literal
 import yaml
 
 from coatcheck.toolsets.deepset.simulator.api_replies import ApiFault
+from coatcheck.toolsets.deepset.simulator.component_catalog import component_types
 
 MAX_YAML_CHARACTERS = 1_000_000
 _TOP_LEVEL = {"components", "connections", "inputs", "outputs", "max_runs_per_component", "metadata", "async_enabled"}
@@ -14,13 +15,12 @@ Kind = Literal["query", "indexing"]
 Fault = dict[str, Any]
 
 
-def check_configuration(text: str, kind: Kind, component_types: frozenset[str]) -> Mapping[str, Any]:
+def check_configuration(text: str, kind: Kind) -> Mapping[str, Any]:
     """Parse a configuration.
 
     Args:
         text: The YAML.
         kind: Whether it is a query pipeline or an index.
-        component_types: The types of components that there are.
 
     Raises:
         ApiFault: 422 where it is no YAML, 400 where it is no valid configuration; ``details`` lists every fault.
@@ -37,13 +37,13 @@ def check_configuration(text: str, kind: Kind, component_types: frozenset[str]) 
         raise ApiFault(422, "The YAML cannot be parsed.") from None
     if not isinstance(parsed, dict):
         raise ApiFault(400, "The configuration is not valid.", [_fault("schema", "It is no mapping.", "")])
-    faults = [*_faults(parsed, kind, component_types)]
+    faults = [*_faults(parsed, kind)]
     if faults:
         raise ApiFault(400, "The configuration is not valid.", faults)
     return parsed
 
 
-def _faults(parsed: Mapping[str, Any], kind: Kind, component_types: frozenset[str]) -> Iterator[Fault]:
+def _faults(parsed: Mapping[str, Any], kind: Kind) -> Iterator[Fault]:
     for key in parsed.keys() - _TOP_LEVEL:
         yield _fault("unknown_key", f"There is no top-level key '{key}'.", f"/{key}")
     components = parsed.get("components")
@@ -51,7 +51,7 @@ def _faults(parsed: Mapping[str, Any], kind: Kind, component_types: frozenset[st
         yield _fault("missing_components", "There are no components.", "/components")
         return
     for name, component in components.items():
-        yield from _component_faults(str(name), component, component_types)
+        yield from _component_faults(str(name), component)
     connections = parsed.get("connections") or []
     if not isinstance(connections, list):
         yield _fault("schema", "Connections are a list.", "/connections")
@@ -66,12 +66,12 @@ def _faults(parsed: Mapping[str, Any], kind: Kind, component_types: frozenset[st
         yield _fault("missing_output", "There are no outputs.", "/outputs")
 
 
-def _component_faults(name: str, component: Any, component_types: frozenset[str]) -> Iterator[Fault]:
+def _component_faults(name: str, component: Any) -> Iterator[Fault]:
     pointer = f"/components/{name}"
     found = component.get("type") if isinstance(component, Mapping) else None
     if not isinstance(found, str):
         yield _fault("schema", f"Component '{name}' has no type.", f"{pointer}/type")
-    elif found not in component_types:
+    elif found not in component_types():
         yield _fault("unknown_component", f"There is no component of the type '{found}'.", f"{pointer}/type")
     if isinstance(component, Mapping) and not isinstance(component.get("init_parameters", {}), Mapping):
         yield _fault("schema", "init_parameters is a mapping.", f"{pointer}/init_parameters")
