@@ -241,7 +241,10 @@ def test_limits_come_from_flags_variables_and_file_in_this_order(monkeypatch, tm
     )
     monkeypatch.setenv("COATCHECK_CONFIG", str(tmp_path / "settings.toml"))
     limits = Container(settings=Settings()).limits()
-    assert limits == Limits(8000, (("git_*", 12), ("log", 8)), ("a", "b*"), (), 28, adapts_to_host=True)
+    in_tokens = Limits(
+        8000, (("git_*", 12), ("log", 8)), ("a", "b*"), (), 28, adapts_to_host=True, characters_per_token=4
+    )
+    assert limits == in_tokens
     monkeypatch.setenv("COATCHECK_TOOL_LIMITS", "x=1, y*=2")
     monkeypatch.setenv("COATCHECK_NEVER_KEEP", "c,d")
     monkeypatch.setenv("COATCHECK_ALWAYS_KEEP", "e")
