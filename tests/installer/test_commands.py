@@ -225,12 +225,14 @@ def test_status_starts_wrapped_servers_on_request(tmp_path):
             "gone": {"command": "no-such-server", "env": {"TOKEN": SECRET}},
             "talks": {"command": sys.executable, "args": ["-c", f"import sys; sys.exit('bad token {SECRET}')"], "env": {"TOKEN": SECRET}},
             "asks": {"command": "x", "env": {"TOKEN": "${input:token}"}},
+            "off": {"command": "no-such-server", "disabled": True},
         },
     )  # fmt: skip
     done = run("status", "cursor", "--file", str(path), "--check", home=tmp_path)
     assert done.returncode == 1
     lines = {line.split()[0]: line for line in done.stdout.splitlines()[2:]}
     assert "wrapped, shared store, starts: mcp-git" in lines["git"]
+    assert lines["off"].endswith("wrapped, shared store, disabled")
     assert "does not start" in lines["gone"]
     assert "no-such-server" in lines["gone"]
     assert "bad token •••" in lines["talks"]
@@ -244,7 +246,7 @@ def test_a_silent_server_is_ended_with_its_child_processes(tmp_path):
         f"import fcntl, signal\nf = open({str(lock)!r}, 'w')\nfcntl.flock(f, fcntl.LOCK_EX)\nsignal.pause()\n"
     )
     state = ServerState(
-        "mute", "command", True, False, {"command": "sh", "args": ["-c", f"{sys.executable} {script}; true"]}
+        "mute", "command", True, False, False, {"command": "sh", "args": ["-c", f"{sys.executable} {script}; true"]}
     )
     start = try_start(state.entry, timeout=2.0)
     assert (start.works, start.says) == (False, "it did not answer in 2 s")

@@ -19,8 +19,8 @@ WRAPPED = {
 }
 
 
-def install(place, only=(), *, shared_store=False):
-    plan = plan_install(place, LAUNCHER, only, shared_store=shared_store)
+def install(place, only=(), *, shared_store=False, options=()):
+    plan = plan_install(place, LAUNCHER, only, shared_store=shared_store, options=options)
     return plan, carry_out(plan)
 
 
@@ -64,14 +64,21 @@ def test_with_a_shared_store_every_server_uses_the_user_s_file(client_name, samp
     assert all(state.shares_store for state in wrapped)
 
 
-def test_for_a_server_wrapped_without_the_shared_store_the_message_says_how_to_get_it(sample):
-    place = sample("cursor")
+@pytest.mark.parametrize("wanted", [{"shared_store": True}, {"options": ["--inline-limit", "500"]}])
+def test_installing_again_with_other_options_says_how_to_change_them(sample, client_name, wanted):
+    place = sample(client_name)
     install(place)
-    plan, _ = install(place, shared_store=True)
+    plan, _ = install(place, **wanted)
     assert not plan.changes
-    assert {outcome.reason for outcome in plan.outcomes if outcome.action == "unchanged"} == {
-        "it is wrapped already, without the shared store: uninstall it first"
-    }
+    reasons = {outcome.reason for outcome in plan.outcomes if outcome.action == "unchanged"}
+    assert reasons == {"it is wrapped already, with other options: uninstall it first to change them"}
+
+
+def test_a_server_that_was_wrapped_by_hand_is_said_to_have_options_of_its_own(sample):
+    place = sample("cursor")
+    place.path.write_text('{"mcpServers": {"one": {"command": "coatcheck", "args": ["wrap", "-v", "--", "one"]}}}')
+    plan, _ = install(place)
+    assert [outcome.reason for outcome in plan.outcomes] == ["it is wrapped already, with options of its own"]
 
 
 def test_installing_twice_changes_nothing_more(client_name, sample):

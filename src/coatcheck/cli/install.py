@@ -260,7 +260,10 @@ def status(
     ] = None,
     check: Annotated[
         bool,
-        typer.Option("--check", help="Start each wrapped server, and those behind a gateway, to see whether it does."),
+        typer.Option(
+            "--check",
+            help="Start each wrapped server that is not disabled, and those behind a gateway, to see whether it does.",
+        ),
     ] = False,
     file: File = None,
 ) -> None:
@@ -325,8 +328,8 @@ def _print_server(state: "ServerState", width: int, *, check: bool) -> bool:
         what = "wrapped, shared store" if state.shares_store else "wrapped"
     else:
         what = "not wrapped (at a URL)" if state.kind == "url" else "not wrapped"
-    line = f"    {state.label:<{width}}  {what}"
-    if not (check and state.wrapped):
+    line = f"    {state.label:<{width}}  {what}{', disabled' if state.disabled else ''}"
+    if not check or not state.wrapped or state.disabled:
         typer.echo(line)
         return True
     return _print_start(f"{line}, ", state.entry)

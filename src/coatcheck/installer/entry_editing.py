@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from coatcheck.installer.client_registry import Client
 from coatcheck.installer.command_entries import unwrap_command, wrap_command
-from coatcheck.installer.server_entries import SHARED_STORE, Entry, ServerSkipped, entries_of
+from coatcheck.installer.server_entries import Entry, ServerSkipped, entries_of
 from coatcheck.installer.text_spans import Edit, Tree, apply
 from coatcheck.installer.tool_lists import (
     KEYS,
@@ -97,11 +97,12 @@ def wrap_servers(
 
 
 def _already(entry: Entry, wrapping: Sequence[str]) -> str:
-    """Report that a server is wrapped, and what to do when it should share the store and does not."""
-    shares_wanted = any(tuple(wrapping[at : at + 2]) == SHARED_STORE for at in range(len(wrapping)))
-    if entry.shares_store or not shares_wanted:
+    """Report that a server is wrapped, and what to do if its options differ from those that are wanted."""
+    if entry.all_wrapping != entry.wrapping:
+        return "it is wrapped already, with options of its own"
+    if entry.options == [*wrapping[wrapping.index("wrap") + 1 :]]:
         return "it is wrapped already"
-    return "it is wrapped already, without the shared store: uninstall it first"
+    return "it is wrapped already, with other options: uninstall it first to change them"
 
 
 def unwrap_servers(tree: Tree, client: Client, original: Tree | None, chosen: Callable[[Entry], bool]) -> Edited:

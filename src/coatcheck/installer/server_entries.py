@@ -11,7 +11,7 @@ from coatcheck.errors import excerpt
 from coatcheck.installer.client_registry import Client, parse_config
 from coatcheck.installer.config_files import ConfigFile, decode, naming, read_bytes
 from coatcheck.installer.json_spans import ANY
-from coatcheck.installer.server_reader import URL_KEYS
+from coatcheck.installer.server_reader import URL_KEYS, is_disabled
 from coatcheck.installer.text_spans import Member, Node, Tree
 
 SHARED_STORE = ("--object-store-backend", "sqlite")
@@ -97,10 +97,15 @@ class Entry:
         return words[: min(ends)] if ends else []
 
     @property
+    def options(self) -> list[str]:
+        """The options of ``wrap`` among the words that wrap it."""
+        return self.all_wrapping[(self.wrap_position or 0) + 1 :]
+
+    @property
     def shares_store(self) -> bool:
         """Whether it is wrapped, and keeps its objects in the file that all servers of a user share."""
-        wrapping = self.all_wrapping
-        return any(tuple(wrapping[at : at + 2]) == SHARED_STORE for at in range(len(wrapping)))
+        options = self.options
+        return any(tuple(options[at : at + 2]) == SHARED_STORE for at in range(len(options)))
 
 
 def _as_json(value: Any) -> str:
@@ -174,6 +179,7 @@ class ServerState:
     kind: Literal["command", "url", "other"]  # whether it is started by a command or reached at a URL
     wrapped: bool
     shares_store: bool  # whether it then keeps its objects in the file that all servers of a user share
+    disabled: bool  # whether the client does not start it
     entry: Any = field(repr=False)  # its value in the file; may hold secrets
 
     @property
@@ -198,4 +204,5 @@ def _state(entry: Entry) -> ServerState:
     elif any(entry.node.find(key) is not None for key in URL_KEYS):
         kind = "url"
     wrapped = entry.wrap_position is not None
-    return ServerState(entry.label, kind, wrapped, entry.shares_store, entry.node.value())
+    value = entry.node.value()
+    return ServerState(entry.label, kind, wrapped, entry.shares_store, is_disabled(value), value)
