@@ -27,6 +27,7 @@ Messages quote bounded excerpts only and never a secret.
 import logging
 import re
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from importlib import import_module
 from typing import Any
@@ -206,9 +207,15 @@ def field_faults(error: Any) -> list[tuple[str, str]]:
     return [(".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")) for fault in faults]
 
 
-def invalid_settings(what: str, error: Any) -> SettingsError:
-    """Create the error for pydantic's ``ValidationError`` of settings; no value is quoted."""
-    text = "; ".join(f"{field}: {fault}" if field else fault for field, fault in field_faults(error))
+def invalid_settings(what: str, error: Any, place: Callable[[str], str] = str) -> SettingsError:
+    """Create the error for pydantic's ``ValidationError`` of settings; no value is quoted.
+
+    Args:
+        what: The settings.
+        error: The error of pydantic.
+        place: Names a field, with the place of its value.
+    """
+    text = "; ".join(f"{place(field)}: {fault}" if field else fault for field, fault in field_faults(error))
     return SettingsError(f"{what}: {text.removesuffix('.')}.")
 
 

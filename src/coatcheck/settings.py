@@ -8,7 +8,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -298,6 +298,29 @@ class Settings(BaseSettings):
         return init_settings, env_settings, plan, InitSettingsSource(settings_cls, _read_file(Path(path)))
 
 
+def variable_of(setting: str, *prefixes: str) -> str | None:
+    """Return the name of the variable that a setting is read from, if one is set; an empty one does not count."""
+    set_here = {variable.upper() for variable, value in os.environ.items() if value}
+    names = [f"{prefix}{setting}".upper() for prefix in prefixes]
+    return next((name for name in names if name in set_here), None)
+
+
+def with_variable(settings: Any, given: Mapping[str, Any]) -> Callable[[str], str]:
+    """Return the function that names a field of other settings, with the variable from which its value is.
+
+    Args:
+        settings: The class of the settings.
+        given: The arguments of its constructor, which override variables.
+    """
+    prefix = settings.model_config.get("env_prefix")  # only of settings that are read from variables
+
+    def place(field: str) -> str:
+        variable = None if prefix is None or field in given else variable_of(field, prefix)
+        return f"{field} in {variable}" if variable else field
+
+    return place
+
+
 def _read_file(path: Path) -> dict[str, Any]:
     """Read a settings file. A byte order mark, which some editors write, is dropped."""
     if not path.is_file():
@@ -343,11 +366,10 @@ def _source(name: str, values: Mapping[str, Any]) -> str:
     """Say which variable or line of the settings file a value is from; nothing for an argument of the constructor."""
     if name in values:
         return ""
-    set_here = {variable.upper() for variable, value in os.environ.items() if value}
-    aliases = [f"DEEPSET_{name.upper()}"] if name in PlanVariables.FIELDS else []
-    for variable in (f"{_PREFIX}{name.upper()}", *aliases):
-        if variable in set_here:
-            return f" in {variable}"
+    prefixes = (_PREFIX, "DEEPSET_") if name in PlanVariables.FIELDS else (_PREFIX,)
+    variable = variable_of(name, *prefixes)
+    if variable is not None:
+        return f" in {variable}"
     path = values.get(_FILE) or os.environ.get(CONFIG_VARIABLE)
     if not path:
         return ""

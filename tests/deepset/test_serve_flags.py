@@ -31,6 +31,16 @@ def test_tools_are_listed_one_per_line_without_a_key(serve):
         (["--api-key-from-auth-header"], {}, "--transport streamable-http"),
         (["--tools", "get_pipelin"], {"DEEPSET_API_KEY": "s3cret"}, "Did you mean get_pipeline"),
         (["--docs-share-url", "https://x/?share_token=s3cret"], {"DEEPSET_API_KEY": "s3cret"}, "share URL"),
+        (
+            [],
+            {"DEEPSET_API_KEY": "k", "DEEPSET_CLIENT_TIMEOUT": "s3cret"},
+            "client_timeout in DEEPSET_CLIENT_TIMEOUT: Input",
+        ),
+        (
+            ["--client-timeout", "s3cret"],
+            {"DEEPSET_API_KEY": "k", "DEEPSET_CLIENT_TIMEOUT": "5"},
+            "deepset: client_timeout: Input",
+        ),
         (["--worksapce", "x"], {"DEEPSET_API_KEY": "s3cret"}, "Did you mean --workspace"),
     ],
 )

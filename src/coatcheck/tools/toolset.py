@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from coatcheck.errors import SettingsError, excerpt, invalid_settings
 from coatcheck.references import close_names
-from coatcheck.settings import Settings
+from coatcheck.settings import Settings, with_variable
 from coatcheck.tools.tool_building import Registry, WorkspaceMode
 
 
@@ -82,7 +82,9 @@ class Toolset:
         try:
             return self.settings(**(options or {}))
         except ValidationError as error:
-            raise invalid_settings(f"Settings of the toolset {self.name}", error) from None
+            raise invalid_settings(
+                f"Settings of the toolset {self.name}", error, with_variable(self.settings, options or {})
+            ) from None
 
     def adapt(self, options: Mapping[str, Any] | None, core: Settings) -> Settings:
         """Adapt coatcheck's settings to those of the toolset; called before a container is created."""

@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from coatcheck.errors import invalid_settings
+from coatcheck.settings import with_variable
 from coatcheck.tool_factory import WorkspaceMode
 from coatcheck.toolsets.deepset.client.api_connection import DEFAULT_API_URL, NO_KEY, may_be_key
 from coatcheck.toolsets.deepset.client.docs_share import ShareLink
@@ -54,7 +55,9 @@ class DeepsetSettings(BaseSettings):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise invalid_settings("Settings of the toolset deepset", error) from None
+            raise invalid_settings(
+                "Settings of the toolset deepset", error, with_variable(type(self), values)
+            ) from None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
